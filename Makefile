@@ -1,0 +1,45 @@
+# Two commands for everybody:
+#   make compare   install into .venv and compare the shipped model with the shipped annotations
+#   make test      the same for linters, types and tests
+PYTHON ?= python3
+VENV ?= .venv
+REPORT ?= attnxai-report
+PYTEST_FLAGS ?= -n auto
+
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: compare test lint slow bench clean
+
+compare: $(VENV)/.installed
+	$(BIN)/attnxai compare --model d8.pt --annotations expert.csv --output $(REPORT) --overwrite
+
+test: $(VENV)/.installed-test lint
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/repo-review .
+
+slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/compare.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("attnxai needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(INPUTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/bin/python $(INPUTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) $(REPORT) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""How well maps agree with annotations, and how sure that is."""

@@ -1,0 +1,1 @@
+"""Map, image and annotation on one grid."""

@@ -1,0 +1,327 @@
+"""Maps, what people marked, and baselines, of the same sources on one common field."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_mask
+from attnxai.alignment.resample import resample_to_field, smooth_to_layer
+from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.shapes import Label
+from attnxai.errors import AlignmentError, AnnotationError
+from attnxai.explanations.stack import Exposure, MapStack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.data.images import SourceImage
+
+MEAN_LAYER = "mean"
+BRIGHTNESS = "brightness"
+CENTRE_BIAS = "centre bias"
+DEFAULT_FWHM_ARCSEC = 5.4
+_LIMIT_LISTED = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AlignedPairs:
+    """Everything that agreement is computed from, as arrays.
+
+    Parameters
+    ----------
+    model_name : str
+        The model whose maps these are.
+    sources : tuple of str
+        Ids, in the order of the source axes.
+    classes : tuple of (str or None)
+        Class of every source.
+    exposure : tuple of Exposure
+        What the model knew of every source.
+    explanations : mapping of str to ndarray, shape (n_sources, rows, columns)
+        The model's maps, layer by layer and their mean.
+    baselines : mapping of str to ndarray, shape (n_sources, rows, columns)
+        What a map has to beat.
+    annotators : tuple of str
+        Who marked.
+    density : ndarray, shape (n_annotators, n_sources, rows, columns)
+        How strongly each pixel is marked, float32.
+    mask : ndarray of bool, same shape
+        Which pixels are marked.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count.
+    brightness : ndarray, shape (n_sources, rows, columns)
+        What the network saw.
+    source_weights : ndarray, shape (n_sources,)
+        How much each source counts; ones unless asked for.
+    predicted : tuple of str, optional
+        Class that the model gives to every source.
+    pixel_scale_arcsec : float
+        Side of a field pixel.
+    scores : ndarray, shape (n_sources, n_classes), optional
+        Class scores (logits) of every source.
+    class_names : tuple of str
+        What the scores stand for.
+    notes : tuple of str
+        What was left out or assumed.
+    """
+
+    model_name: str
+    sources: tuple[str, ...]
+    classes: tuple[str | None, ...]
+    exposure: tuple[Exposure, ...]
+    explanations: Mapping[str, NDArray[np.float64]]
+    baselines: Mapping[str, NDArray[np.float64]]
+    annotators: tuple[str, ...]
+    density: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+    brightness: NDArray[np.float32]
+    source_weights: NDArray[np.float64]
+    pixel_scale_arcsec: float
+    predicted: tuple[str, ...] | None = None
+    scores: NDArray[np.float64] | None = None
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def align(
+    maps: MapStack,
+    annotations: AnnotationSet,
+    images: Sequence[SourceImage],
+    *,
+    fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC,
+    labels: Sequence[Label] | None = None,
+    use_source_weights: bool = False,
+) -> AlignedPairs:
+    """Bring maps, annotations and baselines of the same sources to the field of the maps.
+
+    Parameters
+    ----------
+    maps : MapStack
+        Maps of some sources.
+    annotations : AnnotationSet
+        What people marked; sources without a map are an error.
+    images : sequence of SourceImage
+        The images of the sources, which place sky positions and give classes.
+    fwhm_arcsec : float
+        Width of points and lines.
+    labels : sequence of Label, optional
+        Marks to use; all when left out.
+    use_source_weights : bool
+        Weigh sources by the weights that the annotations state, such as a consensus level.
+
+    Returns
+    -------
+    AlignedPairs
+        Sources in the order of the maps; those that nobody marked are left out and noted.
+
+    Raises
+    ------
+    AlignmentError
+        If nothing overlaps, or a sky position cannot be placed.
+    """
+    by_id = {image.source: image for image in images}
+    wanted = set(labels) if labels is not None else set(Label)
+    used = [a for a in annotations.annotations if a.label in wanted]
+    if not used:
+        raise AlignmentError(
+            f"no annotation has one of the labels {', '.join(sorted(wanted))}; the labels in use are "
+            f"{', '.join(sorted({a.label for a in annotations.annotations}))}"
+        )
+    marked = {a.source for a in used}
+    positions = [i for i, source in enumerate(maps.sources) if source in marked]
+    check_overlap(annotations, maps.sources)
+    if not positions:
+        raise AlignmentError("none of the sources with maps has an annotation with these labels")
+    sources = tuple(maps.sources[i] for i in positions)
+    notes: list[str] = []
+    n_without = len(maps.sources) - len(sources)
+    if n_without:
+        notes.append(f"{n_without} sources have a map but no annotation; they are left out.")
+    if labels is not None:
+        notes.append(
+            f"Only marks labelled {', '.join(sorted(wanted))} are used: {len(used)} of "
+            f"{len(annotations)}."
+        )
+    density, mask, present, n_outside = _rasterise_all(
+        maps, positions, annotations.annotators, used, by_id, fwhm_arcsec
+    )
+    if n_outside:
+        notes.append(
+            f"The centres of {n_outside} of {len(used)} marks lie outside the field that the network "
+            "sees; only what reaches into it counts."
+        )
+    shape = maps.field_shape
+    explanations = {
+        name: resample_to_field(maps.layers[name][positions], maps.geometry[name], shape)
+        for name in maps.layers
+    }
+    if len(explanations) > 1:
+        explanations[MEAN_LAYER] = np.mean(list(explanations.values()), axis=0)
+    brightness = maps.brightness[positions]
+    baselines = _brightness_baselines(maps, brightness)
+    baselines[CENTRE_BIAS] = mean_of_others(density, present)
+    weights = np.ones(len(sources))
+    if use_source_weights:
+        missing = [s for s in sources if s not in annotations.source_weights]
+        if missing:
+            raise AnnotationError(
+                f"sources cannot be weighted: the annotations state no weight for {len(missing)} of "
+                f"them, such as {missing[0]}"
+            )
+        weights = np.array([annotations.source_weights[s] for s in sources])
+    predicted = maps.predicted_classes()
+    return AlignedPairs(
+        model_name=maps.model_name,
+        sources=sources,
+        classes=tuple(_class_of(s, annotations, by_id) for s in sources),
+        exposure=tuple(maps.exposure[i] for i in positions),
+        explanations=explanations,
+        baselines=baselines,
+        annotators=annotations.annotators,
+        density=density,
+        mask=mask,
+        present=present,
+        valid=maps.valid[positions],
+        brightness=brightness,
+        source_weights=weights,
+        pixel_scale_arcsec=maps.field_scale_arcsec,
+        predicted=tuple(predicted[i] for i in positions) if predicted is not None else None,
+        scores=maps.scores[positions] if maps.scores is not None else None,
+        class_names=maps.class_names,
+        notes=tuple(notes),
+        provenance=dict(maps.provenance),
+    )
+
+
+def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
+    """Refuse annotations of sources that have no image.
+
+    Raises
+    ------
+    AlignmentError
+        Naming sources that do not overlap, with an example of either side.
+    """
+    known = set(sources)
+    unknown = [s for s in annotations.sources if s not in known]
+    if len(unknown) == len(annotations.sources):
+        raise AlignmentError(
+            f"none of the {len(unknown)} annotated sources (such as {unknown[0]!r}) is among the "
+            f"{len(known)} images (such as {next(iter(sources), '')!r}); ids are file names without "
+            "folder and ending"
+        )
+    if unknown:
+        listed = ", ".join(repr(s) for s in unknown[:_LIMIT_LISTED])
+        more = f" and {len(unknown) - _LIMIT_LISTED} more" if len(unknown) > _LIMIT_LISTED else ""
+        raise AlignmentError(
+            f"{len(unknown)} of {len(annotations.sources)} annotated sources have no image: "
+            f"{listed}{more}; add their images or take their rows out of the table"
+        )
+
+
+def _class_of(
+    source: str, annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
+) -> str | None:
+    stated, known = annotations.classes.get(source), by_id[source].class_name
+    if stated and known and stated != known:
+        raise AlignmentError(
+            f"source {source!r} is {stated!r} in the annotations but {known!r} in the data set of its "
+            "image; correct the table or leave its class empty"
+        )
+    return stated or known
+
+
+def _rasterise_all(
+    maps: MapStack,
+    positions: Sequence[int],
+    annotators: tuple[str, ...],
+    used: Sequence[Any],
+    by_id: Mapping[str, SourceImage],
+    fwhm_arcsec: float,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], int]:
+    shape = maps.field_shape
+    size = (len(annotators), len(positions))
+    density = np.zeros((*size, *shape), np.float32)
+    mask = np.zeros((*size, *shape), bool)
+    present = np.zeros(size, bool)
+    row_of = {name: row for row, name in enumerate(annotators)}
+    column_of = {maps.sources[i]: column for column, i in enumerate(positions)}
+    grouped: dict[tuple[int, int], list[Any]] = {}
+    for annotation in used:
+        key = (row_of[annotation.annotator], column_of[annotation.source])
+        grouped.setdefault(key, []).append(annotation)
+    n_outside = 0
+    for (row, column), members in grouped.items():
+        source = maps.sources[positions[column]]
+        transform = maps.field[positions[column]]
+        image_scale = maps.field_scale_arcsec / transform.step
+        fwhm = fwhm_arcsec / image_scale
+        regions, weights = [], []
+        for annotation in members:
+            drawn = annotation.shape.to_pixel_regions(by_id[source].grid, source=source)
+            regions += drawn
+            weights += [annotation.weight] * len(drawn)
+            n_outside += not any(_inside(region, transform, shape) for region in drawn)
+        density[row, column] = rasterise_density(regions, weights, transform, shape, fwhm=fwhm)
+        counted = [r for r, weight in zip(regions, weights, strict=True) if weight > 0]
+        mask[row, column] = rasterise_mask(counted, transform, shape, fwhm=fwhm)
+        present[row, column] = True
+    for array in (density, mask, present):
+        array.setflags(write=False)
+    return density, mask, present, n_outside
+
+
+def _inside(region: Any, transform: Any, shape: tuple[int, int]) -> bool:
+    x, y = (float(v) for v in transform.to_inner(*(np.array(v) for v in centre_of(region))))
+    return -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
+
+
+def _brightness_baselines(
+    maps: MapStack, brightness: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """What the network saw, as it is and at the resolution of each coarser layer."""
+    baselines = {BRIGHTNESS: brightness.astype(np.float64)}
+    for name, maps_of_layer in maps.layers.items():
+        geometry = maps.geometry[name]
+        if geometry.step > 1.0:
+            arcsec = geometry.step * maps.field_scale_arcsec
+            baselines[f"{BRIGHTNESS} at {arcsec:.1f}″"] = smooth_to_layer(
+                brightness, geometry, (maps_of_layer.shape[1], maps_of_layer.shape[2])
+            )
+    return baselines
+
+
+def mean_of_others(
+    density: NDArray[np.floating], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Centre bias: for each source the mean of what was marked on all *other* sources.
+
+    Parameters
+    ----------
+    density : ndarray, shape (n_annotators, n_sources, rows, columns)
+        What was marked.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, rows, columns)
+        Each source counts once, however many annotators marked it. All zero for a single source.
+    """
+    counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
+    per_source = density.sum(axis=0, dtype=np.float64) / counts
+    n = len(per_source)
+    if n < 2:
+        return np.zeros_like(per_source)
+    return np.asarray((per_source.sum(axis=0) - per_source) / (n - 1))

@@ -1,0 +1,164 @@
+"""Drawn shapes on the pixels of the field: as masks and as densities.
+
+Both evaluate every shape at the centres of the field's pixels, carried over to the image on which the
+shape was drawn, so that nothing is rounded on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from regions import PixelRegion
+
+# FWHM of a Gaussian in standard deviations
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+
+
+def field_coordinates(
+    transform: GridTransform, field_shape: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Image coordinates (x, y) of the centres of all field pixels."""
+    rows, columns = field_shape
+    x, y = transform.to_outer(np.arange(columns, dtype=float), np.arange(rows, dtype=float))
+    return np.broadcast_to(x, (rows, columns)), np.broadcast_to(y[:, None], (rows, columns))
+
+
+def rasterise_mask(
+    regions: Sequence[PixelRegion],
+    transform: GridTransform,
+    field_shape: tuple[int, int],
+    *,
+    fwhm: float,
+) -> NDArray[np.bool_]:
+    """Field pixels whose centres lie in any of the shapes.
+
+    Points and lines cover what lies within half of ``fwhm`` of them. A shape so small that it holds no
+    pixel centre covers the pixel in which its own centre lies.
+
+    Parameters
+    ----------
+    regions : sequence of regions.PixelRegion
+        Shapes in pixel coordinates of the image.
+    transform : GridTransform
+        How the field lies on the image.
+    field_shape : (int, int)
+        Rows and columns of the field.
+    fwhm : float
+        Diameter of points and width of lines, in image pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+    """
+    x, y = field_coordinates(transform, field_shape)
+    mask = np.zeros(field_shape, bool)
+    for region in regions:
+        covered = _covered(region, x, y, fwhm)
+        if not covered.any():
+            covered = _pixel_of_centre(region, transform, field_shape)
+        mask |= covered
+    return mask
+
+
+def rasterise_density(
+    regions: Sequence[PixelRegion],
+    weights: Sequence[float],
+    transform: GridTransform,
+    field_shape: tuple[int, int],
+    *,
+    fwhm: float,
+) -> NDArray[np.float64]:
+    """How strongly every field pixel is marked.
+
+    Shapes with an area give their weight inside. Points and lines give a Gaussian of the stated FWHM
+    in the distance to them, with their weight as its peak. Where shapes overlap the largest value
+    holds, so that marking something twice does not make it count twice.
+
+    Parameters
+    ----------
+    regions, transform, field_shape, fwhm
+        As in :func:`rasterise_mask`.
+    weights : sequence of float
+        One a region.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
+        In units of the weights; not normalised.
+    """
+    x, y = field_coordinates(transform, field_shape)
+    sigma = fwhm / FWHM_PER_SIGMA
+    density = np.zeros(field_shape)
+    for region, weight in zip(regions, weights, strict=True):
+        if _is_thin(region):
+            distance = _distance(region, x, y)
+            profile = np.exp(-0.5 * (distance / sigma) ** 2)
+        else:
+            covered = _covered(region, x, y, fwhm)
+            if not covered.any():
+                covered = _pixel_of_centre(region, transform, field_shape)
+            profile = covered.astype(float)
+        np.maximum(density, weight * profile, out=density)
+    return density
+
+
+def _is_thin(region: PixelRegion) -> bool:
+    from regions import LinePixelRegion, PointPixelRegion
+
+    return isinstance(region, PointPixelRegion | LinePixelRegion)
+
+
+def _covered(
+    region: PixelRegion, x: NDArray[np.float64], y: NDArray[np.float64], fwhm: float
+) -> NDArray[np.bool_]:
+    if _is_thin(region):
+        return np.asarray(_distance(region, x, y) <= fwhm / 2)
+    from regions import PixCoord
+
+    return np.asarray(region.contains(PixCoord(x, y)))
+
+
+def _distance(
+    region: PixelRegion, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance of pixel centres to a point or to a segment."""
+    from regions import PointPixelRegion
+
+    if isinstance(region, PointPixelRegion):
+        return np.asarray(np.hypot(x - region.center.x, y - region.center.y))
+    start = np.array([region.start.x, region.start.y], dtype=float)
+    along = np.array([region.end.x, region.end.y], dtype=float) - start
+    length_squared = float(along @ along)
+    share = np.zeros_like(x)
+    if length_squared > 0:
+        share = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length_squared
+        share = np.clip(share, 0.0, 1.0)
+    return np.asarray(np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1]))
+
+
+def _pixel_of_centre(
+    region: PixelRegion, transform: GridTransform, field_shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    covered = np.zeros(field_shape, bool)
+    x, y = centre_of(region)
+    column, row = (round(float(v)) for v in transform.to_inner(np.array(x), np.array(y)))
+    if 0 <= row < field_shape[0] and 0 <= column < field_shape[1]:
+        covered[row, column] = True
+    return covered
+
+
+def centre_of(region: PixelRegion) -> tuple[float, float]:
+    """Centre of a shape in image pixels: its own, or the mean of its vertices."""
+    if hasattr(region, "center"):
+        return float(region.center.x), float(region.center.y)
+    if hasattr(region, "vertices"):
+        return float(np.mean(region.vertices.x)), float(np.mean(region.vertices.y))
+    return (region.start.x + region.end.x) / 2, (region.start.y + region.end.y) / 2

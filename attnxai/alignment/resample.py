@@ -1,0 +1,111 @@
+"""Maps from the grid of their layer to the grid of the field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def interpolation_matrix(
+    n_inner: int, n_outer: int, step: float, origin: float
+) -> NDArray[np.float64]:
+    """Matrix that interpolates linearly from inner pixels to outer ones along one axis.
+
+    Parameters
+    ----------
+    n_inner, n_outer : int
+        Numbers of pixels.
+    step, origin : float
+        Inner pixel i is centred on outer pixel ``origin + step * i``.
+
+    Returns
+    -------
+    weights : ndarray, shape (n_outer, n_inner)
+        Rows sum to one. Beyond the outermost centres the outermost pixel's value holds.
+
+    Examples
+    --------
+    >>> interpolation_matrix(2, 4, step=2.0, origin=0.5)
+    array([[1.  , 0.  ],
+           [0.75, 0.25],
+           [0.25, 0.75],
+           [0.  , 1.  ]])
+    """
+    position = np.clip((np.arange(n_outer) - origin) / step, 0, n_inner - 1)
+    low = np.minimum(np.floor(position).astype(int), max(n_inner - 2, 0))
+    share = position - low
+    weights = np.zeros((n_outer, n_inner))
+    rows = np.arange(n_outer)
+    weights[rows, low] += 1.0 - share
+    if n_inner > 1:
+        weights[rows, low + 1] += share
+    return weights
+
+
+def resample_to_field(
+    maps: NDArray[np.floating], transform: GridTransform, field_shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Bilinear interpolation of maps to the pixels of the field.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (..., height, width)
+        Maps on their own grid.
+    transform : GridTransform
+        How that grid lies on the field.
+    field_shape : (int, int)
+        Rows and columns of the field.
+
+    Returns
+    -------
+    ndarray, shape (..., rows, columns)
+    """
+    height, width = maps.shape[-2:]
+    rows, columns = field_shape
+    vertical = interpolation_matrix(height, rows, transform.step, transform.origin_y)
+    horizontal = interpolation_matrix(width, columns, transform.step, transform.origin_x)
+    return np.asarray(vertical @ maps.astype(np.float64) @ horizontal.T)
+
+
+def smooth_to_layer(
+    images: NDArray[np.floating],
+    transform: GridTransform,
+    layer_shape: tuple[int, int],
+) -> NDArray[np.float64]:
+    """What is left of field images on the grid of a coarser layer.
+
+    Every layer pixel takes the mean of the field pixels that it covers (zeros beyond the field), and is
+    then interpolated back like a map of that layer.
+
+    Parameters
+    ----------
+    images : ndarray, shape (..., rows, columns)
+        Images on the field.
+    transform : GridTransform
+        How the layer's grid lies on the field.
+    layer_shape : (int, int)
+        Height and width of the layer's maps.
+
+    Returns
+    -------
+    ndarray, shape (..., rows, columns)
+    """
+    rows, columns = images.shape[-2:]
+    vertical = _box_matrix(layer_shape[0], rows, transform.step, transform.origin_y)
+    horizontal = _box_matrix(layer_shape[1], columns, transform.step, transform.origin_x)
+    coarse = vertical @ images.astype(np.float64) @ horizontal.T
+    return resample_to_field(coarse, transform, (rows, columns))
+
+
+def _box_matrix(n_inner: int, n_outer: int, step: float, origin: float) -> NDArray[np.float64]:
+    """Mean over the outer pixels that each inner pixel covers, by shared length."""
+    low = origin + step * (np.arange(n_inner) - 0.5)
+    edges = np.arange(n_outer) - 0.5
+    shared = np.minimum(low[:, None] + step, edges + 1.0) - np.maximum(low[:, None], edges)
+    return np.asarray(np.clip(shared, 0.0, None) / step)

@@ -1,0 +1,114 @@
+"""What several people marked on several sources."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attnxai.annotations.shapes import Label, Shape
+from attnxai.errors import AnnotationError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Annotation:
+    """One shape that one annotator drew on one source.
+
+    Parameters
+    ----------
+    source : str
+        Id of the source.
+    annotator : str
+        Who drew it.
+    shape : Shape
+        What was drawn.
+    label : Label
+        What it marks.
+    weight : float
+        From 0 to 1.
+    line : int
+        Line of the file that it came from, 0 when it came from none.
+    """
+
+    source: str
+    annotator: str
+    shape: Shape
+    label: Label = Label.SOURCE
+    weight: float = 1.0
+    line: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnnotationSet:
+    """Annotations, and what is known about where they come from.
+
+    Parameters
+    ----------
+    annotations : tuple of Annotation
+        At least one.
+    classes : mapping of str to str
+        Class of a source, where the annotations state it.
+    images : mapping of str to str
+        Image file of a source, where the annotations state it.
+    source_weights : mapping of str to float
+        How far each source's annotations are to be trusted, where stated.
+    kind : str
+        What the annotations are, for reports, such as "shapes drawn by annotators".
+    path, sha256 : str
+        The file and its hash.
+    n_rows : int
+        Rows read from the file.
+    left_out : mapping of str to int
+        Rows that are not used, counted by reason.
+    notices : tuple of str
+        What a reader should know.
+    simulated : bool
+        Whether nobody drew them.
+    """
+
+    annotations: tuple[Annotation, ...]
+    classes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    source_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kind: str = "shapes drawn by annotators"
+    path: str = ""
+    sha256: str = ""
+    n_rows: int = 0
+    left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.annotations:
+            raise AnnotationError(
+                f"{self.path or 'the annotation set'} holds no annotations to use"
+            )
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Ids of the annotated sources, in the order in which they first occur."""
+        return tuple(dict.fromkeys(a.source for a in self.annotations))
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Annotators in alphabetical order."""
+        return tuple(sorted({a.annotator for a in self.annotations}))
+
+    def of(self, source: str, annotator: str) -> tuple[Annotation, ...]:
+        """What one annotator marked on one source."""
+        return tuple(a for a in self.annotations if a.source == source and a.annotator == annotator)
+
+    def image_files(self) -> dict[str, Path]:
+        """Image file of every source whose row names one; paths are relative to the table."""
+        folder = Path(self.path).parent
+        return {source: folder / name for source, name in self.images.items()}
+
+    def select(self, sources: Iterable[str]) -> AnnotationSet:
+        """What was marked on the named sources alone."""
+        wanted = set(sources)
+        return dataclasses.replace(
+            self, annotations=tuple(a for a in self.annotations if a.source in wanted)
+        )

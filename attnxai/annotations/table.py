@@ -1,0 +1,324 @@
+"""The annotation table, version 1: one row a shape, one error message a bad row."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import hashlib
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.radio_galaxy_zoo import is_claran_header, match_claran
+from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.data.images import IMAGE_ENDINGS, SourceImage, source_id
+from attnxai.errors import AnnotationError
+
+_Choice = TypeVar("_Choice", ShapeKind, Label, Frame)
+
+REQUIRED = ("source", "annotator", "shape", "label")
+COLUMNS = (
+    "source",
+    "annotator",
+    "shape",
+    "x",
+    "y",
+    "width",
+    "height",
+    "radius",
+    "angle",
+    "vertices",
+    "frame",
+    "label",
+    "class",
+    "weight",
+    "image",
+)
+_NEEDS: dict[ShapeKind, tuple[str, ...]] = {
+    ShapeKind.POINT: ("x", "y"),
+    ShapeKind.CIRCLE: ("x", "y", "radius"),
+    ShapeKind.ELLIPSE: ("x", "y", "width", "height"),
+    ShapeKind.BOX: ("x", "y", "width", "height"),
+    ShapeKind.POLYGON: ("vertices",),
+    ShapeKind.LINE: ("vertices",),
+}
+_MAY_HAVE_ANGLE = (ShapeKind.ELLIPSE, ShapeKind.BOX)
+_GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
+_FEWEST_VERTICES = {ShapeKind.POLYGON: 3, ShapeKind.LINE: 2}
+
+
+def read_annotations(
+    path: str | Path,
+    images: Sequence[SourceImage] | None = None,
+    *,
+    min_components: int = 2,
+    match_radius_arcsec: float = 30.0,
+) -> AnnotationSet:
+    """Read an annotation table, or the ClaRAN catalogue, recognised by their columns.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file in UTF-8. The name of the sample that ships (``expert.csv``) gives that table when
+        there is no such file.
+    images : sequence of SourceImage, optional
+        Images to match a catalogue with; a table needs none.
+    min_components, match_radius_arcsec
+        For a catalogue, see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
+
+    Returns
+    -------
+    AnnotationSet
+
+    Raises
+    ------
+    AnnotationError
+        If the file is missing or no table, or listing every bad row with line, column, value and what
+        would be right.
+
+    Examples
+    --------
+    >>> from attnxai.annotations.table import read_annotations
+    >>> read_annotations("expert.csv").annotators
+    ('simulated_1', 'simulated_2', 'simulated_3')
+    """
+    from attnxai.annotations.sample import resolve_annotations
+
+    resolved = resolve_annotations(path)
+    content = resolved.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"annotation table {path} is not UTF-8 text (byte {error.start}); save it as CSV UTF-8"
+        ) from error
+    header = next(csv.reader(io.StringIO(text)), [])
+    if is_claran_header(header):
+        if images is None:
+            raise AnnotationError(
+                f"{path} is a catalogue of sky positions; name the images to match it with (--images)"
+            )
+        return match_claran(
+            text,
+            images,
+            min_components=min_components,
+            match_radius_arcsec=match_radius_arcsec,
+            path=path,
+            sha256=sha256,
+        )
+    return parse_table(text, path=str(resolved), sha256=sha256)
+
+
+@dataclasses.dataclass(slots=True)
+class _Problems:
+    """Collects what is wrong, a line a fault."""
+
+    rows: list[str]
+
+    def add(self, line: int, column: str, value: str, right: str) -> None:
+        self.rows.append(f"line {line}, column {column}: {value!r} - {right}")
+
+
+def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet:
+    """Parse the text of an annotation table; see :func:`read_annotations`."""
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        numbered = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise AnnotationError(
+            f"annotation table {path} is no valid CSV: {error} (line {reader.line_num})"
+        ) from error
+    if not numbered:
+        raise AnnotationError(f"annotation table {path} is empty")
+    header = [name.strip() for name in numbered[0][1]]
+    _check_header(header, path)
+    problems = _Problems([])
+    annotations: list[Annotation] = []
+    stated: dict[str, dict[str, tuple[str, int]]] = {"class": {}, "image": {}}
+    unused: collections.Counter[str] = collections.Counter()
+    n_rows = 0
+    for line, cells in numbered[1:]:
+        if not any(cell.strip() for cell in cells):
+            continue
+        n_rows += 1
+        if len(cells) != len(header):
+            problems.rows.append(
+                f"line {line}: {len(cells)} cells, but the header has {len(header)} columns"
+            )
+            continue
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+        annotation = _parse_row(row, line, problems, unused)
+        if annotation is None:
+            continue
+        annotations.append(annotation)
+        if row["source"].lower().endswith(IMAGE_ENDINGS) and not row.get("image"):
+            row["image"] = row["source"]
+        for column, seen in stated.items():
+            value = row.get(column, "")
+            if value:
+                first = seen.setdefault(annotation.source, (value, line))
+                if first[0] != value:
+                    problems.add(
+                        line,
+                        column,
+                        value,
+                        f"line {first[1]} says {first[0]!r} for the same source; give one",
+                    )
+    if problems.rows:
+        n_bad = len({row.split(",")[0].split(":")[0] for row in problems.rows})
+        raise AnnotationError(
+            f"{n_bad} of {n_rows} rows of annotation table {path} cannot be used:", problems.rows
+        )
+    if not annotations:
+        raise AnnotationError(f"annotation table {path} has a header but no rows")
+    extra = [name for name in header if name not in COLUMNS]
+    notices = []
+    if extra:
+        notices.append(f"Columns that are not used: {', '.join(extra)}.")
+    for text_unused, count in sorted(unused.items()):
+        notices.append(f"{text_unused} ({count} row{'s' if count > 1 else ''}).")
+    names = {a.annotator for a in annotations}
+    return AnnotationSet(
+        annotations=tuple(annotations),
+        classes={source: value for source, (value, _) in stated["class"].items()},
+        images={source: value for source, (value, _) in stated["image"].items()},
+        path=path,
+        sha256=sha256,
+        n_rows=n_rows,
+        notices=tuple(notices),
+        simulated=all(name.lower().startswith("simulated") for name in names),
+        kind=(
+            "true components of simulated sources, as three simulated annotators would mark them"
+            if all(name.lower().startswith("simulated") for name in names)
+            else "shapes drawn by annotators"
+        ),
+    )
+
+
+def _check_header(header: Sequence[str], path: str) -> None:
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise AnnotationError(
+            f"annotation table {path} lacks the column{'s' if len(missing) > 1 else ''} "
+            f"{', '.join(missing)}; its header is {', '.join(header) or 'empty'}, and the columns are "
+            f"{', '.join(COLUMNS)}"
+        )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise AnnotationError(f"annotation table {path} has the column {', '.join(twice)} twice")
+
+
+def _parse_row(
+    row: Mapping[str, str],
+    line: int,
+    problems: _Problems,
+    unused: collections.Counter[str],
+) -> Annotation | None:
+    before = len(problems.rows)
+    for column in ("source", "annotator"):
+        if not row[column]:
+            problems.add(line, column, "", "must not be empty")
+    kind = _member(ShapeKind, row["shape"], line, "shape", problems)
+    label = _member(Label, row["label"], line, "label", problems)
+    frame = _member(Frame, row.get("frame", "") or "pixel", line, "frame", problems)
+    weight = 1.0
+    if row.get("weight"):
+        weight = _number(row["weight"], line, "weight", problems)
+        if not 0 <= weight <= 1:
+            problems.add(line, "weight", row["weight"], "a number from 0 to 1")
+    if kind is None or label is None or frame is None:
+        return None
+    values: dict[str, float] = {}
+    vertices: tuple[tuple[float, float], ...] = ()
+    for column in _NEEDS[kind]:
+        text = row.get(column, "")
+        if column == "vertices":
+            vertices = _vertices(text, kind, frame, line, problems)
+        elif not text:
+            problems.add(line, column, "", f"a {kind} needs a number here")
+        else:
+            values[column] = _number(text, line, column, problems)
+    if kind in _MAY_HAVE_ANGLE and row.get("angle"):
+        values["angle"] = _number(row["angle"], line, "angle", problems)
+    for column in ("width", "height", "radius"):
+        if column in values and not values[column] > 0 and math.isfinite(values[column]):
+            problems.add(line, column, row[column], "a length above 0")
+    if frame is Frame.ICRS and {"x", "y"} <= set(values):
+        _check_sky(values["x"], values["y"], row["x"], row["y"], line, problems)
+    if len(problems.rows) > before:
+        return None
+    for column in _GEOMETRY:
+        used = column in _NEEDS[kind] or (column == "angle" and kind in _MAY_HAVE_ANGLE)
+        if row.get(column) and not used:
+            unused[f"A {kind} has no {column}; the value was not used"] += 1
+    return Annotation(
+        source=source_id(row["source"]),
+        annotator=row["annotator"],
+        shape=Shape(kind=kind, frame=frame, vertices=vertices, **values),
+        label=label,
+        weight=weight,
+        line=line,
+    )
+
+
+def _member(
+    kind: type[_Choice], value: str, line: int, column: str, problems: _Problems
+) -> _Choice | None:
+    try:
+        return kind(value.lower())
+    except ValueError:
+        problems.add(line, column, value, f"one of {', '.join(kind)}")
+        return None
+
+
+def _number(text: str, line: int, column: str, problems: _Problems) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        hint = " with a point, not a comma" if "," in text else ""
+        problems.add(line, column, text, f"a number{hint}")
+        return math.nan
+    if not math.isfinite(value):
+        problems.add(line, column, text, "a finite number")
+    return value
+
+
+def _vertices(
+    text: str, kind: ShapeKind, frame: Frame, line: int, problems: _Problems
+) -> tuple[tuple[float, float], ...]:
+    fewest = _FEWEST_VERTICES[kind]
+    right = f'{fewest} or more vertices as "x y; x y; ..."'
+    points = []
+    for part in text.strip().strip(";").split(";"):
+        try:
+            x, y = (float(v) for v in part.split())
+        except ValueError:
+            problems.add(line, "vertices", text, right)
+            return ()
+        if not (math.isfinite(x) and math.isfinite(y)):
+            problems.add(line, "vertices", text, "finite numbers")
+            return ()
+        if frame is Frame.ICRS and not _check_sky(x, y, str(x), str(y), line, problems):
+            return ()
+        points.append((x, y))
+    if len(points) < fewest:
+        problems.add(line, "vertices", text, right)
+    return tuple(points)
+
+
+def _check_sky(
+    ra: float, dec: float, ra_text: str, dec_text: str, line: int, problems: _Problems
+) -> bool:
+    good = True
+    if math.isfinite(ra) and not 0 <= ra <= 360:
+        problems.add(line, "x", ra_text, "right ascension in degrees, 0 to 360")
+        good = False
+    if math.isfinite(dec) and not -90 <= dec <= 90:
+        problems.add(line, "y", dec_text, "declination in degrees, -90 to 90")
+        good = False
+    return good

@@ -1,0 +1,81 @@
+"""What all commands share: the consoles, progress bars, and how errors end a command."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from attnxai.errors import AttnxaiError, AttnxaiWarning
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+console = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the package's way of ending: one clear sentence and an exit code."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with noted_warnings():
+                return function(*args, **kwargs)
+        except AttnxaiError as error:
+            stderr.print("[bold red]Error:[/] ", end="")
+            stderr.print(str(error), markup=False)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            stderr.print("Interrupted; nothing that looks finished was left behind.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped
+
+
+@contextlib.contextmanager
+def noted_warnings() -> Iterator[None]:
+    """Show this package's warnings as they come, a line each, once each."""
+    shown: set[str] = set()
+    previous = warnings.showwarning
+
+    def show(message: Any, category: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(message, AttnxaiWarning):
+            if str(message) not in shown:
+                shown.add(str(message))
+                stderr.print("[yellow]Note:[/] ", end="")
+                stderr.print(str(message), markup=False)
+        else:
+            previous(message, category, *args, **kwargs)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AttnxaiWarning)
+        warnings.showwarning = show
+        yield
+
+
+def progress_bar() -> Progress:
+    """A progress bar on the error stream that disappears when it is done."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )

@@ -1,0 +1,1 @@
+"""Images of radio sources and where their pixels lie on the sky."""

@@ -1,0 +1,110 @@
+"""Pixel grids: their shape, their place on the sky, and how one lies on another."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+
+class RowZero(enum.StrEnum):
+    """Where row 0 of an array is drawn: FITS and NPY at the bottom, PNG at the top."""
+
+    BOTTOM = "bottom"
+    TOP = "top"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PixelGrid:
+    """The pixels of an image and, where known, their place on the sky.
+
+    Pixel coordinates are 0-based with pixel centres on whole numbers; x counts columns, y rows.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    pixel_scale_arcsec : float, optional
+        Side of a pixel in arcsec; taken from the WCS when that is given.
+    wcs : astropy.wcs.WCS, optional
+        Celestial coordinate system.
+    row_zero : RowZero
+        Where row 0 is drawn.
+    """
+
+    shape: tuple[int, int]
+    pixel_scale_arcsec: float | None = None
+    wcs: WCS | None = None
+    row_zero: RowZero = RowZero.BOTTOM
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 2 or min(self.shape) < 1:
+            raise ValueError(f"shape needs two positive numbers of pixels, got {self.shape}")
+        if self.wcs is not None and self.pixel_scale_arcsec is None:
+            from astropy.wcs.utils import proj_plane_pixel_scales
+
+            scales = proj_plane_pixel_scales(self.wcs.celestial) * 3600.0
+            object.__setattr__(self, "pixel_scale_arcsec", float(np.sqrt(scales[0] * scales[1])))
+
+    def north_and_east(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Unit vectors (x, y) towards north and east at the image centre, in pixel coordinates.
+
+        Returns
+        -------
+        north, east : arrays of shape (2,), or None
+            None without a WCS.
+        """
+        if self.wcs is None:
+            return None
+        from attnxai.data.sky import pixel_direction
+
+        x, y = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+        return pixel_direction(self.wcs, x, y, 0.0), pixel_direction(self.wcs, x, y, 90.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GridTransform:
+    """How an axis-parallel grid lies in the pixel coordinates of another.
+
+    Pixel (x, y) of the inner grid is centred on ``(origin_x + step * x, origin_y + step * y)`` of the
+    outer one.
+
+    Examples
+    --------
+    >>> coarse = GridTransform(step=4.0, origin_x=0.5, origin_y=0.5)
+    >>> coarse.to_outer(np.array([1.0]), np.array([0.0]))
+    (array([4.5]), array([0.5]))
+    """
+
+    step: float = 1.0
+    origin_x: float = 0.0
+    origin_y: float = 0.0
+
+    def to_outer(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixel coordinates of the outer grid from those of the inner."""
+        return self.origin_x + self.step * np.asarray(x), self.origin_y + self.step * np.asarray(y)
+
+    def to_inner(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixel coordinates of the inner grid from those of the outer."""
+        return (
+            (np.asarray(x) - self.origin_x) / self.step,
+            (np.asarray(y) - self.origin_y) / self.step,
+        )
+
+    def within(self, outer: GridTransform) -> GridTransform:
+        """This grid in the coordinates of the grid in which ``outer`` lies."""
+        return GridTransform(
+            step=self.step * outer.step,
+            origin_x=outer.origin_x + outer.step * self.origin_x,
+            origin_y=outer.origin_y + outer.step * self.origin_y,
+        )

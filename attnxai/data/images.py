@@ -1,0 +1,411 @@
+"""Images of single sources, sets of them, and readers of FITS, PNG and NPY files."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.grid import PixelGrid, RowZero
+from attnxai.errors import AssumptionWarning, ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+IMAGE_ENDINGS = (*FITS_ENDINGS, ".png", ".npy")
+_LIMIT_LISTED = 10
+
+
+def source_id(name: str | Path) -> str:
+    """Source id of a file: its name without folder and without a known image ending.
+
+    Examples
+    --------
+    >>> source_id("cutouts/100_142.745+003.808_0.0890_0212.98.fits.gz")
+    '100_142.745+003.808_0.0890_0212.98'
+    """
+    base = str(name).replace("\\", "/").rsplit("/", maxsplit=1)[-1]
+    for ending in sorted(IMAGE_ENDINGS, key=len, reverse=True):
+        if base.lower().endswith(ending) and len(base) > len(ending):
+            return base[: -len(ending)]
+    return base
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourceImage:
+    """The image of one source.
+
+    Parameters
+    ----------
+    source : str
+        Id of the source.
+    pixels : array_like, shape (rows, columns)
+        Brightness; kept as read-only float32.
+    grid : PixelGrid
+        Where the pixels lie.
+    prepared : bool
+        True for 8-bit images that have been clipped and scaled already; false for survey brightness,
+        to which a model applies its own rule first.
+    class_name : str, optional
+        Morphological class, such as ``FR I``.
+    split : str, optional
+        Part of a data set's published split, ``train`` or ``test``.
+    path : str, optional
+        File that the image came from.
+    footprint : array_like of bool, shape (rows, columns), optional
+        Pixels that were observed; everywhere when left out.
+    beam_arcsec : (float, float, float), optional
+        Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
+    """
+
+    source: str
+    pixels: NDArray[np.float32]
+    grid: PixelGrid
+    prepared: bool = False
+    class_name: str | None = None
+    split: str | None = None
+    path: str | None = None
+    footprint: NDArray[np.bool_] | None = None
+    beam_arcsec: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        pixels = np.array(self.pixels, dtype=np.float32)
+        if pixels.ndim != 2:
+            raise ImageError(f"{self._where()} has {pixels.ndim} axes; an image has two")
+        if pixels.shape != self.grid.shape:
+            raise ImageError(
+                f"{self._where()} has shape {pixels.shape}, but its grid {self.grid.shape}"
+            )
+        n_bad = int(np.count_nonzero(~np.isfinite(pixels)))
+        if n_bad:
+            raise ImageError(
+                f"{self._where()} has {n_bad} of {pixels.size} pixels that are NaN or infinite; "
+                "read it with fill_blank=True (--fill-blank) to set them to 0 and leave them out of "
+                "every number, or give a cutout without blank pixels"
+            )
+        if pixels.max() == pixels.min():
+            raise ImageError(
+                f"{self._where()} is constant ({pixels.flat[0]:g} everywhere); there is no source"
+            )
+        pixels.setflags(write=False)
+        object.__setattr__(self, "pixels", pixels)
+        if self.footprint is not None:
+            footprint = np.array(self.footprint, dtype=bool)
+            if footprint.shape != pixels.shape:
+                raise ImageError(f"{self._where()} has a footprint of shape {footprint.shape}")
+            footprint.setflags(write=False)
+            object.__setattr__(self, "footprint", footprint)
+
+    def _where(self) -> str:
+        return f"image {self.path or self.source}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.grid.shape
+
+    def sha256(self) -> str:
+        """Hash of the pixel values and their shape."""
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(self.pixels, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+
+class SourceSet(Sequence[SourceImage]):
+    """Images of several sources with distinct ids, in a fixed order.
+
+    Parameters
+    ----------
+    images : iterable of SourceImage
+        The images.
+    origin : str
+        Where they come from, for reports.
+    """
+
+    def __init__(self, images: Iterable[SourceImage], *, origin: str = "") -> None:
+        self._images = tuple(images)
+        self.origin = origin
+        self._position: dict[str, int] = {}
+        for position, image in enumerate(self._images):
+            if image.source in self._position:
+                first = self._images[self._position[image.source]]
+                raise ImageError(
+                    f"two images have the source id {image.source!r}: "
+                    f"{first.path or 'the first'} and {image.path or 'the second'}; ids are file "
+                    "names without folder and ending, so rename one of them"
+                )
+            self._position[image.source] = position
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return SourceSet(self._images[index], origin=self.origin)
+        if isinstance(index, str):
+            return self._images[self._position[index]]
+        return self._images[index]
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        return iter(self._images)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._position if isinstance(item, str) else item in self._images
+
+    def __repr__(self) -> str:
+        return f"SourceSet({len(self)} images from {self.origin or 'memory'})"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Ids in order."""
+        return tuple(image.source for image in self._images)
+
+    def select(self, sources: Iterable[str]) -> SourceSet:
+        """The images of the named sources, in the order of the names."""
+        return SourceSet((self._images[self._position[s]] for s in sources), origin=self.origin)
+
+    def sha256(self) -> str:
+        """Hash of all ids and pixels, independent of their order."""
+        digest = hashlib.sha256()
+        for image in sorted(self._images, key=lambda image: image.source):
+            digest.update(f"{image.source}\n{image.sha256()}\n".encode())
+        return digest.hexdigest()
+
+
+def read_image(
+    path: str | Path,
+    *,
+    source: str | None = None,
+    class_name: str | None = None,
+    fill_blank: bool = False,
+    prepared: bool | None = None,
+) -> SourceImage:
+    """Read one FITS (also gzipped), PNG or NPY file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    source : str, optional
+        Id of the source; the file's name without ending when left out.
+    class_name : str, optional
+        Its class.
+    fill_blank : bool
+        Set NaN and infinite pixels to 0 and leave them out of the footprint instead of refusing.
+    prepared : bool, optional
+        Whether pixel values have been clipped and scaled already. Left out, 8-bit files have and all
+        others have not.
+
+    Returns
+    -------
+    SourceImage
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, damaged, no image, blank or constant.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"image {path} does not exist")
+    name = path.name.lower()
+    try:
+        if name.endswith(FITS_ENDINGS):
+            values, grid, beam = _read_fits(path)
+        elif name.endswith(".png"):
+            values, grid, beam = _read_png(path), None, None
+        elif name.endswith(".npy"):
+            values, grid, beam = np.load(path, allow_pickle=False), None, None
+        else:
+            raise ImageError(
+                f"image {path} has an unknown ending; known are {', '.join(IMAGE_ENDINGS)}"
+            )
+    except ImageError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"image {path} cannot be read, it may be truncated: {reason}") from error
+    if values.dtype.kind not in "uifb" or values.ndim != 2:
+        raise ImageError(
+            f"image {path} holds {values.dtype} values of shape {values.shape}; "
+            "an image holds real numbers in two axes"
+        )
+    if grid is None:
+        row_zero = RowZero.TOP if name.endswith(".png") else RowZero.BOTTOM
+        grid = PixelGrid(shape=values.shape, row_zero=row_zero)
+    footprint = None
+    blank = ~np.isfinite(values)
+    if fill_blank and blank.any() and not blank.all():
+        footprint = ~blank
+        values = np.where(blank, 0, values)
+    return SourceImage(
+        source=source or source_id(path),
+        pixels=values,
+        grid=grid,
+        prepared=values.dtype == np.uint8 if prepared is None else prepared,
+        class_name=class_name,
+        path=str(path),
+        footprint=footprint,
+        beam_arcsec=beam,
+    )
+
+
+def _read_fits(
+    path: Path,
+) -> tuple[NDArray[Any], PixelGrid, tuple[float, float, float] | None]:
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
+    from astropy.wcs import WCS
+
+    with warnings.catch_warnings():
+        # a truncated file must be an error here, not a warning and zeros
+        warnings.simplefilter("error", AstropyWarning)
+        warnings.filterwarnings("ignore", category=fits.verify.VerifyWarning)
+        with fits.open(path, memmap=False) as hdus:
+            candidates = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+            if not candidates:
+                raise ImageError(f"image {path} is a FITS file without an image")
+            header = candidates[0].header
+            values = np.asarray(candidates[0].data)
+    if values.ndim > 2:
+        if any(side != 1 for side in values.shape[:-2]):
+            raise ImageError(
+                f"image {path} is a cube of shape {values.shape}; give one plane of it"
+            )
+        values = values.reshape(values.shape[-2:])
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    with warnings.catch_warnings():
+        # obsolete keywords of old surveys are put right by astropy, which says so
+        warnings.simplefilter("ignore", AstropyWarning)
+        wcs = WCS(header)
+    celestial = wcs.celestial if wcs.has_celestial else None
+    beam = None
+    if header.get("BMAJ") and header.get("BMIN"):
+        beam = (
+            float(header["BMAJ"]) * 3600.0,
+            float(header["BMIN"]) * 3600.0,
+            float(header.get("BPA", 0.0)),
+        )
+    return values, PixelGrid(shape=values.shape, wcs=celestial), beam
+
+
+def _read_png(path: Path) -> NDArray[Any]:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.mode in ("RGB", "RGBA", "P", "LA"):
+            values = np.asarray(picture.convert("RGB"))
+            if (values != values[..., :1]).any():
+                raise ImageError(
+                    f"image {path} is in colour; a map of brightness is grey, so save it with one "
+                    "channel"
+                )
+            return values[..., 0]
+        return np.asarray(picture)
+
+
+def read_images(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    fill_blank: bool = False,
+    prepared: bool | None = None,
+) -> SourceSet:
+    """Read image files, or all images of a folder.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        Files, or one folder whose images are read in the order of their names.
+    fill_blank, prepared
+        As in :func:`read_image`.
+
+    Returns
+    -------
+    SourceSet
+
+    Raises
+    ------
+    ImageError
+        Naming every file that cannot be used.
+    """
+    origin = ""
+    if isinstance(paths, str | Path):
+        root = Path(paths)
+        origin = str(root)
+        if root.is_dir():
+            files: list[Path] = sorted(
+                file
+                for file in root.iterdir()
+                if file.is_file() and file.name.lower().endswith(IMAGE_ENDINGS)
+            )
+            if not files:
+                raise ImageError(
+                    f"folder {root} holds no images; known endings are {', '.join(IMAGE_ENDINGS)}"
+                )
+        else:
+            files = [root]
+    else:
+        files = [Path(path) for path in paths]
+    images = collect_images(
+        (lambda file=file: read_image(file, fill_blank=fill_blank, prepared=prepared))
+        for file in files
+    )
+    return SourceSet(images, origin=origin)
+
+
+def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
+    """Call every reader and report all failures together.
+
+    Parameters
+    ----------
+    readers : iterable of callables
+        Each returns a SourceImage or raises ImageError.
+    """
+    images, errors = [], []
+    for reader in readers:
+        try:
+            images.append(reader())
+        except ImageError as error:
+            errors.append(str(error))
+    if len(errors) == 1:
+        raise ImageError(errors[0])
+    if errors:
+        listed = "\n".join(f"  {error}" for error in errors[:_LIMIT_LISTED])
+        more = len(errors) - _LIMIT_LISTED
+        raise ImageError(
+            f"{len(errors)} images cannot be used:\n{listed}"
+            + (f"\n  and {more} more" if more > 0 else "")
+        )
+    return images
+
+
+def from_array(
+    pixels: ArrayLike,
+    *,
+    source: str,
+    pixel_scale_arcsec: float | None = None,
+    class_name: str | None = None,
+    prepared: bool | None = None,
+) -> SourceImage:
+    """Make a SourceImage of an array whose row 0 is at the bottom."""
+    values = np.asarray(pixels)
+    if values.ndim != 2:
+        raise ImageError(f"image {source} has {values.ndim} axes; an image has two")
+    return SourceImage(
+        source=source,
+        pixels=values.astype(np.float32),
+        grid=PixelGrid(shape=values.shape, pixel_scale_arcsec=pixel_scale_arcsec),
+        prepared=values.dtype == np.uint8 if prepared is None else prepared,
+        class_name=class_name,
+    )
+
+
+def assume(message: str) -> None:
+    """Warn that something had to be assumed."""
+    warnings.warn(message, AssumptionWarning, stacklevel=3)

@@ -1,0 +1,306 @@
+"""Simulated FR I and FR II radio galaxies whose components are known.
+
+A source is a sum of Gaussian components: for an FR I a bright core and two jets that widen and fade
+along a bending path; for an FR II two lobes that end in bright hotspots, thin jets and a faint core. It
+is seen with the beam, pixels and noise of a survey such as FIRST. Every number is drawn anew for each
+source from the ranges in :class:`Survey` and in the functions below; nothing here was fitted to data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceImage
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+CLASS_NAMES = ("FR I", "FR II")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How sources are seen.
+
+    Parameters
+    ----------
+    side : int
+        Side of the images in pixels.
+    pixel_scale_arcsec : float
+        Side of a pixel.
+    beam_arcsec : float
+        FWHM of the round beam.
+    noise_mjy : float
+        Noise in mJy a beam, correlated over the beam.
+    """
+
+    side: int = 160
+    pixel_scale_arcsec: float = 1.8
+    beam_arcsec: float = 5.4
+    noise_mjy: float = 0.15
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A part of a source: an elliptical Gaussian, before the beam.
+
+    Parameters
+    ----------
+    label : str
+        ``core``, ``jet``, ``lobe`` or ``hotspot``.
+    x_arcsec, y_arcsec : float
+        Centre, to the right and up from the middle of the image.
+    major_arcsec, minor_arcsec : float
+        FWHM along and across ``angle_deg``.
+    angle_deg : float
+        Direction of the major axis, from right towards up.
+    flux_mjy : float
+        Integrated flux density.
+    side : int
+        -1 or 1 for the two sides of the source, 0 for the core.
+    """
+
+    label: str
+    x_arcsec: float
+    y_arcsec: float
+    major_arcsec: float
+    minor_arcsec: float
+    angle_deg: float
+    flux_mjy: float
+    side: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimulatedSource:
+    """An image and the components that it was made of."""
+
+    image: SourceImage
+    components: tuple[Component, ...]
+
+
+def simulate_source(
+    class_name: str,
+    *,
+    source: str,
+    rng: np.random.Generator,
+    survey: Survey | None = None,
+) -> SimulatedSource:
+    """Draw a source of a class.
+
+    Parameters
+    ----------
+    class_name : str
+        ``FR I`` or ``FR II``.
+    source : str
+        Its id.
+    rng : numpy.random.Generator
+        Source of randomness.
+    survey : Survey, optional
+        How it is seen.
+
+    Returns
+    -------
+    SimulatedSource
+        Image in mJy a beam with a celestial coordinate system, and its components.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> made = simulate_source("FR II", source="a", rng=rng)
+    >>> sorted({component.label for component in made.components})
+    ['core', 'hotspot', 'jet', 'lobe']
+    """
+    survey = survey or Survey()
+    if class_name not in CLASS_NAMES:
+        raise ValueError(f"class_name has to be one of {CLASS_NAMES}, got {class_name!r}")
+    draw = _fr1_components if class_name == CLASS_NAMES[0] else _fr2_components
+    components = draw(rng)
+    pixels = _observe(components, survey, rng)
+    wcs = _random_wcs(survey, rng)
+    image = SourceImage(
+        source=source,
+        pixels=pixels.astype(np.float32),
+        grid=PixelGrid(shape=pixels.shape, wcs=wcs),
+        class_name=class_name,
+        beam_arcsec=(survey.beam_arcsec, survey.beam_arcsec, 0.0),
+    )
+    return SimulatedSource(image=image, components=tuple(components))
+
+
+def _bent_path(
+    length: float, angle: float, bend: float, share: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Points and directions along an arc that turns by ``bend`` radians over its length."""
+    direction = angle + bend * share
+    step = np.diff(share, prepend=0.0) * length
+    return np.cumsum(step * np.cos(direction)), np.cumsum(step * np.sin(direction)), direction
+
+
+def _two_sides(rng: np.random.Generator) -> list[tuple[int, float, float]]:
+    """Side, direction and bend of the two jets; bends of both sides may agree (a tail) or not."""
+    angle = rng.uniform(0, 2 * math.pi)
+    bend = rng.normal(0, 0.35)
+    symmetric = 1.0 if rng.random() < 0.5 else -1.0
+    return [
+        (1, angle, bend),
+        (-1, angle + math.pi + rng.normal(0, 0.1), symmetric * bend),
+    ]
+
+
+def _fr1_components(rng: np.random.Generator) -> list[Component]:
+    total = 10 ** rng.uniform(1.5, 2.3)
+    core_share = rng.uniform(0.15, 0.4)
+    components = [
+        Component(
+            label="core",
+            x_arcsec=0.0,
+            y_arcsec=0.0,
+            major_arcsec=1.5,
+            minor_arcsec=1.5,
+            angle_deg=0.0,
+            flux_mjy=total * core_share,
+            side=0,
+        )
+    ]
+    balance = rng.uniform(0.35, 0.65)
+    length = rng.uniform(25, 60)
+    for side, angle, bend in _two_sides(rng):
+        reach = length * rng.uniform(0.75, 1.25)
+        n = 7
+        share = np.linspace(1 / n, 1.0, n)
+        x, y, direction = _bent_path(reach, angle, bend, share)
+        fading = np.exp(-share * rng.uniform(1.2, 2.2))
+        fading /= fading.sum()
+        part = balance if side == 1 else 1 - balance
+        for i in range(n):
+            width = 3.0 + 0.22 * reach * share[i]
+            components.append(
+                Component(
+                    label="jet",
+                    x_arcsec=float(x[i]),
+                    y_arcsec=float(y[i]),
+                    major_arcsec=max(width, 1.3 * reach / n),
+                    minor_arcsec=width,
+                    angle_deg=math.degrees(direction[i]),
+                    flux_mjy=float(total * (1 - core_share) * part * fading[i]),
+                    side=side,
+                )
+            )
+    return components
+
+
+def _fr2_components(rng: np.random.Generator) -> list[Component]:
+    total = 10 ** rng.uniform(1.8, 2.7)
+    core_share = rng.uniform(0.005, 0.04)
+    components = [
+        Component(
+            label="core",
+            x_arcsec=0.0,
+            y_arcsec=0.0,
+            major_arcsec=1.0,
+            minor_arcsec=1.0,
+            angle_deg=0.0,
+            flux_mjy=total * core_share,
+            side=0,
+        )
+    ]
+    balance = rng.uniform(0.35, 0.65)
+    length = rng.uniform(18, 60)
+    for side, angle, bend in _two_sides(rng):
+        reach = length * rng.uniform(0.85, 1.15)
+        part = total * (1 - core_share) * (balance if side == 1 else 1 - balance)
+        hotspot_share = rng.uniform(0.35, 0.6)
+        x, y, direction = _bent_path(reach, angle, 0.5 * bend, np.linspace(0.05, 1.0, 20))
+        components.append(
+            Component(
+                label="hotspot",
+                x_arcsec=float(x[-1]),
+                y_arcsec=float(y[-1]),
+                major_arcsec=rng.uniform(1.0, 3.0),
+                minor_arcsec=1.0,
+                angle_deg=math.degrees(direction[-1]) + 90.0,
+                flux_mjy=part * hotspot_share,
+                side=side,
+            )
+        )
+        extent = reach * rng.uniform(0.35, 0.6)
+        middle = int(np.searchsorted(np.linspace(0.05, 1.0, 20), 1.0 - 0.45 * extent / reach))
+        components.append(
+            Component(
+                label="lobe",
+                x_arcsec=float(x[middle]),
+                y_arcsec=float(y[middle]),
+                major_arcsec=extent,
+                minor_arcsec=extent * rng.uniform(0.35, 0.6),
+                angle_deg=math.degrees(direction[middle]),
+                flux_mjy=part * (1 - hotspot_share) * 0.95,
+                side=side,
+            )
+        )
+        half = 8
+        components.append(
+            Component(
+                label="jet",
+                x_arcsec=float(x[half]),
+                y_arcsec=float(y[half]),
+                major_arcsec=reach * 0.5,
+                minor_arcsec=1.0,
+                angle_deg=math.degrees(direction[half]),
+                flux_mjy=part * (1 - hotspot_share) * 0.05,
+                side=side,
+            )
+        )
+    return components
+
+
+def _observe(
+    components: list[Component], survey: Survey, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Image in mJy a beam: components convolved with the beam in closed form, and noise."""
+    from scipy.ndimage import gaussian_filter
+
+    middle = (survey.side - 1) / 2
+    index = np.arange(survey.side) - middle
+    x, y = np.meshgrid(index * survey.pixel_scale_arcsec, index * survey.pixel_scale_arcsec)
+    beam = survey.beam_arcsec / FWHM_PER_SIGMA
+    image = np.zeros_like(x)
+    for component in components:
+        major = math.hypot(component.major_arcsec / FWHM_PER_SIGMA, beam)
+        minor = math.hypot(component.minor_arcsec / FWHM_PER_SIGMA, beam)
+        angle = math.radians(component.angle_deg)
+        along = (x - component.x_arcsec) * math.cos(angle) + (y - component.y_arcsec) * math.sin(
+            angle
+        )
+        across = -(x - component.x_arcsec) * math.sin(angle) + (y - component.y_arcsec) * math.cos(
+            angle
+        )
+        peak = component.flux_mjy * beam**2 / (major * minor)
+        image += peak * np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2))
+    beam_pixels = beam / survey.pixel_scale_arcsec
+    # a margin, so that the noise has no edge
+    margin = math.ceil(5 * beam_pixels)
+    white = rng.normal(size=(survey.side + 2 * margin,) * 2)
+    noise = gaussian_filter(white, beam_pixels)[margin:-margin, margin:-margin]
+    return np.asarray(image + noise * survey.noise_mjy / noise.std())
+
+
+def _random_wcs(survey: Survey, rng: np.random.Generator) -> WCS:
+    """North up and east left, somewhere in the northern sky."""
+    from astropy.wcs import WCS
+
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [round(rng.uniform(110, 260), 4), round(rng.uniform(-5, 60), 4)]
+    wcs.wcs.crpix = [(survey.side + 1) / 2] * 2
+    step = survey.pixel_scale_arcsec / 3600.0
+    wcs.wcs.cdelt = [-step, step]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.set()
+    return wcs

@@ -1,0 +1,69 @@
+"""The exceptions and warnings that a user can meet.
+
+Every exception here means: something that was given can be put right by whoever gave it. The command
+line prints their text as one sentence and ends with exit code 2; a traceback means a fault of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AttnxaiError(Exception):
+    """Base of all errors that a user can put right."""
+
+
+class ImageError(AttnxaiError, ValueError):
+    """An image is missing, damaged, blank, or does not fit the model."""
+
+
+class AnnotationError(AttnxaiError, ValueError):
+    """An annotation table cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        One sentence that says what is wrong with the table as a whole.
+    rows : sequence of str, optional
+        One line for each bad row: where it is, what it holds and what would be right.
+    """
+
+    def __init__(self, message: str, rows: Sequence[str] = ()) -> None:
+        self.rows = tuple(rows)
+        super().__init__("\n".join([message, *(f"  {row}" for row in self.rows)]))
+
+
+class CheckpointError(AttnxaiError, ValueError):
+    """A file is no checkpoint that can be read, or it does not hold what it should."""
+
+
+class SpecificationError(AttnxaiError, ValueError):
+    """The description of a network contradicts itself or names something unknown."""
+
+
+class AlignmentError(AttnxaiError, ValueError):
+    """Maps, images and annotations cannot be brought together."""
+
+
+class DataSetError(AttnxaiError, OSError):
+    """A data set is missing, incomplete or not the published one."""
+
+
+class OptionError(AttnxaiError, ValueError):
+    """An option has a value that cannot be used."""
+
+
+class AttnxaiWarning(UserWarning):
+    """Base of all warnings of this package."""
+
+
+class FewSourcesWarning(AttnxaiWarning):
+    """There are too few sources for what was asked; the text says what cannot be concluded."""
+
+
+class UndefinedValuesWarning(AttnxaiWarning):
+    """Some values of a metric are undefined and were left out; the text names and counts them."""
+
+
+class AssumptionWarning(AttnxaiWarning):
+    """Something that was not stated had to be assumed; the text says what and how to state it."""

@@ -1,0 +1,157 @@
+"""Attention maps of a network's gates, from the same forward pass as its prediction."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from attnxai.data.grid import GridTransform
+from attnxai.data.images import SourceImage, assume
+from attnxai.errors import AlignmentError
+from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.models.model import AttentionModel
+from attnxai.models.network import AttentionNetwork, gate_geometry
+from attnxai.models.steerable import soft_disc
+
+
+@contextlib.contextmanager
+def recorded_gates(network: AttentionNetwork) -> Iterator[dict[str, torch.Tensor]]:
+    """Record the attention maps of every forward pass within the block.
+
+    The hooks are removed when the block ends, also when it ends with an error.
+
+    Yields
+    ------
+    maps : dict of str to Tensor, shape (batch, height, width)
+        Filled anew by each forward pass.
+    """
+    maps: dict[str, torch.Tensor] = {}
+    handles = []
+
+    def recorder(name: str) -> Callable[..., None]:
+        def record(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            maps[name] = output.detach()[:, 0]
+
+        return record
+
+    try:
+        for name, gate in zip(network.spec.gate_names, network.gates, strict=True):
+            handles.append(gate.normalise.register_forward_hook(recorder(name)))
+        yield maps
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextlib.contextmanager
+def _evaluating(network: AttentionNetwork) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode of every module is given back."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def exposure_of(model: AttentionModel, image: SourceImage) -> Exposure:
+    """What the model knew of a source, from its training record or its data set's split."""
+    if model.training is not None:
+        if image.source in model.training.train_sources:
+            return Exposure.TRAINING
+        if image.source in model.training.validation_sources:
+            return Exposure.VALIDATION
+        return Exposure.HELD_OUT
+    if model.trained_on_split is not None and image.split is not None:
+        return Exposure.TRAINING if image.split == model.trained_on_split else Exposure.HELD_OUT
+    return Exposure.UNKNOWN
+
+
+def attention_maps(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    batch_size: int = 16,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """Maps of all gates of a model for some images.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model; its mode, device and hooks are the same afterwards.
+    images : sequence of SourceImage
+        The images; each passes through the model's own preprocessing.
+    batch_size : int
+        Images in one forward pass; the maps do not depend on it.
+    on_batch : callable, optional
+        Called with the number of finished images and of all images.
+
+    Returns
+    -------
+    MapStack
+        With the gates as layers, the class scores of the same pass, and where each map lies.
+
+    Raises
+    ------
+    ImageError
+        If an image does not fit the model.
+    """
+    if not images:
+        raise AlignmentError("there are no images to explain")
+    spec, network = model.spec, model.network
+    views = [model.preprocessing.view(image) for image in images]
+    n_assumed = sum(view.scale_assumed for view in views)
+    if n_assumed:
+        assume(
+            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
+            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel"
+        )
+    brightness = np.stack([view.brightness for view in views])
+    inputs = torch.from_numpy(model.preprocessing.standardise(brightness))[:, None]
+    parameter = next(network.parameters())
+    recorded: dict[str, list[np.ndarray]] = {name: [] for name in spec.gate_names}
+    scores = []
+    with _evaluating(network), recorded_gates(network) as maps:
+        for start in range(0, len(images), batch_size):
+            batch = inputs[start : start + batch_size]
+            scores.append(
+                network(batch.to(device=parameter.device, dtype=parameter.dtype)).cpu().double()
+            )
+            for name in spec.gate_names:
+                recorded[name].append(maps[name].cpu().float().numpy())
+            if on_batch is not None:
+                on_batch(min(start + batch_size, len(images)), len(images))
+    size = model.preprocessing.size
+    valid = np.stack([view.footprint for view in views])
+    if spec.disc:
+        valid = valid & (soft_disc(size, size).numpy() > 0.5)
+    return MapStack(
+        model_name=model.name,
+        sources=tuple(image.source for image in images),
+        layers={name: np.concatenate(recorded[name]) for name in spec.gate_names},
+        geometry={
+            layer.name: GridTransform(step=layer.step, origin_x=layer.origin, origin_y=layer.origin)
+            for layer in gate_geometry(spec, size)
+        },
+        field=tuple(view.transform for view in views),
+        brightness=brightness,
+        valid=valid,
+        field_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
+        exposure=tuple(exposure_of(model, image) for image in images),
+        scores=torch.cat(scores).numpy(),
+        class_names=model.class_names,
+        provenance={
+            "model_path": model.path,
+            "model_sha256": model.sha256,
+            "specification": spec.to_dict(),
+            "preprocessing": dataclasses.asdict(model.preprocessing),
+            "notes": list(model.notes),
+        },
+    )

@@ -1,0 +1,127 @@
+"""Maps of many sources, layer by layer, on the grid on which they were computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform
+from attnxai.errors import AlignmentError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Exposure(enum.StrEnum):
+    """What a model knew of a source before it was asked about it."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    HELD_OUT = "held-out"
+    UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapStack:
+    """One array a layer, each on its own grid, for the same sources.
+
+    All layers lie on one field, the network's input grid, which in turn lies on each source's image.
+
+    Parameters
+    ----------
+    model_name : str
+        What to call the model.
+    sources : tuple of str
+        Ids in the order of the first axis of every array.
+    layers : mapping of str to ndarray, shape (n_sources, height, width)
+        The maps.
+    geometry : mapping of str to GridTransform
+        How each layer's grid lies on the field.
+    field : tuple of GridTransform
+        How the field lies on each source's image.
+    brightness : ndarray, shape (n_sources, rows, columns)
+        What the network saw, in [0, 1], on the field.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Field pixels that the network sees and the survey observed.
+    field_scale_arcsec : float
+        Side of a field pixel.
+    exposure : tuple of Exposure
+        What the model knew of each source.
+    scores : ndarray, shape (n_sources, n_classes), optional
+        Class scores (logits) from the same forward pass.
+    class_names : tuple of str
+        Names of the classes.
+    provenance : mapping
+        Where maps and model come from, as plain values.
+
+    Raises
+    ------
+    AlignmentError
+        If arrays and sources do not fit together.
+    """
+
+    model_name: str
+    sources: tuple[str, ...]
+    layers: Mapping[str, NDArray[np.float32]]
+    geometry: Mapping[str, GridTransform]
+    field: tuple[GridTransform, ...]
+    brightness: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    field_scale_arcsec: float
+    exposure: tuple[Exposure, ...]
+    scores: NDArray[np.float64] | None = None
+    class_names: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.sources)
+        if not self.layers:
+            raise AlignmentError("a stack of maps needs at least one layer")
+        if set(self.layers) != set(self.geometry):
+            raise AlignmentError("every layer needs its geometry, and no other")
+        for name, maps in self.layers.items():
+            if maps.ndim != 3 or len(maps) != n:
+                raise AlignmentError(
+                    f"layer {name} has shape {maps.shape}; it needs one map for each of {n} sources"
+                )
+            if not np.isfinite(maps).all():
+                raise AlignmentError(f"layer {name} holds values that are not finite")
+        for name in ("brightness", "valid"):
+            values = getattr(self, name)
+            if values.ndim != 3 or len(values) != n:
+                raise AlignmentError(f"{name} has shape {values.shape} for {n} sources")
+        if self.brightness.shape != self.valid.shape:
+            raise AlignmentError(
+                f"brightness has shape {self.brightness.shape}, valid {self.valid.shape}"
+            )
+        if len(self.field) != n or len(self.exposure) != n:
+            raise AlignmentError(f"field and exposure need {n} entries, one a source")
+        for array in (*self.layers.values(), self.brightness, self.valid):
+            array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def field_shape(self) -> tuple[int, int]:
+        """Rows and columns of the field."""
+        rows, columns = self.valid.shape[1:]
+        return int(rows), int(columns)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """Class probabilities of every source, or None without scores."""
+        if self.scores is None:
+            return None
+        powers = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def predicted_classes(self) -> tuple[str, ...] | None:
+        """Most probable class of each source, or None without scores."""
+        if self.scores is None:
+            return None
+        return tuple(self.class_names[i] for i in self.scores.argmax(axis=1))

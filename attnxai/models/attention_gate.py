@@ -1,0 +1,117 @@
+"""The attention gate of Schlemper et al. (2019), and its normalisations as named functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from attnxai.models.specification import Normalisation
+
+# Keeps a gate whose scores are all equal from becoming 0 / 0; far below any score difference.
+_SMALLEST_RANGE = 1e-12
+
+
+def _lowest(scores: torch.Tensor, over_batch: bool) -> torch.Tensor:
+    return scores.amin() if over_batch else scores.amin(dim=(1, 2, 3), keepdim=True)
+
+
+def _highest(scores: torch.Tensor, over_batch: bool) -> torch.Tensor:
+    return scores.amax() if over_batch else scores.amax(dim=(1, 2, 3), keepdim=True)
+
+
+def sigmoid(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+    """Logistic function of every score."""
+    return torch.sigmoid(scores)
+
+
+def tanh(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+    """Hyperbolic tangent of every score; the map is signed."""
+    return torch.tanh(scores)
+
+
+def softmax(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+    """Softmax over the pixels of each image; a map sums to one."""
+    return torch.softmax(scores.flatten(2), dim=2).reshape(scores.shape)
+
+
+def range_norm(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+    """(q - min) / (max - min): a map runs from 0 to 1."""
+    low, high = _lowest(scores, over_batch), _highest(scores, over_batch)
+    return (scores - low) / (high - low).clamp_min(_SMALLEST_RANGE)
+
+
+def std_mean_norm(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+    """((q - min) / max(q) - 0.5) / 0.25, with the maximum of q itself; the map is signed."""
+    low, high = _lowest(scores, over_batch), _highest(scores, over_batch)
+    return ((scores - low) / high - 0.5) / 0.25
+
+
+NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]] = {
+    Normalisation.SIGMOID: sigmoid,
+    Normalisation.TANH: tanh,
+    Normalisation.SOFTMAX: softmax,
+    Normalisation.RANGE_NORM: range_norm,
+    Normalisation.STD_MEAN_NORM: std_mean_norm,
+}
+
+
+class GateNormalisation(nn.Module):
+    """Turns the scores of a gate into its attention map.
+
+    A module of its own so that a forward hook on it reads the map.
+
+    Parameters
+    ----------
+    normalisation : Normalisation
+        Which of the named functions.
+    over_batch : bool
+        Take extremes over the whole batch, as published, instead of over each image. A map then
+        depends on which images share its batch, and so does not explain a prediction on its own.
+    """
+
+    def __init__(self, normalisation: Normalisation, *, over_batch: bool = False) -> None:
+        super().__init__()
+        self.normalisation = normalisation
+        self.over_batch = over_batch
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        """(batch, 1, height, width) to the same shape."""
+        return NORMALISATIONS[self.normalisation](scores, self.over_batch)
+
+
+class AttentionGate(nn.Module):
+    """Weigh features by where a coarser, later layer says to look.
+
+    Parameters
+    ----------
+    channels, channels_signal : int
+        Channels of the features and of the gating signal.
+    channels_between : int
+        Intermediate channels.
+    normalisation : Normalisation
+        How scores become the attention map.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        channels_signal: int,
+        channels_between: int,
+        normalisation: Normalisation,
+    ) -> None:
+        super().__init__()
+        self.theta = nn.Conv2d(channels, channels_between, 1, bias=False)
+        self.phi = nn.Conv2d(channels_signal, channels_between, 1, bias=False)
+        self.psi = nn.Conv2d(channels_between, 1, 1, bias=True)
+        self.normalise = GateNormalisation(normalisation)
+
+    def forward(self, features: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
+        """Gated features, of the shape of ``features``."""
+        coarse = nn.functional.interpolate(
+            self.phi(signal), size=features.shape[2:], mode="bilinear", align_corners=False
+        )
+        scores = self.psi(torch.relu(self.theta(features) + coarse))
+        attention: torch.Tensor = self.normalise(scores)
+        return attention * features

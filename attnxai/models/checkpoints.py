@@ -1,0 +1,246 @@
+"""Safe, strict, versioned loading and saving of models."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from attnxai.errors import AttnxaiError, CheckpointError
+from attnxai.models.model import AttentionModel, TrainingRecord
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import ModelSpec
+
+FORMAT = "attnxai-model"
+VERSION = 1
+_ENTRIES = {
+    "specification": dict,
+    "weights": dict,
+    "preprocessing": dict,
+    "class_names": (list, tuple),
+}
+
+
+def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
+    """Read a ``.pt`` file without running anything in it.
+
+    Returns
+    -------
+    content : object
+        Tensors and plain values.
+    sha256 : str
+        Hash of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, truncated, no checkpoint, or asks for code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"model file {path} does not exist")
+    try:
+        with warnings.catch_warnings():
+            # torch warns about the old formats that published checkpoints come in
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error)
+        if "Unsupported global" in reason or "Unsupported class" in reason or "GLOBAL" in reason:
+            raise CheckpointError(
+                f"model file {path} holds Python objects that would have to run code to be loaded "
+                f"({_global_named_in(reason)}); it was not loaded. Ask its author for the weights "
+                "alone: torch.save(network.state_dict(), file)"
+            ) from error
+        raise CheckpointError(
+            f"model file {path} is no PyTorch checkpoint, or it is damaged"
+        ) from error
+    except Exception as error:  # torch raises many kinds for damaged files
+        kind = "is truncated" if zipfile.is_zipfile(path) or _starts_like_zip(path) else None
+        raise CheckpointError(
+            f"model file {path} {kind or 'is no PyTorch checkpoint'}, or it is damaged"
+        ) from error
+    return content, file_sha256(path)
+
+
+def _starts_like_zip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
+
+
+def _global_named_in(reason: str) -> str:
+    for marker in ("Unsupported global: GLOBAL ", "GLOBAL "):
+        if marker in reason:
+            return reason.split(marker, maxsplit=1)[1].split(maxsplit=1)[0]
+    return "unsupported objects"
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_model(path: str | Path) -> AttentionModel:
+    """Load a model file of this package or a published checkpoint.
+
+    A name that is no local file but one of the shipped models (such as ``d8.pt``) gives that model.
+
+    Parameters
+    ----------
+    path : path
+        A ``.pt`` file.
+
+    Returns
+    -------
+    AttentionModel
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        Saying what the file lacks.
+
+    Examples
+    --------
+    >>> from attnxai.models.checkpoints import load_model
+    >>> load_model("d8.pt").spec.group
+    'D8'
+    """
+    from attnxai.models.published import load_published, looks_published
+    from attnxai.models.zoo import resolve_model
+
+    file = resolve_model(path).path
+    content, sha256 = read_checkpoint_file(file)
+    if isinstance(content, Mapping) and content.get("format") == FORMAT:
+        return _load_ours(content, Path(file), sha256)
+    if looks_published(content):
+        return load_published(content, path=str(file), sha256=sha256)
+    raise CheckpointError(f"model file {file} {_what_it_is(content)}")
+
+
+def _what_it_is(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return f"holds a {type(content).__name__}, not a model"
+    keys = [str(key) for key in list(content)[:4]]
+    return (
+        "is neither a model of attnxai nor a published attention network: it holds "
+        f"{len(content)} entries ({', '.join(keys)}, ...)"
+        if keys
+        else "is empty"
+    )
+
+
+def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> AttentionModel:
+    version = content.get("version")
+    if version != VERSION:
+        raise CheckpointError(
+            f"model file {path} has format version {version!r}; this attnxai reads version {VERSION}"
+        )
+    for name, kind in _ENTRIES.items():
+        if name not in content:
+            raise CheckpointError(f"model file {path} lacks its {name.replace('_', ' ')}")
+        if not isinstance(content[name], kind):
+            raise CheckpointError(
+                f"model file {path}: its {name.replace('_', ' ')} is a "
+                f"{type(content[name]).__name__}, which does not fit"
+            )
+    try:
+        spec = ModelSpec.from_dict(content["specification"])
+        preprocessing = Preprocessing.from_dict(content["preprocessing"])
+        training = content.get("training")
+        record = TrainingRecord.from_dict(training) if training is not None else None
+        network = AttentionNetwork(spec)
+        load_weights(network, content["weights"])
+        return AttentionModel(
+            name=str(content.get("name") or path.stem),
+            spec=spec,
+            network=network.eval(),
+            preprocessing=preprocessing,
+            class_names=tuple(str(name) for name in content["class_names"]),
+            training=record,
+            path=str(path),
+            sha256=sha256,
+        )
+    except AttnxaiError as error:
+        raise CheckpointError(f"model file {path}: {error}") from error
+
+
+def load_weights(network: AttentionNetwork, weights: Mapping[str, Any]) -> None:
+    """Put weights into a network, naming every one that is missing, unknown or of another shape."""
+    expected = network.state_dict()
+    problems = [f"lacks {name}" for name in expected if name not in weights]
+    problems += [f"has the unknown {name}" for name in weights if name not in expected]
+    for name, tensor in expected.items():
+        given = weights.get(name)
+        if given is None:
+            continue
+        if not isinstance(given, torch.Tensor):
+            problems.append(f"holds no tensor for {name}")
+        elif given.shape != tensor.shape:
+            problems.append(
+                f"has {name} of shape {tuple(given.shape)} instead of {tuple(tensor.shape)}"
+            )
+        elif given.is_floating_point() and not bool(torch.isfinite(given).all()):
+            problems.append(f"has values in {name} that are not finite")
+    if problems:
+        more = f" and {len(problems) - 4} more faults" if len(problems) > 4 else ""
+        raise CheckpointError(
+            f"its weights do not fit its specification: it {', '.join(problems[:4])}{more}"
+        )
+    network.load_state_dict(dict(weights))
+
+
+def save_model(model: AttentionModel, path: str | Path) -> str:
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    path : path
+        Where to write it.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": model.name,
+        "specification": model.spec.to_dict(),
+        "weights": {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in model.network.state_dict().items()
+        },
+        "preprocessing": model.preprocessing.to_dict(),
+        "class_names": list(model.class_names),
+        "training": model.training.to_dict() if model.training is not None else None,
+    }
+    write_atomically(content, path)
+    return file_sha256(path)
+
+
+def write_atomically(content: Any, path: str | Path) -> None:
+    """``torch.save`` that leaves either the old file or the whole new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

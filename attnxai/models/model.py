@@ -1,0 +1,130 @@
+"""A network together with everything needed to use and to judge it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from attnxai.errors import CheckpointError
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import ModelSpec
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """How a model was trained, as far as its file tells.
+
+    Parameters
+    ----------
+    data : str
+        Data set, with its source.
+    data_licence : str
+        Its licence.
+    data_sha256 : str
+        Hash of the images and ids that were trained and validated on.
+    train_sources, validation_sources : tuple of str
+        Ids of the sources; a model's own sources are no evidence about how it looks at others.
+    settings : mapping
+        Options of the training, as plain values.
+    metrics : mapping
+        Numbers measured at the end of training.
+    versions : mapping
+        Versions of the libraries that trained it.
+    command : str
+        The command that repeats the training.
+    """
+
+    data: str
+    data_licence: str
+    data_sha256: str
+    train_sources: tuple[str, ...]
+    validation_sources: tuple[str, ...]
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    versions: Mapping[str, str]
+    command: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecord:
+        """Rebuild from plain values, refusing what is missing or of another kind."""
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "data": str,
+            "data_licence": str,
+            "data_sha256": str,
+            "train_sources": (list, tuple),
+            "validation_sources": (list, tuple),
+            "settings": dict,
+            "metrics": dict,
+            "versions": dict,
+            "command": str,
+        }
+        missing = [name for name in kinds if name not in values]
+        if missing:
+            raise CheckpointError(f"the training record lacks {', '.join(missing)}")
+        for name, kind in kinds.items():
+            if not isinstance(values[name], kind):
+                raise CheckpointError(
+                    f"the training record's {name} has the wrong type {type(values[name]).__name__}"
+                )
+        checked = {name: values[name] for name in kinds}
+        for name in ("train_sources", "validation_sources"):
+            checked[name] = tuple(str(source) for source in checked[name])
+        return cls(**checked)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AttentionModel:
+    """A network with its preprocessing, class names, training record and provenance.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in tables and figures.
+    spec : ModelSpec
+        Its specification.
+    network : AttentionNetwork
+        The network, in evaluation mode.
+    preprocessing : Preprocessing
+        How images become its input.
+    class_names : tuple of str
+        One name a class score.
+    training : TrainingRecord or None
+        None when the file does not tell.
+    trained_on_split : str or None
+        For published files without ids: the published split that they were trained on.
+    path, sha256 : str
+        The file and its hash; empty for a model made in memory.
+    notes : tuple of str
+        What a reader of results should know about this file.
+    """
+
+    name: str
+    spec: ModelSpec
+    network: AttentionNetwork
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    training: TrainingRecord | None = None
+    trained_on_split: str | None = None
+    path: str = ""
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.class_names) != self.spec.n_classes:
+            raise CheckpointError(
+                f"{len(self.class_names)} class names for {self.spec.n_classes} classes"
+            )

@@ -1,0 +1,202 @@
+"""From the image of a source to what a network was trained on: field, clipping, scaling."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform
+from attnxai.errors import ImageError, SpecificationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.data.images import SourceImage
+
+# Pixel scales closer than this are the same: resampling would only blur.
+_SAME_SCALE = 0.01
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkView:
+    """What a network sees of an image.
+
+    Parameters
+    ----------
+    brightness : ndarray, shape (size, size)
+        Clipped and scaled brightness in [0, 1], before standardisation.
+    transform : GridTransform
+        How the network's input grid lies in the pixel coordinates of the image.
+    footprint : ndarray of bool, shape (size, size)
+        Input pixels that were observed.
+    scale_assumed : bool
+        The image states no pixel scale, so the model's own was taken.
+    """
+
+    brightness: NDArray[np.float32]
+    transform: GridTransform
+    footprint: NDArray[np.bool_]
+    scale_assumed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """The rule by which images became the network's training data.
+
+    Survey brightness is clipped at ``clip_sigma`` times the sigma-clipped standard deviation of the
+    whole cutout, cropped (or resampled) to ``size`` pixels of ``pixel_scale_arcsec``, and scaled to its
+    maximum in 256 steps; 8-bit images have been through this already and are only cropped. Both are
+    then standardised by ``mean`` and ``deviation``.
+
+    Parameters
+    ----------
+    size : int
+        Side of the network's input in pixels.
+    pixel_scale_arcsec : float
+        Side of an input pixel.
+    clip_sigma : float
+        Pixels below this many standard deviations become 0.
+    mean, deviation : float
+        Of pixel values in [0, 1] over the training images.
+    """
+
+    size: int = 150
+    pixel_scale_arcsec: float = 1.8
+    clip_sigma: float = 3.0
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation)
+        if not all(math.isfinite(number) for number in numbers):
+            raise SpecificationError(f"preprocessing holds numbers that are not finite: {self}")
+        if self.size < 8 or self.pixel_scale_arcsec <= 0 or self.deviation <= 0:
+            raise SpecificationError(
+                "preprocessing needs a size of at least 8 and a positive pixel scale and deviation, "
+                f"got {self}"
+            )
+
+    def view(self, image: SourceImage) -> NetworkView:
+        """Bring an image to the network's input grid.
+
+        Raises
+        ------
+        ImageError
+            If the image does not cover the network's field, or nothing in it is above the noise.
+        """
+        scale = image.grid.pixel_scale_arcsec
+        step = self.pixel_scale_arcsec / scale if scale is not None else 1.0
+        if abs(step - 1.0) < _SAME_SCALE:
+            step = 1.0
+        self._check_field(image, step)
+        pixels = np.asarray(image.pixels, dtype=np.float64)
+        rows, columns = pixels.shape
+        if step == 1.0:
+            top, left = (rows - self.size) // 2, (columns - self.size) // 2
+            window = (slice(top, top + self.size), slice(left, left + self.size))
+            transform = GridTransform(origin_x=float(left), origin_y=float(top))
+            field = pixels[window]
+            footprint = np.ones(field.shape, bool)
+            if image.footprint is not None:
+                footprint = np.array(image.footprint[window])
+        else:
+            half = step * (self.size - 1) / 2
+            transform = GridTransform(
+                step=step,
+                origin_x=(columns - 1) / 2 - half,
+                origin_y=(rows - 1) / 2 - half,
+            )
+            pixels, field, footprint = _resample(image, pixels, transform, self.size)
+        brightness = self._scale(image, pixels, field)
+        return NetworkView(
+            brightness=brightness.astype(np.float32),
+            transform=transform,
+            footprint=footprint,
+            scale_assumed=scale is None,
+        )
+
+    def _check_field(self, image: SourceImage, step: float) -> None:
+        needed = math.ceil(self.size * step - 0.5)
+        if min(image.shape) < needed:
+            rows, columns = image.shape
+            scale = image.grid.pixel_scale_arcsec
+            unit = f" of {scale:.3g} arcsec" if scale is not None else ""
+            raise ImageError(
+                f"image {image.path or image.source} has {rows} x {columns} pixels{unit}, but the "
+                f"network sees {self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec, "
+                f"for which it needs at least {needed} x {needed}; give a larger cutout"
+            )
+
+    def _scale(
+        self, image: SourceImage, cutout: NDArray[np.float64], field: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if image.prepared:
+            peak = 255.0 if cutout.max() > 1.0 else 1.0
+            return field / peak
+        from astropy.stats import sigma_clipped_stats
+
+        observed = cutout
+        if image.footprint is not None and image.footprint.shape == cutout.shape:
+            observed = cutout[image.footprint]
+        _, _, sigma = sigma_clipped_stats(observed, sigma=3)
+        clipped = np.where(field < self.clip_sigma * sigma, 0.0, field)
+        peak = clipped.max()
+        if peak <= 0 or clipped.min() == peak:
+            raise ImageError(
+                f"image {image.path or image.source} shows nothing above {self.clip_sigma:g} times its "
+                f"noise within the network's field of {self.size} x {self.size} pixels"
+            )
+        return np.asarray(np.floor(255.0 * clipped / peak) / 255.0)
+
+    def standardise(self, brightness: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Subtract the training mean and divide by the training deviation."""
+        return ((brightness - self.mean) / self.deviation).astype(np.float32)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values that a checkpoint can hold."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Rebuild from plain values, refusing what is unknown or missing."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(values) != names:
+            wrong = sorted(set(values) ^ names)
+            raise SpecificationError(f"preprocessing has missing or unknown entries: {wrong}")
+        for name, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise SpecificationError(f"preprocessing: {name} should be a number, got {value!r}")
+        if values["size"] != int(values["size"]):
+            raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")
+        return cls(**{**values, "size": int(values["size"])})
+
+
+def _resample(
+    image: SourceImage, pixels: NDArray[np.float64], transform: GridTransform, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Bilinear samples on the network's grid, after smoothing where that grid is coarser."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    if transform.step > 1.0:
+        # half the excess of the new pixel over the old: removes what the new grid cannot hold
+        pixels = gaussian_filter(pixels, sigma=(transform.step - 1.0) / 2.0, mode="nearest")
+    index = np.arange(size, dtype=np.float64)
+    x, y = transform.to_outer(index, index)
+    coordinates = np.meshgrid(y, x, indexing="ij")
+    field = map_coordinates(pixels, coordinates, order=1, mode="nearest")
+    footprint = np.ones(field.shape, bool)
+    if image.footprint is not None:
+        observed = image.footprint.astype(np.float64)
+        footprint = map_coordinates(observed, coordinates, order=1, mode="nearest") > 0.999
+    return pixels, field, footprint
+
+
+FIRST_PREPROCESSING = Preprocessing(mean=0.0031, deviation=0.0350)
+"""The published standardisation of MiraBest pixels for equivariant networks."""
+
+SYMMETRIC_RANGE = Preprocessing(mean=0.5, deviation=0.5)
+"""Inputs scaled to [-1, 1], as for the published attention-gated CNNs."""

@@ -1,0 +1,318 @@
+"""What has to be known to rebuild a network: its group, widths, gates and conventions."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from attnxai.errors import SpecificationError
+
+
+class Architecture(enum.StrEnum):
+    """The families of networks that this package builds."""
+
+    EQUIVARIANT_ATTENTION = "equivariant_attention"
+    ATTENTION_GATE_CNN = "attention_gate_cnn"
+
+
+class Normalisation(enum.StrEnum):
+    """How the raw scores of a gate become an attention map."""
+
+    SIGMOID = "sigmoid"
+    RANGE_NORM = "range_norm"
+    STD_MEAN_NORM = "std_mean_norm"
+    TANH = "tanh"
+    SOFTMAX = "softmax"
+
+
+class Aggregation(enum.StrEnum):
+    """How the gated features of several gates become class scores."""
+
+    FINE_TUNED = "ft"
+    CONCATENATED = "concat"
+    MEAN = "mean"
+    DEEP_SUPERVISION = "deep_sup"
+
+
+class LayerOrder(enum.StrEnum):
+    """The order of convolution, rectifier and batch norm within a layer."""
+
+    CONV_RELU_NORM = "conv_relu_norm"
+    CONV_NORM_RELU = "conv_norm_relu"
+
+
+class Padding(enum.StrEnum):
+    """Whether the input is padded so that every pooling step divides it evenly.
+
+    ``SYMMETRIC`` adds the same number of zeros on every side, which keeps a rotation or reflection of
+    the input an exact rotation or reflection of every map. ``NONE`` is the published form, in which
+    pooling an odd size drops its last row and column.
+    """
+
+    SYMMETRIC = "symmetric"
+    NONE = "none"
+
+
+class FeatureSum(enum.StrEnum):
+    """Whether gated features are summed over pixels, as published, or averaged.
+
+    The two differ by a constant factor that the next layer can absorb; the average keeps the scores
+    near one, so that a network trains at an ordinary learning rate.
+    """
+
+    SUM = "sum"
+    MEAN = "mean"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SymmetryGroup:
+    """A cyclic group C_N (rotations) or dihedral group D_N (rotations and reflections).
+
+    Parameters
+    ----------
+    order : int
+        N, the number of rotations.
+    reflections : bool
+        Whether reflections belong to the group.
+
+    Examples
+    --------
+    >>> SymmetryGroup.from_name("D8").size
+    16
+    """
+
+    order: int
+    reflections: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.order <= 64:
+            raise SpecificationError(
+                f"the group {self.name} is out of range: N has to lie between 1 and 64"
+            )
+
+    @classmethod
+    def from_name(cls, name: str) -> SymmetryGroup:
+        """Read a name such as ``C8`` or ``D4``."""
+        match = re.fullmatch(r"([CcDd])(\d{1,2})", str(name).strip())
+        if match is None or int(match[2]) < 1:
+            raise SpecificationError(
+                f"unknown group {name!r}: give C or D and the number of rotations, such as C8 or D4"
+            )
+        return cls(order=int(match[2]), reflections=match[1].upper() == "D")
+
+    @property
+    def name(self) -> str:
+        """``C8``, ``D4``, ..."""
+        return f"{'D' if self.reflections else 'C'}{self.order}"
+
+    @property
+    def size(self) -> int:
+        """Number of elements, |G|."""
+        return self.order * (2 if self.reflections else 1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Everything needed to rebuild an attention network, except its weights.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The family of the network.
+    group : str
+        Name of its symmetry group, ``C1`` for an ordinary network.
+    fields : tuple of 4 ints
+        Feature fields in each block (channels are fields times |G|).
+    convolutions : tuple of 4 ints
+        Convolutions in each block.
+    kernel_size : int
+        Odd side of the kernels, in pixels.
+    gate_channels : int
+        Intermediate channels of each gate.
+    n_gates : int
+        Gates, 1 to 3, counted from the coarsest.
+    normalisation, aggregation, layer_order, padding, feature_sum
+        Conventions; see the enumerations of this module.
+    convolution_bias : bool
+        Whether convolutions have a bias (the equivariant ones never do).
+    disc : bool
+        Whether the input is multiplied by a soft disc.
+    n_classes : int
+        Classes that the network tells apart.
+    dropout : float
+        Probability with which summed features are dropped in training.
+    """
+
+    architecture: Architecture
+    group: str = "C1"
+    fields: tuple[int, ...] = (6, 16, 32, 64)
+    convolutions: tuple[int, ...] = (3, 3, 3, 2)
+    kernel_size: int = 5
+    gate_channels: int = 64
+    n_gates: int = 3
+    normalisation: Normalisation = Normalisation.RANGE_NORM
+    aggregation: Aggregation = Aggregation.FINE_TUNED
+    layer_order: LayerOrder = LayerOrder.CONV_RELU_NORM
+    padding: Padding = Padding.SYMMETRIC
+    feature_sum: FeatureSum = FeatureSum.SUM
+    convolution_bias: bool = False
+    disc: bool = True
+    n_classes: int = 2
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        group = SymmetryGroup.from_name(self.group)
+        object.__setattr__(self, "group", group.name)
+        for name, kind in _CHOICES.items():
+            object.__setattr__(self, name, _choice(kind, getattr(self, name), name))
+        for name in ("fields", "convolutions"):
+            values = tuple(int(v) for v in getattr(self, name))
+            object.__setattr__(self, name, values)
+            if len(values) != 4 or min(values) < 1:
+                raise SpecificationError(f"{name} needs four positive numbers, got {values}")
+        if self.kernel_size not in (3, 5, 7, 9):
+            raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
+        if self.n_gates not in (1, 2, 3):
+            raise SpecificationError(f"n_gates has to be 1, 2 or 3, got {self.n_gates}")
+        if self.gate_channels < 1 or self.n_classes < 2:
+            raise SpecificationError(
+                f"gate_channels has to be 1 or more (got {self.gate_channels}) and n_classes 2 or "
+                f"more (got {self.n_classes})"
+            )
+        if not 0 <= self.dropout < 1:
+            raise SpecificationError(f"dropout has to lie in [0, 1), got {self.dropout}")
+        if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
+            raise SpecificationError("the convolutions of an equivariant network have no bias")
+        if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
+            raise SpecificationError(
+                f"an attention-gated CNN has no symmetry group, got {self.group}; "
+                "use the architecture equivariant_attention"
+            )
+
+    @property
+    def symmetry(self) -> SymmetryGroup:
+        """The group as an object."""
+        return SymmetryGroup.from_name(self.group)
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """Names of the gates, coarsest first."""
+        return tuple(f"gate{i + 1}" for i in range(self.n_gates))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        values = dataclasses.asdict(self)
+        return {
+            name: str(value)
+            if isinstance(value, enum.Enum)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
+        """Rebuild a specification, refusing names and types that it does not know."""
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise SpecificationError(
+                f"the specification holds {', '.join(map(repr, unknown))}, which this version of "
+                "attnxai does not know; a newer version may"
+            )
+        if "architecture" not in values:
+            raise SpecificationError("the specification names no architecture")
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            checked[name] = _plain_value(name, value, known[name].type)
+        return cls(**checked)
+
+
+_CHOICES: dict[str, type[enum.StrEnum]] = {
+    "architecture": Architecture,
+    "normalisation": Normalisation,
+    "aggregation": Aggregation,
+    "layer_order": LayerOrder,
+    "padding": Padding,
+    "feature_sum": FeatureSum,
+}
+
+
+def _choice(kind: type[enum.StrEnum], value: object, name: str) -> enum.StrEnum:
+    try:
+        return kind(str(value))
+    except ValueError:
+        choices = ", ".join(member.value for member in kind)
+        raise SpecificationError(f"{name} {value!r} is unknown; known are {choices}") from None
+
+
+def _plain_value(name: str, value: object, annotation: object) -> object:
+    """Check one entry of a specification that came from a file against its declared type."""
+    expected: dict[str, tuple[type, ...]] = {
+        "int": (int,),
+        "float": (int, float),
+        "bool": (bool,),
+        "str": (str,),
+        "tuple[int, ...]": (list, tuple),
+    }
+    kinds = expected.get(str(annotation), (str,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise SpecificationError(
+            f"{name} in the specification should be {annotation}, got {value!r}"
+        )
+    if isinstance(value, list | tuple):
+        if not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            raise SpecificationError(f"{name} should hold whole numbers, got {value!r}")
+        return tuple(value)
+    return value
+
+
+def compact_spec(group: str, **changes: Any) -> ModelSpec:
+    """The ``compact`` preset: a network that trains on a two-core CPU.
+
+    One full-resolution convolution instead of three, gates of 16 channels, and fields chosen so that
+    the number of channels, |G| x fields, stays about the same for every group.
+
+    Examples
+    --------
+    >>> compact_spec("D4").fields
+    (4, 6, 8, 8)
+    """
+    size = SymmetryGroup.from_name(group).size
+    fields = _COMPACT_FIELDS.get(size) or tuple(
+        max(minimum, round(channels / size))
+        for channels, minimum in zip((32, 48, 64, 64), (1, 2, 2, 2), strict=True)
+    )
+    settings: dict[str, Any] = {
+        "architecture": Architecture.EQUIVARIANT_ATTENTION,
+        "group": group,
+        "fields": fields,
+        "convolutions": (1, 3, 3, 2),
+        "gate_channels": 16,
+        "aggregation": Aggregation.CONCATENATED,
+        "feature_sum": FeatureSum.MEAN,
+    }
+    return ModelSpec(**(settings | changes))
+
+
+# A little above 1/|G| for large groups: with 64 / 16 = 4 fields the gates would see 4 channels.
+_COMPACT_FIELDS: dict[int, tuple[int, ...]] = {16: (2, 4, 6, 8)}
+
+
+def paper_spec(group: str, **changes: Any) -> ModelSpec:
+    """The ``paper`` preset: the widths and kernel of Bowles et al. (2021), made exactly symmetric.
+
+    Examples
+    --------
+    >>> paper_spec("D8").fields
+    (6, 16, 32, 64)
+    """
+    settings: dict[str, Any] = {
+        "architecture": Architecture.EQUIVARIANT_ATTENTION,
+        "group": group,
+    }
+    return ModelSpec(**(settings | changes))
