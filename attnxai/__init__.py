@@ -1,4 +1,4 @@
-"""attnxai: do attention networks attend what astronomers mark?
+"""Maps of attention networks against what astronomers mark.
 
 Three lines are the whole interface for most people::
 
@@ -49,7 +49,23 @@ _HOMES = {
     "save_model": "attnxai.models.checkpoints",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "AgreementResult",
+    "AnnotationSet",
+    "ComparisonSettings",
+    "MapStack",
+    "SourceImage",
+    "SourceSet",
+    "__version__",
+    "attention_maps",
+    "compare",
+    "load_model",
+    "read_annotations",
+    "read_image",
+    "read_images",
+    "read_mirabest",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> Any:

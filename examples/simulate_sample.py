@@ -57,12 +57,12 @@ def write_fits(source: SimulatedSource, path: Path) -> None:
 def visible(source: SimulatedSource) -> list[Component]:
     """Components that stand out of the noise; the parts of an FR I jet are marked as one."""
     beam = 5.4
-    kept = []
-    for component in source.components:
+
+    def peak(component: Component) -> float:
         area = math.hypot(component.major_arcsec, beam) * math.hypot(component.minor_arcsec, beam)
-        if component.flux_mjy * beam**2 / area >= FAINTEST_SEEN * 0.15:
-            kept.append(component)
-    return kept
+        return component.flux_mjy * beam**2 / area
+
+    return [c for c in source.components if peak(c) >= FAINTEST_SEEN * 0.15]
 
 
 class Annotator:

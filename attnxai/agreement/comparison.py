@@ -208,6 +208,7 @@ def compare_pairs(
             **dataclasses.asdict(settings),
             "metrics": list(settings.metrics),
             "interval": str(settings.interval),
+            "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
         },
         notes=pairs.notes,

@@ -163,9 +163,7 @@ def agreement_matrices(
                 flat_maps[:, rows][:, :, common].reshape(-1, common.size),
                 flat_targets[:, columns][:, :, common].reshape(-1, common.size).astype(np.float64),
             ).reshape(n_explanations, rows.size, n_annotators, columns.size)
-            result[np.ix_(range(n_explanations), range(n_annotators), rows, columns)] = (
-                values.transpose(0, 2, 1, 3)
-            )
+            result[:, :, rows[:, None], columns] = values.transpose(0, 2, 1, 3)
     return result
 
 

@@ -63,7 +63,7 @@ def pairwise_relevance_rank_accuracy(
     for column, target in enumerate(targets):
         marked = np.flatnonzero(target > 0)
         k = marked.size
-        if k == 0 or k == n_pixels:
+        if k in (0, n_pixels):
             continue
         threshold = ordered[:, n_pixels - k]
         values = maps[:, marked]

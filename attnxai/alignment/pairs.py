@@ -12,7 +12,7 @@ from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.shapes import Label
-from attnxai.errors import AlignmentError, AnnotationError
+from attnxai.errors import AlignmentError, AnnotationError, OptionError
 from attnxai.explanations.stack import Exposure, MapStack
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class AlignedPairs:
         Class that the model gives to every source.
     pixel_scale_arcsec : float
         Side of a field pixel.
+    fwhm_arcsec : float
+        Width that points and lines were given.
     scores : ndarray, shape (n_sources, n_classes), optional
         Class scores (logits) of every source.
     class_names : tuple of str
@@ -85,6 +87,7 @@ class AlignedPairs:
     brightness: NDArray[np.float32]
     source_weights: NDArray[np.float64]
     pixel_scale_arcsec: float
+    fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC
     predicted: tuple[str, ...] | None = None
     scores: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
@@ -131,6 +134,8 @@ def align(
     AlignmentError
         If nothing overlaps, or a sky position cannot be placed.
     """
+    if not 0 < fwhm_arcsec < np.inf:
+        raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     by_id = {image.source: image for image in images}
     wanted = set(labels) if labels is not None else set(Label)
     used = [a for a in annotations.annotations if a.label in wanted]
@@ -197,6 +202,7 @@ def align(
         brightness=brightness,
         source_weights=weights,
         pixel_scale_arcsec=maps.field_scale_arcsec,
+        fwhm_arcsec=fwhm_arcsec,
         predicted=tuple(predicted[i] for i in positions) if predicted is not None else None,
         scores=maps.scores[positions] if maps.scores is not None else None,
         class_names=maps.class_names,
@@ -233,7 +239,8 @@ def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
 def _class_of(
     source: str, annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
 ) -> str | None:
-    stated, known = annotations.classes.get(source), by_id[source].class_name
+    stated = annotations.classes.get(source)
+    known = by_id[source].class_name
     if stated and known and stated != known:
         raise AlignmentError(
             f"source {source!r} is {stated!r} in the annotations but {known!r} in the data set of its "
@@ -292,12 +299,13 @@ def _brightness_baselines(
 ) -> dict[str, NDArray[np.float64]]:
     """What the network saw, as it is and at the resolution of each coarser layer."""
     baselines = {BRIGHTNESS: brightness.astype(np.float64)}
-    for name, maps_of_layer in maps.layers.items():
+    for name in sorted(maps.layers, key=lambda name: maps.geometry[name].step):
         geometry = maps.geometry[name]
         if geometry.step > 1.0:
             arcsec = geometry.step * maps.field_scale_arcsec
+            _, height, width = maps.layers[name].shape
             baselines[f"{BRIGHTNESS} at {arcsec:.1f}″"] = smooth_to_layer(
-                brightness, geometry, (maps_of_layer.shape[1], maps_of_layer.shape[2])
+                brightness, geometry, (height, width)
             )
     return baselines
 
@@ -325,3 +333,19 @@ def mean_of_others(
     if n < 2:
         return np.zeros_like(per_source)
     return np.asarray((per_source.sum(axis=0) - per_source) / (n - 1))
+
+
+def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:
+    """Labels from their names; None stands for all.
+
+    Raises
+    ------
+    OptionError
+        Naming the labels that there are.
+    """
+    if not names:
+        return None
+    unknown = [name for name in names if name.lower() not in set(Label)]
+    if unknown:
+        raise OptionError(f"unknown label {unknown[0]!r}; labels are {', '.join(Label)}")
+    return tuple(Label(name.lower()) for name in names)

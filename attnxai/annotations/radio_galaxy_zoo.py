@@ -24,6 +24,10 @@ from attnxai.errors import AnnotationError
 
 COLUMNS = frozenset({"catalog_id", "first_id", "num_cpnts", "cpnts_ras", "cpnts_decs", "cl"})
 ANNOTATOR = "Radio Galaxy Zoo consensus"
+NOTICE = (
+    "Points are radio components that volunteers associated into one source; their positions were "
+    "measured by machine, and nothing records where anyone looked."
+)
 KIND = "associations of radio components into sources by Radio Galaxy Zoo volunteers"
 
 
@@ -189,10 +193,7 @@ def match_claran(
             f"no source of {path} with {min_components} or more components lies within "
             f"{match_radius_arcsec:g} arcsec of the centre of any image"
         )
-    notices = [
-        "Points are radio components that volunteers associated into one source; their positions were "
-        "measured by machine, and nothing records where anyone looked."
-    ]
+    notices = [NOTICE]
     if len(located) < len(images):
         notices.append(
             f"{len(images) - len(located)} of {len(images)} images have no celestial coordinates and "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,10 +129,14 @@ def _shape_in_pixels(shape: Shape, wcs: Any, source: str) -> Shape:
         return tuple(float(value) for value in values)
 
     if shape.vertices:
-        x, y = sky_to_pixel(wcs, [v[0] for v in shape.vertices], [v[1] for v in shape.vertices])
-        checked(*x, *y)
-        return Shape(kind=shape.kind, vertices=tuple(zip(x.tolist(), y.tolist(), strict=True)))
-    (x, y) = checked(*(float(v) for v in sky_to_pixel(wcs, shape.x, shape.y)))
+        all_x, all_y = sky_to_pixel(
+            wcs, [v[0] for v in shape.vertices], [v[1] for v in shape.vertices]
+        )
+        checked(*all_x, *all_y)
+        return Shape(
+            kind=shape.kind, vertices=tuple(zip(all_x.tolist(), all_y.tolist(), strict=True))
+        )
+    x, y = checked(*(float(v) for v in sky_to_pixel(wcs, shape.x, shape.y)))
     width, height = shape.width, shape.height
     if shape.kind is ShapeKind.CIRCLE:
         width = height = 2 * shape.radius
@@ -177,10 +182,7 @@ def _pixel_regions(shape: Shape) -> tuple[PixelRegion, ...]:
             return (PolygonPixelRegion(PixCoord(list(x), list(y))),)
         case ShapeKind.LINE:
             points = [PixCoord(x, y) for x, y in shape.vertices]
-            return tuple(
-                LinePixelRegion(start, end)
-                for start, end in zip(points[:-1], points[1:], strict=True)
-            )
+            return tuple(LinePixelRegion(start, end) for start, end in itertools.pairwise(points))
 
 
 def _sky_regions(shape: Shape) -> tuple[Region, ...]:
@@ -212,7 +214,4 @@ def _sky_regions(shape: Shape) -> tuple[Region, ...]:
             return (PolygonSkyRegion(SkyCoord(ra, dec, unit="deg", frame="icrs")),)
         case ShapeKind.LINE:
             points = [SkyCoord(*v, unit="deg", frame="icrs") for v in shape.vertices]
-            return tuple(
-                LineSkyRegion(start, end)
-                for start, end in zip(points[:-1], points[1:], strict=True)
-            )
+            return tuple(LineSkyRegion(start, end) for start, end in itertools.pairwise(points))

@@ -14,7 +14,9 @@ from typing import TypeVar
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.radio_galaxy_zoo import is_claran_header, match_claran
+from attnxai.annotations.sample import resolve_annotations
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.data.classes import canonical_class
 from attnxai.data.images import IMAGE_ENDINGS, SourceImage, source_id
 from attnxai.errors import AnnotationError
 
@@ -86,8 +88,6 @@ def read_annotations(
     >>> read_annotations("expert.csv").annotators
     ('simulated_1', 'simulated_2', 'simulated_3')
     """
-    from attnxai.annotations.sample import resolve_annotations
-
     resolved = resolve_annotations(path)
     content = resolved.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
@@ -97,8 +97,7 @@ def read_annotations(
         raise AnnotationError(
             f"annotation table {path} is not UTF-8 text (byte {error.start}); save it as CSV UTF-8"
         ) from error
-    header = next(csv.reader(io.StringIO(text)), [])
-    if is_claran_header(header):
+    if is_catalogue(resolved):
         if images is None:
             raise AnnotationError(
                 f"{path} is a catalogue of sky positions; name the images to match it with (--images)"
@@ -112,6 +111,14 @@ def read_annotations(
             sha256=sha256,
         )
     return parse_table(text, path=str(resolved), sha256=sha256)
+
+
+def is_catalogue(path: str | Path) -> bool:
+    """Whether a file has the columns of the ClaRAN catalogue rather than those of a table."""
+    with open(
+        resolve_annotations(path), encoding="utf-8-sig", errors="replace", newline=""
+    ) as file:
+        return is_claran_header(next(csv.reader([file.readline()]), []))
 
 
 @dataclasses.dataclass(slots=True)
@@ -160,6 +167,8 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
             row["image"] = row["source"]
         for column, seen in stated.items():
             value = row.get(column, "")
+            if column == "class":
+                value = canonical_class(value)
             if value:
                 first = seen.setdefault(annotation.source, (value, line))
                 if first[0] != value:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from attnxai import __version__
+from attnxai.cli.compare import compare
+from attnxai.cli.data import data_app
+from attnxai.cli.models import models_app
 from attnxai.cli.train import train
 
 app = typer.Typer(
@@ -14,9 +20,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(compare)
 app.command()(train)
+app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"attnxai {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def _main() -> None:
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
     pass

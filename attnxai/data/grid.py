@@ -44,7 +44,7 @@ class PixelGrid:
     row_zero: RowZero = RowZero.BOTTOM
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or min(self.shape) < 1:
+        if min(self.shape) < 1:
             raise ValueError(f"shape needs two positive numbers of pixels, got {self.shape}")
         if self.wcs is not None and self.pixel_scale_arcsec is None:
             from astropy.wcs.utils import proj_plane_pixel_scales
@@ -102,7 +102,7 @@ class GridTransform:
         )
 
     def within(self, outer: GridTransform) -> GridTransform:
-        """This grid in the coordinates of the grid in which ``outer`` lies."""
+        """Place of this grid in the coordinates of the grid in which ``outer`` lies."""
         return GridTransform(
             step=self.step * outer.step,
             origin_x=outer.origin_x + outer.step * self.origin_x,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +42,7 @@ def recorded_gates(network: AttentionNetwork) -> Iterator[dict[str, torch.Tensor
 
     try:
         for name, gate in zip(network.spec.gate_names, network.gates, strict=True):
-            handles.append(gate.normalise.register_forward_hook(recorder(name)))
+            handles.append(gate.normalise.register_forward_hook(recorder(name)))  # type: ignore[union-attr]
         yield maps
     finally:
         for handle in handles:
@@ -147,11 +149,26 @@ def attention_maps(
         exposure=tuple(exposure_of(model, image) for image in images),
         scores=torch.cat(scores).numpy(),
         class_names=model.class_names,
-        provenance={
-            "model_path": model.path,
-            "model_sha256": model.sha256,
-            "specification": spec.to_dict(),
-            "preprocessing": dataclasses.asdict(model.preprocessing),
-            "notes": list(model.notes),
-        },
+        provenance=model_provenance(model),
     )
+
+
+def model_provenance(model: AttentionModel) -> dict[str, Any]:
+    """What results say about the model that they are of, as plain values."""
+    training = model.training
+    return {
+        "file": Path(model.path).name,
+        "sha256": model.sha256,
+        "architecture": str(model.spec.architecture).replace("_", " "),
+        "group": model.spec.group,
+        "n_parameters": sum(p.numel() for p in model.network.parameters()),
+        "specification": model.spec.to_dict(),
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "class_names": list(model.class_names),
+        "trained_on": training.data if training is not None else None,
+        "training_data_sha256": training.data_sha256 if training is not None else None,
+        "validation_accuracy": training.metrics.get("validation_accuracy")
+        if training is not None
+        else None,
+        "notes": list(model.notes),
+    }

@@ -21,17 +21,17 @@ def _highest(scores: torch.Tensor, over_batch: bool) -> torch.Tensor:
     return scores.amax() if over_batch else scores.amax(dim=(1, 2, 3), keepdim=True)
 
 
-def sigmoid(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+def sigmoid(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:  # noqa: ARG001
     """Logistic function of every score."""
     return torch.sigmoid(scores)
 
 
-def tanh(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+def tanh(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:  # noqa: ARG001
     """Hyperbolic tangent of every score; the map is signed."""
     return torch.tanh(scores)
 
 
-def softmax(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:
+def softmax(scores: torch.Tensor, over_batch: bool = False) -> torch.Tensor:  # noqa: ARG001
     """Softmax over the pixels of each image; a map sums to one."""
     return torch.softmax(scores.flatten(2), dim=2).reshape(scores.shape)
 

@@ -22,7 +22,7 @@ from attnxai.models.specification import ModelSpec
 
 FORMAT = "attnxai-model"
 VERSION = 1
-_ENTRIES = {
+_ENTRIES: dict[str, type | tuple[type, ...]] = {
     "specification": dict,
     "weights": dict,
     "preprocessing": dict,
@@ -240,7 +240,7 @@ def write_atomically(content: Any, path: str | Path) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             torch.save(content, file)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -58,4 +58,5 @@ def import_e2cnn() -> types.ModuleType:
         utils.np = _NumpyWithOldArray("numpy")
         for name in _CLASSES_WITH_OLD_HASH:
             getattr(irreps_basis, name).__hash__ = _hash_of_basis
-    return e2cnn
+    module: types.ModuleType = e2cnn
+    return module

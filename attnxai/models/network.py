@@ -49,8 +49,8 @@ def padding_for(side: int) -> int:
     >>> padding_for(150), padding_for(152)
     (1, 0)
     """
-    multiple = 2**N_POOLINGS
-    return (-side % multiple) // 2
+    multiple: int = 2**N_POOLINGS
+    return int(-side % multiple) // 2
 
 
 def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:

@@ -34,8 +34,8 @@ _BLOCKS = (3, 3, 3, 2)
 _BASIS = re.compile(r"conv(\d\w)\._basisexpansion\.block_expansion_\((.+)\)\.sampled_basis")
 CLASS_NAMES = ("FR I", "FR II")
 SPLIT_NOTE = (
-    "The file does not say what the model was trained on. It is taken to be the training part of the "
-    "published MiraBest split, as in the paper."
+    "The model's file does not say what it was trained on; for images of MiraBest the training part of "
+    "the published split is assumed, as in the paper."
 )
 
 

@@ -141,7 +141,7 @@ class _Run:
         # drawn from (seed, epoch) alone, so that a resumed run repeats an undisturbed one
         generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
         order = torch.from_numpy(self.train)[torch.randperm(len(self.train), generator=generator)]
-        batches = [b for b in order.split(settings.batch_size) if len(b) > 1]
+        batches = [b for b in torch.split(order, settings.batch_size) if len(b) > 1]
         self.network.train()
         total, count = 0.0, 0
         with torch.random.fork_rng(devices=_cuda_devices(self.device)):
@@ -156,7 +156,7 @@ class _Run:
                 scores = self.network(self.standardised(images))
                 loss = nn.functional.cross_entropy(scores, self.labels[batch])
                 self.optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
                 self.optimiser.step()
                 total, count = total + float(loss.detach()) * len(batch), count + len(batch)
@@ -165,12 +165,13 @@ class _Run:
         return total / count
 
     def validate(self) -> tuple[float, float]:
-        scores, labels = [], self.labels[torch.from_numpy(self.validation)]
+        labels = self.labels[torch.from_numpy(self.validation)]
         self.network.eval()
         with torch.no_grad():
-            for batch in torch.from_numpy(self.validation).split(64):
-                scores.append(self.network(self.standardised(self.images[batch])))
-        joined = torch.cat(scores)
+            batches = torch.split(torch.from_numpy(self.validation), 64)
+            joined = torch.cat(
+                [self.network(self.standardised(self.images[batch])) for batch in batches]
+            )
         loss = float(nn.functional.cross_entropy(joined, labels))
         return loss, float((joined.argmax(dim=1) == labels).float().mean())
 

@@ -126,10 +126,8 @@ def run_null_test(
     values = weighted[np.arange(n), draws.orders].sum(axis=1)
     tie = RELATIVE_TIE * max(abs(observed), float(np.abs(values).max(initial=0.0)))
     n_extreme = int(np.count_nonzero(values >= observed - tie))
-    if draws.exhaustive:
-        p_value = n_extreme / len(values)
-    else:
-        p_value = (n_extreme + 1) / (len(values) + 1)
+    added = 0 if draws.exhaustive else 1  # the observed order counts among sampled ones
+    p_value = (n_extreme + added) / (len(values) + added)
     return NullTest(
         null=null,
         observed=observed,

@@ -1,0 +1,176 @@
+"""What a comparison starts from: annotations, and the images that they are of."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.sample import resolve_annotations
+from attnxai.annotations.table import is_catalogue, read_annotations
+from attnxai.data.images import (
+    IMAGE_ENDINGS,
+    SourceSet,
+    collect_images,
+    read_image,
+    read_images,
+    source_id,
+)
+from attnxai.data.mirabest import CITATION, CLASS_NAMES, read_mirabest
+from attnxai.errors import AnnotationError, ImageError
+
+MIRABEST = "mirabest"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inputs:
+    """Annotations with the images of the annotated sources.
+
+    Parameters
+    ----------
+    annotations : AnnotationSet
+        What people marked.
+    images : SourceSet
+        Images of the annotated sources, in the order of their ids.
+    data_name : str
+        What to call the images in reports.
+    notes : tuple of str
+        What was left out.
+    """
+
+    annotations: AnnotationSet
+    images: SourceSet
+    data_name: str
+    notes: tuple[str, ...] = ()
+
+
+def read_inputs(
+    annotations: str | Path,
+    images: str | Path | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    min_components: int = 2,
+    match_radius_arcsec: float = 30.0,
+    fill_blank: bool = False,
+    prepared: bool | None = None,
+) -> Inputs:
+    """Read annotations and the images of the sources that they are of.
+
+    Parameters
+    ----------
+    annotations : path
+        An annotation table or a catalogue.
+    images : path, optional
+        ``mirabest``, a folder of images, or one image; the table's ``image`` column when left out.
+    data_dir : path, optional
+        Where MiraBest lies.
+    min_components, match_radius_arcsec
+        For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
+    fill_blank, prepared
+        See :func:`attnxai.data.images.read_image`.
+
+    Returns
+    -------
+    Inputs
+
+    Raises
+    ------
+    AnnotationError, ImageError, DataSetError
+        Saying what is missing or does not fit.
+    """
+    resolve_annotations(annotations)  # a wrong name should not wait for a million images
+    available = _read_available(images, data_dir, fill_blank, prepared, annotations)
+    marked = read_annotations(
+        annotations,
+        available,
+        min_components=min_components,
+        match_radius_arcsec=match_radius_arcsec,
+    )
+    notes: list[str] = []
+    if available is None:
+        files = marked.image_files()
+        missing = [source for source in marked.sources if source not in files]
+        if missing:
+            raise AnnotationError(
+                f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such "
+                f"as {missing[0]!r}; fill the image column or give --images"
+            )
+        available = SourceSet(
+            collect_images(
+                (
+                    lambda source=source: read_image(
+                        files[source], source=source, fill_blank=fill_blank, prepared=prepared
+                    )
+                )
+                for source in marked.sources
+            ),
+            origin=str(Path(marked.path).parent),
+        )
+    is_mirabest = str(images).lower() == MIRABEST
+    if is_mirabest:
+        marked, left = _without_hybrids(marked, available)
+        notes += left
+    wanted = set(marked.sources)
+    used = available.select(sorted(s for s in available.sources if s in wanted))
+    name = CITATION if is_mirabest else str(images or Path(marked.path).name)
+    if marked.simulated:
+        name = "simulated FR I and FR II radio galaxies"
+    return Inputs(annotations=marked, images=used, data_name=name, notes=tuple(notes))
+
+
+def _read_available(
+    images: str | Path | None,
+    data_dir: str | Path | None,
+    fill_blank: bool,
+    prepared: bool | None,
+    annotations: str | Path,
+) -> SourceSet | None:
+    """All images that could be needed, or None when the table names them."""
+    catalogue = is_catalogue(annotations)
+    if images is None:
+        if catalogue:
+            raise AnnotationError(
+                f"{annotations} is a catalogue of sky positions; name the images to match it with, "
+                "such as --images mirabest or --images FOLDER"
+            )
+        return None
+    if str(images).lower() == MIRABEST:
+        return read_mirabest(data_dir, hybrids=True)
+    root = Path(images)
+    if not root.exists():
+        raise ImageError(f"--images {str(images)!r} is neither a file nor a folder, nor 'mirabest'")
+    if catalogue or not root.is_dir():
+        return read_images(root, fill_blank=fill_blank, prepared=prepared)
+    # of a folder only what is annotated: a survey's folder may hold a million others
+    marked = set(read_annotations(annotations).sources)
+    files = sorted(
+        file
+        for file in root.iterdir()
+        if file.name.lower().endswith(IMAGE_ENDINGS) and source_id(file) in marked
+    )
+    if not files:
+        return read_images(root, fill_blank=fill_blank, prepared=prepared)
+    chosen = read_images(files, fill_blank=fill_blank, prepared=prepared)
+    return SourceSet(chosen, origin=str(root))
+
+
+def _without_hybrids(
+    marked: AnnotationSet, available: SourceSet
+) -> tuple[AnnotationSet, list[str]]:
+    known = set(available.sources)
+    hybrids = [
+        source
+        for source in marked.sources
+        if source in known and available[source].class_name == CLASS_NAMES[3]
+    ]
+    if not hybrids:
+        return marked, []
+    kept = [source for source in marked.sources if source not in set(hybrids)]
+    if not kept:
+        raise AnnotationError("all annotated sources are hybrids, neither FR I nor FR II")
+    n_rows = len({a.line for a in marked.annotations if a.source in set(hybrids)})
+    left_out = {**marked.left_out, "the source is a hybrid, neither FR I nor FR II": n_rows}
+    return (
+        dataclasses.replace(marked.select(kept), left_out=left_out),
+        [f"{len(hybrids)} annotated sources are hybrids, neither FR I nor FR II; left out."],
+    )

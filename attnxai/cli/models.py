@@ -1,0 +1,85 @@
+"""``attnxai models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from attnxai.cli.console import command, console
+
+models_app = typer.Typer(help="Look at model files.", no_args_is_help=True)
+
+
+@models_app.command("info")
+@command
+def info(
+    file: Annotated[str, typer.Argument(help="Model file, or the name of a shipped model.")],
+) -> None:
+    """Print what a model file holds."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from attnxai.explanations.gates import model_provenance
+    from attnxai.models.checkpoints import load_model
+
+    model = load_model(file)
+    table = Table(show_header=False, title=model.name, title_justify="left")
+    table.add_column("what", style="dim", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    facts = model_provenance(model)
+    rows = {
+        "file": model.path,
+        "sha256": model.sha256,
+        "architecture": facts["architecture"],
+        "parameters": f"{facts['n_parameters']:,}",
+        "classes": ", ".join(model.class_names),
+    }
+    rows |= {name: _text(value) for name, value in model.spec.to_dict().items()}
+    rows |= {name: _text(value) for name, value in model.preprocessing.to_dict().items()}
+    if model.training is None:
+        rows["training"] = "not recorded in this file"
+    else:
+        record = model.training
+        rows |= {
+            "trained on": record.data,
+            "licence of the data": record.data_licence,
+            "sha256 of the data": record.data_sha256,
+            "sources": f"{len(record.train_sources)} for training, "
+            f"{len(record.validation_sources)} for validation",
+            "command": record.command,
+            "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()),
+        }
+        rows |= {name.replace("_", " "): f"{value:.4g}" for name, value in record.metrics.items()}
+    for note in model.notes:
+        rows["note"] = note
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), Text(value))
+    console.print(table)
+
+
+@models_app.command("list")
+@command
+def list_models() -> None:
+    """List the models that ship."""
+    from rich.table import Table
+
+    from attnxai.models.checkpoints import load_model
+    from attnxai.models.zoo import shipped_models
+
+    table = Table("name", "group", "parameters", "validation accuracy", "size")
+    for name, file in shipped_models().items():
+        model = load_model(file)
+        metrics = model.training.metrics if model.training is not None else {}
+        table.add_row(
+            f"{name}.pt",
+            model.spec.group,
+            f"{sum(p.numel() for p in model.network.parameters()):,}",
+            f"{metrics['validation_accuracy']:.1%}",
+            f"{file.stat().st_size / 1e6:.2f} MB",
+        )
+    console.print(table)
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,537 @@
+"""The figures of a report, each as PNG and PDF."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.plots import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, plot_agreement
+from attnxai.agreement.results import ALL
+from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, outline
+from attnxai.report.style import (
+    ANNOTATOR_COLOURS,
+    CLASS_COLOURS,
+    CONTOUR_COLOUR,
+    CONTOUR_QUANTILES,
+    LABEL_STYLES,
+    MAP_COLOURS,
+    MM,
+    TWO_COLUMNS,
+    colours_of,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+from attnxai.report.wording import format_interval, format_number, format_p, group_phrase
+
+if TYPE_CHECKING:
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.stack import MapStack
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FigureText:
+    """Name of a figure's files, its title, caption and alternative text."""
+
+    name: str
+    title: str
+    caption: str
+    alternative: str
+
+
+def draw_agreement(result: AgreementResult, folder: Path) -> FigureText:
+    """Draw the figure that carries the result, for the first metric."""
+    metric = result.metrics[0]
+    n_rows = len(result.explanations) + len(result.baselines)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (16 + 6.5 * n_rows) * MM)
+        ax = figure.add_subplot()
+        plot_agreement(result, metric, ax=ax)
+        save_figure(figure, folder, "agreement")
+    n = result.estimate(result.explanations[0], metric).interval.n_sources
+    level = result.settings["level"]
+    return FigureText(
+        name="agreement",
+        title=f"Agreement with the annotations ({METRICS[metric].label})",
+        caption=(
+            f"{METRICS[metric].label}: {METRICS[metric].meaning}. Filled points: maps of "
+            f"{result.model_name}; open points: baselines. Points are means over n = {n} "
+            f"{group_phrase(result.verdict_group)}, lines their {level:.0%} bootstrap intervals over "
+            "sources. Grey bars: central 95 % of the means when annotations are exchanged between "
+            f"{'sources of one class' if _has_classes(result) else 'sources'}; a point inside its "
+            "bar agrees no better with its own source than with others. The thin vertical line is "
+            "the value without any agreement."
+        ),
+        alternative=_agreement_in_words(result, metric),
+    )
+
+
+def draw_all_metrics(result: AgreementResult, folder: Path) -> FigureText:
+    """Draw the same for every metric, side by side."""
+    n_rows = len(result.explanations) + len(result.baselines)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (18 + 4.6 * n_rows) * MM)
+        axes = figure.subplots(1, len(result.metrics), squeeze=False)[0]
+        for index, (metric, ax) in enumerate(zip(result.metrics, axes, strict=True)):
+            plot_agreement(result, metric, ax=ax, show_names=index == 0)
+            ax.locator_params(axis="x", nbins=4)
+        save_figure(figure, folder, "all_metrics")
+    return FigureText(
+        name="all_metrics",
+        title="Every metric",
+        caption=(
+            "As above for every metric, each on its own axis. "
+            + " ".join(f"{METRICS[m].label}: {METRICS[m].meaning}." for m in result.metrics)
+        ),
+        alternative=" ".join(_agreement_in_words(result, metric) for metric in result.metrics),
+    )
+
+
+def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
+    """Draw the distribution over sources for every class; nothing without classes."""
+    names = [name for name in result.class_names if name != ALL]
+    if not names:
+        return None
+    import pandas as pd
+    import seaborn as sns
+
+    metric = result.metrics[0]
+    members = [i for i, group in enumerate(result.exposure) if group == result.verdict_group]
+    shown = [*result.explanations, result.baselines[0], result.baselines[-1]]
+    rows = [
+        {
+            "map": explanation,
+            "class": result.classes[i],
+            "value": result.source_means(explanation, metric)[i],
+        }
+        for explanation in shown
+        for i in members
+        if result.classes[i] is not None
+    ]
+    frame = pd.DataFrame(rows).dropna()
+    palette = colours_of(names, CLASS_COLOURS)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 72 * MM)
+        ax = figure.add_subplot()
+        sns.stripplot(
+            data=frame,
+            x="map",
+            y="value",
+            hue="class",
+            hue_order=names,
+            palette=palette,
+            dodge=True,
+            jitter=0.18,
+            size=2.4,
+            alpha=0.55,
+            ax=ax,
+            legend=False,
+        )
+        width = 0.8 / len(names)
+        for column, explanation in enumerate(shown):
+            for index, name in enumerate(names):
+                if (result.verdict_group, name) not in _group_classes(result):
+                    continue
+                estimate = result.estimate(explanation, metric, class_name=name)
+                position = column - 0.4 + width * (index + 0.5)
+                interval = estimate.interval
+                if interval.known:
+                    ax.plot([position] * 2, [interval.low, interval.high], color="black", lw=1.2)
+                ax.plot(
+                    [position],
+                    [interval.value],
+                    marker="D",
+                    ms=4,
+                    color=palette[name],
+                    markeredgecolor="black",
+                    markeredgewidth=0.7,
+                    zorder=5,
+                    label=name if column == 0 else None,
+                )
+        chance = METRICS[metric].chance
+        if chance is not None:
+            ax.axhline(chance, color="#999999", lw=0.6, zorder=0)
+        ax.set_xlabel("")
+        ax.set_ylabel(METRICS[metric].label)
+        ax.legend(ncols=len(names), loc="upper left", bbox_to_anchor=(0, 1.13))
+        save_figure(figure, folder, "classes")
+    counts = ", ".join(
+        f"{sum(result.classes[i] == name for i in members)} {name}" for name in names
+    )
+    return FigureText(
+        name="classes",
+        title="Every class",
+        caption=(
+            f"{METRICS[metric].label} of every source (small points; {counts}, "
+            f"{group_phrase(result.verdict_group)}), with the mean of each class and its bootstrap "
+            "interval over sources (diamonds)."
+        ),
+        alternative=(
+            f"Distribution of {METRICS[metric].label} over sources by class for each map and two "
+            "baselines."
+        ),
+    )
+
+
+def draw_nulls(result: AgreementResult, folder: Path) -> FigureText:
+    """Draw every observed mean against its null distributions."""
+    n_rows, n_columns = len(result.explanations), len(result.metrics)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (14 + 24 * n_rows) * MM)
+        axes = figure.subplots(n_rows, n_columns, squeeze=False)
+        for row, explanation in enumerate(result.explanations):
+            for column, metric in enumerate(result.metrics):
+                _draw_null(axes[row, column], result, explanation, metric)
+                if row == n_rows - 1:
+                    axes[row, column].set_xlabel(METRICS[metric].label)
+                if column == 0:
+                    axes[row, column].set_ylabel(explanation)
+        save_figure(figure, folder, "nulls")
+    draws = result.settings["n_permutations"]
+    return FigureText(
+        name="nulls",
+        title="Observed values against their nulls",
+        caption=(
+            "Mean over sources as observed (line) and when annotations are exchanged between sources "
+            f"of one class (filled) or between any sources (outline), up to {draws:,} exchanges. The "
+            "p-value within class stands in each panel, or the pooled one where there are no classes."
+        ),
+        alternative="Histograms of null distributions, one panel for each map and metric.",
+    )
+
+
+def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) -> None:
+    estimate = result.estimate(explanation, metric)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=3)
+    main = estimate.within_class or estimate.pooled
+    if main is None:
+        ax.text(0.5, 0.5, "no test", ha="center", va="center", transform=ax.transAxes)
+        return
+    tests = [test for test in (estimate.within_class, estimate.pooled) if test is not None]
+    everything = np.concatenate([test.values for test in tests] + [[main.observed]])
+    low, high = float(everything.min()), float(everything.max())
+    edges = np.linspace(low, high if high > low else low + 1e-6, 41)
+    ax.hist(main.values, bins=edges, color=NULL_COLOUR, density=True)
+    if len(tests) == 2:
+        ax.hist(
+            tests[1].values,
+            bins=edges,
+            histtype="step",
+            color=BASELINE_COLOUR,
+            lw=0.7,
+            density=True,
+        )
+    ax.axvline(main.observed, color=MODEL_COLOUR, lw=1.4)
+    ax.set_title(f"p = {format_p(main.p_value)}", fontsize=7, pad=2)
+
+
+def draw_sources(
+    result: AgreementResult,
+    pairs: AlignedPairs,
+    maps: MapStack,
+    annotations: AnnotationSet,
+    images: SourceSet,
+    folder: Path,
+) -> FigureText:
+    """Draw the best, the median and the worst source: image with marks and contours, and the map."""
+    metric = result.metrics[0]
+    explanation = shown_explanation(result)
+    chosen = extreme_sources(result, explanation, metric)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 128 * MM)
+        axes = figure.subplots(2, len(chosen), squeeze=False)
+        stack = np.stack(
+            [
+                pairs.explanations[explanation][pairs.sources.index(source)]
+                for source in chosen.values()
+            ]
+        )
+        limits = float(stack.min()), float(stack.max())
+        drawn = None
+        for column, (rank, source) in enumerate(chosen.items()):
+            panel = SourcePanel.of(source, explanation, pairs, maps, annotations, images)
+            value = result.source_means(explanation, metric)[result.sources.index(source)]
+            panel.draw_image(axes[0, column], left=column == 0)
+            drawn = panel.draw_map(axes[1, column], limits=limits, left=column == 0)
+            class_name = result.classes[result.sources.index(source)]
+            axes[0, column].set_title(
+                f"{rank}: {_short(source)}\n{class_name or 'class unknown'}, "
+                f"{METRICS[metric].label} {format_number(value, 2)}",
+                fontsize=7.5,
+            )
+        figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
+        _legend(
+            figure,
+            annotations.annotators,
+            list(dict.fromkeys(str(a.label) for a in annotations.annotations)),
+        )
+        save_figure(figure, folder, "sources")
+    known = all(SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values())
+    return FigureText(
+        name="sources",
+        title="The best, the median and the worst source",
+        caption=(
+            "Upper row: what the network saw (asinh stretch), contours of its "
+            f"{explanation} map at its {', '.join(f'{q:.0%}' for q in CONTOUR_QUANTILES)} quantiles "
+            "(yellow), and the marks of every annotator, zoomed to what they and the strongest attention "
+            "cover. Lower row: the whole map, on one colour scale; dotted, what the image shows. "
+            + (
+                "North is up and east left as the arrows show; ticks in arcsec from the centre."
+                if known
+                else "No celestial coordinates are known, so the orientation on the sky is not stated."
+            )
+            + f" Sources are ranked by {METRICS[metric].label}."
+        ),
+        alternative=(
+            f"Images with attention contours of the sources with the highest, median and lowest "
+            f"{METRICS[metric].label}: {', '.join(chosen.values())}."
+        ),
+    )
+
+
+def _legend(figure: Any, annotators: Sequence[str], labels: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    colours = colours_of(annotators, ANNOTATOR_COLOURS)
+    handles = [Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="attention")]
+    handles += [Line2D([], [], color=colours[name], lw=1.2, label=name) for name in annotators]
+    for label in labels:
+        marker, line = LABEL_STYLES[label]
+        handles.append(
+            Line2D([], [], color="white", lw=0.9, ls=line, marker=marker, ms=4, label=label)
+        )
+    legend = figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
+    )
+    legend.get_frame().set(facecolor="#333333", alpha=1.0)
+    legend.set_frame_on(True)
+    for text in legend.get_texts():
+        text.set_color("white")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SourcePanel:
+    """Everything needed to show one source."""
+
+    view: SkyView
+    brightness: np.ndarray
+    attention: np.ndarray
+    valid: np.ndarray
+    outlines: Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]
+    pixel_scale_arcsec: float
+    beam_arcsec: tuple[float, float, float] | None
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        explanation: str,
+        pairs: AlignedPairs,
+        maps: MapStack,
+        annotations: AnnotationSet,
+        images: SourceSet,
+    ) -> SourcePanel:
+        """Collect what is known of a source, in display coordinates."""
+        position = pairs.sources.index(source)
+        image = images[source]
+        transform = maps.field[maps.sources.index(source)]
+        view = SkyView.of(image.grid, maps.field_shape)
+        outlines: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
+        for annotator in annotations.annotators:
+            marks = outlines.setdefault(annotator, [])
+            for annotation in annotations.of(source, annotator):
+                for region in annotation.shape.to_pixel_regions(image.grid, source=source):
+                    x, y, closed = outline(region, transform)
+                    marks.append((str(annotation.label), *view.points(x, y), closed))
+        return cls(
+            view=view,
+            brightness=pairs.brightness[position],
+            attention=pairs.explanations[explanation][position],
+            valid=pairs.valid[position],
+            outlines=outlines,
+            pixel_scale_arcsec=pairs.pixel_scale_arcsec,
+            beam_arcsec=image.beam_arcsec,
+        )
+
+    def _extent_arcsec(self) -> tuple[float, ...]:
+        return tuple(edge * self.pixel_scale_arcsec for edge in self.view.extent())
+
+    def draw_image(self, ax: Any, *, left: bool) -> None:
+        """Draw image, contours, marks, scale bar, beam and directions."""
+        extent = self._extent_arcsec()
+        scale = self.pixel_scale_arcsec
+        ax.imshow(
+            asinh_stretch(self.view.array(self.brightness)),
+            cmap="gray",
+            origin="lower",
+            extent=extent,
+            vmin=0,
+            vmax=1,
+        )
+        levels = contour_levels(self.attention, self.valid, CONTOUR_QUANTILES)
+        if levels.size:
+            shown = np.where(self.valid, self.attention, np.nan)
+            ax.contour(
+                self.view.array(shown),
+                levels=levels,
+                colors=CONTOUR_COLOUR,
+                linewidths=0.8,
+                origin="lower",
+                extent=extent,
+            )
+        colours = colours_of(list(self.outlines), ANNOTATOR_COLOURS)
+        for annotator, marks in self.outlines.items():
+            for label, x, y, closed in marks:
+                marker, line = LABEL_STYLES[label]
+                style = {"color": colours[annotator], "ms": 5, "mew": 1.0, "lw": 0.9}
+                if len(x) == 1:
+                    ax.plot(x * scale, y * scale, marker=marker, ls="", **style)
+                else:
+                    ends = slice(None) if not closed else np.r_[0 : len(x), 0]
+                    ax.plot(x[ends] * scale, y[ends] * scale, ls=line, **style)
+        radius = self.radius_of_interest()
+        self._finish(ax, left=left, radius=radius)
+        self._draw_furniture(ax, radius)
+
+    def radius_of_interest(self) -> float:
+        """Half the side, in arcsec, of a square that holds all marks and the strongest attention."""
+        reach = [20.0]
+        scale = self.pixel_scale_arcsec
+        for marks in self.outlines.values():
+            for _label, x, y, _closed in marks:
+                reach += [
+                    1.25 * scale * float(np.abs(x).max()),
+                    1.25 * scale * float(np.abs(y).max()),
+                ]
+        inside = self.attention[self.valid]
+        strongest = self.valid & (self.attention >= np.quantile(inside, CONTOUR_QUANTILES[1]))
+        rows, columns = np.nonzero(strongest)
+        middle_row, middle_column = (np.array(self.valid.shape) - 1) / 2
+        reach.append(1.1 * scale * float(np.abs(rows - middle_row).max()))
+        reach.append(1.1 * scale * float(np.abs(columns - middle_column).max()))
+        return min(max(reach), self._extent_arcsec()[1])
+
+    def _draw_furniture(self, ax: Any, radius: float) -> None:
+        left, right, bottom, top = -radius, radius, -radius, radius
+        width = 2 * radius
+        bar = max(step for step in (5, 10, 20, 30, 60, 120, 300, 600) if step < 0.35 * width)
+        x0, y0 = left + 0.06 * width, bottom + 0.06 * (top - bottom)
+        ax.plot([x0, x0 + bar], [y0, y0], color="white", lw=1.6, solid_capstyle="butt")
+        ax.text(
+            x0 + bar / 2, y0 + 0.015 * width, f"{bar}″", color="white", ha="center", va="bottom"
+        )
+        if self.beam_arcsec is not None:
+            from matplotlib.patches import Ellipse
+
+            major, minor, angle = self.beam_arcsec
+            ax.add_patch(
+                Ellipse(
+                    (right - 0.08 * width, y0 + minor / 2),
+                    minor,
+                    major,
+                    angle=angle,
+                    facecolor="none",
+                    edgecolor="white",
+                    lw=0.8,
+                )
+            )
+        if self.view.north is not None and self.view.east is not None:
+            origin = np.array([right - 0.1 * width, top - 0.24 * width])
+            for name, direction in (("N", self.view.north), ("E", self.view.east)):
+                tip = origin + 0.12 * width * direction
+                ax.annotate(
+                    "",
+                    tip,
+                    origin,
+                    arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 0.8},
+                )
+                at = origin + 0.17 * width * direction
+                ax.text(*at, name, color="white", ha="center", va="center", fontsize=7)
+
+    def draw_map(self, ax: Any, *, limits: tuple[float, float], left: bool) -> Any:
+        """Draw the whole attention map and a frame around what the image shows; gives the picture."""
+        low, high = limits
+        colours = MAP_COLOURS
+        if low < 0:
+            high = max(abs(low), abs(high))
+            low, colours = -high, "RdBu_r"
+        drawn = ax.imshow(
+            self.view.array(np.where(self.valid, self.attention, np.nan)),
+            cmap=colours,
+            origin="lower",
+            extent=self._extent_arcsec(),
+            vmin=low,
+            vmax=high,
+        )
+        radius = self.radius_of_interest()
+        frame = radius * np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
+        ax.plot(*frame, color="white", lw=0.6, ls=":")
+        self._finish(ax, left=left, radius=self._extent_arcsec()[1])
+        return drawn
+
+    def _finish(self, ax: Any, *, left: bool, radius: float) -> None:
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        ax.set_xlim(-radius, radius)
+        ax.set_ylim(-radius, radius)
+        ax.set_aspect("equal")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 6, 10]))
+        if self.view.known:
+            # east is left: offsets in right ascension grow to the left
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{0.0 - value:g}"))
+        if left:
+            ax.set_ylabel("arcsec")
+
+
+def shown_explanation(result: AgreementResult) -> str:
+    """Map that panels show: the mean of the gates where there is one, as in the papers."""
+    return result.explanations[-1]
+
+
+def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:
+    """Sources with the highest, the median and the lowest value."""
+    values = result.source_means(explanation, metric)
+    members = np.array([group == result.verdict_group for group in result.exposure])
+    defined = np.flatnonzero(np.isfinite(values) & members)
+    if defined.size == 0:
+        return {"Only": result.sources[0]}
+    ordered = defined[np.argsort(-values[defined], kind="stable")]
+    picks = {"Best": 0, "Median": len(ordered) // 2, "Worst": len(ordered) - 1}
+    chosen: dict[str, str] = {}
+    for rank, index in picks.items():
+        source = result.sources[ordered[index]]
+        if source not in chosen.values():
+            chosen[rank] = source
+    return chosen
+
+
+def _short(source: str) -> str:
+    return source if len(source) <= 26 else f"{source[:25]}…"
+
+
+def _has_classes(result: AgreementResult) -> bool:
+    return any(name is not None for name in result.classes)
+
+
+def _group_classes(result: AgreementResult) -> set[tuple[str, str]]:
+    return {(e.group, e.class_name) for e in result.estimates}
+
+
+def _agreement_in_words(result: AgreementResult, metric: str) -> str:
+    parts = []
+    for name in result.explanations + result.baselines:
+        interval = result.estimate(name, metric).interval
+        ends = f" {format_interval(interval, 2)}" if interval.known else ""
+        parts.append(f"{name} {format_number(interval.value, 2)}{ends}")
+    return f"{METRICS[metric].label}: {'; '.join(parts)}."

@@ -1,0 +1,47 @@
+"""A paragraph of methods, ready to paste, whose wording follows the options used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attnxai.agreement.metrics import METRICS
+
+if TYPE_CHECKING:
+    from attnxai.report.document import ReportContent
+
+
+def methods_paragraph(content: ReportContent) -> str:
+    """Say what was done, with the numbers that a referee asks for."""
+    result, pairs = content.result, content.pairs
+    settings = result.settings
+    n = sum(group == result.verdict_group for group in result.exposure)
+    metrics = ", ".join(METRICS[name].label for name in result.metrics)
+    interval = {"bca": "bias-corrected and accelerated bootstrap", "percentile": "bootstrap"}
+    kind = interval[str(settings["interval"])]
+    rows, columns = pairs.valid.shape[1:]
+    classes = any(name is not None for name in result.classes)
+    exchanged = "between sources of the same morphological class" if classes else "between sources"
+    weights = (
+        " Sources were weighted by the consensus level of their annotations."
+        if settings["weighted"]
+        else ""
+    )
+    return (
+        f"We compared the attention maps of {result.model_name} with {content.annotations.kind} "
+        f"({len(result.annotators)} annotator{'s' if len(result.annotators) != 1 else ''}) for "
+        f"{n} {result.verdict_group} sources, using attnxai "
+        f"{content.provenance.versions.get('attnxai', '')}. Maps were interpolated bilinearly to "
+        f"the network's input grid of {rows} x {columns} pixels of "
+        f"{pairs.pixel_scale_arcsec:g} arcsec, and agreement was computed over the pixels that the "
+        f"network sees; points and lines were given a Gaussian profile of "
+        f"{settings['fwhm_arcsec']:g} arcsec FWHM as densities, and the same full width as "
+        f"regions. Metrics were {metrics}; each is the mean over sources"
+        f"{' and annotators' if len(result.annotators) > 1 else ''}, with "
+        f"{settings['level']:.0%} {kind} intervals over sources "
+        f"({settings['n_resamples']:,} resamples). Significance was assessed by exchanging "
+        f"annotations {exchanged} ({settings['n_permutations']:,} permutations, or all where there "
+        "are fewer; p = (b + 1)/(B + 1) for sampled ones, one-sided), adjusted by Holm's method "
+        f"over the {len(result.explanations)} maps.{weights} Baselines were the brightness that the "
+        "network saw, also at the resolution of its coarser layers, and the mean annotation of the "
+        f"other sources. The seed was {content.provenance.seed}."
+    )

@@ -1,0 +1,121 @@
+"""What a result was made from: versions, hashes, command and seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnxai.annotations.inputs import Inputs
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.stack import MapStack
+
+PACKAGES = (
+    "attnxai",
+    "numpy",
+    "scipy",
+    "pandas",
+    "astropy",
+    "regions",
+    "torch",
+    "e2cnn",
+    "matplotlib",
+    "seaborn",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Everything needed to repeat a result.
+
+    Parameters
+    ----------
+    command : str
+        The command as it was given.
+    seed : int
+        Seed of all draws.
+    model : mapping
+        Name, file, hash, specification and training record of the model.
+    annotations : mapping
+        File, hash, annotators, rows used and left out.
+    images : mapping
+        Name, number and hash of the images.
+    versions : mapping of str to str
+        Python and packages.
+    """
+
+    command: str
+    seed: int
+    model: Mapping[str, Any]
+    annotations: Mapping[str, Any]
+    images: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def describe(maps: MapStack, inputs: Inputs, *, seed: int, command: str) -> Provenance:
+    """Collect what a report says about where its numbers come from.
+
+    Parameters
+    ----------
+    maps : MapStack
+        The maps, which carry the provenance of their model.
+    inputs : Inputs
+        Annotations and images.
+    seed : int
+        Seed of all draws.
+    command : str
+        The command as it was given.
+
+    Returns
+    -------
+    Provenance
+    """
+    annotations, images = inputs.annotations, inputs.images
+    return Provenance(
+        command=command,
+        seed=seed,
+        model={"name": maps.model_name, **maps.provenance},
+        annotations={
+            "file": Path(annotations.path).name,
+            "sha256": annotations.sha256,
+            "kind": annotations.kind,
+            "simulated": annotations.simulated,
+            "annotators": list(annotations.annotators),
+            "n_rows_read": annotations.n_rows,
+            "n_rows_used": len({a.line for a in annotations.annotations}),
+            "left_out": dict(annotations.left_out),
+            "notices": list(annotations.notices),
+        },
+        images={
+            "name": inputs.data_name,
+            "n": len(images),
+            "sha256": images.sha256(),
+            "pixel_scale_arcsec": maps.field_scale_arcsec,
+            "field": list(maps.field_shape),
+            "published_split": _counts_of_splits(images),
+        },
+        versions=installed_versions(),
+    )
+
+
+def _counts_of_splits(images: SourceSet) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for image in images:
+        if image.split is not None:
+            counts[image.split] = counts.get(image.split, 0) + 1
+    return counts

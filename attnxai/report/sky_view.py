@@ -1,0 +1,142 @@
+"""How the field of a source is shown: north up and east left where that is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform, PixelGrid, RowZero
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from regions import PixelRegion
+
+_N_CURVE = 48
+_ASINH_SOFTENING = 0.1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SkyView:
+    """A turn by quarters and a reflection that brings a field into the orientation it is shown in.
+
+    Display coordinates count pixels to the right and up from the middle of the field.
+
+    Parameters
+    ----------
+    matrix : ndarray of int, shape (2, 2)
+        From field directions (x, y) to display directions (right, up).
+    side : (int, int)
+        Rows and columns of the field.
+    north, east : ndarray, shape (2,), or None
+        Display directions; None when unknown.
+    """
+
+    matrix: NDArray[np.int64]
+    side: tuple[int, int]
+    north: NDArray[np.float64] | None
+    east: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, grid: PixelGrid, side: tuple[int, int]) -> SkyView:
+        """Choose the view for an image's grid."""
+        directions = grid.north_and_east()
+        if directions is None:
+            up = -1 if grid.row_zero is RowZero.TOP else 1
+            return cls(matrix=np.diag([1, up]), side=side, north=None, east=None)
+        north, east = directions
+        best, best_fit = np.eye(2, dtype=np.int64), -np.inf
+        for first in (-1, 1):
+            for second in (-1, 1):
+                straight = np.diag([first, second])
+                for matrix in (straight, straight[:, ::-1]):
+                    fit = (matrix @ north)[1] - (matrix @ east)[0]
+                    if fit > best_fit + 1e-9:
+                        best, best_fit = matrix, fit
+        return cls(matrix=best, side=side, north=best @ north, east=best @ east)
+
+    @property
+    def known(self) -> bool:
+        """Whether north and east are known."""
+        return self.north is not None
+
+    def points(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Display coordinates of field pixels."""
+        rows, columns = self.side
+        centred = np.stack([np.asarray(x) - (columns - 1) / 2, np.asarray(y) - (rows - 1) / 2])
+        right, up = self.matrix @ centred.reshape(2, -1)
+        return right.reshape(np.shape(x)), up.reshape(np.shape(y))
+
+    def array(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Array whose first row is at the bottom of the display."""
+        if self.matrix[0, 0] == 0:
+            values = values.T
+        if self.matrix[0].sum() < 0:
+            values = values[:, ::-1]
+        if self.matrix[1].sum() < 0:
+            values = values[::-1]
+        return values
+
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of the display, in pixels from the middle."""
+        rows, columns = self.side if self.matrix[0, 0] != 0 else self.side[::-1]
+        return -columns / 2, columns / 2, -rows / 2, rows / 2
+
+
+def asinh_stretch(brightness: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Brightness in [0, 1] to grey in [0, 1], showing faint emission beside bright."""
+    top = max(float(brightness.max()), 1e-12)
+    scaled = np.asarray(brightness, dtype=np.float64) / top
+    return np.asarray(np.arcsinh(scaled / _ASINH_SOFTENING) / np.arcsinh(1 / _ASINH_SOFTENING))
+
+
+def outline(
+    region: PixelRegion, transform: GridTransform
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Outline of a shape in field pixels, and whether it is closed; a point gives one vertex."""
+    kind = type(region).__name__
+    if kind == "PointPixelRegion":
+        x, y = np.array([region.center.x]), np.array([region.center.y])
+    elif kind == "LinePixelRegion":
+        x = np.array([region.start.x, region.end.x])
+        y = np.array([region.start.y, region.end.y])
+    elif kind == "PolygonPixelRegion":
+        x, y = np.asarray(region.vertices.x), np.asarray(region.vertices.y)
+    elif kind == "RectanglePixelRegion":
+        corners = np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) / 2
+        x, y = _turned(region, corners[0] * region.width, corners[1] * region.height)
+    else:
+        turn = np.linspace(0, 2 * np.pi, _N_CURVE, endpoint=False)
+        if kind == "CirclePixelRegion":
+            x = region.center.x + region.radius * np.cos(turn)
+            y = region.center.y + region.radius * np.sin(turn)
+        else:
+            x, y = _turned(
+                region, region.width / 2 * np.cos(turn), region.height / 2 * np.sin(turn)
+            )
+    inner_x, inner_y = transform.to_inner(x, y)
+    return inner_x, inner_y, kind not in ("PointPixelRegion", "LinePixelRegion")
+
+
+def _turned(
+    region: Any, along: NDArray[np.float64], across: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    angle = float(region.angle.to_value("rad"))
+    return (
+        region.center.x + along * np.cos(angle) - across * np.sin(angle),
+        region.center.y + along * np.sin(angle) + across * np.cos(angle),
+    )
+
+
+def contour_levels(
+    values: NDArray[np.floating], valid: NDArray[np.bool_], quantiles: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Distinct values of a map at quantiles over its valid pixels; empty for a constant map."""
+    inside = values[valid]
+    if inside.size == 0 or inside.max() == inside.min():
+        return np.array([])
+    levels = np.unique(np.quantile(inside, quantiles))
+    return np.asarray(levels[levels < inside.max()])

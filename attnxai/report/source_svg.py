@@ -1,0 +1,94 @@
+"""Small vector panels of single sources for the page, fast enough for hundreds."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.report.sky_view import asinh_stretch, contour_levels
+from attnxai.report.style import (
+    ANNOTATOR_COLOURS,
+    CONTOUR_COLOUR,
+    CONTOUR_QUANTILES,
+    colours_of,
+)
+
+if TYPE_CHECKING:
+    from attnxai.report.figures import SourcePanel
+
+
+def source_svg(panel: SourcePanel, *, title: str) -> str:
+    """Image, contours of the map and marks of one source as inline SVG.
+
+    Parameters
+    ----------
+    panel : SourcePanel
+        The source.
+    title : str
+        Alternative text; escaped here.
+
+    Returns
+    -------
+    str
+        One ``<svg>`` element whose units are field pixels.
+    """
+    from html import escape
+
+    from contourpy import contour_generator
+
+    left, right, bottom, top = panel.view.extent()
+    width, height = right - left, top - bottom
+    # display coordinates count up, SVG counts down
+    label = escape(title, quote=True)
+    parts = [
+        f'<svg class="source" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">',
+        f'<image width="{width:g}" height="{height:g}" href="{_png(panel)}"/>',
+    ]
+
+    def place(x: np.ndarray, y: np.ndarray) -> str:
+        return " ".join(f"{a - left:.1f},{top - b:.1f}" for a, b in zip(x, y, strict=True))
+
+    shown = panel.view.array(np.where(panel.valid, panel.attention, np.nan))
+    generator = contour_generator(z=np.ma.masked_invalid(shown))
+    for level in contour_levels(panel.attention, panel.valid, CONTOUR_QUANTILES):
+        for line in generator.lines(level):
+            points = np.asarray(line)
+            parts.append(
+                f'<polyline class="attention" points="'
+                f'{place(points[:, 0] + left + 0.5, points[:, 1] + bottom + 0.5)}" '
+                f'stroke="{CONTOUR_COLOUR}"/>'
+            )
+    colours = colours_of(list(panel.outlines), ANNOTATOR_COLOURS)
+    for annotator, marks in panel.outlines.items():
+        for label, x, y, closed in marks:
+            name = escape(f"{annotator}: {label}")
+            colour = colours[annotator]
+            if len(x) == 1:
+                cx, cy = float(x[0]) - left, top - float(y[0])
+                shape = f'<path d="M{cx - 3:.1f} {cy:.1f}h6M{cx:.1f} {cy - 3:.1f}v6"'
+            else:
+                shape = f'<{"polygon" if closed else "polyline"} points="{place(x, y)}"'
+            parts.append(f'{shape} stroke="{colour}"><title>{name}</title></{_tag(shape)}>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _tag(shape: str) -> str:
+    return shape[1:].split(" ", maxsplit=1)[0]
+
+
+def _png(panel: SourcePanel) -> str:
+    from PIL import Image
+
+    grey = (255 * asinh_stretch(panel.view.array(panel.brightness))).round().astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey[::-1]).save(buffer, format="PNG", optimize=True)
+    return data_url(buffer.getvalue())
+
+
+def data_url(content: bytes) -> str:
+    """PNG bytes as an address that needs no file."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

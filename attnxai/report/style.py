@@ -1,0 +1,80 @@
+"""How figures look: sizes of journal columns, text, colours and markers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+MM = 1 / 25.4
+ONE_COLUMN = 84 * MM
+TWO_COLUMNS = 177 * MM
+# Okabe & Ito's colours, told apart by colour-blind readers and in grey
+CONTOUR_COLOUR = "#F0E442"
+ANNOTATOR_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
+CLASS_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+MAP_COLOURS = "viridis"
+# for each label: the marker of a point, the line of an outline
+LABEL_STYLES = {
+    "core": ("+", "-"),
+    "jet": ("4", ":"),
+    "lobe": ("s", "--"),
+    "hotspot": ("x", "-"),
+    "host": ("*", "-."),
+    "source": ("o", "-"),
+    "other": ("d", "-"),
+}
+CONTOUR_QUANTILES = (0.9, 0.97, 0.99)
+
+
+@contextlib.contextmanager
+def paper_style() -> Iterator[None]:
+    """Eight-point text at print size, and fonts embedded in PDF files."""
+    import matplotlib as mpl
+
+    settings: Any = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "lines.linewidth": 1.0,
+        "legend.frameon": False,
+        "pdf.fonttype": 42,
+        "savefig.dpi": 300,
+        "figure.constrained_layout.use": True,
+        "axes.formatter.use_mathtext": False,
+        "svg.fonttype": "none",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float, **kwargs: Any) -> Any:
+    """Figure that belongs to no window and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), **kwargs)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Any, folder: Path, name: str) -> None:
+    """Write a figure as PNG (300 dpi) and PDF (vectors), without dates in the files."""
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+
+
+def colours_of(names: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
+    """One colour a name, repeating when the palette ends."""
+    return {name: palette[i % len(palette)] for i, name in enumerate(names)}

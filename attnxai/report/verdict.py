@@ -1,0 +1,350 @@
+"""The words of the verdict, chosen by rule from the results.
+
+For each map of the model, on the sources that conclusions rest on and for the first metric:
+
+1. The source permutation within class (pooled where no classes are known) decides whether the map agrees
+   *in the source at hand*; its p-value is adjusted by Holm's method over the maps of the model. At 0.05 or
+   below it does; above, the data do not show it, which is not the same as showing that it does not. Where
+   even the smallest p-value that could come out, adjusted for the number of maps, is above 0.05, nothing
+   can be concluded.
+2. The interval of the difference to the best brightness baseline, and to the centre bias, decides whether
+   the map agrees better, worse, or neither can be said.
+
+Nothing is said that is stronger than the test behind it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals import MIN_SOURCES
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.multiplicity import holm
+from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS
+from attnxai.explanations.stack import Exposure
+from attnxai.report.wording import format_interval, format_number, format_p
+
+if TYPE_CHECKING:
+    from attnxai.agreement.intervals import Interval
+    from attnxai.agreement.nulls import NullTest
+    from attnxai.agreement.results import AgreementResult, Estimate
+    from attnxai.annotations.annotation_set import AnnotationSet
+
+LEVEL = 0.05
+FEW_ANNOTATORS = 3
+
+
+class Finding(enum.StrEnum):
+    """What the primary test of a map says."""
+
+    AGREES = "agrees"
+    NOT_SHOWN = "not shown"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """The verdict on one map.
+
+    Parameters
+    ----------
+    explanation : str
+        The map.
+    finding : Finding
+        What its primary test says.
+    lead : str
+        The sentence to print in bold.
+    details : str
+        Numbers and baselines.
+    p_adjusted : float or None
+        P-value that decided.
+    """
+
+    explanation: str
+    finding: Finding
+    lead: str
+    details: str
+    p_adjusted: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A headline, a statement for each map, and what limits them."""
+
+    headline: str
+    statements: tuple[Statement, ...]
+    cautions: tuple[str, ...]
+
+
+def reach_verdict(
+    result: AgreementResult,
+    annotations: AnnotationSet,
+    *,
+    model_notes: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Verdict:
+    """Choose the words.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        The results.
+    annotations : AnnotationSet
+        What the results are about.
+    model_notes, notes : sequence of str
+        Further limits, in words.
+
+    Returns
+    -------
+    Verdict
+    """
+    metric = result.metrics[0]
+    estimates = [result.estimate(name, metric) for name in result.explanations]
+    tests = [estimate.within_class or estimate.pooled for estimate in estimates]
+    tested = [i for i, test in enumerate(tests) if test is not None]
+    adjusted = dict(
+        zip(tested, holm([tests[i].p_value for i in tested if tests[i]]), strict=True)  # type: ignore[union-attr]
+    )
+    marked = _marked_by(annotations)
+    statements = tuple(
+        _statement(result, estimate, test, adjusted.get(i), len(tested), marked)
+        for i, (estimate, test) in enumerate(zip(estimates, tests, strict=True))
+    )
+    return Verdict(
+        headline=_headline(result, statements, estimates, marked),
+        statements=statements,
+        cautions=tuple(_cautions(result, annotations, [*model_notes, *notes])),
+    )
+
+
+def _marked_by(annotations: AnnotationSet) -> str:
+    if annotations.simulated:
+        return "what the simulated annotators marked"
+    if "associations" in annotations.kind:
+        return "the radio components that people associated"
+    return "what people marked"
+
+
+def _statement(
+    result: AgreementResult,
+    estimate: Estimate,
+    test: NullTest | None,
+    p_adjusted: float | None,
+    n_tested: int,
+    marked: str,
+) -> Statement:
+    name = name_of_map(estimate.explanation)
+    label = METRICS[estimate.metric].label
+    value = f"{label} {_with_interval(estimate.interval)}"
+    baselines = _against_baselines(estimate, result, label)
+    if test is None or p_adjusted is None:
+        return Statement(
+            explanation=estimate.explanation,
+            finding=Finding.CANNOT_TELL,
+            lead=f"{name}: nothing can be concluded.",
+            details=f"{value}; not tested, because {estimate.not_tested}. {baselines}".strip(),
+            p_adjusted=None,
+        )
+    within = estimate.within_class is not None
+    exchanged = "between sources of the same class" if within else "between sources"
+    against = (
+        f"{value} against {format_number(test.mean, 2)} when annotations are exchanged {exchanged} "
+        f"({_p_phrase(test.p_value, p_adjusted, n_tested)}, {test.n_sources} sources)"
+    )
+    if test.smallest_p * n_tested > LEVEL:
+        return Statement(
+            explanation=estimate.explanation,
+            finding=Finding.CANNOT_TELL,
+            lead=f"{name}: nothing can be concluded.",
+            details=(
+                f"{against}. With {test.n_sources} sources the smallest p-value that could come out is "
+                f"{test.smallest_p:.3g}, or {min(test.smallest_p * n_tested, 1):.3g} for {n_tested} "
+                f"maps, so this test cannot find agreement, however large. {baselines}"
+            ).strip(),
+            p_adjusted=p_adjusted,
+        )
+    if p_adjusted <= LEVEL:
+        return Statement(
+            explanation=estimate.explanation,
+            finding=Finding.AGREES,
+            lead=f"{name} agrees with {marked}, in the source at hand.",
+            details=f"{against}. {baselines}".strip(),
+            p_adjusted=p_adjusted,
+        )
+    pooled = estimate.pooled
+    shared = ""
+    if within and pooled is not None and pooled.p_value <= LEVEL:
+        shared = (
+            f" Exchanged between any sources the mean is {format_number(pooled.mean, 2)} (p = "
+            f"{format_p(pooled.p_value)}, not adjusted): what agreement there is may be what sources of "
+            "a class share."
+        )
+    return Statement(
+        explanation=estimate.explanation,
+        finding=Finding.NOT_SHOWN,
+        lead=f"{name} is not shown to agree in the source at hand.",
+        details=f"{against}.{shared} {baselines}".strip(),
+        p_adjusted=p_adjusted,
+    )
+
+
+def name_of_map(explanation: str) -> str:
+    """Words for a map: ``Gate 2``, ``The mean of the gates``, or its own name."""
+    if explanation == "mean":
+        return "The mean of the gates"
+    if explanation.startswith("gate") and explanation[4:].isdigit():
+        return f"Gate {explanation[4:]}"
+    return explanation
+
+
+def best_brightness(result: AgreementResult, metric: str) -> str:
+    """The brightness baseline, of all resolutions, that agrees best."""
+    names = [name for name in result.baselines if name.startswith(BRIGHTNESS)]
+    values = [result.estimate(name, metric).interval.value for name in names]
+    return names[int(np.nanargmax(values))] if np.isfinite(values).any() else names[0]
+
+
+def _against_baselines(estimate: Estimate, result: AgreementResult, label: str) -> str:
+    sentences = []
+    for name, words in (
+        (best_brightness(result, estimate.metric), "Brightness alone"),
+        (CENTRE_BIAS, "The centre bias (the mean of the other sources' marks)"),
+    ):
+        difference = estimate.differences.get(name)
+        if difference is None or not np.isfinite(difference.value):
+            continue
+        baseline = result.estimate(name, estimate.metric).interval
+        if not difference.known:
+            sentences.append(
+                f"{words} has {label} {format_number(baseline.value, 2)}; {difference.n_sources} sources are too few "
+                "for an interval of the difference."
+            )
+            continue
+        ends = f"map minus baseline {_with_interval(difference)}"
+        if difference.low > 0:
+            sentences.append(
+                f"{words} agrees less ({label} {format_number(baseline.value, 2)}; {ends})."
+            )
+        elif difference.high < 0:
+            sentences.append(
+                f"{words} agrees better ({label} {format_number(baseline.value, 2)}; {ends})."
+            )
+        else:
+            sentences.append(
+                f"{words} cannot be told apart from it ({label} {format_number(baseline.value, 2)}; {ends})."
+            )
+    return " ".join(sentences)
+
+
+def _headline(
+    result: AgreementResult,
+    statements: Sequence[Statement],
+    estimates: Sequence[Estimate],
+    marked: str,
+) -> str:
+    n = len(statements)
+    agreeing = [s for s in statements if s.finding is Finding.AGREES]
+    if all(s.finding is Finding.CANNOT_TELL for s in statements):
+        n_sources = max(e.interval.n_sources for e in estimates)
+        return (
+            f"{n_sources} {result.verdict_group} sources are too few to tell whether "
+            f"{result.model_name} agrees with {marked}."
+        )
+    if not agreeing:
+        return (
+            f"Agreement of {result.model_name} with {marked} is not shown for any of its {n} maps in "
+            "the source at hand."
+        )
+    brightness = best_brightness(result, result.metrics[0])
+    beyond = [
+        e
+        for e in estimates
+        if e.explanation in {s.explanation for s in agreeing}
+        and e.differences[brightness].known
+        and e.differences[brightness].low > 0
+    ]
+    share = "All" if len(agreeing) == n else f"{len(agreeing)}"
+    start = (
+        f"{share} {n} maps of {result.model_name} agree"
+        if share == "All"
+        else f"{share} of {n} maps of {result.model_name} {'agrees' if len(agreeing) == 1 else 'agree'}"
+    )
+    if not beyond:
+        end = "none agrees better than brightness alone"
+    elif len(beyond) == len(agreeing):
+        end = "and better than brightness alone"
+    else:
+        end = f"{len(beyond)} of them better than brightness alone"
+    joint = "; " if not beyond or len(beyond) != len(agreeing) else ", "
+    return f"{start} with {marked}, in the source at hand{joint}{end}."
+
+
+def _cautions(
+    result: AgreementResult, annotations: AnnotationSet, notes: Sequence[str]
+) -> list[str]:
+    cautions = []
+    group = result.verdict_group
+    n = sum(g == group for g in result.exposure)
+    if annotations.simulated:
+        cautions.append(
+            "Sources and annotators are simulated: this shows how the comparison works, not how a "
+            "network looks at real galaxies."
+        )
+    if group == Exposure.TRAINING:
+        cautions.append(
+            f"The model was trained on all {n} sources. A model's own training images are no evidence "
+            "about how it looks at galaxies."
+        )
+    elif group == Exposure.VALIDATION:
+        cautions.append(f"The model was chosen by its results on these {n} sources.")
+    elif group == Exposure.UNKNOWN:
+        cautions.append(
+            "It is not known whether the model was trained on these sources; if it was, they are no "
+            "evidence about how it looks at galaxies."
+        )
+    else:
+        others = len(result.exposure) - n
+        if others:
+            cautions.append(
+                f"The verdict rests on the {n} held-out sources; {others} more that the model was "
+                "trained or chosen on are reported apart."
+            )
+    if n < MIN_SOURCES:
+        cautions.append(
+            f"{n} sources are too few for confidence intervals, which need {MIN_SOURCES}."
+        )
+    cautions.append(_about_annotators(annotations))
+    cautions += list(annotations.notices)
+    cautions += list(notes)
+    return cautions
+
+
+def _about_annotators(annotations: AnnotationSet) -> str:
+    n = len(annotations.annotators)
+    if n == 1:
+        return "There is one annotator, so nothing is said about people in general."
+    if n <= FEW_ANNOTATORS:
+        return (
+            f"There are {n} annotators; intervals are over sources alone, so conclusions are about "
+            "these annotators."
+        )
+    return (
+        f"Intervals are over sources alone, for these {n} annotators; how much other annotators would "
+        "differ is not included."
+    )
+
+
+def _with_interval(interval: Interval) -> str:
+    value = format_number(interval.value, 2)
+    return f"{value} {format_interval(interval, 2)}" if interval.known else value
+
+
+def _p_phrase(p_value: float, p_adjusted: float, n_tested: int) -> str:
+    if n_tested == 1:
+        return f"p = {format_p(p_value)}"
+    return f"p = {format_p(p_value)}, {format_p(p_adjusted)} adjusted for {n_tested} maps"
