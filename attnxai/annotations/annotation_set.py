@@ -27,7 +27,9 @@ class Annotation:
     weight : float
         From 0 to 1.
     line : int
-        Line of the file that it came from, 0 when it came from none.
+        Line of the file on which its row begins, 0 when it came from none.
+    other : mapping of str to str
+        What further columns of the table say, kept as it stands.
     """
 
     source: str
@@ -36,6 +38,7 @@ class Annotation:
     label: Label = Label.SOURCE
     weight: float = 1.0
     line: int = 0
+    other: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

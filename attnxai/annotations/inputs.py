@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from attnxai.annotations.annotation_set import AnnotationSet
@@ -111,6 +112,7 @@ def read_inputs(
         marked, left = _without_hybrids(marked, available)
         notes += left
     wanted = set(marked.sources)
+    _check_any_overlap(marked, available.sources, str(images))
     used = available.select(sorted(s for s in available.sources if s in wanted))
     name = CITATION if is_mirabest else str(images or Path(marked.path).name)
     if marked.simulated:
@@ -142,16 +144,29 @@ def _read_available(
     if catalogue or not root.is_dir():
         return read_images(root, fill_blank=fill_blank, prepared=prepared)
     # of a folder only what is annotated: a survey's folder may hold a million others
-    marked = set(read_annotations(annotations).sources)
-    files = sorted(
+    marked = read_annotations(annotations)
+    found = sorted(
         file
         for file in root.iterdir()
-        if file.name.lower().endswith(IMAGE_ENDINGS) and source_id(file) in marked
+        if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()
     )
-    if not files:
-        return read_images(root, fill_blank=fill_blank, prepared=prepared)
+    if not found:
+        return read_images(root)  # which says that the folder holds none
+    _check_any_overlap(marked, [source_id(file) for file in found], str(root))
+    wanted = set(marked.sources)
+    files = [file for file in found if source_id(file) in wanted]
     chosen = read_images(files, fill_blank=fill_blank, prepared=prepared)
     return SourceSet(chosen, origin=str(root))
+
+
+def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:
+    """Refuse annotations and images that have no source in common."""
+    if set(marked.sources).isdisjoint(available):
+        raise AnnotationError(
+            f"none of the {len(marked.sources)} sources in {marked.path} (such as "
+            f"{marked.sources[0]!r}) is among the {len(available)} images of {where} (such as "
+            f"{available[0]!r}); ids are file names without folder and ending"
+        )
 
 
 def _without_hybrids(
@@ -168,9 +183,14 @@ def _without_hybrids(
     kept = [source for source in marked.sources if source not in set(hybrids)]
     if not kept:
         raise AnnotationError("all annotated sources are hybrids, neither FR I nor FR II")
+    n_hybrids = (
+        "1 annotated source is a hybrid"
+        if len(hybrids) == 1
+        else f"{len(hybrids)} annotated sources are hybrids"
+    )
     n_rows = len({a.line for a in marked.annotations if a.source in set(hybrids)})
     left_out = {**marked.left_out, "the source is a hybrid, neither FR I nor FR II": n_rows}
     return (
         dataclasses.replace(marked.select(kept), left_out=left_out),
-        [f"{len(hybrids)} annotated sources are hybrids, neither FR I nor FR II; left out."],
+        [f"{n_hybrids}, neither FR I nor FR II; left out."],
     )

@@ -11,7 +11,7 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,45 +59,81 @@ def is_claran_header(columns: Sequence[str]) -> bool:
 
 
 def parse_claran(text: str, *, path: str | Path = "") -> list[_CatalogueSource]:
-    """Parse the catalogue, reporting every bad row."""
+    """Parse the catalogue.
+
+    Raises
+    ------
+    AnnotationError
+        If it has no rows, or listing every bad row with line, column, value and what would be right.
+    """
     rows, errors = [], []
-    reader = csv.DictReader(io.StringIO(text))
-    for row in reader:
-        try:
-            ra = tuple(float(v) for v in str(row["cpnts_ras"]).split(";"))
-            dec = tuple(float(v) for v in str(row["cpnts_decs"]).split(";"))
-            consensus, count = float(row["cl"]), int(row["num_cpnts"])
-        except ValueError as error:
-            errors.append(f"line {reader.line_num}: {error}")
-            continue
-        if not len(ra) == len(dec) == count:
-            errors.append(
-                f"line {reader.line_num}: num_cpnts is {count}, but there are {len(ra)} right "
-                f"ascensions and {len(dec)} declinations"
-            )
-        elif not (
-            all(0 <= v <= 360 for v in ra)
-            and all(-90 <= v <= 90 for v in dec)
-            and 0 <= consensus <= 1
-        ):
-            errors.append(
-                f"line {reader.line_num}: positions should be degrees and cl should lie in 0..1"
-            )
-        else:
-            rows.append(
-                _CatalogueSource(
-                    line=reader.line_num,
-                    catalog_id=row["catalog_id"],
-                    ra=ra,
-                    dec=dec,
-                    consensus=consensus,
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    n_rows = 0
+    try:
+        for row in reader:
+            n_rows += 1
+            wrong = _faults(row)
+            errors += [f"line {reader.line_num}{fault}" for fault in wrong]
+            if not wrong:
+                rows.append(
+                    _CatalogueSource(
+                        line=reader.line_num,
+                        catalog_id=row["catalog_id"],
+                        ra=_degrees(row["cpnts_ras"]),
+                        dec=_degrees(row["cpnts_decs"]),
+                        consensus=float(row["cl"]),
+                    )
                 )
-            )
+    except csv.Error as error:
+        raise AnnotationError(
+            f"catalogue {path} is no valid CSV: {error} (line {reader.line_num})"
+        ) from error
     if errors:
-        raise AnnotationError(f"{len(errors)} rows of {path} cannot be read:", errors)
+        raise AnnotationError(
+            f"{n_rows - len(rows)} of {n_rows} rows of catalogue {path} cannot be used:", errors
+        )
     if not rows:
-        raise AnnotationError(f"catalogue {path} has no rows")
+        raise AnnotationError(f"catalogue {path} has a header but no rows")
     return rows
+
+
+def _degrees(text: str) -> tuple[float, ...]:
+    return tuple(float(value) for value in text.split(";"))
+
+
+def _faults(row: dict[str, str]) -> list[str]:
+    """What is wrong with a row of the catalogue."""
+    if None in row or None in row.values():
+        return [": it has more or fewer cells than the header"]
+    checks: dict[str, tuple[Callable[[str], bool], str]] = {
+        "num_cpnts": (lambda text: int(text) > 0, "a number of components above 0"),
+        "cpnts_ras": (
+            lambda text: all(0 <= v <= 360 for v in _degrees(text)),
+            "right ascensions in degrees, 0 to 360, separated by ;",
+        ),
+        "cpnts_decs": (
+            lambda text: all(-90 <= v <= 90 for v in _degrees(text)),
+            "declinations in degrees, -90 to 90, separated by ;",
+        ),
+        "cl": (lambda text: 0 <= float(text) <= 1, "a consensus level from 0 to 1"),
+    }
+    faults = []
+    for column, (is_right, right) in checks.items():
+        try:
+            good = is_right(row[column])
+        except ValueError:
+            good = False
+        if not good:
+            faults.append(f", column {column}: {row[column]!r} - {right}")
+    if not faults:
+        count = int(row["num_cpnts"])
+        n_ra, n_dec = len(_degrees(row["cpnts_ras"])), len(_degrees(row["cpnts_decs"]))
+        if not n_ra == n_dec == count:
+            faults.append(
+                f", column num_cpnts: {row['num_cpnts']!r} - as many as there are right ascensions "
+                f"({n_ra}) and declinations ({n_dec})"
+            )
+    return faults
 
 
 def match_claran(

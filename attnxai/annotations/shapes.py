@@ -2,8 +2,8 @@
 
 Lengths of a shape are full lengths. Angles turn the width axis: in pixels from +x towards +y, on the
 sky as its position angle, from north through east. astropy ``regions`` counts the angles of sky regions
-from the direction of decreasing right ascension's normal, which is the position angle minus 90 degrees;
-the functions here translate.
+anticlockwise from the right of an image with north up and east left, so that the width axis has the
+position angle ``angle + 90``; the functions here translate.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _sky_regions(shape: Shape) -> tuple[Region, ...]:
             return (RectangleSkyRegion(centre, width, height, angle),)
         case ShapeKind.POLYGON:
             ra, dec = zip(*shape.vertices, strict=True)
-            return (PolygonSkyRegion(SkyCoord(ra, dec, unit="deg", frame="icrs")),)
+            return (PolygonSkyRegion(SkyCoord(list(ra), list(dec), unit="deg", frame="icrs")),)
         case ShapeKind.LINE:
             points = [SkyCoord(*v, unit="deg", frame="icrs") for v in shape.vertices]
             return tuple(LineSkyRegion(start, end) for start, end in itertools.pairwise(points))

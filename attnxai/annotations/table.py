@@ -49,6 +49,7 @@ _NEEDS: dict[ShapeKind, tuple[str, ...]] = {
     ShapeKind.LINE: ("vertices",),
 }
 _MAY_HAVE_ANGLE = (ShapeKind.ELLIPSE, ShapeKind.BOX)
+_COMMA_HINT = "; numbers need a decimal point, and a cell that holds a comma needs quotes"
 _GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
 _FEWEST_VERTICES = {ShapeKind.POLYGON: 3, ShapeKind.LINE: 2}
 
@@ -118,7 +119,10 @@ def is_catalogue(path: str | Path) -> bool:
     with open(
         resolve_annotations(path), encoding="utf-8-sig", errors="replace", newline=""
     ) as file:
-        return is_claran_header(next(csv.reader([file.readline()]), []))
+        try:
+            return is_claran_header(next(csv.reader([file.readline()]), []))
+        except csv.Error:  # no table at all, which is for the reader to say
+            return False
 
 
 @dataclasses.dataclass(slots=True)
@@ -133,12 +137,16 @@ class _Problems:
 
 def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet:
     """Parse the text of an annotation table; see :func:`read_annotations`."""
-    reader = csv.reader(io.StringIO(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    numbered: list[tuple[int, list[str]]] = []
+    line = 1  # on which a row begins: with quotes it may span several
     try:
-        numbered = [(reader.line_num, cells) for cells in reader]
+        for cells in reader:
+            numbered.append((line, cells))
+            line = reader.line_num + 1
     except csv.Error as error:
         raise AnnotationError(
-            f"annotation table {path} is no valid CSV: {error} (line {reader.line_num})"
+            f"annotation table {path} is no valid CSV: {error} (in the row that begins on line {line})"
         ) from error
     if not numbered:
         raise AnnotationError(f"annotation table {path} is empty")
@@ -156,6 +164,7 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
         if len(cells) != len(header):
             problems.rows.append(
                 f"line {line}: {len(cells)} cells, but the header has {len(header)} columns"
+                + _COMMA_HINT * (len(cells) > len(header))
             )
             continue
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
@@ -188,7 +197,8 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
     extra = [name for name in header if name not in COLUMNS]
     notices = []
     if extra:
-        notices.append(f"Columns that are not used: {', '.join(extra)}.")
+        names_extra = ", ".join(name or "one without a name" for name in extra)
+        notices.append(f"Columns that are kept but not used: {names_extra}.")
     for text_unused, count in sorted(unused.items()):
         notices.append(f"{text_unused} ({count} row{'s' if count > 1 else ''}).")
     names = {a.annotator for a in annotations}
@@ -216,10 +226,18 @@ def _check_header(header: Sequence[str], path: str) -> None:
             f"annotation table {path} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(missing)}; its header is {', '.join(header) or 'empty'}, and the columns are "
             f"{', '.join(COLUMNS)}"
+            + (
+                "; separate them by commas"
+                if len(header) == 1 and set(header[0]) & {";", "\t"}
+                else ""
+            )
         )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise AnnotationError(f"annotation table {path} has the column {', '.join(twice)} twice")
+        listed = ", ".join(name or "without a name" for name in twice)
+        raise AnnotationError(
+            f"annotation table {path} has the column {listed} twice; take one of them out"
+        )
 
 
 def _parse_row(
@@ -232,13 +250,15 @@ def _parse_row(
     for column in ("source", "annotator"):
         if not row[column]:
             problems.add(line, column, "", "must not be empty")
+    if row["source"] and not source_id(row["source"]):
+        problems.add(line, "source", row["source"], "a source id or an image file, not a folder")
     kind = _member(ShapeKind, row["shape"], line, "shape", problems)
     label = _member(Label, row["label"], line, "label", problems)
     frame = _member(Frame, row.get("frame", "") or "pixel", line, "frame", problems)
     weight = 1.0
     if row.get("weight"):
         weight = _number(row["weight"], line, "weight", problems)
-        if not 0 <= weight <= 1:
+        if math.isfinite(weight) and not 0 <= weight <= 1:
             problems.add(line, "weight", row["weight"], "a number from 0 to 1")
     if kind is None or label is None or frame is None:
         return None
@@ -249,22 +269,26 @@ def _parse_row(
         if column == "vertices":
             vertices = _vertices(text, kind, frame, line, problems)
         elif not text:
-            problems.add(line, column, "", f"a {kind} needs a number here")
+            problems.add(line, column, "", f"{_a(kind)} needs a number here")
         else:
             values[column] = _number(text, line, column, problems)
     if kind in _MAY_HAVE_ANGLE and row.get("angle"):
         values["angle"] = _number(row["angle"], line, "angle", problems)
     for column in ("width", "height", "radius"):
-        if column in values and not values[column] > 0 and math.isfinite(values[column]):
+        if math.isfinite(values.get(column, math.nan)) and values[column] <= 0:
             problems.add(line, column, row[column], "a length above 0")
-    if frame is Frame.ICRS and {"x", "y"} <= set(values):
-        _check_sky(values["x"], values["y"], row["x"], row["y"], line, problems)
+    if frame is Frame.ICRS:
+        for column in ("x", "y"):
+            if math.isfinite(values.get(column, math.nan)) and (
+                wrong := _wrong_on_sky(column, values[column])
+            ):
+                problems.add(line, column, row[column], wrong)
     if len(problems.rows) > before:
         return None
     for column in _GEOMETRY:
         used = column in _NEEDS[kind] or (column == "angle" and kind in _MAY_HAVE_ANGLE)
         if row.get(column) and not used:
-            unused[f"A {kind} has no {column}; the value was not used"] += 1
+            unused[f"{_a(kind).capitalize()} has no {column}; the value was not used"] += 1
     return Annotation(
         source=source_id(row["source"]),
         annotator=row["annotator"],
@@ -272,7 +296,12 @@ def _parse_row(
         label=label,
         weight=weight,
         line=line,
+        other={name: value for name, value in row.items() if name not in COLUMNS},
     )
+
+
+def _a(kind: ShapeKind) -> str:
+    return f"an {kind}" if kind is ShapeKind.ELLIPSE else f"a {kind}"
 
 
 def _member(
@@ -285,9 +314,15 @@ def _member(
         return None
 
 
+def _decimal(text: str) -> float:
+    if "_" in text:  # which Python takes for 1_000, and a table would hold by mistake only
+        raise ValueError(text)
+    return float(text)
+
+
 def _number(text: str, line: int, column: str, problems: _Problems) -> float:
     try:
-        value = float(text)
+        value = _decimal(text)
     except ValueError:
         hint = " with a point, not a comma" if "," in text else ""
         problems.add(line, column, text, f"a number{hint}")
@@ -301,33 +336,30 @@ def _vertices(
     text: str, kind: ShapeKind, frame: Frame, line: int, problems: _Problems
 ) -> tuple[tuple[float, float], ...]:
     fewest = _FEWEST_VERTICES[kind]
-    right = f'{fewest} or more vertices as "x y; x y; ..."'
+    right = f'{fewest} or more different vertices as "x y; x y; ..."'
     points = []
     for part in text.strip().strip(";").split(";"):
         try:
-            x, y = (float(v) for v in part.split())
+            x, y = (_decimal(v) for v in part.split())
         except ValueError:
-            problems.add(line, "vertices", text, right)
+            hint = ", numbers with a point, not a comma" if "," in text else ""
+            problems.add(line, "vertices", text, right + hint)
             return ()
         if not (math.isfinite(x) and math.isfinite(y)):
             problems.add(line, "vertices", text, "finite numbers")
             return ()
-        if frame is Frame.ICRS and not _check_sky(x, y, str(x), str(y), line, problems):
+        wrong = _wrong_on_sky("x", x) or _wrong_on_sky("y", y) if frame is Frame.ICRS else ""
+        if wrong:
+            problems.add(line, "vertices", text, f"{wrong}, not {part.strip()!r}")
             return ()
         points.append((x, y))
-    if len(points) < fewest:
+    if len(set(points)) < fewest:
         problems.add(line, "vertices", text, right)
     return tuple(points)
 
 
-def _check_sky(
-    ra: float, dec: float, ra_text: str, dec_text: str, line: int, problems: _Problems
-) -> bool:
-    good = True
-    if math.isfinite(ra) and not 0 <= ra <= 360:
-        problems.add(line, "x", ra_text, "right ascension in degrees, 0 to 360")
-        good = False
-    if math.isfinite(dec) and not -90 <= dec <= 90:
-        problems.add(line, "y", dec_text, "declination in degrees, -90 to 90")
-        good = False
-    return good
+def _wrong_on_sky(column: str, value: float) -> str:
+    """What would be right, if the value is no right ascension (x) or declination (y)."""
+    if column == "x":
+        return "" if 0 <= value <= 360 else "right ascension in degrees, 0 to 360"
+    return "" if -90 <= value <= 90 else "declination in degrees, -90 to 90"

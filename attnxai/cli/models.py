@@ -35,7 +35,9 @@ def info(
         "parameters": f"{facts['n_parameters']:,}",
         "classes": ", ".join(model.class_names),
     }
-    rows |= {name: _text(value) for name, value in model.spec.to_dict().items()}
+    specification = model.spec.to_dict()
+    del specification["architecture"]
+    rows |= {name: _text(value) for name, value in specification.items()}
     rows |= {name: _text(value) for name, value in model.preprocessing.to_dict().items()}
     if model.training is None:
         rows["training"] = "not recorded in this file"
@@ -51,8 +53,8 @@ def info(
             "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()),
         }
         rows |= {name.replace("_", " "): f"{value:.4g}" for name, value in record.metrics.items()}
-    for note in model.notes:
-        rows["note"] = note
+    if model.notes:
+        rows["notes"] = " ".join(model.notes)
     for name, value in rows.items():
         table.add_row(name.replace("_", " "), Text(value))
     console.print(table)

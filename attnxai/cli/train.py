@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from attnxai.cli.console import command, console, progress_bar
+from attnxai.models.specification import Normalisation
 
 
 class Preset(enum.StrEnum):
@@ -38,12 +39,18 @@ def train(
             "trained nor validated on, so that the model can be tested with them."
         ),
     ] = None,
+    normalisation: Annotated[
+        Normalisation, typer.Option(help="How the scores of a gate become its map.")
+    ] = Normalisation.RANGE_NORM,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 20,
     batch_size: Annotated[int, typer.Option(min=2, help="Images in one step.")] = 16,
     learning_rate: Annotated[float, typer.Option(min=1e-7, help="Peak learning rate.")] = 5e-3,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same weights.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing model file.")
+    ] = False,
 ) -> None:
     """Train an equivariant attention network; run it again to go on after an interruption.
 
@@ -58,15 +65,25 @@ def train(
     from attnxai.models.checkpoints import save_model
     from attnxai.models.specification import compact_spec, paper_spec
     from attnxai.training.held_out import read_held_out
-    from attnxai.training.loop import EpochResult, TrainingSettings, train_model, write_history
+    from attnxai.training.loop import (
+        EpochResult,
+        TrainingSettings,
+        check_device,
+        train_model,
+        write_history,
+    )
 
     if images != "mirabest":
         raise OptionError(f"--images {images!r}: only 'mirabest' can be trained on at present")
     if output.suffix != ".pt":
         raise OptionError(f"--output {str(output)!r} should end in .pt")
+    if output.exists() and not overwrite:
+        raise OptionError(f"--output {output} exists already; name another file or add --overwrite")
+    check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    spec = compact_spec(group) if preset is Preset.COMPACT else paper_spec(group)
+    preset_spec = compact_spec if preset is Preset.COMPACT else paper_spec
+    spec = preset_spec(group, normalisation=normalisation)
     everything = read_mirabest(data_dir)
     published = SourceSet(
         (image for image in everything if image.split == "train"), origin=everything.origin

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
+import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from attnxai.errors import AssumptionWarning, ImageError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_GZIP_MAGIC = b"\x1f\x8b"
 FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 IMAGE_ENDINGS = (*FITS_ENDINGS, ".png", ".npy")
 _LIMIT_LISTED = 10
@@ -75,7 +78,8 @@ class SourceImage:
     beam_arcsec: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        pixels = np.array(self.pixels, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below
+            pixels = np.array(self.pixels, dtype=np.float32)
         if pixels.ndim != 2:
             raise ImageError(f"{self._where()} has {pixels.ndim} axes; an image has two")
         if pixels.shape != self.grid.shape:
@@ -83,24 +87,32 @@ class SourceImage:
                 f"{self._where()} has shape {pixels.shape}, but its grid {self.grid.shape}"
             )
         n_bad = int(np.count_nonzero(~np.isfinite(pixels)))
+        if n_bad == pixels.size:
+            raise ImageError(f"{self._where()} is blank: all of its pixels are NaN or infinite")
         if n_bad:
             raise ImageError(
                 f"{self._where()} has {n_bad} of {pixels.size} pixels that are NaN or infinite; "
                 "read it with fill_blank=True (--fill-blank) to set them to 0 and leave them out of "
                 "every number, or give a cutout without blank pixels"
             )
-        if pixels.max() == pixels.min():
-            raise ImageError(
-                f"{self._where()} is constant ({pixels.flat[0]:g} everywhere); there is no source"
-            )
-        pixels.setflags(write=False)
-        object.__setattr__(self, "pixels", pixels)
+        observed = pixels
         if self.footprint is not None:
             footprint = np.array(self.footprint, dtype=bool)
             if footprint.shape != pixels.shape:
-                raise ImageError(f"{self._where()} has a footprint of shape {footprint.shape}")
+                raise ImageError(
+                    f"{self._where()} has shape {pixels.shape}, but its footprint {footprint.shape}"
+                )
             footprint.setflags(write=False)
             object.__setattr__(self, "footprint", footprint)
+            observed = pixels[footprint]
+        if not observed.size:
+            raise ImageError(f"{self._where()} has an empty footprint; there is nothing to see")
+        if observed.max() == observed.min():
+            raise ImageError(
+                f"{self._where()} is constant ({observed.flat[0]:g} everywhere); there is no source"
+            )
+        pixels.setflags(write=False)
+        object.__setattr__(self, "pixels", pixels)
 
     def _where(self) -> str:
         return f"image {self.path or self.source}"
@@ -221,17 +233,17 @@ def read_image(
         elif name.endswith(".png"):
             values, grid, beam = _read_png(path), None, None
         elif name.endswith(".npy"):
-            values, grid, beam = np.load(path, allow_pickle=False), None, None
+            values, grid, beam = _read_npy(path), None, None
         else:
             raise ImageError(
                 f"image {path} has an unknown ending; known are {', '.join(IMAGE_ENDINGS)}"
             )
     except ImageError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError) as error:
+    except Exception as error:  # a damaged file can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"image {path} cannot be read, it may be truncated: {reason}") from error
-    if values.dtype.kind not in "uifb" or values.ndim != 2:
+    if values.dtype.kind not in "uifb" or values.ndim != 2 or not values.size:
         raise ImageError(
             f"image {path} holds {values.dtype} values of shape {values.shape}; "
             "an image holds real numbers in two axes"
@@ -264,10 +276,14 @@ def _read_fits(
     from astropy.wcs import WCS
 
     with warnings.catch_warnings():
-        # a truncated file must be an error here, not a warning and zeros
-        warnings.simplefilter("error", AstropyWarning)
-        warnings.filterwarnings("ignore", category=fits.verify.VerifyWarning)
-        with fits.open(path, memmap=False) as hdus:
+        # oddities of old headers are put right by astropy, which says so; a truncated file must be an
+        # error here, not a warning and zeros
+        warnings.simplefilter("ignore", AstropyWarning)
+        warnings.filterwarnings("error", "File may have been truncated", AstropyWarning)
+        content = path.read_bytes()
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.decompress(content)
+        with fits.open(io.BytesIO(content)) as hdus:
             candidates = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
             if not candidates:
                 raise ImageError(f"image {path} is a FITS file without an image")
@@ -281,7 +297,6 @@ def _read_fits(
         values = values.reshape(values.shape[-2:])
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     with warnings.catch_warnings():
-        # obsolete keywords of old surveys are put right by astropy, which says so
         warnings.simplefilter("ignore", AstropyWarning)
         wcs = WCS(header)
     celestial = wcs.celestial if wcs.has_celestial else None
@@ -293,6 +308,12 @@ def _read_fits(
             float(header.get("BPA", 0.0)),
         )
     return values, PixelGrid(shape=values.shape, wcs=celestial), beam
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    """Read one array; unlike np.load, no archive of several and no pickle by another name."""
+    with open(path, "rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_png(path: Path) -> NDArray[Any]:
@@ -395,11 +416,11 @@ def from_array(
 ) -> SourceImage:
     """Make a SourceImage of an array whose row 0 is at the bottom."""
     values = np.asarray(pixels)
-    if values.ndim != 2:
-        raise ImageError(f"image {source} has {values.ndim} axes; an image has two")
+    if values.ndim != 2 or not values.size:
+        raise ImageError(f"image {source} has shape {values.shape}; an image has two axes")
     return SourceImage(
         source=source,
-        pixels=values.astype(np.float32),
+        pixels=values,
         grid=PixelGrid(shape=values.shape, pixel_scale_arcsec=pixel_scale_arcsec),
         prepared=values.dtype == np.uint8 if prepared is None else prepared,
         class_name=class_name,

@@ -39,6 +39,9 @@ BEAM_ARCSEC = (5.4, 5.4, 0.0)
 BATCHES = (*(f"data_batch_{i}" for i in range(1, 8)), "test_batch")
 CODES = (100, 102, 104, 110, 112, 200, 201, 210, 300, 310)
 CLASS_NAMES = {1: "FR I", 2: "FR II", 3: "hybrid"}
+_KEYWORDS = tuple(
+    f"{name}{axis}" for name in ("ctype", "crval", "crpix", "cdelt") for axis in (1, 2)
+)
 _POSITION = re.compile(r"^\d{3}_(\d+\.\d+)([+-]\d+\.\d+)_")
 
 # The pickles name NumPy's functions by the module they lived in before NumPy 2.
@@ -82,7 +85,10 @@ def load_batch(content: bytes, *, name: str) -> dict[str, Any]:
         raise DataSetError(f"MiraBest batch {name} was refused: {error}") from error
     if not isinstance(batch, dict) or not {"labels", "data", "filenames"} <= set(batch):
         raise DataSetError(f"MiraBest batch {name} lacks labels, data or filenames")
-    lengths = {key: len(batch[key]) for key in ("labels", "data", "filenames")}
+    columns = {key: batch[key] for key in ("labels", "data", "filenames")}
+    if not all(isinstance(column, list | tuple | np.ndarray) for column in columns.values()):
+        raise DataSetError(f"MiraBest batch {name} should hold lists of labels, data and filenames")
+    lengths = {key: len(column) for key, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise DataSetError(f"MiraBest batch {name} is inconsistent: {lengths}")
     return batch
@@ -138,7 +144,7 @@ def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
             return MirabestLocation(batches=root, wcs_table=_wcs_table(root.parent))
         for folder in (root, root / "mirabest"):
             for candidate in (folder / "batches", folder, folder / ARCHIVE_NAME):
-                if candidate.is_file() or (candidate / BATCHES[0]).is_file():
+                if candidate.is_file() or any((candidate / name).is_file() for name in BATCHES):
                     return MirabestLocation(
                         batches=candidate, wcs_table=_wcs_table(folder, folder.parent)
                     )
@@ -159,11 +165,11 @@ def _wcs_table(*folders: Path) -> Path | None:
 
 def _batch_contents(location: Path) -> Iterator[tuple[str, bytes]]:
     if location.is_dir():
+        missing = [name for name in BATCHES if not (location / name).is_file()]
+        if missing:
+            raise DataSetError(f"MiraBest folder {location} lacks {', '.join(missing)}")
         for name in BATCHES:
-            file = location / name
-            if not file.is_file():
-                raise DataSetError(f"MiraBest folder {location} lacks {name}")
-            yield name, file.read_bytes()
+            yield name, (location / name).read_bytes()
         return
     content = location.read_bytes()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -175,7 +181,7 @@ def _batch_contents(location: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         members = {Path(member.name).name: member for member in archive if member.isfile()}
         for name in BATCHES:
-            reader = archive.extractfile(members[name])
+            reader = archive.extractfile(members[name]) if name in members else None
             if reader is None:
                 raise DataSetError(f"MiraBest archive {location} lacks {name}")
             yield name, reader.read()
@@ -216,22 +222,24 @@ def read_mirabest(
         for label, data, filename in zip(
             batch["labels"], batch["data"], batch["filenames"], strict=True
         ):
-            image = _image(int(label), data, str(filename), split, name, wcs_rows)
+            image = _image(label, data, str(filename), split, name, wcs_rows)
             if hybrids or image.class_name != CLASS_NAMES[3]:
                 images.append(image)
     return SourceSet(images, origin=str(location.batches))
 
 
 def _image(
-    label: int,
+    label: Any,
     data: Any,
     filename: str,
     split: str,
     batch: str,
     wcs_rows: dict[str, dict[str, str]] | None,
 ) -> SourceImage:
-    if not 0 <= label < len(CODES):
-        raise DataSetError(f"MiraBest batch {batch} has the unknown label {label}")
+    if not isinstance(label, int | np.integer) or not 0 <= label < len(CODES):
+        raise DataSetError(
+            f"MiraBest batch {batch} has the unknown label {label!r}; labels are 0 to {len(CODES) - 1}"
+        )
     pixels = np.asarray(data)
     if pixels.dtype.kind not in "ui" or pixels.size != SIDE * SIDE:
         raise DataSetError(
@@ -292,13 +300,27 @@ def read_wcs_table(path: str | Path) -> dict[str, dict[str, str]]:
     -------
     dict
         From source id to its row; images without a coordinate system are left out.
+
+    Raises
+    ------
+    DataSetError
+        If it is no such table, naming the first line that cannot be used.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    needed = {"image", "ctype1", "ctype2", "crval1", "crval2", "crpix1", "crpix2"} | {
-        "cdelt1",
-        "cdelt2",
-    }
-    if not rows or not needed <= set(rows[0]):
-        raise DataSetError(f"table {path} lacks columns: it needs {', '.join(sorted(needed))}")
-    return {source_id(row["image"]): row for row in rows if row["crval1"].strip()}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataSetError(f"table {path} is no CSV table in UTF-8: {error}") from error
+    if not rows or not {"image", *_KEYWORDS} <= set(rows[0][1]):
+        raise DataSetError(f"table {path} lacks columns: it needs image, {', '.join(_KEYWORDS)}")
+    headers = {}
+    for line, row in rows:
+        if not (row["crval1"] or "").strip():
+            continue
+        try:
+            _wcs(row)
+        except (TypeError, ValueError) as error:
+            raise DataSetError(f"line {line} of table {path} is no coordinate system") from error
+        headers[source_id(row["image"])] = row
+    return headers

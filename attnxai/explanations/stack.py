@@ -25,6 +25,13 @@ class Exposure(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written to; the caller's array stays as it is."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapStack:
     """One array a layer, each on its own grid, for the same sources.
@@ -100,8 +107,19 @@ class MapStack:
             )
         if len(self.field) != n or len(self.exposure) != n:
             raise AlignmentError(f"field and exposure need {n} entries, one a source")
-        for array in (*self.layers.values(), self.brightness, self.valid):
-            array.setflags(write=False)
+        if self.scores is not None:
+            if self.scores.shape != (n, len(self.class_names)):
+                raise AlignmentError(
+                    f"scores have shape {self.scores.shape} for {n} sources and "
+                    f"{len(self.class_names)} classes"
+                )
+            if not np.isfinite(self.scores).all():
+                raise AlignmentError("scores hold values that are not finite")
+            object.__setattr__(self, "scores", _read_only(self.scores))
+        layers = {name: _read_only(maps) for name, maps in self.layers.items()}
+        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "brightness", _read_only(self.brightness))
+        object.__setattr__(self, "valid", _read_only(self.valid))
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
-import tempfile
+import secrets
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -48,6 +47,9 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"model file {path} does not exist")
+    # a zip archive, or a pickle of protocol 2 or later: torch.save writes nothing else
+    if not _starts_with(path, b"PK", b"\x80"):
+        raise CheckpointError(f"model file {path} is no PyTorch checkpoint, or it is damaged")
     try:
         with warnings.catch_warnings():
             # torch warns about the old formats that published checkpoints come in
@@ -65,16 +67,16 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
             f"model file {path} is no PyTorch checkpoint, or it is damaged"
         ) from error
     except Exception as error:  # torch raises many kinds for damaged files
-        kind = "is truncated" if zipfile.is_zipfile(path) or _starts_like_zip(path) else None
-        raise CheckpointError(
-            f"model file {path} {kind or 'is no PyTorch checkpoint'}, or it is damaged"
-        ) from error
+        # the directory of a zip archive stands at its end
+        truncated = _starts_with(path, b"PK") and not zipfile.is_zipfile(path)
+        kind = "is truncated" if truncated else "is no PyTorch checkpoint, or it is damaged"
+        raise CheckpointError(f"model file {path} {kind}") from error
     return content, file_sha256(path)
 
 
-def _starts_like_zip(path: Path) -> bool:
+def _starts_with(path: Path, *beginnings: bytes) -> bool:
     with open(path, "rb") as file:
-        return file.read(2) == b"PK"
+        return file.read(2).startswith(beginnings)
 
 
 def _global_named_in(reason: str) -> str:
@@ -142,7 +144,7 @@ def _what_it_is(content: Any) -> str:
 
 def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> AttentionModel:
     version = content.get("version")
-    if version != VERSION:
+    if not isinstance(version, int) or version != VERSION:
         raise CheckpointError(
             f"model file {path} has format version {version!r}; this attnxai reads version {VERSION}"
         )
@@ -154,6 +156,9 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
                 f"model file {path}: its {name.replace('_', ' ')} is a "
                 f"{type(content[name]).__name__}, which does not fit"
             )
+    if not all(isinstance(name, str) for name in content["class_names"]):
+        raise CheckpointError(f"model file {path}: its class names are not all text")
+    name = content.get("name")
     try:
         spec = ModelSpec.from_dict(content["specification"])
         preprocessing = Preprocessing.from_dict(content["preprocessing"])
@@ -162,11 +167,11 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
         network = AttentionNetwork(spec)
         load_weights(network, content["weights"])
         return AttentionModel(
-            name=str(content.get("name") or path.stem),
+            name=name if isinstance(name, str) and name else path.stem,
             spec=spec,
             network=network.eval(),
             preprocessing=preprocessing,
-            class_names=tuple(str(name) for name in content["class_names"]),
+            class_names=tuple(content["class_names"]),
             training=record,
             path=str(path),
             sha256=sha256,
@@ -181,11 +186,17 @@ def load_weights(network: AttentionNetwork, weights: Mapping[str, Any]) -> None:
     problems = [f"lacks {name}" for name in expected if name not in weights]
     problems += [f"has the unknown {name}" for name in weights if name not in expected]
     for name, tensor in expected.items():
-        given = weights.get(name)
-        if given is None:
+        if name not in weights:
             continue
+        given = weights[name]
         if not isinstance(given, torch.Tensor):
             problems.append(f"holds no tensor for {name}")
+        elif (
+            given.is_floating_point() != tensor.is_floating_point()
+            or given.is_complex()
+            or given.layout is not torch.strided
+        ):
+            problems.append(f"has {name} as {given.dtype} in {given.layout} layout")
         elif given.shape != tensor.shape:
             problems.append(
                 f"has {name} of shape {tuple(given.shape)} instead of {tuple(tensor.shape)}"
@@ -236,11 +247,12 @@ def write_atomically(content: Any, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # opened like any file, so that whoever may read its neighbours may read it
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             torch.save(content, file)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -64,6 +64,8 @@ class TrainingRecord:
             "versions": dict,
             "command": str,
         }
+        if not isinstance(values, Mapping):
+            raise CheckpointError(f"the training record is a {type(values).__name__}, not a dict")
         missing = [name for name in kinds if name not in values]
         if missing:
             raise CheckpointError(f"the training record lacks {', '.join(missing)}")
@@ -71,6 +73,11 @@ class TrainingRecord:
             if not isinstance(values[name], kind):
                 raise CheckpointError(
                     f"the training record's {name} has the wrong type {type(values[name]).__name__}"
+                )
+        for name, value in values["metrics"].items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise CheckpointError(
+                    f"the training record's metric {name} is no number: {value!r}"
                 )
         checked = {name: values[name] for name in kinds}
         for name in ("train_sources", "validation_sources"):

@@ -99,6 +99,8 @@ class ConvolutionLayer(nn.Module):
             )
             if generator is not None:
                 he_normal_(plain.weight, generator)
+                if plain.bias is not None:
+                    nn.init.zeros_(plain.bias)
             self.convolution = plain
         self.norm = FieldBatchNorm(fields_out, size)
 
@@ -128,6 +130,14 @@ class AttentionNetwork(nn.Module):
     def __init__(self, spec: ModelSpec, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.spec = spec
+        # torch fills ordinary layers at random as it makes them, from the global state
+        with torch.random.fork_rng(devices=()):
+            self._build(generator)
+        if generator is not None:
+            self._initialise_gates_and_heads(generator)
+
+    def _build(self, generator: torch.Generator | None) -> None:
+        spec = self.spec
         blocks = []
         fields_in, lifting = 1, True
         for fields, n_convolutions in zip(spec.fields, spec.convolutions, strict=True):
@@ -154,8 +164,6 @@ class AttentionNetwork(nn.Module):
             self.head = nn.Linear(classes * spec.n_gates, classes)
         elif spec.aggregation is not Aggregation.MEAN:
             self.head = nn.Linear(sum(gated), classes)
-        if generator is not None:
-            self._initialise_gates_and_heads(generator)
 
     def _initialise_gates_and_heads(self, generator: torch.Generator) -> None:
         for root in (self.gates, self.gate_heads, self.head):

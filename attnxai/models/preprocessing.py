@@ -74,10 +74,15 @@ class Preprocessing:
         numbers = (self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation)
         if not all(math.isfinite(number) for number in numbers):
             raise SpecificationError(f"preprocessing holds numbers that are not finite: {self}")
-        if self.size < 8 or self.pixel_scale_arcsec <= 0 or self.deviation <= 0:
+        if (
+            self.size < 8
+            or self.pixel_scale_arcsec <= 0
+            or self.deviation <= 0
+            or self.clip_sigma < 0
+        ):
             raise SpecificationError(
-                "preprocessing needs a size of at least 8 and a positive pixel scale and deviation, "
-                f"got {self}"
+                "preprocessing needs a size of at least 8, a positive pixel scale and deviation, and "
+                f"a clip_sigma that is not negative, got {self}"
             )
 
     def view(self, image: SourceImage) -> NetworkView:
@@ -86,7 +91,8 @@ class Preprocessing:
         Raises
         ------
         ImageError
-            If the image does not cover the network's field, or nothing in it is above the noise.
+            If the image does not cover the network's field, nothing in it is above the noise, or it is
+            said to be prepared and has values outside 0 to 255.
         """
         scale = image.grid.pixel_scale_arcsec
         step = self.pixel_scale_arcsec / scale if scale is not None else 1.0
@@ -135,8 +141,15 @@ class Preprocessing:
         self, image: SourceImage, cutout: NDArray[np.float64], field: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         if image.prepared:
-            peak = 255.0 if cutout.max() > 1.0 else 1.0
-            return field / peak
+            # of the image as it was given: smoothing lowers its peak
+            low, high = float(image.pixels.min()), float(image.pixels.max())
+            if low < 0.0 or high > 255.0:
+                raise ImageError(
+                    f"image {image.path or image.source} is said to be prepared, but its values run "
+                    f"from {low:g} to {high:g}; prepared images have values from 0 to 255 or 0 to 1, "
+                    "anything else is survey brightness"
+                )
+            return field / (255.0 if high > 1.0 else 1.0)
         from astropy.stats import sigma_clipped_stats
 
         observed = cutout
@@ -165,12 +178,12 @@ class Preprocessing:
         """Rebuild from plain values, refusing what is unknown or missing."""
         names = {field.name for field in dataclasses.fields(cls)}
         if set(values) != names:
-            wrong = sorted(set(values) ^ names)
+            wrong = sorted(set(values) ^ names, key=str)
             raise SpecificationError(f"preprocessing has missing or unknown entries: {wrong}")
         for name, value in values.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise SpecificationError(f"preprocessing: {name} should be a number, got {value!r}")
-        if values["size"] != int(values["size"]):
+        if not float(values["size"]).is_integer():
             raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")
         return cls(**{**values, "size": int(values["size"])})
 

@@ -72,10 +72,15 @@ def load_published(content: Mapping[str, Any], *, path: str, sha256: str) -> Att
     try:
         spec, bases = _specification(content, path, equivariant=equivariant)
         weights = _renamed(content, spec)
-    except (KeyError, IndexError, ValueError) as error:
+    except KeyError as error:
         raise CheckpointError(
-            f"model file {path} looks like a published attention network, but {error} is missing or "
-            "does not fit"
+            f"model file {path} looks like a published attention network, but lacks {error.args[0]}"
+        ) from error
+    except (IndexError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"model file {path} looks like a published attention network, but its layers do not fit "
+            f"together: {reason}"
         ) from error
     network = AttentionNetwork(spec)
     _put_bases(network, bases, path)
@@ -112,6 +117,8 @@ def _specification(
             if match := _BASIS.fullmatch(name):
                 bases[match[1]] = tensor
                 dihedral = dihedral or "irrep_0,0" in match[2]
+        if "1a" not in bases:
+            raise KeyError("the filter basis of conv1a")
         size = int(bases["1a"].shape[1])
         kernel_size = round(bases["1a"].shape[3] ** 0.5)
         group = f"D{size // 2}" if dihedral else f"C{size}"
@@ -210,13 +217,19 @@ def _renamed(content: Mapping[str, torch.Tensor], spec: ModelSpec) -> dict[str, 
 def _put_bases(network: AttentionNetwork, bases: Mapping[str, torch.Tensor], path: str) -> None:
     """Use the bases that lie in the file: the weights belong to them."""
     for name, basis in bases.items():
+        if name not in _CONVOLUTIONS:
+            raise CheckpointError(f"model file {path} has a basis of the unknown layer conv{name}")
         layer = network.blocks[int(name[0]) - 1]["abc".index(name[1])]  # type: ignore[index]
         convolution = layer.convolution
         if not isinstance(convolution, SteerableConv2d) or (
-            basis.numel() != convolution.basis.numel()
+            basis.shape != convolution.basis.flatten(3).shape
         ):
             raise CheckpointError(
                 f"model file {path}: the basis of layer conv{name} has shape {tuple(basis.shape)}, "
                 "which does not fit its group and kernel"
+            )
+        if not bool(torch.isfinite(basis).all()):
+            raise CheckpointError(
+                f"model file {path}: the basis of layer conv{name} has values that are not finite"
             )
         convolution.basis = basis.reshape(convolution.basis.shape)

@@ -10,6 +10,9 @@ from typing import Any
 
 from attnxai.errors import SpecificationError
 
+# Fields, gate channels and classes beyond this are a damaged file, not a network.
+_MOST = 4096
+
 
 class Architecture(enum.StrEnum):
     """The families of networks that this package builds."""
@@ -171,16 +174,18 @@ class ModelSpec:
         for name in ("fields", "convolutions"):
             values = tuple(int(v) for v in getattr(self, name))
             object.__setattr__(self, name, values)
-            if len(values) != 4 or min(values) < 1:
-                raise SpecificationError(f"{name} needs four positive numbers, got {values}")
+            if len(values) != 4 or not 1 <= min(values) <= max(values) <= _MOST:
+                raise SpecificationError(
+                    f"{name} needs four numbers from 1 to {_MOST}, got {values}"
+                )
         if self.kernel_size not in (3, 5, 7, 9):
             raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
         if self.n_gates not in (1, 2, 3):
             raise SpecificationError(f"n_gates has to be 1, 2 or 3, got {self.n_gates}")
-        if self.gate_channels < 1 or self.n_classes < 2:
+        if not 1 <= self.gate_channels <= _MOST or not 2 <= self.n_classes <= _MOST:
             raise SpecificationError(
-                f"gate_channels has to be 1 or more (got {self.gate_channels}) and n_classes 2 or "
-                f"more (got {self.n_classes})"
+                f"gate_channels has to be 1 to {_MOST} (got {self.gate_channels}) and n_classes 2 to "
+                f"{_MOST} (got {self.n_classes})"
             )
         if not 0 <= self.dropout < 1:
             raise SpecificationError(f"dropout has to lie in [0, 1), got {self.dropout}")
@@ -218,7 +223,7 @@ class ModelSpec:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
         """Rebuild a specification, refusing names and types that it does not know."""
         known = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted((name for name in values if name not in known), key=str)
         if unknown:
             raise SpecificationError(
                 f"the specification holds {', '.join(map(repr, unknown))}, which this version of "
@@ -295,6 +300,8 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
         "gate_channels": 16,
         "aggregation": Aggregation.CONCATENATED,
         "feature_sum": FeatureSum.MEAN,
+        # the gates of a large group sum few features, of which a half would be too many to drop
+        "dropout": 0.2,
     }
     return ModelSpec(**(settings | changes))
 

@@ -16,6 +16,7 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.errors import OptionError
+from attnxai.explanations.stack import Exposure
 from attnxai.report.figures import (
     FigureText,
     SourcePanel,
@@ -173,7 +174,7 @@ def write_report(
         result,
         content.annotations,
         model_notes=content.provenance.model.get("notes", ()),
-        notes=[*content.notes, *result.notes],
+        notes=[*_split_notes(content), *content.notes, *result.notes],
     )
     steps = 7
 
@@ -215,6 +216,24 @@ def write_report(
         (partial / "index.html").write_text(page, encoding="utf-8")
         done(7)
     return verdict
+
+
+def _split_notes(content: ReportContent) -> list[str]:
+    """How the sources lie in their data set's published split, and whether this model heeded it."""
+    counts: Mapping[str, int] = content.provenance.images["published_split"]
+    if not counts:
+        return []
+    n = len(content.result.sources)
+    in_training = counts.get("train", 0)
+    seen = sum(
+        group in (Exposure.TRAINING, Exposure.VALIDATION) for group in content.result.exposure
+    )
+    note = (
+        f"{in_training} of {n} sources belong to the training part of the data set's published split "
+        f"and {counts.get('test', 0)} to its test part; this model was trained or chosen on {seen} of "
+        "them."
+    )
+    return [note]
 
 
 def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
     shown = [*result.explanations, result.baselines[0], result.baselines[-1]]
     rows = [
         {
-            "map": explanation,
+            "explanation": explanation,
             "class": result.classes[i],
             "value": result.source_means(explanation, metric)[i],
         }
@@ -121,21 +121,26 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
     with paper_style():
         figure = new_figure(TWO_COLUMNS, 72 * MM)
         ax = figure.add_subplot()
-        sns.stripplot(
+        width = 0.8 / len(names)
+        frame["position"] = [
+            shown.index(row["explanation"])
+            - 0.4
+            + width * (names.index(row["class"]) + 0.5 + 0.5 * spread)
+            for (_, row), spread in zip(frame.iterrows(), _spread(len(frame)), strict=True)
+        ]
+        sns.scatterplot(
             data=frame,
-            x="map",
+            x="position",
             y="value",
             hue="class",
             hue_order=names,
             palette=palette,
-            dodge=True,
-            jitter=0.18,
-            size=2.4,
+            s=7,
             alpha=0.55,
-            ax=ax,
+            linewidth=0,
             legend=False,
+            ax=ax,
         )
-        width = 0.8 / len(names)
         for column, explanation in enumerate(shown):
             for index, name in enumerate(names):
                 if (result.verdict_group, name) not in _group_classes(result):
@@ -159,6 +164,7 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
         chance = METRICS[metric].chance
         if chance is not None:
             ax.axhline(chance, color="#999999", lw=0.6, zorder=0)
+        ax.set_xticks(range(len(shown)), shown)
         ax.set_xlabel("")
         ax.set_ylabel(METRICS[metric].label)
         ax.legend(ncols=len(names), loc="upper left", bbox_to_anchor=(0, 1.13))
@@ -179,6 +185,12 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
             "baselines."
         ),
     )
+
+
+def _spread(n: int) -> np.ndarray:
+    """Places from -0.5 to 0.5 that fill evenly: points side by side without chance."""
+    golden = (np.sqrt(5.0) - 1.0) / 2.0
+    return np.asarray((np.arange(n) * golden) % 1.0 - 0.5)
 
 
 def draw_nulls(result: AgreementResult, folder: Path) -> FigureText:
@@ -221,7 +233,7 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
     everything = np.concatenate([test.values for test in tests] + [[main.observed]])
     low, high = float(everything.min()), float(everything.max())
     edges = np.linspace(low, high if high > low else low + 1e-6, 41)
-    ax.hist(main.values, bins=edges, color=NULL_COLOUR, density=True)
+    ax.hist(main.values, bins=edges, histtype="stepfilled", color=NULL_COLOUR, density=True)
     if len(tests) == 2:
         ax.hist(
             tests[1].values,
@@ -248,7 +260,7 @@ def draw_sources(
     explanation = shown_explanation(result)
     chosen = extreme_sources(result, explanation, metric)
     with paper_style():
-        figure = new_figure(TWO_COLUMNS, 128 * MM)
+        figure = new_figure(TWO_COLUMNS, 122 * MM)
         axes = figure.subplots(2, len(chosen), squeeze=False)
         stack = np.stack(
             [
@@ -489,7 +501,9 @@ class SourcePanel:
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 6, 10]))
         if self.view.known:
             # east is left: offsets in right ascension grow to the left
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{0.0 - value:g}"))
+            ax.xaxis.set_major_formatter(
+                FuncFormatter(lambda value, _: f"{0.0 - value:g}".replace("-", "\u2212"))
+            )
         if left:
             ax.set_ylabel("arcsec")
 

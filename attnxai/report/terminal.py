@@ -45,10 +45,10 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("map", no_wrap=True)
+    table.add_column("map")
     for heading in (METRICS[primary].label, "null", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("minus brightness", justify="right", no_wrap=True)
+    table.add_column("minus brightness", justify="right")
     brightness = best_brightness(result, primary)
     for name in names:
         if name == result.baselines[0]:
@@ -85,7 +85,7 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
                 estimate = result.estimate(name, metric)
                 test = estimate.within_class or estimate.pooled
                 p_value = f" ({format_p(test.p_value)})" if test else ""
-                cells.append(f"{format_number(estimate.interval.value, 2)}{p_value}")
+                cells.append(f"{format_number(estimate.interval.value)}{p_value}")
             table.add_row(Text(name), *map(Text, cells))
         console.print(table)
     console.print()

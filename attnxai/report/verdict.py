@@ -4,7 +4,9 @@ For each map of the model, on the sources that conclusions rest on and for the f
 
 1. The source permutation within class (pooled where no classes are known) decides whether the map agrees
    *in the source at hand*; its p-value is adjusted by Holm's method over the maps of the model. At 0.05 or
-   below it does; above, the data do not show it, which is not the same as showing that it does not. Where
+   below it does; above, the data do not show it, which is not the same as showing that it does not. A map
+   that passes this test while the interval of its mean includes the value of chance *follows* the source,
+   but is not said to look where people marked: a map that avoids the marks of some sources can do so. Where
    even the smallest p-value that could come out, adjusted for the number of maps, is above 0.05, nothing
    can be concluded.
 2. The interval of the difference to the best brightness baseline, and to the centre bias, decides whether
@@ -25,6 +27,7 @@ import numpy as np
 from attnxai.agreement.intervals import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import holm
+from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS
 from attnxai.explanations.stack import Exposure
 from attnxai.report.wording import format_interval, format_number, format_p
@@ -43,6 +46,7 @@ class Finding(enum.StrEnum):
     """What the primary test of a map says."""
 
     AGREES = "agrees"
+    FOLLOWS = "follows the source"
     NOT_SHOWN = "not shown"
     CANNOT_TELL = "cannot tell"
 
@@ -74,8 +78,9 @@ class Statement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A headline, a statement for each map, and what limits them."""
+    """What the annotations are in words, a headline, a statement for each map, and what limits them."""
 
+    marked: str
     headline: str
     statements: tuple[Statement, ...]
     cautions: tuple[str, ...]
@@ -116,6 +121,7 @@ def reach_verdict(
         for i, (estimate, test) in enumerate(zip(estimates, tests, strict=True))
     )
     return Verdict(
+        marked=marked,
         headline=_headline(result, statements, estimates, marked),
         statements=statements,
         cautions=tuple(_cautions(result, annotations, [*model_notes, *notes])),
@@ -168,12 +174,25 @@ def _statement(
             ).strip(),
             p_adjusted=p_adjusted,
         )
+    by_class = _by_class(result, estimate, label)
+    if p_adjusted <= LEVEL and not _above_chance(estimate):
+        return Statement(
+            explanation=estimate.explanation,
+            finding=Finding.FOLLOWS,
+            lead=f"{name} follows the source at hand, but is not shown to look at {marked}.",
+            details=(
+                f"{against}. Agreement with the own source is larger than with others, yet over all "
+                f"sources it is not above chance ({METRICS[estimate.metric].chance:g}).{by_class} "
+                f"{baselines}"
+            ).strip(),
+            p_adjusted=p_adjusted,
+        )
     if p_adjusted <= LEVEL:
         return Statement(
             explanation=estimate.explanation,
             finding=Finding.AGREES,
             lead=f"{name} agrees with {marked}, in the source at hand.",
-            details=f"{against}. {baselines}".strip(),
+            details=f"{against}.{by_class} {baselines}".strip(),
             p_adjusted=p_adjusted,
         )
     pooled = estimate.pooled
@@ -188,9 +207,32 @@ def _statement(
         explanation=estimate.explanation,
         finding=Finding.NOT_SHOWN,
         lead=f"{name} is not shown to agree in the source at hand.",
-        details=f"{against}.{shared} {baselines}".strip(),
+        details=f"{against}.{shared}{by_class} {baselines}".strip(),
         p_adjusted=p_adjusted,
     )
+
+
+def _above_chance(estimate: Estimate) -> bool:
+    """Whether the mean lies above chance by its interval; true where a metric has no such value."""
+    chance = METRICS[estimate.metric].chance
+    interval = estimate.interval
+    return chance is None or not interval.known or interval.low > chance
+
+
+def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
+    parts = [
+        f"{e.class_name} {_with_interval(e.interval)}"
+        + (
+            ""
+            if e.interval.known
+            else f" ({e.interval.n_sources} sources, too few for an interval)"
+        )
+        for e in result.estimates
+        if e.class_name != ALL
+        and (e.explanation, e.metric, e.group)
+        == (estimate.explanation, estimate.metric, estimate.group)
+    ]
+    return f" By class: {label} {', '.join(parts)}." if len(parts) > 1 else ""
 
 
 def name_of_map(explanation: str) -> str:
@@ -254,6 +296,13 @@ def _headline(
         return (
             f"{n_sources} {result.verdict_group} sources are too few to tell whether "
             f"{result.model_name} agrees with {marked}."
+        )
+    following = [s for s in statements if s.finding is Finding.FOLLOWS]
+    if not agreeing and following:
+        return (
+            f"No map of {result.model_name} is shown to look at {marked}; {len(following)} of {n} "
+            f"{'follows' if len(following) == 1 else 'follow'} the source at hand beyond what "
+            "other sources share."
         )
     if not agreeing:
         return (

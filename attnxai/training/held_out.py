@@ -34,14 +34,18 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     path = Path(path)
     if not path.is_file():
         raise AnnotationError(f"file {path} with the sources to hold out does not exist")
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader([file.readline()]), [])
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AnnotationError(
+            f"file {path} with the sources to hold out is no text file"
+        ) from error
+    header = next(csv.reader(text.splitlines()[:1]), [])
     known = {image.source for image in images}
     if is_claran_header(header) or set(REQUIRED) <= {name.strip() for name in header}:
         named = set(read_annotations(path, images).sources)
     else:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        named = {source_id(line.strip()) for line in lines if line.strip()}
+        named = {source_id(line.strip()) for line in text.splitlines() if line.strip()}
     if not named & known:
         raise AnnotationError(f"none of the {len(named)} sources in {path} is among the images")
     return frozenset(named & known)

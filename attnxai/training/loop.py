@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import CheckpointError, DataSetError
-from attnxai.models.checkpoints import read_checkpoint_file, write_atomically
+from attnxai.errors import CheckpointError, DataSetError, OptionError
+from attnxai.models.checkpoints import load_weights, read_checkpoint_file, write_atomically
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
@@ -52,6 +52,18 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     validation_share: float = 0.2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or self.seed < 0:
+            raise OptionError(
+                "training needs one epoch or more, batches of two images or more and a seed of 0 or "
+                f"more, got {self.epochs}, {self.batch_size} and {self.seed}"
+            )
+        if not self.learning_rate > 0 or not 0 < self.validation_share < 1:
+            raise OptionError(
+                "training needs a positive learning rate and a validation share between 0 and 1, got "
+                f"{self.learning_rate} and {self.validation_share}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +188,27 @@ class _Run:
         return loss, float((joined.argmax(dim=1) == labels).float().mean())
 
 
+def check_device(name: str) -> None:
+    """Refuse a device that this machine does not have.
+
+    Raises
+    ------
+    OptionError
+        Saying what would be right.
+    """
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(
+            f"device {name!r} cannot be used here; 'cpu' always can, and "
+            + (
+                "'cuda' on this machine"
+                if torch.cuda.is_available()
+                else "this machine has no CUDA device"
+            )
+        ) from error
+
+
 def _cuda_devices(device: torch.device) -> list[torch.device]:
     return [device] if device.type == "cuda" else []
 
@@ -229,7 +262,7 @@ def train_model(
         One entry an epoch.
     """
     run = _Run(spec, images, class_names, settings, torch.device(device))
-    identity = _identity(run, images)
+    identity = _identity(run, images, class_names)
     history: list[EpochResult] = []
     best: dict[str, torch.Tensor] = {}
     if progress_file is not None and Path(progress_file).is_file():
@@ -282,9 +315,12 @@ def train_model(
     return model, history
 
 
-def _identity(run: _Run, images: SourceSet) -> dict[str, Any]:
+def _identity(run: _Run, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:
     """What has to be the same for a run to go on where another stopped."""
     return {
+        "class_names": list(class_names),
+        "sources": list(images.sources),
+        "labels": run.labels.tolist(),
         "specification": run.spec.to_dict(),
         "settings": dataclasses.asdict(run.settings),
         "data_sha256": images.sha256(),
@@ -315,15 +351,23 @@ def _resume(
     content, _ = read_checkpoint_file(path)
     if not isinstance(content, dict) or content.get("format") != PROGRESS_FORMAT:
         raise CheckpointError(f"{path} is no record of a training run; move it out of the way")
+    stored = content.get("identity")
     for key, value in identity.items():
-        if content["identity"].get(key) != value:
+        if not isinstance(stored, dict) or stored.get(key) != value:
             raise CheckpointError(
                 f"{path} is the record of another training run (its {key.replace('_', ' ')} differ); "
                 "give another --output, or delete it to start again"
             )
-    run.network.load_state_dict(content["network"])
-    run.optimiser.load_state_dict(content["optimiser"])
-    return [EpochResult(**entry) for entry in content["history"]], content["best"]
+    try:
+        load_weights(AttentionNetwork(run.spec), content["best"])
+        load_weights(run.network, content["network"])
+        run.optimiser.load_state_dict(content["optimiser"])
+        history = [EpochResult(**entry) for entry in content["history"]]
+    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is a damaged record of a training run; delete it to start again"
+        ) from error
+    return history, content["best"]
 
 
 def write_history(history: Sequence[EpochResult], path: str | Path) -> None:

@@ -1,0 +1,11 @@
+"""Compare the shipped model with the simulated sample, in Python."""
+
+from __future__ import annotations
+
+import attnxai
+
+annotations = attnxai.read_annotations("expert.csv")
+images = attnxai.read_images(annotations.image_files().values())
+maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
+result = attnxai.compare(maps, annotations, images)
+print(result.summary())

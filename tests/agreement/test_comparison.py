@@ -1,0 +1,260 @@
+"""The whole comparison: estimates, groups, reproducibility, and what cannot be concluded."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+
+from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
+from attnxai.agreement.density import nss
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.ranking import spearman
+from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.explanations.stack import Exposure
+from tests.builders import made_up
+
+QUICK = ComparisonSettings(n_permutations=499, n_resamples=500)
+
+
+def test_estimates_are_means_of_what_single_pairs_give():
+    maps, marks, images = made_up(n_sources=10)
+    pairs = align(maps, marks, images)
+    result = compare_pairs(pairs, settings=QUICK)
+    expected = [
+        np.mean(
+            [
+                spearman(pairs.explanations["gate1"][s], pairs.density[a, s], pairs.valid[s])
+                for a in range(2)
+            ]
+        )
+        for s in range(10)
+    ]
+    np.testing.assert_allclose(result.source_means("gate1", "spearman"), expected, atol=1e-12)
+    estimate = result.estimate("gate1", "spearman")
+    assert estimate.interval.value == pytest.approx(np.mean(expected))
+    assert estimate.interval.low < estimate.interval.value < estimate.interval.high
+    difference = estimate.differences[BRIGHTNESS]
+    bright = result.source_means(BRIGHTNESS, "spearman")
+    assert difference.value == pytest.approx(np.mean(np.array(expected) - bright))
+
+
+def test_agreement_is_found_where_it_is_and_not_where_it_is_not():
+    for agreement, found in ((1.0, True), (0.0, False)):
+        maps, marks, images = made_up(n_sources=16, agreement=agreement, seed=3)
+        result = compare(maps, marks, images, settings=QUICK)
+        for metric in METRICS:
+            test = result.estimate("gate2", metric).within_class
+            assert (test.p_value <= 0.01) == found
+
+
+def test_same_seed_same_result_whatever_the_order_of_the_sources():
+    maps, marks, images = made_up(n_sources=12)
+    order = np.random.default_rng(1).permutation(12)
+    shuffled = dataclasses.replace(
+        maps,
+        sources=tuple(maps.sources[i] for i in order),
+        layers={name: array[order] for name, array in maps.layers.items()},
+        brightness=maps.brightness[order],
+        valid=maps.valid[order],
+        scores=maps.scores[order],
+    )
+    turned_round = dataclasses.replace(marks, annotations=marks.annotations[::-1])
+    first = compare(maps, marks, images, settings=QUICK, rng=5)
+    second = compare(shuffled, turned_round, images, settings=QUICK, rng=5)
+    assert first.sources == second.sources
+    for one, other in zip(first.estimates, second.estimates, strict=True):
+        a, b = one.to_record(), other.to_record()
+        assert a.keys() == b.keys()
+        for key, value in a.items():
+            if isinstance(value, float) and not key.startswith("p_"):
+                assert b[key] == pytest.approx(value, rel=1e-12)
+            elif key != "difference":
+                assert b[key] == value, key
+    third = compare(maps, marks, images, settings=QUICK, rng=6)
+    assert third.estimate("gate1", "nss").interval != first.estimate("gate1", "nss").interval
+
+
+def test_training_and_held_out_sources_are_apart():
+    maps, marks, images = made_up(n_sources=20)
+    exposure = (Exposure.TRAINING,) * 11 + (Exposure.HELD_OUT,) * 9
+    result = compare(dataclasses.replace(maps, exposure=exposure), marks, images, settings=QUICK)
+    assert result.groups == ("held-out", "training", "all")
+    assert result.verdict_group == "held-out"
+    values = result.source_means("gate1", "nss")
+    assert result.estimate("gate1", "nss").interval.value == pytest.approx(values[11:].mean())
+    training = result.estimate("gate1", "nss", group="training")
+    assert training.interval.value == pytest.approx(values[:11].mean())
+    assert training.within_class.n_sources == 11
+    everything = result.estimate("gate1", "nss", group="all")
+    assert everything.interval.n_sources == 20
+
+
+def test_classes_are_reported_on_their_own():
+    maps, marks, images = made_up(n_sources=20)
+    result = compare(maps, marks, images, settings=QUICK)
+    assert result.class_names == ("all", "FR I", "FR II")
+    values = result.source_means("gate1", "auc")
+    estimate = result.estimate("gate1", "auc", class_name="FR I")
+    assert estimate.interval.value == pytest.approx(values[::2].mean())
+    assert estimate.pooled.n_sources == 10
+    assert estimate.within_class is None
+
+
+def test_without_classes_there_is_no_test_within_class():
+    maps, marks, images = made_up(n_sources=10, classes=())
+    result = compare(maps, marks, images, settings=QUICK)
+    estimate = result.estimate("gate1", "nss")
+    assert estimate.within_class is None
+    assert estimate.pooled is not None
+    assert result.class_names == ("all",)
+
+
+def test_the_centre_bias_is_not_tested_and_says_why():
+    maps, marks, images = made_up(n_sources=10)
+    estimate = compare(maps, marks, images, settings=QUICK).estimate(CENTRE_BIAS, "nss")
+    assert estimate.pooled is None
+    assert "other sources' annotations" in estimate.not_tested
+
+
+def test_undefined_values_are_counted_named_and_left_out():
+    maps, marks, images = made_up(n_sources=12)
+    layers = {name: array.copy() for name, array in maps.layers.items()}
+    layers["gate1"][3] = 0.5
+    with pytest.warns(UndefinedValuesWarning, match=r"gate1 on source_03 \(the map is constant\)"):
+        result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
+    named = {(u.source, u.explanation, u.reason) for u in result.undefined}
+    assert named == {("source_03", "gate1", "the map is constant")}
+    assert len(result.undefined) == 2 * len(METRICS)
+    estimate = result.estimate("gate1", "nss")
+    assert estimate.n_undefined == 1
+    assert estimate.interval.n_sources == 11
+    # it leaves the permutation in both roles
+    assert estimate.within_class.n_sources == 11
+    assert result.estimate("gate2", "nss").within_class.n_sources == 12
+    assert np.isnan(result.source_means("gate1", "nss")[3])
+
+
+def test_signed_maps_are_refused_by_relevance_mass_alone():
+    maps, marks, images = made_up(n_sources=10)
+    signed = {name: array - 0.3 for name, array in maps.layers.items()}
+    with pytest.warns(UndefinedValuesWarning, match="negative values"):
+        result = compare(dataclasses.replace(maps, layers=signed), marks, images, settings=QUICK)
+    assert {u.metric for u in result.undefined} == {"relevance_mass_accuracy"}
+    mass = result.estimate("gate1", "relevance_mass_accuracy")
+    assert np.isnan(mass.interval.value)
+    assert mass.pooled is None
+    assert mass.not_tested
+    assert result.estimate("gate1", "nss").within_class is not None
+
+
+@pytest.mark.parametrize("n_sources", [1, 2, 3, 5])
+def test_too_few_sources_give_a_result_and_a_warning(n_sources):
+    maps, marks, images = made_up(n_sources=n_sources)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = compare(maps, marks, images, settings=QUICK)
+    texts = [str(w.message) for w in caught if issubclass(w.category, FewSourcesWarning)]
+    assert any("too few for a confidence interval" in text for text in texts)
+    estimate = result.estimate("gate2", "nss")
+    assert np.isfinite(estimate.interval.value)
+    assert not estimate.interval.known
+    if n_sources == 5:
+        # three of one class and two of the other
+        assert estimate.within_class.smallest_p == 1 / 12
+        assert any("0.0833" in text and "cannot find agreement" in text for text in texts)
+
+
+def test_five_sources_by_hand():
+    maps, marks, images = made_up(n_sources=5)
+    pairs = align(maps, marks, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        test = compare_pairs(pairs, settings=QUICK).estimate("gate2", "nss").within_class
+    means = []
+    for odd in itertools.permutations([0, 2, 4]):
+        for even in itertools.permutations([1, 3]):
+            partner = [odd[0], even[0], odd[1], even[1], odd[2]]
+            values = [
+                nss(pairs.explanations["gate2"][s], pairs.density[a, partner[s]])
+                for s in range(5)
+                for a in range(2)
+            ]
+            means.append(np.mean(values))
+    assert test.exhaustive
+    np.testing.assert_allclose(np.sort(test.values), np.sort(means))
+    assert test.p_value == pytest.approx(np.mean(np.array(means) >= means[0] - 1e-9))
+
+
+def test_source_weights_change_estimates():
+    maps, marks, images = made_up(n_sources=12, agreement=0.6)
+    weights = {name: 0.1 + 0.9 * (i < 3) for i, name in enumerate(maps.sources)}
+    pairs = align(
+        maps,
+        dataclasses.replace(marks, source_weights=weights),
+        images,
+        use_source_weights=True,
+    )
+    result = compare_pairs(pairs, settings=QUICK)
+    values = result.source_means("gate1", "nss")
+    expected = np.average(values, weights=list(weights.values()))
+    estimate = result.estimate("gate1", "nss")
+    assert estimate.interval.value == pytest.approx(expected)
+    assert estimate.pooled.observed == pytest.approx(expected)
+    assert result.settings["weighted"]
+
+
+def test_an_annotator_who_skipped_a_source_is_missing_there():
+    maps, marks, images = made_up(n_sources=10)
+    kept = tuple(
+        a for a in marks.annotations if not (a.source == "source_02" and a.annotator == "bob")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = compare(maps, dataclasses.replace(marks, annotations=kept), images, settings=QUICK)
+    frame = result.per_source_frame().set_index(["source", "annotator"])
+    assert np.isnan(frame.loc[("source_02", "bob"), "gate1:nss"])
+    alone = frame.loc[("source_02", "ann"), "gate1:nss"]
+    assert result.source_means("gate1", "nss")[2] == pytest.approx(alone)
+    assert not result.undefined
+
+
+def test_results_export_themselves():
+    maps, marks, images = made_up(n_sources=10)
+    result = compare(maps, marks, images, settings=QUICK)
+    frame = result.to_frame()
+    assert len(frame) == len(result.estimates)
+    row = frame.query("explanation == 'gate1' and metric == 'nss' and `class` == 'all'").iloc[0]
+    assert (row["ci_low"], row["ci_high"]) == result.confidence_interval("gate1", "nss")
+    assert "gate1" in result.summary()
+    with pytest.raises(KeyError, match=r"no estimate for .*gate9"):
+        result.estimate("gate9", "nss")
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    ax = result.plot()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == list(result.explanations + result.baselines)
+    ax.figure.clear()
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ("nss", "ssim")}, "unknown metrics ssim; known are nss"),
+        ({"metrics": ()}, "none given"),
+        ({"n_permutations": 0}, "n_permutations"),
+        ({"n_resamples": 10}, "n_resamples"),
+        ({"level": 1.5}, "level"),
+    ],
+)
+def test_settings_name_what_is_wrong(options, message):
+    with pytest.raises(OptionError, match=message):
+        ComparisonSettings(**options)

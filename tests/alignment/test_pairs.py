@@ -1,0 +1,172 @@
+"""Maps, marks and baselines brought together, and what does not fit together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from attnxai.alignment.pairs import (
+    BRIGHTNESS,
+    CENTRE_BIAS,
+    MEAN_LAYER,
+    align,
+    mean_of_others,
+    parse_labels,
+)
+from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.data.grid import GridTransform
+from attnxai.errors import AlignmentError, AnnotationError, OptionError
+from tests.builders import circle, made_up
+
+
+def test_everything_lies_on_one_field():
+    maps, marks, images = made_up()
+    pairs = align(maps, marks, images)
+    assert list(pairs.explanations) == ["gate1", "gate2", MEAN_LAYER]
+    assert list(pairs.baselines) == [BRIGHTNESS, "brightness at 3.6″", CENTRE_BIAS]
+    for array in (*pairs.explanations.values(), *pairs.baselines.values()):
+        assert array.shape == (12, 32, 32)
+    assert pairs.density.shape == pairs.mask.shape == (2, 12, 32, 32)
+    assert pairs.present.all()
+    np.testing.assert_array_equal(pairs.explanations["gate2"], maps.layers["gate2"])
+    np.testing.assert_allclose(
+        pairs.explanations[MEAN_LAYER],
+        (pairs.explanations["gate1"] + pairs.explanations["gate2"]) / 2,
+    )
+    np.testing.assert_array_equal(pairs.baselines[BRIGHTNESS], maps.brightness)
+    assert pairs.classes[:2] == ("FR I", "FR II")
+    # marks lie where the maps are bright
+    for index in range(12):
+        peak = np.unravel_index(pairs.explanations["gate2"][index].argmax(), (32, 32))
+        assert pairs.mask[0, index][peak]
+
+
+def test_marks_follow_the_field_on_the_image():
+    maps, marks, images = made_up(n_sources=3, annotators=("ann",))
+    plain = align(maps, marks, images)
+    shifted = dataclasses.replace(maps, field=(GridTransform(origin_x=2.0, origin_y=-1.0),) * 3)
+    moved = align(shifted, marks, images)
+    # the field begins two columns further right and one row further down
+    np.testing.assert_array_equal(moved.mask[0, :, 1:, :-2], plain.mask[0, :, :-1, 2:])
+
+
+def test_centre_bias_is_the_mean_of_the_others():
+    rng = np.random.default_rng(0)
+    density = rng.random((2, 4, 3, 3))
+    present = np.array([[True, True, False, True], [True, False, True, True]])
+    density[~present] = 0
+    bias = mean_of_others(density, present)
+    per_source = [
+        np.mean([density[a, s] for a in range(2) if present[a, s]], axis=0) for s in range(4)
+    ]
+    for s in range(4):
+        expected = np.mean([per_source[t] for t in range(4) if t != s], axis=0)
+        np.testing.assert_allclose(bias[s], expected)
+    assert (mean_of_others(density[:, :1], present[:, :1]) == 0).all()
+
+
+def test_who_marked_what():
+    maps, marks, images = made_up(n_sources=4)
+    kept = tuple(
+        a for a in marks.annotations if not (a.source == "source_02" and a.annotator == "bob")
+    )
+    pairs = align(maps, dataclasses.replace(marks, annotations=kept), images)
+    assert pairs.present.tolist() == [[True] * 4, [True, True, False, True]]
+    assert not pairs.mask[1, 2].any()
+
+
+def test_sources_without_marks_are_left_out_and_noted():
+    maps, marks, images = made_up(n_sources=5)
+    pairs = align(maps, marks.select(maps.sources[:3]), images)
+    assert pairs.sources == maps.sources[:3]
+    assert any("2 sources have a map but no annotation" in note for note in pairs.notes)
+
+
+def test_labels_choose_marks():
+    maps, marks, images = made_up(n_sources=3, annotators=("ann",))
+    extra = circle("source_00", "ann", 4.0, 4.0, label=Label.HOST)
+    both = dataclasses.replace(marks, annotations=(*marks.annotations, extra))
+    lobes = align(maps, both, images, labels=[Label.LOBE])
+    np.testing.assert_array_equal(lobes.mask, align(maps, marks, images).mask)
+    assert any("labelled lobe" in note for note in lobes.notes)
+    hosts = align(maps, both, images, labels=[Label.HOST])
+    assert hosts.sources == ("source_00",)
+    with pytest.raises(AlignmentError, match=r"labels jet; the labels in use are host, lobe"):
+        align(maps, both, images, labels=[Label.JET])
+    assert parse_labels(["Core", "jet"]) == (Label.CORE, Label.JET)
+    with pytest.raises(OptionError, match="unknown label 'nucleus'; labels are core"):
+        parse_labels(["nucleus"])
+
+
+def test_unknown_sources_are_errors_with_an_example():
+    maps, marks, images = made_up(n_sources=3)
+    stranger = circle("elsewhere", "ann", 4.0, 4.0)
+    more = dataclasses.replace(marks, annotations=(*marks.annotations, stranger))
+    with pytest.raises(AlignmentError, match="1 of 4 annotated sources have no image: 'elsewhere'"):
+        align(maps, more, images)
+    with pytest.raises(AlignmentError, match=r"none of the 1 annotated sources .*'elsewhere'"):
+        align(maps, dataclasses.replace(marks, annotations=(stranger,)), images)
+
+
+def test_classes_that_contradict_each_other_are_errors():
+    maps, marks, images = made_up(n_sources=2)
+    wrong = dataclasses.replace(marks, classes={"source_00": "FR II"})
+    with pytest.raises(
+        AlignmentError, match="'source_00' is 'FR II' in the annotations but 'FR I'"
+    ):
+        align(maps, wrong, images)
+
+
+def test_sky_marks_need_a_coordinate_system():
+    maps, marks, images = made_up(n_sources=1)
+    sky = dataclasses.replace(
+        marks.annotations[0],
+        shape=Shape(kind=ShapeKind.POINT, frame=Frame.ICRS, x=180.0, y=20.0),
+    )
+    with pytest.raises(AlignmentError, match="no celestial coordinates"):
+        align(maps, dataclasses.replace(marks, annotations=(sky,)), images)
+
+
+def test_source_weights():
+    maps, marks, images = made_up(n_sources=2)
+    weighted = dataclasses.replace(marks, source_weights={"source_00": 0.5, "source_01": 0.9})
+    pairs = align(maps, weighted, images, use_source_weights=True)
+    assert pairs.source_weights.tolist() == [0.5, 0.9]
+    assert align(maps, weighted, images).source_weights.tolist() == [1.0, 1.0]
+    with pytest.raises(AnnotationError, match="no weight for 2"):
+        align(maps, marks, images, use_source_weights=True)
+
+
+def test_marks_outside_the_field_are_noted():
+    maps, marks, images = made_up(n_sources=2, annotators=("ann",))
+    outside = circle("source_00", "ann", 200.0, 4.0)
+    pairs = align(
+        maps, dataclasses.replace(marks, annotations=(*marks.annotations, outside)), images
+    )
+    assert any("1 of 3 marks lie outside the field" in note for note in pairs.notes)
+
+
+def test_marks_without_weight_do_not_count():
+    maps, marks, images = made_up(n_sources=1, annotators=("ann",))
+    ghost = circle("source_00", "ann", 4.0, 4.0, weight=0.0)
+    pairs = align(maps, dataclasses.replace(marks, annotations=(*marks.annotations, ghost)), images)
+    np.testing.assert_array_equal(pairs.mask, align(maps, marks, images).mask)
+    np.testing.assert_array_equal(pairs.density, align(maps, marks, images).density)
+
+
+@pytest.mark.parametrize("fwhm", [0.0, -1.0, np.inf, np.nan])
+def test_widths_have_to_be_positive(fwhm):
+    maps, marks, images = made_up(n_sources=1)
+    with pytest.raises(OptionError, match="above 0"):
+        align(maps, marks, images, fwhm_arcsec=fwhm)
+
+
+def test_nothing_given_is_changed():
+    maps, marks, images = made_up(n_sources=2)
+    before = {name: array.copy() for name, array in maps.layers.items()}
+    align(maps, marks, images)
+    for name, array in before.items():
+        np.testing.assert_array_equal(maps.layers[name], array)
+        assert not maps.layers[name].flags.writeable

@@ -1,0 +1,439 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.table import COLUMNS, is_catalogue, parse_table, read_annotations
+from attnxai.errors import AnnotationError
+
+GOOD = {"source": "s1", "annotator": "ann", "shape": "point", "x": "3", "y": "4", "label": "core"}
+CATALOGUE_HEADER = "catalog_id,first_id,num_cpnts,num_peaks,cpnts_ras,cpnts_decs,cl"
+
+
+def cells(**values: Any) -> str:
+    row = {**GOOD, **values}
+    return ",".join(
+        f'"{row[c]}"' if set(str(row.get(c, ""))) & set(',"\n') else str(row.get(c, ""))
+        for c in COLUMNS
+    )
+
+
+def table(*rows: dict[str, Any]) -> str:
+    return "\n".join([",".join(COLUMNS), *(cells(**row) for row in rows)]) + "\n"
+
+
+def parse(*rows: dict[str, Any]) -> AnnotationSet:
+    return parse_table(table(*rows), path="t.csv")
+
+
+def faults(*rows: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(AnnotationError) as caught:
+        parse(*rows)
+    return caught.value.rows
+
+
+class TestGoodRows:
+    def test_every_shape(self) -> None:
+        read = parse(
+            {},
+            {"shape": "circle", "radius": "2.5"},
+            {"shape": "ellipse", "width": "8", "height": "3", "angle": "30"},
+            {"shape": "box", "width": "8", "height": "3"},
+            {"shape": "polygon", "x": "", "y": "", "vertices": "0 0; 4 0; 4 3.5"},
+            {"shape": "line", "x": "", "y": "", "vertices": "0 0;4 1;"},
+        )
+        point, circle, ellipse, box, polygon, line = (a.shape for a in read.annotations)
+        assert (point.kind, point.x, point.y) == (ShapeKind.POINT, 3.0, 4.0)
+        assert (circle.kind, circle.radius) == (ShapeKind.CIRCLE, 2.5)
+        assert (ellipse.kind, ellipse.width, ellipse.height, ellipse.angle) == (
+            ShapeKind.ELLIPSE,
+            8.0,
+            3.0,
+            30.0,
+        )
+        assert (box.kind, box.width, box.height, box.angle) == (ShapeKind.BOX, 8.0, 3.0, 0.0)
+        assert polygon.kind is ShapeKind.POLYGON
+        assert polygon.vertices == ((0.0, 0.0), (4.0, 0.0), (4.0, 3.5))
+        assert (line.kind, line.vertices) == (ShapeKind.LINE, ((0.0, 0.0), (4.0, 1.0)))
+        assert all(a.shape.frame is Frame.PIXEL for a in read.annotations)
+        assert read.notices == ()
+
+    def test_rows_read_are_rows_used(self) -> None:
+        read = parse({}, {"source": "s2"}, {"annotator": "other"})
+        assert read.n_rows == len(read) == 3
+        assert read.left_out == {}
+        assert [a.line for a in read.annotations] == [2, 3, 4]
+        assert read.sources == ("s1", "s2")
+        assert read.annotators == ("ann", "other")
+        assert read.kind == "shapes drawn by annotators"
+        assert not read.simulated
+
+    def test_sky_positions(self) -> None:
+        read = parse(
+            {"frame": "icrs", "x": "359.99", "y": "-89.9"},
+            {"frame": "ICRS", "shape": "line", "x": "", "y": "", "vertices": "0 90; 360 -90"},
+        )
+        assert all(a.shape.frame is Frame.ICRS for a in read.annotations)
+        assert read.annotations[0].shape.y == -89.9
+
+    @pytest.mark.parametrize("label", list(Label))
+    def test_every_label_in_any_case(self, label: Label) -> None:
+        assert parse({"label": label.upper()}).annotations[0].label is label
+
+    @pytest.mark.parametrize(
+        ("weight", "expected"), [("", 1.0), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1e-3", 1e-3)]
+    )
+    def test_weight(self, weight: str, expected: float) -> None:
+        assert parse({"weight": weight}).annotations[0].weight == expected
+
+    def test_spaces_around_cells_do_not_count(self) -> None:
+        read = parse_table(
+            "source , annotator,shape,x,y,label\n s1 , ann , Point , 3 , 4 , Core \n"
+        )
+        annotation = read.annotations[0]
+        assert (annotation.source, annotation.annotator) == ("s1", "ann")
+        assert annotation.shape.kind is ShapeKind.POINT
+
+    def test_order_of_columns_is_free_and_unneeded_ones_may_lack(self) -> None:
+        read = parse_table("label,y,x,shape,annotator,source\ncore,4,3,point,ann,s1\n")
+        assert (read.annotations[0].shape.x, read.annotations[0].shape.y) == (3.0, 4.0)
+
+    @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+    def test_line_ends_of_every_system(self, newline: str) -> None:
+        read = parse_table(table({}, {"y": "5"}).replace("\n", newline))
+        assert [a.line for a in read.annotations] == [2, 3]
+
+    def test_classes_are_spelt_in_one_way(self) -> None:
+        read = parse(
+            {"class": "FRII"}, {"class": "fr-2"}, {"class": ""}, {"source": "s2", "class": "WAT"}
+        )
+        assert read.classes == {"s1": "FR II", "s2": "WAT"}
+
+    def test_source_may_be_an_image_file(self) -> None:
+        read = parse(
+            {"source": "images/J1.5+03.8.fits.gz"},
+            {"source": "J1.5+03.8"},
+            {"source": "s2", "image": "other/name.png"},
+        )
+        assert read.sources == ("J1.5+03.8", "s2")
+        assert read.images == {"J1.5+03.8": "images/J1.5+03.8.fits.gz", "s2": "other/name.png"}
+
+    def test_image_files_are_relative_to_the_table(self) -> None:
+        read = parse_table(table({"image": "images/a.png"}), path="some/where/t.csv")
+        assert read.image_files() == {"s1": Path("some/where/images/a.png")}
+
+    def test_simulated_annotators_are_said_to_be(self) -> None:
+        read = parse({"annotator": "simulated_1"}, {"annotator": "Simulated 2"})
+        assert read.simulated
+        assert "simulated" in read.kind
+        assert not parse({"annotator": "simulated_1"}, {"annotator": "ann"}).simulated
+
+
+class TestNotices:
+    def test_further_columns_are_kept_and_named(self) -> None:
+        text = (
+            "source,annotator,shape,x,y,label,comment,telescope\ns1,ann,point,1,2,core,faint,VLA\n"
+        )
+        read = parse_table(text)
+        assert read.notices == ("Columns that are kept but not used: comment, telescope.",)
+        assert read.annotations[0].other == {"comment": "faint", "telescope": "VLA"}
+
+    def test_column_without_a_name(self) -> None:
+        read = parse_table("source,annotator,shape,x,y,label,\ns1,ann,point,1,2,core,\n")
+        assert read.notices == ("Columns that are kept but not used: one without a name.",)
+
+    def test_values_that_a_shape_has_no_use_for(self) -> None:
+        read = parse(
+            {"radius": "3"},
+            {"radius": "4"},
+            {"shape": "circle", "radius": "2", "angle": "10"},
+            {"shape": "ellipse", "width": "2", "height": "1", "vertices": "0 0; 1 1"},
+            {"shape": "line", "vertices": "0 0; 1 1", "y": ""},
+        )
+        assert set(read.notices) == {
+            "A point has no radius; the value was not used (2 rows).",
+            "A circle has no angle; the value was not used (1 row).",
+            "An ellipse has no vertices; the value was not used (1 row).",
+            "A line has no x; the value was not used (1 row).",
+        }
+        assert read.annotations[0].shape.radius == 0.0
+
+
+BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"source": ""}, "source", "", "must not be empty"),
+    ({"source": "images/"}, "source", "images/", "a source id or an image file, not a folder"),
+    ({"annotator": " "}, "annotator", "", "must not be empty"),
+    ({"shape": "square"}, "shape", "square", "one of point, circle, ellipse, box, polygon, line"),
+    ({"shape": ""}, "shape", "", "one of point, circle"),
+    ({"label": "nucleus"}, "label", "nucleus", "one of core, jet, lobe, hotspot, host, source"),
+    ({"label": ""}, "label", "", "one of core"),
+    ({"frame": "fk5"}, "frame", "fk5", "one of pixel, icrs"),
+    ({"x": ""}, "x", "", "a point needs a number here"),
+    ({"y": "four"}, "y", "four", "a number"),
+    ({"x": "3,5"}, "x", "3,5", "a number with a point, not a comma"),
+    ({"x": "1_0"}, "x", "1_0", "a number"),
+    ({"x": "nan"}, "x", "nan", "a finite number"),
+    ({"y": "-inf"}, "y", "-inf", "a finite number"),
+    ({"shape": "circle"}, "radius", "", "a circle needs a number here"),
+    ({"shape": "circle", "radius": "0"}, "radius", "0", "a length above 0"),
+    ({"shape": "circle", "radius": "-2"}, "radius", "-2", "a length above 0"),
+    ({"shape": "circle", "radius": "inf"}, "radius", "inf", "a finite number"),
+    ({"shape": "circle", "radius": "nan"}, "radius", "nan", "a finite number"),
+    ({"shape": "circle", "radius": "-inf"}, "radius", "-inf", "a finite number"),
+    ({"shape": "ellipse", "width": "3"}, "height", "", "an ellipse needs a number here"),
+    ({"shape": "ellipse", "width": "0", "height": "1"}, "width", "0", "a length above 0"),
+    ({"shape": "box", "width": "3", "height": "-1"}, "height", "-1", "a length above 0"),
+    ({"shape": "box", "width": "3", "height": "1", "angle": "N"}, "angle", "N", "a number"),
+    ({"shape": "box", "width": "3", "height": "1", "angle": "inf"}, "angle", "inf", "a finite"),
+    ({"weight": "1.01"}, "weight", "1.01", "a number from 0 to 1"),
+    ({"weight": "-0.1"}, "weight", "-0.1", "a number from 0 to 1"),
+    ({"weight": "high"}, "weight", "high", "a number"),
+    ({"weight": "0,5"}, "weight", "0,5", "a number with a point, not a comma"),
+    ({"weight": "nan"}, "weight", "nan", "a finite number"),
+    ({"frame": "icrs", "x": "360.1"}, "x", "360.1", "right ascension in degrees, 0 to 360"),
+    ({"frame": "icrs", "x": "-0.1"}, "x", "-0.1", "right ascension in degrees, 0 to 360"),
+    ({"frame": "icrs", "y": "90.5"}, "y", "90.5", "declination in degrees, -90 to 90"),
+    ({"frame": "icrs", "y": "-91"}, "y", "-91", "declination in degrees, -90 to 90"),
+    ({"frame": "icrs", "x": "10:20:30"}, "x", "10:20:30", "a number"),
+    ({"shape": "polygon"}, "vertices", "", '3 or more different vertices as "x y; x y; ..."'),
+    ({"shape": "polygon", "vertices": "0 0; 1 1"}, "vertices", "0 0; 1 1", "3 or more different"),
+    (
+        {"shape": "polygon", "vertices": "0 0; 1 1; 0 0"},
+        "vertices",
+        "0 0; 1 1; 0 0",
+        "3 or more different",
+    ),
+    ({"shape": "line", "vertices": "0 0"}, "vertices", "0 0", "2 or more different vertices"),
+    ({"shape": "line", "vertices": "5 5; 5 5"}, "vertices", "5 5; 5 5", "2 or more different"),
+    ({"shape": "line", "vertices": "0 0; 1"}, "vertices", "0 0; 1", "2 or more different"),
+    ({"shape": "line", "vertices": "0 0; 1 2 3"}, "vertices", "0 0; 1 2 3", "2 or more different"),
+    ({"shape": "line", "vertices": "0 0;; 1 1"}, "vertices", "0 0;; 1 1", "2 or more different"),
+    ({"shape": "line", "vertices": "0 0; a b"}, "vertices", "0 0; a b", "2 or more different"),
+    (
+        {"shape": "line", "vertices": "0 0; 1,5 2"},
+        "vertices",
+        "0 0; 1,5 2",
+        "with a point, not a comma",
+    ),
+    ({"shape": "line", "vertices": "0 0; nan 1"}, "vertices", "0 0; nan 1", "finite numbers"),
+    (
+        {"shape": "line", "frame": "icrs", "vertices": "0 0; 400 1"},
+        "vertices",
+        "0 0; 400 1",
+        "right ascension in degrees, 0 to 360, not '400 1'",
+    ),
+    (
+        {"shape": "line", "frame": "icrs", "vertices": "0 0; 4 -100"},
+        "vertices",
+        "0 0; 4 -100",
+        "declination in degrees, -90 to 90, not '4 -100'",
+    ),
+]
+
+
+class TestBadCells:
+    @pytest.mark.parametrize(("row", "column", "value", "right"), BAD_CELLS)
+    def test_line_column_value_and_what_would_be_right(
+        self, row: dict[str, Any], column: str, value: str, right: str
+    ) -> None:
+        (fault,) = faults({}, row, {})
+        assert fault.startswith(f"line 3, column {column}: {value!r} - ")
+        assert right in fault.partition(" - ")[2]
+
+    def test_every_bad_row_is_listed(self) -> None:
+        rows: list[dict[str, Any]] = [{}, *(bad for bad, *_ in BAD_CELLS), {}]
+        with pytest.raises(AnnotationError) as caught:
+            parse(*rows)
+        lines = {int(row.split(",")[0].removeprefix("line ")) for row in caught.value.rows}
+        assert lines == set(range(3, 3 + len(BAD_CELLS)))
+        text = str(caught.value)
+        assert text.startswith(
+            f"{len(BAD_CELLS)} of {len(rows)} rows of annotation table t.csv cannot be used:\n"
+        )
+        assert all(f"\n  {row}" in text for row in caught.value.rows)
+
+    def test_several_faults_of_one_row_are_all_listed_and_counted_as_one(self) -> None:
+        row = {"annotator": "", "shape": "circle", "x": "a", "radius": "-1", "weight": "7"}
+        with pytest.raises(AnnotationError, match="1 of 2 rows") as caught:
+            parse({}, row)
+        columns = [fault.split("column ")[1].split(":")[0] for fault in caught.value.rows]
+        assert sorted(columns) == ["annotator", "radius", "weight", "x"]
+
+    def test_contradictory_class(self) -> None:
+        (fault,) = faults({"class": "FR I"}, {"class": "fr1"}, {"class": "FRII"})
+        assert fault == (
+            "line 4, column class: 'FR II' - line 2 says 'FR I' for the same source; give one"
+        )
+
+    def test_contradictory_image(self) -> None:
+        (fault,) = faults({"source": "x/a.png"}, {"source": "a", "image": "y/a.png"})
+        assert fault == (
+            "line 3, column image: 'y/a.png' - line 2 says 'x/a.png' for the same source; give one"
+        )
+
+    @pytest.mark.parametrize(("n_cells", "hint"), [(5, False), (7, True)])
+    def test_number_of_cells(self, n_cells: int, hint: bool) -> None:
+        row = ",".join(["s1", "ann", "point", "1", "2", "core", "5"][:n_cells])
+        with pytest.raises(AnnotationError) as caught:
+            parse_table(f"source,annotator,shape,x,y,label\ns1,ann,point,1,2,core\n{row}\n")
+        (fault,) = caught.value.rows
+        assert fault.startswith(f"line 3: {n_cells} cells, but the header has 6 columns")
+        assert ("a decimal point" in fault) is hint
+
+
+class TestLineNumbers:
+    def test_blank_lines_are_skipped_but_counted(self) -> None:
+        header, good = ",".join(COLUMNS), cells()
+        read = parse_table(f"{header}\n\n{good}\n,,,,,,,,,,,,,,\n   \n{good}\n\n")
+        assert [a.line for a in read.annotations] == [3, 6]
+        assert read.n_rows == 2
+
+    def test_a_row_of_several_lines_is_named_by_its_first(self) -> None:
+        multi = {"shape": "line", "x": "", "y": "", "vertices": "0 0;\n1 1;\n2 5"}
+        read = parse(multi, {}, multi)
+        assert [a.line for a in read.annotations] == [2, 5, 6]
+        assert read.annotations[0].shape.vertices == ((0.0, 0.0), (1.0, 1.0), (2.0, 5.0))
+        (first, second) = faults(multi, {"x": "a"}, {**multi, "label": "none"})
+        assert first.startswith("line 5, column x:")
+        assert second.startswith("line 6, column label:")
+
+    def test_header_of_several_lines(self) -> None:
+        text = 'source,annotator,shape,x,y,label,"of\nno use"\ns1,ann,point,1,2,core,\n'
+        assert parse_table(text).annotations[0].line == 3
+
+
+class TestBadFiles:
+    @pytest.mark.parametrize("missing", ["source", "annotator", "shape", "label"])
+    def test_missing_column(self, missing: str) -> None:
+        header = ",".join(name for name in COLUMNS if name != missing)
+        with pytest.raises(AnnotationError, match=rf"table t\.csv lacks the column {missing}; its"):
+            parse_table(header + "\n", path="t.csv")
+
+    def test_several_missing_columns(self) -> None:
+        with pytest.raises(
+            AnnotationError, match=r"columns annotator, label; its header is source"
+        ):
+            parse_table("source,shape\na,b\n")
+
+    @pytest.mark.parametrize("separator", [";", "\t"])
+    def test_other_separators_are_recognised(self, separator: str) -> None:
+        with pytest.raises(AnnotationError, match=r"; separate them by commas$"):
+            parse_table(separator.join(COLUMNS) + "\n")
+
+    def test_column_twice(self) -> None:
+        with pytest.raises(AnnotationError, match="has the column label, x twice; take one"):
+            parse_table("source,annotator,shape,x,x,label,label\n")
+
+    def test_unnamed_columns_twice(self) -> None:
+        with pytest.raises(AnnotationError, match="has the column without a name twice"):
+            parse_table("source,annotator,shape,x,y,label,,\n")
+
+    def test_empty(self) -> None:
+        with pytest.raises(AnnotationError, match=r"annotation table t\.csv is empty"):
+            parse_table("", path="t.csv")
+
+    @pytest.mark.parametrize("rest", ["", "\n\n", ",,,,,,,,,,,,,,\n"])
+    def test_header_alone(self, rest: str) -> None:
+        with pytest.raises(AnnotationError, match="has a header but no rows"):
+            parse_table(table() + rest)
+
+    @pytest.mark.parametrize("end", ['"open', '"closed" too early'])
+    def test_quotes_that_do_not_match(self, end: str) -> None:
+        text = table({}) + f"s1,ann,point,1,2,,,,,,,core,,,{end}\n"
+        with pytest.raises(AnnotationError, match=r"is no valid CSV: .*begins on line 3"):
+            parse_table(text)
+
+
+class TestReading:
+    def test_file_with_its_hash(self, write_table: Callable[..., Path]) -> None:
+        path = write_table(*table({}).splitlines())
+        read = read_annotations(path)
+        assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert read.path == str(path)
+        assert len(read) == 1
+
+    def test_byte_order_mark(self, write_table: Callable[..., Path]) -> None:
+        path = write_table(*table({}).splitlines(), encoding="utf-8-sig")
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+        assert read_annotations(path).sources == ("s1",)
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+    def test_other_encodings(self, write_table: Callable[..., Path], encoding: str) -> None:
+        path = write_table(*table({"annotator": "Jörg"}).splitlines(), encoding=encoding)
+        with pytest.raises(
+            AnnotationError, match=r"table\.csv is not UTF-8 text \(byte \d+\); save"
+        ):
+            read_annotations(path)
+
+    def test_names_in_any_script(self, write_table: Callable[..., Path]) -> None:
+        path = write_table(*table({"annotator": "Jörg", "source": "源1"}).splitlines())
+        read = read_annotations(path)
+        assert (read.annotators, read.sources) == (("Jörg",), ("源1",))
+
+    @pytest.mark.parametrize("content", [b"", b"\x00" * 10, b"\x89PNG\r\n" + b"\xff" * 300_000])
+    def test_what_is_no_table(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "t.csv"
+        path.write_bytes(content)
+        assert not is_catalogue(path)
+        with pytest.raises(AnnotationError):
+            read_annotations(path)
+
+    def test_one_long_line_is_no_catalogue(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.csv"
+        path.write_bytes(b"x" * 300_000)
+        assert not is_catalogue(path)
+        with pytest.raises(AnnotationError, match="is no valid CSV: field larger than"):
+            read_annotations(path)
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(AnnotationError, match=r"annotation file .*gone\.csv' does not exist"):
+            read_annotations(tmp_path / "gone.csv")
+
+    def test_catalogue_is_known_by_its_columns(self, write_table: Callable[..., Path]) -> None:
+        assert is_catalogue(write_table(CATALOGUE_HEADER))
+        assert is_catalogue(write_table(CATALOGUE_HEADER, encoding="utf-8-sig"))
+        assert not is_catalogue(write_table(",".join(COLUMNS)))
+        assert not is_catalogue(write_table(CATALOGUE_HEADER.replace("cl", "level")))
+
+    def test_catalogue_needs_images(self, write_table: Callable[..., Path]) -> None:
+        with pytest.raises(
+            AnnotationError, match="is a catalogue of sky positions; name the images"
+        ):
+            read_annotations(write_table(CATALOGUE_HEADER))
+
+
+class TestAnnotationSet:
+    @pytest.fixture
+    def read(self) -> AnnotationSet:
+        return parse({}, {"source": "s2", "class": "FR I"}, {"annotator": "b"}, {"y": "9"})
+
+    def test_of_one_annotator_and_source(self, read: AnnotationSet) -> None:
+        assert [a.shape.y for a in read.of("s1", "ann")] == [4.0, 9.0]
+        assert [a.line for a in read.of("s1", "b")] == [4]
+        assert read.of("s2", "b") == ()
+
+    def test_select(self, read: AnnotationSet) -> None:
+        chosen = read.select(["s2"])
+        assert chosen.sources == ("s2",)
+        assert chosen.n_rows == 4
+        assert chosen.classes == {"s2": "FR I"}
+        with pytest.raises(AnnotationError, match=r"t\.csv holds no annotations to use"):
+            read.select(["s3"])
+
+    def test_empty_set(self) -> None:
+        with pytest.raises(AnnotationError, match="the annotation set holds no annotations to use"):
+            AnnotationSet(annotations=())
+
+    def test_defaults(self) -> None:
+        shape = Shape(kind=ShapeKind.POINT, x=1.0, y=2.0)
+        annotation = Annotation(source="a", annotator="b", shape=shape)
+        assert (annotation.label, annotation.weight, annotation.line) == (Label.SOURCE, 1.0, 0)
+        assert annotation.other == {}
+        read = AnnotationSet(annotations=(annotation,))
+        assert (read.sources, read.annotators, read.image_files()) == (("a",), ("b",), {})

@@ -1,0 +1,406 @@
+"""``attnxai compare`` as a user meets it: the shipped sample, own files, and everything that can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+
+from attnxai.annotations.sample import sample_folder
+from attnxai.models.zoo import shipped_models
+
+QUICK = ["--n-permutations", "199", "--n-bootstrap", "200"]
+
+
+def attnxai(*arguments, cwd, check=None, env=None):
+    """Run the command as a user does, and make sure that no traceback is shown."""
+    done = subprocess.run(
+        [sys.executable, "-m", "attnxai", *map(str, arguments)],
+        check=False,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **(env or {})},
+    )
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A folder of one's own with a few sources of the sample and their table."""
+    source = sample_folder()
+    names = [f"simulated_fr{c}_{i:02d}" for c in (1, 2) for i in range(1, 6)]
+    (tmp_path / "images").mkdir()
+    for name in names:
+        shutil.copy(source / "images" / f"{name}.fits.gz", tmp_path / "images")
+    with open(source / "expert.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source"] in names]
+    write_table(tmp_path / "mine.csv", rows)
+    return tmp_path
+
+
+def read_table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path, rows):
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def refused(done, *texts):
+    """Exit code 2, one clear message, and nothing left behind."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    message = " ".join(done.stderr.split())
+    assert "Error:" in message
+    for text in texts:
+        assert text in message, message
+    return message
+
+
+def test_the_command_of_the_readme_in_any_folder(tmp_path):
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "expert.csv", cwd=tmp_path, check=0
+    )
+    assert "d8.pt is no local file: using the model that ships" in done.stderr
+    assert "expert.csv is no local file: using the simulated sample" in done.stderr
+    assert "Report: attnxai-report/index.html" in done.stdout
+    summary = json.loads((tmp_path / "attnxai-report" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sources"]["by_class"] == {"FR I": 20, "FR II": 20}
+    assert summary["verdict"]["group"] == "held-out"
+    assert summary["annotations"]["simulated"]
+    assert summary["verdict"]["headline"] in " ".join(done.stdout.split())
+    assert summary["command"] == "attnxai compare --model d8.pt --annotations expert.csv"
+    page = (tmp_path / "attnxai-report" / "index.html").read_text(encoding="utf-8")
+    assert "simulated" in page
+
+
+def test_same_seed_same_report_and_nothing_is_replaced(sample):
+    arguments = ["compare", "--model", "d8.pt", "--annotations", "mine.csv", *QUICK]
+    attnxai(*arguments, cwd=sample, check=0)
+    attnxai(*arguments, cwd=sample, check=0)
+    first, second = sample / "attnxai-report", sample / "attnxai-report-2"
+    for name in ("index.html", "summary.json", "per_source.csv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    third = attnxai(*arguments, "--output", "attnxai-report", cwd=sample)
+    refused(third, "--overwrite")
+    attnxai(
+        *arguments, "--output", "attnxai-report", "--overwrite", "--seed", "3", cwd=sample, check=0
+    )
+    assert json.loads((first / "summary.json").read_text(encoding="utf-8"))["seed"] == 3
+    assert not list(sample.glob(".*"))
+
+
+def test_a_folder_of_images_of_other_kinds(sample):
+    """PNG and NPY images, 8-bit as networks are trained on, beside FITS; ids come from file names."""
+    from PIL import Image
+
+    from attnxai.data.images import read_image
+    from attnxai.models.preprocessing import Preprocessing
+
+    mixed = sample / "mixed"
+    mixed.mkdir()
+    for index, path in enumerate(sorted((sample / "images").iterdir())):
+        image = read_image(path)
+        prepared = np.round(Preprocessing().view(image).brightness * 255).astype(np.uint8)
+        if index % 3 == 0:
+            shutil.copy(path, mixed)
+        elif index % 3 == 1:
+            Image.fromarray(prepared).save(mixed / f"{image.source}.png")
+        else:
+            np.save(mixed / f"{image.source}.npy", prepared)
+    rows = read_table(sample / "mine.csv")
+    circles = []
+    for row in rows:
+        if row["annotator"] == "simulated_2":
+            row.update(x="75", y="75", image="")
+            circles.append(row)
+    write_table(sample / "pixels.csv", circles)
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "pixels.csv", "--images", "mixed",
+        "--output", "out", *QUICK, cwd=sample, check=0,
+    )  # fmt: skip
+    assert "state no pixel scale" in done.stderr
+    summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sources"]["n"] == 10
+
+
+def test_few_sources_are_a_result_with_a_warning(sample):
+    rows = [r for r in read_table(sample / "mine.csv") if r["source"].endswith(("_01", "_02"))]
+    write_table(sample / "few.csv", [r for r in rows if r["source"] != "simulated_fr2_02"])
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "few.csv", "--output", "out", cwd=sample, check=0
+    )  # fmt: skip
+    notes = " ".join(done.stderr.split())
+    assert "3 held-out sources are too few for a confidence interval" in notes
+    assert "smallest p-value that could come out is 0.5" in notes
+    summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert "too few" in summary["verdict"]["headline"]
+    assert {s["finding"] for s in summary["verdict"]["statements"]} == {"cannot tell"}
+
+
+BAD_TABLES = {
+    "missing": (None, ["'nowhere.csv' does not exist"]),
+    "empty": ("", ["is empty"]),
+    "no columns": ("a,b\n1,2\n", ["lacks the columns source, annotator, shape, label"]),
+    "binary": (b"\x89PNG\xff\xfe\x00", ["not UTF-8"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_tables(sample, name):
+    content, texts = BAD_TABLES[name]
+    if content is not None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (sample / "nowhere.csv").write_bytes(data)
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "nowhere.csv", cwd=sample)
+    refused(done, *texts)
+    assert not list(sample.glob("*attnxai-report*"))
+
+
+def test_every_bad_row_is_listed(sample):
+    rows = read_table(sample / "mine.csv")
+    rows[0]["radius"], rows[0]["shape"] = "-3", "circle"
+    rows[4]["label"] = "nucleus"
+    rows[7]["weight"] = "2"
+    write_table(sample / "bad.csv", rows)
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "bad.csv", cwd=sample)
+    refused(
+        done,
+        "3 of",
+        "line 2, column radius: '-3' - a length above 0",
+        "line 6, column label: 'nucleus' - one of core",
+        "line 9, column weight: '2' - a number from 0 to 1",
+    )
+
+
+def bad_model(kind, folder):
+    path = folder / "bad.pt"
+    good = shipped_models()["d8"]
+    if kind == "text":
+        path.write_text("this is no model")
+    elif kind == "truncated":
+        path.write_bytes(good.read_bytes()[:20_000])
+    elif kind == "code":
+
+        class Evil:
+            def __reduce__(self):
+                return (os.system, (f"touch {folder / 'pwned'}",))
+
+        torch.save({"format": "attnxai-model", "x": Evil()}, path)
+    elif kind == "pickle":
+
+        class Worse:
+            def __reduce__(self):
+                return (os.system, (f"touch {folder / 'pwned'}",))
+
+        path.write_bytes(pickle.dumps(Worse()))
+    elif kind == "other network":
+        torch.save(torch.nn.Linear(3, 2).state_dict(), path)
+    elif kind == "incomplete":
+        content = torch.load(good, weights_only=True)
+        del content["preprocessing"]
+        torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("missing", "neither a file nor one of the shipped models"),
+        ("text", "no PyTorch checkpoint"),
+        ("truncated", "is truncated"),
+        ("code", "would have to run code"),
+        ("pickle", "no PyTorch checkpoint"),
+        ("other network", "neither a model of attnxai nor a published attention network"),
+        ("incomplete", "lacks its preprocessing"),
+    ],
+)
+def test_bad_models(sample, kind, text):
+    path = bad_model(kind, sample)
+    done = attnxai("compare", "--model", path, "--annotations", "mine.csv", cwd=sample)
+    refused(done, text, "bad.pt")
+    assert not (sample / "pwned").exists()
+    assert not list(sample.glob("*attnxai-report*"))
+
+
+def spoil_image(kind, folder):
+    path = folder / "images" / "simulated_fr1_01.fits.gz"
+    if kind == "missing":
+        path.unlink()
+        return
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:9000])
+        return
+    with fits.open(path) as hdus:
+        values, header = np.array(hdus[0].data, dtype=np.float32), hdus[0].header.copy()
+    if kind == "nan":
+        values[3:6, 4] = np.nan
+    elif kind == "constant":
+        values[:] = 0.25
+    elif kind == "small":
+        values = values[:40, :40]
+    elif kind == "no wcs":
+        header = fits.Header()
+    path.unlink()
+    fits.PrimaryHDU(values, header).writeto(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("missing", ["simulated_fr1_01.fits.gz does not exist"]),
+        ("truncated", ["simulated_fr1_01.fits.gz cannot be read, it may be truncated"]),
+        ("nan", ["3 of 25600 pixels that are NaN", "--fill-blank"]),
+        ("constant", ["is constant (0.25 everywhere)"]),
+        ("small", ["40 x 40 pixels", "needs at least 150 x 150", "larger cutout"]),
+        ("no wcs", ["sky positions", "no celestial coordinates"]),
+    ],
+)
+def test_bad_images(sample, kind, texts):
+    spoil_image(kind, sample)
+    arguments = ["compare", "--model", "d8.pt", "--annotations", "mine.csv", "--output", "out"]
+    refused(attnxai(*arguments, *QUICK, cwd=sample), *texts)
+    assert not (sample / "out").exists()
+    if kind == "nan":
+        attnxai(*arguments, *QUICK, "--fill-blank", cwd=sample, check=0)
+
+
+def test_sources_that_do_not_overlap(sample):
+    rows = read_table(sample / "mine.csv")
+    for row in rows:
+        row["image"] = ""
+    rows[0]["source"] = "unheard_of"
+    write_table(sample / "one.csv", rows)
+    arguments = ["compare", "--model", "d8.pt", "--images", "images"]
+    refused(
+        attnxai(*arguments, "--annotations", "one.csv", cwd=sample),
+        "1 of 11 annotated sources have no image: 'unheard_of'",
+    )
+    for row in rows:
+        row["source"] = f"other_{row['source']}"
+    write_table(sample / "none.csv", rows)
+    refused(
+        attnxai(*arguments, "--annotations", "none.csv", cwd=sample),
+        "none of the 11 sources",
+    )
+    refused(
+        attnxai("compare", "--model", "d8.pt", "--annotations", "none.csv", cwd=sample),
+        "name no image",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--metric", "ssim"], "unknown metrics ssim; known are nss"),
+        (["--label", "nucleus"], "unknown label 'nucleus'"),
+        (["--fwhm-arcsec", "0"], "above 0"),
+        (["--images", "nowhere"], "neither a file nor a folder"),
+        (["--source-weights"], "cannot be weighted"),
+        (["--output", "mine.csv"], "is a file"),
+    ],
+)
+def test_bad_options(sample, options, text):
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "mine.csv", *options, cwd=sample)
+    refused(done, text)
+
+
+def test_mirabest_that_is_not_there(sample, without_data):
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "mine.csv", "--images", "mirabest",
+        cwd=sample, env={"XDG_CACHE_HOME": str(sample / "cache")},
+    )  # fmt: skip
+    refused(done, "MiraBest was not found", "--data-dir", "attnxai data fetch mirabest")
+
+
+def test_an_interrupted_run_leaves_no_report(sample):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attnxai", "compare", "--model", "d8.pt", "--annotations", "mine.csv",
+         "--output", "out", "--n-permutations", "3000000"],
+        cwd=sample, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Interrupted" in error
+    assert "Traceback" not in error
+    assert not (sample / "out").exists()
+    assert not list(sample.glob(".*"))
+
+
+def test_help_and_version(tmp_path):
+    assert "compare" in attnxai("--help", cwd=tmp_path, check=0).stdout
+    assert attnxai("--version", cwd=tmp_path, check=0).stdout.startswith("attnxai 0.")
+
+
+def test_models_info_and_list(tmp_path):
+    text = attnxai("models", "info", "d8.pt", cwd=tmp_path, check=0).stdout
+    for expected in ("D8", "equivariant attention", "CC BY 4.0", "sha256", "validation accuracy"):
+        assert expected in text
+    listed = attnxai("models", "list", cwd=tmp_path, check=0).stdout
+    assert {"d8.pt", "c1.pt"} <= set(listed.split())
+    refused(attnxai("models", "info", "no.pt", cwd=tmp_path), "neither a file nor")
+
+
+def test_shipped_models_say_what_a_referee_asks():
+    from attnxai.models.checkpoints import load_model
+
+    for name, path in shipped_models().items():
+        model = load_model(path)
+        record = model.training
+        assert record is not None
+        assert record.data_licence == "CC BY 4.0"
+        assert len(record.data_sha256) == 64
+        assert not set(record.train_sources) & set(record.validation_sources)
+        assert record.metrics["validation_accuracy"] >= 0.8, name
+        assert record.command.startswith("attnxai train ")
+        assert path.stat().st_size < 3e6
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("model", ["d8.pt", "published"])
+def test_real_galaxies_against_human_component_associations(shared_data, tmp_path, model):
+    published = shared_data / "published_checkpoints" / "bowles2021_mirabest_ag3_range_norm_ft.pt"
+    done = attnxai(
+        "compare", "--model", published if model == "published" else model,
+        "--annotations", shared_data / "rgz" / "claran_full_catalogue.csv",
+        "--images", "mirabest", "--data-dir", shared_data, "--output", "out", *QUICK,
+        cwd=tmp_path, check=0,
+    )  # fmt: skip
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sources"]["n"] == 88
+    assert summary["sources"]["by_class"] == {"FR I": 54, "FR II": 34}
+    assert summary["images"]["published_split"] == {"train": 72, "test": 16}
+    marks = summary["annotations"]
+    assert marks["n_rows_read"] == 11_836
+    assert marks["n_rows_used"] == 88
+    assert marks["n_rows_used"] + sum(marks["left_out"].values()) == marks["n_rows_read"]
+    assert "fewer than 2 components" in " ".join(marks["left_out"])
+    cautions = " ".join(summary["verdict"]["cautions"])
+    assert "nothing records where anyone looked" in cautions
+    assert "72 of 88" in cautions
+    assert "one annotator" in cautions
+    expected = {"training": 72, "held-out": 16} if model == "published" else {"held-out": 88}
+    assert summary["sources"]["by_group"] == expected
+    assert summary["verdict"]["group"] == "held-out"
+    assert "associated" in done.stdout

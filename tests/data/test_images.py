@@ -1,0 +1,605 @@
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from attnxai.data.grid import PixelGrid, RowZero
+from attnxai.data.images import (
+    SourceImage,
+    SourceSet,
+    assume,
+    collect_images,
+    from_array,
+    read_image,
+    read_images,
+    source_id,
+)
+from attnxai.data.sky import sky_to_pixel
+from attnxai.errors import AssumptionWarning, ImageError
+from tests.data.skies import DEC, RA, make_wcs
+
+SHAPE = (12, 17)
+
+
+@pytest.fixture
+def pixels() -> Any:
+    """Pixels without any symmetry."""
+    return np.random.default_rng(4).normal(size=SHAPE).astype(np.float32)
+
+
+def image_of(pixels: Any, source: str = "a", **values: Any) -> SourceImage:
+    return SourceImage(
+        source=source, pixels=pixels, grid=PixelGrid(shape=np.shape(pixels)), **values
+    )
+
+
+def write_fits(path: Path, pixels: Any, header: Any = None) -> Path:
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(pixels, header).writeto(buffer)
+    content = buffer.getvalue()
+    path.write_bytes(gzip.compress(content) if path.name.endswith(".gz") else content)
+    return path
+
+
+class TestSourceId:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("a.fits", "a"),
+            ("a.FITS.GZ", "a"),
+            ("a.fit", "a"),
+            ("a.fts.gz", "a"),
+            ("a.png", "a"),
+            ("a.npy", "a"),
+            ("folder.fits/a.png", "a"),
+            ("C:\\images\\a.png", "a"),
+            ("J1432.3+32", "J1432.3+32"),
+            ("J1432.3+32.fits", "J1432.3+32"),
+            ("./MiraBest_data/100_162.947+055.386_0.0739_0250.34.png",
+             "100_162.947+055.386_0.0739_0250.34"),
+            ("a.jpg", "a.jpg"),
+            ("a.fits.bak", "a.fits.bak"),
+            (".fits", ".fits"),
+        ],
+    )  # fmt: skip
+    def test_name_without_folder_and_known_ending(self, name: str, expected: str) -> None:
+        assert source_id(name) == expected
+        assert source_id(Path(name.replace("\\", "/"))) == expected
+
+    def test_an_id_is_its_own_id(self) -> None:
+        once = source_id("x/100_142.745+003.808_0.0890_0212.98.fits.gz")
+        assert source_id(once) == once
+
+
+class TestFits:
+    @pytest.mark.parametrize("ending", [".fits", ".fits.gz", ".fit", ".fts", ".FITS"])
+    def test_pixels_come_as_they_were_written(
+        self, tmp_path: Path, pixels: Any, ending: str
+    ) -> None:
+        image = read_image(write_fits(tmp_path / f"J12.5+03.8{ending}", pixels))
+        np.testing.assert_array_equal(image.pixels, pixels)
+        assert image.source == "J12.5+03.8"
+        assert image.pixels.dtype == np.dtype(np.float32)
+        assert image.grid.row_zero is RowZero.BOTTOM
+        assert image.grid.wcs is None
+        assert image.grid.pixel_scale_arcsec is None
+        assert not image.prepared
+        assert image.path == str(tmp_path / f"J12.5+03.8{ending}")
+
+    def test_gzip_is_known_by_its_content(self, tmp_path: Path, pixels: Any) -> None:
+        packed = write_fits(tmp_path / "a.fits.gz", pixels).rename(tmp_path / "a.fits")
+        np.testing.assert_array_equal(read_image(packed).pixels, pixels)
+        plain = write_fits(tmp_path / "b.fits", pixels).rename(tmp_path / "b.fits.gz")
+        np.testing.assert_array_equal(read_image(plain).pixels, pixels)
+
+    @pytest.mark.parametrize("dtype", [">f8", ">f4", ">i2", ">i4", "<f4", "u1"])
+    def test_any_byte_order(self, tmp_path: Path, pixels: Any, dtype: str) -> None:
+        values = np.round(pixels * 40 + 120).astype(dtype)
+        image = read_image(write_fits(tmp_path / "a.fits", values))
+        np.testing.assert_array_equal(image.pixels, values)
+        assert image.pixels.dtype.isnative
+
+    def test_scaled_integers_are_physical_values(self, tmp_path: Path, pixels: Any) -> None:
+        hdu = fits.PrimaryHDU(pixels.astype(np.float64))
+        hdu.scale("int16", bscale=0.001, bzero=2.0)
+        hdu.writeto(tmp_path / "a.fits")
+        np.testing.assert_allclose(read_image(tmp_path / "a.fits").pixels, pixels, atol=6e-4)
+
+    def test_place_on_the_sky_is_kept(self, tmp_path: Path, pixels: Any) -> None:
+        header = make_wcs(SHAPE, turn_deg=20).to_header()
+        image = read_image(write_fits(tmp_path / "a.fits", pixels, header))
+        x, y = sky_to_pixel(image.grid.wcs, RA, DEC)
+        assert (float(x), float(y)) == pytest.approx((8.0, 5.5), abs=1e-6)
+        assert image.grid.pixel_scale_arcsec == pytest.approx(1.8, rel=1e-6)
+
+    def test_coordinates_that_are_not_celestial_are_no_place_on_the_sky(
+        self, tmp_path: Path, pixels: Any
+    ) -> None:
+        header = fits.Header({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR", "CDELT1": 2.0})
+        assert read_image(write_fits(tmp_path / "a.fits", pixels, header)).grid.wcs is None
+
+    def test_axes_of_frequency_and_polarisation_of_length_one(
+        self, tmp_path: Path, pixels: Any
+    ) -> None:
+        header = make_wcs(SHAPE).to_header()
+        header.update({"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 1.0, "CDELT3": 1e6})
+        header.update({"CTYPE4": "STOKES", "CRVAL4": 1.0, "CRPIX4": 1.0, "CDELT4": 1.0})
+        header["WCSAXES"] = 4
+        image = read_image(write_fits(tmp_path / "a.fits", pixels[None, None], header))
+        np.testing.assert_array_equal(image.pixels, pixels)
+        x, y = sky_to_pixel(image.grid.wcs, RA, DEC)
+        assert (float(x), float(y)) == pytest.approx((8.0, 5.5), abs=1e-6)
+
+    @pytest.mark.parametrize("n_planes", [(3,), (1, 2)])
+    def test_real_cube_is_refused(
+        self, tmp_path: Path, pixels: Any, n_planes: tuple[int, ...]
+    ) -> None:
+        cube = np.broadcast_to(pixels, (*n_planes, *SHAPE))
+        path = write_fits(tmp_path / "a.fits", cube)
+        with pytest.raises(ImageError, match=r"a\.fits is a cube of shape \(.*; give one plane"):
+            read_image(path)
+
+    def test_first_image_of_several_extensions(self, tmp_path: Path, pixels: Any) -> None:
+        table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=[1, 2])])
+        hdus = [fits.PrimaryHDU(), table, fits.ImageHDU(pixels), fits.ImageHDU(pixels * 2)]
+        fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.fits").pixels, pixels)
+
+    def test_tile_compressed_image(self, tmp_path: Path, pixels: Any) -> None:
+        values = np.round(pixels * 100).astype(np.int32)
+        fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(values)]).writeto(tmp_path / "a.fits")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.fits").pixels, values)
+
+    def test_table_alone_is_no_image(self, tmp_path: Path) -> None:
+        table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=[1, 2])])
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "a.fits")
+        with pytest.raises(ImageError, match="is a FITS file without an image"):
+            read_image(tmp_path / "a.fits")
+
+    def test_beam_is_in_arcsec(self, tmp_path: Path, pixels: Any) -> None:
+        header = fits.Header({"BMAJ": 6.0 / 3600, "BMIN": 5.4 / 3600, "BPA": 12.0})
+        beam = read_image(write_fits(tmp_path / "a.fits", pixels, header)).beam_arcsec
+        assert beam == pytest.approx((6.0, 5.4, 12.0))
+        assert read_image(write_fits(tmp_path / "b.fits", pixels)).beam_arcsec is None
+
+    def test_oddities_of_old_headers_do_no_harm(self, tmp_path: Path, pixels: Any) -> None:
+        path = write_fits(tmp_path / "a.fits", pixels, make_wcs(SHAPE).to_header())
+        content = path.read_bytes()
+        end = content.index(b"END".ljust(80))
+        odd = b"OBSERVER= 'J\xf6rg'".ljust(80) + b"END".ljust(80)
+        path.write_bytes(content[:end] + odd + content[end + 160 :])
+        image = read_image(path)
+        np.testing.assert_array_equal(image.pixels, pixels)
+        assert image.grid.wcs is not None
+
+
+class TestPng:
+    def save(self, path: Path, values: Any, mode: str | None = None) -> Path:
+        picture = Image.fromarray(values)
+        (picture.convert(mode) if mode else picture).save(path)
+        return path
+
+    @pytest.fixture
+    def grey(self) -> Any:
+        return np.random.default_rng(2).integers(0, 256, SHAPE, dtype=np.uint8)
+
+    def test_grey(self, tmp_path: Path, grey: Any) -> None:
+        image = read_image(self.save(tmp_path / "100_142.745+003.808.png", grey))
+        np.testing.assert_array_equal(image.pixels, grey)
+        assert image.source == "100_142.745+003.808"
+        assert image.prepared
+        assert image.grid.row_zero is RowZero.TOP
+
+    @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
+    def test_grey_saved_with_more_channels(self, tmp_path: Path, grey: Any, mode: str) -> None:
+        image = read_image(self.save(tmp_path / "a.png", grey, mode))
+        np.testing.assert_array_equal(image.pixels, grey)
+        assert image.prepared
+
+    def test_colour_is_refused(self, tmp_path: Path, grey: Any) -> None:
+        colour = np.stack([grey, grey, grey], axis=-1)
+        colour[3, 4, 1] ^= 1
+        with pytest.raises(ImageError, match=r"is in colour; .* save it with one channel"):
+            read_image(self.save(tmp_path / "a.png", colour))
+
+    def test_16_bits_are_survey_brightness(self, tmp_path: Path, grey: Any) -> None:
+        values = grey.astype(np.uint16) * 257
+        image = read_image(self.save(tmp_path / "a.png", values))
+        np.testing.assert_array_equal(image.pixels, values)
+        assert not image.prepared
+
+    @pytest.mark.parametrize("prepared", [True, False])
+    def test_what_is_stated_goes_before_what_is_guessed(
+        self, tmp_path: Path, grey: Any, prepared: bool
+    ) -> None:
+        path = self.save(tmp_path / "a.png", grey)
+        assert read_image(path, prepared=prepared).prepared is prepared
+
+
+class TestNpy:
+    @pytest.mark.parametrize("dtype", ["f4", ">f8", "i4", "u1", "f2"])
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_arrays_of_numbers(self, tmp_path: Path, pixels: Any, dtype: str, order: Any) -> None:
+        values = np.asarray(np.abs(pixels * 40).astype("u1").astype(dtype), order=order)
+        np.save(tmp_path / "J1.5.npy", values)
+        image = read_image(tmp_path / "J1.5.npy")
+        np.testing.assert_array_equal(image.pixels, values.astype(np.float32))
+        assert image.source == "J1.5"
+        assert image.prepared == (dtype == "u1")
+        assert image.grid.row_zero is RowZero.BOTTOM
+
+    def test_mask_of_true_and_false(self, tmp_path: Path, pixels: Any) -> None:
+        np.save(tmp_path / "a.npy", pixels > 0)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.npy").pixels, pixels > 0)
+
+    def test_object_array_is_refused_and_its_pickle_not_run(self, tmp_path: Path) -> None:
+        class Bomb:
+            def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+                return Path.touch, (tmp_path / "exploded",)
+
+        np.save(tmp_path / "a.npy", np.array([[Bomb(), 1]], dtype=object), allow_pickle=True)
+        (tmp_path / "b.npy").write_bytes(pickle.dumps(Bomb()))
+        for name in ("a.npy", "b.npy"):
+            with pytest.raises(ImageError, match=f"{name} cannot be read"):
+                read_image(tmp_path / name)
+        assert not (tmp_path / "exploded").exists()
+
+    def test_archive_of_arrays_by_the_wrong_name(self, tmp_path: Path, pixels: Any) -> None:
+        np.savez(tmp_path / "a.npz", pixels)
+        (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+        with pytest.raises(ImageError, match=r"a\.npy cannot be read"):
+            read_image(tmp_path / "a.npy")
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.arange(5.0),
+            np.zeros((2, 3, 4)),
+            np.array(3.0),
+            np.zeros((0, 5)),
+            np.ones((3, 3), complex),
+            np.array([["a", "b"]]),
+            np.zeros((2, 2), [("x", "f4")]),
+        ],
+        ids=["1 axis", "3 axes", "0 axes", "empty", "complex", "text", "structured"],
+    )
+    def test_what_is_no_image_is_refused(self, tmp_path: Path, values: Any) -> None:
+        np.save(tmp_path / "a.npy", values)
+        with pytest.raises(ImageError, match=r"a\.npy holds .* an image holds real numbers in two"):
+            read_image(tmp_path / "a.npy")
+
+
+def written(folder: Path, ending: str) -> Path:
+    """A good file of some format."""
+    values = np.random.default_rng(1).integers(0, 256, (30, 30), dtype=np.uint8)
+    path = folder / f"J1.2{ending}"
+    if ending == ".png":
+        Image.fromarray(values).save(path)
+    elif ending == ".npy":
+        np.save(path, values)
+    elif ending == ".compressed.fits":
+        fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(values.astype("i4"))]).writeto(path)
+    else:
+        write_fits(path, values.astype(np.float32), make_wcs((30, 30)).to_header())
+    return path
+
+
+FORMATS = [".fits", ".fits.gz", ".compressed.fits", ".png", ".npy"]
+
+
+class TestDamage:
+    @pytest.mark.parametrize("ending", FORMATS)
+    def test_truncated_anywhere(self, tmp_path: Path, ending: str) -> None:
+        path = written(tmp_path, ending)
+        read_image(path)
+        content = path.read_bytes()
+        # the last bytes of a PNG come after all pixels
+        for length in {int(v) for v in np.linspace(0, len(content) - 24, 40)}:
+            path.write_bytes(content[:length])
+            with pytest.raises(ImageError) as caught:
+                read_image(path)
+            assert str(path) in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("ending", FORMATS)
+    def test_overwritten_bytes_never_end_in_another_error(
+        self, tmp_path: Path, ending: str
+    ) -> None:
+        path = written(tmp_path, ending)
+        content = path.read_bytes()
+        rng = np.random.default_rng(3)
+        n_refused = 0
+        for _ in range(60):
+            damaged = np.frombuffer(content, np.uint8).copy()
+            where = rng.integers(0, min(len(content), 3000), 3)
+            damaged[where] = rng.integers(0, 256, 3)
+            path.write_bytes(damaged.tobytes())
+            try:
+                read_image(path)
+            except ImageError:
+                n_refused += 1
+        assert n_refused > 0
+
+    @pytest.mark.parametrize("ending", [".fits", ".fits.gz", ".png", ".npy"])
+    @pytest.mark.parametrize("content", [b"", b"not an image", b"\x1f\x8b", b"\x89PNG\r\n\x1a\n"])
+    def test_other_content(self, tmp_path: Path, ending: str, content: bytes) -> None:
+        path = tmp_path / f"a{ending}"
+        path.write_bytes(content)
+        with pytest.raises(ImageError, match="cannot be read, it may be truncated"):
+            read_image(path)
+
+    @pytest.mark.parametrize("ending", [".fits", ".png", ".npy", ""])
+    def test_missing_file(self, tmp_path: Path, ending: str) -> None:
+        with pytest.raises(ImageError, match=f"image .*gone{ending} does not exist"):
+            read_image(tmp_path / f"gone{ending}")
+
+    def test_unknown_ending(self, tmp_path: Path) -> None:
+        (tmp_path / "a.jpg").write_bytes(b"x")
+        with pytest.raises(ImageError, match=r"unknown ending; known are \.fits,.*\.png, \.npy"):
+            read_image(tmp_path / "a.jpg")
+
+
+class TestBlankPixels:
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_refused_with_their_number_and_a_way_out(
+        self, tmp_path: Path, pixels: Any, bad: float
+    ) -> None:
+        pixels[2, 3:6] = bad
+        path = write_fits(tmp_path / "a.fits", pixels)
+        with pytest.raises(ImageError, match=r"3 of 204 pixels .* NaN or infinite; .*--fill-blank"):
+            read_image(path)
+
+    def test_filled_with_zero_and_left_out_of_the_footprint(
+        self, tmp_path: Path, pixels: Any
+    ) -> None:
+        blank = np.zeros(SHAPE, bool)
+        blank[2, 3:6] = blank[-1, -1] = True
+        image = read_image(
+            write_fits(tmp_path / "a.fits", np.where(blank, np.nan, pixels)), fill_blank=True
+        )
+        np.testing.assert_array_equal(image.pixels, np.where(blank, 0, pixels))
+        assert image.footprint is not None
+        np.testing.assert_array_equal(image.footprint, ~blank)
+        assert not image.footprint.flags.writeable
+
+    def test_blank_integers_of_fits(self, tmp_path: Path) -> None:
+        values = np.arange(30, dtype=np.int16).reshape(5, 6)
+        path = write_fits(tmp_path / "a.fits", values)
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["BLANK"] = 7
+        with pytest.raises(ImageError, match="1 of 30 pixels"):
+            read_image(path)
+        footprint = read_image(path, fill_blank=True).footprint
+        assert footprint is not None
+        assert np.argwhere(~footprint).tolist() == [[1, 1]]
+
+    def test_whole_image_has_no_footprint(self, tmp_path: Path, pixels: Any) -> None:
+        image = read_image(write_fits(tmp_path / "a.fits", pixels), fill_blank=True)
+        assert image.footprint is None
+
+    @pytest.mark.parametrize("fill", [True, False])
+    def test_all_blank(self, tmp_path: Path, fill: bool) -> None:
+        path = write_fits(tmp_path / "a.fits", np.full(SHAPE, np.nan))
+        with pytest.raises(ImageError, match="is blank: all of its pixels are NaN or infinite"):
+            read_image(path, fill_blank=fill)
+
+    def test_constant_but_for_blank_pixels_is_constant(self, tmp_path: Path) -> None:
+        values = np.full(SHAPE, 3.5)
+        values[0] = np.nan
+        with pytest.raises(ImageError, match=r"constant \(3\.5 everywhere\); there is no source"):
+            read_image(write_fits(tmp_path / "a.fits", values), fill_blank=True)
+
+
+class TestSourceImage:
+    @pytest.mark.parametrize("value", [0.0, -2.5, 255])
+    def test_constant(self, value: float) -> None:
+        with pytest.raises(ImageError, match=f"image a is constant .{value:g} everywhere"):
+            image_of(np.full(SHAPE, value))
+
+    def test_too_large_for_32_bits_is_infinite(self) -> None:
+        with pytest.raises(ImageError, match="1 of 4 pixels that are NaN or infinite"):
+            image_of(np.array([[1.0, 1e200], [2.0, 3.0]]))
+
+    def test_arrays_are_read_only_copies(self, pixels: Any) -> None:
+        footprint = np.ones(SHAPE, bool)
+        before = pixels.copy()
+        image = image_of(pixels, footprint=footprint)
+        with pytest.raises(ValueError, match="read-only"):
+            image.pixels[0, 0] = 1
+        assert image.footprint is not None
+        with pytest.raises(ValueError, match="read-only"):
+            image.footprint[0, 0] = False
+        assert pixels.flags.writeable
+        assert footprint.flags.writeable
+        pixels[0, 0] += 1
+        footprint[0, 0] = False
+        np.testing.assert_array_equal(image.pixels, before)
+        assert image.footprint.all()
+
+    def test_fields_cannot_be_replaced(self, pixels: Any) -> None:
+        with pytest.raises(AttributeError):
+            image_of(pixels).source = "b"  # type: ignore[misc]
+
+    def test_shape_and_grid_have_to_fit(self, pixels: Any) -> None:
+        grid = PixelGrid(shape=(17, 12))
+        with pytest.raises(ImageError, match=r"has shape \(12, 17\), but its grid \(17, 12\)"):
+            SourceImage(source="a", pixels=pixels, grid=grid)
+
+    def test_number_of_axes(self) -> None:
+        with pytest.raises(ImageError, match="image a has 3 axes; an image has two"):
+            SourceImage(
+                source="a", pixels=np.zeros((2, 3, 4), np.float32), grid=PixelGrid(shape=(3, 4))
+            )
+
+    def test_footprint_has_to_fit(self, pixels: Any) -> None:
+        with pytest.raises(ImageError, match=r"but its footprint \(3, 3\)"):
+            image_of(pixels, footprint=np.ones((3, 3), bool))
+
+    def test_footprint_must_not_be_empty(self, pixels: Any) -> None:
+        with pytest.raises(ImageError, match="empty footprint"):
+            image_of(pixels, footprint=np.zeros(SHAPE, bool))
+
+    def test_error_names_the_file_where_there_is_one(self) -> None:
+        with pytest.raises(ImageError, match=r"image x/a\.png is constant"):
+            image_of(np.zeros(SHAPE), path="x/a.png")
+
+    def test_hash_depends_on_pixels_and_shape_alone(self, pixels: Any) -> None:
+        reference = image_of(pixels).sha256()
+        assert image_of(pixels.astype(">f8"), "b", class_name="FR I").sha256() == reference
+        assert image_of(pixels[::-1]).sha256() != reference
+        assert image_of(pixels.reshape(17, 12)).sha256() != reference
+        changed = pixels.copy()
+        changed[0, 0] = np.nextafter(changed[0, 0], np.float32(10))
+        assert image_of(changed).sha256() != reference
+
+
+class TestFromArray:
+    def test_array_is_neither_kept_nor_changed(self, pixels: Any) -> None:
+        before = pixels.copy()
+        image = from_array(pixels, source="a", pixel_scale_arcsec=1.5, class_name="FR I")
+        pixels[0, 0] += 1
+        np.testing.assert_array_equal(image.pixels, before)
+        assert image.grid.pixel_scale_arcsec == 1.5
+        assert image.class_name == "FR I"
+        assert not image.prepared
+
+    def test_8_bits_are_prepared(self) -> None:
+        values = np.arange(12, dtype=np.uint8).reshape(3, 4)
+        assert from_array(values, source="a").prepared
+        assert not from_array(values, source="a", prepared=False).prepared
+
+    @pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (0, 4)])
+    def test_other_shapes_are_refused(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ImageError, match=r"image a has shape .*; an image has two axes"):
+            from_array(np.ones(shape), source="a")
+
+
+class TestSourceSet:
+    @pytest.fixture
+    def three(self, pixels: Any) -> SourceSet:
+        return SourceSet([image_of(pixels + i, s) for i, s in enumerate("bac")], origin="memory")
+
+    def test_order_and_access(self, three: SourceSet) -> None:
+        assert three.sources == ("b", "a", "c")
+        assert [image.source for image in three] == ["b", "a", "c"]
+        assert len(three) == 3
+        assert three[1].source == "a"
+        assert three["c"] is three[2]
+        assert three[1:].sources == ("a", "c")
+        assert three[1:].origin == "memory"
+        names: list[object] = ["a", "d"]
+        assert [name in three for name in names] == [True, False]
+        assert three[0] in three
+        assert repr(three) == "SourceSet(3 images from memory)"
+
+    def test_selection_is_in_the_order_asked_for(self, three: SourceSet) -> None:
+        chosen = three.select(["c", "b"])
+        assert chosen.sources == ("c", "b")
+        assert chosen["c"] is three["c"]
+
+    def test_hash_does_not_depend_on_the_order(self, three: SourceSet, pixels: Any) -> None:
+        assert three.select(["a", "b", "c"]).sha256() == three.sha256()
+        assert three.select(["a", "b"]).sha256() != three.sha256()
+        renamed = SourceSet([image_of(pixels + i, s) for i, s in enumerate("bad")])
+        assert renamed.sha256() != three.sha256()
+
+    def test_ids_are_distinct(self, pixels: Any) -> None:
+        with pytest.raises(ImageError, match=r"two images have the source id 'a': x/a\.png and"):
+            SourceSet([image_of(pixels, path="x/a.png"), image_of(pixels, path="y/a.fits")])
+
+
+class TestFolders:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, pixels: Any) -> Path:
+        write_fits(tmp_path / "b.1.fits.gz", pixels)
+        np.save(tmp_path / "c.npy", pixels + 1)
+        Image.fromarray(np.arange(204, dtype=np.uint8).reshape(SHAPE)).save(tmp_path / "a.png")
+        (tmp_path / "notes.txt").write_text("not an image", encoding="utf-8")
+        (tmp_path / "folder.fits").mkdir()
+        return tmp_path
+
+    def test_all_images_in_the_order_of_their_names(self, folder: Path) -> None:
+        images = read_images(folder)
+        assert images.sources == ("a", "b.1", "c")
+        assert images.origin == str(folder)
+
+    def test_listed_files_in_the_order_of_the_list(self, folder: Path) -> None:
+        assert read_images([folder / "c.npy", str(folder / "a.png")]).sources == ("c", "a")
+
+    def test_one_file(self, folder: Path) -> None:
+        assert read_images(folder / "c.npy").sources == ("c",)
+
+    def test_same_id_twice(self, folder: Path, pixels: Any) -> None:
+        np.save(folder / "a.npy", pixels)
+        with pytest.raises(ImageError, match=r"source id 'a': .*a\.npy and .*a\.png; .* rename"):
+            read_images(folder)
+
+    def test_folder_without_images(self, tmp_path: Path) -> None:
+        (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
+        with pytest.raises(ImageError, match="holds no images; known endings are"):
+            read_images(tmp_path)
+
+    def test_options_reach_every_file(self, folder: Path, pixels: Any) -> None:
+        pixels[0, 0] = np.nan
+        np.save(folder / "c.npy", pixels)
+        images = read_images(folder, fill_blank=True, prepared=True)
+        assert images["c"].footprint is not None
+        assert all(image.prepared for image in images)
+
+    def test_all_bad_files_are_reported_together(self, folder: Path) -> None:
+        np.save(folder / "c.npy", np.zeros(SHAPE))
+        (folder / "d.fits").write_bytes(b"SIMPLE")
+        with pytest.raises(ImageError) as caught:
+            read_images(folder)
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "2 images cannot be used:"
+        assert "c.npy is constant" in lines[1]
+        assert "d.fits cannot be read" in lines[2]
+        assert len(lines) == 3
+
+    def test_a_single_bad_file_gets_a_single_sentence(self, folder: Path) -> None:
+        (folder / "d.fits").write_bytes(b"SIMPLE")
+        with pytest.raises(ImageError) as caught:
+            read_images(folder)
+        assert str(caught.value).startswith("image ")
+        assert "\n" not in str(caught.value)
+
+    def test_long_lists_are_cut_and_counted(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError) as caught:
+            read_images([tmp_path / f"{i:02d}.png" for i in range(14)])
+        lines = str(caught.value).splitlines()
+        assert lines[0] == "14 images cannot be used:"
+        assert lines[-1] == "  and 4 more"
+        assert len(lines) == 12
+
+    def test_other_errors_are_not_swallowed(self) -> None:
+        def broken() -> SourceImage:
+            raise RuntimeError("a fault of ours")
+
+        with pytest.raises(RuntimeError, match="a fault of ours"):
+            collect_images([broken])
+
+
+def test_assumptions_are_warnings() -> None:
+    with pytest.warns(AssumptionWarning, match="taken as read"):
+        assume("taken as read")
+
+
+def test_files_are_closed_after_errors(tmp_path: Path) -> None:
+    path = written(tmp_path, ".fits")
+    path.write_bytes(path.read_bytes()[:4000])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        for _ in range(3):
+            with pytest.raises(ImageError):
+                read_image(path)

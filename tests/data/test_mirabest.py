@@ -1,0 +1,409 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attnxai.data import download, mirabest
+from attnxai.data.mirabest import (
+    BATCHES,
+    CODES,
+    DATA_DIR_VARIABLE,
+    find_mirabest,
+    load_batch,
+    read_mirabest,
+    read_wcs_table,
+)
+from attnxai.data.sky import pixel_to_sky, sky_to_pixel
+from attnxai.errors import AssumptionWarning, DataSetError
+from tests.data.mirabest_files import (
+    filename_of,
+    labels_of,
+    pixels_of,
+    published_pickle,
+    python_2_pickle,
+    write_archive,
+    write_batches,
+    write_wcs_table,
+)
+
+
+class Calls:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def batch_with(**values: Any) -> bytes:
+    content = {
+        "batch_label": "x",
+        "labels": [0],
+        "data": [pixels_of(0)],
+        "filenames": [f"./MiraBest_data/{filename_of(0, 0)}"],
+    }
+    return published_pickle({**content, **values})
+
+
+def rewrite(folder: Path, batch: str, **values: Any) -> None:
+    (folder / "batches" / batch).write_bytes(batch_with(**values))
+
+
+class TestUnpickling:
+    @pytest.mark.parametrize("protocol", [3, 4])
+    def test_batches_of_any_protocol(self, protocol: int) -> None:
+        content = {"labels": [3], "data": [pixels_of(1)], "filenames": ["a.png"]}
+        batch = load_batch(published_pickle(content, protocol=protocol), name="b")
+        np.testing.assert_array_equal(batch["data"][0], pixels_of(1))
+        assert batch["labels"] == [3]
+
+    def test_files_name_numpy_as_published(self, tmp_path: Path) -> None:
+        write_batches(tmp_path)
+        content = (tmp_path / BATCHES[0]).read_bytes()
+        assert b"numpy.core.multiarray\n_reconstruct\n" in content
+        assert b"numpy._core" not in content
+
+    def test_python_2_text_and_numpy_scalars(self) -> None:
+        # Python 2 wrote its text as bytes
+        text = b"\x80\x02}(U\x06labels]K\x01aU\x04data]U\x01xaU\tfilenames]U\x05a.pngau."
+        assert load_batch(text, name="b") == {"labels": [1], "data": ["x"], "filenames": ["a.png"]}
+        content = {"labels": [np.int64(7)], "data": [pixels_of(1)], "filenames": ["a.png"]}
+        batch = load_batch(python_2_pickle(content), name="b")
+        np.testing.assert_array_equal(batch["data"][0], pixels_of(1))
+        assert batch["labels"] == [7]
+
+    @pytest.mark.parametrize("module", ["os", "posix", "nt", "subprocess", "builtins", "functools"])
+    def test_code_is_refused_and_not_run(self, tmp_path: Path, module: str) -> None:
+        trace = tmp_path / "trace"
+        command = f"echo run > {trace}"
+        functions: dict[str, tuple[str, str]] = {
+            "os": ("os\nsystem\n", command),
+            "posix": ("posix\nsystem\n", command),
+            "nt": ("nt\nsystem\n", command),
+            "subprocess": ("subprocess\ngetoutput\n", command),
+            "builtins": ("builtins\neval\n", f"open({str(trace)!r}, 'w')"),
+            "functools": ("functools\npartial\n", command),
+        }
+        name, argument = functions[module]
+        encoded = argument.encode()
+        attack = b"\x80\x02c" + name.encode() + b"X" + len(encoded).to_bytes(4, "little") + encoded
+        attack += b"\x85R."
+        expected = name.strip().replace("\n", ".")
+        with pytest.raises(DataSetError, match=f"batch b was refused: it asks for {expected}, "):
+            load_batch(attack, name="b")
+        assert not trace.exists()
+
+    def test_the_attack_would_have_worked(self, tmp_path: Path) -> None:
+        trace = tmp_path / "trace"
+        attack = pickle.dumps(Calls(os.system, f"echo run > {trace}"), protocol=2)
+        with pytest.raises(DataSetError, match=r"it asks for (posix|nt)\.system"):
+            load_batch(attack, name="b")
+        assert not trace.exists()
+        pickle.loads(attack)  # noqa: S301
+        assert trace.exists()
+
+    @pytest.mark.parametrize(
+        ("function", "arguments"),
+        [
+            (eval, ("__import__('pathlib').Path('{trace}').touch()",)),
+            (exec, ("open('{trace}', 'w')",)),
+            (getattr, (os, "system")),
+            (Path.touch, (Path("{trace}"),)),
+            (np.load, ("{trace}",)),
+            (np.fromfile, ("{trace}",)),
+        ],
+    )
+    def test_functions_inside_a_good_batch_are_refused(
+        self, tmp_path: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> None:
+        trace = tmp_path / "trace"
+        filled = [a.replace("{trace}", str(trace)) if isinstance(a, str) else a for a in arguments]
+        if function is getattr:
+            filled[0] = 1
+        attack = batch_with(batch_label=Calls(function, *filled))
+        with pytest.raises(DataSetError, match="was refused: it asks for"):
+            load_batch(attack, name="b")
+        assert not trace.exists()
+
+    @pytest.mark.parametrize("name", ["ndarray.tofile", "ndarray.dump", "core.multiarray.scalar"])
+    def test_dotted_names_reach_nothing_more(self, name: str) -> None:
+        encoded = b"\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode()
+        with pytest.raises(DataSetError, match=f"it asks for numpy.{name}"):
+            load_batch(b"\x80\x04" + encoded + b"\x93.", name="b")
+
+    def test_truncated_anywhere(self) -> None:
+        content = batch_with()
+        for length in range(0, len(content), 997):
+            with pytest.raises(DataSetError, match="MiraBest batch b was refused"):
+                load_batch(content[:length], name="b")
+
+    @pytest.mark.parametrize("content", [[1, 2], {"labels": [], "data": []}, "text", None])
+    def test_what_is_no_batch(self, content: Any) -> None:
+        with pytest.raises(DataSetError, match="batch b lacks labels, data or filenames"):
+            load_batch(published_pickle(content), name="b")
+
+    @pytest.mark.parametrize("column", ["labels", "data", "filenames"])
+    def test_columns_have_to_be_lists(self, column: str) -> None:
+        with pytest.raises(DataSetError, match="batch b should hold lists of labels"):
+            load_batch(batch_with(**{column: 7}), name="b")
+
+    def test_columns_have_to_be_of_one_length(self) -> None:
+        with pytest.raises(DataSetError, match=r"inconsistent: \{'labels': 2, 'data': 1"):
+            load_batch(batch_with(labels=[0, 1]), name="b")
+
+
+class TestReading:
+    def test_images_classes_and_split(self, mirabest_folder: Path) -> None:
+        images = read_mirabest(mirabest_folder, hybrids=True)
+        assert len(images) == 24
+        for number, image in enumerate(images):
+            batch = number // 3
+            label = labels_of(batch)[number % 3]
+            assert image.source == filename_of(label, number).removesuffix(".png")
+            np.testing.assert_array_equal(image.pixels, pixels_of(number))
+            first_digit = str(CODES[label])[0]
+            assert image.class_name == {"1": "FR I", "2": "FR II", "3": "hybrid"}[first_digit]
+            assert image.split == ("test" if batch == 7 else "train")
+            assert image.prepared
+            assert image.grid.pixel_scale_arcsec == 1.8
+            assert image.beam_arcsec == (5.4, 5.4, 0.0)
+        assert images.origin == str(mirabest_folder / "batches")
+
+    def test_hybrids_are_left_out_unless_asked_for(self, mirabest_folder: Path) -> None:
+        images = read_mirabest(mirabest_folder)
+        assert len(images) == 24 - 4
+        assert {image.class_name for image in images} == {"FR I", "FR II"}
+
+    def test_every_label_has_its_class(self, tmp_path: Path) -> None:
+        expected = ["FR I"] * 5 + ["FR II"] * 3 + ["hybrid"] * 2
+        names = write_batches(tmp_path / "batches")
+        write_wcs_table(tmp_path / "mirabest_wcs.csv", names)
+        rewrite(
+            tmp_path,
+            "test_batch",
+            labels=list(range(10)),
+            data=[pixels_of(n) for n in range(40, 50)],
+            filenames=[f"./MiraBest_data/{filename_of(n, 40 + n)}" for n in range(10)],
+        )
+        images = read_mirabest(tmp_path, hybrids=True)
+        assert [image.class_name for image in images[-10:]] == expected
+
+    def test_positions_come_from_the_table(self, mirabest_folder: Path) -> None:
+        images = read_mirabest(mirabest_folder, hybrids=True)
+        for number, image in enumerate(images):
+            if number == 4:
+                assert image.grid.wcs is None
+                continue
+            ra, dec = pixel_to_sky(image.grid.wcs, 74.5, 74.5)
+            place = (150 + number / 10, 30 + number / 10 + 0.01)
+            assert (float(ra), float(dec)) == pytest.approx(place, abs=1e-9)
+
+    def test_row_0_is_south_and_column_0_east(self, mirabest_folder: Path) -> None:
+        wcs = read_mirabest(mirabest_folder)[0].grid.wcs
+        ra, dec = pixel_to_sky(wcs, [0.0, 74.5, 149.0], [74.5, 0.0, 74.5])
+        assert ra[0] > 150.0 > ra[2]
+        assert dec[1] < 30.01
+
+    def test_positions_come_from_the_names_with_a_warning(self, mirabest_folder: Path) -> None:
+        (mirabest_folder / "mirabest_wcs.csv").unlink()
+        with pytest.warns(AssumptionWarning, match=r"no mirabest_wcs\.csv lies beside") as caught:
+            images = read_mirabest(mirabest_folder)
+        assert Path(caught[0].filename).name == Path(__file__).name
+        for image in images:
+            ra, dec = (float(v) for v in image.source.split("_")[1].split("+"))
+            x, y = sky_to_pixel(image.grid.wcs, ra, dec)
+            assert (float(x), float(y)) == pytest.approx((74.5, 74.5), abs=1e-6)
+            ends_ra, ends_dec = pixel_to_sky(image.grid.wcs, [0.0, 74.5], [74.5, 0.0])
+            assert ends_ra[0] > ra
+            assert ends_dec[1] < dec
+
+    def test_a_name_without_position_gives_none(self, mirabest_folder: Path) -> None:
+        (mirabest_folder / "mirabest_wcs.csv").unlink()
+        rewrite(mirabest_folder, BATCHES[2], filenames=["J1432.png"])
+        with pytest.warns(AssumptionWarning):
+            assert read_mirabest(mirabest_folder)["J1432"].grid.wcs is None
+
+    @pytest.mark.parametrize("label", [-1, 10, 100, "0", None, 1.5])
+    def test_unknown_label(self, mirabest_folder: Path, label: Any) -> None:
+        rewrite(mirabest_folder, BATCHES[3], labels=[label])
+        with pytest.raises(DataSetError, match=f"data_batch_4 has the unknown label {label!r}"):
+            read_mirabest(mirabest_folder)
+
+    @pytest.mark.parametrize(
+        "data", [np.zeros((150, 149), np.uint8), np.zeros((150, 150)), "text", None]
+    )
+    def test_data_that_are_no_image(self, mirabest_folder: Path, data: Any) -> None:
+        rewrite(mirabest_folder, BATCHES[3], data=[data])
+        with pytest.raises(DataSetError, match=r"MiraBest image .* in data_batch_4 has"):
+            read_mirabest(mirabest_folder)
+
+    def test_flat_arrays_are_rows_of_150(self, mirabest_folder: Path) -> None:
+        rewrite(mirabest_folder, BATCHES[0], data=[pixels_of(0).ravel()])
+        np.testing.assert_array_equal(read_mirabest(mirabest_folder)[0].pixels, pixels_of(0))
+
+    @pytest.mark.parametrize("missing", [BATCHES[0], BATCHES[4], "test_batch"])
+    def test_missing_batch(self, mirabest_folder: Path, missing: str) -> None:
+        (mirabest_folder / "batches" / missing).unlink()
+        with pytest.raises(DataSetError, match=f"folder .*batches lacks {missing}$"):
+            read_mirabest(mirabest_folder)
+
+    def test_malicious_batch_in_the_folder(self, mirabest_folder: Path, tmp_path: Path) -> None:
+        trace = tmp_path / "trace"
+        attack = pickle.dumps(Calls(os.system, f"echo run > {trace}"), protocol=2)
+        (mirabest_folder / "batches" / "data_batch_5").write_bytes(attack)
+        with pytest.raises(DataSetError, match="batch data_batch_5 was refused: it asks for"):
+            read_mirabest(mirabest_folder)
+        assert not trace.exists()
+
+
+class TestArchive:
+    @pytest.fixture
+    def archive(self, mirabest_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The eight batches as an archive that counts as the published one."""
+        path = mirabest_folder / mirabest.ARCHIVE_NAME
+        self.pack(path, monkeypatch)
+        return path
+
+    def pack(self, path: Path, monkeypatch: pytest.MonkeyPatch, leave_out: str = "") -> None:
+        write_archive(path, path.parent / "batches", leave_out=leave_out)
+        shutil.rmtree(path.parent / "batches")
+        md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        monkeypatch.setattr(mirabest, "ARCHIVE_MD5", md5)
+
+    def test_archive_and_folder_hold_the_same(
+        self, mirabest_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        expected = read_mirabest(mirabest_folder)
+        self.pack(mirabest_folder / mirabest.ARCHIVE_NAME, monkeypatch)
+        images = read_mirabest(mirabest_folder)
+        assert images.sources == expected.sources
+        assert images.sha256() == expected.sha256()
+        assert images.origin.endswith(".tar.gz")
+
+    def test_archive_may_be_named_itself(self, archive: Path) -> None:
+        assert len(read_mirabest(archive)) == 20
+
+    def test_nothing_is_unpacked_beside_it(self, archive: Path) -> None:
+        read_mirabest(archive)
+        assert {file.name for file in archive.parent.iterdir()} == {
+            archive.name,
+            "mirabest_wcs.csv",
+        }
+
+    def test_wrong_md5(self, archive: Path) -> None:
+        content = archive.read_bytes()
+        archive.write_bytes(content[:-1])
+        with pytest.raises(
+            DataSetError, match=r"is not the published MiraBest archive: its md5 is"
+        ):
+            read_mirabest(archive)
+
+    def test_published_md5_is_asked_for(self, mirabest_folder: Path) -> None:
+        path = mirabest_folder / mirabest.ARCHIVE_NAME
+        write_archive(path, mirabest_folder / "batches")
+        with pytest.raises(DataSetError, match="965b5daa83b9d8622bb407d718eecb51"):
+            read_mirabest(path)
+
+    def test_missing_batch(self, mirabest_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = mirabest_folder / mirabest.ARCHIVE_NAME
+        self.pack(path, monkeypatch, leave_out="data_batch_6")
+        with pytest.raises(DataSetError, match=r"archive .* lacks data_batch_6"):
+            read_mirabest(path)
+
+
+class TestFinding:
+    @pytest.fixture(autouse=True)
+    def _empty_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(download, "cache_folder", lambda: tmp_path / "cache")
+        monkeypatch.delenv(DATA_DIR_VARIABLE, raising=False)
+
+    @pytest.mark.parametrize("below", ["", "batches", "mirabest", "mirabest/batches"])
+    def test_folder_of_batches(self, tmp_path: Path, below: str) -> None:
+        write_batches(tmp_path / "data" / below)
+        assert find_mirabest(tmp_path / "data").batches == tmp_path / "data" / below
+
+    @pytest.mark.parametrize("below", ["", "mirabest"])
+    def test_archive(self, tmp_path: Path, below: str) -> None:
+        folder = tmp_path / "data" / below
+        folder.mkdir(parents=True)
+        (folder / mirabest.ARCHIVE_NAME).touch()
+        (folder / "mirabest_wcs.csv").touch()
+        found = find_mirabest(tmp_path / "data")
+        assert found.batches == folder / mirabest.ARCHIVE_NAME
+        assert found.wcs_table == folder / "mirabest_wcs.csv"
+
+    def test_table_lies_beside_the_batches_or_one_folder_up(self, tmp_path: Path) -> None:
+        write_batches(tmp_path / "batches")
+        assert find_mirabest(tmp_path).wcs_table is None
+        (tmp_path / "mirabest_wcs.csv").touch()
+        assert find_mirabest(tmp_path).wcs_table == tmp_path / "mirabest_wcs.csv"
+        assert find_mirabest(tmp_path / "batches").wcs_table == tmp_path / "mirabest_wcs.csv"
+
+    def test_environment_then_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / mirabest.ARCHIVE_NAME).touch()
+        assert find_mirabest().batches.parent == tmp_path / "cache"
+        write_batches(tmp_path / "own")
+        monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "own"))
+        assert find_mirabest().batches == tmp_path / "own"
+
+    def test_option_goes_before_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_batches(tmp_path / "own")
+        monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "own"))
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataSetError, match=r"was not found in \S*empty; point --data-dir"):
+            find_mirabest(tmp_path / "empty")
+
+    def test_every_place_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "own"))
+        with pytest.raises(DataSetError, match=r"own, \S*cache; .*attnxai data fetch mirabest"):
+            find_mirabest()
+
+    def test_folder_that_does_not_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(DataSetError, match=r"data folder .*gone does not exist"):
+            find_mirabest(tmp_path / "gone")
+
+
+class TestWcsTable:
+    def test_images_without_coordinates_are_left_out(self, mirabest_folder: Path) -> None:
+        table = read_wcs_table(mirabest_folder / "mirabest_wcs.csv")
+        assert len(table) == 23
+        assert filename_of(0, 0).removesuffix(".png") in table
+
+    @pytest.mark.parametrize("text", ["", "image,ctype1\n", "image,ctype1\na,RA---TAN\n", "\n\n"])
+    def test_missing_columns(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(DataSetError, match=r"t\.csv lacks columns: it needs image, ctype1"):
+            read_wcs_table(tmp_path / "t.csv")
+
+    @pytest.mark.parametrize(("column", "value"), [("5", "east"), ("5", "1,2"), ("3", "RA---XXX")])
+    def test_bad_values_name_the_line(self, tmp_path: Path, column: str, value: str) -> None:
+        write_wcs_table(tmp_path / "t.csv", ["a.png", "b.png"])
+        lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+        cells = lines[2].split(",")
+        cells[int(column)] = f'"{value}"'
+        (tmp_path / "t.csv").write_text("\n".join([*lines[:2], ",".join(cells)]), encoding="utf-8")
+        with pytest.raises(DataSetError, match=r"line 3 of table .*t\.csv is no coordinate system"):
+            read_wcs_table(tmp_path / "t.csv")
+
+    def test_short_row(self, tmp_path: Path) -> None:
+        write_wcs_table(tmp_path / "t.csv", ["a.png"])
+        with open(tmp_path / "t.csv", "a", encoding="utf-8") as file:
+            file.write("b.png,x,1,RA---TAN,DEC--TAN,10.0\n")
+        with pytest.raises(DataSetError, match="line 3 of table"):
+            read_wcs_table(tmp_path / "t.csv")
+
+    def test_other_encoding(self, tmp_path: Path) -> None:
+        (tmp_path / "t.csv").write_bytes("image,ctype1\nJ\xf6rg,1\n".encode("latin1"))
+        with pytest.raises(DataSetError, match="is no CSV table in UTF-8"):
+            read_wcs_table(tmp_path / "t.csv")

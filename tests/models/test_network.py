@@ -1,0 +1,428 @@
+"""The network against e2cnn, its symmetry, and where the pixels of its maps lie."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from attnxai.models.e2cnn_numpy2 import import_e2cnn
+from attnxai.models.network import AttentionNetwork, gate_geometry, padding_for
+from attnxai.models.specification import (
+    Aggregation,
+    Architecture,
+    FeatureSum,
+    LayerOrder,
+    ModelSpec,
+    Normalisation,
+    Padding,
+    SymmetryGroup,
+    compact_spec,
+    paper_spec,
+)
+from tests.models.builders import (
+    GROUPS,
+    OPERATIONS,
+    GridOperation,
+    group_space,
+    make_network,
+    quietly,
+    random_images,
+    scores_and_maps,
+    tiny_spec,
+)
+
+TOLERANCE = 1e-5
+
+
+# --- the same network from the modules of e2cnn ----------------------------------------------------
+
+
+class ReferenceNetwork(nn.Module):
+    """The compact network from e2cnn's own modules, with the weights of one of ours."""
+
+    def __init__(self, ours: AttentionNetwork, side: int) -> None:
+        super().__init__()
+        e2nn = import_e2cnn().nn
+        self.e2nn, self.ours, spec = e2nn, ours, ours.spec
+        space = group_space(spec.group)
+        self.scalar = e2nn.FieldType(space, [space.trivial_repr])
+        self.mask = e2nn.MaskModule(self.scalar, side)
+        type_in, blocks, pools = self.scalar, [], []
+        for fields, own_block in zip(spec.fields, ours.blocks, strict=True):
+            type_out = e2nn.FieldType(space, fields * [space.regular_repr])
+            layers: list[nn.Module] = []
+            for own in own_block:  # type: ignore[attr-defined]
+                convolution = e2nn.R2Conv(
+                    type_in, type_out, spec.kernel_size, padding=2, bias=False, initialize=False
+                )
+                norm = e2nn.InnerBatchNorm(type_out)
+                (inner,) = (m for m in norm.modules() if isinstance(m, nn.BatchNorm3d))
+                with torch.no_grad():
+                    convolution.weights.copy_(own.convolution.weights.flatten())
+                inner.load_state_dict(own.norm.norm.state_dict())
+                layers += [convolution, e2nn.ReLU(type_out), norm]
+                type_in = type_out
+            blocks.append(e2nn.SequentialModule(*layers))
+            pools.append(e2nn.GroupPooling(type_out))
+        self.blocks, self.pools = nn.ModuleList(blocks), nn.ModuleList(pools)
+        self.halve = nn.ModuleList(
+            e2nn.PointwiseMaxPool(block.out_type, kernel_size=2) for block in self.blocks
+        )
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        features = self.mask(self.e2nn.GeometricTensor(images, self.scalar))
+        padded = functional.pad(features.tensor, (1, 1, 1, 1))
+        features = self.e2nn.GeometricTensor(padded, self.scalar)
+        invariant = []
+        for index in range(4):
+            features = self.blocks[index](features)
+            invariant.append(self.pools[index](features).tensor)
+            if index < 3:
+                features = self.halve[index](features)
+        maps, means = [], []
+        for own, x in zip(self.ours.gates, (invariant[2], invariant[1], invariant[0]), strict=True):
+            signal = functional.conv2d(invariant[3], own.phi.weight)  # type: ignore[union-attr, arg-type]
+            signal = functional.interpolate(signal, x.shape[2:], mode="bilinear")
+            between = functional.relu(functional.conv2d(x, own.theta.weight) + signal)  # type: ignore[union-attr, arg-type]
+            q = functional.conv2d(between, own.psi.weight, own.psi.bias)  # type: ignore[union-attr, arg-type]
+            maps.append(torch.stack([(v - v.min()) / (v.max() - v.min()) for v in q[:, 0]]))
+            means.append((maps[-1][:, None] * x).mean(dim=(2, 3)))
+        head = self.ours.head
+        return functional.linear(torch.cat(means, dim=1), head.weight, head.bias), maps  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["D4", "C8"])
+def test_compact_network_equals_the_one_built_from_e2cnn(name) -> None:
+    side = 30
+    network = make_network(compact_spec(name), side)
+    reference = quietly(lambda: ReferenceNetwork(network, side)).eval()
+    images = random_images(3, side, seed=7)
+    scores, maps = scores_and_maps(network, images)
+    with torch.no_grad():
+        expected, expected_maps = quietly(lambda: reference(images))
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
+    for values, theirs in zip(maps.values(), expected_maps, strict=True):
+        torch.testing.assert_close(values, theirs, rtol=0, atol=TOLERANCE)
+    assert scores.std(dim=0).min() > 1e-3, "scores that do not depend on the image prove nothing"
+
+
+# --- symmetry --------------------------------------------------------------------------------------
+
+
+def _errors(
+    network: AttentionNetwork, images: torch.Tensor, operations: Sequence[GridOperation]
+) -> list[tuple[float, float]]:
+    """Largest change of scores, relative to the largest score, and of any gate map, for each."""
+    scores, maps = scores_and_maps(network, images)
+    errors = []
+    for operation in operations:
+        turned_scores, turned_maps = scores_and_maps(network, operation(images))
+        change = (turned_scores - scores).abs().max() / scores.abs().max()
+        of_maps = [(turned_maps[name] - operation(maps[name])).abs().max() for name in maps]
+        errors.append((float(change), float(max(of_maps))))
+    return errors
+
+
+CASES = [(name, 150) for name in GROUPS] + [("D4", side) for side in (152, 148, 146)]
+
+
+@pytest.mark.parametrize(("name", "side"), CASES)
+def test_maps_and_scores_follow_every_element_of_the_group_that_fits_the_grid(name, side) -> None:
+    group = SymmetryGroup.from_name(name)
+    members = [operation for operation in OPERATIONS if operation.belongs_to(group)]
+    rotations = 4 if group.order % 4 == 0 else 2 if group.order % 2 == 0 else 1
+    assert len(members) == rotations * (2 if group.reflections else 1)
+    network = make_network(compact_spec(name), side)
+    images = random_images(1, side, seed=11)
+    for operation, error in zip(members, _errors(network, images, members), strict=True):
+        assert max(error) < TOLERANCE, operation
+    strangers = [operation for operation in OPERATIONS if operation not in members][:2]
+    for operation, error in zip(strangers, _errors(network, images, strangers), strict=True):
+        of_scores, of_maps = error
+        assert of_scores > 100 * TOLERANCE, operation
+        assert of_maps > 1000 * TOLERANCE, operation
+
+
+@pytest.mark.parametrize("normalisation", list(Normalisation))
+@pytest.mark.parametrize("aggregation", list(Aggregation))
+def test_symmetry_holds_for_every_convention(normalisation, aggregation) -> None:
+    for order, feature_sum in zip(LayerOrder, FeatureSum, strict=True):
+        spec = tiny_spec(
+            group="D4",
+            normalisation=normalisation,
+            aggregation=aggregation,
+            layer_order=order,
+            feature_sum=feature_sum,
+        )
+        network = make_network(spec, 26).double()
+        images = random_images(2, 26, seed=3).double()
+        scores, maps = scores_and_maps(network, images)
+        for operation in OPERATIONS:
+            turned_scores, turned_maps = scores_and_maps(network, operation(images))
+            torch.testing.assert_close(turned_scores, scores, rtol=TOLERANCE, atol=1e-7)
+            for name, values in maps.items():
+                expected = operation(values)
+                scale = float(expected.abs().max())
+                torch.testing.assert_close(
+                    turned_maps[name], expected, rtol=0, atol=TOLERANCE * scale
+                )
+
+
+def test_paper_network_is_symmetric() -> None:
+    spec = paper_spec("C4", fields=(2, 3, 4, 4), gate_channels=8)
+    network = make_network(spec, 38)
+    images = random_images(2, 38, seed=11)
+    assert max(max(error) for error in _errors(network, images, OPERATIONS[:4])) < TOLERANCE
+
+
+def test_without_padding_an_uneven_size_is_not_exactly_symmetric() -> None:
+    spec = compact_spec("D4", padding=Padding.NONE, fields=(2, 2, 4, 4))
+    errors = {}
+    for side in (150, 152):
+        network = make_network(spec, side)
+        images = random_images(1, side, seed=11)
+        errors[side] = _errors(network, images, OPERATIONS[1:])
+    assert max(of_maps for _, of_maps in errors[150]) > 1e-3
+    assert max(of_scores for of_scores, _ in errors[150]) > 1e-4
+    assert max(max(pair) for pair in errors[152]) < TOLERANCE
+
+
+@pytest.mark.parametrize("normalisation", list(Normalisation))
+def test_maps_do_not_depend_on_the_other_images_of_the_batch(normalisation) -> None:
+    network = make_network(tiny_spec(normalisation=normalisation), 24).double()
+    images = random_images(4, 24, seed=5).double()
+    images[0] *= 50.0
+    scores, maps = scores_and_maps(network, images)
+    for index in range(4):
+        alone_scores, alone = scores_and_maps(network, images[index : index + 1])
+        torch.testing.assert_close(alone_scores[0], scores[index], rtol=1e-5, atol=1e-6)
+        for name, values in maps.items():
+            scale = float(values[index].abs().max())
+            torch.testing.assert_close(alone[name][0], values[index], rtol=0, atol=1e-6 * scale)
+
+
+# --- where map pixels lie --------------------------------------------------------------------------
+
+
+def brightness_network(padding: Padding) -> AttentionNetwork:
+    """A network whose maps are its input, max-pooled: every filter is one pixel, every norm idle."""
+    spec = ModelSpec(
+        architecture=Architecture.ATTENTION_GATE_CNN,
+        fields=(1, 1, 1, 1),
+        convolutions=(1, 1, 1, 1),
+        gate_channels=1,
+        kernel_size=3,
+        disc=False,
+        padding=padding,
+        aggregation=Aggregation.CONCATENATED,
+    )
+    network = AttentionNetwork(spec).eval()
+    with torch.no_grad():
+        for block in network.blocks:
+            weight = block[0].convolution.weight  # type: ignore[index]
+            weight.zero_()
+            weight[0, 0, 1, 1] = 1.0
+        for gate in network.gates:
+            gate.theta.weight.fill_(1.0)  # type: ignore[union-attr, operator]
+            gate.phi.weight.zero_()  # type: ignore[union-attr, operator]
+            gate.psi.weight.fill_(1.0)  # type: ignore[union-attr, operator]
+            gate.psi.bias.zero_()  # type: ignore[union-attr, operator]
+    return network
+
+
+@pytest.mark.parametrize("side", [16, 18, 20, 22, 150])
+@pytest.mark.parametrize("padding", list(Padding))
+def test_a_bright_pixel_lights_the_map_pixel_that_covers_it(padding, side) -> None:
+    network = brightness_network(padding)
+    positions = torch.arange(side) if side < 50 else torch.arange(side - 40, side)
+    row = side // 2 - 3
+    images = torch.zeros(len(positions), 1, side, side)
+    images[torch.arange(len(positions)), 0, row, positions] = 1.0
+    _, maps = scores_and_maps(network, images)
+    for layer in gate_geometry(network.spec, side):
+        values = maps[layer.name]
+        assert values.shape[1:] == (layer.size, layer.size)
+        lit: dict[int, list[int]] = {}
+        for position, bright in zip(positions.tolist(), values, strict=True):
+            if not bright.any():
+                # the published form drops the last rows and columns of odd sizes
+                assert padding is Padding.NONE
+                assert position > layer.origin + layer.step * (layer.size - 0.5)
+                continue
+            ((i, j),) = bright.nonzero().tolist()
+            assert abs(layer.origin + layer.step * j - position) <= layer.step / 2
+            assert abs(layer.origin + layer.step * i - row) <= layer.step / 2
+            lit.setdefault(j, []).append(position)
+        whole = {j: found for j, found in lit.items() if len(found) == layer.step}
+        assert len(whole) >= 10 / layer.step
+        for j, found in whole.items():
+            # half a pixel would be good enough; the mean position is exact
+            assert sum(found) / len(found) == pytest.approx(layer.origin + layer.step * j)
+
+
+@pytest.mark.parametrize("padding", list(Padding))
+def test_the_answer_to_an_impulse_is_centred_on_it(padding) -> None:
+    """In an equivariant network with random weights, over all positions within the coarsest pixel."""
+    side, spec = 78, tiny_spec(group="C4", kernel_size=5, padding=padding, disc=False)
+    spec = dataclasses.replace(spec, normalisation=Normalisation.TANH)
+    network = make_network(spec, side).double()
+    with torch.no_grad():
+        for gate in network.gates:
+            gate.phi.weight.zero_()  # type: ignore[union-attr, operator]
+    starts = [(34 + i, 40 + j) for i, j in itertools.product(range(4), range(4))]
+    images = torch.zeros(1 + len(starts), 1, side, side, dtype=torch.float64)
+    for index, (row, column) in enumerate(starts):
+        images[index + 1, 0, row, column] = 5.0
+    _, maps = scores_and_maps(network, images)
+    for layer in gate_geometry(spec, side):
+        answer = (maps[layer.name][1:] - maps[layer.name][:1]).abs()
+        assert answer.amax(dim=(1, 2)).min() > 1e-3
+        place = layer.origin + layer.step * torch.arange(layer.size, dtype=torch.float64)
+        total = answer.sum(dim=(1, 2))
+        rows = (answer.sum(dim=2) * place).sum(dim=1) / total
+        columns = (answer.sum(dim=1) * place).sum(dim=1) / total
+        expected = torch.tensor(starts, dtype=torch.float64)
+        offsets = torch.stack([rows, columns], dim=1) - expected
+        assert offsets.abs().max() < layer.step / 2
+        assert offsets.mean(dim=0).abs().max() < 0.25
+
+
+@pytest.mark.parametrize("side", range(16, 33, 2))
+def test_padding_makes_every_pooling_even(side) -> None:
+    padded = side + 2 * padding_for(side)
+    assert padded % 8 == 0
+    assert 0 <= padding_for(side) < 4
+
+
+def test_geometry_of_the_published_form() -> None:
+    layers = gate_geometry(paper_spec("C4", padding=Padding.NONE), 150)
+    assert [(layer.size, layer.step, layer.origin) for layer in layers] == [
+        (37, 4.0, 1.5),
+        (75, 2.0, 0.5),
+        (150, 1.0, 0.0),
+    ]
+    layers = gate_geometry(paper_spec("C4"), 150)
+    assert [(layer.size, layer.step, layer.origin) for layer in layers] == [
+        (38, 4.0, 0.5),
+        (76, 2.0, -0.5),
+        (152, 1.0, -1.0),
+    ]
+
+
+# --- conventions -----------------------------------------------------------------------------------
+
+
+def _gated_sums(network: AttentionNetwork, images: torch.Tensor) -> list[torch.Tensor]:
+    """What reaches the heads, through hooks on the gates."""
+    gated: list[torch.Tensor] = []
+    handles = [
+        gate.register_forward_hook(lambda _module, _inputs, output: gated.append(output))
+        for gate in network.gates
+    ]
+    with torch.no_grad():
+        network(images)
+    for handle in handles:
+        handle.remove()
+    return gated
+
+
+@pytest.mark.parametrize("n_gates", [1, 2, 3])
+@pytest.mark.parametrize("feature_sum", list(FeatureSum))
+@pytest.mark.parametrize("aggregation", list(Aggregation))
+def test_aggregations_follow_their_definition(aggregation, feature_sum, n_gates) -> None:
+    spec = tiny_spec(
+        fields=(2, 3, 4, 2),
+        n_gates=n_gates,
+        aggregation=aggregation,
+        feature_sum=feature_sum,
+        n_classes=3,
+    )
+    network = make_network(spec, 16)
+    images = random_images(2, 16)
+    gated = _gated_sums(network, images)
+    assert [values.shape[1] for values in gated] == [4, 3, 2][:n_gates]
+    sums = [values.sum(dim=(2, 3)) for values in gated]
+    if feature_sum is FeatureSum.MEAN:
+        sums = [v / g[0, 0].numel() for v, g in zip(sums, gated, strict=True)]
+    with torch.no_grad():
+        heads = [head(values) for head, values in zip(network.gate_heads, sums, strict=False)]
+        joined = torch.cat(sums, dim=1)
+        if aggregation is Aggregation.FINE_TUNED:
+            expected = network.head(torch.cat(heads, dim=1).clamp_min(0))
+        elif aggregation is Aggregation.CONCATENATED:
+            expected = network.head(joined)
+        elif aggregation is Aggregation.MEAN:
+            expected = sum(heads) / n_gates
+        else:
+            expected = (sum(heads) + network.head(joined)) / (n_gates + 1)
+        scores = network(images)
+    assert scores.shape == (2, 3)
+    torch.testing.assert_close(scores, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_order_of_norm_and_rectifier() -> None:
+    images = random_images(2, 16)
+    lowest = {}
+    for order in LayerOrder:
+        network = make_network(tiny_spec(layer_order=order), 16)
+        with torch.no_grad():
+            lowest[order] = float(network.blocks[0](images).min())
+    assert lowest[LayerOrder.CONV_NORM_RELU] == 0.0
+    assert lowest[LayerOrder.CONV_RELU_NORM] < 0.0
+
+
+def test_pixels_outside_the_disc_hardly_count() -> None:
+    images = random_images(1, 24)
+    changed = images.clone()
+    changed[..., :2, :2] += 100.0
+    for disc in (True, False):
+        network = make_network(tiny_spec(disc=disc), 24)
+        (before, _), (after, _) = scores_and_maps(network, images), scores_and_maps(network, changed)
+        difference = float((before - after).abs().max())
+        assert difference < 1e-3 if disc else difference > 1e-2
+
+
+def test_dropout_acts_in_training_only() -> None:
+    network = make_network(tiny_spec(dropout=0.5), 16)
+    images = random_images(2, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images), network(images), rtol=0, atol=0)
+        network.dropout.train()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            results = torch.stack([network(images) for _ in range(8)])
+    assert results.std(dim=0).max() > 0
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        tiny_spec(),
+        ModelSpec(
+            architecture=Architecture.ATTENTION_GATE_CNN,
+            fields=(1, 2, 2, 2),
+            convolution_bias=True,
+            gate_channels=2,
+        ),
+    ],
+)
+def test_same_generator_same_weights(spec) -> None:
+    states = [
+        AttentionNetwork(spec, generator=torch.Generator().manual_seed(seed)).state_dict()
+        for seed in (1, 1, 2)
+    ]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+    assert not any(name.endswith("basis") for name in states[0])
+
+
+def test_building_a_network_leaves_the_global_random_state() -> None:
+    before = torch.get_rng_state()
+    AttentionNetwork(tiny_spec(), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), before)

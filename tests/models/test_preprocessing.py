@@ -1,0 +1,291 @@
+"""From the image of a source to the input of a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.stats import sigma_clipped_stats
+
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceImage, from_array, read_image
+from attnxai.errors import ImageError, SpecificationError
+from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE, Preprocessing
+
+SMALL = Preprocessing(size=16, pixel_scale_arcsec=1.8)
+
+
+def bright_pixel(shape: tuple[int, int], row: int, column: int, **kwargs) -> SourceImage:
+    pixels = np.zeros(shape, np.uint8)
+    pixels[row, column] = 255
+    kwargs.setdefault("pixel_scale_arcsec", 1.8)
+    return from_array(pixels, source="s", **kwargs)
+
+
+def noisy(shape: tuple[int, int], *, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0.0, 0.1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "top", "left"),
+    [(16, 16, 0, 0), (17, 18, 0, 1), (19, 20, 1, 2), (30, 31, 7, 7), (300, 33, 142, 8)],
+)
+def test_crop_offsets(rows, columns, top, left) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (rows, columns)).astype(np.uint8)
+    pixels[0, 0] = 255
+    view = SMALL.view(from_array(pixels, source="s", pixel_scale_arcsec=1.8))
+    assert (view.transform.origin_y, view.transform.origin_x) == (top, left)
+    assert view.transform.step == 1.0
+    expected = pixels[top : top + 16, left : left + 16].astype(np.float32) / 255
+    np.testing.assert_allclose(view.brightness, expected, rtol=1e-6)
+    assert view.footprint.all()
+    assert not view.scale_assumed
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.2, 1.5, 2.7, 3.6])
+def test_a_bright_source_lands_where_the_transform_says(scale) -> None:
+    """A Gaussian, so that its centroid is known at any sampling."""
+    shape = (63, 58)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    row, column = 33.0, 25.0
+    pixels = np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 2.0**2))
+    image = from_array(pixels.astype(np.float32), source="s", pixel_scale_arcsec=scale, prepared=True)
+    view = SMALL.view(image)
+    step = 1.8 / scale
+    assert view.transform.step == pytest.approx(step)
+    weight = view.brightness.astype(float) ** 2
+    i, j = np.mgrid[:16, :16]
+    seen_x, seen_y = view.transform.to_outer(
+        np.array((weight * j).sum() / weight.sum()), np.array((weight * i).sum() / weight.sum())
+    )
+    assert abs(float(seen_x) - column) < 0.5 * max(1.0, step)
+    assert abs(float(seen_y) - row) < 0.5 * max(1.0, step)
+    # the field is centred on the image
+    middle_x, middle_y = view.transform.to_outer(np.array(7.5), np.array(7.5))
+    assert (float(middle_y), float(middle_x)) == ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+
+
+@pytest.mark.parametrize("scale", [0.9, 3.6])
+def test_a_single_bright_pixel_lands_where_the_transform_says(scale) -> None:
+    for row, column in ((20, 20), (21, 18), (24, 23)):
+        view = SMALL.view(bright_pixel((44, 44), row, column, pixel_scale_arcsec=scale))
+        i, j = np.unravel_index(view.brightness.argmax(), view.brightness.shape)
+        x, y = view.transform.to_inner(np.array(float(column)), np.array(float(row)))
+        assert abs(float(x) - j) <= 0.5 + 1e-9
+        assert abs(float(y) - i) <= 0.5 + 1e-9
+
+
+def test_a_pixel_scale_within_one_per_cent_is_the_same() -> None:
+    view = SMALL.view(bright_pixel((20, 20), 9, 9, pixel_scale_arcsec=1.805))
+    assert view.transform.step == 1.0
+    assert view.brightness[7, 7] == 1.0
+
+
+def test_without_a_pixel_scale_the_models_own_is_assumed() -> None:
+    view = SMALL.view(bright_pixel((20, 20), 9, 9, pixel_scale_arcsec=None))
+    assert view.scale_assumed
+    assert view.transform.step == 1.0
+
+
+def test_smoothing_before_coarser_sampling_keeps_what_lies_between_samples() -> None:
+    """A pixel that no sample hits is still seen when the new grid is four times coarser."""
+    image = bright_pixel((80, 80), 39, 39, pixel_scale_arcsec=0.45)
+    view = SMALL.view(image)
+    assert view.transform.step == pytest.approx(4.0)
+    assert view.brightness.max() > 0.01
+
+
+def test_scaling_of_faint_8_bit_sources_does_not_depend_on_smoothing() -> None:
+    """Smoothing takes the peak of this image below 1; its scale is still that of 8 bits."""
+    image = bright_pixel((640, 640), 320, 320, pixel_scale_arcsec=0.045)
+    view = SMALL.view(image)
+    assert view.brightness.max() < 1.0 / 255.0
+
+
+def test_too_small_an_image_is_told_what_is_needed() -> None:
+    with pytest.raises(ImageError) as caught:
+        SMALL.view(bright_pixel((15, 40), 3, 3))
+    text = str(caught.value)
+    assert "image s has 15 x 40 pixels of 1.8 arcsec" in text
+    assert "needs at least 16 x 16" in text
+    assert "\n" not in text
+
+
+def test_too_small_a_field_on_the_sky_is_told_what_is_needed() -> None:
+    with pytest.raises(ImageError, match=r"31 x 31 pixels of 0\.9 arcsec.*at least 32 x 32"):
+        SMALL.view(bright_pixel((31, 31), 3, 3, pixel_scale_arcsec=0.9))
+    assert SMALL.view(bright_pixel((32, 32), 15, 15, pixel_scale_arcsec=0.9)).brightness.any()
+
+
+def test_survey_brightness_is_clipped_and_scaled_in_256_steps() -> None:
+    pixels = noisy((40, 40))
+    pixels[18:22, 17:24] += np.linspace(1.0, 9.0, 7, dtype=np.float32)
+    view = SMALL.view(from_array(pixels, source="s", pixel_scale_arcsec=1.8))
+    _, _, sigma = sigma_clipped_stats(pixels.astype(float), sigma=3)
+    field = pixels[12:28, 12:28].astype(float)
+    clipped = np.where(field < 3 * sigma, 0.0, field)
+    expected = np.floor(255 * clipped / clipped.max()) / 255
+    np.testing.assert_array_equal(view.brightness, expected.astype(np.float32))
+    assert view.brightness.max() == 1.0
+    assert np.mean(view.brightness == 0) > 0.8
+
+
+def test_the_noise_is_that_of_the_whole_cutout_not_of_the_field() -> None:
+    pixels = noisy((60, 60))
+    pixels[22:38, 22:38] = 0.0
+    pixels[30, 30] = 5.0
+    pixels[25, 25] = 0.15
+    view = SMALL.view(from_array(pixels, source="s", pixel_scale_arcsec=1.8))
+    assert np.count_nonzero(view.brightness) == 1
+
+
+def test_nothing_above_the_noise_is_said() -> None:
+    pixels = noisy((40, 40))
+    pixels[12:28, 12:28] *= 0.1
+    with pytest.raises(ImageError, match="image s shows nothing above 3 times its noise"):
+        SMALL.view(from_array(pixels, source="s", pixel_scale_arcsec=1.8))
+
+
+def test_unobserved_pixels_count_neither_as_noise_nor_as_seen() -> None:
+    pixels = noisy((40, 40))
+    pixels[19, 19] = 5.0
+    pixels[20, 21] = 0.28
+    with_hole = pixels.copy()
+    with_hole[:, :18] = 0.0
+    footprint = np.ones((40, 40), bool)
+    footprint[:, :18] = False
+    grid = PixelGrid(shape=(40, 40), pixel_scale_arcsec=1.8)
+    image = SourceImage(source="s", pixels=with_hole, grid=grid, footprint=footprint)
+    view = SMALL.view(image)
+    np.testing.assert_array_equal(view.footprint, footprint[12:28, 12:28])
+    _, _, sigma = sigma_clipped_stats(pixels[:, 18:].astype(float), sigma=3)
+    assert 0.2 < 3 * sigma < 0.4
+    assert (view.brightness[8, 9] > 0) == (0.28 >= 3 * sigma)
+    # were the zeros noise, the threshold would be far lower
+    blind = SMALL.view(SourceImage(source="s", pixels=with_hole, grid=grid))
+    assert np.count_nonzero(blind.brightness) > np.count_nonzero(view.brightness)
+
+
+def test_footprint_is_resampled_with_the_image() -> None:
+    footprint = np.ones((64, 64), bool)
+    footprint[:, 40:] = False
+    pixels = noisy((64, 64))
+    pixels[30, 30] = 9.0
+    image = SourceImage(
+        source="s",
+        pixels=np.where(footprint, pixels, 0.0),
+        grid=PixelGrid(shape=(64, 64), pixel_scale_arcsec=0.9),
+        footprint=footprint,
+    )
+    view = SMALL.view(image)
+    x, _ = view.transform.to_outer(np.arange(16.0), np.arange(16.0))
+    np.testing.assert_array_equal(view.footprint.all(axis=0), x <= 39)
+
+
+def test_nan_pixels_of_a_file_become_its_footprint(tmp_path) -> None:
+    pixels = noisy((20, 20))
+    pixels[10, 10] = 5.0
+    pixels[3:5, 6] = np.nan
+    np.save(tmp_path / "a.npy", pixels)
+    view = SMALL.view(read_image(tmp_path / "a.npy", fill_blank=True))
+    assert np.isfinite(view.brightness).all()
+    assert np.argwhere(~view.footprint).tolist() == [[1, 4], [2, 4]]
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.8, 2.3])
+@pytest.mark.parametrize("prepared", [True, False])
+def test_brightness_lies_between_zero_and_one(scale, prepared) -> None:
+    rng = np.random.default_rng(3)
+    pixels: np.ndarray = rng.integers(0, 256, (40, 40)).astype(np.uint8)
+    if not prepared:
+        pixels = (rng.normal(0, 1, (40, 40)) ** 3).astype(np.float32)
+    view = SMALL.view(from_array(pixels, source="s", pixel_scale_arcsec=scale))
+    assert view.brightness.dtype == np.float32
+    assert 0.0 <= view.brightness.min() < view.brightness.max() <= 1.0
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 1.0), (0.0, 4095.0)])
+def test_an_image_that_cannot_be_prepared_is_refused(low, high) -> None:
+    pixels = np.linspace(low, high, 400, dtype=np.float32).reshape(20, 20)
+    image = from_array(pixels, source="s", pixel_scale_arcsec=1.8, prepared=True)
+    with pytest.raises(ImageError, match=f"image s is said to be prepared.*{low:g} to {high:g}"):
+        SMALL.view(image)
+
+
+def test_the_callers_image_is_not_changed() -> None:
+    pixels = noisy((40, 40))
+    pixels[20, 20] = 5.0
+    image = from_array(pixels, source="s", pixel_scale_arcsec=0.9 * 1.8)
+    before = image.pixels.copy()
+    SMALL.view(image)
+    np.testing.assert_array_equal(image.pixels, before)
+
+
+def test_standardise() -> None:
+    brightness = np.array([[0.0, 0.0031], [0.0381, 1.0]], np.float32)
+    values = FIRST_PREPROCESSING.standardise(brightness)
+    expected = [[-0.0031 / 0.035, 0.0], [1.0, (1 - 0.0031) / 0.035]]
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+    assert values.dtype == np.float32
+    ends = SYMMETRIC_RANGE.standardise(np.array([[0.0, 1.0]], np.float32))
+    np.testing.assert_array_equal(ends, [[-1.0, 1.0]])
+
+
+def test_round_trip_through_plain_values() -> None:
+    rule = Preprocessing(
+        size=64, pixel_scale_arcsec=0.4, clip_sigma=2.5, mean=0.2, deviation=0.7
+    )
+    assert Preprocessing.from_dict(rule.to_dict()) == rule
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"colour": 1}, "missing or unknown entries: .*colour"),
+        ({7: 1}, "missing or unknown entries: .*7"),
+        ({"size": "150"}, "size should be a number, got '150'"),
+        ({"size": 150.5}, "size should be whole"),
+        ({"size": float("nan")}, "size should be whole"),
+        ({"size": float("inf")}, "size should be whole"),
+        ({"size": True}, "size should be a number"),
+        ({"size": 4}, "size of at least 8"),
+        ({"mean": None}, "mean should be a number"),
+        ({"mean": float("nan")}, "not finite"),
+        ({"clip_sigma": float("inf")}, "not finite"),
+        ({"clip_sigma": -1.0}, "clip_sigma that is not negative"),
+        ({"deviation": 0.0}, "positive pixel scale and deviation"),
+        ({"pixel_scale_arcsec": -1.8}, "positive pixel scale"),
+    ],
+)
+def test_bad_values_from_a_file_are_refused(changes, text) -> None:
+    values = {**Preprocessing().to_dict(), **changes}
+    with pytest.raises(SpecificationError, match=text):
+        Preprocessing.from_dict(values)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Preprocessing)])
+def test_a_missing_entry_is_named(name) -> None:
+    values = Preprocessing().to_dict()
+    del values[name]
+    with pytest.raises(SpecificationError, match=name):
+        Preprocessing.from_dict(values)
+
+
+@pytest.mark.shared_data
+def test_fits_cutouts_become_the_images_of_mirabest_exactly() -> None:
+    from attnxai.data.mirabest import read_mirabest
+
+    if not os.environ.get("ATTNXAI_DATA"):
+        pytest.skip("ATTNXAI_DATA does not name the folder of the shared data")
+    images = read_mirabest(hybrids=True)
+    files = sorted((Path(os.environ["ATTNXAI_DATA"]) / "mirabest_fits").glob("*.fits.gz"))
+    assert len(files) == 24
+    for file in files:
+        image = read_image(file)
+        view = Preprocessing().view(image)
+        expected = images[image.source].pixels / np.float32(255)
+        np.testing.assert_allclose(view.brightness, expected, rtol=1e-6)

@@ -1,0 +1,195 @@
+"""What a specification admits, and what it says about the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from attnxai.errors import SpecificationError
+from attnxai.models.specification import (
+    Aggregation,
+    Architecture,
+    FeatureSum,
+    LayerOrder,
+    ModelSpec,
+    Normalisation,
+    Padding,
+    SymmetryGroup,
+    compact_spec,
+    paper_spec,
+)
+
+
+def other_than_default() -> ModelSpec:
+    return ModelSpec(
+        architecture=Architecture.EQUIVARIANT_ATTENTION,
+        group="D8",
+        fields=(1, 2, 3, 4),
+        convolutions=(2, 1, 2, 1),
+        kernel_size=7,
+        gate_channels=5,
+        n_gates=2,
+        normalisation=Normalisation.SOFTMAX,
+        aggregation=Aggregation.DEEP_SUPERVISION,
+        layer_order=LayerOrder.CONV_NORM_RELU,
+        padding=Padding.NONE,
+        feature_sum=FeatureSum.MEAN,
+        convolution_bias=False,
+        disc=False,
+        n_classes=3,
+        dropout=0.25,
+    )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        other_than_default(),
+        compact_spec("D16"),
+        paper_spec("C8"),
+        ModelSpec(architecture=Architecture.ATTENTION_GATE_CNN, convolution_bias=True),
+    ],
+)
+def test_round_trip_through_plain_values(spec) -> None:
+    values = spec.to_dict()
+    assert ModelSpec.from_dict(values) == spec
+    plain = (str, int, float, bool, list)
+    assert all(type(value) in plain for value in values.values())
+    assert set(values) == {field.name for field in dataclasses.fields(ModelSpec)}
+
+
+def test_defaults_fill_what_is_left_out_but_the_architecture() -> None:
+    spec = ModelSpec.from_dict({"architecture": "equivariant_attention"})
+    assert spec == ModelSpec(architecture=Architecture.EQUIVARIANT_ATTENTION)
+    with pytest.raises(SpecificationError, match="names no architecture"):
+        ModelSpec.from_dict({"group": "C4"})
+
+
+def test_unknown_keys_are_named() -> None:
+    values: dict[object, object] = {**other_than_default().to_dict(), "depth": 3, 4: 1}
+    with pytest.raises(SpecificationError, match=r"holds 4, 'depth', which this version"):
+        ModelSpec.from_dict(values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("group", 8),
+        ("fields", "1234"),
+        ("fields", [1, 2, 3.0, 4]),
+        ("fields", [1, 2, True, 4]),
+        ("convolutions", 3),
+        ("kernel_size", "5"),
+        ("kernel_size", True),
+        ("gate_channels", 16.0),
+        ("n_gates", None),
+        ("normalisation", 1),
+        ("architecture", ["equivariant_attention"]),
+        ("disc", 1),
+        ("disc", "False"),
+        ("convolution_bias", None),
+        ("n_classes", [2]),
+        ("dropout", "0.5"),
+        ("dropout", False),
+    ],
+)
+def test_wrong_types_are_refused_with_name_and_value(name, value) -> None:
+    values = {**other_than_default().to_dict(), name: value}
+    with pytest.raises(SpecificationError) as caught:
+        ModelSpec.from_dict(values)
+    assert str(caught.value).startswith(name)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("architecture", "attention_gate_cnn"),
+        ("normalisation", "std_mean_norm"),
+        ("aggregation", "deep_sup"),
+        ("layer_order", "conv_norm_relu"),
+        ("padding", "symmetric"),
+        ("feature_sum", "mean"),
+    ],
+)
+def test_unknown_choices_name_the_known_ones(name, known) -> None:
+    values = {**other_than_default().to_dict(), name: "globals"}
+    with pytest.raises(SpecificationError, match=f"{name} 'globals' is unknown.*{known}"):
+        ModelSpec.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"fields": (1, 2, 3)}, "fields needs four"),
+        ({"fields": (1, 2, 3, 0)}, "fields needs four"),
+        ({"fields": (1, 2, 3, 2**70)}, "fields needs four"),
+        ({"convolutions": (1, -1, 1, 1)}, "convolutions needs four"),
+        ({"kernel_size": 4}, "kernel_size has to be 3, 5, 7 or 9, got 4"),
+        ({"kernel_size": 1}, "kernel_size"),
+        ({"n_gates": 0}, "n_gates has to be 1, 2 or 3, got 0"),
+        ({"n_gates": 4}, "n_gates"),
+        ({"gate_channels": 0}, "gate_channels"),
+        ({"gate_channels": 10**12}, "gate_channels"),
+        ({"n_classes": 1}, "n_classes"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": -0.1}, "dropout"),
+        ({"dropout": float("nan")}, "dropout"),
+        ({"convolution_bias": True}, "no bias"),
+        ({"architecture": Architecture.ATTENTION_GATE_CNN}, "no symmetry group, got D8"),
+    ],
+)
+def test_values_out_of_range_are_refused(changes, text) -> None:
+    with pytest.raises(SpecificationError, match=text):
+        dataclasses.replace(other_than_default(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "reflections", "size"),
+    [("C1", 1, False, 1), ("d1", 1, True, 2), (" C16 ", 16, False, 16), ("D16", 16, True, 32)],
+)
+def test_groups_are_read_from_their_names(name, order, reflections, size) -> None:
+    group = SymmetryGroup.from_name(name)
+    assert (group.order, group.reflections, group.size) == (order, reflections, size)
+    assert SymmetryGroup.from_name(group.name) == group
+    assert compact_spec(name).group == name.strip().upper()
+
+
+@pytest.mark.parametrize("name", ["", "C", "8", "E4", "C0", "D-1", "C4x", "CD4", "C100", "C 4"])
+def test_unknown_groups_are_refused(name) -> None:
+    with pytest.raises(SpecificationError, match="unknown group") as caught:
+        ModelSpec(architecture=Architecture.EQUIVARIANT_ATTENTION, group=name)
+    assert repr(name) in str(caught.value)
+
+
+def test_groups_beyond_64_are_refused() -> None:
+    with pytest.raises(SpecificationError, match="between 1 and 64"):
+        SymmetryGroup.from_name("C65")
+
+
+def test_gates_are_named_from_the_coarsest() -> None:
+    assert other_than_default().gate_names == ("gate1", "gate2")
+
+
+@pytest.mark.parametrize("group", ["C1", "C2", "C4", "C8", "D2", "D4", "D8", "C16"])
+def test_compact_networks_of_all_groups_have_about_as_many_channels(group) -> None:
+    spec = compact_spec(group)
+    channels = [fields * spec.symmetry.size for fields in spec.fields]
+    for n, low, high in zip(channels, (32, 48, 64, 64), (32, 64, 96, 128), strict=True):
+        assert low <= n <= high
+    assert spec.convolutions[0] == 1
+    assert spec.gate_channels == 16
+    assert spec.padding is Padding.SYMMETRIC
+
+
+def test_paper_networks_have_the_published_widths() -> None:
+    spec = paper_spec("D4")
+    assert (spec.fields, spec.convolutions) == ((6, 16, 32, 64), (3, 3, 3, 2))
+    assert (spec.kernel_size, spec.gate_channels, spec.n_gates) == (5, 64, 3)
+    assert paper_spec("D4", kernel_size=9).kernel_size == 9
+
+
+def test_a_specification_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        compact_spec("C4").group = "C8"  # type: ignore[misc]

@@ -1,0 +1,341 @@
+"""The report as files: whole or not at all, documented, escaped, and right in a browser."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import subprocess
+import warnings
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.alignment.pairs import align
+from attnxai.annotations.inputs import Inputs
+from attnxai.errors import OptionError
+from attnxai.report import document
+from attnxai.report.document import ReportContent, choose_folder, write_report
+from attnxai.report.provenance import describe
+from tests.builders import made_up
+
+QUICK = ComparisonSettings(n_permutations=199, n_resamples=200)
+FIGURES = {"agreement", "all_metrics", "classes", "sources", "nulls"}
+
+
+def content_of(command="attnxai compare", **options):
+    maps, marks, images = made_up(**options)
+    pairs = align(maps, marks, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare_pairs(pairs, settings=QUICK, rng=4)
+    inputs = Inputs(annotations=marks, images=images, data_name="made up")
+    return ReportContent(
+        result=result,
+        pairs=pairs,
+        maps=maps,
+        annotations=marks,
+        images=images,
+        provenance=describe(maps, inputs, seed=4, command=command),
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report") / "out"
+    content = content_of(n_sources=12)
+    write_report(content, folder)
+    return folder, content
+
+
+class _Page(HTMLParser):
+    void = frozenset({"meta", "br", "img", "input", "image", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.text, self.links, self.images = [], [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if "id" in values:
+            self.ids.append(values["id"])
+        if tag in ("img", "image"):
+            self.images.append(values)
+        if tag in ("a", "link", "script"):
+            self.links.append(values.get("href") or values.get("src") or "")
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def parsed(folder):
+    page = _Page()
+    page.feed((folder / "index.html").read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_all_files_are_there(written):
+    folder, _ = written
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    expected = {"index.html", "summary.json", "per_source.csv"}
+    expected |= {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
+    assert names == expected
+    assert [p.name for p in folder.parent.iterdir()] == ["out"]
+
+
+def test_the_page_is_self_contained(written):
+    folder, _ = written
+    page = parsed(folder)
+    assert len(set(page.ids)) == len(page.ids)
+    for image in page.images:
+        source = image.get("src") or image.get("href")
+        assert source.startswith("data:image/png;base64,")
+    assert all(image.get("alt") for image in page.images if "src" in image)
+    for link in page.links:
+        assert not link.startswith(("http", "//"))
+        if link:
+            assert (folder / link).is_file()
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_the_page_begins_with_the_verdict(written):
+    folder, _ = written
+    text = " ".join(parsed(folder).text)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    headline = summary["verdict"]["headline"]
+    assert text.index(headline) < text.index("What was compared")
+    for statement in summary["verdict"]["statements"]:
+        assert statement["lead"] in text
+    for caution in summary["verdict"]["cautions"]:
+        assert caution in text
+
+
+def test_summary_holds_the_numbers(written):
+    folder, content = written
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert summary["format"] == "attnxai-report"
+    assert summary["seed"] == 4
+    assert summary["command"] == "attnxai compare"
+    assert summary["model"]["sha256"] == "0" * 64
+    assert summary["annotations"]["sha256"] == "1" * 64
+    assert summary["images"]["sha256"] == content.images.sha256()
+    assert {"python", "numpy", "torch", "attnxai"} <= set(summary["versions"])
+    assert summary["sources"] == {
+        "n": 12,
+        "by_group": {"held-out": 12},
+        "by_class": {"FR I": 6, "FR II": 6},
+    }
+    assert summary["annotations"]["n_rows_read"] == summary["annotations"]["n_rows_used"]
+    assert len(summary["results"]) == len(content.result.estimates)
+    record = summary["results"][0]
+    estimate = content.result.estimates[0]
+    assert record["value"] == estimate.interval.value
+    assert record["p_pooled"] == estimate.pooled.p_value
+    assert record["p_smallest_pooled"] == estimate.pooled.smallest_p
+    right = sum(p == c for p, c in zip(content.pairs.predicted, content.pairs.classes, strict=True))
+    assert summary["model"]["accuracy"] == {"held-out": {"n_right": right, "n": 12}}
+
+
+def test_keys_of_the_summary_are_documented(written):
+    folder, _ = written
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    page = Path(document.__file__).parents[2] / "docs" / "report.md"
+    text = page.read_text(encoding="utf-8")
+    for key in (*summary, *summary["results"][0]):
+        assert f"`{key}`" in text, f"{key} is not in docs/report.md"
+
+
+def test_per_source_table(written):
+    folder, content = written
+    with (folder / "per_source.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12 * 2
+    row = next(r for r in rows if r["source"] == "source_03" and r["annotator"] == "bob")
+    expected = content.result.values[
+        content.result.metrics.index("auc"),
+        content.result.explanations.index("gate1"),
+        1,
+        content.result.sources.index("source_03"),
+    ]
+    assert float(row["gate1:auc"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_same_content_gives_the_same_bytes(written, tmp_path):
+    folder, _ = written
+    write_report(content_of(n_sources=12), tmp_path / "again")
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            again = tmp_path / "again" / path.relative_to(folder)
+            assert again.read_bytes() == path.read_bytes(), path.name
+
+
+def test_figures_have_the_sizes_of_journal_columns(written):
+    from PIL import Image
+
+    folder, _ = written
+    for name in FIGURES:
+        with Image.open(folder / "figures" / f"{name}.png") as picture:
+            assert picture.width / 300 * 25.4 == pytest.approx(177, abs=0.2)
+            assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            values = np.asarray(picture.convert("L"))
+        assert values.std() > 5
+        pdf = (folder / "figures" / f"{name}.pdf").read_bytes()
+        assert pdf.startswith(b"%PDF")
+        assert b"/FontFile2" in pdf
+
+
+def test_text_from_files_is_escaped(tmp_path):
+    evil = "<script>alert(1)</script>"
+    content = content_of(n_sources=10, annotators=(evil, 'q"uote'), command=f"attnxai {evil}")
+    write_report(content, tmp_path / "out")
+    text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert evil not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    parsed(tmp_path / "out")
+
+
+@pytest.mark.parametrize("n_sources", [1, 2, 3])
+def test_a_report_of_very_few_sources(tmp_path, n_sources):
+    write_report(content_of(n_sources=n_sources), tmp_path / "out")
+    assert "too few" in " ".join(parsed(tmp_path / "out").text)
+
+
+def test_a_report_without_classes(tmp_path):
+    write_report(content_of(n_sources=9, classes=()), tmp_path / "out")
+    assert not (tmp_path / "out" / "figures" / "classes.png").exists()
+    parsed(tmp_path / "out")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupted_report_leaves_nothing(tmp_path, monkeypatch, error):
+    def interrupted(*args):
+        raise error
+
+    monkeypatch.setattr(document, "draw_nulls", interrupted)
+    with pytest.raises(error):
+        write_report(content_of(n_sources=9), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_replacement_keeps_the_old_report(tmp_path, monkeypatch):
+    content = content_of(n_sources=9)
+    write_report(content, tmp_path / "out")
+    before = (tmp_path / "out" / "index.html").read_bytes()
+    monkeypatch.setattr(document, "render_page", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(content, tmp_path / "out")
+    assert (tmp_path / "out" / "index.html").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_folders_are_never_replaced_by_accident(tmp_path, monkeypatch, written):
+    monkeypatch.chdir(tmp_path)
+    assert choose_folder(None) == Path("attnxai-report")
+    (tmp_path / "attnxai-report").mkdir()
+    assert choose_folder(None) == Path("attnxai-report-2")
+    (tmp_path / "empty").mkdir()
+    assert choose_folder("empty") == Path("empty")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").touch()
+    for overwrite in (False, True):
+        with pytest.raises(OptionError, match="holds other files"):
+            choose_folder("thesis", overwrite=overwrite)
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match="is a file"):
+        choose_folder("file")
+    folder, _ = written
+    with pytest.raises(OptionError, match="--overwrite"):
+        choose_folder(folder)
+    assert choose_folder(folder, overwrite=True) == folder
+
+
+def test_negative_maps_are_drawn_around_zero(tmp_path):
+    content = content_of(n_sources=9)
+    shown = content.result.explanations[-1]
+    explanations = dict(content.pairs.explanations)
+    explanations[shown] = explanations[shown] - 0.4
+    pairs = dataclasses.replace(content.pairs, explanations=explanations)
+    write_report(dataclasses.replace(content, pairs=pairs), tmp_path / "out")
+    assert (tmp_path / "out" / "figures" / "sources.png").is_file()
+
+
+PROBE = """
+<script>
+window.addEventListener("load", () => {
+  const log = [];
+  const rows = () => Array.from(document.getElementById("sources-table").tBodies).filter(b => !b.hidden)
+    .map(b => b.rows[0].cells[0].dataset.sort);
+  log.push(rows().length);
+  document.getElementById("find").value = "source_0";
+  document.getElementById("find").dispatchEvent(new Event("input"));
+  log.push(rows().length);
+  document.getElementById("find").value = "";
+  document.getElementById("class").value = "FR I";
+  document.getElementById("class").dispatchEvent(new Event("input"));
+  log.push(rows().length);
+  document.getElementById("class").value = "";
+  document.getElementById("class").dispatchEvent(new Event("input"));
+  const heads = document.getElementById("sources-table").tHead.querySelectorAll("button");
+  heads[4].click();
+  const values = Array.from(document.getElementById("sources-table").tBodies).map(b => Number(b.rows[0].cells[4].dataset.sort));
+  log.push(values.every((v, i) => i === 0 || values[i - 1] >= v));
+  heads[4].click();
+  const up = Array.from(document.getElementById("sources-table").tBodies).map(b => Number(b.rows[0].cells[4].dataset.sort));
+  log.push(up.every((v, i) => i === 0 || up[i - 1] <= v));
+  const body = document.querySelector("#sources-table tbody");
+  log.push(body.rows[1].hidden);
+  body.rows[0].querySelector("button").click();
+  log.push(body.rows[1].hidden);
+  log.push(body.rows[1].querySelector("svg image").getBoundingClientRect().width > 100);
+  log.push(document.documentElement.scrollWidth <= window.innerWidth);
+  log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
+  document.title = "PROBE " + JSON.stringify(log);
+});
+</script>
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [500, 1920])
+def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
+    folder, _ = written
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    page = tmp_path / "probe.html"
+    page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--window-size={width},900",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    title = done.stdout.split("<title>")[1].split("</title>")[0]
+    assert title == "PROBE [12,10,6,true,true,true,false,true,true,true]"

@@ -1,0 +1,157 @@
+"""The words follow from the numbers, and none is stronger than the test behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import pytest
+
+from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.explanations.stack import Exposure
+from attnxai.report.verdict import Finding, name_of_map, reach_verdict
+from attnxai.report.wording import format_interval, format_number, format_p
+from tests.builders import made_up
+
+QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)
+
+
+def verdict_of(*, settings=QUICK, exposure=None, marks_change=None, **options):
+    maps, marks, images = made_up(**options)
+    if exposure is not None:
+        maps = dataclasses.replace(maps, exposure=exposure)
+    if marks_change is not None:
+        marks = dataclasses.replace(marks, **marks_change)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare(maps, marks, images, settings=settings)
+    return reach_verdict(result, marks), result
+
+
+def test_planted_agreement_is_stated_with_its_numbers():
+    verdict, result = verdict_of(n_sources=16)
+    assert [s.finding for s in verdict.statements] == [Finding.AGREES] * 3
+    assert "All 3 maps of made-up agree with what people marked" in verdict.headline
+    statement = verdict.statements[0]
+    estimate = result.estimate("gate1", "nss")
+    assert statement.lead.startswith("Gate 1 agrees with what people marked")
+    for text in (
+        format_number(estimate.interval.value, 2),
+        format_interval(estimate.interval, 2),
+        format_number(estimate.within_class.mean, 2),
+        "16 sources",
+        "same class",
+    ):
+        assert text in statement.details
+    assert statement.p_adjusted == pytest.approx(min(1, 3 * estimate.within_class.p_value))
+
+
+def test_no_agreement_is_not_shown_which_is_not_the_same_as_absent():
+    verdict, _ = verdict_of(n_sources=16, agreement=0.0, seed=3)
+    assert {s.finding for s in verdict.statements} == {Finding.NOT_SHOWN}
+    assert "is not shown" in verdict.headline
+    assert all("is not shown to agree" in s.lead for s in verdict.statements)
+
+
+def test_too_few_sources_conclude_nothing():
+    verdict, _ = verdict_of(n_sources=5)
+    assert {s.finding for s in verdict.statements} == {Finding.CANNOT_TELL}
+    assert "too few" in verdict.headline
+    assert "smallest p-value that could come out is 0.0833" in verdict.statements[0].details
+    assert any("too few for confidence intervals" in c for c in verdict.cautions)
+
+
+def test_the_number_of_maps_counts_for_what_can_be_concluded():
+    # 3 + 3 sources: 1/36 is below 0.05, but not for three maps
+    verdict, result = verdict_of(n_sources=6)
+    assert result.estimate("gate1", "nss").within_class.smallest_p == pytest.approx(1 / 36)
+    assert {s.finding for s in verdict.statements} == {Finding.CANNOT_TELL}
+
+
+def test_baselines_decide_what_is_better():
+    verdict, _ = verdict_of(n_sources=16)
+    details = verdict.statements[0].details
+    # the made-up images are narrow blobs at the marks, the maps wide ones
+    assert "Brightness alone agrees better" in details
+    assert "The centre bias" in details
+    assert "agrees less" in details
+    assert "none agrees better than brightness alone" in verdict.headline
+
+
+def test_training_sources_are_no_evidence():
+    verdict, _ = verdict_of(n_sources=12, exposure=(Exposure.TRAINING,) * 12)
+    assert any("no evidence" in caution for caution in verdict.cautions)
+    mixed = (Exposure.TRAINING,) * 2 + (Exposure.HELD_OUT,) * 10
+    verdict, result = verdict_of(n_sources=12, exposure=mixed)
+    assert any("rests on the 10 held-out sources; 2 more" in c for c in verdict.cautions)
+    assert result.verdict_group == "held-out"
+    verdict, _ = verdict_of(n_sources=12, exposure=(Exposure.UNKNOWN,) * 12)
+    assert any("not known whether the model was trained" in c for c in verdict.cautions)
+
+
+@pytest.mark.parametrize(
+    ("annotators", "words"),
+    [
+        (("a",), "one annotator, so nothing is said about people in general"),
+        (("a", "b", "c"), "conclusions are about these annotators"),
+        (("a", "b", "c", "d"), "other annotators would differ is not included"),
+    ],
+)
+def test_annotators_limit_the_conclusion(annotators, words):
+    verdict, _ = verdict_of(n_sources=10, annotators=annotators)
+    assert any(words in caution for caution in verdict.cautions)
+
+
+def test_simulated_data_are_named():
+    verdict, _ = verdict_of(n_sources=10, marks_change={"simulated": True})
+    assert "simulated annotators" in verdict.headline
+    assert verdict.cautions[0].startswith("Sources and annotators are simulated")
+
+
+def test_without_classes_the_pooled_test_decides():
+    verdict, _ = verdict_of(n_sources=12, classes=())
+    assert "exchanged between sources (p" in verdict.statements[0].details
+
+
+def test_names_of_maps():
+    assert name_of_map("gate2") == "Gate 2"
+    assert name_of_map("mean") == "The mean of the gates"
+    assert name_of_map("integrated gradients") == "integrated gradients"
+
+
+def test_numbers():
+    assert format_number(-0.5, 1) == "−0.5"
+    assert format_number(float("nan")) == "–"
+    assert format_p(0.04999) == "0.0500"
+    assert format_p(1e-5) == "1.0e-05"
+
+
+def test_following_a_source_is_not_looking_at_it():
+    """A map that avoids the marks of one class and hits those of the other follows its source."""
+    maps, marks, images = made_up(n_sources=20)
+    layers = {name: array.copy() for name, array in maps.layers.items()}
+    for array in layers.values():
+        array[::2] = 1.2 - 1.2 * array[::2]
+    opposed = dataclasses.replace(maps, layers=layers)
+    # the sign is part of the class template, so only the spread within a class counts
+    result = compare(opposed, marks, images, settings=QUICK)
+    verdict = reach_verdict(result, marks)
+    interval = result.estimate("gate2", "nss").interval
+    assert interval.low < 0 < interval.high
+    assert all(s.finding is not Finding.AGREES for s in verdict.statements)
+    assert "By class: NSS FR I −" in verdict.statements[0].details
+
+
+def test_a_map_that_follows_but_does_not_look(monkeypatch):
+    verdict, result = verdict_of(n_sources=16)
+    estimate = result.estimate("gate1", "nss")
+    low = dataclasses.replace(estimate.interval, value=0.3, low=-0.2, high=0.8)
+    changed = tuple(
+        dataclasses.replace(e, interval=low) if e is estimate else e for e in result.estimates
+    )
+    _, marks, _ = made_up(n_sources=16)
+    again = reach_verdict(dataclasses.replace(result, estimates=changed), marks)
+    assert again.statements[0].finding is Finding.FOLLOWS
+    assert "not above chance (0)" in again.statements[0].details
+    assert again.statements[1] == verdict.statements[1]
+    assert "2 of 3 maps" in again.headline

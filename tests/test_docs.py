@@ -1,0 +1,237 @@
+"""The documentation says what the program does: options, columns, keys, links and examples."""
+
+from __future__ import annotations
+
+import enum
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+
+import attnxai
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.agreement.metrics import METRICS
+from attnxai.alignment.pairs import align
+from attnxai.annotations.inputs import Inputs
+from attnxai.annotations.radio_galaxy_zoo import COLUMNS as CATALOGUE_COLUMNS
+from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.annotations.table import COLUMNS, parse_table
+from attnxai.cli.main import app
+from attnxai.models.model import TrainingRecord
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import (
+    Aggregation,
+    Architecture,
+    LayerOrder,
+    ModelSpec,
+    Normalisation,
+    Padding,
+)
+from attnxai.report.document import ReportContent, summarise
+from attnxai.report.provenance import describe
+from attnxai.report.verdict import Finding, reach_verdict
+from tests.builders import made_up
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+WITH_LINKS = [*PAGES, ROOT / "README.md", ROOT / "reference_annotations" / "README.md"]
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [body for kind, body in _BLOCK.findall(text) if kind == language]
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", _BLOCK.sub("", text))
+
+
+def names_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+
+def commands() -> list[tuple[tuple[str, ...], Any]]:
+    """Every command of the program, with the names that lead to it."""
+    found: list[tuple[tuple[str, ...], Any]] = []
+
+    def walk(command: Any, names: tuple[str, ...]) -> None:
+        found.append((names, command))
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(inner, (*names, name))
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [pytest.param(*both, id=" ".join(("attnxai", *both[0]))) for both in commands()],
+)
+def test_every_option_is_documented_with_its_default(names, command) -> None:
+    text = page(f"commands/{names[0] if names else 'index'}.md")
+    assert " ".join(("attnxai", *names)) in text
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            assert f"`{parameter.name.upper()}`" in text, parameter.name
+            continue
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            mentioned = f"`attnxai {option}`" if not names else f"`{option}`"
+            assert mentioned in text, f"{option} is not in the page of {' '.join(names)}"
+        default = parameter.default
+        if names and default is not None and not isinstance(default, bool):
+            value = default.value if isinstance(default, enum.Enum) else default
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{option}`")]
+            assert f"`{value}`" in row.split("|")[2], f"{option} has the default {value}"
+
+
+def test_every_documented_option_exists() -> None:
+    known = {"--help", "--version"}
+    for _, command in commands():
+        for parameter in command.params:
+            known.update(parameter.opts, parameter.secondary_opts)
+    for path in sorted((DOCS / "commands").glob("*.md")):
+        options = set(re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
+        assert options <= known, f"{path.name}: {sorted(options - known)}"
+
+
+# --- files and names -------------------------------------------------------------------------------
+
+
+def test_annotation_tables_are_documented() -> None:
+    text = page("annotations.md")
+    for name in (*COLUMNS, *CATALOGUE_COLUMNS, *ShapeKind, *Label, *Frame):
+        assert f"`{name}`" in text, name
+
+
+def test_the_example_table_can_be_read() -> None:
+    (example,) = blocks(page("annotations.md"), "csv")
+    marked = parse_table(example)
+    assert [a.shape.kind for a in marked.annotations] == ["circle", "line", "ellipse"]
+    assert not marked.notices
+
+
+def test_metrics_are_documented() -> None:
+    text = page("agreement.md")
+    for metric in METRICS.values():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{metric.name}` ")]
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[2] == metric.target
+        assert cells[3] == ("k / n" if metric.chance is None else f"{metric.chance:g}")
+
+
+def test_model_files_are_documented() -> None:
+    text = page("models.md")
+    keys = ["format", "version", "name", "specification", "weights", "preprocessing"]
+    keys += ["class_names", "training"]
+    for kind in (ModelSpec, Preprocessing, TrainingRecord):
+        keys += list(kind.__dataclass_fields__)
+    for choices in (Architecture, Normalisation, Aggregation, LayerOrder, Padding):
+        keys += [str(choice) for choice in choices]
+    for key in keys:
+        assert f"`{key}`" in text, key
+
+
+def test_the_summary_is_documented_down_to_its_leaves() -> None:
+    text = page("report.md")
+    maps, marks, images = made_up(n_sources=10)
+    pairs = align(maps, marks, images)
+    settings = ComparisonSettings(n_permutations=19, n_resamples=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare_pairs(pairs, settings=settings, rng=0)
+    inputs = Inputs(annotations=marks, images=images, data_name="made up")
+    content = ReportContent(
+        result=result,
+        pairs=pairs,
+        maps=maps,
+        annotations=marks,
+        images=images,
+        provenance=describe(maps, inputs, seed=0, command="attnxai compare"),
+    )
+    summary = summarise(content, reach_verdict(result, marks))
+    parts = [summary, summary["verdict"], summary["verdict"]["statements"][0]]
+    parts += [summary[name] for name in ("annotations", "images", "sources", "settings")]
+    parts += [summary["metrics"]["nss"], summary["results"][0]]
+    parts += [summary["results"][0]["difference"]["brightness"]]
+    for key in {key for part in parts for key in part}:
+        assert f"`{key}`" in text, key
+    for finding in Finding:
+        assert f"`{finding}`" in text, finding
+    for column in result.per_source_frame().columns:
+        assert ":" in column or f"`{column}`" in text, column
+
+
+def test_public_names_are_on_the_page_of_the_api() -> None:
+    shown = set(re.findall(r"^::: attnxai\.(\w+)$", page("api.md"), re.MULTILINE))
+    assert shown == set(attnxai.__all__) - {"__version__"}
+
+
+# --- links and examples ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WITH_LINKS, ids=names_of)
+def test_relative_links_lead_somewhere(path) -> None:
+    for either in _LINK.findall(without_code(path.read_text(encoding="utf-8"))):
+        target, _, anchor = (either[0] or either[1]).partition("#")
+        if target.startswith(("http:", "https:", "mailto:")):
+            continue
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{names_of(path)} links to {target}"
+        if path.is_relative_to(DOCS):
+            assert file.is_relative_to(DOCS), f"{names_of(path)} links out of the documentation"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {
+                re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+                for heading in headings
+            }
+            assert anchor in slugs, f"{names_of(path)} links to {target}#{anchor}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("nav:")[1]
+    listed = re.findall(r"[\w/]+\.md", navigation)
+    assert sorted(listed) == sorted(p.relative_to(DOCS).as_posix() for p in PAGES)
+
+
+@pytest.mark.parametrize("path", WITH_LINKS, ids=names_of)
+def test_examples_in_python_are_python(path) -> None:
+    for example in blocks(path.read_text(encoding="utf-8"), "python"):
+        compile(example, names_of(path), "exec")
+
+
+def test_the_example_of_the_first_page_runs() -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    read, explain = blocks(page("index.md"), "python")
+    assert len(explain.splitlines()) == 3
+    known: dict[str, Any] = {}
+    exec(compile(read, "index.md", "exec"), known)  # noqa: S102
+    assert len(known["images"]) == len(known["annotations"].sources) == 40
+    # five of each class are enough to see that the lines fit together
+    few = [s for s in known["images"].sources if int(s[-2:]) <= 5]
+    known["images"] = known["images"].select(few)
+    known["annotations"] = known["annotations"].select(few)
+    try:
+        exec(compile(explain, "index.md", "exec"), known)  # noqa: S102
+        assert known["result"].sources == tuple(sorted(few))
+        assert np.isfinite(known["result"].values).any()
+        assert plt.get_fignums()
+    finally:
+        plt.close("all")

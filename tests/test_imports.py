@@ -1,0 +1,95 @@
+"""Imports point one way, and importing the package is light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import attnxai
+
+PACKAGE = Path(attnxai.__file__).parent
+# a room may import from rooms further left only; rooms of one step do not see each other
+ORDER = {
+    "errors": 0,
+    "data": 1,
+    "annotations": 2,
+    "models": 3,
+    "training": 4,
+    "explanations": 4,
+    "alignment": 5,
+    "agreement": 6,
+    "audit": 7,
+    "study": 8,
+    "report": 9,
+    "cli": 10,
+}
+TORCH_ROOMS = {"models", "training", "explanations", "audit", "study"}
+
+
+def modules():
+    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem == "errors")
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_names(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_left(path):
+    room = room_of(path)
+    for name in imported_names(path):
+        parts = name.split(".")
+        if parts[0] == "attnxai" and len(parts) > 1:
+            other = parts[1]
+            assert other == room or ORDER[other] < ORDER[room], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_torch_stays_in_its_rooms(path):
+    if room_of(path) not in TORCH_ROOMS | {"cli"}:
+        heavy = {"torch", "e2cnn", "captum"}
+        assert not heavy & {name.split(".")[0] for name in imported_names(path)}
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, attnxai, attnxai.cli.main; "
+        "print([m for m in ('torch', 'captum', 'e2cnn', 'matplotlib', 'pandas', 'astropy', 'scipy') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_statistics_need_no_torch():
+    code = (
+        "import sys, attnxai.agreement.comparison, attnxai.report.document; "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_public_names_exist():
+    for name in attnxai.__all__:
+        assert getattr(attnxai, name) is not None
+    assert set(attnxai.__all__) == set(dir(attnxai))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = attnxai.nonsense
