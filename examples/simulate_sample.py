@@ -1,6 +1,7 @@
 """Make the annotated sample of simulated radio galaxies that ships in reference_annotations/.
 
-Run it again to get the same files, byte for byte:
+Run it again to get the same table and the same FITS files, byte for byte once unpacked (how tightly gzip
+packs depends on its version):
 
     python examples/simulate_sample.py reference_annotations
 

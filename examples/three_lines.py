@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attnxai
 
-annotations = attnxai.read_annotations("expert.csv")
-images = attnxai.read_images(annotations.image_files().values())
+marks = attnxai.read_annotations("expert.csv")
+images = attnxai.read_images(marks.image_files().values())
 maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
-result = attnxai.compare(maps, annotations, images)
+result = attnxai.compare(maps, marks, images)
 print(result.summary())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.sample import resolve_annotations
@@ -54,6 +56,7 @@ def read_inputs(
     match_radius_arcsec: float = 30.0,
     fill_blank: bool = False,
     prepared: bool | None = None,
+    pixel_scale_arcsec: float | None = None,
 ) -> Inputs:
     """Read annotations and the images of the sources that they are of.
 
@@ -67,7 +70,7 @@ def read_inputs(
         Where MiraBest lies.
     min_components, match_radius_arcsec
         For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
-    fill_blank, prepared
+    fill_blank, prepared, pixel_scale_arcsec
         See :func:`attnxai.data.images.read_image`.
 
     Returns
@@ -80,7 +83,12 @@ def read_inputs(
         Saying what is missing or does not fit.
     """
     resolve_annotations(annotations)  # a wrong name should not wait for a million images
-    available = _read_available(images, data_dir, fill_blank, prepared, annotations)
+    reading: dict[str, Any] = {
+        "fill_blank": fill_blank,
+        "prepared": prepared,
+        "pixel_scale_arcsec": pixel_scale_arcsec,
+    }
+    available = _read_available(images, data_dir, annotations, reading)
     marked = read_annotations(
         annotations,
         available,
@@ -98,11 +106,7 @@ def read_inputs(
             )
         available = SourceSet(
             collect_images(
-                (
-                    lambda source=source: read_image(
-                        files[source], source=source, fill_blank=fill_blank, prepared=prepared
-                    )
-                )
+                functools.partial(read_image, files[source], source=source, **reading)
                 for source in marked.sources
             ),
             origin=str(Path(marked.path).parent),
@@ -123,9 +127,8 @@ def read_inputs(
 def _read_available(
     images: str | Path | None,
     data_dir: str | Path | None,
-    fill_blank: bool,
-    prepared: bool | None,
     annotations: str | Path,
+    reading: dict[str, Any],
 ) -> SourceSet | None:
     """All images that could be needed, or None when the table names them."""
     catalogue = is_catalogue(annotations)
@@ -142,7 +145,7 @@ def _read_available(
     if not root.exists():
         raise ImageError(f"--images {str(images)!r} is neither a file nor a folder, nor 'mirabest'")
     if catalogue or not root.is_dir():
-        return read_images(root, fill_blank=fill_blank, prepared=prepared)
+        return read_images(root, **reading)
     # of a folder only what is annotated: a survey's folder may hold a million others
     marked = read_annotations(annotations)
     found = sorted(
@@ -155,7 +158,7 @@ def _read_available(
     _check_any_overlap(marked, [source_id(file) for file in found], str(root))
     wanted = set(marked.sources)
     files = [file for file in found if source_id(file) in wanted]
-    chosen = read_images(files, fill_blank=fill_blank, prepared=prepared)
+    chosen = read_images(files, **reading)
     return SourceSet(chosen, origin=str(root))
 
 

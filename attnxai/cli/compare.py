@@ -70,6 +70,10 @@ def compare(
         bool,
         typer.Option("--fill-blank", help="Leave NaN pixels out instead of refusing the image."),
     ] = False,
+    pixel_scale_arcsec: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Side of a pixel of images that do not state it (PNG, NPY)."),
+    ] = None,
     prepared: Annotated[
         bool | None,
         typer.Option(
@@ -119,6 +123,7 @@ def compare(
             match_radius_arcsec=match_radius_arcsec,
             fill_blank=fill_blank,
             prepared=prepared,
+            pixel_scale_arcsec=pixel_scale_arcsec,
         )
         check_overlap(inputs.annotations, inputs.images.sources)
     with progress_bar() as bar:

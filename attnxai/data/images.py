@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
 import hashlib
 import io
@@ -197,6 +198,7 @@ def read_image(
     class_name: str | None = None,
     fill_blank: bool = False,
     prepared: bool | None = None,
+    pixel_scale_arcsec: float | None = None,
 ) -> SourceImage:
     """Read one FITS (also gzipped), PNG or NPY file.
 
@@ -213,6 +215,8 @@ def read_image(
     prepared : bool, optional
         Whether pixel values have been clipped and scaled already. Left out, 8-bit files have and all
         others have not.
+    pixel_scale_arcsec : float, optional
+        Side of a pixel, for files that do not state it; a FITS file's own coordinates win.
 
     Returns
     -------
@@ -251,6 +255,8 @@ def read_image(
     if grid is None:
         row_zero = RowZero.TOP if name.endswith(".png") else RowZero.BOTTOM
         grid = PixelGrid(shape=values.shape, row_zero=row_zero)
+    if grid.pixel_scale_arcsec is None and pixel_scale_arcsec is not None:
+        grid = dataclasses.replace(grid, pixel_scale_arcsec=pixel_scale_arcsec)
     footprint = None
     blank = ~np.isfinite(values)
     if fill_blank and blank.any() and not blank.all():
@@ -336,6 +342,7 @@ def read_images(
     *,
     fill_blank: bool = False,
     prepared: bool | None = None,
+    pixel_scale_arcsec: float | None = None,
 ) -> SourceSet:
     """Read image files, or all images of a folder.
 
@@ -343,7 +350,7 @@ def read_images(
     ----------
     paths : path or iterable of paths
         Files, or one folder whose images are read in the order of their names.
-    fill_blank, prepared
+    fill_blank, prepared, pixel_scale_arcsec
         As in :func:`read_image`.
 
     Returns
@@ -374,7 +381,13 @@ def read_images(
     else:
         files = [Path(path) for path in paths]
     images = collect_images(
-        (lambda file=file: read_image(file, fill_blank=fill_blank, prepared=prepared))
+        functools.partial(
+            read_image,
+            file,
+            fill_blank=fill_blank,
+            prepared=prepared,
+            pixel_scale_arcsec=pixel_scale_arcsec,
+        )
         for file in files
     )
     return SourceSet(images, origin=origin)

@@ -113,7 +113,8 @@ def attention_maps(
     if n_assumed:
         assume(
             f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
-            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel"
+            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
+            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
         )
     brightness = np.stack([view.brightness for view in views])
     inputs = torch.from_numpy(model.preprocessing.standardise(brightness))[:, None]

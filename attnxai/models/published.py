@@ -122,8 +122,10 @@ def _specification(
         size = int(bases["1a"].shape[1])
         kernel_size = round(bases["1a"].shape[3] ** 0.5)
         group = f"D{size // 2}" if dihedral else f"C{size}"
-        fields = tuple(int(content[f"attention{i}.theta.weight"].shape[1]) for i in (3, 2, 1))
-        fields = (*fields, int(content["attention1.phi.weight"].shape[1]))
+        fields = tuple(
+            int(content[f"bnorm{block}a.batch_norm_[{size}].weight"].shape[0])
+            for block in (1, 2, 3, 4)
+        )
     else:
         fields = tuple(int(content[f"conv{block}a.weight"].shape[0]) for block in (1, 2, 3, 4))
         kernel_size = int(content["conv1a.weight"].shape[2])
@@ -160,6 +162,8 @@ def _aggregation(
     content: Mapping[str, torch.Tensor], fields: tuple[int, ...], n_gates: int, n_classes: int
 ) -> Aggregation:
     if "classifier.weight" not in content:
+        if "classifier.bias" in content:
+            raise KeyError("classifier.weight")
         return Aggregation.MEAN
     width = int(content["classifier.weight"].shape[1])
     if width == n_gates * n_classes:

@@ -19,7 +19,6 @@ from attnxai.errors import OptionError
 from attnxai.explanations.stack import Exposure
 from attnxai.report.figures import (
     FigureText,
-    SourcePanel,
     draw_agreement,
     draw_all_metrics,
     draw_classes,
@@ -28,6 +27,7 @@ from attnxai.report.figures import (
     shown_explanation,
 )
 from attnxai.report.methods import methods_paragraph
+from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import data_url, source_svg
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.plots import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, plot_agreement
 from attnxai.agreement.results import ALL
-from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, outline
+from attnxai.report.sky_view import SkyView
+from attnxai.report.source_panel import SourcePanel
 from attnxai.report.style import (
     ANNOTATOR_COLOURS,
     CLASS_COLOURS,
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
     LABEL_STYLES,
-    MAP_COLOURS,
     MM,
     TWO_COLUMNS,
     colours_of,
@@ -329,183 +329,6 @@ def _legend(figure: Any, annotators: Sequence[str], labels: Sequence[str]) -> No
     legend.set_frame_on(True)
     for text in legend.get_texts():
         text.set_color("white")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SourcePanel:
-    """Everything needed to show one source."""
-
-    view: SkyView
-    brightness: np.ndarray
-    attention: np.ndarray
-    valid: np.ndarray
-    outlines: Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]
-    pixel_scale_arcsec: float
-    beam_arcsec: tuple[float, float, float] | None
-
-    @classmethod
-    def of(
-        cls,
-        source: str,
-        explanation: str,
-        pairs: AlignedPairs,
-        maps: MapStack,
-        annotations: AnnotationSet,
-        images: SourceSet,
-    ) -> SourcePanel:
-        """Collect what is known of a source, in display coordinates."""
-        position = pairs.sources.index(source)
-        image = images[source]
-        transform = maps.field[maps.sources.index(source)]
-        view = SkyView.of(image.grid, maps.field_shape)
-        outlines: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
-        for annotator in annotations.annotators:
-            marks = outlines.setdefault(annotator, [])
-            for annotation in annotations.of(source, annotator):
-                for region in annotation.shape.to_pixel_regions(image.grid, source=source):
-                    x, y, closed = outline(region, transform)
-                    marks.append((str(annotation.label), *view.points(x, y), closed))
-        return cls(
-            view=view,
-            brightness=pairs.brightness[position],
-            attention=pairs.explanations[explanation][position],
-            valid=pairs.valid[position],
-            outlines=outlines,
-            pixel_scale_arcsec=pairs.pixel_scale_arcsec,
-            beam_arcsec=image.beam_arcsec,
-        )
-
-    def _extent_arcsec(self) -> tuple[float, ...]:
-        return tuple(edge * self.pixel_scale_arcsec for edge in self.view.extent())
-
-    def draw_image(self, ax: Any, *, left: bool) -> None:
-        """Draw image, contours, marks, scale bar, beam and directions."""
-        extent = self._extent_arcsec()
-        scale = self.pixel_scale_arcsec
-        ax.imshow(
-            asinh_stretch(self.view.array(self.brightness)),
-            cmap="gray",
-            origin="lower",
-            extent=extent,
-            vmin=0,
-            vmax=1,
-        )
-        levels = contour_levels(self.attention, self.valid, CONTOUR_QUANTILES)
-        if levels.size:
-            shown = np.where(self.valid, self.attention, np.nan)
-            ax.contour(
-                self.view.array(shown),
-                levels=levels,
-                colors=CONTOUR_COLOUR,
-                linewidths=0.8,
-                origin="lower",
-                extent=extent,
-            )
-        colours = colours_of(list(self.outlines), ANNOTATOR_COLOURS)
-        for annotator, marks in self.outlines.items():
-            for label, x, y, closed in marks:
-                marker, line = LABEL_STYLES[label]
-                style = {"color": colours[annotator], "ms": 5, "mew": 1.0, "lw": 0.9}
-                if len(x) == 1:
-                    ax.plot(x * scale, y * scale, marker=marker, ls="", **style)
-                else:
-                    ends = slice(None) if not closed else np.r_[0 : len(x), 0]
-                    ax.plot(x[ends] * scale, y[ends] * scale, ls=line, **style)
-        radius = self.radius_of_interest()
-        self._finish(ax, left=left, radius=radius)
-        self._draw_furniture(ax, radius)
-
-    def radius_of_interest(self) -> float:
-        """Half the side, in arcsec, of a square that holds all marks and the strongest attention."""
-        reach = [20.0]
-        scale = self.pixel_scale_arcsec
-        for marks in self.outlines.values():
-            for _label, x, y, _closed in marks:
-                reach += [
-                    1.25 * scale * float(np.abs(x).max()),
-                    1.25 * scale * float(np.abs(y).max()),
-                ]
-        inside = self.attention[self.valid]
-        strongest = self.valid & (self.attention >= np.quantile(inside, CONTOUR_QUANTILES[1]))
-        rows, columns = np.nonzero(strongest)
-        middle_row, middle_column = (np.array(self.valid.shape) - 1) / 2
-        reach.append(1.1 * scale * float(np.abs(rows - middle_row).max()))
-        reach.append(1.1 * scale * float(np.abs(columns - middle_column).max()))
-        return min(max(reach), self._extent_arcsec()[1])
-
-    def _draw_furniture(self, ax: Any, radius: float) -> None:
-        left, right, bottom, top = -radius, radius, -radius, radius
-        width = 2 * radius
-        bar = max(step for step in (5, 10, 20, 30, 60, 120, 300, 600) if step < 0.35 * width)
-        x0, y0 = left + 0.06 * width, bottom + 0.06 * (top - bottom)
-        ax.plot([x0, x0 + bar], [y0, y0], color="white", lw=1.6, solid_capstyle="butt")
-        ax.text(
-            x0 + bar / 2, y0 + 0.015 * width, f"{bar}″", color="white", ha="center", va="bottom"
-        )
-        if self.beam_arcsec is not None:
-            from matplotlib.patches import Ellipse
-
-            major, minor, angle = self.beam_arcsec
-            ax.add_patch(
-                Ellipse(
-                    (right - 0.08 * width, y0 + minor / 2),
-                    minor,
-                    major,
-                    angle=angle,
-                    facecolor="none",
-                    edgecolor="white",
-                    lw=0.8,
-                )
-            )
-        if self.view.north is not None and self.view.east is not None:
-            origin = np.array([right - 0.1 * width, top - 0.24 * width])
-            for name, direction in (("N", self.view.north), ("E", self.view.east)):
-                tip = origin + 0.12 * width * direction
-                ax.annotate(
-                    "",
-                    tip,
-                    origin,
-                    arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 0.8},
-                )
-                at = origin + 0.17 * width * direction
-                ax.text(*at, name, color="white", ha="center", va="center", fontsize=7)
-
-    def draw_map(self, ax: Any, *, limits: tuple[float, float], left: bool) -> Any:
-        """Draw the whole attention map and a frame around what the image shows; gives the picture."""
-        low, high = limits
-        colours = MAP_COLOURS
-        if low < 0:
-            high = max(abs(low), abs(high))
-            low, colours = -high, "RdBu_r"
-        drawn = ax.imshow(
-            self.view.array(np.where(self.valid, self.attention, np.nan)),
-            cmap=colours,
-            origin="lower",
-            extent=self._extent_arcsec(),
-            vmin=low,
-            vmax=high,
-        )
-        radius = self.radius_of_interest()
-        frame = radius * np.array([[-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]])
-        ax.plot(*frame, color="white", lw=0.6, ls=":")
-        self._finish(ax, left=left, radius=self._extent_arcsec()[1])
-        return drawn
-
-    def _finish(self, ax: Any, *, left: bool, radius: float) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-        ax.set_xlim(-radius, radius)
-        ax.set_ylim(-radius, radius)
-        ax.set_aspect("equal")
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 6, 10]))
-        if self.view.known:
-            # east is left: offsets in right ascension grow to the left
-            ax.xaxis.set_major_formatter(
-                FuncFormatter(lambda value, _: f"{0.0 - value:g}".replace("-", "\u2212"))
-            )
-        if left:
-            ax.set_ylabel("arcsec")
 
 
 def shown_explanation(result: AgreementResult) -> str:

@@ -17,7 +17,7 @@ from attnxai.report.style import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.report.figures import SourcePanel
+    from attnxai.report.source_panel import SourcePanel
 
 
 def source_svg(panel: SourcePanel, *, title: str) -> str:
