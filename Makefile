@@ -15,7 +15,7 @@ compare: $(VENV)/.installed
 	$(BIN)/attnxai compare --model d8.pt --annotations expert.csv --output $(REPORT) --overwrite
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

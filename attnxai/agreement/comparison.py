@@ -16,7 +16,14 @@ from attnxai.agreement.intervals import (
     bootstrap_counts,
     mean_interval,
 )
-from attnxai.agreement.metrics import METRICS, TargetKind, agreement_matrices, reason_undefined
+from attnxai.agreement.metrics import (
+    METRICS,
+    TargetKind,
+    agreement_matrices,
+    chance_values,
+    own_values,
+    reason_undefined,
+)
 from attnxai.agreement.nulls import NullDraws, NullTest, SourcePermutation, run_null_test
 from attnxai.agreement.results import (
     ALL,
@@ -165,25 +172,40 @@ def compare_pairs(
     maps = np.stack([_of(pairs, name)[order] for name in names])
     valid = pairs.valid[order]
     present = pairs.present[:, order]
-    matrices = []
+    common = np.asarray(valid.all(axis=0))
+    matrices, own, chance = [], [], []
     for index, metric_name in enumerate(settings.metrics):
         metric = METRICS[metric_name]
-        targets = pairs.density if metric.target is TargetKind.DENSITY else pairs.mask
-        matrix = agreement_matrices(metric, maps, targets[:, order], valid)
+        targets = (pairs.density if metric.target is TargetKind.DENSITY else pairs.mask)[:, order]
+        matrix = agreement_matrices(metric, maps, targets, common)
         # what an annotator did not mark is missing, not an empty annotation
         matrix[:, ~present[:, None, :].repeat(matrix.shape[2], axis=1)] = np.nan
-        matrices.append(matrix)
+        matrices.append(mean_over_annotators(matrix.transpose(1, 0, 2, 3)))
+        if (valid == common).all():
+            own.append(np.diagonal(matrix, axis1=2, axis2=3))
+        else:
+            values = own_values(metric, maps, targets, valid)
+            values[:, ~present] = np.nan
+            own.append(values)
+        chance.append(chance_values(metric, pairs.mask[:, order], valid))
         if on_step is not None:
             on_step(index + 1, len(settings.metrics))
-    own = np.stack([np.diagonal(m, axis1=2, axis2=3) for m in matrices])
-    undefined = _undefined_values(pairs, order, names, settings.metrics, own, maps, valid, present)
+    all_values = np.stack(own)
+    undefined = _undefined_values(
+        pairs, order, names, settings.metrics, all_values, maps, valid, present
+    )
     exposure = tuple(str(pairs.exposure[i]) for i in order)
     classes = tuple(pairs.classes[i] for i in order)
     result = _Comparison(
         settings=settings,
         names=names,
         n_maps=len(pairs.explanations),
-        matrices=[mean_over_annotators(m.transpose(1, 0, 2, 3)) for m in matrices],
+        matrices=matrices,
+        own=[mean_over_annotators(values.transpose(1, 0, 2)) for values in own],
+        above=[
+            mean_over_annotators((values - level).transpose(1, 0, 2))
+            for values, level in zip(own, chance, strict=True)
+        ],
         exposure=exposure,
         classes=classes,
         weights=pairs.source_weights[order],
@@ -201,7 +223,7 @@ def compare_pairs(
         explanations=tuple(pairs.explanations),
         baselines=tuple(pairs.baselines),
         metrics=settings.metrics,
-        values=own,
+        values=all_values,
         undefined=tuple(undefined),
         verdict_group=verdict_group,
         settings={
@@ -211,8 +233,19 @@ def compare_pairs(
             "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
         },
-        notes=pairs.notes,
+        notes=(*pairs.notes, *_footprint_notes(valid, common)),
     )
+
+
+def _footprint_notes(valid: NDArray[np.bool_], common: NDArray[np.bool_]) -> list[str]:
+    n_own = int((valid != common).any(axis=(1, 2)).sum())
+    if not n_own:
+        return []
+    note = (
+        f"Footprints differ between sources: exchanged sources are compared over the {common.sum()} "
+        f"pixels that are valid for all, of up to {valid.sum(axis=(1, 2)).max()}."
+    )
+    return [note]
 
 
 def _of(pairs: AlignedPairs, name: str) -> NDArray[np.float64]:
@@ -264,6 +297,8 @@ class _Comparison:
     names: Sequence[str]
     n_maps: int
     matrices: list[NDArray[np.float64]]
+    own: list[NDArray[np.float64]]
+    above: list[NDArray[np.float64]]
     exposure: Sequence[str]
     classes: Sequence[str | None]
     weights: NDArray[np.float64]
@@ -310,9 +345,7 @@ class _Comparison:
         known_classes = {self.classes[i] for i in members}
         estimates = []
         for m, metric in enumerate(settings.metrics):
-            own = {
-                name: np.diagonal(self.matrices[m][e])[members] for e, name in enumerate(self.names)
-            }
+            own = {name: self.own[m][e][members] for e, name in enumerate(self.names)}
 
             def interval(
                 values: NDArray[np.float64],
@@ -326,7 +359,8 @@ class _Comparison:
             baselines = self.names[self.n_maps :]
             for e, name in enumerate(self.names):
                 is_baseline = e >= self.n_maps
-                usable = _jointly_defined(self.matrices[m][e], members)
+                counted = members[self.weights[members] > 0]
+                usable = _jointly_defined(self.matrices[m][e], counted)
                 reason = _why_not_tested(name, usable)
                 pooled = within = None
                 if not reason:
@@ -341,6 +375,7 @@ class _Comparison:
                         group=group,
                         class_name=class_name,
                         interval=interval(own[name]),
+                        above_chance=interval(self.above[m][e][members]),
                         n_undefined=int((~np.isfinite(own[name])).sum()),
                         pooled=pooled,
                         within_class=within,
@@ -360,7 +395,10 @@ def _why_not_tested(name: str, usable: NDArray[np.intp]) -> str:
             "these is no test of it"
         )
     if usable.size < 2:
-        return "fewer than two sources have a defined value with every partner"
+        return (
+            "fewer than two sources have a defined value with every partner, over the pixels that are "
+            "valid for all"
+        )
     return ""
 
 
@@ -436,8 +474,8 @@ def _warn(
     smallest = min((test.smallest_p for test in tests if test), default=None)
     if smallest is None:
         warnings.warn(
-            f"{n} {verdict_group} sources are too few to exchange annotations between sources: "
-            "nothing can be concluded about agreement in the source at hand",
+            f"nothing can be concluded about agreement in the source at hand over {n} {verdict_group} "
+            f"sources: {main[0].not_tested}",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -125,7 +125,9 @@ def _bca_quantiles(
     """Quantiles of the resampled means at which a BCa interval ends."""
     from scipy.special import ndtr, ndtri
 
-    below = np.count_nonzero(means < estimate) + 0.5 * np.count_nonzero(means == estimate)
+    tie = 1e-12 * max(abs(estimate), float(np.abs(values).max()))
+    equal = np.abs(means - estimate) <= tie
+    below = np.count_nonzero((means < estimate) & ~equal) + 0.5 * np.count_nonzero(equal)
     share = below / len(means)
     if not 0.0 < share < 1.0:
         return quantiles

@@ -49,7 +49,7 @@ class Metric:
     target : TargetKind
         Whether targets are densities or masks.
     chance : float or None
-        Value without agreement, when it does not depend on the annotation.
+        Value without agreement; None where it is the share of pixels that is marked.
     signed_maps : bool
         Whether maps with negative values are accepted.
     meaning : str
@@ -123,11 +123,13 @@ def agreement_matrices(
     metric: Metric,
     maps: NDArray[np.float64],
     targets: NDArray[np.floating] | NDArray[np.bool_],
-    valid: NDArray[np.bool_],
+    where: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Metric of every map of every source with every target of every source.
 
-    Values are taken over the pixels valid for both sources.
+    All pairs are compared over the same pixels: if each pair had its own, the pairs that belong
+    together would differ from the others in what they are compared over, and a permutation test would
+    find that.
 
     Parameters
     ----------
@@ -137,8 +139,8 @@ def agreement_matrices(
         On one common field.
     targets : ndarray, shape (n_annotators, n_sources, rows, columns)
         On the same field.
-    valid : ndarray of bool, shape (n_sources, rows, columns)
-        Pixels that count for each source.
+    where : ndarray of bool, shape (rows, columns)
+        Pixels that count.
 
     Returns
     -------
@@ -147,24 +149,55 @@ def agreement_matrices(
     """
     n_explanations, n = maps.shape[:2]
     n_annotators = len(targets)
-    flat_maps = maps.reshape(n_explanations, n, -1)
-    flat_targets = targets.reshape(n_annotators, n, -1)
-    footprints, member_of = np.unique(valid.reshape(n, -1), axis=0, return_inverse=True)
-    member_of = member_of.reshape(-1)
-    result = np.full((n_explanations, n_annotators, n, n), np.nan)
-    for i, footprint in enumerate(footprints):
-        rows = np.flatnonzero(member_of == i)
-        for j, other in enumerate(footprints):
-            columns = np.flatnonzero(member_of == j)
-            common = np.flatnonzero(footprint & other)
-            if common.size == 0:
-                continue
-            values = metric.pairwise(
-                flat_maps[:, rows][:, :, common].reshape(-1, common.size),
-                flat_targets[:, columns][:, :, common].reshape(-1, common.size).astype(np.float64),
-            ).reshape(n_explanations, rows.size, n_annotators, columns.size)
-            result[:, :, rows[:, None], columns] = values.transpose(0, 2, 1, 3)
-    return result
+    if not where.any():
+        return np.full((n_explanations, n_annotators, n, n), np.nan)
+    values = metric.pairwise(
+        maps[:, :, where].reshape(n_explanations * n, -1),
+        targets[:, :, where].reshape(n_annotators * n, -1).astype(np.float64),
+    )
+    return values.reshape(n_explanations, n, n_annotators, n).transpose(0, 2, 1, 3)
+
+
+def own_values(
+    metric: Metric,
+    maps: NDArray[np.float64],
+    targets: NDArray[np.floating] | NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Metric of every source's maps with its own targets, over the source's own valid pixels.
+
+    Parameters
+    ----------
+    metric, maps, targets
+        As in :func:`agreement_matrices`.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count for each source.
+
+    Returns
+    -------
+    ndarray, shape (n_explanations, n_annotators, n_sources)
+    """
+    values = np.full((len(maps), len(targets), len(valid)), np.nan)
+    for source, where in enumerate(valid):
+        if where.any():
+            values[:, :, source] = metric.pairwise(
+                maps[:, source, where], targets[:, source, where].astype(np.float64)
+            )
+    return values
+
+
+def chance_values(
+    metric: Metric, targets: NDArray[np.bool_], valid: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Value without agreement for every annotator and source, shape (n_annotators, n_sources).
+
+    For relevance accuracies it is the share of the valid pixels that is marked.
+    """
+    shape = targets.shape[:2]
+    if metric.chance is not None:
+        return np.full(shape, metric.chance)
+    n_valid = np.maximum(valid.sum(axis=(1, 2)), 1)
+    return np.asarray((targets & valid).sum(axis=(2, 3)) / n_valid)
 
 
 def reason_undefined(

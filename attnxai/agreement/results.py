@@ -36,6 +36,8 @@ class Estimate:
         Class of these sources, or ``all``.
     interval : Interval
         Mean over sources with its interval.
+    above_chance : Interval
+        The same mean above the value without agreement.
     n_undefined : int
         Sources left out because the metric has no value for them.
     pooled, within_class : NullTest or None
@@ -52,6 +54,7 @@ class Estimate:
     group: str
     class_name: str
     interval: Interval
+    above_chance: Interval
     n_undefined: int
     pooled: NullTest | None = None
     within_class: NullTest | None = None
@@ -71,6 +74,9 @@ class Estimate:
             "value": _or_none(self.interval.value),
             "ci_low": _or_none(self.interval.low),
             "ci_high": _or_none(self.interval.high),
+            "above_chance": _or_none(self.above_chance.value),
+            "above_chance_ci_low": _or_none(self.above_chance.low),
+            "above_chance_ci_high": _or_none(self.above_chance.high),
         }
         for name, test in (("pooled", self.pooled), ("within_class", self.within_class)):
             low, high = test.range() if test is not None else (None, None)

@@ -11,7 +11,6 @@ import numpy as np
 from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_mask
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.annotations.shapes import Label
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
 from attnxai.explanations.stack import Exposure, MapStack
 
@@ -104,7 +103,6 @@ def align(
     images: Sequence[SourceImage],
     *,
     fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC,
-    labels: Sequence[Label] | None = None,
     use_source_weights: bool = False,
 ) -> AlignedPairs:
     """Bring maps, annotations and baselines of the same sources to the field of the maps.
@@ -119,15 +117,13 @@ def align(
         The images of the sources, which place sky positions and give classes.
     fwhm_arcsec : float
         Width of points and lines.
-    labels : sequence of Label, optional
-        Marks to use; all when left out.
     use_source_weights : bool
         Weigh sources by the weights that the annotations state, such as a consensus level.
 
     Returns
     -------
     AlignedPairs
-        Sources in the order of the maps; those that nobody marked are left out and noted.
+        Sources in the order of their ids; those that nobody marked are left out and noted.
 
     Raises
     ------
@@ -137,30 +133,22 @@ def align(
     if not 0 < fwhm_arcsec < np.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     by_id = {image.source: image for image in images}
-    wanted = set(labels) if labels is not None else set(Label)
-    used = [a for a in annotations.annotations if a.label in wanted]
-    if not used:
-        raise AlignmentError(
-            f"no annotation has one of the labels {', '.join(sorted(wanted))}; the labels in use are "
-            f"{', '.join(sorted({a.label for a in annotations.annotations}))}"
-        )
+    used = annotations.annotations
     marked = {a.source for a in used}
-    positions = [i for i, source in enumerate(maps.sources) if source in marked]
+    # in the order of their ids, so that sums do not depend on the order of files
+    positions = sorted(
+        (i for i, source in enumerate(maps.sources) if source in marked),
+        key=lambda i: maps.sources[i],
+    )
     check_overlap(annotations, maps.sources)
-    if not positions:
-        raise AlignmentError("none of the sources with maps has an annotation with these labels")
     sources = tuple(maps.sources[i] for i in positions)
     notes: list[str] = []
     n_without = len(maps.sources) - len(sources)
     if n_without:
         notes.append(f"{n_without} sources have a map but no annotation; they are left out.")
-    if labels is not None:
-        notes.append(
-            f"Only marks labelled {', '.join(sorted(wanted))} are used: {len(used)} of "
-            f"{len(annotations)}."
-        )
+    annotators = annotations.annotators
     density, mask, present, n_outside = _rasterise_all(
-        maps, positions, annotations.annotators, used, by_id, fwhm_arcsec
+        maps, positions, annotators, used, by_id, fwhm_arcsec
     )
     if n_outside:
         notes.append(
@@ -186,6 +174,11 @@ def align(
                 f"them, such as {missing[0]}"
             )
         weights = np.array([annotations.source_weights[s] for s in sources])
+        if not weights.any():
+            raise AnnotationError("sources cannot be weighted: all their weights are 0")
+        n_weightless = int((weights == 0).sum())
+        if n_weightless:
+            notes.append(f"{n_weightless} sources have weight 0 and do not count.")
     predicted = maps.predicted_classes()
     return AlignedPairs(
         model_name=maps.model_name,
@@ -194,7 +187,7 @@ def align(
         exposure=tuple(maps.exposure[i] for i in positions),
         explanations=explanations,
         baselines=baselines,
-        annotators=annotations.annotators,
+        annotators=annotators,
         density=density,
         mask=mask,
         present=present,
@@ -330,22 +323,9 @@ def mean_of_others(
     counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
     per_source = density.sum(axis=0, dtype=np.float64) / counts
     n = len(per_source)
-    if n < 2:
-        return np.zeros_like(per_source)
-    return np.asarray((per_source.sum(axis=0) - per_source) / (n - 1))
-
-
-def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:
-    """Labels from their names; None stands for all.
-
-    Raises
-    ------
-    OptionError
-        Naming the labels that there are.
-    """
-    if not names:
-        return None
-    unknown = [name for name in names if name.lower() not in set(Label)]
-    if unknown:
-        raise OptionError(f"unknown label {unknown[0]!r}; labels are {', '.join(Label)}")
-    return tuple(Label(name.lower()) for name in names)
+    # sums of those before and of those after: taking each from the sum of all would leave rounding
+    # errors where the others marked nothing
+    others = np.zeros_like(per_source)
+    np.cumsum(per_source[:-1], axis=0, out=others[1:])
+    others[:-1] += np.cumsum(per_source[:0:-1], axis=0)[::-1]
+    return np.asarray(others / max(n - 1, 1))

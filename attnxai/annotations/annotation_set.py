@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attnxai.annotations.shapes import Label, Shape
-from attnxai.errors import AnnotationError
+from attnxai.errors import AnnotationError, OptionError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,3 +115,45 @@ class AnnotationSet:
         return dataclasses.replace(
             self, annotations=tuple(a for a in self.annotations if a.source in wanted)
         )
+
+    def with_labels(self, labels: Collection[Label] | None) -> AnnotationSet:
+        """Marks with these labels alone, the others counted as left out; all when None.
+
+        Raises
+        ------
+        AnnotationError
+            If no mark has one of them.
+        """
+        if labels is None:
+            return self
+        kept = tuple(a for a in self.annotations if a.label in labels)
+        names = ", ".join(sorted(set(labels)))
+        if not kept:
+            in_use = ", ".join(sorted({a.label for a in self.annotations}))
+            raise AnnotationError(
+                f"no annotation has one of the labels {names}; the labels in use are {in_use}"
+            )
+        n_lost = len({a.line for a in self.annotations}) - len({a.line for a in kept})
+        left_out = dict(self.left_out)
+        if n_lost:
+            left_out["another label than those asked for"] = n_lost
+        notice = f"Only marks labelled {names} are used: {len(kept)} of {len(self)}."
+        return dataclasses.replace(
+            self, annotations=kept, left_out=left_out, notices=(*self.notices, notice)
+        )
+
+
+def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:
+    """Labels from their names; None stands for all.
+
+    Raises
+    ------
+    OptionError
+        Naming the labels that there are.
+    """
+    if not names:
+        return None
+    unknown = [name for name in names if name.lower() not in set(Label)]
+    if unknown:
+        raise OptionError(f"unknown label {unknown[0]!r}; labels are {', '.join(Label)}")
+    return tuple(Label(name.lower()) for name in names)

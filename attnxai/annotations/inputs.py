@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.sample import resolve_annotations
+from attnxai.annotations.shapes import Label
 from attnxai.annotations.table import is_catalogue, read_annotations
 from attnxai.data.images import (
     IMAGE_ENDINGS,
@@ -52,6 +53,7 @@ def read_inputs(
     images: str | Path | None = None,
     *,
     data_dir: str | Path | None = None,
+    labels: Collection[Label] | None = None,
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
     fill_blank: bool = False,
@@ -68,6 +70,8 @@ def read_inputs(
         ``mirabest``, a folder of images, or one image; the table's ``image`` column when left out.
     data_dir : path, optional
         Where MiraBest lies.
+    labels : collection of Label, optional
+        Marks to use; all when left out.
     min_components, match_radius_arcsec
         For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
     fill_blank, prepared, pixel_scale_arcsec
@@ -94,7 +98,7 @@ def read_inputs(
         available,
         min_components=min_components,
         match_radius_arcsec=match_radius_arcsec,
-    )
+    ).with_labels(labels)
     notes: list[str] = []
     if available is None:
         files = marked.image_files()

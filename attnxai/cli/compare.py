@@ -90,7 +90,8 @@ def compare(
     with stderr.status("Starting…"):
         from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
         from attnxai.agreement.metrics import METRICS
-        from attnxai.alignment.pairs import align, check_overlap, parse_labels
+        from attnxai.alignment.pairs import align, check_overlap
+        from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
         from attnxai.explanations.gates import attention_maps
@@ -119,6 +120,7 @@ def compare(
             annotations,
             images,
             data_dir=data_dir,
+            labels=labels,
             min_components=min_components,
             match_radius_arcsec=match_radius_arcsec,
             fill_blank=fill_blank,
@@ -137,7 +139,6 @@ def compare(
             inputs.annotations,
             inputs.images,
             fwhm_arcsec=fwhm_arcsec,
-            labels=labels,
             use_source_weights=source_weights,
         )
         result = compare_pairs(

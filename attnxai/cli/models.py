@@ -77,7 +77,7 @@ def list_models() -> None:
             f"{name}.pt",
             model.spec.group,
             f"{sum(p.numel() for p in model.network.parameters()):,}",
-            f"{metrics['validation_accuracy']:.1%}",
+            f"{metrics['validation_accuracy']:.1%}" if "validation_accuracy" in metrics else "",
             f"{file.stat().st_size / 1e6:.2f} MB",
         )
     console.print(table)

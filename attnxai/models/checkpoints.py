@@ -158,7 +158,7 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
             )
     if not all(isinstance(name, str) for name in content["class_names"]):
         raise CheckpointError(f"model file {path}: its class names are not all text")
-    name = content.get("name")
+    stated = content.get("name")
     try:
         spec = ModelSpec.from_dict(content["specification"])
         preprocessing = Preprocessing.from_dict(content["preprocessing"])
@@ -167,7 +167,7 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
         network = AttentionNetwork(spec)
         load_weights(network, content["weights"])
         return AttentionModel(
-            name=name if isinstance(name, str) and name else path.stem,
+            name=stated if isinstance(stated, str) and stated else path.stem,
             spec=spec,
             network=network.eval(),
             preprocessing=preprocessing,

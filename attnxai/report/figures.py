@@ -284,7 +284,7 @@ def draw_sources(
         figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
         _legend(
             figure,
-            annotations.annotators,
+            result.annotators,
             list(dict.fromkeys(str(a.label) for a in annotations.annotations)),
         )
         save_figure(figure, folder, "sources")

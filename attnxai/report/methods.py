@@ -41,7 +41,8 @@ def methods_paragraph(content: ReportContent) -> str:
         f"({settings['n_resamples']:,} resamples). Significance was assessed by exchanging "
         f"annotations {exchanged} ({settings['n_permutations']:,} permutations, or all where there "
         "are fewer; p = (b + 1)/(B + 1) for sampled ones, one-sided), adjusted by Holm's method "
-        f"over the {len(result.explanations)} maps.{weights} Baselines were the brightness that the "
+        f"over the {len(result.explanations)} maps for {METRICS[result.metrics[0]].label}, on which "
+        f"conclusions rest, and not adjusted for the other metrics.{weights} Baselines were the brightness that the "
         "network saw, also at the resolution of its coarser layers, and the mean annotation of the "
         f"other sources. The seed was {content.provenance.seed}."
     )

@@ -53,7 +53,7 @@ class SourcePanel:
         transform = maps.field[maps.sources.index(source)]
         view = SkyView.of(image.grid, maps.field_shape)
         outlines: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
-        for annotator in annotations.annotators:
+        for annotator in pairs.annotators:
             marks = outlines.setdefault(annotator, [])
             for annotation in annotations.of(source, annotator):
                 for region in annotation.shape.to_pixel_regions(image.grid, source=source):

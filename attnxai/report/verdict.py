@@ -5,12 +5,13 @@ For each map of the model, on the sources that conclusions rest on and for the f
 1. The source permutation within class (pooled where no classes are known) decides whether the map agrees
    *in the source at hand*; its p-value is adjusted by Holm's method over the maps of the model. At 0.05 or
    below it does; above, the data do not show it, which is not the same as showing that it does not. A map
-   that passes this test while the interval of its mean includes the value of chance *follows* the source,
-   but is not said to look where people marked: a map that avoids the marks of some sources can do so. Where
+   that passes this test without the interval of its mean lying above chance *follows* the source, but is not
+   said to agree: a map that avoids the marks of some sources can do so. Chance is 0 or 1/2, or for relevance
+   accuracies the share of pixels that is marked. Where
    even the smallest p-value that could come out, adjusted for the number of maps, is above 0.05, nothing
    can be concluded.
-2. The interval of the difference to the best brightness baseline, and to the centre bias, decides whether
-   the map agrees better, worse, or neither can be said.
+2. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
+   the map agrees better (than all of them), worse (than any of them), or neither can be said.
 
 Nothing is said that is stronger than the test behind it.
 """
@@ -182,8 +183,8 @@ def _statement(
             lead=f"{name} follows the source at hand, but is not shown to look at {marked}.",
             details=(
                 f"{against}. Agreement with the own source is larger than with others, yet over all "
-                f"sources it is not above chance ({METRICS[estimate.metric].chance:g}).{by_class} "
-                f"{baselines}"
+                f"sources it is not shown to be above chance (by "
+                f"{_with_interval(estimate.above_chance)}).{by_class} {baselines}"
             ).strip(),
             p_adjusted=p_adjusted,
         )
@@ -197,7 +198,7 @@ def _statement(
         )
     pooled = estimate.pooled
     shared = ""
-    if within and pooled is not None and pooled.p_value <= LEVEL:
+    if within and test.p_value > LEVEL and pooled is not None and pooled.p_value <= LEVEL:
         shared = (
             f" Exchanged between any sources the mean is {format_number(pooled.mean, 2)} (p = "
             f"{format_p(pooled.p_value)}, not adjusted): what agreement there is may be what sources of "
@@ -213,10 +214,8 @@ def _statement(
 
 
 def _above_chance(estimate: Estimate) -> bool:
-    """Whether the mean lies above chance by its interval; true where a metric has no such value."""
-    chance = METRICS[estimate.metric].chance
-    interval = estimate.interval
-    return chance is None or not interval.known or interval.low > chance
+    """Whether the mean lies above chance by its interval."""
+    return estimate.above_chance.known and estimate.above_chance.low > 0
 
 
 def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
@@ -246,40 +245,63 @@ def name_of_map(explanation: str) -> str:
 
 def best_brightness(result: AgreementResult, metric: str) -> str:
     """The brightness baseline, of all resolutions, that agrees best."""
-    names = [name for name in result.baselines if name.startswith(BRIGHTNESS)]
+    names = _brightness_names(result)
     values = [result.estimate(name, metric).interval.value for name in names]
     return names[int(np.nanargmax(values))] if np.isfinite(values).any() else names[0]
 
 
+def _brightness_names(result: AgreementResult) -> list[str]:
+    return [name for name in result.baselines if name.startswith(BRIGHTNESS)]
+
+
+class _Order(enum.Enum):
+    """How a map compares with baselines, by the intervals of the differences."""
+
+    BETTER = enum.auto()
+    WORSE = enum.auto()
+    OPEN = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+def _compared_with(estimate: Estimate, names: Sequence[str]) -> _Order:
+    """Better than all of the baselines, worse than any, neither, or not known."""
+    differences = [estimate.differences[name] for name in names]
+    if not all(difference.known for difference in differences):
+        return _Order.UNKNOWN
+    if any(difference.high < 0 for difference in differences):
+        return _Order.WORSE
+    if all(difference.low > 0 for difference in differences):
+        return _Order.BETTER
+    return _Order.OPEN
+
+
 def _against_baselines(estimate: Estimate, result: AgreementResult, label: str) -> str:
+    brightness = _brightness_names(result)
     sentences = []
-    for name, words in (
-        (best_brightness(result, estimate.metric), "Brightness alone"),
-        (CENTRE_BIAS, "The centre bias (the mean of the other sources' marks)"),
+    for names, shown, words in (
+        (brightness, best_brightness(result, estimate.metric), "Brightness alone"),
+        ([CENTRE_BIAS], CENTRE_BIAS, "The centre bias (the mean of the other sources' marks)"),
     ):
-        difference = estimate.differences.get(name)
-        if difference is None or not np.isfinite(difference.value):
+        difference = estimate.differences[shown]
+        if not np.isfinite(difference.value):
             continue
-        baseline = result.estimate(name, estimate.metric).interval
-        if not difference.known:
+        order = _compared_with(estimate, names)
+        baseline = result.estimate(shown, estimate.metric).interval
+        numbers = f"{label} {format_number(baseline.value, 2)}"
+        if order is _Order.UNKNOWN:
             sentences.append(
-                f"{words} has {label} {format_number(baseline.value, 2)}; {difference.n_sources} sources are too few "
-                "for an interval of the difference."
+                f"{words} has {numbers}; {difference.n_sources} sources are too few for an interval of "
+                "the difference."
             )
             continue
-        ends = f"map minus baseline {_with_interval(difference)}"
-        if difference.low > 0:
-            sentences.append(
-                f"{words} agrees less ({label} {format_number(baseline.value, 2)}; {ends})."
-            )
-        elif difference.high < 0:
-            sentences.append(
-                f"{words} agrees better ({label} {format_number(baseline.value, 2)}; {ends})."
-            )
-        else:
-            sentences.append(
-                f"{words} cannot be told apart from it ({label} {format_number(baseline.value, 2)}; {ends})."
-            )
+        relation = {
+            _Order.BETTER: "agrees less",
+            _Order.WORSE: "agrees better",
+            _Order.OPEN: "cannot be told apart from it",
+        }[order]
+        sentences.append(
+            f"{words} {relation} ({numbers}; map minus baseline {_with_interval(difference)})."
+        )
     return " ".join(sentences)
 
 
@@ -290,47 +312,61 @@ def _headline(
     marked: str,
 ) -> str:
     n = len(statements)
-    agreeing = [s for s in statements if s.finding is Finding.AGREES]
-    if all(s.finding is Finding.CANNOT_TELL for s in statements):
-        n_sources = max(e.interval.n_sources for e in estimates)
+    findings = [s.finding for s in statements]
+    if all(finding is Finding.CANNOT_TELL for finding in findings):
+        return _nothing_to_tell(result, estimates, marked)
+    n_following = findings.count(Finding.FOLLOWS)
+    agreeing = [
+        estimate
+        for estimate, finding in zip(estimates, findings, strict=True)
+        if finding is Finding.AGREES
+    ]
+    if not agreeing and n_following:
         return (
-            f"{n_sources} {result.verdict_group} sources are too few to tell whether "
-            f"{result.model_name} agrees with {marked}."
-        )
-    following = [s for s in statements if s.finding is Finding.FOLLOWS]
-    if not agreeing and following:
-        return (
-            f"No map of {result.model_name} is shown to look at {marked}; {len(following)} of {n} "
-            f"{'follows' if len(following) == 1 else 'follow'} the source at hand beyond what "
-            "other sources share."
+            f"No map of {result.model_name} is shown to agree with {marked}; {n_following} of {n} "
+            f"{_verb('follow', n_following)} the source at hand beyond what exchanged sources share."
         )
     if not agreeing:
         return (
             f"Agreement of {result.model_name} with {marked} is not shown for any of its {n} maps in "
             "the source at hand."
         )
-    brightness = best_brightness(result, result.metrics[0])
-    beyond = [
-        e
-        for e in estimates
-        if e.explanation in {s.explanation for s in agreeing}
-        and e.differences[brightness].known
-        and e.differences[brightness].low > 0
-    ]
-    share = "All" if len(agreeing) == n else f"{len(agreeing)}"
+    orders = [_compared_with(estimate, _brightness_names(result)) for estimate in agreeing]
+    n_better = orders.count(_Order.BETTER)
+    count = f"{len(agreeing)} of {n} maps" if len(agreeing) < n else _all_maps(n)
     start = (
-        f"{share} {n} maps of {result.model_name} agree"
-        if share == "All"
-        else f"{share} of {n} maps of {result.model_name} {'agrees' if len(agreeing) == 1 else 'agree'}"
+        f"{count} of {result.model_name} {_verb('agree', len(agreeing))} with {marked}, in the source "
+        "at hand"
     )
-    if not beyond:
-        end = "none agrees better than brightness alone"
-    elif len(beyond) == len(agreeing):
-        end = "and better than brightness alone"
-    else:
-        end = f"{len(beyond)} of them better than brightness alone"
-    joint = "; " if not beyond or len(beyond) != len(agreeing) else ", "
-    return f"{start} with {marked}, in the source at hand{joint}{end}."
+    if _Order.UNKNOWN in orders:
+        return f"{start}; there are too few sources to compare them with brightness."
+    if n_better == len(agreeing):
+        return f"{start}, and better than brightness alone."
+    if n_better:
+        return f"{start}; {n_better} of them better than brightness alone."
+    return f"{start}; none is shown to agree better than brightness alone."
+
+
+def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], marked: str) -> str:
+    n_sources = max(estimate.interval.n_sources for estimate in estimates)
+    if n_sources == 0:
+        metric = METRICS[result.metrics[0]].label
+        return (
+            f"Whether {result.model_name} agrees with {marked} cannot be told: {metric} has no value "
+            "for any of its maps; the undefined values are listed below with their reasons."
+        )
+    return (
+        f"{n_sources} {result.verdict_group} sources are too few to tell whether "
+        f"{result.model_name} agrees with {marked}."
+    )
+
+
+def _all_maps(n: int) -> str:
+    return "The one map" if n == 1 else f"All {n} maps"
+
+
+def _verb(word: str, count: int) -> str:
+    return f"{word}s" if count == 1 else word
 
 
 def _cautions(
@@ -357,6 +393,10 @@ def _cautions(
             "evidence about how it looks at galaxies."
         )
     else:
+        cautions.append(
+            "Sources are held out by their ids: those that the model's record of its training does not "
+            "name. A training image under another name would not be recognised."
+        )
         others = len(result.exposure) - n
         if others:
             cautions.append(
@@ -367,14 +407,13 @@ def _cautions(
         cautions.append(
             f"{n} sources are too few for confidence intervals, which need {MIN_SOURCES}."
         )
-    cautions.append(_about_annotators(annotations))
+    cautions.append(_about_annotators(len(result.annotators)))
     cautions += list(annotations.notices)
     cautions += list(notes)
     return cautions
 
 
-def _about_annotators(annotations: AnnotationSet) -> str:
-    n = len(annotations.annotators)
+def _about_annotators(n: int) -> str:
     if n == 1:
         return "There is one annotator, so nothing is said about people in general."
     if n <= FEW_ANNOTATORS:

@@ -258,3 +258,60 @@ def test_results_export_themselves():
 def test_settings_name_what_is_wrong(options, message):
     with pytest.raises(OptionError, match=message):
         ComparisonSettings(**options)
+
+
+def test_footprints_that_differ_do_not_make_independent_maps_agree():
+    """Over each pair's own pixels the matching pairs would stand out, and the test reject too often."""
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(0)
+    n, side, rejected, n_experiments = 16, 24, 0, 150
+    y, x = np.mgrid[:side, :side]
+    centre = np.exp(-((x - 11.5) ** 2 + (y - 11.5) ** 2) / 60)
+    maps, marks, images = made_up(n_sources=n, side=side, annotators=("ann",), classes=())
+    pairs = align(maps, marks, images)
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=99, n_resamples=100)
+    for _ in range(n_experiments):
+        smooth = gaussian_filter(rng.normal(size=(2, n, side, side)), (0, 0, 3, 3))
+        noise = smooth / smooth.std() + 2 * centre
+        valid = np.ones((n, side, side), bool)
+        for source in range(n):
+            cut = rng.integers(2, 9)
+            valid[source] = np.rot90(np.where(y >= cut, True, False), source % 4)
+        made = dataclasses.replace(
+            pairs,
+            explanations={"map": noise[0]},
+            baselines={BRIGHTNESS: pairs.baselines[BRIGHTNESS]},
+            density=np.exp(noise[1]).astype(np.float32)[None],
+            valid=valid,
+        )
+        result = compare_pairs(made, settings=settings, rng=rng)
+        rejected += result.estimate("map", "nss").pooled.p_value <= 0.05
+    from scipy.stats import binom
+
+    assert rejected <= binom.ppf(0.999, n_experiments, 0.05)
+    assert any("Footprints differ" in note for note in result.notes)
+
+
+def test_sources_without_weight_do_not_count():
+    maps, marks, images = made_up(n_sources=12)
+    weights = {name: float(i < 9) for i, name in enumerate(maps.sources)}
+    weighted = dataclasses.replace(marks, source_weights=weights)
+    pairs = align(maps, weighted, images, use_source_weights=True)
+    estimate = compare_pairs(pairs, settings=QUICK).estimate("gate1", "nss")
+    assert estimate.interval.n_sources == 9
+    assert estimate.pooled.n_sources == 9
+    assert any("3 sources have weight 0" in note for note in pairs.notes)
+
+
+def test_values_above_chance():
+    maps, marks, images = made_up(n_sources=12)
+    result = compare(maps, marks, images, settings=QUICK)
+    for metric, chance in (("nss", 0.0), ("auc", 0.5)):
+        estimate = result.estimate("gate1", metric)
+        assert estimate.above_chance.value == pytest.approx(estimate.interval.value - chance)
+        assert estimate.above_chance.low == pytest.approx(estimate.interval.low - chance)
+    mass = result.estimate("gate1", "relevance_mass_accuracy")
+    pairs = align(maps, marks, images)
+    share = pairs.mask.mean(axis=(2, 3)).mean()
+    assert mass.above_chance.value == pytest.approx(mass.interval.value - share)

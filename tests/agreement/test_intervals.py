@@ -98,3 +98,11 @@ def test_coverage_with_thirty_sources(kind):
         covered += interval.low <= 4.0 <= interval.high
     low, high = stats.binom.ppf([0.001, 0.999], n_experiments, [0.925, 0.955])
     assert low <= covered <= high
+
+
+def test_bca_does_not_depend_on_the_scale_of_tied_values():
+    values = np.array([0.0] * 6 + [1.0] * 6)
+    counts = bootstrap_counts(12, 2000, np.random.default_rng(0))
+    whole, tenth = mean_interval(values, counts), mean_interval(0.1 * values, counts)
+    assert tenth.low == pytest.approx(0.1 * whole.low)
+    assert tenth.high == pytest.approx(0.1 * whole.high)

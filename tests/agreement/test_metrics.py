@@ -10,7 +10,14 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from attnxai.agreement.density import nss
-from attnxai.agreement.metrics import METRICS, TargetKind, agreement_matrices, reason_undefined
+from attnxai.agreement.metrics import (
+    METRICS,
+    TargetKind,
+    agreement_matrices,
+    chance_values,
+    own_values,
+    reason_undefined,
+)
 from attnxai.agreement.overlap import relevance_mass_accuracy, relevance_rank_accuracy
 from attnxai.agreement.ranking import auc, mid_ranks, spearman
 
@@ -184,24 +191,45 @@ def test_auc_of_the_complement(seed):
 
 
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("one_footprint", [True, False])
-def test_matrices_hold_the_single_pair_values(name, one_footprint):
+def test_matrices_hold_the_single_pair_values(name):
     rng = np.random.default_rng(7)
     maps = rng.random((2, 4, 6, 5))
     targets = rng.random((3, 4, 6, 5)) < 0.4
-    valid = np.ones((4, 6, 5), bool)
-    if not one_footprint:
-        valid[1, :2] = False
-        valid[3, :, 0] = False
-    metric = METRICS[name]
-    matrices = agreement_matrices(metric, maps, targets, valid)
+    where = rng.random((6, 5)) < 0.8
+    matrices = agreement_matrices(METRICS[name], maps, targets, where)
     assert matrices.shape == (2, 3, 4, 4)
-    for e in range(2):
-        for a in range(3):
-            for s in range(4):
-                for t in range(4):
-                    expected = FUNCTIONS[name](maps[e, s], targets[a, t], valid[s] & valid[t])
-                    assert matrices[e, a, s, t] == pytest.approx(expected, abs=1e-10, nan_ok=True)
+    for e, a, s, t in np.ndindex(matrices.shape):
+        expected = FUNCTIONS[name](maps[e, s], targets[a, t], where)
+        assert matrices[e, a, s, t] == pytest.approx(expected, abs=1e-10, nan_ok=True)
+    nowhere = agreement_matrices(METRICS[name], maps, targets, np.zeros((6, 5), bool))
+    assert np.isnan(nowhere).all()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_own_values_use_the_own_footprint(name):
+    rng = np.random.default_rng(8)
+    maps = rng.random((2, 3, 6, 5))
+    targets = rng.random((2, 3, 6, 5)) < 0.4
+    valid = rng.random((3, 6, 5)) < 0.7
+    valid[2] = False
+    values = own_values(METRICS[name], maps, targets, valid)
+    for e, a, s in np.ndindex(2, 2, 2):
+        expected = FUNCTIONS[name](maps[e, s], targets[a, s], valid[s])
+        assert values[e, a, s] == pytest.approx(expected, abs=1e-10, nan_ok=True)
+    assert np.isnan(values[:, :, 2]).all()
+
+
+def test_chance_is_what_random_maps_give():
+    rng = np.random.default_rng(9)
+    targets = rng.random((1, 1, 12, 12)) < 0.2
+    valid = np.ones((1, 12, 12), bool)
+    maps = rng.random((3000, 1, 12, 12))
+    for name, metric in METRICS.items():
+        chance = chance_values(metric, targets, valid)
+        assert chance.shape == (1, 1)
+        values = own_values(metric, maps, targets, valid)[:, 0, 0]
+        error = values.std() / np.sqrt(len(values))
+        assert chance[0, 0] == pytest.approx(values.mean(), abs=4 * error), name
 
 
 def test_every_metric_says_what_it_compares_with():

@@ -154,3 +154,11 @@ def test_power_against_planted_agreement():
         draws = POOLED.draw(range(20), n_draws=199, rng=rng)
         hits += run_null_test(matrix, draws, null="pooled").p_value <= 0.05
     assert hits >= 45
+
+
+def test_undefined_values_and_weightless_sources_are_no_input():
+    draws = POOLED.draw(range(3), n_draws=100, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="undefined values"):
+        run_null_test(np.full((3, 3), np.nan), draws, null="pooled")
+    with pytest.raises(ValueError, match="positive sum"):
+        run_null_test(np.eye(3), draws, null="pooled", weights=np.zeros(3))

@@ -13,8 +13,8 @@ from attnxai.alignment.pairs import (
     MEAN_LAYER,
     align,
     mean_of_others,
-    parse_labels,
 )
+from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
@@ -67,6 +67,33 @@ def test_centre_bias_is_the_mean_of_the_others():
     assert (mean_of_others(density[:, :1], present[:, :1]) == 0).all()
 
 
+def test_centre_bias_keeps_faint_marks_of_others_under_strong_ones():
+    """Taken from the sum of all, 1e-20 beside 1 would be lost."""
+    density = np.zeros((1, 3, 1, 2))
+    density[0, 0, 0] = 1.0
+    density[0, 1, 0, 0] = 1e-20
+    bias = mean_of_others(density, np.ones((1, 3), bool))
+    assert bias[0, 0].tolist() == [5e-21, 0.0]
+
+
+def test_the_order_of_the_maps_does_not_matter():
+    maps, marks, images = made_up(n_sources=5)
+    order = [3, 0, 4, 1, 2]
+    shuffled = dataclasses.replace(
+        maps,
+        sources=tuple(maps.sources[i] for i in order),
+        layers={name: array[order] for name, array in maps.layers.items()},
+        brightness=maps.brightness[order],
+        valid=maps.valid[order],
+        scores=maps.scores[order],
+    )
+    first, second = align(maps, marks, images), align(shuffled, marks, images)
+    assert first.sources == second.sources
+    for name, array in {**first.explanations, **first.baselines}.items():
+        other = {**second.explanations, **second.baselines}[name]
+        np.testing.assert_array_equal(array, other)
+
+
 def test_who_marked_what():
     maps, marks, images = made_up(n_sources=4)
     kept = tuple(
@@ -86,15 +113,19 @@ def test_sources_without_marks_are_left_out_and_noted():
 
 def test_labels_choose_marks():
     maps, marks, images = made_up(n_sources=3, annotators=("ann",))
-    extra = circle("source_00", "ann", 4.0, 4.0, label=Label.HOST)
+    extra = circle("source_00", "cyd", 4.0, 4.0, label=Label.HOST, line=99)
     both = dataclasses.replace(marks, annotations=(*marks.annotations, extra))
-    lobes = align(maps, both, images, labels=[Label.LOBE])
-    np.testing.assert_array_equal(lobes.mask, align(maps, marks, images).mask)
-    assert any("labelled lobe" in note for note in lobes.notes)
-    hosts = align(maps, both, images, labels=[Label.HOST])
+    lobes = both.with_labels([Label.LOBE])
+    np.testing.assert_array_equal(align(maps, lobes, images).mask, align(maps, marks, images).mask)
+    # an annotator none of whose marks are used is not counted
+    assert lobes.annotators == ("ann",)
+    assert lobes.left_out == {"another label than those asked for": 1}
+    assert "Only marks labelled lobe are used: 3 of 4." in lobes.notices
+    hosts = align(maps, both.with_labels([Label.HOST]), images)
     assert hosts.sources == ("source_00",)
-    with pytest.raises(AlignmentError, match=r"labels jet; the labels in use are host, lobe"):
-        align(maps, both, images, labels=[Label.JET])
+    assert both.with_labels(None) is both
+    with pytest.raises(AnnotationError, match=r"labels jet; the labels in use are host, lobe"):
+        both.with_labels([Label.JET])
     assert parse_labels(["Core", "jet"]) == (Label.CORE, Label.JET)
     with pytest.raises(OptionError, match="unknown label 'nucleus'; labels are core"):
         parse_labels(["nucleus"])
@@ -137,6 +168,9 @@ def test_source_weights():
     assert align(maps, weighted, images).source_weights.tolist() == [1.0, 1.0]
     with pytest.raises(AnnotationError, match="no weight for 2"):
         align(maps, marks, images, use_source_weights=True)
+    nothing = dataclasses.replace(marks, source_weights={"source_00": 0.0, "source_01": 0.0})
+    with pytest.raises(AnnotationError, match="all their weights are 0"):
+        align(maps, nothing, images, use_source_weights=True)
 
 
 def test_marks_outside_the_field_are_noted():

@@ -87,6 +87,7 @@ def test_gate_follows_its_formula() -> None:
         scores = torch.einsum(
             "oc,nchw->nohw", gate.psi.weight[:, :, 0, 0], (fine + coarse).clamp_min(0)
         )
+        assert gate.psi.bias is not None
         attention = torch.sigmoid(scores + gate.psi.bias)
         torch.testing.assert_close(gate(features, signal), attention * features)
     assert gate.theta.bias is None

@@ -14,8 +14,12 @@ import pytest
 import torch
 
 from attnxai.errors import CheckpointError
-from attnxai.models import checkpoints
-from attnxai.models.checkpoints import load_model, read_checkpoint_file, save_model, write_atomically
+from attnxai.models.checkpoints import (
+    load_model,
+    read_checkpoint_file,
+    save_model,
+    write_atomically,
+)
 from attnxai.models.specification import Aggregation, Architecture, LayerOrder, Normalisation
 from tests.models.builders import assert_one_sentence, make_model, random_images
 
@@ -320,8 +324,17 @@ def test_weights_that_do_not_fit(refused, content, change, text) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["data", "data_licence", "data_sha256", "train_sources", "validation_sources"]
-    + ["settings", "metrics", "versions", "command"],
+    [
+        "data",
+        "data_licence",
+        "data_sha256",
+        "train_sources",
+        "validation_sources",
+        "settings",
+        "metrics",
+        "versions",
+        "command",
+    ],
 )
 def test_fields_of_the_training_record(refused, content, name) -> None:
     record = dict(content["training"])
@@ -355,7 +368,7 @@ def test_a_failing_save_leaves_the_old_file(tmp_path, monkeypatch) -> None:
         handle.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.torch, "save", half)
+    monkeypatch.setattr(torch, "save", half)
     with pytest.raises(KeyboardInterrupt):
         save_model(make_model(group="C1"), file)
     assert file.read_bytes() == before

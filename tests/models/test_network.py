@@ -383,7 +383,10 @@ def test_pixels_outside_the_disc_hardly_count() -> None:
     changed[..., :2, :2] += 100.0
     for disc in (True, False):
         network = make_network(tiny_spec(disc=disc), 24)
-        (before, _), (after, _) = scores_and_maps(network, images), scores_and_maps(network, changed)
+        (before, _), (after, _) = (
+            scores_and_maps(network, images),
+            scores_and_maps(network, changed),
+        )
         difference = float((before - after).abs().max())
         assert difference < 1e-3 if disc else difference > 1e-2
 

@@ -53,7 +53,9 @@ def test_a_bright_source_lands_where_the_transform_says(scale) -> None:
     y, x = np.mgrid[: shape[0], : shape[1]]
     row, column = 37.0, 31.0
     pixels = np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 2.0**2))
-    image = from_array(pixels.astype(np.float32), source="s", pixel_scale_arcsec=scale, prepared=True)
+    image = from_array(
+        pixels.astype(np.float32), source="s", pixel_scale_arcsec=scale, prepared=True
+    )
     view = rule.view(image)
     step = 1.8 / scale
     assert view.transform.step == pytest.approx(step)
@@ -66,10 +68,8 @@ def test_a_bright_source_lands_where_the_transform_says(scale) -> None:
     assert abs(float(seen_y) - row) < 0.1
     # the field is centred on the image
     middle_x, middle_y = view.transform.to_outer(np.array(15.5), np.array(15.5))
-    assert (float(middle_y), float(middle_x)) == (
-        pytest.approx((shape[0] - 1) / 2),
-        pytest.approx((shape[1] - 1) / 2),
-    )
+    assert float(middle_y) == pytest.approx((shape[0] - 1) / 2)
+    assert float(middle_x) == pytest.approx((shape[1] - 1) / 2)
 
 
 @pytest.mark.parametrize("scale", [0.9, 3.6])
@@ -167,7 +167,7 @@ def test_unobserved_pixels_count_neither_as_noise_nor_as_seen() -> None:
     np.testing.assert_array_equal(view.footprint, footprint[12:28, 12:28])
     _, _, sigma = sigma_clipped_stats(pixels[:, 18:].astype(float), sigma=3)
     assert 0.2 < 3 * sigma < 0.4
-    assert (view.brightness[8, 9] > 0) == (0.28 >= 3 * sigma)
+    assert (view.brightness[8, 9] > 0) == (3 * sigma <= 0.28)
     # were the zeros noise, the threshold would be far lower
     blind = SMALL.view(SourceImage(source="s", pixels=with_hole, grid=grid))
     assert np.count_nonzero(blind.brightness) > np.count_nonzero(view.brightness)
@@ -239,9 +239,7 @@ def test_standardise() -> None:
 
 
 def test_round_trip_through_plain_values() -> None:
-    rule = Preprocessing(
-        size=64, pixel_scale_arcsec=0.4, clip_sigma=2.5, mean=0.2, deviation=0.7
-    )
+    rule = Preprocessing(size=64, pixel_scale_arcsec=0.4, clip_sigma=2.5, mean=0.2, deviation=0.7)
     assert Preprocessing.from_dict(rule.to_dict()) == rule
 
 

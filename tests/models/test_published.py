@@ -73,7 +73,7 @@ def as_published(network: AttentionNetwork) -> dict[str, torch.Tensor]:
             block = trivial if name == "1a" else "regular"
             basis = network.get_submodule(f"{layer}.convolution").basis
             key = f"_basisexpansion.block_expansion_('{block}', 'regular').sampled_basis"
-            content[f"conv{name}.{key}"] = basis.flatten(3)  # type: ignore[operator, assignment]
+            content[f"conv{name}.{key}"] = basis.flatten(3)  # type: ignore[operator]
             norm += f"batch_norm_[{spec.symmetry.size}]."
         else:
             content[f"conv{name}.weight"] = ours[f"{layer}.convolution.weight"]
@@ -180,7 +180,9 @@ E2_BASIS = "conv1a._basisexpansion.block_expansion_('irrep_0,0', 'regular').samp
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_every_missing_layer_gives_a_sentence(architecture, tmp_path) -> None:
     equivariant = architecture is Architecture.EQUIVARIANT_ATTENTION
-    content = as_published(make_network((equivariant_spec if equivariant else published_spec)(), 26))
+    content = as_published(
+        make_network((equivariant_spec if equivariant else published_spec)(), 26)
+    )
     hints = ("attention1.psi.weight", "conv1a.weight", "conv1a.weights")
     optional = tuple(name for name in content if "_basis" in name and name != E2_BASIS)
     file = str(tmp_path / "range_norm.pt")
@@ -201,11 +203,16 @@ def test_every_missing_layer_gives_a_sentence(architecture, tmp_path) -> None:
         ("conv2b.weights", lambda t: t[:-1], "do not fit together"),
         ("conv2b.weights", lambda t: t * float("nan"), "not finite"),
         ("attention2.theta.weight", lambda t: t[:, :1], "fit"),
-        ("attention1.phi.weight", lambda t: t[0, 0, 0, 0], "do not fit together"),
+        ("attention1.phi.weight", lambda t: t[0, 0, 0, 0], "gates.0.phi.weight of shape ()"),
+        ("bnorm2a.batch_norm_[8].weight", lambda t: t[0], "do not fit together"),
         ("classifier.weight", lambda t: t[:, :1], "a classifier of 1 inputs"),
         ("bnorm3a.batch_norm_[8].running_var", lambda t: t[:1], "running_var"),
         (E2_BASIS, lambda t: t[:, :, :, :4], "kernel_size"),
-        (E2_BASIS, lambda t: t * float("inf"), "basis of layer conv1a has values that are not finite"),
+        (
+            E2_BASIS,
+            lambda t: t * float("inf"),
+            "basis of layer conv1a has values that are not finite",
+        ),
         (E2_BASIS, lambda t: t[:-1], "basis of layer conv1a has shape"),
         (E2_BASIS.replace("1a", "7x"), lambda t: torch.ones(1), "unknown layer conv7x"),
     ],
@@ -277,8 +284,7 @@ def test_published_cnn_classifies_as_published(shared_data, mirabest) -> None:
     predicted = attention_maps(model, images).predicted_classes()
     assert predicted is not None
     right = sum(
-        image.class_name == prediction
-        for image, prediction in zip(images, predicted, strict=True)
+        image.class_name == prediction for image, prediction in zip(images, predicted, strict=True)
     )
     assert right == 130
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
+import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
@@ -75,7 +76,7 @@ def test_baselines_decide_what_is_better():
     assert "Brightness alone agrees better" in details
     assert "The centre bias" in details
     assert "agrees less" in details
-    assert "none agrees better than brightness alone" in verdict.headline
+    assert "none is shown to agree better than brightness alone" in verdict.headline
 
 
 def test_training_sources_are_no_evidence():
@@ -145,13 +146,67 @@ def test_following_a_source_is_not_looking_at_it():
 def test_a_map_that_follows_but_does_not_look(monkeypatch):
     verdict, result = verdict_of(n_sources=16)
     estimate = result.estimate("gate1", "nss")
-    low = dataclasses.replace(estimate.interval, value=0.3, low=-0.2, high=0.8)
+    low = dataclasses.replace(estimate.above_chance, value=0.3, low=-0.2, high=0.8)
     changed = tuple(
-        dataclasses.replace(e, interval=low) if e is estimate else e for e in result.estimates
+        dataclasses.replace(e, above_chance=low) if e is estimate else e for e in result.estimates
     )
     _, marks, _ = made_up(n_sources=16)
     again = reach_verdict(dataclasses.replace(result, estimates=changed), marks)
     assert again.statements[0].finding is Finding.FOLLOWS
-    assert "not above chance (0)" in again.statements[0].details
+    assert "not shown to be above chance (by 0.30 [−0.20, 0.80])" in again.statements[0].details
     assert again.statements[1] == verdict.statements[1]
     assert "2 of 3 maps" in again.headline
+
+
+def test_significant_but_avoiding_the_marks_is_not_agreement():
+    """Seven sources have no interval, and relevance mass no fixed chance: neither may say 'agrees'."""
+    verdict, result = verdict_of(n_sources=7, classes=())
+    assert result.estimate("gate1", "nss").pooled.p_value < 0.01
+    assert {s.finding for s in verdict.statements} == {Finding.FOLLOWS}
+    mass = ComparisonSettings(
+        metrics=("relevance_mass_accuracy",), n_permutations=999, n_resamples=500
+    )
+    maps, marks, images = made_up(n_sources=20)
+    around = {name: 1.05 - array for name, array in maps.layers.items()}
+    result = compare(dataclasses.replace(maps, layers=around), marks, images, settings=mass)
+    estimate = result.estimate("gate1", "relevance_mass_accuracy")
+    low = dataclasses.replace(estimate.within_class, p_value=0.001)
+    changed = tuple(
+        dataclasses.replace(e, within_class=low) if e is estimate else e for e in result.estimates
+    )
+    verdict = reach_verdict(dataclasses.replace(result, estimates=changed), marks)
+    assert estimate.above_chance.high < 0
+    assert verdict.statements[0].finding is Finding.FOLLOWS
+
+
+def test_better_means_better_than_brightness_at_every_resolution():
+    verdict, result = verdict_of(n_sources=16)
+    assert "none is shown to agree better" in verdict.headline
+    estimate = result.estimate("gate1", "nss")
+    brightness = [name for name in result.baselines if name.startswith("brightness")]
+    above = dataclasses.replace(estimate.interval, value=1.0, low=0.5, high=1.5)
+    open_ = dataclasses.replace(estimate.interval, value=1.0, low=-0.1, high=2.1)
+    for intervals, words in (
+        (dict.fromkeys(brightness, above), "1 of them better than brightness alone"),
+        ({brightness[0]: above, brightness[1]: open_}, "none is shown to agree better"),
+    ):
+        changed = tuple(
+            dataclasses.replace(e, differences={**e.differences, **intervals})
+            if e is estimate
+            else e
+            for e in result.estimates
+        )
+        _, marks, _ = made_up(n_sources=16)
+        assert (
+            words in reach_verdict(dataclasses.replace(result, estimates=changed), marks).headline
+        )
+
+
+def test_a_map_without_values_is_not_called_few_sources():
+    maps, marks, images = made_up(n_sources=12)
+    flat = {name: np.full_like(array, 0.5) for name, array in maps.layers.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare(dataclasses.replace(maps, layers=flat), marks, images, settings=QUICK)
+    verdict = reach_verdict(result, marks)
+    assert "NSS has no value for any of its maps" in verdict.headline

@@ -119,7 +119,11 @@ def run_null_test(
     -------
     NullTest
     """
+    if not np.isfinite(matrix).all():
+        raise ValueError("matrix has undefined values; leave their sources out before testing")
     n = len(matrix)
+    if weights is not None and not weights.sum() > 0:
+        raise ValueError("weights need a positive sum")
     share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
     weighted = matrix * share[None, :]
     observed = float(np.trace(weighted))

@@ -1,0 +1,79 @@
+"""A small model and images for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from attnxai.data.images import SourceSet, from_array
+from attnxai.models.model import AttentionModel, TrainingRecord
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import compact_spec
+
+SIDE = 26
+
+
+def build_model(**changes: object) -> AttentionModel:
+    """A C4 network with random weights and batch statistics; knows sources s0 to s2."""
+    spec = compact_spec(
+        "C4",
+        **{
+            "fields": (1, 2, 2, 2),
+            "convolutions": (1, 1, 1, 1),
+            "gate_channels": 3,
+            "kernel_size": 3,
+            **changes,
+        },
+    )
+    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(2))
+    network.train()
+    with torch.no_grad():
+        network(torch.randn(4, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(3)))
+    return AttentionModel(
+        name="small",
+        spec=spec,
+        network=network.eval(),
+        preprocessing=Preprocessing(size=SIDE, mean=0.1, deviation=0.4),
+        class_names=("FR I", "FR II"),
+        training=TrainingRecord(
+            data="simulated",
+            data_licence="CC0",
+            data_sha256="12",
+            train_sources=("s0", "s1"),
+            validation_sources=("s2",),
+            settings={},
+            metrics={"validation_accuracy": 0.75},
+            versions={},
+            command="",
+        ),
+        path="/some/folder/small.pt",
+        sha256="34",
+    )
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Networks this small gain nothing from more threads, and suffer where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def model() -> AttentionModel:
+    return build_model()
+
+
+@pytest.fixture(scope="session")
+def images() -> SourceSet:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (5, 31, 30)).astype(np.uint8)
+    return SourceSet(
+        from_array(values, source=f"s{index}", pixel_scale_arcsec=1.8)
+        for index, values in enumerate(pixels)
+    )

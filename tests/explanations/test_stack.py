@@ -1,0 +1,115 @@
+"""Stacks of maps: what fits together, and what follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attnxai.data.grid import GridTransform
+from attnxai.errors import AlignmentError
+from attnxai.explanations.stack import Exposure, MapStack
+
+
+def parts(**changes: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {
+        "model_name": "m",
+        "sources": ("a", "b"),
+        "layers": {
+            "gate1": rng.random((2, 3, 3)).astype(np.float32),
+            "gate2": rng.random((2, 6, 6)).astype(np.float32),
+        },
+        "geometry": {
+            "gate1": GridTransform(step=4.0, origin_x=1.5, origin_y=1.5),
+            "gate2": GridTransform(step=2.0, origin_x=0.5, origin_y=0.5),
+        },
+        "field": (GridTransform(), GridTransform(origin_x=2.0)),
+        "brightness": rng.random((2, 12, 11)).astype(np.float32),
+        "valid": np.ones((2, 12, 11), bool),
+        "field_scale_arcsec": 1.8,
+        "exposure": (Exposure.TRAINING, Exposure.HELD_OUT),
+        "scores": np.array([[1.0, 3.0], [2.0, -1.0]]),
+        "class_names": ("FR I", "FR II"),
+    }
+    return values | changes
+
+
+def test_a_stack_knows_its_sources_and_field() -> None:
+    stack = MapStack(**parts())
+    assert len(stack) == 2
+    assert stack.field_shape == (12, 11)
+    assert stack.predicted_classes() == ("FR II", "FR I")
+
+
+def test_without_scores_there_are_no_predictions() -> None:
+    stack = MapStack(**parts(scores=None))
+    assert stack.probabilities is None
+    assert stack.predicted_classes() is None
+
+
+def test_probabilities_are_the_softmax_of_scores() -> None:
+    probabilities = MapStack(**parts()).probabilities
+    assert probabilities is not None
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    np.testing.assert_allclose(probabilities[:, 0], [1 / (1 + np.e**2), 1 / (1 + np.e**-3)])
+
+
+def test_probabilities_of_extreme_scores_are_numbers() -> None:
+    with np.errstate(all="raise", under="ignore"):
+        stack = MapStack(**parts(scores=np.array([[1000.0, -1000.0], [-1000.0, -1000.0]])))
+        probabilities = stack.probabilities
+    np.testing.assert_array_equal(probabilities, [[1.0, 0.0], [0.5, 0.5]])
+
+
+def _with_nan(shape: tuple[int, ...]) -> np.ndarray:
+    values = np.zeros(shape, np.float32)
+    values.flat[3] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"layers": {}}, "at least one layer"),
+        ({"layers": {"gate1": np.zeros((2, 3, 3))}}, "every layer needs its geometry"),
+        ({"geometry": {"gate1": GridTransform()}}, "every layer needs its geometry"),
+        ({"sources": ("a", "b", "c")}, "one map for each of 3 sources"),
+        ({"sources": ("a",)}, "one map for each of 1 sources"),
+        (
+            {"layers": {"gate1": np.zeros((2, 9)), "gate2": np.zeros((2, 6, 6))}},
+            r"layer gate1 has shape \(2, 9\)",
+        ),
+        (
+            {"layers": {"gate1": np.zeros((2, 3, 3)), "gate2": _with_nan((2, 6, 6))}},
+            "layer gate2 holds values that are not finite",
+        ),
+        ({"brightness": np.zeros((3, 12, 11))}, r"brightness has shape \(3, 12, 11\) for 2"),
+        ({"valid": np.ones((12, 11), bool)}, "valid has shape"),
+        ({"valid": np.ones((2, 11, 12), bool)}, "brightness has shape .* valid"),
+        ({"field": (GridTransform(),)}, "field and exposure need 2 entries"),
+        ({"exposure": (Exposure.UNKNOWN,) * 3}, "field and exposure need 2 entries"),
+        ({"scores": np.zeros((3, 2))}, "scores have shape .* for 2 sources and 2 classes"),
+        ({"scores": np.zeros((2, 3))}, "scores have shape"),
+        ({"class_names": ()}, "0 classes"),
+        ({"scores": np.array([[0.0, np.nan], [0.0, 1.0]])}, "scores hold values that are not"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(changes, text) -> None:
+    with pytest.raises(AlignmentError, match=text):
+        MapStack(**parts(**changes))
+
+
+def test_arrays_of_a_stack_are_read_only_and_the_callers_stay_as_they_are() -> None:
+    given = parts()
+    stack = MapStack(**given)
+    assert stack.scores is not None
+    for array in (*stack.layers.values(), stack.brightness, stack.valid, stack.scores):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    for array in (*given["layers"].values(), given["brightness"], given["valid"], given["scores"]):
+        assert array.flags.writeable
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        stack.model_name = "other"  # type: ignore[misc]

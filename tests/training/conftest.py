@@ -1,0 +1,56 @@
+"""Easy images of two classes, and a network small enough to be trained in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from attnxai.data.images import SourceImage, SourceSet, from_array
+from attnxai.models.specification import ModelSpec, compact_spec
+
+CLASSES = ("FR I", "FR II")
+
+
+def easy_image(index: int) -> SourceImage:
+    """One bright blob for FR I, two apart for FR II; 8 bits, 150 pixels."""
+    rng = np.random.default_rng([7, index])
+    y, x = np.mgrid[:150, :150]
+    class_name = CLASSES[index % 2]
+    angle, distance = rng.uniform(0, np.pi), (0.0 if class_name == "FR I" else 30.0)
+    width = (14.0 if class_name == "FR I" else 6.0) * rng.uniform(0.8, 1.2)
+    pixels = np.zeros((150, 150))
+    for side in (-1, 1):
+        row = 75 + side * distance * np.sin(angle)
+        column = 75 + side * distance * np.cos(angle)
+        pixels += np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
+    pixels *= 255 / pixels.max()
+    return from_array(
+        pixels.astype(np.uint8),
+        source=f"s{index:02d}",
+        pixel_scale_arcsec=1.8,
+        class_name=class_name,
+    )
+
+
+@pytest.fixture(scope="session")
+def images() -> SourceSet:
+    return SourceSet((easy_image(index) for index in range(14)), origin="easy")
+
+
+@pytest.fixture(scope="session")
+def spec() -> ModelSpec:
+    return compact_spec(
+        "C4", fields=(1, 2, 2, 2), convolutions=(1, 1, 1, 1), gate_channels=2, kernel_size=3
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that equal means equal."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

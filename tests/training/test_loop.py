@@ -1,0 +1,418 @@
+"""Training: what is learnt, from what, and that an interruption changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from attnxai.data.images import SourceSet
+from attnxai.errors import CheckpointError, DataSetError, OptionError
+from attnxai.models.checkpoints import load_model, save_model
+from attnxai.models.model import AttentionModel
+from attnxai.models.specification import ModelSpec
+from attnxai.training import loop
+from attnxai.training.augmentation import Augmentation
+from attnxai.training.loop import (
+    EpochResult,
+    TrainingSettings,
+    split_sources,
+    train_model,
+    write_history,
+)
+from tests.training.conftest import CLASSES, easy_image
+
+SETTINGS = TrainingSettings(epochs=3, batch_size=4, learning_rate=1e-2, seed=5)
+
+
+class Stopped(Exception):
+    """Stands for a power cut."""
+
+
+def train(
+    spec: ModelSpec, images: SourceSet, settings: TrainingSettings = SETTINGS, **options: Any
+) -> tuple[AttentionModel, list[EpochResult]]:
+    options = {"class_names": CLASSES, "name": "tiny", **options}
+    return train_model(spec, images, settings=settings, **options)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(images, spec) -> tuple[AttentionModel, list[EpochResult]]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train(spec, images)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def assert_same(
+    result: tuple[AttentionModel, list[EpochResult]],
+    expected: tuple[AttentionModel, list[EpochResult]],
+) -> None:
+    assert result[1] == expected[1]
+    weights, others = (pair[0].network.state_dict() for pair in (result, expected))
+    assert list(weights) == list(others)
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert result[0].preprocessing == expected[0].preprocessing
+
+
+# --- interruptions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_a_run_stopped_after_an_epoch_ends_with_the_same_weights(
+    images, spec, undisturbed, tmp_path, epoch
+) -> None:
+    progress = tmp_path / "run.progress.pt"
+
+    def stop(result: EpochResult) -> None:
+        if result.epoch == epoch:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(spec, images, progress_file=progress, on_epoch=stop)
+    finished: list[int] = []
+    result = train(
+        spec, images, progress_file=progress, on_epoch=lambda r: finished.append(r.epoch)
+    )
+    assert finished == list(range(epoch + 1, 3)), "finished epochs are not repeated"
+    assert_same(result, undisturbed)
+
+
+@pytest.mark.parametrize("step", [1, 5, 8])
+def test_a_run_stopped_within_an_epoch_ends_with_the_same_weights(
+    images, spec, undisturbed, tmp_path, step
+) -> None:
+    progress = tmp_path / "run.progress.pt"
+
+    def stop(done: int, total: int) -> None:
+        assert total == 9
+        if done == step:
+            raise Stopped
+
+    before = torch.get_rng_state()
+    with pytest.raises(Stopped):
+        train(spec, images, progress_file=progress, on_step=stop)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert progress.exists() == (step > 3)
+    assert_same(train(spec, images, progress_file=progress), undisturbed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 6}, {"epochs": 4}, {"batch_size": 5}, {"learning_rate": 2e-2}, {"weight_decay": 0.0}],
+)
+def test_other_settings_do_not_go_on_from_a_record(images, spec, tmp_path, change) -> None:
+    progress = _record(images, spec, tmp_path)
+    before = progress.read_bytes()
+    with pytest.raises(CheckpointError, match=r"record of another training run.*settings differ"):
+        train(spec, images, dataclasses.replace(SETTINGS, **change), progress_file=progress)
+    assert progress.read_bytes() == before
+
+
+def _record(images: SourceSet, spec: ModelSpec, folder: Path) -> Path:
+    progress = folder / "run.progress.pt"
+
+    def stop(result: EpochResult) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        train(spec, images, progress_file=progress, on_epoch=stop)
+    return progress
+
+
+def test_other_networks_images_and_classes_do_not_go_on_from_a_record(
+    images, spec, tmp_path
+) -> None:
+    progress = _record(images, spec, tmp_path)
+    wider = dataclasses.replace(spec, gate_channels=3)
+    with pytest.raises(CheckpointError, match="specification differ"):
+        train(wider, images, progress_file=progress)
+    with pytest.raises(CheckpointError, match="sources differ"):
+        train(spec, images[:-1], progress_file=progress)
+    with pytest.raises(CheckpointError, match="sources differ"):
+        train(spec, SourceSet(reversed(list(images))), progress_file=progress)
+    with pytest.raises(CheckpointError, match="class names differ"):
+        train(spec, images, class_names=CLASSES[::-1], progress_file=progress)
+    swapped = {"FR I": "FR II", "FR II": "FR I"}
+    relabelled = SourceSet(
+        dataclasses.replace(image, class_name=swapped[image.class_name]) for image in images
+    )
+    with pytest.raises(CheckpointError, match="labels differ"):
+        train(spec, relabelled, progress_file=progress)
+    brighter = SourceSet(
+        dataclasses.replace(image, pixels=image.pixels * np.float32(0.5)) for image in images
+    )
+    with pytest.raises(CheckpointError, match="data sha256 differ"):
+        train(spec, brighter, progress_file=progress)
+
+
+def test_files_that_are_no_record_are_refused(images, spec, undisturbed, tmp_path) -> None:
+    model_file, text = tmp_path / "model.pt", tmp_path / "text.pt"
+    save_model(undisturbed[0], model_file)
+    text.write_text("nothing")
+    with pytest.raises(CheckpointError, match="no record of a training run"):
+        train(spec, images, progress_file=model_file)
+    with pytest.raises(CheckpointError, match="no PyTorch checkpoint"):
+        train(spec, images, progress_file=text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("history"),
+        lambda content: content.update(history=[{"epoch": 0}]),
+        lambda content: content.update(history=3),
+        lambda content: content.pop("best"),
+        lambda content: content["network"].popitem(),
+        lambda content: content.update(optimiser={}),
+        lambda content: content.update(optimiser={"state": {}, "param_groups": []}),
+    ],
+)
+def test_a_damaged_record_is_refused(images, spec, tmp_path, change) -> None:
+    progress = _record(images, spec, tmp_path)
+    content = torch.load(progress, weights_only=True)
+    change(content)
+    torch.save(content, progress)
+    with pytest.raises(CheckpointError, match="damaged record of a training run"):
+        train(spec, images, progress_file=progress)
+
+
+# --- determinism -----------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    images, spec, undisturbed
+) -> None:
+    state = torch.get_rng_state()
+    torch.manual_seed(123)  # the global state has no say
+    try:
+        before = torch.get_rng_state()
+        assert_same(train(spec, images), undisturbed)
+        assert torch.equal(torch.get_rng_state(), before)
+    finally:
+        torch.set_rng_state(state)
+    other, _ = train(spec, images, dataclasses.replace(SETTINGS, seed=6, epochs=1))
+    weights, others = undisturbed[0].network.state_dict(), other.network.state_dict()
+    assert not all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_numpys_global_state_is_the_same_afterwards(images, spec) -> None:
+    before = np.random.get_state()[1].copy()  # type: ignore[index]
+    train(spec, images, dataclasses.replace(SETTINGS, epochs=1))
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # type: ignore[index]
+
+
+# --- what is trained on ----------------------------------------------------------------------------
+
+
+def test_validation_images_are_never_trained_on(images, spec, monkeypatch) -> None:
+    seen: list[torch.Tensor] = []
+    augment = Augmentation.apply
+
+    def record(self: Any, batch: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+        seen.extend(batch.clone())
+        return augment(self, batch, generator=generator)
+
+    monkeypatch.setattr(Augmentation, "apply", record)
+    model, _ = train(spec, images, dataclasses.replace(SETTINGS, epochs=2))
+    assert model.training is not None
+    brightness = {i.source: torch.from_numpy(i.pixels / np.float32(255)) for i in images}
+    names = [
+        next(name for name, pixels in brightness.items() if torch.allclose(pixels, image[0]))
+        for image in seen
+    ]
+    n_train = len(model.training.train_sources)
+    assert sorted(names[:n_train]) == sorted(model.training.train_sources)
+    assert sorted(names[n_train:]) == sorted(model.training.train_sources)
+    assert names[:n_train] != names[n_train:], "every epoch has its own order"
+    assert not set(names) & set(model.training.validation_sources)
+
+
+def test_training_and_validation_are_a_partition_and_recorded(images, undisturbed) -> None:
+    model, history = undisturbed
+    record = model.training
+    assert record is not None
+    assert len(record.train_sources) == 12
+    assert len(record.validation_sources) == 2
+    assert set(record.train_sources) | set(record.validation_sources) == set(images.sources)
+    classes = sorted(images[source].class_name for source in record.validation_sources)
+    assert classes == ["FR I", "FR II"]
+    assert record.data_sha256 == images.sha256()
+    assert record.settings == dataclasses.asdict(SETTINGS)
+    best = min(history, key=lambda result: result.validation_loss)
+    assert record.metrics["epoch"] == best.epoch
+    assert record.metrics["validation_loss"] == best.validation_loss
+    assert (record.metrics["n_train"], record.metrics["n_validation"]) == (12, 2)
+    assert set(record.versions) == {"torch", "e2cnn", "numpy"}
+
+
+def test_standardisation_is_that_of_the_training_images(images, undisturbed) -> None:
+    model, _ = undisturbed
+    assert model.training is not None
+    pixels = np.stack([images[s].pixels / 255.0 for s in model.training.train_sources])
+    assert model.preprocessing.mean == pytest.approx(float(pixels.mean()), rel=1e-5)
+    assert model.preprocessing.deviation == pytest.approx(float(pixels.std()), rel=1e-5)
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(images, undisturbed) -> None:
+    model, history = undisturbed
+    assert model.training is not None
+    chosen = images.select(model.training.validation_sources)
+    inputs = np.stack([model.preprocessing.standardise(i.pixels / np.float32(255)) for i in chosen])
+    labels = torch.tensor([CLASSES.index(image.class_name) for image in chosen])
+    assert not model.network.training
+    with torch.no_grad():
+        scores = model.network(torch.from_numpy(inputs)[:, None])
+    loss = float(torch.nn.functional.cross_entropy(scores, labels))
+    assert loss == pytest.approx(min(r.validation_loss for r in history), rel=1e-4)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_earlier_epoch_is_kept_when_it_was_the_best(
+    images, spec, tmp_path, monkeypatch, interrupted
+) -> None:
+    losses = iter([0.5, 0.1, 0.9])
+    states: list[dict[str, torch.Tensor]] = []
+
+    def validate(self: Any) -> tuple[float, float]:
+        states.append({k: v.clone() for k, v in self.network.state_dict().items()})
+        return next(losses), 0.5
+
+    def stop(result: EpochResult) -> None:
+        if result.epoch == 1:
+            raise Stopped
+
+    monkeypatch.setattr(loop._Run, "validate", validate)
+    progress = tmp_path / "run.progress.pt"
+    if interrupted:
+        with pytest.raises(Stopped):
+            train(spec, images, progress_file=progress, on_epoch=stop)
+    model, _ = train(spec, images, progress_file=progress)
+    weights = model.network.state_dict()
+    assert len(states) == 3
+    assert all(torch.equal(weights[name], states[1][name]) for name in weights)
+    assert not all(torch.equal(weights[name], states[2][name]) for name in weights)
+    assert model.training is not None
+    assert model.training.metrics["epoch"] == 1.0
+
+
+def test_dropout_is_drawn_anew_in_every_epoch(images, spec) -> None:
+    seeds: list[int] = []
+    train(spec, images, on_step=lambda done, total: seeds.append(torch.initial_seed()))
+    assert len(seeds) == 9
+    assert len(set(seeds)) == 3
+
+
+def test_a_trained_model_can_be_saved_and_loaded(undisturbed, tmp_path) -> None:
+    save_model(undisturbed[0], tmp_path / "tiny.pt")
+    assert load_model(tmp_path / "tiny.pt").training == undisturbed[0].training
+
+
+def test_an_easy_problem_is_learnt(spec) -> None:
+    images = SourceSet(easy_image(index) for index in range(20))
+    wider = dataclasses.replace(spec, fields=(2, 2, 4, 4), dropout=0.0)
+    settings = TrainingSettings(epochs=10, batch_size=4, learning_rate=2e-2, seed=1)
+    model, history = train(wider, images, settings)
+    losses = [result.train_loss for result in history]
+    assert np.mean(losses[-2:]) < 0.6 * losses[0]
+    assert model.training is not None
+    assert model.training.metrics["validation_accuracy"] == 1.0
+    assert model.training.metrics["validation_loss"] < 0.5
+
+
+def test_steps_and_epochs_are_reported(images, spec) -> None:
+    steps: list[tuple[int, int]] = []
+    epochs: list[EpochResult] = []
+    settings = dataclasses.replace(SETTINGS, epochs=2)
+    _, history = train(
+        spec,
+        images,
+        settings,
+        on_step=lambda done, total: steps.append((done, total)),
+        on_epoch=epochs.append,
+    )
+    assert steps == [(done, 6) for done in range(1, 7)]
+    assert epochs == history
+    assert [result.epoch for result in history] == [0, 1]
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_splits_hold_the_same_share_of_every_class(share) -> None:
+    labels = [0] * 50 + [1] * 30 + [2] * 10
+    train_part, validation = split_sources(labels, share=share, rng=np.random.default_rng(0))
+    assert sorted([*train_part, *validation]) == list(range(90))
+    counts = np.bincount(np.array(labels)[validation], minlength=3)
+    np.testing.assert_array_equal(counts, np.round(share * np.array([50, 30, 10])))
+    assert (np.diff(train_part) > 0).all()
+    assert (np.diff(validation) > 0).all()
+
+
+def test_splits_follow_their_generator() -> None:
+    labels = [0, 1] * 20
+    parts = [
+        split_sources(labels, share=0.2, rng=np.random.default_rng(seed))[1].tolist()
+        for seed in (1, 1, 2)
+    ]
+    assert parts[0] == parts[1]
+    assert parts[0] != parts[2]
+
+
+def test_the_learning_rate_rises_over_a_twentieth_and_falls_to_zero() -> None:
+    settings = TrainingSettings(learning_rate=1.0)
+    rates = [loop._learning_rate(settings, step, 200) for step in range(200)]
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
+    assert rates[10] == pytest.approx(1.0)
+    assert (np.diff(rates[10:]) < 0).all()
+    assert rates[105] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"seed": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"validation_share": 0.0},
+        {"validation_share": 1.0},
+    ],
+)
+def test_settings_out_of_range_are_refused(change) -> None:
+    with pytest.raises(OptionError, match=str(next(iter(change.values())))):
+        TrainingSettings(**change)
+
+
+def test_images_without_a_known_class_are_refused(images, spec) -> None:
+    odd = SourceSet([*images, dataclasses.replace(images[0], source="odd", class_name="WAT")])
+    with pytest.raises(
+        DataSetError, match="image odd has class 'WAT'; classes to train on are FR I"
+    ):
+        train(spec, odd)
+
+
+def test_too_few_images_are_refused(images, spec) -> None:
+    with pytest.raises(DataSetError, match="2 images are too few"):
+        train(spec, images[:2])
+
+
+def test_history_is_written_a_row_an_epoch(undisturbed, tmp_path) -> None:
+    file = tmp_path / "history.csv"
+    write_history(undisturbed[1], file)
+    with open(file, newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    for row, result in zip(rows, undisturbed[1], strict=True):
+        for name in ("train_loss", "validation_loss", "validation_accuracy"):
+            assert float(row[name]) == getattr(result, name)
