@@ -28,7 +28,6 @@ def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
     for name, layer in maps.layers.items():
         np.testing.assert_array_equal(layer, same_maps.layers[name])
     assert of_cutouts.sources == of_batches.sources
-    # classes are known for MiraBest alone, and positions come from two tables of the same headers,
-    # one rounded to a few hundredths of an arcsec
+    # classes are known for MiraBest alone
     assert of_cutouts.classes == (None,) * 24
-    np.testing.assert_allclose(of_cutouts.values, of_batches.values, atol=0.02)
+    np.testing.assert_allclose(of_cutouts.values, of_batches.values, rtol=1e-9)

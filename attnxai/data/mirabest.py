@@ -288,7 +288,9 @@ def _wcs(header: dict[str, str]) -> Any:
     wcs.wcs.ctype = [header["ctype1"], header["ctype2"]]
     for name in ("crval", "crpix", "cdelt"):
         setattr(wcs.wcs, name, [float(header[f"{name}1"]), float(header[f"{name}2"])])
-    wcs.wcs.radesys = "ICRS"
+    # as the FITS headers of these cutouts say; 20 milliarcsec from ICRS, so that both read the same
+    wcs.wcs.radesys = "FK5"
+    wcs.wcs.equinox = 2000.0
     wcs.wcs.set()
     return wcs
 

@@ -206,7 +206,11 @@ class TestReading:
                 continue
             ra, dec = pixel_to_sky(image.grid.wcs, 74.5, 74.5)
             place = (150 + number / 10, 30 + number / 10 + 0.01)
-            assert (float(ra), float(dec)) == pytest.approx(place, abs=1e-9)
+            # FK5, as in the FITS headers: within 30 milliarcsec of ICRS, and exact in its own frame
+            assert image.grid.wcs.wcs.radesys == "FK5"
+            assert (float(ra), float(dec)) == pytest.approx(place, abs=1e-5)
+            native = image.grid.wcs.wcs_pix2world([[74.5, 74.5]], 0)[0]
+            assert native == pytest.approx(place, abs=1e-9)
 
     def test_row_0_is_south_and_column_0_east(self, mirabest_folder: Path) -> None:
         wcs = read_mirabest(mirabest_folder)[0].grid.wcs
@@ -222,7 +226,7 @@ class TestReading:
         for image in images:
             ra, dec = (float(v) for v in image.source.split("_")[1].split("+"))
             x, y = sky_to_pixel(image.grid.wcs, ra, dec)
-            assert (float(x), float(y)) == pytest.approx((74.5, 74.5), abs=1e-6)
+            assert (float(x), float(y)) == pytest.approx((74.5, 74.5), abs=0.02)
             ends_ra, ends_dec = pixel_to_sky(image.grid.wcs, [0.0, 74.5], [74.5, 0.0])
             assert ends_ra[0] > ra
             assert ends_dec[1] < dec
