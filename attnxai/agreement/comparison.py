@@ -465,7 +465,8 @@ def _warn(
     n = max(e.interval.n_sources for e in main)
     if n < MIN_SOURCES:
         warnings.warn(
-            f"{n} {verdict_group} sources are too few for a confidence interval, which needs "
+            f"{n} {verdict_group} {'source is' if n == 1 else 'sources are'} too few for a confidence "
+            "interval, which needs "
             f"{MIN_SOURCES}: nothing can be concluded about how large the agreement is",
             FewSourcesWarning,
             stacklevel=3,

@@ -150,6 +150,12 @@ def align(
     density, mask, present, n_outside = _rasterise_all(
         maps, positions, annotators, used, by_id, fwhm_arcsec
     )
+    if not (mask & maps.valid[positions]).any():
+        raise AlignmentError(
+            f"none of the {len(used)} marks lies on the pixels that the network sees, a field of "
+            f"{maps.field_shape[0]} x {maps.field_shape[1]} pixels of {maps.field_scale_arcsec:g} arcsec "
+            "at the centre of each image; check their coordinates and frame"
+        )
     if n_outside:
         notes.append(
             f"The centres of {n_outside} of {len(used)} marks lie outside the field that the network "

@@ -147,7 +147,10 @@ def _read_available(
         return read_mirabest(data_dir, hybrids=True)
     root = Path(images)
     if not root.exists():
-        raise ImageError(f"--images {str(images)!r} is neither a file nor a folder, nor 'mirabest'")
+        where = "" if root.is_absolute() else f" in {Path.cwd()}"
+        raise ImageError(
+            f"--images {str(images)!r} is neither a file nor a folder{where}, nor 'mirabest'"
+        )
     if catalogue or not root.is_dir():
         return read_images(root, **reading)
     # of a folder only what is annotated: a survey's folder may hold a million others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import csv
 import dataclasses
+import difflib
 import hashlib
 import io
 import math
@@ -114,6 +115,14 @@ def read_annotations(
     return parse_table(text, path=str(resolved), sha256=sha256)
 
 
+def _with_hint(name: str) -> str:
+    """A column's name, and the known one that it may have been meant for."""
+    if not name:
+        return "one without a name"
+    close = difflib.get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.8)
+    return f"{name} (is {close[0]} meant?)" if close else name
+
+
 def is_catalogue(path: str | Path) -> bool:
     """Whether a file has the columns of the ClaRAN catalogue rather than those of a table."""
     with open(
@@ -197,7 +206,7 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
     extra = [name for name in header if name not in COLUMNS]
     notices = []
     if extra:
-        names_extra = ", ".join(name or "one without a name" for name in extra)
+        names_extra = ", ".join(_with_hint(name) for name in extra)
         notices.append(f"Columns that are kept but not used: {names_extra}.")
     for text_unused, count in sorted(unused.items()):
         notices.append(f"{text_unused} ({count} row{'s' if count > 1 else ''}).")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from attnxai.cli.console import command, console, progress_bar, stderr
+from attnxai.cli.console import collected_assumptions, command, console, progress_bar, stderr
 
 
 @command
@@ -102,7 +102,9 @@ def compare(
         from attnxai.report.terminal import print_result
 
     settings = ComparisonSettings(
-        metrics=tuple(metric or METRICS), n_permutations=n_permutations, n_resamples=n_bootstrap
+        metrics=tuple(name.lower() for name in metric or METRICS),
+        n_permutations=n_permutations,
+        n_resamples=n_bootstrap,
     )
     labels = parse_labels(label)
     folder = choose_folder(output, overwrite=overwrite)
@@ -114,25 +116,27 @@ def compare(
             f"{annotations} is no local file: using the simulated sample that ships with attnxai "
             "(sources and annotators do not exist)"
         )
-    with stderr.status("Reading model, annotations and images…"):
-        loaded = load_model(model)
-        inputs = read_inputs(
-            annotations,
-            images,
-            data_dir=data_dir,
-            labels=labels,
-            min_components=min_components,
-            match_radius_arcsec=match_radius_arcsec,
-            fill_blank=fill_blank,
-            prepared=prepared,
-            pixel_scale_arcsec=pixel_scale_arcsec,
-        )
-        check_overlap(inputs.annotations, inputs.images.sources)
+    with collected_assumptions() as assumed:
+        with stderr.status("Reading model, annotations and images…"):
+            loaded = load_model(model)
+            inputs = read_inputs(
+                annotations,
+                images,
+                data_dir=data_dir,
+                labels=labels,
+                min_components=min_components,
+                match_radius_arcsec=match_radius_arcsec,
+                fill_blank=fill_blank,
+                prepared=prepared,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+            )
+            check_overlap(inputs.annotations, inputs.images.sources)
+        with progress_bar() as bar:
+            task = bar.add_task("Attention maps", total=len(inputs.images))
+            maps = attention_maps(
+                loaded, inputs.images, on_batch=lambda n, _: bar.update(task, completed=n)
+            )
     with progress_bar() as bar:
-        task = bar.add_task("Attention maps", total=len(inputs.images))
-        maps = attention_maps(
-            loaded, inputs.images, on_batch=lambda n, _: bar.update(task, completed=n)
-        )
         task = bar.add_task("Agreement", total=None)
         pairs = align(
             maps,
@@ -157,7 +161,7 @@ def compare(
             provenance=describe(
                 maps, inputs, seed=seed, command=shlex.join(["attnxai", *sys.argv[1:]])
             ),
-            notes=inputs.notes,
+            notes=(*inputs.notes, *assumed),
         )
         verdict = write_report(
             content,

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from attnxai.errors import AttnxaiError, AttnxaiWarning
+from attnxai.errors import AssumptionWarning, AttnxaiError, AttnxaiWarning
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -66,6 +66,24 @@ def noted_warnings() -> Iterator[None]:
         warnings.simplefilter("always", AttnxaiWarning)
         warnings.showwarning = show
         yield
+
+
+@contextlib.contextmanager
+def collected_assumptions() -> Iterator[list[str]]:
+    """Collect what had to be assumed, for the report; it is shown all the same."""
+    assumed: list[str] = []
+    previous = warnings.showwarning
+
+    def show(message: Any, category: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(message, AssumptionWarning) and str(message) not in assumed:
+            assumed.append(str(message))
+        previous(message, category, *args, **kwargs)
+
+    warnings.showwarning = show
+    try:
+        yield assumed
+    finally:
+        warnings.showwarning = previous
 
 
 def progress_bar() -> Progress:

@@ -24,6 +24,7 @@ from attnxai.report.figures import (
     draw_classes,
     draw_nulls,
     draw_sources,
+    listed_maps,
     shown_explanation,
 )
 from attnxai.report.methods import methods_paragraph
@@ -330,6 +331,7 @@ def render_page(
         class_rows=_class_rows(result),
         source_rows=list(_source_rows(content)),
         shown=shown_explanation(result),
+        listed=listed_maps(result),
         counts=_counts(result.exposure),
         class_counts=_counts(name or "unknown" for name in result.classes),
         methods=methods_paragraph(content),
@@ -390,7 +392,7 @@ def _source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
         panel = SourcePanel.of(
             source, shown, pairs, content.maps, content.annotations, content.images
         )
-        values = [float(result.source_means(name, metric)[index]) for name in names]
+        values = [float(result.source_means(name, metric)[index]) for name in listed_maps(result)]
         yield {
             "source": source,
             "class_name": result.classes[index] or "unknown",

@@ -57,21 +57,26 @@ def draw_agreement(result: AgreementResult, folder: Path) -> FigureText:
         plot_agreement(result, metric, ax=ax)
         save_figure(figure, folder, "agreement")
     n = result.estimate(result.explanations[0], metric).interval.n_sources
-    level = result.settings["level"]
     return FigureText(
         name="agreement",
         title=f"Agreement with the annotations ({METRICS[metric].label})",
         caption=(
             f"{METRICS[metric].label}: {METRICS[metric].meaning}. Filled points: maps of "
             f"{result.model_name}; open points: baselines. Points are means over n = {n} "
-            f"{group_phrase(result.verdict_group)}, lines their {level:.0%} bootstrap intervals over "
-            "sources. Grey bars: central 95 % of the means when annotations are exchanged between "
+            f"{group_phrase(result.verdict_group)}, {_interval_phrase(result)}. Grey bars: central 95 % of the means when annotations are exchanged between "
             f"{'sources of one class' if _has_classes(result) else 'sources'}; a point inside its "
             "bar agrees no better with its own source than with others. The thin vertical line is "
             "the value without any agreement."
         ),
         alternative=_agreement_in_words(result, metric),
     )
+
+
+def _interval_phrase(result: AgreementResult) -> str:
+    """What lines are, or why there are none."""
+    if any(e.interval.known for e in result.estimates if e.group == result.verdict_group):
+        return f"lines their {result.settings['level']:.0%} bootstrap intervals over sources"
+    return "which are too few for intervals"
 
 
 def draw_all_metrics(result: AgreementResult, folder: Path) -> FigureText:
@@ -105,7 +110,7 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
 
     metric = result.metrics[0]
     members = [i for i, group in enumerate(result.exposure) if group == result.verdict_group]
-    shown = [*result.explanations, result.baselines[0], result.baselines[-1]]
+    shown = listed_maps(result)
     rows = [
         {
             "explanation": explanation,
@@ -117,6 +122,8 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
         if result.classes[i] is not None
     ]
     frame = pd.DataFrame(rows).dropna()
+    if frame.empty:
+        return None
     palette = colours_of(names, CLASS_COLOURS)
     with paper_style():
         figure = new_figure(TWO_COLUMNS, 72 * MM)
@@ -288,7 +295,20 @@ def draw_sources(
             list(dict.fromkeys(str(a.label) for a in annotations.annotations)),
         )
         save_figure(figure, folder, "sources")
-    known = all(SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values())
+    known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
+    if all(known):
+        orientation = (
+            "North is up and east left as the arrows show; ticks in arcsec from the centre."
+        )
+    elif any(known):
+        orientation = (
+            "North is up and east left where arrows show it; the other images have no celestial "
+            "coordinates."
+        )
+    else:
+        orientation = (
+            "No celestial coordinates are known, so the orientation on the sky is not stated."
+        )
     return FigureText(
         name="sources",
         title="The best, the median and the worst source",
@@ -297,11 +317,7 @@ def draw_sources(
             f"{explanation} map at its {', '.join(f'{q:.0%}' for q in CONTOUR_QUANTILES)} quantiles "
             "(yellow), and the marks of every annotator, zoomed to what they and the strongest attention "
             "cover. Lower row: the whole map, on one colour scale; dotted, what the image shows. "
-            + (
-                "North is up and east left as the arrows show; ticks in arcsec from the centre."
-                if known
-                else "No celestial coordinates are known, so the orientation on the sky is not stated."
-            )
+            + orientation
             + f" Sources are ranked by {METRICS[metric].label}."
         ),
         alternative=(
@@ -329,6 +345,11 @@ def _legend(figure: Any, annotators: Sequence[str], labels: Sequence[str]) -> No
     legend.set_frame_on(True)
     for text in legend.get_texts():
         text.set_color("white")
+
+
+def listed_maps(result: AgreementResult) -> list[str]:
+    """All maps, with brightness at pixel scale and the centre bias for comparison."""
+    return [*result.explanations, result.baselines[0], result.baselines[-1]]
 
 
 def shown_explanation(result: AgreementResult) -> str:

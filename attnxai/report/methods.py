@@ -21,6 +21,13 @@ def methods_paragraph(content: ReportContent) -> str:
     rows, columns = pairs.valid.shape[1:]
     classes = any(name is not None for name in result.classes)
     exchanged = "between sources of the same morphological class" if classes else "between sources"
+    known = any(e.interval.known for e in result.estimates if e.group == result.verdict_group)
+    intervals = (
+        f", with {settings['level']:.0%} {kind} intervals over sources "
+        f"({settings['n_resamples']:,} resamples)"
+        if known
+        else "; the sources are too few for intervals"
+    )
     weights = (
         " Sources were weighted by the consensus level of their annotations."
         if settings["weighted"]
@@ -36,9 +43,7 @@ def methods_paragraph(content: ReportContent) -> str:
         f"network sees; points and lines were given a Gaussian profile of "
         f"{settings['fwhm_arcsec']:g} arcsec FWHM as densities, and the same full width as "
         f"regions. Metrics were {metrics}; each is the mean over sources"
-        f"{' and annotators' if len(result.annotators) > 1 else ''}, with "
-        f"{settings['level']:.0%} {kind} intervals over sources "
-        f"({settings['n_resamples']:,} resamples). Significance was assessed by exchanging "
+        f"{' and annotators' if len(result.annotators) > 1 else ''}{intervals}. Significance was assessed by exchanging "
         f"annotations {exchanged} ({settings['n_permutations']:,} permutations, or all where there "
         "are fewer; p = (b + 1)/(B + 1) for sampled ones, one-sided), adjusted by Holm's method "
         f"over the {len(result.explanations)} maps for {METRICS[result.metrics[0]].label}, on which "

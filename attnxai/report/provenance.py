@@ -104,6 +104,7 @@ def describe(maps: MapStack, inputs: Inputs, *, seed: int, command: str) -> Prov
         images={
             "name": inputs.data_name,
             "n": len(images),
+            "n_prepared": sum(image.prepared for image in images),
             "sha256": images.sha256(),
             "pixel_scale_arcsec": maps.field_scale_arcsec,
             "field": list(maps.field_shape),

@@ -48,8 +48,8 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
     table.add_column("map")
     for heading in (METRICS[primary].label, "null", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("minus brightness", justify="right")
     brightness = best_brightness(result, primary)
+    table.add_column(f"minus {brightness}", justify="right")
     for name in names:
         if name == result.baselines[0]:
             table.add_section()

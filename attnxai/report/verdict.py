@@ -7,7 +7,8 @@ For each map of the model, on the sources that conclusions rest on and for the f
    below it does; above, the data do not show it, which is not the same as showing that it does not. A map
    that passes this test without the interval of its mean lying above chance *follows* the source, but is not
    said to agree: a map that avoids the marks of some sources can do so. Chance is 0 or 1/2, or for relevance
-   accuracies the share of pixels that is marked. Where
+   accuracies the share of pixels that is marked. The headline names maps whose class means lie on opposite
+   sides of chance. Where
    even the smallest p-value that could come out, adjusted for the number of maps, is above 0.05, nothing
    can be concluded.
 2. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
@@ -123,7 +124,7 @@ def reach_verdict(
     )
     return Verdict(
         marked=marked,
-        headline=_headline(result, statements, estimates, marked),
+        headline=_headline(result, statements, estimates, marked) + _opposite_classes(result),
         statements=statements,
         cautions=tuple(_cautions(result, annotations, [*model_notes, *notes])),
     )
@@ -182,7 +183,7 @@ def _statement(
             finding=Finding.FOLLOWS,
             lead=f"{name} follows the source at hand, but is not shown to look at {marked}.",
             details=(
-                f"{against}. Agreement with the own source is larger than with others, yet over all "
+                f"{against}. Agreement with its own source is larger than with others, yet over all "
                 f"sources it is not shown to be above chance (by "
                 f"{_with_interval(estimate.above_chance)}).{by_class} {baselines}"
             ).strip(),
@@ -345,6 +346,32 @@ def _headline(
     if n_better:
         return f"{start}; {n_better} of them better than brightness alone."
     return f"{start}; none is shown to agree better than brightness alone."
+
+
+def _opposite_classes(result: AgreementResult) -> str:
+    """Name the maps that are high on the marks of one class and low on those of another."""
+    sentences = []
+    for name in result.explanations:
+        on, off = [], []
+        for estimate in result.estimates:
+            above = estimate.above_chance
+            if (
+                estimate.class_name == ALL
+                or not above.known
+                or (estimate.explanation, estimate.metric, estimate.group)
+                != (name, result.metrics[0], result.verdict_group)
+            ):
+                continue
+            if above.low > 0:
+                on.append(estimate.class_name)
+            elif above.high < 0:
+                off.append(estimate.class_name)
+        if on and off:
+            sentences.append(
+                f"{name_of_map(name)} is higher on the marks than elsewhere for {' and '.join(on)}, and "
+                f"lower for {' and '.join(off)}."
+            )
+    return f" {' '.join(sentences)}" if sentences else ""
 
 
 def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], marked: str) -> str:

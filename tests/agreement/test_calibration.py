@@ -44,7 +44,7 @@ def test_level_of_source_permutation(n_sources, templates):
     settings = ComparisonSettings(
         metrics=("nss", "spearman", "auc"), n_permutations=199, n_resamples=100
     )
-    p_values: dict[tuple[str, str], list[float]] = {}
+    p_values = {}
     for _ in range(n_experiments):
         target = smooth_fields(rng, n_sources) + shared
         made = dataclasses.replace(

@@ -204,3 +204,10 @@ def test_nothing_given_is_changed():
     for name, array in before.items():
         np.testing.assert_array_equal(maps.layers[name], array)
         assert not maps.layers[name].flags.writeable
+
+
+def test_marks_that_all_miss_the_field_are_an_error():
+    maps, marks, images = made_up(n_sources=2, annotators=("ann",))
+    away = tuple(circle(a.source, "ann", 500.0, 500.0) for a in marks.annotations)
+    with pytest.raises(AlignmentError, match="none of the 2 marks lies on the pixels"):
+        align(maps, dataclasses.replace(marks, annotations=away), images)

@@ -139,6 +139,9 @@ def test_a_folder_of_images_of_other_kinds(sample):
         "--output", "out", *QUICK, cwd=sample, check=0,
     )  # fmt: skip
     assert "state no pixel scale" in done.stderr
+    page = (sample / "out" / "index.html").read_text(encoding="utf-8")
+    assert "state no pixel scale" in page
+    assert "6 of 10 were clipped and scaled already" in page
     summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["sources"]["n"] == 10
 
@@ -311,7 +314,7 @@ def test_sources_that_do_not_overlap(sample):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--metric", "ssim"], "unknown metrics ssim; known are nss"),
+        (["--metric", "SSIM"], "unknown metrics ssim; known are nss"),
         (["--label", "nucleus"], "unknown label 'nucleus'"),
         (["--fwhm-arcsec", "0"], "above 0"),
         (["--images", "nowhere"], "neither a file nor a folder"),

@@ -209,6 +209,7 @@ class TestReading:
             # FK5, as in the FITS headers: within 30 milliarcsec of ICRS, and exact in its own frame
             assert image.grid.wcs.wcs.radesys == "FK5"
             assert (float(ra), float(dec)) == pytest.approx(place, abs=1e-5)
+            assert image.grid.wcs is not None
             native = image.grid.wcs.wcs_pix2world([[74.5, 74.5]], 0)[0]
             assert native == pytest.approx(place, abs=1e-9)
 

@@ -339,3 +339,11 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
     )
     title = done.stdout.split("<title>")[1].split("</title>")[0]
     assert title == "PROBE [12,10,6,true,true,true,false,true,true,true]"
+
+
+def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
+    write_report(content_of(n_sources=5), tmp_path / "out")
+    text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
+    assert "which are too few for intervals" in text
+    assert "the sources are too few for intervals" in text
+    assert "bootstrap intervals over sources" not in text

@@ -210,3 +210,14 @@ def test_a_map_without_values_is_not_called_few_sources():
         result = compare(dataclasses.replace(maps, layers=flat), marks, images, settings=QUICK)
     verdict = reach_verdict(result, marks)
     assert "NSS has no value for any of its maps" in verdict.headline
+
+
+def test_classes_on_opposite_sides_of_chance_are_named():
+    maps, marks, images = made_up(n_sources=20)
+    layers = {name: array.copy() for name, array in maps.layers.items()}
+    layers["gate1"][::2] = 1.2 - 1.2 * layers["gate1"][::2]
+    result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
+    headline = reach_verdict(result, marks).headline
+    expected = "Gate 1 is higher on the marks than elsewhere for FR II, and lower for FR I."
+    assert expected in headline
+    assert "Gate 2 is higher" not in headline
