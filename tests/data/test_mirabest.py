@@ -204,12 +204,12 @@ class TestReading:
             if number == 4:
                 assert image.grid.wcs is None
                 continue
+            assert image.grid.wcs is not None
             ra, dec = pixel_to_sky(image.grid.wcs, 74.5, 74.5)
             place = (150 + number / 10, 30 + number / 10 + 0.01)
             # FK5, as in the FITS headers: within 30 milliarcsec of ICRS, and exact in its own frame
             assert image.grid.wcs.wcs.radesys == "FK5"
             assert (float(ra), float(dec)) == pytest.approx(place, abs=1e-5)
-            assert image.grid.wcs is not None
             native = image.grid.wcs.wcs_pix2world([[74.5, 74.5]], 0)[0]
             assert native == pytest.approx(place, abs=1e-9)
 
