@@ -43,8 +43,11 @@ def source_svg(panel: SourcePanel, *, title: str) -> str:
     width, height = right - left, top - bottom
     # display coordinates count up, SVG counts down
     label = escape(title, quote=True)
+    # what the marks and the strongest attention cover, as in the figures
+    radius = panel.radius_of_interest() / panel.pixel_scale_arcsec
+    view = f"{-left - radius:.1f} {top - radius:.1f} {2 * radius:.1f} {2 * radius:.1f}"
     parts = [
-        f'<svg class="source" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">',
+        f'<svg class="source" viewBox="{view}" role="img" aria-label="{label}">',
         f'<image width="{width:g}" height="{height:g}" href="{_png(panel)}"/>',
     ]
 
