@@ -110,11 +110,14 @@ def compare(
     folder = choose_folder(output, overwrite=overwrite)
     resolved = resolve_model(model)
     if resolved.shipped:
-        stderr.print(f"{model} is no local file: using the model that ships with attnxai")
+        stderr.print(
+            f"{model} is no local file: using the model that ships with attnxai", markup=False
+        )
     if is_shipped(annotations):
         stderr.print(
             f"{annotations} is no local file: using the simulated sample that ships with attnxai "
-            "(sources and annotators do not exist)"
+            "(sources and annotators do not exist)",
+            markup=False,
         )
     with collected_assumptions() as assumed:
         with stderr.status("Reading model, annotations and images…"):
@@ -169,4 +172,4 @@ def compare(
             on_step=lambda n, total: bar.update(task, completed=n, total=total),
         )
     print_result(result, verdict, console)
-    console.print(f"\nReport: [bold]{folder / 'index.html'}[/]", soft_wrap=True)
+    console.print(f"\nReport: {folder / 'index.html'}", soft_wrap=True, markup=False)

@@ -40,6 +40,12 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             stderr.print("[bold red]Error:[/] ", end="")
             stderr.print(str(error), markup=False)
             raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            stderr.print("[bold red]Error:[/] ", end="")
+            stderr.print(f"{error.strerror}: {error.filename}", markup=False)
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             stderr.print("Interrupted; nothing that looks finished was left behind.")
             raise typer.Exit(INTERRUPTED) from None

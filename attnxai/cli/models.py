@@ -24,7 +24,7 @@ def info(
     from attnxai.models.checkpoints import load_model
 
     model = load_model(file)
-    table = Table(show_header=False, title=model.name, title_justify="left")
+    table = Table(show_header=False, title=Text(model.name), title_justify="left")
     table.add_column("what", style="dim", no_wrap=True)
     table.add_column("value", overflow="fold")
     facts = model_provenance(model)

@@ -130,7 +130,8 @@ def train(
     console.print(
         f"Wrote {output} (sha256 {sha256[:12]}): {metrics['validation_accuracy']:.1%} of "
         f"{metrics['n_validation']:.0f} validation images right, after epoch "
-        f"{metrics['epoch'] + 1:.0f} of {epochs}"
+        f"{metrics['epoch'] + 1:.0f} of {epochs}",
+        markup=False,
     )
 
 

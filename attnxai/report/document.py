@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,6 +106,9 @@ def choose_folder(output: str | Path | None, *, overwrite: bool = False) -> Path
             folder = Path(f"{DEFAULT_FOLDER}-{number}")
         return folder
     folder = Path(output)
+    ancestor = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise OptionError(f"--output {folder} cannot be made: {ancestor} is no folder to write to")
     if folder.exists():
         if not folder.is_dir():
             raise OptionError(f"--output {folder} is a file; name a folder")

@@ -37,7 +37,7 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
     classes = any(name is not None for name in result.classes)
     exchanged = "sources of one class" if classes else "sources"
     table = Table(
-        title=f"{result.model_name}: {n} {group_phrase(result.verdict_group)}",
+        title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group)}"),
         title_justify="left",
         caption=f"mean [{result.settings['level']:.0%} interval]; null: annotations exchanged between "
         f"{exchanged}; p not adjusted",

@@ -150,53 +150,48 @@ def _statement(
     label = METRICS[estimate.metric].label
     value = f"{label} {_with_interval(estimate.interval)}"
     baselines = _against_baselines(estimate, result, label)
-    if test is None or p_adjusted is None:
+
+    def said(finding: Finding, lead: str, details: str) -> Statement:
         return Statement(
             explanation=estimate.explanation,
-            finding=Finding.CANNOT_TELL,
-            lead=f"{name}: nothing can be concluded.",
-            details=f"{value}; not tested, because {estimate.not_tested}. {baselines}".strip(),
-            p_adjusted=None,
+            finding=finding,
+            lead=lead,
+            details=f"{details} {baselines}".strip(),
+            p_adjusted=p_adjusted,
+        )
+
+    nothing = f"{name}: nothing can be concluded."
+    if test is None or p_adjusted is None:
+        return said(
+            Finding.CANNOT_TELL, nothing, f"{value}; not tested, because {estimate.not_tested}."
         )
     within = estimate.within_class is not None
     exchanged = "between sources of the same class" if within else "between sources"
     against = (
         f"{value} against {format_number(test.mean, 2)} when annotations are exchanged {exchanged} "
-        f"({_p_phrase(test.p_value, p_adjusted, n_tested)}, {test.n_sources} sources)"
+        f"({_p_phrase(test.p_value, p_adjusted, n_tested)}, {test.n_sources} sources)."
     )
     if test.smallest_p * n_tested > LEVEL:
-        return Statement(
-            explanation=estimate.explanation,
-            finding=Finding.CANNOT_TELL,
-            lead=f"{name}: nothing can be concluded.",
-            details=(
-                f"{against}. With {test.n_sources} sources the smallest p-value that could come out is "
-                f"{test.smallest_p:.3g}, or {min(test.smallest_p * n_tested, 1):.3g} for {n_tested} "
-                f"maps, so this test cannot find agreement, however large. {baselines}"
-            ).strip(),
-            p_adjusted=p_adjusted,
+        smallest = (
+            f"With {test.n_sources} sources the smallest p-value that could come out is "
+            f"{test.smallest_p:.3g}, or {min(test.smallest_p * n_tested, 1):.3g} for {n_tested} maps, so "
+            "this test cannot find agreement, however large."
         )
+        return said(Finding.CANNOT_TELL, nothing, f"{against} {smallest}")
     by_class = _by_class(result, estimate, label)
-    if p_adjusted <= LEVEL and not _above_chance(estimate):
-        return Statement(
-            explanation=estimate.explanation,
-            finding=Finding.FOLLOWS,
-            lead=f"{name} follows the source at hand, but is not shown to look at {marked}.",
-            details=(
-                f"{against}. Agreement with its own source is larger than with others, yet over all "
-                f"sources it is not shown to be above chance (by "
-                f"{_with_interval(estimate.above_chance)}).{by_class} {baselines}"
-            ).strip(),
-            p_adjusted=p_adjusted,
-        )
+    if p_adjusted <= LEVEL and _above_chance(estimate):
+        lead = f"{name} agrees with {marked}, in the source at hand."
+        return said(Finding.AGREES, lead, f"{against}{by_class}")
     if p_adjusted <= LEVEL:
-        return Statement(
-            explanation=estimate.explanation,
-            finding=Finding.AGREES,
-            lead=f"{name} agrees with {marked}, in the source at hand.",
-            details=f"{against}.{by_class} {baselines}".strip(),
-            p_adjusted=p_adjusted,
+        lead = f"{name} follows the source at hand, but is not shown to look at {marked}."
+        yet = (
+            f"over all sources it is not shown to be above chance (by "
+            f"{_with_interval(estimate.above_chance)})"
+            if estimate.above_chance.known
+            else "there are too few sources to show that it is above chance"
         )
+        larger = f"Agreement with its own source is larger than with others, yet {yet}."
+        return said(Finding.FOLLOWS, lead, f"{against} {larger}{by_class}")
     pooled = estimate.pooled
     shared = ""
     if within and test.p_value > LEVEL and pooled is not None and pooled.p_value <= LEVEL:
@@ -205,13 +200,8 @@ def _statement(
             f"{format_p(pooled.p_value)}, not adjusted): what agreement there is may be what sources of "
             "a class share."
         )
-    return Statement(
-        explanation=estimate.explanation,
-        finding=Finding.NOT_SHOWN,
-        lead=f"{name} is not shown to agree in the source at hand.",
-        details=f"{against}.{shared}{by_class} {baselines}".strip(),
-        p_adjusted=p_adjusted,
-    )
+    lead = f"{name} is not shown to agree in the source at hand."
+    return said(Finding.NOT_SHOWN, lead, f"{against}{shared}{by_class}")
 
 
 def _above_chance(estimate: Estimate) -> bool:

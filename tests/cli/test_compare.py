@@ -146,6 +146,15 @@ def test_a_folder_of_images_of_other_kinds(sample):
     assert summary["sources"]["n"] == 10
 
 
+def test_names_with_brackets_are_printed_as_they_are(sample):
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "mine.csv", "--output", "out[red]", *QUICK,
+        cwd=sample, check=0,
+    )  # fmt: skip
+    assert "Report: out[red]/index.html" in done.stdout
+    assert (sample / "out[red]" / "index.html").is_file()
+
+
 def test_few_sources_are_a_result_with_a_warning(sample):
     rows = [r for r in read_table(sample / "mine.csv") if r["source"].endswith(("_01", "_02"))]
     write_table(sample / "few.csv", [r for r in rows if r["source"] != "simulated_fr2_02"])
@@ -320,6 +329,7 @@ def test_sources_that_do_not_overlap(sample):
         (["--images", "nowhere"], "neither a file nor a folder"),
         (["--source-weights"], "cannot be weighted"),
         (["--output", "mine.csv"], "is a file"),
+        (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
     ],
 )
 def test_bad_options(sample, options, text):

@@ -163,6 +163,7 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     verdict, result = verdict_of(n_sources=7, classes=())
     assert result.estimate("gate1", "nss").pooled.p_value < 0.01
     assert {s.finding for s in verdict.statements} == {Finding.FOLLOWS}
+    assert "too few sources to show that it is above chance" in verdict.statements[0].details
     mass = ComparisonSettings(
         metrics=("relevance_mass_accuracy",), n_permutations=999, n_resamples=500
     )
