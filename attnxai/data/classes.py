@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _FANAROFF_RILEY = re.compile(r"^fr[\s_-]*(i{1,2}|[12])$", re.IGNORECASE)
+_MORPHOLOGIES = ("FR I", "FR II", "hybrid")
 _NUMERALS = {"i": "FR I", "1": "FR I", "ii": "FR II", "2": "FR II"}
 
 
@@ -18,3 +20,20 @@ def canonical_class(name: str) -> str:
     """
     match = _FANAROFF_RILEY.match(name.strip())
     return _NUMERALS[match[1].lower()] if match else name.strip()
+
+
+def ordered_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Distinct classes in the order in which a network scores them.
+
+    FR I, FR II and hybrid come in this order where there are no others; else the order is
+    alphabetical, and so does not depend on that of the images.
+
+    Examples
+    --------
+    >>> ordered_classes(["hybrid", "FR II", "FR I", "FR II"]), ordered_classes(["WAT", "NAT"])
+    (('FR I', 'FR II', 'hybrid'), ('NAT', 'WAT'))
+    """
+    distinct = set(names)
+    if distinct <= set(_MORPHOLOGIES):
+        return tuple(name for name in _MORPHOLOGIES if name in distinct)
+    return tuple(sorted(distinct))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.errors import OptionError
+
 if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import NDArray
@@ -18,6 +20,18 @@ class RowZero(enum.StrEnum):
 
     BOTTOM = "bottom"
     TOP = "top"
+
+
+def check_scale(pixel_scale_arcsec: float | None) -> None:
+    """Refuse a pixel scale, stated as an option, that is no length.
+
+    Raises
+    ------
+    OptionError
+        If it is not a finite number above 0.
+    """
+    if pixel_scale_arcsec is not None and not 0 < pixel_scale_arcsec < np.inf:
+        raise OptionError(f"pixel_scale_arcsec has to be above 0, got {pixel_scale_arcsec:g}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

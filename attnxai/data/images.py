@@ -59,7 +59,7 @@ class SourceImage:
     class_name : str, optional
         Morphological class, such as ``FR I``.
     split : str, optional
-        Part of a data set's published split, ``train`` or ``test``.
+        Part of a data set's split that it belongs to: ``train``, ``validation`` or ``test``.
     path : str, optional
         File that the image came from.
     footprint : array_like of bool, shape (rows, columns), optional
@@ -196,6 +196,7 @@ def read_image(
     *,
     source: str | None = None,
     class_name: str | None = None,
+    split: str | None = None,
     fill_blank: bool = False,
     prepared: bool | None = None,
     pixel_scale_arcsec: float | None = None,
@@ -210,6 +211,8 @@ def read_image(
         Id of the source; the file's name without ending when left out.
     class_name : str, optional
         Its class.
+    split : str, optional
+        Part of a split that it belongs to.
     fill_blank : bool
         Set NaN and infinite pixels to 0 and leave them out of the footprint instead of refusing.
     prepared : bool, optional
@@ -268,6 +271,7 @@ def read_image(
         grid=grid,
         prepared=values.dtype == np.uint8 if prepared is None else prepared,
         class_name=class_name,
+        split=split,
         path=str(path),
         footprint=footprint,
         beam_arcsec=beam,

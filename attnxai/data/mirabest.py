@@ -1,33 +1,38 @@
 """The MiraBest batched data set of FIRST radio galaxies (Porter & Scaife, CC BY 4.0).
 
-The data set is published as Python pickles. They are read by an unpickler that admits NumPy arrays
-and built-in containers and nothing else, so that a file from a stranger cannot run code.
+The data set is published as Python pickles, which are read as :mod:`attnxai.data.batches` says.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import enum
 import hashlib
-import io
 import os
-import pickle
 import re
-import tarfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attnxai.data.batches import (
+    ARCHIVE_ENDINGS,
+    TEST_BATCH,
+    check_label,
+    load_batch,
+    read_archive,
+)
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, source_id
-from attnxai.errors import AssumptionWarning, DataSetError
+from attnxai.errors import AssumptionWarning, DataSetError, OptionError
 
 ARCHIVE_NAME = "MiraBest_full_batches.tar.gz"
 ARCHIVE_MD5 = "965b5daa83b9d8622bb407d718eecb51"
 ARCHIVE_URL = f"https://zenodo.org/records/4288837/files/{ARCHIVE_NAME}"
+LICENCE = "CC BY 4.0"
 CITATION = (
     "Porter & Scaife (2020), MiraBest batched data set, doi:10.5281/zenodo.4288837, CC BY 4.0"
 )
@@ -36,7 +41,8 @@ WCS_TABLE_NAME = "mirabest_wcs.csv"
 PIXEL_SCALE_ARCSEC = 1.8
 SIDE = 150
 BEAM_ARCSEC = (5.4, 5.4, 0.0)
-BATCHES = (*(f"data_batch_{i}" for i in range(1, 8)), "test_batch")
+BATCHES = (*(f"data_batch_{i}" for i in range(1, 8)), TEST_BATCH)
+# first digit: FR I, FR II or hybrid; second: confident or uncertain; third: the form in detail
 CODES = (100, 102, 104, 110, 112, 200, 201, 210, 300, 310)
 CLASS_NAMES = {1: "FR I", 2: "FR II", 3: "hybrid"}
 _KEYWORDS = tuple(
@@ -44,54 +50,13 @@ _KEYWORDS = tuple(
 )
 _POSITION = re.compile(r"^\d{3}_(\d+\.\d+)([+-]\d+\.\d+)_")
 
-# The pickles name NumPy's functions by the module they lived in before NumPy 2.
-_ADMITTED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-}
 
+class Confidence(enum.StrEnum):
+    """Which MiraBest sources, by how sure Miraghaei & Best (2017) were of their class."""
 
-class _ArraysOnlyUnpickler(pickle.Unpickler):
-    """Unpickles arrays and built-in containers, and refuses every other name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def load_batch(content: bytes, *, name: str) -> dict[str, Any]:
-    """Unpickle one batch and check that it is one.
-
-    Parameters
-    ----------
-    content : bytes
-        The pickle.
-    name : str
-        What to call it in errors.
-
-    Returns
-    -------
-    dict
-        With ``batch_label``, ``labels``, ``data`` and ``filenames``.
-    """
-    try:
-        batch = _ArraysOnlyUnpickler(io.BytesIO(content), encoding="latin1").load()
-    except Exception as error:  # a damaged pickle can raise anything
-        raise DataSetError(f"MiraBest batch {name} was refused: {error}") from error
-    if not isinstance(batch, dict) or not {"labels", "data", "filenames"} <= set(batch):
-        raise DataSetError(f"MiraBest batch {name} lacks labels, data or filenames")
-    columns = {key: batch[key] for key in ("labels", "data", "filenames")}
-    if not all(isinstance(column, list | tuple | np.ndarray) for column in columns.values()):
-        raise DataSetError(f"MiraBest batch {name} should hold lists of labels, data and filenames")
-    lengths = {key: len(column) for key, column in columns.items()}
-    if len(set(lengths.values())) != 1:
-        raise DataSetError(f"MiraBest batch {name} is inconsistent: {lengths}")
-    return batch
+    ALL = "all"
+    CONFIDENT = "confident"
+    UNCERTAIN = "uncertain"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +105,7 @@ def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
             roots.append(Path(os.environ[DATA_DIR_VARIABLE]))
         roots.append(cache_folder())
     for root in roots:
-        if root.is_file() and root.name.endswith((".tar.gz", ".tgz")):
+        if root.is_file() and root.name.endswith(ARCHIVE_ENDINGS):
             return MirabestLocation(batches=root, wcs_table=_wcs_table(root.parent))
         for folder in (root, root / "mirabest"):
             for candidate in (folder / "batches", folder, folder / ARCHIVE_NAME):
@@ -154,6 +119,17 @@ def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
         f"of {ARCHIVE_NAME} (or of its unpacked batches), or fetch it with "
         "'attnxai data fetch mirabest'"
     )
+
+
+def is_mirabest_source(source: str) -> bool:
+    """Whether an id has the form of MiraBest's: code, position, redshift and size.
+
+    Examples
+    --------
+    >>> is_mirabest_source("100_142.745+003.808_0.0890_0212.98"), is_mirabest_source("3C 207_II")
+    (True, False)
+    """
+    return _POSITION.match(source) is not None and int(source[:3]) in CODES
 
 
 def _wcs_table(*folders: Path) -> Path | None:
@@ -178,19 +154,19 @@ def _batch_contents(location: Path) -> Iterator[tuple[str, bytes]]:
             f"{location} is not the published MiraBest archive: its md5 is {md5}, the published one "
             f"{ARCHIVE_MD5}; it may be truncated, so fetch it again"
         )
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        members = {Path(member.name).name: member for member in archive if member.isfile()}
-        for name in BATCHES:
-            reader = archive.extractfile(members[name]) if name in members else None
-            if reader is None:
-                raise DataSetError(f"MiraBest archive {location} lacks {name}")
-            yield name, reader.read()
+    members = read_archive(location, wanted=BATCHES.__contains__, content=content)
+    contents = {place.name: batch for place, batch in members.items()}
+    for name in BATCHES:
+        if name not in contents:
+            raise DataSetError(f"MiraBest archive {location} lacks {name}")
+        yield name, contents[name]
 
 
 def read_mirabest(
     data_dir: str | Path | None = None,
     *,
     hybrids: bool = False,
+    confidence: Confidence = Confidence.ALL,
 ) -> SourceSet:
     """Read the MiraBest images with classes, published split and celestial coordinates.
 
@@ -200,15 +176,29 @@ def read_mirabest(
         Where to look; see :func:`find_mirabest`.
     hybrids : bool
         Also give the 34 sources of class ``hybrid``.
+    confidence : Confidence
+        Give all sources, or only those whose class is confident (833 and 19 hybrids) or uncertain (389
+        and 15 hybrids).
 
     Returns
     -------
     SourceSet
         150 x 150 images of 1.8 arcsec pixels whose row 0 is south and column 0 east.
+
+    Raises
+    ------
+    DataSetError
+        If the data set is missing, incomplete or not what was published.
+    OptionError
+        If ``confidence`` is none of its choices.
     """
+    if confidence not in tuple(Confidence):
+        raise OptionError(
+            f"confidence {confidence!r} is unknown; choose one of {', '.join(Confidence)}"
+        )
     location = find_mirabest(data_dir)
-    wcs_rows = read_wcs_table(location.wcs_table) if location.wcs_table else None
-    if wcs_rows is None:
+    table = read_wcs_table(location.wcs_table) if location.wcs_table else None
+    if table is None:
         warnings.warn(
             f"no {WCS_TABLE_NAME} lies beside the MiraBest data, so positions come from the file "
             "names: most are right to 3 arcsec, eight are off by up to 90 arcsec",
@@ -217,50 +207,49 @@ def read_mirabest(
         )
     images = []
     for name, content in _batch_contents(location.batches):
-        batch = load_batch(content, name=name)
-        split = "test" if name == "test_batch" else "train"
+        batch = load_batch(content, name=f"MiraBest batch {name}")
+        split = "test" if name == TEST_BATCH else "train"
         for label, data, filename in zip(
             batch["labels"], batch["data"], batch["filenames"], strict=True
         ):
-            image = _image(label, data, str(filename), split, name, wcs_rows)
-            if hybrids or image.class_name != CLASS_NAMES[3]:
-                images.append(image)
+            code = CODES[check_label(label, len(CODES), name=f"MiraBest batch {name}")]
+            if code // 100 == 3 and not hybrids:
+                continue
+            if confidence not in (Confidence.ALL, _confidence_of(code)):
+                continue
+            images.append(_image(code, data, str(filename), split, name, table))
     return SourceSet(images, origin=str(location.batches))
 
 
+def _confidence_of(code: int) -> Confidence:
+    return Confidence.UNCERTAIN if code // 10 % 10 else Confidence.CONFIDENT
+
+
 def _image(
-    label: Any,
+    code: int,
     data: Any,
     filename: str,
     split: str,
     batch: str,
-    wcs_rows: dict[str, dict[str, str]] | None,
+    table: Mapping[str, Any] | None,
 ) -> SourceImage:
-    if not isinstance(label, int | np.integer) or not 0 <= label < len(CODES):
-        raise DataSetError(
-            f"MiraBest batch {batch} has the unknown label {label!r}; labels are 0 to {len(CODES) - 1}"
-        )
     pixels = np.asarray(data)
     if pixels.dtype.kind not in "ui" or pixels.size != SIDE * SIDE:
         raise DataSetError(
             f"MiraBest image {filename} in {batch} has {pixels.size} values of {pixels.dtype}"
         )
     source = source_id(filename)
-    header: dict[str, str] | None = None
-    if wcs_rows is not None:
-        header = wcs_rows.get(source)
+    wcs = None
+    if table is not None:
+        wcs = table.get(source)
     elif match := _POSITION.match(source):
-        header = _header_from_position(match[1], match[2])
+        wcs = _wcs(_header_from_position(match[1], match[2]))
     return SourceImage(
         source=source,
         pixels=pixels.reshape(SIDE, SIDE),
-        grid=PixelGrid(
-            shape=(SIDE, SIDE),
-            pixel_scale_arcsec=PIXEL_SCALE_ARCSEC,
-            wcs=_wcs(header) if header else None,
-        ),
+        grid=PixelGrid(shape=(SIDE, SIDE), pixel_scale_arcsec=PIXEL_SCALE_ARCSEC, wcs=wcs),
         prepared=True,
-        class_name=CLASS_NAMES[CODES[label] // 100],
+        class_name=CLASS_NAMES[code // 100],
         split=split,
         path=f"{batch}/{source}",
         beam_arcsec=BEAM_ARCSEC,
@@ -295,13 +284,13 @@ def _wcs(header: dict[str, str]) -> Any:
     return wcs
 
 
-def read_wcs_table(path: str | Path) -> dict[str, dict[str, str]]:
+def read_wcs_table(path: str | Path) -> dict[str, Any]:
     """Read a table of FITS coordinate keywords, one row an image.
 
     Returns
     -------
     dict
-        From source id to its row; images without a coordinate system are left out.
+        From source id to its astropy.wcs.WCS; images without a coordinate system are left out.
 
     Raises
     ------
@@ -316,13 +305,12 @@ def read_wcs_table(path: str | Path) -> dict[str, dict[str, str]]:
         raise DataSetError(f"table {path} is no CSV table in UTF-8: {error}") from error
     if not rows or not {"image", *_KEYWORDS} <= set(rows[0][1]):
         raise DataSetError(f"table {path} lacks columns: it needs image, {', '.join(_KEYWORDS)}")
-    headers = {}
+    systems = {}
     for line, row in rows:
         if not (row["crval1"] or "").strip():
             continue
         try:
-            _wcs(row)
+            systems[source_id(row["image"])] = _wcs(row)
         except (TypeError, ValueError) as error:
             raise DataSetError(f"line {line} of table {path} is no coordinate system") from error
-        headers[source_id(row["image"])] = row
-    return headers
+    return systems

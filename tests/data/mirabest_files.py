@@ -6,6 +6,7 @@ import io
 import pickle
 import pickletools
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,24 @@ def write_wcs_table(path: Path, names: list[str], *, without: str = "") -> None:
         place = f"RA---TAN,DEC--TAN,{ra},{dec},75.5,75.5,-0.0005,0.0005,,,"
         lines.append(f"{name},x,{number},{place if name != without else ',,,,,,,,,,'}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+class Calls:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def batch_with(**values: Any) -> bytes:
+    """A batch of one image, with other columns or values."""
+    content = {
+        "batch_label": "x",
+        "labels": [0],
+        "data": [pixels_of(0)],
+        "filenames": [f"./MiraBest_data/{filename_of(0, 0)}"],
+    }
+    return published_pickle({**content, **values})

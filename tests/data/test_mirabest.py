@@ -4,7 +4,6 @@ import hashlib
 import os
 import pickle
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,150 +15,28 @@ from attnxai.data.mirabest import (
     BATCHES,
     CODES,
     DATA_DIR_VARIABLE,
+    Confidence,
     find_mirabest,
-    load_batch,
+    is_mirabest_source,
     read_mirabest,
     read_wcs_table,
 )
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
-from attnxai.errors import AssumptionWarning, DataSetError
+from attnxai.errors import AssumptionWarning, DataSetError, OptionError
 from tests.data.mirabest_files import (
+    Calls,
+    batch_with,
     filename_of,
     labels_of,
     pixels_of,
-    published_pickle,
-    python_2_pickle,
     write_archive,
     write_batches,
     write_wcs_table,
 )
 
 
-class Calls:
-    """Pickles as a call of a function."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> Any:
-        return self.call
-
-
-def batch_with(**values: Any) -> bytes:
-    content = {
-        "batch_label": "x",
-        "labels": [0],
-        "data": [pixels_of(0)],
-        "filenames": [f"./MiraBest_data/{filename_of(0, 0)}"],
-    }
-    return published_pickle({**content, **values})
-
-
 def rewrite(folder: Path, batch: str, **values: Any) -> None:
     (folder / "batches" / batch).write_bytes(batch_with(**values))
-
-
-class TestUnpickling:
-    @pytest.mark.parametrize("protocol", [3, 4])
-    def test_batches_of_any_protocol(self, protocol: int) -> None:
-        content = {"labels": [3], "data": [pixels_of(1)], "filenames": ["a.png"]}
-        batch = load_batch(published_pickle(content, protocol=protocol), name="b")
-        np.testing.assert_array_equal(batch["data"][0], pixels_of(1))
-        assert batch["labels"] == [3]
-
-    def test_files_name_numpy_as_published(self, tmp_path: Path) -> None:
-        write_batches(tmp_path)
-        content = (tmp_path / BATCHES[0]).read_bytes()
-        assert b"numpy.core.multiarray\n_reconstruct\n" in content
-        assert b"numpy._core" not in content
-
-    def test_python_2_text_and_numpy_scalars(self) -> None:
-        # Python 2 wrote its text as bytes
-        text = b"\x80\x02}(U\x06labels]K\x01aU\x04data]U\x01xaU\tfilenames]U\x05a.pngau."
-        assert load_batch(text, name="b") == {"labels": [1], "data": ["x"], "filenames": ["a.png"]}
-        content = {"labels": [np.int64(7)], "data": [pixels_of(1)], "filenames": ["a.png"]}
-        batch = load_batch(python_2_pickle(content), name="b")
-        np.testing.assert_array_equal(batch["data"][0], pixels_of(1))
-        assert batch["labels"] == [7]
-
-    @pytest.mark.parametrize("module", ["os", "posix", "nt", "subprocess", "builtins", "functools"])
-    def test_code_is_refused_and_not_run(self, tmp_path: Path, module: str) -> None:
-        trace = tmp_path / "trace"
-        command = f"echo run > {trace}"
-        functions: dict[str, tuple[str, str]] = {
-            "os": ("os\nsystem\n", command),
-            "posix": ("posix\nsystem\n", command),
-            "nt": ("nt\nsystem\n", command),
-            "subprocess": ("subprocess\ngetoutput\n", command),
-            "builtins": ("builtins\neval\n", f"open({str(trace)!r}, 'w')"),
-            "functools": ("functools\npartial\n", command),
-        }
-        name, argument = functions[module]
-        encoded = argument.encode()
-        attack = b"\x80\x02c" + name.encode() + b"X" + len(encoded).to_bytes(4, "little") + encoded
-        attack += b"\x85R."
-        expected = name.strip().replace("\n", ".")
-        with pytest.raises(DataSetError, match=f"batch b was refused: it asks for {expected}, "):
-            load_batch(attack, name="b")
-        assert not trace.exists()
-
-    def test_the_attack_would_have_worked(self, tmp_path: Path) -> None:
-        trace = tmp_path / "trace"
-        attack = pickle.dumps(Calls(os.system, f"echo run > {trace}"), protocol=2)
-        with pytest.raises(DataSetError, match=r"it asks for (posix|nt)\.system"):
-            load_batch(attack, name="b")
-        assert not trace.exists()
-        pickle.loads(attack)  # noqa: S301
-        assert trace.exists()
-
-    @pytest.mark.parametrize(
-        ("function", "arguments"),
-        [
-            (eval, ("__import__('pathlib').Path('{trace}').touch()",)),
-            (exec, ("open('{trace}', 'w')",)),
-            (getattr, (os, "system")),
-            (Path.touch, (Path("{trace}"),)),
-            (np.load, ("{trace}",)),
-            (np.fromfile, ("{trace}",)),
-        ],
-    )
-    def test_functions_inside_a_good_batch_are_refused(
-        self, tmp_path: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
-    ) -> None:
-        trace = tmp_path / "trace"
-        filled = [a.replace("{trace}", str(trace)) if isinstance(a, str) else a for a in arguments]
-        if function is getattr:
-            filled[0] = 1
-        attack = batch_with(batch_label=Calls(function, *filled))
-        with pytest.raises(DataSetError, match="was refused: it asks for"):
-            load_batch(attack, name="b")
-        assert not trace.exists()
-
-    @pytest.mark.parametrize("name", ["ndarray.tofile", "ndarray.dump", "core.multiarray.scalar"])
-    def test_dotted_names_reach_nothing_more(self, name: str) -> None:
-        encoded = b"\x8c\x05numpy\x8c" + bytes([len(name)]) + name.encode()
-        with pytest.raises(DataSetError, match=f"it asks for numpy.{name}"):
-            load_batch(b"\x80\x04" + encoded + b"\x93.", name="b")
-
-    def test_truncated_anywhere(self) -> None:
-        content = batch_with()
-        for length in range(0, len(content), 997):
-            with pytest.raises(DataSetError, match="MiraBest batch b was refused"):
-                load_batch(content[:length], name="b")
-
-    @pytest.mark.parametrize("content", [[1, 2], {"labels": [], "data": []}, "text", None])
-    def test_what_is_no_batch(self, content: Any) -> None:
-        with pytest.raises(DataSetError, match="batch b lacks labels, data or filenames"):
-            load_batch(published_pickle(content), name="b")
-
-    @pytest.mark.parametrize("column", ["labels", "data", "filenames"])
-    def test_columns_have_to_be_lists(self, column: str) -> None:
-        with pytest.raises(DataSetError, match="batch b should hold lists of labels"):
-            load_batch(batch_with(**{column: 7}), name="b")
-
-    def test_columns_have_to_be_of_one_length(self) -> None:
-        with pytest.raises(DataSetError, match=r"inconsistent: \{'labels': 2, 'data': 1"):
-            load_batch(batch_with(labels=[0, 1]), name="b")
 
 
 class TestReading:
@@ -197,6 +74,46 @@ class TestReading:
         )
         images = read_mirabest(tmp_path, hybrids=True)
         assert [image.class_name for image in images[-10:]] == expected
+
+    @pytest.mark.parametrize("hybrids", [True, False])
+    def test_confidence_is_the_second_digit(self, tmp_path: Path, hybrids: bool) -> None:
+        names = write_batches(tmp_path / "batches")
+        write_wcs_table(tmp_path / "mirabest_wcs.csv", names)
+        rewrite(
+            tmp_path,
+            "test_batch",
+            labels=list(range(10)),
+            data=[pixels_of(n) for n in range(40, 50)],
+            filenames=[f"./MiraBest_data/{filename_of(n, 40 + n)}" for n in range(10)],
+        )
+        everything = read_mirabest(tmp_path, hybrids=hybrids)
+        for confidence, digit in ((Confidence.CONFIDENT, "0"), (Confidence.UNCERTAIN, "1")):
+            part = read_mirabest(tmp_path, hybrids=hybrids, confidence=confidence)
+            assert part.sources == tuple(s for s in everything.sources if s[1] == digit)
+            assert len(part) > 3
+            assert {image.class_name for image in part} == {
+                image.class_name for image in everything
+            }
+        assert read_mirabest(tmp_path, hybrids=hybrids, confidence=Confidence.ALL).sources == (
+            everything.sources
+        )
+
+    def test_confidence_may_be_plain_text(self, mirabest_folder: Path) -> None:
+        plain: Any = "uncertain"
+        images = read_mirabest(mirabest_folder, confidence=plain)
+        expected = read_mirabest(mirabest_folder, confidence=Confidence.UNCERTAIN)
+        assert images.sources == expected.sources
+
+    def test_unknown_confidence(self, mirabest_folder: Path) -> None:
+        wrong: Any = "sure"
+        with pytest.raises(OptionError, match=r"'sure' is unknown; .* all, confident, uncertain"):
+            read_mirabest(mirabest_folder, confidence=wrong)
+
+    def test_ids_are_recognised(self, mirabest_folder: Path) -> None:
+        for source in read_mirabest(mirabest_folder, hybrids=True).sources:
+            assert is_mirabest_source(source)
+        for other in ("2_CoNFIG_FR1", "3C 207_II", "400_142.7+03.8_0.1_1.0", "100_FRICAT_FR1", ""):
+            assert not is_mirabest_source(other)
 
     def test_positions_come_from_the_table(self, mirabest_folder: Path) -> None:
         images = read_mirabest(mirabest_folder, hybrids=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attnxai.data.images import SourceSet, read_image
-from attnxai.data.mirabest import DATA_DIR_VARIABLE, read_mirabest
+from attnxai.data.mirabest import DATA_DIR_VARIABLE, Confidence, read_mirabest
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.models.preprocessing import Preprocessing
 
@@ -41,6 +41,25 @@ def test_numbers_are_the_published_ones(root: Path, images: SourceSet) -> None:
     assert counts["FR I", "test"] + counts["FR II", "test"] == 153
     binary = read_mirabest(root)
     assert binary.sources == tuple(i.source for i in images if i.class_name != "hybrid")
+
+
+# counted by the digits of the codes with which the file names begin
+COUNTS = {
+    Confidence.CONFIDENT: {"FR I": 397, "FR II": 436, "hybrid": 19},
+    Confidence.UNCERTAIN: {"FR I": 194, "FR II": 195, "hybrid": 15},
+}
+
+
+@pytest.mark.parametrize("confidence", list(COUNTS))
+def test_numbers_of_each_confidence(root: Path, images: SourceSet, confidence: Confidence) -> None:
+    part = read_mirabest(root, hybrids=True, confidence=confidence)
+    assert collections.Counter(image.class_name for image in part) == COUNTS[confidence]
+    digit = {Confidence.CONFIDENT: "0", Confidence.UNCERTAIN: "1"}[confidence]
+    assert part.sources == tuple(source for source in images.sources if source[1] == digit)
+    binary = read_mirabest(root, confidence=confidence)
+    n_train = sum(image.split == "train" for image in binary)
+    expected = {Confidence.CONFIDENT: (729, 104), Confidence.UNCERTAIN: (340, 49)}[confidence]
+    assert (n_train, len(binary) - n_train) == expected
 
 
 def test_one_image_has_no_coordinates(images: SourceSet) -> None:

@@ -1,0 +1,277 @@
+"""Images with classes to train on: MiraBest, batches like those of FR-DEEP, or a folder with labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from pathlib import Path
+
+from attnxai.data import frdeep, mirabest
+from attnxai.data.batches import find_batches
+from attnxai.data.classes import ordered_classes
+from attnxai.data.grid import check_scale
+from attnxai.data.images import (
+    IMAGE_ENDINGS,
+    SourceSet,
+    collect_images,
+    read_image,
+    read_images,
+    source_id,
+)
+from attnxai.data.label_table import check_classes, listed, read_label_table
+from attnxai.data.mirabest import Confidence, read_mirabest
+from attnxai.errors import AttnxaiWarning, DataSetError, OptionError
+
+MIRABEST = "mirabest"
+LABELS_NAME = "labels.csv"
+_LIMIT_NAMED = 5
+_OPTIONS = {
+    "data_dir": "a data folder (--data-dir)",
+    "labels": "a table of labels (--labels)",
+    "confidence": "a choice of MiraBest sources (--confidence)",
+    "hybrids": "a third class of hybrids (--hybrids)",
+    "pixel_scale_arcsec": "a pixel scale",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelledData:
+    """Images of which every one has a class, and what has to be said about them.
+
+    Parameters
+    ----------
+    images : SourceSet
+        The images; those of the split ``test`` are among them and marked.
+    class_names : tuple of str
+        Classes in the order in which a network scores them.
+    citation : str
+        What to cite; empty when unknown.
+    licence : str
+        Terms of the data; empty when unknown.
+    name : str
+        What to call them.
+    """
+
+    images: SourceSet
+    class_names: tuple[str, ...]
+    citation: str
+    licence: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
+            raise DataSetError(
+                f"{self.name} has the classes {', '.join(self.class_names) or 'none'}; a network needs "
+                "two or more to tell apart"
+            )
+        for image in self.images:
+            if image.class_name not in self.class_names:
+                raise DataSetError(
+                    f"image {image.source} of {self.name} has class {image.class_name!r}; its classes "
+                    f"are {', '.join(self.class_names)}"
+                )
+
+
+def read_training_images(
+    images: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    labels: str | Path | None = None,
+    confidence: Confidence = Confidence.ALL,
+    hybrids: bool = False,
+    pixel_scale_arcsec: float | None = None,
+    prepared: bool | None = None,
+    fill_blank: bool = False,
+    citation: str = "",
+    licence: str = "",
+) -> LabelledData:
+    """Read labelled images of any of the three kinds.
+
+    Parameters
+    ----------
+    images : str or path
+        ``mirabest``; a folder or archive of batches (see :func:`attnxai.data.frdeep.read_frdeep`); or a
+        folder of images with a table of labels.
+    data_dir : path, optional
+        Where MiraBest lies.
+    labels : path, optional
+        The table of labels of a folder of images; ``labels.csv`` within it when left out.
+    confidence : Confidence
+        Which MiraBest sources.
+    hybrids : bool
+        Whether MiraBest's hybrids are a third class; else they are left out.
+    pixel_scale_arcsec : float, optional
+        Side of a pixel, for images that do not state it.
+    prepared, fill_blank
+        For a folder of images, see :func:`attnxai.data.images.read_image`.
+    citation, licence : str
+        What to cite and the terms of the data; left out, those of MiraBest and the citation of FR-DEEP
+        are known.
+
+    Returns
+    -------
+    LabelledData
+
+    Raises
+    ------
+    DataSetError, ImageError
+        Saying what is missing or cannot be used.
+    OptionError
+        If an option does not belong to this kind of data.
+    """
+    check_scale(pixel_scale_arcsec)
+    if str(images).lower() == MIRABEST:
+        _check_unused("mirabest", labels=labels, pixel_scale_arcsec=pixel_scale_arcsec)
+        selection = [str(confidence)] if confidence != Confidence.ALL else []
+        selection += ["with hybrids"] if hybrids else []
+        return _labelled(
+            read_mirabest(data_dir, hybrids=hybrids, confidence=confidence),
+            citation=citation or mirabest.CITATION,
+            licence=licence or mirabest.LICENCE,
+            name="MiraBest" + (f" ({', '.join(selection)})" if selection else ""),
+        )
+    _check_unused(
+        str(images),
+        data_dir=data_dir,
+        confidence=confidence if confidence != Confidence.ALL else None,
+        hybrids=hybrids or None,
+    )
+    root = Path(images)
+    if labels is None and (root / LABELS_NAME).is_file():
+        labels = root / LABELS_NAME
+    if labels is not None:
+        return _labelled(
+            read_labelled_folder(
+                root,
+                labels,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+                prepared=prepared,
+                fill_blank=fill_blank,
+            ),
+            citation=citation,
+            licence=licence,
+            name=root.resolve().name,
+        )
+    files = find_batches(root)
+    if files is None:
+        raise DataSetError(
+            f"{str(images)!r} "
+            + ("does not exist" if not root.exists() else "holds no labelled images")
+            + "; images to train on are 'mirabest', a folder or .tar.gz archive of batches "
+            f"(data_batch_1, ...), or a folder of images with a table of labels (--labels, or "
+            f"{LABELS_NAME} within it)"
+        )
+    release = frdeep.published_release(files)
+    return _labelled(
+        frdeep.images_of_batches(files, pixel_scale_arcsec=pixel_scale_arcsec),
+        citation=citation or (frdeep.CITATION if release is not None else ""),
+        licence=licence,
+        name=release.name if release is not None else root.resolve().name,
+    )
+
+
+def read_labelled_folder(
+    folder: str | Path,
+    labels: str | Path,
+    *,
+    pixel_scale_arcsec: float | None = None,
+    prepared: bool | None = None,
+    fill_blank: bool = False,
+) -> SourceSet:
+    """Read the images of a folder that a table of labels names.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of FITS, PNG and NPY images.
+    labels : path
+        The table, see :func:`attnxai.data.label_table.read_label_table`.
+    pixel_scale_arcsec, prepared, fill_blank
+        As in :func:`attnxai.data.images.read_image`.
+
+    Returns
+    -------
+    SourceSet
+        Images with class and split, in the order of their ids. Images without a row are left out with
+        a warning.
+
+    Raises
+    ------
+    DataSetError
+        If the table cannot be used, names images that are not there, or one class only.
+    ImageError
+        Naming every image that cannot be used.
+    """
+    check_scale(pixel_scale_arcsec)
+    root = Path(folder)
+    if not root.is_dir():
+        raise DataSetError(
+            f"{root} is no folder; a table of labels goes with a folder of FITS, PNG or NPY images"
+        )
+    rows = read_label_table(labels)
+    check_classes(rows, labels)
+    files: dict[str, Path] = {}
+    unlabelled: list[str] = []
+    for file in sorted(root.iterdir()):
+        if not file.name.lower().endswith(IMAGE_ENDINGS) or not file.is_file():
+            continue
+        ident = source_id(file)
+        if ident not in rows:
+            unlabelled.append(file.name)
+            continue
+        if ident in files:
+            raise DataSetError(
+                f"line {rows[ident].line} of label table {labels} may mean {files[ident].name} or "
+                f"{file.name} in {root}; ids are file names without ending, so rename one of them"
+            )
+        files[ident] = file
+    if not files and not unlabelled:
+        read_images(root)  # which says that the folder holds none
+    missing = [f"line {row.line}: {ident}" for ident, row in rows.items() if ident not in files]
+    if missing:
+        raise DataSetError(
+            f"{len(missing)} of {len(rows)} sources of label table {labels} have no image in {root}; "
+            f"ids are file names without folder and ending:\n{listed(missing)}"
+        )
+    if unlabelled:
+        named = ", ".join(unlabelled[:_LIMIT_NAMED])
+        more = len(unlabelled) - _LIMIT_NAMED
+        warnings.warn(
+            f"{len(unlabelled)} of {len(files) + len(unlabelled)} images in {root} have no row in label table {labels} "
+            f"and are left out: {named}" + (f" and {more} more" if more > 0 else ""),
+            AttnxaiWarning,
+            stacklevel=2,
+        )
+    images = collect_images(
+        functools.partial(
+            read_image,
+            files[ident],
+            class_name=rows[ident].class_name,
+            split=rows[ident].split,
+            pixel_scale_arcsec=pixel_scale_arcsec,
+            prepared=prepared,
+            fill_blank=fill_blank,
+        )
+        for ident in sorted(rows)
+    )
+    return SourceSet(images, origin=str(root))
+
+
+def _labelled(images: SourceSet, *, citation: str, licence: str, name: str) -> LabelledData:
+    return LabelledData(
+        images=images,
+        class_names=ordered_classes(str(image.class_name) for image in images),
+        citation=citation,
+        licence=licence,
+        name=name,
+    )
+
+
+def _check_unused(kind: str, **options: object) -> None:
+    """Refuse options that would change nothing."""
+    for name, value in options.items():
+        if value is not None:
+            raise OptionError(
+                f"{_OPTIONS[name]} does not belong to the images {kind!r}; leave it out"
+            )
