@@ -15,6 +15,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume
 from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
 from attnxai.models.steerable import soft_disc
@@ -50,7 +51,7 @@ def recorded_gates(network: AttentionNetwork) -> Iterator[dict[str, torch.Tensor
 
 
 @contextlib.contextmanager
-def _evaluating(network: AttentionNetwork) -> Iterator[None]:
+def _evaluating(network: Network) -> Iterator[None]:
     """Evaluation mode without gradients; the mode of every module is given back."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
@@ -91,7 +92,8 @@ def attention_maps(
     images : sequence of SourceImage
         The images; each passes through the model's own preprocessing.
     batch_size : int
-        Images in one forward pass; the maps do not depend on it.
+        Images in one forward pass; the maps do not depend on it. A network that takes extremes over
+        the whole batch sees one image at a time.
     on_batch : callable, optional
         Called with the number of finished images and of all images.
 
@@ -104,10 +106,14 @@ def attention_maps(
     ------
     ImageError
         If an image does not fit the model.
+    CheckpointError
+        If the model has no gates.
     """
     if not images:
         raise AlignmentError("there are no images to explain")
-    spec, network = model.spec, model.network
+    spec, network = model.require_gates()
+    if spec.extremes_over_batch:
+        batch_size = 1
     views = [model.preprocessing.view(image) for image in images]
     n_assumed = sum(view.scale_assumed for view in views)
     if n_assumed:
@@ -151,6 +157,7 @@ def attention_maps(
         scores=torch.cat(scores).numpy(),
         class_names=model.class_names,
         provenance=model_provenance(model),
+        temperature=model.temperature,
     )
 
 

@@ -64,6 +64,8 @@ class MapStack:
         Names of the classes.
     provenance : mapping
         Where maps and model come from, as plain values.
+    temperature : float
+        Scores are divided by it before they become probabilities.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class MapStack:
     scores: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         n = len(self.sources)
@@ -107,6 +110,10 @@ class MapStack:
             )
         if len(self.field) != n or len(self.exposure) != n:
             raise AlignmentError(f"field and exposure need {n} entries, one a source")
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise AlignmentError(
+                f"the temperature has to be finite and above 0, got {self.temperature}"
+            )
         if self.scores is not None:
             if self.scores.shape != (n, len(self.class_names)):
                 raise AlignmentError(
@@ -135,7 +142,8 @@ class MapStack:
         """Class probabilities of every source, or None without scores."""
         if self.scores is None:
             return None
-        powers = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
+        scaled = self.scores / self.temperature
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def predicted_classes(self) -> tuple[str, ...] | None:

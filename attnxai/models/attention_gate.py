@@ -92,6 +92,8 @@ class AttentionGate(nn.Module):
         Intermediate channels.
     normalisation : Normalisation
         How scores become the attention map.
+    over_batch : bool
+        See :class:`GateNormalisation`.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class AttentionGate(nn.Module):
         channels_signal: int,
         channels_between: int,
         normalisation: Normalisation,
+        *,
+        over_batch: bool = False,
     ) -> None:
         super().__init__()
         self.theta = nn.Conv2d(channels, channels_between, 1, bias=False)
         self.phi = nn.Conv2d(channels_signal, channels_between, 1, bias=False)
         self.psi = nn.Conv2d(channels_between, 1, 1, bias=True)
-        self.normalise = GateNormalisation(normalisation)
+        self.normalise = GateNormalisation(normalisation, over_batch=over_batch)
 
     def forward(self, features: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
         """Gated features, of the shape of ``features``."""

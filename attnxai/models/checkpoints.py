@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from attnxai.errors import AttnxaiError, CheckpointError
+from attnxai.models.architectures import (
+    bases_to_keep,
+    network_from_spec,
+    specification_from_dict,
+)
+from attnxai.models.file_kinds import candidates, describe_content, foreign_file
 from attnxai.models.model import AttentionModel, TrainingRecord
-from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.specification import ModelSpec
 
 FORMAT = "attnxai-model"
-VERSION = 1
+# 2 holds bases, without which its weights are another network; all else is version 1
+VERSIONS = (1, 2)
 _ENTRIES: dict[str, type | tuple[type, ...]] = {
     "specification": dict,
     "weights": dict,
@@ -47,6 +53,11 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"model file {path} does not exist")
+    if (kind := foreign_file(path)) is not None:
+        raise CheckpointError(
+            f"model file {path} is {kind}, and no PyTorch checkpoint; attnxai reads its own files and "
+            "those that torch.save(network.state_dict(), file) writes"
+        )
     # a zip archive, or a pickle of protocol 2 or later: torch.save writes nothing else
     if not _starts_with(path, b"PK", b"\x80"):
         raise CheckpointError(f"model file {path} is no PyTorch checkpoint, or it is damaged")
@@ -95,7 +106,8 @@ def file_sha256(path: str | Path) -> str:
 def load_model(path: str | Path) -> AttentionModel:
     """Load a model file of this package or a published checkpoint.
 
-    A name that is no local file but one of the shipped models (such as ``d8.pt``) gives that model.
+    A checkpoint of a training that holds one under ``state_dict``, ``model_state_dict`` or the like is
+    unwrapped, and a prefix that all its names share is left out. A name that is no local file but one of the shipped models (such as ``d8.pt``) gives that model.
 
     Parameters
     ----------
@@ -123,30 +135,20 @@ def load_model(path: str | Path) -> AttentionModel:
 
     file = resolve_model(path).path
     content, sha256 = read_checkpoint_file(file)
-    if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        return _load_ours(content, Path(file), sha256)
-    if looks_published(content):
-        return load_published(content, path=str(file), sha256=sha256)
-    raise CheckpointError(f"model file {file} {_what_it_is(content)}")
-
-
-def _what_it_is(content: Any) -> str:
-    if not isinstance(content, Mapping):
-        return f"holds a {type(content).__name__}, not a model"
-    keys = [str(key) for key in list(content)[:4]]
-    return (
-        "is neither a model of attnxai nor a published attention network: it holds "
-        f"{len(content)} entries ({', '.join(keys)}, ...)"
-        if keys
-        else "is empty"
-    )
+    for candidate in candidates(content):
+        if isinstance(candidate, Mapping) and candidate.get("format") == FORMAT:
+            return _load_ours(candidate, Path(file), sha256)
+        if looks_published(candidate):
+            return load_published(candidate, path=str(file), sha256=sha256)
+    raise CheckpointError(f"model file {file} {describe_content(content)}")
 
 
 def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> AttentionModel:
     version = content.get("version")
-    if not isinstance(version, int) or version != VERSION:
+    if type(version) is not int or version not in VERSIONS:
         raise CheckpointError(
-            f"model file {path} has format version {version!r}; this attnxai reads version {VERSION}"
+            f"model file {path} has format version {version!r}; this attnxai reads versions "
+            f"{' and '.join(map(str, VERSIONS))}"
         )
     for name, kind in _ENTRIES.items():
         if name not in content:
@@ -156,31 +158,56 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
                 f"model file {path}: its {name.replace('_', ' ')} is a "
                 f"{type(content[name]).__name__}, which does not fit"
             )
-    if not all(isinstance(name, str) for name in content["class_names"]):
-        raise CheckpointError(f"model file {path}: its class names are not all text")
     stated = content.get("name")
+    split = content.get("trained_on_split")
     try:
-        spec = ModelSpec.from_dict(content["specification"])
+        spec = specification_from_dict(content["specification"])
         preprocessing = Preprocessing.from_dict(content["preprocessing"])
         training = content.get("training")
         record = TrainingRecord.from_dict(training) if training is not None else None
-        network = AttentionNetwork(spec)
+        network = network_from_spec(spec, bases=_bases(content))
         load_weights(network, content["weights"])
         return AttentionModel(
             name=stated if isinstance(stated, str) and stated else path.stem,
             spec=spec,
             network=network.eval(),
             preprocessing=preprocessing,
-            class_names=tuple(content["class_names"]),
+            class_names=_texts(content, "class_names"),
             training=record,
+            trained_on_split=split if isinstance(split, str) else None,
             path=str(path),
             sha256=sha256,
+            notes=_texts(content, "notes"),
+            temperature=_temperature(content),
         )
     except AttnxaiError as error:
         raise CheckpointError(f"model file {path}: {error}") from error
 
 
-def load_weights(network: AttentionNetwork, weights: Mapping[str, Any]) -> None:
+def _temperature(content: Mapping[str, Any]) -> float:
+    stated = content.get("temperature", 1.0)
+    if isinstance(stated, bool) or not isinstance(stated, int | float):
+        raise CheckpointError(f"its temperature should be a number, got {stated!r}")
+    return float(stated)
+
+
+def _texts(content: Mapping[str, Any], entry: str) -> tuple[str, ...]:
+    values = content.get(entry, ())
+    if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+        raise CheckpointError(f"its {entry.replace('_', ' ')} are not all text")
+    return tuple(values)
+
+
+def _bases(content: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
+    bases = content.get("bases", {})
+    if not isinstance(bases, dict) or not all(
+        isinstance(name, str) and isinstance(basis, torch.Tensor) for name, basis in bases.items()
+    ):
+        raise CheckpointError("its bases are not all tensors under the name of a layer")
+    return bases
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
     """Put weights into a network, naming every one that is missing, unknown or of another shape."""
     expected = network.state_dict()
     problems = [f"lacks {name}" for name in expected if name not in weights]
@@ -226,9 +253,10 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
     str
         SHA-256 of the file.
     """
+    bases = bases_to_keep(model.network)
     content = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 2 if bases else 1,
         "name": model.name,
         "specification": model.spec.to_dict(),
         "weights": {
@@ -239,6 +267,14 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
         "class_names": list(model.class_names),
         "training": model.training.to_dict() if model.training is not None else None,
     }
+    # what is optional and as usual is not written, so that earlier versions can read the file
+    optional: dict[str, tuple[Any, Any]] = {
+        "bases": (bases, {}),
+        "temperature": (model.temperature, 1.0),
+        "trained_on_split": (model.trained_on_split, None),
+        "notes": (list(model.notes), []),
+    }
+    content |= {name: value for name, (value, usual) in optional.items() if value != usual}
     write_atomically(content, path)
     return file_sha256(path)
 

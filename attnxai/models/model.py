@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from attnxai.errors import CheckpointError
+from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
@@ -101,9 +103,9 @@ class AttentionModel:
     ----------
     name : str
         What to call it in tables and figures.
-    spec : ModelSpec
+    spec : ModelSpec or LeNetSpec
         Its specification.
-    network : AttentionNetwork
+    network : AttentionNetwork or LeNet
         The network, in evaluation mode.
     preprocessing : Preprocessing
         How images become its input.
@@ -117,11 +119,19 @@ class AttentionModel:
         The file and its hash; empty for a model made in memory.
     notes : tuple of str
         What a reader of results should know about this file.
+    temperature : float
+        Class scores are divided by it before they become probabilities (Guo et al. 2017,
+        arXiv 1706.04599); the class of highest score stays the same.
+
+    Raises
+    ------
+    CheckpointError
+        If the class names do not fit the scores, or the temperature is not above zero.
     """
 
     name: str
-    spec: ModelSpec
-    network: AttentionNetwork
+    spec: Specification
+    network: Network
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     training: TrainingRecord | None = None
@@ -129,9 +139,30 @@ class AttentionModel:
     path: str = ""
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.class_names) != self.spec.n_classes:
             raise CheckpointError(
                 f"{len(self.class_names)} class names for {self.spec.n_classes} classes"
             )
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise CheckpointError(
+                f"the temperature has to be finite and above 0, got {self.temperature}"
+            )
+
+    def require_gates(self) -> tuple[ModelSpec, AttentionNetwork]:
+        """Specification and network, for what needs attention gates.
+
+        Raises
+        ------
+        CheckpointError
+            If the network has none.
+        """
+        spec, network = self.spec, self.network
+        if isinstance(spec, ModelSpec) and isinstance(network, AttentionNetwork) and spec.n_gates:
+            return spec, network
+        raise CheckpointError(
+            f"the model {self.name} ({str(spec.architecture).replace('_', ' ')}) has no attention "
+            "gates, and so no attention maps; maps of it would have to come from an attribution method"
+        )

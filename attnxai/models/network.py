@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
+from attnxai.errors import SpecificationError
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.specification import (
     Aggregation,
@@ -18,21 +20,24 @@ from attnxai.models.specification import (
 )
 from attnxai.models.steerable import (
     FieldBatchNorm,
+    FilterBasis,
+    SharedBases,
     SteerableConv2d,
     he_normal_,
     pool_over_group,
     soft_disc,
-    steerable_basis,
 )
 
 N_POOLINGS = 3
+# Side to which a network without gates pools the published 150 pixels before it flattens them.
+FLATTENED_SIDE = 9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LayerGeometry:
-    """Where the pixels of a gate's map lie on the network's input.
+    """Where the pixels of a gate's map lie on the network's input, along one axis.
 
-    Pixel i of the map is centred on input pixel ``origin + step * i``, along both axes.
+    Pixel i of the map is centred on input pixel ``origin + step * i``.
     """
 
     name: str
@@ -41,30 +46,37 @@ class LayerGeometry:
     origin: float
 
 
-def padding_for(side: int) -> int:
-    """Zeros to add on every side so that three poolings divide an even side evenly.
+def padding_for(side: int) -> tuple[int, int]:
+    """Zeros to add before and after the pixels of an axis, so that three poolings divide it evenly.
+
+    An odd side gets one more after than before, so that nothing of it is dropped; no padding can keep
+    its centre between the same pixels.
 
     Examples
     --------
-    >>> padding_for(150), padding_for(152)
-    (1, 0)
+    >>> padding_for(150), padding_for(152), padding_for(151)
+    ((1, 1), (0, 0), (0, 1))
     """
-    multiple: int = 2**N_POOLINGS
-    return int(-side % multiple) // 2
+    zeros = -side % 2**N_POOLINGS
+    return zeros // 2, zeros - zeros // 2
 
 
 def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:
-    """Geometry of every gate's map for a square input of ``side`` pixels, coarsest first."""
-    padding = padding_for(side) if spec.padding is Padding.SYMMETRIC else 0
+    """Geometry of every gate's map along an axis of ``side`` input pixels, coarsest first.
+
+    The axes are independent of each other: an oblong input has the geometry of its height along one
+    and that of its width along the other.
+    """
+    before, after = padding_for(side) if spec.padding is Padding.SYMMETRIC else (0, 0)
     layers = []
     for index, name in enumerate(spec.gate_names):
         step = 2 ** (N_POOLINGS - 1 - index)
         layers.append(
             LayerGeometry(
                 name=name,
-                size=(side + 2 * padding) // step,
+                size=(side + before + after) // step,
                 step=float(step),
-                origin=(step - 1) / 2 - padding,
+                origin=(step - 1) / 2 - before,
             )
         )
     return tuple(layers)
@@ -79,15 +91,14 @@ class ConvolutionLayer(nn.Module):
         fields_in: int,
         fields_out: int,
         *,
-        lifting: bool,
+        basis: FilterBasis | None,
         generator: torch.Generator | None,
     ) -> None:
         super().__init__()
         self.norm_last = spec.layer_order is LayerOrder.CONV_RELU_NORM
         size = spec.symmetry.size
         self.convolution: nn.Module
-        if spec.architecture is Architecture.EQUIVARIANT_ATTENTION:
-            basis = steerable_basis(spec.symmetry, spec.kernel_size, lifting=lifting)
+        if basis is not None:
             self.convolution = SteerableConv2d(basis, fields_in, fields_out, generator=generator)
         else:
             plain = nn.Conv2d(
@@ -115,49 +126,83 @@ class ConvolutionLayer(nn.Module):
 class AttentionNetwork(nn.Module):
     """Four blocks of convolutions, and gates that weigh three of them by the last.
 
-    Images are (batch, 1, side, side), already through the model's preprocessing; the result is
+    Images are (batch, 1, height, width), already through the model's preprocessing; the result is
     (batch, n_classes) scores. Every module is exactly equivariant under the elements of its group that
-    map the pixel grid onto itself when the side is even and the padding symmetric.
+    map the pixel grid onto itself when the image is square, its side even and the padding symmetric.
 
     Parameters
     ----------
     spec : ModelSpec
         What to build.
+    bases : mapping of str to Tensor, shape (n_basis, size_out, size_in, k, k), optional
+        Filter bases that belong to the weights, under the names of their convolutions
+        (``blocks.0.0.convolution``); where every steerable layer has one, e2cnn is not needed.
     generator : torch.Generator, optional
         Draws the first weights. Left out, the weights wait to be loaded.
+
+    Raises
+    ------
+    SpecificationError
+        If a basis does not fit.
     """
 
-    def __init__(self, spec: ModelSpec, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        bases: Mapping[str, torch.Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         self.spec = spec
         # torch fills ordinary layers at random as it makes them, from the global state
         with torch.random.fork_rng(devices=()):
-            self._build(generator)
+            self._build_blocks(bases, generator)
+            self._build_gates_and_heads()
         if generator is not None:
             self._initialise_gates_and_heads(generator)
 
-    def _build(self, generator: torch.Generator | None) -> None:
+    def _build_blocks(
+        self, bases: Mapping[str, torch.Tensor] | None, generator: torch.Generator | None
+    ) -> None:
         spec = self.spec
-        blocks = []
+        shared = SharedBases(spec.symmetry, spec.kernel_size, bases)
+        steerable = spec.architecture is Architecture.EQUIVARIANT_ATTENTION
+        blocks: list[nn.Module] = []
         fields_in, lifting = 1, True
         for fields, n_convolutions in zip(spec.fields, spec.convolutions, strict=True):
-            layers = []
+            layers: list[nn.Module] = []
             for _ in range(n_convolutions):
+                name = f"blocks.{len(blocks)}.{len(layers)}.convolution"
+                basis = shared.of_layer(name, lifting=lifting) if steerable else None
                 layers.append(
-                    ConvolutionLayer(spec, fields_in, fields, lifting=lifting, generator=generator)
+                    ConvolutionLayer(spec, fields_in, fields, basis=basis, generator=generator)
                 )
                 fields_in, lifting = fields, False
             blocks.append(nn.Sequential(*layers))
+        shared.check_none_is_left()
         self.blocks = nn.ModuleList(blocks)
+
+    def _build_gates_and_heads(self) -> None:
+        spec = self.spec
         gated = spec.fields[2::-1][: spec.n_gates]
         self.gates = nn.ModuleList(
-            AttentionGate(channels, spec.fields[3], spec.gate_channels, spec.normalisation)
+            AttentionGate(
+                channels,
+                spec.fields[3],
+                spec.gate_channels,
+                spec.normalisation,
+                over_batch=spec.extremes_over_batch,
+            )
             for channels in gated
         )
         self.dropout = nn.Dropout(spec.dropout)
         classes = spec.n_classes
         self.gate_heads = nn.ModuleList()
         self.head: nn.Module = nn.Identity()
+        if spec.n_gates == 0:
+            self.head = nn.Linear(spec.fields[3] * FLATTENED_SIDE**2, classes)
+            return
         if spec.aggregation is not Aggregation.CONCATENATED:
             self.gate_heads.extend(nn.Linear(channels, classes) for channels in gated)
         if spec.aggregation is Aggregation.FINE_TUNED:
@@ -180,8 +225,7 @@ class AttentionNetwork(nn.Module):
         if self.spec.disc:
             images = images * self._disc(height, width, images)
         if self.spec.padding is Padding.SYMMETRIC:
-            rows, columns = padding_for(height), padding_for(width)
-            images = nn.functional.pad(images, (columns, columns, rows, rows))
+            images = nn.functional.pad(images, (*padding_for(width), *padding_for(height)))
         features = images
         pooled = []
         for index, block in enumerate(self.blocks):
@@ -190,12 +234,23 @@ class AttentionNetwork(nn.Module):
             if index < N_POOLINGS:
                 features = nn.functional.max_pool2d(features, 2)
         signal = pooled[3]
+        if not self.gates:
+            return self._scores_without_gates(signal, (height, width))
         sums = []
         for gate, invariant in zip(self.gates, pooled[2::-1], strict=False):
             gated = gate(invariant, signal)
             mean = self.spec.feature_sum is FeatureSum.MEAN
             sums.append(gated.mean(dim=(2, 3)) if mean else gated.sum(dim=(2, 3)))
         return self._aggregate([self.dropout(values) for values in sums])
+
+    def _scores_without_gates(self, features: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+        flattened = nn.functional.max_pool2d(features, 2)
+        if flattened.shape[2:] != (FLATTENED_SIDE, FLATTENED_SIDE):
+            raise SpecificationError(
+                "a network without gates flattens its last features, so it takes images of 150 x 150 "
+                f"pixels alone, got {shape[0]} x {shape[1]}"
+            )
+        return self.head(flattened.flatten(1))  # type: ignore[no-any-return]
 
     def _disc(self, height: int, width: int, like: torch.Tensor) -> torch.Tensor:
         return soft_disc(height, width).to(device=like.device, dtype=like.dtype)

@@ -19,6 +19,8 @@ class Architecture(enum.StrEnum):
 
     EQUIVARIANT_ATTENTION = "equivariant_attention"
     ATTENTION_GATE_CNN = "attention_gate_cnn"
+    LENET = "lenet"
+    STEERABLE_LENET = "steerable_lenet"
 
 
 class Normalisation(enum.StrEnum):
@@ -50,9 +52,10 @@ class LayerOrder(enum.StrEnum):
 class Padding(enum.StrEnum):
     """Whether the input is padded so that every pooling step divides it evenly.
 
-    ``SYMMETRIC`` adds the same number of zeros on every side, which keeps a rotation or reflection of
-    the input an exact rotation or reflection of every map. ``NONE`` is the published form, in which
-    pooling an odd size drops its last row and column.
+    ``SYMMETRIC`` adds zeros up to the next multiple of eight: the same number on every side of an even
+    input, which keeps a rotation or reflection of it an exact rotation or reflection of every map; one
+    more below and on the right of an odd one, so that nothing is dropped. ``NONE`` is the published
+    form, in which pooling an odd size drops its last row and column.
     """
 
     SYMMETRIC = "symmetric"
@@ -136,7 +139,8 @@ class ModelSpec:
     gate_channels : int
         Intermediate channels of each gate.
     n_gates : int
-        Gates, 1 to 3, counted from the coarsest.
+        Gates, 1 to 3, counted from the coarsest. 0 for the attention-gated CNN whose scores come from
+        the flattened last block; it has no attention maps.
     normalisation, aggregation, layer_order, padding, feature_sum
         Conventions; see the enumerations of this module.
     convolution_bias : bool
@@ -147,6 +151,9 @@ class ModelSpec:
         Classes that the network tells apart.
     dropout : float
         Probability with which summed features are dropped in training.
+    extremes_over_batch : bool
+        Whether ``range_norm`` and ``std_mean_norm`` take their extremes over the whole batch, as
+        published, instead of over each image. A map then depends on the images that it is made with.
     """
 
     architecture: Architecture
@@ -165,6 +172,7 @@ class ModelSpec:
     disc: bool = True
     n_classes: int = 2
     dropout: float = 0.5
+    extremes_over_batch: bool = False
 
     def __post_init__(self) -> None:
         group = SymmetryGroup.from_name(self.group)
@@ -180,8 +188,8 @@ class ModelSpec:
                 )
         if self.kernel_size not in (3, 5, 7, 9):
             raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
-        if self.n_gates not in (1, 2, 3):
-            raise SpecificationError(f"n_gates has to be 1, 2 or 3, got {self.n_gates}")
+        if self.n_gates not in (0, 1, 2, 3):
+            raise SpecificationError(f"n_gates has to be 0, 1, 2 or 3, got {self.n_gates}")
         if not 1 <= self.gate_channels <= _MOST or not 2 <= self.n_classes <= _MOST:
             raise SpecificationError(
                 f"gate_channels has to be 1 to {_MOST} (got {self.gate_channels}) and n_classes 2 to "
@@ -196,6 +204,22 @@ class ModelSpec:
                 f"an attention-gated CNN has no symmetry group, got {self.group}; "
                 "use the architecture equivariant_attention"
             )
+        if self.architecture not in _WITH_GATES:
+            raise SpecificationError(f"a {self.architecture} is described by a LeNetSpec")
+        if self.n_gates == 0:
+            self._check_without_gates()
+
+    def _check_without_gates(self) -> None:
+        if self.architecture is not Architecture.ATTENTION_GATE_CNN:
+            raise SpecificationError(
+                "only an attention_gate_cnn can do without gates: the equivariant network was never "
+                "published in a form that runs without them"
+            )
+        if self.aggregation is not Aggregation.CONCATENATED or self.padding is not Padding.NONE:
+            raise SpecificationError(
+                "a network without gates has the aggregation concat and the padding none, got "
+                f"{self.aggregation} and {self.padding}"
+            )
 
     @property
     def symmetry(self) -> SymmetryGroup:
@@ -209,32 +233,52 @@ class ModelSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold."""
-        values = dataclasses.asdict(self)
-        return {
-            name: str(value)
-            if isinstance(value, enum.Enum)
-            else list(value)
-            if isinstance(value, tuple)
-            else value
-            for name, value in values.items()
-        }
+        values = plain_values(self)
+        # written only where it says something, so that earlier versions and records of running
+        # trainings know all that is written
+        if not self.extremes_over_batch:
+            del values["extremes_over_batch"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
         """Rebuild a specification, refusing names and types that it does not know."""
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted((name for name in values if name not in known), key=str)
-        if unknown:
-            raise SpecificationError(
-                f"the specification holds {', '.join(map(repr, unknown))}, which this version of "
-                "attnxai does not know; a newer version may"
-            )
-        if "architecture" not in values:
-            raise SpecificationError("the specification names no architecture")
-        checked: dict[str, Any] = {}
-        for name, value in values.items():
-            checked[name] = _plain_value(name, value, known[name].type)
-        return cls(**checked)
+        return cls(**checked_values(cls, values))
+
+
+_WITH_GATES = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)
+
+
+def plain_values(spec: Any) -> dict[str, Any]:
+    """The fields of a specification as text, numbers and lists."""
+    return {
+        name: str(value)
+        if isinstance(value, enum.Enum)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in dataclasses.asdict(spec).items()
+    }
+
+
+def checked_values(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a specification that come from a file, refusing names and types that it does not know.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what is unknown or of another type.
+    """
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted((name for name in values if name not in known), key=str)
+    if unknown:
+        raise SpecificationError(
+            f"the specification holds {', '.join(map(repr, unknown))}, which this version of "
+            "attnxai does not know; a newer version may"
+        )
+    if "architecture" not in values:
+        raise SpecificationError("the specification names no architecture")
+    return {name: _plain_value(name, value, known[name].type) for name, value in values.items()}
 
 
 _CHOICES: dict[str, type[enum.StrEnum]] = {
@@ -285,13 +329,10 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
     Examples
     --------
     >>> compact_spec("D4").fields
-    (4, 6, 8, 8)
+    (4, 4, 6, 8)
     """
     size = SymmetryGroup.from_name(group).size
-    fields = _COMPACT_FIELDS.get(size) or tuple(
-        max(minimum, round(channels / size))
-        for channels, minimum in zip((32, 48, 64, 64), (1, 2, 2, 2), strict=True)
-    )
+    fields = tuple(max(1, round(channels / size)) for channels in _COMPACT_CHANNELS)
     settings: dict[str, Any] = {
         "architecture": Architecture.EQUIVARIANT_ATTENTION,
         "group": group,
@@ -306,20 +347,36 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
     return ModelSpec(**(settings | changes))
 
 
-# A little above 1/|G| for large groups: with 64 / 16 = 4 fields the gates would see 4 channels.
-_COMPACT_FIELDS: dict[int, tuple[int, ...]] = {16: (2, 4, 6, 8)}
+# Wider networks were no better on validation images, and training takes time as their square.
+_COMPACT_CHANNELS = (32, 32, 48, 64)
 
 
-def paper_spec(group: str, **changes: Any) -> ModelSpec:
-    """The ``paper`` preset: the widths and kernel of Bowles et al. (2021), made exactly symmetric.
+def paper_spec(group: str, *, published_form: bool = False, **changes: Any) -> ModelSpec:
+    """The ``paper`` preset: the widths and kernel of Bowles et al. (2021, arXiv 2111.04742).
+
+    Only what breaks exact symmetry is put right: the input is padded, so that pooling drops nothing,
+    and extremes are taken over each image, so that a map does not depend on its batch.
+
+    Parameters
+    ----------
+    group : str
+        Name of the symmetry group.
+    published_form : bool
+        Leave both as they were published.
+    **changes
+        Fields of :class:`ModelSpec` to set otherwise.
 
     Examples
     --------
     >>> paper_spec("D8").fields
     (6, 16, 32, 64)
+    >>> paper_spec("D8", published_form=True).padding.value
+    'none'
     """
     settings: dict[str, Any] = {
         "architecture": Architecture.EQUIVARIANT_ATTENTION,
         "group": group,
     }
+    if published_form:
+        settings |= {"padding": Padding.NONE, "extremes_over_batch": True}
     return ModelSpec(**(settings | changes))

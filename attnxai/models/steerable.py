@@ -3,24 +3,46 @@
 e2cnn solves the kernel constraint and samples the basis; from there on a steerable convolution is an
 ordinary one whose filter is a weighted sum of basis filters. Keeping only the basis of one input and
 one output field, shared by all layers of a network, makes building a network fast and its file small.
+A network can also be built on bases that come with its weights, without e2cnn.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import warnings
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
-from attnxai.models.e2cnn_numpy2 import import_e2cnn
+from attnxai.errors import SpecificationError
+from attnxai.models.bases import steerable_basis
 from attnxai.models.specification import SymmetryGroup
 
 
-@functools.lru_cache(maxsize=32)
-def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) -> torch.Tensor:
-    """Basis of the filters between two fields, as e2cnn samples it with its default settings.
+class FilterBasis(nn.Module):
+    """A basis of filters that convolutions share, on whatever device and in whatever precision.
+
+    A module of its own, so that moving a network moves the basis once and not once for each layer.
+
+    Parameters
+    ----------
+    filters : Tensor, shape (n_basis, size_out, size_in, k, k)
+        Basis of the filters from one field to one field.
+    given : bool
+        Whether it came with the weights instead of following from group and kernel.
+    """
+
+    filters: torch.Tensor
+
+    def __init__(self, filters: torch.Tensor, *, given: bool = False) -> None:
+        super().__init__()
+        # not persistent: files hold weights, and the basis follows from group and kernel size
+        self.register_buffer("filters", filters, persistent=False)
+        self.given = given
+
+
+class SharedBases:
+    """The bases of a network's layers, each kept once however many layers use it.
 
     Parameters
     ----------
@@ -28,35 +50,63 @@ def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) ->
         Group under which the filters are steerable.
     kernel_size : int
         Side of the filters in pixels.
-    lifting : bool
-        From a scalar image to a regular field when true, from regular to regular otherwise.
-
-    Returns
-    -------
-    basis : Tensor, shape (n_basis, size_out, size_in, kernel_size, kernel_size)
-        Shared between callers and not to be changed.
+    given : mapping of str to Tensor, optional
+        Bases of shape (n_basis, size_out, size_in, k, k) that come with the weights, under the names
+        of their layers. Every other layer has the basis of
+        :func:`~attnxai.models.bases.steerable_basis`.
     """
-    e2cnn = import_e2cnn()
-    n = group.order
-    if group.reflections:
-        space = e2cnn.gspaces.Flip2dOnR2() if n == 1 else e2cnn.gspaces.FlipRot2dOnR2(n)
-    else:
-        space = e2cnn.gspaces.TrivialOnR2() if n == 1 else e2cnn.gspaces.Rot2dOnR2(n)
-    regular = e2cnn.nn.FieldType(space, [space.regular_repr])
-    scalar = e2cnn.nn.FieldType(space, [space.trivial_repr])
-    with warnings.catch_warnings():
-        # e2cnn indexes with uint8, which torch calls deprecated
-        warnings.simplefilter("ignore")
-        convolution = e2cnn.nn.R2Conv(
-            scalar if lifting else regular, regular, kernel_size, bias=False, initialize=False
-        )
-    (block,) = (
-        module
-        for module in convolution.basisexpansion.children()
-        if hasattr(module, "sampled_basis")
-    )
-    basis: torch.Tensor = block.sampled_basis.detach().clone()
-    return basis.reshape(*basis.shape[:3], kernel_size, kernel_size)
+
+    def __init__(
+        self,
+        group: SymmetryGroup,
+        kernel_size: int,
+        given: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
+        self.group, self.kernel_size = group, kernel_size
+        self._waiting = dict(given or {})
+        self._shared: list[FilterBasis] = []
+
+    def of_layer(self, layer: str, *, lifting: bool) -> FilterBasis:
+        """The basis of one layer.
+
+        Raises
+        ------
+        SpecificationError
+            If the basis that was given for it does not fit the group and the kernel.
+        """
+        given = self._waiting.pop(layer, None)
+        if given is None:
+            filters = steerable_basis(self.group, self.kernel_size, lifting=lifting)
+        else:
+            self._check_shape(layer, given, lifting=lifting)
+            filters = given.detach().to(torch.float32).contiguous()
+        for basis in self._shared:
+            same = basis.filters is filters or torch.equal(basis.filters, filters)
+            if same and basis.given is (given is not None):
+                return basis
+        # of those that are shared already it is known, and nan equals nothing
+        if not bool(torch.isfinite(filters).all()):
+            raise SpecificationError(f"the basis of {layer} has values that are not finite")
+        self._shared.append(FilterBasis(filters, given=given is not None))
+        return self._shared[-1]
+
+    def check_none_is_left(self) -> None:
+        """Refuse bases for layers that the network does not have."""
+        if self._waiting:
+            raise SpecificationError(
+                f"there are bases for {', '.join(sorted(self._waiting))}, but no such steerable layers"
+            )
+
+    def _check_shape(self, layer: str, basis: torch.Tensor, *, lifting: bool) -> None:
+        size, k = self.group.size, self.kernel_size
+        shape = (size, 1 if lifting else size, k, k)
+        if basis.ndim != 5 or tuple(basis.shape[1:]) != shape or len(basis) < 1:
+            raise SpecificationError(
+                f"the basis of {layer} has shape {tuple(basis.shape)}, which does not fit the group "
+                f"{self.group.name} and a kernel of {k} x {k}"
+            )
+        if not basis.is_floating_point() or basis.layout is not torch.strided:
+            raise SpecificationError(f"the basis of {layer} holds {basis.dtype}, not real numbers")
 
 
 class SteerableConv2d(nn.Module):
@@ -64,34 +114,41 @@ class SteerableConv2d(nn.Module):
 
     Parameters
     ----------
-    basis : Tensor, shape (n_basis, size_out, size_in, k, k)
+    basis : FilterBasis or Tensor, shape (n_basis, size_out, size_in, k, k)
         Basis of the filters from one field to one field.
     fields_in, fields_out : int
         Numbers of fields. Channels are field-major: channel = field * size + element.
     generator : torch.Generator, optional
         Draws the first weights, in the manner of He et al. (2015) with every basis filter contributing
         the same variance; zeros when left out, for weights that are about to be loaded.
+    padding : int, optional
+        Zeros on every side of the features; as many as keep their size when left out.
     """
-
-    basis: torch.Tensor
 
     def __init__(
         self,
-        basis: torch.Tensor,
+        basis: FilterBasis | torch.Tensor,
         fields_in: int,
         fields_out: int,
         *,
         generator: torch.Generator | None = None,
+        padding: int | None = None,
     ) -> None:
         super().__init__()
-        # not persistent: files hold weights, and the basis follows from group and kernel size
-        self.register_buffer("basis", basis, persistent=False)
-        weights = torch.zeros(fields_out, fields_in, basis.shape[0])
+        self.shared = FilterBasis(basis) if isinstance(basis, torch.Tensor) else basis
+        filters = self.basis
+        self.padding = filters.shape[-1] // 2 if padding is None else padding
+        weights = torch.zeros(fields_out, fields_in, filters.shape[0])
         if generator is not None:
-            power = basis.square().sum(dim=(2, 3, 4)).mean(dim=1).clamp_min(1e-12)
-            deviation = (2.0 / (fields_in * basis.shape[0] * power)).sqrt()
+            power = filters.square().sum(dim=(2, 3, 4)).mean(dim=1).clamp_min(1e-12)
+            deviation = (2.0 / (fields_in * filters.shape[0] * power)).sqrt()
             weights = torch.randn(weights.shape, generator=generator) * deviation
         self.weights = nn.Parameter(weights)
+
+    @property
+    def basis(self) -> torch.Tensor:
+        """The basis filters, (n_basis, size_out, size_in, k, k)."""
+        return self.shared.filters
 
     def dense_filter(self) -> torch.Tensor:
         """The filter of the equivalent ordinary convolution, (channels_out, channels_in, k, k)."""
@@ -104,10 +161,8 @@ class SteerableConv2d(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Convolve; the size stays as it is."""
-        return nn.functional.conv2d(
-            features, self.dense_filter(), padding=self.basis.shape[-1] // 2
-        )
+        """Convolve (batch, fields_in * size_in, height, width)."""
+        return nn.functional.conv2d(features, self.dense_filter(), padding=self.padding)
 
 
 class FieldBatchNorm(nn.Module):
@@ -140,13 +195,21 @@ def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
     return features.reshape(batch, channels // size, size, height, width).amax(dim=2)
 
 
-def soft_disc(height: int, width: int) -> torch.Tensor:
+def soft_disc(height: int, width: int, *, margin: float = 0.0) -> torch.Tensor:
     """Disc inscribed in the image, falling off smoothly at its rim.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the image in pixels.
+    margin : float
+        Share of the radius that the disc is smaller by, in percent.
 
     Returns
     -------
     disc : Tensor, shape (height, width)
-        One inside, ``exp((r0^2 - r^2) / 4)`` outside the radius r0 = (side - 1) / 2 in pixels.
+        One inside, ``exp((r0^2 - r^2) / 4)`` outside the radius r0 = (side - 1) / 2 in pixels, less
+        the margin.
 
     Examples
     --------
@@ -156,7 +219,7 @@ def soft_disc(height: int, width: int) -> torch.Tensor:
     y = torch.arange(height, dtype=torch.float64) - (height - 1) / 2
     x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
     radius_squared = y[:, None] ** 2 + x[None, :] ** 2
-    limit = ((min(height, width) - 1) / 2) ** 2
+    limit = ((min(height, width) - 1) / 2 * (1 - margin / 100)) ** 2
     return torch.exp(-torch.clamp(radius_squared - limit, min=0.0) / 4.0).to(torch.float32)
 
 

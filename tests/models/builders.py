@@ -13,6 +13,7 @@ import torch
 
 from attnxai.errors import CheckpointError
 from attnxai.explanations.gates import recorded_gates
+from attnxai.models.architectures import Network
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
@@ -89,9 +90,10 @@ def make_network(spec: ModelSpec, side: int, *, seed: int = 0) -> AttentionNetwo
 
 
 def scores_and_maps(
-    network: AttentionNetwork, images: torch.Tensor
+    network: Network, images: torch.Tensor
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Class scores and gate maps of one forward pass."""
+    assert isinstance(network, AttentionNetwork)
     with torch.no_grad(), recorded_gates(network) as maps:
         scores = network(images)
     return scores, dict(maps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import os
 import pickle
@@ -136,7 +137,6 @@ def test_a_missing_file(tmp_path) -> None:
         b"column\nname\n",
         b"A model. " * 400,
         b"\x80",
-        b"\x80\x02}q\x00.",
         b"\x89PNG\r\n\x1a\n" + bytes(50),
         bytes(range(256)) * 20,
     ],
@@ -145,7 +145,7 @@ def test_files_of_another_kind(tmp_path, data) -> None:
     file = tmp_path / "other.pt"
     file.write_bytes(data)
     text = sentence(file)
-    assert "is no PyTorch checkpoint, or it is damaged" in text or "is empty" in text
+    assert "is no PyTorch checkpoint, or it is damaged" in text
     assert "run code" not in text
 
 
@@ -222,7 +222,7 @@ def test_a_pickled_network_is_asked_for_its_weights_alone(refused) -> None:
 def test_weights_of_another_network(refused) -> None:
     text = refused(torch.nn.Linear(3, 2).state_dict())
     assert "neither a model of attnxai nor a published attention network" in text
-    assert "2 entries (weight, bias, ...)" in text
+    assert "2 entries, 2 of them tensors (weight, bias, ...)" in text
 
 
 @pytest.mark.parametrize(
@@ -240,11 +240,11 @@ def test_content_that_is_no_model(refused, content, text) -> None:
     assert text in refused(content)
 
 
-@pytest.mark.parametrize("version", [2, 0, None, "1", 1.5, torch.ones(2)])
+@pytest.mark.parametrize("version", [3, 0, None, "1", 1.5, True, torch.ones(2)])
 def test_another_version(refused, content, version) -> None:
     text = refused({**content, "version": version})
     assert "format version" in text
-    assert "reads version 1" in text
+    assert "reads versions 1 and 2" in text
 
 
 @pytest.mark.parametrize("name", ["specification", "weights", "preprocessing", "class_names"])
@@ -281,6 +281,22 @@ def test_a_wrong_number_of_class_names(refused, content, names) -> None:
 
 def test_class_names_that_are_no_text(refused, content) -> None:
     assert "class names are not all text" in refused({**content, "class_names": [1, "b"]})
+
+
+def test_a_temperature_is_kept_and_written_only_where_it_differs_from_one(tmp_path) -> None:
+    model = dataclasses.replace(make_model(), temperature=1.7)
+    save_model(model, tmp_path / "warm.pt")
+    assert load_model(tmp_path / "warm.pt").temperature == 1.7
+    save_model(make_model(), tmp_path / "plain.pt")
+    assert "temperature" not in torch.load(tmp_path / "plain.pt", weights_only=True)
+    assert load_model(tmp_path / "plain.pt").temperature == 1.0
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "1", None, True])
+def test_a_temperature_that_is_none(refused, content, value) -> None:
+    text = refused({**content, "temperature": value})
+    assert "temperature" in text
+    assert str(value) in text
 
 
 # --- weights ---------------------------------------------------------------------------------------

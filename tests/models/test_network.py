@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
-from attnxai.models.network import AttentionNetwork, gate_geometry, padding_for
+from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import (
     Aggregation,
     Architecture,
@@ -205,114 +203,6 @@ def test_maps_do_not_depend_on_the_other_images_of_the_batch(normalisation) -> N
         for name, values in maps.items():
             scale = float(values[index].abs().max())
             torch.testing.assert_close(alone[name][0], values[index], rtol=0, atol=1e-6 * scale)
-
-
-# --- where map pixels lie --------------------------------------------------------------------------
-
-
-def brightness_network(padding: Padding) -> AttentionNetwork:
-    """A network whose maps are its input, max-pooled: every filter is one pixel, every norm idle."""
-    spec = ModelSpec(
-        architecture=Architecture.ATTENTION_GATE_CNN,
-        fields=(1, 1, 1, 1),
-        convolutions=(1, 1, 1, 1),
-        gate_channels=1,
-        kernel_size=3,
-        disc=False,
-        padding=padding,
-        aggregation=Aggregation.CONCATENATED,
-    )
-    network = AttentionNetwork(spec).eval()
-    with torch.no_grad():
-        for block in network.blocks:
-            weight = block[0].convolution.weight  # type: ignore[index]
-            weight.zero_()
-            weight[0, 0, 1, 1] = 1.0
-        for gate in network.gates:
-            gate.theta.weight.fill_(1.0)  # type: ignore[union-attr, operator]
-            gate.phi.weight.zero_()  # type: ignore[union-attr, operator]
-            gate.psi.weight.fill_(1.0)  # type: ignore[union-attr, operator]
-            gate.psi.bias.zero_()  # type: ignore[union-attr, operator]
-    return network
-
-
-@pytest.mark.parametrize("side", [16, 18, 20, 22, 150])
-@pytest.mark.parametrize("padding", list(Padding))
-def test_a_bright_pixel_lights_the_map_pixel_that_covers_it(padding, side) -> None:
-    network = brightness_network(padding)
-    positions = torch.arange(side) if side < 50 else torch.arange(side - 40, side)
-    row = side // 2 - 3
-    images = torch.zeros(len(positions), 1, side, side)
-    images[torch.arange(len(positions)), 0, row, positions] = 1.0
-    _, maps = scores_and_maps(network, images)
-    for layer in gate_geometry(network.spec, side):
-        values = maps[layer.name]
-        assert values.shape[1:] == (layer.size, layer.size)
-        lit: dict[int, list[int]] = {}
-        for position, bright in zip(positions.tolist(), values, strict=True):
-            if not bright.any():
-                # the published form drops the last rows and columns of odd sizes
-                assert padding is Padding.NONE
-                assert position > layer.origin + layer.step * (layer.size - 0.5)
-                continue
-            ((i, j),) = bright.nonzero().tolist()
-            assert abs(layer.origin + layer.step * j - position) <= layer.step / 2
-            assert abs(layer.origin + layer.step * i - row) <= layer.step / 2
-            lit.setdefault(j, []).append(position)
-        whole = {j: found for j, found in lit.items() if len(found) == layer.step}
-        assert len(whole) >= 10 / layer.step
-        for j, found in whole.items():
-            # half a pixel would be good enough; the mean position is exact
-            assert sum(found) / len(found) == pytest.approx(layer.origin + layer.step * j)
-
-
-@pytest.mark.parametrize("padding", list(Padding))
-def test_the_answer_to_an_impulse_is_centred_on_it(padding) -> None:
-    """In an equivariant network with random weights, over all positions within the coarsest pixel."""
-    side, spec = 78, tiny_spec(group="C4", kernel_size=5, padding=padding, disc=False)
-    spec = dataclasses.replace(spec, normalisation=Normalisation.TANH)
-    network = make_network(spec, side).double()
-    with torch.no_grad():
-        for gate in network.gates:
-            gate.phi.weight.zero_()  # type: ignore[union-attr, operator]
-    starts = [(34 + i, 40 + j) for i, j in itertools.product(range(4), range(4))]
-    images = torch.zeros(1 + len(starts), 1, side, side, dtype=torch.float64)
-    for index, (row, column) in enumerate(starts):
-        images[index + 1, 0, row, column] = 5.0
-    _, maps = scores_and_maps(network, images)
-    for layer in gate_geometry(spec, side):
-        answer = (maps[layer.name][1:] - maps[layer.name][:1]).abs()
-        assert answer.amax(dim=(1, 2)).min() > 1e-3
-        place = layer.origin + layer.step * torch.arange(layer.size, dtype=torch.float64)
-        total = answer.sum(dim=(1, 2))
-        rows = (answer.sum(dim=2) * place).sum(dim=1) / total
-        columns = (answer.sum(dim=1) * place).sum(dim=1) / total
-        expected = torch.tensor(starts, dtype=torch.float64)
-        offsets = torch.stack([rows, columns], dim=1) - expected
-        assert offsets.abs().max() < layer.step / 2
-        assert offsets.mean(dim=0).abs().max() < 0.25
-
-
-@pytest.mark.parametrize("side", range(16, 33, 2))
-def test_padding_makes_every_pooling_even(side) -> None:
-    padded = side + 2 * padding_for(side)
-    assert padded % 8 == 0
-    assert 0 <= padding_for(side) < 4
-
-
-def test_geometry_of_the_published_form() -> None:
-    layers = gate_geometry(paper_spec("C4", padding=Padding.NONE), 150)
-    assert [(layer.size, layer.step, layer.origin) for layer in layers] == [
-        (37, 4.0, 1.5),
-        (75, 2.0, 0.5),
-        (150, 1.0, 0.0),
-    ]
-    layers = gate_geometry(paper_spec("C4"), 150)
-    assert [(layer.size, layer.step, layer.origin) for layer in layers] == [
-        (38, 4.0, 0.5),
-        (76, 2.0, -0.5),
-        (152, 1.0, -1.0),
-    ]
 
 
 # --- conventions -----------------------------------------------------------------------------------

@@ -45,7 +45,10 @@ def published_spec(**changes: Any) -> ModelSpec:
         "disc": False,
         "layer_order": LayerOrder.CONV_NORM_RELU,
     }
-    return ModelSpec(**(settings | changes))
+    settings |= changes
+    # the CNN drops features only where it has all its gates
+    settings.setdefault("dropout", 0.5 if settings.get("n_gates", 3) == 3 else 0.0)
+    return ModelSpec(**settings)
 
 
 def equivariant_spec(**changes: Any) -> ModelSpec:
@@ -55,6 +58,7 @@ def equivariant_spec(**changes: Any) -> ModelSpec:
         "convolution_bias": False,
         "disc": True,
         "layer_order": LayerOrder.CONV_RELU_NORM,
+        "dropout": 0.5,
     }
     return published_spec(**(settings | changes))
 
@@ -94,6 +98,19 @@ def as_published(network: AttentionNetwork) -> dict[str, torch.Tensor]:
     return content
 
 
+def test_an_equivariant_network_without_gates_never_ran() -> None:
+    content = {
+        name: tensor
+        for name, tensor in as_published(make_network(equivariant_spec(), 26)).items()
+        if not name.startswith(("attention", "classifiers"))
+    }
+    with pytest.raises(
+        CheckpointError, match="without attention gates, of which no published"
+    ) as e:
+        load_published(content, path="sigmoid.pt", sha256="")
+    assert_one_sentence(e.value, names="sigmoid.pt")
+
+
 def check_same(spec: ModelSpec, folder: Path, name: str) -> None:
     """Save as the published code does, load, and compare with the network it was made of."""
     network = make_network(spec, 26)
@@ -129,13 +146,25 @@ def test_the_normalisation_comes_from_the_name_of_the_file(tmp_path, normalisati
     check_same(spec, tmp_path, f"AG3_{normalisation.upper()}_ft.pt")
 
 
+def test_the_name_of_the_folder_does_as_well(tmp_path) -> None:
+    content = as_published(make_network(published_spec(), 26))
+    for folder, name, expected in (
+        ("Exp1-std_mean_norm-Adam", "16.pt", Normalisation.STD_MEAN_NORM),
+        ("Exp1-std_mean_norm-Adam", "tanh.pt", Normalisation.TANH),
+    ):
+        file = tmp_path / folder / name
+        file.parent.mkdir(exist_ok=True)
+        torch.save(content, file)
+        assert load_model(file).require_gates()[0].normalisation is expected
+
+
 @pytest.mark.parametrize("name", ["model.pt", "sigmoid_or_tanh.pt"])
 def test_a_name_without_one_normalisation_is_said(tmp_path, name) -> None:
     network = make_network(published_spec(), 26)
     torch.save(as_published(network), tmp_path / name)
     with pytest.warns(AssumptionWarning, match="range_norm is assumed"):
         model = load_model(tmp_path / name)
-    assert model.spec.normalisation is Normalisation.RANGE_NORM
+    assert model.require_gates()[0].normalisation is Normalisation.RANGE_NORM
 
 
 def test_the_basis_of_the_file_is_used(tmp_path) -> None:
@@ -170,8 +199,9 @@ def test_other_state_dicts_do_not_look_published() -> None:
     content: dict[str, Any] = as_published(make_network(published_spec(), 26))
     assert looks_published(content)
     assert not looks_published({**content, "epoch": 3})
-    assert not looks_published({k: v for k, v in content.items() if not k.startswith("attention1")})
+    assert not looks_published({k: v for k, v in content.items() if not k.startswith("conv1a")})
     assert not looks_published(list(content))
+    assert not looks_published({})
 
 
 E2_BASIS = "conv1a._basisexpansion.block_expansion_('irrep_0,0', 'regular').sampled_basis"
@@ -183,7 +213,7 @@ def test_every_missing_layer_gives_a_sentence(architecture, tmp_path) -> None:
     content = as_published(
         make_network((equivariant_spec if equivariant else published_spec)(), 26)
     )
-    hints = ("attention1.psi.weight", "conv1a.weight", "conv1a.weights")
+    hints = ("conv1a.weight", "conv1a.weights")
     optional = tuple(name for name in content if "_basis" in name and name != E2_BASIS)
     file = str(tmp_path / "range_norm.pt")
     for name in content:
@@ -211,10 +241,14 @@ def test_every_missing_layer_gives_a_sentence(architecture, tmp_path) -> None:
         (
             E2_BASIS,
             lambda t: t * float("inf"),
-            "basis of layer conv1a has values that are not finite",
+            "basis of blocks.0.0.convolution has values that are not finite",
         ),
-        (E2_BASIS, lambda t: t[:-1], "basis of layer conv1a has shape"),
+        (E2_BASIS, lambda t: t[:-1], "blocks.0.0.convolution.weights of shape"),
+        (E2_BASIS, lambda t: t[:, :, :0], "basis of blocks.0.0.convolution has shape"),
+        (E2_BASIS, lambda t: t[:, :, :, :8], "its basis of the layer conv1a has shape"),
         (E2_BASIS.replace("1a", "7x"), lambda t: torch.ones(1), "unknown layer conv7x"),
+        ("mask.mask", lambda t: torch.ones(1, 1, 26, 26), "disc (mask.mask) is not the published"),
+        ("mask.mask", lambda t: torch.ones(26, 26), "disc (mask.mask) is not the published"),
     ],
 )
 def test_layers_that_do_not_fit_give_a_sentence(name, change, text, tmp_path) -> None:
@@ -299,9 +333,10 @@ def test_published_cnn_classifies_as_published(shared_data, mirabest) -> None:
 )
 def test_published_equivariant_networks(shared_data, mirabest, name, group, normalisation) -> None:
     model = load_model(shared_data / "reference_outputs" / f"{name}_state_dict.pt")
-    assert (model.spec.group, model.spec.normalisation) == (group, normalisation)
-    assert model.spec.layer_order is LayerOrder.CONV_RELU_NORM
-    assert model.spec.padding is Padding.NONE
+    spec, _ = model.require_gates()
+    assert (spec.group, spec.normalisation) == (group, normalisation)
+    assert spec.layer_order is LayerOrder.CONV_RELU_NORM
+    assert spec.padding is Padding.NONE
     expected = _references(shared_data, name)
     images = mirabest.select(str(file).removesuffix(".png") for file in expected["images"])
     stack = attention_maps(model, images)

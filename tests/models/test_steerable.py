@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from attnxai.models.bases import steerable_basis
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.specification import SymmetryGroup
 from attnxai.models.steerable import (
@@ -15,7 +16,6 @@ from attnxai.models.steerable import (
     he_normal_,
     pool_over_group,
     soft_disc,
-    steerable_basis,
 )
 from tests.models.builders import OPERATIONS, group_space, quietly
 
@@ -154,9 +154,3 @@ def test_he_normal_has_variance_two_over_fan_in() -> None:
     he_normal_(weight, torch.Generator().manual_seed(0))
     assert float(weight.std()) == pytest.approx(math.sqrt(2 / (32 * 9)), rel=0.02)
     assert abs(float(weight.mean())) < 0.002
-
-
-def test_a_basis_is_built_once() -> None:
-    group = SymmetryGroup.from_name("D4")
-    again = SymmetryGroup.from_name("d4")
-    assert steerable_basis(group, 5, lifting=False) is steerable_basis(again, 5, lifting=False)

@@ -1,0 +1,111 @@
+"""What all networks of this package have in common, and how to make one from its specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import torch
+
+from attnxai.models.bases import steerable_basis
+from attnxai.models.lenet import LeNet, LeNetSpec
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.specification import Architecture, ModelSpec
+from attnxai.models.steerable import SteerableConv2d
+
+Specification: TypeAlias = ModelSpec | LeNetSpec
+"""Both have ``architecture``, ``group``, ``symmetry``, ``n_classes``, ``gate_names``, ``to_dict``."""
+
+Network: TypeAlias = AttentionNetwork | LeNet
+"""Both take (batch, 1, height, width) and give (batch, n_classes); their ``spec`` describes them."""
+
+# Bases that differ by less give scores that differ by their rounding alone.
+_SAME_BASIS = 1e-6
+
+
+def specification_from_dict(values: Mapping[str, Any]) -> Specification:
+    """Rebuild a specification from plain values, refusing names and types that it does not know.
+
+    Raises
+    ------
+    SpecificationError
+        Naming what does not fit.
+    """
+    stated = values.get("architecture")
+    if isinstance(stated, str) and stated in (Architecture.LENET, Architecture.STEERABLE_LENET):
+        return LeNetSpec.from_dict(values)
+    return ModelSpec.from_dict(values)
+
+
+def network_from_spec(
+    spec: Specification,
+    *,
+    bases: Mapping[str, torch.Tensor] | None = None,
+    generator: torch.Generator | None = None,
+) -> Network:
+    """Build the network that a specification describes.
+
+    Parameters
+    ----------
+    spec : ModelSpec or LeNetSpec
+        What to build.
+    bases : mapping of str to Tensor, optional
+        Filter bases that belong to the weights, under the names of their layers; the others follow
+        from group and kernel.
+    generator : torch.Generator, optional
+        Draws the first weights. Left out, the weights wait to be loaded.
+
+    Returns
+    -------
+    AttentionNetwork or LeNet
+
+    Raises
+    ------
+    SpecificationError
+        If a basis does not fit.
+
+    Examples
+    --------
+    >>> from attnxai.models.specification import compact_spec
+    >>> type(network_from_spec(compact_spec("C1"))).__name__
+    'AttentionNetwork'
+    """
+    if isinstance(spec, LeNetSpec):
+        return LeNet(spec, bases=bases, generator=generator)
+    return AttentionNetwork(spec, bases=bases, generator=generator)
+
+
+def has_given_bases(network: Network) -> bool:
+    """Whether filter bases of a network came with its weights."""
+    return any(
+        isinstance(layer, SteerableConv2d) and layer.shared.given for layer in network.modules()
+    )
+
+
+def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
+    """Bases that came with the weights of a network and cannot be made again from its specification.
+
+    Returns
+    -------
+    bases : dict of str to Tensor, shape (n_basis, size_out, size_in, k, k)
+        Under the names of their layers; those of layers that share one are the same object.
+    """
+    kept: dict[str, torch.Tensor] = {}
+    known: dict[int, torch.Tensor | None] = {}
+    for name, layer in network.named_modules():
+        if not isinstance(layer, SteerableConv2d) or not layer.shared.given:
+            continue
+        if id(layer.shared) not in known:
+            known[id(layer.shared)] = _unless_ours(layer, network.spec)
+        if (basis := known[id(layer.shared)]) is not None:
+            kept[name] = basis
+    return kept
+
+
+def _unless_ours(layer: SteerableConv2d, spec: Specification) -> torch.Tensor | None:
+    basis = layer.basis.detach().cpu()
+    lifting = basis.shape[2] == 1
+    ours = steerable_basis(spec.symmetry, spec.kernel_size, lifting=lifting).to(basis.dtype)
+    if ours.shape == basis.shape and float((ours - basis).abs().max()) <= _SAME_BASIS:
+        return None
+    return basis

@@ -1,0 +1,158 @@
+"""What a file is that holds no model of this package: told by its first bytes or by its entries."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# torch.save before its zip format: a number, pickled, stands at the beginning.
+_LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
+_ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
+_FAMILIES: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (name, frozenset(keys.split()))
+    for name, keys in (
+        ("a ResNet", "conv1.weight layer1.0.conv1.weight fc.weight"),
+        ("a DenseNet", "features.conv0.weight features.denseblock1.denselayer1.conv1.weight"),
+        ("an EfficientNet", "features.0.0.weight features.1.0.block.0.0.weight"),
+        ("an EfficientNet", "conv_stem.weight conv_head.weight"),
+        ("a VGG network", "features.0.weight classifier.0.weight classifier.6.weight"),
+        ("a vision transformer (ViT)", "class_token conv_proj.weight"),
+        ("a vision transformer (ViT)", "cls_token patch_embed.proj.weight"),
+        ("a vision transformer (ViT)", "vit.embeddings.cls_token"),
+        (
+            "the LeNet of arXiv 2102.08252 that is steerable in its first layer alone",
+            "conv1.weights conv2.weight fc1.weight",
+        ),
+        ("a network of arXiv 1903.11921", "conv5.weight bnorm5.weight fc3.weight"),
+    )
+)
+
+
+def foreign_file(path: Path) -> str | None:
+    """What a file is whose first bytes say that PyTorch did not write it as a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+
+    Returns
+    -------
+    str or None
+        Such as "an HDF5 file", or None when it may be a checkpoint or nothing is known of it.
+    """
+    with open(path, "rb") as file:
+        start = file.read(64)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "an HDF5 file, as Keras writes them"
+    if start.startswith(b"\x93NUMPY"):
+        return "a NumPy array (NPY)"
+    if _is_safetensors(start, path.stat().st_size):
+        return "a safetensors file"
+    if start[:1] == b"\x08" and start[2:3] in _each(_ONNX_SECOND_FIELDS):
+        return "an ONNX model"
+    if start[:1] == b"\x80" and start[1:2] in _each(b"\x02\x03\x04\x05"):
+        return None if _LEGACY_TORCH in start else "a plain Python pickle"
+    return _foreign_archive(path) if start.startswith(b"PK") else None
+
+
+def _each(values: bytes) -> tuple[bytes, ...]:
+    return tuple(bytes([value]) for value in values)
+
+
+def _is_safetensors(start: bytes, size: int) -> bool:
+    """Eight bytes give the length of a JSON header, which follows."""
+    header = int.from_bytes(start[:8], "little")
+    return len(start) > 9 and start[8:9] == b"{" and 2 <= header <= size - 8
+
+
+def _foreign_archive(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return None
+    inner = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
+        return "a TorchScript archive"
+    if names and all(name.endswith(".npy") for name in names):
+        return "an archive of NumPy arrays (NPZ)"
+    if "model.weights.h5" in names:
+        return "a Keras model"
+    return None
+
+
+def candidates(content: Any) -> Iterator[Any]:
+    """Where in the content of a checkpoint a model may be: itself, or what training wrapped it in.
+
+    Names that all begin with the same ``module.`` or ``model.`` are also given without it.
+    """
+    yield content
+    if not isinstance(content, Mapping):
+        return
+    inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
+    yield from inner
+    for state in (content, *inner):
+        stripped = state
+        while (shorter := _without_prefix(stripped)) is not None:
+            yield shorter
+            stripped = shorter
+
+
+def _without_prefix(state: Mapping[Any, Any]) -> dict[str, Any] | None:
+    """A state dict without the first word of its names, where all have the same and more follows."""
+    names = [name.partition(".") for name in state if isinstance(name, str)]
+    if not names or len(names) != len(state):
+        return None
+    first = names[0][0]
+    if not all(word == first and rest for word, _, rest in names):
+        return None
+    return {rest: state[f"{first}.{rest}"] for _, _, rest in names}
+
+
+def describe_content(content: Any) -> str:
+    """What the content of a checkpoint is, as the end of a sentence that begins with the file."""
+    if not isinstance(content, Mapping):
+        return f"holds a {type(content).__name__}, not a model"
+    if not content:
+        return "is empty"
+    if content.get("format") == "attnxai-training":
+        return (
+            "is the record of a training that is not finished: run the same attnxai train again to "
+            "finish it"
+        )
+    if set(content) == {"state", "param_groups"}:
+        return "is the state of an optimiser, not a model; save that of the network"
+    for name in _WRAPPERS:
+        if isinstance(content.get(name), Mapping):
+            return f"is a training checkpoint whose {name!r} {_describe_state(content[name])}"
+    return _describe_state(content)
+
+
+def _describe_state(state: Mapping[Any, Any]) -> str:
+    if not state:
+        return "is empty"
+    for stripped in candidates(state):
+        names = {name for name in stripped if isinstance(name, str)}
+        for family, keys in _FAMILIES:
+            if keys <= names:
+                return (
+                    f"holds the weights of {family}, which attnxai does not read; it reads its own "
+                    "models, and those of arXiv 2012.01248, 2111.04742 and 2102.08252"
+                )
+        if any(name.startswith(("blocks.0.0.convolution.", "convolutions.0.")) for name in names):
+            return (
+                "holds the weights of a network of attnxai without its specification; write it with "
+                "attnxai.save_model"
+            )
+    first = ", ".join(str(name) for name in list(state)[:4])
+    tensors = sum(isinstance(value, torch.Tensor) for value in state.values())
+    return (
+        "is neither a model of attnxai nor a published attention network or LeNet: it holds "
+        f"{len(state)} entries, {tensors} of them tensors ({first}, ...)"
+    )

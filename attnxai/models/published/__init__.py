@@ -1,0 +1,59 @@
+"""The networks of the published papers, for loading their checkpoints.
+
+Sources: Scaife & Porter 2021 (arXiv 2102.08252, LeNets) and Bowles et al. 2021 (arXiv 2012.01248,
+attention-gated CNN; arXiv 2111.04742, its equivariant form). Their files hold a state dict and nothing
+else, so what the network was has to follow from names, shapes and signs of the weights, and from the
+name of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnxai.models.published.attention import load_attention, looks_like_attention
+from attnxai.models.published.lenets import load_lenet, looks_like_lenet
+
+if TYPE_CHECKING:
+    from attnxai.models.model import AttentionModel
+
+__all__ = ["load_published", "looks_published"]
+
+
+def looks_published(content: Any) -> bool:
+    """Whether the content of a file is a state dict of one of the published networks."""
+    return (
+        isinstance(content, Mapping)
+        and all(isinstance(value, torch.Tensor) for value in content.values())
+        and (looks_like_attention(content) or looks_like_lenet(content))
+    )
+
+
+def load_published(
+    content: Mapping[str, torch.Tensor], *, path: str, sha256: str
+) -> AttentionModel:
+    """Rebuild a published network and load its weights.
+
+    Where the file holds the filter bases, e2cnn is neither needed nor imported.
+
+    Parameters
+    ----------
+    content : mapping of str to Tensor
+        The state dict.
+    path, sha256 : str
+        The file and its hash.
+
+    Returns
+    -------
+    AttentionModel
+        In evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If layers are missing or do not fit together.
+    """
+    load = load_attention if looks_like_attention(content) else load_lenet
+    return load(content, path=path, sha256=sha256)

@@ -1,0 +1,169 @@
+"""Any model that can be read, written as a file of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from attnxai.errors import CheckpointError, OptionError
+from attnxai.models.checkpoints import file_sha256, load_model, save_model
+from attnxai.models.conversion import convert_model
+from attnxai.models.model import AttentionModel
+from tests.models.builders import make_model, random_images
+from tests.models.published_networks import (
+    PublishedCNN,
+    PublishedEquivariant,
+    PublishedLeNet,
+    PublishedSteerableLeNet,
+    trained,
+)
+
+SOURCES: dict[str, tuple[Callable[[], Any], int, int]] = {
+    "std_mean_norm_cnn": (PublishedCNN, 30, 30),
+    "no_gates": (lambda: PublishedCNN(n_gates=0), 150, 150),
+    "range_norm_e2": (lambda: PublishedEquivariant("D4", side=30), 30, 30),
+    "lenet": (PublishedLeNet, 51, 50),
+    "frdeep_steerable_lenet": (lambda: PublishedSteerableLeNet("C4"), 51, 50),
+}
+
+
+def written(folder: Path, name: str) -> Path:
+    build, side, _ = SOURCES[name]
+    file = folder / f"{name}.pt"
+    torch.save(trained(build, random_images(2, side)).state_dict(), file)
+    return file
+
+
+def assert_equal(before: AttentionModel, after: AttentionModel, side: int) -> None:
+    images = random_images(2, side, seed=3).double()
+    with torch.no_grad():
+        old, new = before.network.double()(images), after.network.double()(images)
+    torch.testing.assert_close(new, old, rtol=0, atol=1e-6 * float(old.abs().max()))
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_scores_stay_and_so_does_what_is_known(tmp_path, name) -> None:
+    source, output = written(tmp_path, name), tmp_path / "ours.pt"
+    done = convert_model(source, output)
+    before, after = load_model(source), load_model(output)
+    assert done.kept_bases == ()
+    assert (done.name, done.sha256) == (before.name, file_sha256(output))
+    for field in ("name", "spec", "preprocessing", "class_names", "trained_on_split", "training"):
+        assert getattr(after, field) == getattr(before, field), field
+    assert after.notes[:-1] == before.notes
+    assert after.notes[-1] == f"Converted from {name}.pt (sha256 {before.sha256})."
+    assert_equal(before, after, SOURCES[name][2])
+    content = torch.load(output, weights_only=True)
+    assert content["version"] == 1
+    assert "bases" not in content
+
+
+def test_the_name_of_the_file_does_not_matter_any_more(tmp_path) -> None:
+    convert_model(written(tmp_path, "std_mean_norm_cnn"), tmp_path / "tanh.pt")
+    spec, _ = load_model(tmp_path / "tanh.pt").require_gates()
+    assert spec.normalisation == "std_mean_norm"
+
+
+def with_other_bases(folder: Path, factor: float, layers: tuple[str, ...]) -> Path:
+    content = trained(
+        lambda: PublishedEquivariant("C4", side=30), random_images(2, 30)
+    ).state_dict()
+    for name in content:
+        if name.startswith(tuple(f"{layer}._basis" for layer in layers)):
+            content[name] = factor * content[name]
+    file = folder / "tanh.pt"
+    torch.save(content, file)
+    return file
+
+
+def test_bases_that_are_not_ours_are_kept_once(tmp_path) -> None:
+    layers = ("conv2a", "conv3b", "conv4b")
+    source, output = with_other_bases(tmp_path, 1.25, layers), tmp_path / "ours.pt"
+    done = convert_model(source, output)
+    assert done.kept_bases == tuple(
+        f"blocks.{layer}.convolution" for layer in ("1.0", "2.1", "3.1")
+    )
+    content = torch.load(output, weights_only=True)
+    assert content["version"] == 2, "an earlier version would read other weights out of it"
+    assert set(content["bases"]) == set(done.kept_bases)
+    assert len({basis.data_ptr() for basis in content["bases"].values()}) == 1
+    before, after = load_model(source), load_model(output)
+    assert_equal(before, after, 30)
+    convert_model(output, tmp_path / "again.pt")
+    again = load_model(tmp_path / "again.pt")
+    assert_equal(before, again, 30)
+    assert again.notes[-1].startswith("Converted from ours.pt")
+    plain = save_model(make_model(), tmp_path / "plain.pt")
+    assert plain != done.sha256
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(1 + 1e-8, 0), (1 + 1e-5, 1)])
+def test_bases_that_differ_by_their_rounding_are_ours(tmp_path, factor, kept) -> None:
+    source = with_other_bases(tmp_path, factor, ("conv3a",))
+    assert len(convert_model(source, tmp_path / "ours.pt").kept_bases) == kept
+
+
+def test_a_model_of_ours_stays_what_it_is(tmp_path) -> None:
+    model = dataclasses.replace(
+        make_model(group="D4"), temperature=1.5, notes=("Made by hand.",), trained_on_split="test"
+    )
+    save_model(model, tmp_path / "model.pt")
+    convert_model(tmp_path / "model.pt", tmp_path / "ours.pt")
+    after = load_model(tmp_path / "ours.pt")
+    assert (after.temperature, after.trained_on_split) == (1.5, "test")
+    assert after.notes[0] == "Made by hand."
+    assert after.training == model.training
+    assert_equal(model, after, 16)
+
+
+def test_nothing_is_replaced_unless_it_is_asked_for(tmp_path) -> None:
+    source, output = written(tmp_path, "lenet"), tmp_path / "ours.pt"
+    output.write_text("dear", encoding="utf-8")
+    with pytest.raises(OptionError, match="exists already; name another file or add --overwrite"):
+        convert_model(source, output)
+    assert output.read_text(encoding="utf-8") == "dear"
+    convert_model(source, output, overwrite=True)
+    assert load_model(output).spec == load_model(source).spec
+    sha256 = convert_model(source, source, overwrite=True).sha256
+    assert load_model(source).sha256 == sha256
+
+
+@pytest.mark.parametrize("name", ["ours", "ours.pth", "ours.onnx"])
+def test_the_output_is_a_pt_file(tmp_path, name) -> None:
+    with pytest.raises(OptionError, match=r"should end in \.pt"):
+        convert_model(written(tmp_path, "lenet"), tmp_path / name)
+
+
+def test_what_cannot_be_read_leaves_no_file(tmp_path) -> None:
+    (tmp_path / "bad.pt").write_text("no model", encoding="utf-8")
+    with pytest.raises(CheckpointError):
+        convert_model(tmp_path / "bad.pt", tmp_path / "ours.pt")
+    assert not (tmp_path / "ours.pt").exists()
+
+
+# --- optional entries that do not fit --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "text"),
+    [
+        ("notes", "text", "its notes are not all text"),
+        ("notes", [1], "its notes are not all text"),
+        ("bases", [torch.ones(1)], "its bases are not all tensors"),
+        ("bases", {"blocks.0.0.convolution": 3}, "its bases are not all tensors"),
+        ("bases", {3: torch.ones(1)}, "its bases are not all tensors"),
+        ("bases", {"blocks.0.0.convolution": torch.ones(1)}, "has shape"),
+        ("bases", {"blocks.9.0.convolution": torch.ones(1)}, "no such steerable layers"),
+    ],
+)
+def test_optional_entries_of_the_wrong_kind(tmp_path, entry, value, text) -> None:
+    save_model(make_model(), tmp_path / "model.pt")
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    torch.save({**content, entry: value}, tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match=text):
+        load_model(tmp_path / "bad.pt")
