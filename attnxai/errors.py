@@ -53,6 +53,10 @@ class OptionError(AttnxaiError, ValueError):
     """An option has a value that cannot be used."""
 
 
+class TrainingError(AttnxaiError, ArithmeticError):
+    """Training a network came to numbers that are not finite."""
+
+
 class AttnxaiWarning(UserWarning):
     """Base of all warnings of this package."""
 

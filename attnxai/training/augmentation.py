@@ -1,4 +1,4 @@
-"""Random rotations, reflections and scalings of a batch of images, on its device."""
+"""Random rotations, reflections, scalings and shifts of a batch of images, on its device."""
 
 from __future__ import annotations
 
@@ -19,31 +19,37 @@ class Augmentation:
         Rotate by any angle.
     reflect : bool
         Reflect half of the images.
-    scale_low, scale_high : float
-        Range of magnifications.
+    scale : float
+        Magnify by a factor between 1 / scale and scale, uniform in its logarithm.
+    shift : float
+        Shift by up to this many pixels along each axis.
     """
 
     rotate: bool = True
     reflect: bool = True
-    scale_low: float = 0.9
-    scale_high: float = 1.1
+    scale: float = 1.1
+    shift: float = 0.0
 
     def apply(self, images: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
-        """Change every image of (batch, 1, side, side) in its own way; new pixels are 0."""
-        n = images.shape[0]
+        """Change every image of (batch, 1, side, side) in its own way; new pixels are 0.
+
+        Drawn on the CPU, so that a seed means the same on every device.
+        """
+        n, side = images.shape[0], images.shape[-1]
         angle = torch.rand(n, generator=generator) * (2 * math.pi)
         flip = 1.0 - 2.0 * (torch.rand(n, generator=generator) < 0.5).float()
-        span = self.scale_high - self.scale_low
-        scale = self.scale_low + span * torch.rand(n, generator=generator)
+        exponent = 2 * torch.rand(n, generator=generator) - 1
+        # the grid runs from -1 to 1 over the side
+        shift = (2 * torch.rand(n, 2, generator=generator) - 1) * (2 * self.shift / side)
         if not self.rotate:
             angle = torch.zeros(n)
         if not self.reflect:
             flip = torch.ones(n)
+        scale = self.scale**exponent
         cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
-        zero = torch.zeros(n)
         rows = [
-            torch.stack([cosine * flip, -sine, zero], dim=1),
-            torch.stack([sine * flip, cosine, zero], dim=1),
+            torch.stack([cosine * flip, -sine, shift[:, 0]], dim=1),
+            torch.stack([sine * flip, cosine, shift[:, 1]], dim=1),
         ]
         matrix = torch.stack(rows, dim=1).to(device=images.device, dtype=images.dtype)
         grid = nn.functional.affine_grid(matrix, list(images.shape), align_corners=False)

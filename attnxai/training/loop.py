@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
+import copy
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,65 +16,21 @@ import torch
 from torch import nn
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import CheckpointError, DataSetError, OptionError
-from attnxai.models.checkpoints import load_weights, read_checkpoint_file, write_atomically
+from attnxai.errors import DataSetError, OptionError, TrainingError
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
 from attnxai.training.augmentation import Augmentation
+from attnxai.training.field import field_of
+from attnxai.training.history import EpochResult, kept_epoch
+from attnxai.training.progress import TrainingState, load_progress, save_progress
+from attnxai.training.settings import Precision, TrainingSettings
 
-PROGRESS_FORMAT = "attnxai-training"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSettings:
-    """Options of a training run.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training images; each pass shows every image once, changed at random.
-    batch_size : int
-        Images a step.
-    learning_rate : float
-        Peak of a schedule that rises over the first twentieth and falls to zero along a cosine.
-    weight_decay : float
-        Decoupled weight decay (AdamW).
-    validation_share : float
-        Share of each class that is held back to choose the epoch by.
-    seed : int
-        Same seed and thread count, same weights.
-    """
-
-    epochs: int = 20
-    batch_size: int = 16
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    validation_share: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2 or self.seed < 0:
-            raise OptionError(
-                "training needs one epoch or more, batches of two images or more and a seed of 0 or "
-                f"more, got {self.epochs}, {self.batch_size} and {self.seed}"
-            )
-        if not self.learning_rate > 0 or not 0 < self.validation_share < 1:
-            raise OptionError(
-                "training needs a positive learning rate and a validation share between 0 and 1, got "
-                f"{self.learning_rate} and {self.validation_share}"
-            )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EpochResult:
-    """What one epoch of training gave."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_accuracy: float
+# Gradients longer than this are shortened: batches of few bright pixels give rare, huge ones.
+_LONGEST_GRADIENT = 5.0
+# Streams of random numbers of one run: one for the order of the images, one for every step.
+_PRIME = 100_003
 
 
 def split_sources(
@@ -96,15 +53,8 @@ def split_sources(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def _learning_rate(settings: TrainingSettings, step: int, n_steps: int) -> float:
-    rise = max(1, n_steps // 20)
-    if step < rise:
-        return settings.learning_rate * (step + 1) / rise
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / (n_steps - rise)))
-
-
 class _Run:
-    """The tensors and positions of one training run."""
+    """The images, positions and changing state of one training run."""
 
     def __init__(
         self,
@@ -112,6 +62,7 @@ class _Run:
         images: SourceSet,
         class_names: Sequence[str],
         settings: TrainingSettings,
+        field: Preprocessing,
         device: torch.device,
     ) -> None:
         self.settings, self.spec, self.device = settings, spec, device
@@ -123,69 +74,114 @@ class _Run:
                     f"{', '.join(class_names)}"
                 )
             labels.append(class_names.index(image.class_name))
-        rng = np.random.default_rng([settings.seed, 1])
-        self.train, self.validation = split_sources(
-            labels, share=settings.validation_share, rng=rng
-        )
+        self.train, self.validation = self._split(images, labels)
         if len(self.train) < 2 or len(self.validation) < 1:
             raise DataSetError(f"{len(images)} images are too few to train and validate on")
-        blank = Preprocessing()
-        stack = np.stack([blank.view(image).brightness for image in images])
+        stack = np.stack([field.view(image).brightness for image in images])
         seen = stack[self.train]
         self.preprocessing = dataclasses.replace(
-            blank, mean=float(seen.mean(dtype=float)), deviation=float(seen.std(dtype=float))
+            field, mean=float(seen.mean(dtype=float)), deviation=float(seen.std(dtype=float))
         )
         self.images = torch.from_numpy(stack)[:, None].to(device)
         self.labels = torch.tensor(labels, device=device)
-        generator = torch.Generator().manual_seed(settings.seed)
-        self.network = AttentionNetwork(spec, generator=generator).to(device)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
+        self.augmentation = Augmentation(
+            rotate=settings.rotate,
+            reflect=settings.reflect,
+            scale=settings.scale,
+            shift=settings.shift,
+        )
+        network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(settings.seed)).to(
+            device
+        )
+        self.state = TrainingState(
+            network=network,
+            averaged=copy.deepcopy(network).eval(),
+            optimiser=torch.optim.AdamW(
+                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            ),
         )
 
-    def standardised(self, images: torch.Tensor) -> torch.Tensor:
-        return (images - self.preprocessing.mean) / self.preprocessing.deviation
+    def _split(self, images: SourceSet, labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        marked = np.array([image.split == "validation" for image in images])
+        if marked.any():
+            return np.flatnonzero(~marked), np.flatnonzero(marked)
+        rng = np.random.default_rng([self.settings.seed, 1])
+        return split_sources(labels, share=self.settings.validation_share, rng=rng)
 
-    def train_epoch(self, epoch: int, on_step: Callable[[int, int], None] | None) -> float:
-        settings = self.settings
-        # drawn from (seed, epoch) alone, so that a resumed run repeats an undisturbed one
-        generator = torch.Generator().manual_seed(settings.seed * 100_003 + epoch)
+    def batches(self, epoch: int) -> list[torch.Tensor]:
+        """Positions of the images of every step of an epoch."""
+        generator = torch.Generator().manual_seed(self.settings.seed * _PRIME + epoch)
         order = torch.from_numpy(self.train)[torch.randperm(len(self.train), generator=generator)]
-        batches = [b for b in torch.split(order, settings.batch_size) if len(b) > 1]
-        self.network.train()
-        total, count = 0.0, 0
+        batches = list(torch.split(order, self.settings.batch_size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            # batch norm has no variance over a single image
+            last = batches.pop()
+            batches[-1] = torch.cat([batches[-1], last])
+        return batches
+
+    def step(self, epoch: int, index: int, batch: torch.Tensor, n_batches: int) -> None:
+        """One step of the optimiser."""
+        settings, state = self.settings, self.state
+        seed = (settings.seed * _PRIME + epoch) * _PRIME + index + 1
+        generator = torch.Generator().manual_seed(seed)
+        n_done = epoch * n_batches + index
+        for group in state.optimiser.param_groups:
+            group["lr"] = settings.rate(n_done, settings.epochs * n_batches)
         with torch.random.fork_rng(devices=_cuda_devices(self.device)):
-            torch.manual_seed(settings.seed * 100_003 + epoch)
-            for index, batch in enumerate(batches):
-                rate = _learning_rate(
-                    settings, epoch * len(batches) + index, settings.epochs * len(batches)
-                )
-                for group in self.optimiser.param_groups:
-                    group["lr"] = rate
-                images = Augmentation().apply(self.images[batch], generator=generator)
-                scores = self.network(self.standardised(images))
-                loss = nn.functional.cross_entropy(scores, self.labels[batch])
-                self.optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-                self.optimiser.step()
-                total, count = total + float(loss.detach()) * len(batch), count + len(batch)
-                if on_step is not None:
-                    on_step(epoch * len(batches) + index + 1, settings.epochs * len(batches))
-        return total / count
+            torch.manual_seed(seed)  # dropout draws from torch's own state
+            images = self.augmentation.apply(self.images[batch], generator=generator)
+            scores = self.scores(state.network, images)
+        loss = nn.functional.cross_entropy(scores, self.labels[batch])
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(state.network.parameters(), _LONGEST_GRADIENT)
+        state.optimiser.step()
+        self._average(n_done)
+        state.loss_sum += float(loss.detach()) * len(batch)
+        state.n_images += len(batch)
+        state.step = index + 1
+        if not math.isfinite(state.loss_sum):
+            raise TrainingError(
+                f"the training loss was no longer finite in epoch {epoch + 1}, step {index + 1}; "
+                f"train with a learning rate below {settings.learning_rate:g}"
+            )
+
+    def _average(self, n_done: int) -> None:
+        # early on the past is little and far off, so it counts for less
+        past = min(self.settings.weight_average, (1 + n_done) / (10 + n_done))
+        pairs = zip(
+            self.state.averaged.state_dict().values(),
+            self.state.network.state_dict().values(),
+            strict=True,
+        )
+        with torch.no_grad():
+            for average, value in pairs:
+                if self.settings.weight_average and average.is_floating_point():
+                    average.lerp_(value, 1 - past)
+                else:
+                    average.copy_(value)
+
+    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Class scores in 32 bits, computed in the precision of the settings."""
+        standardised = (images - self.preprocessing.mean) / self.preprocessing.deviation
+        mixed = self.settings.precision is Precision.MIXED
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
+            scores: torch.Tensor = network(standardised)
+        return scores.float()
 
     def validate(self) -> tuple[float, float]:
-        labels = self.labels[torch.from_numpy(self.validation)]
-        self.network.eval()
+        """Loss and accuracy of the weights that would be kept."""
+        positions = torch.from_numpy(self.validation)
+        labels = self.labels[positions]
         with torch.no_grad():
-            batches = torch.split(torch.from_numpy(self.validation), 64)
-            joined = torch.cat(
-                [self.network(self.standardised(self.images[batch])) for batch in batches]
+            scores = torch.cat(
+                [
+                    self.scores(self.state.averaged, self.images[batch])
+                    for batch in torch.split(positions, 64)
+                ]
             )
-        loss = float(nn.functional.cross_entropy(joined, labels))
-        return loss, float((joined.argmax(dim=1) == labels).float().mean())
+        loss = float(nn.functional.cross_entropy(scores, labels))
+        return loss, float((scores.argmax(dim=1) == labels).float().mean())
 
 
 def check_device(name: str) -> None:
@@ -220,10 +216,12 @@ def train_model(
     class_names: Sequence[str],
     settings: TrainingSettings,
     name: str,
+    field: Preprocessing | None = None,
     data: str = "",
     data_licence: str = "",
     command: str = "",
     progress_file: str | Path | None = None,
+    save_every_s: float = 30.0,
     device: str | torch.device = "cpu",
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
@@ -235,24 +233,30 @@ def train_model(
     spec : ModelSpec
         What to train.
     images : SourceSet
-        Labelled images; a share of them is held back for validation.
+        Labelled images. Those whose split is ``validation`` are validated on; when there are none, a
+        share of every class is held back.
     class_names : sequence of str
         Classes in the order of the scores.
     settings : TrainingSettings
         Options.
     name : str
         Name of the model.
+    field : Preprocessing, optional
+        Field and pixels that the network sees, standardisation left aside: that follows from the
+        training images. Left out, :func:`~attnxai.training.field.field_of` the images.
     data, data_licence, command : str
         For the training record.
     progress_file : path, optional
-        Written after every epoch; a run that finds it goes on where it stopped and ends with the same
-        weights as one that was never stopped.
+        Record of the run. A run that finds it goes on where it stopped, and ends with the same weights
+        as one that was never stopped.
+    save_every_s : float
+        Seconds between writing the record; it is written after every epoch as well.
     device : str or torch.device
         Where to train.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     on_epoch : callable, optional
-        Called with each :class:`EpochResult`.
+        Called with each :class:`~attnxai.training.history.EpochResult`.
 
     Returns
     -------
@@ -260,59 +264,126 @@ def train_model(
         On the CPU, in evaluation mode.
     history : list of EpochResult
         One entry an epoch.
+
+    Raises
+    ------
+    DataSetError
+        If the images are too few or of classes that are not to be trained on.
+    TrainingError
+        If the loss stops being a finite number.
+    CheckpointError
+        If the progress file is that of another run.
     """
-    run = _Run(spec, images, class_names, settings, torch.device(device))
+    field = field_of(images) if field is None else field
+    run = _Run(spec, images, class_names, settings, field, torch.device(device))
     identity = _identity(run, images, class_names)
-    history: list[EpochResult] = []
-    best: dict[str, torch.Tensor] = {}
-    if progress_file is not None and Path(progress_file).is_file():
-        history, best = _resume(run, Path(progress_file), identity)
-    for epoch in range(len(history), settings.epochs):
-        train_loss = run.train_epoch(epoch, on_step)
+    state = run.state
+    path = Path(progress_file) if progress_file is not None else None
+    if path is not None and path.is_file():
+        load_progress(state, path, identity)
+    if not _finished(state.history, settings):
+        _fit(run, identity, path, save_every_s, on_step, on_epoch)
+    network = AttentionNetwork(spec).eval()
+    network.load_state_dict(state.best)
+    model = AttentionModel(
+        name=name,
+        spec=spec,
+        network=network,
+        preprocessing=run.preprocessing,
+        class_names=tuple(class_names),
+        training=_record(run, images, data, data_licence, command),
+    )
+    return model, state.history
+
+
+def _fit(
+    run: _Run,
+    identity: dict[str, Any],
+    path: Path | None,
+    save_every_s: float,
+    on_step: Callable[[int, int], None] | None,
+    on_epoch: Callable[[EpochResult], None] | None,
+) -> None:
+    """Go through the epochs that are left."""
+    state, settings = run.state, run.settings
+    started, before = time.monotonic(), state.seconds
+    saved = started
+
+    def save() -> None:
+        nonlocal saved
+        state.seconds = before + time.monotonic() - started
+        if path is not None:
+            save_progress(state, path, identity)
+        saved = time.monotonic()
+
+    while not _finished(state.history, settings):
+        epoch = len(state.history)
+        batches = run.batches(epoch)
+        run.state.network.train()
+        for index in range(state.step, len(batches)):
+            run.step(epoch, index, batches[index], len(batches))
+            if on_step is not None:
+                on_step(epoch * len(batches) + index + 1, settings.epochs * len(batches))
+            if time.monotonic() - saved >= save_every_s:
+                save()
         validation_loss, accuracy = run.validate()
+        if not math.isfinite(validation_loss):
+            raise TrainingError(
+                f"the validation loss was no longer finite after epoch {epoch + 1}; train with a "
+                f"learning rate below {settings.learning_rate:g}"
+            )
+        if not state.history or validation_loss < kept_epoch(state.history).validation_loss:
+            weights = state.averaged.state_dict()
+            state.best = {k: v.detach().cpu().clone() for k, v in weights.items()}
         result = EpochResult(
             epoch=epoch,
-            train_loss=train_loss,
+            images_seen=(epoch + 1) * len(run.train),
+            steps=(epoch + 1) * len(batches),
+            learning_rate=state.optimiser.param_groups[0]["lr"],
+            train_loss=state.loss_sum / state.n_images,
             validation_loss=validation_loss,
             validation_accuracy=accuracy,
+            seconds=before + time.monotonic() - started,
         )
-        if not history or validation_loss < min(past.validation_loss for past in history):
-            best = {k: v.detach().cpu().clone() for k, v in run.network.state_dict().items()}
-        history.append(result)
-        if progress_file is not None:
-            _save_progress(run, Path(progress_file), identity, history, best)
+        state.history.append(result)
+        state.step, state.loss_sum, state.n_images = 0, 0.0, 0
+        save()
         if on_epoch is not None:
             on_epoch(result)
-    chosen = min(history, key=lambda result: result.validation_loss)
-    network = AttentionNetwork(spec)
-    network.load_state_dict(best)
-    sources = images.sources
-    record = TrainingRecord(
+
+
+def _finished(history: Sequence[EpochResult], settings: TrainingSettings) -> bool:
+    if len(history) >= settings.epochs:
+        return True
+    if not settings.patience or not history:
+        return False
+    return len(history) - 1 - kept_epoch(history).epoch >= settings.patience
+
+
+def _record(
+    run: _Run, images: SourceSet, data: str, data_licence: str, command: str
+) -> TrainingRecord:
+    sources, history = images.sources, run.state.history
+    chosen = kept_epoch(history)
+    return TrainingRecord(
         data=data,
         data_licence=data_licence,
         data_sha256=images.sha256(),
         train_sources=tuple(sources[i] for i in run.train),
         validation_sources=tuple(sources[i] for i in run.validation),
-        settings=dataclasses.asdict(settings),
+        settings=run.settings.to_dict(),
         metrics={
             "epoch": float(chosen.epoch),
+            "epochs_trained": float(len(history)),
             "validation_accuracy": chosen.validation_accuracy,
             "validation_loss": chosen.validation_loss,
             "n_validation": float(len(run.validation)),
             "n_train": float(len(run.train)),
+            "seconds": history[-1].seconds,
         },
         versions={package: metadata.version(package) for package in ("torch", "e2cnn", "numpy")},
         command=command,
     )
-    model = AttentionModel(
-        name=name,
-        spec=spec,
-        network=network.eval(),
-        preprocessing=run.preprocessing,
-        class_names=tuple(class_names),
-        training=record,
-    )
-    return model, history
 
 
 def _identity(run: _Run, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:
@@ -322,57 +393,8 @@ def _identity(run: _Run, images: SourceSet, class_names: Sequence[str]) -> dict[
         "sources": list(images.sources),
         "labels": run.labels.tolist(),
         "specification": run.spec.to_dict(),
-        "settings": dataclasses.asdict(run.settings),
+        "settings": run.settings.to_dict(),
         "data_sha256": images.sha256(),
+        "validation_images": run.validation.tolist(),
+        "preprocessing": run.preprocessing.to_dict(),
     }
-
-
-def _save_progress(
-    run: _Run,
-    path: Path,
-    identity: Mapping[str, Any],
-    history: Sequence[EpochResult],
-    best: Mapping[str, torch.Tensor],
-) -> None:
-    content = {
-        "format": PROGRESS_FORMAT,
-        "identity": dict(identity),
-        "network": run.network.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "history": [dataclasses.asdict(result) for result in history],
-        "best": dict(best),
-    }
-    write_atomically(content, path)
-
-
-def _resume(
-    run: _Run, path: Path, identity: Mapping[str, Any]
-) -> tuple[list[EpochResult], dict[str, torch.Tensor]]:
-    content, _ = read_checkpoint_file(path)
-    if not isinstance(content, dict) or content.get("format") != PROGRESS_FORMAT:
-        raise CheckpointError(f"{path} is no record of a training run; move it out of the way")
-    stored = content.get("identity")
-    for key, value in identity.items():
-        if not isinstance(stored, dict) or stored.get(key) != value:
-            raise CheckpointError(
-                f"{path} is the record of another training run (its {key.replace('_', ' ')} differ); "
-                "give another --output, or delete it to start again"
-            )
-    try:
-        load_weights(AttentionNetwork(run.spec), content["best"])
-        load_weights(run.network, content["network"])
-        run.optimiser.load_state_dict(content["optimiser"])
-        history = [EpochResult(**entry) for entry in content["history"]]
-    except (CheckpointError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is a damaged record of a training run; delete it to start again"
-        ) from error
-    return history, content["best"]
-
-
-def write_history(history: Sequence[EpochResult], path: str | Path) -> None:
-    """Write one CSV row an epoch."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(EpochResult)])
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(result) for result in history)

@@ -16,11 +16,17 @@ SIDE = 20
 def draw(monkeypatch):
     """Sets what the generator gives: angle and scale as shares of their range, and the coin."""
 
-    def set_values(*, turn: float = 0.0, coin: float = 0.9, scale: float = 0.5) -> None:
-        values = iter([turn, coin, scale])
+    def set_values(
+        *,
+        turn: float = 0.0,
+        coin: float = 0.9,
+        scale: float = 0.5,
+        shift: tuple[float, ...] = (0.5, 0.5),
+    ) -> None:
+        values = iter([turn, coin, scale, shift])
 
-        def rand(n: int, *, generator: torch.Generator) -> torch.Tensor:
-            return torch.full((n,), next(values))
+        def rand(*shape: int, generator: torch.Generator) -> torch.Tensor:
+            return torch.tensor(next(values)).expand(shape)
 
         monkeypatch.setattr(torch, "rand", rand)
 
@@ -64,7 +70,7 @@ def test_all_quarter_turns_differ(draw) -> None:
     assert len(places) == 4
 
 
-@pytest.mark.parametrize(("share", "scale"), [(0.0, 0.9), (0.5, 1.0), (1.0, 1.1)])
+@pytest.mark.parametrize(("share", "scale"), [(0.0, 1 / 1.1), (0.5, 1.0), (1.0, 1.1)])
 def test_magnification_moves_pixels_away_from_the_centre(draw, share, scale) -> None:
     draw(scale=share)
     y = torch.arange(60.0)[:, None]
@@ -90,17 +96,27 @@ def test_any_angle_keeps_distance_from_the_centre(draw) -> None:
 
 def test_switched_off_nothing_changes() -> None:
     images = torch.rand(3, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
-    same = apply(images, rotate=False, reflect=False, scale_low=1.0, scale_high=1.0)
+    same = apply(images, rotate=False, reflect=False, scale=1.0)
     torch.testing.assert_close(same, images, rtol=0, atol=1e-5)
 
 
 def test_reflection_alone_gives_image_or_mirror_image() -> None:
     images = one_pixel(3, 4).repeat(32, 1, 1, 1)
-    results = apply(images, rotate=False, scale_low=1.0, scale_high=1.0)
+    results = apply(images, rotate=False, scale=1.0)
     kept = [torch.allclose(result, images[0], atol=1e-4) for result in results]
     mirrored = [torch.allclose(result, images[0].flip(-1), atol=1e-4) for result in results]
     assert all(a != b for a, b in zip(kept, mirrored, strict=True))
     assert 6 <= sum(kept) <= 26
+
+
+@pytest.mark.parametrize(("share_x", "share_y"), [(0.0, 1.0), (0.5, 0.75)])
+def test_shifts_are_in_pixels_along_each_axis(draw, share_x, share_y) -> None:
+    draw(shift=(share_x, share_y))
+    result = apply(one_pixel(10, 12), shift=4.0)[0, 0]
+    row, column = divmod(int(result.argmax()), SIDE)
+    assert result[row, column] == pytest.approx(1.0, abs=1e-4)
+    # what is sampled further right comes to lie further left
+    assert (column - 12, row - 10) == (-(8 * share_x - 4), -(8 * share_y - 4))
 
 
 def test_every_image_is_changed_in_its_own_way_and_stays_in_range() -> None:

@@ -12,19 +12,16 @@ import pytest
 import torch
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import CheckpointError, DataSetError, OptionError
+from attnxai.errors import CheckpointError, DataSetError, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.model import AttentionModel
+from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
 from attnxai.training import loop
 from attnxai.training.augmentation import Augmentation
-from attnxai.training.loop import (
-    EpochResult,
-    TrainingSettings,
-    split_sources,
-    train_model,
-    write_history,
-)
+from attnxai.training.history import EpochResult, write_history
+from attnxai.training.loop import split_sources, train_model
+from attnxai.training.settings import Precision, Schedule, TrainingSettings
 from tests.training.conftest import CLASSES, easy_image
 
 SETTINGS = TrainingSettings(epochs=3, batch_size=4, learning_rate=1e-2, seed=5)
@@ -55,7 +52,10 @@ def assert_same(
     result: tuple[AttentionModel, list[EpochResult]],
     expected: tuple[AttentionModel, list[EpochResult]],
 ) -> None:
-    assert result[1] == expected[1]
+    histories = [
+        [dataclasses.replace(r, seconds=0.0) for r in pair[1]] for pair in (result, expected)
+    ]
+    assert histories[0] == histories[1]
     weights, others = (pair[0].network.state_dict() for pair in (result, expected))
     assert list(weights) == list(others)
     assert all(torch.equal(weights[name], others[name]) for name in weights)
@@ -102,6 +102,26 @@ def test_a_run_stopped_within_an_epoch_ends_with_the_same_weights(
     assert torch.equal(torch.get_rng_state(), before)
     assert progress.exists() == (step > 3)
     assert_same(train(spec, images, progress_file=progress), undisturbed)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_record_within_an_epoch_is_gone_on_from_at_that_step(
+    images, spec, undisturbed, tmp_path, step
+) -> None:
+    progress = tmp_path / "run.progress.pt"
+
+    def stop(done: int, total: int) -> None:
+        if done == step + 1:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(spec, images, progress_file=progress, save_every_s=0.0, on_step=stop)
+    steps: list[int] = []
+    result = train(
+        spec, images, progress_file=progress, on_step=lambda done, total: steps.append(done)
+    )
+    assert steps == list(range(step + 1, 10)), "finished steps are not repeated"
+    assert_same(result, undisturbed)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +265,8 @@ def test_training_and_validation_are_a_partition_and_recorded(images, undisturbe
     classes = sorted(images[source].class_name for source in record.validation_sources)
     assert classes == ["FR I", "FR II"]
     assert record.data_sha256 == images.sha256()
-    assert record.settings == dataclasses.asdict(SETTINGS)
+    assert record.settings == SETTINGS.to_dict()
+    assert TrainingSettings(**record.settings) == SETTINGS
     best = min(history, key=lambda result: result.validation_loss)
     assert record.metrics["epoch"] == best.epoch
     assert record.metrics["validation_loss"] == best.validation_loss
@@ -282,7 +303,7 @@ def test_an_earlier_epoch_is_kept_when_it_was_the_best(
     states: list[dict[str, torch.Tensor]] = []
 
     def validate(self: Any) -> tuple[float, float]:
-        states.append({k: v.clone() for k, v in self.network.state_dict().items()})
+        states.append({k: v.clone() for k, v in self.state.averaged.state_dict().items()})
         return next(losses), 0.5
 
     def stop(result: EpochResult) -> None:
@@ -303,11 +324,119 @@ def test_an_earlier_epoch_is_kept_when_it_was_the_best(
     assert model.training.metrics["epoch"] == 1.0
 
 
-def test_dropout_is_drawn_anew_in_every_epoch(images, spec) -> None:
+def test_dropout_is_drawn_anew_in_every_step(images, spec, monkeypatch) -> None:
     seeds: list[int] = []
-    train(spec, images, on_step=lambda done, total: seeds.append(torch.initial_seed()))
-    assert len(seeds) == 9
-    assert len(set(seeds)) == 3
+    augment = Augmentation.apply
+
+    def record(self: Any, batch: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+        seeds.append(torch.initial_seed())
+        return augment(self, batch, generator=generator)
+
+    monkeypatch.setattr(Augmentation, "apply", record)
+    train(spec, images)
+    assert len(seeds) == len(set(seeds)) == 9
+
+
+def test_the_running_average_starts_near_the_weights_and_approaches_its_decay(
+    images, spec, monkeypatch
+) -> None:
+    """Against the average written out by hand, over the weights after every step."""
+    weights: list[torch.Tensor] = []
+    averages: list[torch.Tensor] = []
+    average = loop._Run._average
+
+    def record(self: Any, n_done: int) -> None:
+        average(self, n_done)
+        weights.append(self.state.network.head.weight.detach().clone())
+        averages.append(self.state.averaged.head.weight.detach().clone())
+
+    monkeypatch.setattr(loop._Run, "_average", record)
+    train(spec, images, dataclasses.replace(SETTINGS, weight_average=0.25))
+    expected = averages[0]
+    for n_done in range(1, 9):
+        past = min(0.25, (1 + n_done) / (10 + n_done))
+        expected = past * expected + (1 - past) * weights[n_done]
+        torch.testing.assert_close(averages[n_done], expected, rtol=1e-5, atol=1e-7)
+    assert not torch.equal(averages[-1], weights[-1])
+
+
+def test_without_average_the_weights_themselves_are_kept(images, spec, monkeypatch) -> None:
+    last: list[dict[str, torch.Tensor]] = []
+    validate = loop._Run.validate
+
+    def record(self: Any) -> tuple[float, float]:
+        last.append({k: v.clone() for k, v in self.state.network.state_dict().items()})
+        return validate(self)
+
+    monkeypatch.setattr(loop._Run, "validate", record)
+    settings = dataclasses.replace(SETTINGS, weight_average=0.0)
+    model, history = train(spec, images, settings)
+    kept = last[min(history, key=lambda r: r.validation_loss).epoch]
+    assert all(torch.equal(v, kept[k]) for k, v in model.network.state_dict().items())
+
+
+def test_training_stops_when_patience_ends_and_goes_no_further_afterwards(
+    images, spec, tmp_path, monkeypatch
+) -> None:
+    losses = iter([0.5, 0.4, 0.45, 0.41, 0.1])
+    monkeypatch.setattr(loop._Run, "validate", lambda self: (next(losses), 0.5))
+    settings = dataclasses.replace(SETTINGS, epochs=9, patience=2)
+    progress = tmp_path / "run.progress.pt"
+    model, history = train(spec, images, settings, progress_file=progress)
+    assert [result.validation_loss for result in history] == [0.5, 0.4, 0.45, 0.41]
+    assert model.training is not None
+    assert model.training.metrics["epoch"] == 1.0
+    assert model.training.metrics["epochs_trained"] == 4.0
+    again, history = train(spec, images, settings, progress_file=progress)
+    assert len(history) == 4
+    weights = model.network.state_dict()
+    assert all(torch.equal(v, weights[k]) for k, v in again.network.state_dict().items())
+
+
+def test_mixed_precision_learns_the_same_thing_and_repeats(images, spec) -> None:
+    settings = dataclasses.replace(SETTINGS, precision=Precision.MIXED)
+    first, second = train(spec, images, settings), train(spec, images, settings)
+    assert_same(first, second)
+    exact = train(spec, images)[1]
+    for result, expected in zip(first[1], exact, strict=True):
+        assert result.train_loss == pytest.approx(expected.train_loss, rel=0.05)
+        assert result.train_loss != expected.train_loss
+    assert all(
+        value.dtype is torch.float32
+        for value in first[0].network.state_dict().values()
+        if value.is_floating_point()
+    )
+
+
+def test_losses_that_are_not_finite_end_the_run_with_a_sentence(images, spec, monkeypatch) -> None:
+    with pytest.raises(TrainingError, match=r"not? longer finite|no longer finite.*below 1e\+30"):
+        train(spec, images, dataclasses.replace(SETTINGS, learning_rate=1e30))
+    monkeypatch.setattr(loop._Run, "validate", lambda self: (float("nan"), 0.5))
+    with pytest.raises(TrainingError, match=r"validation loss was no longer finite after epoch 1"):
+        train(spec, images)
+
+
+def test_images_marked_for_validation_are_validated_on(images, spec) -> None:
+    marked = SourceSet(
+        dataclasses.replace(image, split="validation" if i in (3, 8, 9) else None)
+        for i, image in enumerate(images)
+    )
+    model, _ = train(spec, marked, dataclasses.replace(SETTINGS, epochs=1))
+    assert model.training is not None
+    assert model.training.validation_sources == ("s03", "s08", "s09")
+    assert len(model.training.train_sources) == 11
+
+
+def test_no_image_is_left_out_of_an_epoch(images, spec) -> None:
+    """Thirteen images in batches of four: the last one joins the batch before it."""
+    marked = SourceSet(
+        dataclasses.replace(image, split="validation" if i == 0 else None)
+        for i, image in enumerate(images)
+    )
+    run = loop._Run(spec, marked, CLASSES, SETTINGS, Preprocessing(), torch.device("cpu"))
+    batches = run.batches(0)
+    assert [len(batch) for batch in batches] == [4, 4, 5]
+    assert sorted(torch.cat(batches).tolist()) == list(range(1, 14))
 
 
 def test_a_trained_model_can_be_saved_and_loaded(undisturbed, tmp_path) -> None:
@@ -369,12 +498,14 @@ def test_splits_follow_their_generator() -> None:
 
 def test_the_learning_rate_rises_over_a_twentieth_and_falls_to_zero() -> None:
     settings = TrainingSettings(learning_rate=1.0)
-    rates = [loop._learning_rate(settings, step, 200) for step in range(200)]
+    rates = [settings.rate(step, 200) for step in range(200)]
     np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
     assert rates[10] == pytest.approx(1.0)
     assert (np.diff(rates[10:]) < 0).all()
     assert rates[105] == pytest.approx(0.5)
     assert 0 < rates[-1] < 1e-3
+    flat = dataclasses.replace(settings, schedule=Schedule.CONSTANT)
+    assert [flat.rate(step, 200) for step in (0, 9, 10, 199)] == [0.1, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -387,6 +518,10 @@ def test_the_learning_rate_rises_over_a_twentieth_and_falls_to_zero() -> None:
         {"learning_rate": float("nan")},
         {"validation_share": 0.0},
         {"validation_share": 1.0},
+        {"weight_average": 1.0},
+        {"patience": -1},
+        {"scale": 0.9},
+        {"shift": -1.0},
     ],
 )
 def test_settings_out_of_range_are_refused(change) -> None:

@@ -1,0 +1,426 @@
+"""Temperature scaling: one number that makes the probabilities of a trained model mean what they say.
+
+Class scores are divided by a temperature before they become probabilities (Guo et al. 2017,
+arXiv 1706.04599). The order of the scores and so every predicted class stays the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.images import SourceImage, SourceSet, assume
+from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning, OptionError
+from attnxai.training.resampling import LEVEL
+from attnxai.training.scoring import checked_scores, image_log_losses
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+    from attnxai.models.model import AttentionModel
+
+TEMPERATURE_RANGE = (0.01, 1000.0)
+"""Temperatures are sought between these; a published network that sums its features needs 16."""
+
+# Of log T; the loss is flat at its minimum, so this is far more than the data can tell.
+_TOLERANCE = 1e-7
+_NEWTON_STEPS = 12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TemperatureFit:
+    """A fitted temperature, how sure it is, and what it brings.
+
+    Parameters
+    ----------
+    temperature : float
+        The temperature with the lowest log loss in :data:`TEMPERATURE_RANGE`.
+    low, high : float
+        Its profile-likelihood interval; 0 or infinity where it is open.
+    level : float
+        Level of the interval.
+    at_bound : bool
+        Whether the loss falls up to an end of the range, so that the images fix no temperature.
+    log_loss_before, log_loss_after : float
+        Mean log loss (nats) with temperature 1 and with the fitted one, on the images it was fitted to.
+    log_loss_cross_validated : float
+        The same with each image's temperature fitted to all others: what to expect of new images.
+    gain_error : float
+        Standard error over images of ``log_loss_before - log_loss_cross_validated``.
+    n_images, n_wrong : int
+        Images that it was fitted to, and how many of them are classified wrong.
+    """
+
+    temperature: float
+    low: float
+    high: float
+    level: float
+    at_bound: bool
+    log_loss_before: float
+    log_loss_after: float
+    log_loss_cross_validated: float
+    gain_error: float
+    n_images: int
+    n_wrong: int
+
+    @property
+    def gain(self) -> float:
+        """Log loss that new images are expected to be spared; below 0 if scaling makes them worse."""
+        return self.log_loss_before - self.log_loss_cross_validated
+
+    @property
+    def obstacle(self) -> str:
+        """Why the images fix no temperature, or empty."""
+        if not self.at_bound:
+            return ""
+        if self.temperature < 1:
+            right = self.n_images - self.n_wrong
+            return (
+                f"{right} of {self.n_images} images are classified right, and with every lower "
+                f"temperature the probabilities fit them better, down to {TEMPERATURE_RANGE[0]:g}, "
+                "where the search ends; give images that the model finds harder, or more of them"
+            )
+        return (
+            f"the scores tell nothing about the classes of the {self.n_images} images, so that with "
+            f"every higher temperature the probabilities fit better, up to {TEMPERATURE_RANGE[1]:g}, "
+            "where the search ends; check that the labels belong to this model"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; None for the open end of an interval."""
+        values = dataclasses.asdict(self)
+        return values | {"high": self.high if math.isfinite(self.high) else None}
+
+
+def fit_temperature(
+    scores: ArrayLike, labels: ArrayLike, *, level: float = LEVEL
+) -> TemperatureFit:
+    """Find the temperature with the lowest log loss.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Class scores (logits) of images that the model was not trained on.
+    labels : array_like of int, shape (n_images,)
+        True classes, as positions among the columns.
+    level : float
+        Level of the interval: temperatures whose log likelihood lies within half a quantile of
+        chi-squared with one degree of freedom of the best.
+
+    Returns
+    -------
+    TemperatureFit
+        A warning says so when it lies at an end of its range.
+
+    Raises
+    ------
+    OptionError
+        If scores and labels do not fit together, or all scores of each image are equal.
+
+    Examples
+    --------
+    Scores of 2 and -2 claim 98 % for what is right in 3 of 4 cases; divided by 4 / log 3 they claim 75 %.
+
+    >>> fit = fit_temperature([[2, -2], [2, -2], [2, -2], [-2, 2]] * 25, [0] * 100)
+    >>> round(fit.temperature, 3), round(4 / math.log(3), 3)
+    (3.641, 3.641)
+    """
+    values, positions = checked_scores(scores, labels)
+    if np.ptp(values, axis=1).max() == 0:
+        raise OptionError(
+            "all classes have the same score in every image, so that no temperature changes anything"
+        )
+    if not 0 < level < 1:
+        raise OptionError(f"level has to be between 0 and 1, got {level}")
+    temperature, at_bound = _best_temperature(values, positions)
+    before = image_log_losses(values, positions)
+    held_out = _held_out_losses(values, positions, temperature)
+    after = image_log_losses(values, positions, temperature=temperature)
+    n = len(values)
+    low, high = _profile_interval(values, positions, temperature, level)
+    fit = TemperatureFit(
+        temperature=temperature,
+        low=low,
+        high=high,
+        level=level,
+        at_bound=at_bound,
+        log_loss_before=float(before.mean()),
+        log_loss_after=float(after.mean()),
+        log_loss_cross_validated=float(held_out.mean()),
+        gain_error=float((before - held_out).std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan,
+        n_images=n,
+        n_wrong=int((values.argmax(axis=1) != positions).sum()),
+    )
+    if at_bound:
+        warnings.warn(
+            f"no temperature can be fitted: {fit.obstacle}", FewSourcesWarning, stacklevel=2
+        )
+    return fit
+
+
+def _best_temperature(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, bool]:
+    """Temperature of the lowest loss, and whether it lies at an end of the range."""
+    from scipy.optimize import minimize_scalar
+
+    # the loss is convex in 1 / T and so has one minimum in log T
+    ends = np.log(TEMPERATURE_RANGE)
+    found = minimize_scalar(
+        lambda log_t: _loss(scores, labels, log_t),
+        bounds=tuple(ends),
+        method="bounded",
+        options={"xatol": _TOLERANCE},
+    )
+    losses = [_loss(scores, labels, end) for end in ends]
+    nearest = int(np.argmin(losses))
+    if losses[nearest] <= found.fun:
+        return TEMPERATURE_RANGE[nearest], True
+    return float(np.exp(found.x)), False
+
+
+def _loss(scores: NDArray[np.float64], labels: NDArray[np.int64], log_t: float) -> float:
+    return float(image_log_losses(scores, labels, temperature=math.exp(log_t)).mean())
+
+
+def _held_out_losses(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], temperature: float
+) -> NDArray[np.float64]:
+    """Log loss of every image with the temperature that all others give."""
+    n = len(labels)
+    if n == 1:
+        return np.full(1, np.nan)
+    losses = np.empty(n)
+    for index in range(n):
+        without = _temperature_without(scores, labels, index, start=1.0 / temperature)
+        one = slice(index, index + 1)
+        losses[index] = image_log_losses(scores[one], labels[one], temperature=without)[0]
+    return losses
+
+
+def _temperature_without(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], index: int, *, start: float
+) -> float:
+    """Temperature of all images but one, by Newton's method in 1 / T from that of all images.
+
+    One image changes little, so that a few steps do; where they do not, the range is searched.
+    """
+    least, most = 1.0 / TEMPERATURE_RANGE[1], 1.0 / TEMPERATURE_RANGE[0]
+    inverse = start
+    for _ in range(_NEWTON_STEPS):
+        slope, curvature = _derivatives(scores, labels, inverse)
+        step = (slope.sum() - slope[index]) / max(curvature.sum() - curvature[index], 1e-300)
+        moved = min(max(inverse - step, least), most)
+        if abs(moved - inverse) <= _TOLERANCE * moved:
+            return float(1.0 / moved)
+        inverse = moved
+    kept = np.arange(len(labels)) != index
+    return _best_temperature(scores[kept], labels[kept])[0]
+
+
+def _derivatives(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], inverse: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First and second derivative of each image's log loss by 1 / T."""
+    powers = np.exp(inverse * (scores - scores.max(axis=1, keepdims=True)))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    mean = (shares * scores).sum(axis=1)
+    variance = (shares * (scores - mean[:, None]) ** 2).sum(axis=1)
+    return mean - scores[np.arange(len(labels)), labels], variance
+
+
+def _profile_interval(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], temperature: float, level: float
+) -> tuple[float, float]:
+    from scipy.optimize import brentq
+    from scipy.stats import chi2
+
+    best = math.log(temperature)
+    allowed = _loss(scores, labels, best) + float(chi2.ppf(level, 1)) / 2 / len(labels)
+
+    def excess(log_t: float) -> float:
+        return _loss(scores, labels, log_t) - allowed
+
+    lower, upper = np.log(TEMPERATURE_RANGE)
+    low = math.exp(brentq(excess, lower, best)) if excess(lower) > 0 else 0.0
+    high = math.exp(brentq(excess, best, upper)) if excess(upper) > 0 else math.inf
+    return low, high
+
+
+def class_scores(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+) -> NDArray[np.float64]:
+    """Class scores of a model for some images, before any temperature.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model. A copy of its network does the work, so that its mode and device stay as they are.
+    images : sequence of SourceImage
+        The images; each passes through the model's own preprocessing.
+    batch_size : int
+        Images in one forward pass; the scores do not depend on it. A network that takes extremes over
+        the whole batch sees one image at a time.
+    device : str or torch.device, optional
+        Where to compute; where the network is when left out.
+
+    Returns
+    -------
+    ndarray, shape (n_images, n_classes)
+        Scores in the order of ``model.class_names``.
+
+    Raises
+    ------
+    DataSetError
+        If there are no images.
+    ImageError
+        If an image does not fit the model.
+    """
+    import torch
+
+    if not images:
+        raise DataSetError("there are no images to classify")
+    if batch_size < 1:
+        raise OptionError(f"batch_size has to be 1 or more, got {batch_size}")
+    if getattr(model.spec, "extremes_over_batch", False):
+        batch_size = 1
+    network = copy.deepcopy(model.network).eval()
+    if device is not None:
+        network = network.to(device)
+    like = next(network.parameters())
+    n_assumed = 0
+    scores = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            views = [model.preprocessing.view(i) for i in images[start : start + batch_size]]
+            n_assumed += sum(view.scale_assumed for view in views)
+            inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
+            batch = torch.from_numpy(inputs)[:, None].to(device=like.device, dtype=like.dtype)
+            scores.append(network(batch).cpu().double().numpy())
+    if n_assumed:
+        assume(
+            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
+            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
+            "--pixel-scale (read_image: pixel_scale_arcsec)"
+        )
+    return np.concatenate(scores)
+
+
+def class_labels(model: AttentionModel, images: Sequence[SourceImage]) -> NDArray[np.int64]:
+    """Positions of the images' classes among those of the model.
+
+    Raises
+    ------
+    DataSetError
+        If an image has no class, or one that the model does not know.
+    """
+    for image in images:
+        if image.class_name not in model.class_names:
+            raise DataSetError(
+                f"image {image.source} has class {image.class_name!r}; the classes of the model "
+                f"{model.name} are {', '.join(model.class_names)}"
+            )
+    return np.array([model.class_names.index(str(image.class_name)) for image in images], int)
+
+
+def calibration_images(model: AttentionModel, images: SourceSet) -> tuple[SourceSet, bool]:
+    """Images to fit a temperature to.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    images : SourceSet
+        Labelled images, those that the model was trained on possibly among them.
+
+    Returns
+    -------
+    chosen : SourceSet
+        The model's own validation sources, by its training record. Without a record, or when none of
+        them is here, all images that it is not known to have been trained on.
+    own : bool
+        Whether they are its validation sources.
+
+    Raises
+    ------
+    DataSetError
+        If no image is left.
+    """
+    record = model.training
+    here = set(images.sources)
+    own = [s for s in record.validation_sources if s in here] if record is not None else []
+    if record is not None and own:
+        missing = len(record.validation_sources) - len(own)
+        if missing:
+            warnings.warn(
+                f"{missing} of the {len(record.validation_sources)} validation sources of the model "
+                f"{model.name} are not among the images and are left out",
+                AttnxaiWarning,
+                stacklevel=2,
+            )
+        return images.select(own), True
+    trained = set(record.train_sources) if record is not None else set()
+    split = model.trained_on_split
+    chosen = SourceSet(
+        (
+            image
+            for image in images
+            if image.source not in trained and (split is None or image.split != split)
+        ),
+        origin=images.origin,
+    )
+    if not chosen:
+        raise DataSetError(
+            f"none of the {len(images)} images can calibrate the model {model.name}, since it was "
+            "trained on all of them; give images that it has not seen"
+        )
+    return chosen, False
+
+
+def calibrated(
+    model: AttentionModel,
+    images: SourceSet,
+    *,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+) -> AttentionModel:
+    """The model with the temperature that its own validation images give.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        A model with a training record.
+    images : SourceSet
+        Images with its validation sources among them.
+    batch_size, device
+        As in :func:`class_scores`.
+
+    Returns
+    -------
+    AttentionModel
+        With temperature 1, and a warning, when its validation images fix none.
+
+    Raises
+    ------
+    DataSetError
+        If its validation sources are not among the images.
+    """
+    record = model.training
+    if record is None or not set(record.validation_sources) & set(images.sources):
+        raise DataSetError(
+            f"the validation sources of the model {model.name} are not among the images; without them "
+            "no temperature can be fitted"
+        )
+    chosen, _ = calibration_images(model, images)
+    scores = class_scores(model, chosen, batch_size=batch_size, device=device)
+    fit = fit_temperature(scores, class_labels(model, chosen))
+    return dataclasses.replace(model, temperature=1.0 if fit.at_bound else fit.temperature)

@@ -1,0 +1,348 @@
+"""All numbers of a classifier on some images, each with its interval, as one result."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.training.reliability import (
+    N_BINS,
+    Binning,
+    CalibratedReference,
+    ReliabilityCurve,
+    calibrated_reference,
+    calibration_error_interval,
+    reliability_curve,
+)
+from attnxai.training.resampling import (
+    LEVEL,
+    MIN_IMAGES,
+    IntervalMethod,
+    MetricInterval,
+    bootstrap_interval,
+    stratified_counts,
+    wilson_interval,
+)
+from attnxai.training.scoring import (
+    check_temperature,
+    checked_scores,
+    class_probabilities,
+    confusion_matrix,
+    image_brier_scores,
+    image_log_losses,
+    resampled_f1,
+    resampled_roc_auc,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClassificationMetrics:
+    """How well a model tells classes apart on some images, and whether its probabilities hold.
+
+    Parameters
+    ----------
+    class_names : tuple of str
+        Names of the classes, in the order of the scores.
+    n_images : int
+        Number of images.
+    temperature : float
+        What scores were divided by.
+    confusion : ndarray of int, shape (n_classes, n_classes)
+        Images by true (rows) and predicted (columns) class.
+    accuracy : MetricInterval
+        Share of the images that are predicted right.
+    f1 : mapping of str to MetricInterval
+        Harmonic mean of precision and recall, by class name.
+    roc_auc : MetricInterval
+        Area under the ROC curve, see :func:`~attnxai.training.scoring.roc_auc`.
+    log_loss : MetricInterval
+        Cross entropy in nats.
+    brier_score : MetricInterval
+        Half the mean squared distance of the probabilities from the true class.
+    expected_calibration_error : MetricInterval
+        See :func:`~attnxai.training.reliability.expected_calibration_error`.
+    calibrated : CalibratedReference
+        The same of a perfectly calibrated model with these confidences.
+    reliability : ReliabilityCurve
+        Bins that the calibration error is made of.
+    n_resamples : int
+        Resamples and draws.
+    level : float
+        Confidence level.
+    """
+
+    class_names: tuple[str, ...]
+    n_images: int
+    temperature: float
+    confusion: NDArray[np.int64]
+    accuracy: MetricInterval
+    f1: Mapping[str, MetricInterval]
+    roc_auc: MetricInterval
+    log_loss: MetricInterval
+    brier_score: MetricInterval
+    expected_calibration_error: MetricInterval
+    calibrated: CalibratedReference
+    reliability: ReliabilityCurve
+    n_resamples: int
+    level: float
+
+    def __post_init__(self) -> None:
+        confusion = self.confusion.view()
+        confusion.setflags(write=False)
+        object.__setattr__(self, "confusion", confusion)
+
+    def __repr__(self) -> str:
+        return (
+            f"ClassificationMetrics({self.n_images} images, accuracy {self.accuracy.value:.3f}, "
+            f"expected calibration error {self.expected_calibration_error.value:.3f})"
+        )
+
+    @property
+    def intervals(self) -> dict[tuple[str, str], MetricInterval]:
+        """Every number by its name and its class (``all`` where it is of all classes)."""
+        found = {("accuracy", "all"): self.accuracy}
+        found |= {("f1", name): interval for name, interval in self.f1.items()}
+        for name in ("roc_auc", "log_loss", "brier_score", "expected_calibration_error"):
+            found[name, "all"] = getattr(self, name)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under documented names; None where a number is undefined."""
+        curve = self.reliability
+        columns = (curve.confidence, curve.accuracy, curve.low, curve.high, curve.n_images)
+        names = ("confidence", "accuracy", "ci_low", "ci_high", "n_images")
+        return {
+            "n_images": self.n_images,
+            "class_names": list(self.class_names),
+            "temperature": float(self.temperature),
+            "level": self.level,
+            "n_resamples": self.n_resamples,
+            "accuracy": _plain(self.accuracy),
+            "f1": {name: _plain(interval) for name, interval in self.f1.items()},
+            "roc_auc": _plain(self.roc_auc),
+            "log_loss": _plain(self.log_loss),
+            "brier_score": _plain(self.brier_score),
+            "expected_calibration_error": _plain(self.expected_calibration_error),
+            "calibrated_model": {
+                "mean": self.calibrated.mean,
+                "high": self.calibrated.high,
+                "p_value": self.calibrated.p_value,
+            },
+            "confusion": self.confusion.tolist(),
+            "binning": str(curve.binning),
+            "reliability": [
+                dict(zip(names, row, strict=True))
+                for row in zip(*(column.tolist() for column in columns), strict=True)
+            ],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a number, with its interval."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "metric": metric,
+                    "class": class_name,
+                    "value": interval.value,
+                    "ci_low": interval.low,
+                    "ci_high": interval.high,
+                    "interval": str(interval.method),
+                    "n_images": self.n_images,
+                }
+                for (metric, class_name), interval in self.intervals.items()
+            ]
+        )
+
+    def summary(self) -> str:
+        """Every number with its interval, as plain text."""
+        lines = [f"{self.n_images} images, temperature {self.temperature:.3g}"]
+        for (metric, class_name), interval in self.intervals.items():
+            name = metric.replace("_", " ") + (f" {class_name}" if class_name != "all" else "")
+            text = f"{name:>26} {interval.value:.3f}"
+            if interval.known:
+                text += f" [{interval.low:.3f}, {interval.high:.3f}]"
+            lines.append(text)
+        reference = self.calibrated
+        lines.append(
+            f"{'of a calibrated model':>26} {reference.mean:.3f}, {reference.level:.0%} below "
+            f"{reference.high:.3f}; p = {reference.p_value:.2g}"
+        )
+        return "\n".join(lines)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Reliability diagram, see :func:`~attnxai.training.reliability_figure.plot_reliability`."""
+        from attnxai.training.reliability_figure import plot_reliability
+
+        return plot_reliability(self, ax=ax)
+
+
+def _plain(interval: MetricInterval) -> dict[str, float | str | None]:
+    numbers = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
+    plain: dict[str, float | str | None] = {
+        name: float(number) if np.isfinite(number) else None for name, number in numbers.items()
+    }
+    return plain | {"interval": str(interval.method)}
+
+
+def classification_metrics(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str],
+    *,
+    temperature: float = 1.0,
+    n_resamples: int = 10_000,
+    n_bins: int = N_BINS,
+    binning: Binning = Binning.EQUAL_MASS,
+    level: float = LEVEL,
+    rng: np.random.Generator | int,
+) -> ClassificationMetrics:
+    """Measure a classifier on some images.
+
+    The interval of the accuracy is Wilson's. Those of F1, AUC, log loss and Brier score are BCa bootstrap
+    intervals over images, resampled within each class, so that they are for data with the same shares of
+    classes; the same resamples serve all. That of the calibration error is described at
+    :func:`~attnxai.training.reliability.calibration_error_interval`. Intervals speak of the images alone:
+    a model that was trained again would give other numbers.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Class scores (logits), not divided by the temperature.
+    labels : array_like of int, shape (n_images,)
+        True classes, as positions in ``class_names``.
+    class_names : sequence of str
+        Names of the classes.
+    temperature : float
+        Scores are divided by it before they become probabilities.
+    n_resamples : int
+        Resamples of the bootstrap, and draws of the calibrated reference.
+    n_bins, binning
+        Bins of confidence, see :func:`~attnxai.training.reliability.reliability_curve`.
+    level : float
+        Confidence level.
+    rng : numpy.random.Generator or int
+        Source of randomness, or its seed. The same one gives the same intervals in whatever order the
+        images are.
+
+    Returns
+    -------
+    ClassificationMetrics
+
+    Raises
+    ------
+    OptionError
+        If scores, labels and names do not fit together, or an option is out of its range.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(100) % 2
+    >>> scores = rng.normal(size=(100, 2)) + 2 * np.eye(2)[labels]
+    >>> metrics = classification_metrics(scores, labels, ["FR I", "FR II"], rng=0)
+    >>> print(f"{metrics.accuracy.value:.2f} [{metrics.accuracy.low:.2f}, {metrics.accuracy.high:.2f}]")
+    0.93 [0.86, 0.97]
+    """
+    values, positions = checked_scores(scores, labels)
+    names = tuple(class_names)
+    if len(names) != values.shape[1] or len(set(names)) != len(names):
+        raise OptionError(
+            f"class_names has to name each of the {values.shape[1]} columns of the scores once, got "
+            f"{', '.join(names) or 'none'}"
+        )
+    if n_resamples < 1 or not 0 < level < 1:
+        raise OptionError(
+            f"n_resamples has to be 1 or more and level between 0 and 1, got {n_resamples} and {level}"
+        )
+    check_temperature(temperature)
+    generator = np.random.default_rng(rng)
+    # one order for all, so that the draws do not depend on that of the files
+    order = np.lexsort([*values.T, positions])
+    values, positions = values[order], positions[order]
+    scaled = values / temperature
+    probabilities = class_probabilities(scaled)
+    counts = stratified_counts(positions, n_resamples, generator)
+
+    def interval(statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> MetricInterval:
+        return bootstrap_interval(statistic, positions, counts, level=level)
+
+    def interval_of_mean(losses: NDArray[np.float64]) -> MetricInterval:
+        return interval(lambda rows: np.asarray(rows @ losses / rows.sum(axis=1)))
+
+    predicted = values.argmax(axis=1)
+
+    def interval_of_f1(label: int) -> MetricInterval:
+        members, found = positions == label, predicted == label
+        return interval(lambda rows: resampled_f1(found, members, rows))
+
+    n, n_right = len(positions), int((predicted == positions).sum())
+    low, high = wilson_interval(n_right, n, level=level)
+    bins: dict[str, Any] = {"n_bins": n_bins, "binning": binning, "level": level}
+    reference = calibrated_reference(
+        probabilities, positions, n_draws=n_resamples, rng=generator, **bins
+    )
+    metrics = ClassificationMetrics(
+        class_names=names,
+        n_images=n,
+        temperature=float(temperature),
+        confusion=confusion_matrix(values, positions),
+        accuracy=MetricInterval(
+            value=n_right / n,
+            low=float(low),
+            high=float(high),
+            method=IntervalMethod.WILSON,
+            level=level,
+        ),
+        f1={name: interval_of_f1(label) for label, name in enumerate(names)},
+        roc_auc=interval(lambda rows: resampled_roc_auc(scaled, positions, rows)),
+        log_loss=interval_of_mean(image_log_losses(scaled, positions)),
+        brier_score=interval_of_mean(image_brier_scores(probabilities, positions)),
+        expected_calibration_error=calibration_error_interval(
+            probabilities, positions, counts, reference, **bins
+        ),
+        calibrated=reference,
+        reliability=reliability_curve(probabilities, positions, **bins),
+        n_resamples=n_resamples,
+        level=level,
+    )
+    _warn_of_gaps(metrics)
+    return metrics
+
+
+def _warn_of_gaps(metrics: ClassificationMetrics) -> None:
+    if metrics.n_images < MIN_IMAGES:
+        warnings.warn(
+            f"{metrics.n_images} images are too few for intervals other than that of the accuracy; "
+            f"they take {MIN_IMAGES} or more",
+            FewSourcesWarning,
+            stacklevel=3,
+        )
+    missing = [
+        f"{metric.replace('_', ' ')}" + (f" of {class_name}" if class_name != "all" else "")
+        for (metric, class_name), interval in metrics.intervals.items()
+        if np.isnan(interval.value)
+    ]
+    if missing:
+        absent = [
+            name
+            for name, members in zip(
+                metrics.class_names, metrics.confusion.sum(axis=1), strict=True
+            )
+            if not members
+        ]
+        warnings.warn(
+            f"undefined and left empty: {', '.join(missing)}, since there are no images of "
+            f"{', '.join(absent)}",
+            UndefinedValuesWarning,
+            stacklevel=3,
+        )

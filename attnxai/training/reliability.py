@@ -1,0 +1,402 @@
+"""Whether probabilities mean what they say: reliability curve and expected calibration error.
+
+Calibration is that of the predicted class: of the images that a model is 80 % sure about, 80 % should be
+right. The *confidence* of an image is the probability of its predicted class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.errors import OptionError
+from attnxai.training.resampling import (
+    LEVEL,
+    MIN_IMAGES,
+    IntervalMethod,
+    MetricInterval,
+    over_resamples,
+    wilson_interval,
+)
+from attnxai.training.scoring import checked_probabilities
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+N_BINS = 5
+"""Bins of confidence when nothing else is asked for.
+
+Of 3, 5, 8, 10 and 15 bins, 3 and 5 came nearest to the true error in simulations of 153 images, and the
+bias of a calibrated model grows with every bin (docs/calibration.md). Five show a shape, with about thirty
+images in each.
+"""
+
+# Draws at a time, so that memory does not grow with their number.
+_ROWS = 512
+# Differences that rounding alone can make.
+_TIE = 1e-12
+
+
+class Binning(enum.StrEnum):
+    """How images are put into bins of confidence."""
+
+    EQUAL_MASS = "equal-mass"
+    EQUAL_WIDTH = "equal-width"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReliabilityCurve:
+    """Confidence and share of right predictions, bin by bin; bins without images are left out.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n_bins,)
+        Mean confidence of the images of each bin, ascending.
+    lowest, highest : ndarray, shape (n_bins,)
+        Range of their confidences.
+    accuracy : ndarray, shape (n_bins,)
+        Share of them that are right.
+    low, high : ndarray, shape (n_bins,)
+        Wilson's interval of this share.
+    n_images : ndarray of int, shape (n_bins,)
+        Images in each bin.
+    n_classes : int
+        Number of classes; no confidence is below its inverse.
+    binning : Binning
+        How the bins were made.
+    level : float
+        Confidence level of the intervals.
+    """
+
+    confidence: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    n_images: NDArray[np.int64]
+    n_classes: int
+    binning: Binning
+    level: float
+
+    def __post_init__(self) -> None:
+        for name in ("confidence", "lowest", "highest", "accuracy", "low", "high", "n_images"):
+            view = getattr(self, name).view()
+            view.setflags(write=False)
+            object.__setattr__(self, name, view)
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """Mean distance of accuracy from confidence, bins weighed by their images."""
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float((self.n_images * gaps).sum() / self.n_images.sum())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedReference:
+    """Calibration errors that a perfectly calibrated model with the same confidences would show.
+
+    Parameters
+    ----------
+    mean : float
+        Their mean.
+    high : float
+        What they exceed only with the probability 1 - ``level``.
+    p_value : float
+        Share of them that reach the model's own error, ``(b + 1) / (n_draws + 1)``.
+    n_draws : int
+        How many were drawn.
+    level : float
+        Level of ``high``.
+    """
+
+    mean: float
+    high: float
+    p_value: float
+    n_draws: int
+    level: float
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the model is shown not to be calibrated."""
+        return self.p_value <= 1.0 - self.level + _TIE
+
+
+def reliability_curve(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_bins: int = N_BINS,
+    binning: Binning = Binning.EQUAL_MASS,
+    level: float = LEVEL,
+) -> ReliabilityCurve:
+    """Compare confidence with the share of right predictions.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n_images, n_classes)
+        Class probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+    n_bins : int
+        Number of bins.
+    binning : Binning
+        ``EQUAL_MASS``: as nearly the same number of images in each as ties allow, for images of equal
+        confidence are never parted. ``EQUAL_WIDTH``: bins (0, 1/n], (1/n, 2/n], ... as in Guo et al.
+        (2017), those below 1 / n_classes being empty.
+    level : float
+        Confidence level of the bins' intervals.
+
+    Returns
+    -------
+    ReliabilityCurve
+
+    Raises
+    ------
+    OptionError
+        If arrays do not fit together or there is no bin.
+
+    Examples
+    --------
+    >>> curve = reliability_curve([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]], [0, 0, 1], n_bins=3)
+    >>> curve.confidence.round(2), curve.accuracy
+    (array([0.6, 0.7, 0.9]), array([1., 0., 1.]))
+    """
+    values, positions = checked_probabilities(probabilities, labels)
+    confidence, right = _confidence_and_right(values, positions)
+    counts = np.ones((1, len(confidence)))
+    bins = _bins(confidence, counts, n_bins, binning)[0]
+    n_images = np.bincount(bins, minlength=n_bins)
+    used = np.flatnonzero(n_images)
+    n_right = np.bincount(bins, weights=right, minlength=n_bins)[used]
+    low, high = wilson_interval(n_right, n_images[used], level=level)
+    lowest, highest = np.full(n_bins, np.inf), np.full(n_bins, -np.inf)
+    np.minimum.at(lowest, bins, confidence)
+    np.maximum.at(highest, bins, confidence)
+    return ReliabilityCurve(
+        confidence=np.bincount(bins, weights=confidence, minlength=n_bins)[used] / n_images[used],
+        lowest=lowest[used],
+        highest=highest[used],
+        accuracy=n_right / n_images[used],
+        low=low,
+        high=high,
+        n_images=n_images[used],
+        n_classes=values.shape[1],
+        binning=binning,
+        level=level,
+    )
+
+
+def expected_calibration_error(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_bins: int = N_BINS,
+    binning: Binning = Binning.EQUAL_MASS,
+) -> float:
+    """Mean distance of the share of right predictions from confidence, over bins of confidence.
+
+    Defined by Naeini et al. (2015) and Guo et al. (2017). Chance makes the two differ in every bin also
+    for a perfectly calibrated model, so this number is too high on average, the more the fewer the images
+    and the more the bins: read it beside :func:`calibrated_reference`.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n_images, n_classes)
+        Class probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+    n_bins, binning
+        As in :func:`reliability_curve`.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> sure = [[0.9, 0.1]] * 10
+    >>> round(expected_calibration_error(sure, [0] * 7 + [1] * 3), 6)
+    0.2
+    """
+    curve = reliability_curve(probabilities, labels, n_bins=n_bins, binning=binning)
+    return curve.expected_calibration_error
+
+
+def calibrated_reference(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_bins: int = N_BINS,
+    binning: Binning = Binning.EQUAL_MASS,
+    n_draws: int = 10_000,
+    level: float = LEVEL,
+    rng: np.random.Generator,
+) -> CalibratedReference:
+    """Calibration errors of a perfectly calibrated model with the confidences of this one.
+
+    Each draw makes every image right with the probability that the model gives for it and computes the
+    expected calibration error again (consistency resampling: Bröcker & Smith 2007; as a test, Vaicenavicius
+    et al. 2019). Given the confidences this is how a calibrated model behaves, so that the test keeps its
+    level for any number of images.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n_images, n_classes)
+        Class probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+    n_bins, binning
+        As in :func:`reliability_curve`.
+    n_draws : int
+        Number of draws.
+    level : float
+        Level of the upper end.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    CalibratedReference
+
+    Examples
+    --------
+    >>> sure = [[0.9, 0.1]] * 20
+    >>> rng = np.random.default_rng(0)
+    >>> reference = calibrated_reference(sure, [0] * 18 + [1] * 2, n_draws=999, rng=rng)
+    >>> reference.p_value, reference.rejected
+    (1.0, False)
+    """
+    values, positions = checked_probabilities(probabilities, labels)
+    if n_draws < 1:
+        raise OptionError(f"n_draws has to be 1 or more, got {n_draws}")
+    confidence, right = _confidence_and_right(values, positions)
+    n = len(confidence)
+    bins = _bins(confidence, np.ones((1, n)), n_bins, binning)[0]
+    members = np.zeros((n, n_bins))
+    members[np.arange(n), bins] = 1.0 / n
+
+    def errors(rows: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(np.abs((rows - confidence) @ members).sum(axis=1))
+
+    own = errors(right[None])[0]
+    blocks = [min(_ROWS, n_draws - start) for start in range(0, n_draws, _ROWS)]
+    drawn = np.concatenate([errors(rng.random((rows, n)) < confidence) for rows in blocks])
+    reached = int(np.count_nonzero(drawn >= own - _TIE))
+    return CalibratedReference(
+        mean=float(drawn.mean()),
+        high=float(np.quantile(drawn, level)),
+        p_value=(reached + 1) / (n_draws + 1),
+        n_draws=n_draws,
+        level=level,
+    )
+
+
+def calibration_error_interval(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    counts: NDArray[np.int32],
+    reference: CalibratedReference,
+    *,
+    n_bins: int = N_BINS,
+    binning: Binning = Binning.EQUAL_MASS,
+    level: float = LEVEL,
+) -> MetricInterval:
+    """Interval of the expected calibration error.
+
+    A bootstrap alone never contains 0 and so misses every calibrated model, since resamples have the bias
+    of the estimate and their own once more. Here the interval begins at 0 unless the reference shows the
+    model not to be calibrated; then it begins at the lower percentile less twice the bias that the
+    resamples show. It ends at the upper percentile. In simulations it covered the true error in 90 to 97 %
+    of the cases, the percentiles alone in 0 to 96 % (docs/calibration.md).
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n_images, n_classes)
+        Class probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+    counts : ndarray, shape (n_resamples, n_images)
+        How often each image occurs in each resample.
+    reference : CalibratedReference
+        From :func:`calibrated_reference` for the same images and bins.
+    n_bins, binning, level
+        As in :func:`reliability_curve`.
+
+    Returns
+    -------
+    MetricInterval
+        Without ends with fewer than :data:`~attnxai.training.resampling.MIN_IMAGES` images.
+    """
+    values, positions = checked_probabilities(probabilities, labels)
+    confidence, right = _confidence_and_right(values, positions)
+
+    def statistic(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _resampled_error(confidence, right, rows, n_bins, binning)
+
+    value = float(statistic(np.ones((1, len(confidence))))[0])
+    if len(confidence) < MIN_IMAGES:
+        return MetricInterval(value=value, level=level)
+    drawn = over_resamples(statistic, counts)
+    tail = (1.0 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    bias = max(0.0, float(drawn.mean()) - value)
+    return MetricInterval(
+        value=value,
+        low=max(0.0, float(low) - 2.0 * bias) if reference.rejected else 0.0,
+        high=float(high),
+        method=IntervalMethod.CALIBRATION_TEST,
+        level=level,
+    )
+
+
+def _confidence_and_right(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    confidence = np.minimum(probabilities.max(axis=1), 1.0)
+    return confidence, (probabilities.argmax(axis=1) == labels).astype(np.float64)
+
+
+def _bins(
+    confidence: NDArray[np.float64], counts: NDArray[np.float64], n_bins: int, binning: Binning
+) -> NDArray[np.int64]:
+    """Bin of every image in every resample, shape (n_resamples, n_images)."""
+    if n_bins < 1:
+        raise OptionError(f"n_bins has to be 1 or more, got {n_bins}")
+    if binning is Binning.EQUAL_WIDTH:
+        edges = np.arange(n_bins + 1) / n_bins
+        fixed = np.searchsorted(edges, confidence, side="left") - 1
+        return np.broadcast_to(np.clip(fixed, 0, n_bins - 1), counts.shape)
+    order = np.argsort(confidence, kind="stable")
+    ascending = confidence[order]
+    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    # images of equal confidence go together, by the middle of their ranks
+    group = np.cumsum(np.r_[False, ascending[1:] != ascending[:-1]])
+    weights = np.add.reduceat(counts[:, order], starts, axis=1)
+    middle = np.cumsum(weights, axis=1) - weights / 2
+    total = counts.sum(axis=1, keepdims=True)
+    by_group = np.minimum((middle * n_bins / total).astype(np.int64), n_bins - 1)
+    bins = np.empty(counts.shape, dtype=np.int64)
+    bins[:, order] = by_group[:, group]
+    return bins
+
+
+def _resampled_error(
+    confidence: NDArray[np.float64],
+    right: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    n_bins: int,
+    binning: Binning,
+) -> NDArray[np.float64]:
+    """Expected calibration error of every resample, with bins of its own."""
+    rows = len(counts)
+    bins = _bins(confidence, counts, n_bins, binning) + n_bins * np.arange(rows)[:, None]
+    gaps = np.bincount(
+        bins.ravel(), weights=(counts * (right - confidence)).ravel(), minlength=rows * n_bins
+    )
+    total = counts.sum(axis=1)
+    return np.asarray(np.abs(gaps.reshape(rows, n_bins)).sum(axis=1) / total)

@@ -1,0 +1,388 @@
+"""How well class scores tell classes apart: single numbers of scores or probabilities and labels.
+
+Scores are logits: their softmax gives probabilities. Arrays of both have the shape
+(n_images, n_classes); labels are positions among the classes. The predicted class is the one of the
+highest score, the first of them where several are equal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.errors import OptionError, UndefinedValuesWarning
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+# Single precision leaves sums of probabilities this far from 1.
+_SUM_TOLERANCE = 1e-5
+
+
+def checked_scores(
+    scores: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Scores and labels as arrays that fit together.
+
+    Raises
+    ------
+    OptionError
+        If shapes do not fit, scores are not finite, or a label is no position among the classes.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] < 2 or not len(values):
+        raise OptionError(
+            f"scores have shape {values.shape}; they need one row an image and one column for each of "
+            "two or more classes"
+        )
+    given = np.asarray(labels)
+    if given.shape != (len(values),):
+        raise OptionError(f"labels have shape {given.shape} for {len(values)} rows of scores")
+    if not np.isfinite(values).all():
+        raise OptionError("scores hold values that are not finite")
+    if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= values.shape[1]:
+        raise OptionError(
+            f"labels have to be whole numbers from 0 to {values.shape[1] - 1}, one of the "
+            f"{values.shape[1]} columns of the scores; got {given.min()} to {given.max()}"
+            if given.dtype.kind in "iuf"
+            else f"labels have to be whole numbers, got {given.dtype}"
+        )
+    return values, given.astype(np.int64)
+
+
+def checked_probabilities(
+    probabilities: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Probabilities and labels as arrays that fit together.
+
+    Raises
+    ------
+    OptionError
+        As for scores, and if a row is not made of shares that add up to 1.
+    """
+    values, positions = checked_scores(probabilities, labels)
+    sums = values.sum(axis=1)
+    if values.min() < 0 or np.abs(sums - 1.0).max() > _SUM_TOLERANCE:
+        worst = int(np.abs(sums - 1.0).argmax())
+        raise OptionError(
+            "probabilities have to be 0 or more and add up to 1 for each image; row "
+            f"{worst} adds up to {sums[worst]:.6g} and the lowest value is {values.min():.6g} "
+            "(class_probabilities makes them from scores)"
+        )
+    return values, positions
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that scores cannot be divided by.
+
+    Raises
+    ------
+    OptionError
+        If it is not finite and above 0.
+    """
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise OptionError(f"a temperature has to be finite and above 0, got {temperature}")
+
+
+def class_probabilities(scores: ArrayLike, *, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Softmax of the scores divided by the temperature.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Class scores.
+    temperature : float
+        Above 1 makes probabilities more even, below 1 less.
+
+    Returns
+    -------
+    ndarray, shape (n_images, n_classes)
+        Each row adds up to 1.
+
+    Examples
+    --------
+    >>> class_probabilities([[0.0, 2.0]], temperature=2.0).round(3)
+    array([[0.269, 0.731]])
+    """
+    from scipy.special import softmax
+
+    check_temperature(temperature)
+    return np.asarray(softmax(np.asarray(scores, dtype=np.float64) / temperature, axis=1))
+
+
+def confusion_matrix(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
+    """How many images of each class were predicted to be of each class.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Scores or probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes, n_classes)
+        Rows are true, columns predicted classes.
+
+    Examples
+    --------
+    >>> confusion_matrix([[2, 1], [0, 1], [0, 1]], [0, 0, 1])
+    array([[1, 1],
+           [0, 1]])
+    """
+    values, positions = checked_scores(scores, labels)
+    n_classes = values.shape[1]
+    pairs = positions * n_classes + values.argmax(axis=1)
+    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def accuracy(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Share of the images whose predicted class is the true one.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Scores or probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> accuracy([[2, 1], [0, 1], [0, 1], [1, 3]], [0, 0, 1, 1])
+    0.75
+    """
+    values, positions = checked_scores(scores, labels)
+    return float((values.argmax(axis=1) == positions).mean())
+
+
+def f1_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """F1 of every class: the harmonic mean of its precision and its recall.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Scores or probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+
+    Returns
+    -------
+    ndarray, shape (n_classes,)
+        From 0 to 1; NaN, with a warning, for a class that has neither members nor predictions.
+
+    Examples
+    --------
+    >>> f1_scores([[2, 1], [0, 1], [0, 1], [1, 3]], [0, 0, 1, 1]).round(3)
+    array([0.667, 0.8  ])
+    """
+    values, positions = checked_scores(scores, labels)
+    predicted = values.argmax(axis=1)
+    counts = np.ones((1, len(values)))
+    f1 = np.array(
+        [
+            resampled_f1(predicted == label, positions == label, counts)[0]
+            for label in range(values.shape[1])
+        ]
+    )
+    if np.isnan(f1).any():
+        warnings.warn(
+            f"F1 is undefined for the classes {', '.join(map(str, np.flatnonzero(np.isnan(f1))))}, "
+            "which have neither members nor predictions",
+            UndefinedValuesWarning,
+            stacklevel=2,
+        )
+    return f1
+
+
+def resampled_f1(
+    predicted: NDArray[np.bool_], true: NDArray[np.bool_], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """F1 of one class in every resample.
+
+    Parameters
+    ----------
+    predicted, true : ndarray of bool, shape (n_images,)
+        Images that were predicted to be of the class, and those that are.
+    counts : ndarray, shape (n_resamples, n_images)
+        How often each image occurs in each resample.
+
+    Returns
+    -------
+    ndarray, shape (n_resamples,)
+        NaN where the class has neither members nor predictions.
+    """
+    both = counts @ (predicted & true)
+    either = counts @ predicted + counts @ true
+    return np.asarray(np.where(either > 0, 2 * both / np.maximum(either, 1e-300), np.nan))
+
+
+def log_odds(scores: NDArray[np.float64], label: int) -> NDArray[np.float64]:
+    """Log of p / (1 - p) of a class, from scores, so that no probability is rounded to 1."""
+    from scipy.special import logsumexp
+
+    others = np.delete(scores, label, axis=1)
+    return np.asarray(scores[:, label] - logsumexp(others, axis=1))
+
+
+def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Area under the ROC curve.
+
+    For two classes, the probability that an image of the second class has a higher score difference
+    (second minus first class) than one of the first class, ties counting half. For more classes, the
+    unweighted mean over classes of the same for one class against all others, by the log odds of the
+    class (Fawcett 2006 weighs classes by their size; this does not).
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Scores, already divided by a temperature if there is one; with two classes the temperature
+        changes nothing.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+
+    Returns
+    -------
+    float
+        From 0 to 1, 0.5 by chance; NaN, with a warning, when a class has no images.
+
+    Examples
+    --------
+    >>> roc_auc([[0, 1], [0, 3], [0, 2], [0, 4]], [0, 0, 1, 1])
+    0.75
+    """
+    values, positions = checked_scores(scores, labels)
+    auc = float(resampled_roc_auc(values, positions, np.ones((1, len(values))))[0])
+    if np.isnan(auc):
+        missing = sorted(set(range(values.shape[1])) - set(positions.tolist()))
+        warnings.warn(
+            f"the AUC is undefined, since there are no images of the classes "
+            f"{', '.join(map(str, missing))}",
+            UndefinedValuesWarning,
+            stacklevel=2,
+        )
+    return auc
+
+
+def resampled_roc_auc(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Area under the ROC curve in every resample, as :func:`roc_auc`.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_images, n_classes)
+        Scores.
+    labels : ndarray of int, shape (n_images,)
+        True classes.
+    counts : ndarray, shape (n_resamples, n_images)
+        How often each image occurs in each resample.
+
+    Returns
+    -------
+    ndarray, shape (n_resamples,)
+        NaN where a class has no images.
+    """
+    n_classes = scores.shape[1]
+    chosen = range(1, 2) if n_classes == 2 else range(n_classes)
+    areas = [_area(log_odds(scores, label), labels == label, counts) for label in chosen]
+    return np.asarray(np.mean(areas, axis=0))
+
+
+def _area(
+    values: NDArray[np.float64], positive: NDArray[np.bool_], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    weights = counts[:, order]
+    marked = weights * positive[order]
+    other = weights - marked
+    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    if len(starts) < len(values):
+        marked = np.add.reduceat(marked, starts, axis=1)
+        other = np.add.reduceat(other, starts, axis=1)
+    below = np.cumsum(other, axis=1) - other / 2
+    pairs = marked.sum(axis=1) * other.sum(axis=1)
+    won = (marked * below).sum(axis=1)
+    return np.asarray(np.where(pairs > 0, won / np.maximum(pairs, 1e-300), np.nan))
+
+
+def image_log_losses(
+    scores: NDArray[np.float64], labels: NDArray[np.int64], *, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Minus the log of the probability of each image's true class, in nats, shape (n_images,)."""
+    from scipy.special import logsumexp
+
+    scaled = scores / temperature
+    true = scaled[np.arange(len(labels)), labels]
+    return np.asarray(logsumexp(scaled, axis=1) - true)
+
+
+def log_loss(scores: ArrayLike, labels: ArrayLike, *, temperature: float = 1.0) -> float:
+    """Mean of minus the log of the probability of the true class (cross entropy), in nats.
+
+    Parameters
+    ----------
+    scores : array_like, shape (n_images, n_classes)
+        Scores, not probabilities: the loss stays finite and exact however sure the model is.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+    temperature : float
+        Scores are divided by it.
+
+    Returns
+    -------
+    float
+        0 or more; log(n_classes) for a model that knows nothing and says so.
+
+    Examples
+    --------
+    >>> round(log_loss([[0, 0], [0, 0]], [0, 1]), 4)
+    0.6931
+    """
+    check_temperature(temperature)
+    values, positions = checked_scores(scores, labels)
+    return float(image_log_losses(values, positions, temperature=temperature).mean())
+
+
+def image_brier_scores(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Half the squared distance of each image's probabilities from its class, shape (n_images,)."""
+    distance = probabilities.copy()
+    distance[np.arange(len(labels)), labels] -= 1.0
+    return np.asarray(0.5 * (distance**2).sum(axis=1))
+
+
+def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Brier score: half the mean squared distance of the probabilities from the true class.
+
+    For two classes this is the mean squared error of the probability of either; for more it is half of
+    what Brier (1950) defined, so that it lies between 0 and 1 for any number of classes.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n_images, n_classes)
+        Class probabilities.
+    labels : array_like of int, shape (n_images,)
+        True classes.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> round(brier_score([[0.9, 0.1], [0.4, 0.6]], [0, 0]), 3)
+    0.185
+    """
+    values, positions = checked_probabilities(probabilities, labels)
+    return float(image_brier_scores(values, positions).mean())
