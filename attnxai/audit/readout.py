@@ -1,0 +1,247 @@
+"""Class scores and maps of a network, batch by batch, and where the maps lie on its field."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from attnxai.audit.elements import middle_of
+from attnxai.data.images import SourceImage, assume
+from attnxai.errors import OptionError
+from attnxai.explanations.gates import recorded_gates
+from attnxai.models.architectures import Network, Specification
+from attnxai.models.model import AttentionModel
+from attnxai.models.network import AttentionNetwork, gate_geometry
+from attnxai.models.specification import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Readout:
+    """What a network answers to some images.
+
+    Parameters
+    ----------
+    scores : Tensor of float64, shape (n, n_classes)
+        Class scores (logits).
+    maps : mapping of str to Tensor, shape (n, height, width)
+        Attention maps by gate; none for a network without gates.
+    """
+
+    scores: torch.Tensor
+    maps: Mapping[str, torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerGrid:
+    """How the pixels of a gate's map lie about the middle of the field.
+
+    Parameters
+    ----------
+    name : str
+        The gate.
+    shape : (int, int)
+        Height and width of the map.
+    centre : (float, float)
+        The middle of the field, in rows and columns of the map.
+    reach : float
+        Radius, in field pixels, of the largest circle about that point that cuts neither the border of
+        the field nor the outermost pixel centres of the map.
+    disc : Tensor of bool, shape (height, width)
+        Pixels of the map within that circle, which any rotation keeps.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    centre: tuple[float, float]
+    reach: float
+    disc: torch.Tensor
+
+
+def layer_grids(spec: Specification, shape: tuple[int, int]) -> tuple[LayerGrid, ...]:
+    """Grids of all gates for a field of ``shape`` (rows, columns), coarsest first; none for a LeNet."""
+    if not isinstance(spec, ModelSpec):
+        return ()
+    middle = middle_of(shape)
+    grids = []
+    for down, right in zip(
+        gate_geometry(spec, shape[0]), gate_geometry(spec, shape[1]), strict=True
+    ):
+        size = (down.size, right.size)
+        centre = (
+            (middle[0] - down.origin) / down.step,
+            (middle[1] - right.origin) / right.step,
+        )
+        reach = min(middle)
+        for at, n in zip(centre, size, strict=True):
+            reach = min(reach, at * down.step, (n - 1 - at) * down.step)
+        grids.append(
+            LayerGrid(
+                name=down.name,
+                shape=size,
+                centre=centre,
+                reach=reach,
+                disc=disc_about(size, centre, reach / down.step),
+            )
+        )
+    return tuple(grids)
+
+
+def disc_about(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> torch.Tensor:
+    """Pixels whose centres lie within a circle.
+
+    Examples
+    --------
+    >>> int(disc_about((3, 3), (1.0, 1.0), 1.0).sum())
+    5
+    """
+    down = torch.arange(shape[0], dtype=torch.float64)[:, None] - centre[0]
+    right = torch.arange(shape[1], dtype=torch.float64)[None, :] - centre[1]
+    return down**2 + right**2 <= radius**2 + 1e-9
+
+
+def field_brightness(
+    model: AttentionModel, images: Sequence[SourceImage], *, side: int | None = None
+) -> torch.Tensor:
+    """What a model sees of some images, before standardisation.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model, whose preprocessing is applied.
+    images : sequence of SourceImage
+        The images.
+    side : int, optional
+        Side of the field in pixels; the model's own when left out.
+
+    Returns
+    -------
+    Tensor, shape (n_images, side, side)
+        Brightness in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If an image does not fit the field.
+    OptionError
+        If there are no images.
+    """
+    if not len(images):
+        raise OptionError("there are no images to turn")
+    preprocessing = model.preprocessing
+    if side is not None:
+        preprocessing = dataclasses.replace(preprocessing, size=side)
+    views = [preprocessing.view(image) for image in images]
+    n_assumed = sum(view.scale_assumed for view in views)
+    if n_assumed:
+        assume(
+            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
+            f"model's {preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
+            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
+        )
+    return torch.stack([torch.from_numpy(view.brightness) for view in views])
+
+
+def read_out(
+    model: AttentionModel | Network,
+    fields: torch.Tensor,
+    *,
+    batch_size: int = 16,
+) -> Readout:
+    """Class scores and maps of the same forward passes, in evaluation mode.
+
+    Parameters
+    ----------
+    model : AttentionModel, AttentionNetwork or LeNet
+        A model standardises the brightness first; a network takes its input as it is. Mode, device and
+        hooks are the same afterwards.
+    fields : Tensor, shape (n, rows, columns)
+        Brightness, or input.
+    batch_size : int
+        Images in one forward pass. A network that takes extremes over the whole batch sees one at a
+        time.
+
+    Returns
+    -------
+    Readout
+        On the CPU.
+    """
+    network = network_of(model)
+    spec, parameter = network.spec, next(network.parameters())
+    if isinstance(spec, ModelSpec) and spec.extremes_over_batch:
+        batch_size = 1
+    scores: list[torch.Tensor] = []
+    recorded: dict[str, list[torch.Tensor]] = {name: [] for name in spec.gate_names}
+    with _evaluating(network), _recorded(network) as maps:
+        for batch in torch.split(fields, batch_size):
+            inputs = batch
+            if isinstance(model, AttentionModel):
+                inputs = torch.from_numpy(model.preprocessing.standardise(batch.numpy()))
+            inputs = inputs[:, None].to(device=parameter.device, dtype=parameter.dtype)
+            scores.append(network(inputs).cpu().double())
+            for name, values in recorded.items():
+                values.append(maps[name].cpu())
+    return Readout(
+        scores=torch.cat(scores),
+        maps={name: torch.cat(values) for name, values in recorded.items()},
+    )
+
+
+def network_of(model: AttentionModel | Network) -> Network:
+    """The network of a model, or the network itself."""
+    return model.network if isinstance(model, AttentionModel) else model
+
+
+def row_correlations(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Pearson's correlation of every row of one array with the same row of another.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n, n_pixels)
+        Real values.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        From -1 to 1; NaN where either row is constant.
+
+    Examples
+    --------
+    >>> row_correlations([[1, 2, 3], [1, 2, 3]], [[2, 4, 6], [3, 3, 3]])
+    array([ 1., nan])
+    """
+    rows = []
+    for values in (np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)):
+        constant = values.max(axis=1) == values.min(axis=1)
+        centred = values - values.mean(axis=1, keepdims=True)
+        length = np.sqrt((centred**2).sum(axis=1))
+        rows.append(centred / np.where(constant, np.nan, length)[:, None])
+    return np.asarray(np.clip((rows[0] * rows[1]).sum(axis=1), -1.0, 1.0))
+
+
+def _recorded(
+    network: Network,
+) -> contextlib.AbstractContextManager[dict[str, torch.Tensor]]:
+    if isinstance(network, AttentionNetwork):
+        return recorded_gates(network)
+    return contextlib.nullcontext({})
+
+
+@contextlib.contextmanager
+def _evaluating(network: Network) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode of every module is given back."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
