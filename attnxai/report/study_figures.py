@@ -1,0 +1,350 @@
+"""The figures of a study, each as PNG and PDF."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.report.figures import FigureText
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
+from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
+from attnxai.study.statistics import MIN_SEEDS
+from attnxai.study.summary import group_key
+
+if TYPE_CHECKING:
+    from attnxai.study.content import StudyContent
+    from attnxai.study.summary import GroupSummary, StudySummary
+
+SERIES_STYLES = {"cyclic": ("#0072B2", "o"), "dihedral": ("#D55E00", "s")}
+BASELINE_COLOUR = "#4D4D4D"
+REFERENCE_COLOUR = "#999999"
+# the orders of a series, told apart in grey as well
+_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+_SPREAD = 0.15
+
+
+def draw_curves(content: StudyContent, folder: Path) -> FigureText:
+    """Draw the validation loss of every group over the epochs, cyclic and dihedral side by side."""
+    summary = content.summary
+    series = _series(summary)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 74 * MM)
+        axes = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
+        for ax, (name, groups) in zip(axes, series.items(), strict=True):
+            members = [g for g in groups if g != summary.baseline]
+            colours = _shades(len(members), name)
+            _draw_loss(ax, content, summary.baseline, BASELINE_COLOUR, "-")
+            for index, group in enumerate(members):
+                _draw_loss(ax, content, group, colours[index], _LINES[(index + 1) % len(_LINES)])
+            if math.isfinite(summary.reference):
+                ax.axhline(summary.reference, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
+                ax.annotate(
+                    f"reference {summary.reference:.3f}",
+                    (1, summary.reference),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(0, 2),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=7,
+                    color="#666666",
+                )
+            ax.set_title(f"{name} groups", loc="left")
+            ax.set_xlabel("epoch (one pass over the training images)")
+            ax.locator_params(axis="x", integer=True)
+            ax.legend(loc="upper right", handlelength=2.8)
+        axes[0].set_ylabel("validation loss (nats)")
+        axes[0].set_ylim(*_loss_limits(content))
+        save_figure(figure, folder, "curves")
+    return FigureText(
+        name="curves",
+        title="Validation loss",
+        caption=(
+            f"Cross entropy on the validation images after every epoch: thick, the mean over "
+            f"{_seeds(summary)}, as long as every run goes; thin, single runs. "
+            f"{summary.baseline} stands in both panels. "
+            + (
+                f"The horizontal line is the reference loss, {summary.reference:.3f}."
+                if math.isfinite(summary.reference)
+                else "There is no reference loss."
+            )
+            + " The highest hundredth of the values may lie above the axis."
+        ),
+        alternative="Curves of validation loss against epoch for every group, one panel a series.",
+    )
+
+
+def _loss_limits(content: StudyContent) -> tuple[float, float]:
+    losses = np.concatenate([[r.validation_loss for r in run.history] for run in content.runs])
+    lowest, highest = float(losses.min()), float(np.quantile(losses, 0.99))
+    room = 0.06 * (highest - lowest) or 0.05
+    return lowest - room, highest + room
+
+
+def _draw_loss(ax: Any, content: StudyContent, group: str, colour: Any, line: Any) -> None:
+    runs = [run for run in content.runs if run.group == group]
+    curves = [np.array([result.validation_loss for result in run.history]) for run in runs]
+    for curve in curves:
+        ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.5, alpha=0.3)
+    shortest = min(map(len, curves))
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    marker = "o" if shortest == 1 else None
+    ax.plot(
+        np.arange(1, shortest + 1), mean, color=colour, lw=1.5, ls=line, label=group, marker=marker
+    )
+
+
+def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
+    """Draw epochs until the reference loss, run by run; nothing without a reference loss."""
+    summary = content.summary
+    if not summary.times:
+        return None
+    groups = summary.groups
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (24 + 8 * len(groups)) * MM)
+        ax = figure.add_subplot()
+        for row, group in enumerate(groups):
+            colour, marker = _style_of(group.group, summary.baseline)
+            mean = group.means[EPOCHS.name]
+            for place, seed in zip(_places(len(summary.seeds)), summary.seeds, strict=True):
+                time = summary.times[group.group, seed]
+                ax.plot(
+                    [time.epochs],
+                    [row + 0.2 + 1.3 * place],
+                    marker="o" if time.reached else ">",
+                    ms=3,
+                    mfc=colour if time.reached else "white",
+                    mec=colour,
+                    mew=0.7,
+                    alpha=0.8,
+                    ls="",
+                )
+            if mean.known:
+                ax.plot([mean.low, mean.high], [row - 0.2] * 2, color=colour, lw=1.4)
+            ax.plot([mean.value], [row - 0.2], marker=marker, ms=5.5, color=colour, ls="")
+            ax.annotate(
+                f"{group.n_reached} of {group.n_runs}",
+                (1.01, row),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=7,
+                color="#666666" if group.n_reached == group.n_runs else "#B00000",
+            )
+        ax.annotate(
+            "reached", (1.01, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7
+        )
+        longest = max(time.epochs for time in summary.times.values())
+        if not all(time.reached for time in summary.times.values()):
+            _mark_horizon(ax, summary.horizon, len(groups))
+        ax.set_xlim(0, longest * 1.05 + 0.5)
+        ax.set_ylim(len(groups) - 0.4, -0.6)
+        ax.set_yticks(range(len(groups)), [group.group for group in groups])
+        ax.set_xlabel("epochs until the reference loss (passes over the training images)")
+        ax.locator_params(axis="x", integer=True)
+        top = ax.secondary_xaxis(
+            "top",
+            functions=(
+                lambda x: x / PASSES_A_PUBLISHED_EPOCH,
+                lambda x: x * PASSES_A_PUBLISHED_EPOCH,
+            ),
+        )
+        top.set_xlabel("published epochs (16 passes)")
+        save_figure(figure, folder, "epochs")
+    return FigureText(
+        name="epochs",
+        title="Epochs until the reference loss",
+        caption=(
+            f"Passes over the training images until the validation loss is at or below "
+            f"{summary.reference:.3f}. Small points: runs{_censored_phrase(summary)}. Large: mean over "
+            f"{_seeds(summary)}{_interval_phrase(summary)}."
+        ),
+        alternative=_in_words(summary, EPOCHS),
+    )
+
+
+def _mark_horizon(ax: Any, horizon: int, n_rows: int) -> None:
+    ax.axvline(horizon, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
+    ax.annotate(
+        "horizon",
+        (horizon, n_rows - 0.45),
+        xytext=(-3, 0),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=7,
+        color="#666666",
+    )
+
+
+def draw_metrics(content: StudyContent, folder: Path) -> FigureText:
+    """Draw every measure against the order of the group."""
+    shown = [
+        quantity
+        for quantity in content.summary.quantities
+        if quantity.kind in (Kind.PERFORMANCE, Kind.CONSISTENCY)
+        or (quantity.kind is Kind.AGREEMENT and quantity.name.endswith(":mean"))
+        or quantity.name in (EPOCHS.name, SECONDS.name)
+    ]
+    shown = [q for q in shown if _has_values(content.summary, q)]
+    return _draw_panels(
+        content,
+        shown,
+        folder,
+        name="metrics",
+        title="Every measure against the order of the group",
+        lead=f"Performance and consistency on {content.measure_on} images",
+    )
+
+
+def draw_agreement_of_gates(content: StudyContent, folder: Path) -> FigureText | None:
+    """Draw the agreement of every map against the order of the group; nothing without annotations."""
+    shown = [
+        quantity
+        for quantity in content.summary.quantities
+        if quantity.kind is Kind.AGREEMENT and _has_values(content.summary, quantity)
+    ]
+    if not shown:
+        return None
+    n = len(content.summary.sources["nss"])
+    return _draw_panels(
+        content,
+        shown,
+        folder,
+        name="agreement",
+        title="Agreement of every gate",
+        lead=f"Agreement with annotations over {n} held-out sources",
+        columns=len(shown) // 2 if len(shown) in (4, 6, 8) else 3,
+    )
+
+
+def _draw_panels(
+    content: StudyContent,
+    shown: Sequence[Quantity],
+    folder: Path,
+    *,
+    name: str,
+    title: str,
+    lead: str,
+    columns: int = 3,
+) -> FigureText:
+    summary = content.summary
+    n_rows = math.ceil(len(shown) / columns)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (14 + 42 * n_rows) * MM)
+        axes = figure.subplots(n_rows, columns, squeeze=False).ravel()
+        for ax, quantity in zip(axes, shown, strict=False):
+            _draw_over_order(ax, summary, quantity)
+        for ax in axes[len(shown) :]:
+            ax.set_visible(False)
+        figure.supxlabel("order N of the group", fontsize=8)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=3)
+        save_figure(figure, folder, name)
+    return FigureText(
+        name=name,
+        title=title,
+        caption=(
+            f"{lead}, against the order N of C_N (circles) and D_N (squares). Small points: "
+            f"runs; large: means over {_seeds(summary)}{_interval_phrase(summary)}. The horizontal line "
+            f"is the mean of {summary.baseline}; arrows point to what is better. Axes do not begin at "
+            "zero."
+        ),
+        alternative=" ".join(_in_words(summary, quantity) for quantity in shown),
+    )
+
+
+def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None:
+    orders = sorted({group_key(group.group)[1] for group in summary.groups})
+    baseline = summary.group(summary.baseline).means[quantity.name].value
+    if math.isfinite(baseline):
+        ax.axhline(baseline, color=REFERENCE_COLOUR, lw=0.7, zorder=0)
+    for name, groups in _series(summary).items():
+        colour, marker = SERIES_STYLES[name]
+        shift = _SPREAD if name == "dihedral" else -_SPREAD
+        places, means = [], []
+        for group in groups:
+            x = math.log2(group_key(group)[1]) + shift
+            mean = summary.group(group).means[quantity.name]
+            values = summary.values[quantity.name][group]
+            spread = _places(len(values))
+            ax.plot(x + spread, values, marker, ms=2, color=colour, alpha=0.45, mew=0)
+            if mean.known:
+                ax.plot([x, x], [mean.low, mean.high], color=colour, lw=1.1)
+            places.append(x)
+            means.append(mean.value)
+        ax.plot(
+            places,
+            means,
+            marker=marker,
+            ms=4.5,
+            color=colour,
+            lw=0.7,
+            alpha=1.0,
+            label=f"{name} ({'D' if name == 'dihedral' else 'C'}$_N$)",
+        )
+    ax.set_xticks(np.log2(orders), [str(order) for order in orders])
+    ax.set_xlim(np.log2(orders[0]) - 0.4, np.log2(orders[-1]) + 0.4)
+    arrow = {-1: " ↓", 0: "", 1: " ↑"}[int(quantity.better)]
+    ax.set_title(f"{quantity.label}{arrow}", loc="left", fontsize=7.5)
+    ax.locator_params(axis="y", nbins=5)
+
+
+def _series(summary: StudySummary) -> dict[str, list[str]]:
+    """Groups of each series that has any."""
+    found: dict[str, list[str]] = {"cyclic": [], "dihedral": []}
+    for group in summary.groups:
+        found["dihedral" if group_key(group.group)[0] else "cyclic"].append(group.group)
+    return {name: groups for name, groups in found.items() if groups}
+
+
+def _style_of(group: str, baseline: str) -> tuple[str, str]:
+    colour, marker = SERIES_STYLES["dihedral" if group_key(group)[0] else "cyclic"]
+    return (BASELINE_COLOUR if group == baseline else colour), marker
+
+
+def _shades(n: int, series: str) -> list[Any]:
+    """Colours of a series, darker for larger orders."""
+    import matplotlib as mpl
+
+    scale = mpl.colormaps["Blues" if series == "cyclic" else "Oranges"]
+    return [scale(value) for value in np.linspace(0.45, 0.95, max(n, 1))]
+
+
+def _places(n: int) -> np.ndarray:
+    """Places of single runs beside their mean, without chance."""
+    return np.zeros(1) if n == 1 else np.linspace(-1, 1, n) * _SPREAD * 0.8
+
+
+def _has_values(summary: StudySummary, quantity: Quantity) -> bool:
+    return any(np.isfinite(values).any() for values in summary.values[quantity.name].values())
+
+
+def _seeds(summary: StudySummary) -> str:
+    n = len(summary.seeds)
+    return f"{n} seed{'s' if n != 1 else ''}"
+
+
+def _interval_phrase(summary: StudySummary) -> str:
+    if len(summary.seeds) < MIN_SEEDS:
+        return ", which are too few for intervals"
+    return ", with 95 % intervals over seeds"
+
+
+def _censored_phrase(summary: StudySummary) -> str:
+    if all(time.reached for time in summary.times.values()):
+        return ", all of which reached it"
+    return (
+        f"; open triangles: runs that ended without reaching it, for which means are restricted to the "
+        f"horizon of {summary.horizon} epochs"
+    )
+
+
+def _in_words(summary: StudySummary, quantity: Quantity) -> str:
+    def words(group: GroupSummary) -> str:
+        return f"{group.group} {group.means[quantity.name].value:.{quantity.digits}f}"
+
+    return f"{quantity.label}: {', '.join(words(group) for group in summary.groups)}."

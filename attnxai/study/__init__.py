@@ -1,0 +1,1 @@
+"""A set of groups and seeds: trained, measured and compared."""

@@ -1,0 +1,202 @@
+"""How long a run takes to fit: epochs until a reference loss, and runs that never get there.
+
+"Epochs until" is defined here and nowhere else; tables, pages and docs print :data:`DEFINITION`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from attnxai.training.history import EpochResult
+
+PASSES_A_PUBLISHED_EPOCH = 16
+"""Augmented passes over the training images that Bowles et al. (2021) count as one epoch."""
+
+DEFAULT_SHARE = 0.75
+"""How far the default reference loss lies on the way from guessing to the baseline."""
+
+DEFINITION = (
+    "Epochs until the reference loss: the number of the first epoch after which the loss on the "
+    "validation images is at or below the reference loss. An epoch is one pass over the training "
+    "images, each shown once and changed at random; a published epoch (Bowles et al. 2021) is "
+    f"{PASSES_A_PUBLISHED_EPOCH} such passes; images seen and optimiser steps are counted to the end "
+    "of that epoch."
+)
+
+DEFINITION_OF_REFERENCE = (
+    "The reference loss is one number for the whole study. Unless it is given, it lies three quarters "
+    "of the way from the loss of guessing, ln K for K classes, down to the mean over seeds of the "
+    "lowest validation loss of the baseline group."
+)
+
+DEFINITION_OF_CENSORING = (
+    "A run that ends without reaching it is censored: all that is known is that it takes longer. Means "
+    "are therefore restricted (Kaplan-Meier): a run counts with its epochs until the reference loss, "
+    "or with the horizon where that is less. The horizon is the last epoch up to which every run "
+    "either has reached the loss or was still followed."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TimeToReference:
+    """When a run reached the reference loss, or how long it was followed without reaching it.
+
+    Parameters
+    ----------
+    reached : bool
+        Whether it did; otherwise the numbers are those of its last epoch.
+    epochs : int
+        Passes over the training images.
+    images_seen, steps : int
+        Augmented images shown and steps of the optimiser.
+    seconds : float
+        Time spent.
+    """
+
+    reached: bool
+    epochs: int
+    images_seen: int
+    steps: int
+    seconds: float
+
+    @property
+    def published_epochs(self) -> float:
+        """The same in published epochs of sixteen passes."""
+        return self.epochs / PASSES_A_PUBLISHED_EPOCH
+
+
+def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeToReference:
+    """First epoch whose validation loss is at or below the reference loss.
+
+    Parameters
+    ----------
+    history : sequence of EpochResult
+        All epochs of the run, at least one.
+    reference : float
+        The reference loss.
+    """
+    first = next((result for result in history if result.validation_loss <= reference), None)
+    end = first if first is not None else history[-1]
+    return TimeToReference(
+        reached=first is not None,
+        epochs=end.epoch + 1,
+        images_seen=end.images_seen,
+        steps=end.steps,
+        seconds=end.seconds,
+    )
+
+
+def default_reference(
+    baseline_losses: Sequence[float], n_classes: int, *, share: float = DEFAULT_SHARE
+) -> float:
+    """Reference loss from what the baseline reaches: ln K - share (ln K - L).
+
+    Parameters
+    ----------
+    baseline_losses : sequence of float
+        The lowest validation loss of every run of the baseline; L is their mean.
+    n_classes : int
+        K.
+    share : float
+        How far on the way from guessing to L.
+
+    Returns
+    -------
+    float
+        NaN if the baseline does no better than guessing, so that there is no such loss.
+
+    Examples
+    --------
+    >>> round(default_reference([0.25, 0.35], 2), 4)
+    0.3983
+    """
+    guessing = math.log(n_classes)
+    reached = float(np.mean(baseline_losses)) if len(baseline_losses) else math.nan
+    if not reached < guessing:
+        return math.nan
+    return guessing - share * (guessing - reached)
+
+
+def common_horizon(times: Sequence[TimeToReference]) -> int:
+    """Last epoch up to which it is known of every run whether it has reached the reference loss.
+
+    The shortest run that never reached it ends the horizon; without one, the longest time does.
+    """
+    censored = [time.epochs for time in times if not time.reached]
+    return min(censored) if censored else max(time.epochs for time in times)
+
+
+def survival(
+    times: ArrayLike, reached: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of runs that have not reached the reference loss yet (Kaplan & Meier 1958).
+
+    Parameters
+    ----------
+    times : array_like, shape (n,)
+        Epochs until the reference loss, or until the end of the run.
+    reached : array_like of bool, shape (n,)
+        Whether it was reached; the others are censored, just after the events at the same time.
+
+    Returns
+    -------
+    times : ndarray, shape (m,)
+        Sorted distinct times.
+    shares : ndarray, shape (m,)
+        Share just after each of them.
+
+    Examples
+    --------
+    >>> survival([3, 5, 5, 8], [True, True, False, True])[1]
+    array([0.75, 0.5 , 0.  ])
+    """
+    t = np.asarray(times, dtype=np.float64)
+    event = np.asarray(reached, dtype=bool)
+    distinct = np.unique(t)
+    at_risk = (t[None, :] >= distinct[:, None]).sum(axis=1)
+    events = ((t[None, :] == distinct[:, None]) & event[None, :]).sum(axis=1)
+    return distinct, np.cumprod(1.0 - events / at_risk)
+
+
+def restricted_mean(times: ArrayLike, reached: ArrayLike, horizon: float) -> float:
+    """Mean of min(T, horizon): the area under the Kaplan-Meier curve up to the horizon.
+
+    Parameters
+    ----------
+    times, reached
+        As in :func:`survival`.
+    horizon : float
+        Up to where; at most the longest time where that one is censored.
+
+    Returns
+    -------
+    float
+        In the unit of the times.
+
+    Raises
+    ------
+    ValueError
+        If nothing is known up to the horizon.
+
+    Examples
+    --------
+    >>> restricted_mean([3, 5, 5, 8], [True, True, False, True], 6)
+    5.0
+    """
+    distinct, shares = survival(times, reached)
+    if shares[-1] > 0 and horizon > distinct[-1]:
+        raise ValueError(
+            f"the longest run was followed for {distinct[-1]:g} epochs; nothing is known at {horizon:g}"
+        )
+    inside = distinct < horizon
+    edges = np.concatenate([[0.0], distinct[inside], [horizon]])
+    heights = np.concatenate([[1.0], shares[inside]])
+    return float((np.diff(edges) * heights).sum())

@@ -1,0 +1,251 @@
+"""The folder of a study: what is finished, what belongs to another plan, and who works in it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attnxai.errors import AttnxaiError, CheckpointError, OptionError
+from attnxai.models.specification import ModelSpec
+from attnxai.study.measurement import MeasureOn, RunMeasurement, read_measurement, write_text
+from attnxai.study.plan import FORMAT, FORMAT_VERSION, RunKey, StudyPlan
+from attnxai.training.settings import TrainingSettings
+
+PLAN_NAME = "plan.json"
+LOCK_NAME = ".lock"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFolder:
+    """Where the files of a study lie.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    """
+
+    root: Path
+
+    @property
+    def results(self) -> Path:
+        """Folder of the table, the figures and the page."""
+        return self.root / "results"
+
+    def model(self, run: RunKey) -> Path:
+        """File of a finished model."""
+        return self.root / "models" / f"{run.name}.pt"
+
+    def history(self, run: RunKey) -> Path:
+        """Every epoch of a finished model."""
+        return self.root / "models" / f"{run.name}.history.csv"
+
+    def progress(self, run: RunKey) -> Path:
+        """Record of an unfinished training."""
+        return self.root / "models" / f"{run.name}.progress.pt"
+
+    def measurement(self, run: RunKey, measure_on: MeasureOn) -> Path:
+        """What was measured of a finished model."""
+        return self.root / "measurements" / f"{run.name}.{measure_on}.json"
+
+    def log(self, run: RunKey) -> Path:
+        """What the job of a run had to say."""
+        return self.root / "logs" / f"{run.name}.log"
+
+    def job(self, run: RunKey) -> Path:
+        """What the job of a run was asked to do."""
+        return self.root / "logs" / f"{run.name}.job.json"
+
+    def open(self) -> None:
+        """Make the folder, or see that it is one of a study.
+
+        Raises
+        ------
+        OptionError
+            If it is a file, cannot be made, or holds something else.
+        """
+        root = self.root
+        ancestor = next(parent for parent in root.absolute().parents if parent.exists())
+        if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+            raise OptionError(
+                f"--output {root} cannot be made: {ancestor} is no folder to write to"
+            )
+        if root.exists():
+            if not root.is_dir():
+                raise OptionError(f"--output {root} is a file; name a folder")
+            foreign = any(f.name != LOCK_NAME for f in root.iterdir()) and not self._plan()
+            if foreign:
+                raise OptionError(
+                    f"--output {root} holds other files than a study; name another folder"
+                )
+        root.mkdir(parents=True, exist_ok=True)
+
+    def _plan(self) -> dict[str, Any]:
+        """The plan that was last written here; empty where there is none."""
+        try:
+            content = json.loads((self.root / PLAN_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        is_plan = isinstance(content, dict) and content.get("format") == FORMAT
+        return content if is_plan else {}
+
+    def write_plan(self, plan: StudyPlan, command: str, labels_sha256: str) -> None:
+        """Write what the study consists of.
+
+        Parameters
+        ----------
+        plan : StudyPlan
+            The plan.
+        command : str
+            The command as it was given.
+        labels_sha256 : str
+            Hash of the classes of the images, which model files do not hold.
+
+        Raises
+        ------
+        OptionError
+            If the models that lie there were trained with other classes.
+        """
+        earlier = self._plan().get("labels_sha256", labels_sha256)
+        if earlier != labels_sha256 and any((self.root / "models").glob("*.pt")):
+            raise OptionError(
+                f"the classes or splits of the images have changed since the models in {self.root} were "
+                "trained; give another --output"
+            )
+        content = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "command": command,
+            "labels_sha256": labels_sha256,
+            **plan.to_dict(),
+        }
+        write_text(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second study out of the folder while the block runs.
+
+        The lock goes with the process, however that ends. Where the file system has no locks, nothing is
+        kept out.
+
+        Raises
+        ------
+        OptionError
+            If another study works in the folder.
+        """
+        try:
+            import fcntl
+        except ImportError:  # no POSIX system
+            yield
+            return
+        with open(self.root / LOCK_NAME, "w", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OptionError(
+                    f"another study is at work in {self.root}; wait for it, stop it, or name another "
+                    "--output"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+    def finished_model(
+        self,
+        run: RunKey,
+        spec: ModelSpec,
+        settings: TrainingSettings,
+        *,
+        class_names: tuple[str, ...],
+        data_sha256: str,
+        size: int,
+    ) -> str | None:
+        """Hash of the finished model of a run.
+
+        Parameters
+        ----------
+        run : RunKey
+            The run.
+        spec, settings, class_names, data_sha256, size
+            What it has to have been made with; ``size`` is the side of its field in pixels.
+
+        Returns
+        -------
+        str or None
+            None where the model has still to be trained.
+
+        Raises
+        ------
+        OptionError
+            If there is a model of another specification, training or data, or its history is missing.
+        """
+        path = self.model(run)
+        if not path.is_file():
+            return None
+        sha256, fault = _compare(path, spec, settings, class_names, data_sha256, size)
+        if fault:
+            raise OptionError(
+                f"{path} does not belong to this study: {fault}; give another --output, or move it "
+                "away to train it again"
+            )
+        if not self.history(run).is_file():
+            raise OptionError(
+                f"{path} lies there without its history {self.history(run).name}; move it away to train "
+                "it again"
+            )
+        return sha256
+
+    def finished_measurement(
+        self, run: RunKey, measure_on: MeasureOn, identity: Mapping[str, Any]
+    ) -> RunMeasurement | None:
+        """What was measured of a model, or None where it has still to be measured."""
+        return read_measurement(self.measurement(run, measure_on), identity)
+
+
+def _compare(
+    path: Path,
+    spec: ModelSpec,
+    settings: TrainingSettings,
+    class_names: tuple[str, ...],
+    data_sha256: str,
+    size: int,
+) -> tuple[str, str]:
+    """Hash of a model file, and what of it is not as planned."""
+    from attnxai.models.checkpoints import read_checkpoint_file
+    from attnxai.models.model import TrainingRecord
+
+    content, sha256 = read_checkpoint_file(path)
+    try:
+        own = ModelSpec.from_dict(content["specification"])
+        record = TrainingRecord.from_dict(content["training"])
+        names = tuple(content["class_names"])
+        own_size = int(content["preprocessing"]["size"])
+    except (AttnxaiError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is no model that attnxai has trained: {error}") from error
+    if own != spec:
+        return sha256, f"its network is another one ({_first_difference(own, spec)})"
+    planned, used = settings.to_dict(), dict(record.settings)
+    for name in sorted(planned.keys() | used.keys()):
+        if planned.get(name) != used.get(name):
+            return sha256, (
+                f"it was trained with {name} {used.get(name)!r}, the study asks for "
+                f"{planned.get(name)!r}"
+            )
+    if names != class_names:
+        return sha256, f"it tells {', '.join(names)} apart, not {', '.join(class_names)}"
+    if record.data_sha256 != data_sha256:
+        return sha256, "it was trained on other images"
+    if own_size != size:
+        return sha256, f"its field is {own_size} pixels wide, the study asks for {size}"
+    return sha256, ""
+
+
+def _first_difference(own: ModelSpec, planned: ModelSpec) -> str:
+    one, other = own.to_dict(), planned.to_dict()
+    name = next(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+    return f"its {name} is {one.get(name)!r}, the study asks for {other.get(name)!r}"

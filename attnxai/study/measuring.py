@@ -1,0 +1,209 @@
+"""Measure one trained model: classes, rotations, and agreement with annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from attnxai.agreement.metrics import METRICS, TargetKind, own_values
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.alignment.pairs import align
+from attnxai.audit.consistency import rotation_consistency
+from attnxai.errors import OptionError
+from attnxai.explanations.gates import attention_maps, exposure_of
+from attnxai.explanations.stack import Exposure
+from attnxai.models.model import AttentionModel
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.specification import paper_spec
+from attnxai.study.measurement import RunMeasurement
+from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
+from attnxai.training.calibration import class_labels, class_scores
+from attnxai.training.reliability import expected_calibration_error
+from attnxai.training.scoring import accuracy, class_probabilities, f1_scores, roc_auc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.data.images import SourceSet
+    from attnxai.models.preprocessing import Preprocessing
+    from attnxai.study.data import HeldOutAnnotations, StudyData
+    from attnxai.study.plan import MeasureSettings
+
+
+def measure_model(
+    model: AttentionModel,
+    data: StudyData,
+    settings: MeasureSettings,
+    annotated: HeldOutAnnotations | None = None,
+    *,
+    device: str = "cpu",
+) -> RunMeasurement:
+    """Measure a trained model.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        With its training record; it is on the CPU again afterwards.
+    data : StudyData
+        Labelled images.
+    settings : MeasureSettings
+        Options.
+    annotated : HeldOutAnnotations, optional
+        What attention is compared with.
+    device : str
+        Where to compute.
+
+    Returns
+    -------
+    RunMeasurement
+
+    Raises
+    ------
+    OptionError
+        If the model has no training record, or has seen an annotated source.
+    """
+    if model.training is None:
+        raise OptionError(f"{model.name} has no record of its training")
+    images = data.measured(settings.measure_on, model.training.validation_sources)
+    model.network.to(device)
+    try:
+        values = _classification(model, images) | _consistency(model, images, settings)
+        agreement: dict[str, dict[str, tuple[float, ...]]] = {}
+        sources: tuple[str, ...] = ()
+        if annotated is not None:
+            pairs = _aligned(model, annotated)
+            agreement, sources = agreement_values(pairs), pairs.sources
+    finally:
+        model.network.to("cpu")
+    return RunMeasurement(
+        values=values,
+        n_images=len(images),
+        sources=sources,
+        agreement=agreement,
+        left_out=dict(annotated.left_out) if annotated is not None else {},
+    )
+
+
+def _classification(model: AttentionModel, images: SourceSet) -> dict[str, float]:
+    scores = class_scores(model, images)
+    labels = class_labels(model, images)
+    raw, scaled = (
+        expected_calibration_error(class_probabilities(scores, temperature=temperature), labels)
+        for temperature in (1.0, model.temperature)
+    )
+    f1 = zip(model.class_names, f1_scores(scores, labels), strict=True)
+    return {
+        "accuracy": accuracy(scores, labels),
+        **{f"f1:{name}": float(value) for name, value in f1},
+        "auc": roc_auc(scores, labels),
+        "ece": raw,
+        "ece_scaled": scaled,
+    }
+
+
+def _consistency(
+    model: AttentionModel, images: SourceSet, settings: MeasureSettings
+) -> dict[str, float]:
+    # the same angles for every model
+    consistency = rotation_consistency(
+        model, images, n_angles=settings.n_angles, rng=np.random.default_rng(settings.seed)
+    )
+    maps = consistency.map_consistency
+    # with a single gate there is no mean of several
+    attention = maps[PRIMARY_MAP] if PRIMARY_MAP in maps else next(iter(maps.values()))
+    defined = attention[np.isfinite(attention)]
+    return {
+        "prediction_consistency": float(consistency.class_consistency.mean()),
+        "attention_consistency": float(defined.mean()) if defined.size else float("nan"),
+    }
+
+
+def _aligned(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
+    seen = [i.source for i in annotated.images if exposure_of(model, i) is not Exposure.HELD_OUT]
+    if seen:
+        raise OptionError(
+            f"{model.name} was trained or validated on {len(seen)} of the annotated sources, such as "
+            f"{seen[0]}; its maps of them are no evidence"
+        )
+    return _pairs(model, annotated)
+
+
+def _pairs(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
+    maps = attention_maps(model, annotated.images)
+    return align(
+        maps, annotated.annotations, annotated.images, fwhm_arcsec=annotated.request.fwhm_arcsec
+    )
+
+
+def rehearse_agreement(
+    annotated: HeldOutAnnotations, field: Preprocessing, class_names: Sequence[str]
+) -> None:
+    """Go through the measurement of agreement with the smallest of networks, untrained.
+
+    Annotations that cannot be placed on their images should be found before a long training.
+
+    Parameters
+    ----------
+    annotated : HeldOutAnnotations
+        What attention will be compared with.
+    field : Preprocessing
+        What of each image the networks will see.
+    class_names : sequence of str
+        Classes of the models.
+
+    Raises
+    ------
+    AlignmentError, AnnotationError, ImageError
+        As the measurement would.
+    """
+    spec = paper_spec(
+        "C1",
+        fields=(1, 1, 1, 1),
+        convolutions=(1, 1, 1, 1),
+        kernel_size=3,
+        gate_channels=1,
+        n_classes=len(class_names),
+    )
+    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(0)).eval()
+    model = AttentionModel(
+        name="rehearsal",
+        spec=spec,
+        network=network,
+        preprocessing=field,
+        class_names=tuple(class_names),
+    )
+    _pairs(model, annotated)
+
+
+def agreement_values(pairs: AlignedPairs) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Agreement of every map with the annotations of its source.
+
+    Parameters
+    ----------
+    pairs : AlignedPairs
+        Maps and annotations on one field.
+
+    Returns
+    -------
+    dict of str to dict of str to tuple of float
+        For each metric and map one value a source, averaged over the annotators who marked it; NaN
+        where undefined. The mean of the gates is always there: with one gate it is that gate.
+    """
+    explanations = dict(pairs.explanations)
+    explanations.setdefault(PRIMARY_MAP, next(iter(explanations.values())))
+    maps = np.stack(list(explanations.values()))
+    found = {}
+    for name in AGREEMENT_LABELS:
+        metric = METRICS[name]
+        targets = pairs.density if metric.target is TargetKind.DENSITY else pairs.mask
+        values = own_values(metric, maps, targets, pairs.valid)
+        values[:, ~pairs.present] = np.nan
+        means = mean_over_annotators(values.transpose(1, 0, 2))
+        found[name] = {
+            explanation: tuple(float(value) for value in row)
+            for explanation, row in zip(explanations, means, strict=True)
+        }
+    return found

@@ -1,0 +1,178 @@
+"""What a study consists of: groups, seeds, what is equal, how models are trained and measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from attnxai.errors import OptionError
+from attnxai.models.specification import ModelSpec, SymmetryGroup
+from attnxai.study.data import AnnotationRequest, DataRequest, plain
+from attnxai.study.matching import Equal, Match, Preset, matched_spec
+from attnxai.study.measurement import MeasureOn
+from attnxai.study.summary import group_key
+from attnxai.training.settings import TrainingSettings
+
+FORMAT = "attnxai-study"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """How finished models are measured.
+
+    Parameters
+    ----------
+    measure_on : MeasureOn
+        Images for classification and consistency.
+    n_angles : int
+        Arbitrary rotations of every image.
+    annotations : AnnotationRequest, optional
+        What attention is compared with.
+    seed : int
+        Of the angles, the same for all models.
+    """
+
+    measure_on: MeasureOn = MeasureOn.VALIDATION
+    n_angles: int = 8
+    annotations: AnnotationRequest | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_angles < 1:
+            raise OptionError(f"n_angles has to be 1 or more, got {self.n_angles}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that a file can hold."""
+        annotations = self.annotations.to_dict() if self.annotations is not None else None
+        return {**plain(self), "annotations": annotations}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MeasureSettings:
+        """Rebuild from plain values."""
+        annotations = values["annotations"]
+        return cls(
+            measure_on=MeasureOn(values["measure_on"]),
+            n_angles=values["n_angles"],
+            annotations=AnnotationRequest(**annotations) if annotations is not None else None,
+            seed=values["seed"],
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """One group and one seed."""
+
+    group: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return f"{self.group}-seed{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class StudyPlan:
+    """Everything that decides the numbers of a study.
+
+    Parameters
+    ----------
+    groups : tuple of str
+        Symmetry groups; kept in the order of tables.
+    seeds : tuple of int
+        Seeds of every group.
+    specification : ModelSpec
+        Network of the baseline, whose group others are compared with.
+    preset : Preset
+        Where the proportions of the other networks come from.
+    equal : Equal
+        What is equal between groups.
+    settings : TrainingSettings
+        How models are trained; its seed is replaced by each run's.
+    measuring : MeasureSettings
+        How they are measured.
+    data : DataRequest
+        The labelled images.
+    reference_loss : float, optional
+        Derived from the baseline when left out.
+    size : int, optional
+        Side of the field in pixels; see :func:`attnxai.training.field.field_of`.
+
+    Raises
+    ------
+    OptionError
+        If groups or seeds are given twice, or the baseline is not among the groups.
+    """
+
+    groups: tuple[str, ...]
+    seeds: tuple[int, ...]
+    specification: ModelSpec
+    preset: Preset = Preset.COMPACT
+    equal: Equal = Equal.CHANNELS
+    settings: TrainingSettings
+    measuring: MeasureSettings
+    data: DataRequest
+    reference_loss: float | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        names = [SymmetryGroup.from_name(name).name for name in self.groups]
+        for what, values in (("group", names), ("seed", self.seeds)):
+            twice = sorted({str(value) for value in values if list(values).count(value) > 1})
+            if twice or not values:
+                raise OptionError(
+                    f"{what} {', '.join(twice)} is given twice; give each once"
+                    if twice
+                    else f"a study needs at least one {what}"
+                )
+        if self.baseline not in names:
+            raise OptionError(
+                f"groups are compared with {self.baseline}, which is not among {', '.join(names)}; add "
+                "it to --groups or name another --baseline"
+            )
+        if self.reference_loss is not None and not self.reference_loss > 0:
+            raise OptionError(f"the reference loss has to be above 0, got {self.reference_loss}")
+        object.__setattr__(self, "groups", tuple(sorted(names, key=group_key)))
+
+    @property
+    def baseline(self) -> str:
+        """Group that others are compared with."""
+        return self.specification.group
+
+    @functools.cached_property
+    def matches(self) -> dict[str, Match]:
+        """Network of every group."""
+        return {
+            group: matched_spec(self.specification, group, self.equal, preset=self.preset)
+            for group in self.groups
+        }
+
+    @property
+    def runs(self) -> tuple[RunKey, ...]:
+        """All runs, seed by seed, so that what is finished first is balanced."""
+        return tuple(RunKey(group=group, seed=seed) for seed in self.seeds for group in self.groups)
+
+    def settings_of(self, run: RunKey) -> TrainingSettings:
+        """Options of the training of one run."""
+        return dataclasses.replace(self.settings, seed=run.seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for ``plan.json`` and ``study.json``."""
+        settings = self.settings.to_dict()
+        settings.pop("seed")
+        return {
+            "groups": list(self.groups),
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            "preset": str(self.preset),
+            "equal": str(self.equal),
+            "specifications": {name: match.spec.to_dict() for name, match in self.matches.items()},
+            "training": settings,
+            "measuring": self.measuring.to_dict(),
+            "data": self.data.to_dict(),
+            "reference_loss": self.reference_loss,
+            "size": self.size,
+        }

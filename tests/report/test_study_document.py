@@ -1,0 +1,211 @@
+"""The results of a study: files, numbers, figures and a page that needs nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from attnxai.report.study_document import record_of, write_study
+from attnxai.report.study_figures import draw_agreement_of_gates, draw_epochs
+from attnxai.report.study_terminal import print_study
+from attnxai.study.measurement import MeasureOn
+from tests.study.builders import made_content, made_runs, run
+
+
+@pytest.fixture(scope="module")
+def content():
+    return made_content(made_runs(epochs=9))
+
+
+@pytest.fixture(scope="module")
+def written(content, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "results"
+    steps = []
+    write_study(content, folder, on_step=lambda n, total: steps.append((n, total)))
+    assert steps == [(n, 6) for n in range(1, 7)]
+    return folder
+
+
+class Page(HTMLParser):
+    """Text, addresses and headings of a page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.text, self.addresses, self.tags = [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_files(written):
+    names = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
+    figures = ("epochs", "curves", "metrics", "agreement")
+    assert names == {
+        "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html",
+        *(f"figures/{name}.{ending}" for name in figures for ending in ("png", "pdf")),
+    }  # fmt: skip
+    assert not list(written.parent.glob(".*"))
+
+
+def test_the_record_holds_every_number(content, written):
+    record = json.loads((written / "study.json").read_text(encoding="utf-8"))
+    assert record == json.loads(json.dumps(record_of(content)))
+    assert record["format"] == "attnxai-study-results"
+    assert [claim["letter"] for claim in record["claims"]] == ["a", "b", "c"]
+    groups = {row["group"]: row for row in record["groups"]}
+    assert groups["C1"]["accuracy_difference"] is None
+    assert groups["D8"]["accuracy"] == content.summary.group("D8").means["accuracy"].value
+    assert len(record["runs"]) == 35
+    assert {row["series"] for row in record["trends"]} == {"cyclic", "dihedral"}
+    with open(written / "study.csv", newline="", encoding="utf-8") as file:
+        table = {row["group"]: row for row in csv.DictReader(file)}
+    assert float(table["D8"]["accuracy"]) == groups["D8"]["accuracy"]
+
+
+def test_the_page_needs_nothing_else(content, written):
+    page = Page(written / "study.html")
+    text = " ".join(" ".join(page.text).split())
+    for claim in content.claims:
+        assert claim.lead in text
+        assert claim.details in text
+    for caution in content.cautions:
+        assert caution in text
+    for address in page.addresses:
+        assert address.startswith("data:image/png;base64,") or (written / address).is_file()
+    assert page.tags.count("img") == 4
+    assert "script" not in page.tags
+    assert (written / "study.html").stat().st_size < 10e6
+    assert "attnxai study --output study" in text
+
+
+def test_figures_have_the_width_of_two_columns(written):
+    for file in (written / "figures").glob("*.png"):
+        with Image.open(file) as picture:
+            assert abs(picture.width - 177 / 25.4 * 300) <= 3
+            assert len(picture.getcolors(maxcolors=1 << 24)) > 50
+    for file in (written / "figures").glob("*.pdf"):
+        assert file.read_bytes().startswith(b"%PDF")
+        assert b"/Type3" not in file.read_bytes()
+
+
+def small_content(**kwargs):
+    runs = made_runs(("C1", "C4"), n_seeds=3, annotated=False)
+    return made_content(runs, annotations="", **kwargs)
+
+
+def test_results_are_replaced_whole(tmp_path, monkeypatch):
+    folder = tmp_path / "results"
+    write_study(small_content(), folder)
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    monkeypatch.setattr("attnxai.report.study_document.markdown", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_study(small_content(), folder)
+    assert before == {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert [file.name for file in tmp_path.iterdir()] == ["results"]
+
+
+def test_names_from_outside_are_escaped(tmp_path):
+    write_study(small_content(name="<b>Mira</b> & Best"), tmp_path / "results")
+    text = (tmp_path / "results" / "study.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;Mira&lt;/b&gt; &amp; Best" in text
+    assert "<b>Mira" not in text
+
+
+def test_little_to_show(tmp_path):
+    """Two seeds, no annotations, no reference loss, runs of different lengths, undefined numbers."""
+    runs = [
+        run("C1", 0, [0.9]),
+        run("C1", 1, [0.9, 0.95]),
+        run("D4", 0, [0.8, 0.75], {"auc": math.nan}),
+        run("D4", 1, [0.9]),
+    ]
+    content = made_content(runs, measure_on=MeasureOn.TEST, annotations="")
+    assert draw_epochs(content, tmp_path) is None
+    assert draw_agreement_of_gates(content, tmp_path) is None
+    write_study(content, tmp_path / "results")
+    text = " ".join(" ".join(Page(tmp_path / "results" / "study.html").text).split())
+    assert "There is no reference loss" in text
+    assert "too few for intervals" in text
+    assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower().replace("nanometre", "")
+    record = json.loads((tmp_path / "results" / "study.json").read_text(encoding="utf-8"))
+    assert record["reference_loss"] is None
+
+
+def test_captions_tell_censored_runs(tmp_path):
+    runs = [run("C1", s, [0.5, 0.3 + s / 100, 0.3]) for s in range(3)]
+    runs += [run("C4", s, [0.5, 0.5, 0.5]) for s in range(3)]
+    content = made_content(runs, reference_loss=0.31)
+    text = draw_epochs(content, tmp_path)
+    assert "open triangles: runs that ended without reaching it" in text.caption
+    assert "means are restricted to the horizon of 3 epochs" in text.caption
+    assert text.alternative.startswith("Epochs until reference loss: C1 2.3, C4 3.0")
+    whole = draw_epochs(made_content(runs[:3], reference_loss=0.4), tmp_path)
+    assert "all of which reached it" in whole.caption
+
+
+def test_what_the_terminal_shows(content):
+    stream = io.StringIO()
+    print_study(content, Console(file=stream, width=160))
+    text = " ".join(stream.getvalue().split())
+    assert "made-up images: 5 seeds a group" in text
+    assert "NSS, mean of gates" in text
+    for claim in content.claims:
+        assert claim.lead in text
+    for caution in content.cautions:
+        assert caution in text
+
+
+PROBE = """
+<script>
+window.addEventListener("load", () => {
+  const log = [document.documentElement.scrollWidth <= window.innerWidth];
+  log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
+  const tables = Array.from(document.querySelectorAll(".scroll"));
+  log.push(tables.every(t => t.getBoundingClientRect().right <= window.innerWidth + 1));
+  document.title = "PROBE " + JSON.stringify(log);
+});
+</script>
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [500, 1400, 1920])
+def test_the_page_fits_a_window(written, chromium, tmp_path, width):
+    text = (written / "study.html").read_text(encoding="utf-8")
+    page = tmp_path / "probe.html"
+    page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    done = subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--window-size={width},900",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    title = done.stdout.split("<title>")[1].split("</title>")[0]
+    assert title == "PROBE [true,true,true]"

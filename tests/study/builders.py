@@ -1,0 +1,140 @@
+"""Made-up runs of a study, whose epochs, accuracy and agreement depend on the group as asked for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from attnxai.models.specification import SymmetryGroup
+from attnxai.study.content import DataFacts, study_content
+from attnxai.study.matching import Equal, Preset, matched_spec
+from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
+from attnxai.training.history import EpochResult
+
+GROUPS = ("C1", "C4", "C8", "C16", "D4", "D8", "D16")
+CLASSES = ("FR I", "FR II")
+
+
+def history(losses, *, images=800, steps=50, seconds=10.0):
+    """One entry an epoch with the validation losses that are given."""
+    return tuple(
+        EpochResult(
+            epoch=epoch,
+            images_seen=(epoch + 1) * images,
+            steps=(epoch + 1) * steps,
+            learning_rate=0.01,
+            train_loss=loss + 0.1,
+            validation_loss=float(loss),
+            validation_accuracy=0.8,
+            seconds=(epoch + 1) * seconds,
+        )
+        for epoch, loss in enumerate(losses)
+    )
+
+
+def run(group, seed, losses, values=None, agreement=None, sources=(), **kwargs):
+    """One run with little in it."""
+    measurement = RunMeasurement(
+        values={"accuracy": 0.8, **(values or {})},
+        n_images=198,
+        sources=tuple(sources),
+        agreement=agreement or {},
+    )
+    return StudyRun(
+        group=group, seed=seed, history=history(losses, **kwargs), measurement=measurement
+    )
+
+
+def made_runs(
+    groups=GROUPS,
+    *,
+    n_seeds=5,
+    epochs=14,
+    seed=0,
+    faster=0.02,
+    better=0.008,
+    nearer=0.1,
+    annotated=True,
+):
+    """Runs in which every doubling of the group's size adds something to its numbers."""
+    rng = np.random.default_rng(seed)
+    offsets = rng.normal(0, 0.02, n_seeds)
+    sources = tuple(f"source_{i:02d}" for i in range(20))
+    runs = []
+    for group in groups:
+        doublings = math.log2(SymmetryGroup.from_name(group).size)
+        for index in range(n_seeds):
+            rate = 0.10 + faster * doublings
+            noise = rng.normal(0, 0.012, epochs) + offsets[index]
+            losses = 0.25 + 0.44 * np.exp(-rate * np.arange(epochs)) + noise
+            accuracy = 0.86 + better * doublings + offsets[index] + rng.normal(0, 0.005)
+            values = {
+                "accuracy": accuracy,
+                "f1:FR I": accuracy - 0.01,
+                "f1:FR II": accuracy + 0.01,
+                "auc": accuracy + 0.05,
+                "ece": 0.06 + rng.normal(0, 0.01),
+                "ece_scaled": 0.04 + rng.normal(0, 0.01),
+                "prediction_consistency": 0.9 + 0.012 * doublings + rng.normal(0, 0.005),
+                "attention_consistency": 0.6 + 0.05 * doublings + rng.normal(0, 0.02),
+            }
+            agreement = {
+                metric: {
+                    name: tuple(scale * (1 + nearer * doublings + rng.normal(0, 0.3, len(sources))))
+                    for name in ("gate1", "gate2", "gate3", "mean")
+                }
+                for metric, scale in (("nss", 1.0), ("spearman", 0.2))
+            }
+            runs.append(
+                run(
+                    group,
+                    index,
+                    losses,
+                    values,
+                    agreement if annotated else {},
+                    sources if annotated else (),
+                    seconds=30 + 10 * doublings,
+                )
+            )
+    return runs
+
+
+def made_content(
+    runs=None,
+    *,
+    equal=Equal.CHANNELS,
+    measure_on=MeasureOn.VALIDATION,
+    annotations="what made-up people marked",
+    name="made-up images",
+    fixed_validation=False,
+    **kwargs,
+):
+    """A study of made-up runs, with small networks."""
+    runs = made_runs() if runs is None else runs
+    baseline = Preset.PAPER.specification("C1", fields=(2, 2, 4, 4), kernel_size=3, gate_channels=2)
+    groups = sorted({r.group for r in runs}, key=GROUPS.index)
+    return study_content(
+        runs,
+        matches={g: matched_spec(baseline, g, equal, preset=Preset.PAPER) for g in groups},
+        equal=equal,
+        measure_on=measure_on,
+        facts=DataFacts(
+            name=name,
+            citation="A. Nobody (2024)",
+            licence="CC0",
+            sha256="ab" * 32,
+            class_names=CLASSES,
+            n_train=800,
+            n_validation=198,
+            n_test=153,
+            n_held_out=20,
+            annotations=annotations,
+            n_annotators=1,
+            fixed_validation=fixed_validation,
+        ),
+        baseline="C1",
+        plan={"training": {"epochs": 14}},
+        command="attnxai study --output study",
+        **kwargs,
+    )

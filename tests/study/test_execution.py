@@ -1,0 +1,211 @@
+"""A plan carried out by real processes: finished work is reused, foreign work is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import shutil
+
+import pytest
+
+from attnxai.errors import AlignmentError, CheckpointError, OptionError
+from attnxai.models.checkpoints import load_model
+from attnxai.study.content import content_of
+from attnxai.study.data import AnnotationRequest, DataRequest
+from attnxai.study.execution import carry_out, job_content, prepare
+from attnxai.study.folder import StudyFolder
+from attnxai.study.jobs import JobError
+from attnxai.study.matching import Preset
+from attnxai.study.measurement import MeasureOn
+from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
+from attnxai.study.worker import Teller, run_job
+from attnxai.training.settings import TrainingSettings
+from tests.study.conftest import write_marks
+
+
+@pytest.fixture(scope="module")
+def small_plan(mirabest, baseline):
+    return StudyPlan(
+        groups=("C1", "C2"),
+        seeds=(0,),
+        specification=baseline,
+        preset=Preset.PAPER,
+        settings=TrainingSettings(epochs=2, batch_size=4),
+        measuring=MeasureSettings(n_angles=1),
+        data=DataRequest(data_dir=str(mirabest)),
+        size=32,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(small_plan, tmp_path_factory):
+    """A finished study of two groups, with what its jobs told."""
+    folder = StudyFolder(root=tmp_path_factory.mktemp("finished") / "study")
+    folder.open()
+    events = []
+    prepared = prepare(small_plan, folder)
+    folder.write_plan(small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
+    assert len(prepared.open_runs) == 2
+    runs = carry_out(prepared, command="attnxai study", n_jobs=2, threads=1, on_event=events.append)
+    return folder, runs, events
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished study, to be spoilt."""
+    shutil.copytree(finished[0].root, tmp_path / "study")
+    return StudyFolder(root=tmp_path / "study")
+
+
+def test_models_are_as_planned(finished, small_plan):
+    folder, runs, events = finished
+    assert [(run.group, run.seed) for run in runs] == [("C1", 0), ("C2", 0)]
+    for run in runs:
+        key = RunKey(group=run.group, seed=run.seed)
+        model = load_model(folder.model(key))
+        assert model.spec == small_plan.matches[run.group].spec
+        assert model.sha256 == run.model_sha256
+        assert model.training.command == "attnxai study"
+        assert model.preprocessing.size == 32
+        assert [result.epoch for result in run.history] == [0, 1]
+        assert run.measurement.n_images == len(model.training.validation_sources)
+        assert not folder.progress(key).exists()
+        assert "finished" in folder.log(key).read_text()
+    # the same seed holds back the same images
+    one, other = (load_model(folder.model(RunKey(group=g, seed=0))) for g in ("C1", "C2"))
+    assert one.training.validation_sources == other.training.validation_sources
+    kinds = {event.kind for event in events}
+    assert kinds == {"started", "training", "epoch", "measuring", "finished"}
+
+
+def test_finished_work_is_used_again(finished, small_plan):
+    folder, runs, _ = finished
+    prepared = prepare(small_plan, folder)
+    assert not prepared.open_runs
+    again = carry_out(prepared, on_event=lambda event: pytest.fail(str(event)))
+    assert again == runs
+    content = content_of(prepared, runs, command="attnxai study")
+    assert content.facts.n_train + content.facts.n_validation == len(prepared.data.trained_on)
+    assert content.facts.n_validation == runs[0].measurement.n_images
+
+
+def test_only_what_is_missing_is_open(copied, small_plan):
+    key = RunKey(group="C2", seed=0)
+    copied.measurement(key, MeasureOn.VALIDATION).unlink()
+    assert prepare(small_plan, copied).open_runs == (key,)
+    more = dataclasses.replace(small_plan, seeds=(0, 1))
+    assert len(prepare(more, copied).open_runs) == 3
+    measuring = dataclasses.replace(small_plan.measuring, n_angles=2)
+    again = prepare(dataclasses.replace(small_plan, measuring=measuring), copied)
+    assert len(again.open_runs) == len(again.models) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"settings": TrainingSettings(epochs=3, batch_size=4)}, "epochs 2, the study asks for 3"),
+        ({"size": 40}, "field is 32 pixels wide, the study asks for 40"),
+    ],
+)
+def test_models_of_another_plan_are_refused(copied, small_plan, changes, text):
+    with pytest.raises(OptionError, match=text) as caught:
+        prepare(dataclasses.replace(small_plan, **changes), copied)
+    assert "give another --output" in str(caught.value)
+
+
+def test_other_networks_and_images_are_refused(copied, small_plan, sources, tmp_path):
+    spec = dataclasses.replace(small_plan.specification, dropout=0.1)
+    with pytest.raises(OptionError, match=r"its dropout is 0\.5, the study asks for 0\.1"):
+        prepare(dataclasses.replace(small_plan, specification=spec), copied)
+    held_out = tmp_path / "held_out.txt"
+    held_out.write_text(sources["train"][0])
+    data = dataclasses.replace(small_plan.data, hold_out=str(held_out))
+    with pytest.raises(OptionError, match="trained on other images"):
+        prepare(dataclasses.replace(small_plan, data=data), copied)
+
+
+def test_damaged_and_incomplete_models_are_refused(copied, small_plan):
+    key = RunKey(group="C1", seed=0)
+    history = copied.history(key).read_bytes()
+    copied.history(key).unlink()
+    with pytest.raises(OptionError, match="without its history"):
+        prepare(small_plan, copied)
+    copied.history(key).write_bytes(history)
+    copied.model(key).write_bytes(b"PK no model")
+    with pytest.raises(CheckpointError, match=r"C1-seed0\.pt"):
+        prepare(small_plan, copied)
+
+
+def test_changed_classes_are_refused(copied, small_plan):
+    prepared = prepare(small_plan, copied)
+    copied.write_plan(small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
+    with pytest.raises(OptionError, match="classes or splits of the images have changed"):
+        copied.write_plan(small_plan, "attnxai study", "another hash")
+
+
+def test_a_missing_test_part_is_found_before_training(small_plan, tmp_path):
+    measuring = MeasureSettings(n_angles=1, measure_on=MeasureOn.TEST)
+    plan = dataclasses.replace(small_plan, measuring=measuring)
+    data = plan.data.read()
+    none = dataclasses.replace(data, test=data.test[:0])
+    with pytest.raises(OptionError, match="no test images"):
+        prepare(plan, StudyFolder(root=tmp_path / "study"), none)
+
+
+def test_annotations_that_cannot_be_placed_are_found_before_training(small_plan, sources, tmp_path):
+    marks = write_marks(tmp_path / "marks.csv", sources["train"][:3])
+    wrong = marks.read_text().replace(",label", ",label,class").replace(",core", ",core,hybrid")
+    marks.write_text(wrong)
+    request = AnnotationRequest(path=str(marks))
+    plan = dataclasses.replace(
+        small_plan,
+        measuring=MeasureSettings(n_angles=1, annotations=request),
+        data=dataclasses.replace(small_plan.data, hold_out=str(marks)),
+    )
+    with pytest.raises(AlignmentError, match="in the annotations but"):
+        prepare(plan, StudyFolder(root=tmp_path / "study"))
+
+
+def test_a_job_that_fails_says_why(copied, small_plan):
+    key = RunKey(group="C1", seed=0)
+    copied.model(key).unlink()
+    copied.progress(key).write_bytes(b"no record")
+    prepared = prepare(small_plan, copied)
+    with pytest.raises(JobError, match=r"C1-seed0 was not finished: .*C1-seed0\.progress\.pt"):
+        carry_out(prepared, n_jobs=1, threads=1)
+    assert "progress.pt" in copied.log(key).read_text()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_jobs_hold_plain_values_and_notice_changed_images(copied, small_plan):
+    key = RunKey(group="C1", seed=0)
+    copied.model(key).unlink()
+    prepared = prepare(small_plan, copied)
+    content = job_content(prepared, key, command="x", threads=1, device="cpu")
+    assert json.loads(json.dumps(content)) == content
+    changed = {**content, "measurement_identity": {**prepared.identity, "test_sha256": "x"}}
+    with pytest.raises(OptionError, match="images have changed"):
+        run_job(changed, Teller(io.StringIO()))
+
+
+def test_folders(tmp_path):
+    folder = StudyFolder(root=tmp_path / "a" / "study")
+    folder.open()
+    with (
+        folder.locked(),
+        pytest.raises(OptionError, match="another study is at work"),
+        StudyFolder(root=folder.root).locked(),
+    ):
+        pass
+    with folder.locked():
+        pass
+    folder.open()  # nothing but the lock
+    (folder.root / "thesis.tex").write_text("x")
+    with pytest.raises(OptionError, match="holds other files than a study"):
+        folder.open()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OptionError, match="is a file"):
+        StudyFolder(root=tmp_path / "file").open()
+    with pytest.raises(OptionError, match="no folder to write to"):
+        StudyFolder(root=tmp_path / "file" / "study").open()

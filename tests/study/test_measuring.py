@@ -1,0 +1,142 @@
+"""What is measured of a model, against the functions it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from attnxai.agreement.density import nss
+from attnxai.agreement.ranking import spearman
+from attnxai.alignment.pairs import align
+from attnxai.audit.consistency import rotation_consistency
+from attnxai.errors import OptionError
+from attnxai.explanations.gates import attention_maps
+from attnxai.models.model import AttentionModel, TrainingRecord
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.study.data import AnnotationRequest, DataRequest
+from attnxai.study.measurement import MeasureOn
+from attnxai.study.measuring import agreement_values, measure_model
+from attnxai.study.plan import MeasureSettings
+from attnxai.training.calibration import class_scores
+from tests.builders import made_up
+from tests.study.conftest import write_marks
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def data(mirabest, sources, tmp_path_factory):
+    held_out = tmp_path_factory.mktemp("held") / "held_out.txt"
+    held_out.write_text("\n".join(sources["train"][:5]))
+    return DataRequest(data_dir=str(mirabest), hold_out=str(held_out)).read()
+
+
+@pytest.fixture(scope="module")
+def model(data, baseline):
+    spec = dataclasses.replace(baseline, group="C2", fields=(1, 2, 2, 2))
+    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(3)).eval()
+    used = data.trained_on.sources
+    record = TrainingRecord(
+        data="",
+        data_licence="",
+        data_sha256="",
+        train_sources=used[5:],
+        validation_sources=used[:5],
+        settings={},
+        metrics={},
+        versions={},
+        command="",
+    )
+    return AttentionModel(
+        name="untrained",
+        spec=spec,
+        network=network,
+        preprocessing=Preprocessing(size=32, deviation=0.1),
+        class_names=("FR I", "FR II"),
+        training=record,
+        temperature=2.0,
+    )
+
+
+def test_classification_equals_scikit_learn(data, model):
+    found = measure_model(model, data, MeasureSettings(n_angles=2))
+    images = data.trained_on.select(model.training.validation_sources)
+    assert found.n_images == 5
+    scores = class_scores(model, images)
+    labels = [("FR I", "FR II").index(image.class_name) for image in images]
+    predicted = scores.argmax(axis=1)
+    assert found.values["accuracy"] == accuracy_score(labels, predicted)
+    expected = f1_score(labels, predicted, average=None, labels=[0, 1], zero_division=0)
+    assert [found.values["f1:FR I"], found.values["f1:FR II"]] == pytest.approx(list(expected))
+    assert found.values["auc"] == pytest.approx(roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
+    assert 0 <= found.values["ece"] <= 1
+    assert found.values["ece"] != found.values["ece_scaled"]
+
+
+def test_consistency_is_that_of_the_audit(data, model):
+    found = measure_model(
+        model, data, MeasureSettings(n_angles=3, seed=4, measure_on=MeasureOn.TEST)
+    )
+    expected = rotation_consistency(model, data.test, n_angles=3, rng=np.random.default_rng(4))
+    assert found.n_images == len(data.test)
+    assert found.values["prediction_consistency"] == expected.class_consistency.mean()
+    assert found.values["attention_consistency"] == pytest.approx(
+        np.nanmean(expected.map_consistency["mean"])
+    )
+
+
+def test_agreement_over_held_out_sources(data, model, sources, tmp_path):
+    marks = write_marks(tmp_path / "marks.csv", sources["train"][:7])
+    settings = MeasureSettings(n_angles=1, annotations=AnnotationRequest(path=str(marks)))
+    annotated = settings.annotations.read(data, settings.measure_on)
+    found = measure_model(model, data, settings, annotated)
+    assert set(found.sources) == set(sources["train"][:5])
+    assert sum(found.left_out.values()) == 2
+    pairs = align(attention_maps(model, annotated.images), annotated.annotations, annotated.images)
+    for position, source in enumerate(pairs.sources):
+        valid = pairs.valid[position]
+        for name, maps in pairs.explanations.items():
+            target = pairs.density[0, position]
+            place = found.sources.index(source)
+            assert found.agreement["nss"][name][place] == pytest.approx(
+                nss(maps[position], target, valid), nan_ok=True
+            )
+            assert found.agreement["spearman"][name][place] == pytest.approx(
+                spearman(maps[position], target, valid), nan_ok=True
+            )
+    assert set(found.agreement["nss"]) == {"gate1", "gate2", "gate3", "mean"}
+
+
+def test_annotators_are_averaged_and_one_gate_is_its_own_mean():
+    maps, marks, images = made_up(n_sources=3)
+    pairs = align(maps, marks, images)
+    values = agreement_values(pairs)
+    by_hand = np.mean(
+        [nss(pairs.explanations["gate2"][0], pairs.density[a, 0], pairs.valid[0]) for a in (0, 1)]
+    )
+    assert values["nss"]["gate2"][0] == pytest.approx(by_hand)
+    single = dataclasses.replace(pairs, explanations={"gate1": pairs.explanations["gate1"]})
+    assert agreement_values(single)["nss"]["mean"] == values["nss"]["gate1"]
+    present = pairs.present.copy()
+    present[:, 1] = False
+    missing = agreement_values(dataclasses.replace(pairs, present=present))
+    assert math.isnan(missing["nss"]["mean"][1])
+    assert math.isfinite(missing["nss"]["mean"][0])
+
+
+def test_maps_of_seen_sources_are_refused(data, model, sources, tmp_path):
+    marks = write_marks(tmp_path / "marks.csv", sources["train"][:2])
+    request = AnnotationRequest(path=str(marks))
+    annotated = request.read(data, MeasureOn.VALIDATION)
+    seen = dataclasses.replace(model.training, train_sources=(sources["train"][0],))
+    settings = MeasureSettings(n_angles=1, annotations=request)
+    with pytest.raises(OptionError, match="trained or validated on 1 of the annotated sources"):
+        measure_model(dataclasses.replace(model, training=seen), data, settings, annotated)
+    with pytest.raises(OptionError, match="no record of its training"):
+        measure_model(dataclasses.replace(model, training=None), data, settings)

@@ -1,0 +1,145 @@
+"""Tables hold the numbers of the summary, and say what they are."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import pytest
+
+from attnxai.study.convergence import DEFINITION
+from attnxai.study.matching import Equal
+from attnxai.study.measurement import MeasureOn
+from attnxai.study.tables import (
+    footnotes,
+    group_rows,
+    history_rows,
+    markdown,
+    reader_tables,
+    run_rows,
+    trend_rows,
+    trend_table,
+    write_rows,
+)
+from tests.study.builders import made_content, made_runs, run
+
+
+@pytest.fixture(scope="module")
+def content():
+    return made_content()
+
+
+def test_one_row_a_group_with_intervals_and_differences(content):
+    rows = {row["group"]: row for row in group_rows(content)}
+    assert list(rows) == ["C1", "C4", "C8", "C16", "D4", "D8", "D16"]
+    d8, summary = rows["D8"], content.summary.group("D8")
+    assert d8["accuracy"] == summary.means["accuracy"].value
+    assert d8["accuracy_low"] < d8["accuracy"] < d8["accuracy_high"]
+    assert d8["accuracy_n"] == 5
+    difference = summary.differences["accuracy"]
+    assert d8["accuracy_difference"] == difference.mean.value
+    assert d8["accuracy_p_adjusted"] == difference.p_adjusted >= d8["accuracy_p"]
+    assert math.isnan(rows["C1"]["accuracy_p"])
+    assert d8["parameters"] == content.matches["D8"].size.parameters
+    assert (d8["equal"], d8["n_reached"]) == ("channels", 5)
+
+
+def test_one_row_a_run_and_one_an_epoch(content):
+    rows = run_rows(content)
+    assert len(rows) == 35
+    assert [(row["group"], row["seed"]) for row in rows[:6]] == [("C1", i) for i in range(5)] + [("C4", 0)]  # fmt: skip
+    assert all(row["reached"] for row in rows)
+    assert rows[0]["epochs"] == content.summary.values["epochs"]["C1"][0]
+    epochs = history_rows(content)
+    assert len(epochs) == 35 * 14
+    assert (epochs[15]["group"], epochs[15]["seed"], epochs[15]["epoch"]) == ("C1", 1, 1)
+
+
+def test_censored_runs_are_marked():
+    runs = [run("C1", 0, [0.5, 0.3]), run("C4", 0, [0.5, 0.5])]
+    rows = run_rows(made_content(runs, reference_loss=0.4))
+    assert [(row["reached"], row["epochs_followed"]) for row in rows] == [(True, 2), (False, 2)]
+    without = run_rows(made_content([run("C1", 0, [0.9]), run("C4", 0, [0.9])]))
+    assert [row["reached"] for row in without] == ["", ""]
+
+
+def test_csv_leaves_empty_what_does_not_exist(content, tmp_path):
+    write_rows(group_rows(content), tmp_path / "study.csv")
+    with open(tmp_path / "study.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["accuracy_difference"] == ""
+    assert float(rows[1]["accuracy"]) == content.summary.group("C4").means["accuracy"].value
+    assert "nan" not in (tmp_path / "study.csv").read_text(encoding="utf-8")
+
+
+def test_tables_for_readers(content):
+    tables = {table.title: table for table in reader_tables(content)}
+    fit = tables["Fit and time"]
+    assert fit.headings[1] == "Epochs until reference loss"
+    c4 = fit.rows[1]
+    assert c4[0].text == "C4"
+    assert "5 of 5 reached it" in c4[1].notes
+    assert any(note.startswith("Δ −") for note in c4[1].notes)
+    assert any(note.startswith("p = ") for note in c4[1].notes)
+    # equivalents of the epochs do not repeat their test
+    assert not any("p = " in note for cell in c4[2:5] for note in cell.notes)
+    assert "Performance on validation images" in tables
+    networks = tables["Networks"]
+    assert networks.headings[-1] == "Channels, of C1"
+    assert [len(row) for row in networks.rows] == [6] * 7
+    assert len(trend_table(content).rows) == len(
+        [row for row in trend_rows(content) if row["quantity"] not in ("published_epochs", "images_seen", "steps")]
+    )  # fmt: skip
+
+
+def test_no_trends_without_three_groups():
+    content = made_content(made_runs(("C1", "D4"), annotated=False), annotations="")
+    assert trend_table(content) is None
+    assert not [table for table in reader_tables(content) if "Agreement" in table.title]
+
+
+def test_footnotes_define_what_is_counted(content):
+    text = " ".join(footnotes(content))
+    assert DEFINITION in text
+    assert f"{content.summary.reference:.4f}, derived from the baseline" in text
+    assert "Equal between groups: channels of every block" in text
+    given = made_content(made_runs(("C1", "C4")), reference_loss=0.5)
+    assert "0.5000, as given" in " ".join(footnotes(given))
+
+
+def test_markdown_holds_claims_tables_and_limits(content):
+    text = markdown(content)
+    for claim in content.claims:
+        assert claim.lead in text
+    for table in reader_tables(content):
+        assert f"### {table.title}" in text
+    for caution in content.cautions:
+        assert caution in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert all(line.endswith(" |") for line in rows)
+
+
+def cautions(content):
+    return " ".join(content.cautions)
+
+
+def test_cautions_say_what_seeds_speak_of(content):
+    text = cautions(content)
+    assert "over 5 seeds a group, so intervals and tests speak of training runs" in text
+    assert "choices of validation images, among the same 998 images of made-up images" in text
+    assert "do not cover other sources" in text
+    assert "which also chose the epoch" in text
+    assert "20 annotated sources that no model was trained or validated on" in text
+    assert "too few" not in text
+
+
+def test_cautions_follow_the_design():
+    few = made_content(made_runs(("C1", "C4"), n_seeds=2), measure_on=MeasureOn.TEST)
+    assert "2 seeds are too few for intervals" in cautions(few)
+    assert "the same 153 test images" in cautions(few)
+    fixed = made_content(made_runs(("C1", "C4")), fixed_validation=True, annotations="")
+    assert "choices of validation images" not in cautions(fixed)
+    assert "Agreement" not in cautions(fixed)
+    unequal = made_content(made_runs(("C1", "D16")), equal=Equal.OPERATIONS)
+    assert "D16 has " in cautions(unequal)
+    assert "multiply-adds" in cautions(unequal)
