@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from attnxai.cli.calibrate_model import calibrate
 from attnxai.cli.console import command, console
+from attnxai.cli.symmetry import symmetry
 
 models_app = typer.Typer(help="Look at model files.", no_args_is_help=True)
+models_app.command("calibrate")(calibrate)
+models_app.command("symmetry")(symmetry)
 
 
 @models_app.command("info")
@@ -21,6 +26,7 @@ def info(
     from rich.text import Text
 
     from attnxai.explanations.gates import model_provenance
+    from attnxai.models.architectures import has_given_bases
     from attnxai.models.checkpoints import load_model
 
     model = load_model(file)
@@ -39,6 +45,10 @@ def info(
     del specification["architecture"]
     rows |= {name: _text(value) for name, value in specification.items()}
     rows |= {name: _text(value) for name, value in model.preprocessing.to_dict().items()}
+    if has_given_bases(model.network):
+        rows["filter bases"] = "taken from the file"
+    if model.temperature != 1.0:
+        rows["temperature"] = f"{model.temperature:.4g}"
     if model.training is None:
         rows["training"] = "not recorded in this file"
     else:
@@ -58,6 +68,29 @@ def info(
     for name, value in rows.items():
         table.add_row(name.replace("_", " "), Text(value))
     console.print(table)
+
+
+@models_app.command("convert")
+@command
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="Model file, published checkpoint, or name of a shipped model.")
+    ],
+    output: Annotated[Path, typer.Argument(help="Model file to write, such as d8.pt.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+) -> None:
+    """Write a model file of attnxai from any model that can be read."""
+    from attnxai.models.conversion import convert_model
+
+    done = convert_model(source, output, overwrite=overwrite)
+    kept = len(done.kept_bases)
+    console.print(
+        f"Wrote {output} (sha256 {done.sha256[:12]}): {done.name}"
+        + (f", with filter bases of {kept} layers that are not those of e2cnn" if kept else ""),
+        markup=False,
+    )
 
 
 @models_app.command("list")

@@ -2,135 +2,186 @@
 
 from __future__ import annotations
 
-import enum
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from attnxai.cli import training_options as options
 from attnxai.cli.console import command, console, progress_bar
+from attnxai.cli.training_options import DEFAULTS
+from attnxai.data.mirabest import Confidence
 from attnxai.models.specification import Normalisation
-
-
-class Preset(enum.StrEnum):
-    """Widths and depths of a network."""
-
-    COMPACT = "compact"
-    PAPER = "paper"
+from attnxai.training.settings import Schedule
 
 
 @command
 def train(
     output: Annotated[Path, typer.Option(help="Model file to write, such as d8.pt.")],
     group: Annotated[str, typer.Option(help="Symmetry group: C1, C4, D8, ...")] = "D8",
-    preset: Annotated[Preset, typer.Option(help="Size of the network.")] = Preset.COMPACT,
-    images: Annotated[
-        str, typer.Option(help="Labelled data set to train on; at present 'mirabest'.")
-    ] = "mirabest",
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the data set; else ATTNXAI_DATA or the cache.")
-    ] = None,
-    hold_out: Annotated[
-        Path | None,
+    preset: options.PresetOption = options.Preset.COMPACT,
+    published_form: options.PublishedFormOption = False,
+    normalisation: options.NormalisationOption = Normalisation.RANGE_NORM,
+    images: options.ImagesOption = "mirabest",
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    confidence: options.ConfidenceOption = Confidence.ALL,
+    hybrids: options.HybridsOption = False,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    size: options.SizeOption = None,
+    hold_out: options.HoldOutOption = None,
+    citation: Annotated[
+        str, typer.Option(help="Source of your images, for the model's record.")
+    ] = "",
+    licence: Annotated[
+        str, typer.Option(help="Licence of your images, for the model's record.")
+    ] = "",
+    epochs: options.EpochsOption = DEFAULTS.epochs,
+    batch_size: options.BatchSizeOption = DEFAULTS.batch_size,
+    learning_rate: options.LearningRateOption = DEFAULTS.learning_rate,
+    schedule: options.ScheduleOption = Schedule.COSINE,
+    weight_decay: options.WeightDecayOption = DEFAULTS.weight_decay,
+    weight_average: options.WeightAverageOption = DEFAULTS.weight_average,
+    patience: options.PatienceOption = DEFAULTS.patience,
+    rotate: options.RotateOption = True,
+    reflect: options.ReflectOption = True,
+    scale: options.ScaleOption = DEFAULTS.scale,
+    shift: options.ShiftOption = DEFAULTS.shift,
+    temperature_scaling: Annotated[
+        bool,
         typer.Option(
-            help="Annotation file (or text file with one source id a line) whose sources are neither "
-            "trained nor validated on, so that the model can be tested with them."
+            "--temperature-scaling/--no-temperature-scaling",
+            help="Fit one temperature to the validation images, so that probabilities mean something.",
         ),
-    ] = None,
-    normalisation: Annotated[
-        Normalisation, typer.Option(help="How the scores of a gate become its map.")
-    ] = Normalisation.RANGE_NORM,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 20,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in one step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(min=1e-7, help="Peak learning rate.")] = 5e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same weights.")] = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    ] = True,
+    precision: options.PrecisionOption = options.PrecisionChoice.AUTO,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Same seed, device and threads, same weights.")
+    ] = 0,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing model file.")
     ] = False,
 ) -> None:
     """Train an equivariant attention network; run it again to go on after an interruption.
 
-    The epoch with the lowest loss on the validation images (a fifth of the published training images of
-    every class) is kept. The published test images are never used.
+    The epoch with the lowest loss on the validation images is kept. Images of a published test split
+    are never used.
     """
     import torch
 
-    from attnxai.data.images import SourceSet
-    from attnxai.data.mirabest import CITATION, CLASS_NAMES, read_mirabest
+    from attnxai.data.labelled import read_training_images
     from attnxai.errors import OptionError
     from attnxai.models.checkpoints import save_model
-    from attnxai.models.specification import compact_spec, paper_spec
-    from attnxai.training.held_out import read_held_out
-    from attnxai.training.loop import (
-        EpochResult,
-        TrainingSettings,
-        check_device,
-        train_model,
-        write_history,
-    )
+    from attnxai.training.calibration import calibrated
+    from attnxai.training.field import field_of
+    from attnxai.training.history import EpochResult, plot_history, write_history
+    from attnxai.training.loop import train_model
+    from attnxai.training.settings import TrainingSettings
 
-    if images != "mirabest":
-        raise OptionError(f"--images {images!r}: only 'mirabest' can be trained on at present")
     if output.suffix != ".pt":
         raise OptionError(f"--output {str(output)!r} should end in .pt")
     if output.exists() and not overwrite:
         raise OptionError(f"--output {output} exists already; name another file or add --overwrite")
-    check_device(device)
+    device = options.chosen_device(device)
+    settings = TrainingSettings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        weight_decay=weight_decay,
+        weight_average=weight_average,
+        patience=patience,
+        rotate=rotate,
+        reflect=reflect,
+        scale=scale,
+        shift=shift,
+        precision=options.chosen_precision(precision, device),
+        seed=seed,
+    )
     if threads is not None:
         torch.set_num_threads(threads)
-    preset_spec = compact_spec if preset is Preset.COMPACT else paper_spec
-    spec = preset_spec(group, normalisation=normalisation)
-    everything = read_mirabest(data_dir)
-    published = SourceSet(
-        (image for image in everything if image.split == "train"), origin=everything.origin
+    everything = read_training_images(
+        images,
+        data_dir=data_dir,
+        labels=labels,
+        confidence=confidence,
+        hybrids=hybrids,
+        pixel_scale_arcsec=pixel_scale_arcsec,
+        citation=citation,
+        licence=licence,
     )
-    reserved = read_held_out(hold_out, published) if hold_out is not None else frozenset()
-    used = SourceSet(
-        (image for image in published if image.source not in reserved), origin=everything.origin
+    data, reserved = options.without_test_and_held_out(everything, hold_out)
+    spec = options.chosen_spec(
+        group,
+        preset,
+        normalisation=normalisation,
+        published_form=published_form,
+        n_classes=len(data.class_names),
     )
+    n_test = len(everything.images) - len(data.images) - len(reserved)
     console.print(
-        f"Training {spec.group} ({preset}) on {len(used)} of the {len(published)} published training "
-        f"images of MiraBest" + (f"; {len(reserved)} are held out" if reserved else "")
-    )
-    settings = TrainingSettings(
-        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
+        f"Training {spec.group} ({preset}, {settings.precision}, {device}) on {len(data.images)} images "
+        f"of {data.name}"
+        + (f"; {n_test} of its test split are left alone" if n_test else "")
+        + (f"; {len(reserved)} are held out" if reserved else ""),
+        markup=False,
     )
     progress_file = output.with_suffix(".progress.pt")
+    if progress_file.is_file():
+        console.print(f"Going on from {progress_file}", markup=False)
     with progress_bar() as bar:
         task = bar.add_task(f"Training {spec.group}", total=None)
+        started = time.monotonic()
+        first: int | None = None
+
+        def step(done: int, total: int) -> None:
+            nonlocal first
+            first = done - 1 if first is None else first
+            bar.update(task, completed=done, total=total)
 
         def show(result: EpochResult) -> None:
+            done = result.steps - (first or 0)
+            left = result.steps // (result.epoch + 1) * settings.epochs - result.steps
+            minutes = (time.monotonic() - started) / max(done, 1) * left / 60
             bar.console.print(
                 f"epoch {result.epoch + 1:3d}  loss {result.train_loss:.3f}  validation loss "
                 f"{result.validation_loss:.3f}  accuracy {result.validation_accuracy:.1%}"
+                + (f"  {minutes:.0f} min left" if left else "")
             )
 
         model, history = train_model(
             spec,
-            used,
-            class_names=[CLASS_NAMES[1], CLASS_NAMES[2]],
+            data.images,
+            class_names=data.class_names,
             settings=settings,
             name=spec.group,
-            data=CITATION,
-            data_licence="CC BY 4.0",
+            field=field_of(data.images, size=size),
+            data=data.citation,
+            data_licence=data.licence,
             command=_as_typed(),
             progress_file=progress_file,
             device=device,
-            on_step=lambda done, total: bar.update(task, completed=done, total=total),
+            on_step=step,
             on_epoch=show,
         )
+    if temperature_scaling:
+        model = calibrated(model, data.images)
     sha256 = save_model(model, output)
     write_history(history, output.with_suffix(".history.csv"))
+    curves = plot_history(history, title=f"{spec.group}, seed {seed}")
+    curves.savefig(output.with_suffix(".curves.png"), dpi=150)
     progress_file.unlink(missing_ok=True)
     metrics = model.training.metrics if model.training is not None else {}
     console.print(
         f"Wrote {output} (sha256 {sha256[:12]}): {metrics['validation_accuracy']:.1%} of "
         f"{metrics['n_validation']:.0f} validation images right, after epoch "
-        f"{metrics['epoch'] + 1:.0f} of {epochs}",
+        f"{metrics['epoch'] + 1:.0f} of {len(history)}"
+        + (f"; temperature {model.temperature:.2f}" if temperature_scaling else ""),
         markup=False,
     )
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from attnxai.models.checkpoints import load_model
 from tests.cli.test_compare import attnxai, refused
+from tests.data.frdeep_files import write_frdeep
 from tests.data.mirabest_files import write_batches, write_wcs_table
 
 COMMON = ["--group", "C1", "--data-dir", "data", "--batch-size", "4", "--threads", "1"]
@@ -37,6 +39,8 @@ def test_train_and_use_a_model(place):
     with open(place / "m.history.csv", encoding="utf-8", newline="") as file:
         history = list(csv.DictReader(file))
     assert [row["epoch"] for row in history] == ["0", "1"]
+    assert [row["images_seen"] for row in history] == ["14", "28"]
+    assert (place / "m.curves.png").read_bytes().startswith(b"\x89PNG")
     model = load_model(place / "m.pt")
     record = model.training
     assert model.spec.group == "C1"
@@ -70,10 +74,92 @@ def test_killed_and_run_again(place):
     assert all((whole[name] == cut[name]).all() for name in whole)
 
 
+def test_killed_at_any_moment(place):
+    """Again and again, wherever it is; the record on disk is always whole."""
+    arguments = ["train", *COMMON, "--epochs", "3", "--precision", "float32", "--output"]
+    attnxai(*arguments, "whole.pt", cwd=place, check=0)
+    for wait in (0.0, 0.4, 0.9):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SAVING_EVERY_STEP, *arguments, "cut.pt"],
+            cwd=place,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        seen = (place / "cut.progress.pt").stat().st_mtime_ns if wait else 0
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            record = place / "cut.progress.pt"
+            if record.exists() and record.stat().st_mtime_ns > seen:
+                break
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        if (place / "cut.pt").exists():
+            break
+    else:
+        done = attnxai(*arguments, "cut.pt", cwd=place, check=0)
+        assert "Going on from cut.progress.pt" in done.stdout
+    whole, cut = (load_model(place / name) for name in ("whole.pt", "cut.pt"))
+    weights = cut.network.state_dict()
+    assert all((value == weights[name]).all() for name, value in whole.network.state_dict().items())
+    assert whole.temperature == cut.temperature
+
+
+_SAVING_EVERY_STEP = """
+import functools
+from attnxai.training import loop
+loop.train_model = functools.partial(loop.train_model, save_every_s=0.0)
+from attnxai.cli.main import app
+app()
+"""
+
+
+def test_a_folder_with_labels(place):
+    rng = np.random.default_rng(3)
+    (place / "cutouts").mkdir()
+    rows = ["source,class,split"]
+    for index in range(14):
+        pixels = np.zeros((40, 40))
+        pixels[18:22, 18:22] = pixels[5 + index : 8 + index, 10:14] = rng.uniform(0.5, 1.0)
+        np.save(place / "cutouts" / f"s{index}.npy", pixels)
+        split = {0: "test", 1: "validation", 2: "validation"}.get(index, "train")
+        rows.append(f"s{index},{'FRI' if index % 2 else 'wat'},{split}")
+    (place / "labels.csv").write_text("\n".join(rows) + "\n")
+    done = attnxai(
+        "train", "--output", "m.pt", "--group", "C1", "--images", "cutouts", "--labels", "labels.csv",
+        "--pixel-scale-arcsec", "5", "--epochs", "1", "--citation", "me (2026)", "--licence", "CC0",
+        cwd=place, check=0,
+    )  # fmt: skip
+    assert "1 of its test split are left alone" in " ".join(done.stdout.split())
+    model = load_model(place / "m.pt")
+    assert model.class_names == ("FR I", "wat")
+    assert (model.preprocessing.size, model.preprocessing.pixel_scale_arcsec) == (40, 5.0)
+    record = model.training
+    assert record.validation_sources == ("s1", "s2")
+    assert set(record.train_sources) == {f"s{index}" for index in range(3, 14)}
+    assert (record.data, record.data_licence) == ("me (2026)", "CC0")
+
+
+def test_batches_of_fr_deep(place):
+    write_frdeep(place / "frdeep")
+    attnxai(
+        "train", "--output", "m.pt", "--group", "C1", "--images", "frdeep", "--epochs", "1",
+        "--pixel-scale-arcsec", "1.8", cwd=place, check=0,
+    )  # fmt: skip
+    assert load_model(place / "m.pt").class_names == ("FR I", "FR II")
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--images", "folder"], "only 'mirabest' can be trained on"),
+        (
+            ["--images", "folder"],
+            "a data folder (--data-dir) does not belong to the images 'folder'",
+        ),
+        (["--published-form"], "--published-form belongs to --preset paper"),
+        (["--weight-average", "1"], "weight_average has to be at least 0 and below 1, got 1.0"),
+        (["--size", "200"], "for which it needs at least 200 x 200"),
         (["--output", "m.bin"], "should end in .pt"),
         (["--group", "E7"], "unknown group 'E7'"),
         (["--device", "nonsense"], "device 'nonsense' cannot be used here"),

@@ -1,0 +1,210 @@
+"""``attnxai models symmetry``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attnxai.cli.console import command, console, progress_bar, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from attnxai.audit.results import SymmetryErrors
+    from attnxai.data.images import SourceSet
+    from attnxai.models.model import AttentionModel
+
+
+@command
+def symmetry(
+    file: Annotated[str, typer.Argument(help="Model file, or the name of a shipped model.")],
+    images: Annotated[
+        str | None,
+        typer.Option(
+            help="'mirabest', a folder of FITS, PNG or NPY images, or one image; else simulated "
+            "galaxies."
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of MiraBest; else ATTNXAI_DATA or the cache.")
+    ] = None,
+    pixel_scale_arcsec: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Side of a pixel of images that do not state it (PNG, NPY)."),
+    ] = None,
+    sides: Annotated[
+        str | None,
+        typer.Option(help="Sides of the field in pixels, such as 150,151; else the model's own."),
+    ] = None,
+    n_images: Annotated[
+        int, typer.Option(min=2, help="Images to turn, drawn at random where there are more.")
+    ] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same images.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="CSV file for the table, with every number.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing table.")
+    ] = False,
+) -> None:
+    """Measure how exactly maps and class scores follow the symmetries of a network.
+
+    Images are turned by every element of the network's group, and for comparison by 45 and 90 degrees
+    and a reflection where the group lacks them.
+    """
+    with stderr.status("Starting…"):
+        from attnxai.audit.elements import IDENTITY, elements_outside, group_elements
+        from attnxai.audit.equivariance import symmetry_errors
+        from attnxai.audit.readout import field_brightness
+        from attnxai.models.checkpoints import load_model
+
+    wanted = _parse_sides(sides)
+    _check_output(output, overwrite=overwrite)
+    model = load_model(file)
+    wanted = wanted or (model.preprocessing.size,)
+    with stderr.status("Reading images…"):
+        chosen = _choose_images(
+            model,
+            images,
+            data_dir=data_dir,
+            pixel_scale_arcsec=pixel_scale_arcsec,
+            side=max(wanted),
+            n_images=n_images,
+            seed=seed,
+        )
+    group = model.spec.symmetry
+    elements = (
+        *(element for element in group_elements(group) if element != IDENTITY),
+        *elements_outside(group),
+    )
+    measured = []
+    with progress_bar() as bar:
+        task = bar.add_task("Turning images", total=len(elements) * len(wanted))
+        for side in wanted:
+            fields = field_brightness(model, chosen, side=side)
+            measured.append(
+                symmetry_errors(
+                    model, fields, elements=elements, on_element=lambda *_: bar.advance(task)
+                )
+            )
+    for errors in measured:
+        console.print(_table(model.name, errors))
+    for errors in measured:
+        console.print(f"{errors.summary()}.", markup=False)
+    if output is not None:
+        import pandas as pd
+
+        table = pd.concat([errors.to_frame() for errors in measured])
+        table.to_csv(output, index=False)
+        console.print(f"\nTable: {output}", soft_wrap=True, markup=False)
+
+
+def _parse_sides(text: str | None) -> tuple[int, ...]:
+    from attnxai.errors import OptionError
+
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) >= 8 for part in parts):
+        raise OptionError(
+            f"--sides {text!r} should be numbers of pixels from 8 on, such as 150,151"
+        )
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _check_output(output: Path | None, *, overwrite: bool) -> None:
+    from attnxai.errors import OptionError
+
+    if output is None:
+        return
+    if output.suffix != ".csv":
+        raise OptionError(f"--output {str(output)!r} should end in .csv")
+    if not output.parent.is_dir():
+        raise OptionError(f"--output {output}: there is no folder {output.parent}")
+    if output.exists() and not overwrite:
+        raise OptionError(f"--output {output} exists already; name another file or add --overwrite")
+
+
+def _choose_images(
+    model: AttentionModel,
+    images: str | None,
+    *,
+    data_dir: Path | None,
+    pixel_scale_arcsec: float | None,
+    side: int,
+    n_images: int,
+    seed: int,
+) -> SourceSet:
+    import numpy as np
+
+    from attnxai.data.images import SourceSet, read_images
+    from attnxai.data.mirabest import read_mirabest
+    from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
+
+    rng = np.random.default_rng(seed)
+    if images is None:
+        survey = Survey(
+            side=side + side % 2, pixel_scale_arcsec=model.preprocessing.pixel_scale_arcsec
+        )
+        return SourceSet(
+            (
+                simulate_source(
+                    CLASS_NAMES[index % len(CLASS_NAMES)],
+                    source=f"simulated_{index + 1:03d}",
+                    rng=rng,
+                    survey=survey,
+                ).image
+                for index in range(n_images)
+            ),
+            origin="simulated galaxies",
+        )
+    if images.lower() == "mirabest":
+        found = read_mirabest(data_dir)
+    else:
+        found = read_images(images, pixel_scale_arcsec=pixel_scale_arcsec)
+    if len(found) <= n_images:
+        return found
+    positions = np.sort(rng.choice(len(found), size=n_images, replace=False))
+    return SourceSet((found[int(position)] for position in positions), origin=found.origin)
+
+
+def _table(name: str, errors: SymmetryErrors) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from attnxai.audit.results import Symmetry, largest_defined, mean_defined, short_number
+
+    rows, columns = errors.shape
+    caption = "scores: change of the class scores, as a share of their spread over images"
+    if errors.layers:
+        caption += (
+            "; gates: largest difference of a map, as a share of its range; r: lowest mean correlation "
+            "of a gate's maps"
+        )
+    caption += "; interp.: change of the scores by interpolation alone, there and back"
+    table = Table(
+        title=Text(f"{name}: {errors.n_images} images of {rows} x {columns} pixels"),
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("element", no_wrap=True)
+    table.add_column("holds", no_wrap=True)
+    for heading in ("scores", *errors.layers, *(["r"] if errors.layers else []), "interp."):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for index, (element, kind) in enumerate(zip(errors.elements, errors.expected, strict=True)):
+        if kind is Symmetry.ABSENT and index and errors.expected[index - 1] is not kind:
+            table.add_section()
+        cells = [short_number(errors.spread_errors[index])]
+        cells += [short_number(value) for value in largest_defined(errors.map_errors[index])]
+        if errors.layers:
+            cells.append(f"{mean_defined(errors.map_correlations[index]).min():.3f}")
+        cells.append(short_number(errors.back_spread_errors[index]))
+        table.add_row(element.name, str(kind), *cells)
+    return table

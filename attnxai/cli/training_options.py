@@ -1,0 +1,187 @@
+"""Options of training that ``attnxai train`` and ``attnxai study`` share."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attnxai.data.mirabest import Confidence
+from attnxai.errors import OptionError
+from attnxai.models.specification import ModelSpec, Normalisation, compact_spec, paper_spec
+from attnxai.training.settings import (
+    Precision,
+    Schedule,
+    TrainingSettings,
+    mixed_precision_pays,
+)
+
+if TYPE_CHECKING:
+    from attnxai.data.labelled import LabelledData
+
+_DEFAULT = TrainingSettings()
+
+
+class Preset(enum.StrEnum):
+    """Widths and depths of a network."""
+
+    COMPACT = "compact"
+    PAPER = "paper"
+
+
+class PrecisionChoice(enum.StrEnum):
+    """Precision, or what the device does best."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    MIXED = "mixed"
+
+
+PresetOption = Annotated[Preset, typer.Option(help="Size of the network.")]
+PublishedFormOption = Annotated[
+    bool,
+    typer.Option(
+        "--published-form",
+        help="With --preset paper: the published network to the letter, which is not exactly symmetric.",
+    ),
+]
+NormalisationOption = Annotated[
+    Normalisation, typer.Option(help="How the scores of a gate become its map.")
+]
+ImagesOption = Annotated[
+    str,
+    typer.Option(
+        help="'mirabest', a folder or archive of FR-DEEP-style batches, or a folder of images with "
+        "--labels."
+    ),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option(help="CSV table with the columns source and class.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of MiraBest; else ATTNXAI_DATA or the cache.")
+]
+ConfidenceOption = Annotated[
+    Confidence, typer.Option(help="Which MiraBest sources, by how sure their class is.")
+]
+HybridsOption = Annotated[
+    bool, typer.Option("--hybrids", help="Train on MiraBest's hybrids as a third class.")
+]
+PixelScaleOption = Annotated[
+    float | None,
+    typer.Option(help="Pixel size in arcsec of images that do not state it.", min=1e-6),
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(min=16, help="Side of the field that the network sees, in pixels."),
+]
+HoldOutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Annotation file (or text file with one source id a line) whose sources are neither "
+        "trained nor validated on, so that the model can be tested with them."
+    ),
+]
+EpochsOption = Annotated[int, typer.Option(min=1, help="Passes over the training images.")]
+BatchSizeOption = Annotated[int, typer.Option(min=2, help="Images in one step.")]
+LearningRateOption = Annotated[float, typer.Option(min=1e-9, help="Peak learning rate.")]
+ScheduleOption = Annotated[Schedule, typer.Option(help="What follows the peak.")]
+WeightDecayOption = Annotated[float, typer.Option(min=0.0, help="Decoupled weight decay.")]
+WeightAverageOption = Annotated[
+    float,
+    typer.Option(
+        min=0.0, max=1.0, help="Share of the past in the average of weights that is kept."
+    ),
+]
+PatienceOption = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Epochs without a lower validation loss before stopping; 0: never stop."
+    ),
+]
+ScaleOption = Annotated[
+    float,
+    typer.Option(min=1.0, help="Magnify training images by up to this factor or its inverse."),
+]
+ShiftOption = Annotated[
+    float, typer.Option(min=0.0, help="Shift training images by up to this many pixels.")
+]
+RotateOption = Annotated[
+    bool, typer.Option("--rotate/--no-rotate", help="Rotate training images by any angle.")
+]
+ReflectOption = Annotated[
+    bool, typer.Option("--reflect/--no-reflect", help="Reflect half of the training images.")
+]
+PrecisionOption = Annotated[
+    PrecisionChoice,
+    typer.Option(help="Number format of the convolutions; auto takes mixed where it is faster."),
+]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads.")]
+DeviceOption = Annotated[str, typer.Option(help="auto (a GPU when there is one), cpu or cuda.")]
+
+
+def chosen_device(name: str) -> str:
+    """The device that ``auto`` stands for, or the one named, when this machine has it."""
+    import torch
+
+    from attnxai.training.loop import check_device
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(name)
+    return name
+
+
+def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:
+    """The precision that ``auto`` stands for on a device, or the one named."""
+    if choice is PrecisionChoice.AUTO:
+        return Precision.MIXED if mixed_precision_pays(device) else Precision.FLOAT32
+    return Precision(choice.value)
+
+
+def chosen_spec(
+    group: str,
+    preset: Preset,
+    *,
+    normalisation: Normalisation,
+    published_form: bool,
+    n_classes: int,
+) -> ModelSpec:
+    """The network that the options describe."""
+    if preset is Preset.COMPACT:
+        if published_form:
+            raise OptionError("--published-form belongs to --preset paper")
+        return compact_spec(group, normalisation=normalisation, n_classes=n_classes)
+    return paper_spec(
+        group, published_form=published_form, normalisation=normalisation, n_classes=n_classes
+    )
+
+
+def without_test_and_held_out(
+    data: LabelledData, hold_out: Path | None
+) -> tuple[LabelledData, frozenset[str]]:
+    """Labelled images less those of the published test part and those to hold out.
+
+    Returns
+    -------
+    data : LabelledData
+        What may be trained and validated on.
+    reserved : frozenset of str
+        Sources that were held out.
+    """
+    import dataclasses
+
+    from attnxai.data.images import SourceSet
+    from attnxai.training.held_out import read_held_out
+
+    origin = data.images.origin
+    usable = SourceSet((i for i in data.images if i.split != "test"), origin=origin)
+    reserved = read_held_out(hold_out, usable) if hold_out is not None else frozenset()
+    used = SourceSet((i for i in usable if i.source not in reserved), origin=origin)
+    return dataclasses.replace(data, images=used), reserved
+
+
+DEFAULTS = _DEFAULT
+"""Settings that the options have when they are left out."""

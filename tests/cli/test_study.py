@@ -1,0 +1,183 @@
+"""``attnxai study`` as a user meets it, on a tiny MiraBest: from nothing, killed, and run again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from attnxai.models.checkpoints import load_model
+from tests.cli.test_compare import refused
+from tests.data.mirabest_files import write_batches, write_wcs_table
+from tests.study.conftest import write_marks
+
+OPTIONS = [
+    "--groups", "C1,C2", "--seeds", "2", "--data-dir", "data", "--size", "32", "--epochs", "2",
+    "--batch-size", "4", "--precision", "float32", "--threads", "1", "--n-angles", "1",
+    "--hold-out", "marks.csv", "--annotations", "marks.csv", "--reference-loss", "50",
+]  # fmt: skip
+RUNS = [f"{group}-seed{seed}" for seed in (0, 1) for group in ("C1", "C2")]
+HELD_OUT = [
+    "100_150.000+30.000_0.1000_0050.00",
+    "200_150.100+30.100_0.1000_0050.00",
+    "102_150.300+30.300_0.1000_0050.00",
+]
+# the program with this command, whether or not it knows it already
+PROGRAM = """
+import sys
+from attnxai.cli.main import app
+from attnxai.cli.study import study
+if study not in [known.callback for known in app.registered_commands]:
+    app.command()(study)
+sys.argv[0] = "attnxai"
+app()
+"""
+
+
+def start(*arguments, cwd):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "study", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+    )
+
+
+def study(*arguments, cwd, check=None):
+    process = start(*arguments, cwd=cwd)
+    stdout, stderr = process.communicate(timeout=300)
+    assert "Traceback" not in stdout + stderr, stderr
+    if check is not None:
+        assert process.returncode == check, stderr
+    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny MiraBest, three of whose training sources are marked."""
+    folder = tmp_path_factory.mktemp("place")
+    names = write_batches(folder / "data" / "batches")
+    write_wcs_table(folder / "data" / "mirabest_wcs.csv", names)
+    write_marks(folder / "marks.csv", HELD_OUT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(place):
+    """A study that nothing has disturbed."""
+    done = study("--output", "whole", *OPTIONS, "--jobs", "2", cwd=place, check=0)
+    return place / "whole", done
+
+
+def read_csv(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_table_figures_and_page(whole):
+    folder, done = whole
+    assert "4 to train, 0 to measure, 0 finished" in done.stderr
+    results = folder / "results"
+    for name in ("study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html"):
+        assert (results / name).stat().st_size > 0
+    figures = {file.stem for file in (results / "figures").iterdir()}
+    assert figures == {"epochs", "curves", "metrics", "agreement"}
+    record = json.loads((results / "study.json").read_text(encoding="utf-8"))
+    assert record["command"].startswith("attnxai study --output whole --groups C1,C2")
+    assert (record["reference_loss"], record["reference_loss_given"]) == (50.0, True)
+    assert [claim["outcome"] for claim in record["claims"]] == ["cannot be told"] * 3
+    assert record["agreement_sources"]["nss"]
+    assert set(record["agreement_sources"]["nss"]) <= set(HELD_OUT)
+    assert record["data"]["n_held_out"] == 3
+    for claim in record["claims"]:
+        assert claim["lead"] in " ".join(done.stdout.split())
+    assert [row["group"] for row in read_csv(results / "study.csv")] == ["C1", "C2"]
+    runs = read_csv(results / "runs.csv")
+    assert len(runs) == 4
+    assert all(float(row["nss:mean"]) for row in runs)
+    assert len(read_csv(results / "history.csv")) == 8
+
+
+def test_models_have_not_seen_what_agreement_is_measured_on(whole):
+    for name in RUNS:
+        model = load_model(whole[0] / "models" / f"{name}.pt")
+        seen = model.training.train_sources + model.training.validation_sources
+        assert not set(seen) & set(HELD_OUT)
+        assert model.training.command.startswith("attnxai study")
+
+
+def test_run_again_trains_nothing_and_says_the_same(whole, place):
+    folder, first = whole
+    models = {name: (folder / "models" / f"{name}.pt").stat().st_mtime_ns for name in RUNS}
+    before = json.loads((folder / "results" / "study.json").read_text(encoding="utf-8"))
+    again = study("--output", "whole", *OPTIONS, "--jobs", "2", cwd=place, check=0)
+    assert "0 to train, 0 to measure, 4 finished" in again.stderr
+    assert again.stdout == first.stdout
+    after = json.loads((folder / "results" / "study.json").read_text(encoding="utf-8"))
+    assert before == after
+    assert models == {name: (folder / "models" / f"{name}.pt").stat().st_mtime_ns for name in RUNS}
+
+
+def test_killed_and_run_again(whole, place):
+    """A study that was cut off ends with the models of one that was not, and leaves no process."""
+    options = ["--output", "cut", *OPTIONS, "--jobs", "2"]
+    process = start(*options, cwd=place)
+    models = place / "cut" / "models"
+
+    def finished():
+        return [file for file in models.glob("C*.pt") if ".progress" not in file.name]
+
+    deadline = time.monotonic() + 120
+    while not (finished() and list(models.glob("*.progress.pt"))):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the study ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    kept = {file: file.read_bytes() for file in finished()}
+    assert 0 < len(kept) < len(RUNS)
+    assert not (place / "cut" / "results").exists()
+    study(*options, cwd=place, check=0)
+    assert all(file.read_bytes() == content for file, content in kept.items())
+    assert not list(models.glob("*.progress.pt"))
+    assert not list(models.glob(".*"))
+    for name in RUNS:
+        one, other = (
+            load_model(folder / f"{name}.pt").network.state_dict()
+            for folder in (whole[0] / "models", models)
+        )
+        assert all((one[key] == other[key]).all() for key in one)
+    columns = ["group", "seed", "epochs", "accuracy", "ece", "attention_consistency", "nss:mean"]
+    rows = [
+        [
+            [row[column] for column in columns]
+            for row in read_csv(place / name / "results" / "runs.csv")
+        ]
+        for name in ("whole", "cut")
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            ["--epochs", "3"],
+            "was trained with epochs 2, the study asks for 3; give another --output",
+        ),
+        (["--groups", "C2,D2"], "compared with C1, which is not among C2, D2"),
+        (["--annotations", "nowhere.csv"], "nowhere.csv"),
+        (["--output", "data"], "holds other files than a study"),
+    ],
+)
+def test_refused(whole, place, options, text):
+    refused(study("--output", "whole", *OPTIONS, *options, cwd=place), text)
+    assert (whole[0] / "results" / "study.html").exists()
