@@ -41,7 +41,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def built(monkeypatch):
     """Which bases e2cnn was asked for."""
-    asked: list[tuple[str, int, bool]] = []
+    asked = []
 
     def build(group: SymmetryGroup, kernel_size: int, *, lifting: bool) -> np.ndarray:
         asked.append((group.name, kernel_size, lifting))
