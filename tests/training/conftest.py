@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from attnxai.data.images import SourceImage, SourceSet, from_array
+from attnxai.models.model import AttentionModel
 from attnxai.models.specification import ModelSpec, compact_spec
-
-CLASSES = ("FR I", "FR II")
+from attnxai.training.history import EpochResult
+from tests.training.runs import CLASSES, train
 
 
 def easy_image(index: int) -> SourceImage:
@@ -54,3 +55,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(images, spec) -> tuple[AttentionModel, list[EpochResult]]:
+    """A run that was never stopped."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train(spec, images)
+    finally:
+        torch.set_num_threads(threads)

@@ -1,10 +1,9 @@
-"""Training: what is learnt, from what, and that an interruption changes nothing."""
+"""Training: what is learnt, and from what."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,196 +11,20 @@ import pytest
 import torch
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import CheckpointError, DataSetError, OptionError, TrainingError
+from attnxai.errors import DataSetError, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
-from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.specification import ModelSpec
 from attnxai.training import loop
 from attnxai.training.augmentation import Augmentation
 from attnxai.training.history import EpochResult, write_history
-from attnxai.training.loop import split_sources, train_model
+from attnxai.training.loop import split_sources
 from attnxai.training.settings import Precision, Schedule, TrainingSettings
-from tests.training.conftest import CLASSES, easy_image
-
-SETTINGS = TrainingSettings(epochs=3, batch_size=4, learning_rate=1e-2, seed=5)
+from tests.training.conftest import easy_image
+from tests.training.runs import CLASSES, SETTINGS, assert_same, train
 
 
 class Stopped(Exception):
     """Stands for a power cut."""
-
-
-def train(
-    spec: ModelSpec, images: SourceSet, settings: TrainingSettings = SETTINGS, **options: Any
-) -> tuple[AttentionModel, list[EpochResult]]:
-    options = {"class_names": CLASSES, "name": "tiny", **options}
-    return train_model(spec, images, settings=settings, **options)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(images, spec) -> tuple[AttentionModel, list[EpochResult]]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return train(spec, images)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def assert_same(
-    result: tuple[AttentionModel, list[EpochResult]],
-    expected: tuple[AttentionModel, list[EpochResult]],
-) -> None:
-    histories = [
-        [dataclasses.replace(r, seconds=0.0) for r in pair[1]] for pair in (result, expected)
-    ]
-    assert histories[0] == histories[1]
-    weights, others = (pair[0].network.state_dict() for pair in (result, expected))
-    assert list(weights) == list(others)
-    assert all(torch.equal(weights[name], others[name]) for name in weights)
-    assert result[0].preprocessing == expected[0].preprocessing
-
-
-# --- interruptions ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("epoch", [0, 1, 2])
-def test_a_run_stopped_after_an_epoch_ends_with_the_same_weights(
-    images, spec, undisturbed, tmp_path, epoch
-) -> None:
-    progress = tmp_path / "run.progress.pt"
-
-    def stop(result: EpochResult) -> None:
-        if result.epoch == epoch:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        train(spec, images, progress_file=progress, on_epoch=stop)
-    finished: list[int] = []
-    result = train(
-        spec, images, progress_file=progress, on_epoch=lambda r: finished.append(r.epoch)
-    )
-    assert finished == list(range(epoch + 1, 3)), "finished epochs are not repeated"
-    assert_same(result, undisturbed)
-
-
-@pytest.mark.parametrize("step", [1, 5, 8])
-def test_a_run_stopped_within_an_epoch_ends_with_the_same_weights(
-    images, spec, undisturbed, tmp_path, step
-) -> None:
-    progress = tmp_path / "run.progress.pt"
-
-    def stop(done: int, total: int) -> None:
-        assert total == 9
-        if done == step:
-            raise Stopped
-
-    before = torch.get_rng_state()
-    with pytest.raises(Stopped):
-        train(spec, images, progress_file=progress, on_step=stop)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert progress.exists() == (step > 3)
-    assert_same(train(spec, images, progress_file=progress), undisturbed)
-
-
-@pytest.mark.parametrize("step", range(1, 9))
-def test_a_record_within_an_epoch_is_gone_on_from_at_that_step(
-    images, spec, undisturbed, tmp_path, step
-) -> None:
-    progress = tmp_path / "run.progress.pt"
-
-    def stop(done: int, total: int) -> None:
-        if done == step + 1:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        train(spec, images, progress_file=progress, save_every_s=0.0, on_step=stop)
-    steps: list[int] = []
-    result = train(
-        spec, images, progress_file=progress, on_step=lambda done, total: steps.append(done)
-    )
-    assert steps == list(range(step + 1, 10)), "finished steps are not repeated"
-    assert_same(result, undisturbed)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"seed": 6}, {"epochs": 4}, {"batch_size": 5}, {"learning_rate": 2e-2}, {"weight_decay": 0.0}],
-)
-def test_other_settings_do_not_go_on_from_a_record(images, spec, tmp_path, change) -> None:
-    progress = _record(images, spec, tmp_path)
-    before = progress.read_bytes()
-    with pytest.raises(CheckpointError, match=r"record of another training run.*settings differ"):
-        train(spec, images, dataclasses.replace(SETTINGS, **change), progress_file=progress)
-    assert progress.read_bytes() == before
-
-
-def _record(images: SourceSet, spec: ModelSpec, folder: Path) -> Path:
-    progress = folder / "run.progress.pt"
-
-    def stop(result: EpochResult) -> None:
-        raise Stopped
-
-    with pytest.raises(Stopped):
-        train(spec, images, progress_file=progress, on_epoch=stop)
-    return progress
-
-
-def test_other_networks_images_and_classes_do_not_go_on_from_a_record(
-    images, spec, tmp_path
-) -> None:
-    progress = _record(images, spec, tmp_path)
-    wider = dataclasses.replace(spec, gate_channels=3)
-    with pytest.raises(CheckpointError, match="specification differ"):
-        train(wider, images, progress_file=progress)
-    with pytest.raises(CheckpointError, match="sources differ"):
-        train(spec, images[:-1], progress_file=progress)
-    with pytest.raises(CheckpointError, match="sources differ"):
-        train(spec, SourceSet(reversed(list(images))), progress_file=progress)
-    with pytest.raises(CheckpointError, match="class names differ"):
-        train(spec, images, class_names=CLASSES[::-1], progress_file=progress)
-    swapped = {"FR I": "FR II", "FR II": "FR I"}
-    relabelled = SourceSet(
-        dataclasses.replace(image, class_name=swapped[image.class_name]) for image in images
-    )
-    with pytest.raises(CheckpointError, match="labels differ"):
-        train(spec, relabelled, progress_file=progress)
-    brighter = SourceSet(
-        dataclasses.replace(image, pixels=image.pixels * np.float32(0.5)) for image in images
-    )
-    with pytest.raises(CheckpointError, match="data sha256 differ"):
-        train(spec, brighter, progress_file=progress)
-
-
-def test_files_that_are_no_record_are_refused(images, spec, undisturbed, tmp_path) -> None:
-    model_file, text = tmp_path / "model.pt", tmp_path / "text.pt"
-    save_model(undisturbed[0], model_file)
-    text.write_text("nothing")
-    with pytest.raises(CheckpointError, match="no record of a training run"):
-        train(spec, images, progress_file=model_file)
-    with pytest.raises(CheckpointError, match="no PyTorch checkpoint"):
-        train(spec, images, progress_file=text)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda content: content.pop("history"),
-        lambda content: content.update(history=[{"epoch": 0}]),
-        lambda content: content.update(history=3),
-        lambda content: content.pop("best"),
-        lambda content: content["network"].popitem(),
-        lambda content: content.update(optimiser={}),
-        lambda content: content.update(optimiser={"state": {}, "param_groups": []}),
-    ],
-)
-def test_a_damaged_record_is_refused(images, spec, tmp_path, change) -> None:
-    progress = _record(images, spec, tmp_path)
-    content = torch.load(progress, weights_only=True)
-    change(content)
-    torch.save(content, progress)
-    with pytest.raises(CheckpointError, match="damaged record of a training run"):
-        train(spec, images, progress_file=progress)
 
 
 # --- determinism -----------------------------------------------------------------------------------
