@@ -19,6 +19,7 @@ ORDER = {
     "annotations": 2,
     "models": 3,
     "training": 4,
+    "classification": 4,
     "explanations": 4,
     "alignment": 5,
     "agreement": 6,
@@ -27,7 +28,7 @@ ORDER = {
     "report": 9,
     "cli": 10,
 }
-TORCH_ROOMS = {"models", "training", "explanations", "audit", "study"}
+TORCH_ROOMS = {"models", "training", "classification", "explanations", "audit", "study"}
 
 
 def modules():

@@ -11,9 +11,9 @@ from attnxai.cli import training_options as options
 from attnxai.cli.console import command, console
 
 if TYPE_CHECKING:
-    from attnxai.training.calibration import TemperatureFit
-    from attnxai.training.classification import ClassificationMetrics
-    from attnxai.training.resampling import MetricInterval
+    from attnxai.classification.metrics import ClassificationMetrics
+    from attnxai.classification.resampling import MetricInterval
+    from attnxai.classification.temperature import TemperatureFit
 
 _FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
@@ -44,17 +44,14 @@ def calibrate(
 
     import torch
 
+    from attnxai.classification.calibration import calibration_images
+    from attnxai.classification.metrics import classification_metrics
+    from attnxai.classification.prediction import class_labels, class_scores
+    from attnxai.classification.temperature import fit_temperature
     from attnxai.data.labelled import MIRABEST, read_training_images
     from attnxai.data.mirabest import CLASS_NAMES
     from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning, OptionError
     from attnxai.models.checkpoints import load_model, save_model
-    from attnxai.training.calibration import (
-        calibration_images,
-        class_labels,
-        class_scores,
-        fit_temperature,
-    )
-    from attnxai.training.classification import classification_metrics
 
     if output.suffix != ".pt":
         raise OptionError(f"--output {str(output)!r} should end in .pt")

@@ -74,10 +74,10 @@ def train(
     """
     import torch
 
+    from attnxai.classification.calibration import calibrated
     from attnxai.data.labelled import read_training_images
     from attnxai.errors import OptionError
     from attnxai.models.checkpoints import save_model
-    from attnxai.training.calibration import calibrated
     from attnxai.training.field import field_of
     from attnxai.training.history import EpochResult, plot_history, write_history
     from attnxai.training.loop import train_model

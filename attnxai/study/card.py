@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.classification.metrics import classification_metrics
+from attnxai.classification.prediction import class_scores
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import FewSourcesWarning, OptionError
 from attnxai.models.cards import Measured, ModelCard, PartMetrics
-from attnxai.training.calibration import class_scores
-from attnxai.training.classification import classification_metrics
 
 if TYPE_CHECKING:
+    from attnxai.classification.resampling import MetricInterval
     from attnxai.models.model import AttentionModel
-    from attnxai.training.resampling import MetricInterval
 
 N_RESAMPLES = 10_000
 

@@ -11,6 +11,9 @@ from attnxai.agreement.metrics import METRICS, TargetKind, own_values
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
+from attnxai.classification.prediction import class_labels, class_scores
+from attnxai.classification.reliability import expected_calibration_error
+from attnxai.classification.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps, exposure_of
 from attnxai.explanations.stack import Exposure
@@ -19,9 +22,6 @@ from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import paper_spec
 from attnxai.study.measurement import RunMeasurement
 from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
-from attnxai.training.calibration import class_labels, class_scores
-from attnxai.training.reliability import expected_calibration_error
-from attnxai.training.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -92,8 +92,8 @@ def run_job(job: Mapping[str, Any], teller: Teller) -> None:
 def _train(
     job: Mapping[str, Any], run: RunKey, folder: StudyFolder, data: StudyData, teller: Teller
 ) -> None:
+    from attnxai.classification.calibration import calibrated
     from attnxai.models.checkpoints import save_model
-    from attnxai.training.calibration import calibrated
     from attnxai.training.field import field_of
     from attnxai.training.history import EpochResult, write_history
     from attnxai.training.loop import train_model

@@ -11,13 +11,14 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from attnxai.classification.prediction import class_labels, class_scores
+from attnxai.classification.scoring import confusion_matrix, log_loss
+from attnxai.classification.temperature import fit_temperature
 from attnxai.cli.calibrate_model import calibrate
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import read_mirabest
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.training.calibration import class_labels, class_scores, fit_temperature
-from attnxai.training.scoring import confusion_matrix, log_loss
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.models.builders import make_model
 

@@ -14,6 +14,7 @@ from attnxai.agreement.density import nss
 from attnxai.agreement.ranking import spearman
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
+from attnxai.classification.prediction import class_scores
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps
 from attnxai.models.model import AttentionModel, TrainingRecord
@@ -23,7 +24,6 @@ from attnxai.study.data import AnnotationRequest, DataRequest
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.measuring import agreement_values, measure_model
 from attnxai.study.plan import MeasureSettings
-from attnxai.training.calibration import class_scores
 from tests.builders import made_up
 from tests.study.conftest import write_marks
 

@@ -6,25 +6,19 @@ arXiv 1706.04599). The order of the scores and so every predicted class stays th
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import warnings
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.images import SourceImage, SourceSet, assume
-from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning, OptionError
-from attnxai.training.resampling import LEVEL
-from attnxai.training.scoring import checked_scores, image_log_losses
+from attnxai.classification.resampling import LEVEL
+from attnxai.classification.scoring import checked_scores, image_log_losses
+from attnxai.errors import FewSourcesWarning, OptionError
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import ArrayLike, NDArray
-
-    from attnxai.models.model import AttentionModel
 
 TEMPERATURE_RANGE = (0.01, 1000.0)
 """Temperatures are sought between these; a published network that sums its features needs 16."""
@@ -250,177 +244,3 @@ def _profile_interval(
     low = math.exp(brentq(excess, lower, best)) if excess(lower) > 0 else 0.0
     high = math.exp(brentq(excess, best, upper)) if excess(upper) > 0 else math.inf
     return low, high
-
-
-def class_scores(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    batch_size: int = 64,
-    device: str | torch.device | None = None,
-) -> NDArray[np.float64]:
-    """Class scores of a model for some images, before any temperature.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        The model. A copy of its network does the work, so that its mode and device stay as they are.
-    images : sequence of SourceImage
-        The images; each passes through the model's own preprocessing.
-    batch_size : int
-        Images in one forward pass; the scores do not depend on it. A network that takes extremes over
-        the whole batch sees one image at a time.
-    device : str or torch.device, optional
-        Where to compute; where the network is when left out.
-
-    Returns
-    -------
-    ndarray, shape (n_images, n_classes)
-        Scores in the order of ``model.class_names``.
-
-    Raises
-    ------
-    DataSetError
-        If there are no images.
-    ImageError
-        If an image does not fit the model.
-    """
-    import torch
-
-    if not images:
-        raise DataSetError("there are no images to classify")
-    if batch_size < 1:
-        raise OptionError(f"batch_size has to be 1 or more, got {batch_size}")
-    if getattr(model.spec, "extremes_over_batch", False):
-        batch_size = 1
-    network = copy.deepcopy(model.network).eval()
-    if device is not None:
-        network = network.to(device)
-    like = next(network.parameters())
-    n_assumed = 0
-    scores = []
-    with torch.no_grad():
-        for start in range(0, len(images), batch_size):
-            views = [model.preprocessing.view(i) for i in images[start : start + batch_size]]
-            n_assumed += sum(view.scale_assumed for view in views)
-            inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
-            batch = torch.from_numpy(inputs)[:, None].to(device=like.device, dtype=like.dtype)
-            scores.append(network(batch).cpu().double().numpy())
-    if n_assumed:
-        assume(
-            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
-            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
-            "--pixel-scale (read_image: pixel_scale_arcsec)"
-        )
-    return np.concatenate(scores)
-
-
-def class_labels(model: AttentionModel, images: Sequence[SourceImage]) -> NDArray[np.int64]:
-    """Positions of the images' classes among those of the model.
-
-    Raises
-    ------
-    DataSetError
-        If an image has no class, or one that the model does not know.
-    """
-    for image in images:
-        if image.class_name not in model.class_names:
-            raise DataSetError(
-                f"image {image.source} has class {image.class_name!r}; the classes of the model "
-                f"{model.name} are {', '.join(model.class_names)}"
-            )
-    return np.array([model.class_names.index(str(image.class_name)) for image in images], int)
-
-
-def calibration_images(model: AttentionModel, images: SourceSet) -> tuple[SourceSet, bool]:
-    """Images to fit a temperature to.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        The model.
-    images : SourceSet
-        Labelled images, those that the model was trained on possibly among them.
-
-    Returns
-    -------
-    chosen : SourceSet
-        The model's own validation sources, by its training record. Without a record, or when none of
-        them is here, all images that it is not known to have been trained on.
-    own : bool
-        Whether they are its validation sources.
-
-    Raises
-    ------
-    DataSetError
-        If no image is left.
-    """
-    record = model.training
-    here = set(images.sources)
-    own = [s for s in record.validation_sources if s in here] if record is not None else []
-    if record is not None and own:
-        missing = len(record.validation_sources) - len(own)
-        if missing:
-            warnings.warn(
-                f"{missing} of the {len(record.validation_sources)} validation sources of the model "
-                f"{model.name} are not among the images and are left out",
-                AttnxaiWarning,
-                stacklevel=2,
-            )
-        return images.select(own), True
-    trained = set(record.train_sources) if record is not None else set()
-    split = model.trained_on_split
-    chosen = SourceSet(
-        (
-            image
-            for image in images
-            if image.source not in trained and (split is None or image.split != split)
-        ),
-        origin=images.origin,
-    )
-    if not chosen:
-        raise DataSetError(
-            f"none of the {len(images)} images can calibrate the model {model.name}, since it was "
-            "trained on all of them; give images that it has not seen"
-        )
-    return chosen, False
-
-
-def calibrated(
-    model: AttentionModel,
-    images: SourceSet,
-    *,
-    batch_size: int = 64,
-    device: str | torch.device | None = None,
-) -> AttentionModel:
-    """The model with the temperature that its own validation images give.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        A model with a training record.
-    images : SourceSet
-        Images with its validation sources among them.
-    batch_size, device
-        As in :func:`class_scores`.
-
-    Returns
-    -------
-    AttentionModel
-        With temperature 1, and a warning, when its validation images fix none.
-
-    Raises
-    ------
-    DataSetError
-        If its validation sources are not among the images.
-    """
-    record = model.training
-    if record is None or not set(record.validation_sources) & set(images.sources):
-        raise DataSetError(
-            f"the validation sources of the model {model.name} are not among the images; without them "
-            "no temperature can be fitted"
-        )
-    chosen, _ = calibration_images(model, images)
-    scores = class_scores(model, chosen, batch_size=batch_size, device=device)
-    fit = fit_temperature(scores, class_labels(model, chosen))
-    return dataclasses.replace(model, temperature=1.0 if fit.at_bound else fit.temperature)

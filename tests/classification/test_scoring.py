@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
-from attnxai.errors import OptionError, UndefinedValuesWarning
-from attnxai.training.resampling import stratified_counts
-from attnxai.training.scoring import (
+from attnxai.classification.resampling import stratified_counts
+from attnxai.classification.scoring import (
     accuracy,
     brier_score,
     class_probabilities,
@@ -24,6 +23,7 @@ from attnxai.training.scoring import (
     resampled_roc_auc,
     roc_auc,
 )
+from attnxai.errors import OptionError, UndefinedValuesWarning
 
 
 def made_up(n, n_classes, *, seed=0, signal=1.5, ties=False):

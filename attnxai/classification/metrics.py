@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
-from attnxai.training.reliability import (
+from attnxai.classification.reliability import (
     N_BINS,
     Binning,
     CalibratedReference,
@@ -19,7 +18,7 @@ from attnxai.training.reliability import (
     calibration_error_interval,
     reliability_curve,
 )
-from attnxai.training.resampling import (
+from attnxai.classification.resampling import (
     LEVEL,
     MIN_IMAGES,
     IntervalMethod,
@@ -28,7 +27,7 @@ from attnxai.training.resampling import (
     stratified_counts,
     wilson_interval,
 )
-from attnxai.training.scoring import (
+from attnxai.classification.scoring import (
     check_temperature,
     checked_scores,
     class_probabilities,
@@ -38,6 +37,7 @@ from attnxai.training.scoring import (
     resampled_f1,
     resampled_roc_auc,
 )
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,13 +63,13 @@ class ClassificationMetrics:
     f1 : mapping of str to MetricInterval
         Harmonic mean of precision and recall, by class name.
     roc_auc : MetricInterval
-        Area under the ROC curve, see :func:`~attnxai.training.scoring.roc_auc`.
+        Area under the ROC curve, see :func:`~attnxai.classification.scoring.roc_auc`.
     log_loss : MetricInterval
         Cross entropy in nats.
     brier_score : MetricInterval
         Half the mean squared distance of the probabilities from the true class.
     expected_calibration_error : MetricInterval
-        See :func:`~attnxai.training.reliability.expected_calibration_error`.
+        See :func:`~attnxai.classification.reliability.expected_calibration_error`.
     calibrated : CalibratedReference
         The same of a perfectly calibrated model with these confidences.
     reliability : ReliabilityCurve
@@ -181,8 +181,8 @@ class ClassificationMetrics:
         return "\n".join(lines)
 
     def plot(self, ax: Any = None) -> Any:
-        """Reliability diagram, see :func:`~attnxai.training.reliability_figure.plot_reliability`."""
-        from attnxai.training.reliability_figure import plot_reliability
+        """Reliability diagram, see :func:`~attnxai.classification.reliability_figure.plot_reliability`."""
+        from attnxai.classification.reliability_figure import plot_reliability
 
         return plot_reliability(self, ax=ax)
 
@@ -212,7 +212,7 @@ def classification_metrics(
     The interval of the accuracy is Wilson's. Those of F1, AUC, log loss and Brier score are BCa bootstrap
     intervals over images, resampled within each class, so that they are for data with the same shares of
     classes; the same resamples serve all. That of the calibration error is described at
-    :func:`~attnxai.training.reliability.calibration_error_interval`. Intervals speak of the images alone:
+    :func:`~attnxai.classification.reliability.calibration_error_interval`. Intervals speak of the images alone:
     a model that was trained again would give other numbers.
 
     Parameters
@@ -228,7 +228,7 @@ def classification_metrics(
     n_resamples : int
         Resamples of the bootstrap, and draws of the calibrated reference.
     n_bins, binning
-        Bins of confidence, see :func:`~attnxai.training.reliability.reliability_curve`.
+        Bins of confidence, see :func:`~attnxai.classification.reliability.reliability_curve`.
     level : float
         Confidence level.
     rng : numpy.random.Generator or int

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
-from attnxai.training.classification import classification_metrics
-from attnxai.training.reliability import Binning, expected_calibration_error, reliability_curve
-from attnxai.training.resampling import IntervalMethod
-from attnxai.training.scoring import (
+from attnxai.classification.metrics import classification_metrics
+from attnxai.classification.reliability import (
+    Binning,
+    expected_calibration_error,
+    reliability_curve,
+)
+from attnxai.classification.resampling import IntervalMethod
+from attnxai.classification.scoring import (
     accuracy,
     brier_score,
     class_probabilities,
@@ -24,7 +27,8 @@ from attnxai.training.scoring import (
     log_loss,
     roc_auc,
 )
-from tests.training.test_scoring import made_up
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from tests.classification.test_scoring import made_up
 
 NAMES = ["FR I", "FR II", "hybrid"]
 
@@ -192,7 +196,7 @@ def test_bad_options(options, text):
 
 def test_scores_from_anywhere_need_no_torch():
     code = (
-        "import sys, attnxai.training.classification, attnxai.training.calibration; "
+        "import sys, attnxai.classification.metrics, attnxai.classification.temperature; "
         "print([m for m in ('torch', 'matplotlib', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run(

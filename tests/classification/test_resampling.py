@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.training.resampling import (
+from attnxai.classification.resampling import (
     MIN_IMAGES,
     IntervalMethod,
     bootstrap_interval,
@@ -14,7 +14,7 @@ from attnxai.training.resampling import (
     stratified_counts,
     wilson_interval,
 )
-from attnxai.training.scoring import resampled_roc_auc
+from attnxai.classification.scoring import resampled_roc_auc
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (130, 153), (10, 10), (1, 1)])

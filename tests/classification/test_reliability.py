@@ -10,16 +10,16 @@ from scipy import stats
 from scipy.special import expit
 from sklearn.calibration import calibration_curve
 
-from attnxai.errors import OptionError
-from attnxai.training.reliability import (
+from attnxai.classification.reliability import (
     Binning,
     calibrated_reference,
     calibration_error_interval,
     expected_calibration_error,
     reliability_curve,
 )
-from attnxai.training.resampling import MIN_IMAGES, IntervalMethod, stratified_counts
-from attnxai.training.scoring import class_probabilities
+from attnxai.classification.resampling import MIN_IMAGES, IntervalMethod, stratified_counts
+from attnxai.classification.scoring import class_probabilities
+from attnxai.errors import OptionError
 
 
 def table(confidence, right):

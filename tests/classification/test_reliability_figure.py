@@ -8,11 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from attnxai.training.classification import classification_metrics
-from attnxai.training.reliability import Binning, reliability_curve
-from attnxai.training.reliability_figure import plot_reliability
-from attnxai.training.scoring import class_probabilities
-from tests.training.test_scoring import made_up
+from attnxai.classification.metrics import classification_metrics
+from attnxai.classification.reliability import Binning, reliability_curve
+from attnxai.classification.reliability_figure import plot_reliability
+from attnxai.classification.scoring import class_probabilities
+from tests.classification.test_scoring import made_up
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.errors import OptionError
-from attnxai.training.resampling import (
+from attnxai.classification.resampling import (
     LEVEL,
     MIN_IMAGES,
     IntervalMethod,
@@ -21,7 +20,8 @@ from attnxai.training.resampling import (
     over_resamples,
     wilson_interval,
 )
-from attnxai.training.scoring import checked_probabilities
+from attnxai.classification.scoring import checked_probabilities
+from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -330,7 +330,7 @@ def calibration_error_interval(
     Returns
     -------
     MetricInterval
-        Without ends with fewer than :data:`~attnxai.training.resampling.MIN_IMAGES` images.
+        Without ends with fewer than :data:`~attnxai.classification.resampling.MIN_IMAGES` images.
     """
     values, positions = checked_probabilities(probabilities, labels)
     confidence, right = _confidence_and_right(values, positions)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attnxai.training.classification import ClassificationMetrics
-from attnxai.training.reliability import ReliabilityCurve
+from attnxai.classification.metrics import ClassificationMetrics
+from attnxai.classification.reliability import ReliabilityCurve
 
 _DARK = "#222222"
 _PALE = "#999999"

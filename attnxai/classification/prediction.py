@@ -1,0 +1,98 @@
+"""Class scores and classes of labelled images, as a trained model sees them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.data.images import SourceImage, assume
+from attnxai.errors import DataSetError, OptionError
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from attnxai.models.model import AttentionModel
+
+
+def class_scores(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+) -> NDArray[np.float64]:
+    """Class scores of a model for some images, before any temperature.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model. A copy of its network does the work, so that its mode and device stay as they are.
+    images : sequence of SourceImage
+        The images; each passes through the model's own preprocessing.
+    batch_size : int
+        Images in one forward pass; the scores do not depend on it. A network that takes extremes over
+        the whole batch sees one image at a time.
+    device : str or torch.device, optional
+        Where to compute; where the network is when left out.
+
+    Returns
+    -------
+    ndarray, shape (n_images, n_classes)
+        Scores in the order of ``model.class_names``.
+
+    Raises
+    ------
+    DataSetError
+        If there are no images.
+    ImageError
+        If an image does not fit the model.
+    """
+    import torch
+
+    if not images:
+        raise DataSetError("there are no images to classify")
+    if batch_size < 1:
+        raise OptionError(f"batch_size has to be 1 or more, got {batch_size}")
+    if getattr(model.spec, "extremes_over_batch", False):
+        batch_size = 1
+    network = copy.deepcopy(model.network).eval()
+    if device is not None:
+        network = network.to(device)
+    like = next(network.parameters())
+    n_assumed = 0
+    scores = []
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            views = [model.preprocessing.view(i) for i in images[start : start + batch_size]]
+            n_assumed += sum(view.scale_assumed for view in views)
+            inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
+            batch = torch.from_numpy(inputs)[:, None].to(device=like.device, dtype=like.dtype)
+            scores.append(network(batch).cpu().double().numpy())
+    if n_assumed:
+        assume(
+            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
+            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
+            "--pixel-scale (read_image: pixel_scale_arcsec)"
+        )
+    return np.concatenate(scores)
+
+
+def class_labels(model: AttentionModel, images: Sequence[SourceImage]) -> NDArray[np.int64]:
+    """Positions of the images' classes among those of the model.
+
+    Raises
+    ------
+    DataSetError
+        If an image has no class, or one that the model does not know.
+    """
+    for image in images:
+        if image.class_name not in model.class_names:
+            raise DataSetError(
+                f"image {image.source} has class {image.class_name!r}; the classes of the model "
+                f"{model.name} are {', '.join(model.class_names)}"
+            )
+    return np.array([model.class_names.index(str(image.class_name)) for image in images], int)
