@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals import (
+from attnxai.agreement.intervals.over_sources import (
     MIN_SOURCES,
     Interval,
     IntervalKind,
@@ -17,11 +17,13 @@ from attnxai.agreement.intervals import (
     mean_interval,
 )
 from attnxai.agreement.metrics import (
+    DEFAULT_METRICS,
     METRICS,
     TargetKind,
-    agreement_matrices,
+    agreement_tables,
     chance_values,
-    own_values,
+    marks_of_others,
+    own_tables,
     reason_undefined,
 )
 from attnxai.agreement.nulls import NullDraws, NullTest, SourcePermutation, run_null_test
@@ -39,6 +41,8 @@ from attnxai.explanations.stack import Exposure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.agreement.metrics import Metric
+    from attnxai.agreement.metrics.evaluation import Targets
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
@@ -66,7 +70,7 @@ class ComparisonSettings:
         Confidence level.
     """
 
-    metrics: tuple[str, ...] = tuple(METRICS)
+    metrics: tuple[str, ...] = DEFAULT_METRICS
     n_permutations: int = 10_000
     n_resamples: int = 10_000
     interval: IntervalKind = IntervalKind.BCA
@@ -173,26 +177,26 @@ def compare_pairs(
     valid = pairs.valid[order]
     present = pairs.present[:, order]
     common = np.asarray(valid.all(axis=0))
-    matrices, own, chance = [], [], []
-    for index, metric_name in enumerate(settings.metrics):
-        metric = METRICS[metric_name]
-        targets = (pairs.density if metric.target is TargetKind.DENSITY else pairs.mask)[:, order]
-        matrix = agreement_matrices(metric, maps, targets, common)
-        # what an annotator did not mark is missing, not an empty annotation
-        matrix[:, ~present[:, None, :].repeat(matrix.shape[2], axis=1)] = np.nan
-        matrices.append(mean_over_annotators(matrix.transpose(1, 0, 2, 3)))
-        if (valid == common).all():
-            own.append(np.diagonal(matrix, axis1=2, axis2=3))
-        else:
-            values = own_values(metric, maps, targets, valid)
-            values[:, ~present] = np.nan
-            own.append(values)
-        chance.append(chance_values(metric, pairs.mask[:, order], valid))
-        if on_step is not None:
-            on_step(index + 1, len(settings.metrics))
-    all_values = np.stack(own)
+    metrics = [METRICS[name] for name in settings.metrics]
+    targets: Targets = {
+        TargetKind.DENSITY: pairs.density[:, order],
+        TargetKind.MASK: pairs.mask[:, order],
+    }
+    matrices = agreement_tables(metrics, maps, targets, common)
+    # what an annotator did not mark is missing, not an empty annotation
+    matrices[:, :, ~present[:, None, :].repeat(present.shape[1], axis=1)] = np.nan
+    if on_step is not None:
+        on_step(1, 2)
+    if (valid == common).all():
+        all_values = np.diagonal(matrices, axis1=3, axis2=4).copy()
+    else:
+        all_values = own_tables(metrics, maps, targets, valid)
+        all_values[:, :, ~present] = np.nan
+    chance = [chance_values(metric, targets[metric.target], valid) for metric in metrics]
+    if on_step is not None:
+        on_step(2, 2)
     undefined = _undefined_values(
-        pairs, order, names, settings.metrics, all_values, maps, valid, present
+        pairs, order, names, metrics, all_values, maps, targets, valid, present
     )
     exposure = tuple(str(pairs.exposure[i]) for i in order)
     classes = tuple(pairs.classes[i] for i in order)
@@ -200,11 +204,11 @@ def compare_pairs(
         settings=settings,
         names=names,
         n_maps=len(pairs.explanations),
-        matrices=matrices,
-        own=[mean_over_annotators(values.transpose(1, 0, 2)) for values in own],
+        matrices=[mean_over_annotators(m.transpose(1, 0, 2, 3)) for m in matrices],
+        own=[mean_over_annotators(values.transpose(1, 0, 2)) for values in all_values],
         above=[
             mean_over_annotators((values - level).transpose(1, 0, 2))
-            for values, level in zip(own, chance, strict=True)
+            for values, level in zip(all_values, chance, strict=True)
         ],
         exposure=exposure,
         classes=classes,
@@ -264,25 +268,30 @@ def _undefined_values(
     pairs: AlignedPairs,
     order: NDArray[np.intp],
     names: Sequence[str],
-    metrics: Sequence[str],
+    metrics: Sequence[Metric],
     own: NDArray[np.float64],
     maps: NDArray[np.float64],
+    targets: Targets,
     valid: NDArray[np.bool_],
     present: NDArray[np.bool_],
 ) -> list[UndefinedValue]:
     missing = ~np.isfinite(own) & present[None, None]
+    elsewhere = {
+        kind: marks_of_others(kind, targets[kind])
+        for kind in {metric.target for metric, gaps in zip(metrics, missing, strict=True) if gaps.any()}
+    }
     found = []
     for m, e, a, s in np.argwhere(missing):
-        metric = METRICS[metrics[m]]
-        targets = pairs.density if metric.target is TargetKind.DENSITY else pairs.mask
-        where = valid[s]
-        reason = reason_undefined(metric, maps[e, s][where], targets[a, order[s]][where])
+        kind, where = metrics[m].target, valid[s]
+        reason = reason_undefined(
+            metrics[m], maps[e, s][where], targets[kind][a, s][where], elsewhere[kind][a, s][where]
+        )
         found.append(
             UndefinedValue(
                 source=pairs.sources[order[s]],
                 annotator=pairs.annotators[a],
                 explanation=names[e],
-                metric=metrics[m],
+                metric=metrics[m].name,
                 reason=reason,
             )
         )

@@ -1,13 +1,67 @@
-"""Corrections of p-values when several hypotheses are looked at."""
+"""Corrections of p-values when several hypotheses are looked at.
+
+Holm's method holds the family-wise error under any dependence. Max-T (Westfall & Young 1993) does the same
+with the dependence that the draws of a permutation test show, so it loses less when hypotheses are alike,
+such as pairs that share a model; it needs those draws. Benjamini and Hochberg's method bounds the expected
+share of false findings instead, which is for long lists that are looked through, not for a claim.
+
+An undefined p-value is a test that was not made: it leaves the family and stays undefined.
+"""
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.nulls.base import RELATIVE_TIE
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+
+class Correction(enum.StrEnum):
+    """How p-values of a family are adjusted."""
+
+    HOLM = "holm"
+    BH = "bh"
+    MAX_T = "max_t"
+    NONE = "none"
+
+
+def adjust(p_values: ArrayLike, correction: Correction | str) -> NDArray[np.float64]:
+    """Adjust p-values of a family by a correction that needs nothing but them.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (..., n)
+        Families along the last axis, in any order; NaN for tests that were not made.
+    correction : Correction
+        Which; :attr:`Correction.MAX_T` needs the draws behind the p-values, see :func:`max_t`.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+
+    Raises
+    ------
+    ValueError
+        If the correction is unknown or is max-T, or a p-value is not between 0 and 1.
+
+    Examples
+    --------
+    >>> adjust([0.01, 0.04, 0.03], "bh")
+    array([0.03, 0.04, 0.04])
+    """
+    chosen = Correction(correction)
+    if chosen is Correction.MAX_T:
+        raise ValueError("max-T needs the draws behind the p-values: use max_t(observed, draws)")
+    if chosen is Correction.HOLM:
+        return holm(p_values)
+    if chosen is Correction.BH:
+        return benjamini_hochberg(p_values)
+    return _checked(p_values).copy()
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -15,23 +69,169 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    p_values : array_like, shape (n,)
-        In any order.
+    p_values : array_like, shape (..., n)
+        Families along the last axis, in any order; NaN for tests that were not made.
 
     Returns
     -------
-    ndarray, shape (n,)
-        Adjusted values in the same order, at most 1.
+    ndarray, shape (..., n)
+        Adjusted values in the same order, at most 1; NaN where they were.
+
+    Raises
+    ------
+    ValueError
+        If a p-value is not between 0 and 1.
 
     Examples
     --------
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
     """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    factors = np.arange(len(p), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
-    result = np.empty_like(adjusted)
-    result[order] = adjusted
+    p = _checked(p_values)
+    order = np.argsort(p, axis=-1, kind="stable")  # NaN last
+    ordered = np.take_along_axis(p, order, axis=-1)
+    n_tests = np.isfinite(p).sum(axis=-1, keepdims=True)
+    factors = n_tests - np.arange(p.shape[-1])
+    return _restored(np.maximum.accumulate(ordered * factors, axis=-1), order)
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values to bound the false discovery rate (Benjamini & Hochberg 1995).
+
+    It holds for independent tests and for those that depend positively on each other.
+
+    Parameters
+    ----------
+    p_values : array_like, shape (..., n)
+        Families along the last axis, in any order; NaN for tests that were not made.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+        Adjusted values in the same order, at most 1; NaN where they were.
+
+    Raises
+    ------
+    ValueError
+        If a p-value is not between 0 and 1.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, 0.03])
+    array([0.03, 0.04, 0.04])
+    """
+    p = _checked(p_values)
+    order = np.argsort(p, axis=-1, kind="stable")
+    ordered = np.take_along_axis(p, order, axis=-1)
+    n_tests = np.isfinite(p).sum(axis=-1, keepdims=True)
+    raised = ordered * n_tests / np.arange(1, p.shape[-1] + 1)
+    # from the largest down; fmin passes over the undefined ones at the end
+    lowest = np.fmin.accumulate(raised[..., ::-1], axis=-1)[..., ::-1]
+    return _restored(np.where(np.isnan(ordered), np.nan, lowest), order)
+
+
+def max_t(
+    observed: ArrayLike, draws: ArrayLike, *, exhaustive: bool, step_down: bool = True
+) -> NDArray[np.float64]:
+    """Adjust by the largest statistic of every draw (Westfall & Young 1993).
+
+    All hypotheses have to be drawn together: row b of ``draws`` holds the statistics of all of them under
+    one and the same rearrangement. Statistics have to be on one scale, such as in units of their own
+    spread, or the hypothesis with the widest null decides for all.
+
+    Parameters
+    ----------
+    observed : array_like, shape (n,)
+        Statistics, large for evidence; NaN for tests that were not made.
+    draws : array_like, shape (n_draws, n)
+        The same under the null hypothesis; columns of undefined tests are not looked at.
+    exhaustive : bool
+        Whether the draws are all there are, the observed one among them.
+    step_down : bool
+        Compare each with the largest of those that are no more extreme than itself, which rejects at
+        least as much as comparing all with the largest of all (single-step).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Adjusted p-values, at least the unadjusted ones; NaN where they were.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> draws = [[3.0, 1.0], [-3.0, -1.0], [2.0, 2.0], [0.0, 0.0]]
+    >>> max_t([3.0, 1.0], draws, exhaustive=True)
+    array([0.25, 0.5 ])
+    >>> max_t([3.0, 1.0], draws, exhaustive=True, step_down=False)
+    array([0.25, 0.5 ])
+    """
+    statistics = np.asarray(observed, dtype=np.float64)
+    null = np.asarray(draws, dtype=np.float64)
+    if statistics.ndim != 1 or null.ndim != 2 or null.shape[1] != len(statistics) or not len(null):
+        raise ValueError(
+            f"draws need one row a draw and one column for each of the {statistics.size} statistics, "
+            f"got the shape {null.shape}"
+        )
+    result = np.full(len(statistics), np.nan)
+    tested = np.flatnonzero(~np.isnan(statistics))
+    if not tested.size:
+        return result
+    if np.isnan(null[:, tested]).any():
+        raise ValueError("draws of a test that was made are undefined")
+    order = tested[np.argsort(-statistics[tested], kind="stable")]
+    if step_down:
+        # the largest of those that come after, by rank of the observed ones
+        largest = np.maximum.accumulate(null[:, order[::-1]], axis=1)[:, ::-1]
+    else:
+        largest = np.repeat(null[:, order].max(axis=1)[:, None], len(order), axis=1)
+    p_values = permutation_p(statistics[order], largest, exhaustive=exhaustive)
+    result[order] = np.maximum.accumulate(p_values)
+    return result
+
+
+def permutation_p(
+    observed: NDArray[np.float64], draws: NDArray[np.float64], *, exhaustive: bool
+) -> NDArray[np.float64]:
+    """Share of draws that reach what was observed; ties, within 1e-12 relative, count as reached.
+
+    Parameters
+    ----------
+    observed : ndarray, shape (n,)
+        Statistics, large for evidence.
+    draws : ndarray, shape (n_draws, n)
+        The same under the null hypothesis.
+    exhaustive : bool
+        Whether the draws are all there are, the observed one among them; else it is added, so that p is
+        (b + 1) / (B + 1).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> permutation_p(np.array([2.0]), np.array([[1.0], [2.0], [3.0]]), exhaustive=False)
+    array([0.75])
+    """
+    tie = RELATIVE_TIE * np.maximum(np.abs(observed), np.abs(draws).max(axis=0))
+    n_extreme = np.count_nonzero(draws >= observed - tie, axis=0)
+    added = 0 if exhaustive else 1
+    return np.asarray((n_extreme + added) / (len(draws) + added))
+
+
+def _checked(p_values: ArrayLike) -> NDArray[np.float64]:
+    p = np.atleast_1d(np.asarray(p_values, dtype=np.float64))
+    wrong = p[~np.isnan(p) & ~((p >= 0) & (p <= 1))]
+    if wrong.size:
+        raise ValueError(f"p-values lie between 0 and 1, got {wrong[0]}")
+    return p
+
+
+def _restored(ordered: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
+    result = np.empty_like(ordered)
+    np.put_along_axis(result, order, np.minimum(ordered, 1.0), axis=-1)
     return result

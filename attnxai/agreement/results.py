@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.intervals import Interval
+from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.nulls.base import NullTest
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from attnxai import __version__
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
 from attnxai.cli.models import models_app
+from attnxai.cli.plan import plan
 from attnxai.cli.study import study
 from attnxai.cli.train import train
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(train)
 app.command()(study)
+app.command()(plan)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 

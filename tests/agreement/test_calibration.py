@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.intervals import bootstrap_counts, mean_interval
+from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.alignment.pairs import BRIGHTNESS, align
 from tests.builders import made_up
 

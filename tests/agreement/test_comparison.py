@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.agreement.density import nss
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.ranking import spearman
+from attnxai.agreement.metrics import DEFAULT_METRICS
+from attnxai.agreement.metrics.density import nss
+from attnxai.agreement.metrics.ranking import spearman
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import Exposure
@@ -47,7 +47,7 @@ def test_agreement_is_found_where_it_is_and_not_where_it_is_not():
     for agreement, found in ((1.0, True), (0.0, False)):
         maps, marks, images = made_up(n_sources=16, agreement=agreement, seed=3)
         result = compare(maps, marks, images, settings=QUICK)
-        for metric in METRICS:
+        for metric in DEFAULT_METRICS:
             test = result.estimate("gate2", metric).within_class
             assert (test.p_value <= 0.01) == found
 
@@ -129,7 +129,7 @@ def test_undefined_values_are_counted_named_and_left_out():
         result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
     named = {(u.source, u.explanation, u.reason) for u in result.undefined}
     assert named == {("source_03", "gate1", "the map is constant")}
-    assert len(result.undefined) == 2 * len(METRICS)
+    assert len(result.undefined) == 2 * len(DEFAULT_METRICS)
     estimate = result.estimate("gate1", "nss")
     assert estimate.n_undefined == 1
     assert estimate.interval.n_sources == 11

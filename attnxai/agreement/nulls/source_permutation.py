@@ -2,9 +2,9 @@
 
 Everything within a map and within an annotation stays, so smoothness, centring and brightness are as
 they were; only which belongs to which is broken. Pooled, all sources are exchanged; within strata, only
-sources of the same class (or survey, or size), which is exact when what maps and annotations share is
-shared by the stratum. It assumes that sources of a stratum are exchangeable; it does not ask whether the
-agreement comes from brightness, since exchanging sources breaks that tie as well.
+sources of the same class (or survey, or size, or all of these), which is exact when what maps and
+annotations share is shared by the stratum. It assumes that sources of a stratum are exchangeable; it does
+not ask whether the agreement comes from brightness, since exchanging sources breaks that tie as well.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.base import NullDraws
+from attnxai.agreement.metrics.evaluation import agreement_tables
+from attnxai.agreement.nulls.base import NullDraws, check_draws, smallest_int
+from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from attnxai.agreement.metrics.evaluation import Others, Targets
+    from attnxai.agreement.metrics.metric import Metric
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +36,21 @@ class SourcePermutation:
     ----------
     within_strata : bool
         Exchange only within the strata that are given.
+    keys : tuple of str
+        What the strata are made of, for names and sentences.
     """
 
     within_strata: bool
+    keys: tuple[str, ...] = ("class",)
+
+    def __post_init__(self) -> None:
+        if self.within_strata and not self.keys:
+            raise OptionError("strata need a key, such as class; got none")
 
     @property
     def name(self) -> str:
         """Name in files and tables."""
-        return "within class" if self.within_strata else "pooled"
+        return f"within {self._strata}" if self.within_strata else "pooled"
 
     @property
     def question(self) -> str:
@@ -46,12 +58,65 @@ class SourcePermutation:
         if self.within_strata:
             return (
                 "Does the map look where people look in this source, beyond what sources of its "
-                "class share?"
+                f"{self._strata} share?"
             )
         return "Does the map look where people look in this source, rather than in any source?"
 
+    @property
+    def assumes(self) -> str:
+        """What has to hold for its level, in words."""
+        if self.within_strata:
+            return (
+                f"Sources of one {self._strata} can be taken for one another. Rejects too often when "
+                "maps and annotations share something that differs between them, such as angular size."
+            )
+        return (
+            "All sources can be taken for one another. Rejects too often when maps and annotations "
+            "share what their class, survey or size brings with it."
+        )
+
+    @property
+    def exchanges_sources(self) -> bool:
+        """Whether the columns of its tables are the annotations of sources."""
+        return True
+
+    @property
+    def _strata(self) -> str:
+        return " and ".join(self.keys)
+
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,  # noqa: ARG002
+    ) -> NDArray[np.float64]:
+        """Metrics of every source's map with every source's target, over the pixels valid for all.
+
+        Parameters
+        ----------
+        metrics, maps, targets, valid, others, rng
+            As in :class:`~attnxai.agreement.nulls.NullModel`.
+
+        Returns
+        -------
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_sources)
+        """
+        where = np.asarray(valid.all(axis=0))
+        return np.asarray(
+            agreement_tables(metrics, maps[None], targets, where, others=others)[:, 0]
+        )
+
     def draw(
-        self, strata: Sequence[Hashable], *, n_draws: int, rng: np.random.Generator
+        self,
+        strata: Sequence[Hashable],
+        *,
+        n_columns: int | None = None,
+        n_draws: int,
+        rng: np.random.Generator,
     ) -> NullDraws:
         """Draw permutations; all of them, each once, when there are no more than ``n_draws``.
 
@@ -59,6 +124,8 @@ class SourcePermutation:
         ----------
         strata : sequence of hashable
             Stratum of every source.
+        n_columns : int, optional
+            Number of annotations, which is that of sources.
         n_draws : int
             How many.
         rng : numpy.random.Generator
@@ -68,37 +135,48 @@ class SourcePermutation:
         -------
         NullDraws
 
+        Raises
+        ------
+        OptionError
+            If ``n_draws`` is below 1.
+        ValueError
+            If the number of columns is not that of sources.
+
         Examples
         --------
         >>> null = SourcePermutation(within_strata=True)
         >>> rng = np.random.default_rng(0)
         >>> draws = null.draw(["FR I"] * 3 + ["FR II"] * 2, n_draws=1000, rng=rng)
-        >>> draws.exhaustive, len(draws.orders), round(1 / draws.smallest_p)
+        >>> draws.exhaustive, len(draws.choices), round(1 / draws.smallest_p)
         (True, 12, 12)
         """
+        check_draws(n_draws)
         n = len(strata)
-        if self.within_strata:
-            names = list(dict.fromkeys(strata))
-            groups = [
-                np.array([i for i, stratum in enumerate(strata) if stratum == name])
-                for name in names
-            ]
-        else:
-            groups = [np.arange(n)]
-        n_possible = math.prod(math.factorial(len(group)) for group in groups)
-        if n_possible <= n_draws:
-            return NullDraws(orders=_all_orders(groups, n), exhaustive=True)
-        orders = np.tile(np.arange(n), (n_draws, 1))
+        if n_columns is not None and n_columns != n:
+            raise ValueError(f"{n} sources are exchanged, but the table has {n_columns} columns")
+        members: dict[Hashable, list[int]] = {}
+        for source, stratum in enumerate(strata):
+            members.setdefault(stratum if self.within_strata else None, []).append(source)
+        groups: list[NDArray[np.integer]] = [
+            np.array(group, dtype=smallest_int(n)) for group in members.values()
+        ]
+        # column after column in memory, as the tests read them
+        if math.prod(math.factorial(len(group)) for group in groups) <= n_draws:
+            choices = np.asfortranarray(_all_permutations(groups, n))
+            return NullDraws(choices=choices, exhaustive=True, exchanges_sources=True)
+        choices = np.empty((n_draws, n), dtype=smallest_int(n), order="F")
         for group in groups:
-            if len(group) > 1:
-                orders[:, group] = rng.permuted(np.tile(group, (n_draws, 1)), axis=1)
-        return NullDraws(orders=orders, exhaustive=False)
+            choices[:, group] = rng.permuted(np.tile(group, (n_draws, 1)), axis=1)
+        return NullDraws(choices=choices, exhaustive=False, exchanges_sources=True)
 
 
-def _all_orders(groups: Sequence[NDArray[np.intp]], n: int) -> NDArray[np.intp]:
-    choices = [list(itertools.permutations(group.tolist())) for group in groups]
-    orders = np.empty((math.prod(len(choice) for choice in choices), n), dtype=np.intp)
-    for row, combination in enumerate(itertools.product(*choices)):
-        for group, arrangement in zip(groups, combination, strict=True):
-            orders[row, group] = arrangement
-    return orders
+def _all_permutations(groups: Sequence[NDArray[np.integer]], n: int) -> NDArray[np.integer]:
+    """Every combination of a permutation of each group, the identity first."""
+    arranged = [np.array(list(itertools.permutations(group.tolist()))) for group in groups]
+    n_all = math.prod(len(rows) for rows in arranged)
+    choices = np.empty((n_all, n), dtype=smallest_int(n))
+    n_after = n_all
+    for group, rows in zip(groups, arranged, strict=True):
+        n_after //= len(rows)
+        choices[:, group] = rows[np.arange(n_all) // n_after % len(rows)]
+    return choices

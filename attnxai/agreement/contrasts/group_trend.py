@@ -1,0 +1,299 @@
+"""Does agreement rise with the order of the symmetry group: within cyclic and within dihedral groups.
+
+What is exchanged is whole networks. A seed decides a network's first weights and the order of its images,
+and what luck that brings is shared by its values on all sources: a C8 network that happens to be good is
+good on a hundred sources. If the group made no difference, the networks of one seed could carry each
+other's group names; so the seed is the block, and a network's value is its mean over sources. Exchanging
+group names within each source instead would take that luck for evidence, the more so the more sources
+there are: it asks about these networks and not about groups.
+
+Cyclic and dihedral groups are tested apart, since C8 and D4 have eight elements each and differ in more
+than their order; the two p-values are adjusted together. With k groups and one seed the smallest two-sided
+p-value is 2 / k!, so three groups need two seeds before anything can be found at 5 %.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.contrasts.trend import (
+    MIN_CONDITIONS,
+    Alternative,
+    TrendTest,
+    page_trend,
+    permutation_slope,
+)
+from attnxai.agreement.intervals.over_sources import (
+    Interval,
+    IntervalKind,
+    bootstrap_counts,
+    mean_interval,
+)
+from attnxai.agreement.multiplicity import holm
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.models.specification import SymmetryGroup
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+CYCLIC, DIHEDRAL = "cyclic", "dihedral"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTrend:
+    """Agreement over the order of the group, within cyclic or within dihedral groups.
+
+    Parameters
+    ----------
+    series : str
+        ``cyclic`` or ``dihedral``.
+    groups : tuple of str
+        In their order.
+    seeds : tuple of int
+        Seeds that every group has: the blocks.
+    slope : Interval
+        Change of agreement per doubling of the order, as the mean over sources of straight lines through
+        the means over seeds. Its interval is over sources: about these networks, and no guide to the
+        tests, which are about groups.
+    page : TrendTest
+        Page's test over seeds, which conclusions rest on.
+    slope_test : TrendTest
+        Permutation test of the slope over seeds.
+    p_adjusted : float
+        P-value of Page's test, adjusted by Holm's method over both series.
+    n_sources, n_dropped : int
+        Sources with a value of every network of the series, and those left out.
+    n_seeds_dropped : int
+        Seeds left out because some group lacks them.
+    """
+
+    series: str
+    groups: tuple[str, ...]
+    seeds: tuple[int, ...]
+    slope: Interval
+    page: TrendTest
+    slope_test: TrendTest
+    p_adjusted: float
+    n_sources: int
+    n_dropped: int
+    n_seeds_dropped: int
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        numbers = {
+            "slope": self.slope.value,
+            "slope_ci_low": self.slope.low,
+            "slope_ci_high": self.slope.high,
+        }
+        return {
+            "series": self.series,
+            "groups": list(self.groups),
+            "seeds": list(self.seeds),
+            **{name: float(v) if np.isfinite(v) else None for name, v in numbers.items()},
+            "page_l": self.page.value,
+            "page_expected": self.page.expected,
+            "p_page": self.page.p_value,
+            "p_page_adjusted": self.p_adjusted,
+            "p_smallest_page": self.page.smallest_p,
+            "p_slope": self.slope_test.p_value,
+            "exhaustive_slope": self.slope_test.exhaustive,
+            "n_sources": self.n_sources,
+            "n_dropped": self.n_dropped,
+            "n_seeds_dropped": self.n_seeds_dropped,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTrends:
+    """Trends of both series, as far as there are three groups of it.
+
+    Parameters
+    ----------
+    trends : tuple of GroupTrend
+        Cyclic first.
+    not_tested : mapping of str to str
+        Why a series is missing.
+    """
+
+    trends: tuple[GroupTrend, ...]
+    not_tested: Mapping[str, str]
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "trends": [trend.to_record() for trend in self.trends],
+            "not_tested": dict(self.not_tested),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a series."""
+        import pandas as pd
+
+        return pd.DataFrame([trend.to_record() for trend in self.trends])
+
+
+def group_trends(
+    values: Mapping[tuple[str, int], ArrayLike],
+    *,
+    alternative: Alternative = Alternative.TWO_SIDED,
+    n_draws: int = 100_000,
+    n_resamples: int = 10_000,
+    counts: NDArray[np.float64] | None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | int = 0,
+) -> GroupTrends:
+    """Test whether agreement rises or falls with the order of the group.
+
+    Parameters
+    ----------
+    values : mapping of (str, int) to array_like, shape (n_sources,) or (n_annotators, n_sources)
+        For each network, by its group (``C8``) and seed, its value for the same sources in the same
+        order; NaN where undefined.
+    alternative : Alternative
+        Which trends count.
+    n_draws : int
+        Exchanges where they are sampled.
+    n_resamples : int
+        Bootstrap resamples of the sources.
+    counts : ndarray, shape (n_resamples, n_sources), optional
+        Resamples to share with other statistics; drawn when left out.
+    level : float
+        Confidence level of the slope's interval.
+    rng : numpy.random.Generator or int
+        Source of randomness.
+
+    Returns
+    -------
+    GroupTrends
+
+    Raises
+    ------
+    OptionError
+        If there are no networks.
+    SpecificationError
+        If a name is no cyclic or dihedral group.
+    ValueError
+        If the networks' values differ in shape.
+
+    Warns
+    -----
+    UndefinedValuesWarning
+        When sources or seeds are left out.
+
+    Examples
+    --------
+    >>> values = {
+    ...     (group, seed): [0.1 * place + 0.01 * seed] * 8
+    ...     for place, group in enumerate(["C1", "C4", "C8"])
+    ...     for seed in range(3)
+    ... }
+    >>> (trend,) = group_trends(values).trends
+    >>> trend.series, round(trend.slope.value, 3), round(trend.page.p_value, 4)
+    ('cyclic', 0.064, 0.0093)
+    """
+    if not values:
+        raise OptionError("a trend needs the values of at least one network, got none")
+    means = {
+        (SymmetryGroup.from_name(group).name, seed): _source_means(given)
+        for (group, seed), given in values.items()
+    }
+    shapes = {row.shape for row in means.values()}
+    if len(shapes) > 1:
+        raise ValueError(f"all networks need values for the same sources, got {sorted(shapes)}")
+    generator = np.random.default_rng(rng)
+    streams = generator.spawn(3)
+    if counts is None:
+        counts = bootstrap_counts(shapes.pop()[0], n_resamples, streams[2])
+    found, not_tested = [], {}
+    for series, stream in zip((CYCLIC, DIHEDRAL), streams, strict=False):
+        groups = _groups_of(series, means)
+        if len(groups) < MIN_CONDITIONS:
+            not_tested[series] = f"{len(groups)} {series} groups are no series to see a trend in"
+            continue
+        table, seeds, n_seeds_dropped = _complete_seeds(groups, means)
+        kept = np.isfinite(table).all(axis=(0, 1))
+        rows = table[:, :, kept].mean(axis=2) if kept.any() else table[:0, :, 0]
+        doublings = np.log2([SymmetryGroup.from_name(name).order for name in groups])
+        page = page_trend(rows, alternative=alternative, n_draws=n_draws, rng=stream)
+        slope_test = permutation_slope(
+            rows, doublings, alternative=alternative, n_draws=n_draws, rng=stream
+        )
+        if page is None or slope_test is None:
+            missing = "source with a value everywhere" if seeds else "seed that all groups have"
+            not_tested[series] = f"there is no {missing} among the {series} groups"
+            continue
+        _warn_of_dropped(series, int((~kept).sum()), n_seeds_dropped)
+        centred = doublings - doublings.mean()
+        slopes = centred @ table.mean(axis=0) / (centred**2).sum()
+        found.append(
+            GroupTrend(
+                series=series,
+                groups=groups,
+                seeds=seeds,
+                slope=mean_interval(
+                    np.where(kept, slopes, np.nan), counts, kind=IntervalKind.BCA, level=level
+                ),
+                page=page,
+                slope_test=slope_test,
+                p_adjusted=float("nan"),
+                n_sources=int(kept.sum()),
+                n_dropped=int((~kept).sum()),
+                n_seeds_dropped=n_seeds_dropped,
+            )
+        )
+    adjusted = holm([trend.page.p_value for trend in found])
+    return GroupTrends(
+        trends=tuple(
+            dataclasses.replace(trend, p_adjusted=float(p))
+            for trend, p in zip(found, adjusted, strict=True)
+        ),
+        not_tested=not_tested,
+    )
+
+
+def _source_means(values: ArrayLike) -> NDArray[np.float64]:
+    return mean_over_annotators(np.atleast_2d(np.asarray(values, dtype=np.float64)))
+
+
+def _groups_of(
+    series: str, means: Mapping[tuple[str, int], NDArray[np.float64]]
+) -> tuple[str, ...]:
+    groups = {SymmetryGroup.from_name(name) for name, _ in means}
+    members = [group for group in groups if group.reflections == (series == DIHEDRAL)]
+    return tuple(group.name for group in sorted(members, key=lambda group: group.order))
+
+
+def _complete_seeds(
+    groups: tuple[str, ...], means: Mapping[tuple[str, int], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], tuple[int, ...], int]:
+    """Values of shape (seeds, groups, sources) for the seeds that every group has."""
+    all_seeds = sorted({seed for name, seed in means if name in groups})
+    seeds = tuple(s for s in all_seeds if all((name, s) in means for name in groups))
+    n_sources = next(iter(means.values())).shape[0]
+    table = np.empty((len(seeds), len(groups), n_sources))
+    for row, seed in enumerate(seeds):
+        for column, name in enumerate(groups):
+            table[row, column] = means[name, seed]
+    return table, seeds, len(all_seeds) - len(seeds)
+
+
+def _warn_of_dropped(series: str, n_sources: int, n_seeds: int) -> None:
+    parts = [
+        f"{n} {what}{'s' if n != 1 else ''}"
+        for n, what in ((n_sources, "source"), (n_seeds, "seed"))
+        if n
+    ]
+    if parts:
+        warnings.warn(
+            f"the trend over {series} groups leaves out {' and '.join(parts)} that some network has "
+            "no value for",
+            UndefinedValuesWarning,
+            stacklevel=3,
+        )

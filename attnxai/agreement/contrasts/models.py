@@ -1,0 +1,416 @@
+"""Models against each other: differences paired by source.
+
+Two models are compared over the same sources and the same annotators, so what makes a source easy or hard
+falls out. The estimate is the mean difference with its bootstrap interval, all pairs under the same
+resamples, and with several annotators a second interval for which these are crossed with the sources. The
+test turns the sign of each source's difference at random: without a difference between
+the models, it is as likely one way as the other. It is exact where differences are symmetric about zero,
+as they are when a source's two values could be swapped, and approximate for many sources otherwise. Each
+source counts alike, whether one annotator marked it or three.
+
+All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of
+its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
+narrow differences stand on one scale. Of a single pair it orders the flips as the mean and as Student's t
+do; between pairs, the largest of them (max-T, Westfall & Young 1993) holds the family-wise error at the
+level for many sources, and exactly where all differences together are symmetric about zero.
+
+The unit is the source: conclusions are about these trained networks. Another seed gives another network;
+for claims about kinds of network see :mod:`attnxai.agreement.contrasts.group_trend`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed import crossed_interval
+from attnxai.agreement.intervals.over_sources import (
+    Interval,
+    IntervalKind,
+    bootstrap_counts,
+    mean_interval,
+)
+from attnxai.agreement.multiplicity import Correction, adjust, max_t, permutation_p
+from attnxai.agreement.nulls.base import Alternative
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """One model minus another, over the sources where both have a value.
+
+    Parameters
+    ----------
+    first, second : str
+        The models; positive differences are in favour of the first.
+    difference : Interval
+        Mean difference over sources, with its interval about these annotators.
+    difference_others : Interval or None
+        The same about other annotators too, sources and annotators being crossed; None with a single
+        annotator.
+    statistic : float
+        Sum of the differences over the root of the sum of their squares; about standard normal without a
+        difference. NaN without a source.
+    p_value : float
+        Of the sign-flip test, not adjusted; NaN without a source.
+    p_adjusted : float
+        The same, adjusted over all contrasts.
+    smallest_p : float
+        The smallest p-value that could have come out with these differences.
+    n_sources : int
+        Sources compared.
+    n_dropped : int
+        Sources left out because one of the two has no value there.
+    """
+
+    first: str
+    second: str
+    difference: Interval
+    difference_others: Interval | None
+    statistic: float
+    p_value: float
+    p_adjusted: float
+    smallest_p: float
+    n_sources: int
+    n_dropped: int
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        numbers = {
+            "difference": self.difference.value,
+            "ci_low": self.difference.low,
+            "ci_high": self.difference.high,
+            "ci_low_others": self.difference_others.low if self.difference_others else np.nan,
+            "ci_high_others": self.difference_others.high if self.difference_others else np.nan,
+            "statistic": self.statistic,
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+            "p_smallest": self.smallest_p,
+        }
+        return {
+            "first": self.first,
+            "second": self.second,
+            **{name: float(v) if np.isfinite(v) else None for name, v in numbers.items()},
+            "n_sources": self.n_sources,
+            "n_dropped": self.n_dropped,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelContrasts:
+    """Models against each other: every pair, or every model against a baseline.
+
+    Parameters
+    ----------
+    contrasts : tuple of Contrast
+        In the order of the models.
+    correction : Correction
+        How p-values are adjusted over them.
+    alternative : Alternative
+        Which differences count as evidence.
+    n_draws : int
+        Sign flips, all of them when ``exhaustive``.
+    exhaustive : bool
+        Whether all flips were counted.
+    level : float
+        Confidence level of the intervals, each for itself.
+    """
+
+    contrasts: tuple[Contrast, ...]
+    correction: Correction
+    alternative: Alternative
+    n_draws: int
+    exhaustive: bool
+    level: float
+
+    def contrast(self, first: str, second: str) -> Contrast:
+        """One contrast by its names, in the order in which it was made.
+
+        Raises
+        ------
+        KeyError
+            Naming what there is.
+        """
+        for candidate in self.contrasts:
+            if (candidate.first, candidate.second) == (first, second):
+                return candidate
+        known = ", ".join(f"{c.first} minus {c.second}" for c in self.contrasts)
+        raise KeyError(f"no contrast {first} minus {second}; there are {known}")
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "correction": str(self.correction),
+            "alternative": str(self.alternative),
+            "n_draws": self.n_draws,
+            "exhaustive": self.exhaustive,
+            "level": self.level,
+            "contrasts": [contrast.to_record() for contrast in self.contrasts],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a contrast."""
+        import pandas as pd
+
+        return pd.DataFrame([contrast.to_record() for contrast in self.contrasts])
+
+    def summary(self) -> str:
+        """One line a contrast, as plain text."""
+        lines = []
+        for c in self.contrasts:
+            text = f"{c.first} minus {c.second}: {c.difference.value:.3f}"
+            if c.difference.known:
+                text += f" [{c.difference.low:.3f}, {c.difference.high:.3f}]"
+            lines.append(
+                f"{text}, p = {c.p_value:.4f}, adjusted {c.p_adjusted:.4f} ({c.n_sources} sources)"
+            )
+        return "\n".join(lines)
+
+
+def compare_models(
+    values: Mapping[str, ArrayLike],
+    *,
+    baseline: str | None = None,
+    weights: ArrayLike | None = None,
+    alternative: Alternative = Alternative.TWO_SIDED,
+    correction: Correction = Correction.MAX_T,
+    n_draws: int = 10_000,
+    n_resamples: int = 10_000,
+    counts: NDArray[np.float64] | None = None,
+    interval: IntervalKind = IntervalKind.BCA,
+    level: float = 0.95,
+    rng: np.random.Generator | int = 0,
+) -> ModelContrasts:
+    """Differences between models over the same sources, tested by turning signs.
+
+    Parameters
+    ----------
+    values : mapping of str to array_like, shape (n_sources,) or (n_annotators, n_sources)
+        For each model its value for the same sources in the same order, and, where there is a row an
+        annotator, the same annotators. NaN where undefined: an annotator's difference needs both values,
+        and a source's difference is the mean over the annotators who have one.
+    baseline : str, optional
+        Compare every other model with this one; all pairs when left out.
+    weights : array_like, shape (n_sources,), optional
+        Weight of each source.
+    alternative : Alternative
+        Which differences count, first minus second.
+    correction : Correction
+        How p-values are adjusted over the contrasts; max-T with step-down by default.
+    n_draws : int
+        Sign flips; all 2 to the power of n_sources, where these are no more.
+    n_resamples : int
+        Bootstrap resamples, the same for all contrasts.
+    counts : ndarray, shape (n_resamples, n_sources), optional
+        Resamples from :func:`~attnxai.agreement.intervals.over_sources.bootstrap_counts` to share with other
+        statistics; drawn when left out.
+    interval : IntervalKind
+        Kind of interval.
+    level : float
+        Confidence level.
+    rng : numpy.random.Generator or int
+        Source of randomness; the flips and the resamples have streams of their own.
+
+    Returns
+    -------
+    ModelContrasts
+
+    Raises
+    ------
+    OptionError
+        If there are fewer than two models, the baseline is not among them, or numbers of draws are too
+        small.
+    ValueError
+        If the models' values differ in shape.
+
+    Warns
+    -----
+    UndefinedValuesWarning
+        When sources are left out of a pair.
+    FewSourcesWarning
+        When no flip could give a p-value of 0.05 or less.
+
+    Examples
+    --------
+    >>> c1 = np.array([0.1, 0.3, 0.2, 0.4, 0.2, 0.1, 0.3, 0.2, 0.4, 0.1])
+    >>> d8 = c1 + [0.2, 0.1, 0.3, 0.1, 0.2, 0.2, 0.1, 0.4, -0.1, 0.2]
+    >>> result = compare_models({"D8": d8, "C1": c1})
+    >>> found = result.contrast("D8", "C1")
+    >>> round(found.difference.value, 2), result.exhaustive, round(found.p_value, 4)
+    (0.17, True, 0.0098)
+    """
+    alternative, correction = Alternative(alternative), Correction(correction)
+    names, tables, share = _checked(values, baseline, weights, n_draws, n_resamples)
+    flip_rng, resample_rng, crossed_rng = np.random.default_rng(rng).spawn(3)
+    n_sources = tables.shape[2]
+    if counts is None:
+        counts = bootstrap_counts(n_sources, n_resamples, resample_rng)
+    elif counts.shape[1:] != (n_sources,):
+        raise ValueError(f"counts need {n_sources} columns, got the shape {counts.shape}")
+    pairs = _pairs(names, baseline)
+    positions = {name: index for index, name in enumerate(names)}
+    by_annotator = [tables[positions[a]] - tables[positions[b]] for a, b in pairs]
+    differences = np.stack([mean_over_annotators(values) for values in by_annotator])
+    compared: NDArray[np.bool_] = np.isfinite(differences) & (share > 0)
+    _warn_of_dropped(pairs, compared, share > 0)
+
+    # what is flipped: the weighted difference of each source, 0 where there is none
+    terms = np.where(compared, differences * share, 0.0).T
+    length = np.sqrt((terms**2).sum(axis=0))
+    terms = terms / np.where(length > 0, length, 1.0)
+    members = np.flatnonzero(compared.any(axis=0))
+    signs, exhaustive = _draw_signs(members.size, n_draws, flip_rng)
+    tested = np.asarray(compared.any(axis=1))
+    observed = np.where(tested, _evidence(terms.sum(axis=0), alternative), np.nan)
+    null = _evidence(signs @ terms[members], alternative)
+    p_values = np.full(len(pairs), np.nan)
+    p_values[tested] = permutation_p(observed[tested], null[:, tested], exhaustive=exhaustive)
+    if correction is Correction.MAX_T:
+        adjusted = max_t(observed, null, exhaustive=exhaustive)
+    else:
+        adjusted = adjust(p_values, correction)
+    smallest = _smallest(null, exhaustive=exhaustive)
+    _warn_of_few(members.size, smallest[tested])
+    return ModelContrasts(
+        contrasts=tuple(
+            Contrast(
+                first=first,
+                second=second,
+                difference=mean_interval(
+                    differences[i], counts, weights=share, kind=interval, level=level
+                ),
+                difference_others=None
+                if np.count_nonzero(np.isfinite(by_annotator[i]).any(axis=1)) < 2
+                else crossed_interval(
+                    by_annotator[i],
+                    weights=share,
+                    level=level,
+                    n_resamples=n_resamples,
+                    rng=crossed_stream,
+                ),
+                statistic=float(terms[:, i].sum()) if tested[i] else float("nan"),
+                p_value=float(p_values[i]),
+                p_adjusted=float(adjusted[i]),
+                smallest_p=float(smallest[i]) if tested[i] else float("nan"),
+                n_sources=int(compared[i].sum()),
+                n_dropped=int((share > 0).sum() - compared[i].sum()),
+            )
+            for i, ((first, second), crossed_stream) in enumerate(
+                zip(pairs, crossed_rng.spawn(len(pairs)), strict=True)
+            )
+        ),
+        correction=correction,
+        alternative=alternative,
+        n_draws=len(signs),
+        exhaustive=exhaustive,
+        level=level,
+    )
+
+
+def _checked(
+    values: Mapping[str, ArrayLike],
+    baseline: str | None,
+    weights: ArrayLike | None,
+    n_draws: int,
+    n_resamples: int,
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    names = list(values)
+    if len(names) < 2:
+        raise OptionError(f"comparing models takes two or more, got {', '.join(names) or 'none'}")
+    if baseline is not None and baseline not in values:
+        raise OptionError(f"the baseline {baseline} is not among the models {', '.join(names)}")
+    if n_draws < 1 or n_resamples < 100:
+        raise OptionError(
+            f"n_draws has to be 1 or more (got {n_draws}) and n_resamples 100 or more "
+            f"(got {n_resamples})"
+        )
+    tables = [np.atleast_2d(np.asarray(values[name], dtype=np.float64)) for name in names]
+    shapes = {table.shape for table in tables}
+    if len(shapes) > 1 or tables[0].ndim != 2:
+        raise ValueError(
+            "all models need values for the same annotators and sources, got the shapes "
+            f"{sorted(shapes)}"
+        )
+    n_sources = tables[0].shape[1]
+    share = np.ones(n_sources) if weights is None else np.asarray(weights, dtype=np.float64)
+    if share.shape != (n_sources,) or not (np.isfinite(share) & (share >= 0)).all():
+        raise ValueError(f"weights need {n_sources} finite numbers that are not negative")
+    return names, np.stack(tables), share
+
+
+def _pairs(names: Sequence[str], baseline: str | None) -> list[tuple[str, str]]:
+    if baseline is None:
+        return list(itertools.combinations(names, 2))
+    return [(name, baseline) for name in names if name != baseline]
+
+
+def _draw_signs(n: int, n_draws: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
+    """Signs of shape (draws, n): all of them, each once, where there are no more than asked for."""
+    exhaustive = 2**n <= n_draws
+    if exhaustive:
+        turned = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    else:
+        turned = rng.integers(0, 2, size=(n_draws, n), dtype=np.int64)
+    return np.where(turned == 1, -1.0, 1.0), exhaustive
+
+
+def _evidence(statistics: NDArray[np.float64], alternative: Alternative) -> NDArray[np.float64]:
+    """Statistics so that large ones count as evidence.
+
+    Turning all signs turns the sum, so the flips lie evenly about zero and the larger of both sides, twice
+    over, is the share of those that are as far from zero.
+    """
+    if alternative is Alternative.TWO_SIDED:
+        return np.abs(statistics)
+    return statistics if alternative is Alternative.GREATER else -statistics
+
+
+def _smallest(null: NDArray[np.float64], *, exhaustive: bool) -> NDArray[np.float64]:
+    if exhaustive:
+        return permutation_p(null.max(axis=0), null, exhaustive=True)
+    return np.full(null.shape[1], 1.0 / (len(null) + 1))
+
+
+def _warn_of_dropped(
+    pairs: Sequence[tuple[str, str]], compared: NDArray[np.bool_], counted: NDArray[np.bool_]
+) -> None:
+    n_dropped = counted.sum() - compared.sum(axis=1)
+    if not n_dropped.any():
+        return
+    worst = int(n_dropped.argmax())
+    first, second = pairs[worst]
+    warnings.warn(
+        f"{np.count_nonzero(n_dropped)} of {len(pairs)} pairs of models leave out sources where one "
+        f"of the two has no value, at most {n_dropped[worst]} of {counted.sum()} ({first} and "
+        f"{second})",
+        UndefinedValuesWarning,
+        stacklevel=3,
+    )
+
+
+def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
+    if smallest.size and smallest.min() <= LEVEL:
+        return
+    warnings.warn(
+        f"with {n_sources} sources "
+        + (
+            f"the smallest p-value that could come out is {smallest.min():.3g}, which is above "
+            f"{LEVEL}: this test cannot tell models apart, however large their difference"
+            if smallest.size
+            else "no pair of models has a value in common, so none is tested"
+        ),
+        FewSourcesWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,185 @@
+"""The corrected dual bootstrap of Schütt et al. (2023), for two or three crossed factors.
+
+Resampling sources and annotators together counts the part that is due to single cells three times, resampling
+either alone counts it once, so ``2 (V_sources + V_annotators) - V_both`` counts everything once. With
+more factors the same follows from what each set of factors adds to the sets within it. Each term is
+scaled by n / (n - 1), without which few annotators look more alike than they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
+from attnxai.agreement.intervals.over_sources import (
+    MIN_SOURCES,
+    Interval,
+    bootstrap_counts,
+    no_interval,
+)
+from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+# Values a block of resamples may hold, so that memory stays small whatever the number of sources.
+_BLOCK = 2_000_000
+
+
+def crossed_bootstrap_interval(
+    values: NDArray[np.float64],
+    statistic: Statistic,
+    *,
+    factors: Sequence[str] | None = None,
+    weights: NDArray[np.float64] | None = None,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+) -> Interval:
+    """Interval of any statistic of several means, all resampled together.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_quantities, ..., n_sources)
+        Quantities of the same cells, such as a model's score and a ceiling; a cell counts only where all
+        are defined.
+    statistic : callable
+        From means (n_resamples, n_quantities) to statistics (n_resamples,).
+    factors, weights, level, n_resamples, rng
+        As in :func:`~.crossed.crossed_interval`.
+
+    Returns
+    -------
+    Interval
+        By the corrected dual bootstrap; with sources alone, percentiles of the bootstrap over them.
+
+    Examples
+    --------
+    >>> score = np.random.default_rng(0).normal(0.3, 0.1, size=(3, 30))
+    >>> share = crossed_bootstrap_interval(np.stack([score, 2 * score]), lambda m: m[:, 0] / m[:, 1])
+    >>> round(share.value, 6), round(share.high, 6)
+    (0.5, 0.5)
+    """
+    quantities = np.asarray(values, dtype=np.float64)
+    shared = np.where(np.isfinite(quantities).all(axis=0), quantities, np.nan)
+    tables = [CrossedTable.of(quantity, factors, weights, level) for quantity in shared]
+    value = float(statistic(np.array([[table.mean for table in tables]]))[0])
+    first = tables[0]
+    if first.n_sources < MIN_SOURCES:
+        return no_interval(value, first.n_sources, level=level)
+    draws = _resample(tables, n_resamples, np.random.default_rng(rng))
+    statistics = {subset: statistic(means) for subset, means in draws.items()}
+    everything = statistics[max(statistics, key=len)]
+    if not np.isfinite(value) or not np.isfinite(everything).all():
+        return no_interval(
+            value,
+            first.n_sources,
+            level=level,
+            reason="no interval: the statistic is undefined for some resamples",
+        )
+    if first.values.ndim == 1:
+        tail = (1.0 - level) / 2
+        low, high = np.quantile(everything, [tail, 1.0 - tail])
+        return Interval(
+            value=value,
+            low=float(low),
+            high=float(high),
+            n_sources=first.n_sources,
+            level=level,
+            method="percentile bootstrap over sources",
+        )
+    half, freedom = dual_half_width(
+        {subset: float(np.var(made)) for subset, made in statistics.items()},
+        first.values.shape,
+        level,
+    )
+    made = first.interval(half, freedom, CrossedMethod.DUAL_BOOTSTRAP, level)
+    return dataclasses.replace(made, value=value, low=value - half, high=value + half)
+
+
+def dual_half_width(
+    variances: Mapping[frozenset[int], float], sizes: Sequence[int], level: float
+) -> tuple[float, float]:
+    """Half-width from the variances of resampling each set of factors.
+
+    Parameters
+    ----------
+    variances : mapping of frozenset of int to float
+        Bootstrap variance of the statistic when these factors are resampled together.
+    sizes : sequence of int
+        Number of levels of each factor.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (float, float)
+        Half-width and degrees of freedom.
+    """
+    pure: dict[frozenset[int], float] = {}
+    for subset in sorted(variances, key=len):
+        # what resampling these factors together adds to what fewer of them give
+        pure[subset] = variances[subset] - sum(
+            part for smaller, part in pure.items() if smaller < subset
+        )
+    squares, freedom = {}, {}
+    for subset, part in pure.items():
+        correction = np.prod([sizes[f] / (sizes[f] - 1) for f in subset])
+        squares[subset] = float(part * correction)
+        freedom[subset] = float(np.prod([sizes[f] - 1 for f in subset]))
+    return satterthwaite_half_width(squares, freedom, level, most=max(variances.values()))
+
+
+def dual_bootstrap_interval(
+    table: CrossedTable, level: float, n_resamples: int, rng: np.random.Generator
+) -> Interval:
+    """Interval of a table's mean by the corrected dual bootstrap."""
+    draws = _resample([table], n_resamples, rng)
+    variances = {subset: float(np.var(means[:, 0])) for subset, means in draws.items()}
+    half, freedom = dual_half_width(variances, table.values.shape, level)
+    return table.interval(half, freedom, CrossedMethod.DUAL_BOOTSTRAP, level)
+
+
+def _resample(
+    tables: Sequence[CrossedTable], n_resamples: int, rng: np.random.Generator
+) -> dict[frozenset[int], NDArray[np.float64]]:
+    """Means of resamples of every set of factors, shape (n_resamples, n_quantities) each.
+
+    All sets see the same counts, so that differences between them are not made of chance. A resample
+    without any value (its annotators marked none of its sources) is left out.
+    """
+    sizes = tables[0].values.shape
+    axes = range(len(sizes))
+    counts = [bootstrap_counts(n, n_resamples, rng) for n in sizes]
+    defined = np.isfinite(tables[0].values).reshape(-1, sizes[-1]).astype(np.float64)
+    numbers = [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]
+    rows = max(1, _BLOCK // max(defined.size, sizes[-1]))
+    result = {}
+    for k in range(1, len(sizes) + 1):
+        for subset in itertools.combinations(axes, k):
+            blocks = []
+            for start in range(0, n_resamples, rows):
+                part = slice(start, start + rows)
+                n = len(counts[0][part])
+                cells = np.ones((n, 1))
+                for axis in axes[:-1]:
+                    drawn = counts[axis][part] if axis in subset else np.ones((n, sizes[axis]))
+                    cells = (cells[:, :, None] * drawn[:, None, :]).reshape(n, -1)
+                number = cells @ defined
+                shares = np.where(number > 0, tables[0].weights, 0.0)
+                if axes[-1] in subset:
+                    shares = shares * counts[-1][part]
+                total = shares.sum(axis=1)
+                factor = shares / np.where(number > 0, number, 1.0)
+                sums = [((cells @ number_of) * factor).sum(axis=1) for number_of in numbers]
+                filled = total > 0
+                blocks.append(np.stack(sums, axis=1)[filled] / total[filled, None])
+            result[frozenset(subset)] = np.concatenate(blocks)
+    return result

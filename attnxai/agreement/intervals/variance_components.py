@@ -1,0 +1,181 @@
+"""Variance components of crossed random factors, with or without missing cells.
+
+Sums of squares of the means over every set of factors have expectations that are linear in the variances
+of the parts. Solving these equations is the analysis of variance where every cell is filled, and Henderson's
+first method (1953) where some are missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Equations whose solution loses more digits than this have none that means anything.
+_WORST_CONDITION = 1e8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VarianceComponents:
+    """What each part of the values contributes to the variance of an estimate.
+
+    Sets of factors are named by their axes; the set of all axes is the part of single cells.
+
+    Parameters
+    ----------
+    variances : mapping of frozenset of int to float
+        Variance of each part; unbiased, so that a small one can come out below 0.
+    contributions : mapping of frozenset of int to float
+        The variance of the estimate that is due to each part.
+    degrees_of_freedom : mapping of frozenset of int to float
+        Of each part. Those of a factor count its levels by how much they weigh (Kish).
+    """
+
+    variances: Mapping[frozenset[int], float]
+    contributions: Mapping[frozenset[int], float]
+    degrees_of_freedom: Mapping[frozenset[int], float]
+
+    @property
+    def mean_squares(self) -> dict[frozenset[int], float]:
+        """Mean square of each part in units of the estimate's variance.
+
+        Their sum with alternating signs (one factor +, two -, three +) is the sum of the contributions.
+        """
+        return {
+            subset: sum(part for other, part in self.contributions.items() if other >= subset)
+            for subset in self.contributions
+        }
+
+
+def estimate_components(
+    values: NDArray[np.float64], coefficients: NDArray[np.float64]
+) -> VarianceComponents | None:
+    """Estimate the variances of all parts from the values themselves.
+
+    Parameters
+    ----------
+    values : ndarray
+        One axis a factor; NaN where a cell is missing. Each level of each factor has a value.
+    coefficients : ndarray, same shape
+        How much each cell counts in the estimate whose variance is wanted; 0 where missing.
+
+    Returns
+    -------
+    VarianceComponents or None
+        None where the missing cells leave parts inseparable.
+
+    Examples
+    --------
+    A table of two annotators and three sources, by hand: mean squares 8 (sources), 6 (annotators) and
+    2 (rest) give the variances (8 - 2) / 2 = 3 and (6 - 2) / 3 = 4/3.
+
+    >>> values = np.array([[0.0, 6.0, 3.0], [4.0, 6.0, 5.0]])
+    >>> parts = estimate_components(values, np.full((2, 3), 1 / 6))
+    >>> [round(parts.variances[frozenset(axes)], 6) for axes in ((1,), (0,), (0, 1))]
+    [3.0, 1.333333, 2.0]
+    """
+    defined = np.isfinite(values)
+    cells = np.argwhere(defined)
+    numbers = values[defined]
+    numbers = numbers - numbers.mean()
+    subsets = list(_subsets(values.ndim))
+    labels = {subset: _labels(cells, subset) for subset in subsets}
+    sums = np.empty(len(subsets))
+    system = np.empty((len(subsets), len(subsets)))
+    for row, subset in enumerate(subsets):
+        level = labels[subset]
+        count = np.bincount(level)
+        sums[row] = (np.bincount(level, weights=numbers) ** 2 / count).sum()
+        for column, part in enumerate(subsets):
+            pairs = level * (labels[part].max() + 1) + labels[part]
+            found, shared = np.unique(pairs, return_counts=True)
+            of_level = found // (labels[part].max() + 1)
+            system[row, column] = (shared**2 / count[of_level]).sum()
+    scale = system.max(axis=0)
+    if np.linalg.cond(system / scale) > _WORST_CONDITION:
+        return None
+    solution = np.linalg.solve(system / scale, sums) / scale
+    weights = coefficients[defined]
+    variances, contributions, freedoms = {}, {}, {}
+    for subset, variance in zip(subsets, solution, strict=True):
+        if not subset:
+            continue
+        squared = float((np.bincount(labels[subset], weights=weights) ** 2).sum())
+        variances[subset] = float(variance)
+        contributions[subset] = float(variance) * squared
+        if len(subset) == 1:
+            freedoms[subset] = 1.0 / squared - 1.0
+        else:
+            freedoms[subset] = float(
+                sum(
+                    (-1) ** (len(subset) - len(smaller)) * (labels[smaller].max() + 1)
+                    for smaller in subsets
+                    if smaller <= subset
+                )
+            )
+    if min(freedoms.values()) < 0.5:
+        return None
+    return VarianceComponents(
+        variances=variances, contributions=contributions, degrees_of_freedom=freedoms
+    )
+
+
+def satterthwaite_half_width(
+    squares: Mapping[frozenset[int], float],
+    freedoms: Mapping[frozenset[int], float],
+    level: float,
+    *,
+    most: float = np.inf,
+) -> tuple[float, float]:
+    """Half-width of an interval from mean squares, with one t quantile (Satterthwaite 1946).
+
+    Parameters
+    ----------
+    squares : mapping of frozenset of int to float
+        Mean square of each part, in units of the estimate's variance.
+    freedoms : mapping of frozenset of int to float
+        Their degrees of freedom.
+    level : float
+        Confidence level.
+    most : float
+        Largest variance that can be.
+
+    Returns
+    -------
+    (float, float)
+        Half-width and degrees of freedom. The variance is the sum of the mean squares with alternating
+        signs; it is not let below that of one factor alone, of which it is a part, nor above ``most``.
+    """
+    from scipy.special import stdtrit
+
+    variance = sum((-1) ** (len(subset) + 1) * square for subset, square in squares.items())
+    single = {subset: square for subset, square in squares.items() if len(subset) == 1}
+    largest = max(single.values())
+    smallest = min(freedoms[subset] for subset in single)
+    variance = min(max(variance, largest), most)
+    if variance <= 0:
+        return 0.0, smallest
+    spread = sum(square**2 / freedoms[subset] for subset, square in squares.items())
+    freedom = max(float(variance**2 / spread), smallest)
+    return float(stdtrit(freedom, 1.0 - (1.0 - level) / 2) * np.sqrt(variance)), freedom
+
+
+def _subsets(n: int) -> Iterator[frozenset[int]]:
+    for k in range(n + 1):
+        for axes in itertools.combinations(range(n), k):
+            yield frozenset(axes)
+
+
+def _labels(cells: NDArray[np.intp], subset: frozenset[int]) -> NDArray[np.intp]:
+    """Number of the combination of levels to which each cell belongs."""
+    if not subset:
+        return np.zeros(len(cells), dtype=np.intp)
+    chosen = cells[:, sorted(subset)]
+    combined = np.ravel_multi_index(tuple(chosen.T), tuple(chosen.max(axis=0) + 1))
+    return np.asarray(np.unique(combined, return_inverse=True)[1], dtype=np.intp).reshape(-1)

@@ -1,0 +1,206 @@
+"""From maps and targets as users hold them to rows of valid pixels, and what metrics share of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Derived = TypeVar("Derived")
+
+
+class PixelRows:
+    """Rows of pixels, with what several metrics derive from them computed once.
+
+    Ranks cost more than the products that are made of them. A metric that is given rows in this form
+    leaves what it derived here for the next one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_pixels)
+        Maps or targets; not copied if float64 already, and not to be changed afterwards.
+
+    Examples
+    --------
+    >>> from attnxai.agreement.metrics.ranking import pairwise_auc, pairwise_spearman
+    >>> maps = PixelRows(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    >>> targets = PixelRows(np.array([[0.0, 1.0, 0.0, 1.0]]))
+    >>> pairwise_auc(maps, targets), pairwise_spearman(maps, targets).round(4)
+    (array([[0.75]]), array([[0.4472]]))
+    """
+
+    __slots__ = ("_derived", "values")
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        rows = np.asarray(values, dtype=np.float64)
+        if rows.ndim != 2:
+            raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
+        self.values: NDArray[np.float64] = rows
+        self._derived: dict[tuple[Hashable, ...], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels of each row."""
+        return int(self.values.shape[1])
+
+    def once(self, derive: Callable[..., Derived], *arguments: Hashable) -> Derived:
+        """``derive(self, *arguments)``, computed at the first call."""
+        key = (derive, *arguments)
+        if key not in self._derived:
+            self._derived[key] = derive(self, *arguments)
+        derived: Derived = self._derived[key]
+        return derived
+
+
+def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
+    """Rows of pixels, as they are if they are such already."""
+    return values if isinstance(values, PixelRows) else PixelRows(values)
+
+
+def without_contrast(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which rows are constant, empty, or hold a value that is not finite; shape (n,)."""
+    return rows.once(_without_contrast)
+
+
+def _without_contrast(rows: PixelRows) -> NDArray[np.bool_]:
+    values = rows.values
+    if rows.n_pixels == 0:
+        return np.ones(len(rows), bool)
+    low, high = values.min(axis=1), values.max(axis=1)
+    return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (low < high)))
+
+
+def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which rows have no contrast, or a negative value: they are no distribution; shape (n,)."""
+    return rows.once(_without_mass)
+
+
+def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
+    negative = rows.values.min(axis=1, initial=0.0) < 0
+    return np.asarray(without_contrast(rows) | negative)
+
+
+def totals(rows: PixelRows) -> NDArray[np.float64]:
+    """Sum of each row, NaN where it is not above 0; shape (n,)."""
+    return rows.once(_totals)
+
+
+def _totals(rows: PixelRows) -> NDArray[np.float64]:
+    total = rows.values.sum(axis=1)
+    return np.where(total > 0, total, np.nan)
+
+
+def marked(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows as masks: 1 where a row is above 0, else 0; shape (n, n_pixels)."""
+    return rows.once(_marked)
+
+
+def _marked(rows: PixelRows) -> NDArray[np.float64]:
+    values = rows.values
+    above = values > 0
+    return values if np.array_equal(values, above) else above.astype(np.float64)
+
+
+def n_marked(rows: PixelRows) -> NDArray[np.float64]:
+    """Number of marked pixels of each row; shape (n,)."""
+    return rows.once(_n_marked)
+
+
+def _n_marked(rows: PixelRows) -> NDArray[np.float64]:
+    return np.asarray(marked(rows).sum(axis=1))
+
+
+def not_partly_marked(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which masks are empty or full; shape (n,)."""
+    count = n_marked(rows)
+    return np.asarray((count == 0) | (count == rows.n_pixels))
+
+
+def marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
+    """Indices of the marked pixels of each row."""
+    return rows.once(_marked_pixels)
+
+
+def _marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
+    return [np.flatnonzero(row > 0) for row in rows.values]
+
+
+def blanked(
+    values: NDArray[np.float64],
+    maps: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Values (n, m) in place, NaN for the maps (n,) and the targets (m,) that are undefined."""
+    values[maps] = np.nan
+    values[:, targets] = np.nan
+    return values
+
+
+def single_pair(
+    pairwise: Callable[..., NDArray[np.float64]],
+    map: ArrayLike,
+    target: ArrayLike,
+    valid: ArrayLike | None,
+    *,
+    others: ArrayLike | None = None,
+    **options: Any,
+) -> float:
+    """The one-by-one case of a pairwise metric.
+
+    Parameters
+    ----------
+    pairwise : callable
+        From maps (1, n_pixels) and targets (1, n_pixels) to values (1, 1).
+    map, target, valid
+        As in :func:`~attnxai.agreement.metrics.ranking.auc`.
+    others : array_like, optional
+        What is marked on other sources, for the metrics that need it.
+    **options
+        Handed on.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a value is not finite, or a target is negative somewhere.
+    """
+    map_values = np.asarray(map, dtype=np.float64)
+    target_values = np.asarray(target, dtype=np.float64)
+    use = np.ones(map_values.shape, bool) if valid is None else np.asarray(valid, dtype=bool)
+    if not map_values.shape == target_values.shape == use.shape:
+        raise ValueError(
+            f"map, target and valid need one shape, got {map_values.shape}, "
+            f"{target_values.shape} and {use.shape}"
+        )
+    map_values = map_values[use]
+    target_values = _checked_target(target_values[use], "target")
+    if not np.isfinite(map_values).all():
+        raise ValueError("map needs finite values on all valid pixels; leave others out by valid")
+    if others is not None:
+        other_values = np.asarray(others, dtype=np.float64)
+        if other_values.shape != use.shape:
+            raise ValueError(
+                f"others needs the shape of map, got {other_values.shape} and {use.shape}"
+            )
+        options["others"] = _checked_target(other_values[use], "others")[None]
+    if map_values.size == 0:
+        return float("nan")
+    return float(pairwise(map_values[None], target_values[None], **options)[0, 0])
+
+
+def _checked_target(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} needs finite values on all valid pixels; leave others out by valid"
+        )
+    if values.size and values.min() < 0:
+        raise ValueError(f"{name} has negative values; a mask or density has none")
+    return values

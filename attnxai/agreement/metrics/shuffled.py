@@ -1,0 +1,138 @@
+"""Shuffled AUC: the area under the ROC curve against the pixels that are marked on other sources.
+
+Negatives drawn from other sources carry the same centre bias as the marks, so a map that is merely high
+in the middle gains nothing by it (Tatler et al. 2005, Zhang et al. 2008). All marked pixels of all other
+sources are used, each as often as it is marked, rather than a random sample of them.
+
+Over all pairs it is a product of matrices. Against the marks of all sources of an annotator, the source's
+own among them, each pixel of a map beats a number of marks that does not depend on the target. The sum of
+these numbers over a target's k pixels counts its own marks as negatives, too: against itself a set of k
+values wins exactly k^2 / 2, and that is taken off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.metrics.pixels import (
+    PixelRows,
+    blanked,
+    marked,
+    n_marked,
+    not_partly_marked,
+    rows_of,
+    single_pair,
+    totals,
+    without_contrast,
+)
+from attnxai.agreement.metrics.ranking import ordering
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def _groups(
+    targets: PixelRows, others: PixelRows
+) -> list[tuple[NDArray[np.float64], slice | list[int]]]:
+    """Marks of all sources together, and the targets that have them in common."""
+    rows: dict[bytes, list[int]] = {}
+    weights: dict[bytes, NDArray[np.float64]] = {}
+    for j, (own, other) in enumerate(zip(marked(targets), others.values, strict=True)):
+        together = own + other
+        key = together.tobytes()
+        weights.setdefault(key, together)
+        rows.setdefault(key, []).append(j)
+    return [(weights[key], _without_gaps(rows[key])) for key in rows]
+
+
+def _without_gaps(rows: list[int]) -> slice | list[int]:
+    """Rows as a slice where they follow on each other: nothing is copied then."""
+    whole = slice(rows[0], rows[-1] + 1)
+    return whole if len(rows) == whole.stop - whole.start else rows
+
+
+def _beaten(maps: PixelRows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the weights on pixels that are lower, and half of those that are level; (n, n_pixels)."""
+    found = ordering(maps)
+    beaten = np.empty((len(maps), maps.n_pixels))
+    up_to = np.zeros(maps.n_pixels + 1)
+    for i, (order, below, tied) in enumerate(zip(*found, strict=True)):
+        np.cumsum(weights[order], out=up_to[1:])
+        beaten[i] = 0.5 * (up_to[below] + up_to[below + tied])
+    return beaten
+
+
+def pairwise_shuffled_auc(
+    maps: NDArray[np.float64] | PixelRows,
+    targets: NDArray[np.float64] | PixelRows,
+    *,
+    others: NDArray[np.float64] | PixelRows | None = None,
+) -> NDArray[np.float64]:
+    """Shuffled AUC of every map (n, n_pixels) for every mask (m, n_pixels).
+
+    Parameters
+    ----------
+    maps : ndarray or PixelRows, shape (n, n_pixels)
+        Real values.
+    targets : ndarray or PixelRows, shape (m, n_pixels)
+        Masks.
+    others : ndarray or PixelRows, shape (m, n_pixels)
+        For each mask, how often every pixel is marked on other sources. It is fast when few sums of
+        own and others differ, as where each annotator's masks are given against the others of the same
+        annotator; anything else is right, and slow.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+
+    Raises
+    ------
+    OptionError
+        If ``others`` is missing.
+    """
+    if others is None:
+        raise OptionError("shuffled AUC needs others: what is marked on the other sources")
+    maps, targets, others = rows_of(maps), rows_of(targets), rows_of(others)
+    masks, count, weight = marked(targets), n_marked(targets), totals(others)
+    values = np.empty((len(maps), len(targets)))
+    for weights, columns in targets.once(_groups, others):
+        wins = _beaten(maps, weights) @ masks[columns].T
+        k = count[columns]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values[:, columns] = (wins - 0.5 * k**2) / (k * weight[columns])
+    undefined = not_partly_marked(targets) | np.isnan(weight)
+    return blanked(values, without_contrast(maps), undefined)
+
+
+def shuffled_auc(
+    map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None, *, others: ArrayLike
+) -> float:
+    """Probability that a map is higher on a mark of this source than on one of another source.
+
+    Ties count half. A pixel that is marked here and there counts on both sides.
+
+    Parameters
+    ----------
+    map : array_like
+        Real values.
+    target : array_like of bool, same shape
+        Marked pixels.
+    valid : array_like of bool, optional
+        Pixels to use; all when left out.
+    others : array_like, same shape
+        How often every pixel is marked on the other sources.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN when the map is constant, the mask empty or full, or nothing marked elsewhere.
+
+    Examples
+    --------
+    >>> shuffled_auc([1, 2, 3, 4], [0, 0, 0, 1], others=[0, 1, 2, 1])
+    0.875
+    """
+    return single_pair(pairwise_shuffled_auc, map, target, valid, others=others)

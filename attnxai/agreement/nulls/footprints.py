@@ -1,0 +1,147 @@
+"""Which pixels a null can use: parts of the valid ones that its rearrangements map onto themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def centred_rectangle(where: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The largest rectangle about the field's centre that holds valid pixels only.
+
+    Parameters
+    ----------
+    where : ndarray of bool, shape (rows, columns)
+        Valid pixels.
+
+    Returns
+    -------
+    (slice, slice)
+        Rows and columns; empty when the centre itself is not valid.
+
+    Examples
+    --------
+    >>> where = np.ones((6, 6), bool)
+    >>> where[0, 0] = False
+    >>> centred_rectangle(where)
+    (slice(0, 6, None), slice(1, 5, None))
+    """
+    rows, columns = where.shape
+    best, found = 0, (slice(0, 0), slice(0, 0))
+    for top in range((rows + 1) // 2):
+        whole = np.asarray(where[top : rows - top].all(axis=0))
+        both = whole & whole[::-1]
+        blocked = np.flatnonzero(~both[: (columns + 1) // 2])
+        left = int(blocked[-1]) + 1 if blocked.size else 0
+        height, width = rows - 2 * top, columns - 2 * left
+        if width > 0 and height * width > best:
+            best = height * width
+            found = (slice(top, rows - top), slice(left, columns - left))
+    return found
+
+
+def centred_disc(where: NDArray[np.bool_], *, margin: float = 0.0) -> NDArray[np.bool_]:
+    """The largest disc about the field's centre that keeps a margin from pixels that are not valid.
+
+    Parameters
+    ----------
+    where : ndarray of bool, shape (rows, columns)
+        Valid pixels.
+    margin : float
+        How far the disc stays away, in pixels, from the nearest pixel that is not valid or lies outside
+        the field.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+
+    Examples
+    --------
+    >>> int(centred_disc(np.ones((4, 4), bool), margin=1.0).sum())
+    4
+    """
+    padded = np.pad(where, 1)
+    distance = _distance_from_centre((padded.shape[0], padded.shape[1]))
+    radius = distance[~padded].min() - margin
+    # strictly inside, beyond rounding: what turns onto the nearest pixel that is not valid stays out
+    return np.asarray(distance[1:-1, 1:-1] < radius * (1 - 1e-9))
+
+
+def _distance_from_centre(shape: tuple[int, int]) -> NDArray[np.float64]:
+    y = np.arange(shape[0]) - (shape[0] - 1) / 2
+    x = np.arange(shape[1]) - (shape[1] - 1) / 2
+    return np.asarray(np.hypot(y[:, None], x[None, :]))
+
+
+def closed_pixels(versions: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Pixels that are valid in every version of a footprint."""
+    return np.asarray(np.logical_and.reduce(versions))
+
+
+def emission_footprint(
+    brightness: NDArray[np.floating],
+    valid: NDArray[np.bool_],
+    *,
+    n_sigma: float = 3.0,
+    min_island_pixels: int = 6,
+) -> NDArray[np.bool_]:
+    """Pixels of a source's own emission: islands that are brighter than their background.
+
+    Background and noise are the median of the valid pixels and 1.4826 times their median absolute
+    deviation; of images whose background was set to zero, all pixels above zero remain. Islands of a few
+    pixels, joined by sides or corners, are noise.
+
+    Parameters
+    ----------
+    brightness : ndarray, shape (..., rows, columns)
+        Images.
+    valid : ndarray of bool, same shape
+        Pixels that count.
+    n_sigma : float
+        How many standard deviations of the noise.
+    min_island_pixels : int
+        Smaller islands are left out.
+
+    Returns
+    -------
+    ndarray of bool, same shape
+
+    Raises
+    ------
+    OptionError
+        If ``n_sigma`` is negative or ``min_island_pixels`` below 1.
+
+    Examples
+    --------
+    >>> image = np.zeros((6, 6))
+    >>> image[1:3, 1:5] = 5.0
+    >>> image[5, 5] = 5.0
+    >>> int(emission_footprint(image, np.ones((6, 6), bool)).sum())
+    8
+    """
+    from scipy.ndimage import label
+
+    if not n_sigma >= 0:
+        raise OptionError(f"n_sigma has to be 0 or more, got {n_sigma}")
+    if min_island_pixels < 1:
+        raise OptionError(f"min_island_pixels has to be 1 or more, got {min_island_pixels}")
+    found = np.zeros(brightness.shape, bool)
+    for index in np.ndindex(brightness.shape[:-2]):
+        values = np.asarray(brightness[index][valid[index]], dtype=np.float64)
+        if not values.size:
+            continue
+        median = np.median(values)
+        noise = 1.4826 * np.median(np.abs(values - median))
+        bright = valid[index] & (brightness[index] > median + n_sigma * noise)
+        islands, _ = label(bright, structure=np.ones((3, 3)))
+        sizes = np.bincount(islands.ravel())
+        sizes[0] = 0  # what is not bright is no island
+        found[index] = sizes[islands] >= min_island_pixels
+    return found

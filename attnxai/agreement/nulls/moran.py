@@ -1,0 +1,239 @@
+"""Surrogates of a map with its Moran's I at every scale, on a footprint of any shape.
+
+Moran spectral randomisation (Wagner & Dray 2015). The doubly centred matrix of the pixels' weights, here
+one over their distance, has eigenvectors that are maps, from the smoothest to the roughest (Moran's
+eigenvector maps, Dray et al. 2006). A surrogate keeps how much of the map lies on each and takes its sign
+at random, so that mean, variance and Moran's I stay exactly as they were. Eigenvectors of one eigenvalue
+have no order of their own, as on footprints with a symmetry: there the share of all together stays, in a
+random direction.
+
+It assumes that signs are as good as any other, which holds for Gaussian maps whose covariance has these
+eigenvectors, and so for no map exactly. Values are not kept: surrogates of a map with a few high pixels
+are nearer to Gaussian, and can be negative, which some metrics refuse. As with other surrogates, what map
+and annotation share in being brightest at the centre is broken too, and taken for agreement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.nulls.phase import check_surrogates
+from attnxai.agreement.nulls.variogram import MIN_PIXELS, VariogramSurrogates
+from attnxai.agreement.nulls.versions import RearrangedMaps, tables_of_versions
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.metrics.evaluation import Others, Targets
+    from attnxai.agreement.metrics.metric import Metric
+
+# eigenvalues nearer to each other than this, relative to the largest, count as one
+_RELATIVE_GAP = 1e-9
+
+
+def moran_weights(where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """One over the distance of every two pixels of a footprint, 0 for a pixel and itself.
+
+    Examples
+    --------
+    >>> moran_weights(np.array([[True, True], [False, False]]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    from scipy.spatial.distance import pdist, squareform
+
+    return np.asarray(squareform(1.0 / pdist(np.argwhere(where).astype(np.float64))))
+
+
+def moran_i(
+    values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64] | np.float64:
+    """Moran's I: the autocorrelation of maps under some weights of pairs of pixels.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., n_pixels)
+        Maps; none constant.
+    weights : ndarray, shape (n_pixels, n_pixels)
+        Weights of pairs.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Examples
+    --------
+    >>> weights = moran_weights(np.ones((1, 3), bool))
+    >>> round(float(moran_i(np.array([1.0, 2.0, 3.0]), weights)), 6)
+    -0.3
+    """
+    centred = values - values.mean(axis=-1, keepdims=True)
+    product = ((centred @ weights) * centred).sum(axis=-1)
+    scale = values.shape[-1] / weights.sum()
+    return np.asarray(scale * product / (centred**2).sum(axis=-1))
+
+
+def moran_surrogates(
+    values: NDArray[np.float64],
+    where: NDArray[np.bool_],
+    n_surrogates: int,
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Maps on a footprint with the mean, the variance and Moran's I of one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_pixels,)
+        The map on the footprint.
+    where : ndarray of bool, shape (rows, columns)
+        The footprint.
+    n_surrogates : int
+        How many.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_surrogates, n_pixels)
+
+    Examples
+    --------
+    >>> where = np.ones((5, 5), bool)
+    >>> values = np.arange(25.0)
+    >>> surrogate = moran_surrogates(values, where, 1, rng=np.random.default_rng(0))[0]
+    >>> weights = moran_weights(where)
+    >>> bool(np.isclose(moran_i(surrogate, weights), moran_i(values, weights)))
+    True
+    """
+    n = values.size
+    weights = moran_weights(where)
+    means = weights.mean(axis=0)
+    # the constant map has eigenvalue 0 like others may; set apart, it is the last and can be left out
+    apart = 2 * np.abs(weights).sum(axis=0).max()
+    centred_weights = weights - means[:, None] - means[None, :] + means.mean() + apart / n
+    eigenvalues, vectors = np.linalg.eigh(centred_weights)
+    eigenvalues, vectors = eigenvalues[:-1], vectors[:, :-1]
+    gaps = np.diff(eigenvalues) > _RELATIVE_GAP * np.abs(eigenvalues).max()
+    starts = np.concatenate([[0], np.flatnonzero(gaps) + 1])
+    mean = values.mean()
+    squared = np.add.reduceat((vectors.T @ (values - mean)) ** 2, starts)
+    # random directions within each eigenspace come from white noise on pixels, so that they do not
+    # depend on which eigenvectors a library happens to choose
+    directions = rng.normal(size=(n_surrogates, n)) @ vectors
+    lengths = np.sqrt(np.add.reduceat(directions**2, starts, axis=1))
+    factors = np.sqrt(squared) / np.where(lengths > 0, lengths, 1.0)
+    sizes = np.diff(np.append(starts, n - 1))
+    return np.asarray(mean + (directions * np.repeat(factors, sizes, axis=1)) @ vectors.T)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MoranSurrogates(RearrangedMaps):
+    """Replace maps by surrogates with their Moran's I, within a footprint such as a source's emission.
+
+    The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
+
+    Parameters
+    ----------
+    n_surrogates : int
+        How many for each source.
+    max_pixels : int
+        The largest footprint: time grows with the third power of its pixels, and memory with the second.
+
+    Raises
+    ------
+    OptionError
+        If there is no surrogate, or ``max_pixels`` is below 16.
+    """
+
+    n_surrogates: int = 99
+    max_pixels: int = 2000
+
+    def __post_init__(self) -> None:
+        check_surrogates(self.n_surrogates)
+        if self.max_pixels < MIN_PIXELS:
+            raise OptionError(f"max_pixels has to be {MIN_PIXELS} or more, got {self.max_pixels}")
+
+    @property
+    def name(self) -> str:
+        """Name in files and tables."""
+        return "Moran spectral"
+
+    @property
+    def question(self) -> str:
+        """What the test asks, in words."""
+        return VariogramSurrogates().question
+
+    @property
+    def assumes(self) -> str:
+        """What has to hold for its level, in words."""
+        return (
+            "Maps are Gaussian on the footprint, with one autocorrelation. Rejects too often when maps and "
+            "annotations both rise towards the footprint's centre, or with brightness."
+        )
+
+    @property
+    def n_columns(self) -> int:
+        """Rearrangements of each source, the observed one among them."""
+        return self.n_surrogates + 1
+
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Metrics of every source's map and of its surrogates, the map first.
+
+        Parameters
+        ----------
+        metrics, maps, targets, valid, others, rng
+            As in :class:`~attnxai.agreement.nulls.NullModel`; the valid pixels are the footprints.
+
+        Returns
+        -------
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_surrogates + 1)
+            NaN for footprints of fewer than 16 pixels, and for metrics that refuse signed maps.
+
+        Raises
+        ------
+        OptionError
+            If a footprint has more pixels than ``max_pixels``.
+        """
+        n_pixels = valid.sum(axis=(1, 2))
+        largest = int(n_pixels.argmax())
+        if n_pixels[largest] > self.max_pixels:
+            raise OptionError(
+                f"Moran surrogates need footprints of up to max_pixels={self.max_pixels} pixels, but that "
+                f"of source number {largest + 1} has {n_pixels[largest]}; use brighter pixels only (a "
+                "higher n_sigma), raise max_pixels, or take the matched variogram, which has no limit"
+            )
+
+        def rearrange(
+            map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
+        ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+            values = map_values[where]
+            if values.size < MIN_PIXELS:
+                return where, np.empty((self.n_surrogates + 1, 0))
+            surrogates = moran_surrogates(values, where, self.n_surrogates, rng=stream)
+            return where, np.vstack([values[None], surrogates])
+
+        return tables_of_versions(
+            metrics,
+            maps,
+            targets,
+            valid,
+            rearrange,
+            n_columns=self.n_surrogates + 1,
+            others=others,
+            rng=rng,
+        )

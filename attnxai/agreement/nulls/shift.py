@@ -1,0 +1,302 @@
+"""Shift every map over its field, what leaves on one side coming back on the other.
+
+A map's values and their autocorrelation stay, its position is broken. Metrics that are products of
+something of the map with something of the annotation are known for all shifts at once, from one
+correlation by Fourier transforms; so are rank metrics, since ranks shift with their pixels.
+
+It assumes that maps are stationary: that a map could as well lie anywhere on the field. Maps of single
+sources at the centre of their images do not, and annotations lie at the centre too. Shifted maps then miss
+the annotation for that reason alone, and the test finds agreement in most sets of maps that share nothing
+but their centre. It answers no question about galaxies in centred cutouts; use it for wide fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.metrics.density import pairwise_correlation, pairwise_nss
+from attnxai.agreement.metrics.information import (
+    UNIFORM_SHARE,
+    pairwise_information_gain,
+    pairwise_negative_kl,
+)
+from attnxai.agreement.metrics.overlap import (
+    TOP_FRACTION,
+    pairwise_iou,
+    pairwise_relevance_mass_accuracy,
+    pairwise_relevance_rank_accuracy,
+    pairwise_top_intersection,
+)
+from attnxai.agreement.metrics.pointing import pairwise_pointing_game
+from attnxai.agreement.metrics.ranking import mid_ranks, pairwise_auc, pairwise_spearman
+from attnxai.agreement.nulls.footprints import centred_rectangle
+from attnxai.agreement.nulls.versions import RearrangedMaps, empty_tables, others_needed
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.metrics.evaluation import Others, Targets
+    from attnxai.agreement.metrics.metric import Metric
+
+    Array = NDArray[np.float64]
+    # from a map and a target (n_pixels) to two factors and the scale of their product
+    Factors = Callable[[Array, Array], tuple[Array, Array, float]]
+
+_CHUNK = 128  # versions of a map that are held at a time when a metric is no product
+
+
+def _standardised(values: Array) -> Array:
+    return np.asarray((values - values.mean()) / values.std())
+
+
+def _marked(target: Array) -> Array:
+    return np.asarray(target > 0, dtype=np.float64)
+
+
+def _highest(values: Array, k: int) -> Array:
+    """Which pixels are among the k highest; those tied at the k-th with the share that fits."""
+    threshold = np.partition(values, values.size - k)[values.size - k]
+    above, tied = values > threshold, values == threshold
+    return np.asarray(above + tied * ((k - above.sum()) / tied.sum()))
+
+
+def _nss(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    return _standardised(map_values), target / target.sum(), 1.0
+
+
+def _correlation(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    return _standardised(map_values), _standardised(target), 1 / target.size
+
+
+def _spearman(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    return _correlation(mid_ranks(map_values), mid_ranks(target))
+
+
+def _auc(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    marked = _marked(target)
+    ranks = mid_ranks(map_values)
+    n_pairs = marked.sum() * (marked.size - marked.sum())
+    # about their mean, so that sums stay small, and with them rounding
+    return ranks - ranks.mean(), marked, 1 / n_pairs
+
+
+def _relevance_mass(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    return map_values, _marked(target), 1 / map_values.sum()
+
+
+def _relevance_rank(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    marked = _marked(target)
+    k = int(marked.sum())
+    return _highest(map_values, k), marked, 1 / k
+
+
+def _top_intersection(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    k = max(1, round(TOP_FRACTION * target.size))
+    return _highest(map_values, k), _highest(target, k), 1 / k
+
+
+def _pointing_game(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    highest = map_values == map_values.max()
+    return highest / highest.sum(), _marked(target), 1.0
+
+
+def _bits(map_values: Array, target: Array) -> tuple[Array, Array, float]:
+    shares = map_values / map_values.sum() * (1 - UNIFORM_SHARE) + UNIFORM_SHARE / target.size
+    return np.log2(shares), target / target.sum(), 1.0
+
+
+# by function, so that a metric of the same name that computes something else is evaluated as it is
+_PRODUCTS: dict[Callable[..., Array], Factors] = {
+    pairwise_nss: _nss,
+    pairwise_correlation: _correlation,
+    pairwise_spearman: _spearman,
+    pairwise_auc: _auc,
+    pairwise_relevance_mass_accuracy: _relevance_mass,
+    pairwise_relevance_rank_accuracy: _relevance_rank,
+    pairwise_iou: _relevance_rank,
+    pairwise_top_intersection: _top_intersection,
+    pairwise_pointing_game: _pointing_game,
+    pairwise_negative_kl: _bits,
+    pairwise_information_gain: _bits,
+}
+
+
+def shifted_values(
+    metric: Metric,
+    map: NDArray[np.floating],
+    target: NDArray[np.floating] | NDArray[np.bool_],
+    others: NDArray[np.float64] | None = None,
+) -> Array:
+    """A metric under every toroidal shift of a map.
+
+    Parameters
+    ----------
+    metric : Metric
+        What to compute. It takes a few Fourier transforms, but for similarity, average precision,
+        Kendall's tau and shuffled AUC, which are evaluated shift by shift.
+    map, target : ndarray, shape (rows, columns)
+        A map, and the density or mask that the metric compares with.
+    others : ndarray, shape (rows, columns), optional
+        What is marked on other sources, for metrics that need it.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
+        Entry (i, j) is the value when the map is moved by i rows and j columns, as by
+        :func:`numpy.roll`; all NaN where the metric is undefined.
+
+    Examples
+    --------
+    >>> from attnxai.agreement.metrics import METRICS
+    >>> map, target = np.eye(3), np.eye(3)[:, [2, 0, 1]]
+    >>> shifted_values(METRICS["relevance_rank_accuracy"], map, target).round(6)[0]
+    array([0., 1., 0.])
+    """
+    from scipy.fft import irfft2, rfft2
+
+    shape = map.shape
+    flat = np.asarray(map, dtype=np.float64).ravel()
+    flat_target = np.asarray(target, dtype=np.float64).ravel()
+    elsewhere = None if others is None else others.reshape(1, -1)
+    product = _PRODUCTS.get(metric.pairwise)
+    if product is None:
+        shifts = np.arange(flat.size)
+        values = _one_by_one(metric, flat.reshape(shape), flat_target[None], elsewhere, shifts)
+        return np.asarray(values.reshape(shape))
+    observed = metric.evaluate(flat[None], flat_target[None], elsewhere)[0, 0]
+    if not np.isfinite(observed):  # a shift changes nothing in why it is undefined
+        return np.full(shape, np.nan)
+    first, second, scale = product(flat, flat_target)
+    spectrum = np.conj(rfft2(first.reshape(shape))) * rfft2(second.reshape(shape))
+    values = np.asarray(irfft2(spectrum, shape) * scale)
+    if (
+        metric.pairwise is pairwise_iou
+    ):  # of as many pixels as are marked, so it follows from their share
+        values /= 2 - values
+    # what does not depend on where the map lies follows from what the metric gives at no shift
+    return np.asarray(values + (observed - values[0, 0]))
+
+
+def _one_by_one(
+    metric: Metric,
+    map: Array,
+    targets: Array,
+    others: Array | None,
+    shifts: NDArray[np.intp],
+) -> Array:
+    """A metric under some shifts, for targets (m, n_pixels); shape (m, n_shifts)."""
+    rows, columns = map.shape
+    values = np.empty((len(targets), len(shifts)))
+    for start in range(0, len(shifts), _CHUNK):
+        some = shifts[start : start + _CHUNK]
+        y = (np.arange(rows)[None, :] - some[:, None] // columns) % rows
+        x = (np.arange(columns)[None, :] - some[:, None] % columns) % columns
+        moved = map[y[:, :, None], x[:, None, :]].reshape(len(some), -1)
+        values[:, start : start + len(some)] = metric.evaluate(moved, targets, others).T
+    return values
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToroidalShift(RearrangedMaps):
+    """Shift maps over the field, what leaves on one side coming back on the other.
+
+    Compared is the largest rectangle about the field's centre whose pixels are valid for all sources:
+    the full field where nothing is cut off.
+
+    Parameters
+    ----------
+    n_shifts : int or None
+        How many shifts besides none at all, drawn without replacement for each source; None for all.
+
+    Raises
+    ------
+    OptionError
+        If ``n_shifts`` is below 1.
+    """
+
+    n_shifts: int | None = 999
+
+    def __post_init__(self) -> None:
+        if self.n_shifts is not None and self.n_shifts < 1:
+            raise OptionError(f"n_shifts has to be 1 or more, got {self.n_shifts}")
+
+    @property
+    def name(self) -> str:
+        """Name in files and tables."""
+        return "toroidal shift"
+
+    @property
+    def question(self) -> str:
+        """What the test asks, in words."""
+        return "Does the map lie where people's marks lie, rather than anywhere on the field?"
+
+    @property
+    def assumes(self) -> str:
+        """What has to hold for its level, in words."""
+        return (
+            "Maps could lie anywhere on their field, whose opposite edges go together. Rejects far too "
+            "often when maps and annotations are both centred, as in cutouts of single sources."
+        )
+
+    @property
+    def n_columns(self) -> int | None:
+        """Rearrangements of each source, the observed one among them."""
+        return None if self.n_shifts is None else self.n_shifts + 1
+
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Metrics of every source under shifts, that by nothing first.
+
+        Parameters
+        ----------
+        metrics, maps, targets, valid, others, rng
+            As in :class:`~attnxai.agreement.nulls.NullModel`.
+
+        Returns
+        -------
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_shifts + 1)
+        """
+        rows, columns = centred_rectangle(np.asarray(valid.all(axis=0)))
+        inside = np.asarray(maps, dtype=np.float64)[:, rows, columns]
+        n_pixels = inside[0].size
+        n_columns = n_pixels if self.n_shifts is None else min(self.n_shifts + 1, n_pixels)
+        tables = empty_tables(metrics, targets, n_columns)
+        needed = others_needed(metrics, targets, others)
+        if n_pixels == 0:
+            return tables
+        for source, stream in enumerate(rng.spawn(len(maps))):
+            shifts = np.arange(n_pixels)
+            if n_columns < n_pixels:
+                others = stream.choice(n_pixels - 1, size=n_columns - 1, replace=False) + 1
+                shifts = np.concatenate([[0], others])
+            for m, metric in enumerate(metrics):
+                kind = metric.target
+                own = targets[kind][:, source, rows, columns].astype(np.float64)
+                elsewhere = needed[kind][:, source, rows, columns] if metric.needs_others else None
+                if metric.pairwise in _PRODUCTS:
+                    for a, target in enumerate(own):
+                        other = None if elsewhere is None else elsewhere[a]
+                        values = shifted_values(metric, inside[source], target, other)
+                        tables[m, a, source] = values.ravel()[shifts]
+                else:
+                    tables[m, :, source] = _one_by_one(
+                        metric,
+                        inside[source],
+                        own.reshape(len(own), -1),
+                        None if elsewhere is None else elsewhere.reshape(len(own), -1),
+                        shifts,
+                    )
+        return tables

@@ -1,0 +1,255 @@
+"""From marked regions to reliability data: numbers for each source, and overlap of regions.
+
+Reliability needs independent units, and these are sources. A source's mask becomes a few numbers (how many
+parts, how large, how long, which way), for :func:`~.reliability.alpha_interval` and
+:func:`~.intraclass.intraclass_correlations`; or the masks are compared as regions, against what masks of
+other sources give.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TIE = 1e-12
+_BLOCK = 500
+
+
+def mark_properties(
+    mask: NDArray[np.bool_], present: NDArray[np.bool_], *, pixel_scale_arcsec: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """Numbers that describe what each annotator marked on each source.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_annotators, n_sources, rows, columns)
+        Marked pixels.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    pixel_scale_arcsec : float
+        Side of a pixel.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_annotators, n_sources)
+        ``parts`` (connected, corners included), ``area`` (arcsec²), ``x`` and ``y`` (centre of the marked
+        pixels from the centre of the field, arcsec), ``length`` (full, of the ellipse with the same
+        second moments, arcsec), and the direction as ``along_x`` and ``diagonal``: elongation times the
+        cosine and sine of twice the angle, because an angle that jumps from 180 to 0 degrees has no
+        correlation. NaN where not marked, and for all but the first two where the mask is empty.
+
+    Examples
+    --------
+    >>> mask = np.zeros((1, 1, 5, 9), bool)
+    >>> mask[0, 0, 2, 2:7] = True
+    >>> found = mark_properties(mask, np.ones((1, 1), bool))
+    >>> [round(float(found[name][0, 0]), 2) for name in ("parts", "area", "length", "along_x")]
+    [1.0, 5.0, 5.77, 0.92]
+    """
+    from scipy import ndimage
+
+    masks, there = _checked(mask, present)
+    names = ("parts", "area", "x", "y", "length", "along_x", "diagonal")
+    found = {name: np.full(there.shape, np.nan) for name in names}
+    rows, columns = masks.shape[2:]
+    for a, s in np.argwhere(there):
+        y, x = np.nonzero(masks[a, s])
+        found["parts"][a, s] = ndimage.label(masks[a, s], structure=np.ones((3, 3)))[1]
+        found["area"][a, s] = len(x) * pixel_scale_arcsec**2
+        if not len(x):
+            continue
+        found["x"][a, s] = (x.mean() - (columns - 1) / 2) * pixel_scale_arcsec
+        found["y"][a, s] = (y.mean() - (rows - 1) / 2) * pixel_scale_arcsec
+        # a pixel is a square, whose own second moment is 1/12
+        xx, yy = x.var() + 1 / 12, y.var() + 1 / 12
+        xy = ((x - x.mean()) * (y - y.mean())).mean()
+        spread = np.hypot(xx - yy, 2 * xy)
+        found["length"][a, s] = 4.0 * np.sqrt((xx + yy + spread) / 2) * pixel_scale_arcsec
+        found["along_x"][a, s] = (xx - yy) / (xx + yy)
+        found["diagonal"][a, s] = 2 * xy / (xx + yy)
+    return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RegionAgreement:
+    """Overlap between annotators' regions, against regions of other sources.
+
+    Parameters
+    ----------
+    measure : str
+        ``iou`` or ``dice``.
+    observed : Interval
+        Mean over sources of the mean over pairs of annotators, with the bootstrap over sources; for these
+        annotators.
+    chance : float
+        Mean when every annotator's masks are exchanged between sources.
+    p_value, smallest_p : float
+        Of the test that annotators agree no more than that, and the smallest that could come out.
+    n_draws : int
+        Permutations.
+    n_empty : int
+        Masks without a marked pixel, which are left out.
+    """
+
+    measure: str
+    observed: Interval
+    chance: float
+    p_value: float
+    smallest_p: float
+    n_draws: int
+    n_empty: int
+
+    @property
+    def beyond_chance(self) -> float:
+        """Share of what lies between chance and full overlap."""
+        return (self.observed.value - self.chance) / (1.0 - self.chance)
+
+
+def region_agreement(
+    mask: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    *,
+    measure: str = "iou",
+    strata: Sequence[Hashable] | None = None,
+    n_permutations: int = 10_000,
+    n_resamples: int = 10_000,
+    level: float = 0.95,
+    rng: np.random.Generator | int = 0,
+) -> RegionAgreement:
+    """How far annotators mark the same regions, beyond what they mark in any source.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_annotators, n_sources, rows, columns)
+        Marked pixels on one field.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    measure : str
+        ``iou`` (intersection over union) or ``dice``.
+    strata : sequence, optional
+        Class, survey or size group of each source; masks are exchanged within them.
+    n_permutations, n_resamples : int
+        Draws of the test and of the bootstrap.
+    level : float
+        Confidence level.
+    rng : numpy.random.Generator or int
+        Source of randomness.
+
+    Returns
+    -------
+    RegionAgreement
+
+    Raises
+    ------
+    OptionError
+        When no two annotators marked the same source, or the measure is unknown.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.random((1, 20, 8, 8)) < 0.2
+    >>> found = region_agreement(truth ^ (rng.random((3, 20, 8, 8)) < 0.02), np.ones((3, 20), bool))
+    >>> found.observed.value > 4 * found.chance, found.p_value
+    (True, 9.999000099990002e-05)
+    """
+    masks, there = _checked(mask, present)
+    if measure not in ("iou", "dice"):
+        raise OptionError(f"measure has to be 'iou' or 'dice', got {measure!r}")
+    flat = masks.reshape(*masks.shape[:2], -1).astype(np.float64)
+    size = flat.sum(axis=2)
+    used = there & (size > 0)
+    pairs = [
+        (a, b) for a, b in itertools.combinations(range(len(masks)), 2) if (used[a] & used[b]).any()
+    ]
+    if not pairs:
+        raise OptionError("no two annotators marked a region on the same source")
+    generator = np.random.default_rng(rng)
+    permutation_rng, bootstrap_rng = generator.spawn(2)
+    n_sources = masks.shape[1]
+    tables = {pair: _overlaps(flat, size, pair, measure) for pair in pairs}
+    both = {(a, b): used[a] & used[b] for a, b in pairs}
+    n_pairs = np.sum([both[pair] for pair in pairs], axis=0)
+    counted = n_pairs > 0
+
+    def means(order: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Mean overlap of each draw; order has the shape (n_draws, n_annotators, n_sources)."""
+        total = np.zeros((len(order), n_sources))
+        for a, b in pairs:
+            total += np.where(both[a, b], tables[a, b][order[:, a], order[:, b]], 0.0)
+        return np.asarray((total[:, counted] / n_pairs[counted]).mean(axis=1))
+
+    identity = np.broadcast_to(np.arange(n_sources), (1, len(masks), n_sources))
+    own = np.stack([np.where(both[p], np.diagonal(tables[p]), 0.0) for p in pairs]).sum(axis=0)
+    per_source = np.where(counted, own / np.maximum(n_pairs, 1), np.nan)
+    observed = float(means(identity)[0])
+    groups = np.unique(
+        np.zeros(n_sources) if strata is None else np.array([str(s) for s in strata]),
+        return_inverse=True,
+    )[1]
+    drawn = np.concatenate(
+        [
+            means(_orders(used, groups, min(_BLOCK, n_permutations - start), permutation_rng))
+            for start in range(0, n_permutations, _BLOCK)
+        ]
+    )
+    extreme = int((drawn >= observed - _TIE * max(1.0, abs(observed))).sum())
+    counts = bootstrap_counts(n_sources, n_resamples, bootstrap_rng)
+    return RegionAgreement(
+        measure=measure,
+        observed=mean_interval(per_source, counts, level=level),
+        chance=float(drawn.mean()),
+        p_value=(extreme + 1) / (n_permutations + 1),
+        smallest_p=1 / (n_permutations + 1),
+        n_draws=n_permutations,
+        n_empty=int((there & ~used).sum()),
+    )
+
+
+def _checked(
+    mask: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    masks, there = np.asarray(mask, dtype=bool), np.asarray(present, dtype=bool)
+    if masks.ndim != 4 or there.shape != masks.shape[:2]:
+        raise OptionError(
+            "mask needs the shape (n_annotators, n_sources, rows, columns) and present its first two, got "
+            f"{masks.shape} and {there.shape}"
+        )
+    return masks, there
+
+
+def _overlaps(
+    flat: NDArray[np.float64], size: NDArray[np.float64], pair: tuple[int, int], measure: str
+) -> NDArray[np.float64]:
+    """Overlap of one annotator's mask of each source with another's of each source."""
+    a, b = pair
+    shared = flat[a] @ flat[b].T
+    total = size[a][:, None] + size[b]
+    top, bottom = (shared, total - shared) if measure == "iou" else (2.0 * shared, total)
+    return np.asarray(top / np.where(bottom > 0, bottom, 1.0))
+
+
+def _orders(
+    used: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> NDArray[np.intp]:
+    """Each annotator's masks exchanged between the sources that they marked, within groups."""
+    n_annotators, n_sources = used.shape
+    orders = np.tile(np.arange(n_sources), (n_draws, n_annotators, 1))
+    for annotator in range(n_annotators):
+        for group in range(int(groups.max()) + 1):
+            members = np.flatnonzero(used[annotator] & (groups == group))
+            shuffled = rng.permuted(np.tile(members, (n_draws, 1)), axis=1)
+            orders[:, annotator, members] = shuffled
+    return orders

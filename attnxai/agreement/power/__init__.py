@@ -1,0 +1,1 @@
+"""How many sources and annotators are needed."""

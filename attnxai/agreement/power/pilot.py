@@ -1,0 +1,427 @@
+"""What a pilot comparison says about a larger one.
+
+A report keeps each source's value for each annotator, and for each test the mean and the range of the null.
+It does not keep the values of exchanged pairs, so part of what a plan needs is inferred:
+
+- the effect is the observed mean less the null's, put right for the share of the null's permutations in
+  which a source keeps its own annotation;
+- the spread of exchanged pairs follows from the null's range, as if it were normal, less what the effect
+  itself adds to it;
+- the spread of sources beyond exchanged ones is taken to be that of their values within their class, or
+  that of exchanged pairs where this is larger. What makes a source score high with any partner is part of
+  the former though not of the test, so a plan asks for too many sources rather than for too few.
+
+With the values of exchanged pairs at hand nothing is inferred: :func:`components_of_tables`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.intervals.over_sources import Interval
+from attnxai.agreement.intervals.variance_components import estimate_components
+from attnxai.agreement.power.rejections import Components
+from attnxai.agreement.results import ALL, mean_over_annotators
+from attnxai.alignment.pairs import MEAN_LAYER
+from attnxai.errors import AssumptionWarning, OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+MIN_PILOT_SOURCES = 6
+"""Fewer sources than this say too little about spreads to plan with."""
+
+_FORMAT = "attnxai-report"
+_NULL_RANGE_DEVIATIONS = 2 * 1.959963984540054  # the stored range holds 95 % of the null
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pilot:
+    """One map of a pilot comparison, as far as a plan needs it.
+
+    Parameters
+    ----------
+    model_name, map_name, metric : str
+        What was measured.
+    group : str
+        The group of sources: held-out, ...
+    n_sources : int
+        Sources with a value.
+    n_annotators : int
+        Annotators with a value.
+    class_sizes : tuple of int
+        Sources of each class.
+    n_maps : int
+        Maps of the model.
+    effect : Interval
+        Mean with own less mean with exchanged annotations, with a Student t interval over sources.
+    components : Components
+        What a plan is made of.
+    """
+
+    model_name: str
+    map_name: str
+    metric: str
+    group: str
+    n_sources: int
+    n_annotators: int
+    class_sizes: tuple[int, ...]
+    n_maps: int
+    effect: Interval
+    components: Components
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; what a plan is made of stands with the plan."""
+        return {
+            "model_name": self.model_name,
+            "map_name": self.map_name,
+            "metric": self.metric,
+            "group": self.group,
+            "n_sources": self.n_sources,
+            "n_annotators": self.n_annotators,
+            "class_sizes": list(self.class_sizes),
+            "n_maps": self.n_maps,
+            "effect": self.effect.value,
+            "effect_low": self.effect.low,
+            "effect_high": self.effect.high,
+        }
+
+
+def read_pilot(
+    folder: str | Path, *, metric: str | None = None, map_name: str | None = None
+) -> Pilot:
+    """Read what a plan needs from a folder that ``attnxai compare`` wrote.
+
+    Parameters
+    ----------
+    folder : path
+        The report.
+    metric : str, optional
+        Which metric; the report's first when left out.
+    map_name : str, optional
+        Which map; the mean of the gates when left out, else the first.
+
+    Returns
+    -------
+    Pilot
+
+    Raises
+    ------
+    OptionError
+        If the folder is no report, lacks what was asked for, or holds too few sources.
+
+    Warns
+    -----
+    AssumptionWarning
+        When the report weighed its sources, which a plan does not.
+    """
+    folder = Path(folder)
+    summary = _read_summary(folder)
+    try:
+        records = [r for r in summary["results"] if not r["is_baseline"]]
+        metrics = list(summary["settings"]["metrics"])
+        group = str(summary["verdict"]["group"])
+        maps = list(dict.fromkeys(str(r["explanation"]) for r in records))
+        metric = _chosen("metric", metric, metrics, metrics[0], folder)
+        preferred = MEAN_LAYER if MEAN_LAYER in maps else maps[0]
+        map_name = _chosen("map", map_name, maps, preferred, folder)
+        (record,) = [
+            r
+            for r in records
+            if (r["explanation"], r["metric"], r["group"], r["class"])
+            == (map_name, metric, group, ALL)
+        ]
+        if summary["settings"].get("weighted"):
+            warnings.warn(
+                f"the pilot {folder} weighed its sources; the plan counts all alike",
+                AssumptionWarning,
+                stacklevel=2,
+            )
+        values, classes = _read_values(folder, f"{map_name}:{metric}", group)
+        null = _null_of(record, values, classes, folder)
+        model_name = str(summary["model"]["name"])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(
+            f"the pilot {folder} is damaged or of another version of attnxai ({error!r}); write it "
+            "again with attnxai compare"
+        ) from error
+    components, effect = _infer(values, **null)
+    sizes = [classes.count(name) for name in dict.fromkeys(classes)]
+    return Pilot(
+        model_name=model_name,
+        map_name=map_name,
+        metric=metric,
+        group=group,
+        n_sources=values.shape[1],
+        n_annotators=len(values),
+        class_sizes=tuple(sizes),
+        n_maps=len(maps),
+        effect=effect,
+        components=components,
+    )
+
+
+def components_of_tables(
+    tables: ArrayLike, classes: Sequence[Hashable]
+) -> tuple[Components, Interval]:
+    """Components and effect from the values of all pairs, exchanged ones included.
+
+    Parameters
+    ----------
+    tables : array_like, shape (n_annotators, n_sources, n_sources)
+        Value of the map of each source (rows) with each annotator's annotation of each source (columns),
+        without gaps.
+    classes : sequence of hashable
+        Class of every source, each of three sources or more.
+
+    Returns
+    -------
+    Components
+        To plan with.
+    Interval
+        The effect with its Student t interval over sources.
+
+    Raises
+    ------
+    OptionError
+        If a class has fewer than three sources, or values are missing.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> tables = rng.normal(size=(1, 40, 40)) + 0.5 * np.eye(40)
+    >>> components, effect = components_of_tables(tables, ["FR I", "FR II"] * 20)
+    >>> effect.low < 0.5 < effect.high, round(components.spread_exchanged(1), 1)
+    (True, 1.0)
+    """
+    values = np.asarray(tables, dtype=np.float64)
+    n_annotators, n = values.shape[0], len(classes)
+    if values.shape != (n_annotators, n, n) or not np.isfinite(values).all():
+        raise OptionError(f"tables need finite values of all {n} by {n} pairs, got {values.shape}")
+    own = np.empty((n_annotators, n))  # beyond what map and annotation score with other partners
+    squares, freedom, effect = 0.0, 0, 0.0
+    names = list(dict.fromkeys(classes))
+    for name in names:
+        members = np.array([i for i, c in enumerate(classes) if c == name])
+        m = len(members)
+        if m < 3:
+            raise OptionError(f"class {name} has {m} sources; exchanging them takes three or more")
+        part = values[:, members[:, None], members]
+        beyond, residual = _beyond_partners(part)
+        own[:, members] = beyond
+        effect += m / n * float(beyond.mean())
+        squares += float((residual.mean(axis=0) ** 2).sum())
+        freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
+    exchanged = squares / freedom
+    parts = _parts_of(_centred(own, classes), n_lost=len(names))
+    value_parts = _parts_of(np.diagonal(values, axis1=1, axis2=2), n_lost=1)
+    shared = min(parts.residual / n_annotators, exchanged / 2)
+    components = Components(
+        effect=effect,
+        sd_source=math.sqrt(parts.source),
+        sd_residual=math.sqrt(shared * n_annotators),
+        sd_annotator=math.sqrt(value_parts.annotator),
+        sd_pairing=math.sqrt(exchanged - shared),
+        sd_value=math.sqrt(value_parts.source),
+        deviations=_centred(own, classes).mean(axis=0),
+    )
+    spread = components.spread_own(n_annotators)
+    return components, _t_interval(effect, spread / math.sqrt(n), n - len(names), n)
+
+
+def _beyond_partners(
+    part: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Own values beyond row and column effects of the other pairs, and residuals of these pairs.
+
+    Row and column effects are fitted to the pairs off the diagonal by least squares, for each annotator.
+    """
+    m = part.shape[1]
+    off = part * (1 - np.eye(m))
+    rows, columns = off.sum(axis=2), off.sum(axis=1)
+    grand = rows.sum(axis=1) / (m * (m - 1))
+    # the normal equations of rows and columns without a diagonal, solved
+    row_effects = ((m - 1) * rows + columns) / (m * (m - 2))
+    column_effects = ((m - 1) * columns + rows) / (m * (m - 2))
+    row_effects -= row_effects.mean(axis=1, keepdims=True)
+    column_effects -= column_effects.mean(axis=1, keepdims=True)
+    fitted = grand[:, None, None] + row_effects[:, :, None] + column_effects[:, None, :]
+    residual = (part - fitted) * (1 - np.eye(m))
+    own = np.diagonal(part - fitted, axis1=1, axis2=2)
+    return own, residual
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """Variances between sources, between annotators, and of what is left; never below 0."""
+
+    source: float
+    annotator: float
+    residual: float
+
+
+def _parts_of(values: NDArray[np.float64], *, n_lost: int) -> _Parts:
+    """Variance components of values (annotators, sources), with gaps.
+
+    ``n_lost`` degrees of freedom of the sources went into means of their classes, or into one mean. Where
+    annotators and sources cannot be told apart, all is taken to be the sources'.
+    """
+    defined = np.isfinite(values)
+    n = values.shape[1]
+    coefficients = defined / (n * defined.sum(axis=0))
+    found = estimate_components(values, coefficients) if len(values) > 1 else None
+    annotator = residual = 0.0
+    if found is not None:
+        annotator = max(found.variances[frozenset({0})], 0.0)
+        residual = max(found.variances[frozenset({0, 1})], 0.0)
+    means = mean_over_annotators(values)
+    between = float(((means - means.mean()) ** 2).sum()) / max(n - n_lost, 1)
+    shared = residual * float((1 / defined.sum(axis=0)).mean())
+    return _Parts(source=max(between - shared, 0.0), annotator=annotator, residual=residual)
+
+
+def _centred(values: NDArray[np.float64], classes: Sequence[Hashable]) -> NDArray[np.float64]:
+    """Values less the mean of their class's source means."""
+    means = mean_over_annotators(values)
+    result = values.copy()
+    for name in dict.fromkeys(classes):
+        members = np.array([i for i, c in enumerate(classes) if c == name])
+        result[:, members] -= means[members].mean()
+    return result
+
+
+def _infer(
+    values: NDArray[np.float64],
+    *,
+    null_mean: float,
+    null_deviation: float,
+    exchanges_within: Sequence[Hashable],
+) -> tuple[Components, Interval]:
+    n = values.shape[1]
+    n_strata = len(set(exchanges_within))
+    means = mean_over_annotators(values)
+    centred = _centred(values, exchanges_within)
+    parts = _parts_of(centred, n_lost=n_strata)
+    value_parts = _parts_of(values, n_lost=1)
+    # a permutation leaves one source of each class with its own annotation, on average
+    effect = (float(means.mean()) - null_mean) / (1 - n_strata / n)
+    variance = (n * null_deviation) ** 2
+    exchanged = (variance - n_strata * effect**2) / (n - n_strata)
+    if exchanged <= 0:
+        exchanged = variance / n
+    n_annotators = 1 / float((1 / np.isfinite(values).sum(axis=0)).mean())
+    shared = min(parts.residual / n_annotators, exchanged / 2)
+    pairing = exchanged - shared
+    components = Components(
+        effect=effect,
+        sd_source=math.sqrt(max(parts.source, pairing)),
+        sd_residual=math.sqrt(shared * n_annotators),
+        sd_annotator=math.sqrt(value_parts.annotator),
+        sd_pairing=math.sqrt(pairing),
+        sd_value=math.sqrt(value_parts.source),
+        deviations=mean_over_annotators(centred),
+    )
+    spread = math.sqrt(components.sd_source**2 + components.sd_residual**2 / n_annotators)
+    return components, _t_interval(effect, spread / math.sqrt(n), n - n_strata, n)
+
+
+def _t_interval(
+    value: float, error: float, freedom: int, n_sources: int, level: float = 0.95
+) -> Interval:
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
+    return Interval(
+        value=value,
+        low=value - half,
+        high=value + half,
+        n_sources=n_sources,
+        level=level,
+        method="Student's t over sources within classes",
+        degrees_of_freedom=freedom,
+    )
+
+
+def _read_summary(folder: Path) -> dict[str, Any]:
+    path = folder / "summary.json"
+    if not path.is_file():
+        raise OptionError(
+            f"the pilot {folder} holds no summary.json; name a folder that attnxai compare wrote"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OptionError(f"{path} is no JSON ({error}); name another folder") from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise OptionError(f"{path} is no summary of attnxai compare; name another folder")
+    return content
+
+
+def _chosen(what: str, asked: str | None, known: Sequence[str], default: str, folder: Path) -> str:
+    if asked is None:
+        return default
+    for name in known:
+        if name.lower() == asked.lower():
+            return name
+    raise OptionError(
+        f"the pilot {folder} has no {what} {asked!r}; it has {', '.join(map(str, known))}"
+    )
+
+
+def _read_values(
+    folder: Path, column: str, group: str
+) -> tuple[NDArray[np.float64], list[str | None]]:
+    """Values (annotators, sources) of the sources with any, and their classes."""
+    import pandas as pd
+
+    path = folder / "per_source.csv"
+    if not path.is_file():
+        raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
+    table = pd.read_csv(path, dtype={"source": str, "class": str, "annotator": str})
+    if group != ALL:
+        table = table[table["exposure"] == group]
+    wide = table.pivot(index="annotator", columns="source", values=column).dropna(axis=1, how="all")
+    known = table.drop_duplicates("source").set_index("source")["class"]
+    classes = [None if pd.isna(known[name]) else str(known[name]) for name in wide.columns]
+    if len(classes) < MIN_PILOT_SOURCES:
+        raise OptionError(
+            f"the pilot {folder} has {len(classes)} {group} sources with a value of {column}; "
+            f"planning needs {MIN_PILOT_SOURCES} or more"
+        )
+    return wide.dropna(axis=0, how="all").to_numpy(dtype=np.float64), classes
+
+
+def _null_of(
+    record: Mapping[str, Any],
+    values: NDArray[np.float64],
+    classes: Sequence[str | None],
+    folder: Path,
+) -> dict[str, Any]:
+    within = record["p_within_class"] is not None
+    name = "within_class" if within else "pooled"
+    if record[f"p_{name}"] is None:
+        raise OptionError(
+            f"the pilot {folder} did not test {record['explanation']} ({record['not_tested']}), so "
+            "there is nothing to plan from"
+        )
+    deviation = (record[f"null_high_{name}"] - record[f"null_low_{name}"]) / _NULL_RANGE_DEVIATIONS
+    if not deviation > 0:
+        raise OptionError(
+            f"exchanging annotations changes nothing for {record['explanation']} in the pilot "
+            f"{folder}, so there is nothing to plan from"
+        )
+    return {
+        "null_mean": float(record[f"null_mean_{name}"]),
+        "null_deviation": float(deviation),
+        "exchanges_within": list(classes) if within else [None] * values.shape[1],
+    }

@@ -1,0 +1,319 @@
+"""``attnxai plan``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from attnxai.cli.console import command, console, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from attnxai.agreement.power.pilot import Pilot
+    from attnxai.agreement.power.plan import PowerPlan
+    from attnxai.agreement.power.rejections import Components
+
+FILES = ("plan.csv", "plan.json", "plan.pdf", "plan.png")
+
+
+@command
+def plan(
+    pilot: Annotated[
+        Path | None, typer.Option(help="Report of a pilot: a folder that attnxai compare wrote.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric of the pilot; else its first.")] = None,
+    map_name: Annotated[
+        str | None,
+        typer.Option("--map", help="Map of the pilot; else the mean of its gates."),
+    ] = None,
+    effect: Annotated[
+        float | None,
+        typer.Option(
+            help="Agreement to see: mean with own less mean with exchanged annotations, in the "
+            "metric's units; else the pilot's."
+        ),
+    ] = None,
+    sd_source: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Without a pilot: spread of that difference between sources."),
+    ] = None,
+    sd_annotator: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Without a pilot: spread between annotators' means; else 0."),
+    ] = None,
+    sd_residual: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Without a pilot: spread of a source between annotators; else 0."
+        ),
+    ] = None,
+    power: Annotated[
+        float, typer.Option(min=0.01, max=0.99, help="Power wanted, as a share.")
+    ] = 0.8,
+    sources: Annotated[
+        str, typer.Option(help="Numbers of sources to look at, separated by commas.")
+    ] = "6,8,10,15,20,25,30,40,50,60,80,100,150,200,300,500",
+    annotators: Annotated[
+        str, typer.Option(help="Numbers of annotators to look at, separated by commas.")
+    ] = "1,2,3,5,10",
+    level: Annotated[
+        float, typer.Option(min=1e-6, max=0.5, help="Level of the test, over all maps.")
+    ] = 0.05,
+    n_maps: Annotated[
+        int | None, typer.Option(min=1, help="Maps that are tested; else the pilot's, or 1.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the table of all designs and the figure.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing plan.")
+    ] = False,
+) -> None:
+    """Say how many sources and annotators it takes to see a given agreement.
+
+    The test is the primary one: annotations exchanged between sources of one class. Effect and spreads come
+    from a pilot comparison, or are given.
+    """
+    with stderr.status("Starting…"):
+        from attnxai.agreement.metrics import METRICS
+        from attnxai.agreement.power.pilot import read_pilot
+        from attnxai.agreement.power.plan import plan_power
+
+    _check_output(output, overwrite=overwrite)
+    spreads = {
+        "--sd-source": sd_source,
+        "--sd-annotator": sd_annotator,
+        "--sd-residual": sd_residual,
+    }
+    found: Pilot | None = None
+    what = "an agreement"
+    if pilot is not None:
+        _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
+        found = read_pilot(pilot, metric=metric, map_name=map_name)
+        label = METRICS[found.metric].label if found.metric in METRICS else found.metric
+        what = f"an agreement ({label})"
+        components = _with_effect(found, effect)
+    else:
+        _check_absent(
+            {"--metric": metric, "--map": map_name},
+            "this chooses from a pilot, and --pilot names none",
+        )
+        components = _given_components(effect, spreads)
+    with stderr.status("Simulating experiments…"):
+        made = plan_power(
+            components,
+            n_sources=_parse_numbers("--sources", sources, 2),
+            n_annotators=_parse_numbers("--annotators", annotators, 1),
+            power=power,
+            level=level,
+            n_maps=n_maps or (found.n_maps if found else 1),
+            class_shares=found.class_sizes if found else (1, 1),
+            effect_low=found.effect.low if found and effect is None else None,
+            rng=seed,
+        )
+    console.print(_table(made, found))
+    console.print(made.sentence(what), markup=False)
+    for note in _notes(made, found):
+        console.print(f"- {note}", markup=False)
+    if output is not None:
+        _write(output, made, found, seed=seed)
+        console.print(f"\nPlan: {output / FILES[0]}", soft_wrap=True, markup=False)
+
+
+def _check_absent(options: dict[str, Any], why: str) -> None:
+    from attnxai.errors import OptionError
+
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"{', '.join(given)}: {why}")
+
+
+def _with_effect(pilot: Pilot, effect: float | None) -> Components:
+    """The pilot's components, with the effect that was asked for."""
+    import dataclasses
+
+    from attnxai.errors import OptionError
+
+    if effect is None and pilot.effect.value <= 0:
+        raise OptionError(
+            f"the pilot's {pilot.map_name} agrees no better with its own annotations than with "
+            f"exchanged ones ({pilot.metric} {pilot.effect.value:.3g}), so no number of sources would "
+            "show it; say with --effect what agreement would matter"
+        )
+    if effect is None:
+        return pilot.components
+    _check_effect(effect)
+    return dataclasses.replace(pilot.components, effect=effect)
+
+
+def _given_components(effect: float | None, spreads: dict[str, float | None]) -> Components:
+    from attnxai.agreement.power.rejections import Components
+    from attnxai.errors import OptionError
+
+    sd_source = spreads["--sd-source"]
+    if effect is None or sd_source is None:
+        raise OptionError(
+            "a plan needs a pilot (--pilot, a folder that attnxai compare wrote) or both --effect and "
+            "--sd-source"
+        )
+    _check_effect(effect)
+    return Components(
+        effect=effect,
+        sd_source=sd_source,
+        sd_annotator=spreads["--sd-annotator"] or 0.0,
+        sd_residual=spreads["--sd-residual"] or 0.0,
+    )
+
+
+def _check_effect(effect: float) -> None:
+    from attnxai.errors import OptionError
+
+    if not effect > 0:
+        raise OptionError(f"--effect has to be above 0, got {effect:g}")
+
+
+def _parse_numbers(option: str, text: str, least: int) -> list[int]:
+    from attnxai.errors import OptionError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and least <= int(part) <= 100_000 for part in parts):
+        raise OptionError(
+            f"{option} {text!r} should be whole numbers from {least} on, separated by commas"
+        )
+    return [int(part) for part in parts]
+
+
+def _check_output(output: Path | None, *, overwrite: bool) -> None:
+    from attnxai.errors import OptionError
+
+    if output is None or not output.exists():
+        return
+    if not output.is_dir():
+        raise OptionError(f"--output {output} is a file; name a folder")
+    names = {path.name for path in output.iterdir()}
+    if not names <= set(FILES):
+        raise OptionError(f"--output {output} holds other files than a plan; name another folder")
+    if names and not overwrite:
+        raise OptionError(
+            f"--output {output} holds a plan already; name another folder or add --overwrite"
+        )
+
+
+def _table(made: PowerPlan, pilot: Pilot | None) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = "Given effect and spreads"
+    if pilot is not None:
+        title = (
+            f"Pilot: {pilot.model_name}, {pilot.map_name}, {pilot.metric}, {pilot.n_sources} "
+            f"{pilot.group} sources, {pilot.n_annotators} annotators"
+        )
+    table = Table(
+        title=Text(title),
+        title_justify="left",
+        caption=Text(
+            f"power [95 % interval of {made.n_simulations} simulated experiments]; ± is half the expected "
+            "95 % interval of the mean value, about these annotators and about others too; ≤: fewer "
+            "sources were not looked at; >: most that were"
+        ),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("annotators", justify="right")
+    table.add_column("sources", justify="right")
+    table.add_column("power")
+    if made.effect_low is not None:
+        table.add_column(f"if effect {made.effect_low:.3g}", justify="right")
+    table.add_column("±", justify="right")
+    table.add_column("± others", justify="right")
+    for k in made.annotators:
+        grid = made.of_annotators(k)
+        design = made.smallest(k)
+        sign = ""
+        if design is None:
+            design, sign = grid[-1], ">"
+        elif design is grid[0] and len(grid) > 1:
+            sign = "≤"
+        low = [f"{design.power_at_low_effect:.2f}"] if made.effect_low is not None else []
+        table.add_row(
+            str(k),
+            f"{sign}{design.n_sources}",
+            Text(f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"),
+            *low,
+            _half_width(design.half_width),
+            _half_width(design.half_width_others),
+        )
+    return table
+
+
+def _half_width(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "–"
+
+
+def _notes(made: PowerPlan, pilot: Pilot | None) -> list[str]:
+    notes = []
+    if pilot is not None and made.effect_low is not None:
+        notes.append(
+            "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "
+            f"{pilot.effect.value:.3g} [{pilot.effect.low:.3g}, {pilot.effect.high:.3g}]. "
+            + _at_low_effect(made)
+        )
+    if pilot is not None:
+        notes.append(
+            "What a report does not keep of exchanged pairs is inferred, rather towards too many "
+            "sources."
+        )
+    notes.append(
+        "With 3 annotators or fewer a result is about these people; more of them are needed to speak of "
+        "astronomers, whatever the power."
+    )
+    return notes
+
+
+def _at_low_effect(made: PowerPlan) -> str:
+    if made.effect_low is None or made.effect_low <= 0:
+        return "It does not rule out that there is none to see, whatever the number of sources."
+    best = made.fewest_marks() or made.designs[-1]
+    people = f"{best.n_annotators} annotator{'s' if best.n_annotators != 1 else ''}"
+    enough = made.smallest(best.n_annotators, at_low_effect=True)
+    most = made.of_annotators(best.n_annotators)[-1].n_sources
+    needed = str(enough.n_sources) if enough else f"more than {most}"
+    return (
+        f"At its lower end {best.n_sources} sources with {people} have a power of "
+        f"{best.power_at_low_effect:.0%}, and {made.wanted:.0%} takes {needed}."
+    )
+
+
+def _write(folder: Path, made: PowerPlan, pilot: Pilot | None, *, seed: int) -> None:
+    import json
+
+    from attnxai.report.output_folder import whole_or_nothing
+    from attnxai.report.style import (
+        ANNOTATOR_COLOURS,
+        TWO_COLUMNS,
+        new_figure,
+        paper_style,
+        save_figure,
+    )
+
+    content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
+    content["pilot"] = None if pilot is None else pilot.to_record()
+    with whole_or_nothing(folder) as partial:
+        made.to_frame().to_csv(partial / "plan.csv", index=False)
+        (partial / "plan.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        with paper_style():
+            figure = new_figure(TWO_COLUMNS, TWO_COLUMNS * 0.42)
+            left, right = figure.subplots(1, 2)
+            for ax in (left, right):
+                ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
+            made.plot(left)
+            made.plot_precision(right)
+            save_figure(figure, partial, "plan")

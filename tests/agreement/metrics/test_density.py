@@ -1,0 +1,110 @@
+"""Density metrics by hand, and against numpy and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.metrics.density import correlation, nss, similarity
+from attnxai.agreement.metrics.information import (
+    UNIFORM_SHARE,
+    information_gain,
+    kl_divergence,
+    pairwise_kl_divergence,
+)
+from attnxai.errors import OptionError
+from tests.agreement.metrics.test_registry import random_pair
+
+
+def test_nss_by_hand():
+    # four pixels 0 0 0 4: mean 1, deviation sqrt(3); the marked one lies at 3 / sqrt(3)
+    assert nss([[0, 0], [0, 4]], [[0, 0], [0, 1]]) == pytest.approx(np.sqrt(3))
+    # a density that is half on the bright pixel and half on a dark one
+    expected = 0.5 * np.sqrt(3) - 0.5 / np.sqrt(3)
+    assert nss([[0, 0], [0, 4]], [[1, 0], [0, 1]]) == pytest.approx(expected)
+
+
+def test_nss_does_not_depend_on_the_scale_of_the_density():
+    values, mask, valid = random_pair(3, ties=False)
+    assert nss(values, 0.2 * mask, valid) == pytest.approx(nss(values, mask, valid), rel=1e-12)
+
+
+@given(seed=st.integers(0, 10_000), shift=st.sampled_from([0.0, 1e3, 1e6]))
+def test_correlation_equals_numpy(seed, shift):
+    rng = np.random.default_rng(seed)
+    map, target = rng.random(50), rng.random(50)
+    # a shift of either leaves deviations that are known less exactly
+    error = 1e-12 + 1e-14 * shift
+    expected = np.corrcoef(map, target)[0, 1]
+    assert correlation(map + shift, target) == pytest.approx(expected, abs=error)
+    assert correlation(map, target + shift) == pytest.approx(expected, abs=error)
+
+
+def test_similarity_by_hand():
+    # shares 1/8 2/8 5/8 and 1/2 1/4 1/4: the smaller ones add up to 1/8 + 1/4 + 1/4
+    assert similarity([1, 2, 5], [2, 1, 1]) == pytest.approx(5 / 8)
+    assert similarity([1, 2, 5], [10, 20, 50]) == pytest.approx(1.0)
+    assert similarity([1, 0, 0], [0, 1, 1]) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kl_divergence_equals_scipy(seed):
+    rng = np.random.default_rng(seed)
+    map, target = rng.random(40), rng.random(40) * (rng.random(40) < 0.5)
+    expected = stats.entropy(target, map, base=2)
+    assert kl_divergence(map, target, uniform_share=0) == pytest.approx(expected, abs=1e-12)
+    mixed = (1 - UNIFORM_SHARE) * map / map.sum() + UNIFORM_SHARE / 40
+    expected = stats.entropy(target, mixed, base=2)
+    assert kl_divergence(map, target) == pytest.approx(expected, abs=1e-12)
+
+
+def test_kl_divergence_of_a_map_that_says_never():
+    assert kl_divergence([0, 1, 1], [1, 1, 0], uniform_share=0) == np.inf
+    # only marked pixels count
+    assert kl_divergence([0, 1, 1], [0, 1, 0], uniform_share=0) == pytest.approx(1.0)
+    found = pairwise_kl_divergence(
+        np.array([[0.0, 1, 1], [1, 1, 2]]), np.array([[1.0, 1, 0], [0, 1, 0]]), uniform_share=0
+    )
+    np.testing.assert_allclose(found, [[np.inf, 1.0], [1.0, 2.0]])
+    # with a uniform share no map can lose more than this
+    assert kl_divergence([0, 1, 1], [1, 0, 0]) == pytest.approx(np.log2(3 / UNIFORM_SHARE))
+    for share in (-0.1, 1.0, np.nan):
+        with pytest.raises(OptionError, match="uniform_share"):
+            kl_divergence([0, 1], [1, 0], uniform_share=share)
+        with pytest.raises(OptionError, match="uniform_share"):
+            information_gain([0, 1], [1, 0], others=[1, 1], uniform_share=share)
+
+
+def test_information_gain_by_hand():
+    # shares of the map 1/8 2/8 5/8, of the bias 1/2 1/4 1/4
+    bias = [2, 1, 1]
+    gain = information_gain([1, 2, 5], [0, 0, 1], others=bias, uniform_share=0)
+    assert gain == pytest.approx(np.log2(5 / 2))
+    loss = information_gain([1, 2, 5], [3, 0, 1], others=bias, uniform_share=0)
+    assert loss == pytest.approx(0.75 * np.log2(1 / 4) + 0.25 * np.log2(5 / 2))
+    # a bias that is 0 where nobody marked costs nothing
+    gain = information_gain([1, 2, 5], [0, 0, 1], others=[0, 1, 1], uniform_share=0)
+    assert gain == pytest.approx(np.log2(5 / 4))
+
+
+@given(seed=st.integers(0, 10_000))
+def test_information_gain_is_what_the_divergence_falls_by(seed):
+    rng = np.random.default_rng(seed)
+    map, bias, target = rng.random(30), rng.random(30), rng.random(30)
+    expected = kl_divergence(bias, target) - kl_divergence(map, target)
+    assert information_gain(map, target, others=bias) == pytest.approx(expected, abs=1e-12)
+    # the centre bias itself gains nothing
+    assert information_gain(bias, target, others=7 * bias) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_registry_turns_the_divergence_so_that_more_is_better():
+    rng = np.random.default_rng(2)
+    target = rng.random((1, 50))
+    maps = np.stack([target[0] + 0.1 * rng.random(50), rng.random(50)])
+    near, far = METRICS["negative_kl"].evaluate(maps, target)[:, 0]
+    assert far < near < 0
+    assert near == -kl_divergence(maps[0], target[0])

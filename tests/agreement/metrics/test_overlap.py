@@ -1,0 +1,133 @@
+"""Region metrics by hand, and against drawing lots for ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, jaccard_score
+
+from attnxai.agreement.metrics.overlap import (
+    dice,
+    iou,
+    relevance_mass_accuracy,
+    relevance_rank_accuracy,
+    top_intersection,
+)
+from attnxai.agreement.metrics.pointing import pointing_game
+from attnxai.errors import OptionError
+from tests.agreement.metrics.test_registry import random_pair
+
+
+def highest(values, k, rng):
+    """The k highest pixels, lots deciding between those that are level."""
+    order = np.lexsort((rng.random(values.size), -values.ravel()))
+    chosen = np.zeros(values.size, bool)
+    chosen[order[:k]] = True
+    return chosen
+
+
+def test_relevance_mass_by_hand():
+    values = [[1, 2, 3], [0, 0, 4]]
+    mask = [[True, False, True], [False, False, False]]
+    assert relevance_mass_accuracy(values, mask) == pytest.approx(4 / 10)
+    valid = [[True, True, True], [True, True, False]]
+    assert relevance_mass_accuracy(values, mask, valid) == pytest.approx(4 / 6)
+
+
+def test_relevance_rank_by_hand():
+    values = np.array([[9.0, 8.0, 1.0], [2.0, 3.0, 4.0]])
+    mask = np.array([[True, False, False], [True, False, True]])
+    # the three highest are 9, 8 and 4, of which 9 and 4 are marked
+    assert relevance_rank_accuracy(values, mask) == pytest.approx(2 / 3)
+
+
+def test_relevance_rank_gives_the_expectation_over_breaking_ties():
+    values = np.array([[5.0, 1.0, 1.0, 1.0]])
+    mask = np.array([[True, True, False, False]])
+    # one of the three ones joins the 5; it is the marked one in a third of the cases
+    assert relevance_rank_accuracy(values, mask) == pytest.approx((1 + 1 / 3) / 2)
+    rng = np.random.default_rng(0)
+    tied = rng.integers(0, 3, (6, 6)).astype(float)
+    marked = rng.random((6, 6)) < 0.4
+    k = int(marked.sum())
+    draws = [marked.ravel()[highest(tied, k, rng)].mean() for _ in range(4000)]
+    error = np.std(draws) / np.sqrt(len(draws))
+    assert relevance_rank_accuracy(tied, marked) == pytest.approx(np.mean(draws), abs=4 * error)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_dice_and_iou_at_the_own_area_equal_scikit_learn(seed):
+    values, mask, _ = random_pair(seed, ties=False)
+    region = highest(values, int(mask.sum()), np.random.default_rng(0))
+    found = dice(values, mask)
+    assert found == pytest.approx(f1_score(mask.ravel(), region), abs=1e-12)
+    assert found == relevance_rank_accuracy(values, mask)
+    assert iou(values, mask) == pytest.approx(jaccard_score(mask.ravel(), region), abs=1e-12)
+
+
+def test_iou_with_ties_is_that_of_fuzzy_sets():
+    values = np.array([5.0, 1.0, 1.0, 1.0])
+    mask = np.array([True, True, False, False])
+    members = np.array([1.0, 1 / 3, 1 / 3, 1 / 3])
+    expected = np.minimum(members, mask).sum() / np.maximum(members, mask).sum()
+    assert iou(values, mask) == pytest.approx(expected)
+
+
+def test_top_intersection_by_hand():
+    map = [9, 8, 7, 0, 0, 0, 0, 0, 0, 1]
+    density = [0, 3, 5, 4, 0, 0, 0, 0, 0, 0]
+    # the three highest are pixels 0 1 2 and 1 2 3
+    assert top_intersection(map, density, fraction=0.3) == pytest.approx(2 / 3)
+    # one pixel each, 0 and 2
+    assert top_intersection(map, density) == 0.0
+    # five: beside 0 1 2 and 9 one of six level pixels of the map, beside 1 2 3 two of seven of the
+    # density: 1 and 2 surely, 3 by 1/6, 0 and 9 by 2/7, and the five that are level in both
+    expected = (2 + 1 / 6 + 2 * 2 / 7 + 5 * (1 / 6) * (2 / 7)) / 5
+    assert top_intersection(map, density, fraction=0.5) == pytest.approx(expected)
+    for fraction in (0.0, 1.0, -1.0, np.nan):
+        with pytest.raises(OptionError, match="fraction"):
+            top_intersection(map, density, fraction=fraction)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_top_intersection_gives_the_expectation_over_breaking_ties(seed):
+    rng = np.random.default_rng(seed)
+    map, density = rng.integers(0, 4, 40).astype(float), rng.integers(0, 3, 40).astype(float)
+    draws = [(highest(map, 10, rng) & highest(density, 10, rng)).sum() / 10 for _ in range(4000)]
+    error = np.std(draws) / np.sqrt(len(draws))
+    found = top_intersection(map, density, fraction=0.25)
+    assert found == pytest.approx(np.mean(draws), abs=4 * error)
+
+
+def test_pointing_game_by_hand():
+    mask = [[True, False, False], [True, False, False]]
+    assert pointing_game([[5, 1, 1], [1, 1, 1]], mask) == 1.0
+    assert pointing_game([[1, 5, 1], [1, 1, 1]], mask) == 0.0
+    # of three pixels that are highest one is marked
+    assert pointing_game([[5, 5, 1], [1, 5, 1]], mask) == pytest.approx(1 / 3)
+    # an empty mask is no hit, whatever the tolerance
+    empty = np.zeros((2, 3), bool)
+    assert np.isnan(pointing_game([[5, 1, 1], [1, 1, 1]], empty))
+    assert np.isnan(pointing_game([[5, 1, 1], [1, 1, 1]], empty, tolerance=9))
+
+
+def test_pointing_game_within_a_tolerance():
+    map = np.zeros((7, 7))
+    map[3, 3] = 1.0
+    mask = np.zeros((7, 7), bool)
+    mask[1, 2] = True
+    # sqrt(5) pixels away
+    assert pointing_game(map, mask, tolerance=2.23) == 0.0
+    assert pointing_game(map, mask, tolerance=2.24) == 1.0
+    # a mark off the valid pixels reaches nothing
+    valid = np.ones((7, 7), bool)
+    valid[1, 2] = False
+    assert np.isnan(pointing_game(map, mask, valid, tolerance=2.24))
+    # neither does one that reaches everything tell anything
+    assert np.isnan(pointing_game(map, mask, tolerance=20))
+    with pytest.raises(OptionError, match="tolerance"):
+        pointing_game(map, mask, tolerance=-1)
+    with pytest.raises(OptionError, match="rows and columns"):
+        pointing_game(map.ravel(), mask.ravel(), tolerance=1)

@@ -1,0 +1,301 @@
+"""What must hold for every metric of the registry, and for any map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnxai.agreement.metrics import (
+    DEFAULT_METRICS,
+    FAST_METRICS,
+    METRICS,
+    PRIMARY_METRIC,
+    TargetKind,
+)
+from attnxai.agreement.metrics.density import correlation, nss, similarity
+from attnxai.agreement.metrics.information import information_gain, kl_divergence
+from attnxai.agreement.metrics.kendall import kendall
+from attnxai.agreement.metrics.overlap import (
+    dice,
+    iou,
+    relevance_mass_accuracy,
+    relevance_rank_accuracy,
+    top_intersection,
+)
+from attnxai.agreement.metrics.pixels import PixelRows
+from attnxai.agreement.metrics.pointing import pointing_game
+from attnxai.agreement.metrics.precision import average_precision
+from attnxai.agreement.metrics.ranking import auc, spearman
+from attnxai.agreement.metrics.shuffled import shuffled_auc
+from attnxai.errors import OptionError
+
+FUNCTIONS = {
+    "nss": nss,
+    "spearman": spearman,
+    "auc": auc,
+    "relevance_mass_accuracy": relevance_mass_accuracy,
+    "relevance_rank_accuracy": relevance_rank_accuracy,
+    "shuffled_auc": shuffled_auc,
+    "correlation": correlation,
+    "information_gain": information_gain,
+    "negative_kl": lambda *pair: -kl_divergence(*pair),
+    "pointing_game": pointing_game,
+    "iou": iou,
+    "top_intersection": top_intersection,
+    "similarity": similarity,
+    "average_precision": average_precision,
+    "kendall": kendall,
+    "dice": dice,
+}
+RANK_METRICS = (
+    *("spearman", "kendall", "auc", "shuffled_auc", "average_precision"),
+    *("relevance_rank_accuracy", "iou", "dice", "pointing_game", "top_intersection"),
+)
+MASK_METRICS = [name for name, metric in METRICS.items() if metric.target is TargetKind.MASK]
+
+
+def value_of(name, map, target, valid=None, *, others=None):
+    if not METRICS[name].needs_others:
+        return FUNCTIONS[name](map, target, valid)
+    if others is None:
+        # a made-up centre bias
+        others = np.arange(np.size(map), dtype=float).reshape(np.shape(map)) % 5
+    return FUNCTIONS[name](map, target, valid, others=others)
+
+
+def random_pair(seed, *, ties, shape=(9, 11)):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, shape).astype(float) if ties else rng.random(shape)
+    mask = rng.random(shape) < 0.3
+    valid = rng.random(shape) < 0.8
+    mask[0, 0] = valid[0, 0] = valid[0, 1] = True
+    mask[0, 1] = False
+    return values, mask, valid
+
+
+def test_the_registry_describes_every_metric():
+    assert set(METRICS) == set(FUNCTIONS)
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.target in TargetKind
+        assert metric.meaning
+        assert metric.label
+        assert (metric.chance is None) == (metric.chance_of is not None)
+        assert (metric.chance is None) == bool(metric.chance_formula)
+    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
+
+
+def test_default_metrics_are_cheap_and_start_with_the_primary_one():
+    assert DEFAULT_METRICS[0] == PRIMARY_METRIC
+    assert set(DEFAULT_METRICS) <= set(FAST_METRICS)
+    assert {"kendall", "average_precision", "similarity"}.isdisjoint(FAST_METRICS)
+    # no number twice under two names
+    assert "dice" not in FAST_METRICS
+    assert "same number as relevance rank accuracy" in METRICS["dice"].meaning
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_perfect_map_scores_highest(name):
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 3:6] = True
+    perfect = mask.astype(float)
+    uniform_share = 0.01
+    on_marks = np.log2((1 - uniform_share) / 6 + uniform_share / 64)
+    best = {
+        "nss": (1 - perfect.mean()) / perfect.std(),
+        "relevance_mass_accuracy": 1.0,
+        "negative_kl": np.log2(6) + on_marks,
+        "information_gain": on_marks - np.log2(1 / 64),
+        # of the highest round(0.05 * 64) = 3 pixels any 3 of the 6 marked, in both
+        "top_intersection": 0.5,
+    }
+    others = np.ones_like(perfect)
+    if name == "shuffled_auc":
+        others -= mask
+    found = value_of(name, perfect, mask, others=others)
+    assert found == pytest.approx(best.get(name, 1.0))
+    worse = value_of(name, np.roll(perfect, 1), mask, others=others)
+    if name == "pointing_game":
+        assert worse == pytest.approx(2 / 3)
+    assert worse < found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_constant_maps_and_empty_masks_are_undefined_not_zero(name):
+    mask = np.zeros((5, 5), bool)
+    varied = np.arange(25.0).reshape(5, 5)
+    assert np.isnan(value_of(name, varied, mask))
+    mask[1, 1] = True
+    assert np.isfinite(value_of(name, varied, mask))
+    assert np.isnan(value_of(name, np.full((5, 5), 0.3), mask))
+    assert np.isnan(value_of(name, varied, mask, np.zeros((5, 5), bool)))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_annotations_off_the_valid_pixels_are_undefined(name):
+    mask = np.zeros((5, 5), bool)
+    mask[1, 1] = True
+    assert np.isnan(value_of(name, np.arange(25.0).reshape(5, 5), mask, ~mask))
+
+
+@pytest.mark.parametrize("name", MASK_METRICS)
+def test_full_masks_are_undefined(name):
+    assert np.isnan(value_of(name, np.arange(4.0).reshape(2, 2), np.ones((2, 2), bool)))
+
+
+@pytest.mark.parametrize("name", ["shuffled_auc", "information_gain"])
+def test_without_other_marks_metrics_that_need_them_are_undefined(name):
+    mask = np.array([[True, False, False]])
+    found = FUNCTIONS[name]([[3.0, 1.0, 2.0]], mask, others=np.zeros((1, 3)))
+    assert np.isnan(found)
+    metric = METRICS[name]
+    with pytest.raises(OptionError, match="needs others"):
+        metric.evaluate(np.ones((1, 3)), np.ones((1, 3)))
+    with pytest.raises(OptionError, match="needs others"):
+        metric.pairwise(np.ones((1, 3)), np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signed_maps_are_taken_or_refused_as_the_registry_says(name):
+    mask = np.array([[True, False, False, False]])
+    found = value_of(name, [[1.0, -0.5, 0.2, 0.3]], mask)
+    assert np.isfinite(found) == METRICS[name].signed_maps
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_errors_name_what_is_wrong(name):
+    with pytest.raises(ValueError, match="one shape"):
+        value_of(name, np.zeros((2, 2)), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="map needs finite"):
+        value_of(name, [[np.nan, 1.0]], [[1.0, 0.0]])
+    with pytest.raises(ValueError, match="target needs finite"):
+        value_of(name, [[2.0, 1.0]], [[1.0, np.inf]])
+    with pytest.raises(ValueError, match="negative"):
+        value_of(name, [[2.0, 1.0]], [[1.0, -1.0]])
+    # a value that is not finite is no error where it is not valid
+    found = value_of(
+        name, [[np.nan, 1.0, 2.0, 0.0]], [[0.0, 1.0, 0.0, 0.0]], [[False, True, True, True]]
+    )
+    assert np.isfinite(found)
+    if METRICS[name].needs_others:
+        with pytest.raises(ValueError, match="others needs the shape"):
+            value_of(name, [[2.0, 1.0]], [[1.0, 0.0]], others=[1.0])
+        with pytest.raises(ValueError, match="others has negative"):
+            value_of(name, [[2.0, 1.0]], [[1.0, 0.0]], others=[[1.0, -1.0]])
+
+
+@given(seed=st.integers(0, 10_000), turns=st.integers(0, 3), flip=st.booleans(), ties=st.booleans())
+def test_turning_map_and_target_together_changes_nothing(seed, turns, flip, ties):
+    values, mask, valid = random_pair(seed, ties=ties)
+    density = np.random.default_rng(seed).integers(0, 5, mask.shape) * mask
+    others = np.random.default_rng(seed).integers(0, 3, mask.shape)
+    for name, metric in METRICS.items():
+        target = mask if metric.target is TargetKind.MASK else density
+        arrays = [values, target, valid, others]
+        moved = [np.rot90(array, turns) for array in arrays]
+        if flip:
+            moved = [array[:, ::-1] for array in moved]
+        expected = value_of(name, *arrays[:3], others=others)
+        found = value_of(name, *moved[:3], others=moved[3])
+        assert found == pytest.approx(expected, rel=1e-10, abs=1e-12, nan_ok=True), name
+
+
+@given(seed=st.integers(0, 10_000), ties=st.booleans())
+def test_rank_metrics_ignore_monotone_changes_of_the_map(seed, ties):
+    values, mask, valid = random_pair(seed, ties=ties)
+    changed = np.exp(values) + 3.0
+    for name in RANK_METRICS:
+        # ranks are the same, so numbers are the same to the last bit
+        expected = value_of(name, values, mask, valid)
+        assert value_of(name, changed, mask, valid) == pytest.approx(expected, abs=0, nan_ok=True)
+
+
+@given(seed=st.integers(0, 10_000), factor=st.floats(0.01, 100.0))
+def test_the_scale_of_map_and_density_is_no_matter(seed, factor):
+    values, mask, valid = random_pair(seed, ties=False)
+    density = mask * np.random.default_rng(seed).random(mask.shape)
+    for name in METRICS:
+        expected = value_of(name, values, density, valid)
+        found = value_of(name, values * factor, density / factor, valid)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-10), name
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_leaving_pixels_out_is_cropping(name):
+    values, mask, _ = random_pair(11, ties=True)
+    valid = np.zeros(values.shape, bool)
+    valid[2:7, 1:9] = True
+    others = np.random.default_rng(1).integers(0, 4, mask.shape)
+    inside = (slice(2, 7), slice(1, 9))
+    expected = value_of(name, values[inside], mask[inside], others=others[inside])
+    assert np.isfinite(expected)
+    assert value_of(name, values, mask, valid, others=others) == expected
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("name", METRICS)
+def test_all_pairs_at_once_are_the_pairs_one_by_one(name, ties):
+    rng = np.random.default_rng(7)
+    maps = rng.random((5, 40))
+    if ties:
+        maps = np.floor(4 * maps)
+    maps[3] = 0.4
+    targets = rng.random((6, 40)) * (rng.random((6, 40)) < 0.4)
+    targets[2] = 0.0
+    targets[4] = np.round(targets[4], 1)
+    others = rng.integers(0, 3, targets.shape).astype(float)
+    metric = METRICS[name]
+    found = metric.evaluate(maps, targets, others)
+    assert found.shape == (5, 6)
+    for i, j in np.ndindex(found.shape):
+        expected = value_of(name, maps[i], targets[j], others=others[j])
+        assert found[i, j] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    # whatever was derived from the rows before
+    rows = [PixelRows(array) for array in (maps, targets, others)]
+    for other in METRICS.values():
+        other.evaluate(*rows)
+    np.testing.assert_array_equal(metric.evaluate(*rows), found)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_leave_the_arrays_of_callers_alone(name):
+    rng = np.random.default_rng(3)
+    arrays = [rng.random((3, 20)) for _ in range(3)]
+    arrays[1] *= arrays[1] > 0.5
+    before = [array.copy() for array in arrays]
+    for array in arrays:
+        array.setflags(write=False)
+    METRICS[name].evaluate(*arrays)
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_bad_map_spoils_no_other(name):
+    rng = np.random.default_rng(5)
+    maps = rng.random((3, 20))
+    targets = (rng.random((2, 20)) < 0.4).astype(float)
+    others = np.ones((2, 20))
+    expected = METRICS[name].evaluate(maps, targets, others)
+    maps[1, 3] = np.nan
+    found = METRICS[name].evaluate(maps, targets, others)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[[0, 2]], expected[[0, 2]], rtol=1e-12)
+
+
+def test_rows_derive_what_is_asked_for_once():
+    calls = []
+
+    def derive(rows, factor):
+        calls.append(factor)
+        return factor * rows.values
+
+    rows = PixelRows(np.ones((2, 3), np.float32))
+    assert rows.values.dtype == np.float64
+    assert rows.once(derive, 2.0) is rows.once(derive, 2.0)
+    assert rows.once(derive, 3.0).sum() == 18.0
+    assert calls == [2.0, 3.0]
+    with pytest.raises(OptionError, match="shape"):
+        PixelRows(np.ones(3))

@@ -1,0 +1,42 @@
+"""The two files of a report that a plan is made from, without the page and the figures."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.alignment.pairs import align
+from attnxai.annotations.inputs import Inputs
+from attnxai.report.document import ReportContent, summarise
+from attnxai.report.provenance import describe
+from attnxai.report.verdict import reach_verdict
+from tests.builders import made_up
+
+
+def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **made):
+    """Compare made-up maps with made-up marks; write numbers as ``attnxai compare`` does."""
+    maps, marks, images = made_up(**({"n_sources": 24, "agreement": 0.4} | made))
+    settings = ComparisonSettings(metrics=metrics, n_permutations=n_permutations, n_resamples=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pairs = align(maps, marks, images)
+        result = compare_pairs(pairs, settings=settings, rng=0)
+    content = ReportContent(
+        result=result,
+        pairs=pairs,
+        maps=maps,
+        annotations=marks,
+        images=images,
+        provenance=describe(
+            maps,
+            Inputs(annotations=marks, images=images, data_name="made up"),
+            seed=0,
+            command="attnxai compare",
+        ),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = summarise(content, reach_verdict(result, marks))
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    result.per_source_frame().to_csv(folder / "per_source.csv", index=False)
+    return result

@@ -1,0 +1,182 @@
+"""``attnxai plan``: from a pilot, from given spreads, what it writes, and what can be wrong."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from attnxai.agreement.power.pilot import read_pilot
+from attnxai.agreement.power.plan import ANNOTATORS, SOURCES, plan_power
+from attnxai.agreement.power.rejections import Components
+from attnxai.cli import plan as module
+from tests.agreement.power.pilot_report import write_pilot
+
+app = typer.Typer()
+app.command()(module.plan)
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal that cuts nothing, made anew so that it writes where the runner listens."""
+    monkeypatch.setattr(module, "console", Console(highlight=False, width=160))
+
+
+@pytest.fixture(scope="module")
+def pilot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pilot")
+    write_pilot(folder, annotators=("ann", "bob", "cleo"))
+    return folder
+
+
+def run(*arguments, code=0):
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == code, (done.output, done.exception)
+    assert "Traceback" not in done.output
+    return " ".join(done.output.split())
+
+
+GIVEN = ("--effect", 0.4, "--sd-source", 0.6, "--sd-residual", 1.0)
+
+
+def test_default_grids_are_those_of_the_package() -> None:
+    options = inspect.signature(inspect.unwrap(module.plan)).parameters
+    assert options["sources"].default == ",".join(map(str, SOURCES))
+    assert options["annotators"].default == ",".join(map(str, ANNOTATORS))
+
+
+def test_given_spreads_are_planned_with() -> None:
+    shown = run(*GIVEN, "--sd-annotator", 0.2, "--sources", "20, 40,60", "--annotators", "1,3")
+    expected = plan_power(
+        Components(effect=0.4, sd_source=0.6, sd_residual=1.0, sd_annotator=0.2),
+        n_sources=(20, 40, 60),
+        n_annotators=(1, 3),
+        rng=0,
+    )
+    assert expected.sentence() in shown
+    found, with_three = expected.smallest(1), expected.smallest(3)
+    assert found is not None
+    assert with_three is not None
+    row = f"1 {found.n_sources} {found.power:.2f} [{found.power_low:.2f}, {found.power_high:.2f}]"
+    assert row in shown
+    assert f"{with_three.half_width_others:.3g}" in shown
+    assert "With 3 annotators or fewer" in shown
+    assert "pilot" not in shown.lower()
+
+
+def test_a_pilot_is_planned_from(pilot) -> None:
+    shown = run("--pilot", pilot, "--sources", "10,20,30,40", "--seed", 3)
+    found = read_pilot(pilot)
+    expected = plan_power(
+        found.components,
+        n_sources=(10, 20, 30, 40),
+        n_maps=found.n_maps,
+        class_shares=found.class_sizes,
+        effect_low=found.effect.low,
+        rng=3,
+    )
+    assert "Pilot: made-up, mean, nss, 24 held-out sources, 3 annotators" in shown
+    assert expected.sentence("an agreement (NSS)") in shown
+    assert "at level 0.05 / 3" in shown
+    assert f"{found.effect.value:.3g} [{found.effect.low:.3g}, {found.effect.high:.3g}]" in shown
+    assert "flatters" in shown
+    best = expected.fewest_marks()
+    assert best is not None
+    enough = expected.smallest(best.n_annotators, at_low_effect=True)
+    needed = "more than 40" if enough is None else str(enough.n_sources)
+    assert f"have a power of {best.power_at_low_effect:.0%}, and 80% takes {needed}." in shown
+
+
+def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
+    shown = run(
+        *("--pilot", pilot, "--metric", "spearman", "--map", "gate1", "--effect", 0.05),
+        *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--sources", "20,200"),
+    )
+    assert "gate1, spearman" in shown
+    assert "For 90% power to see an agreement (Spearman ρ) 0.05 above" in shown
+    assert "at level 0.01, it takes" in shown
+    # the pilot's own effect no longer matters, nor how uncertain it is
+    assert "if effect" not in shown
+    assert "flatters" not in shown
+
+
+def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:
+    short = (*GIVEN, "--sources", "6,20,40", "--annotators", "1,2")
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(*short, "--seed", seed, "--output", tmp_path / name)
+    tables = [(tmp_path / name / "plan.csv").read_bytes() for name in "abc"]
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_what_is_written(pilot, tmp_path) -> None:
+    folder = tmp_path / "plan"
+    shown = run("--pilot", pilot, "--sources", "20,40", "--annotators", "1,3", "--output", folder)
+    assert "plan.csv" in shown
+    assert sorted(path.name for path in folder.iterdir()) == sorted(module.FILES)
+    table = pd.read_csv(folder / "plan.csv")
+    assert list(table["n_sources"]) == [20, 40, 20, 40]
+    content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    assert content["format"] == "attnxai-plan"
+    assert content["pilot"]["map_name"] == "mean"
+    np.testing.assert_allclose([d["power"] for d in content["designs"]], table["power"])
+    assert (folder / "plan.png").read_bytes()[:4] == b"\x89PNG"
+    again = run("--pilot", pilot, "--sources", "20", "--output", folder, code=2)
+    assert "holds a plan already" in again
+    run("--pilot", pilot, "--sources", "20", "--output", folder, "--overwrite")
+    assert len(pd.read_csv(folder / "plan.csv")) == len(ANNOTATORS)
+
+
+def test_nothing_else_is_ever_replaced(tmp_path) -> None:
+    (tmp_path / "thesis.tex").write_text("x", encoding="utf-8")
+    shown = run(*GIVEN, "--output", tmp_path, "--overwrite", code=2)
+    assert "other files than a plan" in shown
+    assert "is a file" in run(*GIVEN, "--output", tmp_path / "thesis.tex", code=2)
+    assert (tmp_path / "thesis.tex").read_text(encoding="utf-8") == "x"
+
+
+def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
+    (tmp_path / "per_source.csv").write_bytes((pilot / "per_source.csv").read_bytes())
+
+    def with_effect(effect):
+        summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
+        for record in summary["results"]:
+            if record["null_mean_within_class"] is not None:
+                record["null_mean_within_class"] = record["value"] - effect
+        (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+    arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
+    with_effect(0.01)
+    assert "It does not rule out that there is none to see" in run(*arguments)
+    with_effect(-0.01)
+    shown = run(*arguments, code=2)
+    assert "agrees no better with its own annotations" in shown
+    assert "say with --effect" in shown
+    assert "0.5 above" in run(*arguments, "--effect", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "a plan needs a pilot (--pilot"),
+        (("--effect", 1), "both --effect and --sd-source"),
+        (("--effect", -1, "--sd-source", 1), "--effect has to be above 0, got -1"),
+        (("--effect", 1, "--sd-source", 0), "without any spread"),
+        ((*GIVEN, "--metric", "nss"), "--metric: this chooses from a pilot"),
+        ((*GIVEN, "--map", "mean"), "--map: this chooses from a pilot"),
+        ((*GIVEN, "--sources", "20,many"), "--sources '20,many' should be whole numbers from 2 on"),
+        ((*GIVEN, "--annotators", "0"), "--annotators '0' should be whole numbers from 1 on"),
+        (("--pilot", "nowhere"), "holds no summary.json"),
+        (
+            ("--pilot", "nowhere", "--sd-source", 1),
+            "--sd-source: with a pilot the spreads are the pilot's",
+        ),
+    ],
+)
+def test_what_cannot_be_planned(arguments, words) -> None:
+    assert words in run(*arguments, code=2)
