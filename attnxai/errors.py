@@ -57,6 +57,10 @@ class TrainingError(AttnxaiError, ArithmeticError):
     """Training a network came to numbers that are not finite."""
 
 
+class JobError(AttnxaiError, RuntimeError):
+    """A job of a study ended without having done its work."""
+
+
 class AttnxaiWarning(UserWarning):
     """Base of all warnings of this package."""
 

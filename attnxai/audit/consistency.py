@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from attnxai.agreement.ranking import mid_ranks
+from attnxai.agreement.metrics.ranking import mid_ranks
 from attnxai.alignment.pairs import MEAN_LAYER
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.elements import Interpolation, Outside, middle_of, rotate_images

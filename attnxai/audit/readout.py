@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from attnxai.audit.elements import middle_of
 from attnxai.data.images import SourceImage, assume
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import recorded_gates
+from attnxai.explanations.gates import evaluating, recorded_gates
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
@@ -179,7 +179,7 @@ def read_out(
         batch_size = 1
     scores: list[torch.Tensor] = []
     recorded: dict[str, list[torch.Tensor]] = {name: [] for name in spec.gate_names}
-    with _evaluating(network), _recorded(network) as maps:
+    with evaluating(network), _recorded(network) as maps:
         for batch in torch.split(fields, batch_size):
             inputs = batch
             if isinstance(model, AttentionModel):
@@ -232,16 +232,3 @@ def _recorded(
     if isinstance(network, AttentionNetwork):
         return recorded_gates(network)
     return contextlib.nullcontext({})
-
-
-@contextlib.contextmanager
-def _evaluating(network: Network) -> Iterator[None]:
-    """Evaluation mode without gradients; the mode of every module is given back."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

@@ -76,7 +76,7 @@ def class_scores(
         assume(
             f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
             f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
-            "--pixel-scale (read_image: pixel_scale_arcsec)"
+            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
         )
     return np.concatenate(scores)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shlex
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -103,3 +105,8 @@ def progress_bar() -> Progress:
         console=stderr,
         transient=True,
     )
+
+
+def typed_command() -> str:
+    """The command as it was typed, for records."""
+    return shlex.join(["attnxai", *sys.argv[1:]])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnxai.cli import training_options as options
-from attnxai.cli.console import command, console, progress_bar, stderr
+from attnxai.cli.console import command, console, progress_bar, stderr, typed_command
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
-from attnxai.models.specification import Normalisation
+from attnxai.models.specification import Normalisation, Preset
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
 from attnxai.training.settings import Schedule
@@ -42,7 +40,7 @@ def study(
     equal: Annotated[
         Equal, typer.Option(help="What is about the same for all groups.")
     ] = Equal.CHANNELS,
-    preset: options.PresetOption = options.Preset.COMPACT,
+    preset: options.PresetOption = Preset.COMPACT,
     published_form: options.PublishedFormOption = False,
     normalisation: options.NormalisationOption = Normalisation.RANGE_NORM,
     images: options.ImagesOption = "mirabest",
@@ -53,12 +51,8 @@ def study(
     pixel_scale_arcsec: options.PixelScaleOption = None,
     size: options.SizeOption = None,
     hold_out: options.HoldOutOption = None,
-    citation: Annotated[
-        str, typer.Option(help="Source of your images, for the models' records.")
-    ] = "",
-    licence: Annotated[
-        str, typer.Option(help="Licence of your images, for the models' records.")
-    ] = "",
+    citation: options.CitationOption = "",
+    licence: options.LicenceOption = "",
     annotations: Annotated[
         Path | None,
         typer.Option(
@@ -102,44 +96,20 @@ def study(
     Run it again after an interruption, or with more groups or seeds: finished models and measurements
     are used again, unfinished trainings go on where they were.
     """
+    given = dict(locals())  # every option by its name
     with stderr.status("Starting…"):
         from attnxai.report.study_document import write_study
         from attnxai.report.study_terminal import print_study
         from attnxai.study.content import content_of
-        from attnxai.study.data import AnnotationRequest, DataRequest
+        from attnxai.study.data import AnnotationRequest
         from attnxai.study.execution import prepare
         from attnxai.study.folder import StudyFolder
-        from attnxai.study.matching import Preset
         from attnxai.study.plan import MeasureSettings, StudyPlan
-        from attnxai.training.settings import TrainingSettings
 
-    typed = shlex.join(["attnxai", *sys.argv[1:]])
+    typed = typed_command()
     device = options.chosen_device(device)
-    settings = TrainingSettings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        weight_average=weight_average,
-        patience=patience,
-        rotate=rotate,
-        reflect=reflect,
-        scale=scale,
-        shift=shift,
-        precision=options.chosen_precision(precision, device),
-    )
-    request = DataRequest(
-        images=images,
-        data_dir=_text(data_dir),
-        labels=_text(labels),
-        confidence=confidence,
-        hybrids=hybrids,
-        pixel_scale_arcsec=pixel_scale_arcsec,
-        citation=citation,
-        licence=licence,
-        hold_out=_text(hold_out),
-    )
+    settings = options.chosen_settings(given, device)
+    request = options.chosen_images(given)
     measuring = MeasureSettings(
         measure_on=measure_on,
         n_angles=n_angles,
@@ -156,13 +126,9 @@ def study(
                 groups=tuple(name.strip() for name in groups.split(",")),
                 seeds=tuple(range(first_seed, first_seed + seeds)),
                 specification=options.chosen_spec(
-                    baseline,
-                    preset,
-                    normalisation=normalisation,
-                    published_form=published_form,
-                    n_classes=len(data.labelled.class_names),
+                    given, baseline, n_classes=len(data.labelled.class_names)
                 ),
-                preset=Preset(preset.value),
+                preset=preset,
                 equal=equal,
                 settings=settings,
                 measuring=measuring,
@@ -251,7 +217,3 @@ class _Board:
             bar.remove_task(self._tasks.pop(job))
             bar.console.print(f"{job} {event.kind}", markup=False)
         bar.update(self._whole, description=self._title(), completed=int(sum(self._done.values())))
-
-
-def _text(path: Path | None) -> str | None:
-    return str(path) if path is not None else None

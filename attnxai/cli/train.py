@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnxai.cli import training_options as options
-from attnxai.cli.console import command, console, progress_bar
+from attnxai.cli.console import command, console, progress_bar, typed_command
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
-from attnxai.models.specification import Normalisation
+from attnxai.models.specification import Normalisation, Preset
 from attnxai.training.settings import Schedule
+
+if TYPE_CHECKING:
+    from attnxai.study.data import StudyData
+    from attnxai.training.settings import TrainingSettings
 
 
 @command
 def train(
     output: Annotated[Path, typer.Option(help="Model file to write, such as d8.pt.")],
     group: Annotated[str, typer.Option(help="Symmetry group: C1, C4, D8, ...")] = "D8",
-    preset: options.PresetOption = options.Preset.COMPACT,
+    preset: options.PresetOption = Preset.COMPACT,
     published_form: options.PublishedFormOption = False,
     normalisation: options.NormalisationOption = Normalisation.RANGE_NORM,
     images: options.ImagesOption = "mirabest",
@@ -33,12 +35,8 @@ def train(
     pixel_scale_arcsec: options.PixelScaleOption = None,
     size: options.SizeOption = None,
     hold_out: options.HoldOutOption = None,
-    citation: Annotated[
-        str, typer.Option(help="Source of your images, for the model's record.")
-    ] = "",
-    licence: Annotated[
-        str, typer.Option(help="Licence of your images, for the model's record.")
-    ] = "",
+    citation: options.CitationOption = "",
+    licence: options.LicenceOption = "",
     epochs: options.EpochsOption = DEFAULTS.epochs,
     batch_size: options.BatchSizeOption = DEFAULTS.batch_size,
     learning_rate: options.LearningRateOption = DEFAULTS.learning_rate,
@@ -72,63 +70,33 @@ def train(
     The epoch with the lowest loss on the validation images is kept. Images of a published test split
     are never used.
     """
+    given = dict(locals())  # every option by its name
     import torch
 
     from attnxai.classification.calibration import calibrated
-    from attnxai.data.labelled import read_training_images
     from attnxai.errors import OptionError
     from attnxai.models.checkpoints import save_model
     from attnxai.training.field import field_of
     from attnxai.training.history import EpochResult, plot_history, write_history
     from attnxai.training.loop import train_model
-    from attnxai.training.settings import TrainingSettings
 
     if output.suffix != ".pt":
         raise OptionError(f"--output {str(output)!r} should end in .pt")
     if output.exists() and not overwrite:
         raise OptionError(f"--output {output} exists already; name another file or add --overwrite")
     device = options.chosen_device(device)
-    settings = TrainingSettings(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        weight_decay=weight_decay,
-        weight_average=weight_average,
-        patience=patience,
-        rotate=rotate,
-        reflect=reflect,
-        scale=scale,
-        shift=shift,
-        precision=options.chosen_precision(precision, device),
-        seed=seed,
-    )
+    settings = options.chosen_settings(given, device, seed=seed)
     if threads is not None:
         torch.set_num_threads(threads)
-    everything = read_training_images(
-        images,
-        data_dir=data_dir,
-        labels=labels,
-        confidence=confidence,
-        hybrids=hybrids,
-        pixel_scale_arcsec=pixel_scale_arcsec,
-        citation=citation,
-        licence=licence,
-    )
-    data, reserved = options.without_test_and_held_out(everything, hold_out)
-    spec = options.chosen_spec(
-        group,
-        preset,
-        normalisation=normalisation,
-        published_form=published_form,
-        n_classes=len(data.class_names),
-    )
-    n_test = len(everything.images) - len(data.images) - len(reserved)
+    data = options.chosen_images(given).read()
+    labelled, used = data.labelled, data.trained_on
+    spec = options.chosen_spec(given, group, n_classes=len(labelled.class_names))
+    n_validation = _n_validation(data, settings)
     console.print(
-        f"Training {spec.group} ({preset}, {settings.precision}, {device}) on {len(data.images)} images "
-        f"of {data.name}"
-        + (f"; {n_test} of its test split are left alone" if n_test else "")
-        + (f"; {len(reserved)} are held out" if reserved else ""),
+        f"Training {spec.group} ({preset}, {settings.precision}, {device}) on "
+        f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
+        + (f"; {len(data.test)} of its test split are left alone" if len(data.test) else "")
+        + (f"; {data.n_held_out} are held out" if data.n_held_out else ""),
         markup=False,
     )
     progress_file = output.with_suffix(".progress.pt")
@@ -156,21 +124,21 @@ def train(
 
         model, history = train_model(
             spec,
-            data.images,
-            class_names=data.class_names,
+            used,
+            class_names=labelled.class_names,
             settings=settings,
             name=spec.group,
-            field=field_of(data.images, size=size),
-            data=data.citation,
-            data_licence=data.licence,
-            command=_as_typed(),
+            field=field_of(used, size=size),
+            data=labelled.citation,
+            data_licence=labelled.licence,
+            command=typed_command(),
             progress_file=progress_file,
             device=device,
             on_step=step,
             on_epoch=show,
         )
     if temperature_scaling:
-        model = calibrated(model, data.images)
+        model = calibrated(model, used)
     sha256 = save_model(model, output)
     write_history(history, output.with_suffix(".history.csv"))
     curves = plot_history(history, title=f"{spec.group}, seed {seed}")
@@ -186,5 +154,10 @@ def train(
     )
 
 
-def _as_typed() -> str:
-    return shlex.join(["attnxai", *sys.argv[1:]])
+def _n_validation(data: StudyData, settings: TrainingSettings) -> int:
+    """How many of the images the training will validate on."""
+    from attnxai.training.loop import training_and_validation
+
+    names = data.labelled.class_names
+    labels = [names.index(str(image.class_name)) for image in data.trained_on]
+    return len(training_and_validation(data.trained_on, labels, settings)[1])

@@ -1,16 +1,22 @@
-"""Options of training that ``attnxai train`` and ``attnxai study`` share."""
+"""Options of training that ``attnxai train`` and ``attnxai study`` share, and what they describe.
+
+Typer reads options from a command's signature, so each command lists them. Functions here take their values
+as one mapping, by the names of the options.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from attnxai.data.mirabest import Confidence
 from attnxai.errors import OptionError
-from attnxai.models.specification import ModelSpec, Normalisation, compact_spec, paper_spec
+from attnxai.models.specification import ModelSpec, Normalisation, Preset
 from attnxai.training.settings import (
     Precision,
     Schedule,
@@ -19,16 +25,10 @@ from attnxai.training.settings import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.data.labelled import LabelledData
+    from attnxai.study.data import DataRequest
 
-_DEFAULT = TrainingSettings()
-
-
-class Preset(enum.StrEnum):
-    """Widths and depths of a network."""
-
-    COMPACT = "compact"
-    PAPER = "paper"
+DEFAULTS = TrainingSettings()
+"""Settings that the options have when they are left out."""
 
 
 class PrecisionChoice(enum.StrEnum):
@@ -84,6 +84,8 @@ HoldOutOption = Annotated[
         "trained nor validated on, so that the model can be tested with them."
     ),
 ]
+CitationOption = Annotated[str, typer.Option(help="Source of your images, for the model's record.")]
+LicenceOption = Annotated[str, typer.Option(help="Licence of your images, for the model's record.")]
 EpochsOption = Annotated[int, typer.Option(min=1, help="Passes over the training images.")]
 BatchSizeOption = Annotated[int, typer.Option(min=2, help="Images in one step.")]
 LearningRateOption = Annotated[float, typer.Option(min=1e-9, help="Peak learning rate.")]
@@ -141,47 +143,65 @@ def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:
     return Precision(choice.value)
 
 
-def chosen_spec(
-    group: str,
-    preset: Preset,
-    *,
-    normalisation: Normalisation,
-    published_form: bool,
-    n_classes: int,
-) -> ModelSpec:
-    """The network that the options describe."""
-    if preset is Preset.COMPACT:
-        if published_form:
-            raise OptionError("--published-form belongs to --preset paper")
-        return compact_spec(group, normalisation=normalisation, n_classes=n_classes)
-    return paper_spec(
-        group, published_form=published_form, normalisation=normalisation, n_classes=n_classes
-    )
+def chosen_settings(given: Mapping[str, Any], device: str, *, seed: int = 0) -> TrainingSettings:
+    """Settings of the training that the options describe.
 
-
-def without_test_and_held_out(
-    data: LabelledData, hold_out: Path | None
-) -> tuple[LabelledData, frozenset[str]]:
-    """Labelled images less those of the published test part and those to hold out.
-
-    Returns
-    -------
-    data : LabelledData
-        What may be trained and validated on.
-    reserved : frozenset of str
-        Sources that were held out.
+    Parameters
+    ----------
+    given : mapping of str to object
+        Values of a command's options.
+    device : str
+        Where to train, which decides what ``--precision auto`` is.
+    seed : int
+        Seed of the training.
     """
-    import dataclasses
-
-    from attnxai.data.images import SourceSet
-    from attnxai.training.held_out import read_held_out
-
-    origin = data.images.origin
-    usable = SourceSet((i for i in data.images if i.split != "test"), origin=origin)
-    reserved = read_held_out(hold_out, usable) if hold_out is not None else frozenset()
-    used = SourceSet((i for i in usable if i.source not in reserved), origin=origin)
-    return dataclasses.replace(data, images=used), reserved
+    own: dict[str, Any] = {
+        "precision": chosen_precision(given["precision"], device),
+        "seed": seed,
+    }
+    # no command has an option for the share of validation images
+    named = {field.name for field in dataclasses.fields(TrainingSettings)} - {"validation_share"}
+    return TrainingSettings(**{name: given[name] for name in named - own.keys()}, **own)
 
 
-DEFAULTS = _DEFAULT
-"""Settings that the options have when they are left out."""
+def chosen_images(given: Mapping[str, Any]) -> DataRequest:
+    """The labelled images that the options describe.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Values of a command's options.
+    """
+    from attnxai.study.data import DataRequest
+
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(DataRequest):
+        value = given[field.name]
+        values[field.name] = str(value) if isinstance(value, Path) else value
+    return DataRequest(**values)
+
+
+def chosen_spec(given: Mapping[str, Any], group: str, *, n_classes: int) -> ModelSpec:
+    """The network that the options describe.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Values of a command's options.
+    group : str
+        Name of its symmetry group.
+    n_classes : int
+        Classes of the images.
+
+    Raises
+    ------
+    OptionError
+        If the published form is asked of a preset that was not published.
+    """
+    preset: Preset = given["preset"]
+    changes = {"normalisation": given["normalisation"], "n_classes": n_classes}
+    if given["published_form"]:
+        if preset is not Preset.PAPER:
+            raise OptionError("--published-form belongs to --preset paper")
+        changes["published_form"] = True
+    return preset.specification(group, **changes)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +26,10 @@ from attnxai.report.figures import (
     shown_explanation,
 )
 from attnxai.report.methods import methods_paragraph
+from attnxai.report.output_folder import whole_or_nothing
+from attnxai.report.page import render_template
 from attnxai.report.source_panel import SourcePanel
-from attnxai.report.source_svg import data_url, source_svg
+from attnxai.report.source_svg import source_svg
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import (
     format_interval,
@@ -133,25 +132,6 @@ def _is_report(folder: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-@contextlib.contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one that takes its place when the block ends without an error."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.partial-"))
-    try:
-        yield partial
-        partial.chmod(0o755)
-        if folder.exists():
-            replaced = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old-"))
-            folder.rename(replaced / folder.name)
-            partial.rename(folder)
-            shutil.rmtree(replaced)
-        else:
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
 def write_report(
     content: ReportContent,
     folder: Path,
@@ -187,7 +167,7 @@ def write_report(
         if on_step is not None:
             on_step(step, steps)
 
-    with _whole_or_nothing(folder) as partial:
+    with whole_or_nothing(folder) as partial:
         figures_folder = partial / "figures"
         figures_folder.mkdir()
         figures: dict[str, FigureText] = {}
@@ -308,22 +288,13 @@ def render_page(
     figures_folder: Path,
 ) -> str:
     """The page as one HTML text that needs no other file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("attnxai.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     result = content.result
-    pictures = {name: data_url((figures_folder / f"{name}.png").read_bytes()) for name in figures}
-    return environment.get_template("report.html").render(
+    return render_template(
+        "report.html",
+        figures,
+        figures_folder,
         result=result,
         verdict=verdict,
-        figures=figures,
-        pictures=pictures,
         provenance=content.provenance,
         annotations=content.annotations,
         accuracy=accuracy(content),

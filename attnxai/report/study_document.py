@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.report.document import _whole_or_nothing as whole_or_nothing
+from attnxai.report.output_folder import whole_or_nothing
+from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
-from attnxai.report.source_svg import data_url
 from attnxai.report.study_figures import (
     draw_agreement_of_gates,
     draw_curves,
@@ -154,17 +154,10 @@ def render_page(
     content: StudyContent, figures: Mapping[str, FigureText], figures_folder: Path
 ) -> str:
     """The page as one HTML text that needs no other file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("attnxai.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pictures = {name: data_url((figures_folder / f"{name}.png").read_bytes()) for name in figures}
-    return environment.get_template("study.html").render(
+    return render_template(
+        "study.html",
+        figures,
+        figures_folder,
         summary=content.summary,
         claims=content.claims,
         cautions=content.cautions,
@@ -177,8 +170,6 @@ def render_page(
         tables=reader_tables(content),
         trends=trend_table(content),
         footnotes=footnotes(content),
-        figures=figures,
-        pictures=pictures,
         runs=run_rows(content),
         versions=installed_versions(),
     )

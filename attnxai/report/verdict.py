@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals import MIN_SOURCES
+from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import holm
 from attnxai.agreement.results import ALL
@@ -35,7 +35,7 @@ from attnxai.explanations.stack import Exposure
 from attnxai.report.wording import format_interval, format_number, format_p
 
 if TYPE_CHECKING:
-    from attnxai.agreement.intervals import Interval
+    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult, Estimate
     from attnxai.annotations.annotation_set import AnnotationSet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.results import ALL
 
 if TYPE_CHECKING:
-    from attnxai.agreement.intervals import Interval
+    from attnxai.agreement.intervals.over_sources import Interval
 
 _GROUPS = {
     "held-out": "held-out sources",

@@ -24,7 +24,7 @@ NO_IMAGE = "the source has no image"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataRequest:
-    """Which labelled images to read, as given.
+    """Which labelled images to read, as given to ``attnxai train`` or ``attnxai study``.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ from attnxai.training.settings import TrainingSettings
 
 PLAN_NAME = "plan.json"
 LOCK_NAME = ".lock"
+MODELS_NAME = "models"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,15 @@ class StudyFolder:
 
     def model(self, run: RunKey) -> Path:
         """File of a finished model."""
-        return self.root / "models" / f"{run.name}.pt"
+        return self.root / MODELS_NAME / f"{run.name}.pt"
 
     def history(self, run: RunKey) -> Path:
         """Every epoch of a finished model."""
-        return self.root / "models" / f"{run.name}.history.csv"
+        return self.root / MODELS_NAME / f"{run.name}.history.csv"
 
     def progress(self, run: RunKey) -> Path:
         """Record of an unfinished training."""
-        return self.root / "models" / f"{run.name}.progress.pt"
+        return self.root / MODELS_NAME / f"{run.name}.progress.pt"
 
     def measurement(self, run: RunKey, measure_on: MeasureOn) -> Path:
         """What was measured of a finished model."""
@@ -62,7 +63,7 @@ class StudyFolder:
         return self.root / "logs" / f"{run.name}.job.json"
 
     def open(self) -> None:
-        """Make the folder, or see that it is one of a study.
+        """Make the folder, or see that it is one of a study, or holds models alone.
 
         Raises
         ------
@@ -78,7 +79,9 @@ class StudyFolder:
         if root.exists():
             if not root.is_dir():
                 raise OptionError(f"--output {root} is a file; name a folder")
-            foreign = any(f.name != LOCK_NAME for f in root.iterdir()) and not self._plan()
+            # models that were trained elsewhere may be brought before the study begins
+            own = {LOCK_NAME, MODELS_NAME}
+            foreign = any(f.name not in own for f in root.iterdir()) and not self._plan()
             if foreign:
                 raise OptionError(
                     f"--output {root} holds other files than a study; name another folder"
@@ -112,7 +115,7 @@ class StudyFolder:
             If the models that lie there were trained with other classes.
         """
         earlier = self._plan().get("labels_sha256", labels_sha256)
-        if earlier != labels_sha256 and any((self.root / "models").glob("*.pt")):
+        if earlier != labels_sha256 and any((self.root / MODELS_NAME).glob("*.pt")):
             raise OptionError(
                 f"the classes or splits of the images have changed since the models in {self.root} were "
                 "trained; give another --output"

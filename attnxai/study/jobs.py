@@ -20,14 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attnxai.errors import AttnxaiError
+from attnxai.errors import JobError
 
 _PATIENCE_S = 5.0
 _TAIL = 15
-
-
-class JobError(AttnxaiError, RuntimeError):
-    """A job of a study ended without having done its work."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

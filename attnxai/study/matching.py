@@ -13,26 +13,13 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from attnxai.models.specification import ModelSpec, Padding, compact_spec, paper_spec
+from attnxai.models.specification import ModelSpec, Padding, Preset
 
 # Side of the images that operations are counted for: that of the networks' usual input.
 _SIDE = 150
 # Widths are scaled from a fiftieth to fifty times those of the preset.
 _LARGEST_SCALE = 50.0
-
-
-class Preset(enum.StrEnum):
-    """Widths and depths of a network."""
-
-    COMPACT = "compact"
-    PAPER = "paper"
-
-    def specification(self, group: str, **changes: Any) -> ModelSpec:
-        """The preset's network for a group."""
-        make = compact_spec if self is Preset.COMPACT else paper_spec
-        return make(group, **changes)
 
 
 class Equal(enum.StrEnum):

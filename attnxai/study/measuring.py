@@ -90,17 +90,15 @@ def measure_model(
 def _classification(model: AttentionModel, images: SourceSet) -> dict[str, float]:
     scores = class_scores(model, images)
     labels = class_labels(model, images)
-    raw, scaled = (
-        expected_calibration_error(class_probabilities(scores, temperature=temperature), labels)
-        for temperature in (1.0, model.temperature)
-    )
+    scaled = scores / model.temperature
     f1 = zip(model.class_names, f1_scores(scores, labels), strict=True)
     return {
         "accuracy": accuracy(scores, labels),
         **{f"f1:{name}": float(value) for name, value in f1},
-        "auc": roc_auc(scores, labels),
-        "ece": raw,
-        "ece_scaled": scaled,
+        # with more than two classes the temperature can change the order of log odds
+        "auc": roc_auc(scaled, labels),
+        "ece": expected_calibration_error(class_probabilities(scores), labels),
+        "ece_scaled": expected_calibration_error(class_probabilities(scaled), labels),
     }
 
 

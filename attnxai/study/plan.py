@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from attnxai.errors import OptionError
-from attnxai.models.specification import ModelSpec, SymmetryGroup
+from attnxai.models.specification import ModelSpec, Preset, SymmetryGroup
 from attnxai.study.data import AnnotationRequest, DataRequest, plain
-from attnxai.study.matching import Equal, Match, Preset, matched_spec
+from attnxai.study.matching import Equal, Match, matched_spec
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.summary import group_key
 from attnxai.training.settings import TrainingSettings

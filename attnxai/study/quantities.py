@@ -90,7 +90,8 @@ AUC = Quantity(
     label="AUC",
     kind=Kind.PERFORMANCE,
     better=Better.HIGHER,
-    meaning="area under the ROC curve of the class scores",
+    meaning="area under the ROC curve of the class probabilities; with more than two classes the mean of "
+    "each class against the rest",
 )
 PREDICTION_CONSISTENCY = Quantity(
     name="prediction_consistency",
@@ -216,8 +217,7 @@ def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tup
     map_names : sequence of str
         Maps whose agreement was measured; empty without annotations.
     """
-    names = [PRIMARY_MAP, *(name for name in map_names if name != PRIMARY_MAP)] if map_names else []
-    names = [name for name in names if name in map_names]
+    names = sorted(map_names, key=lambda name: name != PRIMARY_MAP)
     return (
         *FIT,
         ACCURACY,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.contrasts.trend import TrendTest, page_trend, permutation_slope
 from attnxai.agreement.multiplicity import holm
-from attnxai.agreement.trend import TrendTest, page_trend, permutation_slope
 from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup
 from attnxai.study.convergence import (

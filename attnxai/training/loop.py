@@ -53,6 +53,35 @@ def split_sources(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
+def training_and_validation(
+    images: SourceSet, labels: Sequence[int], settings: TrainingSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the images to train and to validate on.
+
+    Images that their data set marks for validation are validated on; where it marks none, a share of every
+    class is drawn.
+
+    Parameters
+    ----------
+    images : SourceSet
+        All of them.
+    labels : sequence of int, one for each image
+        Positions of their classes.
+    settings : TrainingSettings
+        Share and seed.
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        Sorted positions.
+    """
+    marked = np.array([image.split == "validation" for image in images])
+    if marked.any():
+        return np.flatnonzero(~marked), np.flatnonzero(marked)
+    rng = np.random.default_rng([settings.seed, 1])
+    return split_sources(labels, share=settings.validation_share, rng=rng)
+
+
 class _Run:
     """The images, positions and changing state of one training run."""
 
@@ -74,10 +103,12 @@ class _Run:
                     f"{', '.join(class_names)}"
                 )
             labels.append(class_names.index(image.class_name))
-        self.train, self.validation = self._split(images, labels)
+        self.train, self.validation = training_and_validation(images, labels, settings)
         if len(self.train) < 2 or len(self.validation) < 1:
             raise DataSetError(f"{len(images)} images are too few to train and validate on")
-        stack = np.stack([field.view(image).brightness for image in images])
+        views = [field.view(image) for image in images]
+        self.fingerprints = [view.fingerprint() for view in views]
+        stack = np.stack([view.brightness for view in views])
         seen = stack[self.train]
         self.preprocessing = dataclasses.replace(
             field, mean=float(seen.mean(dtype=float)), deviation=float(seen.std(dtype=float))
@@ -100,13 +131,6 @@ class _Run:
                 network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
             ),
         )
-
-    def _split(self, images: SourceSet, labels: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        marked = np.array([image.split == "validation" for image in images])
-        if marked.any():
-            return np.flatnonzero(~marked), np.flatnonzero(marked)
-        rng = np.random.default_rng([self.settings.seed, 1])
-        return split_sources(labels, share=self.settings.validation_share, rng=rng)
 
     def batches(self, epoch: int) -> list[torch.Tensor]:
         """Positions of the images of every step of an epoch."""
@@ -371,6 +395,8 @@ def _record(
         data_sha256=images.sha256(),
         train_sources=tuple(sources[i] for i in run.train),
         validation_sources=tuple(sources[i] for i in run.validation),
+        train_fingerprints=tuple(run.fingerprints[i] for i in run.train),
+        validation_fingerprints=tuple(run.fingerprints[i] for i in run.validation),
         settings=run.settings.to_dict(),
         metrics={
             "epoch": float(chosen.epoch),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import time
 import pytest
 
 from attnxai.models.checkpoints import load_model
-from tests.cli.test_compare import refused
+from tests.cli.test_compare import attnxai, refused
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.study.conftest import write_marks
 
@@ -28,36 +27,10 @@ HELD_OUT = [
     "200_150.100+30.100_0.1000_0050.00",
     "102_150.300+30.300_0.1000_0050.00",
 ]
-# the program with this command, whether or not it knows it already
-PROGRAM = """
-import sys
-from attnxai.cli.main import app
-from attnxai.cli.study import study
-if study not in [known.callback for known in app.registered_commands]:
-    app.command()(study)
-sys.argv[0] = "attnxai"
-app()
-"""
-
-
-def start(*arguments, cwd):
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "study", *arguments],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
-    )
 
 
 def study(*arguments, cwd, check=None):
-    process = start(*arguments, cwd=cwd)
-    stdout, stderr = process.communicate(timeout=300)
-    assert "Traceback" not in stdout + stderr, stderr
-    if check is not None:
-        assert process.returncode == check, stderr
-    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+    return attnxai("study", *arguments, cwd=cwd, check=check)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +102,12 @@ def test_run_again_trains_nothing_and_says_the_same(whole, place):
 def test_killed_and_run_again(whole, place):
     """A study that was cut off ends with the models of one that was not, and leaves no process."""
     options = ["--output", "cut", *OPTIONS, "--jobs", "2"]
-    process = start(*options, cwd=place)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attnxai", "study", *options],
+        cwd=place,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     models = place / "cut" / "models"
 
     def finished():
@@ -141,7 +119,7 @@ def test_killed_and_run_again(whole, place):
         assert process.poll() is None, "the study ended before it could be killed"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     kept = {file: file.read_bytes() for file in finished()}
     assert 0 < len(kept) < len(RUNS)
     assert not (place / "cut" / "results").exists()

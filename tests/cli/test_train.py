@@ -33,7 +33,9 @@ def test_train_and_use_a_model(place):
     done = attnxai(
         "train", "--output", "m.pt", *COMMON, "--epochs", "2", "--hold-out", "mine.txt", cwd=place, check=0
     )  # fmt: skip
-    assert "1 are held out" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "on 14 images of MiraBest, 3 more for validation;" in said
+    assert "1 are held out" in said
     assert "epoch   2" in done.stderr
     assert not (place / "m.progress.pt").exists()
     with open(place / "m.history.csv", encoding="utf-8", newline="") as file:
@@ -46,6 +48,7 @@ def test_train_and_use_a_model(place):
     assert model.spec.group == "C1"
     assert held_out not in record.train_sources + record.validation_sources
     assert not any(name.startswith("3") for name in record.train_sources)
+    assert (len(record.train_sources), len(record.validation_sources)) == (14, 3)
     assert record.command.startswith("attnxai train --output m.pt --group C1")
     assert "validation accuracy" in attnxai("models", "info", "m.pt", cwd=place, check=0).stdout
     refused(
@@ -131,7 +134,10 @@ def test_a_folder_with_labels(place):
         "--pixel-scale-arcsec", "5", "--epochs", "1", "--citation", "me (2026)", "--licence", "CC0",
         cwd=place, check=0,
     )  # fmt: skip
-    assert "1 of its test split are left alone" in " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split())
+    assert (
+        "on 11 images of cutouts, 2 more for validation; 1 of its test split are left alone" in said
+    )
     model = load_model(place / "m.pt")
     assert model.class_names == ("FR I", "wat")
     assert (model.preprocessing.size, model.preprocessing.pixel_scale_arcsec) == (40, 5.0)

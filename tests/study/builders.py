@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from attnxai.models.specification import SymmetryGroup
+from attnxai.models.specification import Preset, SymmetryGroup
 from attnxai.study.content import DataFacts, study_content
-from attnxai.study.matching import Equal, Preset, matched_spec
+from attnxai.study.matching import Equal, matched_spec
 from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
 from attnxai.training.history import EpochResult
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from attnxai.models.specification import ModelSpec, paper_spec
+from attnxai.models.specification import ModelSpec, Preset, paper_spec
 from attnxai.study.data import DataRequest
-from attnxai.study.matching import Preset
 from attnxai.study.plan import MeasureSettings, StudyPlan
 from attnxai.training.settings import TrainingSettings
 from tests.data.mirabest_files import write_batches, write_wcs_table

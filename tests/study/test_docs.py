@@ -6,9 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 
-from attnxai.cli.study import study
 from attnxai.report.study_document import record_of
 from attnxai.study.claims import Outcome, TrendOutcome
 from attnxai.study.convergence import (
@@ -66,13 +64,3 @@ def test_choices_and_outcomes_are_documented(text):
         assert f"`{choice}`" in text, choice
     assert f"Fewer than {MIN_SEEDS} seeds" in text
     assert f"{N_DRAWS:,}" in text
-
-
-def test_options_are_documented():
-    page = (DOCS / "commands" / "study.md").read_text(encoding="utf-8")
-    app = typer.Typer()
-    app.command()(study)
-    for parameter in typer.main.get_command(app).params:
-        for option in (*parameter.opts, *parameter.secondary_opts):
-            if option not in ("--install-completion", "--show-completion"):
-                assert f"`{option}`" in page, option

@@ -9,14 +9,13 @@ import shutil
 
 import pytest
 
-from attnxai.errors import AlignmentError, CheckpointError, OptionError
+from attnxai.errors import AlignmentError, CheckpointError, JobError, OptionError
 from attnxai.models.checkpoints import load_model
+from attnxai.models.specification import Preset
 from attnxai.study.content import content_of
 from attnxai.study.data import AnnotationRequest, DataRequest
 from attnxai.study.execution import carry_out, job_content, prepare
 from attnxai.study.folder import StudyFolder
-from attnxai.study.jobs import JobError
-from attnxai.study.matching import Preset
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
 from attnxai.study.worker import Teller, run_job
@@ -201,6 +200,8 @@ def test_folders(tmp_path):
     with folder.locked():
         pass
     folder.open()  # nothing but the lock
+    folder.model(RunKey(group="C1", seed=0)).parent.mkdir()
+    folder.open()  # models that were trained elsewhere
     (folder.root / "thesis.tex").write_text("x")
     with pytest.raises(OptionError, match="holds other files than a study"):
         folder.open()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from attnxai.study.jobs import Job, JobError, run_jobs
+from attnxai.errors import JobError
+from attnxai.study.jobs import Job, run_jobs
 
 WAIT = "import sys, time; time.sleep(60)"
 

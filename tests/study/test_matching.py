@@ -9,10 +9,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from attnxai.models.network import AttentionNetwork
-from attnxai.models.specification import Padding, compact_spec, paper_spec
+from attnxai.models.specification import Padding, Preset, compact_spec, paper_spec
 from attnxai.study.matching import (
     Equal,
-    Preset,
     count_operations,
     count_parameters,
     matched_spec,

@@ -8,12 +8,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from attnxai.agreement.density import nss
-from attnxai.agreement.ranking import spearman
+from attnxai.agreement.metrics.density import nss
+from attnxai.agreement.metrics.ranking import spearman
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
+from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_scores
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps
@@ -77,6 +79,30 @@ def test_classification_equals_scikit_learn(data, model):
     assert found.values["auc"] == pytest.approx(roc_auc_score(labels, scores[:, 1] - scores[:, 0]))
     assert 0 <= found.values["ece"] <= 1
     assert found.values["ece"] != found.values["ece_scaled"]
+
+
+def test_three_classes_are_told_apart_at_the_temperature_of_the_model(mirabest, model, monkeypatch):
+    """With more than two classes the temperature can change which image is the likelier member."""
+    data = DataRequest(data_dir=str(mirabest), hybrids=True).read()
+    names = data.labelled.class_names
+    assert len(names) == 3
+    spec = dataclasses.replace(model.spec, n_classes=3)
+    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(3)).eval()
+    record = dataclasses.replace(model.training, validation_sources=data.trained_on.sources)
+    model = dataclasses.replace(
+        model, spec=spec, network=network, class_names=names, training=record, temperature=3.0
+    )
+    scores = np.random.default_rng(1).normal(0, 3, (len(data.trained_on), 3))
+    monkeypatch.setattr("attnxai.study.measuring.class_scores", lambda *_: scores)
+    found = measure_model(model, data, MeasureSettings(n_angles=1)).values["auc"]
+    labels = [names.index(image.class_name) for image in data.trained_on]
+    with_temperature, without = (
+        roc_auc_score(labels, softmax(scores / t, axis=1), multi_class="ovr") for t in (3.0, 1.0)
+    )
+    assert found == pytest.approx(with_temperature, abs=1e-12)
+    assert abs(with_temperature - without) > 1e-3
+    metrics = classification_metrics(scores, labels, names, temperature=3.0, n_resamples=10, rng=0)
+    assert found == metrics.roc_auc.value
 
 
 def test_consistency_is_that_of_the_audit(data, model):

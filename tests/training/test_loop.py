@@ -88,6 +88,11 @@ def test_training_and_validation_are_a_partition_and_recorded(images, undisturbe
     classes = sorted(images[source].class_name for source in record.validation_sources)
     assert classes == ["FR I", "FR II"]
     assert record.data_sha256 == images.sha256()
+    for part in ("train", "validation"):
+        assert getattr(record, f"{part}_fingerprints") == tuple(
+            model.preprocessing.view(images[source]).fingerprint()
+            for source in getattr(record, f"{part}_sources")
+        )
     assert record.settings == SETTINGS.to_dict()
     assert TrainingSettings(**record.settings) == SETTINGS
     best = min(history, key=lambda result: result.validation_loss)
