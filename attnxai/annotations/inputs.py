@@ -12,6 +12,7 @@ from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.sample import resolve_annotations
 from attnxai.annotations.shapes import Label
 from attnxai.annotations.table import is_catalogue, read_annotations
+from attnxai.data import frdeep, mirabest
 from attnxai.data.images import (
     IMAGE_ENDINGS,
     SourceSet,
@@ -20,10 +21,8 @@ from attnxai.data.images import (
     read_images,
     source_id,
 )
-from attnxai.data.mirabest import CITATION, CLASS_NAMES, read_mirabest
+from attnxai.data.labelled import MIRABEST, recognised_batches
 from attnxai.errors import AnnotationError, ImageError
-
-MIRABEST = "mirabest"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,7 +66,9 @@ def read_inputs(
     annotations : path
         An annotation table or a catalogue.
     images : path, optional
-        ``mirabest``, a folder of images, or one image; the table's ``image`` column when left out.
+        ``mirabest``; a folder of images, or one image; a folder or archive of batches (see
+        :func:`attnxai.data.frdeep.read_frdeep`), recognised as in training; the table's ``image`` column
+        when left out.
     data_dir : path, optional
         Where MiraBest lies.
     labels : collection of Label, optional
@@ -75,7 +76,7 @@ def read_inputs(
     min_components, match_radius_arcsec
         For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
     fill_blank, prepared, pixel_scale_arcsec
-        See :func:`attnxai.data.images.read_image`.
+        See :func:`attnxai.data.images.read_image`; batches need the pixel scale alone.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def read_inputs(
         "prepared": prepared,
         "pixel_scale_arcsec": pixel_scale_arcsec,
     }
-    available = _read_available(images, data_dir, annotations, reading)
+    available, name = _read_available(images, data_dir, annotations, reading)
     marked = read_annotations(
         annotations,
         available,
@@ -122,7 +123,6 @@ def read_inputs(
     wanted = set(marked.sources)
     _check_any_overlap(marked, available.sources, str(images))
     used = available.select(sorted(s for s in available.sources if s in wanted))
-    name = CITATION if is_mirabest else str(images or Path(marked.path).name)
     if marked.simulated:
         name = "simulated FR I and FR II radio galaxies"
     return Inputs(annotations=marked, images=used, data_name=name, notes=tuple(notes))
@@ -133,8 +133,8 @@ def _read_available(
     data_dir: str | Path | None,
     annotations: str | Path,
     reading: dict[str, Any],
-) -> SourceSet | None:
-    """All images that could be needed, or None when the table names them."""
+) -> tuple[SourceSet | None, str]:
+    """All images that could be needed, or None when the table names them; and what to call them."""
     catalogue = is_catalogue(annotations)
     if images is None:
         if catalogue:
@@ -142,17 +142,25 @@ def _read_available(
                 f"{annotations} is a catalogue of sky positions; name the images to match it with, "
                 "such as --images mirabest or --images FOLDER"
             )
-        return None
+        return None, Path(annotations).name
     if str(images).lower() == MIRABEST:
-        return read_mirabest(data_dir, hybrids=True)
+        return mirabest.read_mirabest(data_dir, hybrids=True), mirabest.CITATION
     root = Path(images)
     if not root.exists():
         where = "" if root.is_absolute() else f" in {Path.cwd()}"
         raise ImageError(
             f"--images {str(images)!r} is neither a file nor a folder{where}, nor 'mirabest'"
         )
+    name = str(images)
+    batches = recognised_batches(root)
+    if batches is not None:
+        release = frdeep.published_release(batches)
+        if release is not None:
+            name = f"{release.name}; {frdeep.CITATION}"
+        scale = reading["pixel_scale_arcsec"]
+        return frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), name
     if catalogue or not root.is_dir():
-        return read_images(root, **reading)
+        return read_images(root, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
     marked = read_annotations(annotations)
     found = sorted(
@@ -161,12 +169,12 @@ def _read_available(
         if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()
     )
     if not found:
-        return read_images(root)  # which says that the folder holds none
+        return read_images(root), name  # which says that the folder holds none
     _check_any_overlap(marked, [source_id(file) for file in found], str(root))
     wanted = set(marked.sources)
     files = [file for file in found if source_id(file) in wanted]
     chosen = read_images(files, **reading)
-    return SourceSet(chosen, origin=str(root))
+    return SourceSet(chosen, origin=str(root)), name
 
 
 def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:
@@ -186,7 +194,7 @@ def _without_hybrids(
     hybrids = [
         source
         for source in marked.sources
-        if source in known and available[source].class_name == CLASS_NAMES[3]
+        if source in known and available[source].class_name == mirabest.CLASS_NAMES[3]
     ]
     if not hybrids:
         return marked, []

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attnxai.cli.console import collected_assumptions, command, console, progress_bar, stderr
+from attnxai.cli.console import (
+    collected_assumptions,
+    command,
+    console,
+    progress_bar,
+    stderr,
+    typed_command,
+)
 
 
 @command
@@ -27,8 +32,8 @@ def compare(
     images: Annotated[
         str | None,
         typer.Option(
-            help="'mirabest', a folder of FITS, PNG or NPY images, or one image; else the table's "
-            "image column."
+            help="'mirabest', a folder of FITS, PNG or NPY images, one image, or a folder or .tar.gz "
+            "archive of batches; else the table's image column."
         ),
     ] = None,
     data_dir: Annotated[
@@ -72,7 +77,9 @@ def compare(
     ] = False,
     pixel_scale_arcsec: Annotated[
         float | None,
-        typer.Option(min=1e-6, help="Side of a pixel of images that do not state it (PNG, NPY)."),
+        typer.Option(
+            min=1e-6, help="Side of a pixel of images that do not state it (PNG, NPY, batches)."
+        ),
     ] = None,
     prepared: Annotated[
         bool | None,
@@ -89,7 +96,7 @@ def compare(
     """
     with stderr.status("Starting…"):
         from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-        from attnxai.agreement.metrics import METRICS
+        from attnxai.agreement.metrics import DEFAULT_METRICS
         from attnxai.alignment.pairs import align, check_overlap
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
@@ -102,7 +109,7 @@ def compare(
         from attnxai.report.terminal import print_result
 
     settings = ComparisonSettings(
-        metrics=tuple(name.lower() for name in metric or METRICS),
+        metrics=tuple(name.lower() for name in metric or DEFAULT_METRICS),
         n_permutations=n_permutations,
         n_resamples=n_bootstrap,
     )
@@ -161,9 +168,7 @@ def compare(
             maps=maps,
             annotations=inputs.annotations,
             images=inputs.images,
-            provenance=describe(
-                maps, inputs, seed=seed, command=shlex.join(["attnxai", *sys.argv[1:]])
-            ),
+            provenance=describe(maps, inputs, seed=seed, command=typed_command()),
             notes=(*inputs.notes, *assumed),
         )
         verdict = write_report(

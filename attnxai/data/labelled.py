@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from attnxai.data import frdeep, mirabest
-from attnxai.data.batches import find_batches
+from attnxai.data.batches import BatchFiles, find_batches, is_batch
 from attnxai.data.classes import ordered_classes
 from attnxai.data.grid import check_scale
 from attnxai.data.images import (
@@ -153,7 +153,7 @@ def read_training_images(
             licence=licence,
             name=root.resolve().name,
         )
-    files = find_batches(root)
+    files = recognised_batches(root)
     if files is None:
         raise DataSetError(
             f"{str(images)!r} "
@@ -169,6 +169,40 @@ def read_training_images(
         licence=licence,
         name=release.name if release is not None else root.resolve().name,
     )
+
+
+def recognised_batches(images: str | Path) -> BatchFiles | None:
+    """The batches that are meant where images are named, to train on or to compare.
+
+    What lies in a folder itself goes before what lies in a folder within it, and a table of labels before
+    batches.
+
+    Parameters
+    ----------
+    images : path
+        Folder, archive or image.
+
+    Returns
+    -------
+    BatchFiles or None
+        None where a folder of images or one image is meant, or nothing is there.
+
+    Raises
+    ------
+    DataSetError
+        If there are batches in several folders, or the archive is damaged.
+    """
+    root = Path(images)
+    if (root / LABELS_NAME).is_file():
+        return None
+    if root.is_dir():
+        files = list(root.iterdir())
+        own = any(is_batch(file.name) and file.is_file() for file in files)
+        if not own and any(
+            file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file() for file in files
+        ):
+            return None
+    return find_batches(root)
 
 
 def read_labelled_folder(

@@ -13,11 +13,13 @@ import torch
 
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume
+from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import Exposure, MapStack
 from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
+from attnxai.models.preprocessing import NetworkView
 from attnxai.models.steerable import soft_disc
 
 
@@ -51,8 +53,11 @@ def recorded_gates(network: AttentionNetwork) -> Iterator[dict[str, torch.Tensor
 
 
 @contextlib.contextmanager
-def _evaluating(network: Network) -> Iterator[None]:
-    """Evaluation mode without gradients; the mode of every module is given back."""
+def evaluating(network: Network) -> Iterator[None]:
+    """Evaluation mode without gradients within the block.
+
+    The mode of every module is given back when the block ends, also when it ends with an error.
+    """
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
@@ -63,15 +68,39 @@ def _evaluating(network: Network) -> Iterator[None]:
             module.training = training
 
 
-def exposure_of(model: AttentionModel, image: SourceImage) -> Exposure:
-    """What the model knew of a source, from its training record or its data set's split."""
-    if model.training is not None:
-        if image.source in model.training.train_sources:
+def exposure_of(
+    model: AttentionModel, image: SourceImage, view: NetworkView | None = None
+) -> Exposure:
+    """What the model knew of a source, from its training record or its data set's split.
+
+    A source is known by its id and, where the record holds fingerprints, by what the network sees of it, so
+    that a copy under another name counts as what it is a copy of. The split that published files were
+    trained on is that of MiraBest, and says nothing about other sources.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    image : SourceImage
+        Image of the source.
+    view : NetworkView, optional
+        What the network sees of it, where that is at hand.
+    """
+    record = model.training
+    if record is not None:
+        fingerprint = ""
+        if record.train_fingerprints or record.validation_fingerprints:
+            fingerprint = (view or model.preprocessing.view(image)).fingerprint()
+        if image.source in record.train_sources or fingerprint in record.train_fingerprints:
             return Exposure.TRAINING
-        if image.source in model.training.validation_sources:
+        if (
+            image.source in record.validation_sources
+            or fingerprint in record.validation_fingerprints
+        ):
             return Exposure.VALIDATION
         return Exposure.HELD_OUT
-    if model.trained_on_split is not None and image.split is not None:
+    known = model.trained_on_split is not None and image.split is not None
+    if known and is_mirabest_source(image.source):
         return Exposure.TRAINING if image.split == model.trained_on_split else Exposure.HELD_OUT
     return Exposure.UNKNOWN
 
@@ -127,7 +156,7 @@ def attention_maps(
     parameter = next(network.parameters())
     recorded: dict[str, list[np.ndarray]] = {name: [] for name in spec.gate_names}
     scores = []
-    with _evaluating(network), recorded_gates(network) as maps:
+    with evaluating(network), recorded_gates(network) as maps:
         for start in range(0, len(images), batch_size):
             batch = inputs[start : start + batch_size]
             scores.append(
@@ -153,7 +182,9 @@ def attention_maps(
         brightness=brightness,
         valid=valid,
         field_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
-        exposure=tuple(exposure_of(model, image) for image in images),
+        exposure=tuple(
+            exposure_of(model, image, view) for image, view in zip(images, views, strict=True)
+        ),
         scores=torch.cat(scores).numpy(),
         class_names=model.class_names,
         provenance=model_provenance(model),

@@ -13,6 +13,8 @@ from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
 
+_OPTIONAL = ("train_fingerprints", "validation_fingerprints")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
@@ -36,6 +38,15 @@ class TrainingRecord:
         Versions of the libraries that trained it.
     command : str
         The command that repeats the training.
+    train_fingerprints, validation_fingerprints : tuple of str
+        Short hash of what the network saw of each of these sources, in their order, by which copies under
+        other names are known; see :meth:`attnxai.models.preprocessing.NetworkView.fingerprint`. Empty in
+        files that do not hold them.
+
+    Raises
+    ------
+    CheckpointError
+        If there are fingerprints, but not one for each source.
     """
 
     data: str
@@ -47,10 +58,30 @@ class TrainingRecord:
     metrics: Mapping[str, float]
     versions: Mapping[str, str]
     command: str
+    train_fingerprints: tuple[str, ...] = ()
+    validation_fingerprints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.train_fingerprints and not self.validation_fingerprints:
+            return
+        for part in ("train", "validation"):
+            sources, fingerprints = (
+                getattr(self, f"{part}_{name}") for name in ("sources", "fingerprints")
+            )
+            if len(sources) != len(fingerprints):
+                raise CheckpointError(
+                    f"the training record has {len(fingerprints)} {part}_fingerprints for "
+                    f"{len(sources)} sources; it needs one for each"
+                )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        """Plain values that a checkpoint can hold; fingerprints only where there are any."""
+        return {
+            field.name: _plain(value)
+            for field in dataclasses.fields(self)
+            for value in (getattr(self, field.name),)
+            if field.name not in _OPTIONAL or value
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecord:
@@ -84,6 +115,11 @@ class TrainingRecord:
         checked = {name: values[name] for name in kinds}
         for name in ("train_sources", "validation_sources"):
             checked[name] = tuple(str(source) for source in checked[name])
+        for name in _OPTIONAL:
+            texts = values.get(name, ())
+            if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+                raise CheckpointError(f"the training record's {name} are not all text")
+            checked[name] = tuple(texts)
         return cls(**checked)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,34 @@ class NetworkView:
     transform: GridTransform
     footprint: NDArray[np.bool_]
     scale_assumed: bool
+
+    def fingerprint(self) -> str:
+        """Short hash of the brightness in 256 steps, by which an image is known under any name.
+
+        Copies of an image have the same one if the network sees the same pixels of them: whatever their
+        format and margin, prepared or in survey brightness. Turned, mirrored and shifted ones have not.
+
+        Returns
+        -------
+        str
+            The first 16 hexadecimal digits of a SHA-256.
+
+        Examples
+        --------
+        >>> from attnxai.data.images import from_array
+        >>> pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+        >>> views = [
+        ...     Preprocessing(size=8).view(from_array(values, source="any"))
+        ...     for values in (pixels, np.pad(pixels, 3), pixels.T)
+        ... ]
+        >>> first, with_margin, mirrored = (view.fingerprint() for view in views)
+        >>> first == with_margin, first == mirrored
+        (True, False)
+        """
+        steps = np.rint(self.brightness * 255.0).astype(np.uint8)
+        digest = hashlib.sha256(repr(steps.shape).encode())
+        digest.update(steps.tobytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from attnxai.annotations.inputs import read_inputs
+from attnxai.data import frdeep
+from attnxai.data.labelled import read_training_images
 from attnxai.data.mirabest import CITATION
 from attnxai.errors import AnnotationError, DataSetError, ImageError
+from tests.data.frdeep_files import write_archive, write_frdeep
 from tests.data.mirabest_files import filename_of, labels_of, write_batches, write_wcs_table
 
 HEADER = "source,annotator,shape,x,y,label,image"
@@ -162,6 +165,65 @@ class TestOneImage:
         path = write_table(*rows("a"), "a,ann,point,x,4,core,")
         with pytest.raises(AnnotationError, match="line 3, column x: 'x' - a number"):
             read_inputs(path, folder / "a.npy")
+
+
+class TestBatches:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        write_frdeep(tmp_path / "mine", n_train=2)
+        return tmp_path / "mine"
+
+    def test_class_and_split_come_along(
+        self, folder: Path, tmp_path: Path, write_table: WriteTable
+    ) -> None:
+        table = write_table(*rows("5_CoNFIG_FR2", "0_FRICAT_FR1.png", "3_CoNFIG_FR2"))
+        write_archive(tmp_path / "mine.tar.gz", folder)
+        trained_on = read_training_images(folder).images
+        for images in (folder, str(tmp_path / "mine.tar.gz")):
+            inputs = read_inputs(table, images, pixel_scale_arcsec=4.0)
+            assert inputs.images.sources == ("0_FRICAT_FR1", "3_CoNFIG_FR2", "5_CoNFIG_FR2")
+            assert [image.class_name for image in inputs.images] == ["FR I", "FR II", "FR II"]
+            assert [image.split for image in inputs.images] == ["train", "train", "test"]
+            assert {image.grid.pixel_scale_arcsec for image in inputs.images} == {4.0}
+            assert all(image.prepared for image in inputs.images)
+            assert inputs.data_name == str(images)
+            assert inputs.images.sha256() == trained_on.select(inputs.images.sources).sha256()
+
+    def test_published_release(
+        self, folder: Path, write_table: WriteTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release = frdeep.Release(name="FR-DEEP (NVSS)", pixel_scale_arcsec=15.0, md5s=frozenset())
+        monkeypatch.setattr(frdeep, "published_release", lambda files: release)
+        inputs = read_inputs(write_table(*rows("0_FRICAT_FR1")), folder)
+        assert inputs.data_name == f"FR-DEEP (NVSS); {frdeep.CITATION}"
+        assert inputs.images[0].grid.pixel_scale_arcsec == 15.0
+
+    def test_images_of_a_folder_go_before_batches_within_it(
+        self, folder: Path, tmp_path: Path, write_table: WriteTable
+    ) -> None:
+        table = write_table(*rows("a"))
+        save(tmp_path, "a")
+        assert read_inputs(table, tmp_path).images.sources == ("a",)
+
+    def test_nothing_in_common(self, folder: Path, write_table: WriteTable) -> None:
+        with pytest.raises(AnnotationError, match=r"among the 6 images of .*mine \(such as '0_FRI"):
+            read_inputs(write_table(*rows("a", "b")), folder)
+
+    def test_catalogue_needs_positions(self, folder: Path, write_table: WriteTable) -> None:
+        line = "1,F,2,2,150.0;150.001,30.01;30.01,0.75"
+        path = write_table(CATALOGUE_HEADER, line, name="catalogue.csv")
+        with pytest.raises(AnnotationError, match="none of the 6 images has celestial coordinates"):
+            read_inputs(path, folder)
+
+    def test_batches_of_mirabest(self, tmp_path: Path, write_table: WriteTable) -> None:
+        write_batches(tmp_path / "batches")
+        with pytest.raises(DataSetError, match=r"use 'mirabest' .*--images mirabest --data-dir"):
+            read_inputs(write_table(*rows("a")), tmp_path / "batches")
+
+    def test_damaged_archive(self, tmp_path: Path, write_table: WriteTable) -> None:
+        (tmp_path / "a.tar.gz").write_bytes(b"\x1f\x8bnothing")
+        with pytest.raises(DataSetError, match="cannot be read, it may be truncated"):
+            read_inputs(write_table(*rows("a")), tmp_path / "a.tar.gz")
 
 
 class TestCatalogue:

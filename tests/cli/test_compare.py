@@ -146,6 +146,49 @@ def test_a_folder_of_images_of_other_kinds(sample):
     assert summary["sources"]["n"] == 10
 
 
+@pytest.mark.parametrize("archived", [False, True])
+def test_batches_like_those_of_frdeep(sample, archived):
+    """The ten sources as 8-bit batches, recognised as in training, with classes and split."""
+    from attnxai.data.images import read_image
+    from attnxai.models.preprocessing import Preprocessing
+    from tests.data.frdeep_files import write_archive, write_batch
+
+    images = [read_image(path) for path in sorted((sample / "images").iterdir())]
+    batches = sample / "batches"
+    parts = {"data_batch_1": images[:4], "data_batch_2": images[4:7], "test_batch": images[7:]}
+    for name, part in parts.items():
+        write_batch(
+            batches / name,
+            labels=[int("fr2" in image.source) for image in part],
+            data=[
+                np.round(Preprocessing().view(image).brightness * 255).astype(np.uint8)
+                for image in part
+            ],
+            filenames=[f"{image.source}.png" for image in part],
+        )
+    rows = [r for r in read_table(sample / "mine.csv") if r["annotator"] == "simulated_1"]
+    for row in rows:
+        row.update(annotator="me", shape="circle", x="75", y="75", radius="6")
+        row.update({"frame": "pixel", "vertices": "", "class": "", "image": ""})
+    write_table(sample / "pixels.csv", rows)
+    name = "batches"
+    if archived:
+        name = "batches.tar.gz"
+        write_archive(sample / name, batches)
+    attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "pixels.csv", "--images", name,
+        "--pixel-scale-arcsec", "1.8", "--output", "out", *QUICK, cwd=sample, check=0,
+    )  # fmt: skip
+    summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["sources"]["by_class"] == {"FR I": 5, "FR II": 5}
+    assert summary["images"]["published_split"] == {"train": 7, "test": 3}
+    assert summary["images"]["n_prepared"] == summary["images"]["n"] == 10
+    assert summary["images"]["name"] == name
+    assert {row["source"] for row in read_table(sample / "out" / "per_source.csv")} == {
+        image.source for image in images
+    }
+
+
 def test_names_with_brackets_are_printed_as_they_are(sample):
     done = attnxai(
         "compare", "--model", "d8.pt", "--annotations", "mine.csv", "--output", "out[red]", *QUICK,

@@ -41,6 +41,13 @@ def batch_of(number: int, *, size: int = 2, flat: bool = True, **values: Any) ->
     return {key: value for key, value in content.items() if value is not None}
 
 
+def write_batch(path: Path, *, labels: Any, data: Any, filenames: Any) -> None:
+    """Write one batch of images that are given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"labels": labels, "data": data, "filenames": filenames}
+    path.write_bytes(published_pickle(content))
+
+
 def write_frdeep(
     folder: Path, *, n_train: int = N_TRAIN_BATCHES, names: Any = ("FRI", "FRII"), **values: Any
 ) -> None:

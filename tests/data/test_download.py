@@ -3,7 +3,10 @@ from __future__ import annotations
 import hashlib
 import http.server
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +98,21 @@ def test_unreachable_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fetch_mirabest(tmp_path, progress=False)
 
 
-def test_cache_is_the_users_own() -> None:
+def test_cache_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = cache_folder()
+    monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder().name == "attnxai"
     assert cache_folder().is_absolute()
+    assert cache_folder() != own
+
+
+def test_tests_and_the_processes_they_start_share_another_cache(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The whole of a test run has one, in the folder that pytest makes for the run."""
+    code = "from attnxai.data.download import cache_folder; print(cache_folder())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == cache_folder()
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    run = tmp_path_factory.getbasetemp().parent if workers else tmp_path_factory.getbasetemp()
+    assert cache_folder().is_relative_to(run)

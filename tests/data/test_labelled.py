@@ -13,7 +13,12 @@ from PIL import Image
 from attnxai.data import frdeep, mirabest
 from attnxai.data.frdeep import Release
 from attnxai.data.images import SourceImage, SourceSet, from_array
-from attnxai.data.labelled import LabelledData, read_labelled_folder, read_training_images
+from attnxai.data.labelled import (
+    LabelledData,
+    read_labelled_folder,
+    read_training_images,
+    recognised_batches,
+)
 from attnxai.data.mirabest import Confidence, read_mirabest
 from attnxai.errors import AttnxaiWarning, DataSetError, ImageError, OptionError
 from tests.data.frdeep_files import write_archive, write_frdeep
@@ -207,6 +212,38 @@ class TestBatches:
         text = option.replace("_", "-")
         with pytest.raises(OptionError, match=rf"\(--{text}\) does not belong to the images"):
             read_training_images(tmp_path, **{option: value})
+
+
+class TestRecognition:
+    def test_folder_of_batches_or_with_one_and_archive(self, tmp_path: Path) -> None:
+        write_frdeep(tmp_path / "mine", n_train=1)
+        write_archive(tmp_path / "mine.tar.gz", tmp_path / "mine")
+        for path in (tmp_path / "mine", tmp_path, str(tmp_path / "mine.tar.gz")):
+            files = recognised_batches(path)
+            assert files is not None
+            assert list(files.batches()) == ["data_batch_1", "test_batch"]
+
+    def test_what_stands_for_no_batches(self, folder: Path, tmp_path: Path) -> None:
+        for path in (folder, folder / "a.png", folder / "more.png", tmp_path / "gone", "mirabest"):
+            assert recognised_batches(path) is None
+
+    def test_images_go_before_batches_within_and_after_batches_beside(self, folder: Path) -> None:
+        write_frdeep(folder / "one", n_train=1)
+        write_frdeep(folder / "other", n_train=1)
+        assert recognised_batches(folder) is None
+        with pytest.raises(DataSetError, match="holds no labelled images; images to train on are"):
+            read_training_images(folder)
+        write_frdeep(folder, n_train=1)
+        files = recognised_batches(folder)
+        assert files is not None
+        assert files.origin == folder
+        assert len(read_training_images(folder).images) == 4
+
+    def test_a_table_of_labels_goes_before_batches(self, folder: Path) -> None:
+        write_frdeep(folder, n_train=1)
+        write_table(folder)
+        assert recognised_batches(folder) is None
+        assert read_training_images(folder).images.sources == ("a", "b", "c.1")
 
 
 class TestFolders:

@@ -272,9 +272,33 @@ def test_exposure_from_the_training_record(model, images, source, expected, spli
 )
 def test_exposure_from_the_split(model, images, trained_on, split, expected) -> None:
     published = dataclasses.replace(model, training=None, trained_on_split=trained_on)
-    image = dataclasses.replace(images["s0"], split=split)
+    mirabest = "100_142.745+003.808_0.0890_0212.98"
+    image = dataclasses.replace(images["s0"], source=mirabest, split=split)
     assert exposure_of(published, image) is expected
     assert attention_maps(published, [image]).exposure == (expected,)
+    other = dataclasses.replace(image, source="0_FRICAT_FR1")
+    assert exposure_of(published, other) is Exposure.UNKNOWN, "the split of another data set"
+
+
+def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, images) -> None:
+    def seen(*sources: str) -> tuple[str, ...]:
+        return tuple(model.preprocessing.view(images[s]).fingerprint() for s in sources)
+
+    record = dataclasses.replace(
+        model.training,
+        train_fingerprints=seen("s0", "s1"),
+        validation_fingerprints=seen("s2"),
+    )
+    marked = dataclasses.replace(model, training=record)
+    copies = [
+        dataclasses.replace(images[s], source=f"copy of {s}") for s in ("s1", "s2", "s3", "s4")
+    ]
+    expected = (Exposure.TRAINING, Exposure.VALIDATION, Exposure.HELD_OUT, Exposure.HELD_OUT)
+    assert tuple(exposure_of(marked, copy) for copy in copies) == expected
+    assert attention_maps(marked, copies).exposure == expected
+    assert attention_maps(model, copies).exposure == (Exposure.HELD_OUT,) * 4
+    # the id still counts where the image is another one
+    assert exposure_of(marked, dataclasses.replace(images["s4"], source="s0")) is Exposure.TRAINING
 
 
 def test_exposures_of_a_stack(model, images) -> None:

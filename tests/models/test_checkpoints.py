@@ -365,6 +365,33 @@ def test_a_training_record_of_another_kind(refused, content, record) -> None:
     assert "training record is a" in refused({**content, "training": record})
 
 
+def test_fingerprints_are_written_where_there_are_any(content, tmp_path) -> None:
+    assert not {name for name in content["training"] if "fingerprints" in name}
+    model = make_model()
+    assert model.training is not None
+    record = dataclasses.replace(
+        model.training,
+        train_fingerprints=("0123456789abcdef", "00ff00ff00ff00ff"),
+        validation_fingerprints=("fedcba9876543210",),
+    )
+    save_model(dataclasses.replace(model, training=record), tmp_path / "model.pt")
+    assert load_model(tmp_path / "model.pt").training == record
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"train_fingerprints": 3}, "train_fingerprints are not all text"),
+        ({"train_fingerprints": ["0", 1]}, "train_fingerprints are not all text"),
+        ({"validation_fingerprints": "0"}, "validation_fingerprints are not all text"),
+        ({"train_fingerprints": ["0"]}, "1 train_fingerprints for 2 sources"),
+        ({"train_fingerprints": ["0", "1"]}, "0 validation_fingerprints for 1 sources"),
+    ],
+)
+def test_fingerprints_that_do_not_fit(refused, content, changes, text) -> None:
+    assert text in refused({**content, "training": {**content["training"], **changes}})
+
+
 @pytest.mark.parametrize("value", ["good", None, True, torch.ones(1)])
 def test_a_metric_that_is_no_number(refused, content, value) -> None:
     record = {**content["training"], "metrics": {"validation_accuracy": value}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 
@@ -276,6 +277,37 @@ def test_a_missing_entry_is_named(name) -> None:
         Preprocessing.from_dict(values)
 
 
+# --- fingerprints ----------------------------------------------------------------------------------
+
+
+def field_of_steps() -> np.ndarray:
+    values = np.random.default_rng(3).integers(1, 256, (16, 16)).astype(np.uint8)
+    values[8, 8] = 255
+    return values
+
+
+def fingerprint(pixels: np.ndarray, **options) -> str:
+    return Preprocessing(size=16).view(from_array(pixels, source="any", **options)).fingerprint()
+
+
+def test_copies_of_an_image_have_its_fingerprint() -> None:
+    pixels = field_of_steps()
+    expected = fingerprint(pixels)
+    by_hand = hashlib.sha256(b"(16, 16)" + pixels.tobytes()).hexdigest()[:16]
+    assert expected == by_hand
+    assert fingerprint(np.pad(pixels, 4)) == expected
+    assert fingerprint(pixels / 255.0, prepared=True) == expected
+    assert fingerprint(pixels.astype(float), prepared=True, pixel_scale_arcsec=1.8) == expected
+
+
+def test_other_images_have_other_fingerprints() -> None:
+    pixels = field_of_steps()
+    once = pixels.copy()
+    once[2, 3] -= 1
+    others = [once, np.rot90(pixels), pixels[::-1], np.roll(pixels, 1, axis=0)]
+    assert len({fingerprint(other) for other in [pixels, *others]}) == 5
+
+
 @pytest.mark.shared_data
 def test_fits_cutouts_become_the_images_of_mirabest_exactly() -> None:
     from attnxai.data.mirabest import read_mirabest
@@ -290,3 +322,6 @@ def test_fits_cutouts_become_the_images_of_mirabest_exactly() -> None:
         view = Preprocessing().view(image)
         expected = images[image.source].pixels / np.float32(255)
         np.testing.assert_allclose(view.brightness, expected, rtol=1e-6)
+        # which is how a model knows a source again that has another name
+        assert view.fingerprint() == Preprocessing().view(images[image.source]).fingerprint()
+    assert len({Preprocessing().view(image).fingerprint() for image in images}) == len(images)
