@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import enum
+import inspect
 import re
 import warnings
 from pathlib import Path
@@ -21,6 +23,7 @@ from attnxai.annotations.radio_galaxy_zoo import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.annotations.table import COLUMNS, parse_table
 from attnxai.cli.main import app
+from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import (
@@ -133,14 +136,14 @@ def test_metrics_are_documented() -> None:
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `{metric.name}` ")]
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[2] == metric.target
-        assert cells[3] == ("k / n" if metric.chance is None else f"{metric.chance:g}")
+        assert cells[3] == (metric.chance_formula or f"{metric.chance:g}")
 
 
 def test_model_files_are_documented() -> None:
     text = page("models.md")
     keys = ["format", "version", "name", "specification", "weights", "preprocessing"]
     keys += ["class_names", "training"]
-    for kind in (ModelSpec, Preprocessing, TrainingRecord):
+    for kind in (ModelSpec, LeNetSpec, Preprocessing, TrainingRecord):
         keys += list(kind.__dataclass_fields__)
     for choices in (Architecture, Normalisation, Aggregation, LayerOrder, Padding):
         keys += [str(choice) for choice in choices]
@@ -179,8 +182,13 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
 
 
 def test_public_names_are_on_the_page_of_the_api() -> None:
-    shown = set(re.findall(r"^::: attnxai\.(\w+)$", page("api.md"), re.MULTILINE))
-    assert shown == set(attnxai.__all__) - {"__version__"}
+    shown = re.findall(r"^::: (.+)$", page("api.md"), re.MULTILINE)
+    assert sorted(shown) == sorted(
+        f"attnxai.{name}" for name in attnxai.__all__ if name != "__version__"
+    )
+    for name in shown:
+        described = getattr(attnxai, name.removeprefix("attnxai."))
+        assert (described.__doc__ or "").strip(), name
 
 
 # --- links and examples ----------------------------------------------------------------------------
@@ -215,6 +223,21 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_examples_in_python_are_python(path) -> None:
     for example in blocks(path.read_text(encoding="utf-8"), "python"):
         compile(example, names_of(path), "exec")
+
+
+@pytest.mark.parametrize("path", WITH_LINKS, ids=names_of)
+def test_examples_in_python_call_what_there_is(path) -> None:
+    for example in blocks(path.read_text(encoding="utf-8"), "python"):
+        nodes = list(ast.walk(ast.parse(example)))
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "attnxai":
+                assert node.attr in attnxai.__all__, node.attr
+        for call in (node for node in nodes if isinstance(node, ast.Call)):
+            module, _, name = ast.unparse(call.func).rpartition(".")
+            if module == "attnxai":
+                keywords = {str(keyword.arg): keyword.value for keyword in call.keywords}
+                # which fails where something is unknown or lacking
+                inspect.signature(getattr(attnxai, name)).bind(*call.args, **keywords)
 
 
 def test_the_example_of_the_first_page_runs() -> None:

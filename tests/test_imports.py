@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,16 @@ def test_public_names_exist():
     assert set(attnxai.__all__) == set(dir(attnxai))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = attnxai.nonsense
+
+
+def test_type_checkers_see_the_same_names_from_the_same_modules():
+    source = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in source.body if isinstance(node, ast.If))
+    seen = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            seen[alias.asname] = getattr(importlib.import_module(node.module), alias.name)
+    assert set(seen) == set(attnxai.__all__) - {"__version__"}
+    for name, value in seen.items():
+        assert getattr(attnxai, name) is value, name

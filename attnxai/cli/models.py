@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnxai.cli.calibrate_model import calibrate
 from attnxai.cli.console import command, console
+from attnxai.cli.model_card import card
 from attnxai.cli.symmetry import symmetry
+
+if TYPE_CHECKING:
+    from attnxai.models.cards import ModelCard
+    from attnxai.models.model import AttentionModel
 
 models_app = typer.Typer(help="Look at model files.", no_args_is_help=True)
 models_app.command("calibrate")(calibrate)
+models_app.command("card")(card)
 models_app.command("symmetry")(symmetry)
 
 
@@ -65,6 +71,7 @@ def info(
         rows |= {name.replace("_", " "): f"{value:.4g}" for name, value in record.metrics.items()}
     if model.notes:
         rows["notes"] = " ".join(model.notes)
+    rows |= _card_row(model)
     for name, value in rows.items():
         table.add_row(name.replace("_", " "), Text(value))
     console.print(table)
@@ -99,21 +106,48 @@ def list_models() -> None:
     """List the models that ship."""
     from rich.table import Table
 
-    from attnxai.models.checkpoints import load_model
-    from attnxai.models.zoo import shipped_models
+    from attnxai.models.cards import TEST, VALIDATION
+    from attnxai.models.zoo import shipped_cards, shipped_models
 
-    table = Table("name", "group", "parameters", "validation accuracy", "size")
-    for name, file in shipped_models().items():
-        model = load_model(file)
-        metrics = model.training.metrics if model.training is not None else {}
-        table.add_row(
-            f"{name}.pt",
-            model.spec.group,
-            f"{sum(p.numel() for p in model.network.parameters()):,}",
-            f"{metrics['validation_accuracy']:.1%}" if "validation_accuracy" in metrics else "",
-            f"{file.stat().st_size / 1e6:.2f} MB",
-        )
+    table = Table("name", "group")
+    for name in ("parameters", "validation accuracy, %", "test accuracy, %", "kB"):
+        table.add_column(name, justify="right")
+    cards, files = shipped_cards(), shipped_models()
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    for name, file in files.items():
+        known = cards.get(name)
+        cells = ["no card", "", "", ""]
+        if known is not None:
+            accuracies = (_accuracy(known, part) for part in (VALIDATION, TEST))
+            cells = [known.group, f"{known.n_parameters:,}", *accuracies]
+        table.add_row(file.name, *cells, f"{sizes[name] / 1e3:,.0f}")
     console.print(table)
+    levels = {f"{100 * known.level:g} %" for known in cards.values()}
+    console.print(
+        f"{len(files)} models, {sum(sizes.values()) / 1e6:.2f} MB"
+        + (f"; in brackets {' and '.join(sorted(levels))} intervals over images" if levels else "")
+    )
+
+
+def _accuracy(card: ModelCard, part: str) -> str:
+    from attnxai.models.cards import ACCURACY
+
+    measured = card.measured(part, ACCURACY)
+    return measured.percent() if measured is not None else ""
+
+
+def _card_row(model: AttentionModel) -> dict[str, str]:
+    from attnxai.errors import CheckpointError
+    from attnxai.models.card_file import card_path, read_card
+
+    file = card_path(model.path)
+    if not file.is_file():
+        return {}
+    try:
+        same = read_card(file).sha256 == model.sha256
+    except CheckpointError as error:
+        return {"card": str(error)}
+    return {"card": f"{file}" if same else f"{file}, of another model file: its sha256 differs"}
 
 
 def _text(value: object) -> str:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-from attnxai.errors import CheckpointError
+from attnxai.models.markdown import code_block, escaped, table
 
-CARD_FORMAT = "attnxai-model-card"
-CARD_VERSION = 1
+VALIDATION = "validation"
+TEST = "test"
+ACCURACY = "accuracy"
+
+# these stand in a row of their own
+_NAMED_SETTINGS = ("seed", "validation_share")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A number with its 95 % interval; None where there is no interval or no number.
+    """A number with its interval; None where there is no interval or no number.
 
     Examples
     --------
@@ -37,6 +36,20 @@ class Measured:
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def percent(self) -> str:
+        """The same in per cent, without the sign.
+
+        Examples
+        --------
+        >>> Measured(value=0.8542, low=0.7984, high=0.8966).percent()
+        '85.4 [79.8, 89.7]'
+        """
+        if self.value is None:
+            return "undefined"
+        if self.low is None or self.high is None:
+            return f"{100 * self.value:.1f}"
+        return f"{100 * self.value:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PartMetrics:
@@ -46,11 +59,14 @@ class PartMetrics:
     ----------
     n_images : int
         Images of the part.
+    n_by_class : mapping of str to int
+        How many of them are of each class.
     values : mapping of str to Measured
         A number for each metric.
     """
 
     n_images: int
+    n_by_class: Mapping[str, int]
     values: Mapping[str, Measured]
 
 
@@ -60,129 +76,181 @@ class ModelCard:
 
     Parameters
     ----------
-    name, group : str
-        The model and its symmetry group.
+    name, architecture, group : str
+        The model, the form of its network and its symmetry group.
     fields : tuple of int
         Feature fields in each block.
     n_parameters, file_bytes : int
         Trained numbers, and the size of the file.
     sha256 : str
         Hash of the file.
+    size : int
+        Side of the field that the network sees, in pixels.
+    pixel_scale_arcsec : float
+        Side of one of these pixels.
     class_names : tuple of str
         Classes in the order of the scores.
     data, data_licence, data_sha256 : str
         What it was trained on, under which terms, and the hash of these images.
     n_train, n_validation : int
         Images trained and validated on.
-    seed : int
-        Of the training, the split included.
+    n_held_out : int or None
+        Other images of the same data outside its test split, neither trained nor validated on; None
+        where this is not known.
+    seed : int or None
+        Of the training, the split included; None where it is not recorded.
+    settings : mapping of str to plain values
+        Options of the training, the share of images validated on among them.
+    epoch, n_epochs : int or None
+        Epoch whose weights were kept, counted from 1, and epochs trained.
     command : str
         The command that repeats the training.
     versions : mapping of str to str
         Libraries that trained it.
     temperature : float
         Divides the scores before they become probabilities.
+    notes : tuple of str
+        What the file says about itself.
+    measured_on : str
+        Name of the data that the metrics were measured on.
+    n_resamples : int
+        Resamples behind the intervals.
+    level : float
+        Confidence level of the intervals.
     parts : mapping of str to PartMetrics
         Metrics on ``validation``, on ``test``, and on parts of these.
     """
 
     name: str
+    architecture: str
     group: str
     fields: tuple[int, ...]
     n_parameters: int
     file_bytes: int
     sha256: str
+    size: int
+    pixel_scale_arcsec: float
     class_names: tuple[str, ...]
     data: str
     data_licence: str
     data_sha256: str
     n_train: int
     n_validation: int
-    seed: int
+    n_held_out: int | None
+    seed: int | None
+    settings: Mapping[str, float | str | bool]
+    epoch: int | None
+    n_epochs: int | None
     command: str
     versions: Mapping[str, str]
     temperature: float
+    notes: tuple[str, ...]
+    measured_on: str
+    n_resamples: int
+    level: float
     parts: Mapping[str, PartMetrics]
 
-    def to_markdown(self) -> str:
-        """The card as a Markdown section."""
+    def measured(self, part: str, metric: str) -> Measured | None:
+        """One number of one part, if the card has it."""
+        found = self.parts.get(part)
+        return found.values.get(metric) if found is not None else None
+
+    def facts(self) -> dict[str, str]:
+        """What the model is and how it was trained, as plain text; the command is left out."""
+        settings = (
+            f"{name.replace('_', ' ')} {_setting(value)}"
+            for name, value in self.settings.items()
+            if name not in _NAMED_SETTINGS
+        )
+        unknown = "not recorded"
+        epoch = unknown
+        if self.epoch is not None:
+            epoch = f"{self.epoch}" + (f" of {self.n_epochs}" if self.n_epochs is not None else "")
         facts = {
-            "Group": self.group,
+            "Network": f"{self.architecture.replace('_', ' ')}, {self.group}",
             "Fields in each block": ", ".join(map(str, self.fields)),
             "Parameters": f"{self.n_parameters:,}",
+            "Field": f"{self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec",
             "Classes": ", ".join(self.class_names),
-            "Data": self.data,
-            "Licence of the data": self.data_licence,
-            "Images": f"{self.n_train} trained on, {self.n_validation} validated on",
-            "Seed": str(self.seed),
-            "Command": f"`{self.command}`",
-            "Libraries": ", ".join(f"{k} {v}" for k, v in self.versions.items()),
-            "Temperature": f"{self.temperature:.3f}",
-            "File": f"{self.file_bytes / 1e6:.2f} MB, sha256 `{self.sha256}`",
+            "Data": self.data or unknown,
+            "Licence of the data": self.data_licence or unknown,
+            "sha256 of the data": self.data_sha256 or unknown,
+            "Split": self._split(),
+            "Seed": str(self.seed) if self.seed is not None else unknown,
+            "Settings": ", ".join(settings) or unknown,
+            "Epoch kept": epoch,
+            "Libraries": ", ".join(f"{k} {v}" for k, v in self.versions.items()) or unknown,
+            "Temperature": "1" if self.temperature == 1.0 else f"{self.temperature:.3f}",
+            "File": f"{self.file_bytes / 1e3:,.0f} kB",
+            "sha256 of the file": self.sha256,
         }
-        lines = [f"## {self.name}", "", "| | |", "| --- | --- |"]
-        lines += [f"| {name} | {value} |" for name, value in facts.items()]
-        if self.parts:
-            heads = [f"{name} ({part.n_images} images)" for name, part in self.parts.items()]
-            lines += ["", f"| Metric | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
-            for metric in next(iter(self.parts.values())).values:
-                cells = [str(part.values[metric]) for part in self.parts.values()]
-                lines.append(f"| {metric} | {' | '.join(cells)} |")
-        return "\n".join(lines) + "\n"
+        return facts | ({"Notes": " ".join(self.notes)} if self.notes else {})
 
+    def _split(self) -> str:
+        validated = f"{self.n_validation} validated on"
+        share = self.settings.get("validation_share")
+        if isinstance(share, float) and self.seed is not None:
+            validated += f" ({100 * share:.3g} % of each class, drawn with seed {self.seed})"
+        held_out = "others not known" if self.n_held_out is None else f"{self.n_held_out} held out"
+        return f"{self.n_train} images trained on, {validated}, {held_out}"
 
-def write_card(card: ModelCard, path: str | Path) -> None:
-    """Write a card as JSON; a reader finds the old or the whole new one."""
-    content = {"format": CARD_FORMAT, "version": CARD_VERSION, **dataclasses.asdict(card)}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.write_text(
-            json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    def metric_table(self) -> tuple[list[str], list[list[str]]]:
+        """Names of the columns and rows of the metrics, as plain text."""
+        if not self.parts:
+            return [], []
+        head = [self.measured_on, *(name for name in self.parts)]
+        parts = self.parts.values()
+        rows = [["images", *(str(part.n_images) for part in parts)]]
+        rows += [
+            [f"images of class {name}", *(str(part.n_by_class.get(name, 0)) for part in parts)]
+            for name in self.class_names
+        ]
+        rows += [
+            [metric, *(str(part.values[metric]) for part in parts)]
+            for metric in next(iter(parts)).values
+        ]
+        return head, rows
+
+    def remarks(self) -> str:
+        """What a reader of the metrics has to know, as plain text."""
+        if not self.parts:
+            return "Nothing was measured."
+        text = (
+            f"In brackets: {100 * self.level:g} % intervals over images ({self.n_resamples:,} resamples; "
+            "Wilson's for the accuracy), which say nothing of how another training would have turned out."
         )
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        if VALIDATION in self.parts:
+            text += (
+                " The epoch was chosen on the validation images"
+                + (" and the temperature was fitted to them" if self.temperature != 1.0 else "")
+                + (" (see the notes)" if self.temperature != 1.0 and self.notes else "")
+                + ", so what is measured there is a little better than on new images."
+            )
+        if TEST in self.parts:
+            text += " The test images were used neither in training nor to choose the epoch."
+        return text
+
+    def to_markdown(self, level: int = 2) -> str:
+        """The card as a Markdown section.
+
+        Parameters
+        ----------
+        level : int
+            Of its heading.
+        """
+        facts = [[escaped(name), escaped(value)] for name, value in self.facts().items()]
+        lines = [f"{'#' * level} {escaped(self.name)}", "", *table(["", ""], facts)]
+        if self.command:
+            lines += ["", *code_block(self.command)]
+        head, rows = self.metric_table()
+        if head:
+            # the names are anybody's, the numbers are not
+            cells = [[escaped(name), *numbers] for name, *numbers in rows]
+            lines += ["", *table([escaped(name) for name in head], cells)]
+        return "\n".join([*lines, "", self.remarks()]) + "\n"
 
 
-def read_card(path: str | Path) -> ModelCard:
-    """Read a card.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or no card of this version, naming what it lacks.
-    """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"model card {path} does not exist") from None
-    except ValueError as error:
-        raise CheckpointError(f"model card {path} is no JSON text: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != CARD_FORMAT:
-        raise CheckpointError(f"file {path} is no model card of attnxai")
-    if content.get("version") != CARD_VERSION:
-        raise CheckpointError(
-            f"model card {path} has version {content.get('version')!r}; this attnxai reads version "
-            f"{CARD_VERSION}"
-        )
-    try:
-        values: dict[str, Any] = {f.name: content[f.name] for f in dataclasses.fields(ModelCard)}
-        values["parts"] = {str(k): _part(v) for k, v in values["parts"].items()}
-        values["fields"] = tuple(int(n) for n in values["fields"])
-        values["class_names"] = tuple(str(name) for name in values["class_names"])
-        return ModelCard(**values)
-    except KeyError as error:
-        raise CheckpointError(f"model card {path} lacks {error.args[0]}") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"model card {path} is damaged: {error}") from error
-
-
-def _part(content: Mapping[str, Any]) -> PartMetrics:
-    values = {str(name): Measured(**value) for name, value in content["values"].items()}
-    for name, measured in values.items():
-        for number in (measured.value, measured.low, measured.high):
-            if number is not None and not math.isfinite(number):
-                raise ValueError(f"{name} is {number}")
-    return PartMetrics(n_images=int(content["n_images"]), values=values)
+def _setting(value: float | str | bool) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -380,3 +380,21 @@ def paper_spec(group: str, *, published_form: bool = False, **changes: Any) -> M
     if published_form:
         settings |= {"padding": Padding.NONE, "extremes_over_batch": True}
     return ModelSpec(**(settings | changes))
+
+
+class Preset(enum.StrEnum):
+    """Widths and depths of a network: :func:`compact_spec` or :func:`paper_spec`."""
+
+    COMPACT = "compact"
+    PAPER = "paper"
+
+    def specification(self, group: str, **changes: Any) -> ModelSpec:
+        """The preset's network for a group.
+
+        Examples
+        --------
+        >>> Preset.COMPACT.specification("D4", n_classes=3) == compact_spec("D4", n_classes=3)
+        True
+        """
+        make = compact_spec if self is Preset.COMPACT else paper_spec
+        return make(group, **changes)

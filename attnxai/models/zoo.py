@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from importlib import resources
 from pathlib import Path
 
 from attnxai.errors import CheckpointError
+from attnxai.models.card_file import card_path, read_card
+from attnxai.models.cards import ModelCard
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +21,34 @@ class ResolvedModel:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names and files of the models that ship with the package."""
+    """Names and files of the models that ship with the package: c1, c2, ..., d16."""
     folder = Path(str(resources.files("attnxai") / "models" / "shipped"))
-    return {file.stem: file for file in sorted(folder.glob("*.pt"))}
+    return {file.stem: file for file in sorted(folder.glob("*.pt"), key=_by_order)}
+
+
+def _by_order(file: Path) -> tuple[str, int, str]:
+    """By the letter of the group and then by its order, which text would put as c1, c16, c2."""
+    found = re.fullmatch(r"([a-z]+)(\d+)", file.stem)
+    return (found[1], int(found[2]), "") if found is not None else (file.stem, 0, file.stem)
+
+
+def shipped_cards() -> dict[str, ModelCard]:
+    """Cards of the models that ship, by the same names; a model without a card is left out.
+
+    Nothing but the cards is read, so this takes no time.
+
+    Raises
+    ------
+    CheckpointError
+        If a card cannot be read.
+
+    Examples
+    --------
+    >>> shipped_cards()["d8"].group
+    'D8'
+    """
+    files = {name: card_path(file) for name, file in shipped_models().items()}
+    return {name: read_card(file) for name, file in files.items() if file.is_file()}
 
 
 def resolve_model(name: str | Path) -> ResolvedModel:

@@ -2,75 +2,139 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.classification.metrics import classification_metrics
-from attnxai.classification.prediction import class_scores
+from attnxai.classification.prediction import class_labels, class_scores
+from attnxai.classification.resampling import LEVEL
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
-from attnxai.errors import FewSourcesWarning, OptionError
-from attnxai.models.cards import Measured, ModelCard, PartMetrics
+from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
+from attnxai.explanations.gates import exposure_of
+from attnxai.explanations.stack import Exposure
+from attnxai.models.cards import ACCURACY, TEST, VALIDATION, Measured, ModelCard, PartMetrics
 
 if TYPE_CHECKING:
+    import torch
+
     from attnxai.classification.resampling import MetricInterval
-    from attnxai.models.model import AttentionModel
+    from attnxai.models.model import AttentionModel, TrainingRecord
 
 N_RESAMPLES = 10_000
+CONFIDENT = f"{TEST}, confident"
 
 
-def parts_of(model: AttentionModel, images: SourceSet) -> dict[str, SourceSet]:
-    """The parts of a data set that a card of a model speaks of.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CardImages:
+    """What a card of a model is measured on.
+
+    Parameters
+    ----------
+    parts : mapping of str to SourceSet
+        ``validation`` and, where they are asked for, ``test`` and, of MiraBest, ``test, confident``: the
+        test images of whose class Miraghaei & Best (2017) were sure.
+    n_held_out : int or None
+        Images outside the test split that the model was neither trained nor validated on; None where
+        images that it was trained on are not among those given.
+    """
+
+    parts: Mapping[str, SourceSet]
+    n_held_out: int | None
+
+
+def card_images(model: AttentionModel, images: SourceSet, *, test: bool = False) -> CardImages:
+    """Choose the images that a card of a model speaks of.
 
     Parameters
     ----------
     model : AttentionModel
         With its training record.
     images : SourceSet
-        Labelled images, those of the test split among them.
+        The labelled images that it was trained with.
+    test : bool
+        Whether to measure on the images of the published test split as well. These are to be looked at
+        once, when every choice has been made.
 
     Returns
     -------
-    dict of str to SourceSet
-        ``validation`` and ``test``, and of MiraBest ``test, confident``: the test images of whose class
-        Miraghaei & Best (2017) were sure. Parts without images are left out.
+    CardImages
 
     Raises
     ------
     OptionError
-        If the model does not say what it was validated on, or these images are missing.
+        If the model does not say what it was trained with, these are not the images, or there are no
+        test images that are new to it.
     """
-    if model.training is None:
-        raise OptionError(f"{model.name} has no record of its training, so no card can be made")
+    record = _record(model)
+    if not record.validation_sources:
+        raise OptionError(
+            f"the record of {model.name} names no images that it was validated on, so no card can be made"
+        )
     present = set(images.sources)
-    missing = [s for s in model.training.validation_sources if s not in present]
+    missing = [s for s in record.validation_sources if s not in present]
     if missing:
         raise OptionError(
-            f"{len(missing)} of the images that {model.name} was validated on are missing, such as "
-            f"{missing[0]}; give the images that it was trained with"
+            f"{len(missing)} of the {len(record.validation_sources)} images that {model.name} was "
+            f"validated on are missing, such as {missing[0]}; give the images that it was trained with"
         )
-    test = [image for image in images if image.split == "test"]
-    confident = [i for i in test if is_mirabest_source(i.source) and i.source[1] == "0"]
-    parts = {
-        "validation": images.select(model.training.validation_sources),
-        "test": SourceSet(test),
-        "test, confident": SourceSet(confident),
-    }
-    return {name: part for name, part in parts.items() if len(part)}
+    used = {*record.train_sources, *record.validation_sources}
+    known = used <= present
+    if not known:
+        warnings.warn(
+            f"{len(used - present)} of the {len(record.train_sources)} images that {model.name} was "
+            "trained on are missing, so it is not known whether these are the same images and how many "
+            "were held out",
+            AttnxaiWarning,
+            stacklevel=2,
+        )
+    elif images.select(sorted(used)).sha256() != record.data_sha256:
+        raise OptionError(
+            f"the images have the ids but not the pixels of those that {model.name} was trained with "
+            f"(sha256 {record.data_sha256[:12]}); give the same images, prepared in the same way"
+        )
+    parts = {VALIDATION: images.select(record.validation_sources)}
+    if test:
+        parts |= _test_parts(model, images)
+    others = [i for i in images if i.source not in used and i.split != TEST]
+    return CardImages(parts=parts, n_held_out=len(others) if known else None)
+
+
+def _test_parts(model: AttentionModel, images: SourceSet) -> dict[str, SourceSet]:
+    tests = [image for image in images if image.split == TEST]
+    if not tests:
+        raise OptionError(
+            f"none of the {len(images)} images belongs to a test split; leave out --test"
+        )
+    seen = [i.source for i in tests if exposure_of(model, i) is not Exposure.HELD_OUT]
+    if seen:
+        raise OptionError(
+            f"{model.name} was trained or validated on {len(seen)} of the {len(tests)} test images or on "
+            f"copies of them, such as {seen[0]}; they are no test of it, so leave out --test"
+        )
+    confident = [i for i in tests if is_mirabest_source(i.source) and i.source[1] == "0"]
+    parts = {TEST: SourceSet(tests, origin=images.origin)}
+    if confident and len(confident) < len(tests):
+        parts[CONFIDENT] = SourceSet(confident, origin=images.origin)
+    return parts
 
 
 def measure_card(
     model: AttentionModel,
-    parts: Mapping[str, SourceSet],
+    images: CardImages,
     *,
     name: str,
+    measured_on: str,
     rng: np.random.Generator,
     n_resamples: int = N_RESAMPLES,
+    device: str | torch.device | None = None,
+    on_part: Callable[[str], None] | None = None,
 ) -> ModelCard:
     """Measure a model on parts of its data and put down everything that its file says.
 
@@ -78,68 +142,128 @@ def measure_card(
     ----------
     model : AttentionModel
         Loaded from a file, with its training record.
-    parts : mapping of str to SourceSet
-        Labelled images, such as :func:`parts_of` gives them.
+    images : CardImages
+        As :func:`card_images` gives them.
     name : str
         Name of the model in the card.
+    measured_on : str
+        Name of the data that the images belong to.
     rng : numpy.random.Generator
         For the bootstrap.
     n_resamples : int
         Resamples of the images.
+    device : str or torch.device, optional
+        As in :func:`~attnxai.classification.prediction.class_scores`.
+    on_part : callable, optional
+        Called with the name of each part before it is measured.
 
     Returns
     -------
     ModelCard
+        Numbers that are undefined, and ends of intervals that there are not, are None.
+
+    Raises
+    ------
+    OptionError
+        If the model has no file or no record of its training.
+    DataSetError
+        If an image has a class that the model does not know.
     """
-    record = model.training
-    if record is None or not model.path:
-        raise OptionError(f"{model.name} has no file with a record of its training")
+    record = _record(model)
+    if not model.path:
+        raise OptionError(f"{model.name} was not loaded from a file, so no card can be made")
+    parts = {}
+    for part, chosen in images.parts.items():
+        if on_part is not None:
+            on_part(part)
+        parts[part] = _measure(model, chosen, rng, n_resamples, device)
+    epoch, trained = record.metrics.get("epoch"), record.metrics.get("epochs_trained")
+    if trained is None:
+        trained = record.settings.get("epochs")
+    seed = record.settings.get("seed")
     return ModelCard(
         name=name,
+        architecture=str(model.spec.architecture),
         group=model.spec.group,
         fields=tuple(model.spec.fields),
         n_parameters=sum(p.numel() for p in model.network.parameters()),
         file_bytes=Path(model.path).stat().st_size,
         sha256=model.sha256,
+        size=model.preprocessing.size,
+        pixel_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
         class_names=model.class_names,
         data=record.data,
         data_licence=record.data_licence,
         data_sha256=record.data_sha256,
         n_train=len(record.train_sources),
         n_validation=len(record.validation_sources),
-        seed=int(record.settings.get("seed", 0)),
+        n_held_out=images.n_held_out,
+        seed=int(seed) if seed is not None else None,
+        settings={str(key): _plain(value) for key, value in record.settings.items()},
+        epoch=int(epoch) + 1 if epoch is not None else None,
+        n_epochs=int(trained) if trained is not None else None,
         command=record.command,
-        versions=dict(record.versions),
+        versions={str(key): str(value) for key, value in record.versions.items()},
         temperature=model.temperature,
-        parts={part: _measure(model, images, rng, n_resamples) for part, images in parts.items()},
+        notes=model.notes,
+        measured_on=measured_on,
+        n_resamples=n_resamples,
+        level=LEVEL,
+        parts=parts,
     )
 
 
+def _record(model: AttentionModel) -> TrainingRecord:
+    if model.training is None:
+        raise OptionError(f"{model.name} has no record of its training, so no card can be made")
+    return model.training
+
+
+def _plain(value: Any) -> float | str | bool:
+    finite = isinstance(value, int | float) and math.isfinite(value)
+    return value if finite or isinstance(value, bool) else str(value)
+
+
 def _measure(
-    model: AttentionModel, images: SourceSet, rng: np.random.Generator, n_resamples: int
+    model: AttentionModel,
+    images: SourceSet,
+    rng: np.random.Generator,
+    n_resamples: int,
+    device: str | torch.device | None,
 ) -> PartMetrics:
-    labels = np.array([model.class_names.index(str(image.class_name)) for image in images])
+    labels = class_labels(model, images)
     with warnings.catch_warnings():
         # a card shows that there is no interval
         warnings.simplefilter("ignore", FewSourcesWarning)
         metrics = classification_metrics(
-            class_scores(model, images),
+            class_scores(model, images, device=device),
             labels,
             model.class_names,
             temperature=model.temperature,
             n_resamples=n_resamples,
+            level=LEVEL,
             rng=rng,
         )
-    values = {"accuracy": _measured(metrics.accuracy)}
+    reference = metrics.calibrated
+    values = {ACCURACY: _measured(metrics.accuracy)}
     values |= {f"F1 {name}": _measured(metrics.f1[name]) for name in model.class_names}
     values |= {
         "ROC AUC": _measured(metrics.roc_auc),
         "log loss": _measured(metrics.log_loss),
         "Brier score": _measured(metrics.brier_score),
         "expected calibration error": _measured(metrics.expected_calibration_error),
-        "the same, if calibrated": Measured(value=metrics.calibrated.mean),
+        "the same of a calibrated model": Measured(value=reference.mean),
+        f"{100 * reference.level:g} % of calibrated models are below": Measured(
+            value=reference.high
+        ),
+        "p, if calibrated": Measured(value=reference.p_value),
     }
-    return PartMetrics(n_images=len(images), values=values)
+    counts = np.bincount(labels, minlength=len(model.class_names))
+    return PartMetrics(
+        n_images=len(images),
+        n_by_class={n: int(k) for n, k in zip(model.class_names, counts, strict=True)},
+        values=values,
+    )
 
 
 def _measured(interval: MetricInterval) -> Measured:

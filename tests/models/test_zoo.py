@@ -1,13 +1,30 @@
-"""Names of models."""
+"""The models that ship: their names, their files and their cards."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from attnxai.errors import CheckpointError
+from attnxai.errors import CheckpointError, OptionError
 from attnxai.models import zoo
-from attnxai.models.checkpoints import load_model, save_model
-from tests.models.builders import assert_one_sentence, make_model
+from attnxai.models.card_file import card_path, write_card
+from attnxai.models.checkpoints import (
+    file_sha256,
+    load_model,
+    read_checkpoint_file,
+    save_model,
+)
+from attnxai.models.zoo_page import BEGIN, END, with_cards, zoo_markdown
+from tests.models.builders import GROUPS, assert_one_sentence, make_model
+from tests.models.card_builders import make_card, make_part
+
+SHIPPED = zoo.shipped_models()
+CARDS = zoo.shipped_cards()
+PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
+MOST_BYTES = 6_000_000
+LEAST_ACCURACY = 0.8
+each_model = pytest.mark.parametrize("name", list(SHIPPED))
 
 
 @pytest.fixture
@@ -54,3 +71,139 @@ def test_a_build_without_models_says_so(shipped) -> None:
         file.unlink()
     with pytest.raises(CheckpointError, match="none ship with this build"):
         zoo.resolve_model("d8")
+
+
+def test_models_are_in_the_order_of_their_groups(shipped) -> None:
+    for name in ("c16", "c2", "d16", "d4", "x", "x9y"):
+        (shipped / f"{name}.pt").write_bytes(b"")
+    assert list(zoo.shipped_models()) == ["c1", "c2", "c16", "d4", "d8", "d16", "x", "x9y"]
+
+
+def test_cards_are_found_by_name(shipped) -> None:
+    assert zoo.shipped_cards() == {}
+    write_card(make_card(), shipped / "d8.card.json")
+    write_card(make_card(), shipped / "gone.card.json")
+    assert zoo.shipped_cards() == {"d8": make_card()}
+    (shipped / "c1.card.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"c1\.card\.json is no model card"):
+        zoo.shipped_cards()
+
+
+# --- the models that ship ---------------------------------------------------------------------------
+
+
+def test_the_zoo_is_small_and_every_model_has_a_card() -> None:
+    assert sum(file.stat().st_size for file in SHIPPED.values()) < MOST_BYTES
+    assert list(CARDS) == list(SHIPPED)
+    assert {"c1", "d8"} <= set(SHIPPED) <= {group.lower() for group in GROUPS}
+    files = {file.name for file in next(iter(SHIPPED.values())).parent.iterdir()}
+    assert files == {f"{name}{ending}" for name in SHIPPED for ending in (".pt", ".card.json")}
+
+
+@each_model
+def test_a_card_is_that_of_its_file(name) -> None:
+    card, file = CARDS[name], SHIPPED[name]
+    content, _ = read_checkpoint_file(file)
+    record = content["training"]
+    assert card.sha256 == file_sha256(file)
+    assert card.file_bytes == file.stat().st_size
+    assert card.name == name == content["specification"]["group"].lower()
+    assert card.group == content["specification"]["group"]
+    assert list(card.fields) == list(content["specification"]["fields"])
+    # what is not learnt are the statistics of the batch norms
+    learnt = [
+        tensor
+        for key, tensor in content["weights"].items()
+        if key.rpartition(".")[2] not in ("running_mean", "running_var", "num_batches_tracked")
+    ]
+    assert card.n_parameters == sum(tensor.numel() for tensor in learnt)
+    assert card.n_train == len(record["train_sources"])
+    assert card.n_validation == len(record["validation_sources"])
+    assert not set(record["train_sources"]) & set(record["validation_sources"])
+    assert card.n_held_out
+    assert card.seed == record["settings"]["seed"]
+    assert dict(card.settings) == record["settings"]
+    assert card.command == record["command"]
+    assert card.data_sha256 == record["data_sha256"]
+    assert (card.data_licence, card.measured_on) == ("CC BY 4.0", "MiraBest")
+    assert card.temperature == content.get("temperature", 1.0)
+    assert card.epoch == record["metrics"]["epoch"] + 1
+    assert not content.get("bases")
+
+
+@each_model
+def test_no_model_is_bad_on_its_validation_images(name) -> None:
+    card = CARDS[name]
+    part = card.parts["validation"]
+    accuracy = part.values["accuracy"]
+    assert part.n_images == card.n_validation == sum(part.n_by_class.values())
+    low, value, high = (getattr(accuracy, end) for end in ("low", "value", "high"))
+    assert low < value < high
+    assert value >= LEAST_ACCURACY
+    # training measures them too, possibly with 16-bit numbers
+    content, _ = read_checkpoint_file(SHIPPED[name])
+    trained = content["training"]["metrics"]["validation_accuracy"]
+    assert value == pytest.approx(trained, abs=2.5 / part.n_images)
+
+
+@pytest.mark.shared_data
+def test_a_card_can_be_measured_again(shared_data) -> None:
+    import numpy as np
+
+    from attnxai.classification.prediction import class_labels, class_scores
+    from attnxai.data.mirabest import read_mirabest
+
+    model = load_model("d8")
+    assert model.training is not None
+    images = read_mirabest(shared_data).select(model.training.validation_sources)
+    scores, labels = class_scores(model, images), class_labels(model, images)
+    values = CARDS["d8"].parts["validation"].values
+    assert values["accuracy"].value == pytest.approx(np.mean(scores.argmax(axis=1) == labels))
+    scaled = scores / model.temperature
+    logs = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    loss = -logs[np.arange(len(labels)), labels].mean()
+    assert values["log loss"].value == pytest.approx(loss, abs=1e-4)
+
+
+# --- the page ---------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_cards() -> None:
+    """``python -m attnxai.models.zoo_page docs/zoo.md`` writes them anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_cards(page, CARDS) == page
+    for file in SHIPPED.values():
+        assert file_sha256(file) in page
+        assert card_path(file).is_file()
+
+
+def test_the_table_of_the_page() -> None:
+    cards = {
+        "c1": make_card(name="c1", group="C1", seed=None, parts={"validation": make_part()}),
+        "d8": make_card(),
+    }
+    lines = zoo_markdown(cards).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
+    assert rows[2] == [
+        "[c1](#c1)", "C1", "11,707", "not recorded", "85.0 [75.0, 95.0]", "not measured", "113"
+    ]  # fmt: skip
+    assert rows[3] == [
+        "[d8](#d8)", "D8", "11,707", "3", "85.0 [75.0, 95.0]", "80.0 [70.0, 90.0]", "113"
+    ]  # fmt: skip
+    assert "Together 0.23 MB." in lines
+    assert [line for line in lines if line.startswith("#")] == ["### c1", "### d8"]
+
+
+def test_only_what_is_between_the_marks_is_replaced() -> None:
+    page = f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n"
+    written = with_cards(page, {"d8": make_card()})
+    assert written.startswith(f"before\n\n{BEGIN}\n\n| Name")
+    assert written.endswith(f"\n{END}\n\nafter\n")
+    assert "old" not in written
+    assert with_cards(written, {"d8": make_card()}) == written
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN, BEGIN + BEGIN + END, BEGIN + END + END])
+def test_a_page_without_marks_is_left_alone(page) -> None:
+    with pytest.raises(OptionError, match="each once and in this order"):
+        with_cards(page, {})

@@ -134,7 +134,11 @@ def test_models_that_no_card_can_be_made_of(images):
     model = trained_model(images)
     with pytest.raises(OptionError, match="was not loaded from a file"):
         measure_card(
-            model, card_images(model, images), name="x", measured_on="x", rng=np.random.default_rng(0)
+            model,
+            card_images(model, images),
+            name="x",
+            measured_on="x",
+            rng=np.random.default_rng(0),
         )
 
 

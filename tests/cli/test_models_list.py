@@ -1,0 +1,98 @@
+"""``attnxai models list``: what ships, from the cards alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from attnxai.cli.models import models_app
+from attnxai.models import zoo
+from attnxai.models.card_file import write_card
+from tests.models.card_builders import make_card, make_part
+
+
+def rows_of(*, columns=200):
+    done = CliRunner().invoke(models_app, ["list"], env={"COLUMNS": str(columns), "NO_COLOR": "1"})
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
+    return rows, lines[-1]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    folder = tmp_path / "models" / "shipped"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(zoo.resources, "files", lambda package: tmp_path)
+    return folder
+
+
+def test_every_model_that_ships_is_listed():
+    rows, last = rows_of(columns=80)
+    cards, files = zoo.shipped_cards(), zoo.shipped_models()
+    assert [row[0] for row in rows] == [file.name for file in files.values()]
+    for row, (name, file) in zip(rows, files.items(), strict=True):
+        card = cards[name]
+        assert row[1:4] == [
+            card.group,
+            f"{card.n_parameters:,}",
+            card.measured("validation", "accuracy").percent(),
+        ]
+        assert row[5] == f"{file.stat().st_size / 1e3:,.0f}"
+    total = sum(file.stat().st_size for file in files.values()) / 1e6
+    assert last.startswith(f"{len(files)} models, {total:.2f} MB")
+
+
+def test_models_with_and_without_test_numbers_and_cards(shipped):
+    for name, size in (("c1", 2_000), ("d8", 12_345), ("d16", 500_000)):
+        (shipped / f"{name}.pt").write_bytes(b"\0" * size)
+    write_card(
+        make_card(name="c1", group="C1", parts={"validation": make_part()}),
+        shipped / "c1.card.json",
+    )
+    write_card(make_card(), shipped / "d8.card.json")
+    rows, last = rows_of()
+    assert rows == [
+        ["c1.pt", "C1", "11,707", "85.0 [75.0, 95.0]", "", "2"],
+        ["d8.pt", "D8", "11,707", "85.0 [75.0, 95.0]", "80.0 [70.0, 90.0]", "12"],
+        ["d16.pt", "no card", "", "", "", "500"],
+    ]
+    assert last == "3 models, 0.51 MB; in brackets 95 % intervals over images"
+
+
+def test_a_build_without_models(shipped):
+    assert rows_of() == ([], "0 models, 0.00 MB")
+
+
+def test_a_damaged_card_is_named(shipped):
+    (shipped / "d8.pt").write_bytes(b"")
+    (shipped / "d8.card.json").write_text("{}")
+    done = CliRunner().invoke(models_app, ["list"])
+    assert done.exit_code == 2
+    assert "is no model card of attnxai" in " ".join(done.output.split())
+
+
+def test_no_model_is_loaded():
+    code = (
+        "import sys\n"
+        "from attnxai.cli.main import app\n"
+        "try:\n"
+        "    app(['models', 'list'])\n"
+        "finally:\n"
+        "    heavy = ('torch', 'e2cnn', 'matplotlib', 'pandas', 'astropy', 'scipy')\n"
+        "    print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert "d8.pt" in done.stdout
+    assert done.stderr.strip() == "[]"
