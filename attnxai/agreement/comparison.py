@@ -278,7 +278,9 @@ def _undefined_values(
     missing = ~np.isfinite(own) & present[None, None]
     elsewhere = {
         kind: marks_of_others(kind, targets[kind])
-        for kind in {metric.target for metric, gaps in zip(metrics, missing, strict=True) if gaps.any()}
+        for kind in {
+            metric.target for metric, gaps in zip(metrics, missing, strict=True) if gaps.any()
+        }
     }
     found = []
     for m, e, a, s in np.argwhere(missing):

@@ -209,5 +209,6 @@ def model_provenance(model: AttentionModel) -> dict[str, Any]:
         "validation_accuracy": training.metrics.get("validation_accuracy")
         if training is not None
         else None,
+        "copies_recognised": bool(training is not None and training.train_fingerprints),
         "notes": list(model.notes),
     }

@@ -159,6 +159,7 @@ def write_report(
         result,
         content.annotations,
         model_notes=content.provenance.model.get("notes", ()),
+        copies_recognised=bool(content.provenance.model.get("copies_recognised")),
         notes=[*_split_notes(content), *content.notes, *result.notes],
     )
     steps = 7

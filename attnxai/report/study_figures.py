@@ -140,7 +140,8 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
         longest = max(time.epochs for time in summary.times.values())
         if not all(time.reached for time in summary.times.values()):
             _mark_horizon(ax, summary.horizon, len(groups))
-        ax.set_xlim(0, longest * 1.05 + 0.5)
+        ends = [group.means[EPOCHS.name].high for group in summary.groups]
+        ax.set_xlim(0, np.nanmax([longest, *ends]) * 1.02 + 0.5)
         ax.set_ylim(len(groups) - 0.4, -0.6)
         ax.set_yticks(range(len(groups)), [group.group for group in groups])
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")

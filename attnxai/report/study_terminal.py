@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from attnxai.study.summary import GroupSummary
 
 _SHOWN = (EPOCHS, ACCURACY, ATTENTION_CONSISTENCY, agreement_of("nss", PRIMARY_MAP))
-_HEADINGS = ("epochs until", "accuracy", "attention under rotation", "NSS, mean of gates")
+_HEADINGS = (
+    "epochs until\nreference loss",
+    "accuracy",
+    "attention\nunder rotation",
+    "NSS,\nmean of gates",
+)
 
 
 def print_study(content: StudyContent, console: Console) -> None:
@@ -52,9 +57,7 @@ def print_study(content: StudyContent, console: Console) -> None:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("group")
-    table.add_column("parameters", justify="right")
-    table.add_column("reached", justify="right")
+    table.add_column("group,\nparameters")
     shown = [
         (quantity, heading)
         for quantity, heading in zip(_SHOWN, _HEADINGS, strict=True)
@@ -64,9 +67,7 @@ def print_study(content: StudyContent, console: Console) -> None:
         table.add_column(heading, justify="right")
     for group in summary.groups:
         table.add_row(
-            group.group,
-            number_text(content.matches[group.group].size.parameters, 0),
-            f"{group.n_reached} of {group.n_runs}" if summary.times else "–",
+            f"{group.group}\n{number_text(content.matches[group.group].size.parameters, 0)}",
             *(Text(_cell(group, quantity)) for quantity, _ in shown),
         )
     console.print(table)
@@ -82,8 +83,13 @@ def print_study(content: StudyContent, console: Console) -> None:
 
 
 def _cell(group: GroupSummary, quantity: Quantity) -> str:
-    text = with_interval(group.means[quantity.name], quantity.digits)
+    """Mean, interval and p-value below each other, and how many runs have a number if not all."""
+    value, _, interval = with_interval(group.means[quantity.name], quantity.digits).partition(" ")
+    lines = [value, interval] if interval else [value]
     difference = group.differences.get(quantity.name)
     if difference is not None and math.isfinite(difference.p_adjusted):
-        text += f" p = {p_text(difference.p_adjusted)}"
-    return text
+        lines.append(f"p = {p_text(difference.p_adjusted)}")
+    if quantity is EPOCHS and group.n_reached < group.n_runs:
+        lines.append(f"{group.n_reached} of {group.n_runs} reached it")
+    # words of a line stay together
+    return "\n".join(lines).replace(" ", "\u00a0")

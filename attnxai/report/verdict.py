@@ -94,6 +94,7 @@ def reach_verdict(
     *,
     model_notes: Sequence[str] = (),
     notes: Sequence[str] = (),
+    copies_recognised: bool = False,
 ) -> Verdict:
     """Choose the words.
 
@@ -105,6 +106,8 @@ def reach_verdict(
         What the results are about.
     model_notes, notes : sequence of str
         Further limits, in words.
+    copies_recognised : bool
+        Whether the model's record knows its training images by more than their ids.
 
     Returns
     -------
@@ -126,7 +129,11 @@ def reach_verdict(
         marked=marked,
         headline=_headline(result, statements, estimates, marked) + _opposite_classes(result),
         statements=statements,
-        cautions=tuple(_cautions(result, annotations, [*model_notes, *notes])),
+        cautions=tuple(
+            _cautions(
+                result, annotations, [*model_notes, *notes], copies_recognised=copies_recognised
+            )
+        ),
     )
 
 
@@ -387,7 +394,11 @@ def _verb(word: str, count: int) -> str:
 
 
 def _cautions(
-    result: AgreementResult, annotations: AnnotationSet, notes: Sequence[str]
+    result: AgreementResult,
+    annotations: AnnotationSet,
+    notes: Sequence[str],
+    *,
+    copies_recognised: bool,
 ) -> list[str]:
     cautions = []
     group = result.verdict_group
@@ -410,10 +421,11 @@ def _cautions(
             "evidence about how it looks at galaxies."
         )
     else:
-        cautions.append(
-            "Sources are held out by their ids: those that the model's record of its training does not "
-            "name. A training image under another name would not be recognised."
-        )
+        if not copies_recognised:
+            cautions.append(
+                "Sources are held out by their ids: those that the model's record of its training does "
+                "not name. A training image under another name would not be recognised."
+            )
         others = len(result.exposure) - n
         if others:
             cautions.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Sequence
 
 
@@ -43,6 +44,8 @@ class Quantity:
         One sentence for readers.
     digits : int
         Decimals to print.
+    lowest, highest : float
+        What no value can be below or above. Intervals of means end there.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Quantity:
     better: Better
     meaning: str
     digits: int = 3
+    lowest: float = -math.inf
+    highest: float = math.inf
 
 
 EPOCHS = Quantity(
@@ -61,6 +66,7 @@ EPOCHS = Quantity(
     meaning="passes over the training images until the validation loss is at or below the reference "
     "loss, restricted to the horizon",
     digits=1,
+    lowest=0.0,
 )
 ACCURACY = Quantity(
     name="accuracy",
@@ -68,6 +74,8 @@ ACCURACY = Quantity(
     kind=Kind.PERFORMANCE,
     better=Better.HIGHER,
     meaning="share of the images whose class has the highest score",
+    lowest=0.0,
+    highest=1.0,
 )
 ECE = Quantity(
     name="ece",
@@ -76,6 +84,8 @@ ECE = Quantity(
     better=Better.LOWER,
     meaning="expected calibration error: mean distance between probability and share of right answers, "
     "over bins of probability",
+    lowest=0.0,
+    highest=1.0,
 )
 SCALED_ECE = Quantity(
     name="ece_scaled",
@@ -84,6 +94,8 @@ SCALED_ECE = Quantity(
     better=Better.LOWER,
     meaning="the same after dividing the class scores by the model's temperature, which was fitted to its "
     "validation images",
+    lowest=0.0,
+    highest=1.0,
 )
 AUC = Quantity(
     name="auc",
@@ -92,6 +104,8 @@ AUC = Quantity(
     better=Better.HIGHER,
     meaning="area under the ROC curve of the class probabilities; with more than two classes the mean of "
     "each class against the rest",
+    lowest=0.0,
+    highest=1.0,
 )
 PREDICTION_CONSISTENCY = Quantity(
     name="prediction_consistency",
@@ -99,6 +113,8 @@ PREDICTION_CONSISTENCY = Quantity(
     kind=Kind.CONSISTENCY,
     better=Better.HIGHER,
     meaning="share of arbitrary rotations of an image that leave its predicted class as it is",
+    lowest=0.0,
+    highest=1.0,
 )
 ATTENTION_CONSISTENCY = Quantity(
     name="attention_consistency",
@@ -107,6 +123,8 @@ ATTENTION_CONSISTENCY = Quantity(
     better=Better.HIGHER,
     meaning="correlation (Pearson) of the attention map of a rotated image with the rotated map of the "
     "image, mean of gates",
+    lowest=-1.0,
+    highest=1.0,
 )
 
 FIT = (
@@ -118,6 +136,7 @@ FIT = (
         better=Better.LOWER,
         meaning="the same in published epochs of sixteen augmented passes",
         digits=2,
+        lowest=0.0,
     ),
     Quantity(
         name="images_seen",
@@ -126,6 +145,7 @@ FIT = (
         better=Better.LOWER,
         meaning="the same in augmented images shown",
         digits=0,
+        lowest=0.0,
     ),
     Quantity(
         name="steps",
@@ -134,6 +154,7 @@ FIT = (
         better=Better.LOWER,
         meaning="the same in steps of the optimiser",
         digits=0,
+        lowest=0.0,
     ),
     Quantity(
         name="validation_loss",
@@ -141,6 +162,7 @@ FIT = (
         kind=Kind.FIT,
         better=Better.LOWER,
         meaning="cross entropy (nats) on the validation images of the epoch that is kept",
+        lowest=0.0,
     ),
 )
 SECONDS = Quantity(
@@ -150,6 +172,7 @@ SECONDS = Quantity(
     better=Better.LOWER,
     meaning="time spent on training, interruptions left out; jobs that run side by side slow each other",
     digits=0,
+    lowest=0.0,
 )
 CONSISTENCY = (PREDICTION_CONSISTENCY, ATTENTION_CONSISTENCY)
 
@@ -168,6 +191,8 @@ def f1_of(class_name: str) -> Quantity:
         kind=Kind.PERFORMANCE,
         better=Better.HIGHER,
         meaning=f"harmonic mean of precision and recall of {class_name}",
+        lowest=0.0,
+        highest=1.0,
     )
 
 
@@ -191,6 +216,8 @@ def agreement_of(metric: str, map_name: str) -> Quantity:
         better=Better.HIGHER,
         meaning=f"{words[metric]} ({shown})",
         digits=2,
+        lowest=-1.0 if metric == "spearman" else -math.inf,
+        highest=1.0 if metric == "spearman" else math.inf,
     )
 
 

@@ -301,6 +301,9 @@ def _mean(
     horizon: int,
 ) -> SeedMean:
     mean = seed_mean(values[column.name][group])
+    # a cut leaves out nothing that could be the true mean; NaN stays NaN
+    low, high = np.clip([mean.low, mean.high], column.lowest, column.highest)
+    mean = dataclasses.replace(mean, low=float(low), high=float(high))
     if column is EPOCHS and times:
         own = [times[group, seed] for seed in seeds]
         value = restricted_mean([t.epochs for t in own], [t.reached for t in own], horizon)

@@ -222,7 +222,10 @@ def _quantity_cell(group: GroupSummary, quantity: Quantity) -> Cell:
     # equivalents of the epochs would only repeat their test
     if difference is not None and quantity not in FIT[1:4]:
         if math.isfinite(difference.mean.value):
-            notes.append("Δ " + with_interval(difference.mean, quantity.digits, signed=True))
+            text = with_interval(difference.mean, quantity.digits, signed=True)
+            value, _, interval = text.partition(" ")
+            # on lines of their own, so that all columns fit on a page
+            notes += [f"Δ {value}", interval] if interval else [f"Δ {value}"]
         if math.isfinite(difference.p_adjusted):
             notes.append(f"p = {p_text(difference.p_adjusted)}")
     return Cell(text=number_text(mean.value, quantity.digits), notes=tuple(notes))
@@ -290,7 +293,7 @@ def trend_table(content: StudyContent) -> Table | None:
 
 def footnotes(content: StudyContent) -> list[str]:
     """What stands below every table."""
-    summary = content.summary
+    summary, n_seeds = content.summary, len(content.summary.seeds)
     reference = (
         f"The reference loss is {summary.reference:.4f}"
         + (", as given." if summary.reference_given else ", derived from the baseline.")
@@ -300,7 +303,8 @@ def footnotes(content: StudyContent) -> list[str]:
     )
     return [
         (
-            f"Means over {len(summary.seeds)} seeds with 95 % intervals of Student's t over seeds (none "
+            f"Means over {n_seeds} seed{'s' if n_seeds != 1 else ''} with 95 % intervals of Student's t over "
+            "seeds, cut at what the quantity can reach (none "
             f"with fewer than three seeds, or where all are the same); Δ: difference from "
             f"{summary.baseline}, paired by seed, with p-values of paired t-tests adjusted by Holm's "
             "method over the groups."

@@ -17,6 +17,7 @@ from rich.console import Console
 from attnxai.report.study_document import record_of, write_study
 from attnxai.report.study_figures import draw_agreement_of_gates, draw_epochs
 from attnxai.report.study_terminal import print_study
+from attnxai.study.claims import with_interval
 from attnxai.study.measurement import MeasureOn
 from tests.study.builders import made_content, made_runs, run
 
@@ -162,11 +163,24 @@ def test_what_the_terminal_shows(content):
     print_study(content, Console(file=stream, width=160))
     text = " ".join(stream.getvalue().split())
     assert "made-up images: 5 seeds a group" in text
-    assert "NSS, mean of gates" in text
     for claim in content.claims:
         assert claim.lead in text
     for caution in content.cautions:
         assert caution in text
+
+
+def test_the_table_fits_a_narrow_terminal(content):
+    stream = io.StringIO()
+    print_study(content, Console(file=stream, width=80))
+    table, _, _ = stream.getvalue().partition("mean [95 %")
+    assert "mean of gates" in table
+    group = content.summary.groups[-1]
+    for quantity in ("epochs", "accuracy", "attention_consistency", "nss:mean"):
+        mean = group.means[quantity]
+        digits = content.summary.quantity(quantity).digits
+        value, _, interval = with_interval(mean, digits).partition(" ")
+        assert value in table
+        assert interval.replace(" ", "\u00a0") in table  # on one line
 
 
 PROBE = """
