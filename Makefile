@@ -28,6 +28,8 @@ slow: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/symmetry.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("attnxai needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else 0'
