@@ -77,6 +77,7 @@ class ComparisonSettings:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "interval", IntervalKind(self.interval))
         unknown = [name for name in self.metrics if name not in METRICS]
         if unknown or not self.metrics:
             raise OptionError(

@@ -200,24 +200,26 @@ def group_trends(
     """
     if not values:
         raise OptionError("a trend needs the values of at least one network, got none")
-    means = {
-        (SymmetryGroup.from_name(group).name, seed): _source_means(given)
+    tables = {
+        (SymmetryGroup.from_name(group).name, seed): np.atleast_2d(np.asarray(given, np.float64))
         for (group, seed), given in values.items()
     }
-    shapes = {row.shape for row in means.values()}
+    shapes = {table.shape for table in tables.values()}
     if len(shapes) > 1:
-        raise ValueError(f"all networks need values for the same sources, got {sorted(shapes)}")
+        raise ValueError(
+            f"all networks need values for the same annotators and sources, got {sorted(shapes)}"
+        )
     generator = np.random.default_rng(rng)
     streams = generator.spawn(3)
     if counts is None:
-        counts = bootstrap_counts(shapes.pop()[0], n_resamples, streams[2])
+        counts = bootstrap_counts(shapes.pop()[1], n_resamples, streams[2])
     found, not_tested = [], {}
     for series, stream in zip((CYCLIC, DIHEDRAL), streams, strict=False):
-        groups = _groups_of(series, means)
+        groups = _groups_of(series, tables)
         if len(groups) < MIN_CONDITIONS:
             not_tested[series] = f"{len(groups)} {series} groups are no series to see a trend in"
             continue
-        table, seeds, n_seeds_dropped = _complete_seeds(groups, means)
+        table, seeds, n_seeds_dropped, n_cells = _complete_seeds(groups, tables)
         kept = np.isfinite(table).all(axis=(0, 1))
         rows = table[:, :, kept].mean(axis=2) if kept.any() else table[:0, :, 0]
         doublings = np.log2([SymmetryGroup.from_name(name).order for name in groups])
@@ -229,7 +231,7 @@ def group_trends(
             missing = "source with a value everywhere" if seeds else "seed that all groups have"
             not_tested[series] = f"there is no {missing} among the {series} groups"
             continue
-        _warn_of_dropped(series, int((~kept).sum()), n_seeds_dropped)
+        _warn_of_dropped(series, int((~kept).sum()), n_seeds_dropped, n_cells)
         centred = doublings - doublings.mean()
         slopes = centred @ table.mean(axis=0) / (centred**2).sum()
         found.append(
@@ -258,36 +260,45 @@ def group_trends(
     )
 
 
-def _source_means(values: ArrayLike) -> NDArray[np.float64]:
-    return mean_over_annotators(np.atleast_2d(np.asarray(values, dtype=np.float64)))
-
-
 def _groups_of(
-    series: str, means: Mapping[tuple[str, int], NDArray[np.float64]]
+    series: str, tables: Mapping[tuple[str, int], NDArray[np.float64]]
 ) -> tuple[str, ...]:
-    groups = {SymmetryGroup.from_name(name) for name, _ in means}
+    groups = {SymmetryGroup.from_name(name) for name, _ in tables}
     members = [group for group in groups if group.reflections == (series == DIHEDRAL)]
     return tuple(group.name for group in sorted(members, key=lambda group: group.order))
 
 
 def _complete_seeds(
-    groups: tuple[str, ...], means: Mapping[tuple[str, int], NDArray[np.float64]]
-) -> tuple[NDArray[np.float64], tuple[int, ...], int]:
-    """Values of shape (seeds, groups, sources) for the seeds that every group has."""
-    all_seeds = sorted({seed for name, seed in means if name in groups})
-    seeds = tuple(s for s in all_seeds if all((name, s) in means for name in groups))
-    n_sources = next(iter(means.values())).shape[0]
-    table = np.empty((len(seeds), len(groups), n_sources))
-    for row, seed in enumerate(seeds):
-        for column, name in enumerate(groups):
-            table[row, column] = means[name, seed]
-    return table, seeds, len(all_seeds) - len(seeds)
+    groups: tuple[str, ...], tables: Mapping[tuple[str, int], NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], tuple[int, ...], int, int]:
+    """Values of shape (seeds, groups, sources) for the seeds that every group has.
+
+    A source's value is the mean over the annotators with whom every network has a value: networks that
+    were compared with different people would differ by the people. The last number counts the values of
+    single annotators that are left out for it.
+    """
+    all_seeds = sorted({seed for name, seed in tables if name in groups})
+    seeds = tuple(s for s in all_seeds if all((name, s) in tables for name in groups))
+    n_dropped = len(all_seeds) - len(seeds)
+    n_sources = next(iter(tables.values())).shape[1]
+    if not seeds:
+        return np.empty((0, len(groups), n_sources)), seeds, n_dropped, 0
+    stacked = np.array([[tables[name, seed] for name in groups] for seed in seeds])
+    defined = np.isfinite(stacked)
+    shared = defined.all(axis=(0, 1))
+    n_cells = int((defined.any(axis=(0, 1)) & ~shared).sum())
+    means = mean_over_annotators(np.moveaxis(np.where(shared, stacked, np.nan), 2, 0))
+    return means, seeds, n_dropped, n_cells
 
 
-def _warn_of_dropped(series: str, n_sources: int, n_seeds: int) -> None:
+def _warn_of_dropped(series: str, n_sources: int, n_seeds: int, n_cells: int) -> None:
     parts = [
-        f"{n} {what}{'s' if n != 1 else ''}"
-        for n, what in ((n_sources, "source"), (n_seeds, "seed"))
+        f"{n} {one if n == 1 else several}"
+        for n, one, several in (
+            (n_sources, "source", "sources"),
+            (n_seeds, "seed", "seeds"),
+            (n_cells, "value with an annotator", "values with single annotators"),
+        )
         if n
     ]
     if parts:

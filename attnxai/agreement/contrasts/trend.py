@@ -110,6 +110,7 @@ def page_trend(
     >>> test.value, round(test.p_value, 4)
     (41.0, 0.0324)
     """
+    alternative = Alternative(alternative)
     rows = _complete_rows(values)
     if rows is None:
         return None
@@ -167,6 +168,7 @@ def permutation_slope(
     >>> test.value, test.exhaustive, test.n_draws, round(test.p_value, 4)
     (1.25, True, 36, 0.0556)
     """
+    alternative = Alternative(alternative)
     x = np.asarray(positions, dtype=np.float64)
     n_columns = np.shape(np.asarray(values, dtype=np.float64))[-1]
     if x.shape != (n_columns,) or not np.isfinite(x).all() or np.ptp(x) == 0:

@@ -128,6 +128,7 @@ def crossed_interval(
     >>> bool(both.high - both.low > alone.high - alone.low)
     True
     """
+    method = None if method is None else CrossedMethod(method)
     table = CrossedTable.of(values, factors, weights, level)
     found = _interval(table, method, level, n_resamples, np.random.default_rng(rng))
     if not found.known:

@@ -136,6 +136,7 @@ def mean_interval(
     Interval
         Without ends when fewer than :data:`MIN_SOURCES` values are defined.
     """
+    kind = IntervalKind(kind)
     share = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
     defined = np.isfinite(values) & (share > 0)
     n = int(defined.sum())
@@ -198,6 +199,7 @@ def resampled_interval(
     -------
     Interval
     """
+    kind = IntervalKind(kind)
     tail = (1.0 - level) / 2
     quantiles = np.array([tail, 1.0 - tail])
     if kind is IntervalKind.BCA:

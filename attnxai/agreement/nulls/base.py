@@ -246,6 +246,7 @@ def run_null_test(
     >>> test.p_value, test.exhaustive, test.can_reject(0.05)
     (0.0625, True, False)
     """
+    alternative = Alternative(alternative)
     table = np.asarray(table, dtype=np.float64)
     n, n_columns = table.shape
     if not np.isfinite(table).all():
@@ -301,6 +302,7 @@ def p_values_of(
     alternative: Alternative,
 ) -> NDArray[np.float64]:
     """P-value of each of several observed values against one null distribution; shape as observed."""
+    alternative = Alternative(alternative)
     ordered = np.sort(values)
     tie = RELATIVE_TIE * np.maximum(np.abs(observed), np.abs(ordered).max(initial=0.0))
     added = 0 if exhaustive else 1  # the observed arrangement counts among sampled ones

@@ -183,7 +183,7 @@ def people_ceiling(
         )
     if valid.shape != mask.shape[1:]:
         raise OptionError(f"valid needs the shape {mask.shape[1:]}, got {valid.shape}")
-    kind = consensus or consensus_for(metric.name)
+    kind = consensus_for(metric.name) if consensus is None else Consensus(consensus)
     where = np.asarray(valid, dtype=bool)
     predictions, voted = _predictions(density, there, where, kind)
     targets = density if metric.target is TargetKind.DENSITY else mask
@@ -256,6 +256,7 @@ def share_of_ceiling(
     -------
     CeilingShare
     """
+    method = None if method is None else CrossedMethod(method)
     scores = np.asarray(values, dtype=np.float64)
     if scores.shape != ceiling.lower_values.shape:
         raise OptionError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -209,7 +210,7 @@ def region_agreement(
         observed=mean_interval(per_source, counts, level=level),
         chance=float(drawn.mean()),
         p_value=(extreme + 1) / (n_permutations + 1),
-        smallest_p=1 / (n_permutations + 1),
+        smallest_p=max(1 / (n_permutations + 1), 1 / _n_arrangements(used, groups)),
         n_draws=n_permutations,
         n_empty=int((there & ~used).sum()),
     )
@@ -253,3 +254,18 @@ def _orders(
             shuffled = rng.permuted(np.tile(members, (n_draws, 1)), axis=1)
             orders[:, annotator, members] = shuffled
     return orders
+
+
+def _n_arrangements(used: NDArray[np.bool_], groups: NDArray[np.intp]) -> float:
+    """How many exchanges differ: all annotators' exchanges, less those that all make alike.
+
+    Sources may be numbered anew for everybody, so the annotator with the most exchanges counts as fixed.
+    """
+    logs = [
+        sum(
+            math.lgamma(1 + np.count_nonzero(marked & (groups == group)))
+            for group in range(int(groups.max()) + 1)
+        )
+        for marked in used
+    ]
+    return math.exp(min(sum(logs) - max(logs), 700.0))

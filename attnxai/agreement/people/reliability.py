@@ -156,6 +156,7 @@ class _Counts:
 
     @classmethod
     def of(cls, ratings: ArrayLike, measurement: Measurement) -> _Counts:
+        measurement = Measurement(measurement)
         table = np.asarray(ratings, dtype=np.float64)
         if table.ndim != 2:
             raise OptionError(f"ratings need the shape (n_annotators, n_units), got {table.shape}")

@@ -146,3 +146,13 @@ def test_bad_arguments_are_refused():
         region_agreement(mask, np.eye(2, 4, dtype=bool))
     with pytest.raises(OptionError, match="mask needs"):
         mark_properties(mask, present.T)
+
+
+@pytest.mark.parametrize(("n_sources", "smallest"), [(1, 1.0), (2, 1 / 2), (3, 1 / 6), (40, 1e-4)])
+def test_the_smallest_p_counts_the_exchanges_there_are(n_sources, smallest):
+    masks = np.zeros((2, n_sources, 7, 7), bool)
+    for source in range(n_sources):
+        masks[:, source].reshape(2, -1)[:, source] = True
+    found = region_agreement(masks, np.ones((2, n_sources), bool), n_permutations=9999, rng=0)
+    assert found.smallest_p == pytest.approx(smallest)
+    assert found.p_value == pytest.approx(smallest, rel=0.1)
