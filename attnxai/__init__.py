@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnxai.agreement.comparison import ComparisonSettings as ComparisonSettings
     from attnxai.agreement.comparison import compare as compare
-    from attnxai.agreement.contrasts.trend import Alternative as Alternative
+    from attnxai.agreement.contrasts.trend import Direction as Direction
     from attnxai.agreement.contrasts.trend import TrendTest as TrendTest
     from attnxai.agreement.contrasts.trend import page_trend as page_trend
     from attnxai.agreement.contrasts.trend import permutation_slope as permutation_slope
@@ -82,7 +82,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AgreementResult": "attnxai.agreement.results",
-    "Alternative": "attnxai.agreement.contrasts.trend",
+    "Direction": "attnxai.agreement.contrasts.trend",
     "AnnotationRequest": "attnxai.study.data",
     "AnnotationSet": "attnxai.annotations.annotation_set",
     "AttentionModel": "attnxai.models.model",
@@ -154,7 +154,6 @@ _NAMES_AT_HOME = {
 
 __all__ = [
     "AgreementResult",
-    "Alternative",
     "AnnotationRequest",
     "AnnotationSet",
     "AttentionModel",
@@ -163,6 +162,7 @@ __all__ = [
     "ComparisonSettings",
     "Confidence",
     "DataRequest",
+    "Direction",
     "EpochResult",
     "LabelledData",
     "MapStack",

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings
-from attnxai.agreement.contrasts.trend import Alternative as Direction
-from attnxai.agreement.contrasts.trend import page_trend, permutation_slope
+from attnxai.agreement.contrasts.trend import Direction, page_trend, permutation_slope
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS

@@ -23,7 +23,7 @@ import numpy as np
 
 from attnxai.agreement.contrasts.trend import (
     MIN_CONDITIONS,
-    Alternative,
+    Direction,
     TrendTest,
     page_trend,
     permutation_slope,
@@ -142,7 +142,7 @@ class GroupTrends:
 def group_trends(
     values: Mapping[tuple[str, int], ArrayLike],
     *,
-    alternative: Alternative = Alternative.TWO_SIDED,
+    alternative: Direction = Direction.TWO_SIDED,
     n_draws: int = 100_000,
     n_resamples: int = 10_000,
     counts: NDArray[np.float64] | None = None,
@@ -156,7 +156,7 @@ def group_trends(
     values : mapping of (str, int) to array_like, shape (n_sources,) or (n_annotators, n_sources)
         For each network, by its group (``C8``) and seed, its value for the same sources in the same
         order; NaN where undefined.
-    alternative : Alternative
+    alternative : Direction
         Which trends count.
     n_draws : int
         Exchanges where they are sampled.

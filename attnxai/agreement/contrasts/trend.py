@@ -29,7 +29,7 @@ MIN_CONDITIONS = 3
 _MOST_LISTED = 8
 
 
-class Alternative(enum.StrEnum):
+class Direction(enum.StrEnum):
     """Which trends count as evidence."""
 
     TWO_SIDED = "two-sided"
@@ -59,7 +59,7 @@ class TrendTest:
         Exchanges, all of them when ``exhaustive``.
     exhaustive : bool
         Whether all exchanges were counted.
-    alternative : Alternative
+    alternative : Direction
         Which trends count.
     """
 
@@ -72,13 +72,13 @@ class TrendTest:
     n_conditions: int
     n_draws: int
     exhaustive: bool
-    alternative: Alternative
+    alternative: Direction
 
 
 def page_trend(
     values: ArrayLike,
     *,
-    alternative: Alternative = Alternative.TWO_SIDED,
+    alternative: Direction = Direction.TWO_SIDED,
     n_draws: int = 100_000,
     rng: np.random.Generator | int = 0,
 ) -> TrendTest | None:
@@ -92,7 +92,7 @@ def page_trend(
     ----------
     values : array_like, shape (n_blocks, n_conditions)
         In the order of the conditions; a row with an undefined value is left out.
-    alternative : Alternative
+    alternative : Direction
         Which trends count.
     n_draws : int
         Exchanges where they are sampled.
@@ -106,11 +106,11 @@ def page_trend(
 
     Examples
     --------
-    >>> test = page_trend([[1, 2, 3], [1, 3, 2], [1, 2, 3]], alternative=Alternative.INCREASING)
+    >>> test = page_trend([[1, 2, 3], [1, 3, 2], [1, 2, 3]], alternative=Direction.INCREASING)
     >>> test.value, round(test.p_value, 4)
     (41.0, 0.0324)
     """
-    alternative = Alternative(alternative)
+    alternative = Direction(alternative)
     rows = _complete_rows(values)
     if rows is None:
         return None
@@ -130,7 +130,7 @@ def permutation_slope(
     values: ArrayLike,
     positions: ArrayLike,
     *,
-    alternative: Alternative = Alternative.TWO_SIDED,
+    alternative: Direction = Direction.TWO_SIDED,
     n_draws: int = 100_000,
     rng: np.random.Generator | int = 0,
 ) -> TrendTest | None:
@@ -145,7 +145,7 @@ def permutation_slope(
         A row with an undefined value is left out.
     positions : array_like, shape (n_conditions,)
         Where the conditions lie, such as log2 of a group's order: the slope is then per doubling.
-    alternative : Alternative
+    alternative : Direction
         Which trends count.
     n_draws : int
         Exchanges where they are sampled.
@@ -168,7 +168,7 @@ def permutation_slope(
     >>> test.value, test.exhaustive, test.n_draws, round(test.p_value, 4)
     (1.25, True, 36, 0.0556)
     """
-    alternative = Alternative(alternative)
+    alternative = Direction(alternative)
     x = np.asarray(positions, dtype=np.float64)
     n_columns = np.shape(np.asarray(values, dtype=np.float64))[-1]
     if x.shape != (n_columns,) or not np.isfinite(x).all() or np.ptp(x) == 0:
@@ -256,15 +256,15 @@ def _test(
     null: _Null,
     *,
     expected: float,
-    alternative: Alternative,
+    alternative: Direction,
 ) -> TrendTest:
     observed = float((rows @ weights).sum())
 
     def evidence(values: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far values lie in the direction that counts."""
-        if alternative is Alternative.TWO_SIDED:
+        if alternative is Direction.TWO_SIDED:
             return np.abs(values - expected)
-        return values - expected if alternative is Alternative.INCREASING else expected - values
+        return values - expected if alternative is Direction.INCREASING else expected - values
 
     possible = null.shares > 0
     shares, far = null.shares[possible], evidence(null.sums[possible])
@@ -285,5 +285,5 @@ def _test(
         n_conditions=rows.shape[1],
         n_draws=null.n_exchanges,
         exhaustive=null.exhaustive,
-        alternative=Alternative(alternative),
+        alternative=Direction(alternative),
     )

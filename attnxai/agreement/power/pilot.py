@@ -16,6 +16,7 @@ With the values of exchanged pairs at hand nothing is inferred: :func:`component
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -169,6 +170,38 @@ def read_pilot(
         effect=effect,
         components=components,
     )
+
+
+def pilot_effects(folder: str | Path) -> dict[tuple[str, str], float]:
+    """Effects of all pairs of map and metric of a pilot that can be planned from.
+
+    Parameters
+    ----------
+    folder : path
+        The report.
+
+    Returns
+    -------
+    dict of (str, str) to float
+        Map and metric, and the effect in the metric's units; pairs that were not tested are left out.
+
+    Raises
+    ------
+    OptionError
+        If the folder is no report.
+    """
+    summary = _read_summary(Path(folder))
+    found = {}
+    for record in summary.get("results", ()):
+        pair = (str(record.get("explanation")), str(record.get("metric")))
+        if record.get("is_baseline") or pair in found:
+            continue
+        with warnings.catch_warnings(), contextlib.suppress(OptionError):
+            # weights were warned about when the pilot itself was read
+            warnings.simplefilter("ignore", AssumptionWarning)
+            pilot = read_pilot(folder, map_name=pair[0], metric=pair[1])
+            found[pair] = pilot.effect.value
+    return found
 
 
 def components_of_tables(

@@ -94,7 +94,7 @@ class PowerPlan:
         return tuple(d for d in self.designs if d.n_annotators == n_annotators)
 
     def smallest(self, n_annotators: int, *, at_low_effect: bool = False) -> DesignPower | None:
-        """Fewest sources of the grid from which on the wanted power is reached; None if it never is."""
+        """Smallest number of sources in the grid that reaches the wanted power, as all larger ones do, or None."""
         found = None
         for design in reversed(self.of_annotators(n_annotators)):
             power = design.power_at_low_effect if at_low_effect else design.power

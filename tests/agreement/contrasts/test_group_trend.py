@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.contrasts.group_trend import group_trends
-from attnxai.agreement.contrasts.trend import Alternative, page_trend, permutation_slope
+from attnxai.agreement.contrasts.trend import Direction, page_trend, permutation_slope
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.agreement.multiplicity import holm
 from attnxai.errors import OptionError, SpecificationError, UndefinedValuesWarning
@@ -119,8 +119,8 @@ def test_export():
 
 def test_a_planted_rise_is_found_in_its_direction():
     values = networks(CYCLIC, n_seeds=4, rise=0.8)
-    assert group_trends(values, alternative=Alternative.INCREASING).trends[0].page.p_value < 0.01
-    assert group_trends(values, alternative=Alternative.DECREASING).trends[0].page.p_value > 0.9
+    assert group_trends(values, alternative=Direction.INCREASING).trends[0].page.p_value < 0.01
+    assert group_trends(values, alternative=Direction.DECREASING).trends[0].page.p_value > 0.9
 
 
 def test_luck_of_training_is_no_evidence_over_seeds_but_would_be_over_sources():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.agreement.contrasts.trend import Alternative, page_trend, permutation_slope
+from attnxai.agreement.contrasts.trend import Direction, page_trend, permutation_slope
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 4), (5, 3), (10, 4), (5, 5)])
@@ -17,12 +17,12 @@ from attnxai.agreement.contrasts.trend import Alternative, page_trend, permutati
 def test_page_equals_scipy_without_ties(shape, seed):
     values = np.random.default_rng(seed).normal(size=shape) + 0.4 * np.arange(shape[1])
     expected = stats.page_trend_test(values, method="exact")
-    found = page_trend(values, alternative=Alternative.INCREASING)
+    found = page_trend(values, alternative=Direction.INCREASING)
     assert found.value == expected.statistic
     assert found.p_value == pytest.approx(expected.pvalue, abs=1e-12)
     assert found.exhaustive
     falling = stats.page_trend_test(values[:, ::-1], method="exact").pvalue
-    assert page_trend(values, alternative=Alternative.DECREASING).p_value == pytest.approx(falling)
+    assert page_trend(values, alternative=Direction.DECREASING).p_value == pytest.approx(falling)
 
 
 def test_page_with_ties_counts_the_exchanges_of_its_own_ranks():
@@ -34,7 +34,7 @@ def test_page_with_ties_counts_the_exchanges_of_its_own_ranks():
         ranks[0, list(a)] @ numbers + ranks[1, list(b)] @ numbers for a in orders for b in orders
     ]
     observed = (ranks @ numbers).sum()
-    found = page_trend(values, alternative=Alternative.INCREASING)
+    found = page_trend(values, alternative=Direction.INCREASING)
     assert found.value == observed
     assert found.p_value == pytest.approx(np.mean(np.array(sums) >= observed - 1e-9))
     far = np.abs(np.array(sums) - 24)
@@ -55,7 +55,7 @@ def test_page_of_many_conditions_is_sampled_and_never_zero():
 def test_slope_by_hand():
     values, x = np.array([[1.0, 2.0, 4.0], [0.0, 1.0, 2.0]]), np.array([0.0, 2.0, 3.0])
     slopes = [np.polyfit(x, row, 1)[0] for row in values]
-    found = permutation_slope(values, x, alternative=Alternative.INCREASING)
+    found = permutation_slope(values, x, alternative=Direction.INCREASING)
     assert found.value == pytest.approx(np.mean(slopes))
     null = [
         (np.polyfit(x, values[0, list(a)], 1)[0] + np.polyfit(x, values[1, list(b)], 1)[0]) / 2
@@ -78,7 +78,7 @@ def test_slope_agrees_with_scipys_permutation_test():
         alternative="greater",
         vectorized=False,
     )
-    found = permutation_slope(values, x, alternative=Alternative.INCREASING)
+    found = permutation_slope(values, x, alternative=Direction.INCREASING)
     assert found.p_value == pytest.approx(expected.pvalue)
 
 
