@@ -26,7 +26,13 @@ from attnxai.agreement.metrics import (
     own_tables,
     reason_undefined,
 )
-from attnxai.agreement.nulls import NullDraws, NullTest, SourcePermutation, run_null_test
+from attnxai.agreement.nulls import (
+    NullDraws,
+    NullTest,
+    SourcePermutation,
+    run_null_test,
+    usable_sources,
+)
 from attnxai.agreement.results import (
     ALL,
     AgreementResult,
@@ -372,7 +378,7 @@ class _Comparison:
             for e, name in enumerate(self.names):
                 is_baseline = e >= self.n_maps
                 counted = members[self.weights[members] > 0]
-                usable = _jointly_defined(self.matrices[m][e], counted)
+                usable = usable_sources(self.matrices[m][e], counted, exchanges_sources=True)
                 reason = _why_not_tested(name, usable)
                 pooled = within = None
                 if not reason:
@@ -445,21 +451,6 @@ class _Tests:
             null=null.name,
             weights=self.weights[usable],
         )
-
-
-def _jointly_defined(matrix: NDArray[np.float64], members: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Members whose values with every other member are defined, in both roles.
-
-    The member with the most undefined values leaves first, until none is left undefined: one constant
-    map must not take every annotation with it.
-    """
-    keep = members.copy()
-    while keep.size:
-        missing = ~np.isfinite(matrix[np.ix_(keep, keep)])
-        if not missing.any():
-            break
-        keep = np.delete(keep, int((missing.sum(axis=0) + missing.sum(axis=1)).argmax()))
-    return keep
 
 
 def _warn(
