@@ -87,7 +87,8 @@ class ComparisonSettings:
         unknown = [name for name in self.metrics if name not in METRICS]
         if unknown or not self.metrics:
             raise OptionError(
-                f"unknown metrics {', '.join(unknown) or '(none given)'}; known are "
+                f"unknown metric{'s' if len(unknown) != 1 else ''} "
+                f"{', '.join(unknown) or '(none given)'}; known are "
                 f"{', '.join(METRICS)}"
             )
         if self.n_permutations < 1 or self.n_resamples < 100:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from attnxai.audit.elements import middle_of
-from attnxai.data.images import SourceImage, assume
+from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import evaluating, recorded_gates
 from attnxai.models.architectures import Network, Specification
@@ -140,12 +140,7 @@ def field_brightness(
         preprocessing = dataclasses.replace(preprocessing, size=side)
     views = [preprocessing.view(image) for image in images]
     n_assumed = sum(view.scale_assumed for view in views)
-    if n_assumed:
-        assume(
-            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
-            f"model's {preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
-            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
-        )
+    assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
     return torch.stack([torch.from_numpy(view.brightness) for view in views])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.images import SourceImage, assume
+from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.errors import DataSetError, OptionError
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ def class_scores(
             inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
             batch = torch.from_numpy(inputs)[:, None].to(device=like.device, dtype=like.dtype)
             scores.append(network(batch).cpu().double().numpy())
-    if n_assumed:
-        assume(
-            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
-            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
-            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
-        )
+    assume_pixel_scale(n_assumed, len(images), model.preprocessing.pixel_scale_arcsec)
     return np.concatenate(scores)
 
 

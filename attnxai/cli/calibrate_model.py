@@ -20,6 +20,7 @@ _FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 @command
 def calibrate(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="Model file, or the name of a shipped model.")],
     output: Annotated[Path, typer.Option(help="Model file to write, such as calibrated.pt.")],
     images: options.ImagesOption = "mirabest",
@@ -66,6 +67,7 @@ def calibrate(
     if threads is not None:
         torch.set_num_threads(threads)
     loaded = load_model(model)
+    options.check_images_named(context, loaded)
     data = read_training_images(
         images,
         data_dir=data_dir,

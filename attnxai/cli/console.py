@@ -30,6 +30,28 @@ console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class Resumable(KeyboardInterrupt):
+    """An interruption of something that the same command goes on with; its text says with what."""
+
+
+@contextlib.contextmanager
+def resumable(kept: Callable[[], str]) -> Iterator[None]:
+    """Let an interruption within the block end the command with a word on what is kept.
+
+    Parameters
+    ----------
+    kept : callable
+        Called when interrupted: what the same command goes on with; nothing was kept where it is empty.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = kept()
+        if not text:
+            raise
+        raise Resumable(text) from None
+
+
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the package's way of ending: one clear sentence and an exit code."""
 
@@ -48,6 +70,11 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             stderr.print("[bold red]Error:[/] ", end="")
             stderr.print(f"{error.strerror}: {error.filename}", markup=False)
             raise typer.Exit(BAD_INPUT) from None
+        except Resumable as interruption:
+            stderr.print(
+                f"Interrupted; run the same command again to go on: {interruption}.", markup=False
+            )
+            raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
             stderr.print("Interrupted; nothing that looks finished was left behind.")
             raise typer.Exit(INTERRUPTED) from None

@@ -16,7 +16,7 @@ from attnxai.cli.train import train
 
 app = typer.Typer(
     name="attnxai",
-    help="Does a network attend what astronomers mark? Maps, annotations and honest statistics.",
+    help="Does a network attend to what astronomers mark? Maps, annotations and honest statistics.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @command
 def card(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="Model file, or the name of a shipped model.")],
     images: options.ImagesOption = "mirabest",
     labels: options.LabelsOption = None,
@@ -76,6 +77,7 @@ def card(
         if threads is not None:
             torch.set_num_threads(threads)
         loaded = load_model(resolved.path)
+        options.check_images_named(context, loaded)
         data = read_training_images(
             images,
             data_dir=data_dir,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from attnxai.models.cards import ModelCard
     from attnxai.models.model import AttentionModel
 
+_NOT_RECORDED = "not recorded"
+
 models_app = typer.Typer(help="Look at model files.", no_args_is_help=True)
 models_app.command("calibrate")(calibrate)
 models_app.command("card")(card)
@@ -49,26 +51,26 @@ def info(
     }
     specification = model.spec.to_dict()
     del specification["architecture"]
-    rows |= {name: _text(value) for name, value in specification.items()}
-    rows |= {name: _text(value) for name, value in model.preprocessing.to_dict().items()}
+    for part in (specification, model.preprocessing.to_dict()):
+        rows |= {name: _text(value) for name, value in part.items()}
     if has_given_bases(model.network):
         rows["filter bases"] = "taken from the file"
     if model.temperature != 1.0:
         rows["temperature"] = f"{model.temperature:.4g}"
     if model.training is None:
-        rows["training"] = "not recorded in this file"
+        rows["training"] = f"{_NOT_RECORDED} in this file"
     else:
         record = model.training
         rows |= {
-            "trained on": record.data,
-            "licence of the data": record.data_licence,
-            "sha256 of the data": record.data_sha256,
+            "trained on": record.data or _NOT_RECORDED,
+            "licence of the data": record.data_licence or _NOT_RECORDED,
+            "sha256 of the data": record.data_sha256 or _NOT_RECORDED,
             "sources": f"{len(record.train_sources)} for training, "
             f"{len(record.validation_sources)} for validation",
-            "command": record.command,
-            "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()),
+            "command": record.command or _NOT_RECORDED,
+            "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()) or _NOT_RECORDED,
         }
-        rows |= {name.replace("_", " "): f"{value:.4g}" for name, value in record.metrics.items()}
+        rows |= dict(_metric_row(name, value) for name, value in record.metrics.items())
     if model.notes:
         rows["notes"] = " ".join(model.notes)
     rows |= _card_row(model)
@@ -104,14 +106,20 @@ def convert(
 @command
 def list_models() -> None:
     """List the models that ship."""
+    from rich import box
     from rich.table import Table
 
     from attnxai.models.cards import TEST, VALIDATION
     from attnxai.models.zoo import shipped_cards, shipped_models
 
-    table = Table("name", "group")
-    for name in ("parameters", "validation accuracy, %", "test accuracy, %", "kB"):
-        table.add_column(name, justify="right")
+    # names and sizes stay whole in a narrow terminal; headings and intervals are what wraps
+    table = Table(box=box.MINIMAL_HEAVY_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("group", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("validation accuracy, %", justify="right")
+    table.add_column("test accuracy, %", justify="right")
+    table.add_column("kB", justify="right", no_wrap=True)
     cards, files = shipped_cards(), shipped_models()
     sizes = {name: file.stat().st_size for name, file in files.items()}
     for name, file in files.items():
@@ -150,5 +158,13 @@ def _card_row(model: AttentionModel) -> dict[str, str]:
     return {"card": f"{file}" if same else f"{file}, of another model file: its sha256 differs"}
 
 
+def _metric_row(name: str, value: float) -> tuple[str, str]:
+    if name == "epoch":  # a record counts from 0, and people from 1
+        return "epoch kept", f"{value + 1:g}"
+    return name.replace("_", " "), _text(value)
+
+
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from attnxai.agreement.power.rejections import Components
 
 FILES = ("plan.csv", "plan.json", "plan.pdf", "plan.png")
+_SIGNS = {
+    "≤": "fewer were not looked at",
+    ">": "none of the grid was enough, and this is its largest",
+}
 
 
 @command
@@ -51,9 +55,7 @@ def plan(
             min=0.0, help="Without a pilot: spread of a source between annotators; else 0."
         ),
     ] = None,
-    power: Annotated[
-        float, typer.Option(min=0.01, max=0.99, help="Power wanted, as a share.")
-    ] = 0.8,
+    power: Annotated[float, typer.Option(help="Power wanted, as a share from 0.01 to 0.99.")] = 0.8,
     sources: Annotated[
         str, typer.Option(help="Numbers of sources to look at, separated by commas.")
     ] = "6,8,10,15,20,25,30,40,50,60,80,100,150,200,300,500",
@@ -85,19 +87,24 @@ def plan(
         from attnxai.agreement.power.plan import plan_power
 
     _check_output(output, overwrite=overwrite)
+    _check_power(power)
     spreads = {
         "--sd-source": sd_source,
         "--sd-annotator": sd_annotator,
         "--sd-residual": sd_residual,
     }
     found: Pilot | None = None
-    what = "an agreement"
+    what, title = "an agreement", "Given effect and spreads"
     if pilot is not None:
         _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
         found = read_pilot(pilot, metric=metric, map_name=map_name)
         label = METRICS[found.metric].label if found.metric in METRICS else found.metric
         what = f"an agreement ({label})"
-        components = _with_effect(found, effect)
+        title = (
+            f"Pilot: {found.model_name}, {found.map_name}, {label}, {found.n_sources} {found.group} "
+            f"sources, {found.n_annotators} annotator{'s' if found.n_annotators != 1 else ''}"
+        )
+        components = _with_effect(found, effect, pilot)
     else:
         _check_absent(
             {"--metric": metric, "--map": map_name},
@@ -116,13 +123,18 @@ def plan(
             effect_low=found.effect.low if found and effect is None else None,
             rng=seed,
         )
-    console.print(_table(made, found))
+    console.print(_table(made, title))
     console.print(made.sentence(what), markup=False)
     for note in _notes(made, found):
         console.print(f"- {note}", markup=False)
     if output is not None:
         _write(output, made, found, seed=seed)
-        console.print(f"\nPlan: {output / FILES[0]}", soft_wrap=True, markup=False)
+        table, record, pdf, png = (output / name for name in FILES)
+        console.print(
+            f"\nPlan: {table} (every design), {record} (what was assumed)\nFigure: {png}, {pdf}",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _check_absent(options: dict[str, Any], why: str) -> None:
@@ -133,7 +145,7 @@ def _check_absent(options: dict[str, Any], why: str) -> None:
         raise OptionError(f"{', '.join(given)}: {why}")
 
 
-def _with_effect(pilot: Pilot, effect: float | None) -> Components:
+def _with_effect(pilot: Pilot, effect: float | None, folder: Path) -> Components:
     """The pilot's components, with the effect that was asked for."""
     import dataclasses
 
@@ -141,14 +153,27 @@ def _with_effect(pilot: Pilot, effect: float | None) -> Components:
 
     if effect is None and pilot.effect.value <= 0:
         raise OptionError(
-            f"the pilot's {pilot.map_name} agrees no better with its own annotations than with "
-            f"exchanged ones ({pilot.metric} {pilot.effect.value:.3g}), so no number of sources would "
-            "show it; say with --effect what agreement would matter"
+            "this agrees no better with its own annotations than with exchanged ones, so no number of "
+            f"sources would show it: the effect of {pilot.map_name} is {pilot.effect.value:.3g} in "
+            f"{pilot.metric}; {_pairs_above_zero(folder)}, or say with --effect what agreement would "
+            "matter"
         )
     if effect is None:
         return pilot.components
     _check_effect(effect)
     return dataclasses.replace(pilot.components, effect=effect)
+
+
+def _pairs_above_zero(folder: Path) -> str:
+    from attnxai.agreement.power.pilot import pilot_effects
+
+    above = {pair: value for pair, value in pilot_effects(folder).items() if value > 0}
+    if not above:
+        return f"no map and metric of {folder} has one above 0; compare others"
+    named = ", ".join(
+        f"{map_name} in {metric} ({value:.3g})" for (map_name, metric), value in above.items()
+    )
+    return f"those above 0: {named}; choose with --map and --metric"
 
 
 def _given_components(effect: float | None, spreads: dict[str, float | None]) -> Components:
@@ -175,6 +200,15 @@ def _check_effect(effect: float) -> None:
 
     if not effect > 0:
         raise OptionError(f"--effect has to be above 0, got {effect:g}")
+
+
+def _check_power(power: float) -> None:
+    from attnxai.errors import OptionError
+
+    if not 0.01 <= power <= 0.99:
+        raise OptionError(
+            f"--power has to lie between 0.01 and 0.99, a share, such as 0.8, got {power:g}"
+        )
 
 
 def _parse_numbers(option: str, text: str, least: int) -> list[int]:
@@ -204,32 +238,22 @@ def _check_output(output: Path | None, *, overwrite: bool) -> None:
         )
 
 
-def _table(made: PowerPlan, pilot: Pilot | None) -> Table:
+def _table(made: PowerPlan, title: str) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    title = "Given effect and spreads"
-    if pilot is not None:
-        title = (
-            f"Pilot: {pilot.model_name}, {pilot.map_name}, {pilot.metric}, {pilot.n_sources} "
-            f"{pilot.group} sources, {pilot.n_annotators} annotators"
-        )
     table = Table(
         title=Text(title),
         title_justify="left",
-        caption=Text(
-            f"power [95 % interval of {made.n_simulations} simulated experiments]; ± is half the expected "
-            "95 % interval of the mean value, about these annotators and about others too; ≤: fewer "
-            "sources were not looked at; >: most that were"
-        ),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
+    signs = set()
     table.add_column("annotators", justify="right")
-    table.add_column("sources", justify="right")
-    table.add_column("power")
+    table.add_column("sources", justify="right", no_wrap=True)
+    table.add_column("power", no_wrap=True)
     if made.effect_low is not None:
         table.add_column(f"if effect {made.effect_low:.3g}", justify="right")
     table.add_column("±", justify="right")
@@ -242,6 +266,7 @@ def _table(made: PowerPlan, pilot: Pilot | None) -> Table:
             design, sign = grid[-1], ">"
         elif design is grid[0] and len(grid) > 1:
             sign = "≤"
+        signs.add(sign)
         low = [f"{design.power_at_low_effect:.2f}"] if made.effect_low is not None else []
         table.add_row(
             str(k),
@@ -251,6 +276,12 @@ def _table(made: PowerPlan, pilot: Pilot | None) -> Table:
             _half_width(design.half_width),
             _half_width(design.half_width_others),
         )
+    caption = (
+        f"power [95 % interval of {made.n_simulations} simulated experiments]; ± is half the expected "
+        "95 % interval of the mean value, about these annotators and about others too"
+    )
+    caption += "".join(f"; {sign}: {text}" for sign, text in _SIGNS.items() if sign in signs)
+    table.caption = Text(caption)
     return table
 
 

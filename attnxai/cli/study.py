@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnxai.cli import training_options as options
-from attnxai.cli.console import command, console, progress_bar, stderr, typed_command
+from attnxai.cli.console import (
+    command,
+    console,
+    progress_bar,
+    resumable,
+    stderr,
+    typed_command,
+)
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
 from attnxai.models.specification import Normalisation, Preset
@@ -118,8 +125,8 @@ def study(
         else None,
     )
     folder = StudyFolder(root=output)
-    folder.open()
-    with folder.locked():
+    made = folder.open()
+    with folder.locked(made=made):
         with stderr.status("Reading images…"):
             data = request.read()
             plan = StudyPlan(
@@ -139,15 +146,16 @@ def study(
         with stderr.status("Looking at networks and finished models…"):
             prepared = prepare(plan, folder, data)
             folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
-        runs = _carry_out(prepared, typed, jobs, threads, device)
-        with progress_bar() as bar:
-            task = bar.add_task("Tables and figures", total=None)
-            content = content_of(prepared, runs, command=typed)
-            write_study(
-                content,
-                folder.results,
-                on_step=lambda n, total: bar.update(task, completed=n, total=total),
-            )
+        with resumable(lambda: "finished models and epochs are kept"):
+            runs = _carry_out(prepared, typed, jobs, threads, device)
+            with progress_bar() as bar:
+                task = bar.add_task("Tables and figures", total=None)
+                content = content_of(prepared, runs, command=typed)
+                write_study(
+                    content,
+                    folder.results,
+                    on_step=lambda n, total: bar.update(task, completed=n, total=total),
+                )
     print_study(content, console)
     console.print(f"\nResults: {folder.results / 'study.html'}", soft_wrap=True, markup=False)
 
@@ -170,20 +178,14 @@ def _carry_out(
     )
     with progress_bar() as bar:
         board = _Board(bar, n_open, plan.settings.epochs)
-        try:
-            return carry_out(
-                prepared,
-                command=typed,
-                n_jobs=jobs,
-                threads=threads,
-                device=device,
-                on_event=board.show,
-            )
-        except KeyboardInterrupt:
-            bar.console.print(
-                "Run the same command again to go on; finished models and epochs are kept."
-            )
-            raise
+        return carry_out(
+            prepared,
+            command=typed,
+            n_jobs=jobs,
+            threads=threads,
+            device=device,
+            on_event=board.show,
+        )
 
 
 class _Board:

@@ -58,6 +58,7 @@ def symmetry(
         from attnxai.audit.elements import IDENTITY, elements_outside, group_elements
         from attnxai.audit.equivariance import symmetry_errors
         from attnxai.audit.readout import field_brightness
+        from attnxai.audit.results import Symmetry
         from attnxai.models.checkpoints import load_model
 
     wanted = _parse_sides(sides)
@@ -90,9 +91,23 @@ def symmetry(
                 )
             )
     for errors in measured:
-        console.print(_table(model.name, errors))
+        console.print(_table(model.name, errors, simulated=images is None))
     for errors in measured:
         console.print(f"{errors.summary()}.", markup=False)
+    notes = []
+    if any(len(errors.positions(Symmetry.EXACT)) for errors in measured):
+        notes.append(
+            "The table gives changes of the class scores as a share of their spread over these images; for "
+            "elements that hold exactly the sentence gives them as a share of the scores' own size, since "
+            "rounding goes with that."
+        )
+    if images is None:
+        notes.append(
+            "The images are simulated galaxies, so spreads and ranges are those of simulations; --images "
+            "names real ones."
+        )
+    for note in notes:
+        console.print(f"- {note}", markup=False)
     if output is not None:
         import pandas as pd
 
@@ -170,7 +185,7 @@ def _choose_images(
     return SourceSet((found[int(position)] for position in positions), origin=found.origin)
 
 
-def _table(name: str, errors: SymmetryErrors) -> Table:
+def _table(name: str, errors: SymmetryErrors, *, simulated: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -186,7 +201,10 @@ def _table(name: str, errors: SymmetryErrors) -> Table:
         )
     caption += "; interp.: change of the scores by interpolation alone, there and back"
     table = Table(
-        title=Text(f"{name}: {errors.n_images} images of {rows} x {columns} pixels"),
+        title=Text(
+            f"{name}: {errors.n_images} {'simulated ' if simulated else ''}images of {rows} x {columns} "
+            "pixels"
+        ),
         title_justify="left",
         caption=caption,
         caption_justify="left",

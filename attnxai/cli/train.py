@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attnxai.cli import training_options as options
-from attnxai.cli.console import command, console, progress_bar, typed_command
+from attnxai.cli.console import command, console, progress_bar, resumable, typed_command
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
 from attnxai.models.specification import Normalisation, Preset
@@ -102,7 +102,11 @@ def train(
     progress_file = output.with_suffix(".progress.pt")
     if progress_file.is_file():
         console.print(f"Going on from {progress_file}", markup=False)
-    with progress_bar() as bar:
+
+    def kept() -> str:
+        return f"{progress_file} keeps what was trained" if progress_file.is_file() else ""
+
+    with resumable(kept), progress_bar() as bar:
         task = bar.add_task(f"Training {spec.group}", total=None)
         started = time.monotonic()
         first: int | None = None
@@ -137,12 +141,14 @@ def train(
             on_step=step,
             on_epoch=show,
         )
-    if temperature_scaling:
-        model = calibrated(model, used)
-    sha256 = save_model(model, output)
-    write_history(history, output.with_suffix(".history.csv"))
-    curves = plot_history(history, title=f"{spec.group}, seed {seed}")
-    curves.savefig(output.with_suffix(".curves.png"), dpi=150)
+    with resumable(kept):
+        if temperature_scaling:
+            model = calibrated(model, used)
+        write_history(history, output.with_suffix(".history.csv"))
+        curves = plot_history(history, title=f"{spec.group}, seed {seed}")
+        curves.savefig(output.with_suffix(".curves.png"), dpi=150)
+        # the model comes last: once it is there the same command is refused and cannot go on
+        sha256 = save_model(model, output)
     progress_file.unlink(missing_ok=True)
     metrics = model.training.metrics if model.training is not None else {}
     console.print(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attnxai.data.mirabest import Confidence
+from attnxai.data.mirabest import Confidence, is_mirabest_source
 from attnxai.errors import OptionError
 from attnxai.models.specification import ModelSpec, Normalisation, Preset
 from attnxai.training.settings import (
@@ -25,6 +25,7 @@ from attnxai.training.settings import (
 )
 
 if TYPE_CHECKING:
+    from attnxai.models.model import AttentionModel
     from attnxai.study.data import DataRequest
 
 DEFAULTS = TrainingSettings()
@@ -122,6 +123,33 @@ PrecisionOption = Annotated[
 ]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads.")]
 DeviceOption = Annotated[str, typer.Option(help="auto (a GPU when there is one), cpu or cuda.")]
+
+
+def check_images_named(context: typer.Context, model: AttentionModel) -> None:
+    """Ask for ``--images`` where it was left out and a model was trained on others than MiraBest.
+
+    Parameters
+    ----------
+    context : typer.Context
+        Of the command, which has the option ``--images``.
+    model : AttentionModel
+        The model.
+
+    Raises
+    ------
+    OptionError
+        If the record of the model names no source of MiraBest.
+    """
+    source = context.get_parameter_source("images")
+    if source is None or source.name != "DEFAULT" or model.training is None:
+        return
+    used = (*model.training.train_sources, *model.training.validation_sources)
+    if used and not any(map(is_mirabest_source, used)):
+        named = f" ({model.training.data})" if model.training.data else ""
+        raise OptionError(
+            f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; name them "
+            "with --images"
+        )
 
 
 def chosen_device(name: str) -> str:

@@ -93,8 +93,8 @@ class SourceImage:
         if n_bad:
             raise ImageError(
                 f"{self._where()} has {n_bad} of {pixels.size} pixels that are NaN or infinite; "
-                "read it with fill_blank=True (--fill-blank) to set them to 0 and leave them out of "
-                "every number, or give a cutout without blank pixels"
+                "add --fill-blank to set them to 0 and leave them out of every number, or give a cutout "
+                "without blank pixels"
             )
         observed = pixels
         if self.footprint is not None:
@@ -447,3 +447,27 @@ def from_array(
 def assume(message: str) -> None:
     """Warn that something had to be assumed."""
     warnings.warn(message, AssumptionWarning, stacklevel=3)
+
+
+def assume_pixel_scale(n_assumed: int, n_images: int, pixel_scale_arcsec: float) -> None:
+    """Warn that images were taken to have a model's pixel scale; silent where none was.
+
+    Parameters
+    ----------
+    n_assumed, n_images : int
+        Images that state no pixel scale, and all.
+    pixel_scale_arcsec : float
+        Side of a pixel of the model, arcsec.
+
+    Warns
+    -----
+    AssumptionWarning
+        If ``n_assumed`` is not 0.
+    """
+    if n_assumed:
+        warnings.warn(
+            f"{n_assumed} of {n_images} images state no pixel scale; they are taken to have the model's "
+            f"{pixel_scale_arcsec:g} arcsec a pixel; state it with --pixel-scale-arcsec",
+            AssumptionWarning,
+            stacklevel=3,
+        )

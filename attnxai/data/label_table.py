@@ -175,8 +175,8 @@ def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
         present = [name for name in header if name in names]
         if not present:
             raise DataSetError(
-                f"label table {path} has no column {' or '.join(names)}; its header is "
-                f"{', '.join(header)}, and it needs source and class"
+                f"label table {path} has no column {names[0]} (or {' or '.join(names[1:])}); its header "
+                f"is {', '.join(header)}"
                 + ("; separate columns by commas" if re.search(r"[;\t|]", header[0]) else "")
             )
         if len(present) > 1:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from attnxai.data.grid import GridTransform
-from attnxai.data.images import SourceImage, assume
+from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import Exposure, MapStack
@@ -145,12 +145,7 @@ def attention_maps(
         batch_size = 1
     views = [model.preprocessing.view(image) for image in images]
     n_assumed = sum(view.scale_assumed for view in views)
-    if n_assumed:
-        assume(
-            f"{n_assumed} of {len(images)} images state no pixel scale; they are taken to have the "
-            f"model's {model.preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with "
-            "--pixel-scale-arcsec (read_image: pixel_scale_arcsec)"
-        )
+    assume_pixel_scale(n_assumed, len(images), model.preprocessing.pixel_scale_arcsec)
     brightness = np.stack([view.brightness for view in views])
     inputs = torch.from_numpy(model.preprocessing.standardise(brightness))[:, None]
     parameter = next(network.parameters())

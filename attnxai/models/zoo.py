@@ -59,7 +59,7 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     Raises
     ------
     CheckpointError
-        If it is neither.
+        If it is neither, or a folder.
     """
     path = Path(name)
     if path.is_file():
@@ -68,7 +68,8 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     key = path.name.lower().removesuffix(".pt")
     if path.name == str(name) and key in models:
         return ResolvedModel(path=str(models[key]), shipped=True)
+    is_what = "is a folder, neither a file" if str(name) and path.is_dir() else "is neither a file"
     raise CheckpointError(
-        f"model {str(name)!r} is neither a file nor one of the shipped models "
+        f"model {str(name)!r} {is_what} nor one of the shipped models "
         f"({', '.join(models) or 'none ship with this build'})"
     )

@@ -27,7 +27,15 @@ from attnxai.report.style import (
     paper_style,
     save_figure,
 )
-from attnxai.report.wording import format_interval, format_number, format_p, group_phrase
+from attnxai.report.wording import (
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    group_phrase,
+    in_sentence,
+    listed,
+)
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -35,6 +43,8 @@ if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
     from attnxai.explanations.stack import MapStack
+
+SMALLEST_TITLE = 6.0  # points
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +73,23 @@ def draw_agreement(result: AgreementResult, folder: Path) -> FigureText:
         caption=(
             f"{METRICS[metric].label}: {METRICS[metric].meaning}. Filled points: maps of "
             f"{result.model_name}; open points: baselines. Points are means over n = {n} "
-            f"{group_phrase(result.verdict_group)}, {_interval_phrase(result)}. Grey bars: central 95 % of the means when annotations are exchanged between "
+            f"{group_phrase(result.verdict_group, n)}, {_interval_phrase(result, n)}. Grey bars: central 95 % of the means when annotations are exchanged between "
             f"{'sources of one class' if _has_classes(result) else 'sources'}; a point inside its "
-            "bar agrees no better with its own source than with others. The thin vertical line is "
+            "bar agrees no better with its own source than with others, a point left of it less well, a "
+            "point right of it better. The thin vertical line is "
             "the value without any agreement."
         ),
         alternative=_agreement_in_words(result, metric),
     )
 
 
-def _interval_phrase(result: AgreementResult) -> str:
+def _interval_phrase(result: AgreementResult, n: int) -> str:
     """What lines are, or why there are none."""
     if any(e.interval.known for e in result.estimates if e.group == result.verdict_group):
-        return f"lines their {result.settings['level']:.0%} bootstrap intervals over sources"
-    return "which are too few for intervals"
+        return (
+            f"lines their {format_share(result.settings['level'])} bootstrap intervals over sources"
+        )
+    return f"which {'is' if n == 1 else 'are'} too few for intervals"
 
 
 def draw_all_metrics(result: AgreementResult, folder: Path) -> FigureText:
@@ -184,11 +197,11 @@ def draw_classes(result: AgreementResult, folder: Path) -> FigureText | None:
         title="Every class",
         caption=(
             f"{METRICS[metric].label} of every source (small points; {counts}, "
-            f"{group_phrase(result.verdict_group)}), with the mean of each class and its bootstrap "
+            f"{group_phrase(result.verdict_group, len(members))}), with the mean of each class and its bootstrap "
             "interval over sources (diamonds)."
         ),
         alternative=(
-            f"Distribution of {METRICS[metric].label} over sources by class for each map and two "
+            f"Distribution of {in_sentence(METRICS[metric].label)} over sources by class for each map and two "
             "baselines."
         ),
     )
@@ -284,7 +297,7 @@ def draw_sources(
             drawn = panel.draw_map(axes[1, column], limits=limits, left=column == 0)
             class_name = result.classes[result.sources.index(source)]
             axes[0, column].set_title(
-                f"{rank}: {_short(source)}\n{class_name or 'class unknown'}, "
+                f"{rank}\n{source}\n{class_name or 'class unknown'}, "
                 f"{METRICS[metric].label} {format_number(value, 2)}",
                 fontsize=7.5,
             )
@@ -294,6 +307,7 @@ def draw_sources(
             result.annotators,
             list(dict.fromkeys(str(a.label) for a in annotations.annotations)),
         )
+        fit_titles(figure, axes[0], list(chosen.values()))
         save_figure(figure, folder, "sources")
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
     if all(known):
@@ -314,15 +328,16 @@ def draw_sources(
         title="The best, the median and the worst source",
         caption=(
             "Upper row: what the network saw (asinh stretch), contours of its "
-            f"{explanation} map at its {', '.join(f'{q:.0%}' for q in CONTOUR_QUANTILES)} quantiles "
+            f"{explanation} map at its {listed([format_share(q) for q in CONTOUR_QUANTILES])} quantiles "
             "(yellow), and the marks of every annotator, zoomed to what they and the strongest attention "
             "cover. Lower row: the whole map, on one colour scale; dotted, what the image shows. "
             + orientation
-            + f" Sources are ranked by {METRICS[metric].label}."
+            + f" Sources are ranked by {in_sentence(METRICS[metric].label)}: "
+            + f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
         ),
         alternative=(
             f"Images with attention contours of the sources with the highest, median and lowest "
-            f"{METRICS[metric].label}: {', '.join(chosen.values())}."
+            f"{in_sentence(METRICS[metric].label)}: {', '.join(chosen.values())}."
         ),
     )
 
@@ -374,8 +389,43 @@ def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> d
     return chosen
 
 
-def _short(source: str) -> str:
-    return source if len(source) <= 26 else f"{source[:25]}…"
+def fit_titles(figure: Any, axes: Sequence[Any], names: Sequence[str]) -> None:
+    """Make titles no wider than their axes: smaller letters first, then names with their middle left out.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Whose layout is ready to be drawn.
+    axes : sequence of matplotlib.axes.Axes
+        With titles that hold the names.
+    names : sequence of str
+        One for each axes.
+    """
+    from matplotlib import rcParams
+
+    resolution = figure.dpi
+    figure.set_dpi(rcParams["savefig.dpi"])  # letters are not equally wide at every resolution
+    figure.draw_without_rendering()  # the layout gives the axes their widths
+
+    def wide(ax: Any) -> bool:
+        # a little less, for letters that are rounded to pixels
+        return bool(ax.title.get_window_extent().width > 0.98 * ax.get_window_extent().width)
+
+    size = axes[0].title.get_fontsize()
+    while size > SMALLEST_TITLE and any(map(wide, axes)):
+        size = max(size - 0.25, SMALLEST_TITLE)
+        for ax in axes:
+            ax.title.set_fontsize(size)
+    for ax, name in zip(axes, names, strict=True):
+        start, end = ax.get_title().split(name, 1)
+        for length in range(len(name) - 1, 2, -1):
+            if not wide(ax):
+                break
+            # ends of names tell sources apart as often as their beginnings
+            ax.title.set_text(
+                f"{start}{name[: length // 2]}…{name[-(length - length // 2) :]}{end}"
+            )
+    figure.set_dpi(resolution)
 
 
 def _has_classes(result: AgreementResult) -> bool:

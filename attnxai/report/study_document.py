@@ -18,6 +18,7 @@ from attnxai.report.study_figures import (
     draw_epochs,
     draw_metrics,
 )
+from attnxai.study.content import settings_in_words
 from attnxai.study.matching import stated
 from attnxai.study.tables import (
     footnotes,
@@ -166,7 +167,7 @@ def render_page(
         equal_stated=stated(content.equal),
         measure_on=content.measure_on,
         command=content.command,
-        training=content.plan.get("training", {}),
+        training=settings_in_words(content.plan.get("training", {})),
         tables=reader_tables(content),
         trends=trend_table(content),
         footnotes=footnotes(content),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.data.wording import counted
 from attnxai.report.figures import FigureText
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
@@ -55,7 +56,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
                 )
             ax.set_title(f"{name} groups", loc="left")
             ax.set_xlabel("epoch (one pass over the training images)")
-            ax.locator_params(axis="x", integer=True)
+            whole_ticks(ax.xaxis)
             ax.legend(loc="upper right", handlelength=2.8)
         axes[0].set_ylabel("validation loss (nats)")
         axes[0].set_ylim(*_loss_limits(content))
@@ -66,7 +67,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
         caption=(
             f"Cross entropy on the validation images after every epoch: thick, the mean over "
             f"{_seeds(summary)}, as long as every run goes; thin, single runs. "
-            f"{summary.baseline} stands in both panels. "
+            + (f"{summary.baseline} stands in both panels. " if len(series) > 1 else "")
             + (
                 f"The horizontal line is the reference loss, {summary.reference:.3f}."
                 if math.isfinite(summary.reference)
@@ -145,7 +146,7 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
         ax.set_ylim(len(groups) - 0.4, -0.6)
         ax.set_yticks(range(len(groups)), [group.group for group in groups])
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")
-        ax.locator_params(axis="x", integer=True)
+        whole_ticks(ax.xaxis)
         top = ax.secondary_xaxis(
             "top",
             functions=(
@@ -217,7 +218,7 @@ def draw_agreement_of_gates(content: StudyContent, folder: Path) -> FigureText |
         folder,
         name="agreement",
         title="Agreement of every gate",
-        lead=f"Agreement with annotations over {n} held-out sources",
+        lead=f"Agreement with annotations over {counted(n, 'held-out source')}",
         columns=len(shown) // 2 if len(shown) in (4, 6, 8) else 3,
     )
 
@@ -233,6 +234,8 @@ def _draw_panels(
     columns: int = 3,
 ) -> FigureText:
     summary = content.summary
+    marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
+    groups = " and ".join(marks[series] for series in _series(summary))
     n_rows = math.ceil(len(shown) / columns)
     with paper_style():
         figure = new_figure(TWO_COLUMNS, (14 + 42 * n_rows) * MM)
@@ -249,7 +252,7 @@ def _draw_panels(
         name=name,
         title=title,
         caption=(
-            f"{lead}, against the order N of C_N (circles) and D_N (squares). Small points: "
+            f"{lead}, against the order N of {groups}. Small points: "
             f"runs; large: means over {_seeds(summary)}{_interval_phrase(summary)}. The horizontal line "
             f"is the mean of {summary.baseline}; arrows point to what is better. Axes do not begin at "
             "zero."
@@ -263,9 +266,14 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
     baseline = summary.group(summary.baseline).means[quantity.name].value
     if math.isfinite(baseline):
         ax.axhline(baseline, color=REFERENCE_COLOUR, lw=0.7, zorder=0)
-    for name, groups in _series(summary).items():
+    series = _series(summary)
+    # two series stand side by side at each order, one alone stands on it
+    shifts = (
+        {"cyclic": -_SPREAD, "dihedral": _SPREAD} if len(series) > 1 else dict.fromkeys(series, 0)
+    )
+    for name, groups in series.items():
         colour, marker = SERIES_STYLES[name]
-        shift = _SPREAD if name == "dihedral" else -_SPREAD
+        shift = shifts[name]
         places, means = [], []
         for group in groups:
             x = math.log2(group_key(group)[1]) + shift
@@ -291,7 +299,20 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
     ax.set_xlim(np.log2(orders[0]) - 0.4, np.log2(orders[-1]) + 0.4)
     arrow = {-1: " ↓", 0: "", 1: " ↑"}[int(quantity.better)]
     ax.set_title(f"{quantity.label}{arrow}", loc="left", fontsize=7.5)
-    ax.locator_params(axis="y", nbins=5)
+    if quantity.name == EPOCHS.name:
+        whole_ticks(ax.yaxis, nbins=5)
+    else:
+        ax.locator_params(axis="y", nbins=5)
+
+
+def whole_ticks(axis: Any, *, nbins: int = 9) -> None:
+    """Give whole numbers only to the ticks of an axis, which is widened where it holds none."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = sorted(axis.get_view_interval())
+    if math.ceil(low) > math.floor(high):
+        axis.set_view_interval(math.floor(low), math.ceil(high), ignore=True)
+    axis.set_major_locator(MaxNLocator(nbins, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def _series(summary: StudySummary) -> dict[str, list[str]]:
@@ -325,13 +346,13 @@ def _has_values(summary: StudySummary, quantity: Quantity) -> bool:
 
 
 def _seeds(summary: StudySummary) -> str:
-    n = len(summary.seeds)
-    return f"{n} seed{'s' if n != 1 else ''}"
+    return counted(len(summary.seeds), "seed")
 
 
 def _interval_phrase(summary: StudySummary) -> str:
     if len(summary.seeds) < MIN_SEEDS:
-        return ", which are too few for intervals"
+        are = "is" if len(summary.seeds) == 1 else "are"
+        return f", which {are} too few for intervals"
     return ", with 95 % intervals over seeds"
 
 
@@ -340,7 +361,7 @@ def _censored_phrase(summary: StudySummary) -> str:
         return ", all of which reached it"
     return (
         f"; open triangles: runs that ended without reaching it, for which means are restricted to the "
-        f"horizon of {summary.horizon} epochs"
+        f"horizon of {counted(summary.horizon, 'epoch')}"
     )
 
 

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.report.verdict import best_brightness
-from attnxai.report.wording import format_interval, format_number, format_p, group_phrase
+from attnxai.report.wording import (
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    group_phrase,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,10 +43,10 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
     classes = any(name is not None for name in result.classes)
     exchanged = "sources of one class" if classes else "sources"
     table = Table(
-        title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group)}"),
+        title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"),
         title_justify="left",
-        caption=f"mean [{result.settings['level']:.0%} interval]; null: annotations exchanged between "
-        f"{exchanged}; p not adjusted",
+        caption=f"mean [{format_share(result.settings['level'])} interval]; null: annotations "
+        f"exchanged between {exchanged}; p not adjusted",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -90,5 +96,7 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
         console.print(table)
     console.print()
     console.print(Text(verdict.headline, style="bold"))
+    for statement in verdict.statements:
+        console.print(Text(statement.lead))
     for caution in verdict.cautions:
         console.print(Text(f"- {caution}"))

@@ -7,12 +7,18 @@ For each map of the model, on the sources that conclusions rest on and for the f
    below it does; above, the data do not show it, which is not the same as showing that it does not. A map
    that passes this test without the interval of its mean lying above chance *follows* the source, but is not
    said to agree: a map that avoids the marks of some sources can do so. Chance is 0 or 1/2, or for relevance
-   accuracies the share of pixels that is marked. The headline names maps whose class means lie on opposite
-   sides of chance. Where
-   even the smallest p-value that could come out, adjusted for the number of maps, is above 0.05, nothing
-   can be concluded.
-2. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
-   the map agrees better (than all of them), worse (than any of them), or neither can be said.
+   accuracies the share of pixels that is marked. Where even the smallest p-value that could come out,
+   adjusted for the number of maps, is above 0.05, nothing can be concluded.
+2. Where the interval of the mean lies wholly below chance, the map is said to be lower on the marks than
+   elsewhere, whether it follows the source or is not shown to agree. Where a map agrees, but its mean over
+   the sources of some class lies below chance by its interval, the sentence in bold says so, and names the
+   classes that agreement holds for: those whose mean lies above chance by its interval and whose own source
+   permutation has a p-value of 0.05 or below (not adjusted). The headline names the maps whose class means
+   lie on opposite sides of chance, those that do so alike in one sentence.
+3. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
+   the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
+   that is named, by its row in the tables, is the one that agrees best of those that decide: of those that
+   are better where the map is worse, of those that cannot be told apart where neither can be said.
 
 Nothing is said that is stronger than the test behind it.
 """
@@ -26,13 +32,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import holm
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS
-from attnxai.explanations.stack import Exposure
-from attnxai.report.wording import format_interval, format_number, format_p
+from attnxai.data.wording import counted
+from attnxai.report.cautions import find_cautions
+from attnxai.report.wording import format_interval, format_number, format_p, listed
 
 if TYPE_CHECKING:
     from attnxai.agreement.intervals.over_sources import Interval
@@ -41,7 +47,6 @@ if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
 
 LEVEL = 0.05
-FEW_ANNOTATORS = 3
 
 
 class Finding(enum.StrEnum):
@@ -130,7 +135,7 @@ def reach_verdict(
         headline=_headline(result, statements, estimates, marked) + _opposite_classes(result),
         statements=statements,
         cautions=tuple(
-            _cautions(
+            find_cautions(
                 result, annotations, [*model_notes, *notes], copies_recognised=copies_recognised
             )
         ),
@@ -176,44 +181,96 @@ def _statement(
     exchanged = "between sources of the same class" if within else "between sources"
     against = (
         f"{value} against {format_number(test.mean, 2)} when annotations are exchanged {exchanged} "
-        f"({_p_phrase(test.p_value, p_adjusted, n_tested)}, {test.n_sources} sources)."
+        f"({_p_phrase(test.p_value, p_adjusted, n_tested)}, {counted(test.n_sources, 'source')})."
     )
     if test.smallest_p * n_tested > LEVEL:
+        for_all = (
+            f", or {min(test.smallest_p * n_tested, 1):.3g} for {n_tested} maps"
+            if n_tested > 1
+            else ""
+        )
         smallest = (
-            f"With {test.n_sources} sources the smallest p-value that could come out is "
-            f"{test.smallest_p:.3g}, or {min(test.smallest_p * n_tested, 1):.3g} for {n_tested} maps, so "
-            "this test cannot find agreement, however large."
+            f"With {counted(test.n_sources, 'source')} the smallest p-value that could come out is "
+            f"{test.smallest_p:.3g}{for_all}, so this test cannot find agreement, however large."
         )
         return said(Finding.CANNOT_TELL, nothing, f"{against} {smallest}")
     by_class = _by_class(result, estimate, label)
-    if p_adjusted <= LEVEL and _above_chance(estimate):
-        lead = f"{name} agrees with {marked}, in the source at hand."
+    side = _side_of_chance(estimate)
+    if p_adjusted <= LEVEL and side is _Side.ABOVE:
+        lead = f"{name} agrees with {marked}, in the source at hand{_but_for(result, estimate)}."
         return said(Finding.AGREES, lead, f"{against}{by_class}")
+    by_how_much = _with_interval(estimate.above_chance)
     if p_adjusted <= LEVEL:
-        lead = f"{name} follows the source at hand, but is not shown to look at {marked}."
-        yet = (
-            f"over all sources it is not shown to be above chance (by "
-            f"{_with_interval(estimate.above_chance)})"
-            if estimate.above_chance.known
-            else "there are too few sources to show that it is above chance"
-        )
+        if side is _Side.BELOW:
+            lead = f"{name} follows the source at hand, but is lower on the marks than elsewhere."
+            yet = f"over all sources it is below chance (by {by_how_much})"
+        else:
+            lead = f"{name} follows the source at hand, but is not shown to look at {marked}."
+            yet = (
+                f"over all sources it is not shown to be above chance (by {by_how_much})"
+                if side is _Side.OPEN
+                else "there are too few sources to show that it is above chance"
+            )
         larger = f"Agreement with its own source is larger than with others, yet {yet}."
         return said(Finding.FOLLOWS, lead, f"{against} {larger}{by_class}")
     pooled = estimate.pooled
-    shared = ""
+    more = ""
     if within and test.p_value > LEVEL and pooled is not None and pooled.p_value <= LEVEL:
-        shared = (
+        more = (
             f" Exchanged between any sources the mean is {format_number(pooled.mean, 2)} (p = "
             f"{format_p(pooled.p_value)}, not adjusted): what agreement there is may be what sources of "
             "a class share."
         )
-    lead = f"{name} is not shown to agree in the source at hand."
-    return said(Finding.NOT_SHOWN, lead, f"{against}{shared}{by_class}")
+    lead = f"{name} is not shown to agree in the source at hand"
+    if side is _Side.BELOW:
+        lead += "; it is lower on the marks than elsewhere"
+        more += f" Over all sources it is below chance (by {by_how_much})."
+    return said(Finding.NOT_SHOWN, f"{lead}.", f"{against}{more}{by_class}")
 
 
-def _above_chance(estimate: Estimate) -> bool:
-    """Whether the mean lies above chance by its interval."""
-    return estimate.above_chance.known and estimate.above_chance.low > 0
+class _Side(enum.Enum):
+    """Where a mean lies by its interval, seen from chance."""
+
+    ABOVE = enum.auto()
+    BELOW = enum.auto()
+    OPEN = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+def _side_of_chance(estimate: Estimate) -> _Side:
+    above = estimate.above_chance
+    if not above.known:
+        return _Side.UNKNOWN
+    if above.low > 0:
+        return _Side.ABOVE
+    return _Side.BELOW if above.high < 0 else _Side.OPEN
+
+
+def _classes_of(result: AgreementResult, estimate: Estimate) -> list[Estimate]:
+    """The estimates of single classes that belong to an estimate over all."""
+    key = (estimate.explanation, estimate.metric, estimate.group)
+    return [
+        e
+        for e in result.estimates
+        if e.class_name != ALL and (e.explanation, e.metric, e.group) == key
+    ]
+
+
+def _but_for(result: AgreementResult, estimate: Estimate) -> str:
+    """The classes whose marks a map that agrees over all sources avoids, and those it agrees for."""
+    classes = _classes_of(result, estimate)
+    off = [e.class_name for e in classes if _side_of_chance(e) is _Side.BELOW]
+    if not off:
+        return ""
+    on = [
+        e.class_name
+        for e in classes
+        if _side_of_chance(e) is _Side.ABOVE
+        and (test := e.within_class or e.pooled) is not None
+        and test.p_value <= LEVEL
+    ]
+    where = f"for {listed(on)}" if on else "over all sources"
+    return f", {where}; on the marks of {listed(off)} it is lower than elsewhere"
 
 
 def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
@@ -222,12 +279,9 @@ def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
         + (
             ""
             if e.interval.known
-            else f" ({e.interval.n_sources} sources, too few for an interval)"
+            else f" ({counted(e.interval.n_sources, 'source')}, too few for an interval)"
         )
-        for e in result.estimates
-        if e.class_name != ALL
-        and (e.explanation, e.metric, e.group)
-        == (estimate.explanation, estimate.metric, estimate.group)
+        for e in _classes_of(result, estimate)
     ]
     return f" By class: {label} {', '.join(parts)}." if len(parts) > 1 else ""
 
@@ -241,9 +295,29 @@ def name_of_map(explanation: str) -> str:
     return explanation
 
 
+def names_of_maps(explanations: Sequence[str]) -> str:
+    """Words for several maps: ``Gates 2 and 3``, ``Gate 1 and the mean of the gates``.
+
+    Examples
+    --------
+    >>> names_of_maps(["gate2"]), names_of_maps(["gate2", "gate3", "mean"])
+    ('Gate 2', 'Gates 2 and 3 and the mean of the gates')
+    """
+    numbers = [name[4:] for name in explanations if name_of_map(name) == f"Gate {name[4:]}"]
+    words = [f"{'Gate' if len(numbers) == 1 else 'Gates'} {listed(numbers)}"] if numbers else []
+    for name in explanations:
+        if name_of_map(name) != f"Gate {name[4:]}":
+            word = name_of_map(name)
+            words.append(word.replace("The", "the", 1) if words and name == "mean" else word)
+    return listed(words)
+
+
 def best_brightness(result: AgreementResult, metric: str) -> str:
     """The brightness baseline, of all resolutions, that agrees best."""
-    names = _brightness_names(result)
+    return _best(result, metric, _brightness_names(result))
+
+
+def _best(result: AgreementResult, metric: str, names: Sequence[str]) -> str:
     values = [result.estimate(name, metric).interval.value for name in names]
     return names[int(np.nanargmax(values))] if np.isfinite(values).any() else names[0]
 
@@ -274,22 +348,24 @@ def _compared_with(estimate: Estimate, names: Sequence[str]) -> _Order:
 
 
 def _against_baselines(estimate: Estimate, result: AgreementResult, label: str) -> str:
-    brightness = _brightness_names(result)
     sentences = []
-    for names, shown, words in (
-        (brightness, best_brightness(result, estimate.metric), "Brightness alone"),
-        ([CENTRE_BIAS], CENTRE_BIAS, "The centre bias (the mean of the other sources' marks)"),
-    ):
+    for names in (_brightness_names(result), [CENTRE_BIAS]):
+        order = _compared_with(estimate, names)
+        shown = _shown_baseline(estimate, result, names, order)
         difference = estimate.differences[shown]
         if not np.isfinite(difference.value):
             continue
-        order = _compared_with(estimate, names)
+        words = (
+            "The centre bias (the mean of the other sources' marks)"
+            if shown == CENTRE_BIAS
+            else f"{shown[0].upper()}{shown[1:]}"
+        )
         baseline = result.estimate(shown, estimate.metric).interval
         numbers = f"{label} {format_number(baseline.value, 2)}"
         if order is _Order.UNKNOWN:
+            few = counted(difference.n_sources, "source is", "sources are")
             sentences.append(
-                f"{words} has {numbers}; {difference.n_sources} sources are too few for an interval of "
-                "the difference."
+                f"{words} has {numbers}; {few} too few for an interval of the difference."
             )
             continue
         relation = {
@@ -301,6 +377,14 @@ def _against_baselines(estimate: Estimate, result: AgreementResult, label: str) 
             f"{words} {relation} ({numbers}; map minus baseline {_with_interval(difference)})."
         )
     return " ".join(sentences)
+
+
+def _shown_baseline(
+    estimate: Estimate, result: AgreementResult, names: Sequence[str], order: _Order
+) -> str:
+    """The one that agrees best of the baselines that what is said holds for."""
+    of_order = [name for name in names if _compared_with(estimate, [name]) is order] or names
+    return _best(result, estimate.metric, of_order)
 
 
 def _headline(
@@ -326,8 +410,8 @@ def _headline(
         )
     if not agreeing:
         return (
-            f"Agreement of {result.model_name} with {marked} is not shown for any of its {n} maps in "
-            "the source at hand."
+            f"Agreement of {result.model_name} with {marked} is not shown for "
+            f"{'its one map' if n == 1 else f'any of its {n} maps'} in the source at hand."
         )
     orders = [_compared_with(estimate, _brightness_names(result)) for estimate in agreeing]
     n_better = orders.count(_Order.BETTER)
@@ -337,7 +421,7 @@ def _headline(
         "at hand"
     )
     if _Order.UNKNOWN in orders:
-        return f"{start}; there are too few sources to compare them with brightness."
+        return f"{start}; there are too few sources to compare {'it' if len(agreeing) == 1 else 'them'} with brightness."
     if n_better == len(agreeing):
         return f"{start}, and better than brightness alone."
     if n_better:
@@ -347,28 +431,21 @@ def _headline(
 
 def _opposite_classes(result: AgreementResult) -> str:
     """Name the maps that are high on the marks of one class and low on those of another."""
-    sentences = []
+    alike: dict[tuple[str, str], list[str]] = {}
     for name in result.explanations:
-        on, off = [], []
-        for estimate in result.estimates:
-            above = estimate.above_chance
-            if (
-                estimate.class_name == ALL
-                or not above.known
-                or (estimate.explanation, estimate.metric, estimate.group)
-                != (name, result.metrics[0], result.verdict_group)
-            ):
-                continue
-            if above.low > 0:
-                on.append(estimate.class_name)
-            elif above.high < 0:
-                off.append(estimate.class_name)
+        sides = {
+            e.class_name: _side_of_chance(e)
+            for e in _classes_of(result, result.estimate(name, result.metrics[0]))
+        }
+        on = [class_name for class_name, side in sides.items() if side is _Side.ABOVE]
+        off = [class_name for class_name, side in sides.items() if side is _Side.BELOW]
         if on and off:
-            sentences.append(
-                f"{name_of_map(name)} is higher on the marks than elsewhere for {' and '.join(on)}, and "
-                f"lower for {' and '.join(off)}."
-            )
-    return f" {' '.join(sentences)}" if sentences else ""
+            alike.setdefault((listed(on), listed(off)), []).append(name)
+    return "".join(
+        f" {names_of_maps(names)} {'is' if len(names) == 1 else 'are'} higher on the marks than "
+        f"elsewhere for {on}, and lower for {off}."
+        for (on, off), names in alike.items()
+    )
 
 
 def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], marked: str) -> str:
@@ -380,8 +457,8 @@ def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], mar
             "for any of its maps; the undefined values are listed below with their reasons."
         )
     return (
-        f"{n_sources} {result.verdict_group} sources are too few to tell whether "
-        f"{result.model_name} agrees with {marked}."
+        f"{counted(n_sources, f'{result.verdict_group} source is', f'{result.verdict_group} sources are')} "
+        f"too few to tell whether {result.model_name} agrees with {marked}."
     )
 
 
@@ -391,69 +468,6 @@ def _all_maps(n: int) -> str:
 
 def _verb(word: str, count: int) -> str:
     return f"{word}s" if count == 1 else word
-
-
-def _cautions(
-    result: AgreementResult,
-    annotations: AnnotationSet,
-    notes: Sequence[str],
-    *,
-    copies_recognised: bool,
-) -> list[str]:
-    cautions = []
-    group = result.verdict_group
-    n = sum(g == group for g in result.exposure)
-    if annotations.simulated:
-        cautions.append(
-            "Sources and annotators are simulated: this shows how the comparison works, not how a "
-            "network looks at real galaxies."
-        )
-    if group == Exposure.TRAINING:
-        cautions.append(
-            f"The model was trained on all {n} sources. A model's own training images are no evidence "
-            "about how it looks at galaxies."
-        )
-    elif group == Exposure.VALIDATION:
-        cautions.append(f"The model was chosen by its results on these {n} sources.")
-    elif group == Exposure.UNKNOWN:
-        cautions.append(
-            "It is not known whether the model was trained on these sources; if it was, they are no "
-            "evidence about how it looks at galaxies."
-        )
-    else:
-        if not copies_recognised:
-            cautions.append(
-                "Sources are held out by their ids: those that the model's record of its training does "
-                "not name. A training image under another name would not be recognised."
-            )
-        others = len(result.exposure) - n
-        if others:
-            cautions.append(
-                f"The verdict rests on the {n} held-out sources; {others} more that the model was "
-                "trained or chosen on are reported apart."
-            )
-    if n < MIN_SOURCES:
-        cautions.append(
-            f"{n} sources are too few for confidence intervals, which need {MIN_SOURCES}."
-        )
-    cautions.append(_about_annotators(len(result.annotators)))
-    cautions += list(annotations.notices)
-    cautions += list(notes)
-    return cautions
-
-
-def _about_annotators(n: int) -> str:
-    if n == 1:
-        return "There is one annotator, so nothing is said about people in general."
-    if n <= FEW_ANNOTATORS:
-        return (
-            f"There are {n} annotators; intervals are over sources alone, so conclusions are about "
-            "these annotators."
-        )
-    return (
-        f"Intervals are over sources alone, for these {n} annotators; how much other annotators would "
-        "differ is not included."
-    )
 
 
 def _with_interval(interval: Interval) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
@@ -11,18 +12,35 @@ if TYPE_CHECKING:
     from attnxai.agreement.intervals.over_sources import Interval
 
 _GROUPS = {
-    "held-out": "held-out sources",
-    "training": "sources that the model was trained on",
-    "validation": "sources that the model was chosen by",
-    "unknown": "sources (whether the model was trained on them is not known)",
-    ALL: "sources, held-out or not",
+    "held-out": ("held-out source", "held-out sources"),
+    "training": (
+        "source that the model was trained on",
+        "sources that the model was trained on",
+    ),
+    "validation": (
+        "source that the model was chosen by",
+        "sources that the model was chosen by",
+    ),
+    "unknown": (
+        "source (whether the model was trained on it is not known)",
+        "sources (whether the model was trained on them is not known)",
+    ),
+    ALL: ("source, held-out or not", "sources, held-out or not"),
 }
+_PROPER_NAMES = ("Spearman",)
 _SHORT_GROUPS = {"unknown": "not known if trained on"}
 
 
-def group_phrase(group: str) -> str:
-    """Words for a group of sources."""
-    return _GROUPS[group]
+def group_phrase(group: str, n: int = 2) -> str:
+    """Words for a group of n sources.
+
+    Examples
+    --------
+    >>> group_phrase("held-out"), group_phrase("training", 1)
+    ('held-out sources', 'source that the model was trained on')
+    """
+    one, several = _GROUPS[group]
+    return one if n == 1 else several
 
 
 def group_name(group: str) -> str:
@@ -59,3 +77,40 @@ def format_p(p_value: float) -> str:
     ('0.0001', '2.0e-06')
     """
     return f"{p_value:.4f}" if p_value >= 0.00005 else f"{p_value:.1e}"
+
+
+def format_share(share: float) -> str:
+    """Share in per cent, with the space that the SI asks for.
+
+    Examples
+    --------
+    >>> format_share(0.95)
+    '95 %'
+    """
+    return f"{share * 100:.0f} %"
+
+
+def in_sentence(label: str) -> str:
+    """Label of a metric as it stands inside a sentence: names and abbreviations keep their capitals.
+
+    Examples
+    --------
+    >>> in_sentence("Relevance mass"), in_sentence("Spearman \u03c1"), in_sentence("NSS")
+    ('relevance mass', 'Spearman \u03c1', 'NSS')
+    """
+    first = label.split(maxsplit=1)[0]
+    if label[0] == "\u2212" or first in _PROPER_NAMES or first[1:] != first[1:].lower():
+        return label
+    return label[0].lower() + label[1:]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list: commas, and an "and" before the last.
+
+    Examples
+    --------
+    >>> listed(["NSS"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('NSS', 'a and b', 'a, b and c')
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.wording import counted
 from attnxai.study.claims import Claim, judge_claims
 from attnxai.study.matching import Equal, Match, stated
 from attnxai.study.measurement import MeasureOn, StudyRun
@@ -206,7 +207,7 @@ def find_cautions(
     )
     found = [
         (
-            f"Numbers are over {n_seeds} seed{'s' if n_seeds != 1 else ''} a group, so intervals and tests "
+            f"Numbers are over {counted(n_seeds, 'seed')} a group, so intervals and tests "
             f"speak of training runs: of other {drawn}, among the same "
             f"{facts.n_train + facts.n_validation} images of {facts.name}. They do not cover other sources, "
             "surveys or settings of the training."
@@ -214,19 +215,19 @@ def find_cautions(
     ]
     if n_seeds < MIN_SEEDS:
         found.append(
-            f"{n_seeds} seed{'s are' if n_seeds != 1 else ' is'} too few for intervals and tests of "
+            f"{counted(n_seeds, 'seed is', 'seeds are')} too few for intervals and tests of "
             f"differences, which need {MIN_SEEDS}."
         )
     if measure_on is MeasureOn.VALIDATION:
         found.append(
-            f"Performance and consistency are measured on the {facts.n_validation} validation images, "
-            "which also chose the epoch that is kept: numbers are a little too good, for every group "
+            f"Performance and consistency are measured on the "
+            f"{counted(facts.n_validation, 'validation image')}, which also chose the epoch that is kept: numbers are a little too good, for every group "
             "alike."
         )
     else:
         found.append(
-            f"Performance and consistency are measured on the same {facts.n_test} test images for every "
-            "run; how other test images would differ is not in the intervals."
+            f"Performance and consistency are measured on the same {counted(facts.n_test, 'test image')} "
+            "for every run; how other test images would differ is not in the intervals."
         )
     found += _about_agreement(summary, facts)
     found.append(_about_equality(summary, matches, equal))
@@ -243,12 +244,14 @@ def _about_agreement(summary: StudySummary, facts: DataFacts) -> list[str]:
         return []
     n_left = sum(summary.left_out.values())
     reasons = "; ".join(f"{n}: {reason}" for reason, n in summary.left_out.items() if n)
-    left_out = f"; {n_left} annotated sources are left out ({reasons})" if n_left else ""
+    some = counted(n_left, "annotated source is", "annotated sources are")
+    left_out = f"; {some} left out ({reasons})" if n_left else ""
     people = "one annotator" if facts.n_annotators == 1 else f"{facts.n_annotators} annotators"
+    they = "It and its marks" if n_sources == 1 else "They and their marks"
     return [
         (
-            f"Agreement is measured on {n_sources} annotated sources that no model was trained or validated "
-            f"on{left_out}. They and their marks ({facts.annotations}, {people}) are taken as given: how "
+            f"Agreement is measured on {counted(n_sources, 'annotated source')} that no model was trained "
+            f"or validated on{left_out}. {they} ({facts.annotations}, {people}) are taken as given: how "
             "other sources or people would differ is not in the intervals."
         )
     ]
@@ -265,3 +268,25 @@ def _about_equality(summary: StudySummary, matches: Mapping[str, Match], equal: 
         f"What is equal between groups is the {stated(equal)}{but}. Other choices of what is equal can "
         "give other results; the table states channels, parameters and operations."
     )
+
+
+def settings_in_words(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings of a training as a reader meets them: words for names, on and off, short numbers.
+
+    Parameters
+    ----------
+    settings : mapping
+        Names and plain values.
+
+    Examples
+    --------
+    >>> settings_in_words({"rotate": True, "learning_rate": 0.0001})
+    {'rotate': 'on', 'learning rate': '0.0001'}
+    """
+    return {name.replace("_", " "): _in_words(value) for name, value in settings.items()}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,13 @@ class StudyFolder:
         """What the job of a run was asked to do."""
         return self.root / "logs" / f"{run.name}.job.json"
 
-    def open(self) -> None:
+    def open(self) -> tuple[Path, ...]:
         """Make the folder, or see that it is one of a study, or holds models alone.
+
+        Returns
+        -------
+        tuple of Path
+            Folders that were made, the innermost first.
 
         Raises
         ------
@@ -86,7 +91,9 @@ class StudyFolder:
                 raise OptionError(
                     f"--output {root} holds other files than a study; name another folder"
                 )
+        missing = tuple(f for f in (root, *root.parents) if not f.exists())
         root.mkdir(parents=True, exist_ok=True)
+        return missing
 
     def _plan(self) -> dict[str, Any]:
         """The plan that was last written here; empty where there is none."""
@@ -130,11 +137,16 @@ class StudyFolder:
         write_text(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, made: Sequence[Path] = ()) -> Iterator[None]:
         """Keep a second study out of the folder while the block runs.
 
         The lock goes with the process, however that ends. Where the file system has no locks, nothing is
-        kept out.
+        kept out. A block that fails before there is a plan leaves nothing of its own behind.
+
+        Parameters
+        ----------
+        made : sequence of Path
+            What :meth:`open` has made.
 
         Raises
         ------
@@ -144,7 +156,8 @@ class StudyFolder:
         try:
             import fcntl
         except ImportError:  # no POSIX system
-            yield
+            with self._withdrawn_without_plan(made):
+                yield
             return
         with open(self.root / LOCK_NAME, "w", encoding="utf-8") as file:
             try:
@@ -156,7 +169,21 @@ class StudyFolder:
                 ) from None
             except OSError:  # a file system without locks
                 pass
+            with self._withdrawn_without_plan(made):
+                yield
+
+    @contextlib.contextmanager
+    def _withdrawn_without_plan(self, made: Sequence[Path]) -> Iterator[None]:
+        try:
             yield
+        except BaseException:
+            if not (self.root / PLAN_NAME).exists():
+                # what somebody else has put there meanwhile stays
+                with contextlib.suppress(OSError):
+                    (self.root / LOCK_NAME).unlink(missing_ok=True)
+                    for folder in made:
+                        folder.rmdir()
+            raise
 
     def finished_model(
         self,

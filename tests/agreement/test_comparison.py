@@ -248,7 +248,7 @@ def test_results_export_themselves():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ("nss", "ssim")}, "unknown metrics ssim; known are nss"),
+        ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are nss"),
         ({"metrics": ()}, "none given"),
         ({"n_permutations": 0}, "n_permutations"),
         ({"n_resamples": 10}, "n_resamples"),

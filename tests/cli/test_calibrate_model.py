@@ -122,6 +122,19 @@ def test_images_that_are_not_its_validation_images(place):
     assert f"fitted to {n} images" in note
 
 
+def test_images_that_were_forgotten_are_asked_for(place):
+    model = load_model("m.pt")
+    record = dataclasses.replace(
+        model.training, data="", train_sources=("a", "b"), validation_sources=("c",)
+    )
+    save_model(dataclasses.replace(model, training=record), place / "other.pt")
+    done = run("other.pt", "--output", "c.pt", "--data-dir", "data")
+    assert done.exit_code == 2
+    text = "was trained on other images than MiraBest, such as a; name them with --images"
+    assert text in words(done.output)
+    assert not (place / "c.pt").exists()
+
+
 def test_a_folder_with_labels(place):
     """The same images as PNG files give the same temperature."""
     model = load_model("m.pt")

@@ -366,7 +366,7 @@ def test_sources_that_do_not_overlap(sample):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--metric", "SSIM"], "unknown metrics ssim; known are nss"),
+        (["--metric", "SSIM"], "unknown metric ssim; known are nss"),
         (["--label", "nucleus"], "unknown label 'nucleus'"),
         (["--fwhm-arcsec", "0"], "above 0"),
         (["--images", "nowhere"], "neither a file nor a folder"),

@@ -168,6 +168,18 @@ def test_models_that_no_card_can_be_made_of(place):
     assert not list(place.glob("*.json"))
 
 
+def test_images_that_were_forgotten_are_asked_for(place):
+    done = run("m.pt", *QUICK)
+    assert done.exit_code == 2
+    text = words(done.output)
+    assert "tiny was trained on other images than MiraBest" in text
+    assert "such as s00; name them with --images" in text
+    # who names MiraBest means it
+    assert "name them with --images" not in words(
+        run("m.pt", "--images", "mirabest", "--data-dir", "nowhere", *QUICK).output
+    )
+
+
 def test_a_name_does_not_write_into_the_package(place):
     done = run("d8", *FOLDER)
     assert done.exit_code == 2
@@ -209,6 +221,24 @@ def test_info_says_whether_there_is_a_card(place):
     assert "m.card.json is no model card of attnxai" in words(
         run("info", "m.pt", command=models_app).stdout
     )
+
+
+def test_info_counts_epochs_from_1_and_says_what_is_not_recorded(place):
+    model = make_model()
+    record = dataclasses.replace(
+        model.training,
+        data="",
+        data_licence="",
+        metrics={"epoch": 0.0, "epochs_trained": 1.0, "n_train": 123456.0, "accuracy": 2 / 3},
+    )
+    save_model(dataclasses.replace(model, training=record), place / "new.pt")
+    text = words(run("info", "new.pt", command=models_app).output)
+    assert "│ epoch kept │ 1 │" in text
+    assert "│ epochs trained │ 1 │" in text
+    assert "│ trained on │ not recorded │" in text
+    assert "│ licence of the data │ not recorded │" in text
+    assert "│ n train │ 123456 │" in text
+    assert "│ accuracy │ 0.666667 │" in text
 
 
 def test_names_of_strangers_are_shown_as_they_are(place):

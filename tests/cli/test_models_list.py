@@ -19,7 +19,8 @@ def rows_of(*, columns=200):
     done = CliRunner().invoke(models_app, ["list"], env={"COLUMNS": str(columns), "NO_COLOR": "1"})
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
-    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "│" in line]
+    head = next(index for index, line in enumerate(lines) if "━" in line)
+    rows = [[cell.strip() for cell in line.split("│")] for line in lines[head:] if "│" in line]
     return rows, lines[-1]
 
 
@@ -45,6 +46,20 @@ def test_every_model_that_ships_is_listed():
         assert row[5] == f"{file.stat().st_size / 1e3:,.0f}"
     total = sum(file.stat().st_size for file in files.values()) / 1e6
     assert last.startswith(f"{len(files)} models, {total:.2f} MB")
+
+
+def test_a_narrow_terminal_wraps_and_cuts_nothing():
+    rows, _ = rows_of(columns=60)
+    files = [file.name for file in zoo.shipped_models().values()]
+    assert [row[0] for row in rows if row[0]] == files
+    assert not any("…" in cell for row in rows for cell in row)
+    cards = zoo.shipped_cards()
+    counts = [f"{card.n_parameters:,}" for card in cards.values()]
+    assert [row[2] for row in rows if row[0]] == counts
+    done = CliRunner().invoke(models_app, ["list"], env={"COLUMNS": "60", "NO_COLOR": "1"})
+    assert "parameters" in done.output
+    assert "validation" in done.output
+    assert "…" not in done.output
 
 
 def test_models_with_and_without_test_numbers_and_cards(shipped):

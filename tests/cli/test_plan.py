@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from attnxai.agreement.power.pilot import read_pilot
+from attnxai.agreement.power.pilot import pilot_effects, read_pilot
 from attnxai.agreement.power.plan import ANNOTATORS, SOURCES, plan_power
 from attnxai.agreement.power.rejections import Components
 from attnxai.cli import plan as module
@@ -81,7 +81,7 @@ def test_a_pilot_is_planned_from(pilot) -> None:
         effect_low=found.effect.low,
         rng=3,
     )
-    assert "Pilot: made-up, mean, nss, 24 held-out sources, 3 annotators" in shown
+    assert "Pilot: made-up, mean, NSS, 24 held-out sources, 3 annotators" in shown
     assert expected.sentence("an agreement (NSS)") in shown
     assert "at level 0.05 / 3" in shown
     assert f"{found.effect.value:.3g} [{found.effect.low:.3g}, {found.effect.high:.3g}]" in shown
@@ -98,7 +98,7 @@ def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
         *("--pilot", pilot, "--metric", "spearman", "--map", "gate1", "--effect", 0.05),
         *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--sources", "20,200"),
     )
-    assert "gate1, spearman" in shown
+    assert "gate1, Spearman ρ, 24" in shown
     assert "For 90% power to see an agreement (Spearman ρ) 0.05 above" in shown
     assert "at level 0.01, it takes" in shown
     # the pilot's own effect no longer matters, nor how uncertain it is
@@ -117,7 +117,7 @@ def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:
 def test_what_is_written(pilot, tmp_path) -> None:
     folder = tmp_path / "plan"
     shown = run("--pilot", pilot, "--sources", "20,40", "--annotators", "1,3", "--output", folder)
-    assert "plan.csv" in shown
+    assert all(str(folder / name) in shown for name in module.FILES)
     assert sorted(path.name for path in folder.iterdir()) == sorted(module.FILES)
     table = pd.read_csv(folder / "plan.csv")
     assert list(table["n_sources"]) == [20, 40, 20, 40]
@@ -156,8 +156,37 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
     with_effect(-0.01)
     shown = run(*arguments, code=2)
     assert "agrees no better with its own annotations" in shown
+    assert "the effect of mean is -0.0109 in nss; no map and metric of" in shown
     assert "say with --effect" in shown
     assert "0.5 above" in run(*arguments, "--effect", 0.5)
+
+
+def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
+    (tmp_path / "per_source.csv").write_bytes((pilot / "per_source.csv").read_bytes())
+    summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
+    for record in summary["results"]:
+        if record["null_mean_within_class"] is not None:
+            shown = (record["explanation"], record["metric"]) == ("gate2", "spearman")
+            record["null_mean_within_class"] = record["value"] - (0.11 if shown else -0.22)
+    (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
+    # 24 sources of two classes: 1 / (1 - 2 / 24) times the difference of the means
+    assert pilot_effects(tmp_path)["gate2", "spearman"] == pytest.approx(0.12)
+    error = run(*arguments, code=2)
+    assert (
+        "the effect of mean is -0.24 in nss; those above 0: gate2 in spearman (0.12); cho" in error
+    )
+    assert "0.12 above" in run(*arguments, "--map", "gate2", "--metric", "spearman")
+
+
+def test_signs_are_explained_where_they_occur(monkeypatch) -> None:
+    few, enough = "fewer were not looked at", "none of the grid was enough, and this is its largest"
+    arguments = ("--effect", 0.5, "--sd-source", 1, "--annotators", "1", "--sources")
+    for sources, shown in (("20,40,60", ()), ("60,80", (few,)), ("6,8", (enough,))):
+        text = run(*arguments, sources)
+        assert [words for words in (few, enough) if words in text] == list(shown)
+    monkeypatch.setattr(module, "console", Console(highlight=False, width=80))
+    assert "≤60 0.99 [" in run(*arguments, "60,80") or "≤60 1.00 [" in run(*arguments, "60,80")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +197,10 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
         (("--effect", -1, "--sd-source", 1), "--effect has to be above 0, got -1"),
         (("--effect", 1, "--sd-source", 0), "without any spread"),
         ((*GIVEN, "--metric", "nss"), "--metric: this chooses from a pilot"),
+        (
+            (*GIVEN, "--power", 80),
+            "--power has to lie between 0.01 and 0.99, a share, such as 0.8, ",
+        ),
         ((*GIVEN, "--map", "mean"), "--map: this chooses from a pilot"),
         ((*GIVEN, "--sources", "20,many"), "--sources '20,many' should be whole numbers from 2 on"),
         ((*GIVEN, "--annotators", "0"), "--annotators '0' should be whole numbers from 1 on"),

@@ -144,6 +144,31 @@ def test_killed_and_run_again(whole, place):
     assert rows[0] == rows[1]
 
 
+def test_an_interruption_says_that_the_same_command_goes_on(place):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attnxai", "study", "--output", "stopped", *OPTIONS, "--epochs", "500"],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list((place / "stopped").glob("models/*.progress.pt")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    said = "Interrupted; run the same command again to go on: finished models and epochs are kept."
+    assert said in " ".join(error.split())
+    assert "nothing" not in error
+    assert error.count("again") == 1
+
+
+def test_a_refused_study_leaves_no_folder(place):
+    for options in (["--groups", "C2,D2"], ["--groups", "X9"], ["--annotations", "nowhere.csv"]):
+        refused(study("--output", "new/study", *OPTIONS, *options, cwd=place))
+        assert not (place / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

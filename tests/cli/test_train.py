@@ -77,6 +77,27 @@ def test_killed_and_run_again(place):
     assert all((whole[name] == cut[name]).all() for name in whole)
 
 
+def test_an_interruption_names_what_is_kept(place):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attnxai", "train", *COMMON, "--epochs", "500", "--output", "cut.pt"],
+        cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (place / "cut.progress.pt").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    said = (
+        "Interrupted; run the same command again to go on: cut.progress.pt keeps what was trained."
+    )
+    assert said in " ".join(error.split())
+    assert "nothing" not in error
+    assert not (place / "cut.pt").exists()
+
+
 def test_killed_at_any_moment(place):
     """Again and again, wherever it is; the record on disk is always whole."""
     arguments = ["train", *COMMON, "--epochs", "3", "--precision", "float32", "--output"]

@@ -56,10 +56,10 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("header", "text"),
         [
-            ("class", "has no column source or image; its header is class, and it needs"),
+            ("class", "has no column source (or image); its header is class"),
             (
                 "source,classes",
-                "has no column class or label or class_name; its header is source, cl",
+                "has no column class (or label or class_name); its header is source, cl",
             ),
             ("source;class", "separate columns by commas"),
             ("source\tclass", "separate columns by commas"),

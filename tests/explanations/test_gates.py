@@ -227,7 +227,10 @@ def test_a_missing_pixel_scale_is_an_assumption_that_is_said(model, images) -> N
         from_array(rng.integers(0, 256, (SIDE, SIDE)).astype(np.uint8), source=f"b{i}")
         for i in range(2)
     ]
-    with pytest.warns(AssumptionWarning, match=r"2 of 3 images state no pixel scale.*1\.8 arcsec"):
+    with pytest.warns(
+        AssumptionWarning,
+        match=r"2 of 3 images state no pixel scale.*1\.8 arcsec a pixel; state it with --pixel-scale-arcsec$",
+    ):
         attention_maps(model, [*bare, images[0]])
 
 

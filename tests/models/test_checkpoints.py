@@ -125,6 +125,10 @@ def test_loading_leaves_the_global_random_state(tmp_path) -> None:
 def test_a_missing_file(tmp_path) -> None:
     text = sentence(tmp_path / "none.pt")
     assert "neither a file nor one of the shipped models" in text
+    (tmp_path / "models").mkdir()
+    assert "models' is a folder, neither a file nor one of the shipped" in sentence(
+        tmp_path / "models"
+    )
     with pytest.raises(CheckpointError, match="does not exist"):
         read_checkpoint_file(tmp_path / "none.pt")
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
+import itertools
 import json
+import re
 import subprocess
 import warnings
 from html.parser import HTMLParser
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
@@ -19,7 +23,12 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.document import ReportContent, choose_folder, write_report
+from attnxai.report.figures import fit_titles
+from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
+from attnxai.report.terminal import print_result
+from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=199, n_resamples=200)
@@ -347,3 +356,88 @@ def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
     assert "which are too few for intervals" in text
     assert "the sources are too few for intervals" in text
     assert "bootstrap intervals over sources" not in text
+
+
+def test_titles_of_sources_stay_within_their_panels():
+    """Three ids of 40 letters: each no wider than its panel, and none over another."""
+    names = [f"{letter * 30}_189.209+0" for letter in "MWQ"]
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 122 * MM)
+        axes = figure.subplots(2, 3)
+        for ax, name in zip(axes[0], names, strict=True):
+            ax.set_aspect("equal")
+            ax.set_title(f"Best\n{name}\nFR II, NSS 3.04", fontsize=7.5)
+        fit_titles(figure, axes[0], names)
+        figure.set_dpi(300)  # as figures are saved
+        figure.draw_without_rendering()
+        boxes = [ax.title.get_window_extent() for ax in axes[0]]
+        for ax, box in zip(axes[0], boxes, strict=True):
+            assert box.width <= ax.get_window_extent().width
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    for ax, name in zip(axes[0], names, strict=True):
+        first, middle, last = ax.get_title().split("\n")
+        assert (first, last) == ("Best", "FR II, NSS 3.04")
+        start, end = middle.split("…")
+        assert name.startswith(start)
+        assert name.endswith(end)
+        assert len(start) >= 3
+
+
+def test_short_titles_are_left_alone():
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 122 * MM)
+        axes = figure.subplots(1, 3)
+        for ax in axes:
+            ax.set_title("Best\nJ1200+01\nFR I", fontsize=7.5)
+        fit_titles(figure, axes, ["J1200+01"] * 3)
+    assert [ax.get_title() for ax in axes] == ["Best\nJ1200+01\nFR I"] * 3
+    assert axes[0].title.get_fontsize() == 7.5
+
+
+def test_the_methods_paragraph_reads_as_sentences(written):
+    _, content = written
+    text = methods_paragraph(content)
+    assert "NSS, Spearman ρ, AUC, relevance mass and relevance rank; each is the mean" in text
+    assert "(2 annotators) for 12 held-out sources" in text
+    assert "with 95 % bias-corrected" in text
+    kind = "true components, as two annotators would mark them"
+    marks = dataclasses.replace(content.annotations, kind=kind)
+    again = methods_paragraph(dataclasses.replace(content, annotations=marks))
+    assert f"with {kind} for 12 held-out sources" in again
+
+
+def test_per_cent_is_written_one_way(written):
+    folder, _ = written
+    page = " ".join(parsed(folder).text)
+    # what people read: neither style before it nor script after it
+    text = page[page.index("attnxai report") : page.index("use strict")]
+    assert "95 % interval" in text
+    assert not re.search(r"\d%", text)
+
+
+def test_one_source_is_singular_on_the_page(tmp_path):
+    write_report(content_of(n_sources=1), tmp_path / "out")
+    text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
+    assert "n = 1 held-out source, which is too few for intervals" in text
+    assert "Over the one held-out source." in text
+    assert "the source is too few for intervals" in text
+    assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
+
+
+def test_captions_say_what_points_beside_their_bars_mean(written):
+    folder, _ = written
+    text = " ".join(" ".join(parsed(folder).text).split())
+    assert "a point left of it less well, a point right of it better" in text
+
+
+def test_the_terminal_shows_a_line_for_every_map(written):
+    _, content = written
+    verdict = reach_verdict(content.result, content.annotations)
+    stream = io.StringIO()
+    print_result(content.result, verdict, Console(file=stream, width=400))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    start = lines.index(verdict.headline)
+    leads = [statement.lead for statement in verdict.statements]
+    assert lines[start + 1 : start + 1 + len(leads)] == leads
+    assert "made-up: 12 held-out sources" in lines[0]
+    assert any("mean [95 % interval]" in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -15,7 +16,13 @@ from PIL import Image
 from rich.console import Console
 
 from attnxai.report.study_document import record_of, write_study
-from attnxai.report.study_figures import draw_agreement_of_gates, draw_epochs
+from attnxai.report.study_figures import (
+    draw_agreement_of_gates,
+    draw_curves,
+    draw_epochs,
+    draw_metrics,
+    whole_ticks,
+)
 from attnxai.report.study_terminal import print_study
 from attnxai.study.claims import with_interval
 from attnxai.study.measurement import MeasureOn
@@ -156,6 +163,58 @@ def test_captions_tell_censored_runs(tmp_path):
     assert text.alternative.startswith("Epochs until reference loss: C1 2.3, C4 3.0")
     whole = draw_epochs(made_content(runs[:3], reference_loss=0.4), tmp_path)
     assert "all of which reached it" in whole.caption
+
+
+def test_one_of_a_thing_is_singular(tmp_path):
+    runs = [run(group, 0, [0.5]) for group in ("C1", "C4")]
+    content = made_content(runs, reference_loss=0.31, annotations="")
+    caption = draw_epochs(content, tmp_path).caption
+    assert "means are restricted to the horizon of 1 epoch." in caption
+    assert "mean over 1 seed, which is too few for intervals" in caption
+    assert any(c.startswith("1 seed is too few for intervals and tests") for c in content.cautions)
+
+
+def test_one_series_stands_on_its_ticks(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        "attnxai.report.study_figures.save_figure",
+        lambda figure, folder, name: drawn.update({name: figure}),
+    )
+    for groups, shift in ((("C1", "C4"), 0.0), (("C1", "C4", "D4"), 0.15)):
+        runs = made_runs(groups, n_seeds=3, annotated=False)
+        content = made_content(runs, annotations="")
+        metrics, curves = draw_metrics(content, tmp_path), draw_curves(content, tmp_path)
+        ax = drawn["metrics"].axes[0]
+        means = next(line for line in ax.lines if line.get_label() == "cyclic (C$_N$)")
+        assert means.get_xdata() == pytest.approx([0 - shift, 2 - shift])
+        assert ("D_N (squares)" in metrics.caption) is bool(shift)
+        assert ("C1 stands in both panels" in curves.caption) is bool(shift)
+        for tick in drawn["curves"].axes[0].get_xticks():
+            assert tick == int(tick)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.95, 1.05), (2.3, 2.6), (0.0, 2.1), (0.0, 37.0)])
+def test_ticks_of_epochs_are_whole_numbers(low, high):
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    ax.plot([low, high], [0, 1])
+    ax.margins(x=0)
+    whole_ticks(ax.xaxis)
+    left, right = ax.get_xlim()
+    shown = [tick for tick in ax.get_xticks() if left <= tick <= right]
+    assert shown
+    assert all(tick == int(tick) for tick in shown)
+
+
+def test_settings_are_words(tmp_path):
+    content = dataclasses.replace(
+        small_content(),
+        plan={"training": {"rotate": True, "reflect": False, "learning_rate": 0.0001}},
+    )
+    write_study(content, tmp_path / "results")
+    text = " ".join(" ".join(Page(tmp_path / "results" / "study.html").text).split())
+    assert "rotate on, reflect off, learning rate 0.0001" in text
 
 
 def test_what_the_terminal_shows(content):

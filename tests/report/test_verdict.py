@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 
 import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.results import ALL
 from attnxai.explanations.stack import Exposure
-from attnxai.report.verdict import Finding, name_of_map, reach_verdict
-from attnxai.report.wording import format_interval, format_number, format_p
+from attnxai.report.verdict import (
+    Finding,
+    best_brightness,
+    name_of_map,
+    names_of_maps,
+    reach_verdict,
+)
+from attnxai.report.wording import (
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    group_phrase,
+    in_sentence,
+    listed,
+)
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)
@@ -70,10 +87,11 @@ def test_the_number_of_maps_counts_for_what_can_be_concluded():
 
 
 def test_baselines_decide_what_is_better():
-    verdict, _ = verdict_of(n_sources=16)
+    verdict, result = verdict_of(n_sources=16)
     details = verdict.statements[0].details
+    best = best_brightness(result, "nss")
     # the made-up images are narrow blobs at the marks, the maps wide ones
-    assert "Brightness alone agrees better" in details
+    assert f" {best.capitalize()} agrees better (NSS " in details
     assert "The centre bias" in details
     assert "agrees less" in details
     assert "none is shown to agree better than brightness alone" in verdict.headline
@@ -118,6 +136,11 @@ def test_names_of_maps():
     assert name_of_map("gate2") == "Gate 2"
     assert name_of_map("mean") == "The mean of the gates"
     assert name_of_map("integrated gradients") == "integrated gradients"
+    assert names_of_maps(["gate2"]) == "Gate 2"
+    assert names_of_maps(["mean"]) == "The mean of the gates"
+    assert names_of_maps(["gate1", "gate2", "gate3"]) == "Gates 1, 2 and 3"
+    assert names_of_maps(["gate2", "gate3", "mean"]) == "Gates 2 and 3 and the mean of the gates"
+    assert names_of_maps(["integrated gradients"]) == "integrated gradients"
 
 
 def test_numbers():
@@ -125,6 +148,19 @@ def test_numbers():
     assert format_number(float("nan")) == "–"
     assert format_p(0.04999) == "0.0500"
     assert format_p(1e-5) == "1.0e-05"
+    assert format_share(0.95) == "95 %"
+
+
+def test_words_inside_sentences():
+    labels = {name: in_sentence(metric.label) for name, metric in METRICS.items()}
+    assert labels["relevance_mass_accuracy"] == "relevance mass"
+    assert labels["spearman"] == "Spearman ρ"
+    assert labels["auc"] == "AUC"
+    assert {"IoU", "−KL divergence", "shuffled AUC", "correlation r"} <= set(labels.values())
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert group_phrase("validation", 1) == "source that the model was chosen by"
+    assert group_phrase("validation", 5) == "sources that the model was chosen by"
 
 
 def test_following_a_source_is_not_looking_at_it():
@@ -219,6 +255,122 @@ def test_classes_on_opposite_sides_of_chance_are_named():
     layers["gate1"][::2] = 1.2 - 1.2 * layers["gate1"][::2]
     result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
     headline = reach_verdict(result, marks).headline
-    expected = "Gate 1 is higher on the marks than elsewhere for FR II, and lower for FR I."
-    assert expected in headline
-    assert "Gate 2 is higher" not in headline
+    expected = (
+        "Gate 1 and the mean of the gates are higher on the marks than elsewhere for FR II, and lower "
+        "for FR I."
+    )
+    assert headline.endswith(expected)
+    assert "Gate 2" not in headline
+
+
+def verdict_with(result, change):
+    """The verdict on the same results, of which ``change`` gives some estimates other numbers."""
+    _, marks, _ = made_up(n_sources=len(result.sources))
+    estimates = tuple(change(estimate) for estimate in result.estimates)
+    return reach_verdict(dataclasses.replace(result, estimates=estimates), marks)
+
+
+def is_of(estimate, explanation, class_name=ALL):
+    return (estimate.explanation, estimate.metric, estimate.group, estimate.class_name) == (
+        explanation,
+        "nss",
+        "held-out",
+        class_name,
+    )
+
+
+def at(estimate, low, high):
+    above = dataclasses.replace(estimate.above_chance, value=(low + high) / 2, low=low, high=high)
+    return dataclasses.replace(estimate, above_chance=above)
+
+
+def test_below_chance_is_said_of_a_map_that_follows():
+    _, result = verdict_of(n_sources=16)
+    verdict = verdict_with(result, lambda e: at(e, -1.2, -0.28) if is_of(e, "gate1") else e)
+    statement = verdict.statements[0]
+    assert statement.finding is Finding.FOLLOWS
+    assert statement.lead == (
+        "Gate 1 follows the source at hand, but is lower on the marks than elsewhere."
+    )
+    assert "over all sources it is below chance (by −0.74 [−1.20, −0.28])" in statement.details
+    assert "not shown to be above chance" not in statement.details
+
+
+def test_below_chance_is_said_of_a_map_that_is_not_shown_to_agree():
+    _, result = verdict_of(n_sources=16, agreement=0.0, seed=3)
+    verdict = verdict_with(result, lambda e: at(e, -1.2, -0.28) if is_of(e, "gate1") else e)
+    below, other = verdict.statements[:2]
+    assert below.finding is other.finding is Finding.NOT_SHOWN
+    assert below.lead == (
+        "Gate 1 is not shown to agree in the source at hand; it is lower on the marks than elsewhere."
+    )
+    assert "Over all sources it is below chance (by −0.74 [−1.20, −0.28])." in below.details
+    assert other.lead == "Gate 2 is not shown to agree in the source at hand."
+    assert "below chance" not in other.details
+
+
+def test_the_lead_carries_a_class_whose_marks_are_avoided():
+    _, result = verdict_of(n_sources=16)
+
+    def change(estimate, p_value):
+        if is_of(estimate, "gate1", "FR II"):
+            return at(estimate, -3.0, -1.0)
+        if is_of(estimate, "gate1", "FR I"):
+            pooled = dataclasses.replace(estimate.pooled, p_value=p_value)
+            return dataclasses.replace(estimate, pooled=pooled)
+        return estimate
+
+    lead = verdict_with(result, lambda e: change(e, 0.01)).statements[0].lead
+    assert lead == (
+        "Gate 1 agrees with what people marked, in the source at hand, for FR I; on the marks of FR II "
+        "it is lower than elsewhere."
+    )
+    # a class is named as agreeing only with a test of its own
+    lead = verdict_with(result, lambda e: change(e, 0.2)).statements[0].lead
+    assert "in the source at hand, over all sources; on the marks of FR II it is lower" in lead
+
+
+def test_the_baseline_that_is_named_is_one_that_decides():
+    _, result = verdict_of(n_sources=16)
+    best = best_brightness(result, "nss")
+    other = next(n for n in result.baselines if n.startswith("brightness") and n != best)
+    ends = {"above": (0.5, 1.5), "open": (-0.5, 1.5), "below": (-1.5, -0.5)}
+
+    def details(**sides):
+        def change(estimate):
+            if not is_of(estimate, "gate1"):
+                return estimate
+            differences = dict(estimate.differences)
+            for name, difference in estimate.differences.items():
+                if name.startswith("brightness"):
+                    low, high = ends[sides["best"] if name == best else sides["others"]]
+                    differences[name] = dataclasses.replace(
+                        difference, value=(low + high) / 2, low=low, high=high
+                    )
+            return dataclasses.replace(estimate, differences=differences)
+
+        return verdict_with(result, change).statements[0].details
+
+    assert f" {best.capitalize()} agrees better (" in details(best="below", others="above")
+    assert f" {best.capitalize()} agrees less (" in details(best="above", others="above")
+    for side, words in (("below", "agrees better"), ("open", "cannot be told apart from it")):
+        text = details(best="above", others=side)
+        assert f" {best.capitalize()} {words}" not in text
+        assert f" {other.capitalize()} {words} (" in text
+
+
+@pytest.mark.parametrize(
+    ("exposure", "words"),
+    [
+        (Exposure.HELD_OUT, "1 held-out source is too few to tell"),
+        (Exposure.TRAINING, "trained on this source."),
+        (Exposure.VALIDATION, "by its results on this source."),
+        (Exposure.UNKNOWN, "trained on this source; if it was, it is no evidence"),
+    ],
+)
+def test_one_source_is_singular(exposure, words):
+    verdict, _ = verdict_of(n_sources=1, exposure=(exposure,))
+    text = " ".join([verdict.headline, *verdict.cautions, *(s.details for s in verdict.statements)])
+    assert words in text
+    assert "1 source is too few for confidence intervals" in text
+    assert not re.search(r"\b1 (\S+ )?(sources|maps)\b", text)

@@ -16,7 +16,7 @@ from attnxai.study.content import content_of
 from attnxai.study.data import AnnotationRequest, DataRequest
 from attnxai.study.execution import carry_out, job_content, prepare
 from attnxai.study.folder import StudyFolder
-from attnxai.study.measurement import MeasureOn
+from attnxai.study.measurement import MeasureOn, write_text
 from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
 from attnxai.study.worker import Teller, run_job
 from attnxai.training.settings import TrainingSettings
@@ -188,6 +188,26 @@ def test_jobs_hold_plain_values_and_notice_changed_images(copied, small_plan):
         run_job(changed, Teller(io.StringIO()))
 
 
+def test_what_fails_before_there_is_a_plan_leaves_no_folder(tmp_path):
+    folder = StudyFolder(root=tmp_path / "a" / "study")
+
+    def fail(**given):
+        with pytest.raises(OptionError, match="refused"), folder.locked(**given):
+            raise OptionError("refused")
+
+    made = folder.open()
+    assert made == (folder.root, folder.root.parent)
+    fail(made=made)
+    assert not list(tmp_path.iterdir())
+    folder.root.mkdir(parents=True)  # somebody else's, which stays
+    fail(made=folder.open())
+    assert not list(folder.root.iterdir())
+    made = folder.open()
+    write_text(folder.root / "plan.json", "{}")
+    fail(made=made)
+    assert {file.name for file in folder.root.iterdir()} == {"plan.json", ".lock"}
+
+
 def test_folders(tmp_path):
     folder = StudyFolder(root=tmp_path / "a" / "study")
     folder.open()
@@ -199,7 +219,7 @@ def test_folders(tmp_path):
         pass
     with folder.locked():
         pass
-    folder.open()  # nothing but the lock
+    assert folder.open() == ()  # nothing but the lock
     folder.model(RunKey(group="C1", seed=0)).parent.mkdir()
     folder.open()  # models that were trained elsewhere
     (folder.root / "thesis.tex").write_text("x")
