@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     ]
 
 
-class RearrangedMaps:
+class RearrangedMaps(abc.ABC):
     """What all nulls have in common that rearrange every source by itself."""
 
     __slots__ = ()
@@ -36,9 +37,9 @@ class RearrangedMaps:
         return False
 
     @property
+    @abc.abstractmethod
     def n_columns(self) -> int | None:
         """Rearrangements of each source, the observed one among them; None when the field decides."""
-        raise NotImplementedError
 
     def draw(
         self,
