@@ -280,8 +280,8 @@ class ToroidalShift(RearrangedMaps):
         for source, stream in enumerate(rng.spawn(len(maps))):
             shifts = np.arange(n_pixels)
             if n_columns < n_pixels:
-                others = stream.choice(n_pixels - 1, size=n_columns - 1, replace=False) + 1
-                shifts = np.concatenate([[0], others])
+                drawn = stream.choice(n_pixels - 1, size=n_columns - 1, replace=False) + 1
+                shifts = np.concatenate([[0], drawn])
             for m, metric in enumerate(metrics):
                 kind = metric.target
                 own = targets[kind][:, source, rows, columns].astype(np.float64)
