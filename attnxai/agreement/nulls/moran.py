@@ -16,21 +16,18 @@ and annotation share in being brightest at the centre is broken too, and taken f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.nulls.phase import check_surrogates
 from attnxai.agreement.nulls.variogram import MIN_PIXELS, VariogramSurrogates
-from attnxai.agreement.nulls.versions import RearrangedMaps, tables_of_versions
+from attnxai.agreement.nulls.versions import MapVersions
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
-    from attnxai.agreement.metrics.metric import Metric
 
 # eigenvalues nearer to each other than this, relative to the largest, count as one
 _RELATIVE_GAP = 1e-9
@@ -133,7 +130,7 @@ def moran_surrogates(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MoranSurrogates(RearrangedMaps):
+class MoranSurrogates(MapVersions):
     """Replace maps by surrogates with their Moran's I, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -182,33 +179,8 @@ class MoranSurrogates(RearrangedMaps):
         """Rearrangements of each source, the observed one among them."""
         return self.n_surrogates + 1
 
-    def tables(
-        self,
-        metrics: Sequence[Metric],
-        maps: NDArray[np.float64],
-        targets: Targets,
-        valid: NDArray[np.bool_],
-        *,
-        others: Others | None = None,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Metrics of every source's map and of its surrogates, the map first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`; the valid pixels are the footprints.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_surrogates + 1)
-            NaN for footprints of fewer than 16 pixels, and for metrics that refuse signed maps.
-
-        Raises
-        ------
-        OptionError
-            If a footprint has more pixels than ``max_pixels``.
-        """
+    def check(self, valid: NDArray[np.bool_]) -> None:
+        """Refuse footprints of more than ``max_pixels`` pixels."""
         n_pixels = valid.sum(axis=(1, 2))
         largest = int(n_pixels.argmax())
         if n_pixels[largest] > self.max_pixels:
@@ -218,22 +190,12 @@ class MoranSurrogates(RearrangedMaps):
                 "higher n_sigma), raise max_pixels, or take the matched variogram, which has no limit"
             )
 
-        def rearrange(
-            map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-        ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-            values = map_values[where]
-            if values.size < MIN_PIXELS:
-                return where, np.empty((self.n_surrogates + 1, 0))
-            surrogates = moran_surrogates(values, where, self.n_surrogates, rng=stream)
-            return where, np.vstack([values[None], surrogates])
-
-        return tables_of_versions(
-            metrics,
-            maps,
-            targets,
-            valid,
-            rearrange,
-            n_columns=self.n_surrogates + 1,
-            others=others,
-            rng=rng,
-        )
+    def versions(
+        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The map and its surrogates on the footprint; none for fewer than 16 pixels."""
+        values = map_values[where]
+        if values.size < MIN_PIXELS:
+            return where, np.empty((self.n_surrogates + 1, 0))
+        surrogates = moran_surrogates(values, where, self.n_surrogates, rng=stream)
+        return where, np.vstack([values[None], surrogates])

@@ -13,20 +13,16 @@ whose opposite edges differ gets power at all scales from that jump.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.versions import RearrangedMaps, tables_of_versions
+from attnxai.agreement.nulls.versions import MapVersions
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from attnxai.agreement.metrics.evaluation import Others, Targets
-    from attnxai.agreement.metrics.metric import Metric
 
 
 def phase_surrogates(
@@ -114,7 +110,7 @@ def with_values(maps: NDArray[np.float64], values: NDArray[np.float64]) -> NDArr
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSurrogates(RearrangedMaps):
+class PhaseSurrogates(MapVersions):
     """Replace maps by amplitude-adjusted surrogates with random phases.
 
     Compared is the largest rectangle of valid pixels about the field's centre, since a spectrum needs a
@@ -168,52 +164,20 @@ class PhaseSurrogates(RearrangedMaps):
         """Rearrangements of each source, the observed one among them."""
         return self.n_surrogates + 1
 
-    def tables(
-        self,
-        metrics: Sequence[Metric],
-        maps: NDArray[np.float64],
-        targets: Targets,
-        valid: NDArray[np.bool_],
-        *,
-        others: Others | None = None,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Metrics of every source's map and of its surrogates, the map first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_surrogates + 1)
-        """
-
-        def rearrange(
-            map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-        ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-            rectangle = centred_rectangle(where)
-            used = np.zeros_like(where)
-            used[rectangle] = True
-            inside = map_values[rectangle]
-            if not inside.size:
-                return used, np.empty((self.n_surrogates + 1, 0))
-            surrogates = phase_surrogates(
-                inside, self.n_surrogates, n_iterations=self.n_iterations, rng=stream
-            )
-            return used, np.vstack([inside.reshape(1, -1), surrogates.reshape(-1, inside.size)])
-
-        return tables_of_versions(
-            metrics,
-            maps,
-            targets,
-            valid,
-            rearrange,
-            n_columns=self.n_surrogates + 1,
-            others=others,
-            rng=rng,
+    def versions(
+        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The map and its surrogates on the largest rectangle of valid pixels about the centre."""
+        rectangle = centred_rectangle(where)
+        used = np.zeros_like(where)
+        used[rectangle] = True
+        inside = map_values[rectangle]
+        if not inside.size:
+            return used, np.empty((self.n_surrogates + 1, 0))
+        surrogates = phase_surrogates(
+            inside, self.n_surrogates, n_iterations=self.n_iterations, rng=stream
         )
+        return used, np.vstack([inside.reshape(1, -1), surrogates.reshape(-1, inside.size)])
 
 
 def check_surrogates(n_surrogates: int) -> None:

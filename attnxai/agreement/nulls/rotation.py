@@ -29,10 +29,10 @@ import numpy as np
 from attnxai.agreement.metrics.metric import TargetKind
 from attnxai.agreement.nulls.footprints import centred_disc, closed_pixels
 from attnxai.agreement.nulls.versions import (
+    MapVersions,
     RearrangedMaps,
     empty_tables,
     others_needed,
-    tables_of_versions,
     values_of_versions,
 )
 from attnxai.errors import OptionError
@@ -85,7 +85,7 @@ def grid_symmetries(shape: tuple[int, int], *, reflections: bool) -> list[Symmet
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GridSymmetries(RearrangedMaps):
+class GridSymmetries(MapVersions):
     """Turn maps by right angles and reflect them, without interpolation.
 
     Pixels that some symmetry moves to where nothing is valid are left out, in all versions.
@@ -121,46 +121,17 @@ class GridSymmetries(RearrangedMaps):
         """Not known before: fields that are not square have half as many symmetries."""
         return None
 
-    def tables(
+    def versions(
         self,
-        metrics: Sequence[Metric],
-        maps: NDArray[np.float64],
-        targets: Targets,
-        valid: NDArray[np.bool_],
-        *,
-        others: Others | None = None,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Metrics of every source under every symmetry, the identity first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, 8 or 4 or 2)
-        """
-        shape = (maps.shape[-2], maps.shape[-1])
+        map_values: NDArray[np.float64],
+        where: NDArray[np.bool_],
+        stream: np.random.Generator,  # noqa: ARG002  nothing is drawn: these are all
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The map under every symmetry of the grid, on the pixels that all of them share."""
+        shape = (map_values.shape[0], map_values.shape[1])
         symmetries = grid_symmetries(shape, reflections=self.reflections)
-
-        def rearrange(
-            map_values: NDArray[np.float64], where: NDArray[np.bool_], _: np.random.Generator
-        ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-            closed = closed_pixels([turned(where) for turned in symmetries])
-            return closed, np.stack([turned(map_values)[closed] for turned in symmetries])
-
-        return tables_of_versions(
-            metrics,
-            maps,
-            targets,
-            valid,
-            rearrange,
-            n_columns=len(symmetries),
-            others=others,
-            rng=rng,
-        )
+        closed = closed_pixels([turned(where) for turned in symmetries])
+        return closed, np.stack([turned(map_values)[closed] for turned in symmetries])
 
 
 def turned_coordinates(

@@ -15,19 +15,16 @@ test rejects too often.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.nulls.phase import check_surrogates, with_values
-from attnxai.agreement.nulls.versions import RearrangedMaps, tables_of_versions
+from attnxai.agreement.nulls.versions import MapVersions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
-    from attnxai.agreement.metrics.metric import Metric
 
 N_LAGS = 25  # distances at which variograms are compared, as in the paper
 PAIRS_PERCENT = 25.0  # of all pairs of pixels, the nearest are looked at, as in the paper
@@ -219,7 +216,7 @@ def _fitted(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VariogramSurrogates(RearrangedMaps):
+class VariogramSurrogates(MapVersions):
     """Replace maps by surrogates with their variogram, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -270,47 +267,14 @@ class VariogramSurrogates(RearrangedMaps):
         """Rearrangements of each source, the observed one among them."""
         return self.n_surrogates + 1
 
-    def tables(
-        self,
-        metrics: Sequence[Metric],
-        maps: NDArray[np.float64],
-        targets: Targets,
-        valid: NDArray[np.bool_],
-        *,
-        others: Others | None = None,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Metrics of every source's map and of its surrogates, the map first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`; the valid pixels are the footprints.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_surrogates + 1)
-            NaN for footprints of fewer than 16 pixels.
-        """
-
-        def rearrange(
-            map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-        ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-            values = map_values[where]
-            if values.size < MIN_PIXELS:
-                return where, np.empty((self.n_surrogates + 1, 0))
-            surrogates = variogram_surrogates(
-                values, where, self.n_surrogates, keep_values=self.keep_values, rng=stream
-            )
-            return where, np.vstack([values[None], surrogates])
-
-        return tables_of_versions(
-            metrics,
-            maps,
-            targets,
-            valid,
-            rearrange,
-            n_columns=self.n_surrogates + 1,
-            others=others,
-            rng=rng,
+    def versions(
+        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The map and its surrogates on the footprint; none for fewer than 16 pixels."""
+        values = map_values[where]
+        if values.size < MIN_PIXELS:
+            return where, np.empty((self.n_surrogates + 1, 0))
+        surrogates = variogram_surrogates(
+            values, where, self.n_surrogates, keep_values=self.keep_values, rng=stream
         )
+        return where, np.vstack([values[None], surrogates])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
     from attnxai.agreement.metrics.evaluation import Others, Targets
     from attnxai.agreement.metrics.metric import Metric, TargetKind
-
-    # from a map, its valid pixels and a stream: the pixels used and (n_columns, n_pixels) versions
-    Rearrange = Callable[
-        [NDArray[np.float64], NDArray[np.bool_], np.random.Generator],
-        tuple[NDArray[np.bool_], NDArray[np.float64]],
-    ]
 
 
 class RearrangedMaps(abc.ABC):
@@ -122,43 +116,73 @@ def values_of_versions(
     return np.stack([m.evaluate(rows, own[m.target], elsewhere.get(m.target)).T for m in metrics])
 
 
-def tables_of_versions(
-    metrics: Sequence[Metric],
-    maps: NDArray[np.float64],
-    targets: Targets,
-    valid: NDArray[np.bool_],
-    rearrange: Rearrange,
-    *,
-    n_columns: int,
-    others: Others | None = None,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Metrics of several versions of every source's map with its own targets.
+class MapVersions(RearrangedMaps):
+    """Nulls that compare versions of a source's map, on pixels of their own, with its annotations."""
 
-    Parameters
-    ----------
-    metrics, maps, targets, valid, others, rng
-        As in :class:`~attnxai.agreement.nulls.NullModel`.
-    rearrange : callable
-        From one map, its valid pixels and a generator to the pixels that are used (rows, columns) and the
-        versions of the map on them (n_columns, n_pixels), the observed one first.
-    n_columns : int
-        How many versions.
+    __slots__ = ()
 
-    Returns
-    -------
-    ndarray, shape (n_metrics, n_annotators, n_sources, n_columns)
-    """
-    tables = empty_tables(metrics, targets, n_columns)
-    needed = others_needed(metrics, targets, others)
-    # a stream for every source: what one does leaves the others as they are
-    for source, stream in enumerate(rng.spawn(len(maps))):
-        where, versions = rearrange(
-            np.asarray(maps[source], dtype=np.float64), valid[source], stream
-        )
-        if not versions.size:
-            continue
-        own = {m.target: targets[m.target][:, source][:, where] for m in metrics}
-        elsewhere = {kind: values[:, source][:, where] for kind, values in needed.items()}
-        tables[:, :, source] = values_of_versions(metrics, versions, own, elsewhere)
-    return tables
+    @abc.abstractmethod
+    def versions(
+        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Versions of the map of one source.
+
+        Parameters
+        ----------
+        map_values : ndarray, shape (rows, columns)
+            The map.
+        where : ndarray of bool, same shape
+            Its valid pixels.
+        stream : numpy.random.Generator
+            Of this source.
+
+        Returns
+        -------
+        used : ndarray of bool, same shape
+            Pixels that are compared.
+        versions : ndarray, shape (n_versions, n_used)
+            The observed one first; without columns where the source cannot be used.
+        """
+
+    def check(self, valid: NDArray[np.bool_]) -> None:
+        """Refuse valid pixels (n_sources, rows, columns) that the null cannot work on."""
+
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Metrics of every version of every source's map with its own targets, the map itself first.
+
+        Parameters
+        ----------
+        metrics, maps, targets, valid, others, rng
+            As in :class:`~attnxai.agreement.nulls.NullModel`. For nulls within a footprint the valid
+            pixels are the footprints.
+
+        Returns
+        -------
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_versions)
+            NaN for sources that cannot be used, and for metrics that refuse the versions.
+        """
+        self.check(valid)
+        tables = None
+        needed = others_needed(metrics, targets, others)
+        # a stream for every source: what one does leaves the others as they are
+        for source, stream in enumerate(rng.spawn(len(maps))):
+            where, versions = self.versions(
+                np.asarray(maps[source], dtype=np.float64), valid[source], stream
+            )
+            if tables is None:
+                tables = empty_tables(metrics, targets, len(versions))
+            if not versions.size:
+                continue
+            own = {m.target: targets[m.target][:, source][:, where] for m in metrics}
+            elsewhere = {kind: values[:, source][:, where] for kind, values in needed.items()}
+            tables[:, :, source] = values_of_versions(metrics, versions, own, elsewhere)
+        return empty_tables(metrics, targets, self.n_columns or 1) if tables is None else tables
