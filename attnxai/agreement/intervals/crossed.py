@@ -96,8 +96,9 @@ def crossed_interval(
     weights : ndarray, shape (n_sources,), optional
         Weight of each source.
     method : CrossedMethod, optional
-        See the module for what is used when left out. A factor with one level is no factor; with sources alone the interval is the
-        BCa bootstrap over them.
+        See the module for what is used when left out. A factor with one level is no factor; with sources
+        alone the interval is that of :func:`~.over_sources.mean_interval`, a studentized bootstrap over
+        them.
     level : float
         Confidence level.
     n_resamples : int

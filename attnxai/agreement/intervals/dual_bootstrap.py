@@ -67,15 +67,65 @@ def crossed_bootstrap_interval(
     >>> round(share.value, 6), round(share.high, 6)
     (0.5, 0.5)
     """
+    return crossed_bootstrap_intervals(
+        values,
+        [statistic],
+        factors=factors,
+        weights=weights,
+        level=level,
+        n_resamples=n_resamples,
+        rng=rng,
+    )[0]
+
+
+def crossed_bootstrap_intervals(
+    values: NDArray[np.float64],
+    statistics: Sequence[Statistic],
+    *,
+    factors: Sequence[str] | None = None,
+    weights: NDArray[np.float64] | None = None,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+) -> list[Interval]:
+    """Intervals of several statistics of the same means, all under the same resamples.
+
+    Parameters
+    ----------
+    values, factors, weights, level, n_resamples, rng
+        As in :func:`crossed_bootstrap_interval`.
+    statistics : sequence of callable
+        Each from means (n_resamples, n_quantities) to statistics (n_resamples,).
+
+    Returns
+    -------
+    list of Interval
+        One a statistic.
+    """
     quantities = np.asarray(values, dtype=np.float64)
     shared = np.where(np.isfinite(quantities).all(axis=0), quantities, np.nan)
     tables = [CrossedTable.of(quantity, factors, weights, level) for quantity in shared]
-    value = float(statistic(np.array([[table.mean for table in tables]]))[0])
     first = tables[0]
+    means = np.array([[table.mean for table in tables]])
+    observed = [float(statistic(means)[0]) for statistic in statistics]
     if first.n_sources < MIN_SOURCES:
-        return no_interval(value, first.n_sources, level=level)
+        return [no_interval(value, first.n_sources, level=level) for value in observed]
     draws = _resample(tables, n_resamples, np.random.default_rng(rng))
-    statistics = {subset: statistic(means) for subset, means in draws.items()}
+    return [
+        _interval_of(
+            value, {subset: statistic(means) for subset, means in draws.items()}, first, level
+        )
+        for value, statistic in zip(observed, statistics, strict=True)
+    ]
+
+
+def _interval_of(
+    value: float,
+    statistics: Mapping[frozenset[int], NDArray[np.float64]],
+    first: CrossedTable,
+    level: float,
+) -> Interval:
+    """Interval of one statistic from its resamples of every set of factors."""
     everything = statistics[max(statistics, key=len)]
     if not np.isfinite(value) or not np.isfinite(everything).all():
         return no_interval(

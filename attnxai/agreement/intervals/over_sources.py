@@ -2,6 +2,10 @@
 
 The source is the unit: pixels of one image are no independent samples. With several annotators (or several
 trained models of one kind) sources alone are not enough; see :mod:`~.crossed`.
+
+The default is the studentized bootstrap (:mod:`~.studentized`), whose coverage came nearest to the level
+asked for in simulations with 8 to 100 sources (the documentation has the table). Every end lies between the
+smallest and the largest value, so no interval leaves the range of a metric.
 """
 
 from __future__ import annotations
@@ -12,6 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.intervals.studentized import studentized_ends
+from attnxai.errors import OptionError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,10 +27,24 @@ MIN_SOURCES = 8
 
 
 class IntervalKind(enum.StrEnum):
-    """How resamples become an interval."""
+    """How resamples become an interval.
 
-    PERCENTILE = "percentile"
+    ``studentized``
+        Quantiles of each resample's distance from the mean in units of its own standard error (bootstrap-t;
+        Hall 1988; Efron & Tibshirani 1993, chapter 12). For means only.
+    ``expanded``
+        BCa with its tails widened as far as Student's t is wider than the normal distribution (Hesterberg
+        2015), for any statistic.
+    ``bca``
+        Bias-corrected and accelerated (Efron 1987); too narrow for few sources.
+    ``percentile``
+        Quantiles of the resamples; too narrow for few sources.
+    """
+
+    STUDENTIZED = "studentized"
+    EXPANDED = "expanded"
     BCA = "bca"
+    PERCENTILE = "percentile"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +133,7 @@ def mean_interval(
     counts: NDArray[np.float64],
     *,
     weights: NDArray[np.float64] | None = None,
-    kind: IntervalKind = IntervalKind.BCA,
+    kind: IntervalKind = IntervalKind.STUDENTIZED,
     level: float = 0.95,
 ) -> Interval:
     """Mean over sources with its bootstrap interval.
@@ -127,14 +148,25 @@ def mean_interval(
     weights : ndarray, shape (n_sources,), optional
         Weight of each source.
     kind : IntervalKind
-        Percentile, or bias-corrected and accelerated (Efron 1987).
+        How the resamples become an interval. Where more than
+        :data:`~.studentized.MOST_WITHOUT_ERROR` of the resamples hold a single value and so have no
+        standard error (hits and misses, scores at their maximum), ``studentized`` becomes ``expanded`` and
+        the note says so.
     level : float
         Confidence level.
 
     Returns
     -------
     Interval
-        Without ends when fewer than :data:`MIN_SOURCES` values are defined.
+        Without ends when fewer than :data:`MIN_SOURCES` values are defined. Ends lie between the smallest
+        and the largest value. Values that are all equal have an interval of no width, and a note.
+
+    Examples
+    --------
+    >>> auc = np.array([0.93, 0.88, 0.97, 0.81, 0.95, 0.9, 0.86, 0.75, 0.92, 0.84])
+    >>> found = mean_interval(auc, bootstrap_counts(10, 10_000, np.random.default_rng(0)))
+    >>> round(found.low, 2), round(found.value, 2), round(found.high, 2)
+    (0.82, 0.88, 0.92)
     """
     kind = IntervalKind(kind)
     share = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -144,12 +176,27 @@ def mean_interval(
     if n < MIN_SOURCES:
         return no_interval(value, n, level=level)
     kept, part = values[defined], share[defined]
-    resampled = counts[:, defined]
+    # picking columns copies, which costs more than the products that follow
+    resampled = counts if defined.all() else counts[:, defined]
+    note = _EQUAL if np.ptp(kept) == 0 else ""
+    if kind is IntervalKind.STUDENTIZED:
+        ends = studentized_ends(kept, part, resampled, level)
+        if ends is not None:
+            return Interval(
+                value=value,
+                low=ends[0],
+                high=ends[1],
+                n_sources=n,
+                level=level,
+                method=_WORDS[kind],
+                note=note,
+            )
+        kind, note = IntervalKind.EXPANDED, _TIED
     total = resampled @ part
     drawn = total > 0
-    means = (resampled[drawn] @ (kept * part)) / total[drawn]
+    means = (resampled @ (kept * part))[drawn] / total[drawn]
     whole, product = part.sum(), (kept * part).sum()
-    return resampled_interval(
+    found = resampled_interval(
         value,
         means,
         (product - kept * part) / (whole - part),
@@ -157,13 +204,21 @@ def mean_interval(
         kind=kind,
         level=level,
         scale=float(np.abs(kept).max()),
+        n_effective=float(whole**2 / (part**2).sum()),
     )
+    return dataclasses.replace(found, note=note)
 
 
 _WORDS = {
-    IntervalKind.PERCENTILE: "percentile bootstrap over sources",
+    IntervalKind.STUDENTIZED: "studentized bootstrap over sources",
+    IntervalKind.EXPANDED: "BCa bootstrap over sources with tails widened for their number",
     IntervalKind.BCA: "BCa bootstrap over sources",
+    IntervalKind.PERCENTILE: "percentile bootstrap over sources",
 }
+_EQUAL = "all values are equal, so resamples cannot show how sure their mean is"
+_TIED = (
+    "so many values are equal that resamples cannot be studentized; BCa with wider tails was used"
+)
 
 
 def resampled_interval(
@@ -172,9 +227,10 @@ def resampled_interval(
     left_out: NDArray[np.float64],
     *,
     n_sources: int,
-    kind: IntervalKind = IntervalKind.BCA,
+    kind: IntervalKind = IntervalKind.EXPANDED,
     level: float = 0.95,
     scale: float = 1.0,
+    n_effective: float | None = None,
 ) -> Interval:
     """Interval of any statistic from its resamples.
 
@@ -189,22 +245,39 @@ def resampled_interval(
     n_sources : int
         Sources with a defined value.
     kind : IntervalKind
-        Percentile, or bias-corrected and accelerated (Efron 1987).
+        Any but ``studentized``, which needs the standard error of every resample.
     level : float
         Confidence level.
     scale : float
         Size of the values: resamples within 1e-12 of it from ``value`` count as equal to it.
+    n_effective : float, optional
+        Sources of equal weight that would tell as much, for ``expanded``; ``n_sources`` when left out.
 
     Returns
     -------
     Interval
+
+    Raises
+    ------
+    OptionError
+        If the kind is ``studentized``.
     """
+    from scipy.special import ndtri
+
     kind = IntervalKind(kind)
+    if kind is IntervalKind.STUDENTIZED:
+        raise OptionError(
+            "a studentized interval is known for means alone; for other statistics choose the kind "
+            "expanded, bca or percentile"
+        )
     tail = (1.0 - level) / 2
     quantiles = np.array([tail, 1.0 - tail])
-    if kind is IntervalKind.BCA:
+    if kind is not IntervalKind.PERCENTILE:
+        normal = float(ndtri(tail))
+        if kind is IntervalKind.EXPANDED:
+            normal = _expanded_quantile(tail, n_sources if n_effective is None else n_effective)
         tie = 1e-12 * max(abs(value), scale)
-        quantiles = _bca_quantiles(value, resampled, left_out, quantiles, tie)
+        quantiles = _bca_quantiles(value, resampled, left_out, normal, tie)
     low, high = np.quantile(resampled, quantiles)
     return Interval(
         value=value,
@@ -216,24 +289,39 @@ def resampled_interval(
     )
 
 
+def _expanded_quantile(tail: float, n: float) -> float:
+    """Lower normal quantile at which a percentile interval is as wide as Student's t on ``n`` values.
+
+    The spread of resamples is that of the values divided by n and not n - 1 (Hesterberg 2015).
+    """
+    from scipy.special import stdtrit
+
+    size = max(n, 2.0)
+    return float(np.sqrt(size / (size - 1)) * stdtrit(size - 1, tail))
+
+
 def _bca_quantiles(
     value: float,
     resampled: NDArray[np.float64],
     left_out: NDArray[np.float64],
-    quantiles: NDArray[np.float64],
+    normal: float,
     tie: float,
 ) -> NDArray[np.float64]:
-    """Quantiles of the resampled statistics at which a BCa interval ends."""
+    """Shares of the resamples at which a BCa interval ends, from the lower normal quantile."""
     from scipy.special import ndtr, ndtri
 
+    quantiles = np.array([normal, -normal])
     equal = np.abs(resampled - value) <= tie
     below = np.count_nonzero((resampled < value) & ~equal) + 0.5 * np.count_nonzero(equal)
     share = below / len(resampled)
     if not 0.0 < share < 1.0:
-        return quantiles
+        return np.asarray(ndtr(quantiles), dtype=np.float64)
     bias = ndtri(share)
     deviation = left_out.mean() - left_out
     spread = (deviation**2).sum() ** 1.5
     acceleration = (deviation**3).sum() / (6.0 * spread) if spread > 0 else 0.0
-    shifted = bias + ndtri(quantiles)
-    return np.asarray(ndtr(bias + shifted / (1.0 - acceleration * shifted)))
+    shifted = bias + quantiles
+    slope = 1.0 - acceleration * shifted
+    # beyond the formula's pole, far out in the tail of skewed values, the last resample is the end
+    moved = ndtr(bias + shifted / np.where(slope > 0, slope, 1.0))
+    return np.asarray(np.where(slope > 0, moved, shifted > 0), dtype=np.float64)

@@ -1,0 +1,113 @@
+"""The studentized bootstrap (bootstrap-t) of a weighted mean.
+
+The distance of each resample's mean from the mean, in units of the resample's own standard error, stands for
+the distance of the mean from the truth in units of its standard error (Efron & Tibshirani 1993, chapter 12).
+For a mean this is second-order correct, as BCa is (Hall 1988), and unlike BCa it makes up for standard
+errors that few sources tell badly.
+
+The standard error of a weighted mean with shares ``p`` (which add up to 1) is the root of
+
+    ``sum(p**2 * (x - mean)**2) / (1 - 2 * sum(p**3) / sum(p**2) + sum(p**2))``
+
+The numerator needs no equal variances and takes the weights as drawn with their sources, as resamples draw
+them (Cochran 1977; of the formulas for weighted means it is the one nearest to the bootstrap, Gatz & Smith
+1995). The denominator makes it unbiased where sources vary alike and is ``1 - 1 / n`` for equal weights, so
+unweighted this is the usual standard error. In simulations it covered up to two percent more than the
+customary factor ``n / (n - 1)`` when ten sources have very different weights, and the same otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_WITHOUT_ERROR = 0.001
+"""Largest share of resamples that may hold a single value; beyond it nothing is studentized."""
+
+# Relative rounding of sums of squares; a spread below it is none.
+_ROUNDING = 1e-12
+
+
+def studentized_ends(
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    level: float,
+) -> tuple[float, float] | None:
+    """Ends of the studentized interval of a weighted mean.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_sources,)
+        Finite values.
+    weights : ndarray, shape (n_sources,)
+        Positive weights.
+    counts : ndarray, shape (n_resamples, n_sources)
+        How often each source occurs in each resample. Resamples without any source are left out.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (float, float) or None
+        Within the smallest and the largest value: a few resamples with tiny standard errors would otherwise
+        put an end anywhere. A resample of a single value has no standard error; it is infinitely far from
+        the mean, on its side, or no distance where it equals the mean. None when these are more than
+        :data:`MOST_WITHOUT_ERROR` of the resamples.
+
+    Examples
+    --------
+    >>> counts = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=4000).astype(float)
+    >>> low, high = studentized_ends(np.arange(9.0) ** 2, np.ones(9), counts, 0.95)
+    >>> bool(low < np.mean(np.arange(9.0) ** 2) < high)
+    True
+    >>> studentized_ends(np.array([0.0] * 8 + [1.0]), np.ones(9), counts, 0.95) is None
+    True
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    if lowest == highest:
+        return lowest, highest
+    share = weights / weights.max()
+    mean = float((share * values).sum() / share.sum())
+    # deviations in units of the largest: sums of squares neither overflow nor lose digits to the mean
+    unit = float(np.abs(values - mean).max())
+    deviations = (values - mean) / unit
+    _, error = _means_and_errors(deviations, share, np.ones((1, values.size)))
+    means, errors = _means_and_errors(deviations, share, counts)
+    single = errors == 0
+    if single.mean() > MOST_WITHOUT_ERROR:
+        return None
+    far = np.where(np.abs(means) <= _ROUNDING, 0.0, np.copysign(np.inf, means))
+    distance = np.where(single, far, means / np.where(single, 1.0, errors))
+    reached = np.clip(mean - unit * error[0] * distance, lowest, highest)
+    tail = (1.0 - level) / 2
+    low, high = np.quantile(reached, [tail, 1.0 - tail])
+    return float(low), float(high)
+
+
+def _means_and_errors(
+    deviations: NDArray[np.float64], weights: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean and standard error of each resample that drew something; 0 for a single value."""
+    square = weights**2
+    columns = [
+        weights,
+        weights * deviations,
+        square,
+        square * deviations,
+        square * deviations**2,
+        weights**3,
+    ]
+    sums = counts @ np.stack(columns, axis=1)
+    total, product, squares, mixed, spread, cubes = sums[sums[:, 0] > 0].T
+    means = product / total
+    size = spread + means**2 * squares
+    around = spread - 2 * means * mixed + means**2 * squares
+    single = (around <= _ROUNDING * size) | (size <= _ROUNDING**2 * squares)
+    known = 1.0 - 2.0 * cubes / (total * squares) + squares / total**2
+    known = np.where(single, 1.0, np.maximum(known, _ROUNDING))
+    return means, np.sqrt(np.where(single, 0.0, around) / known) / total
