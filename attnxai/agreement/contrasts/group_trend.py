@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.agreement.contrasts.presentation import group_trend_columns, plot_group_trends
 from attnxai.agreement.contrasts.trend import (
     MIN_CONDITIONS,
     Direction,
@@ -30,10 +31,10 @@ from attnxai.agreement.contrasts.trend import (
 )
 from attnxai.agreement.intervals.over_sources import (
     Interval,
-    IntervalKind,
     bootstrap_counts,
     mean_interval,
 )
+from attnxai.agreement.latex import latex_table
 from attnxai.agreement.multiplicity import holm
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import OptionError, UndefinedValuesWarning
@@ -72,6 +73,8 @@ class GroupTrend:
         Sources with a value of every network of the series, and those left out.
     n_seeds_dropped : int
         Seeds left out because some group lacks them.
+    values : tuple of tuple of float
+        What the tests rest on: for each seed, each group's mean over the sources.
     """
 
     series: str
@@ -84,6 +87,12 @@ class GroupTrend:
     n_sources: int
     n_dropped: int
     n_seeds_dropped: int
+    values: tuple[tuple[float, ...], ...]
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """Elements of every group."""
+        return tuple(SymmetryGroup.from_name(name).order for name in self.groups)
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; None where there is none."""
@@ -107,7 +116,21 @@ class GroupTrend:
             "n_sources": self.n_sources,
             "n_dropped": self.n_dropped,
             "n_seeds_dropped": self.n_seeds_dropped,
+            "values": [list(row) for row in self.values],
         }
+
+    def sentence(self) -> str:
+        """The slope, its interval and the test in one line."""
+        text = (
+            f"{self.series} groups {', '.join(self.groups)}: {self.slope.value:+.3f} per doubling"
+        )
+        if self.slope.known:
+            text += f" [{self.slope.low:.3f}, {self.slope.high:.3f}]"
+        return (
+            f"{text}; Page's L {self.page.value:g} ({self.page.expected:g} without a trend), "
+            f"p = {self.page.p_value:.4f}, adjusted {self.p_adjusted:.4f} "
+            f"({len(self.seeds)} {'seed' if len(self.seeds) == 1 else 'seeds'}, {self.n_sources} sources)"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +160,41 @@ class GroupTrends:
         import pandas as pd
 
         return pd.DataFrame([trend.to_record() for trend in self.trends])
+
+    def summary(self) -> str:
+        """One line a series, as plain text; for one that is not tested, why."""
+        lines = [trend.sentence() for trend in self.trends]
+        lines += [f"{series}: not tested, {why}" for series, why in self.not_tested.items()]
+        return "\n".join(lines)
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        """Table with a row a series, for papers.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of slopes; those that the intervals' widths call for when left out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        columns = group_trend_columns(self.trends, digits=digits)
+        return latex_table(columns, caption=caption, label=label)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Agreement over the order of the group: a dot a network, a line through the means over seeds.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        return plot_group_trends(self.trends, ax=ax)
 
 
 def group_trends(
@@ -239,15 +297,14 @@ def group_trends(
                 series=series,
                 groups=groups,
                 seeds=seeds,
-                slope=mean_interval(
-                    np.where(kept, slopes, np.nan), counts, kind=IntervalKind.BCA, level=level
-                ),
+                slope=mean_interval(np.where(kept, slopes, np.nan), counts, level=level),
                 page=page,
                 slope_test=slope_test,
                 p_adjusted=float("nan"),
                 n_sources=int(kept.sum()),
                 n_dropped=int((~kept).sum()),
                 n_seeds_dropped=n_seeds_dropped,
+                values=tuple(tuple(map(float, row)) for row in rows),
             )
         )
     adjusted = holm([trend.page.p_value for trend in found])

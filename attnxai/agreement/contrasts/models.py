@@ -12,7 +12,9 @@ All pairs are flipped together: a draw has one sign for each source. Each pair's
 its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
 narrow differences stand on one scale. Of a single pair it orders the flips as the mean and as Student's t
 do; between pairs, the largest of them (max-T, Westfall & Young 1993) holds the family-wise error at the
-level for many sources, and exactly where all differences together are symmetric about zero.
+level for many sources, and exactly where all differences together are symmetric about zero. Which pairs are
+the family can be said: several maps of several models, for which see
+:mod:`attnxai.agreement.contrasts.of_results`, are compared map by map.
 
 The unit is the source: conclusions are about these trained networks. Another seed gives another network;
 for claims about kinds of network see :mod:`attnxai.agreement.contrasts.group_trend`.
@@ -20,17 +22,16 @@ for claims about kinds of network see :mod:`attnxai.agreement.contrasts.group_tr
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.contrasts.contrast import Contrast, ModelContrasts
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.intervals.over_sources import (
-    Interval,
     IntervalKind,
     bootstrap_counts,
     mean_interval,
@@ -41,155 +42,23 @@ from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.05
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Contrast:
-    """One model minus another, over the sources where both have a value.
-
-    Parameters
-    ----------
-    first, second : str
-        The models; positive differences are in favour of the first.
-    difference : Interval
-        Mean difference over sources, with its interval about these annotators.
-    difference_others : Interval or None
-        The same about other annotators too, sources and annotators being crossed; None with a single
-        annotator.
-    statistic : float
-        Sum of the differences over the root of the sum of their squares; about standard normal without a
-        difference. NaN without a source.
-    p_value : float
-        Of the sign-flip test, not adjusted; NaN without a source.
-    p_adjusted : float
-        The same, adjusted over all contrasts.
-    smallest_p : float
-        The smallest p-value that could have come out with these differences.
-    n_sources : int
-        Sources compared.
-    n_dropped : int
-        Sources left out because one of the two has no value there.
-    """
-
-    first: str
-    second: str
-    difference: Interval
-    difference_others: Interval | None
-    statistic: float
-    p_value: float
-    p_adjusted: float
-    smallest_p: float
-    n_sources: int
-    n_dropped: int
-
-    def to_record(self) -> dict[str, Any]:
-        """Plain values under their documented names; None where there is none."""
-        numbers = {
-            "difference": self.difference.value,
-            "ci_low": self.difference.low,
-            "ci_high": self.difference.high,
-            "ci_low_others": self.difference_others.low if self.difference_others else np.nan,
-            "ci_high_others": self.difference_others.high if self.difference_others else np.nan,
-            "statistic": self.statistic,
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-            "p_smallest": self.smallest_p,
-        }
-        return {
-            "first": self.first,
-            "second": self.second,
-            **{name: float(v) if np.isfinite(v) else None for name, v in numbers.items()},
-            "n_sources": self.n_sources,
-            "n_dropped": self.n_dropped,
-        }
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ModelContrasts:
-    """Models against each other: every pair, or every model against a baseline.
-
-    Parameters
-    ----------
-    contrasts : tuple of Contrast
-        In the order of the models.
-    correction : Correction
-        How p-values are adjusted over them.
-    alternative : Alternative
-        Which differences count as evidence.
-    n_draws : int
-        Sign flips, all of them when ``exhaustive``.
-    exhaustive : bool
-        Whether all flips were counted.
-    level : float
-        Confidence level of the intervals, each for itself.
-    """
-
-    contrasts: tuple[Contrast, ...]
-    correction: Correction
-    alternative: Alternative
-    n_draws: int
-    exhaustive: bool
-    level: float
-
-    def contrast(self, first: str, second: str) -> Contrast:
-        """One contrast by its names, in the order in which it was made.
-
-        Raises
-        ------
-        KeyError
-            Naming what there is.
-        """
-        for candidate in self.contrasts:
-            if (candidate.first, candidate.second) == (first, second):
-                return candidate
-        known = ", ".join(f"{c.first} minus {c.second}" for c in self.contrasts)
-        raise KeyError(f"no contrast {first} minus {second}; there are {known}")
-
-    def to_record(self) -> dict[str, Any]:
-        """Plain values under their documented names."""
-        return {
-            "correction": str(self.correction),
-            "alternative": str(self.alternative),
-            "n_draws": self.n_draws,
-            "exhaustive": self.exhaustive,
-            "level": self.level,
-            "contrasts": [contrast.to_record() for contrast in self.contrasts],
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a contrast."""
-        import pandas as pd
-
-        return pd.DataFrame([contrast.to_record() for contrast in self.contrasts])
-
-    def summary(self) -> str:
-        """One line a contrast, as plain text."""
-        lines = []
-        for c in self.contrasts:
-            text = f"{c.first} minus {c.second}: {c.difference.value:.3f}"
-            if c.difference.known:
-                text += f" [{c.difference.low:.3f}, {c.difference.high:.3f}]"
-            lines.append(
-                f"{text}, p = {c.p_value:.4f}, adjusted {c.p_adjusted:.4f} ({c.n_sources} sources)"
-            )
-        return "\n".join(lines)
 
 
 def compare_models(
     values: Mapping[str, ArrayLike],
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     weights: ArrayLike | None = None,
     alternative: Alternative = Alternative.TWO_SIDED,
     correction: Correction = Correction.MAX_T,
     n_draws: int = 10_000,
     n_resamples: int = 10_000,
     counts: NDArray[np.float64] | None = None,
-    interval: IntervalKind = IntervalKind.BCA,
+    interval: IntervalKind | None = None,
     level: float = 0.95,
     rng: np.random.Generator | int = 0,
 ) -> ModelContrasts:
@@ -203,6 +72,9 @@ def compare_models(
         and a source's difference is the mean over the annotators who have one.
     baseline : str, optional
         Compare every other model with this one; all pairs when left out.
+    pairs : sequence of (str, str), optional
+        The contrasts to make, each the first minus the second; all pairs when left out. They are the family
+        that p-values are adjusted over.
     weights : array_like, shape (n_sources,), optional
         Weight of each source.
     alternative : Alternative
@@ -216,8 +88,8 @@ def compare_models(
     counts : ndarray, shape (n_resamples, n_sources), optional
         Resamples from :func:`~attnxai.agreement.intervals.over_sources.bootstrap_counts` to share with other
         statistics; drawn when left out.
-    interval : IntervalKind
-        Kind of interval.
+    interval : IntervalKind, optional
+        Kind of interval; that of :func:`~attnxai.agreement.intervals.over_sources.mean_interval` when left out.
     level : float
         Confidence level.
     rng : numpy.random.Generator or int
@@ -230,8 +102,8 @@ def compare_models(
     Raises
     ------
     OptionError
-        If there are fewer than two models, the baseline is not among them, or numbers of draws are too
-        small.
+        If there are fewer than two models, the baseline or one of a pair is not among them, a pair comes
+        twice, both a baseline and pairs are given, or numbers of draws are too small.
     ValueError
         If the models' values differ in shape.
 
@@ -259,7 +131,8 @@ def compare_models(
         counts = bootstrap_counts(n_sources, n_resamples, resample_rng)
     elif counts.shape[1:] != (n_sources,):
         raise ValueError(f"counts need {n_sources} columns, got the shape {counts.shape}")
-    pairs = _pairs(names, baseline)
+    pairs = _pairs(names, baseline, pairs)
+    kind = {} if interval is None else {"kind": IntervalKind(interval)}
     positions = {name: index for index, name in enumerate(names)}
     by_annotator = [tables[positions[a]] - tables[positions[b]] for a, b in pairs]
     differences = np.stack([mean_over_annotators(values) for values in by_annotator])
@@ -289,7 +162,7 @@ def compare_models(
                 first=first,
                 second=second,
                 difference=mean_interval(
-                    differences[i], counts, weights=share, kind=interval, level=level
+                    differences[i], counts, weights=share, level=level, **kind
                 ),
                 difference_others=None
                 if np.count_nonzero(np.isfinite(by_annotator[i]).any(axis=1)) < 2
@@ -350,10 +223,34 @@ def _checked(
     return names, np.stack(tables), share
 
 
-def _pairs(names: Sequence[str], baseline: str | None) -> list[tuple[str, str]]:
-    if baseline is None:
-        return list(itertools.combinations(names, 2))
-    return [(name, baseline) for name in names if name != baseline]
+def _pairs(
+    names: Sequence[str], baseline: str | None, wanted: Sequence[tuple[str, str]] | None
+) -> list[tuple[str, str]]:
+    if wanted is None:
+        if baseline is None:
+            return list(itertools.combinations(names, 2))
+        return [(name, baseline) for name in names if name != baseline]
+    if baseline is not None:
+        raise OptionError(
+            f"the baseline {baseline} and pairs are both given, and each says what is compared; "
+            "leave one of them out"
+        )
+    pairs = [(first, second) for first, second in wanted]
+    if not pairs:
+        raise OptionError("pairs is empty; leave it out to compare all models with each other")
+    seen: set[frozenset[str]] = set()
+    for first, second in pairs:
+        unknown = [name for name in (first, second) if name not in names]
+        if unknown:
+            raise OptionError(
+                f"the pair of {first} and {second} names {unknown[0]}, which is not among the models "
+                f"{', '.join(names)}"
+            )
+        if first == second or frozenset((first, second)) in seen:
+            fault = "compares a model with itself" if first == second else "comes twice"
+            raise OptionError(f"the pair of {first} and {second} {fault}; leave it out")
+        seen.add(frozenset((first, second)))
+    return pairs
 
 
 def _draw_signs(n: int, n_draws: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:

@@ -12,14 +12,17 @@ import dataclasses
 import enum
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.agreement.contrasts.presentation import plot_trend_test, trend_columns
+from attnxai.agreement.latex import latex_table
 from attnxai.agreement.metrics.ranking import mid_ranks
 from attnxai.agreement.nulls.base import RELATIVE_TIE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
 MIN_CONDITIONS = 3
@@ -27,6 +30,7 @@ MIN_CONDITIONS = 3
 
 # All orders of a row are listed up to this many conditions (8! = 40320).
 _MOST_LISTED = 8
+_TAIL = 0.025
 
 
 class Direction(enum.StrEnum):
@@ -53,6 +57,8 @@ class TrendTest:
         (1 + b) / (1 + B) for sampled exchanges, b / M for all of them; never 0.
     smallest_p : float
         The smallest p-value that could have come out with these values.
+    null_low, null_high : float
+        Central 95 % of the distribution under the null hypothesis: at most 2.5 % lie below, and above.
     n_blocks, n_conditions : int
         Rows and columns that were used.
     n_draws : int
@@ -68,11 +74,63 @@ class TrendTest:
     expected: float
     p_value: float
     smallest_p: float
+    null_low: float
+    null_high: float
     n_blocks: int
     n_conditions: int
     n_draws: int
     exhaustive: bool
     alternative: Direction
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        record = dataclasses.asdict(self)
+        return {name: _plain(value) for name, value in record.items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_record()])
+
+    def summary(self) -> str:
+        """The test in one line, as plain text."""
+        how = "all" if self.exhaustive else "sampled"
+        return (
+            f"{self.statistic} {self.value:.4g} over {self.n_conditions} conditions and {self.n_blocks} "
+            f"{'repeat' if self.n_blocks == 1 else 'repeats'}, {self.expected:.4g} without a trend "
+            f"[{self.null_low:.4g}, {self.null_high:.4g}], {self.alternative}, p = {self.p_value:.4f} "
+            f"({self.n_draws} exchanges, {how})"
+        )
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        """Table of one row, for papers.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of the statistic; those that the width of its null distribution calls for when left
+            out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        return latex_table(trend_columns([self], digits=digits), caption=caption, label=label)
+
+    def plot(self, ax: Any = None) -> Any:
+        """The statistic, and as a grey bar the central 95 % of what it is without a trend.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        return plot_trend_test(self, ax=ax)
 
 
 def page_trend(
@@ -275,15 +333,34 @@ def _test(
         # the observed order counts as one of the draws
         p_value = (1 + p_value * null.n_exchanges) / (1 + null.n_exchanges)
         smallest = 1 / (1 + null.n_exchanges)
+    null_low, null_high = _central(null)
     return TrendTest(
         statistic=statistic,
         value=observed,
         expected=expected,
         p_value=min(p_value, 1.0),
         smallest_p=smallest,
+        null_low=null_low,
+        null_high=null_high,
         n_blocks=rows.shape[0],
         n_conditions=rows.shape[1],
         n_draws=null.n_exchanges,
         exhaustive=null.exhaustive,
         alternative=Direction(alternative),
     )
+
+
+def _central(null: _Null) -> tuple[float, float]:
+    """Ends of the central 95 %: no more than 2.5 % of the distribution lies beyond either."""
+    order = np.argsort(null.sums, kind="stable")
+    sums, reached = null.sums[order], np.cumsum(null.shares[order])
+    beyond = np.cumsum(null.shares[order][::-1])[::-1]
+    low = sums[np.flatnonzero(reached > _TAIL + RELATIVE_TIE)[0]]
+    high = sums[np.flatnonzero(beyond > _TAIL + RELATIVE_TIE)[-1]]
+    return float(low), float(high)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

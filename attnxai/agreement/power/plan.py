@@ -9,6 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.agreement.intervals.over_sources import Interval
+from attnxai.agreement.latex import (
+    MISSING,
+    MOST_DECIMALS,
+    Column,
+    ColumnKind,
+    checked_digits,
+    count_column,
+    interval_columns,
+    latex_table,
+    number_column,
+)
 from attnxai.agreement.power.rejections import Components, class_sizes, count_rejections
 from attnxai.errors import OptionError
 
@@ -47,6 +59,17 @@ class DesignPower:
     power_at_low_effect: float
     half_width: float
     half_width_others: float
+
+    @property
+    def power_interval(self) -> Interval:
+        """The power with its 95 % interval."""
+        return Interval(
+            value=self.power,
+            low=self.power_low,
+            high=self.power_high,
+            n_sources=self.n_sources,
+            method="exact binomial interval over simulated experiments",
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; None where there is none."""
@@ -137,6 +160,68 @@ class PowerPlan:
             parts.setdefault(count, []).append(k)
         texts = [f"{count} with {_listed(numbers)}" for count, numbers in parts.items()]
         return f"For {share} power to see {goal}, it takes {'; '.join(texts)}."
+
+    def summary(self) -> str:
+        """The answer, and the power and precision of the smallest design that reaches it, as plain text."""
+        lines = [self.sentence()]
+        for design, sign in self._answers():
+            power = f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"
+            line = (
+                f"{_people(design.n_annotators)}, {sign}{design.n_sources} sources: power {power}, "
+                f"interval ± {design.half_width:.3g}"
+            )
+            if not math.isnan(design.half_width_others):
+                line += f", about other annotators too ± {design.half_width_others:.3g}"
+            lines.append(line)
+        return "\n".join(lines)
+
+    def _answers(self) -> list[tuple[DesignPower, str]]:
+        """For each number of annotators the smallest design that will do, or the largest and ``>``."""
+        found = []
+        for k in self.annotators:
+            design, grid = self.smallest(k), self.of_annotators(k)
+            fewest = len(grid) > 1 and design is grid[0]
+            found.append((grid[-1], ">") if design is None else (design, "≤" if fewest else ""))
+        return found
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        r"""Table with a row for each number of annotators, for papers.
+
+        A row has the smallest number of sources that reaches the wanted power, with ``$\le$`` where it is the
+        smallest of the grid; or, with ``$>$``, the largest of the grid where none does.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of half-widths; three significant digits of the largest when left out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        designs = [design for design, _ in self._answers()]
+        signs = {">": "$>$", "≤": r"$\le$"}
+        sources = [
+            f"{{{signs[sign]}\\num{{{design.n_sources}}}}}" if sign else str(design.n_sources)
+            for design, sign in self._answers()
+        ]
+        decimals = [_decimals(designs, digits)] * len(designs)
+        columns = [
+            count_column("Annotators", [design.n_annotators for design in designs]),
+            Column(header="Sources", cells=tuple(sources), kind=ColumnKind.NUMBERS),
+            *interval_columns("Power", [design.power_interval for design in designs], digits=2),
+        ]
+        if self.effect_low is not None:
+            low = [design.power_at_low_effect for design in designs]
+            columns.append(number_column("Power at low effect", low, [2] * len(designs)))
+        columns.append(
+            number_column("Half-width", [design.half_width for design in designs], decimals)
+        )
+        others = [design.half_width_others for design in designs]
+        column = number_column("Half-width, others", others, decimals)
+        if set(column.cells) != {MISSING}:
+            columns.append(column)
+        return latex_table(columns, caption=caption, label=label)
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
@@ -347,6 +432,16 @@ def _clopper_pearson(count: int, n: int) -> tuple[float, float]:
     low = float(betaincinv(count, n - count + 1, 0.025)) if count else 0.0
     high = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
     return low, high
+
+
+def _decimals(designs: Sequence[DesignPower], digits: int | None) -> int:
+    if digits is not None:
+        return checked_digits(digits)
+    largest = max(
+        (width for d in designs for width in (d.half_width, d.half_width_others) if width > 0),
+        default=1.0,
+    )
+    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
 
 
 def _axes(ax: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy import stats
@@ -13,6 +15,9 @@ from attnxai.agreement.contrasts.trend import Direction, page_trend, permutation
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.agreement.multiplicity import holm
 from attnxai.errors import OptionError, SpecificationError, UndefinedValuesWarning
+from tests.agreement.latex_reader import read_table
+
+mpl.use("Agg")
 
 CYCLIC, DIHEDRAL = ("C1", "C2", "C4", "C8"), ("D1", "D4", "D8")
 
@@ -113,8 +118,41 @@ def test_why_a_series_is_missing():
 def test_export():
     found = group_trends(networks())
     record = found.to_record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert record["trends"][0]["groups"] == list(CYCLIC)
     assert list(found.to_frame()["p_page"]) == [t.page.p_value for t in found.trends]
+
+
+def test_the_values_are_those_that_are_tested():
+    values = networks(CYCLIC)
+    (trend,) = group_trends(values).trends
+    assert trend.values[1][2] == pytest.approx(np.mean(values[CYCLIC[2], trend.seeds[1]]))
+    assert page_trend(trend.values) == trend.page
+    assert trend.orders == tuple(int(name[1:]) for name in trend.groups)
+
+
+def test_summary_table_and_figure():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = group_trends(networks(CYCLIC) | {("D1", 0): next(iter(networks().values()))})
+    (trend,) = found.trends
+    first, second = found.summary().splitlines()
+    assert first.startswith(
+        f"cyclic groups {', '.join(CYCLIC)}: {trend.slope.value:+.3f} per doubling ["
+    )
+    assert f"Page's L {trend.page.value:g}" in first
+    assert second == "dihedral: not tested, 1 dihedral groups are no series to see a trend in"
+    read = read_table(found.to_latex(caption="Trends", label="tab:trends"))
+    assert read.rows[0][0] == ", ".join(CYCLIC)
+    assert read.rows[0][3] == f"{trend.page.value:g}"
+    assert read.rows[0][6:] == [str(len(trend.seeds)), str(trend.n_sources)]
+    ax = found.plot()
+    dots = [line for line in ax.lines if line.get_linestyle() == "None"]
+    assert [list(line.get_ydata()) for line in dots] == [list(row) for row in trend.values]
+    assert list(ax.lines[-1].get_ydata()) == pytest.approx(np.mean(trend.values, axis=0).tolist())
+    assert [text.get_text() for text in ax.get_xticklabels()] == [name[1:] for name in CYCLIC]
+    assert found.plot(ax) is ax
+    mpl.pyplot.close("all")
 
 
 def test_a_planted_rise_is_found_in_its_direction():

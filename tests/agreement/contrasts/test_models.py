@@ -242,15 +242,42 @@ def test_what_cannot_be_compared():
         compare_models(values, counts=np.ones((10, 3)))
 
 
-def test_export():
-    result = compare_models(models(3, 9), **QUICK)
-    frame = result.to_frame()
-    assert list(frame["first"]) == ["m0", "m0", "m1"]
-    record = result.to_record()
-    assert record["correction"] == "max_t"
-    assert record["contrasts"][1]["p_adjusted"] == frame["p_adjusted"][1]
-    assert result.summary().count("\n") == 2
-    assert "m0 minus m1" in result.summary()
+def test_pairs_that_are_asked_for_are_the_family():
+    values = models(4, 9)
+    wanted = [("m2", "m0"), ("m1", "m3")]
+    result = compare_models(values, pairs=wanted, **QUICK)
+    assert [(c.first, c.second) for c in result.contrasts] == wanted
+    # pairs that share no model, adjusted together: by brute force over all flips
+    d = np.stack([values[a] - values[b] for a, b in wanted])
+    null = []
+    for signs in itertools.product((1, -1), repeat=9):
+        flipped = d * np.array(signs)
+        null.append(np.abs(flipped.sum(axis=1)) / np.sqrt((flipped**2).sum(axis=1)))
+    null = np.array(null)
+    order = np.argsort(-null[0])
+    first = (null.max(axis=1) >= null[0][order[0]] - 1e-12).mean()
+    second = max(first, (null[:, order[1]] >= null[0][order[1]] - 1e-12).mean())
+    assert result.contrasts[order[0]].p_adjusted == pytest.approx(first)
+    assert result.contrasts[order[1]].p_adjusted == pytest.approx(second)
+    every = compare_models(values, **QUICK)
+    assert result.contrast("m1", "m3").p_value == every.contrast("m1", "m3").p_value
+    assert result.contrast("m2", "m0").difference.value == pytest.approx(
+        -every.contrast("m0", "m2").difference.value
+    )
+
+
+def test_pairs_that_cannot_be():
+    values = models(3, 9)
+    for pairs, reason in (
+        ([], "pairs is empty"),
+        ([("m0", "m9")], "names m9, which is not among the models m0, m1, m2"),
+        ([("m0", "m0")], "compares a model with itself"),
+        ([("m0", "m1"), ("m1", "m0")], "pair of m1 and m0 comes twice"),
+    ):
+        with pytest.raises(OptionError, match=reason):
+            compare_models(values, pairs=pairs)
+    with pytest.raises(OptionError, match="baseline m0 and pairs are both given"):
+        compare_models(values, baseline="m0", pairs=[("m0", "m1")])
 
 
 # --- level -----------------------------------------------------------------------------------------

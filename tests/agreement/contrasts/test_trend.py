@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy import stats
 
 from attnxai.agreement.contrasts.trend import Direction, page_trend, permutation_slope
+from tests.agreement.latex_reader import read_table
+
+mpl.use("Agg")
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 4), (5, 3), (10, 4), (5, 5)])
@@ -135,3 +140,53 @@ def test_the_smallest_p_of_one_and_two_blocks():
 def test_equal_values_show_nothing():
     assert page_trend(np.ones((3, 4))).p_value == 1.0
     assert permutation_slope(np.ones((2, 3)), [0, 1, 2]).p_value == 1.0
+
+
+# --- exports ---------------------------------------------------------------------------------------
+
+
+def test_the_central_range_by_counting_all_orders():
+    rows = [[1.0, 2.0, 4.0], [0.5, 0.1, 0.9]]
+    test = page_trend(rows)
+    ranks = [[1, 2, 3], [2, 1, 3]]
+    sums = np.sort(
+        [
+            sum(np.dot(order, [1, 2, 3]) for order in both)
+            for both in itertools.product(*(itertools.permutations(row) for row in ranks))
+        ]
+    )
+    # 36 orders: none of them is as little as 2.5 %
+    assert (test.null_low, test.null_high) == (sums[0], sums[-1])
+    many = page_trend(np.random.default_rng(0).normal(size=(8, 4)))
+    rng = np.random.default_rng(1)
+    drawn = np.sum(
+        [rng.permuted(np.tile([1, 2, 3, 4], (20_000, 1)), axis=1) @ [1, 2, 3, 4] for _ in range(8)],
+        axis=0,
+    )
+    for end, beyond in (
+        (many.null_low, drawn < many.null_low),
+        (many.null_high, drawn > many.null_high),
+    ):
+        assert beyond.mean() < 0.025 + 0.004
+        assert (beyond | (drawn == end)).mean() > 0.025 - 0.004
+    assert many.null_high - many.expected == many.expected - many.null_low
+
+
+def test_export_of_a_test():
+    test = permutation_slope([[1, 2, 4], [0, 1, 2]], [0, 1, 2])
+    record = test.to_record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert (record["statistic"], record["alternative"]) == ("slope", "two-sided")
+    assert test.to_frame()["p_value"][0] == test.p_value
+    assert test.summary() == (
+        "slope 1.25 over 3 conditions and 2 repeats, 0 without a trend [-1.25, 1.25], two-sided, "
+        "p = 0.0556 (36 exchanges, all)"
+    )
+    read = read_table(test.to_latex(caption="Trend"))
+    assert read.rows == [["slope", "1.2", "0.0", r"[\num{-1.2}, \num{1.2}]", "0.0556", "3", "2"]]
+    ax = test.plot()
+    assert ax.get_xlabel() == "slope"
+    assert list(ax.lines[0].get_xdata()) == [-1.25, 1.25]
+    assert list(ax.lines[-1].get_xdata()) == [1.25]
+    assert test.plot(ax) is ax
+    mpl.pyplot.close("all")

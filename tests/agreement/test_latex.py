@@ -1,0 +1,277 @@
+"""LaTeX tables: what is written, and that nothing in a file's names or a caption can break it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnxai.agreement.intervals.over_sources import Interval
+from attnxai.agreement.latex import (
+    agreement_table,
+    count_column,
+    decimals_of,
+    decimals_of_column,
+    interval_columns,
+    latex_table,
+    number_column,
+    p_value_cell,
+    p_value_column,
+    plain_number,
+    text_column,
+)
+from attnxai.errors import OptionError
+from tests.agreement.latex_reader import numbers_in, read_table
+
+MISSING = "{--}"
+
+
+def interval(value, low=np.nan, high=np.nan, *, n=40, level=0.95):
+    return Interval(value=value, low=low, high=high, n_sources=n, level=level)
+
+
+# --- numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("half", "decimals"),
+    [
+        (0.12, 2),
+        (0.0995, 2),
+        (0.0994, 3),
+        (0.0123, 3),
+        (1.2, 1),
+        (12.0, 0),
+        (1200.0, 0),
+        (1e-15, 9),
+    ],
+)
+def test_decimals_give_two_digits_of_half_the_width(half, decimals):
+    assert decimals_of(interval(0.0, -half, half)) == decimals
+    if 0 < decimals < 9:
+        digits = f"{half:.{decimals}f}".replace(".", "").lstrip("0")
+        assert len(digits) == 2
+
+
+@pytest.mark.parametrize("ends", [(np.nan, np.nan), (0.3, 0.3), (0.3, 0.3 + 1e-16)])
+def test_without_a_width_there_are_no_decimals_of_its_own(ends):
+    made = interval(0.3, *ends)
+    assert decimals_of(made) is None
+    assert decimals_of_column([made]) == [2]
+    assert decimals_of_column([interval(0.3, 0.29, 0.31), made, interval(3, 2, 4)]) == [3, 1, 1]
+    assert decimals_of_column([made, interval(3, 2, 4)], digits=4) == [4, 4]
+
+
+@pytest.mark.parametrize("digits", [-1, 10])
+def test_digits_that_cannot_be(digits):
+    with pytest.raises(OptionError, match=f"from 0 to 9; got {digits}"):
+        decimals_of_column([interval(0.3)], digits)
+
+
+@given(value=st.floats(-1e6, 1e6), decimals=st.integers(0, 9))
+def test_numbers_read_back(value, decimals):
+    text = plain_number(value, decimals)
+    assert float(text) == pytest.approx(value, abs=0.5 * 10.0**-decimals + 1e-9)
+    assert text.isascii()
+    assert not text.startswith("-0") or float(text) != 0
+    read_table(latex_table([number_column("$x$", [value], [decimals])]))
+
+
+@given(p=st.floats(1e-12, 1.0))
+def test_p_values_stay_on_their_side_of_the_levels(p):
+    cell = p_value_cell(p)
+    read_table(latex_table([p_value_column("$p$", [p])]))
+    if p < 0.0001:
+        assert cell == r"{$<\num{0.0001}$}"
+    else:
+        shown = float(cell)
+        assert shown > 0
+        assert abs(shown - p) <= (0.00005 if p < 0.1 else 0.005) + 1e-12
+        # 0.05 itself is on the side of what is found
+        assert p > 0.05 or shown <= 0.05
+        assert p < 0.05005 or shown > 0.05
+    assert p_value_cell(float("nan")) == p_value_cell(None) == MISSING
+
+
+# --- tables ----------------------------------------------------------------------------------------
+
+
+def test_a_table_with_everything():
+    values = [interval(-0.4237, -0.5461, -0.3012), interval(12.3, 11.1, 13.5), interval(0.5, n=3)]
+    text = latex_table(
+        [
+            text_column("Map", ["d8_best.pt & 50 %", "[gate 1]", "*"]),
+            *interval_columns("Value", values),
+            p_value_column("$p$", [0.00002, 0.5, None]),
+            count_column("$n$", [40, 1234, None]),
+        ],
+        rules=[2],
+        caption=r"Agreement, 50\,\% of $n_s$ sources",
+        label="tab:agreement",
+    )
+    read = read_table(text)
+    assert read.columns == [
+        "l",
+        "S[table-format=-2.2]",
+        "r",
+        "S[table-format=1.2]",
+        "S[table-format=4]",
+    ]
+    assert read.header == ["Map", "{Value}", r"95\,\% interval", "{$p$}", "{$n$}"]
+    assert read.rows == [
+        [
+            r"d8\_best.pt \& 50 \%",
+            "-0.42",
+            r"[\num{-0.55}, \num{-0.30}]",
+            r"{$<\num{0.0001}$}",
+            "40",
+        ],
+        ["{}[gate 1]", "12.3", r"[\num{11.1}, \num{13.5}]", "0.50", "1234"],
+        ["{}*", "0.5", MISSING, MISSING, MISSING],
+    ]
+    assert read.rules == [2]
+    assert (read.caption, read.label) == (r"Agreement, 50\,\% of $n_s$ sources", "tab:agreement")
+
+
+def test_without_a_caption_there_is_no_float():
+    text = latex_table([text_column("A", ["x"])])
+    assert r"\begin{table}" not in text
+    assert read_table(text).caption is None
+    with pytest.raises(OptionError, match="the label tab:x needs a caption"):
+        latex_table([text_column("A", ["x"])], label="tab:x")
+    with pytest.raises(ValueError, match="one length"):
+        latex_table([text_column("A", ["x"]), text_column("B", ["x", "y"])])
+
+
+def test_the_level_is_that_of_the_intervals():
+    _, column = interval_columns("x", [interval(1, 0, 2, level=0.9)], digits=1)
+    assert column.header == r"90\,\% interval"
+    assert column.cells == (r"[\num{0.0}, \num{2.0}]",)
+
+
+@given(names=st.lists(st.text(st.characters(max_codepoint=0x17F), max_size=12), min_size=1))
+def test_no_name_breaks_a_table(names):
+    text = latex_table([text_column("Name", names), count_column("$n$", range(len(names)))])
+    assert len(read_table(text).rows) == len(names)
+
+
+def has_latex():
+    """Whether LaTeX and both packages are here."""
+    find = shutil.which("kpsewhich")
+    if find is None or shutil.which("pdflatex") is None:
+        return False
+    found = subprocess.run([find, "siunitx.sty", "booktabs.sty"], capture_output=True, check=False)
+    return found.returncode == 0
+
+
+@pytest.mark.skipif(not has_latex(), reason="needs LaTeX with booktabs and siunitx")
+def test_latex_takes_it(tmp_path):
+    names = [
+        "".join(map(chr, range(32, 127))),
+        "[x]",
+        "*x",
+        "Spearman ρ − – µ ° ≤ … 3.6″ “M⊙” ‘a’ ≈ ≠ →",
+    ]
+    made = [interval(0.4237, 0.3012, 0.5461)] * 4
+    table = latex_table(
+        [text_column("A", names), *interval_columns("B", made), p_value_column("$p$", [1e-9] * 4)],
+        caption="C",
+        label="tab:c",
+    )
+    (tmp_path / "table.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage{siunitx}\\begin{document}\n"
+        f"{table}\\end{{document}}\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "table.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+# --- results ---------------------------------------------------------------------------------------
+
+
+def null_test(mean, p):
+    return types.SimpleNamespace(mean=mean, p_value=p)
+
+
+def result_of(estimates, *, n_maps=2):
+    """What a table asks of a result."""
+    names = tuple(estimates)
+
+    def estimate(name, metric, *, group, class_name):
+        assert (metric, group, class_name) == ("spearman", "held-out", "all")
+        return estimates[name]
+
+    return types.SimpleNamespace(
+        explanations=names[:n_maps],
+        baselines=names[n_maps:],
+        metrics=("spearman", "nss"),
+        estimate=estimate,
+    )
+
+
+def estimate(value, *, strata=None, pooled=None, adjusted=None):
+    return types.SimpleNamespace(
+        interval=value, within_strata=strata, pooled=pooled, p_adjusted=adjusted
+    )
+
+
+def test_table_of_a_result():
+    pooled = null_test(0.3, 0.9)
+    result = result_of(
+        {
+            "gate_1": estimate(
+                interval(0.42, 0.31, 0.55),
+                strata=null_test(0.2, 0.012),
+                pooled=pooled,
+                adjusted=0.024,
+            ),
+            "mean": estimate(interval(0.1, -0.1, 0.3), strata=null_test(0.1, 0.5), adjusted=0.5),
+            "brightness": estimate(interval(0.6, 0.5, 0.7), strata=null_test(0.3, 1e-5)),
+            "centre bias": estimate(interval(0.2, n=5), pooled=pooled),
+        }
+    )
+    read = read_table(agreement_table(result, group="held-out", caption="C", label="tab:c"))
+    assert read.header == [
+        "Map",
+        r"{Spearman $\rho$}",
+        r"95\,\% interval",
+        "{Null mean}",
+        "{$p$ within strata}",
+        "{$p$ adjusted}",
+        "{Sources}",
+    ]
+    assert read.rules == [2]
+    assert read.rows[0] == [
+        r"gate\_1",
+        "0.42",
+        r"[\num{0.31}, \num{0.55}]",
+        "0.20",
+        "0.0120",
+        "0.0240",
+        "40",
+    ]
+    # a pooled test does not stand in the column of tests within strata
+    assert read.rows[3] == ["centre bias", "0.20", MISSING, MISSING, MISSING, MISSING, "5"]
+
+
+def test_table_of_a_result_with_pooled_tests_or_none():
+    made = interval(0.42, 0.31, 0.55)
+    result = result_of({"a": estimate(made, pooled=null_test(0.3, 0.9)), "b": estimate(made)})
+    read = read_table(agreement_table(result, group="held-out", digits=3))
+    assert read.header[3:] == ["{Null mean}", "{$p$ pooled}", "{Sources}"]
+    assert read.rows[0][1:4] == ["0.420", r"[\num{0.310}, \num{0.550}]", "0.300"]
+    assert numbers_in(read.rows[1][2]) == [0.31, 0.55]
+    plain = read_table(agreement_table(result_of({"a": estimate(made)}), group="held-out"))
+    assert len(plain.header) == 4
