@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import enum
 import inspect
 import re
@@ -15,6 +16,7 @@ import pytest
 import typer
 
 import attnxai
+from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.metrics import METRICS
 from attnxai.alignment.pairs import align
@@ -34,9 +36,11 @@ from attnxai.models.specification import (
     Normalisation,
     Padding,
 )
-from attnxai.report.document import ReportContent, summarise
+from attnxai.report.content import ModelPart, ReportContent
+from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
-from attnxai.report.verdict import Finding, reach_verdict
+from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
 ROOT = Path(__file__).parents[1]
@@ -155,29 +159,34 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
     text = page("report.md")
     maps, marks, images = made_up(n_sources=10)
     pairs = align(maps, marks, images)
-    settings = ComparisonSettings(n_permutations=19, n_resamples=100)
+    settings = ComparisonSettings(n_permutations=19, n_resamples=100, nulls=("symmetries",))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = compare_pairs(pairs, settings=settings, rng=0)
+        results = (result, dataclasses.replace(result, model_name="another"))
+        contrasts = contrast_results(results, n_draws=19, n_resamples=100)
     inputs = Inputs(annotations=marks, images=images, data_name="made up")
     content = ReportContent(
-        result=result,
-        pairs=pairs,
-        maps=maps,
+        parts=tuple(ModelPart(result=one, pairs=pairs, maps=maps) for one in results),
         annotations=marks,
         images=images,
-        provenance=describe(maps, inputs, seed=0, command="attnxai compare"),
+        provenance=describe([maps, maps], inputs, seed=0, command="attnxai compare"),
+        contrasts=(contrasts,),
     )
-    summary = summarise(content, reach_verdict(result, marks))
-    parts = [summary, summary["verdict"], summary["verdict"]["statements"][0]]
-    parts += [summary[name] for name in ("annotations", "images", "sources", "settings")]
-    parts += [summary["metrics"]["nss"], summary["results"][0]]
-    parts += [summary["results"][0]["difference"]["brightness"]]
+    summary = summarise(content, reach_verdict(results, marks, contrasts=contrasts))
+    model = summary["models"][0]
+    statement, record = model["verdict"]["statements"][0], model["results"][0]
+    parts = [summary, summary["verdict"], model, model["verdict"], model["sources"]]
+    parts += [statement, statement["answers"][0], record, record["further"][0]]
+    parts += [summary[name] for name in ("annotations", "images", "settings")]
+    parts += [summary["metrics"]["nss"], record["difference"]["brightness"]]
+    parts += [model["given_brightness"][0], model["people"][0], model["people"][0]["lower"]]
+    parts += [summary["contrasts"][0], summary["contrasts"][0]["contrasts"][0]]
     for key in {key for part in parts for key in part}:
         assert f"`{key}`" in text, key
     for finding in Finding:
         assert f"`{finding}`" in text, finding
-    for column in result.per_source_frame().columns:
+    for column in per_source_table(content).columns:
         assert ":" in column or f"`{column}`" in text, column
 
 

@@ -1,39 +1,187 @@
-"""The figure that carries a result: agreement with intervals, beside baselines and the null."""
+"""The figure that carries a result: agreement with intervals, beside baselines, nulls and people."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.results import ALL
+from attnxai.agreement.results import ALL, AgreementResult
 
 if TYPE_CHECKING:
-    from attnxai.agreement.results import AgreementResult
+    from attnxai.agreement.estimates import Estimate
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MODEL_COLOUR = "#0072B2"
+BASELINE_MARKER = "d"
+# told apart by colour-blind readers, and all dark enough to be read in grey
+MODEL_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#882255",
+    "#A87900",
+    "#332288",
+    "#C0589A",
+    "#5B2E00",
+    "#2F8FC4",
+    "#00533C",
+)
+MODEL_COLOUR = MODEL_COLOURS[0]
 BASELINE_COLOUR = "#4D4D4D"
 NULL_COLOUR = "#C8C8C8"
+CHANCE_COLOUR = "#999999"
+PEOPLE_COLOUR = "#EDE3F4"
+PEOPLE_EDGE = "#8F74AB"
+FURTHER_COLOUR = "#555555"
+FURTHER_LINES: tuple[Any, ...] = ("-", (0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), "--", "-.")
+BAR_HEIGHT = 0.4
+_FURTHER_FROM, _FURTHER_TO, _FURTHER_STEP = 0.29, 0.66, 0.12
+_CHANCE_LABEL = "no agreement"
+_BASELINES = "baselines"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AgreementRow:
+    """One row of the figure.
+
+    Parameters
+    ----------
+    text : str
+        What stands beside it.
+    colour : str
+        Of its point, or of the heading.
+    marker : str
+        Of its point.
+    estimate : Estimate or None
+        What is drawn; None for a heading.
+    model : int or None
+        Which model it belongs to; None where it belongs to all.
+    """
+
+    text: str
+    colour: str
+    marker: str = ""
+    estimate: Estimate | None = None
+    model: int | None = None
+
+
+def agreement_rows(
+    results: Sequence[AgreementResult],
+    metric: str,
+    *,
+    group: str | None = None,
+    class_name: str = ALL,
+) -> list[AgreementRow]:
+    """Rows of the figure, from top to bottom.
+
+    One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
+    same for all; see :func:`share_baselines`.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        The models.
+    metric : str
+        Which metric.
+    group, class_name : str, optional
+        Which sources; those that conclusions rest on when left out.
+    """
+    maps = list(dict.fromkeys(name for result in results for name in result.explanations))
+    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
+    several = len(results) > 1
+    shared = share_baselines(results, metric, group=group, class_name=class_name)
+    rows = []
+    for index, result in enumerate(results):
+        colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
+        if several:
+            rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
+        names = result.explanations if shared else result.explanations + result.baselines
+        for name in names:
+            estimate = result.estimate(name, metric, group=group, class_name=class_name)
+            rows.append(
+                AgreementRow(
+                    text=name,
+                    colour=BASELINE_COLOUR if estimate.is_baseline else colour,
+                    marker=markers.get(name, BASELINE_MARKER),
+                    estimate=estimate,
+                    model=index,
+                )
+            )
+    if shared and results[0].baselines:
+        if several:
+            rows.append(AgreementRow(text=_BASELINES, colour=BASELINE_COLOUR))
+        rows += [
+            AgreementRow(
+                text=name,
+                colour=BASELINE_COLOUR,
+                marker=BASELINE_MARKER,
+                estimate=results[0].estimate(name, metric, group=group, class_name=class_name),
+            )
+            for name in results[0].baselines
+        ]
+    return rows
+
+
+def share_baselines(
+    results: Sequence[AgreementResult],
+    metric: str,
+    *,
+    group: str | None = None,
+    class_name: str = ALL,
+) -> bool:
+    """Whether all models have the same baselines, of the same values on the same sources."""
+
+    def of(result: AgreementResult) -> tuple[object, np.ndarray]:
+        members = members_of(result, group=group, class_name=class_name)
+        values = result.values[result.metrics.index(metric), len(result.explanations) :]
+        sources = tuple(result.sources[i] for i in members)
+        return (result.baselines, result.annotators, sources), values[:, :, members]
+
+    names, values = of(results[0])
+    return all(
+        other_names == names and np.allclose(other, values, equal_nan=True)
+        for other_names, other in map(of, results[1:])
+    )
+
+
+def members_of(
+    result: AgreementResult, *, group: str | None = None, class_name: str = ALL
+) -> list[int]:
+    """Positions of the sources of a group and class; those that conclusions rest on when left out."""
+    wanted = group or result.verdict_group
+    return [
+        i
+        for i, (exposure, own) in enumerate(zip(result.exposure, result.classes, strict=True))
+        if wanted in (ALL, exposure) and class_name in (ALL, own)
+    ]
 
 
 def plot_agreement(
-    result: AgreementResult,
+    results: AgreementResult | Sequence[AgreementResult],
     metric: str,
     *,
     group: str | None = None,
     class_name: str = ALL,
     ax: Any = None,
     show_names: bool = True,
+    show_further: bool = True,
+    legend: bool | None = None,
+    marker_size: float = 5.0,
 ) -> Any:
     """Draw every map and baseline on one axis.
 
     Points are means over sources, lines their confidence intervals, grey bars the central 95 % of the
-    means under exchange of sources (within class where classes are known).
+    means under exchange of sources (within strata where these are known). Thin lines beneath a bar are the
+    central 95 % under the further nulls. The band lies between the two figures of how well people agree
+    with each other, where several annotated. Colour marks the model, shape the map.
 
     Parameters
     ----------
-    result : AgreementResult
-        What to draw.
+    results : AgreementResult or sequence of AgreementResult
+        What to draw; several models stand one below the other.
     metric : str
         Which metric.
     group, class_name : str, optional
@@ -41,45 +189,247 @@ def plot_agreement(
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
     show_names : bool
-        Write the names of maps and baselines.
+        Write the names of models, maps and baselines.
+    show_further : bool
+        Draw the ranges of the further nulls.
+    legend : bool, optional
+        Say below the axis what is what; when left out, where the figure is new. The artists have labels
+        either way.
+    marker_size : float
+        Points of a marker.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    models = [results] if isinstance(results, AgreementResult) else list(results)
+    rows = agreement_rows(models, metric, group=group, class_name=class_name)
+    further = _further_labels(rows) if show_further else []
+    if legend is None:
+        legend = ax is None
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots()
-    names = result.explanations + result.baselines
-    markers = dict(zip(result.explanations, MARKERS * 9, strict=False))
-    for row, name in enumerate(names):
-        estimate = result.estimate(name, metric, group=group, class_name=class_name)
-        colour = BASELINE_COLOUR if estimate.is_baseline else MODEL_COLOUR
-        test = estimate.within_class or estimate.pooled
-        if test is not None:
-            low, high = test.range()
-            ax.plot(
-                [low, high], [row, row], color=NULL_COLOUR, lw=7, solid_capstyle="butt", zorder=1
-            )
-        interval = estimate.interval
-        if interval.known:
-            ax.plot([interval.low, interval.high], [row, row], color=colour, lw=1.3, zorder=3)
-        ax.plot(
-            [interval.value],
-            [row],
-            marker=markers.get(name, "d"),
-            color=colour,
-            markerfacecolor="white" if estimate.is_baseline else colour,
-            ms=5,
-            ls="",
-            zorder=4,
-        )
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_yticks(range(len(names)), list(names) if show_names else [""] * len(names))
-    ax.axhline(len(result.explanations) - 0.5, color="#999999", lw=0.5, ls=":")
+        height = 1.4 + (0.24 + 0.04 * len(further)) * len(rows)
+        _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
+    # lines between groups keep clear of those beneath the bars
+    lowered = 0.15 if further else 0.0
+    labels = _Labels()
+    _draw_people(ax, models, rows, metric, group, class_name, labels)
+    for place, row in enumerate(rows):
+        if row.estimate is None:
+            _draw_heading(ax, place, row, line_at=place - 0.5 + lowered, show_names=show_names)
+        else:
+            _draw_estimate(ax, place, row, row.estimate, further, labels, marker_size)
+    if len(models) == 1:
+        at = len(models[0].explanations) - 0.5 + lowered
+        ax.axhline(at, color=CHANCE_COLOUR, lw=0.5, ls=":")
     chance = METRICS[metric].chance
     if chance is not None:
-        ax.axvline(chance, color="#999999", lw=0.6, zorder=0)
+        ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label=_CHANCE_LABEL)
+    ax.set_ylim(len(rows) - 0.4 + lowered, -0.6)
+    places = [place for place, row in enumerate(rows) if row.estimate is not None]
+    ax.set_yticks(places, [rows[place].text if show_names else "" for place in places])
     ax.set_xlabel(METRICS[metric].label)
+    ax.autoscale_view(scaley=False)
+    if legend:
+        handles, texts = ax.get_legend_handles_labels()
+        ax.legend(
+            handles,
+            texts,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.5 * ax.figure.dpi / ax.figure.bbox.height),
+            ncols=2,
+            fontsize="small",
+            frameon=False,
+        )
     return ax
+
+
+class _Labels:
+    """Gives every label once, so that a legend has one entry for it."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def once(self, text: str) -> str | None:
+        if text in self._given:
+            return None
+        self._given.add(text)
+        return text
+
+
+def _further_labels(rows: Sequence[AgreementRow]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            further.label
+            for row in rows
+            if row.estimate is not None
+            for further in row.estimate.further
+            if further.test is not None
+        )
+    )
+
+
+def _draw_heading(
+    ax: Any, place: int, row: AgreementRow, *, line_at: float, show_names: bool
+) -> None:
+    from matplotlib.patheffects import withStroke
+
+    if place:
+        ax.axhline(line_at, color="#DDDDDD", lw=0.5, zorder=0.7)
+    if show_names:
+        ax.annotate(
+            row.text,
+            (0, place),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=row.colour,
+            fontweight="bold",
+            fontsize="small",
+            zorder=5,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+            # a long name neither squeezes the axis nor runs over its neighbour
+            in_layout=False,
+            clip_on=True,
+        )
+
+
+def _draw_estimate(
+    ax: Any,
+    place: int,
+    row: AgreementRow,
+    estimate: Estimate,
+    further: Sequence[str],
+    labels: _Labels,
+    marker_size: float,
+) -> None:
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
+
+    if estimate.test is not None:
+        low, high = estimate.test.range()
+        within = f" {estimate.test.null}" if estimate.within_strata is not None else ""
+        bar = Rectangle(
+            (low, place - BAR_HEIGHT / 2),
+            high - low,
+            BAR_HEIGHT,
+            facecolor=NULL_COLOUR,
+            # an edge, so that a null of one value is seen
+            edgecolor=NULL_COLOUR,
+            lw=0.5,
+            zorder=1,
+            label=labels.once(f"annotations exchanged{within}, central 95 %"),
+        )
+        ax.add_patch(bar)
+    step = min(_FURTHER_STEP, (_FURTHER_TO - _FURTHER_FROM) / max(len(further) - 1, 1))
+    for null in estimate.further:
+        if null.test is None or null.label not in further:
+            continue
+        index = further.index(null.label)
+        at = place + _FURTHER_FROM + index * step
+        ax.plot(
+            null.test.range(),
+            [at, at],
+            color=FURTHER_COLOUR,
+            lw=0.9,
+            ls=FURTHER_LINES[index % len(FURTHER_LINES)],
+            solid_capstyle="butt",
+            dash_capstyle="butt",
+            marker="|",
+            ms=3,
+            mew=0.7,
+            zorder=2,
+            label=labels.once(f"{null.label}, central 95 %"),
+        )
+    interval = estimate.interval
+    if interval.known:
+        ax.plot(
+            [interval.low, interval.high],
+            [place, place],
+            color=row.colour,
+            lw=1.3,
+            zorder=3,
+            path_effects=[withStroke(linewidth=2.3, foreground="white")],
+        )
+    ax.plot(
+        [interval.value],
+        [place],
+        marker=row.marker,
+        color=row.colour,
+        markerfacecolor="white" if estimate.is_baseline else row.colour,
+        ms=marker_size,
+        ls="",
+        zorder=4,
+        path_effects=[withStroke(linewidth=2.0, foreground="white")],
+    )
+
+
+def _draw_people(
+    ax: Any,
+    models: Sequence[AgreementResult],
+    rows: Sequence[AgreementRow],
+    metric: str,
+    group: str | None,
+    class_name: str,
+    labels: _Labels,
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    for (low, high), (top, bottom) in _bands(models, rows, metric, group, class_name):
+        ax.add_patch(
+            Rectangle(
+                (low, top),
+                high - low,
+                bottom - top,
+                facecolor=PEOPLE_COLOUR,
+                edgecolor=PEOPLE_EDGE,
+                lw=0.7,
+                zorder=0.5,
+                label=labels.once("people with each other"),
+            )
+        )
+
+
+def _bands(
+    models: Sequence[AgreementResult],
+    rows: Sequence[AgreementRow],
+    metric: str,
+    group: str | None,
+    class_name: str,
+) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
+    """Edges of every band, and where it begins and ends: beyond the axis where it is of all rows."""
+    edges = [people_range(result, metric, group=group, class_name=class_name) for result in models]
+    first = edges[0]
+    if first is not None and all(
+        edge is not None and np.allclose(edge, first) for edge in edges[1:]
+    ):
+        yield first, (-2.0, len(rows) + 1.0)
+        return
+    for index, edge in enumerate(edges):
+        if edge is not None:
+            own = [place for place, row in enumerate(rows) if row.model == index]
+            yield edge, (own[0] - 0.5, own[-1] + 0.5)
+
+
+def people_range(
+    result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
+) -> tuple[float, float] | None:
+    """Lower and upper figure of how well people agree with each other; None where these are not known.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        Whose annotators.
+    metric : str
+        By which metric.
+    group, class_name : str, optional
+        Over which sources; those that conclusions rest on when left out.
+    """
+    people = result.ceiling(metric, group=group, class_name=class_name)
+    if people is None:
+        return None
+    low, high = sorted((people.lower.value, people.upper.value))
+    return (low, high) if np.isfinite([low, high]).all() else None

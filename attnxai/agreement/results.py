@@ -3,118 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.nulls.base import NullTest
+from attnxai.agreement.intervals.crossed import generalises_to
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from attnxai.agreement.estimates import (
+        Estimate,
+        GivenBrightness,
+        PeopleAgreement,
+        UndefinedValue,
+    )
+
 ALL = "all"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Estimate:
-    """Agreement of one map (or baseline) with the annotations of one group of sources.
-
-    Parameters
-    ----------
-    explanation : str
-        Name of the map or baseline.
-    is_baseline : bool
-        Whether it is a baseline rather than a map of the model.
-    metric : str
-        Name of the metric.
-    group : str
-        ``held-out``, ``training``, ... or ``all``: what the model knew of these sources.
-    class_name : str
-        Class of these sources, or ``all``.
-    interval : Interval
-        Mean over sources with its interval.
-    above_chance : Interval
-        The same mean above the value without agreement.
-    n_undefined : int
-        Sources left out because the metric has no value for them.
-    pooled, within_class : NullTest or None
-        Source permutations; None where a test makes no sense, with the reason in ``not_tested``.
-    differences : mapping of str to Interval
-        This map minus each baseline, over the same sources and resamples; empty for baselines.
-    not_tested : str
-        Why a test is missing, or empty.
-    """
-
-    explanation: str
-    is_baseline: bool
-    metric: str
-    group: str
-    class_name: str
-    interval: Interval
-    above_chance: Interval
-    n_undefined: int
-    pooled: NullTest | None = None
-    within_class: NullTest | None = None
-    differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
-    not_tested: str = ""
-
-    def to_record(self) -> dict[str, Any]:
-        """Plain values under their documented names."""
-        record: dict[str, Any] = {
-            "explanation": self.explanation,
-            "is_baseline": self.is_baseline,
-            "metric": self.metric,
-            "group": self.group,
-            "class": self.class_name,
-            "n_sources": self.interval.n_sources,
-            "n_undefined": self.n_undefined,
-            "value": _or_none(self.interval.value),
-            "ci_low": _or_none(self.interval.low),
-            "ci_high": _or_none(self.interval.high),
-            "above_chance": _or_none(self.above_chance.value),
-            "above_chance_ci_low": _or_none(self.above_chance.low),
-            "above_chance_ci_high": _or_none(self.above_chance.high),
-        }
-        for name, test in (("pooled", self.pooled), ("within_class", self.within_class)):
-            low, high = test.range() if test is not None else (None, None)
-            record |= {
-                f"p_{name}": test.p_value if test else None,
-                f"p_smallest_{name}": test.smallest_p if test else None,
-                f"n_permutations_{name}": test.n_draws if test else None,
-                f"exhaustive_{name}": test.exhaustive if test else None,
-                f"null_mean_{name}": test.mean if test else None,
-                f"null_low_{name}": low,
-                f"null_high_{name}": high,
-            }
-        record["not_tested"] = self.not_tested
-        record["difference"] = {
-            name: {
-                "value": _or_none(difference.value),
-                "ci_low": _or_none(difference.low),
-                "ci_high": _or_none(difference.high),
-                "n_sources": difference.n_sources,
-            }
-            for name, difference in self.differences.items()
-        }
-        return record
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class UndefinedValue:
-    """A metric that has no value for a source."""
-
-    source: str
-    annotator: str
-    explanation: str
-    metric: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,6 +48,16 @@ class AgreementResult:
         Group on which conclusions rest.
     settings : mapping
         Options, as plain values.
+    strata : tuple
+        What each source shares with those that it is exchanged with.
+    source_weights : ndarray, shape (n_sources,)
+        How much each source counts.
+    given_brightness : tuple of GivenBrightness
+        What remains of the rank correlation of every map when brightness is held fixed.
+    given_brightness_values : ndarray, shape (n_explanations, n_annotators, n_sources)
+        The same, source by source.
+    people : tuple of PeopleAgreement
+        How well the annotators agree with each other; empty for one annotator.
     notes : tuple of str
         What was left out or assumed.
     """
@@ -158,6 +75,11 @@ class AgreementResult:
     undefined: tuple[UndefinedValue, ...]
     verdict_group: str
     settings: Mapping[str, Any]
+    strata: tuple[Hashable, ...]
+    source_weights: NDArray[np.float64]
+    given_brightness: tuple[GivenBrightness, ...]
+    given_brightness_values: NDArray[np.float64]
+    people: tuple[PeopleAgreement, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -213,6 +135,47 @@ class AgreementResult:
         interval = self.estimate(explanation, metric, group=group).interval
         return interval.low, interval.high
 
+    def beyond_brightness(
+        self, explanation: str, *, group: str | None = None, class_name: str = ALL
+    ) -> GivenBrightness:
+        """What remains of a map's rank correlation when brightness is held fixed.
+
+        Raises
+        ------
+        KeyError
+            Naming what there is.
+        """
+        for candidate in self.given_brightness:
+            if (candidate.explanation, candidate.group, candidate.class_name) == (
+                explanation,
+                group or self.verdict_group,
+                class_name,
+            ):
+                return candidate
+        raise KeyError(
+            f"no partial correlation for {explanation!r}; explanations are {self.explanations}, groups "
+            f"{self.groups}, classes {self.class_names}"
+        )
+
+    def ceiling(
+        self, metric: str, *, group: str | None = None, class_name: str = ALL
+    ) -> PeopleAgreement | None:
+        """How well the annotators agree with each other; None where one alone marked."""
+        for candidate in self.people:
+            if (candidate.metric, candidate.group, candidate.class_name) == (
+                metric,
+                group or self.verdict_group,
+                class_name,
+            ):
+                return candidate
+        return None
+
+    @property
+    def generalises_to(self) -> str:
+        """What the result is about, in a sentence that changes with the number of annotators."""
+        n_sources = sum(group == self.verdict_group for group in self.exposure)
+        return generalises_to(len(self.annotators), n_sources)
+
     def source_means(self, explanation: str, metric: str) -> NDArray[np.float64]:
         """Value of every source, averaged over the annotators who marked it."""
         names = self.explanations + self.baselines
@@ -229,8 +192,34 @@ class AgreementResult:
             for name, difference in record.pop("difference").items():
                 for key, value in difference.items():
                     record[f"minus {name} {key}"] = value
+            for test in record.pop("further"):
+                name = test.pop("null")
+                for key, value in test.items():
+                    record[f"{name} {key}"] = value
+            record["left_test"] = " ".join(record["left_test"])
             rows.append(record)
         return pd.DataFrame(rows)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names, ready for JSON; missing numbers are None."""
+        return {
+            "model": self.model_name,
+            "group": self.verdict_group,
+            "generalises_to": self.generalises_to,
+            "annotators": list(self.annotators),
+            "settings": dict(self.settings),
+            "results": [estimate.to_record() for estimate in self.estimates],
+            "given_brightness": [given.to_record() for given in self.given_brightness],
+            "people": [people.to_record() for people in self.people],
+            "undefined": [dataclasses.asdict(value) for value in self.undefined],
+            "notes": list(self.notes),
+        }
+
+    def to_latex(self, metric: str | None = None, *, group: str | None = None) -> str:
+        """One metric's table with booktabs and siunitx; see :func:`~attnxai.agreement.latex.agreement_table`."""
+        from attnxai.agreement.latex import agreement_table
+
+        return agreement_table(self, metric, group=group)
 
     def per_source_frame(self) -> pd.DataFrame:
         """One row for every source and annotator, one column for every map and metric."""
@@ -244,6 +233,7 @@ class AgreementResult:
                     "source": source,
                     "class": self.classes[column],
                     "exposure": self.exposure[column],
+                    "stratum": _stratum_text(self.strata[column]),
                     "annotator": annotator,
                 }
                 for e, explanation in enumerate(names):
@@ -262,12 +252,12 @@ class AgreementResult:
             text = f"{estimate.explanation:>24} {estimate.metric:<24} {interval.value:7.3f}"
             if interval.known:
                 text += f" [{interval.low:.3f}, {interval.high:.3f}]"
-            if estimate.within_class is not None:
-                text += f"  p within class {estimate.within_class.p_value:.4f}"
-            elif estimate.pooled is not None:
-                text += f"  p pooled {estimate.pooled.p_value:.4f}"
+            if estimate.test is not None:
+                text += f"  p {estimate.test.null} {estimate.test.p_value:.4f}"
+            if estimate.p_adjusted is not None:
+                text += f", adjusted {estimate.p_adjusted:.4f}"
             lines.append(text)
-        return "\n".join(lines)
+        return "\n".join([*lines, self.generalises_to])
 
     def plot(self, metric: str | None = None, ax: Any = None) -> Any:
         """Agreement of every map and baseline with its interval and the null's range.
@@ -286,6 +276,13 @@ class AgreementResult:
         from attnxai.agreement.plots import plot_agreement
 
         return plot_agreement(self, metric or self.metrics[0], ax=ax)
+
+
+def _stratum_text(stratum: Hashable) -> str | None:
+    if stratum is None:
+        return None
+    parts = stratum if isinstance(stratum, tuple) else (stratum,)
+    return " / ".join("unknown" if part is None else str(part) for part in parts)
 
 
 def mean_over_annotators(values: NDArray[np.float64]) -> NDArray[np.float64]:

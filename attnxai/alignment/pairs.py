@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_mask
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
-from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
 from attnxai.explanations.stack import Exposure, MapStack
 
@@ -68,6 +68,11 @@ class AlignedPairs:
         Class scores (logits) of every source.
     class_names : tuple of str
         What the scores stand for.
+    columns : mapping of str to tuple of (str or None)
+        Further columns of the annotation table that have one value for each source, such as its survey;
+        None where it is empty.
+    resolutions : mapping of str to tuple of str
+        For every explanation the brightness baselines that show as much detail as it can.
     notes : tuple of str
         What was left out or assumed.
     """
@@ -90,11 +95,21 @@ class AlignedPairs:
     predicted: tuple[str, ...] | None = None
     scores: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str | None, ...]] = dataclasses.field(default_factory=dict)
+    resolutions: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    def brightness_of(self, explanation: str) -> tuple[str, ...]:
+        """Baselines that hold brightness fixed for a map: at pixel scale and at the map's resolution.
+
+        All of them for a map made of several resolutions, such as the mean, or of unknown resolution.
+        """
+        every = tuple(name for name in self.baselines if name.startswith(BRIGHTNESS))
+        return self.resolutions.get(explanation, every)
 
 
 def align(
@@ -169,7 +184,7 @@ def align(
     if len(explanations) > 1:
         explanations[MEAN_LAYER] = np.mean(list(explanations.values()), axis=0)
     brightness = maps.brightness[positions]
-    baselines = _brightness_baselines(maps, brightness)
+    baselines, resolutions = _brightness_baselines(maps, brightness)
     baselines[CENTRE_BIAS] = mean_of_others(density, present)
     weights = np.ones(len(sources))
     if use_source_weights:
@@ -205,9 +220,28 @@ def align(
         predicted=tuple(predicted[i] for i in positions) if predicted is not None else None,
         scores=maps.scores[positions] if maps.scores is not None else None,
         class_names=maps.class_names,
+        columns=_columns_of(sources, used),
+        resolutions=resolutions,
         notes=tuple(notes),
         provenance=dict(maps.provenance),
     )
+
+
+def _columns_of(
+    sources: Sequence[str], used: Sequence[Annotation]
+) -> dict[str, tuple[str | None, ...]]:
+    """Further columns of the table in which no source has two values."""
+    values: dict[str, dict[str, set[str]]] = {}
+    for annotation in used:
+        for name, value in annotation.other.items():
+            kept = values.setdefault(name, {}).setdefault(annotation.source, set())
+            if value.strip():
+                kept.add(value.strip())
+    return {
+        name: tuple(next(iter(by_source.get(source, ())), None) for source in sources)
+        for name, by_source in values.items()
+        if all(len(found) <= 1 for found in by_source.values()) and any(by_source.values())
+    }
 
 
 def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
@@ -295,18 +329,21 @@ def _inside(region: Any, transform: Any, shape: tuple[int, int]) -> bool:
 
 def _brightness_baselines(
     maps: MapStack, brightness: NDArray[np.float32]
-) -> dict[str, NDArray[np.float64]]:
-    """What the network saw, as it is and at the resolution of each coarser layer."""
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, tuple[str, ...]]]:
+    """What the network saw, as it is and at the resolution of each coarser layer, and which is whose."""
     baselines = {BRIGHTNESS: brightness.astype(np.float64)}
+    resolutions: dict[str, tuple[str, ...]] = {}
     for name in sorted(maps.layers, key=lambda name: maps.geometry[name].step):
         geometry = maps.geometry[name]
         if geometry.step > 1.0:
             arcsec = geometry.step * maps.field_scale_arcsec
             _, height, width = maps.layers[name].shape
-            baselines[f"{BRIGHTNESS} at {arcsec:.1f}″"] = smooth_to_layer(
-                brightness, geometry, (height, width)
-            )
-    return baselines
+            smoothed = f"{BRIGHTNESS} at {arcsec:.1f}″"
+            baselines[smoothed] = smooth_to_layer(brightness, geometry, (height, width))
+            resolutions[name] = (BRIGHTNESS, smoothed)
+        else:
+            resolutions[name] = (BRIGHTNESS,)
+    return baselines, resolutions
 
 
 def mean_of_others(

@@ -83,7 +83,7 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
         error, reference = shown.expected_calibration_error, shown.calibrated
         ax.set_title(
             f"Calibration error {error.value:.3f}\n"
-            f"of a calibrated model {reference.mean:.3f}, {reference.level:.0%} below "
+            f"of a calibrated model {reference.mean:.3f}, {100 * reference.level:.0f} % below "
             f"{reference.high:.3f}",
             loc="left",
             fontsize="small",

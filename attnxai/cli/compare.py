@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +17,16 @@ from attnxai.cli.console import (
     stderr,
     typed_command,
 )
+from attnxai.errors import OptionError
 
 
 @command
 def compare(
     model: Annotated[
-        str, typer.Option(help="Model file, or the name of a shipped model such as d8.pt.")
+        list[str],
+        typer.Option(
+            help="Model file, or the name of a shipped model such as d8.pt; repeat to compare several."
+        ),
     ],
     annotations: Annotated[
         str,
@@ -50,6 +56,29 @@ def compare(
         list[str] | None,
         typer.Option(help="Metric; repeat for several. Conclusions rest on the first."),
     ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Null to test against beside the exchange of sources: symmetries, rotation, shift, "
+            "phase, variogram or moran; repeat for several."
+        ),
+    ] = None,
+    alternative: Annotated[
+        str,
+        typer.Option(
+            help="What counts against a null: greater (more agreement), less, or two-sided."
+        ),
+    ] = "greater",
+    strata: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What sources share that are exchanged: class, size, or a column of the table such as "
+            "survey; repeat for several. [default: class]"
+        ),
+    ] = None,
+    correction: Annotated[
+        str, typer.Option(help="How p-values are adjusted over maps: holm, bh, max_t or none.")
+    ] = "holm",
     label: Annotated[
         list[str] | None, typer.Option(help="Use only marks with this label; repeat for several.")
     ] = None,
@@ -89,13 +118,20 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare a model's attention maps with annotations, and write a report.
+    """Compare the attention maps of models with annotations, and write a report.
 
-    The annotations are read, the images of their sources are found, the model's gates are read out, and
-    agreement is measured against brightness, centre bias and exchanged sources.
+    The annotations are read, the images of their sources are found, the models' gates are read out, and
+    agreement is measured against brightness, centre bias, exchanged sources and, where several people
+    marked, against how well they agree with each other. Several models are compared with each other too.
     """
     with stderr.status("Starting…"):
-        from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+        from attnxai.agreement.comparison import (
+            ComparisonSettings,
+            adjust_over_maps,
+            compare_pairs,
+        )
+        from attnxai.agreement.comparison.strata import CLASS
+        from attnxai.agreement.contrasts.of_results import contrast_results
         from attnxai.agreement.metrics import DEFAULT_METRICS
         from attnxai.alignment.pairs import align, check_overlap
         from attnxai.annotations.annotation_set import parse_labels
@@ -104,22 +140,27 @@ def compare(
         from attnxai.explanations.gates import attention_maps
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
-        from attnxai.report.document import ReportContent, choose_folder, write_report
+        from attnxai.report.document import ModelPart, ReportContent, choose_folder, write_report
         from attnxai.report.provenance import describe
-        from attnxai.report.terminal import print_result
+        from attnxai.report.terminal import print_report
 
     settings = ComparisonSettings(
         metrics=tuple(name.lower() for name in metric or DEFAULT_METRICS),
+        nulls=tuple(name.lower() for name in null or ()),
+        strata=tuple(strata or (CLASS,)),
+        alternative=alternative.lower(),  # type: ignore[arg-type]  # checked and turned into one there
+        correction=correction.lower().replace("-", "_"),  # type: ignore[arg-type]
         n_permutations=n_permutations,
         n_resamples=n_bootstrap,
     )
     labels = parse_labels(label)
     folder = choose_folder(output, overwrite=overwrite)
-    resolved = resolve_model(model)
-    if resolved.shipped:
-        stderr.print(
-            f"{model} is no local file: using the model that ships with attnxai", markup=False
-        )
+    names = distinct_names(model)
+    for name in model:
+        if resolve_model(name).shipped:
+            stderr.print(
+                f"{name} is no local file: using the model that ships with attnxai", markup=False
+            )
     if is_shipped(annotations):
         stderr.print(
             f"{annotations} is no local file: using the simulated sample that ships with attnxai "
@@ -127,8 +168,8 @@ def compare(
             markup=False,
         )
     with collected_assumptions() as assumed:
-        with stderr.status("Reading model, annotations and images…"):
-            loaded = load_model(model)
+        with stderr.status("Reading models, annotations and images…"):
+            loaded = [load_model(name) for name in model]
             inputs = read_inputs(
                 annotations,
                 images,
@@ -141,34 +182,60 @@ def compare(
                 pixel_scale_arcsec=pixel_scale_arcsec,
             )
             check_overlap(inputs.annotations, inputs.images.sources)
+        parts = []
         with progress_bar() as bar:
-            task = bar.add_task("Attention maps", total=len(inputs.images))
-            maps = attention_maps(
-                loaded, inputs.images, on_batch=lambda n, _: bar.update(task, completed=n)
-            )
+            for name, network in zip(names, loaded, strict=True):
+                task = bar.add_task(f"{name}: attention maps", total=len(inputs.images))
+                maps = attention_maps(
+                    network,
+                    inputs.images,
+                    on_batch=lambda n, _, task=task: bar.update(task, completed=n),  # type: ignore[misc]
+                )
+                maps = dataclasses.replace(maps, model_name=name)
+                pairs = align(
+                    maps,
+                    inputs.annotations,
+                    inputs.images,
+                    fwhm_arcsec=fwhm_arcsec,
+                    use_source_weights=source_weights,
+                )
+                task = bar.add_task(f"{name}: agreement", total=None)
+                result = compare_pairs(
+                    pairs,
+                    settings=settings,
+                    rng=seed,
+                    on_step=lambda n, total, task=task: bar.update(  # type: ignore[misc]
+                        task, completed=n, total=total
+                    ),
+                )
+                parts.append(ModelPart(result=result, pairs=pairs, maps=maps))
+            results = [part.result for part in parts]
+            contrasts = []
+            if len(parts) > 1:
+                results = adjust_over_maps(results, settings.correction)
+                contrasts = [
+                    contrast_results(
+                        results,
+                        metric=name,
+                        n_draws=n_permutations,
+                        n_resamples=n_bootstrap,
+                        rng=seed,
+                    )
+                    for name in settings.metrics
+                ]
     with progress_bar() as bar:
-        task = bar.add_task("Agreement", total=None)
-        pairs = align(
-            maps,
-            inputs.annotations,
-            inputs.images,
-            fwhm_arcsec=fwhm_arcsec,
-            use_source_weights=source_weights,
-        )
-        result = compare_pairs(
-            pairs,
-            settings=settings,
-            rng=seed,
-            on_step=lambda n, total: bar.update(task, completed=n, total=total),
-        )
         task = bar.add_task("Report", total=None)
         content = ReportContent(
-            result=result,
-            pairs=pairs,
-            maps=maps,
+            parts=tuple(
+                dataclasses.replace(part, result=result)
+                for part, result in zip(parts, results, strict=True)
+            ),
             annotations=inputs.annotations,
             images=inputs.images,
-            provenance=describe(maps, inputs, seed=seed, command=typed_command()),
+            provenance=describe(
+                [part.maps for part in parts], inputs, seed=seed, command=typed_command()
+            ),
+            contrasts=tuple(contrasts),
             notes=(*inputs.notes, *assumed),
         )
         verdict = write_report(
@@ -176,5 +243,35 @@ def compare(
             folder,
             on_step=lambda n, total: bar.update(task, completed=n, total=total),
         )
-    print_result(result, verdict, console)
+    print_report(content.results, verdict, console)
     console.print(f"\nReport: {folder / 'index.html'}", soft_wrap=True, markup=False)
+
+
+def distinct_names(models: Sequence[str]) -> list[str]:
+    """What to call the models: their file names, with folders where these are the same.
+
+    Raises
+    ------
+    OptionError
+        If a model is named twice.
+
+    Examples
+    --------
+    >>> distinct_names(["runs/a/d8.pt", "runs/b/d8.pt", "c1.pt"])
+    ['a/d8.pt', 'b/d8.pt', 'c1.pt']
+    """
+    parts = [Path(name).parts for name in models]
+    for index, name in enumerate(models):
+        if name in models[:index]:
+            raise OptionError(f"--model {name} is given twice; name every model once")
+    depth = 1
+    while depth < max(map(len, parts)) and len({part[-depth:] for part in parts}) < len(parts):
+        depth += 1
+    # only as much of a path as tells it from the others
+    named = []
+    for part in parts:
+        n = 1
+        while n < depth and sum(other[-n:] == part[-n:] for other in parts) > 1:
+            n += 1
+        named.append("/".join(part[-n:]))
+    return named

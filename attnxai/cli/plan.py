@@ -29,6 +29,9 @@ def plan(
     pilot: Annotated[
         Path | None, typer.Option(help="Report of a pilot: a folder that attnxai compare wrote.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model of a pilot that compared several; else its first.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Metric of the pilot; else its first.")] = None,
     map_name: Annotated[
         str | None,
@@ -97,7 +100,7 @@ def plan(
     what, title = "an agreement", "Given effect and spreads"
     if pilot is not None:
         _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
-        found = read_pilot(pilot, metric=metric, map_name=map_name)
+        found = read_pilot(pilot, model=model, metric=metric, map_name=map_name)
         label = METRICS[found.metric].label if found.metric in METRICS else found.metric
         what = f"an agreement ({label})"
         title = (
@@ -107,7 +110,7 @@ def plan(
         components = _with_effect(found, effect, pilot)
     else:
         _check_absent(
-            {"--metric": metric, "--map": map_name},
+            {"--model": model, "--metric": metric, "--map": map_name},
             "this chooses from a pilot, and --pilot names none",
         )
         components = _given_components(effect, spreads)
@@ -155,7 +158,7 @@ def _with_effect(pilot: Pilot, effect: float | None, folder: Path) -> Components
         raise OptionError(
             "this agrees no better with its own annotations than with exchanged ones, so no number of "
             f"sources would show it: the effect of {pilot.map_name} is {pilot.effect.value:.3g} in "
-            f"{pilot.metric}; {_pairs_above_zero(folder)}, or say with --effect what agreement would "
+            f"{pilot.metric}; {_pairs_above_zero(folder, pilot.model_name)}, or say with --effect what agreement would "
             "matter"
         )
     if effect is None:
@@ -164,10 +167,10 @@ def _with_effect(pilot: Pilot, effect: float | None, folder: Path) -> Components
     return dataclasses.replace(pilot.components, effect=effect)
 
 
-def _pairs_above_zero(folder: Path) -> str:
+def _pairs_above_zero(folder: Path, model: str) -> str:
     from attnxai.agreement.power.pilot import pilot_effects
 
-    above = {pair: value for pair, value in pilot_effects(folder).items() if value > 0}
+    above = {pair: value for pair, value in pilot_effects(folder, model=model).items() if value > 0}
     if not above:
         return f"no map and metric of {folder} has one above 0; compare others"
     named = ", ".join(

@@ -2,48 +2,75 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.data.wording import counted
 from attnxai.explanations.stack import Exposure
+from attnxai.report.wording import strata_words
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
 
-FEW_ANNOTATORS = 3
-
 
 def find_cautions(
-    result: AgreementResult,
+    results: Sequence[AgreementResult],
     annotations: AnnotationSet,
     notes: Sequence[str],
     *,
-    copies_recognised: bool,
+    copies_recognised: Sequence[bool],
 ) -> list[str]:
     """What limits a verdict, each sentence only where it applies.
 
     Parameters
     ----------
-    result : AgreementResult
-        The results.
+    results : sequence of AgreementResult
+        The results, one a model.
     annotations : AnnotationSet
-        What the results are about.
+        What they are about.
     notes : sequence of str
         Further limits, in words.
-    copies_recognised : bool
-        Whether the model's record knows its training images by more than their ids.
+    copies_recognised : sequence of bool
+        Whether each model's record knows its training images by more than their ids.
     """
     cautions = []
-    group = result.verdict_group
-    n = sum(g == group for g in result.exposure)
     if annotations.simulated:
         cautions.append(
             "Sources and annotators are simulated: this shows how the comparison works, not how a "
             "network looks at real galaxies."
         )
+    cautions += _for_every_model(
+        results,
+        [
+            _about_sources(result, recognised)
+            for result, recognised in zip(results, copies_recognised, strict=True)
+        ],
+    )
+    cautions += _about_annotators(results[0])
+    cautions += list(annotations.notices)
+    cautions += list(notes)
+    return list(dict.fromkeys(cautions))
+
+
+def _for_every_model(
+    results: Sequence[AgreementResult], sentences: Sequence[list[str]]
+) -> list[str]:
+    """Sentences once where all models have them, else with the name of the model."""
+    found = []
+    for result, own in zip(results, sentences, strict=True):
+        for sentence in own:
+            shared = all(sentence in others for others in sentences)
+            found.append(sentence if shared else f"{result.model_name}: {sentence}")
+    return list(dict.fromkeys(found))
+
+
+def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str]:
+    cautions = []
+    group = result.verdict_group
+    n = sum(g == group for g in result.exposure)
     if group == Exposure.TRAINING:
         cautions.append(
             f"The model was trained on {'this source' if n == 1 else f'all {n} sources'}. A model's own training images are no evidence "
@@ -78,21 +105,32 @@ def find_cautions(
             f"{counted(n, 'source is', 'sources are')} too few for confidence intervals, which need "
             f"{MIN_SOURCES}."
         )
-    cautions.append(_about_annotators(len(result.annotators)))
-    cautions += list(annotations.notices)
-    cautions += list(notes)
+    cautions += _about_strata(result)
     return cautions
 
 
-def _about_annotators(n: int) -> str:
-    if n == 1:
-        return "There is one annotator, so nothing is said about people in general."
-    if n <= FEW_ANNOTATORS:
-        return (
-            f"There are {n} annotators; intervals are over sources alone, so conclusions are about "
-            "these annotators."
-        )
-    return (
-        f"Intervals are over sources alone, for these {n} annotators; how much other annotators would "
-        "differ is not included."
-    )
+def _about_strata(result: AgreementResult) -> list[str]:
+    """Sources that no other can be exchanged for."""
+    strata = [
+        stratum
+        for stratum, group in zip(result.strata, result.exposure, strict=True)
+        if group == result.verdict_group
+    ]
+    alone = sum(n == 1 for n in Counter(strata).values())
+    if not alone or set(strata) == {None} or len(strata) == 1:
+        return []
+    shares = strata_words(result.settings["strata"])
+    return [
+        f"{counted(alone, 'source is', 'sources are')} the only one of {'its' if alone == 1 else 'their'} "
+        f"{shares}, and keep{'s' if alone == 1 else ''} {'its' if alone == 1 else 'their'} own annotation in "
+        "every exchange."
+    ]
+
+
+def _about_annotators(result: AgreementResult) -> list[str]:
+    if len(result.annotators) == 1:
+        return [
+            "There is one annotator, so nothing is said about people in general.",
+            result.generalises_to,
+        ]
+    return [result.generalises_to]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,8 @@ class Provenance:
         The command as it was given.
     seed : int
         Seed of all draws.
-    model : mapping
-        Name, file, hash, specification and training record of the model.
+    models : tuple of mapping
+        Name, file, hash, specification and training record of every model, and its field.
     annotations : mapping
         File, hash, annotators, rows used and left out.
     images : mapping
@@ -50,7 +50,7 @@ class Provenance:
 
     command: str
     seed: int
-    model: Mapping[str, Any]
+    models: tuple[Mapping[str, Any], ...]
     annotations: Mapping[str, Any]
     images: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -67,13 +67,13 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def describe(maps: MapStack, inputs: Inputs, *, seed: int, command: str) -> Provenance:
+def describe(stacks: Sequence[MapStack], inputs: Inputs, *, seed: int, command: str) -> Provenance:
     """Collect what a report says about where its numbers come from.
 
     Parameters
     ----------
-    maps : MapStack
-        The maps, which carry the provenance of their model.
+    stacks : sequence of MapStack
+        The maps of every model, which carry its provenance.
     inputs : Inputs
         Annotations and images.
     seed : int
@@ -89,7 +89,15 @@ def describe(maps: MapStack, inputs: Inputs, *, seed: int, command: str) -> Prov
     return Provenance(
         command=command,
         seed=seed,
-        model={"name": maps.model_name, **maps.provenance},
+        models=tuple(
+            {
+                "name": maps.model_name,
+                **maps.provenance,
+                "pixel_scale_arcsec": maps.field_scale_arcsec,
+                "field": list(maps.field_shape),
+            }
+            for maps in stacks
+        ),
         annotations={
             "file": Path(annotations.path).name,
             "sha256": annotations.sha256,
@@ -106,8 +114,6 @@ def describe(maps: MapStack, inputs: Inputs, *, seed: int, command: str) -> Prov
             "n": len(images),
             "n_prepared": sum(image.prepared for image in images),
             "sha256": images.sha256(),
-            "pixel_scale_arcsec": maps.field_scale_arcsec,
-            "field": list(maps.field_shape),
             "published_split": _counts_of_splits(images),
         },
         versions=installed_versions(),

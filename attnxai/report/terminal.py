@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.report.verdict import best_brightness
+from attnxai.agreement.nulls import NULLS
+from attnxai.report.findings import UNSUITED, best_brightness
 from attnxai.report.wording import (
     format_interval,
     format_number,
     format_p,
     format_share,
     group_phrase,
+    strata_words,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.verdict import Verdict
 
 
-def print_result(result: AgreementResult, verdict: Verdict, console: Console) -> None:
-    """Print the verdict and the table of the group that it rests on.
+def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: Console) -> None:
+    """Print the tables of the groups that the verdict rests on, and the verdict.
 
     Parameters
     ----------
-    result : AgreementResult
-        The numbers.
+    results : sequence of AgreementResult
+        The numbers, one a model.
     verdict : Verdict
         The words.
     console : rich.console.Console
         Where to print.
     """
+    from rich.text import Text
+
+    for result in results:
+        _print_result(result, console)
+        console.print()
+    console.print(Text(verdict.headline, style="bold"))
+    for model in verdict.models:
+        if len(results) > 1:
+            console.print(Text(model.headline, style="bold"))
+        for statement in model.statements:
+            console.print(Text(statement.lead))
+    for sentence in verdict.contrasts:
+        console.print(Text(sentence))
+    for caution in verdict.cautions:
+        console.print(Text(f"- {caution}"))
+
+
+def _print_result(result: AgreementResult, console: Console) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -40,8 +62,10 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
     n = sum(group == result.verdict_group for group in result.exposure)
     names = result.explanations + result.baselines
     primary, *others = result.metrics
-    classes = any(name is not None for name in result.classes)
-    exchanged = "sources of one class" if classes else "sources"
+    stratified = any(stratum is not None for stratum in result.strata)
+    exchanged = (
+        f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
+    )
     table = Table(
         title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"),
         title_justify="left",
@@ -60,7 +84,7 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
         if name == result.baselines[0]:
             table.add_section()
         estimate = result.estimate(name, primary)
-        test = estimate.within_class or estimate.pooled
+        test = estimate.test
         difference = estimate.differences.get(brightness)
         cells = [
             f"{format_number(estimate.interval.value, 2)} {format_interval(estimate.interval, 2)}",
@@ -71,7 +95,16 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
             else "",
         ]
         table.add_row(Text(name), *map(Text, cells))
+    people = result.ceiling(primary)
+    if people is not None:
+        value = f"{format_number(people.lower.value, 2)} {format_interval(people.lower, 2)}"
+        table.add_section()
+        table.add_row("people", value, "", "", "")
     console.print(table)
+    if result.settings["nulls"]:
+        console.print()
+        console.print(f"{METRICS[primary].label} under other nulls: p (* does not suit these data)")
+        console.print(_further_nulls(result, primary))
     if others:
         console.print()
         table = Table(
@@ -89,14 +122,30 @@ def print_result(result: AgreementResult, verdict: Verdict, console: Console) ->
             cells = []
             for metric in others:
                 estimate = result.estimate(name, metric)
-                test = estimate.within_class or estimate.pooled
+                test = estimate.test
                 p_value = f" ({format_p(test.p_value)})" if test else ""
                 cells.append(f"{format_number(estimate.interval.value)}{p_value}")
             table.add_row(Text(name), *map(Text, cells))
         console.print(table)
-    console.print()
-    console.print(Text(verdict.headline, style="bold"))
-    for statement in verdict.statements:
-        console.print(Text(statement.lead))
-    for caution in verdict.cautions:
-        console.print(Text(f"- {caution}"))
+
+
+def _further_nulls(result: AgreementResult, metric: str) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    nulls = [NULLS[name] for name in result.settings["nulls"]]
+    table = Table(
+        "map",
+        *(null.label for null in nulls),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for name in result.explanations:
+        cells = []
+        for null in nulls:
+            further = result.estimate(name, metric).further_test(null.name)
+            mark = " *" if (further.without_link or 0.0) > UNSUITED else ""
+            cells.append(f"{format_p(further.test.p_value)}{mark}" if further.test else "–")
+        table.add_row(Text(name), *map(Text, cells))
+    return table

@@ -68,6 +68,23 @@ def format_interval(interval: Interval, digits: int = 3) -> str:
     return f"[{format_number(interval.low, digits)}, {format_number(interval.high, digits)}]"
 
 
+def with_interval(interval: Interval, digits: int = 2) -> str:
+    """Value with the ends of its interval, where it has one."""
+    value = format_number(interval.value, digits)
+    return f"{value} {format_interval(interval, digits)}" if interval.known else value
+
+
+def strata_words(strata: Sequence[str]) -> str:
+    """What sources share that are exchanged for one another.
+
+    Examples
+    --------
+    >>> strata_words(["class"]), strata_words(["class", "survey", "size"])
+    ('class', 'class, survey and size')
+    """
+    return listed(list(strata))
+
+
 def format_p(p_value: float) -> str:
     """P-value with four digits, and as a power of ten where these are not enough.
 
@@ -87,7 +104,7 @@ def format_share(share: float) -> str:
     >>> format_share(0.95)
     '95 %'
     """
-    return f"{share * 100:.0f} %"
+    return f"{format_number(share * 100, 0)} %"
 
 
 def in_sentence(label: str) -> str:

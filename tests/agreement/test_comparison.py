@@ -48,7 +48,7 @@ def test_agreement_is_found_where_it_is_and_not_where_it_is_not():
         maps, marks, images = made_up(n_sources=16, agreement=agreement, seed=3)
         result = compare(maps, marks, images, settings=QUICK)
         for metric in DEFAULT_METRICS:
-            test = result.estimate("gate2", metric).within_class
+            test = result.estimate("gate2", metric).within_strata
             assert (test.p_value <= 0.01) == found
 
 
@@ -64,19 +64,48 @@ def test_same_seed_same_result_whatever_the_order_of_the_sources():
         scores=maps.scores[order],
     )
     turned_round = dataclasses.replace(marks, annotations=marks.annotations[::-1])
-    first = compare(maps, marks, images, settings=QUICK, rng=5)
-    second = compare(shuffled, turned_round, images, settings=QUICK, rng=5)
+    settings = dataclasses.replace(QUICK, nulls=("symmetries", "shift", "variogram"))
+    first = compare(maps, marks, images, settings=settings, rng=5)
+    second = compare(shuffled, turned_round, images, settings=settings, rng=5)
     assert first.sources == second.sources
-    for one, other in zip(first.estimates, second.estimates, strict=True):
-        a, b = one.to_record(), other.to_record()
-        assert a.keys() == b.keys()
-        for key, value in a.items():
-            if isinstance(value, float) and not key.startswith("p_"):
-                assert b[key] == pytest.approx(value, rel=1e-12)
-            elif key != "difference":
-                assert b[key] == value, key
-    third = compare(maps, marks, images, settings=QUICK, rng=6)
-    assert third.estimate("gate1", "nss").interval != first.estimate("gate1", "nss").interval
+    assert_alike(first.to_record(), second.to_record())
+    third = compare(maps, marks, images, settings=settings, rng=6)
+    test, other = (r.estimate("gate1", "nss").within_strata for r in (first, third))
+    assert not np.array_equal(test.values, other.values)
+
+
+def assert_alike(one, other, key=""):
+    """P-values and counts are identical, other numbers to 1e-12."""
+    assert type(one) is type(other), key
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            assert_alike(value, other[name], f"{key}/{name}")
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for index, value in enumerate(one):
+            assert_alike(value, other[index], f"{key}/{index}")
+    elif isinstance(one, float) and "/p_" not in key:
+        assert other == pytest.approx(one, rel=1e-12, abs=1e-14), key
+    else:
+        assert one == other, key
+
+
+def test_no_number_changes_with_what_else_is_asked_for():
+    maps, marks, images = made_up(n_sources=12)
+    few = compare(maps, marks, images, settings=dataclasses.replace(QUICK, metrics=("auc",)), rng=5)
+    many = compare(
+        maps,
+        marks,
+        images,
+        settings=dataclasses.replace(QUICK, metrics=("nss", "auc"), nulls=("symmetries",)),
+        rng=5,
+    )
+    for name in few.explanations:
+        one, other = few.estimate(name, "auc"), many.estimate(name, "auc")
+        np.testing.assert_array_equal(one.test.values, other.test.values)
+        assert one.share_of_ceiling == other.share_of_ceiling
+        assert one.interval == other.interval
 
 
 def test_training_and_held_out_sources_are_apart():
@@ -89,7 +118,7 @@ def test_training_and_held_out_sources_are_apart():
     assert result.estimate("gate1", "nss").interval.value == pytest.approx(values[11:].mean())
     training = result.estimate("gate1", "nss", group="training")
     assert training.interval.value == pytest.approx(values[:11].mean())
-    assert training.within_class.n_sources == 11
+    assert training.within_strata.n_sources == 11
     everything = result.estimate("gate1", "nss", group="all")
     assert everything.interval.n_sources == 20
 
@@ -102,14 +131,14 @@ def test_classes_are_reported_on_their_own():
     estimate = result.estimate("gate1", "auc", class_name="FR I")
     assert estimate.interval.value == pytest.approx(values[::2].mean())
     assert estimate.pooled.n_sources == 10
-    assert estimate.within_class is None
+    assert estimate.within_strata is None
 
 
-def test_without_classes_there_is_no_test_within_class():
+def test_without_classes_there_is_no_test_within_strata():
     maps, marks, images = made_up(n_sources=10, classes=())
     result = compare(maps, marks, images, settings=QUICK)
     estimate = result.estimate("gate1", "nss")
-    assert estimate.within_class is None
+    assert estimate.within_strata is None
     assert estimate.pooled is not None
     assert result.class_names == ("all",)
 
@@ -134,8 +163,8 @@ def test_undefined_values_are_counted_named_and_left_out():
     assert estimate.n_undefined == 1
     assert estimate.interval.n_sources == 11
     # it leaves the permutation in both roles
-    assert estimate.within_class.n_sources == 11
-    assert result.estimate("gate2", "nss").within_class.n_sources == 12
+    assert estimate.within_strata.n_sources == 11
+    assert result.estimate("gate2", "nss").within_strata.n_sources == 12
     assert np.isnan(result.source_means("gate1", "nss")[3])
 
 
@@ -149,7 +178,7 @@ def test_signed_maps_are_refused_by_relevance_mass_alone():
     assert np.isnan(mass.interval.value)
     assert mass.pooled is None
     assert mass.not_tested
-    assert result.estimate("gate1", "nss").within_class is not None
+    assert result.estimate("gate1", "nss").within_strata is not None
 
 
 @pytest.mark.parametrize("n_sources", [1, 2, 3, 5])
@@ -165,7 +194,7 @@ def test_too_few_sources_give_a_result_and_a_warning(n_sources):
     assert not estimate.interval.known
     if n_sources == 5:
         # three of one class and two of the other
-        assert estimate.within_class.smallest_p == 1 / 12
+        assert estimate.within_strata.smallest_p == 1 / 12
         assert any("0.0833" in text and "cannot find agreement" in text for text in texts)
 
 
@@ -174,7 +203,7 @@ def test_five_sources_by_hand():
     pairs = align(maps, marks, images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        test = compare_pairs(pairs, settings=QUICK).estimate("gate2", "nss").within_class
+        test = compare_pairs(pairs, settings=QUICK).estimate("gate2", "nss").within_strata
     means = []
     for odd in itertools.permutations([0, 2, 4]):
         for even in itertools.permutations([1, 3]):
@@ -249,10 +278,14 @@ def test_results_export_themselves():
     ("options", "message"),
     [
         ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are nss"),
-        ({"metrics": ()}, "none given"),
+        ({"metrics": ()}, "no metric is given"),
         ({"n_permutations": 0}, "n_permutations"),
         ({"n_resamples": 10}, "n_resamples"),
         ({"level": 1.5}, "level"),
+        ({"nulls": ("shuffle",)}, "unknown null shuffle; known are symmetries, rotation, shift"),
+        ({"strata": ()}, "class is the usual choice"),
+        ({"alternative": "more"}, "unknown alternative 'more'; known are greater, less, two-sided"),
+        ({"correction": "bonferroni"}, "known are holm, bh, max_t, none"),
     ],
 )
 def test_settings_name_what_is_wrong(options, message):

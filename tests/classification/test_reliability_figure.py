@@ -52,7 +52,7 @@ def test_metrics_add_their_calibration_error(ax):
     metrics.plot(ax=ax)
     title = ax.get_title(loc="left")
     assert f"{metrics.expected_calibration_error.value:.3f}" in title
-    assert f"{metrics.calibrated.mean:.3f}, 95% below {metrics.calibrated.high:.3f}" in title
+    assert f"{metrics.calibrated.mean:.3f}, 95 % below {metrics.calibrated.high:.3f}" in title
     # the line of calibrated models begins where guessing is
     assert ax.lines[0].get_xdata()[0] == pytest.approx(1 / 3)
 

@@ -145,9 +145,9 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
 
     def with_effect(effect):
         summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
-        for record in summary["results"]:
-            if record["null_mean_within_class"] is not None:
-                record["null_mean_within_class"] = record["value"] - effect
+        for record in summary["models"][0]["results"]:
+            if record["null_mean_within_strata"] is not None:
+                record["null_mean_within_strata"] = record["value"] - effect
         (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
     arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
@@ -164,10 +164,10 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
 def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
     (tmp_path / "per_source.csv").write_bytes((pilot / "per_source.csv").read_bytes())
     summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
-    for record in summary["results"]:
-        if record["null_mean_within_class"] is not None:
+    for record in summary["models"][0]["results"]:
+        if record["null_mean_within_strata"] is not None:
             shown = (record["explanation"], record["metric"]) == ("gate2", "spearman")
-            record["null_mean_within_class"] = record["value"] - (0.11 if shown else -0.22)
+            record["null_mean_within_strata"] = record["value"] - (0.11 if shown else -0.22)
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
     # 24 sources of two classes: 1 / (1 - 2 / 24) times the difference of the means

@@ -22,12 +22,13 @@ from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.errors import OptionError
 from attnxai.report import document
-from attnxai.report.document import ReportContent, choose_folder, write_report
+from attnxai.report.content import ModelPart, ReportContent
+from attnxai.report.document import choose_folder, write_report
 from attnxai.report.figures import fit_titles
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
-from attnxai.report.terminal import print_result
+from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
@@ -43,12 +44,10 @@ def content_of(command="attnxai compare", **options):
         result = compare_pairs(pairs, settings=QUICK, rng=4)
     inputs = Inputs(annotations=marks, images=images, data_name="made up")
     return ReportContent(
-        result=result,
-        pairs=pairs,
-        maps=maps,
+        parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
         annotations=marks,
         images=images,
-        provenance=describe(maps, inputs, seed=4, command=command),
+        provenance=describe([maps], inputs, seed=4, command=command),
     )
 
 
@@ -100,7 +99,7 @@ def parsed(folder):
 def test_all_files_are_there(written):
     folder, _ = written
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    expected = {"index.html", "summary.json", "per_source.csv"}
+    expected = {"index.html", "summary.json", "per_source.csv", "agreement.tex"}
     expected |= {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
     assert names == expected
     assert [p.name for p in folder.parent.iterdir()] == ["out"]
@@ -129,8 +128,11 @@ def test_the_page_begins_with_the_verdict(written):
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     headline = summary["verdict"]["headline"]
     assert text.index(headline) < text.index("What was compared")
-    for statement in summary["verdict"]["statements"]:
+    for statement in summary["models"][0]["verdict"]["statements"]:
         assert statement["lead"] in text
+        for answer in statement["answers"]:
+            assert answer["question"] in text
+            assert answer["answer"] in text
     for caution in summary["verdict"]["cautions"]:
         assert caution in text
 
@@ -141,24 +143,26 @@ def test_summary_holds_the_numbers(written):
     assert summary["format"] == "attnxai-report"
     assert summary["seed"] == 4
     assert summary["command"] == "attnxai compare"
-    assert summary["model"]["sha256"] == "0" * 64
+    (model,) = summary["models"]
+    assert model["sha256"] == "0" * 64
     assert summary["annotations"]["sha256"] == "1" * 64
     assert summary["images"]["sha256"] == content.images.sha256()
     assert {"python", "numpy", "torch", "attnxai"} <= set(summary["versions"])
-    assert summary["sources"] == {
+    assert model["sources"] == {
         "n": 12,
         "by_group": {"held-out": 12},
         "by_class": {"FR I": 6, "FR II": 6},
     }
     assert summary["annotations"]["n_rows_read"] == summary["annotations"]["n_rows_used"]
-    assert len(summary["results"]) == len(content.result.estimates)
-    record = summary["results"][0]
-    estimate = content.result.estimates[0]
+    assert len(model["results"]) == len(content.results[0].estimates)
+    record = model["results"][0]
+    estimate = content.results[0].estimates[0]
     assert record["value"] == estimate.interval.value
     assert record["p_pooled"] == estimate.pooled.p_value
     assert record["p_smallest_pooled"] == estimate.pooled.smallest_p
-    right = sum(p == c for p, c in zip(content.pairs.predicted, content.pairs.classes, strict=True))
-    assert summary["model"]["accuracy"] == {"held-out": {"n_right": right, "n": 12}}
+    pairs = content.parts[0].pairs
+    right = sum(p == c for p, c in zip(pairs.predicted, pairs.classes, strict=True))
+    assert model["accuracy"] == {"held-out": {"n_right": right, "n": 12}}
 
 
 def test_keys_of_the_summary_are_documented(written):
@@ -166,7 +170,7 @@ def test_keys_of_the_summary_are_documented(written):
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     page = Path(document.__file__).parents[2] / "docs" / "report.md"
     text = page.read_text(encoding="utf-8")
-    for key in (*summary, *summary["results"][0]):
+    for key in (*summary, *summary["models"][0]["results"][0]):
         assert f"`{key}`" in text, f"{key} is not in docs/report.md"
 
 
@@ -176,11 +180,12 @@ def test_per_source_table(written):
         rows = list(csv.DictReader(file))
     assert len(rows) == 12 * 2
     row = next(r for r in rows if r["source"] == "source_03" and r["annotator"] == "bob")
-    expected = content.result.values[
-        content.result.metrics.index("auc"),
-        content.result.explanations.index("gate1"),
+    (result,) = content.results
+    expected = result.values[
+        result.metrics.index("auc"),
+        result.explanations.index("gate1"),
         1,
-        content.result.sources.index("source_03"),
+        result.sources.index("source_03"),
     ]
     assert float(row["gate1:auc"]) == pytest.approx(expected, rel=1e-12)
 
@@ -233,7 +238,7 @@ def test_a_report_without_classes(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_report_leaves_nothing(tmp_path, monkeypatch, error):
-    def interrupted(*args):
+    def interrupted(*args, **kwargs):
         raise error
 
     monkeypatch.setattr(document, "draw_nulls", interrupted)
@@ -276,11 +281,13 @@ def test_folders_are_never_replaced_by_accident(tmp_path, monkeypatch, written):
 
 def test_negative_maps_are_drawn_around_zero(tmp_path):
     content = content_of(n_sources=9)
-    shown = content.result.explanations[-1]
-    explanations = dict(content.pairs.explanations)
+    (part,) = content.parts
+    shown = part.result.explanations[-1]
+    explanations = dict(part.pairs.explanations)
     explanations[shown] = explanations[shown] - 0.4
-    pairs = dataclasses.replace(content.pairs, explanations=explanations)
-    write_report(dataclasses.replace(content, pairs=pairs), tmp_path / "out")
+    pairs = dataclasses.replace(part.pairs, explanations=explanations)
+    changed = dataclasses.replace(part, pairs=pairs)
+    write_report(dataclasses.replace(content, parts=(changed,)), tmp_path / "out")
     assert (tmp_path / "out" / "figures" / "sources.png").is_file()
 
 
@@ -399,7 +406,7 @@ def test_the_methods_paragraph_reads_as_sentences(written):
     text = methods_paragraph(content)
     assert "NSS, Spearman ρ, AUC, relevance mass and relevance rank; each is the mean" in text
     assert "(2 annotators) for 12 held-out sources" in text
-    assert "with 95 % bias-corrected" in text
+    assert "with 95 % intervals by crossed variance components" in text
     kind = "true components, as two annotators would mark them"
     marks = dataclasses.replace(content.annotations, kind=kind)
     again = methods_paragraph(dataclasses.replace(content, annotations=marks))
@@ -419,7 +426,7 @@ def test_one_source_is_singular_on_the_page(tmp_path):
     write_report(content_of(n_sources=1), tmp_path / "out")
     text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
     assert "n = 1 held-out source, which is too few for intervals" in text
-    assert "Over the one held-out source." in text
+    assert "Over the one held-out source" in text
     assert "the source is too few for intervals" in text
     assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
 
@@ -432,9 +439,9 @@ def test_captions_say_what_points_beside_their_bars_mean(written):
 
 def test_the_terminal_shows_a_line_for_every_map(written):
     _, content = written
-    verdict = reach_verdict(content.result, content.annotations)
+    verdict = reach_verdict(content.results, content.annotations)
     stream = io.StringIO()
-    print_result(content.result, verdict, Console(file=stream, width=400))
+    print_report(content.results, verdict, Console(file=stream, width=400))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     start = lines.index(verdict.headline)
     leads = [statement.lead for statement in verdict.statements]

@@ -13,13 +13,9 @@ from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.explanations.stack import Exposure
-from attnxai.report.verdict import (
-    Finding,
-    best_brightness,
-    name_of_map,
-    names_of_maps,
-    reach_verdict,
-)
+from attnxai.report.findings import Finding, best_brightness
+from attnxai.report.map_names import name_of_map, names_of_maps
+from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import (
     format_interval,
     format_number,
@@ -43,7 +39,7 @@ def verdict_of(*, settings=QUICK, exposure=None, marks_change=None, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = compare(maps, marks, images, settings=settings)
-    return reach_verdict(result, marks), result
+    return reach_verdict([result], marks), result
 
 
 def test_planted_agreement_is_stated_with_its_numbers():
@@ -56,12 +52,12 @@ def test_planted_agreement_is_stated_with_its_numbers():
     for text in (
         format_number(estimate.interval.value, 2),
         format_interval(estimate.interval, 2),
-        format_number(estimate.within_class.mean, 2),
+        format_number(estimate.within_strata.mean, 2),
         "16 sources",
         "same class",
     ):
         assert text in statement.details
-    assert statement.p_adjusted == pytest.approx(min(1, 3 * estimate.within_class.p_value))
+    assert statement.p_adjusted == pytest.approx(min(1, 3 * estimate.within_strata.p_value))
 
 
 def test_no_agreement_is_not_shown_which_is_not_the_same_as_absent():
@@ -82,7 +78,7 @@ def test_too_few_sources_conclude_nothing():
 def test_the_number_of_maps_counts_for_what_can_be_concluded():
     # 3 + 3 sources: 1/36 is below 0.05, but not for three maps
     verdict, result = verdict_of(n_sources=6)
-    assert result.estimate("gate1", "nss").within_class.smallest_p == pytest.approx(1 / 36)
+    assert result.estimate("gate1", "nss").within_strata.smallest_p == pytest.approx(1 / 36)
     assert {s.finding for s in verdict.statements} == {Finding.CANNOT_TELL}
 
 
@@ -112,8 +108,9 @@ def test_training_sources_are_no_evidence():
     ("annotators", "words"),
     [
         (("a",), "one annotator, so nothing is said about people in general"),
-        (("a", "b", "c"), "conclusions are about these annotators"),
-        (("a", "b", "c", "d"), "other annotators would differ is not included"),
+        (("a", "b", "c"), "The result is about these 3 annotators"),
+        (("a", "b", "c"), "3 people are too few to say how far others would differ"),
+        (("a", "b", "c", "d"), "The result is about annotators like these 4"),
     ],
 )
 def test_annotators_limit_the_conclusion(annotators, words):
@@ -172,7 +169,7 @@ def test_following_a_source_is_not_looking_at_it():
     opposed = dataclasses.replace(maps, layers=layers)
     # the sign is part of the class template, so only the spread within a class counts
     result = compare(opposed, marks, images, settings=QUICK)
-    verdict = reach_verdict(result, marks)
+    verdict = reach_verdict([result], marks)
     interval = result.estimate("gate2", "nss").interval
     assert interval.low < 0 < interval.high
     assert all(s.finding is not Finding.AGREES for s in verdict.statements)
@@ -187,9 +184,11 @@ def test_a_map_that_follows_but_does_not_look(monkeypatch):
         dataclasses.replace(e, above_chance=low) if e is estimate else e for e in result.estimates
     )
     _, marks, _ = made_up(n_sources=16)
-    again = reach_verdict(dataclasses.replace(result, estimates=changed), marks)
+    again = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
     assert again.statements[0].finding is Finding.FOLLOWS
-    assert "not shown to be above chance (by 0.30 [−0.20, 0.80])" in again.statements[0].details
+    details = again.statements[0].details
+    assert "not shown to differ from chance, which is 0" in details
+    assert "yet over all sources it is not shown to be above chance" in details
     assert again.statements[1] == verdict.statements[1]
     assert "2 of 3 maps" in again.headline
 
@@ -207,11 +206,12 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     around = {name: 1.05 - array for name, array in maps.layers.items()}
     result = compare(dataclasses.replace(maps, layers=around), marks, images, settings=mass)
     estimate = result.estimate("gate1", "relevance_mass_accuracy")
-    low = dataclasses.replace(estimate.within_class, p_value=0.001)
+    low = dataclasses.replace(estimate.within_strata, p_value=0.001)
     changed = tuple(
-        dataclasses.replace(e, within_class=low) if e is estimate else e for e in result.estimates
+        dataclasses.replace(e, within_strata=low, p_adjusted=0.003) if e is estimate else e
+        for e in result.estimates
     )
-    verdict = reach_verdict(dataclasses.replace(result, estimates=changed), marks)
+    verdict = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
     assert estimate.above_chance.high < 0
     assert verdict.statements[0].finding is Finding.FOLLOWS
 
@@ -235,7 +235,7 @@ def test_better_means_better_than_brightness_at_every_resolution():
         )
         _, marks, _ = made_up(n_sources=16)
         assert (
-            words in reach_verdict(dataclasses.replace(result, estimates=changed), marks).headline
+            words in reach_verdict([dataclasses.replace(result, estimates=changed)], marks).headline
         )
 
 
@@ -245,7 +245,7 @@ def test_a_map_without_values_is_not_called_few_sources():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = compare(dataclasses.replace(maps, layers=flat), marks, images, settings=QUICK)
-    verdict = reach_verdict(result, marks)
+    verdict = reach_verdict([result], marks)
     assert "NSS has no value for any of its maps" in verdict.headline
 
 
@@ -254,7 +254,7 @@ def test_classes_on_opposite_sides_of_chance_are_named():
     layers = {name: array.copy() for name, array in maps.layers.items()}
     layers["gate1"][::2] = 1.2 - 1.2 * layers["gate1"][::2]
     result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
-    headline = reach_verdict(result, marks).headline
+    headline = reach_verdict([result], marks).headline
     expected = (
         "Gate 1 and the mean of the gates are higher on the marks than elsewhere for FR II, and lower "
         "for FR I."
@@ -267,7 +267,7 @@ def verdict_with(result, change):
     """The verdict on the same results, of which ``change`` gives some estimates other numbers."""
     _, marks, _ = made_up(n_sources=len(result.sources))
     estimates = tuple(change(estimate) for estimate in result.estimates)
-    return reach_verdict(dataclasses.replace(result, estimates=estimates), marks)
+    return reach_verdict([dataclasses.replace(result, estimates=estimates)], marks)
 
 
 def is_of(estimate, explanation, class_name=ALL):
@@ -292,7 +292,8 @@ def test_below_chance_is_said_of_a_map_that_follows():
     assert statement.lead == (
         "Gate 1 follows the source at hand, but is lower on the marks than elsewhere."
     )
-    assert "over all sources it is below chance (by −0.74 [−1.20, −0.28])" in statement.details
+    assert "over all sources below chance, which is 0" in statement.details
+    assert "yet over all sources it is below chance" in statement.details
     assert "not shown to be above chance" not in statement.details
 
 
@@ -304,7 +305,7 @@ def test_below_chance_is_said_of_a_map_that_is_not_shown_to_agree():
     assert below.lead == (
         "Gate 1 is not shown to agree in the source at hand; it is lower on the marks than elsewhere."
     )
-    assert "Over all sources it is below chance (by −0.74 [−1.20, −0.28])." in below.details
+    assert "over all sources below chance, which is 0." in below.details
     assert other.lead == "Gate 2 is not shown to agree in the source at hand."
     assert "below chance" not in other.details
 

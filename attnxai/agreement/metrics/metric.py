@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ class Metric:
         Whether all pairs are products of matrices, or cost no more than these.
     default : bool
         Whether a comparison computes it unless told otherwise.
+    bounds : (float, float)
+        Smallest and largest value that it can have.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Metric:
     needs_others: bool = False
     fast: bool = True
     default: bool = False
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     def evaluate(
         self, maps: Rows, targets: Rows, others: Rows | None = None

@@ -70,6 +70,7 @@ METRICS: dict[str, Metric] = {
             chance=0.0,
             signed_maps=True,
             default=True,
+            bounds=(-1.0, 1.0),
             meaning="rank correlation of map and marked density over the pixels of the field",
         ),
         Metric(
@@ -80,6 +81,7 @@ METRICS: dict[str, Metric] = {
             chance=0.5,
             signed_maps=True,
             default=True,
+            bounds=(0.0, 1.0),
             meaning="probability that the map is higher on a marked pixel than on an unmarked one",
         ),
         Metric(
@@ -92,6 +94,7 @@ METRICS: dict[str, Metric] = {
             chance_formula="k / n",
             signed_maps=False,
             default=True,
+            bounds=(0.0, 1.0),
             meaning="share of the map's sum that lies on marked pixels",
         ),
         Metric(
@@ -104,6 +107,7 @@ METRICS: dict[str, Metric] = {
             chance_formula="k / n",
             signed_maps=True,
             default=True,
+            bounds=(0.0, 1.0),
             meaning="share of the highest pixels that are marked, taking as many as are marked",
         ),
         Metric(
@@ -114,6 +118,7 @@ METRICS: dict[str, Metric] = {
             chance=0.5,
             signed_maps=True,
             needs_others=True,
+            bounds=(0.0, 1.0),
             meaning=(
                 "probability that the map is higher on a pixel marked on this source than on one marked "
                 "on another source"
@@ -126,6 +131,7 @@ METRICS: dict[str, Metric] = {
             target=TargetKind.DENSITY,
             chance=0.0,
             signed_maps=True,
+            bounds=(-1.0, 1.0),
             meaning="linear correlation of map and marked density over the pixels of the field",
         ),
         Metric(
@@ -150,6 +156,7 @@ METRICS: dict[str, Metric] = {
             chance_of=negative_kl_of_uniform,
             chance_formula="that of a uniform map",
             signed_maps=False,
+            bounds=(-np.inf, 0.0),
             meaning=(
                 "minus the Kullback-Leibler divergence of the map, as a distribution, from the marked "
                 "density, in bits: 0 where they are the same"
@@ -164,6 +171,7 @@ METRICS: dict[str, Metric] = {
             chance_of=share_marked,
             chance_formula="k / n",
             signed_maps=True,
+            bounds=(0.0, 1.0),
             meaning="whether the highest pixel of the map is marked",
         ),
         Metric(
@@ -175,6 +183,7 @@ METRICS: dict[str, Metric] = {
             chance_of=iou_by_chance,
             chance_formula="that of k pixels at random",
             signed_maps=True,
+            bounds=(0.0, 1.0),
             meaning=(
                 "intersection over union of the marked pixels and as many of the highest pixels of the "
                 "map"
@@ -189,6 +198,7 @@ METRICS: dict[str, Metric] = {
             chance_of=top_intersection_by_chance,
             chance_formula="0.05",
             signed_maps=True,
+            bounds=(0.0, 1.0),
             meaning=(
                 "share of the highest 5 % of the map's pixels that are among the highest 5 % of the "
                 "marked density"
@@ -204,6 +214,7 @@ METRICS: dict[str, Metric] = {
             chance_formula="that of a uniform map",
             signed_maps=False,
             fast=False,
+            bounds=(0.0, 1.0),
             meaning="what map and marked density have in common when both are scaled to sum 1",
         ),
         Metric(
@@ -216,6 +227,7 @@ METRICS: dict[str, Metric] = {
             chance_formula="that of a random order",
             signed_maps=True,
             fast=False,
+            bounds=(0.0, 1.0),
             meaning="mean precision over the marked pixels when pixels are taken from the highest down",
         ),
         Metric(
@@ -226,6 +238,7 @@ METRICS: dict[str, Metric] = {
             chance=0.0,
             signed_maps=True,
             fast=False,
+            bounds=(-1.0, 1.0),
             meaning=(
                 "pairs of pixels that map and marked density order alike, less those they do not, as a "
                 "share of the pairs that neither ties (tau-b)"
@@ -240,6 +253,7 @@ METRICS: dict[str, Metric] = {
             chance_of=share_marked,
             chance_formula="k / n",
             signed_maps=True,
+            bounds=(0.0, 1.0),
             meaning=(
                 "Dice coefficient of the marked pixels and as many of the highest pixels of the map: the "
                 "same number as relevance rank accuracy"

@@ -13,6 +13,7 @@ from attnxai.agreement.nulls.diagnosis import rejections_without_link
 from attnxai.agreement.nulls.footprints import emission_footprint
 from attnxai.agreement.nulls.moran import MoranSurrogates
 from attnxai.agreement.nulls.phase import PhaseSurrogates
+from attnxai.agreement.nulls.registry import NULLS, NullChoice
 from attnxai.agreement.nulls.rotation import GridSymmetries, RotationAngles
 from attnxai.agreement.nulls.shift import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.source_permutation import SourcePermutation
@@ -20,9 +21,11 @@ from attnxai.agreement.nulls.strata import combine_strata, quantile_strata
 from attnxai.agreement.nulls.variogram import VariogramSurrogates
 
 __all__ = [
+    "NULLS",
     "Alternative",
     "GridSymmetries",
     "MoranSurrogates",
+    "NullChoice",
     "NullDraws",
     "NullModel",
     "NullTest",

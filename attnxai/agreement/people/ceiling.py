@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
-from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_interval
-from attnxai.agreement.intervals.over_sources import Interval, no_interval
+from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.metrics import TargetKind, own_values
 from attnxai.agreement.metrics.ranking import mid_ranks
 from attnxai.errors import OptionError
@@ -105,23 +104,44 @@ class Ceiling:
     n_annotators: int
     note: str = ""
 
+    def over(
+        self,
+        columns: NDArray[np.intp],
+        *,
+        weights: NDArray[np.float64] | None = None,
+        method: CrossedMethod | None = None,
+        level: float = 0.95,
+        n_resamples: int = 10_000,
+        rng: np.random.Generator | int = 0,
+        bounds: tuple[float, float] = UNBOUNDED,
+    ) -> Ceiling:
+        """The ceiling over some of the sources.
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CeilingShare:
-    """A model's score as a share of what people reach.
+        Parameters
+        ----------
+        columns : ndarray of int
+            Positions of the sources.
+        weights : ndarray, one for each of these sources, optional
+            How much each counts.
+        method, level, n_resamples, rng, bounds
+            See :func:`~.crossed.crossed_interval`.
 
-    Parameters
-    ----------
-    raw : Interval
-        The model's score over the cells that have a ceiling.
-    of_lower, of_upper : Interval
-        ``(score - chance) / (ceiling - chance)``, with score and ceiling resampled together; NaN with a
-        note where there is no share.
-    """
-
-    raw: Interval
-    of_lower: Interval
-    of_upper: Interval
+        Returns
+        -------
+        Ceiling
+        """
+        return _of_values(
+            self.metric,
+            self.lower_values[:, columns],
+            self.upper_values[:, columns],
+            self.upper_is_bound,
+            weights=weights,
+            method=method,
+            level=level,
+            n_resamples=n_resamples,
+            rng=rng,
+            bounds=bounds,
+        )
 
 
 def people_ceiling(
@@ -131,6 +151,7 @@ def people_ceiling(
     present: NDArray[np.bool_],
     valid: NDArray[np.bool_],
     *,
+    weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
     level: float = 0.95,
     n_resamples: int = 10_000,
@@ -151,6 +172,8 @@ def people_ceiling(
         Who marked which source.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count.
+    weights : ndarray, shape (n_sources,), optional
+        How much each source counts.
     method, level, n_resamples, rng, bounds
         See :func:`~.crossed.crossed_interval`.
     consensus : Consensus, optional
@@ -197,7 +220,35 @@ def people_ceiling(
     upper = np.where(voted, values[len(people)], np.nan)
     together = np.isfinite(lower) & np.isfinite(upper)
     lower[~together] = upper[~together] = np.nan
-    n_annotators = int(together.any(axis=1).sum())
+    return _of_values(
+        metric.name,
+        lower,
+        upper,
+        metric.name in _BOUNDED and kind is consensus_for(metric.name),
+        weights=weights,
+        method=method,
+        level=level,
+        n_resamples=n_resamples,
+        rng=rng,
+        bounds=bounds,
+    )
+
+
+def _of_values(
+    metric: str,
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    upper_is_bound: bool,
+    *,
+    weights: NDArray[np.float64] | None,
+    method: CrossedMethod | None,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator | int,
+    bounds: tuple[float, float],
+) -> Ceiling:
+    """The ceiling of these cells."""
+    n_annotators = int(np.isfinite(lower).any(axis=1).sum())
     lower_rng, upper_rng = np.random.default_rng(rng).spawn(2)
 
     def interval(values: NDArray[np.float64], generator: np.random.Generator) -> Interval:
@@ -205,6 +256,7 @@ def people_ceiling(
             values = _mean_over_annotators(values)
         return crossed_interval(
             values,
+            weights=weights,
             method=method,
             level=level,
             n_resamples=n_resamples,
@@ -213,114 +265,15 @@ def people_ceiling(
         )
 
     return Ceiling(
-        metric=metric.name,
+        metric=metric,
         lower=interval(lower, lower_rng),
         upper=interval(upper, upper_rng),
         lower_values=lower,
         upper_values=upper,
-        upper_is_bound=metric.name in _BOUNDED and kind is consensus_for(metric.name),
+        upper_is_bound=upper_is_bound,
         n_annotators=n_annotators,
         note=_note(n_annotators),
     )
-
-
-def share_of_ceiling(
-    values: NDArray[np.float64],
-    ceiling: Ceiling,
-    *,
-    chance: NDArray[np.float64] | float = 0.0,
-    method: CrossedMethod | None = None,
-    level: float = 0.95,
-    n_resamples: int = 10_000,
-    rng: np.random.Generator | int = 0,
-    bounds: tuple[float, float] = UNBOUNDED,
-) -> CeilingShare:
-    """A model's score as a share of the ceiling, above chance.
-
-    An AUC of 0.5 is no agreement, not 56 % of a ceiling of 0.9: both are taken from chance.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_annotators, n_sources)
-        The model's score with each annotator on each source.
-    ceiling : Ceiling
-        Of the same metric, annotators and sources.
-    chance : float or ndarray, shape (n_annotators, n_sources)
-        Value without agreement (:func:`~.metrics.chance_values`); NaN for a metric that has none.
-    method, level, n_resamples, rng, bounds
-        See :func:`~.crossed.crossed_interval`; ``bounds`` are those of the score. The shares are always bootstrapped: sources and annotators
-        are drawn for score and ceiling together, each with what was computed for them; the consensus
-        is not made anew from the annotators drawn, of whom some would meet themselves in it.
-
-    Returns
-    -------
-    CeilingShare
-    """
-    method = None if method is None else CrossedMethod(method)
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.shape != ceiling.lower_values.shape:
-        raise OptionError(
-            f"values need one score for each annotator and source of the ceiling "
-            f"{ceiling.lower_values.shape}, got {scores.shape}"
-        )
-    base = np.broadcast_to(np.asarray(chance, dtype=np.float64), scores.shape)
-    usable = np.isfinite(scores) & np.isfinite(ceiling.lower_values)
-    scores = np.where(usable, scores, np.nan)
-    raw_rng, lower_rng, upper_rng = np.random.default_rng(rng).spawn(3)
-
-    def share(reference: NDArray[np.float64], generator: np.random.Generator) -> Interval:
-        return _share(scores - base, reference - base, method, level, n_resamples, generator)
-
-    return CeilingShare(
-        raw=crossed_interval(
-            scores,
-            method=method,
-            level=level,
-            n_resamples=n_resamples,
-            rng=raw_rng,
-            bounds=bounds,
-        ),
-        of_lower=share(ceiling.lower_values, lower_rng),
-        of_upper=share(ceiling.upper_values, upper_rng),
-    )
-
-
-def _share(
-    scores: NDArray[np.float64],
-    reference: NDArray[np.float64],
-    method: CrossedMethod | None,
-    level: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Interval:
-    both = np.isfinite(scores) & np.isfinite(reference)
-    if not both.any():
-        reason = (
-            "no share: the metric has no value for chance, or no source has a score and a ceiling"
-        )
-        return no_interval(np.nan, 0, level=level, reason=reason)
-    check_rng, share_rng = rng.spawn(2)
-    height = crossed_interval(
-        np.where(both, reference, np.nan),
-        method=method,
-        level=level,
-        n_resamples=n_resamples,
-        rng=check_rng,
-    )
-    if not height.value > 0 or (height.known and height.low <= 0):
-        reason = "no share: agreement between people is not clearly above chance, so a share of it means nothing"
-        return no_interval(np.nan, height.n_sources, level=level, reason=reason)
-    return crossed_bootstrap_interval(
-        np.stack([scores, reference]),
-        _ratio,
-        level=level,
-        n_resamples=n_resamples,
-        rng=share_rng,
-    )
-
-
-def _ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(means[:, 0] / np.where(means[:, 1] > 0, means[:, 1], np.nan))
 
 
 def _predictions(

@@ -41,7 +41,6 @@ MIN_PILOT_SOURCES = 6
 """Fewer sources than this say too little about spreads to plan with."""
 
 _FORMAT = "attnxai-report"
-_NULL_RANGE_DEVIATIONS = 2 * 1.959963984540054  # the stored range holds 95 % of the null
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,7 +96,11 @@ class Pilot:
 
 
 def read_pilot(
-    folder: str | Path, *, metric: str | None = None, map_name: str | None = None
+    folder: str | Path,
+    *,
+    model: str | None = None,
+    metric: str | None = None,
+    map_name: str | None = None,
 ) -> Pilot:
     """Read what a plan needs from a folder that ``attnxai compare`` wrote.
 
@@ -105,6 +108,8 @@ def read_pilot(
     ----------
     folder : path
         The report.
+    model : str, optional
+        Which model; the report's first when left out.
     metric : str, optional
         Which metric; the report's first when left out.
     map_name : str, optional
@@ -127,9 +132,11 @@ def read_pilot(
     folder = Path(folder)
     summary = _read_summary(folder)
     try:
-        records = [r for r in summary["results"] if not r["is_baseline"]]
+        chosen = _chosen_model(summary, model, folder)
+        model_name = str(chosen["name"])
+        records = [r for r in chosen["results"] if not r["is_baseline"]]
         metrics = list(summary["settings"]["metrics"])
-        group = str(summary["verdict"]["group"])
+        group = str(chosen["verdict"]["group"])
         maps = list(dict.fromkeys(str(r["explanation"]) for r in records))
         metric = _chosen("metric", metric, metrics, metrics[0], folder)
         preferred = MEAN_LAYER if MEAN_LAYER in maps else maps[0]
@@ -146,9 +153,8 @@ def read_pilot(
                 AssumptionWarning,
                 stacklevel=2,
             )
-        values, classes = _read_values(folder, f"{map_name}:{metric}", group)
+        values, classes = _read_values(folder, model_name, f"{map_name}:{metric}", group)
         null = _null_of(record, values, classes, folder)
-        model_name = str(summary["model"]["name"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, OptionError):
             raise
@@ -172,13 +178,17 @@ def read_pilot(
     )
 
 
-def pilot_effects(folder: str | Path) -> dict[tuple[str, str], float]:
+def pilot_effects(
+    folder: str | Path, *, model: str | None = None
+) -> dict[tuple[str, str], float]:
     """Effects of all pairs of map and metric of a pilot that can be planned from.
 
     Parameters
     ----------
     folder : path
         The report.
+    model : str, optional
+        Which model; the report's first when left out.
 
     Returns
     -------
@@ -190,16 +200,15 @@ def pilot_effects(folder: str | Path) -> dict[tuple[str, str], float]:
     OptionError
         If the folder is no report.
     """
-    summary = _read_summary(Path(folder))
     found = {}
-    for record in summary.get("results", ()):
+    for record in _chosen_model(_read_summary(Path(folder)), model, Path(folder))["results"]:
         pair = (str(record.get("explanation")), str(record.get("metric")))
         if record.get("is_baseline") or pair in found:
             continue
         with warnings.catch_warnings(), contextlib.suppress(OptionError):
             # weights were warned about when the pilot itself was read
             warnings.simplefilter("ignore", AssumptionWarning)
-            pilot = read_pilot(folder, map_name=pair[0], metric=pair[1])
+            pilot = read_pilot(folder, model=model, map_name=pair[0], metric=pair[1])
             found[pair] = pilot.effect.value
     return found
 
@@ -400,6 +409,17 @@ def _read_summary(folder: Path) -> dict[str, Any]:
     return content
 
 
+def _chosen_model(summary: dict[str, Any], asked: str | None, folder: Path) -> dict[str, Any]:
+    models: list[dict[str, Any]] = summary.get("models") or []
+    if not models:
+        raise OptionError(
+            f"the pilot {folder} was written by another version of attnxai; write it again with attnxai "
+            "compare"
+        )
+    names = [str(model["name"]) for model in models]
+    return models[names.index(_chosen("model", asked, names, names[0], folder))]
+
+
 def _chosen(what: str, asked: str | None, known: Sequence[str], default: str, folder: Path) -> str:
     if asked is None:
         return default
@@ -412,19 +432,20 @@ def _chosen(what: str, asked: str | None, known: Sequence[str], default: str, fo
 
 
 def _read_values(
-    folder: Path, column: str, group: str
+    folder: Path, model: str, column: str, group: str
 ) -> tuple[NDArray[np.float64], list[str | None]]:
-    """Values (annotators, sources) of the sources with any, and their classes."""
+    """Values (annotators, sources) of the sources with any, and what they share with others."""
     import pandas as pd
 
     path = folder / "per_source.csv"
     if not path.is_file():
         raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
-    table = pd.read_csv(path, dtype={"source": str, "class": str, "annotator": str})
+    table = pd.read_csv(path, dtype={"model": str, "source": str, "stratum": str, "annotator": str})
+    table = table[table["model"] == model]
     if group != ALL:
         table = table[table["exposure"] == group]
     wide = table.pivot(index="annotator", columns="source", values=column).dropna(axis=1, how="all")
-    known = table.drop_duplicates("source").set_index("source")["class"]
+    known = table.drop_duplicates("source").set_index("source")["stratum"]
     classes = [None if pd.isna(known[name]) else str(known[name]) for name in wide.columns]
     if len(classes) < MIN_PILOT_SOURCES:
         raise OptionError(
@@ -440,14 +461,14 @@ def _null_of(
     classes: Sequence[str | None],
     folder: Path,
 ) -> dict[str, Any]:
-    within = record["p_within_class"] is not None
-    name = "within_class" if within else "pooled"
+    within = record["p_within_strata"] is not None
+    name = "within_strata" if within else "pooled"
     if record[f"p_{name}"] is None:
         raise OptionError(
             f"the pilot {folder} did not test {record['explanation']} ({record['not_tested']}), so "
             "there is nothing to plan from"
         )
-    deviation = (record[f"null_high_{name}"] - record[f"null_low_{name}"]) / _NULL_RANGE_DEVIATIONS
+    deviation = record[f"null_sd_{name}"]
     if not deviation > 0:
         raise OptionError(
             f"exchanging annotations changes nothing for {record['explanation']} in the pilot "

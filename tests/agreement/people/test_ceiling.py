@@ -16,8 +16,8 @@ from attnxai.agreement.people.ceiling import (
     Consensus,
     consensus_for,
     people_ceiling,
-    share_of_ceiling,
 )
+from attnxai.agreement.people.ceiling_share import share_of_ceiling, shares_of_ceiling
 from attnxai.errors import OptionError
 
 SHAPE = (7, 8)

@@ -8,8 +8,9 @@ import warnings
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.report.document import ReportContent, summarise
+from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
+from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
@@ -23,20 +24,18 @@ def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **ma
         pairs = align(maps, marks, images)
         result = compare_pairs(pairs, settings=settings, rng=0)
     content = ReportContent(
-        result=result,
-        pairs=pairs,
-        maps=maps,
+        parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
         annotations=marks,
         images=images,
         provenance=describe(
-            maps,
+            [maps],
             Inputs(annotations=marks, images=images, data_name="made up"),
             seed=0,
             command="attnxai compare",
         ),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    summary = summarise(content, reach_verdict(result, marks))
+    summary = summarise(content, reach_verdict([result], marks))
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
-    result.per_source_frame().to_csv(folder / "per_source.csv", index=False)
+    per_source_table(content).to_csv(folder / "per_source.csv", index=False)
     return result

@@ -20,7 +20,7 @@ from attnxai.agreement.power.pilot import (
 )
 from attnxai.agreement.power.rejections import count_rejections
 from attnxai.errors import AssumptionWarning, OptionError
-from attnxai.report.document import FORMAT
+from attnxai.report.summary import FORMAT
 from tests.agreement.power.pilot_report import write_pilot
 
 
@@ -72,7 +72,7 @@ def test_a_report_is_read(report):
     assert pilot.class_sizes == (12, 12)
     assert pilot.n_maps == len(result.explanations)
     estimate = result.estimate("mean", "nss")
-    test = estimate.within_class
+    test = estimate.within_strata
     assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 2 / 24))
     assert pilot.effect.low < pilot.effect.value < pilot.effect.high
     means = result.source_means("mean", "nss")
@@ -86,7 +86,7 @@ def test_a_map_and_a_metric_can_be_chosen(report):
     folder, result = report
     pilot = read_pilot(folder, metric="Spearman", map_name="GATE1")
     assert (pilot.map_name, pilot.metric) == ("gate1", "spearman")
-    test = result.estimate("gate1", "spearman").within_class
+    test = result.estimate("gate1", "spearman").within_strata
     assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 2 / 24))
     with pytest.raises(OptionError, match="has no map 'gate9'; it has gate1, gate2, mean"):
         read_pilot(folder, map_name="gate9")
@@ -138,7 +138,7 @@ def test_what_is_no_pilot_is_named(report, tmp_path):
 
 def changed(folder, target, change):
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    for record in summary["results"]:
+    for record in summary["models"][0]["results"]:
         change(record)
     target.mkdir(exist_ok=True)
     (target / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -151,14 +151,14 @@ def test_a_pilot_without_a_test_or_a_spread_cannot_be_planned_from(report, tmp_p
     untested = changed(
         folder,
         tmp_path / "untested",
-        lambda r: r.update(p_within_class=None, p_pooled=None, not_tested="no pairs"),
+        lambda r: r.update(p_within_strata=None, p_pooled=None, not_tested="no pairs"),
     )
     with pytest.raises(OptionError, match=r"did not test mean \(no pairs\)"):
         read_pilot(untested)
     constant = changed(
         folder,
         tmp_path / "constant",
-        lambda r: r.update(null_high_within_class=r["null_low_within_class"]),
+        lambda r: r.update(null_sd_within_strata=0.0),
     )
     with pytest.raises(OptionError, match="exchanging annotations changes nothing"):
         read_pilot(constant)

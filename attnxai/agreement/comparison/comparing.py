@@ -1,0 +1,261 @@
+"""Compare maps with annotations: estimates, intervals, ceilings and tests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
+from attnxai.agreement.comparison.families import adjust_over_maps
+from attnxai.agreement.comparison.null_tests import Rearranged, chosen_nulls, rearrange
+from attnxai.agreement.comparison.settings import ComparisonSettings
+from attnxai.agreement.comparison.streams import Streams
+from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
+from attnxai.agreement.intervals.over_sources import MIN_SOURCES
+from attnxai.agreement.people.ceiling import people_ceiling
+from attnxai.agreement.results import ALL, AgreementResult
+from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
+from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
+from attnxai.explanations.stack import Exposure
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate, UndefinedValue
+    from attnxai.agreement.people.ceiling import Ceiling
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceImage
+    from attnxai.explanations.stack import MapStack
+
+LEVEL = 0.05
+
+
+def compare(
+    maps: MapStack,
+    annotations: AnnotationSet,
+    images: Sequence[SourceImage],
+    *,
+    fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC,
+    settings: ComparisonSettings | None = None,
+    rng: np.random.Generator | int = 0,
+) -> AgreementResult:
+    """Agreement of a model's maps with annotations of the same sources.
+
+    Parameters
+    ----------
+    maps : MapStack
+        From :func:`attnxai.attention_maps`, or made of maps from anywhere.
+    annotations : AnnotationSet
+        From :func:`attnxai.read_annotations`.
+    images : sequence of SourceImage
+        The images that the maps explain.
+    fwhm_arcsec : float
+        Width of points and lines.
+    settings : ComparisonSettings, optional
+        Metrics, nulls, strata and numbers of draws.
+    rng : numpy.random.Generator or int
+        Source of randomness.
+
+    Returns
+    -------
+    AgreementResult
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> files = annotations.image_files()
+    >>> images = attnxai.read_images([files[name] for name in annotations.sources[:12]])
+    >>> annotations = annotations.select(images.sources)
+    >>> maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
+    >>> result = attnxai.compare(maps, annotations, images)
+    >>> result.metrics[0], len(result.sources)
+    ('nss', 12)
+    """
+    pairs = align(maps, annotations, images, fwhm_arcsec=fwhm_arcsec)
+    return compare_pairs(pairs, settings=settings, rng=rng)
+
+
+def compare_pairs(
+    pairs: AlignedPairs,
+    *,
+    settings: ComparisonSettings | None = None,
+    rng: np.random.Generator | int = 0,
+    on_step: Callable[[int, int], None] | None = None,
+) -> AgreementResult:
+    """Agreement of every map and baseline with the annotations.
+
+    Parameters
+    ----------
+    pairs : AlignedPairs
+        Maps, annotations and baselines on one field.
+    settings : ComparisonSettings, optional
+        Options.
+    rng : numpy.random.Generator or int
+        Source of randomness. Sources are put in the order of their ids first, so the same seed gives
+        the same result whatever the order of the files; every group, class, null and metric has a stream of
+        its own, so none changes with what else is asked for.
+    on_step : callable, optional
+        Called with the number of finished steps and of all steps.
+
+    Returns
+    -------
+    AgreementResult
+
+    Raises
+    ------
+    OptionError
+        If sources cannot be stratified as asked, or a null cannot work on these fields.
+
+    Warns
+    -----
+    FewSourcesWarning
+        When there are too few sources for an interval or for the level of a test.
+    UndefinedValuesWarning
+        When a metric has no value for some source.
+    """
+    settings = settings or ComparisonSettings()
+    streams = Streams(rng)
+    inputs = Inputs.of(pairs, settings)
+    nulls = chosen_nulls(settings)
+    scopes = list(scopes_of(inputs))
+    several = bool((inputs.present.sum(axis=0) > 1).any())
+    n_steps = 2 + len(nulls) * inputs.n_explanations + several * len(inputs.metrics) + len(scopes)
+    n_done = 0
+
+    def done() -> None:
+        nonlocal n_done
+        n_done += 1
+        if on_step is not None:
+            on_step(n_done, n_steps)
+
+    values = measure(inputs, done)
+    undefined = undefined_values(inputs, values.own)
+    rearranged: dict[str, list[Rearranged]] = {}
+    for choice in nulls:
+        for e, name in enumerate(inputs.names[: inputs.n_explanations]):
+            rearranged.setdefault(name, []).append(rearrange(inputs, choice, e, streams))
+            done()
+    ceilings = _ceilings(inputs, settings, done) if several else {}
+    verdict_group = _verdict_group(inputs.exposure)
+    estimates, given, people = [], [], []
+    for scope in scopes:
+        made = ScopeEstimates(scope, inputs, values, settings, streams)
+        own = {
+            metric.name: made.ceiling(ceilings[metric.name], metric.bounds)
+            for metric in inputs.metrics
+            if metric.name in ceilings
+        }
+        main = scope.names == (verdict_group, ALL)
+        estimates += made.estimates(rearranged, own if main else {})
+        given += made.given_brightness()
+        people += [made.people(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1]
+        done()
+    result = AgreementResult(
+        model_name=pairs.model_name,
+        estimates=tuple(estimates),
+        sources=inputs.sources,
+        classes=inputs.classes,
+        exposure=inputs.exposure,
+        annotators=pairs.annotators,
+        explanations=tuple(pairs.explanations),
+        baselines=tuple(pairs.baselines),
+        metrics=settings.metrics,
+        values=values.own,
+        undefined=tuple(undefined),
+        verdict_group=verdict_group,
+        settings={
+            **settings.to_record(),
+            "fwhm_arcsec": pairs.fwhm_arcsec,
+            "weighted": bool((pairs.source_weights != 1).any()),
+        },
+        strata=inputs.strata,
+        source_weights=inputs.weights,
+        given_brightness=tuple(given),
+        given_brightness_values=values.given_brightness,
+        people=tuple(people),
+        notes=(*pairs.notes, *_footprint_notes(inputs)),
+    )
+    _warn(estimates, undefined, verdict_group)
+    return adjust_over_maps([result], settings.correction)[0]
+
+
+def _ceilings(
+    inputs: Inputs, settings: ComparisonSettings, done: Callable[[], None]
+) -> dict[str, Ceiling]:
+    """How well people agree with each other, for every metric over all sources."""
+    found = {}
+    density, mask = inputs.density, inputs.mask
+    for metric in inputs.metrics:
+        found[metric.name] = people_ceiling(
+            metric,
+            density,
+            mask,
+            inputs.present,
+            inputs.valid,
+            weights=inputs.weights,
+            level=settings.level,
+            bounds=metric.bounds,
+        )
+        done()
+    return found
+
+
+def _footprint_notes(inputs: Inputs) -> list[str]:
+    valid, common = inputs.valid, inputs.common
+    if not (valid != common).any():
+        return []
+    note = (
+        f"Footprints differ between sources: exchanged sources are compared over the {common.sum()} "
+        f"pixels that are valid for all, of up to {valid.sum(axis=(1, 2)).max()}."
+    )
+    return [note]
+
+
+def _verdict_group(exposure: Sequence[str]) -> str:
+    """Held-out sources if there are any, else those of which nothing is known, else whatever is."""
+    for group in (Exposure.HELD_OUT, Exposure.UNKNOWN, Exposure.VALIDATION):
+        if group in exposure:
+            return str(group)
+    return str(Exposure.TRAINING)
+
+
+def _warn(
+    estimates: Sequence[Estimate], undefined: Sequence[UndefinedValue], verdict_group: str
+) -> None:
+    if undefined:
+        first = undefined[0]
+        warnings.warn(
+            f"{len(undefined)} values are undefined and left out, such as {first.metric} of "
+            f"{first.explanation} on {first.source} ({first.reason}); all are listed in the report",
+            UndefinedValuesWarning,
+            stacklevel=3,
+        )
+    main = [e for e in estimates if e.group == verdict_group and e.class_name == ALL]
+    n = max(e.interval.n_sources for e in main)
+    if n < MIN_SOURCES:
+        warnings.warn(
+            f"{n} {verdict_group} {'source is' if n == 1 else 'sources are'} too few for a confidence "
+            "interval, which needs "
+            f"{MIN_SOURCES}: nothing can be concluded about how large the agreement is",
+            FewSourcesWarning,
+            stacklevel=3,
+        )
+    tests = [e.test for e in main]
+    smallest = min((test.smallest_p for test in tests if test is not None), default=None)
+    if smallest is None:
+        warnings.warn(
+            f"nothing can be concluded about agreement in the source at hand over {n} {verdict_group} "
+            f"sources: {main[0].not_tested}",
+            FewSourcesWarning,
+            stacklevel=3,
+        )
+    elif smallest > LEVEL:
+        warnings.warn(
+            f"with {n} {verdict_group} sources the smallest p-value that could come out is "
+            f"{smallest:.3g}, which is above {LEVEL}: this test cannot find agreement, however large",
+            FewSourcesWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,263 @@
+"""The walk of a comparison over groups, classes, metrics and maps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.comparison.null_tests import (
+    ExchangeOfSources,
+    Rearranged,
+    run_rearranged,
+)
+from attnxai.agreement.estimates import Estimate, GivenBrightness, PeopleAgreement
+from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
+from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
+from attnxai.agreement.people.ceiling_share import CeilingShare, shares_of_ceiling
+from attnxai.agreement.results import ALL, mean_over_annotators
+from attnxai.alignment.pairs import CENTRE_BIAS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.streams import Streams
+    from attnxai.agreement.comparison.tables import Inputs, Values
+    from attnxai.agreement.people.ceiling import Ceiling
+
+CORRELATION_BOUNDS = (-1.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Sources that an estimate is over.
+
+    Parameters
+    ----------
+    group, class_name : str
+        What the model knew of them, and their class; ``all`` for any.
+    members : ndarray of int
+        Their positions.
+    """
+
+    group: str
+    class_name: str
+    members: NDArray[np.intp]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Group and class."""
+        return self.group, self.class_name
+
+
+def scopes_of(inputs: Inputs) -> Iterator[Scope]:
+    """Every group, and all if there are several; of each every class, and all."""
+    groups = sorted(set(inputs.exposure))
+    if len(groups) > 1:
+        groups.append(ALL)
+    known = sorted({name for name in inputs.classes if name is not None})
+    for group in groups:
+        for class_name in (ALL, *known):
+            members = [
+                i
+                for i in range(len(inputs.sources))
+                if group in (ALL, inputs.exposure[i]) and class_name in (ALL, inputs.classes[i])
+            ]
+            if members:
+                yield Scope(
+                    group=group, class_name=class_name, members=np.array(members, dtype=np.intp)
+                )
+
+
+class ScopeEstimates:
+    """All estimates over the sources of one scope.
+
+    Parameters
+    ----------
+    scope : Scope
+        Which sources.
+    inputs, values : Inputs, Values
+        Everything that was computed.
+    settings : ComparisonSettings
+        Options.
+    streams : Streams
+        Source of randomness.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        inputs: Inputs,
+        values: Values,
+        settings: ComparisonSettings,
+        streams: Streams,
+    ) -> None:
+        self._scope, self._inputs, self._values = scope, inputs, values
+        self._settings, self._streams = settings, streams
+        self._weights = inputs.weights[scope.members]
+        self._counts = bootstrap_counts(
+            scope.members.size, settings.n_resamples, streams.of("bootstrap", *scope.names)
+        )
+        self._exchange = ExchangeOfSources(inputs, settings, streams, scope.names)
+
+    def estimates(
+        self, rearranged: Mapping[str, list[Rearranged]], ceilings: Mapping[str, Ceiling]
+    ) -> list[Estimate]:
+        """Estimates of all metrics and maps.
+
+        Parameters
+        ----------
+        rearranged : mapping of str to list of Rearranged
+            Tables of the further nulls for every explanation.
+        ceilings : mapping of str to Ceiling
+            Agreement among people over these sources by metric, where shares of it are wanted.
+        """
+        inputs = self._inputs
+        found = []
+        for m, metric in enumerate(inputs.metrics):
+            ceiling = ceilings.get(metric.name)
+            shares = self._shares(m, ceiling) if ceiling is not None else {}
+            for e, name in enumerate(inputs.names):
+                found.append(self._estimate(m, e, rearranged.get(name, []), shares.get(name)))
+        return found
+
+    def _estimate(
+        self, m: int, e: int, rearranged: list[Rearranged], share: CeilingShare | None
+    ) -> Estimate:
+        inputs, scope, members = self._inputs, self._scope, self._scope.members
+        name, metric = inputs.names[e], inputs.metrics[m]
+        own = self._values.own[m][:, :, members]
+        is_baseline = e >= inputs.n_explanations
+        reason = _WHY_NO_TEST if name == CENTRE_BIAS else ""
+        tests = None
+        if not reason:
+            tests = self._exchange.run(
+                self._values.exchanged[m][e], members, in_strata=self._exchange_in_strata()
+            )
+            if tests.pooled is None:
+                reason = _TOO_FEW
+        return Estimate(
+            explanation=name,
+            is_baseline=is_baseline,
+            metric=metric.name,
+            group=scope.group,
+            class_name=scope.class_name,
+            interval=self._interval(own[e], metric.bounds, m, name),
+            above_chance=self._interval(
+                own[e] - self._values.chance[m][:, members], UNBOUNDED, m, name, "chance"
+            ),
+            n_undefined=int((~np.isfinite(own[e]).any(axis=0)).sum()),
+            pooled=tests.pooled if tests else None,
+            within_strata=tests.within_strata if tests else None,
+            pooled_without_link=tests.pooled_without_link if tests else None,
+            further=tuple(
+                run_rearranged(made, inputs, self._settings, self._streams, members, m, scope.names)
+                for made in rearranged
+            ),
+            differences={}
+            if is_baseline
+            else {
+                inputs.names[b]: self._interval(
+                    own[e] - own[b], UNBOUNDED, m, name, inputs.names[b]
+                )
+                for b in range(inputs.n_explanations, len(inputs.names))
+            },
+            share_of_ceiling=share,
+            left_test=tuple(inputs.sources[i] for i in tests.left_out) if tests else (),
+            not_tested=reason,
+        )
+
+    def _exchange_in_strata(self) -> bool:
+        strata = {self._inputs.strata[i] for i in self._scope.members}
+        # of one class alone, strata of classes are those of the pooled exchange
+        return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
+
+    def _interval(
+        self,
+        values: NDArray[np.float64],
+        bounds: tuple[float, float],
+        *purpose: object,
+    ) -> Interval:
+        """Mean of values (n_annotators, n_sources): crossed where several annotators have any."""
+        settings = self._settings
+        if np.isfinite(values).any(axis=1).sum() > 1:
+            return crossed_interval(
+                values,
+                weights=self._weights,
+                level=settings.level,
+                n_resamples=settings.n_resamples,
+                bounds=bounds,
+                rng=self._streams.of("crossed", *self._scope.names, *map(str, purpose)),
+            )
+        return mean_interval(
+            mean_over_annotators(values),
+            self._counts,
+            weights=self._weights,
+            kind=settings.interval,
+            level=settings.level,
+        )
+
+    def _shares(self, m: int, ceiling: Ceiling) -> dict[str, CeilingShare]:
+        inputs, settings, members = self._inputs, self._settings, self._scope.members
+        metric = inputs.metrics[m]
+        n = inputs.n_explanations
+        shares = shares_of_ceiling(
+            self._values.own[m][:n][:, :, members],
+            ceiling,
+            chance=self._values.chance[m][:, members],
+            weights=self._weights,
+            level=settings.level,
+            n_resamples=settings.n_resamples,
+            bounds=metric.bounds,
+            rng=self._streams.of("share", metric.name, *self._scope.names),
+        )
+        return dict(zip(inputs.names[:n], shares, strict=True))
+
+    def given_brightness(self) -> list[GivenBrightness]:
+        """What remains of every map's rank correlation when brightness is held fixed."""
+        return [
+            GivenBrightness(
+                explanation=name,
+                group=self._scope.group,
+                class_name=self._scope.class_name,
+                held_fixed=self._inputs.pairs.brightness_of(name),
+                interval=self._interval(
+                    values[:, self._scope.members], CORRELATION_BOUNDS, "given brightness", name
+                ),
+            )
+            for name, values in zip(self._inputs.names, self._values.given_brightness, strict=False)
+        ]
+
+    def ceiling(self, ceiling: Ceiling, bounds: tuple[float, float]) -> Ceiling:
+        """Agreement among people over the sources of this scope."""
+        return ceiling.over(
+            self._scope.members,
+            weights=self._weights,
+            level=self._settings.level,
+            n_resamples=self._settings.n_resamples,
+            bounds=bounds,
+            rng=self._streams.of("ceiling", ceiling.metric, *self._scope.names),
+        )
+
+    def people(self, ceiling: Ceiling) -> PeopleAgreement:
+        """The same as a result."""
+        return PeopleAgreement(
+            metric=ceiling.metric,
+            group=self._scope.group,
+            class_name=self._scope.class_name,
+            lower=ceiling.lower,
+            upper=ceiling.upper,
+            upper_is_bound=ceiling.upper_is_bound,
+            n_annotators=ceiling.n_annotators,
+            note=ceiling.note,
+        )
+
+
+_WHY_NO_TEST = (
+    "the centre bias of a source is made of the other sources' annotations, so exchanging these is no test "
+    "of it"
+)
+_TOO_FEW = "fewer than two sources have a defined value with every partner, over the pixels that are valid for all"

@@ -1,0 +1,133 @@
+"""P-values adjusted over all maps that are tested, of one model or of several."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.multiplicity import Correction, adjust, max_t
+from attnxai.agreement.nulls import Alternative
+from attnxai.errors import AssumptionWarning
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.nulls import NullTest
+    from attnxai.agreement.results import AgreementResult
+
+
+def adjust_over_maps(
+    results: Sequence[AgreementResult], correction: Correction | str
+) -> list[AgreementResult]:
+    """Adjust the p-values of the primary tests over the maps of all results together.
+
+    A family is what one metric, one group and one class are tested for: all maps of all models. Baselines are
+    no claims and stay out of it, and so do tests that could not be made.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        One, or several of models that are looked at together.
+    correction : Correction
+        How. Max-T needs all maps to be tested under the same draws, so over the same sources; where they
+        are not, Holm's method is used and a warning says so.
+
+    Returns
+    -------
+    list of AgreementResult
+        The same with ``p_adjusted`` and ``n_family`` of every map set anew.
+
+    Warns
+    -----
+    AssumptionWarning
+        If Holm's method replaces max-T.
+    """
+    correction = Correction(correction)
+    families: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for r, result in enumerate(results):
+        for i, estimate in enumerate(result.estimates):
+            if not estimate.is_baseline:
+                key = (estimate.metric, estimate.group, estimate.class_name)
+                families.setdefault(key, []).append((r, i))
+    changed: dict[tuple[int, int], Estimate] = {}
+    replaced = False
+    for members in families.values():
+        estimates = [results[r].estimates[i] for r, i in members]
+        tests = [estimate.test for estimate in estimates]
+        p_values = np.array([test.p_value if test else np.nan for test in tests])
+        if correction is Correction.MAX_T and _drawn_together(results, members):
+            adjusted = _by_max_t([test for test in tests if test], p_values)
+        else:
+            replaced |= correction is Correction.MAX_T
+            adjusted = adjust(
+                p_values, Correction.HOLM if correction is Correction.MAX_T else correction
+            )
+        n_family = int(np.isfinite(p_values).sum())
+        for place, estimate, value in zip(members, estimates, adjusted, strict=True):
+            changed[place] = dataclasses.replace(
+                estimate,
+                p_adjusted=float(value) if np.isfinite(value) else None,
+                n_family=n_family,
+            )
+    if replaced:
+        warnings.warn(
+            "max-T adjusts tests that are drawn together, over the same sources; some maps are tested "
+            "over other sources than others, so Holm's method is used for them",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    return [
+        dataclasses.replace(
+            result,
+            estimates=tuple(
+                changed.get((r, i), estimate) for i, estimate in enumerate(result.estimates)
+            ),
+        )
+        for r, result in enumerate(results)
+    ]
+
+
+def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[int, int]]) -> bool:
+    """Whether all tests of a family exchange the same sources, and so share their draws."""
+    exchanged = set()
+    for r, i in members:
+        result, estimate = results[r], results[r].estimates[i]
+        if estimate.test is None:
+            continue
+        tested = frozenset(
+            source
+            for source, group, class_name in zip(
+                result.sources, result.exposure, result.classes, strict=True
+            )
+            if estimate.group in ("all", group)
+            and estimate.class_name in ("all", class_name)
+            and source not in estimate.left_test
+        )
+        exchanged.add((tested, estimate.test.null, estimate.test.n_draws))
+    return len(exchanged) <= 1
+
+
+def _by_max_t(tests: Sequence[NullTest], p_values: np.ndarray) -> np.ndarray:
+    """Max-T over z-values, on which nulls of different width stand on one scale."""
+    adjusted = np.full(p_values.shape, np.nan)
+    if not tests:
+        return adjusted
+    observed, draws = [], []
+    for test in tests:
+        spread = float(test.values.std()) or 1.0
+        values = np.append(test.values, test.observed)
+        z = (values - test.mean) / spread
+        if test.alternative is Alternative.LESS:
+            z = -z
+        elif test.alternative is Alternative.TWO_SIDED:
+            z = np.abs(z)
+        draws.append(z[:-1])
+        observed.append(z[-1])
+    adjusted[np.isfinite(p_values)] = max_t(
+        observed, np.stack(draws, axis=1), exhaustive=tests[0].exhaustive
+    )
+    # two-sided p-values double the smaller side, the largest |z| does not: never below the unadjusted one
+    return np.asarray(np.fmax(adjusted, p_values))

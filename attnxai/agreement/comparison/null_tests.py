@@ -1,0 +1,317 @@
+"""The tests of a comparison: the exchange of sources, and the nulls that rearrange each by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.estimates import FurtherTest
+from attnxai.agreement.nulls import (
+    NULLS,
+    NullDraws,
+    NullTest,
+    SourcePermutation,
+    emission_footprint,
+    run_null_test,
+    usable_sources,
+)
+from attnxai.agreement.nulls.base import p_values_of
+from attnxai.agreement.results import mean_over_annotators
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.streams import Streams
+    from attnxai.agreement.comparison.tables import Inputs
+    from attnxai.agreement.metrics.evaluation import Targets
+    from attnxai.agreement.nulls import NullChoice
+
+N_PAIRINGS = 20
+"""Pairings of maps with annotations of other sources, by which it is seen whether a null suits the data."""
+N_EXCHANGE_PAIRINGS = 200
+"""The same for the pooled exchange, of which all values are at hand."""
+MIN_PARTNERS = 8
+"""Strata of fewer sources on average are no use for that: the same few pairs would come again and again."""
+LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeTests:
+    """The exchange of sources for one map and metric.
+
+    Parameters
+    ----------
+    pooled, within_strata : NullTest or None
+        The tests; None where they make no sense.
+    pooled_without_link : float or None
+        Share of pairings with other sources of the stratum that the pooled test would call significant.
+    left_out : ndarray of int
+        Positions of the sources that have no value with some partner.
+    """
+
+    pooled: NullTest | None
+    within_strata: NullTest | None
+    pooled_without_link: float | None
+    left_out: NDArray[np.intp]
+
+
+class ExchangeOfSources:
+    """Exchanges sources of one group and class; all maps and metrics share the draws.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The sources.
+    settings : ComparisonSettings
+        Number of draws, strata, alternative.
+    streams : Streams
+        Source of randomness.
+    scope : tuple of str
+        Names of group and class, for the streams.
+    """
+
+    def __init__(
+        self, inputs: Inputs, settings: ComparisonSettings, streams: Streams, scope: tuple[str, str]
+    ) -> None:
+        self._inputs, self._settings = inputs, settings
+        self._streams, self._scope = streams, scope
+        self._draws: dict[tuple[str, bytes], NullDraws] = {}
+
+    def run(
+        self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
+    ) -> ExchangeTests:
+        """Exchange the members, pooled and, if asked for, within strata.
+
+        Parameters
+        ----------
+        matrix : ndarray, shape (n_sources, n_sources)
+            Metric of every source's map with every source's annotation.
+        members : ndarray of int
+            Positions of the sources.
+        in_strata : bool
+            Whether to test within strata too.
+        """
+        counted = members[self._inputs.weights[members] > 0]
+        usable = usable_sources(matrix, counted, exchanges_sources=True)
+        left_out = np.setdiff1d(counted, usable)
+        if usable.size < 2:
+            return ExchangeTests(
+                pooled=None, within_strata=None, pooled_without_link=None, left_out=left_out
+            )
+        keys = self._settings.strata
+        pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
+        within = share = None
+        if in_strata:
+            within = self._test(SourcePermutation(within_strata=True, keys=keys), matrix, usable)
+            share = self._without_link(pooled, matrix, usable)
+        return ExchangeTests(
+            pooled=pooled, within_strata=within, pooled_without_link=share, left_out=left_out
+        )
+
+    def _without_link(
+        self, pooled: NullTest, matrix: NDArray[np.float64], usable: NDArray[np.intp]
+    ) -> float:
+        """How often the pooled test calls maps with annotations of others of their stratum significant."""
+        partners = pair_with_others(
+            [self._inputs.strata[i] for i in usable],
+            N_EXCHANGE_PAIRINGS,
+            self._streams.of("pairings", *self._scope),
+        )
+        share = self._inputs.weights[usable] / self._inputs.weights[usable].sum()
+        unlinked = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners] @ share
+        p_values = p_values_of(unlinked, pooled.values, pooled.exhaustive, pooled.alternative)
+        return float((p_values <= LEVEL).mean())
+
+    def _test(
+        self, null: SourcePermutation, matrix: NDArray[np.float64], usable: NDArray[np.intp]
+    ) -> NullTest:
+        key = (null.name, usable.tobytes())
+        if key not in self._draws:
+            self._draws[key] = null.draw(
+                [self._inputs.strata[i] for i in usable],
+                n_draws=self._settings.n_permutations,
+                rng=self._streams.of("exchange", null.name, *self._scope),
+            )
+        return run_null_test(
+            matrix[np.ix_(usable, usable)],
+            self._draws[key],
+            null=null.name,
+            weights=self._inputs.weights[usable],
+            alternative=self._settings.alternative,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rearranged:
+    """The tables of one null and one map: every source under every rearrangement of it.
+
+    Parameters
+    ----------
+    choice : NullChoice
+        The null.
+    explanation : str
+        The map.
+    tables : ndarray, shape (n_metrics, n_sources, n_columns)
+        Averaged over annotators; NaN where undefined.
+    unlinked : ndarray, shape (n_pairings, n_sources, n_columns)
+        The same for the first metric, of maps paired with the annotations of other sources of their stratum.
+    """
+
+    choice: NullChoice
+    explanation: str
+    tables: NDArray[np.float64]
+    unlinked: NDArray[np.float64]
+
+
+def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) -> Rearranged:
+    """Make the tables of a null for one map.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Maps and annotations.
+    choice : NullChoice
+        The null.
+    index : int
+        Which map.
+    streams : Streams
+        Source of randomness.
+    """
+    name = inputs.names[index]
+    valid = inputs.valid
+    if choice.within_emission:
+        valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)
+    # the same versions of every map in both calls: the stream is the same
+    tables = choice.model.tables(
+        inputs.metrics,
+        inputs.maps[index],
+        inputs.targets,
+        valid,
+        rng=streams.of("null", choice.name, name),
+    )
+    tables[:, ~inputs.present] = np.nan
+    targets, partners_present = _targets_of_others(inputs, streams)
+    unlinked = choice.model.tables(
+        inputs.metrics[:1],
+        inputs.maps[index],
+        targets,
+        valid,
+        rng=streams.of("null", choice.name, name),
+    )[0]
+    unlinked[~partners_present] = np.nan
+    return Rearranged(
+        choice=choice,
+        explanation=name,
+        tables=mean_over_annotators(tables.transpose(1, 0, 2, 3)),
+        unlinked=unlinked,
+    )
+
+
+def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArray[np.bool_]]:
+    """Annotations of other sources of the same stratum: one pairing a row, one annotator each."""
+    kind = inputs.metrics[0].target
+    targets = inputs.targets[kind]
+    n_annotators = len(inputs.present)
+    partners = pair_with_others(inputs.strata, N_PAIRINGS, streams.of("pairings"))
+    annotators = np.arange(N_PAIRINGS) % n_annotators
+    made = np.stack([targets[a][row] for a, row in zip(annotators, partners, strict=True)])
+    return {kind: made}, np.asarray(inputs.present[annotators[:, None], partners])
+
+
+def pair_with_others(
+    strata: Sequence[Hashable], n_pairings: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Pair every source with another one of its stratum, where it can be.
+
+    Parameters
+    ----------
+    strata : sequence of hashable
+        Stratum of every source, two or more. Strata of fewer than :data:`MIN_PARTNERS` sources on average are
+        ignored, and a source that is alone in its stratum is paired with any other.
+    n_pairings : int
+        How many times.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of int, shape (n_pairings, n_sources)
+        No source is paired with itself.
+
+    Examples
+    --------
+    >>> pair_with_others("ab", 2, np.random.default_rng(0))
+    array([[1, 0],
+           [1, 0]])
+    """
+    n = len(strata)
+    sizes = Counter(strata)
+    if n < MIN_PARTNERS * len(sizes):
+        strata, sizes = [None] * n, Counter({None: n})
+    partners = np.empty((n_pairings, n), dtype=np.intp)
+    groups = [[i for i in range(n) if strata[i] == stratum] for stratum in sizes]
+    for row in partners:
+        for group in groups:
+            ring = rng.permutation(group)
+            row[ring] = np.roll(ring, 1)
+            if len(group) == 1:
+                row[ring] = (ring + rng.integers(1, n)) % n
+    return partners
+
+
+def run_rearranged(
+    made: Rearranged,
+    inputs: Inputs,
+    settings: ComparisonSettings,
+    streams: Streams,
+    members: NDArray[np.intp],
+    metric_index: int,
+    scope: tuple[str, str],
+) -> FurtherTest:
+    """Test one map and metric against a null that rearranges every source by itself."""
+    model = made.choice.model
+    counted = members[inputs.weights[members] > 0]
+    table = made.tables[metric_index]
+    usable = usable_sources(table, counted, exchanges_sources=False)
+    described = {"null": made.choice.name, "label": made.choice.label}
+    if not usable.size:
+        return FurtherTest(
+            **described,
+            test=None,
+            reason="no source has a defined value under every rearrangement",
+            without_link=None,
+        )
+    draws = model.draw(
+        [None] * usable.size,
+        n_columns=table.shape[1],
+        n_draws=settings.n_permutations,
+        rng=streams.of("rearranged", made.choice.name, *scope),
+    )
+
+    def test(rows: NDArray[np.float64]) -> NullTest:
+        return run_null_test(
+            rows,
+            draws,
+            null=model.name,
+            weights=inputs.weights[usable],
+            alternative=settings.alternative,
+        )
+
+    without_link = None
+    if metric_index == 0 and draws.smallest_p <= LEVEL:
+        whole = [rows[usable] for rows in made.unlinked if np.isfinite(rows[usable]).all()]
+        if whole:
+            without_link = float(np.mean([test(rows).p_value <= LEVEL for rows in whole]))
+    return FurtherTest(**described, test=test(table[usable]), reason="", without_link=without_link)
+
+
+def chosen_nulls(settings: ComparisonSettings) -> list[NullChoice]:
+    """The nulls beside the exchange of sources."""
+    return [NULLS[name] for name in settings.nulls]

@@ -1,0 +1,102 @@
+"""Options of a comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from attnxai.agreement.comparison.strata import CLASS
+from attnxai.agreement.intervals.over_sources import IntervalKind
+from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS
+from attnxai.agreement.multiplicity import Correction
+from attnxai.agreement.nulls import NULLS, Alternative
+from attnxai.errors import OptionError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSettings:
+    """Options of a comparison.
+
+    Parameters
+    ----------
+    metrics : tuple of str
+        Which metrics, the first being the one that conclusions rest on.
+    nulls : tuple of str
+        Nulls beside the exchange of sources (:data:`attnxai.agreement.nulls.NULLS`). Conclusions rest on
+        the exchange, whatever stands here.
+    strata : tuple of str
+        What sources have to share to be exchanged in the primary test: ``class``, ``size`` (thirds of
+        the angular size of their emission), or columns of the annotation table such as ``survey``.
+    alternative : Alternative
+        Which deviations from a null count: more agreement than under it (the default), less, or either.
+    correction : Correction
+        How p-values are adjusted over the maps.
+    n_permutations : int
+        Draws of each null.
+    n_resamples : int
+        Resamples of each bootstrap.
+    interval : IntervalKind
+        Kind of interval where there is one annotator; with several, sources and annotators are crossed.
+    level : float
+        Confidence level.
+    """
+
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    nulls: tuple[str, ...] = ()
+    strata: tuple[str, ...] = (CLASS,)
+    alternative: Alternative = Alternative.GREATER
+    correction: Correction = Correction.HOLM
+    n_permutations: int = 10_000
+    n_resamples: int = 10_000
+    interval: IntervalKind = IntervalKind.STUDENTIZED
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, choice in (
+            ("interval", IntervalKind),
+            ("alternative", Alternative),
+            ("correction", Correction),
+        ):
+            value = str(getattr(self, name))
+            known = [str(member) for member in choice]
+            if value not in known:
+                raise OptionError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+            object.__setattr__(self, name, choice(value))
+        _check_names("metric", self.metrics, METRICS)
+        _check_names("null", self.nulls, NULLS)
+        if not self.metrics:
+            raise OptionError(f"no metric is given; known are {', '.join(METRICS)}")
+        if not self.strata:
+            raise OptionError("no strata are given; class is the usual choice")
+        for name in ("metrics", "nulls", "strata"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        if self.n_permutations < 1 or self.n_resamples < 100:
+            raise OptionError(
+                f"n_permutations has to be 1 or more (got {self.n_permutations}) and n_resamples 100 "
+                f"or more (got {self.n_resamples})"
+            )
+        if not 0.5 <= self.level < 1:
+            raise OptionError(f"level has to lie between 0.5 and 1, got {self.level}")
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "metrics": list(self.metrics),
+            "nulls": list(self.nulls),
+            "strata": list(self.strata),
+            "alternative": str(self.alternative),
+            "correction": str(self.correction),
+            "n_permutations": self.n_permutations,
+            "n_resamples": self.n_resamples,
+            "interval": str(self.interval),
+            "level": self.level,
+        }
+
+
+def _check_names(what: str, names: tuple[str, ...], known: object) -> None:
+    unknown = [name for name in names if name not in known]  # type: ignore[operator]
+    if unknown:
+        raise OptionError(
+            f"unknown {what}{'s' if len(unknown) != 1 else ''} {', '.join(unknown)}; known are "
+            f"{', '.join(known)}"  # type: ignore[arg-type]
+        )

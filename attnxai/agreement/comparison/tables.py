@@ -1,0 +1,213 @@
+"""Every value that a comparison needs, as arrays: maps with own and with others' annotations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.comparison.strata import strata_of
+from attnxai.agreement.estimates import UndefinedValue
+from attnxai.agreement.metrics import (
+    METRICS,
+    TargetKind,
+    agreement_tables,
+    chance_values,
+    marks_of_others,
+    own_tables,
+    reason_undefined,
+)
+from attnxai.agreement.metrics.partial import partial_values
+from attnxai.agreement.results import mean_over_annotators
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.metrics import Metric
+    from attnxai.agreement.metrics.evaluation import Targets
+    from attnxai.alignment.pairs import AlignedPairs
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inputs:
+    """The arrays of aligned pairs, with the sources in the order of their ids.
+
+    Parameters
+    ----------
+    pairs : AlignedPairs
+        Where they come from.
+    order : ndarray of int, shape (n_sources,)
+        Positions of the sources in it.
+    metrics : tuple of Metric
+        What is computed.
+    names : tuple of str
+        Explanations, then baselines.
+    maps : ndarray, shape (n_explanations + n_baselines, n_sources, rows, columns)
+        Both.
+    targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
+        What was marked.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count.
+    weights : ndarray, shape (n_sources,)
+        How much each source counts.
+    sources, classes, exposure, strata : tuple
+        Of every source.
+    """
+
+    pairs: AlignedPairs
+    order: NDArray[np.intp]
+    metrics: tuple[Metric, ...]
+    names: tuple[str, ...]
+    maps: NDArray[np.float64]
+    targets: Targets
+    present: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+    sources: tuple[str, ...]
+    classes: tuple[str | None, ...]
+    exposure: tuple[str, ...]
+    strata: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
+        """Put the sources in order, so that no result depends on the order of the files."""
+        order = np.argsort(np.array(pairs.sources))
+        names = (*pairs.explanations, *pairs.baselines)
+        stacks = [*pairs.explanations.values(), *pairs.baselines.values()]
+        return cls(
+            pairs=pairs,
+            order=order,
+            metrics=tuple(METRICS[name] for name in settings.metrics),
+            names=names,
+            maps=np.stack([stack[order] for stack in stacks]),
+            targets={
+                TargetKind.DENSITY: pairs.density[:, order],
+                TargetKind.MASK: pairs.mask[:, order],
+            },
+            present=pairs.present[:, order],
+            valid=pairs.valid[order],
+            weights=pairs.source_weights[order],
+            sources=tuple(pairs.sources[i] for i in order),
+            classes=tuple(pairs.classes[i] for i in order),
+            exposure=tuple(str(pairs.exposure[i]) for i in order),
+            strata=strata_of(pairs, settings.strata, order),
+        )
+
+    @property
+    def n_explanations(self) -> int:
+        """How many of the maps are the model's."""
+        return len(self.pairs.explanations)
+
+    @property
+    def density(self) -> NDArray[np.float32]:
+        """How strongly each pixel is marked, shape (n_annotators, n_sources, rows, columns)."""
+        return self.pairs.density[:, self.order]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Whether each pixel is marked, the same shape."""
+        return self.pairs.mask[:, self.order]
+
+    @property
+    def common(self) -> NDArray[np.bool_]:
+        """Pixels that are valid for all sources, shape (rows, columns)."""
+        return np.asarray(self.valid.all(axis=0))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Values:
+    """Metrics of all sources; NaN where undefined or not marked.
+
+    Parameters
+    ----------
+    own : ndarray, shape (n_metrics, n_maps, n_annotators, n_sources)
+        Each source's maps with its own annotations, over its own pixels.
+    chance : ndarray, shape (n_metrics, n_annotators, n_sources)
+        Value without agreement.
+    exchanged : tuple of ndarray, shape (n_maps, n_sources, n_sources)
+        For each metric every source's maps with every source's annotation, over the pixels valid for all,
+        averaged over annotators.
+    given_brightness : ndarray, shape (n_explanations, n_annotators, n_sources)
+        Rank correlation that brightness does not account for.
+    """
+
+    own: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    exchanged: tuple[NDArray[np.float64], ...]
+    given_brightness: NDArray[np.float64]
+
+
+def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
+    """Compute all values; ``on_step`` is called twice."""
+    absent = ~inputs.present
+    common = inputs.common
+    tables = agreement_tables(inputs.metrics, inputs.maps, inputs.targets, common)
+    # what an annotator did not mark is missing, not an empty annotation
+    tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
+    on_step()
+    if (inputs.valid == common).all():
+        own = np.diagonal(tables, axis1=3, axis2=4).copy()
+    else:
+        own = own_tables(inputs.metrics, inputs.maps, inputs.targets, inputs.valid)
+        own[:, :, absent] = np.nan
+    chance = np.stack(
+        [
+            chance_values(metric, inputs.targets[metric.target], inputs.valid)
+            for metric in inputs.metrics
+        ]
+    )
+    by_name = dict(zip(inputs.names, inputs.maps, strict=True))
+    explanations = inputs.names[: inputs.n_explanations]
+    given = partial_values(
+        [by_name[name] for name in explanations],
+        inputs.density,
+        [[by_name[b] for b in inputs.pairs.brightness_of(name)] for name in explanations],
+        inputs.valid,
+    )
+    given[:, absent] = np.nan
+    on_step()
+    return Values(
+        own=own,
+        chance=chance,
+        exchanged=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
+        given_brightness=given,
+    )
+
+
+def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[UndefinedValue]:
+    """Every value that is missing although the source was marked, and why."""
+    missing = ~np.isfinite(own) & inputs.present[None, None]
+    elsewhere = {
+        kind: marks_of_others(kind, inputs.targets[kind])
+        for kind in _kinds(inputs.metrics, missing)
+    }
+    found = []
+    for m, e, a, s in np.argwhere(missing):
+        kind, where = inputs.metrics[m].target, inputs.valid[s]
+        reason = reason_undefined(
+            inputs.metrics[m],
+            inputs.maps[e, s][where],
+            inputs.targets[kind][a, s][where],
+            elsewhere[kind][a, s][where],
+        )
+        found.append(
+            UndefinedValue(
+                source=inputs.sources[s],
+                annotator=inputs.pairs.annotators[a],
+                explanation=inputs.names[e],
+                metric=inputs.metrics[m].name,
+                reason=reason,
+            )
+        )
+    return found
+
+
+def _kinds(metrics: Sequence[Metric], missing: NDArray[np.bool_]) -> set[TargetKind]:
+    return {metric.target for metric, gaps in zip(metrics, missing, strict=True) if gaps.any()}

@@ -1,0 +1,125 @@
+"""What a report is made of: one part a model, and what all models share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from attnxai.data.wording import counted
+from attnxai.explanations.stack import Exposure
+
+if TYPE_CHECKING:
+    from attnxai.agreement.contrasts.of_results import ResultContrasts
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.stack import MapStack
+    from attnxai.report.provenance import Provenance
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelPart:
+    """One model of a report.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        The numbers.
+    pairs : AlignedPairs
+        What they were computed from.
+    maps : MapStack
+        Where the maps lie.
+    """
+
+    result: AgreementResult
+    pairs: AlignedPairs
+    maps: MapStack
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.result.model_name
+
+    def accuracy(self) -> dict[str, dict[str, int]]:
+        """How many sources of each group the model puts into their class."""
+        result, pairs = self.result, self.pairs
+        if pairs.predicted is None:
+            return {}
+        predicted = dict(zip(pairs.sources, pairs.predicted, strict=True))
+        counts: dict[str, dict[str, int]] = {}
+        for source, class_name, group in zip(
+            result.sources, result.classes, result.exposure, strict=True
+        ):
+            if class_name not in pairs.class_names:
+                continue
+            entry = counts.setdefault(group, {"n_right": 0, "n": 0})
+            entry["n"] += 1
+            entry["n_right"] += predicted[source] == class_name
+        return counts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReportContent:
+    """Everything that a report is made of.
+
+    Parameters
+    ----------
+    parts : tuple of ModelPart
+        One a model, at least one.
+    annotations : AnnotationSet
+        What was marked.
+    images : SourceSet
+        The images.
+    provenance : Provenance
+        How to repeat it.
+    contrasts : tuple of ResultContrasts
+        Models against each other, one for each metric; empty for a single model.
+    notes : tuple of str
+        What was left out or assumed on the way.
+    """
+
+    parts: tuple[ModelPart, ...]
+    annotations: AnnotationSet
+    images: SourceSet
+    provenance: Provenance
+    contrasts: tuple[ResultContrasts, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> tuple[AgreementResult, ...]:
+        """The numbers of every model."""
+        return tuple(part.result for part in self.parts)
+
+    def limits(self) -> list[str]:
+        """What was left out, assumed or has to be known about the models' files."""
+        found: list[str] = []
+        several = len(self.parts) > 1
+        for part, model in zip(self.parts, self.provenance.models, strict=True):
+            own = [*model.get("notes", ()), *self._split_notes(part.result), *part.result.notes]
+            found += [f"{part.name}: {text}" if several else text for text in own]
+        return [*found, *self.notes]
+
+    def _split_notes(self, result: AgreementResult) -> list[str]:
+        """How the sources lie in their data set's published split, and whether the model heeded it."""
+        counts: Mapping[str, int] = self.provenance.images["published_split"]
+        if not counts:
+            return []
+        n = len(result.sources)
+        seen = sum(group in (Exposure.TRAINING, Exposure.VALIDATION) for group in result.exposure)
+        in_training, in_test = counts.get("train", 0), counts.get("test", 0)
+        note = (
+            f"{in_training} of {counted(n, 'source')} "
+            f"{'belongs' if in_training == 1 else 'belong'} to the training part of the data set's published "
+            f"split and {in_test} to its test part; this model was trained or chosen on {seen} of them."
+        )
+        return [note]
+
+
+def counts_of(values: Iterable[object]) -> dict[str, int]:
+    """How often each value occurs, in the order of their names."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[str(value)] = counts.get(str(value), 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,152 @@
+"""The figure that carries the result, and the same for every metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.plots import agreement_rows, plot_agreement
+from attnxai.report.figures.fitting import fit_headings
+from attnxai.report.figures.text import (
+    FigureText,
+    agreement_in_words,
+    bar_phrase,
+    further_phrase,
+    interval_phrase,
+    people_phrase,
+    shown_estimates,
+    sources_phrase,
+)
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.wording import listed
+
+if TYPE_CHECKING:
+    from attnxai.agreement.results import AgreementResult
+
+MAX_COLUMNS = 5
+
+
+def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureText:
+    """Draw the figure that carries the result, for the first metric.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        The models, from top to bottom.
+    folder : Path
+        Where ``agreement.png`` and ``agreement.pdf`` go.
+    """
+    metric = results[0].metrics[0]
+    n_rows = len(agreement_rows(results, metric))
+    n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
+    with paper_style():
+        height = 20 + (_row_height(n_rows, 6.5, 4.3) + 1.0 * n_further) * n_rows
+        figure = new_figure(TWO_COLUMNS, height * MM)
+        ax = figure.add_subplot()
+        plot_agreement(results, metric, ax=ax, legend=False)
+        add_legend(figure, ax)
+        fit_headings(figure, [ax])
+        save_figure(figure, folder, "agreement")
+    several = len(results) > 1
+    maps = (
+        f"maps of {listed([result.model_name for result in results])}"
+        + ", a colour each, the same shape for the same map" * several
+    )
+    chance = METRICS[metric].chance
+    intervals = interval_phrase(e.interval for e in shown_estimates(results, metric))
+    parts = [
+        f"{METRICS[metric].label}: {METRICS[metric].meaning}.",
+        f"Filled points: {maps}; open points: baselines.",
+        f"Points are means over {sources_phrase(results, metric)}, {intervals}.",
+        bar_phrase(results, metric),
+        further_phrase(results, metric),
+        people_phrase(results, metric),
+        "The thin vertical line is the value without any agreement." if chance is not None else "",
+    ]
+    return FigureText(
+        name="agreement",
+        title=f"Agreement with the annotations ({METRICS[metric].label})",
+        caption=" ".join(part for part in parts if part),
+        alternative=agreement_in_words(results, metric),
+    )
+
+
+def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> FigureText:
+    """Draw the same for every metric, each on an axis of its own.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        The models, from top to bottom.
+    folder : Path
+        Where ``all_metrics.png`` and ``all_metrics.pdf`` go.
+    """
+    metrics = results[0].metrics
+    n_rows = max(len(agreement_rows(results, metric)) for metric in metrics)
+    panel_rows, columns = panel_grid(len(metrics))
+    with paper_style():
+        height = 8 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.3) * n_rows)
+        figure = new_figure(TWO_COLUMNS, height * MM)
+        axes = figure.subplots(panel_rows, columns, squeeze=False)
+        for index, (metric, ax) in enumerate(zip(metrics, axes.flat, strict=False)):
+            plot_agreement(
+                results,
+                metric,
+                ax=ax,
+                show_names=index % columns == 0,
+                show_further=False,
+                legend=False,
+                marker_size=3.5,
+            )
+            ax.locator_params(axis="x", nbins=4)
+        for ax in axes.flat[len(metrics) :]:
+            ax.set_visible(False)
+        add_legend(figure, *axes.flat[: len(metrics)])
+        fit_headings(figure, axes[:, 0])
+        save_figure(figure, folder, "all_metrics")
+    return FigureText(
+        name="all_metrics",
+        title="Every metric",
+        caption=(
+            "As above for every metric, each on its own axis. "
+            + " ".join(f"{METRICS[m].label}: {METRICS[m].meaning}." for m in metrics)
+        ),
+        alternative=" ".join(agreement_in_words(results, metric) for metric in metrics),
+    )
+
+
+def panel_grid(n: int, max_columns: int = MAX_COLUMNS) -> tuple[int, int]:
+    """Rows and columns of panels, the rows about equally full.
+
+    Examples
+    --------
+    >>> panel_grid(5), panel_grid(6), panel_grid(16)
+    ((1, 5), (2, 3), (4, 4))
+    """
+    rows = math.ceil(n / max_columns)
+    return rows, math.ceil(n / rows)
+
+
+def add_legend(figure: Any, *axes: Any) -> None:
+    """Say below the panels what is what; nothing where nothing has a label."""
+    entries: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if not entries:
+        return
+    for columns in (3, 2, 1):
+        legend = figure.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=columns
+        )
+        if columns == 1 or legend.get_window_extent().width <= 0.98 * figure.bbox.width:
+            break
+        legend.remove()
+
+
+def _row_height(n_rows: int, widest: float, narrowest: float) -> float:
+    """Millimetres of a row: less where there are many, down to what text of seven points needs."""
+    return max(narrowest, widest - 0.06 * max(n_rows - 8, 0))

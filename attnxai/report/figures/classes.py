@@ -1,0 +1,167 @@
+"""Distribution over sources, class by class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.plots import CHANCE_COLOUR
+from attnxai.agreement.results import ALL
+from attnxai.report.figures.selection import listed_maps
+from attnxai.report.figures.text import FigureText, method_phrase
+from attnxai.report.style import (
+    CLASS_COLOURS,
+    MM,
+    TWO_COLUMNS,
+    colours_of,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+from attnxai.report.wording import format_number, format_share, group_phrase, in_sentence
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.results import AgreementResult
+
+
+def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText | None:
+    """Draw the distribution over sources for every class; nothing without classes.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        The model.
+    folder : Path
+        Where the files go.
+    suffix : str
+        What their name ends with, to tell models apart.
+    """
+    names = [name for name in result.class_names if name != ALL]
+    if not names:
+        return None
+    import pandas as pd
+    import seaborn as sns
+
+    metric = result.metrics[0]
+    members = [i for i, group in enumerate(result.exposure) if group == result.verdict_group]
+    shown = listed_maps(result)
+    rows = [
+        {
+            "explanation": explanation,
+            "class": result.classes[i],
+            "value": result.source_means(explanation, metric)[i],
+        }
+        for explanation in shown
+        for i in members
+        if result.classes[i] is not None
+    ]
+    frame = pd.DataFrame(rows).dropna()
+    if frame.empty:
+        return None
+    palette = colours_of(names, CLASS_COLOURS)
+    estimates = _estimates(result, metric, shown, names)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 72 * MM)
+        ax = figure.add_subplot()
+        width = 0.8 / len(names)
+        frame["position"] = [
+            shown.index(row["explanation"])
+            - 0.4
+            + width * (names.index(row["class"]) + 0.5 + 0.5 * spread)
+            for (_, row), spread in zip(frame.iterrows(), _spread(len(frame)), strict=True)
+        ]
+        sns.scatterplot(
+            data=frame,
+            x="position",
+            y="value",
+            hue="class",
+            hue_order=names,
+            palette=palette,
+            s=7,
+            alpha=0.55,
+            linewidth=0,
+            legend=False,
+            ax=ax,
+        )
+        for (explanation, name), estimate in estimates.items():
+            column, index = shown.index(explanation), names.index(name)
+            position = column - 0.4 + width * (index + 0.5)
+            interval = estimate.interval
+            if interval.known:
+                ax.plot([position] * 2, [interval.low, interval.high], color="black", lw=1.2)
+            ax.plot(
+                [position],
+                [interval.value],
+                marker="D",
+                ms=4,
+                ls="",
+                color=palette[name],
+                markeredgecolor="black",
+                markeredgewidth=0.7,
+                zorder=5,
+                label=name if column == 0 else None,
+            )
+        chance = METRICS[metric].chance
+        if chance is not None:
+            ax.axhline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0)
+        ax.set_xticks(range(len(shown)), shown)
+        if len("".join(shown)) > 100:
+            ax.tick_params(axis="x", rotation=20)
+        ax.set_xlabel("")
+        ax.set_ylabel(METRICS[metric].label)
+        figure.legend(ncols=len(names), loc="outside upper center")
+        save_figure(figure, folder, f"classes{suffix}")
+    counts = ", ".join(
+        f"{sum(result.classes[i] == name for i in members)} {name}" for name in names
+    )
+    return FigureText(
+        name=f"classes{suffix}",
+        title=f"Every class ({result.model_name})" if suffix else "Every class",
+        caption=(
+            f"{METRICS[metric].label} of every source (small points; {counts}, "
+            f"{group_phrase(result.verdict_group, len(members))}) for the maps of {result.model_name} and "
+            f"two baselines. Diamonds: mean of each class, {_intervals(list(estimates.values()))}."
+        ),
+        alternative=_in_words(metric, estimates),
+    )
+
+
+def _estimates(
+    result: AgreementResult, metric: str, shown: list[str], names: list[str]
+) -> dict[tuple[str, str], Estimate]:
+    known = {(e.group, e.class_name) for e in result.estimates}
+    return {
+        (explanation, name): result.estimate(explanation, metric, class_name=name)
+        for explanation in shown
+        for name in names
+        if (result.verdict_group, name) in known
+    }
+
+
+def _intervals(estimates: list[Estimate]) -> str:
+    known = [e.interval for e in estimates if e.interval.known]
+    if not known:
+        return "which has too few sources for an interval"
+    return f"with its {format_share(known[0].level)} interval by {method_phrase(known)}"
+
+
+def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
+    means: dict[str, list[str]] = {}
+    for (explanation, name), estimate in estimates.items():
+        value = format_number(estimate.interval.value, 2)
+        means.setdefault(explanation, []).append(f"{name} {value}")
+    parts = [f"{name}: {', '.join(values)}" for name, values in means.items()]
+    return (
+        f"Distribution of {in_sentence(METRICS[metric].label)} over sources by class. Means: "
+        f"{'; '.join(parts)}."
+    )
+
+
+def _spread(n: int) -> np.ndarray:
+    """Places from -0.5 to 0.5 that fill evenly: points side by side without chance."""
+    golden = (np.sqrt(5.0) - 1.0) / 2.0
+    return np.asarray((np.arange(n) * golden) % 1.0 - 0.5)

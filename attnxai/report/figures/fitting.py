@@ -1,0 +1,111 @@
+"""Text that has to fit: titles as wide as their panels, headings as wide as their axis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+SMALLEST_TITLE = 6.0  # points
+
+
+def shortened(name: str, length: int) -> str:
+    """Name with its middle left out: ends tell names apart as often as beginnings.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    length : int
+        Letters that it may have, the dots among them.
+
+    Examples
+    --------
+    >>> shortened("J120000.1+010203", 9), shortened("d8.pt", 9)
+    ('J120…0203', 'd8.pt')
+    """
+    if len(name) <= length:
+        return name
+    kept = max(length - 1, 2)
+    return f"{name[: kept // 2]}…{name[-(kept - kept // 2) :]}"
+
+
+def shortened_apart(names: Iterable[str], length: int) -> dict[str, str]:
+    """Names with their middles left out, as long as it takes to tell them apart.
+
+    Examples
+    --------
+    >>> short = shortened_apart(["seed_1_of_a_long_run.pt", "seed_2_of_a_long_run.pt"], 8)
+    >>> sorted(short.values())
+    ['seed_1…run.pt', 'seed_2…run.pt']
+    """
+    every = set(names)
+    while True:
+        short = {name: shortened(name, length) for name in sorted(every)}
+        if len(set(short.values())) == len(every):
+            return short
+        length += 1
+
+
+@contextlib.contextmanager
+def laid_out(figure: Any) -> Iterator[None]:
+    """Give the axes their widths at the resolution that figures are saved with."""
+    from matplotlib import rcParams
+
+    resolution = figure.dpi
+    figure.set_dpi(rcParams["savefig.dpi"])  # letters are not equally wide at every resolution
+    figure.draw_without_rendering()
+    yield
+    figure.set_dpi(resolution)
+
+
+def fit_titles(figure: Any, axes: Sequence[Any], names: Sequence[str]) -> None:
+    """Make titles no wider than their axes: smaller letters first, then names with their middle left out.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Whose layout is ready to be drawn.
+    axes : sequence of matplotlib.axes.Axes
+        With titles that hold the names.
+    names : sequence of str
+        One for each axes.
+    """
+
+    def wide(ax: Any) -> bool:
+        # a little less, for letters that are rounded to pixels
+        return bool(ax.title.get_window_extent().width > 0.98 * ax.get_window_extent().width)
+
+    with laid_out(figure):
+        size = axes[0].title.get_fontsize()
+        while size > SMALLEST_TITLE and any(map(wide, axes)):
+            size = max(size - 0.25, SMALLEST_TITLE)
+            for ax in axes:
+                ax.title.set_fontsize(size)
+        for ax, name in zip(axes, names, strict=True):
+            start, end = ax.get_title().split(name, 1)
+            for length in range(len(name), 3, -1):
+                if not wide(ax):
+                    break
+                ax.title.set_text(f"{start}{shortened(name, length)}{end}")
+
+
+def fit_headings(figure: Any, axes: Sequence[Any]) -> None:
+    """Leave out the middle of headings that reach beyond the right end of their axis.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Whose layout is ready to be drawn.
+    axes : sequence of matplotlib.axes.Axes
+        With headings as annotations.
+    """
+    with laid_out(figure):
+        for ax in axes:
+            end = ax.get_window_extent().x1
+            for heading in ax.texts:
+                name = heading.get_text()
+                for length in range(len(name), 3, -1):
+                    if heading.get_window_extent().x1 <= end:
+                        break
+                    heading.set_text(shortened(name, length))

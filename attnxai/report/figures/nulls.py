@@ -1,0 +1,127 @@
+"""Observed means against their null distributions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.nulls import Alternative
+from attnxai.agreement.plots import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR
+from attnxai.report.figures.agreement import add_legend, panel_grid
+from attnxai.report.figures.text import FigureText, exchange_phrase, shown_estimates
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.wording import format_number, format_p
+
+if TYPE_CHECKING:
+    from attnxai.agreement.results import AgreementResult
+
+_SIDES = {
+    Alternative.GREATER: "one-sided, for more agreement",
+    Alternative.LESS: "one-sided, for less agreement",
+    Alternative.TWO_SIDED: "two-sided",
+}
+
+
+def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText:
+    """Draw every observed mean against its null distributions.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        The model.
+    folder : Path
+        Where the files go.
+    suffix : str
+        What their name ends with, to tell models apart.
+    """
+    rows_a_map, columns = panel_grid(len(result.metrics))
+    n_rows = rows_a_map * len(result.explanations)
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, (20 + (24 if rows_a_map == 1 else 20) * n_rows) * MM)
+        axes = figure.subplots(n_rows, columns, squeeze=False)
+        for m, explanation in enumerate(result.explanations):
+            block = axes[m * rows_a_map : (m + 1) * rows_a_map]
+            for metric, ax in zip(result.metrics, block.flat, strict=False):
+                _draw_null(ax, result, explanation, metric)
+                if rows_a_map > 1:
+                    ax.set_title(f"{METRICS[metric].label}, {ax.get_title()}", fontsize=7, pad=2)
+                elif m == len(result.explanations) - 1:
+                    ax.set_xlabel(METRICS[metric].label)
+            for ax in block.flat[len(result.metrics) :]:
+                ax.set_visible(False)
+            block[0, 0].set_ylabel(explanation)
+        add_legend(figure, *axes.flat)
+        save_figure(figure, folder, f"nulls{suffix}")
+    metric = result.metrics[0]
+    estimates = shown_estimates([result], metric)
+    within = any(e.within_strata is not None for e in estimates)
+    outline = " (filled) or between any sources (outline)" if within else ""
+    side = _SIDES[Alternative(result.settings["alternative"])]
+    exchanged = exchange_phrase([result], metric) or "sources"
+    return FigureText(
+        name=f"nulls{suffix}",
+        title="Observed values against their nulls" + (f" ({result.model_name})" if suffix else ""),
+        caption=(
+            f"Mean over sources of the maps of {result.model_name} as observed (line) and when annotations "
+            f"are exchanged between {exchanged}{outline}, up to "
+            f"{result.settings['n_permutations']:,} exchanges. "
+            f"The p-value{' of the former' if within else ''} ({side}, not adjusted) stands in each panel."
+        ),
+        alternative=_in_words(result),
+    )
+
+
+def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) -> None:
+    estimate = result.estimate(explanation, metric)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=3)
+    main = estimate.test
+    if main is None:
+        ax.set_title("no test", fontsize=7, pad=2)
+        ax.set_xticks([])
+        return
+    tests = [test for test in (estimate.within_strata, estimate.pooled) if test is not None]
+    everything = np.concatenate([test.values for test in tests] + [[main.observed]])
+    low, high = float(everything.min()), float(everything.max())
+    edges = np.linspace(low, high if high > low else low + 1e-6, 41)
+    exchanged = exchange_phrase([result], metric)
+    ax.hist(
+        main.values,
+        bins=edges,
+        histtype="stepfilled",
+        color=NULL_COLOUR,
+        density=True,
+        label=f"exchanged between {exchanged}",
+    )
+    if len(tests) == 2:
+        ax.hist(
+            tests[1].values,
+            bins=edges,
+            histtype="step",
+            color=BASELINE_COLOUR,
+            lw=0.7,
+            density=True,
+            label="between any sources",
+        )
+    ax.axvline(main.observed, color=MODEL_COLOUR, lw=1.4, label="observed")
+    ax.set_title(f"p = {format_p(main.p_value)}", fontsize=7, pad=2)
+
+
+def _in_words(result: AgreementResult) -> str:
+    parts = []
+    for metric in result.metrics:
+        values = []
+        for estimate in shown_estimates([result], metric):
+            test = estimate.test
+            if test is not None:
+                low, high = (format_number(end, 2) for end in test.range())
+                values.append(
+                    f"{estimate.explanation} {format_number(test.observed, 2)} against {low} to {high}, "
+                    f"p = {format_p(test.p_value)}"
+                )
+        parts.append(f"{METRICS[metric].label}: {'; '.join(values) or 'no test'}.")
+    return f"Observed means against the central 95 % of their nulls. {' '.join(parts)}"

@@ -1,0 +1,171 @@
+"""The best, the median and the worst source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.report.figures.fitting import fit_titles
+from attnxai.report.figures.selection import extreme_sources, shown_explanation
+from attnxai.report.figures.text import FigureText
+from attnxai.report.sky_view import SkyView
+from attnxai.report.source_panel import SourcePanel
+from attnxai.report.style import (
+    ANNOTATOR_COLOURS,
+    CONTOUR_COLOUR,
+    CONTOUR_QUANTILES,
+    LABEL_STYLES,
+    MM,
+    TWO_COLUMNS,
+    colours_of,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+from attnxai.report.wording import format_number, format_share, in_sentence, listed
+
+if TYPE_CHECKING:
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.stack import MapStack
+
+
+def draw_sources(
+    result: AgreementResult,
+    pairs: AlignedPairs,
+    maps: MapStack,
+    annotations: AnnotationSet,
+    images: SourceSet,
+    folder: Path,
+    *,
+    suffix: str = "",
+) -> FigureText:
+    """Draw the best, the median and the worst source: image with marks and contours, and the map.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        The model's numbers.
+    pairs : AlignedPairs
+        What they were computed from.
+    maps : MapStack
+        Where the maps lie.
+    annotations : AnnotationSet
+        What was marked.
+    images : SourceSet
+        The images.
+    folder : Path
+        Where the files go.
+    suffix : str
+        What their name ends with, to tell models apart.
+    """
+    metric = result.metrics[0]
+    explanation = shown_explanation(result)
+    chosen = extreme_sources(result, explanation, metric)
+    panels = {
+        source: SourcePanel.of(source, explanation, pairs, maps, annotations, images)
+        for source in chosen.values()
+    }
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 112 * MM, layout="compressed")
+        axes = figure.subplots(2, len(chosen), squeeze=False)
+        stack = np.stack([panel.attention for panel in panels.values()])
+        limits = float(stack.min()), float(stack.max())
+        drawn = None
+        for column, (rank, source) in enumerate(chosen.items()):
+            panel = panels[source]
+            value = result.source_means(explanation, metric)[result.sources.index(source)]
+            panel.draw_image(axes[0, column], left=column == 0)
+            drawn = panel.draw_map(axes[1, column], limits=limits, left=column == 0)
+            class_name = result.classes[result.sources.index(source)]
+            axes[0, column].set_title(
+                f"{rank}\n{source}\n{class_name or 'class unknown'}, "
+                f"{METRICS[metric].label} {format_number(value, 2)}",
+                fontsize=7.5,
+            )
+        figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
+        _legend(figure, result.annotators, list(panels.values()))
+        fit_titles(figure, axes[0], list(chosen.values()))
+        save_figure(figure, folder, f"sources{suffix}")
+    return FigureText(
+        name=f"sources{suffix}",
+        title="The best, the median and the worst source"
+        + (f" ({result.model_name})" if suffix else ""),
+        caption=(
+            f"Upper row: what {result.model_name} saw (asinh stretch), contours of its "
+            f"{explanation} map at its {listed([format_share(q) for q in CONTOUR_QUANTILES])} quantiles "
+            "(yellow), and the marks of every annotator, zoomed to what they and the strongest attention "
+            "cover. Lower row: the whole map, on one colour scale; dotted, what the image shows. "
+            + _orientation(
+                [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
+            )
+            + f" Sources are ranked by {in_sentence(METRICS[metric].label)}: "
+            + f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
+        ),
+        alternative=(
+            f"Images with attention contours of the sources with the highest, median and lowest "
+            f"{in_sentence(METRICS[metric].label)}: {', '.join(chosen.values())}."
+        ),
+    )
+
+
+def _orientation(known: Sequence[bool]) -> str:
+    if all(known):
+        return "North is up and east left as the arrows show; ticks in arcsec from the centre."
+    if any(known):
+        return (
+            "North is up and east left where arrows show it; the other images have no celestial "
+            "coordinates."
+        )
+    return "No celestial coordinates are known, so the orientation on the sky is not stated."
+
+
+def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel]) -> None:
+    """Colours of the annotators; markers and lines of the labels, as far as they are drawn."""
+    from matplotlib.lines import Line2D
+
+    colours = colours_of(annotators, ANNOTATOR_COLOURS)
+    handles = [Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="attention")]
+    handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
+    for label, (points, outlines) in drawn_labels([panel.outlines for panel in panels]).items():
+        marker, line = LABEL_STYLES[label]
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color="white",
+                lw=0.9,
+                ls=line if outlines else "",
+                marker=marker if points else "",
+                ms=5,
+                mew=1.0,
+                label=label,
+            )
+        )
+    legend = figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
+    )
+    legend.get_frame().set(facecolor="#333333", alpha=1.0)
+    legend.set_frame_on(True)
+    for text in legend.get_texts():
+        text.set_color("white")
+
+
+def drawn_labels(
+    outlines: Sequence[Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]],
+) -> dict[str, tuple[bool, bool]]:
+    """Of every label that is drawn, whether it occurs as a point and whether as a line or outline."""
+    found: dict[str, tuple[bool, bool]] = {}
+    for panel in outlines:
+        for marks in panel.values():
+            for label, x, _y, _closed in marks:
+                points, lines = found.get(label, (False, False))
+                found[label] = points or len(x) == 1, lines or len(x) > 1
+    order = list(LABEL_STYLES)
+    return {label: found[label] for label in sorted(found, key=order.index)}

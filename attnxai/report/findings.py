@@ -1,0 +1,129 @@
+"""What the numbers of a map say, decided by rule; the words are in :mod:`~.verdict` and :mod:`~.answers`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.multiplicity import Correction
+from attnxai.agreement.nulls import Alternative
+from attnxai.agreement.results import ALL
+from attnxai.alignment.pairs import BRIGHTNESS
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.nulls import NullTest
+    from attnxai.agreement.results import AgreementResult
+
+LEVEL = 0.05
+UNSUITED = 0.2
+"""A null that calls more than this share of unrelated pairings significant does not suit the data."""
+
+
+class Finding(enum.StrEnum):
+    """What the primary test of a map says."""
+
+    AGREES = "agrees"
+    FOLLOWS = "follows the source"
+    LOOKS_AWAY = "looks away"
+    NOT_SHOWN = "not shown"
+    CANNOT_TELL = "cannot tell"
+
+
+class Side(enum.Enum):
+    """Where a mean lies by its interval, seen from chance."""
+
+    ABOVE = enum.auto()
+    BELOW = enum.auto()
+    OPEN = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+class Order(enum.Enum):
+    """How a map compares with baselines, by the intervals of the differences."""
+
+    BETTER = enum.auto()
+    WORSE = enum.auto()
+    OPEN = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+def finding_of(estimate: Estimate, correction: Correction | str) -> Finding:
+    """What the primary test of a map says, with the place of its mean."""
+    test = estimate.test
+    if test is None or estimate.p_adjusted is None:
+        return Finding.CANNOT_TELL
+    if smallest_adjusted(estimate, correction) > LEVEL:
+        return Finding.CANNOT_TELL
+    if estimate.p_adjusted > LEVEL:
+        return Finding.NOT_SHOWN
+    if not speaks_for_agreement(test):
+        return Finding.LOOKS_AWAY
+    return Finding.AGREES if side_of_chance(estimate) is Side.ABOVE else Finding.FOLLOWS
+
+
+def smallest_adjusted(estimate: Estimate, correction: Correction | str) -> float:
+    """The smallest adjusted p-value that could have come out; under Holm that of the smallest of all."""
+    test = estimate.test
+    if test is None:
+        return 1.0
+    factor = estimate.n_family if Correction(correction) is Correction.HOLM else 1
+    return min(test.smallest_p * factor, 1.0)
+
+
+def speaks_for_agreement(test: NullTest) -> bool:
+    """Whether what was observed lies on the side of more agreement than under the null."""
+    if test.alternative is Alternative.TWO_SIDED:
+        return test.observed > test.mean
+    return test.alternative is Alternative.GREATER
+
+
+def side_of_chance(estimate: Estimate) -> Side:
+    """Where the mean lies by its interval, seen from chance."""
+    above = estimate.above_chance
+    if not above.known:
+        return Side.UNKNOWN
+    if above.low > 0:
+        return Side.ABOVE
+    return Side.BELOW if above.high < 0 else Side.OPEN
+
+
+def classes_of(result: AgreementResult, estimate: Estimate) -> list[Estimate]:
+    """The estimates of single classes that belong to an estimate over all."""
+    key = (estimate.explanation, estimate.metric, estimate.group)
+    return [
+        e
+        for e in result.estimates
+        if e.class_name != ALL and (e.explanation, e.metric, e.group) == key
+    ]
+
+
+def brightness_names(result: AgreementResult) -> list[str]:
+    """Names of the brightness baselines of all resolutions."""
+    return [name for name in result.baselines if name.startswith(BRIGHTNESS)]
+
+
+def best_brightness(result: AgreementResult, metric: str) -> str:
+    """The brightness baseline, of all resolutions, that agrees best."""
+    return best_of(result, metric, brightness_names(result))
+
+
+def best_of(result: AgreementResult, metric: str, names: Sequence[str]) -> str:
+    """The baseline, of those named, that agrees best."""
+    values = [result.estimate(name, metric).interval.value for name in names]
+    return names[int(np.nanargmax(values))] if np.isfinite(values).any() else names[0]
+
+
+def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
+    """Better than all of the baselines, worse than any, neither, or not known."""
+    differences = [estimate.differences[name] for name in names]
+    if not all(difference.known for difference in differences):
+        return Order.UNKNOWN
+    if any(difference.high < 0 for difference in differences):
+        return Order.WORSE
+    if all(difference.low > 0 for difference in differences):
+        return Order.BETTER
+    return Order.OPEN

@@ -1,0 +1,245 @@
+"""Rows of the tables in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.results import ALL
+from attnxai.report.figures import listed_maps, shown_explanation
+from attnxai.report.source_panel import SourcePanel
+from attnxai.report.source_svg import source_svg
+from attnxai.report.wording import (
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    group_name,
+)
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.report.content import ModelPart, ReportContent
+
+
+def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[dict[str, Any]]:
+    """A row for every map and baseline, a cell for every metric."""
+    rows = []
+    for name in result.explanations + result.baselines:
+        cells = []
+        for metric in result.metrics:
+            try:
+                estimate = result.estimate(name, metric, group=group, class_name=class_name)
+            except KeyError:
+                continue
+            cells.append(_cell(estimate))
+        if cells:
+            rows.append({"name": name, "baseline": name in result.baselines, "cells": cells})
+    people = [
+        people_cell(result, metric, group=group, class_name=class_name) for metric in result.metrics
+    ]
+    if rows and any(people):
+        rows.append({"name": "people", "baseline": True, "cells": people})
+    return rows
+
+
+def people_cell(
+    result: AgreementResult, metric: str, *, group: str, class_name: str
+) -> dict[str, Any]:
+    """Agreement among people: each against the others, and against the consensus of all."""
+    people = result.ceiling(metric, group=group, class_name=class_name)
+    if people is None:
+        return {}
+    return {
+        "value": f"{format_number(people.lower.value)} to {format_number(people.upper.value)}",
+        "lines": [format_interval(people.lower)],
+    }
+
+
+def _cell(estimate: Estimate) -> dict[str, Any]:
+    lines = [format_interval(estimate.interval)]
+    test = estimate.test
+    if test is not None:
+        lines += [f"null {format_number(test.mean)}", f"p = {format_p(test.p_value)}"]
+        if estimate.n_family > 1 and estimate.p_adjusted is not None:
+            lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
+    share = estimate.share_of_ceiling
+    if share is not None and np.isfinite(share.of_lower.value):
+        lines.append(f"{format_share(share.of_lower.value)} of people")
+    for further in estimate.further:
+        if further.test is not None:
+            lines.append(f"{further.null} p = {format_p(further.test.p_value)}")
+    return {"value": format_number(estimate.interval.value), "lines": lines}
+
+
+def other_groups(result: AgreementResult) -> list[dict[str, Any]]:
+    """Tables of the groups that no verdict rests on."""
+    return [
+        {"group": group, "rows": estimate_rows(result, group, ALL)}
+        for group in result.groups
+        if group != result.verdict_group
+    ]
+
+
+def class_tables(result: AgreementResult) -> list[dict[str, Any]]:
+    """Tables of single classes."""
+    return [
+        {"class_name": name, "rows": rows}
+        for name in result.class_names
+        if name != ALL and (rows := estimate_rows(result, result.verdict_group, name))
+    ]
+
+
+def brightness_rows(result: AgreementResult) -> list[dict[str, str]]:
+    """What remains of every map's rank correlation when brightness is held fixed."""
+    rows = []
+    for name in result.explanations:
+        given = result.beyond_brightness(name)
+        rows.append(
+            {
+                "name": name,
+                "value": format_number(given.interval.value),
+                "interval": format_interval(given.interval),
+                "held_fixed": ", ".join(given.held_fixed),
+            }
+        )
+    return rows
+
+
+def source_headings(content: ReportContent) -> list[str]:
+    """Columns of the table of all sources after id and class."""
+    if len(content.parts) > 1:
+        return [f"{part.name}: {shown_explanation(part.result)}" for part in content.parts]
+    return ["Predicted", "Group", *listed_maps(content.parts[0].result)]
+
+
+def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
+    """A row for every source, with a panel that opens."""
+    first = content.parts[0]
+    shown = shown_explanation(first.result)
+    sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
+    for source in sorted(sources):
+        parts = [part for part in content.parts if source in part.result.sources]
+        owner = first if first in parts else parts[0]
+        panel = SourcePanel.of(
+            source, shown, owner.pairs, owner.maps, content.annotations, content.images
+        )
+        index = owner.result.sources.index(source)
+        yield {
+            "source": source,
+            "class_name": owner.result.classes[index] or "unknown",
+            "exposure": owner.result.exposure[index],
+            "cells": _several_cells(content.parts, source)
+            if len(content.parts) > 1
+            else _single_cells(owner, index),
+            "details": [
+                {"model": part.name, "rows": _details(part.result, source)} for part in parts
+            ],
+            "svg": source_svg(
+                panel, title=f"{source} with marks and contours of {shown} of {owner.name}"
+            ),
+        }
+
+
+def _single_cells(part: ModelPart, index: int) -> list[dict[str, Any]]:
+    result, pairs = part.result, part.pairs
+    position = pairs.sources.index(result.sources[index])
+    predicted = pairs.predicted[position] if pairs.predicted else ""
+    metric = result.metrics[0]
+    return [
+        {"text": predicted, "sort": predicted, "small": ""},
+        {
+            "text": group_name(result.exposure[index]),
+            "sort": result.exposure[index],
+            "small": "",
+        },
+        *(
+            _value_cell(float(result.source_means(name, metric)[index]))
+            for name in listed_maps(result)
+        ),
+    ]
+
+
+def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, Any]]:
+    cells = []
+    for part in parts:
+        result = part.result
+        if source not in result.sources:
+            cells.append({"text": "–", "sort": -1e9, "small": ""})
+            continue
+        index = result.sources.index(source)
+        name = shown_explanation(result)
+        predicted = ""
+        if part.pairs.predicted:
+            predicted = f", {part.pairs.predicted[part.pairs.sources.index(source)]}"
+        cells.append(
+            _value_cell(float(result.source_means(name, result.metrics[0])[index]))
+            | {"small": f"{group_name(result.exposure[index])}{predicted}"}
+        )
+    return cells
+
+
+def _value_cell(value: float) -> dict[str, Any]:
+    return {
+        "text": format_number(value),
+        "sort": value if np.isfinite(value) else -1e9,
+        "small": "",
+    }
+
+
+def _details(result: AgreementResult, source: str) -> list[dict[str, Any]]:
+    index = result.sources.index(source)
+    return [
+        {
+            "name": name,
+            "cells": [
+                format_number(float(result.source_means(name, metric)[index]))
+                for metric in result.metrics
+            ],
+        }
+        for name in result.explanations + result.baselines
+    ]
+
+
+def contrast_rows(content: ReportContent) -> list[dict[str, Any]]:
+    """Differences between models: a row a map and pair, a cell a metric."""
+    if not content.contrasts:
+        return []
+    rows = []
+    for index, (name, first, second) in enumerate(content.contrasts[0].keys):
+        cells = []
+        for contrasts in content.contrasts:
+            contrast = contrasts.contrasts.contrasts[index]
+            cells.append(
+                {
+                    "value": format_number(contrast.interval.value),
+                    "lines": [
+                        format_interval(contrast.interval),
+                        f"p = {format_p(contrast.p_value)}",
+                        f"adjusted {format_p(contrast.p_adjusted)}",
+                    ],
+                }
+            )
+        rows.append({"name": f"{name}: {first} − {second}", "baseline": False, "cells": cells})
+    return rows
+
+
+def undefined_counts(parts: Sequence[ModelPart]) -> list[tuple[str, int, str]]:
+    """Undefined values by model, metric and reason: how many, and examples."""
+    counts: dict[tuple[str, str, str], list[str]] = {}
+    for part in parts:
+        for value in part.result.undefined:
+            key = (part.name if len(parts) > 1 else "", value.metric, value.reason)
+            counts.setdefault(key, []).append(value.source)
+    return [
+        (
+            f"{f'{model}, ' if model else ''}{METRICS[metric].label}: {reason}",
+            len(sources),
+            ", ".join(sorted(set(sources))[:5]),
+        )
+        for (model, metric, reason), sources in counts.items()
+    ]

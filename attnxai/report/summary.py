@@ -1,0 +1,85 @@
+"""The numbers of a report as plain values and tables, under documented names."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from attnxai.agreement.metrics import METRICS
+from attnxai.report.content import counts_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attnxai.report.content import ModelPart, ReportContent
+    from attnxai.report.verdict import ModelVerdict, Verdict
+
+FORMAT = "attnxai-report"
+FORMAT_VERSION = 2
+
+
+def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
+    """All numbers of the report under documented keys; see docs/report.md."""
+    provenance, first = content.provenance, content.parts[0].result
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "verdict": {
+            "headline": verdict.headline,
+            "contrasts": list(verdict.contrasts),
+            "cautions": list(verdict.cautions),
+        },
+        "command": provenance.command,
+        "seed": provenance.seed,
+        "versions": dict(provenance.versions),
+        "annotations": dict(provenance.annotations),
+        "images": dict(provenance.images),
+        "settings": dict(first.settings),
+        "metrics": {
+            name: {"label": METRICS[name].label, "meaning": METRICS[name].meaning}
+            for name in first.metrics
+        },
+        "models": [
+            _of_model(part, facts, words)
+            for part, facts, words in zip(
+                content.parts, provenance.models, verdict.models, strict=True
+            )
+        ],
+        "contrasts": [contrasts.to_record() for contrasts in content.contrasts],
+    }
+
+
+def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, Any]:
+    result = part.result
+    record = result.to_record()
+    return {
+        **facts,
+        "accuracy": part.accuracy(),
+        "verdict": {
+            "headline": verdict.headline,
+            "group": result.verdict_group,
+            "generalises_to": record["generalises_to"],
+            "statements": [
+                {**dataclasses.asdict(statement), "finding": str(statement.finding)}
+                for statement in verdict.statements
+            ],
+        },
+        "sources": {
+            "n": len(result.sources),
+            "by_group": counts_of(result.exposure),
+            "by_class": counts_of(name or "unknown" for name in result.classes),
+        },
+        **{key: record[key] for key in ("results", "given_brightness", "people", "undefined")},
+    }
+
+
+def per_source_table(content: ReportContent) -> pd.DataFrame:
+    """One row for every model, source and annotator."""
+    import pandas as pd
+
+    frames = []
+    for part in content.parts:
+        frame = part.result.per_source_frame()
+        frame.insert(0, "model", part.name)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

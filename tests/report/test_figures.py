@@ -1,0 +1,378 @@
+"""Figures of a report: files, sizes, and captions whose words follow the numbers and the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.agreement.contrasts.of_results import contrast_results
+from attnxai.agreement.metrics import METRICS
+from attnxai.alignment.pairs import align
+from attnxai.explanations.stack import Exposure
+from attnxai.report.figures import (
+    agreement as agreement_module,
+)
+from attnxai.report.figures import (
+    draw_agreement,
+    draw_all_metrics,
+    draw_classes,
+    draw_contrasts,
+    draw_nulls,
+    draw_sources,
+)
+from attnxai.report.figures.agreement import panel_grid
+from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
+from attnxai.report.figures.sources import drawn_labels
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure
+from tests.builders import made_up
+
+LONG = "my_run_of_2024-11-03_D16_paper_preset_seed_0007_lr_1e-4_augmented_final_checkpoint_best.pt"
+
+
+def inputs_of(name="d8.pt", *, n_sources=9, **options):
+    maps, marks, images = made_up(n_sources=n_sources, **options)
+    maps = dataclasses.replace(maps, model_name=name)
+    return align(maps, marks, images), maps, marks, images
+
+
+def compared(name="d8.pt", *, settings=None, **options):
+    asked = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "auc")}
+    pairs, *_ = inputs_of(name, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compare_pairs(
+            pairs, settings=ComparisonSettings(**(asked | (settings or {}))), rng=1
+        )
+
+
+@pytest.fixture(scope="module")
+def one():
+    return compared()
+
+
+@pytest.fixture(scope="module")
+def two(one):
+    return [one, compared("c1.pt", agreement=0.3)]
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """The figures instead of their files, which are slow to write."""
+    figures = {}
+
+    def keep(figure, folder, name):
+        figure.draw_without_rendering()
+        figures[name] = figure
+
+    for room in ("agreement", "classes", "contrasts", "nulls", "sources"):
+        monkeypatch.setattr(f"attnxai.report.figures.{room}.save_figure", keep)
+    return figures
+
+
+def legend_of(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_files_are_named_after_the_text(one, tmp_path):
+    text = draw_agreement([one], tmp_path)
+    assert text.name == "agreement"
+    assert {path.name for path in tmp_path.iterdir()} == {"agreement.png", "agreement.pdf"}
+    other = draw_classes(one, tmp_path, suffix="-d8")
+    assert other.name == "classes-d8"
+    assert (tmp_path / "classes-d8.png").is_file()
+    assert "d8.pt" in other.title
+
+
+def test_every_figure_is_two_columns_wide(two, kept, tmp_path):
+    draw_agreement(two, tmp_path)
+    draw_all_metrics(two, tmp_path)
+    draw_nulls(two[0], tmp_path, suffix="-1")
+    draw_classes(two[0], tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        contrasts = contrast_results(two, n_draws=99, n_resamples=100)
+    draw_contrasts(contrasts, tmp_path)
+    assert set(kept) == {"agreement", "all_metrics", "nulls-1", "classes", "contrasts"}
+    for figure in kept.values():
+        assert figure.get_figwidth() == pytest.approx(TWO_COLUMNS)
+        width = figure.bbox.width
+        for legend in figure.legends:
+            assert legend.get_window_extent().x0 >= 0
+            assert legend.get_window_extent().x1 <= width
+
+
+def test_the_figure_grows_with_the_models(one, kept, tmp_path):
+    heights = []
+    for n in (1, 2, 10):
+        draw_agreement(
+            [dataclasses.replace(one, model_name=f"m{i}.pt") for i in range(n)], tmp_path
+        )
+        heights.append(kept["agreement"].get_figheight() / MM)
+    assert heights == sorted(heights)
+    ax = kept["agreement"].axes[0]
+    rows = ax.get_ylim()[0] - ax.get_ylim()[1]
+    # text of seven points needs 2.5 mm
+    assert ax.get_window_extent().height / kept["agreement"].dpi / rows * 25.4 > 3.5
+    assert heights[-1] < 247
+
+
+def test_long_names_stay_on_their_axis(one, kept, tmp_path):
+    models = [
+        one,
+        dataclasses.replace(one, model_name=LONG),
+        dataclasses.replace(one, model_name="b"),
+    ]
+    draw_agreement(models, tmp_path)
+    draw_all_metrics(models, tmp_path)
+    (ax,) = kept["agreement"].axes
+    assert [text.get_text() for text in ax.texts] == ["d8.pt", LONG, "b", "baselines"]
+    panels = kept["all_metrics"].axes
+    shown = [text.get_text() for text in panels[0].texts]
+    assert "…" in shown[1]
+    start, end = shown[1].split("…")
+    assert LONG.startswith(start)
+    assert LONG.endswith(end)
+    assert all(text.get_window_extent().x1 <= panels[0].bbox.x1 for text in panels[0].texts)
+    assert not panels[1].texts
+
+
+def test_the_caption_names_n_intervals_null_and_people(one, kept, tmp_path):
+    text = draw_agreement([one], tmp_path).caption
+    assert "means over n = 9 held-out sources, lines their 95 % intervals by crossed" in text
+    assert "(9 sources × 2 annotators)" in text
+    assert "exchanged between sources of one class;" in text
+    assert "Band: how well the 2 annotators agree with each other" in text
+    assert "no map can have a mean right of the band" in text
+    assert "Thin lines" not in text
+
+
+def test_the_caption_of_one_annotator_speaks_of_a_bootstrap_and_no_band(kept, tmp_path):
+    result = compared(annotators=("ann",), settings={"interval": "percentile"})
+    text = draw_agreement([result], tmp_path).caption
+    assert "95 % intervals by percentile bootstrap over sources." in text
+    assert "Band" not in text
+
+
+@pytest.mark.parametrize(
+    ("alternative", "words"),
+    [
+        (
+            "greater",
+            "more agreement than that, on one side: p reaches 0.05 a little inside the right",
+        ),
+        ("less", "less agreement than that, on one side: p reaches 0.05 a little inside the left"),
+        ("two-sided", "both sides: p is 0.05 at either end"),
+    ],
+)
+def test_words_follow_the_alternative(kept, tmp_path, alternative, words):
+    result = compared(n_sources=8, settings={"alternative": alternative})
+    assert words in draw_agreement([result], tmp_path).caption
+    side = "two-sided" if alternative == "two-sided" else "one-sided"
+    assert side in draw_nulls(result, tmp_path).caption
+
+
+def test_words_follow_strata_and_further_nulls(kept, tmp_path):
+    result = compared(
+        n_sources=12, settings={"strata": ("class", "size"), "nulls": ("symmetries", "shift")}
+    )
+    text = draw_agreement([result], tmp_path)
+    assert "exchanged between sources of one class and size;" in text.caption
+    assert "from top to bottom: the same under rotation and reflection and toroidal shift" in (
+        text.caption
+    )
+    assert "annotations exchanged within class and size, central 95 %" in legend_of(
+        kept["agreement"]
+    )
+    assert "sources of one class and size (filled) or between any sources (outline)" in (
+        draw_nulls(result, tmp_path).caption
+    )
+
+
+def test_without_classes_any_sources_are_exchanged(kept, tmp_path):
+    result = compared(classes=())
+    text = draw_agreement([result], tmp_path).caption
+    assert "exchanged between sources; a point" in text
+    nulls = draw_nulls(result, tmp_path).caption
+    assert "outline" not in nulls
+    assert "exchanged between sources, up to" in nulls
+    assert draw_classes(result, tmp_path) is None
+
+
+def test_a_null_that_could_not_be_tested_is_named(one, kept, tmp_path):
+    from attnxai.agreement.estimates import FurtherTest
+
+    missing = FurtherTest(
+        null="shift", label="toroidal shift", test=None, reason="too small fields"
+    )
+    estimates = tuple(
+        e if e.is_baseline else dataclasses.replace(e, further=(missing,)) for e in one.estimates
+    )
+    result = dataclasses.replace(one, estimates=estimates)
+    text = draw_agreement([result], tmp_path).caption
+    assert "toroidal shift could not be tested for some maps (too small fields)." in text
+
+
+@pytest.mark.parametrize("n_sources", [1, 3])
+def test_few_sources_claim_no_intervals(kept, tmp_path, n_sources):
+    result = compared(n_sources=n_sources)
+    text = draw_agreement([result], tmp_path).caption
+    assert f"which {'is' if n_sources == 1 else 'are'} too few for intervals" in text
+    assert ("Grey bars" in text) == (n_sources > 1)
+    draw_all_metrics([result], tmp_path)
+    assert "no test" in draw_nulls(result, tmp_path).alternative or n_sources > 1
+    assert "too few sources for an interval" in draw_classes(result, tmp_path).caption
+
+
+def test_models_with_other_sources_have_their_own_n(one, kept, tmp_path):
+    other = compared("c1.pt", n_sources=10, exposure=Exposure.TRAINING)
+    text = draw_agreement([one, other], tmp_path).caption
+    assert (
+        "d8.pt: n = 9 held-out sources; c1.pt: n = 10 sources that the model was trained on" in text
+    )
+    assert "maps of d8.pt and c1.pt, a colour each" in text
+
+
+def test_alternative_texts_hold_the_numbers(two, kept, tmp_path):
+    text = draw_agreement(two, tmp_path).alternative
+    value = two[1].estimate("gate2", "nss").interval.value
+    assert f"c1.pt, gate2 {value:.2f} [" in text
+    people = two[0].ceiling("nss")
+    assert (
+        text.count(f"people with each other {people.lower.value:.2f} to {people.upper.value:.2f}")
+        == 1
+    )
+    assert text.count("centre bias") == 1
+    nulls = draw_nulls(two[0], tmp_path).alternative
+    test = two[0].estimate("gate1", "auc").test
+    assert f"AUC: gate1 {test.observed:.2f} against" in nulls
+    assert f"p = {test.p_value:.4f}" in nulls
+
+
+def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):
+    result = compared(n_sources=8, settings={"metrics": tuple(METRICS), "n_permutations": 39})
+    draw_all_metrics([result], tmp_path)
+    axes = [ax for ax in kept["all_metrics"].axes if ax.get_visible()]
+    assert [ax.get_xlabel() for ax in axes] == [metric.label for metric in METRICS.values()]
+    assert len({ax.get_window_extent().x0 for ax in axes}) == 4
+    for ax in axes:
+        assert not ax.get_shared_x_axes().get_siblings(ax)[1:]
+    # names in the first panel of every row
+    named = [bool("".join(t.get_text() for t in ax.get_yticklabels())) for ax in axes]
+    assert named == [i % 4 == 0 for i in range(16)]
+    draw_nulls(result, tmp_path)
+    panels = [ax for ax in kept["nulls"].axes if ax.get_visible()]
+    assert len(panels) == 16 * len(result.explanations)
+    p_value = result.estimate("gate1", "iou").test.p_value
+    assert f"IoU, p = {p_value:.4f}" in [ax.get_title() for ax in panels]
+
+
+@pytest.mark.parametrize("n", range(1, 17))
+def test_panels_have_room(n):
+    rows, columns = panel_grid(n)
+    assert columns <= 5
+    assert (rows - 1) * columns < n <= rows * columns
+
+
+def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
+    draw_nulls(one, tmp_path)
+    axes = np.reshape(kept["nulls"].axes, (2, 2))
+    for row, explanation in enumerate(one.explanations):
+        for column, metric in enumerate(one.metrics):
+            (line,) = axes[row, column].lines
+            assert line.get_xdata()[0] == one.estimate(explanation, metric).test.observed
+    assert legend_of(kept["nulls"]) == [
+        "exchanged between sources of one class",
+        "between any sources",
+        "observed",
+    ]
+
+
+def contrasts_of(models):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return contrast_results(models, n_draws=99, n_resamples=100)
+
+
+def test_two_models_have_a_row_for_every_map(two, kept, tmp_path):
+    contrasts = contrasts_of(two)
+    text = draw_contrasts(contrasts, tmp_path)
+    (ax,) = kept["contrasts"].axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["gate1", "gate2"]
+    assert kept["contrasts"].get_supxlabel() == "difference in NSS, d8.pt − c1.pt"
+    drawn = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "None"]
+    assert drawn == [c.interval.value for c in contrasts.contrasts.contrasts]
+    assert "adjusted by max-T over the 2 contrasts" in text.caption
+    assert "n = 9 held-out sources and 2 annotators" in text.caption
+    first = contrasts.contrast("d8.pt", "c1.pt", "gate1")
+    assert f"gate1: d8.pt minus c1.pt {first.interval.value:.2f} [" in text.alternative
+
+
+def test_several_models_have_a_panel_for_every_map(two, kept, tmp_path):
+    names = [f"a_long_common_beginning_{i}_and_a_long_common_end.pt" for i in range(3)]
+    models = [
+        dataclasses.replace(model, model_name=name)
+        for name, model in zip(names, [*two, two[0]], strict=True)
+    ]
+    draw_contrasts(contrasts_of(models), tmp_path)
+    axes = kept["contrasts"].axes
+    assert [ax.get_title() for ax in axes] == ["gate1", "gate2"]
+    rows = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert len(set(rows)) == 3
+    assert all("…" in row for row in rows)
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+
+
+def test_sources_say_what_is_drawn(kept, tmp_path):
+    pairs, maps, marks, images = inputs_of()
+    result = compared()
+    text = draw_sources(result, pairs, maps, marks, images, tmp_path, suffix="-d8")
+    assert text.name == "sources-d8"
+    figure = kept["sources-d8"]
+    assert legend_of(figure) == ["attention", "ann", "bob", "lobe"]
+    images_above, maps_below = figure.axes[0], figure.axes[3]
+    gap = images_above.get_window_extent().y0 - maps_below.get_window_extent().y1
+    assert 0 < gap / figure.dpi * 25.4 < 10
+    assert "what d8.pt saw" in text.caption
+
+
+def test_the_legend_has_the_marker_of_points_and_the_line_of_outlines():
+    x = np.zeros(1), np.zeros(1)
+    outline = np.zeros(5), np.zeros(5)
+    found = drawn_labels(
+        [
+            {"consensus": [("other", *x, False)], "bob": [("core", *outline, True)]},
+            {"bob": [("core", *x, False), ("jet", *outline, False)]},
+        ]
+    )
+    assert found == {"core": (True, True), "jet": (False, True), "other": (True, False)}
+    assert list(found) == ["core", "jet", "other"]
+
+
+def test_names_are_shortened_in_their_middle_and_stay_apart():
+    assert shortened("abcdefghij", 5) == "ab…ij"
+    assert shortened("abcde", 5) == "abcde"
+    names = [f"run_{i}_final" for i in range(12)]
+    assert len(set(shortened_apart(names, 4).values())) == 12
+
+
+def test_headings_that_fit_are_left_alone():
+    figure = new_figure(TWO_COLUMNS, 40 * MM)
+    ax = figure.add_subplot()
+    ax.annotate("d8.pt", (0, 0.5), xycoords="axes fraction")
+    fit_headings(figure, [ax])
+    assert ax.texts[0].get_text() == "d8.pt"
+
+
+def test_legends_take_fewer_columns_where_names_are_long():
+    figure = new_figure(TWO_COLUMNS, 40 * MM, layout="constrained")
+    ax = figure.add_subplot()
+    for i in range(3):
+        ax.plot([0, 1], [0, i], label=f"a range with a long name, central 95 %, number {i}")
+    agreement_module.add_legend(figure, ax)
+    (legend,) = figure.legends
+    assert legend.get_window_extent().width <= figure.bbox.width
+    assert len(legend.get_texts()) == 3
