@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.nulls.base import NullTest
     from attnxai.agreement.people.ceiling_share import CeilingShare
+    from attnxai.agreement.power.rejections import Components
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,10 @@ class Estimate:
     share_of_ceiling : CeilingShare or None
         This map's agreement as a share of that among people; None for single annotators, for baselines, and
         for groups other than the one that conclusions rest on.
+    spreads : (Components, Interval) or None
+        What a plan of a larger comparison needs (:mod:`attnxai.agreement.power`), and the effect with its
+        interval; of maps over all classes of the group that conclusions rest on, where every annotator marked
+        every source and strata have three sources or more.
     left_test : tuple of str
         Sources that are not exchanged because the metric is undefined with some partner.
     not_tested : str
@@ -112,6 +117,7 @@ class Estimate:
     further: tuple[FurtherTest, ...] = ()
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     share_of_ceiling: CeilingShare | None = None
+    spreads: tuple[Components, Interval] | None = None
     left_test: tuple[str, ...] = ()
     not_tested: str = ""
 
@@ -166,6 +172,7 @@ class Estimate:
                 f"share_of_{name}_ceiling_ci_low": _or_none(interval.low) if interval else None,
                 f"share_of_{name}_ceiling_ci_high": _or_none(interval.high) if interval else None,
             }
+        record["spreads"] = None if self.spreads is None else _record_of_spreads(*self.spreads)
         record["further"] = [test.to_record() for test in self.further]
         record["difference"] = {
             name: _interval_record(difference) for name, difference in self.differences.items()
@@ -273,6 +280,23 @@ def _record_of(test: NullTest | None) -> dict[str, Any]:
         "null_sd": float(test.values.std()) if test else None,
         "null_low": low,
         "null_high": high,
+    }
+
+
+def _record_of_spreads(components: Components, effect: Interval) -> dict[str, Any]:
+    """What a plan needs, as plain values."""
+    return {
+        "effect": effect.value,
+        "effect_ci_low": effect.low,
+        "effect_ci_high": effect.high,
+        "sd_source": components.sd_source,
+        "sd_residual": components.sd_residual,
+        "sd_annotator": components.sd_annotator,
+        "sd_pairing": components.sd_pairing,
+        "sd_value": components.sd_value,
+        "deviations": []
+        if components.deviations is None
+        else [float(value) for value in components.deviations],
     }
 
 

@@ -300,7 +300,7 @@ def _notes(made: PowerPlan, pilot: Pilot | None) -> list[str]:
             f"{pilot.effect.value:.3g} [{pilot.effect.low:.3g}, {pilot.effect.high:.3g}]. "
             + _at_low_effect(made)
         )
-    if pilot is not None:
+    if pilot is not None and pilot.inferred:
         notes.append(
             "What a report does not keep of exchanged pairs is inferred, rather towards too many "
             "sources."

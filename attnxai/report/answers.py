@@ -151,7 +151,7 @@ def _pooled(estimate: Estimate, shares: str) -> str:
         f"exchanged between any sources ({_p(pooled)}, not adjusted)."
     )
     share = estimate.pooled_without_link
-    if share is not None and share > UNSUITED:
+    if pooled.p_value <= LEVEL and share is not None and share > UNSUITED:
         text += (
             f" Not to be relied on: of maps paired with annotations of other sources of their {shares}, "
             f"{format_share(share)} would pass this test, where 5 % should; sources of a {shares} share "

@@ -121,9 +121,11 @@ def _about_strata(result: AgreementResult) -> list[str]:
         return []
     shares = strata_words(result.settings["strata"])
     return [
-        f"{counted(alone, 'source is', 'sources are')} the only one of {'its' if alone == 1 else 'their'} "
-        f"{shares}, and keep{'s' if alone == 1 else ''} {'its' if alone == 1 else 'their'} own annotation in "
-        "every exchange."
+        (
+            f"{counted(alone, 'source is', 'sources are')} the only one of {'its' if alone == 1 else 'their'} "
+            f"{shares}, and keep{'s' if alone == 1 else ''} {'its' if alone == 1 else 'their'} own annotation in "
+            "every exchange."
+        )
     ]
 
 

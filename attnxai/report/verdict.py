@@ -383,8 +383,10 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
         )
     return [
         *sentences,
-        f"Compared over {n} {group_phrase(contrasts.group, n)} for every model; the unit is the source, so "
-        "this is about these trained networks, not about kinds of networks.",
+        (
+            f"Compared over {n} {group_phrase(contrasts.group, n)} for every model; the unit is the source, so "
+            "this is about these trained networks, not about kinds of networks."
+        ),
         *contrasts.notes,
     ]
 

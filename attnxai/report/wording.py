@@ -58,7 +58,10 @@ def format_number(value: float, digits: int = 3) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    return f"{value:.{digits}f}".replace("-", "\u2212")
+    text = f"{value:.{digits}f}"
+    if not text.strip("-0."):
+        text = text.removeprefix("-")  # what rounds to 0 has no sign
+    return text.replace("-", "\u2212")
 
 
 def format_interval(interval: Interval, digits: int = 3) -> str:

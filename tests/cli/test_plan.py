@@ -146,8 +146,12 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
     def with_effect(effect):
         summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
         for record in summary["models"][0]["results"]:
-            if record["null_mean_within_strata"] is not None:
-                record["null_mean_within_strata"] = record["value"] - effect
+            if record["spreads"] is not None:
+                record["spreads"] |= {
+                    "effect": effect,
+                    "effect_ci_low": effect - 0.2,
+                    "effect_ci_high": effect + 0.2,
+                }
         (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
     arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
@@ -156,7 +160,7 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
     with_effect(-0.01)
     shown = run(*arguments, code=2)
     assert "agrees no better with its own annotations" in shown
-    assert "the effect of mean is -0.0109 in nss; no map and metric of" in shown
+    assert "the effect of mean is -0.01 in nss; no map and metric of" in shown
     assert "say with --effect" in shown
     assert "0.5 above" in run(*arguments, "--effect", 0.5)
 
@@ -165,12 +169,11 @@ def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
     (tmp_path / "per_source.csv").write_bytes((pilot / "per_source.csv").read_bytes())
     summary = json.loads((pilot / "summary.json").read_text(encoding="utf-8"))
     for record in summary["models"][0]["results"]:
-        if record["null_mean_within_strata"] is not None:
+        if record["spreads"] is not None:
             shown = (record["explanation"], record["metric"]) == ("gate2", "spearman")
-            record["null_mean_within_strata"] = record["value"] - (0.11 if shown else -0.22)
+            record["spreads"]["effect"] = 0.12 if shown else -0.24
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
-    # 24 sources of two classes: 1 / (1 - 2 / 24) times the difference of the means
     assert pilot_effects(tmp_path)["gate2", "spearman"] == pytest.approx(0.12)
     error = run(*arguments, code=2)
     assert (

@@ -149,7 +149,7 @@ def compare_pairs(
             if metric.name in ceilings
         }
         main = scope.names == (verdict_group, ALL)
-        estimates += made.estimates(rearranged, own if main else {})
+        estimates += made.estimates(rearranged, own if main else {}, main=main)
         given += made.given_brightness()
         people += [made.people(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1]
         done()

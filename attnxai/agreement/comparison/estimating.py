@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from attnxai.agreement.estimates import Estimate, GivenBrightness, PeopleAgreeme
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
 from attnxai.agreement.people.ceiling_share import CeilingShare, shares_of_ceiling
+from attnxai.agreement.power.spreads import components_of_tables
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import CENTRE_BIAS
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs, Values
     from attnxai.agreement.people.ceiling import Ceiling
+    from attnxai.agreement.power.rejections import Components
 
 CORRELATION_BOUNDS = (-1.0, 1.0)
 
@@ -104,7 +107,11 @@ class ScopeEstimates:
         self._exchange = ExchangeOfSources(inputs, settings, streams, scope.names)
 
     def estimates(
-        self, rearranged: Mapping[str, list[Rearranged]], ceilings: Mapping[str, Ceiling]
+        self,
+        rearranged: Mapping[str, list[Rearranged]],
+        ceilings: Mapping[str, Ceiling],
+        *,
+        main: bool,
     ) -> list[Estimate]:
         """Estimates of all metrics and maps.
 
@@ -114,6 +121,8 @@ class ScopeEstimates:
             Tables of the further nulls for every explanation.
         ceilings : mapping of str to Ceiling
             Agreement among people over these sources by metric, where shares of it are wanted.
+        main : bool
+            Whether conclusions rest on these sources: only then is it said what a plan needs.
         """
         inputs = self._inputs
         found = []
@@ -121,11 +130,19 @@ class ScopeEstimates:
             ceiling = ceilings.get(metric.name)
             shares = self._shares(m, ceiling) if ceiling is not None else {}
             for e, name in enumerate(inputs.names):
-                found.append(self._estimate(m, e, rearranged.get(name, []), shares.get(name)))
+                found.append(
+                    self._estimate(m, e, rearranged.get(name, []), shares.get(name), main=main)
+                )
         return found
 
     def _estimate(
-        self, m: int, e: int, rearranged: list[Rearranged], share: CeilingShare | None
+        self,
+        m: int,
+        e: int,
+        rearranged: list[Rearranged],
+        share: CeilingShare | None,
+        *,
+        main: bool,
     ) -> Estimate:
         inputs, scope, members = self._inputs, self._scope, self._scope.members
         name, metric = inputs.names[e], inputs.metrics[m]
@@ -166,6 +183,7 @@ class ScopeEstimates:
                 for b in range(inputs.n_explanations, len(inputs.names))
             },
             share_of_ceiling=share,
+            spreads=self._spreads(m, e) if main and not is_baseline else None,
             left_test=tuple(inputs.sources[i] for i in tests.left_out) if tests else (),
             not_tested=reason,
         )
@@ -215,6 +233,17 @@ class ScopeEstimates:
             rng=self._streams.of("share", metric.name, *self._scope.names),
         )
         return dict(zip(inputs.names[:n], shares, strict=True))
+
+    def _spreads(self, m: int, e: int) -> tuple[Components, Interval] | None:
+        """Effect and spreads for a plan, where the values of all pairs give them."""
+        members = self._scope.members
+        tables = self._values.pairs[m, e][:, members][:, :, members]
+        strata = [self._inputs.strata[i] for i in members]
+        if not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
+            return None
+        if not np.ptp(tables) > 0:
+            return None
+        return components_of_tables(tables, strata)
 
     def given_brightness(self) -> list[GivenBrightness]:
         """What remains of every map's rank correlation when brightness is held fixed."""

@@ -134,6 +134,8 @@ class Values:
     exchanged : tuple of ndarray, shape (n_maps, n_sources, n_sources)
         For each metric every source's maps with every source's annotation, over the pixels valid for all,
         averaged over annotators.
+    pairs : ndarray, shape (n_metrics, n_maps, n_annotators, n_sources, n_sources)
+        The same of every annotator.
     given_brightness : ndarray, shape (n_explanations, n_annotators, n_sources)
         Rank correlation that brightness does not account for.
     """
@@ -141,6 +143,7 @@ class Values:
     own: NDArray[np.float64]
     chance: NDArray[np.float64]
     exchanged: tuple[NDArray[np.float64], ...]
+    pairs: NDArray[np.float64]
     given_brightness: NDArray[np.float64]
 
 
@@ -177,6 +180,7 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
         own=own,
         chance=chance,
         exchanged=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
+        pairs=tables,
         given_brightness=given,
     )
 

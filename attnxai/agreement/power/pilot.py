@@ -1,17 +1,16 @@
 """What a pilot comparison says about a larger one.
 
-A report keeps each source's value for each annotator, and for each test the mean and the range of the null.
-It does not keep the values of exchanged pairs, so part of what a plan needs is inferred:
+A report keeps effect and spreads of every map and metric, from the values of all pairs of maps and annotations
+(:func:`~.spreads.components_of_tables`), where every annotator marked every source and strata have three sources
+or more. Elsewhere they are inferred from each source's value for each annotator and from the null:
 
 - the effect is the observed mean less the null's, put right for the share of the null's permutations in
   which a source keeps its own annotation;
-- the spread of exchanged pairs follows from the null's range, as if it were normal, less what the effect
-  itself adds to it;
+- the spread of exchanged pairs follows from the null's standard deviation, less what the effect itself adds to
+  it;
 - the spread of sources beyond exchanged ones is taken to be that of their values within their class, or
   that of exchanged pairs where this is larger. What makes a source score high with any partner is part of
   the former though not of the test, so a plan asks for too many sources rather than for too few.
-
-With the values of exchanged pairs at hand nothing is inferred: :func:`components_of_tables`.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.intervals.variance_components import estimate_components
 from attnxai.agreement.power.rejections import Components
+from attnxai.agreement.power.spreads import centred, parts_of, t_interval
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import MEAN_LAYER
 from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 MIN_PILOT_SOURCES = 6
 """Fewer sources than this say too little about spreads to plan with."""
@@ -65,6 +64,8 @@ class Pilot:
         Mean with own less mean with exchanged annotations, with a Student t interval over sources.
     components : Components
         What a plan is made of.
+    inferred : bool
+        Whether part of it was inferred from the null, because the report does not hold it.
     """
 
     model_name: str
@@ -77,6 +78,7 @@ class Pilot:
     n_maps: int
     effect: Interval
     components: Components
+    inferred: bool
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; what a plan is made of stands with the plan."""
@@ -92,6 +94,7 @@ class Pilot:
             "effect": self.effect.value,
             "effect_low": self.effect.low,
             "effect_high": self.effect.high,
+            "inferred": self.inferred,
         }
 
 
@@ -155,6 +158,11 @@ def read_pilot(
             )
         values, classes = _read_values(folder, model_name, f"{map_name}:{metric}", group)
         null = _null_of(record, values, classes, folder)
+        stored = record["spreads"]
+        if stored is None:
+            components, effect = _infer(values, **null)
+        else:
+            components, effect = _of_record(stored, values.shape[1], len(set(classes)))
     except (KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, OptionError):
             raise
@@ -162,7 +170,6 @@ def read_pilot(
             f"the pilot {folder} is damaged or of another version of attnxai ({error!r}); write it "
             "again with attnxai compare"
         ) from error
-    components, effect = _infer(values, **null)
     sizes = [classes.count(name) for name in dict.fromkeys(classes)]
     return Pilot(
         model_name=model_name,
@@ -175,12 +182,11 @@ def read_pilot(
         n_maps=len(maps),
         effect=effect,
         components=components,
+        inferred=stored is None,
     )
 
 
-def pilot_effects(
-    folder: str | Path, *, model: str | None = None
-) -> dict[tuple[str, str], float]:
+def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple[str, str], float]:
     """Effects of all pairs of map and metric of a pilot that can be planned from.
 
     Parameters
@@ -213,133 +219,25 @@ def pilot_effects(
     return found
 
 
-def components_of_tables(
-    tables: ArrayLike, classes: Sequence[Hashable]
+def _of_record(
+    stored: Mapping[str, Any], n_sources: int, n_strata: int
 ) -> tuple[Components, Interval]:
-    """Components and effect from the values of all pairs, exchanged ones included.
-
-    Parameters
-    ----------
-    tables : array_like, shape (n_annotators, n_sources, n_sources)
-        Value of the map of each source (rows) with each annotator's annotation of each source (columns),
-        without gaps.
-    classes : sequence of hashable
-        Class of every source, each of three sources or more.
-
-    Returns
-    -------
-    Components
-        To plan with.
-    Interval
-        The effect with its Student t interval over sources.
-
-    Raises
-    ------
-    OptionError
-        If a class has fewer than three sources, or values are missing.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> tables = rng.normal(size=(1, 40, 40)) + 0.5 * np.eye(40)
-    >>> components, effect = components_of_tables(tables, ["FR I", "FR II"] * 20)
-    >>> effect.low < 0.5 < effect.high, round(components.spread_exchanged(1), 1)
-    (True, 1.0)
-    """
-    values = np.asarray(tables, dtype=np.float64)
-    n_annotators, n = values.shape[0], len(classes)
-    if values.shape != (n_annotators, n, n) or not np.isfinite(values).all():
-        raise OptionError(f"tables need finite values of all {n} by {n} pairs, got {values.shape}")
-    own = np.empty((n_annotators, n))  # beyond what map and annotation score with other partners
-    squares, freedom, effect = 0.0, 0, 0.0
-    names = list(dict.fromkeys(classes))
-    for name in names:
-        members = np.array([i for i, c in enumerate(classes) if c == name])
-        m = len(members)
-        if m < 3:
-            raise OptionError(f"class {name} has {m} sources; exchanging them takes three or more")
-        part = values[:, members[:, None], members]
-        beyond, residual = _beyond_partners(part)
-        own[:, members] = beyond
-        effect += m / n * float(beyond.mean())
-        squares += float((residual.mean(axis=0) ** 2).sum())
-        freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
-    exchanged = squares / freedom
-    parts = _parts_of(_centred(own, classes), n_lost=len(names))
-    value_parts = _parts_of(np.diagonal(values, axis1=1, axis2=2), n_lost=1)
-    shared = min(parts.residual / n_annotators, exchanged / 2)
+    """What a report keeps of all pairs, see :func:`~.spreads.spreads_record`."""
+    names = ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value")
     components = Components(
-        effect=effect,
-        sd_source=math.sqrt(parts.source),
-        sd_residual=math.sqrt(shared * n_annotators),
-        sd_annotator=math.sqrt(value_parts.annotator),
-        sd_pairing=math.sqrt(exchanged - shared),
-        sd_value=math.sqrt(value_parts.source),
-        deviations=_centred(own, classes).mean(axis=0),
+        effect=float(stored["effect"]),
+        deviations=np.array(stored["deviations"], dtype=np.float64),
+        **{name: float(stored[name]) for name in names},
     )
-    spread = components.spread_own(n_annotators)
-    return components, _t_interval(effect, spread / math.sqrt(n), n - len(names), n)
-
-
-def _beyond_partners(
-    part: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Own values beyond row and column effects of the other pairs, and residuals of these pairs.
-
-    Row and column effects are fitted to the pairs off the diagonal by least squares, for each annotator.
-    """
-    m = part.shape[1]
-    off = part * (1 - np.eye(m))
-    rows, columns = off.sum(axis=2), off.sum(axis=1)
-    grand = rows.sum(axis=1) / (m * (m - 1))
-    # the normal equations of rows and columns without a diagonal, solved
-    row_effects = ((m - 1) * rows + columns) / (m * (m - 2))
-    column_effects = ((m - 1) * columns + rows) / (m * (m - 2))
-    row_effects -= row_effects.mean(axis=1, keepdims=True)
-    column_effects -= column_effects.mean(axis=1, keepdims=True)
-    fitted = grand[:, None, None] + row_effects[:, :, None] + column_effects[:, None, :]
-    residual = (part - fitted) * (1 - np.eye(m))
-    own = np.diagonal(part - fitted, axis1=1, axis2=2)
-    return own, residual
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """Variances between sources, between annotators, and of what is left; never below 0."""
-
-    source: float
-    annotator: float
-    residual: float
-
-
-def _parts_of(values: NDArray[np.float64], *, n_lost: int) -> _Parts:
-    """Variance components of values (annotators, sources), with gaps.
-
-    ``n_lost`` degrees of freedom of the sources went into means of their classes, or into one mean. Where
-    annotators and sources cannot be told apart, all is taken to be the sources'.
-    """
-    defined = np.isfinite(values)
-    n = values.shape[1]
-    coefficients = defined / (n * defined.sum(axis=0))
-    found = estimate_components(values, coefficients) if len(values) > 1 else None
-    annotator = residual = 0.0
-    if found is not None:
-        annotator = max(found.variances[frozenset({0})], 0.0)
-        residual = max(found.variances[frozenset({0, 1})], 0.0)
-    means = mean_over_annotators(values)
-    between = float(((means - means.mean()) ** 2).sum()) / max(n - n_lost, 1)
-    shared = residual * float((1 / defined.sum(axis=0)).mean())
-    return _Parts(source=max(between - shared, 0.0), annotator=annotator, residual=residual)
-
-
-def _centred(values: NDArray[np.float64], classes: Sequence[Hashable]) -> NDArray[np.float64]:
-    """Values less the mean of their class's source means."""
-    means = mean_over_annotators(values)
-    result = values.copy()
-    for name in dict.fromkeys(classes):
-        members = np.array([i for i, c in enumerate(classes) if c == name])
-        result[:, members] -= means[members].mean()
-    return result
+    effect = Interval(
+        value=components.effect,
+        low=float(stored["effect_ci_low"]),
+        high=float(stored["effect_ci_high"]),
+        n_sources=n_sources,
+        method="Student's t over sources within classes",
+        degrees_of_freedom=n_sources - n_strata,
+    )
+    return components, effect
 
 
 def _infer(
@@ -352,9 +250,9 @@ def _infer(
     n = values.shape[1]
     n_strata = len(set(exchanges_within))
     means = mean_over_annotators(values)
-    centred = _centred(values, exchanges_within)
-    parts = _parts_of(centred, n_lost=n_strata)
-    value_parts = _parts_of(values, n_lost=1)
+    deviations = centred(values, exchanges_within)
+    parts = parts_of(deviations, n_lost=n_strata)
+    value_parts = parts_of(values, n_lost=1)
     # a permutation leaves one source of each class with its own annotation, on average
     effect = (float(means.mean()) - null_mean) / (1 - n_strata / n)
     variance = (n * null_deviation) ** 2
@@ -371,27 +269,10 @@ def _infer(
         sd_annotator=math.sqrt(value_parts.annotator),
         sd_pairing=math.sqrt(pairing),
         sd_value=math.sqrt(value_parts.source),
-        deviations=mean_over_annotators(centred),
+        deviations=mean_over_annotators(deviations),
     )
     spread = math.sqrt(components.sd_source**2 + components.sd_residual**2 / n_annotators)
-    return components, _t_interval(effect, spread / math.sqrt(n), n - n_strata, n)
-
-
-def _t_interval(
-    value: float, error: float, freedom: int, n_sources: int, level: float = 0.95
-) -> Interval:
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
-    return Interval(
-        value=value,
-        low=value - half,
-        high=value + half,
-        n_sources=n_sources,
-        level=level,
-        method="Student's t over sources within classes",
-        degrees_of_freedom=freedom,
-    )
+    return components, t_interval(effect, spread / math.sqrt(n), n - n_strata, n)
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:

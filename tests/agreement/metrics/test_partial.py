@@ -44,11 +44,12 @@ def test_partial_spearman_equals_what_pingouin_gave():
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("n_covariates", [1, 2, 3])
 def test_partial_spearman_equals_pingouin(n_covariates, ties):
-    pingouin = pytest.importorskip("pingouin")
-    pandas = pytest.importorskip("pandas")
+    import pandas as pd
+    import pingouin
+
     map, target, covariates = made_up(4, n_covariates=n_covariates, ties=ties)
     names = [f"c{i}" for i in range(n_covariates)]
-    frame = pandas.DataFrame(
+    frame = pd.DataFrame(
         {"map": map, "target": target, **dict(zip(names, covariates, strict=True))}
     )
     expected = pingouin.partial_corr(frame, "map", "target", names, method="spearman")["r"].iloc[0]

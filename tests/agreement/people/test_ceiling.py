@@ -17,7 +17,7 @@ from attnxai.agreement.people.ceiling import (
     consensus_for,
     people_ceiling,
 )
-from attnxai.agreement.people.ceiling_share import share_of_ceiling, shares_of_ceiling
+from attnxai.agreement.people.ceiling_share import share_of_ceiling
 from attnxai.errors import OptionError
 
 SHAPE = (7, 8)

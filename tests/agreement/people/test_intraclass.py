@@ -52,8 +52,8 @@ def test_published_table():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_pingouin(seed):
-    pingouin = pytest.importorskip("pingouin")
     import pandas as pd
+    import pingouin
 
     rng = np.random.default_rng(seed)
     k, n = rng.integers(2, 6), rng.integers(5, 30)

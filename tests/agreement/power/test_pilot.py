@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.nulls import SourcePermutation, run_null_test
 from attnxai.agreement.power.pilot import (
     _FORMAT,
     _infer,
-    _parts_of,
-    components_of_tables,
     read_pilot,
 )
 from attnxai.agreement.power.rejections import count_rejections
+from attnxai.agreement.power.spreads import components_of_tables, parts_of
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.report.summary import FORMAT
 from tests.agreement.power.pilot_report import write_pilot
+from tests.builders import made_up
 
 
 @pytest.fixture(scope="module")
@@ -71,23 +72,46 @@ def test_a_report_is_read(report):
     assert (pilot.group, pilot.n_sources, pilot.n_annotators) == ("held-out", 24, 2)
     assert pilot.class_sizes == (12, 12)
     assert pilot.n_maps == len(result.explanations)
-    estimate = result.estimate("mean", "nss")
-    test = estimate.within_strata
+    assert not pilot.inferred
+    components, effect = result.estimate("mean", "nss").spreads
+    assert (pilot.effect.value, pilot.effect.low) == (effect.value, effect.low)
+    for name in ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value"):
+        assert getattr(pilot.components, name) == getattr(components, name)
+    np.testing.assert_array_equal(pilot.components.deviations, components.deviations)
+    assert pilot.effect.low < pilot.effect.value < pilot.effect.high
+    json.dumps(pilot.to_record())
+
+
+def test_what_a_report_does_not_hold_is_inferred(report, tmp_path):
+    folder, result = report
+    pilot = read_pilot(changed(folder, tmp_path, lambda r: r.update(spreads=None)))
+    assert pilot.inferred
+    test = result.estimate("mean", "nss").within_strata
     assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 2 / 24))
     assert pilot.effect.low < pilot.effect.value < pilot.effect.high
+    assert pilot.effect.value == pytest.approx(read_pilot(folder).effect.value, rel=0.05)
     means = result.source_means("mean", "nss")
     classes = np.array(result.classes)
     centred = means - np.array([means[classes == c].mean() for c in classes])
     np.testing.assert_allclose(pilot.components.deviations, centred, atol=1e-9)
-    json.dumps(pilot.to_record())
+
+
+def test_one_annotator_who_skipped_a_source_leaves_it_to_inference():
+    maps, marks, images = made_up(n_sources=12)
+    fewer = dataclasses.replace(marks, annotations=marks.annotations[1:])
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=19, n_resamples=100)
+    assert compare(maps, fewer, images, settings=settings).estimate("mean", "nss").spreads is None
+    whole = compare(maps, marks, images, settings=settings)
+    assert whole.estimate("mean", "nss").spreads is not None
+    assert whole.estimate("mean", "nss", class_name="FR I").spreads is None
 
 
 def test_a_map_and_a_metric_can_be_chosen(report):
     folder, result = report
     pilot = read_pilot(folder, metric="Spearman", map_name="GATE1")
     assert (pilot.map_name, pilot.metric) == ("gate1", "spearman")
-    test = result.estimate("gate1", "spearman").within_strata
-    assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 2 / 24))
+    _, effect = result.estimate("gate1", "spearman").spreads
+    assert pilot.effect.value == effect.value
     with pytest.raises(OptionError, match="has no map 'gate9'; it has gate1, gate2, mean"):
         read_pilot(folder, map_name="gate9")
     with pytest.raises(OptionError, match="has no metric 'auc'; it has nss, spearman"):
@@ -99,7 +123,7 @@ def test_without_classes_the_pooled_test_is_read(tmp_path):
     pilot = read_pilot(tmp_path)
     test = result.estimate("mean", "nss").pooled
     assert pilot.class_sizes == (24,)
-    assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 1 / 24))
+    assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 1 / 24), rel=0.05)
     assert pilot.components.sd_residual == pilot.components.sd_annotator == 0.0
 
 
@@ -158,7 +182,7 @@ def test_a_pilot_without_a_test_or_a_spread_cannot_be_planned_from(report, tmp_p
     constant = changed(
         folder,
         tmp_path / "constant",
-        lambda r: r.update(null_sd_within_strata=0.0),
+        lambda r: r.update(null_sd_within_strata=0.0, spreads=None),
     )
     with pytest.raises(OptionError, match="exchanging annotations changes nothing"):
         read_pilot(constant)
@@ -233,11 +257,11 @@ def test_variance_components_without_gaps_are_those_of_the_analysis_of_variance(
     source, annotator = values.mean(axis=0), values.mean(axis=1)
     left = values - source - annotator[:, None] + values.mean()
     residual = (left**2).sum() / (11 * 3)
-    found = _parts_of(values, n_lost=1)
+    found = parts_of(values, n_lost=1)
     assert found.residual == pytest.approx(residual)
     assert found.source == pytest.approx(source.var(ddof=1) - residual / 4)
     assert found.annotator == pytest.approx(annotator.var(ddof=1) - residual / 12)
-    alone = _parts_of(values[:1], n_lost=1)
+    alone = parts_of(values[:1], n_lost=1)
     assert alone.source == pytest.approx(values[0].var(ddof=1))
     assert alone.residual == alone.annotator == 0.0
 
