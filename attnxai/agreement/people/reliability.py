@@ -72,7 +72,7 @@ def alpha_interval(
     measurement: Measurement = Measurement.INTERVAL,
     *,
     groups: ArrayLike | None = None,
-    kind: IntervalKind = IntervalKind.BCA,
+    kind: IntervalKind = IntervalKind.EXPANDED,
     level: float = 0.95,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
@@ -86,7 +86,7 @@ def alpha_interval(
     groups : array_like, shape (n_units,), optional
         Which units belong together, such as the source of a pair of components; they are drawn together.
     kind : IntervalKind
-        Percentile or BCa.
+        Any but studentized, which needs a standard error.
     level : float
         Confidence level.
     n_resamples : int

@@ -26,8 +26,8 @@ def test_components_that_belong_together(sample):
     assert together.shape == (3, 167)
     assert found.n_sources == 57
     assert found.value == pytest.approx(0.241, abs=5e-4)
-    assert found.low == pytest.approx(0.046, abs=0.02)
-    assert found.high == pytest.approx(0.457, abs=0.02)
+    assert found.low == pytest.approx(0.040, abs=0.02)
+    assert found.high == pytest.approx(0.462, abs=0.02)
 
 
 @pytest.mark.parametrize(
