@@ -266,7 +266,7 @@ def _given_brightness(result: AgreementResult, estimate: Estimate) -> str:
     if not interval.known:
         return f"{start}; {counted(interval.n_sources, 'source is', 'sources are')} too few for an interval."
     if interval.low > 0:
-        said = "above 0: it orders pixels as people do beyond what brightness says"
+        said = "above 0: beyond brightness it shares something with the marks, if only that both lie near the centre"
     elif interval.high < 0:
         said = "below 0: what brightness leaves open, it orders against the marks"
     else:
