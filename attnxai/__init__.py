@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnxai.agreement.comparison import ComparisonSettings as ComparisonSettings
     from attnxai.agreement.comparison import compare as compare
+    from attnxai.agreement.contrasts.of_results import ResultContrasts as ResultContrasts
+    from attnxai.agreement.contrasts.of_results import contrast_results as contrast_results
     from attnxai.agreement.contrasts.trend import Direction as Direction
     from attnxai.agreement.contrasts.trend import TrendTest as TrendTest
     from attnxai.agreement.contrasts.trend import page_trend as page_trend
@@ -98,6 +100,7 @@ _HOMES = {
     "ModelCard": "attnxai.models.cards",
     "ModelSpec": "attnxai.models.specification",
     "Preprocessing": "attnxai.models.preprocessing",
+    "ResultContrasts": "attnxai.agreement.contrasts.of_results",
     "RotationConsistency": "attnxai.audit.consistency",
     "SourceImage": "attnxai.data.images",
     "SourceSet": "attnxai.data.images",
@@ -120,6 +123,7 @@ _HOMES = {
     "classification_metrics": "attnxai.classification.metrics",
     "compact_spec": "attnxai.models.specification",
     "compare": "attnxai.agreement.comparison",
+    "contrast_results": "attnxai.agreement.contrasts.of_results",
     "fit_temperature": "attnxai.classification.temperature",
     "judge_claims": "attnxai.study.claims",
     "load_model": "attnxai.models.checkpoints",
@@ -170,6 +174,7 @@ __all__ = [
     "ModelCard",
     "ModelSpec",
     "Preprocessing",
+    "ResultContrasts",
     "RotationConsistency",
     "SourceImage",
     "SourceSet",
@@ -193,6 +198,7 @@ __all__ = [
     "classification_metrics",
     "compact_spec",
     "compare",
+    "contrast_results",
     "fit_temperature",
     "judge_claims",
     "load_model",
