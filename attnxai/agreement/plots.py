@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.plot_rows import (
+    MODEL_COLOURS,
+    AgreementRow,
+    agreement_rows,
+    people_range,
+)
 from attnxai.agreement.results import ALL, AgreementResult
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-BASELINE_MARKER = "d"
-# told apart by colour-blind readers, and all dark enough to be read in grey
-MODEL_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#882255",
-    "#A87900",
-    "#332288",
-    "#C0589A",
-    "#5B2E00",
-    "#2F8FC4",
-    "#00533C",
-)
 MODEL_COLOUR = MODEL_COLOURS[0]
-BASELINE_COLOUR = "#4D4D4D"
 NULL_COLOUR = "#C8C8C8"
 CHANCE_COLOUR = "#999999"
 PEOPLE_COLOUR = "#EDE3F4"
@@ -38,125 +27,10 @@ PEOPLE_EDGE = "#8F74AB"
 FURTHER_COLOUR = "#555555"
 FURTHER_LINES: tuple[Any, ...] = ("-", (0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), "--", "-.")
 BAR_HEIGHT = 0.4
-_FURTHER_FROM, _FURTHER_TO, _FURTHER_STEP = 0.29, 0.66, 0.12
+# bars are thinner where many lines stand beneath them
+CROWDED, CROWDED_BAR_HEIGHT = 4, 0.28
+_FURTHER_GAP, _FURTHER_TO, _FURTHER_STEP = 0.09, 0.7, 0.12
 _CHANCE_LABEL = "no agreement"
-_BASELINES = "baselines"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AgreementRow:
-    """One row of the figure.
-
-    Parameters
-    ----------
-    text : str
-        What stands beside it.
-    colour : str
-        Of its point, or of the heading.
-    marker : str
-        Of its point.
-    estimate : Estimate or None
-        What is drawn; None for a heading.
-    model : int or None
-        Which model it belongs to; None where it belongs to all.
-    """
-
-    text: str
-    colour: str
-    marker: str = ""
-    estimate: Estimate | None = None
-    model: int | None = None
-
-
-def agreement_rows(
-    results: Sequence[AgreementResult],
-    metric: str,
-    *,
-    group: str | None = None,
-    class_name: str = ALL,
-) -> list[AgreementRow]:
-    """Rows of the figure, from top to bottom.
-
-    One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
-    same for all; see :func:`share_baselines`.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The models.
-    metric : str
-        Which metric.
-    group, class_name : str, optional
-        Which sources; those that conclusions rest on when left out.
-    """
-    maps = list(dict.fromkeys(name for result in results for name in result.explanations))
-    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
-    several = len(results) > 1
-    shared = share_baselines(results, metric, group=group, class_name=class_name)
-    rows = []
-    for index, result in enumerate(results):
-        colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
-        if several:
-            rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
-        names = result.explanations if shared else result.explanations + result.baselines
-        for name in names:
-            estimate = result.estimate(name, metric, group=group, class_name=class_name)
-            rows.append(
-                AgreementRow(
-                    text=name,
-                    colour=BASELINE_COLOUR if estimate.is_baseline else colour,
-                    marker=markers.get(name, BASELINE_MARKER),
-                    estimate=estimate,
-                    model=index,
-                )
-            )
-    if shared and results[0].baselines:
-        if several:
-            rows.append(AgreementRow(text=_BASELINES, colour=BASELINE_COLOUR))
-        rows += [
-            AgreementRow(
-                text=name,
-                colour=BASELINE_COLOUR,
-                marker=BASELINE_MARKER,
-                estimate=results[0].estimate(name, metric, group=group, class_name=class_name),
-            )
-            for name in results[0].baselines
-        ]
-    return rows
-
-
-def share_baselines(
-    results: Sequence[AgreementResult],
-    metric: str,
-    *,
-    group: str | None = None,
-    class_name: str = ALL,
-) -> bool:
-    """Whether all models have the same baselines, of the same values on the same sources."""
-
-    def of(result: AgreementResult) -> tuple[object, np.ndarray]:
-        members = members_of(result, group=group, class_name=class_name)
-        values = result.values[result.metrics.index(metric), len(result.explanations) :]
-        sources = tuple(result.sources[i] for i in members)
-        return (result.baselines, result.annotators, sources), values[:, :, members]
-
-    names, values = of(results[0])
-    return all(
-        other_names == names and np.allclose(other, values, equal_nan=True)
-        for other_names, other in map(of, results[1:])
-    )
-
-
-def members_of(
-    result: AgreementResult, *, group: str | None = None, class_name: str = ALL
-) -> list[int]:
-    """Positions of the sources of a group and class; those that conclusions rest on when left out."""
-    wanted = group or result.verdict_group
-    return [
-        i
-        for i, (exposure, own) in enumerate(zip(result.exposure, result.classes, strict=True))
-        if wanted in (ALL, exposure) and class_name in (ALL, own)
-    ]
 
 
 def plot_agreement(
@@ -213,9 +87,9 @@ def plot_agreement(
         height = 1.4 + (0.24 + 0.04 * len(further)) * len(rows)
         _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
     # lines between groups keep clear of those beneath the bars
-    lowered = 0.15 if further else 0.0
+    lowered = 0.0 if not further else 0.15 if len(further) < CROWDED else 0.28
     labels = _Labels()
-    _draw_people(ax, models, rows, metric, group, class_name, labels)
+    _draw_people(ax, models, rows, metric, group, class_name, labels, lowered)
     for place, row in enumerate(rows):
         if row.estimate is None:
             _draw_heading(ax, place, row, line_at=place - 0.5 + lowered, show_names=show_names)
@@ -309,13 +183,14 @@ def _draw_estimate(
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
+    bar_height = BAR_HEIGHT if len(further) < CROWDED else CROWDED_BAR_HEIGHT
     if estimate.test is not None:
         low, high = estimate.test.range()
         within = f" {estimate.test.null}" if estimate.within_strata is not None else ""
         bar = Rectangle(
-            (low, place - BAR_HEIGHT / 2),
+            (low, place - bar_height / 2),
             high - low,
-            BAR_HEIGHT,
+            bar_height,
             facecolor=NULL_COLOUR,
             # an edge, so that a null of one value is seen
             edgecolor=NULL_COLOUR,
@@ -324,12 +199,13 @@ def _draw_estimate(
             label=labels.once(f"annotations exchanged{within}, central 95 %"),
         )
         ax.add_patch(bar)
-    step = min(_FURTHER_STEP, (_FURTHER_TO - _FURTHER_FROM) / max(len(further) - 1, 1))
+    first = bar_height / 2 + _FURTHER_GAP
+    step = min(_FURTHER_STEP, (_FURTHER_TO - first) / max(len(further) - 1, 1))
     for null in estimate.further:
         if null.test is None or null.label not in further:
             continue
         index = further.index(null.label)
-        at = place + _FURTHER_FROM + index * step
+        at = place + first + index * step
         ax.plot(
             null.test.range(),
             [at, at],
@@ -375,10 +251,11 @@ def _draw_people(
     group: str | None,
     class_name: str,
     labels: _Labels,
+    lowered: float,
 ) -> None:
     from matplotlib.patches import Rectangle
 
-    for (low, high), (top, bottom) in _bands(models, rows, metric, group, class_name):
+    for (low, high), (top, bottom) in _bands(models, rows, metric, group, class_name, lowered):
         ax.add_patch(
             Rectangle(
                 (low, top),
@@ -399,6 +276,7 @@ def _bands(
     metric: str,
     group: str | None,
     class_name: str,
+    lowered: float,
 ) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """Edges of every band, and where it begins and ends: beyond the axis where it is of all rows."""
     edges = [people_range(result, metric, group=group, class_name=class_name) for result in models]
@@ -411,25 +289,4 @@ def _bands(
     for index, edge in enumerate(edges):
         if edge is not None:
             own = [place for place, row in enumerate(rows) if row.model == index]
-            yield edge, (own[0] - 0.5, own[-1] + 0.5)
-
-
-def people_range(
-    result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
-) -> tuple[float, float] | None:
-    """Lower and upper figure of how well people agree with each other; None where these are not known.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        Whose annotators.
-    metric : str
-        By which metric.
-    group, class_name : str, optional
-        Over which sources; those that conclusions rest on when left out.
-    """
-    people = result.ceiling(metric, group=group, class_name=class_name)
-    if people is None:
-        return None
-    low, high = sorted((people.lower.value, people.upper.value))
-    return (low, high) if np.isfinite([low, high]).all() else None
+            yield edge, (own[0] - 0.5 + lowered, own[-1] + 0.5 + lowered)

@@ -13,21 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.plots import (
+from attnxai.agreement.plot_rows import (
     BASELINE_COLOUR,
     MODEL_COLOURS,
-    NULL_COLOUR,
-    PEOPLE_COLOUR,
     agreement_rows,
     people_range,
-    plot_agreement,
 )
+from attnxai.agreement.plots import NULL_COLOUR, PEOPLE_COLOUR, plot_agreement
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Exposure
 from tests.builders import made_up
 
 QUICK = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "relevance_mass_accuracy")}
-MAPS = ["gate1", "gate2"]
+MAPS = ["gate1", "gate2", "mean"]
 
 
 def compared(name="d8.pt", *, nulls=(), n_sources=9, **options):
@@ -169,9 +167,9 @@ def test_several_models_stand_under_their_names_and_share_baselines(one, other, 
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt", "baselines"]
     assert texts(ax) == [*MAPS, *MAPS, *one.baselines]
     drawn = points(ax)
-    assert [colour for *_, colour in drawn[:4]] == [MODEL_COLOURS[0]] * 2 + [MODEL_COLOURS[1]] * 2
-    assert [marker for _, _, marker, _ in drawn[:2]] == [marker for _, _, marker, _ in drawn[2:4]]
-    assert [value for _, value, _, _ in drawn[2:4]] == [
+    assert [colour for *_, colour in drawn[:6]] == [MODEL_COLOURS[0]] * 3 + [MODEL_COLOURS[1]] * 3
+    assert [marker for _, _, marker, _ in drawn[:3]] == [marker for _, _, marker, _ in drawn[3:6]]
+    assert [value for _, value, _, _ in drawn[3:6]] == [
         other.estimate(name, "nss").interval.value for name in MAPS
     ]
     assert len(bars(ax, PEOPLE_COLOUR)) == 1
@@ -181,7 +179,7 @@ def test_several_models_stand_under_their_names_and_share_baselines(one, other, 
 
 def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     elsewhere = compared("c1.pt", seed=5)
-    plot_agreement([one, elsewhere], "nss", ax=ax)
+    plot_agreement([one, elsewhere], "nss", ax=ax, show_further=False)
     assert texts(ax) == [*MAPS, *one.baselines, *MAPS, *elsewhere.baselines]
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt"]
     first, second = bars(ax, PEOPLE_COLOUR)
@@ -194,7 +192,7 @@ def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
 
 
 def test_maps_of_one_name_have_one_shape_whatever_else_a_model_has(one, other):
-    fewer = dataclasses.replace(other, explanations=("gate2",), values=other.values[:, 1:])
+    fewer = dataclasses.replace(other, explanations=("gate2", "mean"), values=other.values[:, 1:])
     rows = agreement_rows([fewer, one], "nss")
     shapes = {}
     for row in rows:
@@ -238,9 +236,8 @@ def test_classes_have_their_own_numbers(one, ax):
     assert band.get_x() == one.ceiling("nss", class_name="FR I").lower.value
 
 
-def test_groups_of_sources_that_differ_are_seen(one):
+def test_baselines_are_shared_on_the_same_sources_whatever_a_model_knew_of_them(one):
     other = compared("c1.pt", exposure=Exposure.TRAINING)
-    # the same values on the same sources, so the same baselines, whatever the model knew of them
     rows = agreement_rows([one, other], "nss")
     assert [row.text for row in rows if row.estimate is None] == ["d8.pt", "c1.pt", "baselines"]
 

@@ -23,13 +23,15 @@ from attnxai.report.figures import (
     draw_contrasts,
     draw_nulls,
     draw_sources,
+    extreme_sources,
 )
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
 from attnxai.report.figures.sources import drawn_labels
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 
+MAPS = ["gate1", "gate2", "mean"]
 LONG = "my_run_of_2024-11-03_D16_paper_preset_seed_0007_lr_1e-4_augmented_final_checkpoint_best.pt"
 
 
@@ -165,7 +167,7 @@ def test_the_caption_of_one_annotator_speaks_of_a_bootstrap_and_no_band(kept, tm
             "more agreement than that, on one side: p reaches 0.05 a little inside the right",
         ),
         ("less", "less agreement than that, on one side: p reaches 0.05 a little inside the left"),
-        ("two-sided", "both sides: p is 0.05 at either end"),
+        ("two-sided", "both sides: p is about 0.05 at either end"),
     ],
 )
 def test_words_follow_the_alternative(kept, tmp_path, alternative, words):
@@ -279,7 +281,7 @@ def test_panels_have_room(n):
 
 def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
     draw_nulls(one, tmp_path)
-    axes = np.reshape(kept["nulls"].axes, (2, 2))
+    axes = np.reshape(kept["nulls"].axes, (3, 2))
     for row, explanation in enumerate(one.explanations):
         for column, metric in enumerate(one.metrics):
             (line,) = axes[row, column].lines
@@ -301,11 +303,11 @@ def test_two_models_have_a_row_for_every_map(two, kept, tmp_path):
     contrasts = contrasts_of(two)
     text = draw_contrasts(contrasts, tmp_path)
     (ax,) = kept["contrasts"].axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["gate1", "gate2"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == MAPS
     assert kept["contrasts"].get_supxlabel() == "difference in NSS, d8.pt − c1.pt"
     drawn = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "None"]
     assert drawn == [c.interval.value for c in contrasts.contrasts.contrasts]
-    assert "adjusted by max-T over the 2 contrasts" in text.caption
+    assert "adjusted by max-T over the 3 contrasts" in text.caption
     assert "n = 9 held-out sources and 2 annotators" in text.caption
     first = contrasts.contrast("d8.pt", "c1.pt", "gate1")
     assert f"gate1: d8.pt minus c1.pt {first.interval.value:.2f} [" in text.alternative
@@ -319,7 +321,7 @@ def test_several_models_have_a_panel_for_every_map(two, kept, tmp_path):
     ]
     draw_contrasts(contrasts_of(models), tmp_path)
     axes = kept["contrasts"].axes
-    assert [ax.get_title() for ax in axes] == ["gate1", "gate2"]
+    assert [ax.get_title() for ax in axes] == MAPS
     rows = [label.get_text() for label in axes[0].get_yticklabels()]
     assert len(set(rows)) == 3
     assert all("…" in row for row in rows)
@@ -339,6 +341,24 @@ def test_sources_say_what_is_drawn(kept, tmp_path):
     assert "what d8.pt saw" in text.caption
 
 
+@pytest.mark.parametrize(
+    ("n_sources", "ranks", "title"),
+    [
+        (1, ["Only"], "The only source"),
+        (2, ["Best", "Worst"], "The best and the worst source"),
+        (4, ["Best", "Median", "Worst"], "The best, the median and the worst source"),
+    ],
+)
+def test_few_sources_are_shown_once(kept, tmp_path, n_sources, ranks, title):
+    result = compared(n_sources=n_sources)
+    chosen = extreme_sources(result, "mean", "nss")
+    assert list(chosen) == ranks
+    values = result.source_means("mean", "nss")[[result.sources.index(s) for s in chosen.values()]]
+    assert sorted(values, reverse=True) == list(values)
+    text = draw_sources(result, *inputs_of(n_sources=n_sources), tmp_path)
+    assert text.title == title
+
+
 def test_the_legend_has_the_marker_of_points_and_the_line_of_outlines():
     x = np.zeros(1), np.zeros(1)
     outline = np.zeros(5), np.zeros(5)
@@ -355,15 +375,32 @@ def test_the_legend_has_the_marker_of_points_and_the_line_of_outlines():
 def test_names_are_shortened_in_their_middle_and_stay_apart():
     assert shortened("abcdefghij", 5) == "ab…ij"
     assert shortened("abcde", 5) == "abcde"
-    names = [f"run_{i}_final" for i in range(12)]
-    assert len(set(shortened_apart(names, 4).values())) == 12
+    several = (
+        [f"run_{i}_final" for i in range(12)],
+        [f"a_long_common_beginning_{i}_and_a_long_common_end.pt" for i in range(12)],
+        [f"{letter * 15}{i}{letter * 15}" for i in range(3) for letter in "ab"],
+        ["d8.pt", LONG, LONG.replace("seed_0007", "seed_0008")],
+    )
+    for names in several:
+        short = shortened_apart([*names, names[0]], 14)
+        assert list(short) == names
+        assert len(set(short.values())) == len(names)
+        assert max(map(len, short.values())) <= 14
+
+
+def test_headings_that_differ_in_their_middle_stay_apart(one, kept, tmp_path):
+    names = [LONG, LONG.replace("seed_0007", "seed_0008")]
+    draw_all_metrics([dataclasses.replace(one, model_name=name) for name in names], tmp_path)
+    first, second, _ = (text.get_text() for text in kept["all_metrics"].axes[0].texts)
+    assert first != second
 
 
 def test_headings_that_fit_are_left_alone():
-    figure = new_figure(TWO_COLUMNS, 40 * MM)
-    ax = figure.add_subplot()
-    ax.annotate("d8.pt", (0, 0.5), xycoords="axes fraction")
-    fit_headings(figure, [ax])
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 40 * MM)
+        ax = figure.add_subplot()
+        ax.annotate("d8.pt", (0, 0.5), xycoords="axes fraction")
+        fit_headings(figure, [ax])
     assert ax.texts[0].get_text() == "d8.pt"
 
 

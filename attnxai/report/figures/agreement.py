@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.plots import agreement_rows, plot_agreement
+from attnxai.agreement.plot_rows import agreement_rows
+from attnxai.agreement.plots import plot_agreement
 from attnxai.report.figures.fitting import fit_headings
 from attnxai.report.figures.text import (
     FigureText,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 SMALLEST_TITLE = 6.0  # points
+SHORTEST_NAME = 8  # letters
 
 
 def shortened(name: str, length: int) -> str:
@@ -31,20 +32,37 @@ def shortened(name: str, length: int) -> str:
 
 
 def shortened_apart(names: Iterable[str], length: int) -> dict[str, str]:
-    """Names with their middles left out, as long as it takes to tell them apart.
+    """Names of no more letters than there is room for, which can still be told apart.
+
+    Their middle is left out; where that takes away what they differ in, first what they all begin with;
+    where that is not enough either, they are numbered.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The names; the same one again counts once.
+    length : int
+        Letters that each may have.
 
     Examples
     --------
-    >>> short = shortened_apart(["seed_1_of_a_long_run.pt", "seed_2_of_a_long_run.pt"], 8)
-    >>> sorted(short.values())
-    ['seed_1…run.pt', 'seed_2…run.pt']
+    >>> shortened_apart(["d8.pt", "network_of_2024_final.pt"], 12)
+    {'d8.pt': 'd8.pt', 'network_of_2024_final.pt': 'netwo…nal.pt'}
+    >>> shortened_apart(["run_of_may_seed_1_final.pt", "run_of_may_seed_2_final.pt"], 12).values()
+    dict_values(['…1_final.pt', '…2_final.pt'])
     """
-    every = set(names)
-    while True:
-        short = {name: shortened(name, length) for name in sorted(every)}
-        if len(set(short.values())) == len(every):
-            return short
-        length += 1
+    every = list(dict.fromkeys(names))
+    letters = enumerate(zip(*every, strict=False))
+    begins = next((place for place, several in letters if len(set(several)) > 1), 0)
+    tails = ["…" + name[begins:] if begins else name for name in every]
+    for candidates in (every, tails):
+        short = [shortened(name, length) for name in candidates]
+        if len(set(short)) == len(every):
+            return dict(zip(every, short, strict=True))
+    return {
+        name: f"{shortened(name, length - len(f' ({number})'))} ({number})"
+        for number, name in enumerate(every, start=1)
+    }
 
 
 @contextlib.contextmanager
@@ -103,9 +121,10 @@ def fit_headings(figure: Any, axes: Sequence[Any]) -> None:
     with laid_out(figure):
         for ax in axes:
             end = ax.get_window_extent().x1
-            for heading in ax.texts:
-                name = heading.get_text()
-                for length in range(len(name), 3, -1):
-                    if heading.get_window_extent().x1 <= end:
-                        break
-                    heading.set_text(shortened(name, length))
+            wide = {t: t.get_text() for t in ax.texts if t.get_window_extent().x1 > end}
+            length = max(map(len, wide.values()), default=0)
+            while length > SHORTEST_NAME and any(t.get_window_extent().x1 > end for t in wide):
+                length -= 1
+                short = shortened_apart(wide.values(), length)
+                for heading, name in wide.items():
+                    heading.set_text(short[name])

@@ -9,7 +9,8 @@ import numpy as np
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.plots import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR
+from attnxai.agreement.plot_rows import BASELINE_COLOUR
+from attnxai.agreement.plots import MODEL_COLOUR, NULL_COLOUR
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, exchange_phrase, shown_estimates
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
@@ -39,8 +40,10 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
     """
     rows_a_map, columns = panel_grid(len(result.metrics))
     n_rows = rows_a_map * len(result.explanations)
+    tested = any(e.test for m in result.metrics for e in shown_estimates([result], m))
+    row_height = (24 if rows_a_map == 1 else 20) if tested else 9
     with paper_style():
-        figure = new_figure(TWO_COLUMNS, (20 + (24 if rows_a_map == 1 else 20) * n_rows) * MM)
+        figure = new_figure(TWO_COLUMNS, (20 + row_height * n_rows) * MM)
         axes = figure.subplots(n_rows, columns, squeeze=False)
         for m, explanation in enumerate(result.explanations):
             block = axes[m * rows_a_map : (m + 1) * rows_a_map]

@@ -28,10 +28,6 @@ def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> d
     if defined.size == 0:
         return {"Only": result.sources[0]}
     ordered = defined[np.argsort(-values[defined], kind="stable")]
-    picks = {"Best": 0, "Median": len(ordered) // 2, "Worst": len(ordered) - 1}
-    chosen: dict[str, str] = {}
-    for rank, index in picks.items():
-        source = result.sources[ordered[index]]
-        if source not in chosen.values():
-            chosen[rank] = source
-    return chosen
+    ranks = {1: ("Only",), 2: ("Best", "Worst")}.get(len(ordered), ("Best", "Median", "Worst"))
+    places = {"Only": 0, "Best": 0, "Median": len(ordered) // 2, "Worst": -1}
+    return {rank: result.sources[ordered[places[rank]]] for rank in ranks}

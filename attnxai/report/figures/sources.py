@@ -93,9 +93,10 @@ def draw_sources(
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
         save_figure(figure, folder, f"sources{suffix}")
+    ranks = listed([f"the {rank.lower()}" for rank in chosen])
     return FigureText(
         name=f"sources{suffix}",
-        title="The best, the median and the worst source"
+        title=f"{ranks[0].upper()}{ranks[1:]} source"
         + (f" ({result.model_name})" if suffix else ""),
         caption=(
             f"Upper row: what {result.model_name} saw (asinh stretch), contours of its "
@@ -109,8 +110,8 @@ def draw_sources(
             + f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
         ),
         alternative=(
-            f"Images with attention contours of the sources with the highest, median and lowest "
-            f"{in_sentence(METRICS[metric].label)}: {', '.join(chosen.values())}."
+            f"Images with attention contours and marks; by {in_sentence(METRICS[metric].label)}, "
+            f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
         ),
     )
 

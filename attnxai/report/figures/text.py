@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.plots import agreement_rows, people_range
+from attnxai.agreement.plot_rows import agreement_rows, people_range
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import counted
 from attnxai.report.wording import (
@@ -106,7 +106,7 @@ def side_phrase(alternative: str) -> str:
             "The tests ask for less agreement than that, on one side: p reaches 0.05 a little inside the "
             "left end."
         ),
-        Alternative.TWO_SIDED: "The tests ask about both sides: p is 0.05 at either end.",
+        Alternative.TWO_SIDED: "The tests ask about both sides: p is about 0.05 at either end.",
     }
     return (
         "a point inside its bar agrees no better with its own source than with others, a point left of it "

@@ -1,0 +1,169 @@
+"""Rows of the figure that carries a result, and how they look."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.results import ALL, AgreementResult
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BASELINE_MARKER = "d"
+# told apart by colour-blind readers, and all dark enough to be read in grey
+MODEL_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#882255",
+    "#A87900",
+    "#332288",
+    "#C0589A",
+    "#5B2E00",
+    "#2F8FC4",
+    "#00533C",
+)
+BASELINE_COLOUR = "#4D4D4D"
+_BASELINES = "baselines"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AgreementRow:
+    """One row of the figure.
+
+    Parameters
+    ----------
+    text : str
+        What stands beside it.
+    colour : str
+        Of its point, or of the heading.
+    marker : str
+        Of its point.
+    estimate : Estimate or None
+        What is drawn; None for a heading.
+    model : int or None
+        Which model it belongs to; None where it belongs to all.
+    """
+
+    text: str
+    colour: str
+    marker: str = ""
+    estimate: Estimate | None = None
+    model: int | None = None
+
+
+def agreement_rows(
+    results: Sequence[AgreementResult],
+    metric: str,
+    *,
+    group: str | None = None,
+    class_name: str = ALL,
+) -> list[AgreementRow]:
+    """Rows of the figure, from top to bottom.
+
+    One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
+    same for all; see :func:`share_baselines`.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        The models.
+    metric : str
+        Which metric.
+    group, class_name : str, optional
+        Which sources; those that conclusions rest on when left out.
+    """
+    maps = list(dict.fromkeys(name for result in results for name in result.explanations))
+    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
+    several = len(results) > 1
+    shared = share_baselines(results, metric, group=group, class_name=class_name)
+    rows = []
+    for index, result in enumerate(results):
+        colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
+        if several:
+            rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
+        names = result.explanations if shared else result.explanations + result.baselines
+        for name in names:
+            estimate = result.estimate(name, metric, group=group, class_name=class_name)
+            rows.append(
+                AgreementRow(
+                    text=name,
+                    colour=BASELINE_COLOUR if estimate.is_baseline else colour,
+                    marker=markers.get(name, BASELINE_MARKER),
+                    estimate=estimate,
+                    model=index,
+                )
+            )
+    if shared and results[0].baselines:
+        if several:
+            rows.append(AgreementRow(text=_BASELINES, colour=BASELINE_COLOUR))
+        rows += [
+            AgreementRow(
+                text=name,
+                colour=BASELINE_COLOUR,
+                marker=BASELINE_MARKER,
+                estimate=results[0].estimate(name, metric, group=group, class_name=class_name),
+            )
+            for name in results[0].baselines
+        ]
+    return rows
+
+
+def share_baselines(
+    results: Sequence[AgreementResult],
+    metric: str,
+    *,
+    group: str | None = None,
+    class_name: str = ALL,
+) -> bool:
+    """Whether all models have the same baselines, of the same values on the same sources."""
+
+    def of(result: AgreementResult) -> tuple[object, np.ndarray]:
+        members = members_of(result, group=group, class_name=class_name)
+        values = result.values[result.metrics.index(metric), len(result.explanations) :]
+        sources = tuple(result.sources[i] for i in members)
+        return (result.baselines, result.annotators, sources), values[:, :, members]
+
+    names, values = of(results[0])
+    return all(
+        other_names == names and np.allclose(other, values, equal_nan=True)
+        for other_names, other in map(of, results[1:])
+    )
+
+
+def members_of(
+    result: AgreementResult, *, group: str | None = None, class_name: str = ALL
+) -> list[int]:
+    """Positions of the sources of a group and class; those that conclusions rest on when left out."""
+    wanted = group or result.verdict_group
+    return [
+        i
+        for i, (exposure, own) in enumerate(zip(result.exposure, result.classes, strict=True))
+        if wanted in (ALL, exposure) and class_name in (ALL, own)
+    ]
+
+
+def people_range(
+    result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
+) -> tuple[float, float] | None:
+    """Lower and upper figure of how well people agree with each other; None where these are not known.
+
+    Parameters
+    ----------
+    result : AgreementResult
+        Whose annotators.
+    metric : str
+        By which metric.
+    group, class_name : str, optional
+        Over which sources; those that conclusions rest on when left out.
+    """
+    people = result.ceiling(metric, group=group, class_name=class_name)
+    if people is None:
+        return None
+    low, high = sorted((people.lower.value, people.upper.value))
+    return (low, high) if np.isfinite([low, high]).all() else None
