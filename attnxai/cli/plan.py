@@ -32,10 +32,19 @@ def plan(
     model: Annotated[
         str | None, typer.Option(help="Model of a pilot that compared several; else its first.")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric of the pilot; else its first.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metric of the pilot or of the simulation; else the first.")
+    ] = None,
     map_name: Annotated[
         str | None,
         typer.Option("--map", help="Map of the pilot; else the mean of its gates."),
+    ] = None,
+    agreement: Annotated[
+        float | None,
+        typer.Option(
+            help="Without a pilot: simulate galaxies, annotators and maps that follow their own source "
+            "in this share of their variance, above 0 to 1."
+        ),
     ] = None,
     effect: Annotated[
         float | None,
@@ -82,12 +91,13 @@ def plan(
     """Say how many sources and annotators it takes to see a given agreement.
 
     The test is the primary one: annotations exchanged between sources of one class. Effect and spreads come
-    from a pilot comparison, or are given.
+    from a pilot comparison, from simulated galaxies, or are given.
     """
     with stderr.status("Starting…"):
-        from attnxai.agreement.metrics import METRICS
+        from attnxai.agreement.metrics import METRICS, PRIMARY_METRIC
         from attnxai.agreement.power.pilot import read_pilot
         from attnxai.agreement.power.plan import plan_power
+        from attnxai.agreement.power.simulation import simulate_components
 
     _check_output(output, overwrite=overwrite)
     _check_power(power)
@@ -97,9 +107,11 @@ def plan(
         "--sd-residual": sd_residual,
     }
     found: Pilot | None = None
+    simulated = False
     what, title = "an agreement", "Given effect and spreads"
     if pilot is not None:
         _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
+        _check_absent({"--agreement": agreement}, "this simulates a pilot, and --pilot names one")
         found = read_pilot(pilot, model=model, metric=metric, map_name=map_name)
         label = METRICS[found.metric].label if found.metric in METRICS else found.metric
         what = f"an agreement ({label})"
@@ -108,6 +120,22 @@ def plan(
             f"sources, {found.n_annotators} annotator{'s' if found.n_annotators != 1 else ''}"
         )
         components = _with_effect(found, effect, pilot)
+    elif agreement is not None:
+        _check_absent(spreads, "with --agreement the spreads are those of the simulation")
+        _check_absent({"--effect": effect}, "with --agreement the effect is that of the simulation")
+        _check_absent(
+            {"--model": model, "--map": map_name},
+            "this chooses from a pilot, and --pilot names none",
+        )
+        name = (metric or PRIMARY_METRIC).lower()
+        with stderr.status("Simulating galaxies…"):
+            components, _ = simulate_components(agreement, metric=name, rng=seed)
+        what = f"an agreement ({METRICS[name].label})"
+        title = (
+            f"Simulated galaxies, maps that follow their source in {100 * agreement:g} % of their "
+            f"variance, {METRICS[name].label}"
+        )
+        simulated = True
     else:
         _check_absent(
             {"--model": model, "--metric": metric, "--map": map_name},
@@ -128,7 +156,7 @@ def plan(
         )
     console.print(_table(made, title))
     console.print(made.sentence(what), markup=False)
-    for note in _notes(made, found):
+    for note in _notes(made, found, simulated=simulated):
         console.print(f"- {note}", markup=False)
     if output is not None:
         _write(output, made, found, seed=seed)
@@ -186,8 +214,8 @@ def _given_components(effect: float | None, spreads: dict[str, float | None]) ->
     sd_source = spreads["--sd-source"]
     if effect is None or sd_source is None:
         raise OptionError(
-            "a plan needs a pilot (--pilot, a folder that attnxai compare wrote) or both --effect and "
-            "--sd-source"
+            "a plan needs a pilot (--pilot, a folder that attnxai compare wrote), a simulated one "
+            "(--agreement), or both --effect and --sd-source"
         )
     _check_effect(effect)
     return Components(
@@ -292,8 +320,13 @@ def _half_width(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "–"
 
 
-def _notes(made: PowerPlan, pilot: Pilot | None) -> list[str]:
+def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str]:
     notes = []
+    if simulated:
+        notes.append(
+            "Galaxies, annotators and maps are simulated and fitted to nothing: a first guess, which a "
+            "pilot of ten sources or more should replace."
+        )
     if pilot is not None and made.effect_low is not None:
         notes.append(
             "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "

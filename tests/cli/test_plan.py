@@ -216,3 +216,19 @@ def test_signs_are_explained_where_they_occur(monkeypatch) -> None:
 )
 def test_what_cannot_be_planned(arguments, words) -> None:
     assert words in run(*arguments, code=2)
+
+
+def test_simulated_galaxies_stand_in_for_a_pilot() -> None:
+    shown = run("--agreement", 0.1, "--sources", "10,20", "--annotators", "1,3")
+    assert "maps that follow their source in 10 % of their variance" in shown
+    assert "a first guess, which a pilot" in shown
+    other = run("--agreement", 0.1, "--metric", "AUC", "--sources", "10,20", "--annotators", "1")
+    assert "an agreement (AUC)" in other
+    assert "--effect: with --agreement" in run("--agreement", 0.1, "--effect", 0.5, code=2)
+    assert "--sd-source: with --agreement" in run("--agreement", 0.1, "--sd-source", 0.5, code=2)
+    assert "above 0 and at most 1" in run("--agreement", 0, code=2)
+    assert "unknown metric ssim" in run("--agreement", 0.1, "--metric", "ssim", code=2)
+
+
+def test_a_pilot_is_not_simulated_as_well(pilot) -> None:
+    assert "this simulates a pilot" in run("--pilot", pilot, "--agreement", 0.1, code=2)
