@@ -27,6 +27,7 @@ slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
 
 bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/symmetry.py

@@ -15,7 +15,7 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
-from attnxai.agreement.people.ceiling import people_ceiling
+from attnxai.agreement.people.ceiling import people_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
@@ -122,7 +122,7 @@ def compare_pairs(
     nulls = chosen_nulls(settings)
     scopes = list(scopes_of(inputs))
     several = bool((inputs.present.sum(axis=0) > 1).any())
-    n_steps = 2 + len(nulls) * inputs.n_explanations + several * len(inputs.metrics) + len(scopes)
+    n_steps = 2 + len(nulls) * inputs.n_explanations + several + len(scopes)
     n_done = 0
 
     def done() -> None:
@@ -186,20 +186,16 @@ def _ceilings(
     inputs: Inputs, settings: ComparisonSettings, done: Callable[[], None]
 ) -> dict[str, Ceiling]:
     """How well people agree with each other, for every metric over all sources."""
-    found = {}
-    density, mask = inputs.density, inputs.mask
-    for metric in inputs.metrics:
-        found[metric.name] = people_ceiling(
-            metric,
-            density,
-            mask,
-            inputs.present,
-            inputs.valid,
-            weights=inputs.weights,
-            level=settings.level,
-            bounds=metric.bounds,
-        )
-        done()
+    found = people_ceilings(
+        inputs.metrics,
+        inputs.density,
+        inputs.mask,
+        inputs.present,
+        inputs.valid,
+        weights=inputs.weights,
+        level=settings.level,
+    )
+    done()
     return found
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs, Values
+    from attnxai.agreement.metrics import Metric
     from attnxai.agreement.people.ceiling import Ceiling
     from attnxai.agreement.power.rejections import Components
 
@@ -101,9 +102,7 @@ class ScopeEstimates:
         self._scope, self._inputs, self._values = scope, inputs, values
         self._settings, self._streams = settings, streams
         self._weights = inputs.weights[scope.members]
-        self._counts = bootstrap_counts(
-            scope.members.size, settings.n_resamples, streams.of("bootstrap", *scope.names)
-        )
+        self._counts: NDArray[np.float64] | None = None
         self._exchange = ExchangeOfSources(inputs, settings, streams, scope.names)
 
     def estimates(
@@ -162,9 +161,13 @@ class ScopeEstimates:
             metric=metric.name,
             group=scope.group,
             class_name=scope.class_name,
-            interval=self._interval(own[e], metric.bounds, m, name),
+            interval=self._interval(own[e], metric.bounds, metric.name, name),
             above_chance=self._interval(
-                own[e] - self._values.chance[m][:, members], UNBOUNDED, m, name, "chance"
+                own[e] - self._values.chance[m][:, members],
+                _above_chance_bounds(metric),
+                metric.name,
+                name,
+                "chance",
             ),
             n_undefined=int((~np.isfinite(own[e]).any(axis=0)).sum()),
             pooled=tests.pooled if tests else None,
@@ -178,7 +181,7 @@ class ScopeEstimates:
             if is_baseline
             else {
                 inputs.names[b]: self._interval(
-                    own[e] - own[b], UNBOUNDED, m, name, inputs.names[b]
+                    own[e] - own[b], UNBOUNDED, metric.name, name, inputs.names[b]
                 )
                 for b in range(inputs.n_explanations, len(inputs.names))
             },
@@ -197,7 +200,7 @@ class ScopeEstimates:
         self,
         values: NDArray[np.float64],
         bounds: tuple[float, float],
-        *purpose: object,
+        *purpose: str,
     ) -> Interval:
         """Mean of values (n_annotators, n_sources): crossed where several annotators have any."""
         settings = self._settings
@@ -208,7 +211,13 @@ class ScopeEstimates:
                 level=settings.level,
                 n_resamples=settings.n_resamples,
                 bounds=bounds,
-                rng=self._streams.of("crossed", *self._scope.names, *map(str, purpose)),
+                rng=self._streams.of("crossed", *self._scope.names, *purpose),
+            )
+        if self._counts is None:  # only where one annotator marked
+            self._counts = bootstrap_counts(
+                self._scope.members.size,
+                settings.n_resamples,
+                self._streams.of("bootstrap", *self._scope.names),
             )
         return mean_interval(
             mean_over_annotators(values),
@@ -258,6 +267,7 @@ class ScopeEstimates:
                 ),
             )
             for name, values in zip(self._inputs.names, self._values.given_brightness, strict=False)
+            if self._inputs.pairs.brightness_of(name)
         ]
 
     def ceiling(self, ceiling: Ceiling, bounds: tuple[float, float]) -> Ceiling:
@@ -283,6 +293,14 @@ class ScopeEstimates:
             n_annotators=ceiling.n_annotators,
             note=ceiling.note,
         )
+
+
+def _above_chance_bounds(metric: Metric) -> tuple[float, float]:
+    """Bounds of a metric less its value by chance, so that both intervals end alike."""
+    if metric.chance is None:
+        return UNBOUNDED
+    low, high = metric.bounds
+    return low - metric.chance, high - metric.chance
 
 
 _WHY_NO_TEST = (

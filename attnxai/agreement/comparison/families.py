@@ -24,13 +24,14 @@ def adjust_over_maps(
 ) -> list[AgreementResult]:
     """Adjust the p-values of the primary tests over the maps of all results together.
 
-    A family is what one metric, one group and one class are tested for: all maps of all models. Baselines are
-    no claims and stay out of it, and so do tests that could not be made.
+    A family is what one metric, one group and one class are tested for: all maps of all models. The groups that
+    conclusions rest on count as one, held-out sources of one model and sources of which nothing is known for
+    another. Baselines are no claims and stay out of it, and so do tests that could not be made.
 
     Parameters
     ----------
     results : sequence of AgreementResult
-        One, or several of models that are looked at together.
+        One, or several of models that are looked at together, made with the same seed.
     correction : Correction
         How. Max-T needs all maps to be tested under the same draws, so over the same sources; where they
         are not, Holm's method is used and a warning says so.
@@ -50,7 +51,9 @@ def adjust_over_maps(
     for r, result in enumerate(results):
         for i, estimate in enumerate(result.estimates):
             if not estimate.is_baseline:
-                key = (estimate.metric, estimate.group, estimate.class_name)
+                # no group has the empty name
+                group = "" if estimate.group == result.verdict_group else estimate.group
+                key = (estimate.metric, group, estimate.class_name)
                 families.setdefault(key, []).append((r, i))
     changed: dict[tuple[int, int], Estimate] = {}
     replaced = False
@@ -97,16 +100,18 @@ def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[
         result, estimate = results[r], results[r].estimates[i]
         if estimate.test is None:
             continue
+        in_strata = estimate.within_strata is not None
         tested = frozenset(
-            source
-            for source, group, class_name in zip(
-                result.sources, result.exposure, result.classes, strict=True
+            (source, stratum if in_strata else None)
+            for source, group, class_name, stratum in zip(
+                result.sources, result.exposure, result.classes, result.strata, strict=True
             )
             if estimate.group in ("all", group)
             and estimate.class_name in ("all", class_name)
             and source not in estimate.left_test
         )
-        exchanged.add((tested, estimate.test.null, estimate.test.n_draws))
+        # every group has a stream of draws of its own
+        exchanged.add((tested, estimate.group, estimate.test.null, estimate.test.n_draws))
     return len(exchanged) <= 1
 
 
@@ -117,7 +122,8 @@ def _by_max_t(tests: Sequence[NullTest], p_values: np.ndarray) -> np.ndarray:
         return adjusted
     observed, draws = [], []
     for test in tests:
-        spread = float(test.values.std()) or 1.0
+        # a null whose values are all equal has no scale, and rounding must not become one
+        spread = float(test.values.std()) if np.isfinite(test.z) else np.inf
         values = np.append(test.values, test.observed)
         z = (values - test.mean) / spread
         if test.alternative is Alternative.LESS:

@@ -124,8 +124,10 @@ class ExchangeOfSources:
             N_EXCHANGE_PAIRINGS,
             self._streams.of("pairings", *self._scope),
         )
-        share = self._inputs.weights[usable] / self._inputs.weights[usable].sum()
-        unlinked = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners] @ share
+        # weights go where annotations go, as in the test itself
+        weights = self._inputs.weights[usable][partners]
+        values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
+        unlinked = (values * weights).sum(axis=1) / weights.sum(axis=1)
         p_values = p_values_of(unlinked, pooled.values, pooled.exhaustive, pooled.alternative)
         return float((p_values <= LEVEL).mean())
 
@@ -217,12 +219,14 @@ def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) 
 def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArray[np.bool_]]:
     """Annotations of other sources of the same stratum: one pairing a row, one annotator each."""
     kind = inputs.metrics[0].target
-    targets = inputs.targets[kind]
-    n_annotators = len(inputs.present)
+    targets, present = inputs.targets[kind], inputs.present
     partners = pair_with_others(inputs.strata, N_PAIRINGS, streams.of("pairings"))
-    annotators = np.arange(N_PAIRINGS) % n_annotators
-    made = np.stack([targets[a][row] for a, row in zip(annotators, partners, strict=True)])
-    return {kind: made}, np.asarray(inputs.present[annotators[:, None], partners])
+    # those who marked a source come first, and take turns
+    who = np.argsort(~present, axis=0, kind="stable")
+    turns = np.arange(N_PAIRINGS)[:, None] % np.maximum(present.sum(axis=0)[partners], 1)
+    annotators = who[turns, partners]
+    made = np.stack([targets[a, row] for a, row in zip(annotators, partners, strict=True)])
+    return {kind: made}, np.asarray(present[annotators, partners])
 
 
 def pair_with_others(
@@ -257,12 +261,12 @@ def pair_with_others(
         strata, sizes = [None] * n, Counter({None: n})
     partners = np.empty((n_pairings, n), dtype=np.intp)
     groups = [[i for i in range(n) if strata[i] == stratum] for stratum in sizes]
-    for row in partners:
-        for group in groups:
-            ring = rng.permutation(group)
-            row[ring] = np.roll(ring, 1)
-            if len(group) == 1:
-                row[ring] = (ring + rng.integers(1, n)) % n
+    for group in groups:
+        if len(group) == 1:
+            partners[:, group[0]] = (group[0] + rng.integers(1, n, size=n_pairings)) % n
+            continue
+        rings = rng.permuted(np.tile(group, (n_pairings, 1)), axis=1)
+        np.put_along_axis(partners, rings, np.roll(rings, 1, axis=1), axis=1)
     return partners
 
 
@@ -295,21 +299,27 @@ def run_rearranged(
         rng=streams.of("rearranged", made.choice.name, *scope),
     )
 
-    def test(rows: NDArray[np.float64]) -> NullTest:
+    def test(rows: NDArray[np.float64], kept: NDArray[np.bool_]) -> NullTest:
         return run_null_test(
-            rows,
-            draws,
+            rows[usable][kept],
+            dataclasses.replace(draws, choices=draws.choices[:, kept]),
             null=model.name,
-            weights=inputs.weights[usable],
+            weights=inputs.weights[usable][kept],
             alternative=settings.alternative,
         )
 
     without_link = None
     if metric_index == 0 and draws.smallest_p <= LEVEL:
-        whole = [rows[usable] for rows in made.unlinked if np.isfinite(rows[usable]).all()]
-        if whole:
-            without_link = float(np.mean([test(rows).p_value <= LEVEL for rows in whole]))
-    return FurtherTest(**described, test=test(table[usable]), reason="", without_link=without_link)
+        p_values = []
+        for rows in made.unlinked:
+            kept = np.isfinite(rows[usable]).all(axis=1)
+            # of fewer sources than half a pairing says little about the test of all
+            if 2 * kept.sum() >= usable.size:
+                p_values.append(test(rows, kept).p_value)
+        if p_values:
+            without_link = float((np.array(p_values) <= LEVEL).mean())
+    tested = test(table, np.ones(usable.size, dtype=bool))
+    return FurtherTest(**described, test=tested, reason="", without_link=without_link)
 
 
 def chosen_nulls(settings: ComparisonSettings) -> list[NullChoice]:

@@ -167,12 +167,15 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
         ]
     )
     by_name = dict(zip(inputs.names, inputs.maps, strict=True))
-    explanations = inputs.names[: inputs.n_explanations]
-    given = partial_values(
-        [by_name[name] for name in explanations],
-        inputs.density,
-        [[by_name[b] for b in inputs.pairs.brightness_of(name)] for name in explanations],
-        inputs.valid,
+    # maps that come without brightness have nothing to be held fixed
+    fixed = {
+        e: [by_name[b] for b in inputs.pairs.brightness_of(name)]
+        for e, name in enumerate(inputs.names[: inputs.n_explanations])
+        if inputs.pairs.brightness_of(name)
+    }
+    given = np.full((inputs.n_explanations, *inputs.present.shape), np.nan)
+    given[list(fixed)] = partial_values(
+        [inputs.maps[e] for e in fixed], inputs.density, list(fixed.values()), inputs.valid
     )
     given[:, absent] = np.nan
     on_step()

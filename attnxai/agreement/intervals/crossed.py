@@ -244,15 +244,14 @@ def components_half_width(parts: VarianceComponents, level: float) -> tuple[floa
 
 def _freedom_of(quantile: float, tail: float, smallest: float) -> float:
     """Degrees of freedom at which t has a quantile; at most a million."""
-    from scipy.optimize import brentq
-    from scipy.special import stdtrit
+    from scipy.special import stdtridf, stdtrit
 
     most = 1e6
     if quantile >= stdtrit(smallest, tail):
         return smallest
     if quantile <= stdtrit(most, tail):
         return most
-    return float(brentq(lambda freedom: stdtrit(freedom, tail) - quantile, smallest, most))
+    return float(np.clip(stdtridf(tail, quantile), smallest, most))
 
 
 def mean_squares_half_width(parts: VarianceComponents, level: float) -> tuple[float, float]:

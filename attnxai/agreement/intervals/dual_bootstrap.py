@@ -209,7 +209,9 @@ def _resample(
     axes = range(len(sizes))
     counts = [bootstrap_counts(n, n_resamples, rng) for n in sizes]
     defined = np.isfinite(tables[0].values).reshape(-1, sizes[-1]).astype(np.float64)
-    numbers = [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]
+    numbers = np.concatenate(
+        [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]
+    )
     rows = max(1, _BLOCK // max(defined.size, sizes[-1]))
     result = {}
     for k in range(1, len(sizes) + 1):
@@ -228,8 +230,10 @@ def _resample(
                     shares = shares * counts[-1][part]
                 total = shares.sum(axis=1)
                 factor = shares / np.where(number > 0, number, 1.0)
-                sums = [((cells @ number_of) * factor).sum(axis=1) for number_of in numbers]
+                # sources first: one product of matrices serves all quantities
+                of_levels = (factor @ numbers.T).reshape(n, len(tables), -1)
+                sums = (of_levels * cells[:, None, :]).sum(axis=2)
                 filled = total > 0
-                blocks.append(np.stack(sums, axis=1)[filled] / total[filled, None])
+                blocks.append(sums[filled] / total[filled, None])
             result[frozenset(subset)] = np.concatenate(blocks)
     return result

@@ -8,6 +8,7 @@ first method (1953) where some are missing.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -81,17 +82,59 @@ def estimate_components(
     [3.0, 1.333333, 2.0]
     """
     defined = np.isfinite(values)
-    cells = np.argwhere(defined)
+    design = _design_of(values.shape, defined.tobytes(), coefficients.tobytes())
+    if design is None:
+        return None
     numbers = values[defined]
     numbers = numbers - numbers.mean()
-    subsets = list(_subsets(values.ndim))
+    sums = np.array(
+        [
+            (np.bincount(level, weights=numbers) ** 2 / count).sum()
+            for level, count in zip(design.labels, design.counts, strict=True)
+        ]
+    )
+    solution = np.linalg.solve(design.system, sums) / design.scale
+    return VarianceComponents(
+        variances={
+            subset: float(variance)
+            for subset, variance in zip(design.subsets, solution, strict=True)
+            if subset
+        },
+        contributions={
+            subset: float(variance) * design.squared[subset]
+            for subset, variance in zip(design.subsets, solution, strict=True)
+            if subset
+        },
+        degrees_of_freedom=dict(design.freedoms),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Design:
+    """What depends on which cells there are and how they count, and not on their values."""
+
+    subsets: tuple[frozenset[int], ...]
+    labels: tuple[NDArray[np.intp], ...]
+    counts: tuple[NDArray[np.intp], ...]
+    system: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    squared: Mapping[frozenset[int], float]
+    freedoms: Mapping[frozenset[int], float]
+
+
+# a comparison asks for the same few designs hundreds of times
+@functools.lru_cache(maxsize=32)
+def _design_of(shape: tuple[int, ...], defined: bytes, coefficients: bytes) -> _Design | None:
+    """The design of a table, None where the missing cells leave parts inseparable."""
+    there = np.frombuffer(defined, dtype=bool).reshape(shape)
+    weights = np.frombuffer(coefficients, dtype=np.float64).reshape(shape)[there]
+    cells = np.argwhere(there)
+    subsets = tuple(_subsets(len(shape)))
     labels = {subset: _labels(cells, subset) for subset in subsets}
-    sums = np.empty(len(subsets))
     system = np.empty((len(subsets), len(subsets)))
     for row, subset in enumerate(subsets):
         level = labels[subset]
         count = np.bincount(level)
-        sums[row] = (np.bincount(level, weights=numbers) ** 2 / count).sum()
         for column, part in enumerate(subsets):
             pairs = level * (labels[part].max() + 1) + labels[part]
             found, shared = np.unique(pairs, return_counts=True)
@@ -100,17 +143,13 @@ def estimate_components(
     scale = system.max(axis=0)
     if np.linalg.cond(system / scale) > _WORST_CONDITION:
         return None
-    solution = np.linalg.solve(system / scale, sums) / scale
-    weights = coefficients[defined]
-    variances, contributions, freedoms = {}, {}, {}
-    for subset, variance in zip(subsets, solution, strict=True):
+    squared, freedoms = {}, {}
+    for subset in subsets:
         if not subset:
             continue
-        squared = float((np.bincount(labels[subset], weights=weights) ** 2).sum())
-        variances[subset] = float(variance)
-        contributions[subset] = float(variance) * squared
+        squared[subset] = float((np.bincount(labels[subset], weights=weights) ** 2).sum())
         if len(subset) == 1:
-            freedoms[subset] = 1.0 / squared - 1.0
+            freedoms[subset] = 1.0 / squared[subset] - 1.0
         else:
             freedoms[subset] = float(
                 sum(
@@ -121,8 +160,14 @@ def estimate_components(
             )
     if min(freedoms.values()) < 0.5:
         return None
-    return VarianceComponents(
-        variances=variances, contributions=contributions, degrees_of_freedom=freedoms
+    return _Design(
+        subsets=subsets,
+        labels=tuple(labels[subset] for subset in subsets),
+        counts=tuple(np.bincount(labels[subset]) for subset in subsets),
+        system=system / scale,
+        scale=scale,
+        squared=squared,
+        freedoms=freedoms,
     )
 
 

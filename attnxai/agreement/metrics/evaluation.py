@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.metrics.metric import Metric, TargetKind
-from attnxai.agreement.metrics.pixels import PixelRows, marked
+from attnxai.agreement.metrics.pixels import PixelRows, marked, pixels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,7 @@ def agreement_tables(
         fields = maps.reshape(n_explanations * n, *where.shape)
         for start in range(0, len(fields), _CHUNK):
             some = slice(start, start + _CHUNK)
-            rows = PixelRows(fields[some][:, where])
+            rows = PixelRows(pixels_of(fields[some], where))
             for m, metric in enumerate(metrics):
                 values[m, some] = metric.evaluate(
                     rows, target_rows[metric.target], other_rows.get(metric.target)
@@ -147,7 +147,7 @@ def _kinds_of_others(metrics: Sequence[Metric]) -> set[TargetKind]:
 
 def _flat_rows(fields: Target, where: NDArray[np.bool_]) -> PixelRows:
     """Rows (n_annotators * n_sources, n_pixels) of fields (n_annotators, n_sources, rows, columns)."""
-    return PixelRows(fields[:, :, where].reshape(-1, int(where.sum())))
+    return PixelRows(pixels_of(fields, where).reshape(-1, int(where.sum())))
 
 
 def agreement_matrices(
@@ -215,9 +215,11 @@ def own_tables(
     for source, where in enumerate(valid):
         if not where.any():
             continue
-        rows = PixelRows(maps[:, source, where])
-        target_rows = {kind: PixelRows(array[:, source, where]) for kind, array in targets.items()}
-        other_rows = {kind: PixelRows(array[:, source, where]) for kind, array in elsewhere.items()}
+        rows = PixelRows(pixels_of(maps[:, source], where))
+        target_rows, other_rows = (
+            {kind: PixelRows(pixels_of(array[:, source], where)) for kind, array in arrays.items()}
+            for arrays in (targets, elsewhere)
+        )
         for m, metric in enumerate(metrics):
             values[m, :, :, source] = metric.evaluate(
                 rows, target_rows[metric.target], other_rows.get(metric.target)
@@ -279,7 +281,7 @@ def chance_values(metric: Metric, targets: Target, valid: NDArray[np.bool_]) -> 
     if metric.chance_of is not None:
         for source, where in enumerate(valid):
             if where.any():
-                rows = targets[:, source, where].astype(np.float64)
+                rows = pixels_of(targets[:, source], where).astype(np.float64)
                 values[:, source] = metric.chance_of(rows)
     return values
 

@@ -199,18 +199,23 @@ def iou(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> fl
 
 def iou_by_chance(targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean IoU of masks (m, n_pixels) with as many pixels taken at random; shape (m,)."""
-    from scipy.stats import hypergeom
-
     rows = rows_of(targets)
-    n_pixels = rows.n_pixels
     areas, where = np.unique(n_marked(rows), return_inverse=True)
-    expected = np.zeros(areas.size)
-    for i, k in enumerate(int(area) for area in areas):
-        if k:
-            both = np.arange(max(0, 2 * k - n_pixels), k + 1)
-            chances = hypergeom.pmf(both, n_pixels, k, k)
-            expected[i] = (chances * both / (2 * k - both)).sum()
+    expected = np.array([_iou_of_random_regions(int(k), rows.n_pixels) for k in areas])
     return np.asarray(expected[where])
+
+
+def _iou_of_random_regions(k: int, n_pixels: int) -> float:
+    """Mean IoU of two regions of k of n pixels, one of them at random."""
+    if not k:
+        return 0.0
+    both = np.arange(max(0, 2 * k - n_pixels), k + 1, dtype=np.float64)
+    # the hypergeometric distribution by the ratio of each probability to the one before, in logarithms:
+    # its own constant drops out, and a distribution object for every area would cost more than all else
+    ratios = (k - both[:-1]) ** 2 / (both[1:] * (n_pixels - 2 * k + both[1:]))
+    logarithms = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    chances = np.exp(logarithms - logarithms.max())
+    return float((chances * both / (2 * k - both)).sum() / chances.sum())
 
 
 def _n_top(n_pixels: int, fraction: float) -> int:

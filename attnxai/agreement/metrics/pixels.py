@@ -24,7 +24,8 @@ class PixelRows:
     Parameters
     ----------
     values : ndarray, shape (n, n_pixels)
-        Maps or targets; not copied if float64 already, and not to be changed afterwards.
+        Maps or targets; not copied if float64 and row after row in memory already, and not to be changed
+        afterwards.
 
     Examples
     --------
@@ -38,7 +39,9 @@ class PixelRows:
     __slots__ = ("_derived", "values")
 
     def __init__(self, values: NDArray[Any]) -> None:
-        rows = np.asarray(values, dtype=np.float64)
+        # row after row in memory: picking pixels leaves pixel after pixel, on which sums and minima of
+        # rows take many times as long
+        rows = np.asarray(values, dtype=np.float64, order="C")
         if rows.ndim != 2:
             raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
         self.values: NDArray[np.float64] = rows
@@ -59,6 +62,12 @@ class PixelRows:
             self._derived[key] = derive(self, *arguments)
         derived: Derived = self._derived[key]
         return derived
+
+
+def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
+    """Some pixels of fields (..., rows, columns), as (..., n_pixels), row after row in memory."""
+    flat = fields.reshape(*fields.shape[:-2], -1)
+    return np.take(flat, np.flatnonzero(where), axis=-1)
 
 
 def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:

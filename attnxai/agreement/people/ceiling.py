@@ -20,15 +20,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.metrics import TargetKind, own_values
-from attnxai.agreement.metrics.ranking import mid_ranks
+from attnxai.agreement.metrics import TargetKind, own_tables
+from attnxai.agreement.metrics.pixels import PixelRows, pixels_of
+from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def people_ceiling(
         How densities are averaged; what :func:`consensus_for` says when left out.
     score : callable, optional
         From maps (n, n_sources, rows, columns) and targets (n_annotators, n_sources, rows, columns) to values
-        (n, n_annotators, n_sources), for metrics that need more than both; :func:`~.metrics.own_values`
+        (n, n_annotators, n_sources), for metrics that need more than both; :func:`~.metrics.own_tables`
         when left out.
 
     Returns
@@ -198,32 +199,17 @@ def people_ceiling(
     >>> 0 < found.lower.value < found.upper.value < 1
     True
     """
-    there = np.asarray(present, dtype=bool)
-    if density.shape != mask.shape or there.shape != mask.shape[:2]:
-        raise OptionError(
-            "density and mask need the shape (n_annotators, n_sources, rows, columns) and present its "
-            f"first two, got {density.shape}, {mask.shape} and {there.shape}"
-        )
-    if valid.shape != mask.shape[1:]:
-        raise OptionError(f"valid needs the shape {mask.shape[1:]}, got {valid.shape}")
+    there, where = _checked(density, mask, present, valid)
     kind = consensus_for(metric.name) if consensus is None else Consensus(consensus)
-    where = np.asarray(valid, dtype=bool)
     predictions, voted = _predictions(density, there, where, kind)
-    targets = density if metric.target is TargetKind.DENSITY else mask
-    targets = np.where(there[:, :, None, None], targets, np.zeros((), targets.dtype))
+    targets = _targets(density, mask, there)
     if score is None:
-        values = own_values(metric, predictions, targets, where)
+        values = own_tables([metric], predictions, targets, where)[0]
     else:
-        values = np.asarray(score(predictions, targets), dtype=np.float64)
-    people = np.arange(len(there))
-    lower = np.where(voted, values[people, people], np.nan)
-    upper = np.where(voted, values[len(people)], np.nan)
-    together = np.isfinite(lower) & np.isfinite(upper)
-    lower[~together] = upper[~together] = np.nan
+        values = np.asarray(score(predictions, targets[metric.target]), dtype=np.float64)
     return _of_values(
         metric.name,
-        lower,
-        upper,
+        *_lower_and_upper(values, voted),
         metric.name in _BOUNDED and kind is consensus_for(metric.name),
         weights=weights,
         method=method,
@@ -232,6 +218,98 @@ def people_ceiling(
         rng=rng,
         bounds=bounds,
     )
+
+
+def people_ceilings(
+    metrics: Sequence[Metric],
+    density: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+    *,
+    weights: NDArray[np.float64] | None = None,
+    method: CrossedMethod | None = None,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+) -> dict[str, Ceiling]:
+    """Ceilings of several metrics, which share consensuses and ranks: faster than one by one.
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+        What to compute.
+    density, mask, present, valid, weights, method, level, n_resamples, rng
+        As in :func:`people_ceiling`.
+
+    Returns
+    -------
+    dict of str to Ceiling
+        By the name of the metric, within its bounds, as :func:`people_ceiling` gives it.
+    """
+    there, where = _checked(density, mask, present, valid)
+    targets = _targets(density, mask, there)
+    alike: dict[Consensus, list[Metric]] = {}
+    for metric in metrics:
+        alike.setdefault(consensus_for(metric.name), []).append(metric)
+    found = {}
+    for kind, members in alike.items():
+        predictions, voted = _predictions(density, there, where, kind)
+        tables = own_tables(members, predictions, targets, where)
+        for metric, values in zip(members, tables, strict=True):
+            found[metric.name] = _of_values(
+                metric.name,
+                *_lower_and_upper(values, voted),
+                metric.name in _BOUNDED,
+                weights=weights,
+                method=method,
+                level=level,
+                n_resamples=n_resamples,
+                rng=rng,
+                bounds=metric.bounds,
+            )
+    return {metric.name: found[metric.name] for metric in metrics}
+
+
+def _checked(
+    density: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Who marked what, and which pixels count."""
+    there = np.asarray(present, dtype=bool)
+    if density.shape != mask.shape or there.shape != mask.shape[:2]:
+        raise OptionError(
+            "density and mask need the shape (n_annotators, n_sources, rows, columns) and present its "
+            f"first two, got {density.shape}, {mask.shape} and {there.shape}"
+        )
+    if valid.shape != mask.shape[1:]:
+        raise OptionError(f"valid needs the shape {mask.shape[1:]}, got {valid.shape}")
+    return there, np.asarray(valid, dtype=bool)
+
+
+def _targets(
+    density: NDArray[np.floating], mask: NDArray[np.bool_], present: NDArray[np.bool_]
+) -> Mapping[TargetKind, NDArray[np.floating] | NDArray[np.bool_]]:
+    """What is predicted; nothing on sources that somebody did not mark."""
+    there = present[:, :, None, None]
+    return {
+        TargetKind.DENSITY: np.where(there, density, np.zeros((), density.dtype)),
+        TargetKind.MASK: mask & there,
+    }
+
+
+def _lower_and_upper(
+    values: NDArray[np.float64], voted: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each annotator against the others' consensus and that of all; NaN unless both are defined."""
+    people = np.arange(len(voted))
+    lower = np.where(voted, values[people, people], np.nan)
+    upper = np.where(voted, values[len(people)], np.nan)
+    together = np.isfinite(lower) & np.isfinite(upper)
+    lower[~together] = upper[~together] = np.nan
+    return lower, upper
 
 
 def _of_values(
@@ -293,7 +371,7 @@ def _predictions(
         people = np.flatnonzero(present[:, source])
         if people.size < 2 or not where.any():
             continue
-        votes = _votes(density[people, source][:, where].astype(np.float64), kind)
+        votes = _votes(pixels_of(density[people, source], where).astype(np.float64), kind)
         usable = np.isfinite(votes).all(axis=1)
         people, votes = people[usable], votes[usable]
         if people.size < 2:
@@ -313,7 +391,7 @@ def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
     if kind is Consensus.EQUAL_SUMS:
         return np.where(constant, np.nan, marked / np.where(constant, 1.0, _sums(marked)))
     if kind is Consensus.RANKS:
-        marked = mid_ranks(marked)
+        marked = centred_ranks(PixelRows(marked))
     centred = marked - marked.mean(axis=1, keepdims=True)
     spread = np.sqrt(_sums(centred**2))
     return np.where(constant, np.nan, centred / np.where(constant, 1.0, spread))

@@ -17,6 +17,7 @@ from attnxai.agreement.metrics import (
     reason_undefined,
 )
 from attnxai.agreement.metrics.information import kl_divergence
+from attnxai.agreement.metrics.pixels import PixelRows, pixels_of
 from tests.agreement.metrics.test_registry import RANK_METRICS, value_of
 
 ALL_METRICS = list(METRICS.values())
@@ -227,3 +228,15 @@ def test_every_undefined_value_has_its_reason(name):
             assert np.isnan(found).all(), reason
     if metric.needs_others:
         assert "other sources" in reason_undefined(metric, map, target)
+
+
+def test_picked_pixels_lie_row_after_row():
+    fields = np.random.default_rng(0).random((4, 3, 6, 7))
+    where = fields[0, 0] > 0.4
+    for some in (fields, fields[:, 1], fields[2:, 0].astype(np.float32), fields[1:, 2] > 0.5):
+        picked = pixels_of(some, where)
+        assert np.array_equal(picked, some[..., where])
+        assert picked.flags.c_contiguous
+    across = PixelRows(fields[:, 1, where])
+    assert across.values.flags.c_contiguous
+    assert np.array_equal(across.values, fields[:, 1, where])

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 from sklearn.metrics import f1_score, jaccard_score
 
 from attnxai.agreement.metrics.overlap import (
     dice,
     iou,
+    iou_by_chance,
     relevance_mass_accuracy,
     relevance_rank_accuracy,
     top_intersection,
@@ -65,6 +67,18 @@ def test_dice_and_iou_at_the_own_area_equal_scikit_learn(seed):
     assert found == pytest.approx(f1_score(mask.ravel(), region), abs=1e-12)
     assert found == relevance_rank_accuracy(values, mask)
     assert iou(values, mask) == pytest.approx(jaccard_score(mask.ravel(), region), abs=1e-12)
+
+
+@pytest.mark.parametrize("n_pixels", [1, 10, 17_000])
+def test_iou_by_chance_is_that_of_a_hypergeometric_overlap(n_pixels):
+    areas = sorted({0, 1, n_pixels // 40, n_pixels // 2, (4 * n_pixels) // 5, n_pixels})
+    masks = np.array([np.arange(n_pixels) < k for k in areas], dtype=float)
+    expected = []
+    for k in areas:
+        both = np.arange(k + 1)
+        share = both / np.maximum(2 * k - both, 1)
+        expected.append((hypergeom.pmf(both, n_pixels, k, k) * share).sum())
+    assert iou_by_chance(masks) == pytest.approx(expected, rel=1e-10)
 
 
 def test_iou_with_ties_is_that_of_fuzzy_sets():
