@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import generalises_to
+from attnxai.data.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,8 +85,8 @@ class AgreementResult:
 
     def __repr__(self) -> str:
         return (
-            f"AgreementResult({self.model_name}: {len(self.sources)} sources, "
-            f"{len(self.explanations)} maps, {len(self.metrics)} metrics)"
+            f"AgreementResult({self.model_name}: {counted(len(self.sources), 'source')}, "
+            f"{counted(len(self.explanations), 'map')}, {counted(len(self.metrics), 'metric')})"
         )
 
     @property

@@ -20,6 +20,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.data.sky import pixel_to_sky
+from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 
 COLUMNS = frozenset({"catalog_id", "first_id", "num_cpnts", "cpnts_ras", "cpnts_decs", "cl"})
@@ -231,9 +232,10 @@ def match_claran(
         )
     notices = [NOTICE]
     if len(located) < len(images):
+        n_without = len(images) - len(located)
         notices.append(
-            f"{len(images) - len(located)} of {len(images)} images have no celestial coordinates and "
-            "could not be matched."
+            f"{n_without} of {counted(len(images), 'image')} {'has' if n_without == 1 else 'have'} no "
+            "celestial coordinates and could not be matched."
         )
     return AnnotationSet(
         annotations=tuple(annotations),

@@ -101,7 +101,13 @@ class ResultContrasts:
             f"{self.metric}, {len(self.sources)} sources ({self.group}), "
             f"{n} annotator{'s' if n != 1 else ''}"
         )
-        return "\n".join([what, self.contrasts.summary(), *self.notes])
+        lines = [
+            f"{name}, {dataclasses.replace(contrast, first=first, second=second).sentence()}"
+            for (name, first, second), contrast in zip(
+                self.keys, self.contrasts.contrasts, strict=True
+            )
+        ]
+        return "\n".join([what, *lines, *self.notes])
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; None where there is none."""

@@ -1,0 +1,41 @@
+"""The scripts in examples/ run as they stand, and say something."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("three_lines.py", ["AgreementResult(D8: 40 sources, 4 maps, 5 metrics)"]),
+        ("maps_from_anywhere.py", ["brightness around", "adjusted", "map, brightness around minus contrast"]),
+    ],
+)
+def test_an_example_runs(name, words, tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONWARNINGS": "error::UserWarning"},
+    )
+    assert done.returncode == 0, done.stderr
+    for word in words:
+        assert word in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_example_is_run() -> None:
+    shown = {path.name for path in EXAMPLES.glob("*.py")}
+    # the sample is made anew by tests of its own
+    assert shown == {"three_lines.py", "maps_from_anywhere.py", "simulate_sample.py"}
