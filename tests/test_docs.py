@@ -16,8 +16,8 @@ import pytest
 import typer
 
 import attnxai
-from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.metrics import METRICS
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs

@@ -16,7 +16,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
     ("name", "words"),
     [
         ("three_lines.py", ["AgreementResult(D8: 40 sources, 4 maps, 5 metrics)"]),
-        ("maps_from_anywhere.py", ["brightness around", "adjusted", "map, brightness around minus contrast"]),
+        (
+            "maps_from_anywhere.py",
+            ["brightness around", "adjusted", "map, brightness around minus contrast"],
+        ),
     ],
 )
 def test_an_example_runs(name, words, tmp_path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.agreement.multiplicity import Correction
     from attnxai.agreement.nulls.base import NullTest
     from attnxai.agreement.people.ceiling_share import CeilingShare
     from attnxai.agreement.power.rejections import Components
@@ -84,6 +85,8 @@ class Estimate:
         P-value of :attr:`test`, adjusted over the maps; None for baselines, and where there is no test.
     n_family : int
         Tests that it is adjusted over.
+    correction : Correction or None
+        How it is adjusted.
     further : tuple of FurtherTest
         Tests against other nulls, as far as asked for.
     differences : mapping of str to Interval
@@ -114,6 +117,7 @@ class Estimate:
     pooled_without_link: float | None = None
     p_adjusted: float | None = None
     n_family: int = 0
+    correction: Correction | None = None
     further: tuple[FurtherTest, ...] = ()
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     share_of_ceiling: CeilingShare | None = None
@@ -161,6 +165,7 @@ class Estimate:
             "pooled_rejections_without_link": self.pooled_without_link,
             "p_adjusted": self.p_adjusted,
             "n_family": self.n_family,
+            "correction": None if self.correction is None else str(self.correction),
             "left_test": list(self.left_test),
             "not_tested": self.not_tested,
         }

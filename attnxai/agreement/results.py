@@ -174,8 +174,11 @@ class AgreementResult:
     @property
     def generalises_to(self) -> str:
         """What the result is about, in a sentence that changes with the number of annotators."""
-        n_sources = sum(group == self.verdict_group for group in self.exposure)
-        return generalises_to(len(self.annotators), n_sources)
+        members = [group == self.verdict_group for group in self.exposure]
+        marked = np.isfinite(self.values[..., members]).any(axis=(0, 1, 3))
+        # where nothing has a value, what was asked of people still stands
+        n_annotators = int(marked.sum()) or len(self.annotators)
+        return generalises_to(n_annotators, sum(members))
 
     def source_means(self, explanation: str, metric: str) -> NDArray[np.float64]:
         """Value of every source, averaged over the annotators who marked it."""

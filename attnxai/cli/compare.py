@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +18,12 @@ from attnxai.cli.console import (
     stderr,
     typed_command,
 )
-from attnxai.errors import OptionError
+from attnxai.errors import AssumptionWarning, OptionError
+
+if TYPE_CHECKING:
+    from attnxai.agreement.comparison import ComparisonSettings
+    from attnxai.agreement.contrasts.of_results import ResultContrasts
+    from attnxai.agreement.results import AgreementResult
 
 
 @command
@@ -131,7 +137,6 @@ def compare(
             compare_pairs,
         )
         from attnxai.agreement.comparison.strata import CLASS
-        from attnxai.agreement.contrasts.of_results import contrast_results
         from attnxai.agreement.metrics import DEFAULT_METRICS
         from attnxai.alignment.pairs import align, check_overlap
         from attnxai.annotations.annotation_set import parse_labels
@@ -156,8 +161,10 @@ def compare(
     labels = parse_labels(label)
     folder = choose_folder(output, overwrite=overwrite)
     names = distinct_names(model)
-    for name in model:
-        if resolve_model(name).shipped:
+    resolved = [resolve_model(name) for name in model]
+    refuse_same_files(model, [found.path for found in resolved])
+    for name, found in zip(model, resolved, strict=True):
+        if found.shipped:
             stderr.print(
                 f"{name} is no local file: using the model that ships with attnxai", markup=False
             )
@@ -210,19 +217,10 @@ def compare(
                 )
                 parts.append(ModelPart(result=result, pairs=pairs, maps=maps))
             results = [part.result for part in parts]
-            contrasts = []
+            contrasts: list[ResultContrasts] = []
             if len(parts) > 1:
                 results = adjust_over_maps(results, settings.correction)
-                contrasts = [
-                    contrast_results(
-                        results,
-                        metric=name,
-                        n_draws=n_permutations,
-                        n_resamples=n_bootstrap,
-                        rng=seed,
-                    )
-                    for name in settings.metrics
-                ]
+                contrasts = contrasts_of(results, settings, seed=seed)
     with progress_bar() as bar:
         task = bar.add_task("Report", total=None)
         content = ReportContent(
@@ -275,3 +273,47 @@ def distinct_names(models: Sequence[str]) -> list[str]:
             n += 1
         named.append("/".join(part[-n:]))
     return named
+
+
+def refuse_same_files(models: Sequence[str], paths: Sequence[str]) -> None:
+    """Refuse two names of one file, such as ``d8`` and ``d8.pt``.
+
+    Raises
+    ------
+    OptionError
+        Naming both.
+    """
+    found: dict[Path, str] = {}
+    for name, path in zip(models, paths, strict=True):
+        other = found.setdefault(Path(path).resolve(), name)
+        if other != name:
+            raise OptionError(
+                f"--model {other} and --model {name} are the same file; name every model once"
+            )
+
+
+def contrasts_of(
+    results: Sequence[AgreementResult], settings: ComparisonSettings, *, seed: int
+) -> list[ResultContrasts]:
+    """Models against each other by every metric; none, with a warning, where they have nothing in common.
+
+    Models that were trained on different parts of the sources are reported all the same.
+    """
+    from attnxai.agreement.contrasts.of_results import contrast_results
+
+    try:
+        return [
+            contrast_results(
+                results,
+                metric=name,
+                n_draws=settings.n_permutations,
+                n_resamples=settings.n_resamples,
+                rng=seed,
+            )
+            for name in settings.metrics
+        ]
+    except OptionError as error:
+        warnings.warn(
+            f"the models are not compared with each other: {error}", AssumptionWarning, stacklevel=2
+        )
+        return []

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attnxai import __version__
+from attnxai.cli.calibrate import calibrate
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
 from attnxai.cli.models import models_app
@@ -26,6 +27,7 @@ app.command()(compare)
 app.command()(train)
 app.command()(study)
 app.command()(plan)
+app.command()(calibrate)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 

@@ -151,7 +151,7 @@ def attention_maps(
     parameter = next(network.parameters())
     recorded: dict[str, list[np.ndarray]] = {name: [] for name in spec.gate_names}
     scores = []
-    with evaluating(network), recorded_gates(network) as maps:
+    with evaluating(network), one_thread(parameter.device), recorded_gates(network) as maps:
         for start in range(0, len(images), batch_size):
             batch = inputs[start : start + batch_size]
             scores.append(
@@ -185,6 +185,24 @@ def attention_maps(
         provenance=model_provenance(model),
         temperature=model.temperature,
     )
+
+
+@contextlib.contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """Let a network on the CPU use one thread within the block.
+
+    Networks add in single precision, and in another order with another number of threads: maps would change in
+    their seventh digit with the machine, and so would every number that is made of them.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def model_provenance(model: AttentionModel) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _answers(result: AgreementResult, estimate: Estimate) -> Iterator[Answer]:
     elif estimate.within_strata is None:
         yield Answer(
             question="In this source, rather than in any?",
-            answer=_primary(result, estimate, test, "between sources"),
+            answer=_primary(estimate, test, "between sources"),
         )
     else:
         if estimate.pooled is not None:
@@ -94,7 +94,7 @@ def _answers(result: AgreementResult, estimate: Estimate) -> Iterator[Answer]:
             )
         yield Answer(
             question=f"In this source, beyond what sources of its {shares} share?",
-            answer=_primary(result, estimate, test, f"between sources of the same {shares}"),
+            answer=_primary(estimate, test, f"between sources of the same {shares}"),
         )
     yield Answer(
         question="Better than brightness, or than the centre?",
@@ -160,14 +160,13 @@ def _pooled(estimate: Estimate, shares: str) -> str:
     return text
 
 
-def _primary(result: AgreementResult, estimate: Estimate, test: NullTest, exchanged: str) -> str:
-    correction = Correction(result.settings["correction"])
+def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
     text = (
         f"{format_number(test.observed, 2)} against {format_number(test.mean, 2)} when annotations are "
-        f"exchanged {exchanged} ({_p(test)}{_adjusted(estimate, correction)}, "
+        f"exchanged {exchanged} ({_p(test)}{_adjusted(estimate)}, "
         f"{counted(test.n_sources, 'source')}){_direction(test)}."
     )
-    smallest = smallest_adjusted(estimate, correction)
+    smallest = smallest_adjusted(estimate)
     if smallest > LEVEL:
         for_all = (
             f", or {smallest:.3g} for {estimate.n_family} maps"
@@ -176,7 +175,8 @@ def _primary(result: AgreementResult, estimate: Estimate, test: NullTest, exchan
         )
         text += (
             f" With {counted(test.n_sources, 'source')} the smallest p-value that could come out is "
-            f"{test.smallest_p:.3g}{for_all}, so this test cannot find agreement, however large."
+            f"{test.smallest_p:.3g}{for_all}, so this test cannot find {_SOUGHT[test.alternative]}, however "
+            "large."
         )
     elif (estimate.p_adjusted or 0.0) <= LEVEL and speaks_for_agreement(test):
         yet = {
@@ -194,6 +194,13 @@ def _primary(result: AgreementResult, estimate: Estimate, test: NullTest, exchan
     return text
 
 
+_SOUGHT = {
+    Alternative.GREATER: "agreement",
+    Alternative.LESS: "a lack of agreement",
+    Alternative.TWO_SIDED: "a difference",
+}
+
+
 def _direction(test: NullTest) -> str:
     return {
         Alternative.GREATER: "",
@@ -206,8 +213,8 @@ def _p(test: NullTest) -> str:
     return f"p = {format_p(test.p_value)}"
 
 
-def _adjusted(estimate: Estimate, correction: Correction) -> str:
-    if correction is Correction.NONE:
+def _adjusted(estimate: Estimate) -> str:
+    if estimate.correction is Correction.NONE:
         return ", not adjusted"
     if estimate.n_family < 2 or estimate.p_adjusted is None:
         return ""

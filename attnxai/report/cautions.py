@@ -49,7 +49,7 @@ def find_cautions(
             for result, recognised in zip(results, copies_recognised, strict=True)
         ],
     )
-    cautions += _about_annotators(results[0])
+    cautions += _for_every_model(results, [_about_annotators(result) for result in results])
     cautions += list(annotations.notices)
     cautions += list(notes)
     return list(dict.fromkeys(cautions))

@@ -51,12 +51,12 @@ class Order(enum.Enum):
     UNKNOWN = enum.auto()
 
 
-def finding_of(estimate: Estimate, correction: Correction | str) -> Finding:
+def finding_of(estimate: Estimate) -> Finding:
     """What the primary test of a map says, with the place of its mean."""
     test = estimate.test
     if test is None or estimate.p_adjusted is None:
         return Finding.CANNOT_TELL
-    if smallest_adjusted(estimate, correction) > LEVEL:
+    if smallest_adjusted(estimate) > LEVEL:
         return Finding.CANNOT_TELL
     if estimate.p_adjusted > LEVEL:
         return Finding.NOT_SHOWN
@@ -65,12 +65,12 @@ def finding_of(estimate: Estimate, correction: Correction | str) -> Finding:
     return Finding.AGREES if side_of_chance(estimate) is Side.ABOVE else Finding.FOLLOWS
 
 
-def smallest_adjusted(estimate: Estimate, correction: Correction | str) -> float:
+def smallest_adjusted(estimate: Estimate) -> float:
     """The smallest adjusted p-value that could have come out; under Holm that of the smallest of all."""
     test = estimate.test
     if test is None:
         return 1.0
-    factor = estimate.n_family if Correction(correction) is Correction.HOLM else 1
+    factor = estimate.n_family if estimate.correction is Correction.HOLM else 1
     return min(test.smallest_p * factor, 1.0)
 
 

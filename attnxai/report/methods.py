@@ -112,7 +112,11 @@ def _tests(content: ReportContent) -> str:
     shares = strata_words(settings["strata"])
     exchanged = f"between sources of the same {shares}" if stratified else "between sources"
     n_maps = sum(len(part.result.explanations) for part in content.parts)
+    # max-T where tests were drawn together, else what replaced it
+    used = {e.correction for part in content.parts for e in part.result.estimates if e.correction}
     correction = Correction(settings["correction"])
+    if correction is Correction.MAX_T and Correction.MAX_T not in used:
+        correction = Correction.HOLM
     over = f" over {f'the {n_maps} maps' if n_maps > 1 else 'the one map'}"
     adjusted = _CORRECTIONS[correction] + ("" if correction is Correction.NONE else over)
     return (

@@ -33,7 +33,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
     """Draw the validation loss of every group over the epochs, cyclic and dihedral side by side."""
     summary = content.summary
     series = _series(summary)
-    with paper_style():
+    with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, 74 * MM)
         axes = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
         for ax, (name, groups) in zip(axes, series.items(), strict=True):
@@ -105,7 +105,7 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
     if not summary.times:
         return None
     groups = summary.groups
-    with paper_style():
+    with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, (24 + 8 * len(groups)) * MM)
         ax = figure.add_subplot()
         for row, group in enumerate(groups):
@@ -237,7 +237,7 @@ def _draw_panels(
     marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
     groups = " and ".join(marks[series] for series in _series(summary))
     n_rows = math.ceil(len(shown) / columns)
-    with paper_style():
+    with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, (14 + 42 * n_rows) * MM)
         axes = figure.subplots(n_rows, columns, squeeze=False).ravel()
         for ax, quantity in zip(axes, shown, strict=False):

@@ -29,8 +29,14 @@ CONTOUR_QUANTILES = (0.9, 0.97, 0.99)
 
 
 @contextlib.contextmanager
-def paper_style() -> Iterator[None]:
-    """Eight-point text at print size, and fonts embedded in PDF files."""
+def paper_style(*, parse_math: bool = False) -> Iterator[None]:
+    """Eight-point text at print size, and fonts embedded in PDF files.
+
+    Parameters
+    ----------
+    parse_math : bool
+        Whether text between dollar signs is mathematics. Names of files and people are not.
+    """
     import matplotlib as mpl
 
     settings: Any = {
@@ -54,6 +60,7 @@ def paper_style() -> Iterator[None]:
         "figure.constrained_layout.use": True,
         "axes.formatter.use_mathtext": False,
         "svg.fonttype": "none",
+        "text.parse_math": parse_math,
     }
     with mpl.rc_context(settings):
         yield

@@ -159,7 +159,8 @@ def reach_verdict(
     compared = tuple(_contrast_sentences(contrasts)) if contrasts is not None else ()
     headline = models[0].headline
     if len(models) > 1:
-        headline = _joint_headline(models, marked, contrasts)
+        alternative = Alternative(results[0].settings["alternative"])
+        headline = _joint_headline(models, marked, contrasts, alternative)
     return Verdict(
         marked=marked,
         headline=headline,
@@ -196,7 +197,7 @@ def _marked_by(annotations: AnnotationSet) -> str:
 
 
 def _statement(result: AgreementResult, estimate: Estimate, marked: str) -> Statement:
-    finding = finding_of(estimate, result.settings["correction"])
+    finding = finding_of(estimate)
     return Statement(
         explanation=estimate.explanation,
         finding=finding,
@@ -214,6 +215,11 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, marked:
     if finding is Finding.AGREES:
         return f"{name} agrees with {marked}, in the source at hand{_but_for(result, estimate)}."
     if finding is Finding.LOOKS_AWAY:
+        if side is Side.ABOVE:
+            return (
+                f"{name} is higher on the marks than elsewhere, but agrees less with its own source than "
+                "with others."
+            )
         return (
             f"{name} looks away from {marked}: it agrees less with its own source than with others."
         )
@@ -330,17 +336,24 @@ def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], mar
 
 
 def _joint_headline(
-    models: Sequence[ModelVerdict], marked: str, contrasts: ResultContrasts | None
+    models: Sequence[ModelVerdict],
+    marked: str,
+    contrasts: ResultContrasts | None,
+    alternative: Alternative,
 ) -> str:
+    less = alternative is Alternative.LESS
     parts = []
     for model in models:
         findings = [statement.finding for statement in model.statements]
-        n, n_agree = len(findings), findings.count(Finding.AGREES)
+        n, n_away = len(findings), findings.count(Finding.LOOKS_AWAY)
+        n_found = n_away if less else findings.count(Finding.AGREES)
         if all(finding is Finding.CANNOT_TELL for finding in findings):
             parts.append(f"{model.model_name}: nothing to tell")
-        else:
-            parts.append(f"{model.model_name}: {n_agree} of {counted(n, 'map')}")
-    start = f"Maps that agree with {marked}, in the source at hand: {'; '.join(parts)}."
+            continue
+        away = f", {n_away} {_verb('look', n_away)} away" if n_away and not less else ""
+        parts.append(f"{model.model_name}: {n_found} of {counted(n, 'map')}{away}")
+    what = "look away from" if less else "agree with"
+    start = f"Maps that {what} {marked}, in the source at hand: {'; '.join(parts)}."
     return f"{start} {_contrast_summary(contrasts)}" if contrasts is not None else start
 
 
@@ -350,6 +363,8 @@ def _contrast_summary(contrasts: ResultContrasts) -> str:
     between = "the two models" if len(contrasts.models) == 2 else "the models"
     n = len(contrasts.sources)
     over = f"the {n} {group_phrase(contrasts.group, n)} that all of them share"
+    if all(contrast.smallest_p > LEVEL or not contrast.interval.known for contrast in everything):
+        return f"No difference between {between} can be shown over {over}, however large: they are too few."
     if not n_found:
         return f"No difference between {between} is shown over {over}."
     return (

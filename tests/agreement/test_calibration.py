@@ -57,7 +57,7 @@ def test_level_of_source_permutation(n_sources, templates):
         result = compare_pairs(made, settings=settings, rng=rng)
         for metric in settings.metrics:
             estimate = result.estimate("map", metric)
-            for name, test in (("pooled", estimate.pooled), ("within", estimate.within_class)):
+            for name, test in (("pooled", estimate.pooled), ("within", estimate.within_strata)):
                 p_values.setdefault((metric, name), []).append(test.p_value)
     for (_, name), values in p_values.items():
         for level in LEVELS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import pickle
@@ -43,6 +44,10 @@ def attnxai(*arguments, cwd, check=None, env=None):
 @pytest.fixture
 def sample(tmp_path):
     """A folder of one's own with a few sources of the sample and their table."""
+    return made_sample(tmp_path)
+
+
+def made_sample(tmp_path):
     source = sample_folder()
     names = [f"simulated_fr{c}_{i:02d}" for c in (1, 2) for i in range(1, 6)]
     (tmp_path / "images").mkdir()
@@ -84,8 +89,8 @@ def test_the_command_of_the_readme_in_any_folder(tmp_path):
     assert "expert.csv is no local file: using the simulated sample" in done.stderr
     assert "Report: attnxai-report/index.html" in done.stdout
     summary = json.loads((tmp_path / "attnxai-report" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["sources"]["by_class"] == {"FR I": 20, "FR II": 20}
-    assert summary["verdict"]["group"] == "held-out"
+    assert summary["models"][0]["sources"]["by_class"] == {"FR I": 20, "FR II": 20}
+    assert summary["models"][0]["verdict"]["group"] == "held-out"
     assert summary["annotations"]["simulated"]
     assert summary["verdict"]["headline"] in " ".join(done.stdout.split())
     assert summary["command"] == "attnxai compare --model d8.pt --annotations expert.csv"
@@ -143,7 +148,7 @@ def test_a_folder_of_images_of_other_kinds(sample):
     assert "state no pixel scale" in page
     assert "6 of 10 were clipped and scaled already" in page
     summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["sources"]["n"] == 10
+    assert summary["models"][0]["sources"]["n"] == 10
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -180,7 +185,7 @@ def test_batches_like_those_of_frdeep(sample, archived):
         "--pixel-scale-arcsec", "1.8", "--output", "out", *QUICK, cwd=sample, check=0,
     )  # fmt: skip
     summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["sources"]["by_class"] == {"FR I": 5, "FR II": 5}
+    assert summary["models"][0]["sources"]["by_class"] == {"FR I": 5, "FR II": 5}
     assert summary["images"]["published_split"] == {"train": 7, "test": 3}
     assert summary["images"]["n_prepared"] == summary["images"]["n"] == 10
     assert summary["images"]["name"] == name
@@ -209,7 +214,7 @@ def test_few_sources_are_a_result_with_a_warning(sample):
     assert "smallest p-value that could come out is 0.5" in notes
     summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
     assert "too few" in summary["verdict"]["headline"]
-    assert {s["finding"] for s in summary["verdict"]["statements"]} == {"cannot tell"}
+    assert {s["finding"] for s in summary["models"][0]["verdict"]["statements"]} == {"cannot tell"}
 
 
 BAD_TABLES = {
@@ -373,11 +378,177 @@ def test_sources_that_do_not_overlap(sample):
         (["--source-weights"], "cannot be weighted"),
         (["--output", "mine.csv"], "is a file"),
         (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
+        (["--null", "shuffle"], "unknown null shuffle; known are symmetries, rotation, shift"),
+        (
+            ["--alternative", "more"],
+            "unknown alternative 'more'; known are greater, less, two-sided",
+        ),
+        (
+            ["--correction", "bonferroni"],
+            "unknown correction 'bonferroni'; known are holm, bh, max_t",
+        ),
+        (
+            ["--strata", "redshift"],
+            "sources cannot be stratified by 'redshift': it is no column of the annotation table",
+        ),
+        (["--model", "d8.pt"], "--model d8.pt is given twice"),
+        (["--model", "D8"], "--model d8.pt and --model D8 are the same file"),
     ],
 )
 def test_bad_options(sample, options, text):
     done = attnxai("compare", "--model", "d8.pt", "--annotations", "mine.csv", *options, cwd=sample)
     refused(done, text)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """Two models whose files have one name, with everything that can be asked for beside the default."""
+    folder = made_sample(tmp_path_factory.mktemp("two"))
+    for place, name in (("first", "d8"), ("second", "c1")):
+        (folder / place).mkdir()
+        shutil.copy(shipped_models()[name], folder / place / "net.pt")
+    rows = read_table(folder / "mine.csv")
+    for row in rows:
+        row["survey"] = "north" if row["source"].endswith(("1", "2", "3")) else "south"
+    write_table(folder / "mine.csv", rows)
+    done = attnxai(
+        "compare", "--model", "first/net.pt", "--model", folder / "second" / "net.pt",
+        "--annotations", "mine.csv", "--metric", "nss", "--metric", "AUC", "--null", "symmetries",
+        "--strata", "class", "--strata", "survey", "--alternative", "Two-Sided", "--correction", "max-t",
+        "--output", "out", *QUICK, cwd=folder, check=0,
+    )  # fmt: skip
+    return folder, done
+
+
+def test_two_models_are_reported_and_compared(two_models):
+    folder, done = two_models
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    names = ["first/net.pt", "second/net.pt"]
+    assert [model["name"] for model in summary["models"]] == names
+    assert [model["group"] for model in summary["models"]] == ["D8", "C1"]
+    assert [model["sources"]["n"] for model in summary["models"]] == [10, 10]
+    assert [c["metric"] for c in summary["contrasts"]] == ["nss", "auc"]
+    for contrasts in summary["contrasts"]:
+        assert contrasts["models"] == names
+        assert len(contrasts["contrasts"]) == 4
+    assert len(summary["verdict"]["contrasts"]) >= 2
+    shown = " ".join(done.stdout.split())
+    assert summary["verdict"]["headline"] in shown
+    assert "first/net.pt: 10 held-out sources" in shown
+    for name in ("index.html", "per_source.csv", "agreement.tex"):
+        assert (folder / "out" / name).is_file()
+    figures = {path.stem for path in (folder / "out" / "figures").iterdir()}
+    assert {"agreement", "contrasts", "classes-1", "classes-2", "nulls-1", "sources-2"} <= figures
+    tables = (folder / "out" / "agreement.tex").read_text(encoding="utf-8")
+    assert tables.count("\\begin{tabular}") == 3
+    assert {row["model"] for row in read_table(folder / "out" / "per_source.csv")} == set(names)
+
+
+def test_what_is_asked_for_is_done(two_models):
+    folder, _ = two_models
+    summary = json.loads((folder / "out" / "summary.json").read_text(encoding="utf-8"))
+    settings = summary["settings"]
+    assert settings["nulls"] == ["symmetries"]
+    assert settings["strata"] == ["class", "survey"]
+    assert settings["alternative"] == "two-sided"
+    assert settings["correction"] == "max_t"
+    rows = [r for m in summary["models"] for r in m["results"] if not r["is_baseline"]]
+    main = [r for r in rows if r["class"] == "all"]
+    # three and two of each class lie in the north and the south
+    assert {r["p_smallest_within_strata"] for r in main} == {2 / (6 * 2 * 6 * 2)}
+    assert {r["n_family"] for r in main} == {8}
+    assert all(r["p_adjusted"] >= r["p_within_strata"] for r in main)
+    assert {f["null"] for r in main for f in r["further"]} == {"symmetries"}
+    page = (folder / "out" / "index.html").read_text(encoding="utf-8")
+    assert "adjusted by max-T over the 8 maps" in page
+    assert "between sources of the same class and survey" in page
+    assert {row["stratum"] for row in read_table(folder / "out" / "per_source.csv")} == {
+        f"{c} / {s}" for c in ("FR I", "FR II") for s in ("north", "south")
+    }
+
+
+def test_a_report_of_two_models_is_a_pilot_of_either(two_models):
+    folder, _ = two_models
+    plan = ["plan", "--pilot", "out", "--effect", "1", "--sources", "20,200", "--annotators", "3"]
+    first = " ".join(attnxai(*plan, cwd=folder, check=0).stdout.split())
+    start = "Pilot: {}, mean, NSS, 10 held-out sources, 3 annotators "
+    assert first.startswith(start.format("first/net.pt"))
+    second = attnxai(*plan, "--model", "second/net.pt", cwd=folder, check=0).stdout
+    second = " ".join(second.split())
+    assert second.startswith(start.format("second/net.pt"))
+    assert first.split("annotators", 1)[1] != second.split("annotators", 1)[1]
+    refused(
+        attnxai(*plan, "--model", "d8.pt", cwd=folder), "d8.pt", "first/net.pt", "second/net.pt"
+    )
+
+
+def test_models_that_know_different_sources_are_reported_but_not_compared(tmp_path, monkeypatch):
+    """One was trained on what is held out for the other: each has its verdict, and a caution says the rest."""
+    from attnxai.cli import compare as module
+    from attnxai.errors import AssumptionWarning
+    from attnxai.explanations import gates
+
+    folder = made_sample(tmp_path)
+    monkeypatch.chdir(folder)
+    exposures = iter([gates.Exposure.TRAINING] * 10 + [gates.Exposure.HELD_OUT] * 10)
+    monkeypatch.setattr(gates, "exposure_of", lambda *_: next(exposures))
+    written = {}
+    monkeypatch.setattr(
+        "attnxai.report.document.write_report",
+        lambda content, _, **__: written.update(content=content) or stop(),
+    )
+    with (
+        pytest.warns(AssumptionWarning, match="not compared with each other: none of the 10"),
+        pytest.raises(Stopped),
+    ):
+        inspect.unwrap(module.compare)(
+            model=["d8.pt", "c1.pt"], annotations="mine.csv", metric=["nss"], n_permutations=99,
+            n_bootstrap=100,
+        )  # fmt: skip
+    content = written["content"]
+    assert [part.result.verdict_group for part in content.parts] == ["training", "held-out"]
+    assert content.contrasts == ()
+    assert any("the models are not compared with each other" in note for note in content.notes)
+
+
+class Stopped(Exception):
+    """The report that would be written is at hand."""
+
+
+def stop():
+    raise Stopped
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["d8.pt"], ["d8.pt"]),
+        (["d8", "c1"], ["d8", "c1"]),
+        (["a/net.pt", "b/net.pt"], ["a/net.pt", "b/net.pt"]),
+        (["x/a/net.pt", "x/b/net.pt", "x/a/c1.pt"], ["a/net.pt", "b/net.pt", "c1.pt"]),
+        (["p/a/net.pt", "q/a/net.pt"], ["p/a/net.pt", "q/a/net.pt"]),
+        (["net.pt", "a/net.pt"], ["net.pt", "a/net.pt"]),
+        (["../net.pt", "net.pt"], ["../net.pt", "net.pt"]),
+    ],
+)
+def test_models_are_told_apart_by_as_much_of_their_paths_as_it_takes(models, names):
+    from attnxai.cli.compare import distinct_names
+
+    assert distinct_names(models) == names
+    assert distinct_names(models[::-1]) == names[::-1]
+
+
+def test_one_file_under_two_names_is_refused(tmp_path):
+    from attnxai.cli.compare import refuse_same_files
+    from attnxai.errors import OptionError
+
+    (tmp_path / "net.pt").touch()
+    (tmp_path / "link.pt").symlink_to(tmp_path / "net.pt")
+    (tmp_path / "copy.pt").touch()
+    paths = [str(tmp_path / name) for name in ("net.pt", "link.pt", "copy.pt")]
+    refuse_same_files(["net.pt", "copy.pt"], [paths[0], paths[2]])
+    with pytest.raises(OptionError, match=r"net\.pt and --model link\.pt are the same file"):
+        refuse_same_files(["copy.pt", "net.pt", "link.pt"], [paths[2], paths[0], paths[1]])
 
 
 def test_mirabest_that_is_not_there(sample, without_data):
@@ -444,8 +615,8 @@ def test_real_galaxies_against_human_component_associations(shared_data, tmp_pat
         cwd=tmp_path, check=0,
     )  # fmt: skip
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["sources"]["n"] == 88
-    assert summary["sources"]["by_class"] == {"FR I": 54, "FR II": 34}
+    assert summary["models"][0]["sources"]["n"] == 88
+    assert summary["models"][0]["sources"]["by_class"] == {"FR I": 54, "FR II": 34}
     assert summary["images"]["published_split"] == {"train": 72, "test": 16}
     marks = summary["annotations"]
     assert marks["n_rows_read"] == 11_836
@@ -457,6 +628,6 @@ def test_real_galaxies_against_human_component_associations(shared_data, tmp_pat
     assert "72 of 88" in cautions
     assert "one annotator" in cautions
     expected = {"training": 72, "held-out": 16} if model == "published" else {"held-out": 88}
-    assert summary["sources"]["by_group"] == expected
-    assert summary["verdict"]["group"] == "held-out"
+    assert summary["models"][0]["sources"]["by_group"] == expected
+    assert summary["models"][0]["verdict"]["group"] == "held-out"
     assert "associated" in done.stdout

@@ -16,6 +16,7 @@ from attnxai.explanations.gates import (
     attention_maps,
     exposure_of,
     model_provenance,
+    one_thread,
     recorded_gates,
 )
 from attnxai.explanations.stack import Exposure, MapStack
@@ -324,3 +325,33 @@ def test_provenance_is_plain_and_names_no_folder(model) -> None:
     assert facts["n_parameters"] == sum(p.numel() for p in model.network.parameters())
     bare: AttentionModel = dataclasses.replace(model, training=None)
     assert model_provenance(bare)["trained_on"] is None
+
+
+def test_networks_on_the_cpu_use_one_thread_and_give_the_others_back():
+    """Sums in single precision depend on the number of threads, and so would every number made of the maps."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with one_thread(torch.device("cpu")):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 3
+        with pytest.raises(KeyError), one_thread(torch.device("cpu")):
+            raise KeyError
+        assert torch.get_num_threads() == 3
+        with one_thread(torch.device("meta")):
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_maps_do_not_depend_on_the_number_of_threads(model, images):
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for n_threads in (1, 3):
+            torch.set_num_threads(n_threads)
+            found.append(attention_maps(model, images))
+    finally:
+        torch.set_num_threads(before)
+    for name, maps in found[0].layers.items():
+        np.testing.assert_array_equal(maps, found[1].layers[name])

@@ -168,6 +168,7 @@ def compare_pairs(
         verdict_group=verdict_group,
         settings={
             **settings.to_record(),
+            "strata": list(inputs.strata_keys),
             "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
         },
@@ -251,7 +252,7 @@ def _warn(
     elif smallest > LEVEL:
         warnings.warn(
             f"with {n} {verdict_group} sources the smallest p-value that could come out is "
-            f"{smallest:.3g}, which is above {LEVEL}: this test cannot find agreement, however large",
+            f"{smallest:.3g}, which is above {LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -61,19 +61,20 @@ def adjust_over_maps(
         estimates = [results[r].estimates[i] for r, i in members]
         tests = [estimate.test for estimate in estimates]
         p_values = np.array([test.p_value if test else np.nan for test in tests])
-        if correction is Correction.MAX_T and _drawn_together(results, members):
+        used = correction
+        if correction is Correction.MAX_T and not _drawn_together(results, members):
+            used, replaced = Correction.HOLM, True
+        if used is Correction.MAX_T:
             adjusted = _by_max_t([test for test in tests if test], p_values)
         else:
-            replaced |= correction is Correction.MAX_T
-            adjusted = adjust(
-                p_values, Correction.HOLM if correction is Correction.MAX_T else correction
-            )
+            adjusted = adjust(p_values, used)
         n_family = int(np.isfinite(p_values).sum())
         for place, estimate, value in zip(members, estimates, adjusted, strict=True):
             changed[place] = dataclasses.replace(
                 estimate,
                 p_adjusted=float(value) if np.isfinite(value) else None,
                 n_family=n_family,
+                correction=used,
             )
     if replaced:
         warnings.warn(

@@ -105,7 +105,7 @@ class ExchangeOfSources:
             return ExchangeTests(
                 pooled=None, within_strata=None, pooled_without_link=None, left_out=left_out
             )
-        keys = self._settings.strata
+        keys = self._inputs.strata_keys
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
         within = share = None
         if in_strata:
@@ -199,15 +199,17 @@ def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) 
         rng=streams.of("null", choice.name, name),
     )
     tables[:, ~inputs.present] = np.nan
-    targets, partners_present = _targets_of_others(inputs, streams)
-    unlinked = choice.model.tables(
-        inputs.metrics[:1],
-        inputs.maps[index],
-        targets,
-        valid,
-        rng=streams.of("null", choice.name, name),
-    )[0]
-    unlinked[~partners_present] = np.nan
+    unlinked = np.empty((0, *tables.shape[2:]))
+    if len(inputs.sources) > 1:
+        targets, partners_present = _targets_of_others(inputs, streams)
+        unlinked = choice.model.tables(
+            inputs.metrics[:1],
+            inputs.maps[index],
+            targets,
+            valid,
+            rng=streams.of("null", choice.name, name),
+        )[0]
+        unlinked[~partners_present] = np.nan
     return Rearranged(
         choice=choice,
         explanation=name,

@@ -22,7 +22,7 @@ N_SIZE_BINS = 3
 
 def strata_of(
     pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]
-) -> tuple[Hashable, ...]:
+) -> tuple[tuple[str, ...], tuple[Hashable, ...]]:
     """Stratum of every source.
 
     Parameters
@@ -36,8 +36,10 @@ def strata_of(
 
     Returns
     -------
-    tuple
-        None for sources of which none of the keys is known.
+    keys : tuple of str
+        Those that are known for some source; all that were given if none is.
+    strata : tuple
+        Of every source; None for sources of which none of the keys is known.
 
     Raises
     ------
@@ -55,13 +57,18 @@ def strata_of(
         elif key in pairs.columns:
             found[key] = [pairs.columns[key][i] for i in order]
         else:
-            known = [CLASS, SIZE, *pairs.columns]
+            there = [CLASS, SIZE, *pairs.columns]
             raise OptionError(
                 f"sources cannot be stratified by {key!r}: it is no column of the annotation table with "
-                f"one value for each source; known are {', '.join(known)}"
+                f"one value for each source; known are {', '.join(there)}"
             )
-    combined = combine_strata(found)
-    return tuple(
+    known = {
+        key: values for key, values in found.items() if any(value is not None for value in values)
+    }
+    if not known:
+        return tuple(keys), (None,) * len(order)
+    combined = combine_strata(known)
+    return tuple(known), tuple(
         None if all(value is None for value in stratum) else stratum for stratum in combined
     )
 

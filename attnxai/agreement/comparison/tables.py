@@ -59,6 +59,8 @@ class Inputs:
         How much each source counts.
     sources, classes, exposure, strata : tuple
         Of every source.
+    strata_keys : tuple of str
+        What the strata are made of.
     """
 
     pairs: AlignedPairs
@@ -74,12 +76,14 @@ class Inputs:
     classes: tuple[str | None, ...]
     exposure: tuple[str, ...]
     strata: tuple[Hashable, ...]
+    strata_keys: tuple[str, ...]
 
     @classmethod
     def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
         """Put the sources in order, so that no result depends on the order of the files."""
         order = np.argsort(np.array(pairs.sources))
         names = (*pairs.explanations, *pairs.baselines)
+        keys, strata = strata_of(pairs, settings.strata, order)
         stacks = [*pairs.explanations.values(), *pairs.baselines.values()]
         return cls(
             pairs=pairs,
@@ -97,7 +101,8 @@ class Inputs:
             sources=tuple(pairs.sources[i] for i in order),
             classes=tuple(pairs.classes[i] for i in order),
             exposure=tuple(str(pairs.exposure[i]) for i in order),
-            strata=strata_of(pairs, settings.strata, order),
+            strata=strata,
+            strata_keys=keys,
         )
 
     @property

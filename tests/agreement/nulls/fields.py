@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+
+from attnxai.agreement.calibration import scenes
+from attnxai.agreement.calibration.scenes import centre_bump, centred_coordinates
 
 
 def smooth_fields(rng, n_sources, n_pixels, *, sigma=2.5, periodic=False):
     """Gaussian fields of unit variance, stationary; periodic or cut from larger ones."""
-    pad = 0 if periodic else int(4 * sigma)
-    white = rng.normal(size=(n_sources, n_pixels + 2 * pad, n_pixels + 2 * pad))
-    mode = "wrap" if periodic else "reflect"
-    fields = gaussian_filter(white, (0, sigma, sigma), mode=mode)
-    fields = fields[:, pad : pad + n_pixels, pad : pad + n_pixels]
-    return fields / fields.std()
-
-
-def centred_coordinates(n_pixels):
-    """Rows and columns from the centre of a square field."""
-    return np.mgrid[:n_pixels, :n_pixels] - (n_pixels - 1) / 2
+    return scenes.smooth_fields(rng, n_sources, n_pixels=n_pixels, sigma=sigma, periodic=periodic)
 
 
 def centre_bias(n_pixels, *, width=4.5):
     """A round bump at the centre, of height 1."""
-    y, x = centred_coordinates(n_pixels)
-    return np.exp(-(y**2 + x**2) / (2 * width**2))
+    return centre_bump(n_pixels, width=width)
 
 
 def blobs(rng, n_sources, n_pixels, *, n_blobs=4, spread=4.0, sigma=2.0):

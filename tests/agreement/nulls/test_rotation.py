@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from attnxai.agreement.calibration.scenes import centred_coordinates
 from attnxai.agreement.metrics import METRICS, TargetKind, marks_of_others, own_tables
 from attnxai.agreement.nulls import GridSymmetries, RotationAngles, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
@@ -14,7 +15,6 @@ from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
 from attnxai.errors import OptionError
 from tests.agreement.nulls.fields import (
     blobs,
-    centred_coordinates,
     disc,
     everywhere,
 )

@@ -61,7 +61,7 @@ def test_variograms_match_within_tolerance(sigma):
     rng = np.random.default_rng(0)
     ratios = {keep: [] for keep in (True, False)}
     white = []
-    for field in smooth_fields(rng, 6, 40, sigma=sigma):
+    for field in smooth_fields(rng, 24, 40, sigma=sigma):
         values = field[where]
         wanted = lags.variograms(values[None])[0]
         for keep, found in ratios.items():
@@ -69,9 +69,9 @@ def test_variograms_match_within_tolerance(sigma):
             found.append(lags.variograms(surrogates).mean(axis=0) / wanted)
         permuted = rng.permuted(np.tile(values, (10, 1)), axis=1)
         white.append(lags.variograms(permuted).mean(axis=0) / wanted)
-    for found in ratios.values():
+    for keep, found in ratios.items():
         mean = np.mean(found, axis=0)
-        assert np.abs(mean - 1).mean() < 0.15
+        assert np.abs(mean - 1).mean() < (0.25 if keep else 0.1)
         assert np.abs(mean - 1).max() < 0.6
     assert np.mean(white, axis=0).max() > 2.5
 

@@ -1,0 +1,132 @@
+"""The folder of a calibration's results: tables, figures, numbers and one self-contained page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnxai.agreement.calibration import coverage, rejections, scenes
+from attnxai.agreement.calibration.suite import COSTLY_SHARE, POWER_SHARE
+from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
+from attnxai.report.calibration_tables import (
+    coverage_tables,
+    level_tables,
+    markdown,
+    power_tables,
+)
+from attnxai.report.output_folder import whole_or_nothing
+from attnxai.report.page import render_template
+from attnxai.report.provenance import installed_versions
+
+if TYPE_CHECKING:
+    from attnxai.agreement.calibration.results import CalibrationResult
+    from attnxai.report.figures import FigureText
+
+FORMAT = "attnxai-calibration"
+FORMAT_VERSION = 1
+
+
+def write_calibration(
+    result: CalibrationResult,
+    folder: Path,
+    *,
+    command: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the results of a calibration; an earlier folder of results is replaced when all is written.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+        What was found.
+    folder : Path
+        Where; it appears when it is complete.
+    command : str
+        What makes the same results.
+    on_step : callable, optional
+        Called with the number of finished steps and of all steps.
+    """
+    drawers: list[Callable[[CalibrationResult, Path], FigureText | None]] = [
+        draw_levels,
+        draw_coverage,
+        draw_power,
+    ]
+    steps = len(drawers) + 2
+    with whole_or_nothing(folder) as partial:
+        pictures = partial / "figures"
+        pictures.mkdir()
+        figures: dict[str, FigureText] = {}
+        for step, draw in enumerate(drawers):
+            text = draw(result, pictures)
+            if text is not None:
+                figures[text.name] = text
+            if on_step is not None:
+                on_step(step + 1, steps)
+        for part in result.plan.parts:
+            if result.rows(part):
+                result.to_frame(part).to_csv(partial / f"{part}.csv", index=False)
+        (partial / "calibration.json").write_text(
+            json.dumps(record_of(result, command), indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+        (partial / "levels.md").write_text(markdown(result), encoding="utf-8")
+        if on_step is not None:
+            on_step(steps - 1, steps)
+        # last, so that a folder without it is seen to be unfinished
+        page = render_page(result, figures, pictures, command)
+        (partial / "index.html").write_text(page, encoding="utf-8")
+        if on_step is not None:
+            on_step(steps, steps)
+
+
+def record_of(result: CalibrationResult, command: str) -> dict[str, Any]:
+    """All numbers and words of a calibration under documented keys; see docs/commands/calibrate.md."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "command": command,
+        "versions": installed_versions(),
+        "settings": settings(),
+        **result.to_record(),
+    }
+
+
+def settings() -> dict[str, float]:
+    """What every experiment has in common."""
+    return {
+        "n_pixels": scenes.N_PIXELS,
+        "smoothing_pixels": scenes.SMOOTHING,
+        "n_pixels_footprint": scenes.N_PIXELS_FOOTPRINT,
+        "smoothing_pixels_footprint": scenes.SMOOTHING_FOOTPRINT,
+        "n_annotators": scenes.N_ANNOTATORS,
+        "annotator_noise": scenes.ANNOTATOR_NOISE,
+        "height_of_what_is_shared": scenes.HEIGHT,
+        "n_draws_levels": rejections.N_DRAWS_LEVELS,
+        "n_draws_power": rejections.N_DRAWS_POWER,
+        "n_resamples": coverage.N_RESAMPLES,
+        "costly_share_of_experiments": COSTLY_SHARE,
+        "power_share_of_experiments": POWER_SHARE,
+    }
+
+
+def render_page(
+    result: CalibrationResult, figures: Mapping[str, FigureText], pictures: Path, command: str
+) -> str:
+    """The page as one HTML text that needs no other file."""
+    return render_template(
+        "calibration.html",
+        figures,
+        pictures,
+        plan=result.plan,
+        sentences=result.sentences(),
+        level_tables=level_tables(result),
+        coverage_tables=coverage_tables(result),
+        power_tables=power_tables(result),
+        parts=[str(part) for part in result.plan.parts if result.rows(part)],
+        with_levels=bool(result.levels),
+        settings=settings(),
+        command=command,
+        versions=installed_versions(),
+    )

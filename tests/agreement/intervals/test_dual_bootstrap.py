@@ -1,0 +1,83 @@
+"""Several statistics under the same resamples, against one at a time and against resampling by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from attnxai.agreement.intervals.dual_bootstrap import (
+    crossed_bootstrap_interval,
+    crossed_bootstrap_intervals,
+)
+from attnxai.agreement.intervals.over_sources import bootstrap_counts
+
+STATISTICS = (
+    lambda m: m[:, 0] / m[:, 2],
+    lambda m: m[:, 1] / m[:, 2],
+    lambda m: m[:, 0] - m[:, 1],
+    lambda m: m[:, 1],
+)
+
+
+def quantities(*shape, gaps=0):
+    rng = np.random.default_rng(4)
+    shared = rng.normal(size=shape) + rng.normal(size=(*shape[:-1], 1))
+    values = 3 + shared + rng.normal(size=(3, *shape))
+    for _ in range(gaps):
+        values[rng.integers(3), rng.integers(shape[0]), rng.integers(shape[1])] = np.nan
+    return values
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "values",
+    [quantities(20), quantities(3, 15), quantities(4, 12, gaps=9)],
+    ids=["alone", "crossed", "gaps"],
+)
+def test_several_statistics_are_those_of_one_at_a_time(values, weighted):
+    weights = np.linspace(0.1, 1, values.shape[-1]) if weighted else None
+    together = crossed_bootstrap_intervals(
+        values, STATISTICS, weights=weights, n_resamples=400, rng=7
+    )
+    assert len(together) == len(STATISTICS)
+    for statistic, found in zip(STATISTICS, together, strict=True):
+        alone = crossed_bootstrap_interval(
+            values, statistic, weights=weights, n_resamples=400, rng=7
+        )
+        assert found == alone
+        assert found.low < found.value < found.high
+
+
+def test_sources_alone_are_percentiles_of_resamples_by_hand():
+    values = quantities(20)
+    (found,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_resamples=400, rng=7)
+    counts = bootstrap_counts(20, 400, np.random.default_rng(7))
+    ratios = [(c @ values[0]) / (c @ values[2]) for c in counts]
+    np.testing.assert_allclose([found.low, found.high], np.quantile(ratios, [0.025, 0.975]))
+    assert found.value == pytest.approx(values[0].sum() / values[2].sum())
+
+
+def test_a_statistic_that_is_undefined_for_some_resamples_leaves_the_others_alone():
+    values = quantities(3, 15)
+    middle = values[1].mean()
+
+    def broken(means):
+        return np.where(means[:, 1] > middle, np.nan, means[:, 1])
+
+    first, second = crossed_bootstrap_intervals(
+        values, [broken, STATISTICS[0]], n_resamples=200, rng=1
+    )
+    assert not first.known
+    assert "undefined for some resamples" in first.note
+    (alone,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_resamples=200, rng=1)
+    assert second == alone
+
+
+def test_too_few_sources_have_values_and_no_interval():
+    found = crossed_bootstrap_intervals(quantities(3, 7), STATISTICS, n_resamples=100)
+    assert all(np.isfinite(i.value) and not i.known for i in found)
+    assert {dataclasses.replace(i, value=0.0).note for i in found} == {
+        "no interval: 7 sources are too few, 8 are needed"
+    }

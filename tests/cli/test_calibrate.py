@@ -1,0 +1,151 @@
+"""``attnxai calibrate``: what it writes, going on after an interruption, and what can be wrong."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pandas as pd
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from attnxai.agreement.calibration.rejections import NullKind
+from attnxai.agreement.calibration.suite import Part
+from attnxai.cli import calibrate as module
+
+app = typer.Typer()
+app.command()(module.calibrate)
+SMALL = ("--quick", "--n-experiments", 10, "--nulls", "within-class,pooled")
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal that cuts nothing, made anew so that it writes where the runner listens."""
+    monkeypatch.setattr(module, "console", Console(highlight=False, width=300))
+
+
+def run(*arguments, code=0):
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == code, (done.output, done.exception)
+    assert "Traceback" not in done.output
+    return " ".join(done.output.split())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibrate") / "out"
+    done = CliRunner().invoke(app, ["--output", str(folder), *map(str, SMALL)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    return folder, done.output
+
+
+def test_names_are_those_of_the_package() -> None:
+    options = inspect.signature(inspect.unwrap(module.calibrate)).parameters
+    assert options["parts"].default == ",".join(Part)
+    assert options["nulls"].default == ",".join(null.option for null in NullKind)
+
+
+def test_tables_figures_and_page_are_written(made) -> None:
+    folder, output = made
+    results = folder / "results"
+    assert sorted(path.relative_to(results).as_posix() for path in results.rglob("*.*")) == [
+        "calibration.json",
+        "coverage.csv",
+        *(
+            f"figures/{name}.{end}"
+            for name in ("coverage", "levels", "power")
+            for end in ("pdf", "png")
+        ),
+        "index.html",
+        "levels.csv",
+        "levels.md",
+        "power.csv",
+    ]
+    content = json.loads((results / "calibration.json").read_text(encoding="utf-8"))
+    assert content["format"] == "attnxai-calibration"
+    assert content["command"] == (
+        "attnxai calibrate --output DIR --n-experiments 10 --seed 0 --quick --nulls pooled,within-class"
+    )
+    for part in Part:
+        frame = pd.read_csv(results / f"{part}.csv", keep_default_na=False)
+        assert frame.to_dict("records") == content[part]
+    assert set(pd.read_csv(results / "levels.csv")["null"]) == {
+        "exchange, pooled",
+        "exchange within class",
+    }
+    shown = " ".join(output.split())
+    for sentence in content["sentences"]:
+        assert sentence in shown
+    assert "index.html" in shown
+    # no terminal: lines in place of a bar
+    assert "blocks (50 %)" in shown
+    assert "blocks (100 %)" in shown
+
+
+def test_two_workers_write_the_same_bytes(made, tmp_path) -> None:
+    folder, _ = made
+    run("--output", tmp_path / "two", *SMALL, "--workers", 2)
+    for path in sorted((folder / "results").rglob("*.*")):
+        twin = tmp_path / "two" / path.relative_to(folder)
+        assert path.read_bytes() == twin.read_bytes(), path.name
+
+
+def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
+    keep = module._Board.keep
+    done = []
+
+    def interrupted(board, key, counts):
+        keep(board, key, counts)
+        done.append(key)
+        if len(done) == 5:
+            raise KeyboardInterrupt
+
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    part = (*SMALL, "--parts", "power")
+    run("--output", whole, *part)
+    monkeypatch.setattr(module._Board, "keep", interrupted)
+    shown = run("--output", again, *part, code=130)
+    assert "run the same command again to go on: finished experiments are kept" in shown
+    assert not (again / "results").exists()
+    monkeypatch.setattr(module._Board, "keep", keep)
+    assert "5 of 6 blocks of experiments are finished already" in run("--output", again, *part)
+    kept = (again / "blocks.jsonl").read_text(encoding="utf-8")
+    assert sorted(kept) == sorted((whole / "blocks.jsonl").read_text(encoding="utf-8"))
+    for path in sorted((whole / "results").rglob("*.*")):
+        assert path.read_bytes() == (again / path.relative_to(whole)).read_bytes(), path.name
+    # and once more, with nothing left to do
+    assert "6 of 6 blocks" in run("--output", again, *part)
+    assert (again / "blocks.jsonl").read_text(encoding="utf-8") == kept
+
+
+def test_parts_can_be_chosen(tmp_path) -> None:
+    run(
+        *("--output", tmp_path / "out", "--quick", "--n-experiments", 10),
+        *("--parts", "power", "--nulls", "within-class, shift"),
+    )
+    results = tmp_path / "out" / "results"
+    assert not (results / "levels.csv").exists()
+    assert set(pd.read_csv(results / "power.csv")["null"]) == {"exchange within class"}
+    page = (results / "index.html").read_text(encoding="utf-8")
+    assert "power.csv" in page
+    assert "levels.csv" not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--parts", "levels,bands"), "--parts 'levels,bands' names 'bands'; known are levels"),
+        (("--nulls", "pooled,bootstrap"), "names 'bootstrap'; known are pooled, within-class"),
+        (("--parts", "power", "--nulls", "shift"), "nothing to calibrate"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(tmp_path, arguments, words) -> None:
+    assert words in run("--output", tmp_path / "out", *arguments, code=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_seed_is_refused(made) -> None:
+    folder, _ = made
+    assert "were made with --seed 0, not 5" in run("--output", folder, *SMALL, "--seed", 5, code=2)
