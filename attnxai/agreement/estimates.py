@@ -31,9 +31,10 @@ class FurtherTest:
     reason : str
         Why not, or empty.
     without_link : float or None
-        Share of pairings of maps with the annotations of *other* sources of their stratum that this null
-        calls significant at 5 %. Far above 0.05, the null takes what sources share for agreement. Of the
-        first metric only.
+        Share of pairings of maps with the annotations of *other* sources that this null calls significant at
+        5 %. Far above 0.05, the null takes what sources share for agreement. Of the first metric only.
+    within_strata : bool
+        Whether those are other sources of the same stratum, or any where strata are too small.
     """
 
     null: str
@@ -41,6 +42,7 @@ class FurtherTest:
     test: NullTest | None
     reason: str = ""
     without_link: float | None = None
+    within_strata: bool = False
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
@@ -48,6 +50,7 @@ class FurtherTest:
             "null": self.null,
             **_record_of(self.test),
             "rejections_without_link": self.without_link,
+            "paired_within_strata": self.within_strata,
             "not_tested": self.reason,
         }
 
@@ -79,8 +82,12 @@ class Estimate:
         Exchange of sources, any or within strata; None where a test makes no sense, with the reason in
         ``not_tested``.
     pooled_without_link : float or None
-        Share of the exchanges within strata that the pooled test would call significant at 5 %. Far above
-        0.05, maps and annotations share what their class (or other stratum) brings with it.
+        Share of pairings of maps with the annotations of other sources of their stratum that the pooled test
+        would call significant at 5 %. Far above 0.05, maps and annotations share what their class (or other
+        stratum) brings with it. None where strata are too small to tell.
+    within_without_link : float or None
+        The same of the test within strata, for pairings with other sources of their stratum and of like angular
+        size (smaller or larger than the median).
     p_adjusted : float or None
         P-value of :attr:`test`, adjusted over the maps; None for baselines, and where there is no test.
     n_family : int
@@ -115,6 +122,7 @@ class Estimate:
     pooled: NullTest | None = None
     within_strata: NullTest | None = None
     pooled_without_link: float | None = None
+    within_without_link: float | None = None
     p_adjusted: float | None = None
     n_family: int = 0
     correction: Correction | None = None
@@ -163,6 +171,7 @@ class Estimate:
             record |= {f"{key}_{name}": value for key, value in _record_of(test).items()}
         record |= {
             "pooled_rejections_without_link": self.pooled_without_link,
+            "within_strata_rejections_without_link": self.within_without_link,
             "p_adjusted": self.p_adjusted,
             "n_family": self.n_family,
             "correction": None if self.correction is None else str(self.correction),
@@ -170,6 +179,10 @@ class Estimate:
             "not_tested": self.not_tested,
         }
         share = self.share_of_ceiling
+        record |= {
+            "share_of_ceiling_value": _or_none(share.raw.value) if share else None,
+            "share_of_ceiling_n_sources": share.raw.n_sources if share else None,
+        }
         for name in ("lower", "upper"):
             interval = getattr(share, f"of_{name}") if share is not None else None
             record |= {

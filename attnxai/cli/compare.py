@@ -78,8 +78,8 @@ def compare(
     strata: Annotated[
         list[str] | None,
         typer.Option(
-            help="What sources share that are exchanged: class, size, or a column of the table such as "
-            "survey; repeat for several. [default: class]"
+            help="What sources share that are exchanged: class, size, annotators (who marked them), or a "
+            "column of the table such as survey; repeat for several. [default: class]"
         ),
     ] = None,
     correction: Annotated[

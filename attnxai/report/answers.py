@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import Alternative
@@ -123,8 +124,8 @@ def _at_all(result: AgreementResult, estimate: Estimate) -> str:
         Side.ABOVE: f"over all sources above chance{by}",
         Side.BELOW: f"over all sources below chance{by}",
         Side.OPEN: f"over all sources not shown to differ from chance{by}",
-        Side.UNKNOWN: f"{counted(estimate.interval.n_sources, 'source is', 'sources are')} too few for "
-        "an interval",
+        Side.UNKNOWN: estimate.above_chance.note.removeprefix("no interval: ")
+        or "without an interval",
     }[side]
     return f"{value}; {words}.{_by_class(result, estimate, label)}"
 
@@ -151,7 +152,7 @@ def _pooled(estimate: Estimate, shares: str) -> str:
         f"exchanged between any sources ({_p(pooled)}, not adjusted)."
     )
     share = estimate.pooled_without_link
-    if pooled.p_value <= LEVEL and share is not None and share > UNSUITED:
+    if pooled.p_value <= LEVEL and share is not None and share >= UNSUITED:
         text += (
             f" Not to be relied on: of maps paired with annotations of other sources of their {shares}, "
             f"{format_share(share)} would pass this test, where 5 % should; sources of a {shares} share "
@@ -174,9 +175,8 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
             else ""
         )
         text += (
-            f" With {counted(test.n_sources, 'source')} the smallest p-value that could come out is "
-            f"{test.smallest_p:.3g}{for_all}, so this test cannot find {_SOUGHT[test.alternative]}, however "
-            "large."
+            f" The smallest p-value that could come out is {test.smallest_p:.3g}{for_all}, so this test cannot "
+            f"find {_SOUGHT[test.alternative]}, however large: {_why_coarse(test)}."
         )
     elif (estimate.p_adjusted or 0.0) <= LEVEL and speaks_for_agreement(test):
         yet = {
@@ -186,12 +186,44 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
         }.get(side_of_chance(estimate))
         if yet:
             text += f" Agreement with its own source is larger than with others, yet {yet}."
+    share = estimate.within_without_link
+    if test.p_value <= LEVEL and share is not None and share >= UNSUITED:
+        text += (
+            f" To be taken with care: of maps paired with annotations of other such sources of like angular "
+            f"size, {format_share(share)} would pass this test, where 5 % should; --strata size asks for "
+            "agreement beyond that."
+        )
     if estimate.left_test:
         text += (
             f" {counted(len(estimate.left_test), 'source', 'sources')} without a value for some partner "
             f"{'is' if len(estimate.left_test) == 1 else 'are'} not exchanged."
         )
     return text
+
+
+def _why_coarse(test: NullTest) -> str:
+    """What keeps p-values from becoming small: the number of draws, what may be exchanged, or the sources."""
+    if not test.exhaustive:
+        return f"{test.n_draws:,} draws are too few; ask for more permutations"
+    if test.n_draws == 1:
+        return "within these strata no source has another to be exchanged with"
+    return (
+        f"{counted(test.n_sources, 'source')} can be exchanged in {test.n_draws:,} "
+        f"{'way' if test.n_draws == 1 else 'ways'} only"
+    )
+
+
+def why_too_coarse(result: AgreementResult, estimate: Estimate) -> str:
+    """Why no test could have found anything, where that is not the number of sources; else empty."""
+    test = estimate.test
+    if test is None or smallest_adjusted(estimate) <= LEVEL:
+        return ""
+    if not test.exhaustive:
+        return f"{test.n_draws:,} permutations are too few"
+    n = sum(group == result.verdict_group for group in result.exposure)
+    if test.null != "pooled" and n >= 2 * MIN_SOURCES:
+        return f"sources of the same {strata_words(result.settings['strata'])} are too few"
+    return ""
 
 
 _SOUGHT = {
@@ -273,7 +305,10 @@ def _given_brightness(result: AgreementResult, estimate: Estimate) -> str:
     if not interval.known:
         return f"{start}; {counted(interval.n_sources, 'source is', 'sources are')} too few for an interval."
     if interval.low > 0:
-        said = "above 0: beyond brightness it shares something with the marks, if only that both lie near the centre"
+        said = (
+            "above 0: something remains that brightness, at these resolutions and linearly in ranks, does not "
+            "account for; brightness at another scale, or the centre, can do that too"
+        )
     elif interval.high < 0:
         said = "below 0: what brightness leaves open, it orders against the marks"
     else:
@@ -294,14 +329,22 @@ def _near_to_people(result: AgreementResult, estimate: Estimate) -> str:
     share = estimate.share_of_ceiling
     if share is None:
         return text
-    if not np.isfinite(share.of_lower.value):
-        return f"{text} {_sentence(share.of_lower.note)}"
+    n_shared = share.raw.n_sources
+    over = (
+        f" over the {n_shared} sources that two or more marked"
+        if n_shared < estimate.interval.n_sources
+        else ""
+    )
+    if not np.isfinite(share.of_lower.value) or not share.of_lower.known:
+        note = share.of_lower.note.replace("no interval", "no share")
+        return f"{text} {_sentence(note)}".rstrip()
     shares = " and ".join(
         f"{_share_with_interval(interval)} of the {name}"
         for name, interval in (("former", share.of_lower), ("latter", share.of_upper))
         if np.isfinite(interval.value)
     )
-    return f"{text} Above chance, this map reaches {shares}."
+    where = f" ({label} {with_interval(share.raw)}{over})" if over else ""
+    return f"{text} Above chance, wherever that comes from, this map{where} reaches {shares}."
 
 
 def _share_with_interval(interval: Interval) -> str:
@@ -331,10 +374,12 @@ def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
     share = further.without_link
     if share is None:
         return Answer(question=model.question, answer=f"{text} {model.assumes}")
-    if share > UNSUITED:
-        shares = strata_words(result.settings["strata"])
-        text += (
-            f" Not to be relied on here: of maps paired with annotations of other sources of their {shares}, "
-            f"{format_share(share)} would pass this test, where 5 % should. {model.assumes}"
-        )
+    others = "other sources"
+    if further.within_strata:
+        others += f" of their {strata_words(result.settings['strata'])}"
+    passed = f"of maps paired with annotations of {others}, {format_share(share)} pass this test; 5 % should"
+    if share >= UNSUITED:
+        text += f" Not to be relied on here: {passed}. {model.assumes}"
+    else:
+        text += f" {_sentence(passed)}"
     return Answer(question=model.question, answer=text)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.data.wording import counted
 from attnxai.explanations.stack import Exposure
@@ -135,4 +137,21 @@ def _about_annotators(result: AgreementResult) -> list[str]:
             "There is one annotator, so nothing is said about people in general.",
             result.generalises_to,
         ]
-    return [result.generalises_to]
+    sentences = [
+        result.generalises_to,
+        (
+            "P-values of exchanged sources are about these annotators' marks; it is the intervals that allow for "
+            "other annotators."
+        ),
+    ]
+    members = [group == result.verdict_group for group in result.exposure]
+    marked = np.isfinite(result.values[..., members]).any(axis=(0, 1))
+    if len(np.unique(marked, axis=1).T) > 1 and (
+        "annotators" not in result.settings["strata"]
+    ):
+        sentences.append(
+            "Not every annotator marked every source. Exchanging sources is right if who marked which does not "
+            "depend on the sources; if it may, --strata annotators exchanges only those that the same people "
+            "marked."
+        )
+    return sentences

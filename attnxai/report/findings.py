@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
@@ -29,6 +30,7 @@ class Finding(enum.StrEnum):
     AGREES = "agrees"
     FOLLOWS = "follows the source"
     LOOKS_AWAY = "looks away"
+    LESS = "less than others"
     NOT_SHOWN = "not shown"
     CANNOT_TELL = "cannot tell"
 
@@ -56,13 +58,13 @@ def finding_of(estimate: Estimate) -> Finding:
     test = estimate.test
     if test is None or estimate.p_adjusted is None:
         return Finding.CANNOT_TELL
-    if smallest_adjusted(estimate) > LEVEL:
-        return Finding.CANNOT_TELL
     if estimate.p_adjusted > LEVEL:
-        return Finding.NOT_SHOWN
+        open_to_it = smallest_adjusted(estimate) <= LEVEL
+        return Finding.NOT_SHOWN if open_to_it else Finding.CANNOT_TELL
+    side = side_of_chance(estimate)
     if not speaks_for_agreement(test):
-        return Finding.LOOKS_AWAY
-    return Finding.AGREES if side_of_chance(estimate) is Side.ABOVE else Finding.FOLLOWS
+        return Finding.LOOKS_AWAY if side is Side.BELOW else Finding.LESS
+    return Finding.AGREES if side is Side.ABOVE else Finding.FOLLOWS
 
 
 def smallest_adjusted(estimate: Estimate) -> float:
@@ -82,13 +84,17 @@ def speaks_for_agreement(test: NullTest) -> bool:
 
 
 def side_of_chance(estimate: Estimate) -> Side:
-    """Where the mean lies by its interval, seen from chance."""
+    """Where the mean lies by its interval, seen from chance.
+
+    An interval without any width says nothing about other sources; below chance it is only where that means
+    that marks are avoided (:attr:`~attnxai.agreement.metrics.metric.Metric.shows_avoidance`).
+    """
     above = estimate.above_chance
-    if not above.known:
+    if not above.known or above.high == above.low:
         return Side.UNKNOWN
     if above.low > 0:
         return Side.ABOVE
-    return Side.BELOW if above.high < 0 else Side.OPEN
+    return Side.BELOW if above.high < 0 and METRICS[estimate.metric].shows_avoidance else Side.OPEN
 
 
 def classes_of(result: AgreementResult, estimate: Estimate) -> list[Estimate]:
@@ -120,7 +126,7 @@ def best_of(result: AgreementResult, metric: str, names: Sequence[str]) -> str:
 def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
     """Better than all of the baselines, worse than any, neither, or not known."""
     differences = [estimate.differences[name] for name in names]
-    if not all(difference.known for difference in differences):
+    if not all(d.known and d.high > d.low for d in differences):
         return Order.UNKNOWN
     if any(difference.high < 0 for difference in differences):
         return Order.WORSE

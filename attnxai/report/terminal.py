@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.verdict import Verdict
 
@@ -70,12 +71,12 @@ def _print_result(result: AgreementResult, console: Console) -> None:
         title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"),
         title_justify="left",
         caption=f"mean [{format_share(result.settings['level'])} interval]; null: annotations "
-        f"exchanged between {exchanged}; p not adjusted",
+        f"exchanged between {exchanged}; p (adjusted over maps)",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("map")
+    table.add_column("map", no_wrap=True)
     for heading in (METRICS[primary].label, "null", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     brightness = best_brightness(result, primary)
@@ -89,10 +90,8 @@ def _print_result(result: AgreementResult, console: Console) -> None:
         cells = [
             f"{format_number(estimate.interval.value, 2)} {format_interval(estimate.interval, 2)}",
             format_number(test.mean, 2) if test else "",
-            format_p(test.p_value) if test else "",
-            f"{format_number(difference.value, 2)} {format_interval(difference, 2)}"
-            if difference
-            else "",
+            _p_values(estimate),
+            format_number(difference.value, 2) if difference else "",
         ]
         table.add_row(Text(name), *map(Text, cells))
     people = result.ceiling(primary)
@@ -129,6 +128,15 @@ def _print_result(result: AgreementResult, console: Console) -> None:
         console.print(table)
 
 
+def _p_values(estimate: Estimate) -> str:
+    if estimate.test is None:
+        return ""
+    text = format_p(estimate.test.p_value)
+    if estimate.p_adjusted is None or estimate.n_family < 2:
+        return text
+    return f"{text} ({format_p(estimate.p_adjusted)})"
+
+
 def _further_nulls(result: AgreementResult, metric: str) -> Table:
     from rich import box
     from rich.table import Table
@@ -145,7 +153,7 @@ def _further_nulls(result: AgreementResult, metric: str) -> Table:
         cells = []
         for null in nulls:
             further = result.estimate(name, metric).further_test(null.name)
-            mark = " *" if (further.without_link or 0.0) > UNSUITED else ""
+            mark = " *" if (further.without_link or 0.0) >= UNSUITED else ""
             cells.append(f"{format_p(further.test.p_value)}{mark}" if further.test else "–")
         table.add_row(Text(name), *map(Text, cells))
     return table

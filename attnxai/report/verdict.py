@@ -32,10 +32,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
 from attnxai.data.wording import counted
-from attnxai.report.answers import Answer, answers_of
+from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
 from attnxai.report.findings import (
     LEVEL,
@@ -215,20 +216,19 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, marked:
     if finding is Finding.AGREES:
         return f"{name} agrees with {marked}, in the source at hand{_but_for(result, estimate)}."
     if finding is Finding.LOOKS_AWAY:
-        if side is Side.ABOVE:
-            return (
-                f"{name} is higher on the marks than elsewhere, but agrees less with its own source than "
-                "with others."
-            )
         return (
-            f"{name} looks away from {marked}: it agrees less with its own source than with others."
+            f"{name} looks away from {marked}: it agrees less with its own source than with others, and is "
+            "lower on the marks than elsewhere."
         )
+    if finding is Finding.LESS:
+        but = "is higher on the marks than elsewhere, but " if side is Side.ABOVE else ""
+        return f"{name} {but}agrees less with its own source than with others."
     if finding is Finding.FOLLOWS:
         if side is Side.BELOW:
             return f"{name} follows the source at hand, but is lower on the marks than elsewhere."
         return f"{name} follows the source at hand, but is not shown to look at {marked}."
     if result.settings["alternative"] == Alternative.LESS:
-        return f"{name} is not shown to look away in the source at hand."
+        return f"{name} is not shown to agree less with its own source than with others."
     lead = f"{name} is not shown to agree in the source at hand"
     if side is Side.BELOW:
         lead += "; it is lower on the marks than elsewhere"
@@ -244,7 +244,7 @@ def _but_for(result: AgreementResult, estimate: Estimate) -> str:
     on = [
         e.class_name
         for e in classes
-        if side_of_chance(e) is Side.ABOVE and e.test is not None and e.test.p_value <= LEVEL
+        if side_of_chance(e) is Side.ABOVE and e.p_adjusted is not None and e.p_adjusted <= LEVEL
     ]
     where = f"for {listed(on)}" if on else "over all sources"
     return f", {where}; on the marks of {listed(off)} it is lower than elsewhere"
@@ -262,15 +262,17 @@ def _headline(
         return _nothing_to_tell(result, estimates, marked)
     n_following = findings.count(Finding.FOLLOWS)
     n_away = findings.count(Finding.LOOKS_AWAY)
+    n_less = n_away + findings.count(Finding.LESS)
     agreeing = [
         estimate
         for estimate, finding in zip(estimates, findings, strict=True)
         if finding is Finding.AGREES
     ]
-    if n_away and not agreeing:
+    if n_less and not agreeing:
+        away = f", of which {n_away} {_verb('look', n_away)} away from {marked}" if n_away else ""
         return (
-            f"{n_away} of {counted(n, 'map')} of {result.model_name} {_verb('look', n_away)} away from "
-            f"{marked}: less agreement with the source at hand than with others."
+            f"{n_less} of {counted(n, 'map')} of {result.model_name} {_verb('agree', n_less)} less with "
+            f"the source at hand than with others{away}."
         )
     if not agreeing and n_following:
         return (
@@ -279,7 +281,10 @@ def _headline(
         )
     if not agreeing:
         if result.settings["alternative"] == Alternative.LESS:
-            return f"No map of {result.model_name} is shown to look away from {marked}."
+            return (
+                f"No map of {result.model_name} is shown to agree less with the source at hand than with "
+                "others."
+            )
         return (
             f"Agreement of {result.model_name} with {marked} is not shown for "
             f"{'its one map' if n == 1 else f'any of its {n} maps'} in the source at hand."
@@ -291,8 +296,8 @@ def _headline(
         f"{count} of {result.model_name} {_verb('agree', len(agreeing))} with {marked}, in the source "
         "at hand"
     )
-    if n_away:
-        start += f"; {n_away} {_verb('look', n_away)} away"
+    if n_less:
+        start += f"; {n_less} {_verb('agree', n_less)} less with it than with others"
     if Order.UNKNOWN in orders:
         return f"{start}; there are too few sources to compare {'it' if len(agreeing) == 1 else 'them'} with brightness."
     if n_better == len(agreeing):
@@ -329,9 +334,13 @@ def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], mar
             f"Whether {result.model_name} agrees with {marked} cannot be told: {metric} has no value "
             "for any of its maps; the undefined values are listed below with their reasons."
         )
+    whether = f"whether {result.model_name} agrees with {marked}"
+    reason = why_too_coarse(result, estimates[0])
+    if reason:
+        return f"{reason[0].upper()}{reason[1:]} to tell {whether}."
     return (
         f"{counted(n_sources, f'{result.verdict_group} source is', f'{result.verdict_group} sources are')} "
-        f"too few to tell whether {result.model_name} agrees with {marked}."
+        f"too few to tell {whether}."
     )
 
 
@@ -345,15 +354,20 @@ def _joint_headline(
     parts = []
     for model in models:
         findings = [statement.finding for statement in model.statements]
-        n, n_away = len(findings), findings.count(Finding.LOOKS_AWAY)
-        n_found = n_away if less else findings.count(Finding.AGREES)
+        n = len(findings)
+        n_less = findings.count(Finding.LOOKS_AWAY) + findings.count(Finding.LESS)
+        n_found = n_less if less else findings.count(Finding.AGREES)
         if all(finding is Finding.CANNOT_TELL for finding in findings):
             parts.append(f"{model.model_name}: nothing to tell")
             continue
-        away = f", {n_away} {_verb('look', n_away)} away" if n_away and not less else ""
-        parts.append(f"{model.model_name}: {n_found} of {counted(n, 'map')}{away}")
-    what = "look away from" if less else "agree with"
-    start = f"Maps that {what} {marked}, in the source at hand: {'; '.join(parts)}."
+        others = f", {n_less} less than with others" if n_less and not less else ""
+        parts.append(f"{model.model_name}: {n_found} of {counted(n, 'map')}{others}")
+    what = (
+        "agree less with the source at hand than with others"
+        if less
+        else f"agree with {marked}, in the source at hand"
+    )
+    start = f"Maps that {what}: {'; '.join(parts)}."
     return f"{start} {_contrast_summary(contrasts)}" if contrasts is not None else start
 
 
@@ -363,7 +377,7 @@ def _contrast_summary(contrasts: ResultContrasts) -> str:
     between = "the two models" if len(contrasts.models) == 2 else "the models"
     n = len(contrasts.sources)
     over = f"the {n} {group_phrase(contrasts.group, n)} that all of them share"
-    if all(contrast.smallest_p > LEVEL or not contrast.interval.known for contrast in everything):
+    if all(c.smallest_p > LEVEL or c.n_sources < MIN_SOURCES for c in everything):
         return f"No difference between {between} can be shown over {over}, however large: they are too few."
     if not n_found:
         return f"No difference between {between} is shown over {over}."
@@ -385,8 +399,8 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
             continue
         better, worse = (first, second) if contrast.interval.value > 0 else (second, first)
         sentences.append(
-            f"{name_of_map(name)} of {better} agrees better than that of {worse}: {label} of {first} minus "
-            f"{second} {with_interval(contrast.interval)} (p = {format_p(contrast.p_value)}, "
+            f"{label} of {_in_sentence(name_of_map(name))} is higher for {better} than for {worse}: {first} "
+            f"minus {second} {with_interval(contrast.interval)} (p = {format_p(contrast.p_value)}, "
             f"{format_p(contrast.p_adjusted)} adjusted over "
             f"{counted(len(contrasts.keys), 'difference')})."
         )
@@ -404,6 +418,10 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
         ),
         *contrasts.notes,
     ]
+
+
+def _in_sentence(name: str) -> str:
+    return f"{name[0].lower()}{name[1:]}" if name.startswith(("The ", "Gate ")) else name
 
 
 def _all_maps(n: int) -> str:

@@ -317,8 +317,7 @@ def test_the_lead_carries_a_class_whose_marks_are_avoided():
         if is_of(estimate, "gate1", "FR II"):
             return at(estimate, -3.0, -1.0)
         if is_of(estimate, "gate1", "FR I"):
-            pooled = dataclasses.replace(estimate.pooled, p_value=p_value)
-            return dataclasses.replace(estimate, pooled=pooled)
+            return dataclasses.replace(estimate, p_adjusted=p_value)
         return estimate
 
     lead = verdict_with(result, lambda e: change(e, 0.01)).statements[0].lead

@@ -173,6 +173,7 @@ class ScopeEstimates:
             pooled=tests.pooled if tests else None,
             within_strata=tests.within_strata if tests else None,
             pooled_without_link=tests.pooled_without_link if tests else None,
+            within_without_link=tests.within_without_link if tests else None,
             further=tuple(
                 run_rearranged(made, inputs, self._settings, self._streams, members, m, scope.names)
                 for made in rearranged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,11 @@ class ExchangeTests:
     pooled, within_strata : NullTest or None
         The tests; None where they make no sense.
     pooled_without_link : float or None
-        Share of pairings with other sources of the stratum that the pooled test would call significant.
+        Share of pairings with other sources of the stratum that the pooled test would call significant; None
+        where strata are too small to tell.
+    within_without_link : float or None
+        Share of pairings with other sources of the stratum and of like size that the test within strata would
+        call significant; None where these are too few to tell.
     left_out : ndarray of int
         Positions of the sources that have no value with some partner.
     """
@@ -59,6 +62,7 @@ class ExchangeTests:
     pooled: NullTest | None
     within_strata: NullTest | None
     pooled_without_link: float | None
+    within_without_link: float | None
     left_out: NDArray[np.intp]
 
 
@@ -103,32 +107,49 @@ class ExchangeOfSources:
         left_out = np.setdiff1d(counted, usable)
         if usable.size < 2:
             return ExchangeTests(
-                pooled=None, within_strata=None, pooled_without_link=None, left_out=left_out
+                pooled=None,
+                within_strata=None,
+                pooled_without_link=None,
+                within_without_link=None,
+                left_out=left_out,
             )
         keys = self._inputs.strata_keys
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
-        within = share = None
+        within = pooled_share = within_share = None
         if in_strata:
             within = self._test(SourcePermutation(within_strata=True, keys=keys), matrix, usable)
-            share = self._without_link(pooled, matrix, usable)
+            strata = [self._inputs.strata[i] for i in usable]
+            pooled_share = self._without_link(pooled, matrix, usable, strata)
+            # what sources of one stratum can still share, and what every image shows
+            halves = [self._inputs.size_halves[i] for i in usable]
+            finer = list(zip(strata, halves, strict=True))
+            within_share = self._without_link(within, matrix, usable, finer)
         return ExchangeTests(
-            pooled=pooled, within_strata=within, pooled_without_link=share, left_out=left_out
+            pooled=pooled,
+            within_strata=within,
+            pooled_without_link=pooled_share,
+            within_without_link=within_share,
+            left_out=left_out,
         )
 
     def _without_link(
-        self, pooled: NullTest, matrix: NDArray[np.float64], usable: NDArray[np.intp]
-    ) -> float:
-        """How often the pooled test calls maps with annotations of others of their stratum significant."""
+        self,
+        test: NullTest,
+        matrix: NDArray[np.float64],
+        usable: NDArray[np.intp],
+        strata: Sequence[Hashable],
+    ) -> float | None:
+        """How often a test calls maps with annotations of others of their stratum significant."""
+        if not large_enough(strata):
+            return None
         partners = pair_with_others(
-            [self._inputs.strata[i] for i in usable],
-            N_EXCHANGE_PAIRINGS,
-            self._streams.of("pairings", *self._scope),
+            strata, N_EXCHANGE_PAIRINGS, self._streams.of("pairings", test.null, *self._scope)
         )
         # weights go where annotations go, as in the test itself
         weights = self._inputs.weights[usable][partners]
         values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
         unlinked = (values * weights).sum(axis=1) / weights.sum(axis=1)
-        p_values = p_values_of(unlinked, pooled.values, pooled.exhaustive, pooled.alternative)
+        p_values = p_values_of(unlinked, test.values, test.exhaustive, test.alternative)
         return float((p_values <= LEVEL).mean())
 
     def _test(
@@ -163,7 +184,8 @@ class Rearranged:
     tables : ndarray, shape (n_metrics, n_sources, n_columns)
         Averaged over annotators; NaN where undefined.
     unlinked : ndarray, shape (n_pairings, n_sources, n_columns)
-        The same for the first metric, of maps paired with the annotations of other sources of their stratum.
+        The same for the first metric, of maps paired with the annotations of other sources, of their stratum
+        where strata are large enough.
     """
 
     choice: NullChoice
@@ -219,16 +241,31 @@ def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) 
 
 
 def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArray[np.bool_]]:
-    """Annotations of other sources of the same stratum: one pairing a row, one annotator each."""
+    """Annotations of other sources, of the same stratum where these are large enough.
+
+    One pairing a row, one annotator each.
+    """
     kind = inputs.metrics[0].target
     targets, present = inputs.targets[kind], inputs.present
-    partners = pair_with_others(inputs.strata, N_PAIRINGS, streams.of("pairings"))
+    strata = inputs.strata if large_enough(inputs.strata) else [None] * len(inputs.strata)
+    partners = pair_with_others(strata, N_PAIRINGS, streams.of("pairings"))
     # those who marked a source come first, and take turns
     who = np.argsort(~present, axis=0, kind="stable")
     turns = np.arange(N_PAIRINGS)[:, None] % np.maximum(present.sum(axis=0)[partners], 1)
     annotators = who[turns, partners]
     made = np.stack([targets[a, row] for a, row in zip(annotators, partners, strict=True)])
     return {kind: made}, np.asarray(present[annotators, partners])
+
+
+def large_enough(strata: Sequence[Hashable]) -> bool:
+    """Whether strata hold enough sources to pair within them, :data:`MIN_PARTNERS` on average.
+
+    Examples
+    --------
+    >>> large_enough("a" * 8 + "b" * 8), large_enough("a" * 8 + "b" * 7)
+    (True, False)
+    """
+    return len(strata) >= MIN_PARTNERS * len(set(strata))
 
 
 def pair_with_others(
@@ -239,8 +276,7 @@ def pair_with_others(
     Parameters
     ----------
     strata : sequence of hashable
-        Stratum of every source, two or more. Strata of fewer than :data:`MIN_PARTNERS` sources on average are
-        ignored, and a source that is alone in its stratum is paired with any other.
+        Stratum of every source, two or more. A source that is alone in its stratum is paired with any other.
     n_pairings : int
         How many times.
     rng : numpy.random.Generator
@@ -258,11 +294,8 @@ def pair_with_others(
            [1, 0]])
     """
     n = len(strata)
-    sizes = Counter(strata)
-    if n < MIN_PARTNERS * len(sizes):
-        strata, sizes = [None] * n, Counter({None: n})
     partners = np.empty((n_pairings, n), dtype=np.intp)
-    groups = [[i for i in range(n) if strata[i] == stratum] for stratum in sizes]
+    groups = [[i for i in range(n) if strata[i] == stratum] for stratum in dict.fromkeys(strata)]
     for group in groups:
         if len(group) == 1:
             partners[:, group[0]] = (group[0] + rng.integers(1, n, size=n_pairings)) % n
@@ -286,10 +319,10 @@ def run_rearranged(
     counted = members[inputs.weights[members] > 0]
     table = made.tables[metric_index]
     usable = usable_sources(table, counted, exchanges_sources=False)
-    described = {"null": made.choice.name, "label": made.choice.label}
     if not usable.size:
         return FurtherTest(
-            **described,
+            null=made.choice.name,
+            label=made.choice.label,
             test=None,
             reason="no source has a defined value under every rearrangement",
             without_link=None,
@@ -321,7 +354,14 @@ def run_rearranged(
         if p_values:
             without_link = float((np.array(p_values) <= LEVEL).mean())
     tested = test(table, np.ones(usable.size, dtype=bool))
-    return FurtherTest(**described, test=tested, reason="", without_link=without_link)
+    return FurtherTest(
+        null=made.choice.name,
+        label=made.choice.label,
+        test=tested,
+        reason="",
+        without_link=without_link,
+        within_strata=large_enough(inputs.strata) and len(set(inputs.strata)) > 1,
+    )
 
 
 def chosen_nulls(settings: ComparisonSettings) -> list[NullChoice]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CLASS = "class"
 SIZE = "size"
+ANNOTATORS = "annotators"
 N_SIZE_BINS = 3
 
 
@@ -30,7 +31,7 @@ def strata_of(
     pairs : AlignedPairs
         The sources.
     keys : sequence of str
-        ``class``, ``size`` or columns of the annotation table.
+        ``class``, ``size``, ``annotators`` (who marked the source) or columns of the annotation table.
     order : ndarray of int
         Positions of the sources, in the order wanted.
 
@@ -54,10 +55,13 @@ def strata_of(
             sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
             bins = quantile_strata(sizes[order].tolist(), n_bins=N_SIZE_BINS)
             found[key] = [None if value < 0 else value for value in bins]
+        elif key == ANNOTATORS:
+            names = np.array(pairs.annotators)
+            found[key] = [" + ".join(names[pairs.present[:, i]]) for i in order]
         elif key in pairs.columns:
             found[key] = [pairs.columns[key][i] for i in order]
         else:
-            there = [CLASS, SIZE, *pairs.columns]
+            there = [CLASS, SIZE, ANNOTATORS, *pairs.columns]
             raise OptionError(
                 f"sources cannot be stratified by {key!r}: it is no column of the annotation table with "
                 f"one value for each source; known are {', '.join(there)}"
@@ -71,6 +75,12 @@ def strata_of(
     return tuple(known), tuple(
         None if all(value is None for value in stratum) else stratum for stratum in combined
     )
+
+
+def size_halves(pairs: AlignedPairs, order: NDArray[np.intp]) -> tuple[int, ...]:
+    """Whether each source is larger than the median; -1 where no emission is found."""
+    sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
+    return quantile_strata(sizes[order].tolist(), n_bins=2)
 
 
 def angular_sizes(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.strata import strata_of
+from attnxai.agreement.comparison.strata import size_halves, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.metrics import (
     METRICS,
@@ -61,6 +61,8 @@ class Inputs:
         Of every source.
     strata_keys : tuple of str
         What the strata are made of.
+    size_halves : tuple of int
+        Whether each source is larger than the median; -1 where that is not known.
     """
 
     pairs: AlignedPairs
@@ -77,6 +79,7 @@ class Inputs:
     exposure: tuple[str, ...]
     strata: tuple[Hashable, ...]
     strata_keys: tuple[str, ...]
+    size_halves: tuple[int, ...]
 
     @classmethod
     def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
@@ -103,6 +106,7 @@ class Inputs:
             exposure=tuple(str(pairs.exposure[i]) for i in order),
             strata=strata,
             strata_keys=keys,
+            size_halves=size_halves(pairs, order),
         )
 
     @property

@@ -65,6 +65,10 @@ class Metric:
         Whether a comparison computes it unless told otherwise.
     bounds : (float, float)
         Smallest and largest value that it can have.
+    shows_avoidance : bool
+        Whether a mean below chance says that marks are avoided. Where chance lies next to the smallest value,
+        as the share of marked pixels does for counts of hits, maps without any link come out below it in
+        most samples.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Metric:
     fast: bool = True
     default: bool = False
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    shows_avoidance: bool = False
 
     def evaluate(
         self, maps: Rows, targets: Rows, others: Rows | None = None

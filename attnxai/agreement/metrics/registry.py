@@ -60,6 +60,7 @@ METRICS: dict[str, Metric] = {
             chance=0.0,
             signed_maps=True,
             default=True,
+            shows_avoidance=True,
             meaning="mean of the standardised map where people marked, in standard deviations",
         ),
         Metric(
@@ -71,6 +72,7 @@ METRICS: dict[str, Metric] = {
             signed_maps=True,
             default=True,
             bounds=(-1.0, 1.0),
+            shows_avoidance=True,
             meaning="rank correlation of map and marked density over the pixels of the field",
         ),
         Metric(
@@ -82,6 +84,7 @@ METRICS: dict[str, Metric] = {
             signed_maps=True,
             default=True,
             bounds=(0.0, 1.0),
+            shows_avoidance=True,
             meaning="probability that the map is higher on a marked pixel than on an unmarked one",
         ),
         Metric(
@@ -95,6 +98,7 @@ METRICS: dict[str, Metric] = {
             signed_maps=False,
             default=True,
             bounds=(0.0, 1.0),
+            shows_avoidance=True,
             meaning="share of the map's sum that lies on marked pixels",
         ),
         Metric(
@@ -119,6 +123,7 @@ METRICS: dict[str, Metric] = {
             signed_maps=True,
             needs_others=True,
             bounds=(0.0, 1.0),
+            shows_avoidance=True,
             meaning=(
                 "probability that the map is higher on a pixel marked on this source than on one marked "
                 "on another source"
@@ -132,6 +137,7 @@ METRICS: dict[str, Metric] = {
             chance=0.0,
             signed_maps=True,
             bounds=(-1.0, 1.0),
+            shows_avoidance=True,
             meaning="linear correlation of map and marked density over the pixels of the field",
         ),
         Metric(
@@ -239,6 +245,7 @@ METRICS: dict[str, Metric] = {
             signed_maps=True,
             fast=False,
             bounds=(-1.0, 1.0),
+            shows_avoidance=True,
             meaning=(
                 "pairs of pixels that map and marked density order alike, less those they do not, as a "
                 "share of the pairs that neither ties (tau-b)"

@@ -99,7 +99,10 @@ def test_nothing_but_the_adjusted_values_changes(results):
         assert len(before.estimates) == len(after.estimates)
         for one, other in zip(before.estimates, after.estimates, strict=True):
             same = dataclasses.replace(
-                other, p_adjusted=one.p_adjusted, n_family=one.n_family
+                other,
+                p_adjusted=one.p_adjusted,
+                n_family=one.n_family,
+                correction=one.correction,
             ).to_record()
             assert one.to_record() == same
     assert {e.n_family for e in family(results)} == {3}

@@ -254,10 +254,28 @@ def test_nobody_is_paired_with_oneself():
     assert len({tuple(row) for row in partners}) == 50
 
 
-def test_small_strata_are_ignored_when_pairing():
-    partners = pair_with_others(["a", "a", "b", "b"], 40, np.random.default_rng(0))
-    assert (partners != np.arange(4)).all()
-    assert set(partners[:, 0]) == {1, 2, 3}
+def test_pairs_stay_within_strata_and_singles_meet_anybody():
+    partners = pair_with_others(["a", "a", "b", "b", "c"], 40, np.random.default_rng(0))
+    assert (partners != np.arange(5)).all()
+    assert set(partners[:, 0]) == {1}
+    assert set(partners[:, 3]) == {2}
+    assert set(partners[:, 4]) == {0, 1, 2, 3}
+
+
+def test_strata_that_are_too_small_tell_nothing_about_the_pooled_test():
+    """With one source less than eight a stratum the share would be that of the pooled test with itself."""
+    for n, known in ((16, True), (15, False)):
+        made = align(*made_up(n_sources=n, side=24))
+        estimate = compare_pairs(made, settings=QUICK, rng=0).estimate("gate1", "nss")
+        assert (estimate.pooled_without_link is not None) == known
+        assert estimate.within_strata is not None
+    # and nulls that rearrange each source are then judged by pairings of any sources
+    settings = dataclasses.replace(QUICK, nulls=("symmetries",))
+    for n, within in ((16, True), (15, False)):
+        made = align(*made_up(n_sources=n, side=24))
+        further = compare_pairs(made, settings=settings, rng=0).estimate("gate1", "nss").further[0]
+        assert further.within_strata is within
+        assert further.without_link is not None
 
 
 @pytest.fixture(scope="module")

@@ -62,8 +62,17 @@ def test_a_column_of_the_table_is_a_key_and_an_empty_cell_is_not_known(pairs):
     assert len(set(both)) == 6
 
 
+def test_who_marked_a_source_is_a_key():
+    maps, marks, images = made_up(n_sources=12)
+    kept = tuple(a for i, a in enumerate(marks.annotations) if i % 6 != 0)
+    pairs = align(maps, dataclasses.replace(marks, annotations=kept), images)
+    keys, found = strata_of(pairs, ("annotators",), everything(pairs))
+    assert keys == ("annotators",)
+    assert found[:4] == (("bob",), ("ann + bob",), ("ann + bob",), ("bob",))
+
+
 def test_an_unknown_column_names_what_there_is(pairs):
-    message = r"by 'redshift': .* known are class, size, survey$"
+    message = r"by 'redshift': .* known are class, size, annotators, survey$"
     with pytest.raises(OptionError, match=message):
         strata_of(pairs, ("class", "redshift"), everything(pairs))
     # two values for one source make no stratum
