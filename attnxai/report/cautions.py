@@ -146,9 +146,7 @@ def _about_annotators(result: AgreementResult) -> list[str]:
     ]
     members = [group == result.verdict_group for group in result.exposure]
     marked = np.isfinite(result.values[..., members]).any(axis=(0, 1))
-    if len(np.unique(marked, axis=1).T) > 1 and (
-        "annotators" not in result.settings["strata"]
-    ):
+    if len(np.unique(marked, axis=1).T) > 1 and ("annotators" not in result.settings["strata"]):
         sentences.append(
             "Not every annotator marked every source. Exchanging sources is right if who marked which does not "
             "depend on the sources; if it may, --strata annotators exchanges only those that the same people "

@@ -86,7 +86,13 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         yield (
             f"Models were compared by differences paired by source over {over}, tested by flipping signs "
             f"({contrasts.contrasts.n_draws:,} flips, two-sided, "
-            f"{_CORRECTIONS[contrasts.contrasts.correction]} over all pairs of models and maps)."
+            f"{_CORRECTIONS[contrasts.contrasts.correction]} over all pairs of models and maps"
+            + (
+                "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
+                if result.people
+                else ""
+            )
+            + ")."
         )
     yield f"The seed was {content.provenance.seed}."
 

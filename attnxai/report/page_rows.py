@@ -221,6 +221,11 @@ def contrast_rows(content: ReportContent) -> list[dict[str, Any]]:
                         format_interval(contrast.interval),
                         f"p = {format_p(contrast.p_value)}",
                         f"adjusted {format_p(contrast.p_adjusted)}",
+                        *(
+                            [f"others too {format_p(contrast.p_others_adjusted)}"]
+                            if contrast.p_others_adjusted is not None
+                            else []
+                        ),
                     ],
                 }
             )

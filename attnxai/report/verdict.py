@@ -53,6 +53,7 @@ from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.wording import format_p, group_phrase, listed, with_interval
 
 if TYPE_CHECKING:
+    from attnxai.agreement.contrasts.contrast import Contrast
     from attnxai.agreement.contrasts.of_results import ResultContrasts
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
@@ -397,11 +398,10 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
     ):
         if not contrast.found:
             continue
-        better, worse = (first, second) if contrast.interval.value > 0 else (second, first)
+        higher, lower = (first, second) if contrast.interval.value > 0 else (second, first)
         sentences.append(
-            f"{label} of {_in_sentence(name_of_map(name))} is higher for {better} than for {worse}: {first} "
-            f"minus {second} {with_interval(contrast.interval)} (p = {format_p(contrast.p_value)}, "
-            f"{format_p(contrast.p_adjusted)} adjusted over "
+            f"{label} of {_in_sentence(name_of_map(name))} is higher for {higher} than for {lower}: {first} "
+            f"minus {second} {with_interval(contrast.interval)} ({_contrast_p(contrast)} adjusted over "
             f"{counted(len(contrasts.keys), 'difference')})."
         )
     n_open = len(contrasts.keys) - len(sentences)
@@ -418,6 +418,15 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
         ),
         *contrasts.notes,
     ]
+
+
+def _contrast_p(contrast: Contrast) -> str:
+    if contrast.p_others_adjusted is None:
+        return f"p = {format_p(contrast.p_value)}, {format_p(contrast.p_adjusted)}"
+    return (
+        f"p = {format_p(contrast.p_adjusted)} for these annotators and "
+        f"{format_p(contrast.p_others_adjusted)} for others too,"
+    )
 
 
 def _in_sentence(name: str) -> str:

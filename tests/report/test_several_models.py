@@ -285,7 +285,7 @@ def test_differences_that_are_shown_have_a_sentence_each(two):
     assert sentences[0].startswith(
         f"NSS of gate 1 is higher for good.pt than for {EVIL}: good.pt minus {EVIL} "
     )
-    assert "adjusted over 3 differences)" in sentences[0]
+    assert "for others too, adjusted over 3 differences)" in sentences[0]
     assert len(sentences) == 4
     assert "Compared over 16 held-out sources for every model" in sentences[3]
 
@@ -654,7 +654,8 @@ def test_methods_name_nulls_strata_and_models(one, two):
     assert "over the 6 maps for each metric" in several
     assert (
         "Models were compared by differences paired by source over 16 sources, tested by flipping signs "
-        "(499 flips, two-sided, adjusted by max-T over all pairs of models and maps)."
+        "(499 flips, two-sided, adjusted by max-T over all pairs of models and maps; about other annotators "
+        "by the crossed interval turned into a test, adjusted by Holm's method)."
     ) in several
 
 

@@ -2,7 +2,9 @@
 
 Tables and figures show one interval: with several annotators the crossed one, which is about other people
 too, and otherwise the one over sources. A difference counts as found if that interval excludes 0 and the
-adjusted p-value is at most 1 less the interval's level.
+adjusted p-value is at most 1 less the interval's level. Flipped signs take the annotators as they are, and an
+interval is not adjusted for others beside it; so with several annotators the p-value about other annotators
+has to be as small, adjusted over the same family.
 """
 
 from __future__ import annotations
@@ -52,6 +54,12 @@ class Contrast:
         Sources compared.
     n_dropped : int
         Sources left out because one of the two has no value there.
+    p_others : float or None
+        About other annotators too, of the crossed interval
+        (:func:`~attnxai.agreement.intervals.crossed.crossed_p_value`, strict), not adjusted; None with a
+        single annotator, or without that interval.
+    p_others_adjusted : float or None
+        The same, adjusted over all contrasts.
     """
 
     first: str
@@ -64,6 +72,8 @@ class Contrast:
     smallest_p: float
     n_sources: int
     n_dropped: int
+    p_others: float | None = None
+    p_others_adjusted: float | None = None
 
     @property
     def interval(self) -> Interval:
@@ -83,9 +93,16 @@ class Contrast:
 
     @property
     def found(self) -> bool:
-        """Whether :attr:`interval` excludes 0 and the adjusted p-value is at most 1 less its level."""
-        level = 1 - self.interval.level
-        return self.excludes_zero and self.p_adjusted <= level + RELATIVE_TIE
+        """Whether :attr:`interval` excludes 0 and each adjusted p-value is at most 1 less its level.
+
+        With a single annotator there is one, with several that about other annotators too.
+        """
+        most = 1 - self.interval.level + RELATIVE_TIE
+        if not self.excludes_zero or not self.p_adjusted <= most:
+            return False
+        if self.difference_others is None:
+            return True
+        return self.p_others_adjusted is not None and self.p_others_adjusted <= most
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; None where there is none."""
@@ -99,11 +116,16 @@ class Contrast:
             "p_value": self.p_value,
             "p_adjusted": self.p_adjusted,
             "p_smallest": self.smallest_p,
+            "p_others": self.p_others,
+            "p_others_adjusted": self.p_others_adjusted,
         }
         return {
             "first": self.first,
             "second": self.second,
-            **{name: float(v) if np.isfinite(v) else None for name, v in numbers.items()},
+            **{
+                name: None if value is None or not np.isfinite(value) else float(value)
+                for name, value in numbers.items()
+            },
             "ci_about": self.about,
             "found": self.found,
             "n_sources": self.n_sources,
@@ -117,10 +139,13 @@ class Contrast:
             text += f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
         if not np.isfinite(self.p_value):
             return f"{text}, not tested ({self.n_sources} sources)"
-        return (
-            f"{text}, p = {self.p_value:.4f}, adjusted {self.p_adjusted:.4f} "
-            f"({self.n_sources} sources)"
-        )
+        text += f", p = {self.p_value:.4f}, adjusted {self.p_adjusted:.4f}"
+        if self.p_others is not None and self.p_others_adjusted is not None:
+            text += (
+                f" about these annotators, p = {self.p_others:.4f}, adjusted "
+                f"{self.p_others_adjusted:.4f} about others too"
+            )
+        return f"{text} ({self.n_sources} sources)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +157,8 @@ class ModelContrasts:
     contrasts : tuple of Contrast
         In the order of the models.
     correction : Correction
-        How p-values are adjusted over them.
+        How p-values are adjusted over them; those about other annotators by Holm's method where it is max-T,
+        which needs draws.
     alternative : Alternative
         Which differences count as evidence.
     n_draws : int

@@ -8,6 +8,11 @@ the models, it is as likely one way as the other. It is exact where differences 
 as they are when a source's two values could be swapped, and approximate for many sources otherwise. Each
 source counts alike, whether one annotator marked it or three.
 
+Signs that are flipped take the annotators as they are: a model that happens to suit these people would be found
+to suit others. So with several annotators a second p-value is that of the crossed interval, turned around
+into a test, in its strict form, and adjusted over the same pairs by Holm's method; a difference counts as found
+if both are small enough.
+
 All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of
 its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
 narrow differences stand on one scale. Of a single pair it orders the flips as the mean and as Student's t
@@ -30,8 +35,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.contrasts.contrast import Contrast, ModelContrasts
-from attnxai.agreement.intervals.crossed import crossed_interval
+from attnxai.agreement.contrasts.presentation import correction_of_others
+from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
 from attnxai.agreement.intervals.over_sources import (
+    Interval,
     IntervalKind,
     bootstrap_counts,
     mean_interval,
@@ -80,7 +87,8 @@ def compare_models(
     alternative : Alternative
         Which differences count, first minus second.
     correction : Correction
-        How p-values are adjusted over the contrasts; max-T with step-down by default.
+        How p-values are adjusted over the contrasts; max-T with step-down by default. Those about other
+        annotators have no draws, and are adjusted by Holm's method in place of max-T.
     n_draws : int
         Sign flips; all 2 to the power of n_sources, where these are no more.
     n_resamples : int
@@ -156,6 +164,15 @@ def compare_models(
         adjusted = adjust(p_values, correction)
     smallest = _smallest(null, exhaustive=exhaustive)
     _warn_of_few(members.size, smallest[tested])
+    others, p_others = _about_others(
+        by_annotator,
+        alternative,
+        weights=share,
+        level=level,
+        n_resamples=n_resamples,
+        rng=crossed_rng,
+    )
+    p_others_adjusted = adjust(p_others, correction_of_others(correction))
     return ModelContrasts(
         contrasts=tuple(
             Contrast(
@@ -164,25 +181,17 @@ def compare_models(
                 difference=mean_interval(
                     differences[i], counts, weights=share, level=level, **kind
                 ),
-                difference_others=None
-                if np.count_nonzero(np.isfinite(by_annotator[i]).any(axis=1)) < 2
-                else crossed_interval(
-                    by_annotator[i],
-                    weights=share,
-                    level=level,
-                    n_resamples=n_resamples,
-                    rng=crossed_stream,
-                ),
+                difference_others=others[i],
                 statistic=float(terms[:, i].sum()) if tested[i] else float("nan"),
                 p_value=float(p_values[i]),
                 p_adjusted=float(adjusted[i]),
                 smallest_p=float(smallest[i]) if tested[i] else float("nan"),
                 n_sources=int(compared[i].sum()),
                 n_dropped=int((share > 0).sum() - compared[i].sum()),
+                p_others=_known(p_others[i]),
+                p_others_adjusted=_known(p_others_adjusted[i]),
             )
-            for i, ((first, second), crossed_stream) in enumerate(
-                zip(pairs, crossed_rng.spawn(len(pairs)), strict=True)
-            )
+            for i, (first, second) in enumerate(pairs)
         ),
         correction=correction,
         alternative=alternative,
@@ -190,6 +199,41 @@ def compare_models(
         exhaustive=exhaustive,
         level=level,
     )
+
+
+def _about_others(
+    differences: Sequence[NDArray[np.float64]],
+    alternative: Alternative,
+    *,
+    weights: NDArray[np.float64],
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[list[Interval | None], NDArray[np.float64]]:
+    """Crossed intervals and their p-values; None and NaN where fewer than two annotators have a value."""
+    intervals: list[Interval | None] = []
+    p_values = np.full(len(differences), np.nan)
+    for i, values in enumerate(differences):
+        if np.count_nonzero(np.isfinite(values).any(axis=1)) < 2:
+            intervals.append(None)
+            continue
+        # where resamples are drawn, the interval and its p-value have to see the same
+        seed = int(rng.integers(2**63))
+        found = crossed_interval(
+            values, weights=weights, level=level, n_resamples=n_resamples, rng=seed
+        )
+        intervals.append(found)
+        # strict, since a family compares it with a small part of the level
+        p = crossed_p_value(values, weights=weights, n_resamples=n_resamples, rng=seed, strict=True)
+        if alternative is not Alternative.TWO_SIDED:
+            expected = 1 if alternative is Alternative.GREATER else -1
+            p = p / 2 if np.sign(found.value) == expected else 1 - p / 2
+        p_values[i] = p
+    return intervals, p_values
+
+
+def _known(p_value: float) -> float | None:
+    return float(p_value) if np.isfinite(p_value) else None
 
 
 def _checked(

@@ -32,6 +32,17 @@ CORRECTION_WORDS = {
 }
 
 
+def correction_of_others(correction: Correction) -> Correction:
+    """How p-values about other annotators are adjusted: there are no draws behind them that max-T needs.
+
+    Examples
+    --------
+    >>> str(correction_of_others(Correction.MAX_T)), str(correction_of_others(Correction.NONE))
+    ('holm', 'none')
+    """
+    return Correction.HOLM if correction is Correction.MAX_T else correction
+
+
 def contrast_columns(
     contrasts: Sequence[Contrast],
     names: Sequence[tuple[str, str]],
@@ -40,6 +51,8 @@ def contrast_columns(
     digits: int | None = None,
 ) -> list[Column]:
     """Columns of a LaTeX table with a row a contrast.
+
+    Where several annotators marked, a column holds the adjusted p-values about other annotators too.
 
     Parameters
     ----------
@@ -62,6 +75,11 @@ def contrast_columns(
     if correction is not Correction.NONE:
         adjusted = [contrast.p_adjusted for contrast in contrasts]
         columns.append(p_value_column(f"$p$ ({CORRECTION_WORDS[correction]})", adjusted))
+    if any(contrast.difference_others is not None for contrast in contrasts):
+        about_others = [contrast.p_others_adjusted for contrast in contrasts]
+        by = correction_of_others(correction)
+        words = "others" if by is Correction.NONE else f"others, {CORRECTION_WORDS[by]}"
+        columns.append(p_value_column(f"$p$ ({words})", about_others))
     return [*columns, count_column("Sources", [contrast.n_sources for contrast in contrasts])]
 
 

@@ -26,6 +26,14 @@ Three methods:
     ``2 (V_sources + V_annotators) - V_both``, each term with its factor n / (n - 1). Satterthwaite's
     degrees of freedom. It holds for statistics that are no means, such as ratios.
 
+Values that are all the same have no interval: their spread says nothing about other sources. Factors whose
+levels count so unequally that they have less than one degree of freedom (the second of two annotators marked
+fewer sources than the first) get the dual bootstrap, since t quantiles below one degree grow without bound.
+
+An interval turned around is a test: :func:`crossed_p_value` is the smallest risk of error at which the interval
+leaves 0 out. Two or three annotators can come out alike by chance, which intervals of 95 % make up for and tests
+at a small part of 5 % do not; its ``strict`` form holds there too.
+
 In simulations these defaults came nearest to 95 % (the documentation has the table). No method can tell
 from two annotators how much annotators differ; :func:`generalises_to` says what a result is about.
 """
@@ -33,15 +41,17 @@ from two annotators how much annotators differ; :func:`generalises_to` says what
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.dual_bootstrap import (
+    bootstrap_variances,
     crossed_bootstrap_interval,
-    dual_bootstrap_interval,
+    dual_half_width,
+    dual_mean_squares,
 )
 from attnxai.agreement.intervals.over_sources import (
     MIN_SOURCES,
@@ -49,11 +59,14 @@ from attnxai.agreement.intervals.over_sources import (
     bootstrap_counts,
     mean_interval,
     no_interval,
+    no_spread_interval,
+    same_everywhere,
 )
 from attnxai.agreement.intervals.variance_components import (
     VarianceComponents,
     estimate_components,
     satterthwaite_half_width,
+    strict_half_width,
 )
 from attnxai.errors import OptionError
 
@@ -66,12 +79,19 @@ __all__ = [
     "components_half_width",
     "crossed_bootstrap_interval",
     "crossed_interval",
+    "crossed_p_value",
     "generalises_to",
     "mean_squares_half_width",
 ]
 
 
 UNBOUNDED = (-np.inf, np.inf)
+
+# Below one degree of freedom t quantiles explode; Kish's number of two equal annotators is 2 up to rounding.
+_FEWEST_DEGREES = 1.0 - 1e-9
+# A half-width below this share of the values' size is none.
+_ROUNDING = 1e-12
+_SMALLEST_P = 1e-12
 
 
 def crossed_interval(
@@ -113,8 +133,9 @@ def crossed_interval(
     -------
     Interval
         Without ends, and with the reason, when fewer than :data:`~.over_sources.MIN_SOURCES` sources have a
-        value. Where the missing cells leave factors inseparable (no source has two annotators) the
-        dual bootstrap is used and the note says so.
+        value, or all values are the same or their variance comes out as 0. Where the missing cells leave
+        factors inseparable (no source has two annotators), or a factor has less than one degree of freedom,
+        the dual bootstrap is used and the note says so.
 
     Raises
     ------
@@ -150,24 +171,175 @@ def _interval(
     if table.values.ndim == 1:
         counts = bootstrap_counts(table.n_sources, n_resamples, generator)
         return mean_interval(table.values, counts, weights=table.weights, level=level)
+    defined = table.values[np.isfinite(table.values)]
+    if same_everywhere(defined):
+        return no_spread_interval(table.mean, table.n_sources, defined.size, level=level)
+    spread = _spread_of(table, method, n_resamples, generator)
+    half, freedom = spread.half_width(level)
+    if half <= _ROUNDING * np.abs(defined).max():
+        reason = "no interval: the variance comes out as 0, which says nothing about other sources"
+        return no_interval(table.mean, table.n_sources, level=level, reason=reason)
+    made = table.interval(half, freedom, spread.method, level)
+    return dataclasses.replace(made, note=spread.note)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    """Half-width and degrees of freedom at any level, by which method, and why it was not another.
+
+    Mean squares and their degrees of freedom are those behind it.
+    """
+
+    half_width: Callable[[float], tuple[float, float]]
+    method: CrossedMethod
+    squares: Mapping[frozenset[int], float]
+    freedoms: Mapping[frozenset[int], float]
+    note: str = ""
+
+
+def _spread_of(
+    table: CrossedTable,
+    method: CrossedMethod | None,
+    n_resamples: int,
+    generator: np.random.Generator,
+) -> _Spread:
+    """How sure the mean of a table of several factors is."""
     if method is None:
         two = table.values.ndim == 2
         method = CrossedMethod.COMPONENTS if two else CrossedMethod.MEAN_SQUARES
-    if method is CrossedMethod.DUAL_BOOTSTRAP:
-        return dual_bootstrap_interval(table, level, n_resamples, generator)
-    components = estimate_components(table.values, table.coefficients)
-    if components is None:
-        made = dual_bootstrap_interval(table, level, n_resamples, generator)
-        note = (
-            f"too few sources have values from several of the {table.names[0]}s to tell the parts of the "
-            "variance apart, so the corrected dual bootstrap was used"
-        )
-        return dataclasses.replace(made, note=note)
-    if method is CrossedMethod.MEAN_SQUARES:
-        half, freedom = mean_squares_half_width(components, level)
-    else:
-        half, freedom = components_half_width(components, level)
-    return table.interval(half, freedom, method, level)
+    note = ""
+    if method is not CrossedMethod.DUAL_BOOTSTRAP:
+        components = estimate_components(table.values, table.coefficients)
+        note = _fault_of(components, table)
+        if components is not None and not note:
+            of_level = (
+                mean_squares_half_width
+                if method is CrossedMethod.MEAN_SQUARES
+                else components_half_width
+            )
+            return _Spread(
+                half_width=lambda level: of_level(components, level),
+                method=method,
+                squares=components.mean_squares,
+                freedoms=components.degrees_of_freedom,
+            )
+    variances = bootstrap_variances(table, n_resamples, generator)
+    squares, freedoms = dual_mean_squares(variances, table.values.shape)
+    return _Spread(
+        half_width=lambda level: dual_half_width(variances, table.values.shape, level),
+        method=CrossedMethod.DUAL_BOOTSTRAP,
+        squares=squares,
+        freedoms=freedoms,
+        note=note,
+    )
+
+
+def _fault_of(components: VarianceComponents | None, table: CrossedTable) -> str:
+    """Why components make no interval; empty where they do."""
+    used = "so the corrected dual bootstrap was used"
+    if components is not None:
+        worst = min(components.degrees_of_freedom, key=components.degrees_of_freedom.__getitem__)
+        fewest = components.degrees_of_freedom[worst]
+        if fewest >= _FEWEST_DEGREES:
+            return ""
+        if len(worst) == 1:
+            axis = next(iter(worst))
+            return (
+                f"the {table.values.shape[axis]} {table.names[axis]}s count as unequally as "
+                f"{fewest + 1:.1f} that count alike, which is less than one degree of freedom, {used}"
+            )
+    return (
+        f"too few sources have values from several of the {table.names[0]}s to tell the parts of the "
+        f"variance apart, {used}"
+    )
+
+
+def crossed_p_value(
+    values: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64] | None = None,
+    method: CrossedMethod | None = None,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+    strict: bool = False,
+) -> float:
+    """Two-sided p-value of a mean of 0, about other sources and annotators (and seeds).
+
+    It is the smallest ``1 - level`` at which :func:`crossed_interval` leaves 0 out, so it is at most 0.05
+    where the interval of 95 % does (with the same ``rng``, where resamples are drawn).
+
+    Parameters
+    ----------
+    values, weights, method, n_resamples, rng
+        As in :func:`crossed_interval`.
+    strict : bool
+        Also ask for the distance from 0 of :func:`~.variance_components.strict_half_width`, for p-values
+        that are compared with far less than 0.05, as those of a family are. The p-value is as large or
+        larger.
+
+    Returns
+    -------
+    float
+        1 where all values are 0; NaN where there is no interval. With sources alone, where quantiles of
+        resamples make the interval, at least ``1 / (n_resamples + 1)``.
+
+    Raises
+    ------
+    OptionError
+        If shapes do not fit.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> values = 0.9 + rng.normal(size=40) + rng.normal(size=(4, 1)) + rng.normal(size=(4, 40))
+    >>> p = crossed_p_value(values)
+    >>> round(p, 2), abs(round(crossed_interval(values, level=1 - p).low, 6))
+    (0.09, 0.0)
+    """
+    method = None if method is None else CrossedMethod(method)
+    table = CrossedTable.of(values, None, weights, 0.95)
+    if table.n_sources < MIN_SOURCES:
+        return float("nan")
+    defined = table.values[np.isfinite(table.values)]
+    if not defined.any():
+        return 1.0
+    if same_everywhere(defined):
+        return float("nan")
+    generator = np.random.default_rng(rng)
+    if table.values.ndim == 1:
+        counts = bootstrap_counts(table.n_sources, n_resamples, generator)
+
+        def leaves_zero_out(risk: float) -> bool:
+            found = mean_interval(table.values, counts, weights=table.weights, level=1.0 - risk)
+            return not found.low <= 0 <= found.high
+
+        return _smallest_risk(leaves_zero_out, 1.0 / (n_resamples + 1))
+    spread = _spread_of(table, method, n_resamples, generator)
+    if spread.half_width(0.95)[0] <= _ROUNDING * np.abs(defined).max():
+        return float("nan")
+
+    def half_width(risk: float) -> float:
+        half = spread.half_width(1.0 - risk)[0]
+        if not strict:
+            return half
+        return max(half, strict_half_width(spread.squares, spread.freedoms, 1.0 - risk))
+
+    distance = abs(table.mean)
+    return _smallest_risk(lambda risk: distance > half_width(risk), _SMALLEST_P)
+
+
+def _smallest_risk(leaves_zero_out: Callable[[float], bool], smallest: float) -> float:
+    """Where an interval that narrows with the risk of error begins to leave 0 out, by bisection."""
+    if leaves_zero_out(smallest):
+        return smallest
+    inside, outside = np.log(smallest), 0.0
+    while outside - inside > 1e-9:
+        middle = (inside + outside) / 2
+        if leaves_zero_out(float(np.exp(middle))):
+            outside = middle
+        else:
+            inside = middle
+    return float(np.exp(outside))
 
 
 def generalises_to(n_annotators: int, n_sources: int, n_seeds: int = 1) -> str:

@@ -21,6 +21,7 @@ from attnxai.agreement.intervals.over_sources import (
     Interval,
     bootstrap_counts,
     no_interval,
+    same_everywhere,
 )
 from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
 
@@ -58,7 +59,10 @@ def crossed_bootstrap_interval(
     Returns
     -------
     Interval
-        By the corrected dual bootstrap; with sources alone, percentiles of the bootstrap over them.
+        By the corrected dual bootstrap; with sources alone, percentiles of the bootstrap over them. A
+        statistic that no resample changes keeps an interval of no width where the quantities do vary, as
+        the share of something in itself is 1 whatever the sources. Where one of the quantities is the
+        same everywhere there are no ends, since nothing shows how it varies over other sources.
 
     Examples
     --------
@@ -111,9 +115,14 @@ def crossed_bootstrap_intervals(
     if first.n_sources < MIN_SOURCES:
         return [no_interval(value, first.n_sources, level=level) for value in observed]
     draws = _resample(tables, n_resamples, np.random.default_rng(rng))
+    varied = not any(same_everywhere(table.values[np.isfinite(table.values)]) for table in tables)
     return [
         _interval_of(
-            value, {subset: statistic(means) for subset, means in draws.items()}, first, level
+            value,
+            {subset: statistic(means) for subset, means in draws.items()},
+            first,
+            level,
+            varied=varied,
         )
         for value, statistic in zip(observed, statistics, strict=True)
     ]
@@ -124,8 +133,13 @@ def _interval_of(
     statistics: Mapping[frozenset[int], NDArray[np.float64]],
     first: CrossedTable,
     level: float,
+    *,
+    varied: bool,
 ) -> Interval:
-    """Interval of one statistic from its resamples of every set of factors."""
+    """Interval of one statistic from its resamples of every set of factors.
+
+    ``varied`` says whether each of the quantities varies between cells.
+    """
     everything = statistics[max(statistics, key=len)]
     if not np.isfinite(value) or not np.isfinite(everything).all():
         return no_interval(
@@ -133,6 +147,14 @@ def _interval_of(
             first.n_sources,
             level=level,
             reason="no interval: the statistic is undefined for some resamples",
+        )
+    if not varied and same_everywhere(np.append(everything, value)):
+        return no_interval(
+            value,
+            first.n_sources,
+            level=level,
+            reason="no interval: all values of one of the quantities are the same: their spread says "
+            "nothing about other sources",
         )
     if first.values.ndim == 1:
         tail = (1.0 - level) / 2
@@ -173,28 +195,40 @@ def dual_half_width(
     (float, float)
         Half-width and degrees of freedom.
     """
+    squares, freedoms = dual_mean_squares(variances, sizes)
+    return satterthwaite_half_width(squares, freedoms, level, most=max(variances.values()))
+
+
+def dual_mean_squares(
+    variances: Mapping[frozenset[int], float], sizes: Sequence[int]
+) -> tuple[dict[frozenset[int], float], dict[frozenset[int], float]]:
+    """Mean square of each part, in units of the estimate's variance, and its degrees of freedom.
+
+    Parameters
+    ----------
+    variances, sizes
+        As in :func:`dual_half_width`.
+    """
     pure: dict[frozenset[int], float] = {}
     for subset in sorted(variances, key=len):
         # what resampling these factors together adds to what fewer of them give
         pure[subset] = variances[subset] - sum(
             part for smaller, part in pure.items() if smaller < subset
         )
-    squares, freedom = {}, {}
+    squares, freedoms = {}, {}
     for subset, part in pure.items():
         correction = np.prod([sizes[f] / (sizes[f] - 1) for f in subset])
         squares[subset] = float(part * correction)
-        freedom[subset] = float(np.prod([sizes[f] - 1 for f in subset]))
-    return satterthwaite_half_width(squares, freedom, level, most=max(variances.values()))
+        freedoms[subset] = float(np.prod([sizes[f] - 1 for f in subset]))
+    return squares, freedoms
 
 
-def dual_bootstrap_interval(
-    table: CrossedTable, level: float, n_resamples: int, rng: np.random.Generator
-) -> Interval:
-    """Interval of a table's mean by the corrected dual bootstrap."""
+def bootstrap_variances(
+    table: CrossedTable, n_resamples: int, rng: np.random.Generator
+) -> dict[frozenset[int], float]:
+    """Variance of a table's mean when each set of factors is resampled, for :func:`dual_half_width`."""
     draws = _resample([table], n_resamples, rng)
-    variances = {subset: float(np.var(means[:, 0])) for subset, means in draws.items()}
-    half, freedom = dual_half_width(variances, table.values.shape, level)
-    return table.interval(half, freedom, CrossedMethod.DUAL_BOOTSTRAP, level)
+    return {subset: float(np.var(means[:, 0])) for subset, means in draws.items()}
 
 
 def _resample(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MIN_SOURCES = 8
 """Fewer sources than this give no interval: resamples of so few repeat each other."""
 
+# Values closer to each other than this share of their size are the same.
+_ROUNDING = 1e-12
+
 
 class IntervalKind(enum.StrEnum):
     """How resamples become an interval.
@@ -56,7 +59,7 @@ class Interval:
     value : float
         The estimate.
     low, high : float
-        Ends of the interval; NaN when there are too few sources for one.
+        Ends of the interval; NaN when there are too few sources for one, or all values are the same.
     n_sources : int
         Sources with a defined value.
     level : float
@@ -111,6 +114,48 @@ def no_interval(value: float, n_sources: int, *, level: float = 0.95, reason: st
     )
 
 
+def same_everywhere(values: NDArray[np.float64]) -> bool:
+    """Whether finite values are all the same, up to rounding.
+
+    Examples
+    --------
+    >>> same_everywhere(np.array([0.3, 0.1 + 0.2])), same_everywhere(np.array([0.3, 0.3001]))
+    (True, False)
+    """
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+
+
+def no_spread_interval(
+    value: float, n_sources: int, n_values: int, *, level: float = 0.95
+) -> Interval:
+    """A value without an interval because all values are the same.
+
+    Hits of eight sources out of eight are no proof that every source is a hit, so an interval from one end of
+    nothing to the other would promise what it cannot hold.
+
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    n_sources : int
+        Sources with a defined value.
+    n_values : int
+        Values that are the same.
+    level : float
+        Confidence level that was asked for.
+
+    Examples
+    --------
+    >>> no_spread_interval(1.0, 12, 12).note
+    'no interval: all 12 values are the same: their spread says nothing about other sources'
+    """
+    reason = (
+        f"no interval: all {n_values} values are the same: their spread says nothing about other "
+        "sources"
+    )
+    return no_interval(value, n_sources, level=level, reason=reason)
+
+
 def bootstrap_counts(
     n_sources: int, n_resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
@@ -158,8 +203,8 @@ def mean_interval(
     Returns
     -------
     Interval
-        Without ends when fewer than :data:`MIN_SOURCES` values are defined. Ends lie between the smallest
-        and the largest value. Values that are all equal have an interval of no width, and a note.
+        Without ends, and with the reason, when fewer than :data:`MIN_SOURCES` values are defined or all are
+        the same. Ends lie between the smallest and the largest value.
 
     Examples
     --------
@@ -176,9 +221,11 @@ def mean_interval(
     if n < MIN_SOURCES:
         return no_interval(value, n, level=level)
     kept, part = values[defined], share[defined]
+    if same_everywhere(kept):
+        return no_spread_interval(value, n, n, level=level)
     # picking columns copies, which costs more than the products that follow
     resampled = counts if defined.all() else counts[:, defined]
-    note = _EQUAL if np.ptp(kept) == 0 else ""
+    note = ""
     if kind is IntervalKind.STUDENTIZED:
         ends = studentized_ends(kept, part, resampled, level)
         if ends is not None:
@@ -189,7 +236,6 @@ def mean_interval(
                 n_sources=n,
                 level=level,
                 method=_WORDS[kind],
-                note=note,
             )
         kind, note = IntervalKind.EXPANDED, _TIED
     total = resampled @ part
@@ -215,7 +261,6 @@ _WORDS = {
     IntervalKind.BCA: "BCa bootstrap over sources",
     IntervalKind.PERCENTILE: "percentile bootstrap over sources",
 }
-_EQUAL = "all values are equal, so resamples cannot show how sure their mean is"
 _TIED = (
     "so many values are equal that resamples cannot be studentized; BCa with wider tails was used"
 )
@@ -256,6 +301,7 @@ def resampled_interval(
     Returns
     -------
     Interval
+        Of no width where no resample changes the statistic.
 
     Raises
     ------

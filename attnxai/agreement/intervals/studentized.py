@@ -57,7 +57,7 @@ def studentized_ends(
         Within the smallest and the largest value: a few resamples with tiny standard errors would otherwise
         put an end anywhere. A resample of a single value has no standard error; it is infinitely far from
         the mean, on its side, or no distance where it equals the mean. None when these are more than
-        :data:`MOST_WITHOUT_ERROR` of the resamples.
+        :data:`MOST_WITHOUT_ERROR` of the resamples, as they are where all values are equal.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def studentized_ends(
     """
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
-        return lowest, highest
+        return None
     share = weights / weights.max()
     mean = float((share * values).sum() / share.sum())
     # deviations in units of the largest: sums of squares neither overflow nor lose digits to the mean

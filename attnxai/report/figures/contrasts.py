@@ -114,11 +114,16 @@ def _caption(contrasts: ResultContrasts, label: str) -> str:
     intervals = interval_phrase(c.interval for c in family.contrasts)
     return (
         f"Difference in {in_sentence(label)}, one model minus the other over the same sources, for each "
-        f"map: right of the vertical line the first agrees better with the annotations. Points are means over "
+        f"map: right of the vertical line the first has the higher value. Points are means over "
         f"n = {n} {group_phrase(contrasts.group, n)} and "
         f"{counted(len(contrasts.annotators), 'annotator')}, {intervals}. "
         f"Filled points: the {format_share(family.level)} interval excludes zero and the p-value of the "
-        f"sign-flip test, {adjusted}, is at most {1 - family.level:.2g}."
+        f"sign-flip test, {adjusted}, is at most {1 - family.level:.2g}"
+        + (
+            ", and so is the p-value about other annotators, adjusted by Holm's method."
+            if any(c.p_others_adjusted is not None for c in family.contrasts)
+            else "."
+        )
     )
 
 

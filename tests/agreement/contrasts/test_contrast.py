@@ -19,6 +19,7 @@ from tests.agreement.latex_reader import numbers_in, read_table
 mpl.use("Agg")
 
 QUICK = {"n_resamples": 100}
+OTHERS = {"p_others": 0.002, "p_others_adjusted": 0.02}
 
 
 def interval(low, high, *, level=0.95, n=20):
@@ -67,8 +68,29 @@ def family(*contrasts, **changes):
         ({"difference": interval(-0.1, 0.3)}, False, False),
         ({"difference": interval(0.0, 0.3)}, False, False),
         ({"difference": interval(np.nan, np.nan)}, False, False),
-        ({"difference_others": interval(-0.1, 0.5)}, False, False),
-        ({"difference": interval(-0.1, 0.3), "difference_others": interval(0.1, 0.2)}, True, True),
+        ({"difference_others": interval(-0.1, 0.5)} | OTHERS, False, False),
+        ({"difference_others": interval(0.1, 0.2)}, True, False),
+        ({"difference_others": interval(0.1, 0.2)} | OTHERS, True, True),
+        (
+            {"difference": interval(-0.1, 0.3), "difference_others": interval(0.1, 0.2)} | OTHERS,
+            True,
+            True,
+        ),
+        (
+            {"difference_others": interval(0.1, 0.2), "p_others": 0.01, "p_others_adjusted": 0.05},
+            True,
+            True,
+        ),
+        (
+            {"difference_others": interval(0.1, 0.2), "p_others": 0.01, "p_others_adjusted": 0.06},
+            True,
+            False,
+        ),
+        (
+            {"difference_others": interval(0.1, 0.2), "p_adjusted": 0.06} | OTHERS,
+            True,
+            False,
+        ),
         ({"difference": interval(0.1, 0.3, level=0.9), "p_adjusted": 0.1}, True, True),
         ({"difference": interval(0.1, 0.3, level=0.99)}, True, False),
     ],
@@ -90,6 +112,9 @@ def test_the_interval_to_report_is_the_crossed_one():
     assert (record["ci_low"], record["ci_high"]) == (0.05, 0.35)
     assert (record["ci_low_these"], record["ci_high_these"]) == (0.1, 0.3)
     assert record["ci_about"] == "other annotators too"
+    assert alone.to_record()["p_others"] is alone.to_record()["p_others_adjusted"] is None
+    record = contrast(**OTHERS).to_record()
+    assert (record["p_others"], record["p_others_adjusted"]) == (0.002, 0.02)
 
 
 # --- exports ---------------------------------------------------------------------------------------
@@ -120,12 +145,17 @@ def test_summary_says_what_was_not_tested():
         "d8_best.pt minus c8 & 50 %: 0.200 [0.100, 0.300], p = 0.0040, adjusted 0.0300 (20 sources)"
     )
     assert second.endswith(", not tested (20 sources)")
+    several = contrast(difference_others=interval(0.05, 0.35), **OTHERS)
+    assert several.sentence() == (
+        "d8_best.pt minus c8 & 50 %: 0.200 [0.050, 0.350], p = 0.0040, adjusted 0.0300 about these "
+        "annotators, p = 0.0020, adjusted 0.0200 about others too (20 sources)"
+    )
 
 
 def test_table():
     made = family(
         contrast(),
-        contrast(difference_others=interval(-0.055, 0.455), p_adjusted=0.3),
+        contrast(difference_others=interval(-0.055, 0.455), p_adjusted=0.3, **OTHERS),
         contrast(difference=interval(np.nan, np.nan), p_value=np.nan, p_adjusted=np.nan),
     )
     read = read_table(made.to_latex(caption="Models", label="tab:models"))
@@ -136,6 +166,7 @@ def test_table():
         r"95\,\% interval",
         "{$p$}",
         "{$p$ (max-$T$)}",
+        "{$p$ (others, Holm)}",
         "{Sources}",
     ]
     assert read.rows[0] == [
@@ -145,14 +176,22 @@ def test_table():
         r"[\num{0.10}, \num{0.30}]",
         "0.0040",
         "0.0300",
+        "{--}",
         "20",
     ]
     assert numbers_in(read.rows[1][3]) == [-0.06, 0.46]
-    assert read.rows[2][2:6] == ["{--}"] * 4
+    assert read.rows[1][6] == "0.0200"
+    assert read.rows[2][2:7] == ["{--}"] * 5
     assert read.label == "tab:models"
     plain = read_table(family(contrast(), correction=Correction.NONE).to_latex(digits=4))
     assert plain.header[4:] == ["{$p$}", "{Sources}"]
     assert plain.rows[0][2] == "0.2000"
+    several = contrast(difference_others=interval(0.05, 0.35), **OTHERS)
+    for correction, header in (
+        (Correction.NONE, "{$p$ (others)}"),
+        (Correction.BH, "{$p$ (others, Benjamini--Hochberg)}"),
+    ):
+        assert header in read_table(family(several, correction=correction).to_latex()).header
 
 
 def test_figure():

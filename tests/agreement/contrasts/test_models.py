@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.contrasts.models import compare_models
-from attnxai.agreement.intervals.crossed import crossed_interval
+from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
-from attnxai.agreement.multiplicity import Correction, holm
+from attnxai.agreement.multiplicity import Correction, benjamini_hochberg, holm
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 
@@ -116,6 +116,112 @@ def test_several_annotators_are_crossed_with_the_sources():
     assert found.n_sources == 25
     means = np.nanmean(values["a"] - values["b"], axis=0)
     assert found.difference.value == pytest.approx(means.mean())
+    assert found.p_others == crossed_p_value(values["a"] - values["b"], strict=True)
+    assert found.p_others_adjusted == found.p_others
+
+
+# --- about other annotators too --------------------------------------------------------------------
+
+
+def marked(n_models=3, n_annotators=4, n_sources=25, seed=0, *, annotator=0.3, shift=0.0):
+    """Values by annotator: models differ by source, and by what suits each annotator."""
+    rng = np.random.default_rng(seed)
+    shared = 2 * rng.normal(size=n_sources)
+    return {
+        f"m{i}": shared
+        + annotator * rng.normal(size=(n_annotators, 1))
+        + rng.normal(size=(1, n_sources))
+        + rng.normal(size=(n_annotators, n_sources))
+        + shift * (i == 0)
+        for i in range(n_models)
+    }
+
+
+@pytest.mark.parametrize(
+    ("correction", "adjusted"),
+    [
+        (Correction.MAX_T, holm),
+        (Correction.HOLM, holm),
+        (Correction.BH, benjamini_hochberg),
+        (Correction.NONE, lambda p: p),
+    ],
+)
+def test_p_values_about_others_are_adjusted_over_the_family(correction, adjusted):
+    values, weights = marked(4, shift=1.0), np.random.default_rng(1).uniform(0.5, 2, size=25)
+    result = compare_models(values, weights=weights, correction=correction, n_draws=99, **QUICK)
+    p_values = [
+        crossed_p_value(values[c.first] - values[c.second], weights=weights, strict=True)
+        for c in result.contrasts
+    ]
+    assert [c.p_others for c in result.contrasts] == p_values
+    assert [c.p_others_adjusted for c in result.contrasts] == pytest.approx(adjusted(p_values))
+    assert result.to_frame()["p_others_adjusted"].tolist() == pytest.approx(adjusted(p_values))
+
+
+def test_one_sided_p_values_about_others_are_half_and_need_the_sign():
+    values = marked(2, shift=0.4)
+    both, greater, less = (
+        compare_models(values, alternative=alternative, n_draws=99, **QUICK).contrasts[0]
+        for alternative in (Alternative.TWO_SIDED, Alternative.GREATER, Alternative.LESS)
+    )
+    assert both.difference.value > 0
+    assert greater.p_others == both.p_others / 2 < 0.5
+    assert less.p_others == 1 - both.p_others / 2
+    turned = compare_models(
+        dict(reversed(values.items())), alternative=Alternative.LESS, n_draws=99, **QUICK
+    ).contrasts[0]
+    assert turned.p_others == pytest.approx(greater.p_others)
+
+
+def test_a_difference_in_the_other_direction_is_not_found():
+    values = marked(2, annotator=0.0, shift=3.0)
+    settings = {"n_draws": 999, **QUICK}
+    assert compare_models(values, **settings).contrasts[0].found
+    assert compare_models(values, alternative="greater", **settings).contrasts[0].found
+    (less,) = compare_models(values, alternative="less", **settings).contrasts
+    assert less.excludes_zero
+    assert not less.found
+
+
+def test_what_suits_these_annotators_is_not_found_for_others():
+    """Three annotators prefer a model, to degrees that differ: signs of sources know nothing of that."""
+    values = marked(2, 3, 40, annotator=0.0)
+    preference = np.array([[3.0], [1.0], [0.4]])
+    values["m0"] = values["m0"] + preference
+    (found,) = compare_models(values, n_draws=999, **QUICK).contrasts
+    assert found.p_adjusted <= 0.01
+    assert found.p_others > 0.05
+    assert not found.found
+
+
+def test_nothing_is_said_of_others_where_one_annotator_marked():
+    values = marked(3, 2)
+    values["m0"][1] = np.nan  # the pairs with this model have one annotator, the third has two
+    result = compare_models(values, n_draws=99, **QUICK)
+    for found in result.contrasts[:2]:
+        assert found.difference_others is found.p_others is found.p_others_adjusted is None
+    assert result.contrasts[2].p_others == result.contrasts[2].p_others_adjusted
+
+
+def test_models_that_are_the_same_are_the_same_for_others():
+    values = marked(2, 3, 12)
+    values["m1"] = values["m0"].copy()
+    (found,) = compare_models(values, n_draws=99, **QUICK).contrasts
+    assert found.p_others == found.p_others_adjusted == 1.0
+    assert not found.interval.known
+    assert not found.found
+    few = {name: v[:, :6] for name, v in marked(2, 3).items()}
+    (found,) = compare_models(few, n_draws=99, **QUICK).contrasts
+    assert found.p_others is found.p_others_adjusted is None
+
+
+def test_the_interval_and_its_p_value_see_the_same_resamples():
+    values = marked(2, 2, 20)
+    for name in values:
+        values[name][1, 6:] = np.nan  # less than one degree of freedom: resamples are drawn
+    (found,) = compare_models(values, n_draws=99, rng=3, **QUICK).contrasts
+    assert "dual bootstrap" in found.difference_others.method
+    assert compare_models(values, n_draws=99, rng=3, **QUICK).contrasts[0] == found
 
 
 # --- several pairs ---------------------------------------------------------------------------------
@@ -325,3 +431,50 @@ def test_family_wise_error_holds_when_one_model_does_differ():
         stats.binomtest(int(equal.any(axis=1).sum()), n, 0.05, alternative="greater").pvalue > 0.001
     )
     assert adjusted[:, [2, 4, 5]].mean() > 0.9
+
+
+def share_found(n_annotators, n_models, annotator, *, n_experiments, seed, n_maps=4, n_sources=50):
+    """How often any difference is found, and would be by sign flips and intervals, without one."""
+    rng = np.random.default_rng(seed)
+    found = without = 0
+    for _ in range(n_experiments):
+        shared = 2 * rng.normal(size=n_sources)
+        values = {}
+        for model in range(n_models):
+            of_model = 0.7 * rng.normal(size=n_sources)
+            for name in range(n_maps):
+                values[f"{model}: {name}"] = (
+                    shared
+                    + of_model
+                    + annotator * rng.normal(size=(n_annotators, 1))
+                    + 0.7 * rng.normal(size=(1, n_sources))
+                    + rng.normal(size=(n_annotators, n_sources))
+                )
+        pairs = [
+            (f"{a}: {name}", f"{b}: {name}")
+            for name in range(n_maps)
+            for a, b in itertools.combinations(range(n_models), 2)
+        ]
+        result = compare_models(values, pairs=pairs, n_draws=499, n_resamples=100, rng=rng)
+        found += any(c.found for c in result.contrasts)
+        without += any(c.excludes_zero and c.p_adjusted <= 0.05 for c in result.contrasts)
+    return found, without
+
+
+@pytest.mark.parametrize("n_annotators", [3, 5])
+def test_family_wise_error_of_findings_where_annotators_differ(n_annotators):
+    """Twelve contrasts; sign flips and intervals alone find one in a third of the experiments."""
+    n = 100
+    found, without = share_found(n_annotators, 3, 0.5, n_experiments=n, seed=n_annotators)
+    assert found <= stats.binom.ppf(0.9995, n, 0.05)
+    assert without > stats.binom.ppf(0.9995, n, 0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("annotator", [0.0, 0.5])
+@pytest.mark.parametrize("n_models", [2, 3])
+@pytest.mark.parametrize("n_annotators", [2, 3, 4, 5, 10])
+def test_family_wise_error_of_the_documented_table(n_annotators, n_models, annotator):
+    n = 600
+    found, _ = share_found(n_annotators, n_models, annotator, n_experiments=n, seed=7)
+    assert found <= stats.binom.ppf(0.9995, n, 0.05)

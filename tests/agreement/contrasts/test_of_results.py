@@ -281,6 +281,8 @@ def test_export():
     assert frame["ci_low"][0] == record["contrasts"][0]["ci_low"] == first.difference_others.low
     assert (record["metric"], record["correction"], record["n_draws"]) == ("spearman", "holm", 199)
     assert set(frame["ci_about"]) == {"other annotators too"}
+    assert frame["p_others"][0] == record["contrasts"][0]["p_others"] == first.p_others
+    assert frame["p_others_adjusted"][0] == first.p_others_adjusted >= first.p_others
     text = found.summary()
     assert text.startswith("spearman, 12 sources (held-out), 2 annotators\n")
     assert text.count("\n") == 6
@@ -294,7 +296,7 @@ def test_table_and_figure():
     )
     read = read_table(found.to_latex(caption="Models", label="tab:models"))
     assert read.header[:3] == ["Map", "First", "Second"]
-    assert read.header[6] == "{$p$ (max-$T$)}"
+    assert read.header[6:8] == ["{$p$ (max-$T$)}", "{$p$ (others, Holm)}"]
     assert [row[:3] for row in read.rows][2:4] == [
         ["gate 1", "c8.pt", "c1"],
         ["mean", r"d8\_best.pt", "c8.pt"],

@@ -15,6 +15,7 @@ from attnxai.agreement.intervals.crossed import (
     components_half_width,
     crossed_bootstrap_interval,
     crossed_interval,
+    crossed_p_value,
     generalises_to,
 )
 from attnxai.agreement.intervals.dual_bootstrap import dual_half_width
@@ -225,9 +226,211 @@ def test_too_few_sources_have_no_interval(n):
 
 
 @pytest.mark.parametrize("method", CrossedMethod)
-def test_constant_values_have_no_width(method):
-    found = crossed_interval(np.full((3, 12), 0.25), method=method, n_resamples=200)
-    assert (found.low, found.high) == (pytest.approx(0.25), pytest.approx(0.25))
+@pytest.mark.parametrize("value", [1.0, 0.1, 0.0])
+def test_values_that_are_the_same_have_no_interval(method, value):
+    values = np.full((3, 12), value)
+    values[1, 3] = np.nan
+    found = crossed_interval(values, method=method, n_resamples=200, bounds=(0.0, 1.0))
+    assert found.value == pytest.approx(value)
+    assert np.isnan([found.low, found.high]).all()
+    assert found.note == (
+        "no interval: all 35 values are the same: their spread says nothing about other sources"
+    )
+    p = crossed_p_value(values, method=method, n_resamples=200)
+    assert p == 1.0 if value == 0 else np.isnan(p)
+
+
+@pytest.mark.parametrize("method", [CrossedMethod.MEAN_SQUARES, CrossedMethod.DUAL_BOOTSTRAP])
+def test_a_variance_of_zero_makes_no_interval(method):
+    """Each source's and each annotator's mean is the same, though no two neighbouring cells are."""
+    values = np.where((np.arange(12) + np.arange(2)[:, None]) % 2 == 0, 0.75, 0.25)
+    found = crossed_interval(values, method=method, n_resamples=200)
+    assert found.value == pytest.approx(0.5)
+    assert not found.known
+    assert "the variance comes out as 0" in found.note
+    assert np.isnan(crossed_p_value(values, method=method, n_resamples=200))
+    assert crossed_interval(values).known  # the part of single cells
+
+
+# --- annotators of unequal diligence ---------------------------------------------------------------
+
+
+def diligence(n_marked, rng, *, annotator=1.0):
+    """Two annotators of 50 sources, of whom the second marked fewer."""
+    values = two_way(rng, 2, 50, annotator=annotator)
+    values[1, n_marked:] = np.nan
+    return values
+
+
+def test_less_than_one_degree_of_freedom_falls_back_to_the_bootstrap():
+    values = diligence(30, np.random.default_rng(0))
+    for method in (None, CrossedMethod.COMPONENTS, CrossedMethod.MEAN_SQUARES):
+        found = crossed_interval(values, method=method, n_resamples=300, rng=4)
+        boot = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_resamples=300, rng=4)
+        assert (found.low, found.high, found.method) == (boot.low, boot.high, boot.method)
+        # Kish: the first counts 20 sources alone and 30 halves, the second 30 halves, of 50
+        assert found.note == (
+            "the 2 annotators count as unequally as 1.7 that count alike, which is less than one degree of "
+            "freedom, so the corrected dual bootstrap was used"
+        )
+        assert boot.note == ""
+    # two who marked the same have one degree of freedom, whatever the weights of the sources
+    weights = np.random.default_rng(1).random(50)
+    full = crossed_interval(two_way(np.random.default_rng(0), 2, 50), weights=weights)
+    assert "components" in full.method
+    # the parts can still be told apart
+    coefficients = np.isfinite(values) / np.isfinite(values).sum(axis=0) / 50
+    assert estimate_components(values, coefficients).variances[CELL] == pytest.approx(1, abs=0.6)
+
+
+def test_widths_do_not_explode_with_unequal_diligence():
+    """With t quantiles below one degree of freedom 25 of 50 gave seven times the width of 50."""
+    medians, rng = {}, np.random.default_rng(21)
+    for n_marked in (50, 40, 30, 25, 20, 10):
+        widths, covered, n = [], 0, 150
+        for _ in range(n):
+            found = crossed_interval(diligence(n_marked, rng), n_resamples=200, rng=rng)
+            widths.append(found.high - found.low)
+            covered += found.low <= 0 <= found.high
+        medians[n_marked] = np.median(widths)
+        low, high = stats.binom.ppf([0.0005, 0.9995], n, [0.87, 0.96])
+        assert low <= covered <= high
+    assert max(medians.values()) < 1.7 * min(medians.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_marked", [30, 25, 20])
+@pytest.mark.parametrize(
+    ("annotator", "lowest", "highest"), [(1.0, 0.875, 0.93), (0.1, 0.92, 0.975), (0.0, 0.95, 0.995)]
+)
+def test_coverage_with_unequal_diligence(n_marked, annotator, lowest, highest):
+    rng = np.random.default_rng(22)
+    n = 1500
+    covered = coverage(
+        lambda: diligence(n_marked, rng, annotator=annotator),
+        n,
+        lambda values: crossed_interval(values, n_resamples=400, rng=rng),
+    )
+    low, high = stats.binom.ppf([0.0005, 0.9995], n, [lowest, highest])
+    assert low <= covered <= high
+
+
+# --- p-values --------------------------------------------------------------------------------------
+
+
+def shifted(values, by):
+    return values - np.nanmean(values, axis=0).mean() + by
+
+
+@pytest.mark.parametrize("method", [None, *CrossedMethod])
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("by", [0.3, -0.9])
+def test_the_p_value_is_where_the_interval_leaves_zero_out(method, gaps, by):
+    rng = np.random.default_rng(3)
+    values = two_way(rng, 5, 30, annotator=0.1)
+    values = shifted(with_holes(values, rng) if gaps else values, by)
+    weights = rng.uniform(0.5, 2, size=30)
+    settings = {"weights": weights, "method": method, "n_resamples": 400, "rng": 8}
+    p = crossed_p_value(values, **settings)
+    assert 1e-9 < p < 0.5
+    inner = crossed_interval(values, level=1 - 1.001 * p, **settings)
+    outer = crossed_interval(values, level=1 - 0.999 * p, **settings)
+    assert outer.low < 0 < outer.high
+    assert not inner.low <= 0 <= inner.high
+
+
+def test_the_p_value_of_mean_squares_is_students():
+    values = shifted(two_way(np.random.default_rng(0), 4, 25), 0.8)
+    found = crossed_interval(values, method=CrossedMethod.MEAN_SQUARES)
+    quantile = stats.t.ppf(0.975, found.degrees_of_freedom)
+    t = found.value / ((found.high - found.value) / quantile)
+    assert crossed_p_value(values, method=CrossedMethod.MEAN_SQUARES) == pytest.approx(
+        2 * stats.t.sf(t, found.degrees_of_freedom), rel=1e-6
+    )
+
+
+def test_the_p_value_over_sources_alone_is_that_of_the_bootstrap():
+    values = np.random.default_rng(2).normal(0.4, 1, size=(1, 30))
+    p = crossed_p_value(values, n_resamples=1000, rng=5)
+    assert 0.01 < p < 0.3
+    low, high = (
+        crossed_interval(values, level=1 - share * p, n_resamples=1000, rng=5).low
+        for share in (1.05, 0.95)
+    )
+    assert low >= 0 >= high
+    # resamples that never reach 0 say no more than their number
+    far = crossed_p_value(values + 100, n_resamples=300)
+    assert far == pytest.approx(1 / 301)
+
+
+def test_p_values_where_there_is_nothing_to_tell():
+    rng = np.random.default_rng(0)
+    assert np.isnan(crossed_p_value(rng.normal(size=(3, MIN_SOURCES - 1))))
+    assert np.isnan(crossed_p_value(np.full((3, 20), np.nan)))
+    assert crossed_p_value(np.zeros((3, 20))) == crossed_p_value(np.zeros(20)) == 1.0
+    balanced = two_way(rng, 3, 20)
+    balanced = np.concatenate([balanced, -balanced])
+    assert crossed_p_value(balanced) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_p_values_mirror_and_do_not_depend_on_units():
+    values = shifted(two_way(np.random.default_rng(1), 4, 20), 0.5)
+    p = crossed_p_value(values)
+    assert crossed_p_value(-values) == pytest.approx(p, rel=1e-6)
+    assert crossed_p_value(1e-6 * values) == pytest.approx(p, rel=1e-6)
+    assert crossed_p_value(shifted(values, 1.0)) < p
+
+
+def test_the_strict_p_value_by_hand():
+    values = shifted(two_way(np.random.default_rng(6), 4, 30, annotator=0.5), 1.0)
+    of_sources, of_annotators, rest = (m / values.size for m in mean_squares_by_hand(values))
+    assert of_annotators > rest
+
+    def distance(p):
+        squared = stats.t.ppf(1 - p / 2, 29) ** 2 * (of_sources - rest)
+        return np.sqrt(squared + stats.t.ppf(1 - p / 2, 3) ** 2 * of_annotators)
+
+    p = crossed_p_value(values, strict=True)
+    assert distance(p) == pytest.approx(1.0)
+    assert p > crossed_p_value(values)
+
+
+@pytest.mark.parametrize("method", [None, *CrossedMethod])
+@pytest.mark.parametrize("annotator", [0.0, 1.0])
+def test_the_strict_p_value_is_never_smaller(method, annotator):
+    rng = np.random.default_rng(9)
+    for n_annotators in (2, 3, 6):
+        values = shifted(two_way(rng, n_annotators, 20, annotator=annotator), 0.7)
+        p, strict = (
+            crossed_p_value(values, method=method, n_resamples=200, strict=s) for s in (False, True)
+        )
+        assert p <= strict <= 1.0
+    seeds = rng.normal(size=(4, 1, 1)) + two_way(rng, 3, 20) + rng.normal(size=(4, 3, 20))
+    p, strict = (
+        crossed_p_value(seeds, method=method, n_resamples=200, strict=s) for s in (False, True)
+    )
+    assert 0 < p <= strict <= 1
+
+
+def test_strict_p_values_hold_small_levels_where_others_do_not():
+    """Three annotators who differ: one experiment in seven takes them to be alike."""
+    rng = np.random.default_rng(32)
+    n, level = 2500, 0.05 / 12
+    plain = strict = 0
+    for _ in range(n):
+        values = two_way(rng, 3, 50, annotator=0.25)
+        plain += crossed_p_value(values) <= level
+        strict += crossed_p_value(values, strict=True) <= level
+    assert strict <= stats.binom.ppf(0.9995, n, level)
+    assert plain > stats.binom.ppf(0.9995, n, level)
+
+
+def test_level_of_the_p_value():
+    rng = np.random.default_rng(31)
+    n = 1000
+    rejected = sum(crossed_p_value(two_way(rng, 5, 30, annotator=0.3)) <= 0.05 for _ in range(n))
+    low, high = stats.binom.ppf([0.0005, 0.9995], n, [0.035, 0.06])
+    assert low <= rejected <= high
 
 
 @given(

@@ -81,3 +81,29 @@ def test_too_few_sources_have_values_and_no_interval():
     assert {dataclasses.replace(i, value=0.0).note for i in found} == {
         "no interval: 7 sources are too few, 8 are needed"
     }
+
+
+def test_a_share_of_itself_keeps_its_width_of_nothing_where_values_vary():
+    values = quantities(3, 15)[0]
+    (same,) = crossed_bootstrap_intervals(
+        np.stack([values, values]), [lambda m: m[:, 0] / m[:, 1]], n_resamples=200
+    )
+    assert (same.value, same.low, same.high) == (1.0, pytest.approx(1.0), pytest.approx(1.0))
+    assert same.known
+
+
+@pytest.mark.parametrize("shape", [(15,), (3, 15)])
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_quantities_that_are_the_same_everywhere_show_nothing(shape, score):
+    constant = np.full(shape, score)
+    of_itself, of_varied = (
+        crossed_bootstrap_interval(
+            np.stack([constant, other]), lambda m: m[:, 0] / m[:, 1], n_resamples=200
+        )
+        for other in (np.ones(shape), quantities(*shape)[0])
+    )
+    assert of_itself.value == score
+    assert not of_itself.known
+    assert "all values of one of the quantities are the same" in of_itself.note
+    # as a share of what varies, the score varies unless it is 0
+    assert of_varied.known == (score != 0)

@@ -190,11 +190,34 @@ def test_nothing_defined():
 
 @pytest.mark.parametrize("kind", IntervalKind)
 @pytest.mark.parametrize("value", [0.25, 0.0, 0.1, -3.0])
-def test_constant_values_have_an_interval_of_no_width(kind, value):
-    counts = bootstrap_counts(10, 1000, np.random.default_rng(0))
-    interval = mean_interval(np.full(10, value), counts, kind=kind)
-    assert (interval.low, interval.high) == (pytest.approx(value), pytest.approx(value))
-    assert "all values are equal" in interval.note
+def test_values_that_are_the_same_have_no_interval(kind, value):
+    counts = bootstrap_counts(12, 1000, np.random.default_rng(0))
+    values = np.full(12, value)
+    values[:2] = np.nan
+    values[3] *= 1 + 1e-15  # rounding is no spread
+    interval = mean_interval(values, counts, kind=kind)
+    assert interval.value == pytest.approx(value)
+    assert np.isnan([interval.low, interval.high]).all()
+    assert not interval.known
+    assert interval.method == ""
+    assert interval.note == (
+        "no interval: all 10 values are the same: their spread says nothing about other sources"
+    )
+
+
+def test_hits_alone_promise_nothing():
+    """All hits come up in a third of the experiments: what intervals there are hold their level."""
+    rng = np.random.default_rng(17)
+    n, known, covered = 1000, 0, 0
+    for _ in range(n):
+        hits = (rng.random(12) < 0.9).astype(float)
+        found = mean_interval(hits, bootstrap_counts(12, 300, rng))
+        assert found.known == (hits.min() < hits.max())
+        known += found.known
+        covered += found.low <= 0.9 <= found.high
+    low, high = stats.binom.ppf([0.0005, 0.9995], n, 1 - 0.9**12)
+    assert low <= known <= high
+    assert covered > 0.95 * known
 
 
 @pytest.mark.parametrize("other", [0.0, 1.0, 0.25 + 1e-9])
