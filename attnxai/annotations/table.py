@@ -207,7 +207,7 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
     notices = []
     if extra:
         names_extra = ", ".join(_with_hint(name) for name in extra)
-        notices.append(f"Columns that are kept but not used: {names_extra}.")
+        notices.append(f"Further columns are kept, for --strata: {names_extra}.")
     for text_unused, count in sorted(unused.items()):
         notices.append(f"{text_unused} ({count} row{'s' if count > 1 else ''}).")
     names = {a.annotator for a in annotations}

@@ -65,8 +65,8 @@ def compare(
     null: Annotated[
         list[str] | None,
         typer.Option(
-            help="Null to test against beside the exchange of sources: symmetries, rotation, shift, "
-            "phase, variogram or moran; repeat for several."
+            help="Null to test against beside the exchange of sources: symmetries, rotation, shift, moran, "
+            "or variogram and phase, which take seconds for each map of each source; repeat for several."
         ),
     ] = None,
     alternative: Annotated[

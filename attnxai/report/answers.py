@@ -186,6 +186,11 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
         }.get(side_of_chance(estimate))
         if yet:
             text += f" Agreement with its own source is larger than with others, yet {yet}."
+    if test.alternative is Alternative.GREATER and test.p_value > 1 - LEVEL:
+        text += (
+            " It lies lower than nearly all exchanges do; --alternative two-sided asks whether that is more than "
+            "chance."
+        )
     share = estimate.within_without_link
     if test.p_value <= LEVEL and share is not None and share >= UNSUITED:
         text += (
@@ -368,7 +373,7 @@ def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
     test = further.test
     text = (
         f"{format_number(test.observed, 2)} against {format_number(test.mean, 2)} under the null "
-        f"“{further.label}” ({_p(test)}, not adjusted, {counted(test.n_sources, 'source')})"
+        f"“{further.label}” (--null {further.null}; {_p(test)}, not adjusted, {counted(test.n_sources, 'source')})"
         f"{_direction(test)}."
     )
     share = further.without_link

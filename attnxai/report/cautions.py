@@ -51,7 +51,13 @@ def find_cautions(
             for result, recognised in zip(results, copies_recognised, strict=True)
         ],
     )
-    cautions += _for_every_model(results, [_about_annotators(result) for result in results])
+    about = [_about_annotators(result) for result in results]
+    if len(results) > 1:
+        about = [
+            [text.replace("this trained model", "each of these trained models") for text in own]
+            for own in about
+        ]
+    cautions += _for_every_model(results, about)
     cautions += list(annotations.notices)
     cautions += list(notes)
     return list(dict.fromkeys(cautions))
@@ -108,6 +114,14 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
             f"{MIN_SOURCES}."
         )
     cautions += _about_strata(result)
+    classes = {
+        name for name, own in zip(result.classes, result.exposure, strict=True) if own == group
+    }
+    if len(classes - {None}) > 1 and "class" not in result.settings["strata"]:
+        cautions.append(
+            "Sources of different classes are exchanged for one another: what maps and annotations of a class "
+            "share counts as agreement here. Add --strata class to hold the class fixed."
+        )
     return cautions
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.report.figures import listed_maps, shown_explanation
+from attnxai.report.findings import UNSUITED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.wording import (
@@ -72,7 +73,8 @@ def _cell(estimate: Estimate) -> dict[str, Any]:
         lines.append(f"{format_share(share.of_lower.value)} of people")
     for further in estimate.further:
         if further.test is not None:
-            lines.append(f"{further.null} p = {format_p(further.test.p_value)}")
+            mark = " *" if (further.without_link or 0.0) >= UNSUITED else ""
+            lines.append(f"{further.null} p = {format_p(further.test.p_value)}{mark}")
     return {"value": format_number(estimate.interval.value), "lines": lines}
 
 

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
+from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import counted
 from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.contrasts.contrast import Contrast
     from attnxai.agreement.contrasts.of_results import ResultContrasts
     from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
 
@@ -305,6 +307,17 @@ def _headline(
         return f"{start}, and better than brightness alone."
     if n_better:
         return f"{start}; {n_better} of them better than brightness alone."
+    better = [
+        words
+        for words, names in (
+            ("brightness alone", brightness_names(result)),
+            ("the centre bias", [CENTRE_BIAS]),
+        )
+        if all(compared_with(estimate, names) is Order.WORSE for estimate in agreeing)
+    ]
+    if better:
+        verb = "agrees" if len(better) == 1 else "agree"
+        return f"{start}; {listed(better)} {verb} better."
     return f"{start}; none is shown to agree better than brightness alone."
 
 
@@ -400,8 +413,8 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
             continue
         higher, lower = (first, second) if contrast.interval.value > 0 else (second, first)
         sentences.append(
-            f"{label} of {_in_sentence(name_of_map(name))} is higher for {higher} than for {lower}: {first} "
-            f"minus {second} {with_interval(contrast.interval)} ({_contrast_p(contrast)} adjusted over "
+            f"{label} of {_in_sentence(name_of_map(name))} is higher for {higher} than for {lower}, by "
+            f"{with_interval(_upwards(contrast.interval))} ({_contrast_p(contrast)} adjusted over "
             f"{counted(len(contrasts.keys), 'difference')})."
         )
     n_open = len(contrasts.keys) - len(sentences)
@@ -418,6 +431,15 @@ def _contrast_sentences(contrasts: ResultContrasts) -> list[str]:
         ),
         *contrasts.notes,
     ]
+
+
+def _upwards(interval: Interval) -> Interval:
+    """A difference as that of the higher minus the lower."""
+    if interval.value >= 0:
+        return interval
+    return dataclasses.replace(
+        interval, value=-interval.value, low=-interval.high, high=-interval.low
+    )
 
 
 def _contrast_p(contrast: Contrast) -> str:

@@ -90,7 +90,7 @@ def test_baselines_decide_what_is_better():
     assert f" {best.capitalize()} agrees better (NSS " in details
     assert "The centre bias" in details
     assert "agrees less" in details
-    assert "none is shown to agree better than brightness alone" in verdict.headline
+    assert "; brightness alone agrees better." in verdict.headline
 
 
 def test_training_sources_are_no_evidence():
@@ -218,7 +218,7 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
 
 def test_better_means_better_than_brightness_at_every_resolution():
     verdict, result = verdict_of(n_sources=16)
-    assert "none is shown to agree better" in verdict.headline
+    assert "brightness alone agrees better" in verdict.headline
     estimate = result.estimate("gate1", "nss")
     brightness = [name for name in result.baselines if name.startswith("brightness")]
     above = dataclasses.replace(estimate.interval, value=1.0, low=0.5, high=1.5)
@@ -374,3 +374,12 @@ def test_one_source_is_singular(exposure, words):
     assert words in text
     assert "1 source is too few for confidence intervals" in text
     assert not re.search(r"\b1 (\S+ )?(sources|maps)\b", text)
+
+
+def test_classes_that_are_not_held_fixed_are_mentioned():
+    words = "Sources of different classes are exchanged for one another"
+    for strata, said in ((("size",), True), (("class",), False), (("class", "size"), False)):
+        verdict, _ = verdict_of(n_sources=16, settings=dataclasses.replace(QUICK, strata=strata))
+        assert any(words in caution for caution in verdict.cautions) == said
+    verdict, _ = verdict_of(n_sources=12, classes=(), settings=QUICK)
+    assert not any(words in caution for caution in verdict.cautions)

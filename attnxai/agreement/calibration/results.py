@@ -15,6 +15,7 @@ from attnxai.agreement.calibration.cells import (
     LevelCell,
     PowerCell,
     Verdict,
+    binomial_band,
 )
 from attnxai.agreement.calibration.coverage import CoverageCase, Values
 from attnxai.agreement.calibration.rejections import (
@@ -120,10 +121,13 @@ class CalibrationResult:
         often = len(self.unexpected())
         rarely = sum(cell.verdict is Verdict.TOO_RARELY for cell in promised)
         by_chance = len(promised) * (1 - BAND) / 2
+        most = max(cell.n_experiments for cell in self.levels)
+        low, high = (count / most for count in binomial_band(most, 0.05))
         yield (
             f"Where a null's assumptions are met, {len(promised) - often - rarely} of {len(promised)} "
             f"counts lie within their binomial bands; {often} reject{'s' if often == 1 else ''} too often and "
-            f"{rarely} too rarely, where chance alone puts {by_chance:.1f} on each side."
+            f"{rarely} too rarely, where chance alone puts {by_chance:.1f} on each side. With {most} experiments "
+            f"a cell the band at 5 % is {_percent(low)} to {_percent(high)} %: smaller faults are not seen."
         )
         for null, scenes in self.failures().items():
             where = ", ".join(
@@ -131,8 +135,8 @@ class CalibrationResult:
                 for scene, (low, high) in scenes.items()
             )
             yield (
-                f"{null[0].upper()}{null[1:]}: rejects too often at 5 % (NSS) where map and annotation "
-                f"share {where}."
+                f"{null[0].upper()}{null[1:]}: rejects too often at 5 % (NSS) where its assumptions do not "
+                f"hold, as is to be expected: where map and annotation share {where}."
             )
 
     def _about_coverage(self) -> Iterable[str]:

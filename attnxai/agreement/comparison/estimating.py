@@ -21,6 +21,7 @@ from attnxai.agreement.people.ceiling_share import CeilingShare, shares_of_ceili
 from attnxai.agreement.power.spreads import components_of_tables
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -251,9 +252,10 @@ class ScopeEstimates:
         strata = [self._inputs.strata[i] for i in members]
         if not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
             return None
-        if not np.ptp(tables) > 0:
+        try:
+            return components_of_tables(tables, strata)
+        except OptionError:  # values without any spread, from which nothing can be planned
             return None
-        return components_of_tables(tables, strata)
 
     def given_brightness(self) -> list[GivenBrightness]:
         """What remains of every map's rank correlation when brightness is held fixed."""

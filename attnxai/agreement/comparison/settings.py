@@ -52,6 +52,11 @@ class ComparisonSettings:
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        for name in ("metrics", "nulls", "strata"):
+            if isinstance(getattr(self, name), str):
+                raise OptionError(
+                    f"{name} takes several names, such as ({getattr(self, name)!r},), got a single text"
+                )
         for name, choice in (
             ("interval", IntervalKind),
             ("alternative", Alternative),

@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 THESE, OTHERS = "these annotators", "other annotators too"
 
 
+def p_text(p_value: float) -> str:
+    """P-value with four digits, and as a power of ten where these are not enough.
+
+    Examples
+    --------
+    >>> p_text(0.0123), p_text(1e-12)
+    ('0.0123', '1.0e-12')
+    """
+    return f"{p_value:.4f}" if p_value >= 0.00005 else f"{p_value:.1e}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
     """One model minus another, over the sources where both have a value.
@@ -139,11 +150,11 @@ class Contrast:
             text += f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
         if not np.isfinite(self.p_value):
             return f"{text}, not tested ({self.n_sources} sources)"
-        text += f", p = {self.p_value:.4f}, adjusted {self.p_adjusted:.4f}"
+        text += f", p = {p_text(self.p_value)}, adjusted {p_text(self.p_adjusted)}"
         if self.p_others is not None and self.p_others_adjusted is not None:
             text += (
-                f" about these annotators, p = {self.p_others:.4f}, adjusted "
-                f"{self.p_others_adjusted:.4f} about others too"
+                f" about these annotators, p = {p_text(self.p_others)}, adjusted "
+                f"{p_text(self.p_others_adjusted)} about others too"
             )
         return f"{text} ({self.n_sources} sources)"
 

@@ -179,7 +179,7 @@ def read_pilot(
         n_sources=values.shape[1],
         n_annotators=len(values),
         class_sizes=tuple(sizes),
-        n_maps=len(maps),
+        n_maps=max(int(record["n_family"]), len(maps)),
         effect=effect,
         components=components,
         inferred=stored is None,

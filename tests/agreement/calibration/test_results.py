@@ -156,8 +156,8 @@ def test_sentences_say_what_failed(result):
     assert "80 % power at 5 % (NSS), exchange within class: from strength" in text
     worse = failing(result)
     assert (
-        "Exchange, pooled: rejects too often at 5 % (NSS) where map and annotation share class templates "
-        "(100 to 100 %)" in worse.summary()
+        "Exchange, pooled: rejects too often at 5 % (NSS) where its assumptions do not hold, as is to be "
+        "expected: where map and annotation share class templates (100 to 100 %)" in worse.summary()
     )
     # what a null does where its assumptions are met is a fault, what it does elsewhere a warning
     assert {cell.scene for cell in worse.unexpected()} == {

@@ -348,3 +348,17 @@ def test_values_above_chance():
     pairs = align(maps, marks, images)
     share = pairs.mask.mean(axis=(2, 3)).mean()
     assert mass.above_chance.value == pytest.approx(mass.interval.value - share)
+
+
+def test_values_without_any_spread_do_not_end_a_comparison():
+    """A map that never hits has nothing to plan from; the comparison goes on without that."""
+    maps, marks, images = made_up(n_sources=16)
+    layers = {name: array.copy() for name, array in maps.layers.items()}
+    layers["gate1"] = 1.1 - layers["gate1"]
+    layers["gate1"][:, 0, 0] = 5.0
+    settings = dataclasses.replace(QUICK, metrics=("pointing_game",))
+    result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=settings)
+    missed = result.estimate("gate1", "pointing_game")
+    assert missed.interval.value == 0.0
+    assert missed.spreads is None
+    assert result.to_record()["results"][0]["spreads"] is None
