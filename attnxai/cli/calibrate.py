@@ -79,6 +79,7 @@ def calibrate(
         counts = run_suite(
             plan, kept.read(), n_workers=workers, on_start=board.start, on_block=board.keep
         )
+        replaced = kept.results.exists()
         task = bar.add_task("Tables and figures", total=None)
         result = CalibrationResult.of(plan, counts)
         write_calibration(
@@ -89,6 +90,12 @@ def calibrate(
         )
     for sentence in result.sentences():
         console.print(f"- {sentence}", markup=False)
+    if replaced:
+        console.print(
+            "- The results hold what this command asked for, in place of those of an earlier one; finished "
+            "experiments of both are kept.",
+            markup=False,
+        )
     console.print(f"\nResults: {kept.results / 'index.html'}", soft_wrap=True, markup=False)
 
 
