@@ -16,7 +16,7 @@ import numpy as np
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import Alternative
+from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import counted
 from attnxai.report.findings import (
@@ -365,8 +365,6 @@ def _sentence(text: str) -> str:
 
 
 def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
-    from attnxai.agreement.nulls import NULLS
-
     model = NULLS[further.null].model
     if further.test is None:
         return Answer(question=model.question, answer=f"Not tested, because {further.reason}.")

@@ -70,9 +70,9 @@ def test_level_of_source_permutation(n_sources, templates):
                 assert low <= rejected <= high, (name, level, rejected)
 
 
-@pytest.mark.parametrize(("n_sources", "lowest"), [(10, 0.86), (20, 0.90), (50, 0.92), (100, 0.93)])
-def test_coverage_of_bca_intervals(n_sources, lowest):
-    """Intervals of skewed values cover a little less than 95 %, the less the fewer sources."""
+@pytest.mark.parametrize("n_sources", [10, 20, 50, 100])
+def test_coverage_of_intervals_over_sources(n_sources):
+    """Intervals of skewed values cover nearly 95 %, with few sources as with many."""
     rng = np.random.default_rng(n_sources)
     n_experiments, covered = 1500, 0
     for _ in range(n_experiments):
@@ -80,4 +80,4 @@ def test_coverage_of_bca_intervals(n_sources, lowest):
         interval = mean_interval(values, bootstrap_counts(n_sources, 1000, rng))
         covered += interval.low <= 3.0 <= interval.high
     share = covered / n_experiments
-    assert lowest <= share <= 0.97
+    assert 0.93 <= share <= 0.97
