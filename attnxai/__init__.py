@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnxai.agreement.comparison import ComparisonSettings as ComparisonSettings
     from attnxai.agreement.comparison import compare as compare
-    from attnxai.agreement.contrasts.of_results import ResultContrasts as ResultContrasts
-    from attnxai.agreement.contrasts.of_results import contrast_results as contrast_results
-    from attnxai.agreement.contrasts.trend import Direction as Direction
-    from attnxai.agreement.contrasts.trend import TrendTest as TrendTest
-    from attnxai.agreement.contrasts.trend import page_trend as page_trend
-    from attnxai.agreement.contrasts.trend import permutation_slope as permutation_slope
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts as ResultContrasts
+    from attnxai.agreement.model_comparison.of_results import contrast_results as contrast_results
+    from attnxai.agreement.model_comparison.trend import Direction as Direction
+    from attnxai.agreement.model_comparison.trend import TrendTest as TrendTest
+    from attnxai.agreement.model_comparison.trend import page_trend as page_trend
+    from attnxai.agreement.model_comparison.trend import permutation_slope as permutation_slope
     from attnxai.agreement.results import AgreementResult as AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet as AnnotationSet
     from attnxai.annotations.table import read_annotations as read_annotations
@@ -84,7 +84,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AgreementResult": "attnxai.agreement.results",
-    "Direction": "attnxai.agreement.contrasts.trend",
+    "Direction": "attnxai.agreement.model_comparison.trend",
     "AnnotationRequest": "attnxai.study.data",
     "AnnotationSet": "attnxai.annotations.annotation_set",
     "AttentionModel": "attnxai.models.model",
@@ -100,7 +100,7 @@ _HOMES = {
     "ModelCard": "attnxai.models.cards",
     "ModelSpec": "attnxai.models.specification",
     "Preprocessing": "attnxai.models.preprocessing",
-    "ResultContrasts": "attnxai.agreement.contrasts.of_results",
+    "ResultContrasts": "attnxai.agreement.model_comparison.of_results",
     "RotationConsistency": "attnxai.audit.consistency",
     "SourceImage": "attnxai.data.images",
     "SourceSet": "attnxai.data.images",
@@ -113,7 +113,7 @@ _HOMES = {
     "TimeToReference": "attnxai.study.convergence",
     "TrainingRecord": "attnxai.models.model",
     "TrainingSettings": "attnxai.training.settings",
-    "TrendTest": "attnxai.agreement.contrasts.trend",
+    "TrendTest": "attnxai.agreement.model_comparison.trend",
     "attention_maps": "attnxai.explanations.gates",
     "calibrated": "attnxai.classification.calibration",
     "calibration_images": "attnxai.classification.calibration",
@@ -123,13 +123,13 @@ _HOMES = {
     "classification_metrics": "attnxai.classification.metrics",
     "compact_spec": "attnxai.models.specification",
     "compare": "attnxai.agreement.comparison",
-    "contrast_results": "attnxai.agreement.contrasts.of_results",
+    "contrast_results": "attnxai.agreement.model_comparison.of_results",
     "fit_temperature": "attnxai.classification.temperature",
     "judge_claims": "attnxai.study.claims",
     "load_model": "attnxai.models.checkpoints",
-    "page_trend": "attnxai.agreement.contrasts.trend",
+    "page_trend": "attnxai.agreement.model_comparison.trend",
     "paper_spec": "attnxai.models.specification",
-    "permutation_slope": "attnxai.agreement.contrasts.trend",
+    "permutation_slope": "attnxai.agreement.model_comparison.trend",
     "prepare_study": "attnxai.study.execution",
     "read_annotations": "attnxai.annotations.table",
     "read_card": "attnxai.models.card_file",

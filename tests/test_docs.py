@@ -17,8 +17,8 @@ import typer
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.radio_galaxy_zoo import COLUMNS as CATALOGUE_COLUMNS

@@ -24,6 +24,8 @@ ORDER = {
     "explanations": 4,
     "alignment": 5,
     "agreement": 6,
+    "validation": 7,
+    "planning": 7,
     "audit": 7,
     "study": 8,
     "report": 9,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from attnxai.agreement.effect_components import Components
     from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.multiplicity import Correction
+    from attnxai.agreement.noise_ceiling.ceiling_share import CeilingShare
     from attnxai.agreement.nulls.base import NullTest
-    from attnxai.agreement.people.ceiling_share import CeilingShare
-    from attnxai.agreement.power.rejections import Components
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Estimate:
         This map's agreement as a share of that among people; None for single annotators, for baselines, and
         for groups other than the one that conclusions rest on.
     spreads : (Components, Interval) or None
-        What a plan of a larger comparison needs (:mod:`attnxai.agreement.power`), and the effect with its
+        What a plan of a larger comparison needs (:mod:`attnxai.planning`), and the effect with its
         interval; of maps over all classes of the group that conclusions rest on, where every annotator marked
         every source and strata have three sources or more.
     left_test : tuple of str
@@ -244,7 +244,7 @@ class PeopleAgreement:
         Of what.
     lower, upper : Interval
         Mean score of each annotator against the consensus of the others, and of the consensus of all, which
-        contains them, against each; see :mod:`attnxai.agreement.people.ceiling`.
+        contains them, against each; see :mod:`attnxai.agreement.noise_ceiling.ceiling`.
     upper_is_bound : bool
         Whether no map can have a higher mean score with these annotators.
     n_annotators : int

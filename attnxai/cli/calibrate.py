@@ -14,9 +14,9 @@ from attnxai.cli.console import command, console, progress_bar, resumable, stder
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from attnxai.agreement.calibration.kept import KeptBlocks
-    from attnxai.agreement.calibration.rejections import NullKind
-    from attnxai.agreement.calibration.suite import Counts, Part, SuitePlan
+    from attnxai.validation.kept import KeptBlocks
+    from attnxai.validation.rejections import NullKind
+    from attnxai.validation.suite import Counts, Part, SuitePlan
 
 PARTS = "levels,coverage,power"
 NULLS = "pooled,within-class,symmetries,rotation,shift,phase,variogram,moran"
@@ -51,15 +51,15 @@ def calibrate(
     again.
     """
     with stderr.status("Starting…"):
-        from attnxai.agreement.calibration.kept import KeptBlocks
-        from attnxai.agreement.calibration.results import CalibrationResult
-        from attnxai.agreement.calibration.suite import (
+        from attnxai.report.calibration_document import write_calibration
+        from attnxai.validation.kept import KeptBlocks
+        from attnxai.validation.results import CalibrationResult
+        from attnxai.validation.suite import (
             N_EXPERIMENTS,
             N_EXPERIMENTS_QUICK,
             SuitePlan,
             run_suite,
         )
-        from attnxai.report.calibration_document import write_calibration
 
     n = n_experiments or (N_EXPERIMENTS_QUICK if quick else N_EXPERIMENTS)
     plan = SuitePlan(
@@ -100,14 +100,14 @@ def calibrate(
 
 
 def _chosen_parts(text: str) -> tuple[Part, ...]:
-    from attnxai.agreement.calibration.suite import Part
+    from attnxai.validation.suite import Part
 
     names = _listed("--parts", text, [str(part) for part in Part])
     return tuple(part for part in Part if part in names)
 
 
 def _chosen_nulls(text: str) -> tuple[NullKind, ...]:
-    from attnxai.agreement.calibration.rejections import NullKind
+    from attnxai.validation.rejections import NullKind
 
     names = _listed("--nulls", text, [null.option for null in NullKind])
     return tuple(null for null in NullKind if null.option in names)

@@ -22,7 +22,7 @@ from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
     from attnxai.agreement.comparison import ComparisonSettings
-    from attnxai.agreement.contrasts.of_results import ResultContrasts
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
 
 
@@ -299,7 +299,7 @@ def contrasts_of(
 
     Models that were trained on different parts of the sources are reported all the same.
     """
-    from attnxai.agreement.contrasts.of_results import contrast_results
+    from attnxai.agreement.model_comparison.of_results import contrast_results
 
     try:
         return [

@@ -13,9 +13,9 @@ from attnxai.cli.console import command, console, stderr
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from attnxai.agreement.power.pilot import Pilot
-    from attnxai.agreement.power.plan import PowerPlan
-    from attnxai.agreement.power.rejections import Components
+    from attnxai.agreement.effect_components import Components
+    from attnxai.planning.pilot import Pilot
+    from attnxai.planning.plan import PowerPlan
 
 FILES = ("plan.csv", "plan.json", "plan.pdf", "plan.png")
 _SIGNS = {
@@ -95,9 +95,9 @@ def plan(
     """
     with stderr.status("Starting…"):
         from attnxai.agreement.metrics import METRICS, PRIMARY_METRIC
-        from attnxai.agreement.power.pilot import read_pilot
-        from attnxai.agreement.power.plan import plan_power
-        from attnxai.agreement.power.simulation import simulate_components
+        from attnxai.planning.pilot import read_pilot
+        from attnxai.planning.plan import plan_power
+        from attnxai.planning.simulation import simulate_components
 
     _check_output(output, overwrite=overwrite)
     _check_power(power)
@@ -196,7 +196,7 @@ def _with_effect(pilot: Pilot, effect: float | None, folder: Path) -> Components
 
 
 def _pairs_above_zero(folder: Path, model: str) -> str:
-    from attnxai.agreement.power.pilot import pilot_effects
+    from attnxai.planning.pilot import pilot_effects
 
     above = {pair: value for pair, value in pilot_effects(folder, model=model).items() if value > 0}
     if not above:
@@ -208,7 +208,7 @@ def _pairs_above_zero(folder: Path, model: str) -> str:
 
 
 def _given_components(effect: float | None, spreads: dict[str, float | None]) -> Components:
-    from attnxai.agreement.power.rejections import Components
+    from attnxai.agreement.effect_components import Components
     from attnxai.errors import OptionError
 
     sd_source = spreads["--sd-source"]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.calibration import coverage, rejections, scenes
-from attnxai.agreement.calibration.suite import COSTLY_SHARE, POWER_SHARE
 from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
 from attnxai.report.calibration_tables import (
     coverage_tables,
@@ -19,10 +17,12 @@ from attnxai.report.calibration_tables import (
 from attnxai.report.output_folder import whole_or_nothing
 from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
+from attnxai.validation import coverage, rejections, scenes
+from attnxai.validation.suite import COSTLY_SHARE, POWER_SHARE
 
 if TYPE_CHECKING:
-    from attnxai.agreement.calibration.results import CalibrationResult
     from attnxai.report.figures import FigureText
+    from attnxai.validation.results import CalibrationResult
 
 FORMAT = "attnxai-calibration"
 FORMAT_VERSION = 1

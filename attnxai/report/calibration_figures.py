@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.calibration.coverage import Values
-from attnxai.agreement.calibration.plots import (
+from attnxai.agreement.metrics import METRICS
+from attnxai.report.figures import FigureText
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.validation.coverage import Values
+from attnxai.validation.plots import (
     VERDICT_STYLES,
     plot_coverage,
     plot_levels,
     plot_power,
 )
-from attnxai.agreement.calibration.rejections import METRIC_NAMES
-from attnxai.agreement.metrics import METRICS
-from attnxai.report.figures import FigureText
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.validation.rejections import METRIC_NAMES
 
 if TYPE_CHECKING:
-    from attnxai.agreement.calibration.results import CalibrationResult
+    from attnxai.validation.results import CalibrationResult
 
 _LABEL = METRICS[METRIC_NAMES[0]].label
 

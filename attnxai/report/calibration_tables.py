@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from attnxai.agreement.calibration.cells import (
+from attnxai.agreement.metrics import METRICS
+from attnxai.validation.cells import (
     CoverageCell,
     LevelCell,
     PowerCell,
     Verdict,
     binomial_band,
 )
-from attnxai.agreement.calibration.coverage import Values
-from attnxai.agreement.calibration.rejections import LEVELS, METRIC_NAMES
-from attnxai.agreement.calibration.results import CalibrationResult
-from attnxai.agreement.metrics import METRICS
+from attnxai.validation.coverage import Values
+from attnxai.validation.rejections import LEVELS, METRIC_NAMES
+from attnxai.validation.results import CalibrationResult
 
 RED, BLUE = "#c62828", "#1565c0"
 

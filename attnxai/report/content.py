@@ -10,7 +10,7 @@ from attnxai.data.wording import counted
 from attnxai.explanations.stack import Exposure
 
 if TYPE_CHECKING:
-    from attnxai.agreement.contrasts.of_results import ResultContrasts
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet

@@ -54,10 +54,10 @@ from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.wording import format_p, group_phrase, listed, with_interval
 
 if TYPE_CHECKING:
-    from attnxai.agreement.contrasts.contrast import Contrast
-    from attnxai.agreement.contrasts.of_results import ResultContrasts
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.agreement.model_comparison.contrast import Contrast
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
 

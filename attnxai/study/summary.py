@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.contrasts.trend import TrendTest, page_trend, permutation_slope
+from attnxai.agreement.model_comparison.trend import TrendTest, page_trend, permutation_slope
 from attnxai.agreement.multiplicity import holm
 from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup

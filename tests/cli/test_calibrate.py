@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from attnxai.agreement.calibration.rejections import NullKind
-from attnxai.agreement.calibration.suite import Part
 from attnxai.cli import calibrate as module
+from attnxai.validation.rejections import NullKind
+from attnxai.validation.suite import Part
 
 app = typer.Typer()
 app.command()(module.calibrate)

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from attnxai.agreement.power.pilot import pilot_effects, read_pilot
-from attnxai.agreement.power.plan import ANNOTATORS, SOURCES, plan_power
-from attnxai.agreement.power.rejections import Components
+from attnxai.agreement.effect_components import Components
 from attnxai.cli import plan as module
-from tests.agreement.power.pilot_report import write_pilot
+from attnxai.planning.pilot import pilot_effects, read_pilot
+from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
+from tests.planning.pilot_report import write_pilot
 
 app = typer.Typer()
 app.command()(module.plan)

@@ -9,17 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from attnxai.agreement.calibration.cells import (
-    CoverageCell,
-    LevelCell,
-    PowerCell,
-    Verdict,
-)
-from attnxai.agreement.calibration.coverage import Values
-from attnxai.agreement.calibration.rejections import NullKind
-from attnxai.agreement.calibration.results import CalibrationResult
-from attnxai.agreement.calibration.scenes import Scene
-from attnxai.agreement.calibration.suite import Part, SuitePlan, run_suite
 from attnxai.report.calibration_document import write_calibration
 from attnxai.report.calibration_tables import (
     ShownCell,
@@ -30,6 +19,17 @@ from attnxai.report.calibration_tables import (
     markdown_table,
     power_tables,
 )
+from attnxai.validation.cells import (
+    CoverageCell,
+    LevelCell,
+    PowerCell,
+    Verdict,
+)
+from attnxai.validation.coverage import Values
+from attnxai.validation.rejections import NullKind
+from attnxai.validation.results import CalibrationResult
+from attnxai.validation.scenes import Scene
+from attnxai.validation.suite import Part, SuitePlan, run_suite
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Exposure
 from attnxai.report.figures import (

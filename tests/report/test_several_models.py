@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare_pairs
-from attnxai.agreement.contrasts.of_results import contrast_results
 from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.intervals.over_sources import no_interval
+from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS
 from attnxai.agreement.results import ALL

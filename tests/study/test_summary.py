@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.agreement.contrasts.trend import page_trend, permutation_slope
+from attnxai.agreement.model_comparison.trend import page_trend, permutation_slope
 from attnxai.errors import OptionError
 from attnxai.study.summary import summarise
 from tests.study.builders import CLASSES, GROUPS, made_runs, run

@@ -15,7 +15,7 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
-from attnxai.agreement.people.ceiling import people_ceilings
+from attnxai.agreement.noise_ceiling.ceiling import people_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
@@ -23,7 +23,7 @@ from attnxai.explanations.stack import Exposure
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, UndefinedValue
-    from attnxai.agreement.people.ceiling import Ceiling
+    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage

@@ -14,11 +14,11 @@ from attnxai.agreement.comparison.null_tests import (
     Rearranged,
     run_rearranged,
 )
+from attnxai.agreement.effect_components import components_of_tables
 from attnxai.agreement.estimates import Estimate, GivenBrightness, PeopleAgreement
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
-from attnxai.agreement.people.ceiling_share import CeilingShare, shares_of_ceiling
-from attnxai.agreement.power.spreads import components_of_tables
+from attnxai.agreement.noise_ceiling.ceiling_share import CeilingShare, shares_of_ceiling
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.errors import OptionError
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs, Values
+    from attnxai.agreement.effect_components import Components
     from attnxai.agreement.metrics import Metric
-    from attnxai.agreement.people.ceiling import Ceiling
-    from attnxai.agreement.power.rejections import Components
+    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
 
 CORRELATION_BOUNDS = (-1.0, 1.0)
 

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.contrasts.presentation import plot_contrasts
 from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.model_comparison.presentation import plot_contrasts
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.wording import counted
 from attnxai.report.figures.agreement import panel_grid
@@ -23,8 +23,8 @@ from attnxai.report.wording import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.agreement.contrasts.contrast import Contrast
-    from attnxai.agreement.contrasts.of_results import ResultContrasts
+    from attnxai.agreement.model_comparison.contrast import Contrast
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
 
 MAX_COLUMNS = 4
 MAX_NAME = 20
@@ -37,7 +37,7 @@ def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
     Parameters
     ----------
     contrasts : ResultContrasts
-        From :func:`~attnxai.agreement.contrasts.of_results.contrast_results`.
+        From :func:`~attnxai.agreement.model_comparison.of_results.contrast_results`.
     folder : Path
         Where ``contrasts.png`` and ``contrasts.pdf`` go.
     """

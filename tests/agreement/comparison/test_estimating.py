@@ -15,8 +15,8 @@ from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS, chance_values
 from attnxai.agreement.metrics.partial import partial_spearman
-from attnxai.agreement.people.ceiling import people_ceiling
-from attnxai.agreement.people.ceiling_share import share_of_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import people_ceiling
+from attnxai.agreement.noise_ceiling.ceiling_share import share_of_ceiling
 from attnxai.alignment.pairs import BRIGHTNESS, align
 from attnxai.errors import UndefinedValuesWarning
 from attnxai.explanations.stack import Exposure

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnxai.agreement.calibration import scenes
-from attnxai.agreement.calibration.scenes import centre_bump, centred_coordinates
+from attnxai.validation import scenes
+from attnxai.validation.scenes import centre_bump, centred_coordinates
 
 
 def smooth_fields(rng, n_sources, n_pixels, *, sigma=2.5, periodic=False):

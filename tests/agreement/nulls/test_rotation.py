@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnxai.agreement.calibration.scenes import centred_coordinates
 from attnxai.agreement.metrics import METRICS, TargetKind, marks_of_others, own_tables
 from attnxai.agreement.nulls import GridSymmetries, RotationAngles, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
 from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
 from attnxai.errors import OptionError
+from attnxai.validation.scenes import centred_coordinates
 from tests.agreement.nulls.fields import (
     blobs,
     disc,

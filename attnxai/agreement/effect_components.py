@@ -1,0 +1,257 @@
+"""Effect and variance components of a comparison: what a plan of a larger one is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed import components_half_width
+from attnxai.agreement.intervals.over_sources import MIN_SOURCES, Interval
+from attnxai.agreement.intervals.variance_components import VarianceComponents, estimate_components
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_ANNOTATOR, _SOURCE = frozenset({0}), frozenset({1})
+_CELL = _ANNOTATOR | _SOURCE
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Components:
+    """What a future comparison is expected to show, in the metric's units.
+
+    Parameters
+    ----------
+    effect : float
+        Mean value with a source's own annotations less the mean with exchanged ones.
+    sd_source : float
+        Spread of that difference between sources of a class.
+    sd_residual : float
+        Spread of a source's value between annotators, beyond what annotators differ in throughout.
+    sd_annotator : float
+        Spread between annotators of their mean over all sources.
+    sd_pairing : float, optional
+        Spread of exchanged pairs, beyond what their map and their annotation score with any partner and
+        without the part of annotators; ``sd_source`` when left out.
+    sd_value : float, optional
+        Spread of values between sources, classes together, which decides the width of intervals;
+        ``sd_source`` when left out.
+    deviations : ndarray, shape (n,), optional
+        Values to draw sources from with replacement, brought to mean 0 and the spread asked for; sources
+        are normal when left out.
+    """
+
+    effect: float
+    sd_source: float
+    sd_residual: float = 0.0
+    sd_annotator: float = 0.0
+    sd_pairing: float | None = None
+    sd_value: float | None = None
+    deviations: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise OptionError(f"{name} has to be a number that is not negative, got {value}")
+        if not math.isfinite(self.effect):
+            raise OptionError(f"effect has to be a finite number, got {self.effect}")
+        if self.deviations is not None and not np.ptp(self.deviations) > 0:
+            raise OptionError(
+                "deviations are all the same: without any spread there is nothing to draw"
+            )
+        if self.spread_exchanged(1) == 0:
+            raise OptionError(
+                "sd_source and sd_residual are both 0: without any spread there is nothing to plan"
+            )
+
+    def spread_own(self, n_annotators: int) -> float:
+        """Spread between sources of a class, averaged over annotators."""
+        return math.sqrt(self.sd_source**2 + self.sd_residual**2 / n_annotators)
+
+    def spread_exchanged(self, n_annotators: int) -> float:
+        """Spread of exchanged pairs, averaged over annotators."""
+        pairing = self.sd_source if self.sd_pairing is None else self.sd_pairing
+        return math.sqrt(pairing**2 + self.sd_residual**2 / n_annotators)
+
+    def half_widths(
+        self, n_sources: int, n_annotators: int, *, level: float = 0.95
+    ) -> tuple[float, float]:
+        """Expected half-widths of an interval: about these annotators, and about others as well.
+
+        The second takes sources and annotators as crossed factors, as
+        :func:`~attnxai.agreement.intervals.crossed.crossed_interval` does; NaN for a single annotator, who tells
+        nothing of others. Both are NaN where sources are too few for an interval.
+        """
+        from scipy.special import stdtrit
+
+        n, k = n_sources, n_annotators
+        if n < MIN_SOURCES:
+            return math.nan, math.nan
+        source = (self.sd_source if self.sd_value is None else self.sd_value) ** 2
+        of_sources = (source + self.sd_residual**2 / k) / n
+        these = float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(of_sources)
+        if k < 2:
+            return these, math.nan
+        variances = {_ANNOTATOR: self.sd_annotator**2, _SOURCE: source, _CELL: self.sd_residual**2}
+        levels = {_ANNOTATOR: k, _SOURCE: n, _CELL: n * k}
+        freedom = {_ANNOTATOR: k - 1.0, _SOURCE: n - 1.0, _CELL: (n - 1.0) * (k - 1.0)}
+        parts = VarianceComponents(
+            variances=variances,
+            contributions={part: v / levels[part] for part, v in variances.items()},
+            degrees_of_freedom=freedom,
+        )
+        return these, max(these, components_half_width(parts, level)[0])
+
+
+def components_of_tables(
+    tables: ArrayLike, classes: Sequence[Hashable]
+) -> tuple[Components, Interval]:
+    """Components and effect from the values of all pairs, exchanged ones included.
+
+    Parameters
+    ----------
+    tables : array_like, shape (n_annotators, n_sources, n_sources)
+        Value of the map of each source (rows) with each annotator's annotation of each source (columns),
+        without gaps.
+    classes : sequence of hashable
+        Class of every source, each of three sources or more.
+
+    Returns
+    -------
+    Components
+        To plan with.
+    Interval
+        The effect with its Student t interval over sources.
+
+    Raises
+    ------
+    OptionError
+        If a class has fewer than three sources, or values are missing.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> tables = rng.normal(size=(1, 40, 40)) + 0.5 * np.eye(40)
+    >>> components, effect = components_of_tables(tables, ["FR I", "FR II"] * 20)
+    >>> effect.low < 0.5 < effect.high, round(components.spread_exchanged(1), 1)
+    (True, 1.0)
+    """
+    values = np.asarray(tables, dtype=np.float64)
+    n_annotators, n = values.shape[0], len(classes)
+    if values.shape != (n_annotators, n, n) or not np.isfinite(values).all():
+        raise OptionError(f"tables need finite values of all {n} by {n} pairs, got {values.shape}")
+    own = np.empty((n_annotators, n))  # beyond what map and annotation score with other partners
+    squares, freedom, effect = 0.0, 0, 0.0
+    names = list(dict.fromkeys(classes))
+    for name in names:
+        members = np.array([i for i, c in enumerate(classes) if c == name])
+        m = len(members)
+        if m < 3:
+            raise OptionError(f"class {name} has {m} sources; exchanging them takes three or more")
+        part = values[:, members[:, None], members]
+        beyond, residual = _beyond_partners(part)
+        own[:, members] = beyond
+        effect += m / n * float(beyond.mean())
+        squares += float((residual.mean(axis=0) ** 2).sum())
+        freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
+    exchanged = squares / freedom
+    parts = parts_of(centred(own, classes), n_lost=len(names))
+    value_parts = parts_of(np.diagonal(values, axis1=1, axis2=2), n_lost=1)
+    shared = min(parts.residual / n_annotators, exchanged / 2)
+    components = Components(
+        effect=effect,
+        sd_source=math.sqrt(parts.source),
+        sd_residual=math.sqrt(shared * n_annotators),
+        sd_annotator=math.sqrt(value_parts.annotator),
+        sd_pairing=math.sqrt(exchanged - shared),
+        sd_value=math.sqrt(value_parts.source),
+        deviations=centred(own, classes).mean(axis=0),
+    )
+    spread = components.spread_own(n_annotators)
+    return components, t_interval(effect, spread / math.sqrt(n), n - len(names), n)
+
+
+def _beyond_partners(
+    part: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Own values beyond row and column effects of the other pairs, and residuals of these pairs.
+
+    Row and column effects are fitted to the pairs off the diagonal by least squares, for each annotator.
+    """
+    m = part.shape[1]
+    off = part * (1 - np.eye(m))
+    rows, columns = off.sum(axis=2), off.sum(axis=1)
+    grand = rows.sum(axis=1) / (m * (m - 1))
+    # the normal equations of rows and columns without a diagonal, solved
+    row_effects = ((m - 1) * rows + columns) / (m * (m - 2))
+    column_effects = ((m - 1) * columns + rows) / (m * (m - 2))
+    row_effects -= row_effects.mean(axis=1, keepdims=True)
+    column_effects -= column_effects.mean(axis=1, keepdims=True)
+    fitted = grand[:, None, None] + row_effects[:, :, None] + column_effects[:, None, :]
+    residual = (part - fitted) * (1 - np.eye(m))
+    own = np.diagonal(part - fitted, axis1=1, axis2=2)
+    return own, residual
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Variances between sources, between annotators, and of what is left; never below 0."""
+
+    source: float
+    annotator: float
+    residual: float
+
+
+def parts_of(values: NDArray[np.float64], *, n_lost: int) -> Parts:
+    """Variance components of values (annotators, sources), with gaps.
+
+    ``n_lost`` degrees of freedom of the sources went into means of their classes, or into one mean. Where
+    annotators and sources cannot be told apart, all is taken to be the sources'.
+    """
+    defined = np.isfinite(values)
+    n = values.shape[1]
+    coefficients = defined / (n * defined.sum(axis=0))
+    found = estimate_components(values, coefficients) if len(values) > 1 else None
+    annotator = residual = 0.0
+    if found is not None:
+        annotator = max(found.variances[frozenset({0})], 0.0)
+        residual = max(found.variances[frozenset({0, 1})], 0.0)
+    means = mean_over_annotators(values)
+    between = float(((means - means.mean()) ** 2).sum()) / max(n - n_lost, 1)
+    shared = residual * float((1 / defined.sum(axis=0)).mean())
+    return Parts(source=max(between - shared, 0.0), annotator=annotator, residual=residual)
+
+
+def centred(values: NDArray[np.float64], classes: Sequence[Hashable]) -> NDArray[np.float64]:
+    """Values less the mean of their class's source means."""
+    means = mean_over_annotators(values)
+    result = values.copy()
+    for name in dict.fromkeys(classes):
+        members = np.array([i for i, c in enumerate(classes) if c == name])
+        result[:, members] -= means[members].mean()
+    return result
+
+
+def t_interval(
+    value: float, error: float, freedom: int, n_sources: int, level: float = 0.95
+) -> Interval:
+    """Interval of a mean over sources by Student's t."""
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
+    return Interval(
+        value=value,
+        low=value - half,
+        high=value + half,
+        n_sources=n_sources,
+        level=level,
+        method="Student's t over sources within classes",
+        degrees_of_freedom=freedom,
+    )

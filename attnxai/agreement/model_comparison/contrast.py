@@ -1,0 +1,256 @@
+"""Differences between models: what one is, and a family of them that exports itself.
+
+Tables and figures show one interval: with several annotators the crossed one, which is about other people
+too, and otherwise the one over sources. A difference counts as found if that interval excludes 0 and the
+adjusted p-value is at most 1 less the interval's level. Flipped signs take the annotators as they are, and an
+interval is not adjusted for others beside it; so with several annotators the p-value about other annotators
+has to be as small, adjusted over the same family.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.latex import latex_table
+from attnxai.agreement.model_comparison.presentation import contrast_columns, plot_contrasts
+from attnxai.agreement.nulls.base import RELATIVE_TIE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.agreement.multiplicity import Correction
+    from attnxai.agreement.nulls.base import Alternative
+
+THESE, OTHERS = "these annotators", "other annotators too"
+
+
+def p_text(p_value: float) -> str:
+    """P-value with four digits, and as a power of ten where these are not enough.
+
+    Examples
+    --------
+    >>> p_text(0.0123), p_text(1e-12)
+    ('0.0123', '1.0e-12')
+    """
+    return f"{p_value:.4f}" if p_value >= 0.00005 else f"{p_value:.1e}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """One model minus another, over the sources where both have a value.
+
+    Parameters
+    ----------
+    first, second : str
+        The models; positive differences are in favour of the first.
+    difference : Interval
+        Mean difference over sources, with its interval about these annotators.
+    difference_others : Interval or None
+        The same about other annotators too, sources and annotators being crossed; None with a single
+        annotator.
+    statistic : float
+        Sum of the differences over the root of the sum of their squares; about standard normal without a
+        difference. NaN without a source.
+    p_value : float
+        Of the sign-flip test, not adjusted; NaN without a source.
+    p_adjusted : float
+        The same, adjusted over all contrasts.
+    smallest_p : float
+        The smallest p-value that could have come out with these differences.
+    n_sources : int
+        Sources compared.
+    n_dropped : int
+        Sources left out because one of the two has no value there.
+    p_others : float or None
+        About other annotators too, of the crossed interval
+        (:func:`~attnxai.agreement.intervals.crossed.crossed_p_value`, strict), not adjusted; None with a
+        single annotator, or without that interval.
+    p_others_adjusted : float or None
+        The same, adjusted over all contrasts.
+    """
+
+    first: str
+    second: str
+    difference: Interval
+    difference_others: Interval | None
+    statistic: float
+    p_value: float
+    p_adjusted: float
+    smallest_p: float
+    n_sources: int
+    n_dropped: int
+    p_others: float | None = None
+    p_others_adjusted: float | None = None
+
+    @property
+    def interval(self) -> Interval:
+        """The difference with the interval to report: about other annotators too where several marked."""
+        return self.difference if self.difference_others is None else self.difference_others
+
+    @property
+    def about(self) -> str:
+        """Whom :attr:`interval` is about: ``these annotators`` or ``other annotators too``."""
+        return THESE if self.difference_others is None else OTHERS
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether there is an interval to report and 0 lies outside it."""
+        interval = self.interval
+        return interval.known and not interval.low <= 0 <= interval.high
+
+    @property
+    def found(self) -> bool:
+        """Whether :attr:`interval` excludes 0 and each adjusted p-value is at most 1 less its level.
+
+        With a single annotator there is one, with several that about other annotators too.
+        """
+        most = 1 - self.interval.level + RELATIVE_TIE
+        if not self.excludes_zero or not self.p_adjusted <= most:
+            return False
+        if self.difference_others is None:
+            return True
+        return self.p_others_adjusted is not None and self.p_others_adjusted <= most
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        numbers = {
+            "difference": self.interval.value,
+            "ci_low": self.interval.low,
+            "ci_high": self.interval.high,
+            "ci_low_these": self.difference.low,
+            "ci_high_these": self.difference.high,
+            "statistic": self.statistic,
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+            "p_smallest": self.smallest_p,
+            "p_others": self.p_others,
+            "p_others_adjusted": self.p_others_adjusted,
+        }
+        return {
+            "first": self.first,
+            "second": self.second,
+            **{
+                name: None if value is None or not np.isfinite(value) else float(value)
+                for name, value in numbers.items()
+            },
+            "ci_about": self.about,
+            "found": self.found,
+            "n_sources": self.n_sources,
+            "n_dropped": self.n_dropped,
+        }
+
+    def sentence(self) -> str:
+        """The difference, its interval and its p-values in one line."""
+        text = f"{self.first} minus {self.second}: {self.interval.value:.3f}"
+        if self.interval.known:
+            text += f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
+        if not np.isfinite(self.p_value):
+            return f"{text}, not tested ({self.n_sources} sources)"
+        text += f", p = {p_text(self.p_value)}, adjusted {p_text(self.p_adjusted)}"
+        if self.p_others is not None and self.p_others_adjusted is not None:
+            text += (
+                f" about these annotators, p = {p_text(self.p_others)}, adjusted "
+                f"{p_text(self.p_others_adjusted)} about others too"
+            )
+        return f"{text} ({self.n_sources} sources)"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelContrasts:
+    """Models against each other: every pair, some pairs, or every model against a baseline.
+
+    Parameters
+    ----------
+    contrasts : tuple of Contrast
+        In the order of the models.
+    correction : Correction
+        How p-values are adjusted over them; those about other annotators by Holm's method where it is max-T,
+        which needs draws.
+    alternative : Alternative
+        Which differences count as evidence.
+    n_draws : int
+        Sign flips, all of them when ``exhaustive``.
+    exhaustive : bool
+        Whether all flips were counted.
+    level : float
+        Confidence level of the intervals, each for itself.
+    """
+
+    contrasts: tuple[Contrast, ...]
+    correction: Correction
+    alternative: Alternative
+    n_draws: int
+    exhaustive: bool
+    level: float
+
+    def contrast(self, first: str, second: str) -> Contrast:
+        """One contrast by its names, in the order in which it was made.
+
+        Raises
+        ------
+        KeyError
+            Naming what there is.
+        """
+        for candidate in self.contrasts:
+            if (candidate.first, candidate.second) == (first, second):
+                return candidate
+        known = ", ".join(f"{c.first} minus {c.second}" for c in self.contrasts)
+        raise KeyError(f"no contrast {first} minus {second}; there are {known}")
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "correction": str(self.correction),
+            "alternative": str(self.alternative),
+            "n_draws": self.n_draws,
+            "exhaustive": self.exhaustive,
+            "level": self.level,
+            "contrasts": [contrast.to_record() for contrast in self.contrasts],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a contrast."""
+        import pandas as pd
+
+        return pd.DataFrame([contrast.to_record() for contrast in self.contrasts])
+
+    def summary(self) -> str:
+        """One line a contrast, as plain text."""
+        return "\n".join(contrast.sentence() for contrast in self.contrasts)
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        """Table with a row a contrast, for papers.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of differences; those that the intervals' widths call for when left out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        names = [(contrast.first, contrast.second) for contrast in self.contrasts]
+        columns = contrast_columns(self.contrasts, names, correction=self.correction, digits=digits)
+        return latex_table(columns, caption=caption, label=label)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Differences with their intervals, a row a contrast, and a line at zero.
+
+        Points are filled where a difference counts as found.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        names = [f"{contrast.first} − {contrast.second}" for contrast in self.contrasts]
+        return plot_contrasts(self.contrasts, names, ax=ax)

@@ -1,0 +1,357 @@
+"""Models against each other: differences paired by source.
+
+Two models are compared over the same sources and the same annotators, so what makes a source easy or hard
+falls out. The estimate is the mean difference with its bootstrap interval, all pairs under the same
+resamples, and with several annotators a second interval for which these are crossed with the sources. The
+test turns the sign of each source's difference at random: without a difference between
+the models, it is as likely one way as the other. It is exact where differences are symmetric about zero,
+as they are when a source's two values could be swapped, and approximate for many sources otherwise. Each
+source counts alike, whether one annotator marked it or three.
+
+Signs that are flipped take the annotators as they are: a model that happens to suit these people would be found
+to suit others. So with several annotators a second p-value is that of the crossed interval, turned around
+into a test, in its strict form, and adjusted over the same pairs by Holm's method; a difference counts as found
+if both are small enough.
+
+All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of
+its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
+narrow differences stand on one scale. Of a single pair it orders the flips as the mean and as Student's t
+do; between pairs, the largest of them (max-T, Westfall & Young 1993) holds the family-wise error at the
+level for many sources, and exactly where all differences together are symmetric about zero. Which pairs are
+the family can be said: several maps of several models, for which see
+:mod:`attnxai.agreement.model_comparison.of_results`, are compared map by map.
+
+The unit is the source: conclusions are about these trained networks. Another seed gives another network;
+for claims about kinds of network see :mod:`attnxai.agreement.model_comparison.group_trend`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
+from attnxai.agreement.intervals.over_sources import (
+    Interval,
+    IntervalKind,
+    bootstrap_counts,
+    mean_interval,
+)
+from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
+from attnxai.agreement.model_comparison.presentation import correction_of_others
+from attnxai.agreement.multiplicity import Correction, adjust, max_t, permutation_p
+from attnxai.agreement.nulls.base import Alternative
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.05
+
+
+def compare_models(
+    values: Mapping[str, ArrayLike],
+    *,
+    baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    weights: ArrayLike | None = None,
+    alternative: Alternative = Alternative.TWO_SIDED,
+    correction: Correction = Correction.MAX_T,
+    n_draws: int = 10_000,
+    n_resamples: int = 10_000,
+    counts: NDArray[np.float64] | None = None,
+    interval: IntervalKind | None = None,
+    level: float = 0.95,
+    rng: np.random.Generator | int = 0,
+) -> ModelContrasts:
+    """Differences between models over the same sources, tested by turning signs.
+
+    Parameters
+    ----------
+    values : mapping of str to array_like, shape (n_sources,) or (n_annotators, n_sources)
+        For each model its value for the same sources in the same order, and, where there is a row an
+        annotator, the same annotators. NaN where undefined: an annotator's difference needs both values,
+        and a source's difference is the mean over the annotators who have one.
+    baseline : str, optional
+        Compare every other model with this one; all pairs when left out.
+    pairs : sequence of (str, str), optional
+        The contrasts to make, each the first minus the second; all pairs when left out. They are the family
+        that p-values are adjusted over.
+    weights : array_like, shape (n_sources,), optional
+        Weight of each source.
+    alternative : Alternative
+        Which differences count, first minus second.
+    correction : Correction
+        How p-values are adjusted over the contrasts; max-T with step-down by default. Those about other
+        annotators have no draws, and are adjusted by Holm's method in place of max-T.
+    n_draws : int
+        Sign flips; all 2 to the power of n_sources, where these are no more.
+    n_resamples : int
+        Bootstrap resamples, the same for all contrasts.
+    counts : ndarray, shape (n_resamples, n_sources), optional
+        Resamples from :func:`~attnxai.agreement.intervals.over_sources.bootstrap_counts` to share with other
+        statistics; drawn when left out.
+    interval : IntervalKind, optional
+        Kind of interval; that of :func:`~attnxai.agreement.intervals.over_sources.mean_interval` when left out.
+    level : float
+        Confidence level.
+    rng : numpy.random.Generator or int
+        Source of randomness; the flips and the resamples have streams of their own.
+
+    Returns
+    -------
+    ModelContrasts
+
+    Raises
+    ------
+    OptionError
+        If there are fewer than two models, the baseline or one of a pair is not among them, a pair comes
+        twice, both a baseline and pairs are given, or numbers of draws are too small.
+    ValueError
+        If the models' values differ in shape.
+
+    Warns
+    -----
+    UndefinedValuesWarning
+        When sources are left out of a pair.
+    FewSourcesWarning
+        When no flip could give a p-value of 0.05 or less.
+
+    Examples
+    --------
+    >>> c1 = np.array([0.1, 0.3, 0.2, 0.4, 0.2, 0.1, 0.3, 0.2, 0.4, 0.1])
+    >>> d8 = c1 + [0.2, 0.1, 0.3, 0.1, 0.2, 0.2, 0.1, 0.4, -0.1, 0.2]
+    >>> result = compare_models({"D8": d8, "C1": c1})
+    >>> found = result.contrast("D8", "C1")
+    >>> round(found.difference.value, 2), result.exhaustive, round(found.p_value, 4)
+    (0.17, True, 0.0098)
+    """
+    alternative, correction = Alternative(alternative), Correction(correction)
+    names, tables, share = _checked(values, baseline, weights, n_draws, n_resamples)
+    flip_rng, resample_rng, crossed_rng = np.random.default_rng(rng).spawn(3)
+    n_sources = tables.shape[2]
+    if counts is None:
+        counts = bootstrap_counts(n_sources, n_resamples, resample_rng)
+    elif counts.shape[1:] != (n_sources,):
+        raise ValueError(f"counts need {n_sources} columns, got the shape {counts.shape}")
+    pairs = _pairs(names, baseline, pairs)
+    kind = {} if interval is None else {"kind": IntervalKind(interval)}
+    positions = {name: index for index, name in enumerate(names)}
+    by_annotator = [tables[positions[a]] - tables[positions[b]] for a, b in pairs]
+    differences = np.stack([mean_over_annotators(values) for values in by_annotator])
+    compared: NDArray[np.bool_] = np.isfinite(differences) & (share > 0)
+    _warn_of_dropped(pairs, compared, share > 0)
+
+    # what is flipped: the weighted difference of each source, 0 where there is none
+    terms = np.where(compared, differences * share, 0.0).T
+    length = np.sqrt((terms**2).sum(axis=0))
+    terms = terms / np.where(length > 0, length, 1.0)
+    members = np.flatnonzero(compared.any(axis=0))
+    signs, exhaustive = _draw_signs(members.size, n_draws, flip_rng)
+    tested = np.asarray(compared.any(axis=1))
+    observed = np.where(tested, _evidence(terms.sum(axis=0), alternative), np.nan)
+    null = _evidence(signs @ terms[members], alternative)
+    p_values = np.full(len(pairs), np.nan)
+    p_values[tested] = permutation_p(observed[tested], null[:, tested], exhaustive=exhaustive)
+    if correction is Correction.MAX_T:
+        adjusted = max_t(observed, null, exhaustive=exhaustive)
+    else:
+        adjusted = adjust(p_values, correction)
+    smallest = _smallest(null, exhaustive=exhaustive)
+    _warn_of_few(members.size, smallest[tested])
+    others, p_others = _about_others(
+        by_annotator,
+        alternative,
+        weights=share,
+        level=level,
+        n_resamples=n_resamples,
+        rng=crossed_rng,
+    )
+    p_others_adjusted = adjust(p_others, correction_of_others(correction))
+    return ModelContrasts(
+        contrasts=tuple(
+            Contrast(
+                first=first,
+                second=second,
+                difference=mean_interval(
+                    differences[i], counts, weights=share, level=level, **kind
+                ),
+                difference_others=others[i],
+                statistic=float(terms[:, i].sum()) if tested[i] else float("nan"),
+                p_value=float(p_values[i]),
+                p_adjusted=float(adjusted[i]),
+                smallest_p=float(smallest[i]) if tested[i] else float("nan"),
+                n_sources=int(compared[i].sum()),
+                n_dropped=int((share > 0).sum() - compared[i].sum()),
+                p_others=_known(p_others[i]),
+                p_others_adjusted=_known(p_others_adjusted[i]),
+            )
+            for i, (first, second) in enumerate(pairs)
+        ),
+        correction=correction,
+        alternative=alternative,
+        n_draws=len(signs),
+        exhaustive=exhaustive,
+        level=level,
+    )
+
+
+def _about_others(
+    differences: Sequence[NDArray[np.float64]],
+    alternative: Alternative,
+    *,
+    weights: NDArray[np.float64],
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[list[Interval | None], NDArray[np.float64]]:
+    """Crossed intervals and their p-values; None and NaN where fewer than two annotators have a value."""
+    intervals: list[Interval | None] = []
+    p_values = np.full(len(differences), np.nan)
+    for i, values in enumerate(differences):
+        if np.count_nonzero(np.isfinite(values).any(axis=1)) < 2:
+            intervals.append(None)
+            continue
+        # where resamples are drawn, the interval and its p-value have to see the same
+        seed = int(rng.integers(2**63))
+        found = crossed_interval(
+            values, weights=weights, level=level, n_resamples=n_resamples, rng=seed
+        )
+        intervals.append(found)
+        # strict, since a family compares it with a small part of the level
+        p = crossed_p_value(values, weights=weights, n_resamples=n_resamples, rng=seed, strict=True)
+        if alternative is not Alternative.TWO_SIDED:
+            expected = 1 if alternative is Alternative.GREATER else -1
+            p = p / 2 if np.sign(found.value) == expected else 1 - p / 2
+        p_values[i] = p
+    return intervals, p_values
+
+
+def _known(p_value: float) -> float | None:
+    return float(p_value) if np.isfinite(p_value) else None
+
+
+def _checked(
+    values: Mapping[str, ArrayLike],
+    baseline: str | None,
+    weights: ArrayLike | None,
+    n_draws: int,
+    n_resamples: int,
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    names = list(values)
+    if len(names) < 2:
+        raise OptionError(f"comparing models takes two or more, got {', '.join(names) or 'none'}")
+    if baseline is not None and baseline not in values:
+        raise OptionError(f"the baseline {baseline} is not among the models {', '.join(names)}")
+    if n_draws < 1 or n_resamples < 100:
+        raise OptionError(
+            f"n_draws has to be 1 or more (got {n_draws}) and n_resamples 100 or more "
+            f"(got {n_resamples})"
+        )
+    tables = [np.atleast_2d(np.asarray(values[name], dtype=np.float64)) for name in names]
+    shapes = {table.shape for table in tables}
+    if len(shapes) > 1 or tables[0].ndim != 2:
+        raise ValueError(
+            "all models need values for the same annotators and sources, got the shapes "
+            f"{sorted(shapes)}"
+        )
+    n_sources = tables[0].shape[1]
+    share = np.ones(n_sources) if weights is None else np.asarray(weights, dtype=np.float64)
+    if share.shape != (n_sources,) or not (np.isfinite(share) & (share >= 0)).all():
+        raise ValueError(f"weights need {n_sources} finite numbers that are not negative")
+    return names, np.stack(tables), share
+
+
+def _pairs(
+    names: Sequence[str], baseline: str | None, wanted: Sequence[tuple[str, str]] | None
+) -> list[tuple[str, str]]:
+    if wanted is None:
+        if baseline is None:
+            return list(itertools.combinations(names, 2))
+        return [(name, baseline) for name in names if name != baseline]
+    if baseline is not None:
+        raise OptionError(
+            f"the baseline {baseline} and pairs are both given, and each says what is compared; "
+            "leave one of them out"
+        )
+    pairs = [(first, second) for first, second in wanted]
+    if not pairs:
+        raise OptionError("pairs is empty; leave it out to compare all models with each other")
+    seen: set[frozenset[str]] = set()
+    for first, second in pairs:
+        unknown = [name for name in (first, second) if name not in names]
+        if unknown:
+            raise OptionError(
+                f"the pair of {first} and {second} names {unknown[0]}, which is not among the models "
+                f"{', '.join(names)}"
+            )
+        if first == second or frozenset((first, second)) in seen:
+            fault = "compares a model with itself" if first == second else "comes twice"
+            raise OptionError(f"the pair of {first} and {second} {fault}; leave it out")
+        seen.add(frozenset((first, second)))
+    return pairs
+
+
+def _draw_signs(n: int, n_draws: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
+    """Signs of shape (draws, n): all of them, each once, where there are no more than asked for."""
+    exhaustive = 2**n <= n_draws
+    if exhaustive:
+        turned = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    else:
+        turned = rng.integers(0, 2, size=(n_draws, n), dtype=np.int64)
+    return np.where(turned == 1, -1.0, 1.0), exhaustive
+
+
+def _evidence(statistics: NDArray[np.float64], alternative: Alternative) -> NDArray[np.float64]:
+    """Statistics so that large ones count as evidence.
+
+    Turning all signs turns the sum, so the flips lie evenly about zero and the larger of both sides, twice
+    over, is the share of those that are as far from zero.
+    """
+    if alternative is Alternative.TWO_SIDED:
+        return np.abs(statistics)
+    return statistics if alternative is Alternative.GREATER else -statistics
+
+
+def _smallest(null: NDArray[np.float64], *, exhaustive: bool) -> NDArray[np.float64]:
+    if exhaustive:
+        return permutation_p(null.max(axis=0), null, exhaustive=True)
+    return np.full(null.shape[1], 1.0 / (len(null) + 1))
+
+
+def _warn_of_dropped(
+    pairs: Sequence[tuple[str, str]], compared: NDArray[np.bool_], counted: NDArray[np.bool_]
+) -> None:
+    n_dropped = counted.sum() - compared.sum(axis=1)
+    if not n_dropped.any():
+        return
+    worst = int(n_dropped.argmax())
+    first, second = pairs[worst]
+    warnings.warn(
+        f"{np.count_nonzero(n_dropped)} of {len(pairs)} pairs of models leave out sources where one "
+        f"of the two has no value, at most {n_dropped[worst]} of {counted.sum()} ({first} and "
+        f"{second})",
+        UndefinedValuesWarning,
+        stacklevel=3,
+    )
+
+
+def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
+    if smallest.size and smallest.min() <= LEVEL:
+        return
+    warnings.warn(
+        f"with {n_sources} sources "
+        + (
+            f"the smallest p-value that could come out is {smallest.min():.3g}, which is above "
+            f"{LEVEL}: this test cannot tell models apart, however large their difference"
+            if smallest.size
+            else "no pair of models has a value in common, so none is tested"
+        ),
+        FewSourcesWarning,
+        stacklevel=3,
+    )

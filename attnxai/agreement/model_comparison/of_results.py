@@ -1,0 +1,317 @@
+"""Results of several models against each other: every pair of models, map by map.
+
+Models are compared over the sources that all of them have, that are in one group for all of them (held out,
+say), and with the annotators that all were compared with. Maps are matched by name: gate 1 of one model with
+gate 1 of the other, the mean of the gates with the mean. All pairs of models times all maps are one family:
+their signs are flipped together and their p-values adjusted over all of them, so that looking at more maps
+costs what it should.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.latex import latex_table, text_column
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.model_comparison.common_ground import (
+    common_metric,
+    common_sources,
+    common_weights,
+    model_names,
+    names_in_common,
+    note_settings,
+)
+from attnxai.agreement.model_comparison.models import compare_models
+from attnxai.agreement.model_comparison.presentation import contrast_columns, plot_contrasts
+from attnxai.agreement.multiplicity import Correction
+from attnxai.agreement.nulls.base import Alternative
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
+    from attnxai.agreement.results import AgreementResult
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResultContrasts:
+    """Models against each other by one metric, map by map.
+
+    Parameters
+    ----------
+    metric : str
+        What is compared.
+    group : str
+        Group that the sources are in for every model; ``all`` where that was asked for.
+    sources, annotators : tuple of str
+        Over which and with whom all models are compared.
+    maps : tuple of str
+        Maps that all models have.
+    models : tuple of str
+        In the order that was given.
+    contrasts : ModelContrasts
+        Every pair of models for every map, map after map, as one family. Their names are those of
+        :func:`name_of`.
+    notes : tuple of str
+        What was left out or assumed.
+    """
+
+    metric: str
+    group: str
+    sources: tuple[str, ...]
+    annotators: tuple[str, ...]
+    maps: tuple[str, ...]
+    models: tuple[str, ...]
+    contrasts: ModelContrasts
+    notes: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[tuple[str, str, str], ...]:
+        """Map, first and second model of every contrast, in their order."""
+        pairs = list(itertools.combinations(self.models, 2))
+        return tuple((name, *pair) for name in self.maps for pair in pairs)
+
+    def contrast(self, first_model: str, second_model: str, map: str) -> Contrast:
+        """One model minus another, in the order in which they were given, for one map.
+
+        Raises
+        ------
+        KeyError
+            Naming what there is.
+        """
+        key = (map, first_model, second_model)
+        if key not in self.keys:
+            raise KeyError(
+                f"no contrast {first_model} minus {second_model} of the map {map}; models are, in this "
+                f"order, {', '.join(self.models)}, and maps {', '.join(self.maps)}"
+            )
+        return self.contrasts.contrasts[self.keys.index(key)]
+
+    def summary(self) -> str:
+        """What was compared, one line a contrast, and the notes, as plain text."""
+        n = len(self.annotators)
+        what = (
+            f"{self.metric}, {len(self.sources)} sources ({self.group}), "
+            f"{n} annotator{'s' if n != 1 else ''}"
+        )
+        lines = [
+            f"{name}, {dataclasses.replace(contrast, first=first, second=second).sentence()}"
+            for (name, first, second), contrast in zip(
+                self.keys, self.contrasts.contrasts, strict=True
+            )
+        ]
+        return "\n".join([what, *lines, *self.notes])
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "models": list(self.models),
+            "maps": list(self.maps),
+            "annotators": list(self.annotators),
+            "sources": list(self.sources),
+            "notes": list(self.notes),
+            **self.contrasts.to_record(),
+            "contrasts": self._records(),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a contrast."""
+        import pandas as pd
+
+        return pd.DataFrame(self._records())
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        """Table with a row a contrast and a rule between maps, for papers.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of differences; those that the intervals' widths call for when left out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        columns = contrast_columns(
+            self.contrasts.contrasts,
+            [(first, second) for _, first, second in self.keys],
+            correction=self.contrasts.correction,
+            digits=digits,
+        )
+        if len(self.maps) > 1:
+            columns.insert(0, text_column("Map", [name for name, _, _ in self.keys]))
+        n_pairs = len(self.keys) // len(self.maps)
+        rules = range(n_pairs, len(self.keys), n_pairs) if n_pairs > 1 else ()
+        return latex_table(columns, rules=rules, caption=caption, label=label)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Differences with their intervals, a row a contrast, and a line at zero.
+
+        Points are filled where a difference counts as found.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        several = len(self.maps) > 1
+        names = [
+            f"{f'{name}: ' if several else ''}{first} − {second}"
+            for name, first, second in self.keys
+        ]
+        ax = plot_contrasts(self.contrasts.contrasts, names, ax=ax)
+        label = METRICS[self.metric].label if self.metric in METRICS else self.metric
+        ax.set_xlabel(f"difference in {label}")
+        return ax
+
+    def _records(self) -> list[dict[str, Any]]:
+        return [
+            {"map": name, **contrast.to_record(), "first": first, "second": second}
+            for contrast, (name, first, second) in zip(
+                self.contrasts.contrasts, self.keys, strict=True
+            )
+        ]
+
+
+def name_of(model: str, map: str) -> str:
+    """What a map of a model is called among the contrasts."""
+    return f"{model}: {map}"
+
+
+def contrast_results(
+    results: Sequence[AgreementResult],
+    *,
+    metric: str | None = None,
+    group: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    correction: Correction = Correction.MAX_T,
+    alternative: Alternative = Alternative.TWO_SIDED,
+    n_draws: int = 10_000,
+    n_resamples: int = 10_000,
+    level: float = 0.95,
+    rng: np.random.Generator | int = 0,
+) -> ResultContrasts:
+    """Compare several models' results with each other, over what they have in common.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        Two or more, of models with different names.
+    metric : str, optional
+        Which metric; the first that all results have when left out.
+    group : str, optional
+        What all models knew of the sources, such as ``held-out``; ``all`` takes every source that all
+        results have. When left out, held-out sources if any are so for all models, else those of which
+        nothing is known for all, else validation and last training sources; a note says so.
+    weights : mapping of str to float, optional
+        Weight of each source; that of the results when left out.
+    correction : Correction
+        How p-values are adjusted over all pairs of models and all maps.
+    alternative : Alternative
+        Which differences count, the model that comes first minus the other.
+    n_draws : int
+        Sign flips; all of them where these are no more.
+    n_resamples : int
+        Bootstrap resamples.
+    level : float
+        Confidence level of the intervals.
+    rng : numpy.random.Generator or int
+        Source of randomness.
+
+    Returns
+    -------
+    ResultContrasts
+
+    Raises
+    ------
+    OptionError
+        If there are fewer than two results, names of models collide, or the results have no metric, group,
+        source, annotator or map in common; or if they weigh a source differently.
+
+    Warns
+    -----
+    UndefinedValuesWarning
+        When sources are left out of a pair.
+    FewSourcesWarning
+        When no flip could give a p-value of 0.05 or less.
+    """
+    models = model_names(results)
+    metric = common_metric(results, metric)
+    notes: list[str] = []
+    sources, group = common_sources(results, group, notes)
+    annotators = names_in_common(
+        results,
+        lambda result: result.annotators,
+        "annotators",
+        notes,
+        hint="compare them with the same",
+    )
+    maps = names_in_common(
+        results,
+        lambda result: result.explanations,
+        "maps",
+        notes,
+        hint="maps are matched by their names",
+    )
+    note_settings(results, notes)
+    values = {
+        name_of(result.model_name, name): _values(result, metric, name, annotators, sources)
+        for result in results
+        for name in maps
+    }
+    if len(values) < len(models) * len(maps):
+        raise OptionError(
+            f"names of models and maps run into each other: {', '.join(models)} and {', '.join(maps)}; "
+            "give the models names without colons"
+        )
+    contrasts = compare_models(
+        values,
+        pairs=[
+            (name_of(first, name), name_of(second, name))
+            for name in maps
+            for first, second in itertools.combinations(models, 2)
+        ],
+        weights=common_weights(results, sources, weights),
+        alternative=alternative,
+        correction=correction,
+        n_draws=n_draws,
+        n_resamples=n_resamples,
+        level=level,
+        rng=rng,
+    )
+    return ResultContrasts(
+        metric=metric,
+        group=group,
+        sources=sources,
+        annotators=annotators,
+        maps=maps,
+        models=models,
+        contrasts=contrasts,
+        notes=tuple(notes),
+    )
+
+
+def _values(
+    result: AgreementResult,
+    metric: str,
+    name: str,
+    annotators: Sequence[str],
+    sources: Sequence[str],
+) -> NDArray[np.float64]:
+    table = result.values[result.metrics.index(metric), result.explanations.index(name)]
+    rows = [result.annotators.index(annotator) for annotator in annotators]
+    places = {source: index for index, source in enumerate(result.sources)}
+    return np.asarray(table[np.ix_(rows, [places[source] for source in sources])])

@@ -1,0 +1,205 @@
+"""A model's agreement as a share of that among people, with both resampled together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
+from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals
+from attnxai.agreement.intervals.over_sources import Interval, no_interval
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CeilingShare:
+    """A model's score as a share of what people reach.
+
+    Parameters
+    ----------
+    raw : Interval
+        The model's score over the cells that have a ceiling.
+    of_lower, of_upper : Interval
+        ``(score - chance) / (ceiling - chance)``, with score and ceiling resampled together; NaN with a
+        note where there is no share.
+    """
+
+    raw: Interval
+    of_lower: Interval
+    of_upper: Interval
+
+
+def share_of_ceiling(
+    values: NDArray[np.float64],
+    ceiling: Ceiling,
+    *,
+    chance: NDArray[np.float64] | float = 0.0,
+    weights: NDArray[np.float64] | None = None,
+    method: CrossedMethod | None = None,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+    bounds: tuple[float, float] = UNBOUNDED,
+) -> CeilingShare:
+    """A model's score as a share of the ceiling, above chance; see :func:`shares_of_ceiling`.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_annotators, n_sources)
+        The model's score with each annotator on each source.
+    ceiling, chance, weights, method, level, n_resamples, rng, bounds
+        See :func:`shares_of_ceiling`.
+
+    Returns
+    -------
+    CeilingShare
+    """
+    return shares_of_ceiling(
+        np.asarray(values, dtype=np.float64)[None],
+        ceiling,
+        chance=chance,
+        weights=weights,
+        method=method,
+        level=level,
+        n_resamples=n_resamples,
+        rng=rng,
+        bounds=bounds,
+    )[0]
+
+
+def shares_of_ceiling(
+    values: NDArray[np.float64],
+    ceiling: Ceiling,
+    *,
+    chance: NDArray[np.float64] | float = 0.0,
+    weights: NDArray[np.float64] | None = None,
+    method: CrossedMethod | None = None,
+    level: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: np.random.Generator | int = 0,
+    bounds: tuple[float, float] = UNBOUNDED,
+) -> list[CeilingShare]:
+    """Scores of several maps as shares of the ceiling, above chance, under the same resamples.
+
+    An AUC of 0.5 is no agreement, not 56 % of a ceiling of 0.9: both are taken from chance.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_maps, n_annotators, n_sources)
+        Score of each map with each annotator on each source.
+    ceiling : Ceiling
+        Of the same metric, annotators and sources.
+    chance : float or ndarray, shape (n_annotators, n_sources)
+        Value without agreement (:func:`~.metrics.chance_values`); NaN for a metric that has none.
+    weights : ndarray, shape (n_sources,), optional
+        How much each source counts.
+    method, level, n_resamples, rng, bounds
+        See :func:`~.crossed.crossed_interval`; ``bounds`` are those of the score. The shares are always
+        bootstrapped: sources and annotators are drawn for score and ceiling together, each with what was
+        computed for them; the consensus is not made anew from the annotators drawn, of whom some would meet
+        themselves in it.
+
+    Returns
+    -------
+    list of CeilingShare
+        One a map.
+    """
+    method = None if method is None else CrossedMethod(method)
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.shape[1:] != ceiling.lower_values.shape:
+        raise OptionError(
+            f"values need one score for each annotator and source of the ceiling "
+            f"{ceiling.lower_values.shape}, got {scores.shape[1:]}"
+        )
+    base = np.broadcast_to(np.asarray(chance, dtype=np.float64), scores.shape[1:])
+    scores = np.where(np.isfinite(ceiling.lower_values), scores, np.nan)
+    raw_rng, check_rng, share_rng = np.random.default_rng(rng).spawn(3)
+    raw = [
+        crossed_interval(
+            score,
+            weights=weights,
+            method=method,
+            level=level,
+            n_resamples=n_resamples,
+            rng=stream,
+            bounds=bounds,
+        )
+        for score, stream in zip(scores, raw_rng.spawn(len(scores)), strict=True)
+    ]
+    references = np.stack([ceiling.lower_values, ceiling.upper_values]) - base
+    seed = int(share_rng.integers(2**63))
+    found: dict[tuple[int, int], Interval] = {}
+    # maps that are defined on the same cells share their resamples
+    alike: dict[bytes, list[int]] = {}
+    for index, score in enumerate(scores):
+        alike.setdefault(np.isfinite(score - base).tobytes(), []).append(index)
+    for members in alike.values():
+        cells = np.isfinite(scores[members[0]] - base)
+        heights = [
+            _height(
+                np.where(cells, reference, np.nan), weights, method, level, n_resamples, check_rng
+            )
+            for reference in references
+        ]
+        wanted = []
+        for r, height in enumerate(heights):
+            for position, index in enumerate(members):
+                found[index, r] = height
+                if not np.isnan(height.value):
+                    wanted.append((index, r, position))
+        if not wanted:
+            continue
+        stacked = np.concatenate([scores[members] - base, references])
+        intervals = crossed_bootstrap_intervals(
+            stacked,
+            [_ratio_of(position, len(members) + r) for _, r, position in wanted],
+            weights=weights,
+            level=level,
+            n_resamples=n_resamples,
+            rng=seed,
+        )
+        for (index, r, _), interval in zip(wanted, intervals, strict=True):
+            found[index, r] = interval
+    return [
+        CeilingShare(raw=raw[i], of_lower=found[i, 0], of_upper=found[i, 1])
+        for i in range(len(scores))
+    ]
+
+
+def _height(
+    reference: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    method: CrossedMethod | None,
+    level: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> Interval:
+    """The ceiling above chance where a share of it means something; else no interval, and why."""
+    if not np.isfinite(reference).any():
+        reason = (
+            "no share: the metric has no value for chance, or no source has a score and a ceiling"
+        )
+        return no_interval(np.nan, 0, level=level, reason=reason)
+    height = crossed_interval(
+        reference, weights=weights, method=method, level=level, n_resamples=n_resamples, rng=rng
+    )
+    if not height.value > 0 or (height.known and height.low <= 0):
+        reason = "no share: agreement between people is not clearly above chance, so a share of it means nothing"
+        return no_interval(np.nan, height.n_sources, level=level, reason=reason)
+    return height
+
+
+def _ratio_of(score: int, reference: int) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    def ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = np.where(means[:, reference] > 0, means[:, reference], np.nan)
+        return np.asarray(means[:, score] / below)
+
+    return ratio

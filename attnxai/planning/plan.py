@@ -1,0 +1,463 @@
+"""How many sources and annotators it takes to see a given agreement."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.effect_components import Components
+from attnxai.agreement.intervals.over_sources import Interval
+from attnxai.agreement.latex import (
+    MISSING,
+    MOST_DECIMALS,
+    Column,
+    ColumnKind,
+    checked_digits,
+    count_column,
+    interval_columns,
+    latex_table,
+    number_column,
+)
+from attnxai.errors import OptionError
+from attnxai.planning.rejections import class_sizes, count_rejections
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCES = (6, 8, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500)
+ANNOTATORS = (1, 2, 3, 5, 10)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DesignPower:
+    """What one number of sources and annotators would give.
+
+    Parameters
+    ----------
+    n_sources, n_annotators : int
+        The design.
+    power : float
+        Share of simulated experiments that reach the level.
+    power_low, power_high : float
+        95 % interval of the power, for the number of experiments (Clopper & Pearson 1934).
+    power_at_low_effect : float
+        Power if the effect were at the lower end of its interval; NaN where there is none.
+    half_width : float
+        Expected half-width of an interval about these annotators.
+    half_width_others : float
+        The same about other annotators too; NaN for a single one.
+    """
+
+    n_sources: int
+    n_annotators: int
+    power: float
+    power_low: float
+    power_high: float
+    power_at_low_effect: float
+    half_width: float
+    half_width_others: float
+
+    @property
+    def power_interval(self) -> Interval:
+        """The power with its 95 % interval."""
+        return Interval(
+            value=self.power,
+            low=self.power_low,
+            high=self.power_high,
+            n_sources=self.n_sources,
+            method="exact binomial interval over simulated experiments",
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        record = dataclasses.asdict(self)
+        return {name: None if math.isnan(value) else value for name, value in record.items()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PowerPlan:
+    """Power of every design of a grid.
+
+    Parameters
+    ----------
+    designs : tuple of DesignPower
+        By number of annotators, then of sources.
+    components : Components
+        What was assumed.
+    wanted : float
+        The power asked for.
+    level : float
+        Level of the test over all maps.
+    n_maps : int
+        Maps that are tested; each at ``level / n_maps``, the worst case of Holm's method.
+    effect_low : float or None
+        Lower end of the effect's interval.
+    n_simulations : int
+        Experiments for each power.
+    """
+
+    designs: tuple[DesignPower, ...]
+    components: Components
+    wanted: float
+    level: float
+    n_maps: int
+    effect_low: float | None
+    n_simulations: int
+
+    @property
+    def annotators(self) -> tuple[int, ...]:
+        """Numbers of annotators, from few to many."""
+        return tuple(dict.fromkeys(design.n_annotators for design in self.designs))
+
+    def of_annotators(self, n_annotators: int) -> tuple[DesignPower, ...]:
+        """Designs with so many annotators, from few sources to many."""
+        return tuple(d for d in self.designs if d.n_annotators == n_annotators)
+
+    def smallest(self, n_annotators: int, *, at_low_effect: bool = False) -> DesignPower | None:
+        """Smallest number of sources in the grid that reaches the wanted power, as all larger ones do, or None."""
+        found = None
+        for design in reversed(self.of_annotators(n_annotators)):
+            power = design.power_at_low_effect if at_low_effect else design.power
+            if not power >= self.wanted:
+                break
+            found = design
+        return found
+
+    def fewest_marks(self) -> DesignPower | None:
+        """Design that reaches the wanted power with the fewest sources times annotators."""
+        found = [design for k in self.annotators if (design := self.smallest(k)) is not None]
+        return min(
+            found, key=lambda d: (d.n_sources * d.n_annotators, d.n_annotators), default=None
+        )
+
+    def sentence(self, what: str = "an agreement") -> str:
+        """The answer in one plain sentence; ``what`` names what is measured."""
+        level = f"{self.level:g}"
+        if self.n_maps > 1:
+            level += f" / {self.n_maps}"
+        goal = (
+            f"{what} {self.components.effect:.3g} above that with exchanged annotations, at level "
+            f"{level}"
+        )
+        share = f"{self.wanted:.0%}"
+        if self.fewest_marks() is None:
+            most = max(self.designs, key=lambda design: design.power)
+            return (
+                f"No design that was looked at has {share} power to see {goal}: the largest power is "
+                f"{most.power:.0%}, with {most.n_sources} sources and {_people(most.n_annotators)}."
+            )
+        parts: dict[str, list[int]] = {}
+        for k in self.annotators:
+            design, grid = self.smallest(k), self.of_annotators(k)
+            if design is None:
+                count = f"more than {grid[-1].n_sources} sources"
+            else:
+                fewest = len(grid) > 1 and design is grid[0]
+                count = f"{design.n_sources} sources{' or fewer' if fewest else ''}"
+            parts.setdefault(count, []).append(k)
+        texts = [f"{count} with {_listed(numbers)}" for count, numbers in parts.items()]
+        return f"For {share} power to see {goal}, it takes {'; '.join(texts)}."
+
+    def summary(self) -> str:
+        """The answer, and the power and precision of the smallest design that reaches it, as plain text."""
+        lines = [self.sentence()]
+        for design, sign in self._answers():
+            power = f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"
+            line = (
+                f"{_people(design.n_annotators)}, {sign}{design.n_sources} sources: power {power}, "
+                f"interval ± {design.half_width:.3g}"
+            )
+            if not math.isnan(design.half_width_others):
+                line += f", about other annotators too ± {design.half_width_others:.3g}"
+            lines.append(line)
+        return "\n".join(lines)
+
+    def _answers(self) -> list[tuple[DesignPower, str]]:
+        """For each number of annotators the smallest design that will do, or the largest and ``>``."""
+        found = []
+        for k in self.annotators:
+            design, grid = self.smallest(k), self.of_annotators(k)
+            fewest = len(grid) > 1 and design is grid[0]
+            found.append((grid[-1], ">") if design is None else (design, "≤" if fewest else ""))
+        return found
+
+    def to_latex(
+        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
+    ) -> str:
+        r"""Table with a row for each number of annotators, for papers.
+
+        A row has the smallest number of sources that reaches the wanted power, with ``$\le$`` where it is the
+        smallest of the grid; or, with ``$>$``, the largest of the grid where none does.
+
+        Parameters
+        ----------
+        digits : int, optional
+            Decimals of half-widths; three significant digits of the largest when left out.
+        caption, label : str, optional
+            See :func:`~attnxai.agreement.latex.latex_table`.
+        """
+        designs = [design for design, _ in self._answers()]
+        signs = {">": "$>$", "≤": r"$\le$"}
+        sources = [
+            f"{{{signs[sign]}\\num{{{design.n_sources}}}}}" if sign else str(design.n_sources)
+            for design, sign in self._answers()
+        ]
+        decimals = [_decimals(designs, digits)] * len(designs)
+        columns = [
+            count_column("Annotators", [design.n_annotators for design in designs]),
+            Column(header="Sources", cells=tuple(sources), kind=ColumnKind.NUMBERS),
+            *interval_columns("Power", [design.power_interval for design in designs], digits=2),
+        ]
+        if self.effect_low is not None:
+            low = [design.power_at_low_effect for design in designs]
+            columns.append(number_column("Power at low effect", low, [2] * len(designs)))
+        columns.append(
+            number_column("Half-width", [design.half_width for design in designs], decimals)
+        )
+        others = [design.half_width_others for design in designs]
+        column = number_column("Half-width, others", others, decimals)
+        if set(column.cells) != {MISSING}:
+            columns.append(column)
+        return latex_table(columns, caption=caption, label=label)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        components = dataclasses.asdict(self.components)
+        components["deviations"] = (
+            None if self.components.deviations is None else self.components.deviations.tolist()
+        )
+        return {
+            "components": components,
+            "wanted": self.wanted,
+            "level": self.level,
+            "n_maps": self.n_maps,
+            "effect_low": self.effect_low,
+            "n_simulations": self.n_simulations,
+            "designs": [design.to_record() for design in self.designs],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a design."""
+        import pandas as pd
+
+        return pd.DataFrame([dataclasses.asdict(design) for design in self.designs])
+
+    def plot(self, ax: Any = None) -> Any:
+        """Power against the number of sources, a line for each number of annotators.
+
+        Bands are the powers' intervals; broken lines are at the lower end of the effect's interval.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        ax = _axes(ax)
+        for k in self.annotators:
+            designs = self.of_annotators(k)
+            x = [d.n_sources for d in designs]
+            (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=_people(k))
+            lows, highs = [d.power_low for d in designs], [d.power_high for d in designs]
+            ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
+            if self.effect_low is not None:
+                low = [d.power_at_low_effect for d in designs]
+                ax.plot(x, low, color=line.get_color(), ls="--", lw=0.8)
+        ax.axhline(self.wanted, color="#666666", lw=0.8, ls=":")
+        ax.set_ylim(0, 1.02)
+        ax.set_ylabel("power")
+        self._number_sources(ax)
+        return ax
+
+    def plot_precision(self, ax: Any = None) -> Any:
+        """Half-width of the interval against the number of sources.
+
+        Full lines are about these annotators, broken ones about other annotators too.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        ax = _axes(ax)
+        for k in self.annotators:
+            designs = self.of_annotators(k)
+            x = [d.n_sources for d in designs]
+            (line,) = ax.plot(x, [d.half_width for d in designs], label=_people(k))
+            others = [d.half_width_others for d in designs]
+            ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel("half-width of the 95 % interval")
+        self._number_sources(ax)
+        ax.legend(loc="upper right")
+        return ax
+
+    def _number_sources(self, ax: Any) -> None:
+        ax.set_xscale("log")
+        numbers = [d.n_sources for d in self.of_annotators(self.annotators[0])]
+        shown = numbers[:: -(-len(numbers) // 8)]
+        ax.set_xticks(shown, [str(n) for n in shown])
+        ax.set_xticks([], minor=True)
+        ax.set_xlabel("sources")
+
+
+def plan_power(
+    components: Components,
+    *,
+    n_sources: Sequence[int] = SOURCES,
+    n_annotators: Sequence[int] = ANNOTATORS,
+    power: float = 0.8,
+    level: float = 0.05,
+    n_maps: int = 1,
+    class_shares: Sequence[float] = (0.5, 0.5),
+    effect_low: float | None = None,
+    n_simulations: int = 4000,
+    rng: np.random.Generator | int = 0,
+) -> PowerPlan:
+    """Power of the within-class source permutation for a grid of designs.
+
+    Parameters
+    ----------
+    components : Components
+        What the comparison is expected to show.
+    n_sources, n_annotators : sequence of int
+        The grid.
+    power : float
+        The power wanted.
+    level : float
+        Level of the test over all maps.
+    n_maps : int
+        Maps that are tested.
+    class_shares : sequence of float
+        Shares of the classes among the sources.
+    effect_low : float, optional
+        Lower end of the effect's interval, at which power is given as well.
+    n_simulations : int
+        Experiments for each power.
+    rng : numpy.random.Generator or int
+        Source of randomness; each design has a stream of its own, so its power does not depend on the
+        rest of the grid.
+
+    Returns
+    -------
+    PowerPlan
+
+    Raises
+    ------
+    OptionError
+        If the grid, a share or a number is out of range.
+
+    Examples
+    --------
+    >>> plan = plan_power(
+    ...     Components(effect=0.5, sd_source=1.0), n_sources=(20, 30, 40), n_annotators=(1,)
+    ... )
+    >>> plan.smallest(1).n_sources
+    30
+    """
+    sources, annotators = sorted(set(n_sources)), sorted(set(n_annotators))
+    if not sources or not annotators or sources[0] < 2 or annotators[0] < 1:
+        raise OptionError(
+            "a plan needs numbers of sources from 2 on and of annotators from 1 on, got "
+            f"{list(n_sources)} and {list(n_annotators)}"
+        )
+    if not 0 < power < 1 or not 0 < level < 1:
+        raise OptionError(
+            f"power and level have to lie between 0 and 1, got {power:g} and {level:g}"
+        )
+    if n_maps < 1 or n_simulations < 100:
+        raise OptionError(
+            f"n_maps has to be 1 or more (got {n_maps}) and n_simulations 100 or more "
+            f"(got {n_simulations})"
+        )
+    seed = int(np.random.default_rng(rng).integers(2**63))
+    designs = []
+    for k in annotators:
+        for n in sources:
+            sizes = class_sizes(n, class_shares)
+
+            def rejected(
+                effect: float, stream: int, n: int = n, k: int = k, sizes: Sequence[int] = sizes
+            ) -> int:
+                return count_rejections(
+                    dataclasses.replace(components, effect=effect),
+                    sizes,
+                    k,
+                    level=level / n_maps,
+                    n_simulations=n_simulations,
+                    rng=np.random.default_rng([seed, n, k, stream]),
+                )
+
+            count = rejected(components.effect, 0)
+            low, high = _clopper_pearson(count, n_simulations)
+            half_width, half_width_others = components.half_widths(n, k)
+            designs.append(
+                DesignPower(
+                    n_sources=n,
+                    n_annotators=k,
+                    power=count / n_simulations,
+                    power_low=low,
+                    power_high=high,
+                    power_at_low_effect=math.nan
+                    if effect_low is None
+                    else rejected(effect_low, 1) / n_simulations,
+                    half_width=half_width,
+                    half_width_others=half_width_others,
+                )
+            )
+    return PowerPlan(
+        designs=tuple(designs),
+        components=components,
+        wanted=power,
+        level=level,
+        n_maps=n_maps,
+        effect_low=effect_low,
+        n_simulations=n_simulations,
+    )
+
+
+def _clopper_pearson(count: int, n: int) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(count, n - count + 1, 0.025)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
+    return low, high
+
+
+def _decimals(designs: Sequence[DesignPower], digits: int | None) -> int:
+    if digits is not None:
+        return checked_digits(digits)
+    largest = max(
+        (width for d in designs for width in (d.half_width, d.half_width_others) if width > 0),
+        default=1.0,
+    )
+    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots()[1]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return _people(numbers[0])
+    return f"{', '.join(map(str, numbers[:-1]))} or {_people(numbers[-1])}"
+
+
+def _people(n: int) -> str:
+    return f"{n} annotator{'s' if n != 1 else ''}"

@@ -1,0 +1,171 @@
+"""How often intervals hold the true mean, over sources alone and over sources and annotators."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
+from attnxai.agreement.intervals.over_sources import (
+    IntervalKind,
+    bootstrap_counts,
+    mean_interval,
+)
+from attnxai.validation.streams import stream_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.agreement.intervals.over_sources import Interval
+
+NOMINAL = 0.95
+N_RESAMPLES = 1000
+
+
+class Values(enum.StrEnum):
+    """What values are made of; their true mean is 0."""
+
+    EQUAL = "equal variances"
+    ALIKE = "annotators alike"
+    SKEWED = "skewed"
+    NORMAL = "normal"
+    EXPONENTIAL = "exponential"
+    LOG_NORMAL = "log-normal"
+
+    @property
+    def crossed(self) -> bool:
+        """Whether annotators are a factor beside sources."""
+        return self in {Values.EQUAL, Values.ALIKE, Values.SKEWED}
+
+    @property
+    def words(self) -> str:
+        """What they are, in words."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Values.EQUAL: "sources, annotators and single cells of variance 1 each, normal",
+    Values.ALIKE: "annotators of variance 0.1, sources and single cells of variance 1, normal",
+    Values.SKEWED: "sources, annotators and single cells of variance 1 each, exponential",
+    Values.NORMAL: "one value a source, normal",
+    Values.EXPONENTIAL: "one value a source, exponential",
+    Values.LOG_NORMAL: "one value a source, the exponential of a normal one",
+}
+
+
+def draw_values(
+    values: Values, n_annotators: int, n_sources: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Values of sources by annotators with a true mean of 0.
+
+    Parameters
+    ----------
+    values : Values
+        What they are made of.
+    n_annotators, n_sources : int
+        How many.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_annotators, n_sources)
+
+    Examples
+    --------
+    >>> draw_values(Values.EQUAL, 3, 20, np.random.default_rng(0)).shape
+    (3, 20)
+    """
+    shape = (n_annotators, n_sources)
+    if values is Values.NORMAL:
+        return rng.normal(size=shape)
+    if values is Values.EXPONENTIAL:
+        return rng.exponential(size=shape) - 1.0
+    if values is Values.LOG_NORMAL:
+        return np.exp(rng.normal(size=shape)) - math.exp(0.5)
+
+    def part(*shape: int) -> NDArray[np.float64]:
+        return (
+            rng.exponential(size=shape) - 1.0 if values is Values.SKEWED else rng.normal(size=shape)
+        )
+
+    annotators = math.sqrt(0.1 if values is Values.ALIKE else 1.0)
+    return np.asarray(
+        part(1, n_sources) + annotators * part(n_annotators, 1) + part(n_annotators, n_sources)
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageCase:
+    """Intervals of one kind for one design.
+
+    Parameters
+    ----------
+    values : Values
+        What the values are made of.
+    n_sources, n_annotators : int
+        The design.
+    method : CrossedMethod or IntervalKind
+        How the interval is made: over sources and annotators, or over sources alone, of means over
+        annotators.
+    """
+
+    values: Values
+    n_sources: int
+    n_annotators: int
+    method: CrossedMethod | IntervalKind
+
+    block = 50
+
+    @property
+    def key(self) -> str:
+        """Name of the case."""
+        return f"{self._data}/{self.method}"
+
+    @property
+    def _data(self) -> str:
+        return f"coverage/{self.values}/{self.n_sources}x{self.n_annotators}"
+
+    def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
+        """Intervals that hold the true mean, and the sum of their widths, over some experiments.
+
+        Parameters
+        ----------
+        seed : int
+            Of the whole suite.
+        start, stop : int
+            First experiment, and the one after the last. Each has a stream of its own.
+
+        Returns
+        -------
+        dict of str to list of float
+
+        Examples
+        --------
+        >>> case = CoverageCase(
+        ...     values=Values.NORMAL, n_sources=50, n_annotators=1, method=IntervalKind.PERCENTILE
+        ... )
+        >>> case.count(0, 0, 40)["covered"]
+        [40.0]
+        """
+        covered, width = 0.0, 0.0
+        for experiment in range(start, stop):
+            # all methods meet the same values
+            data = stream_of(seed, self._data, experiment)
+            values = draw_values(self.values, self.n_annotators, self.n_sources, data)
+            found = self._interval(values, stream_of(seed, self.key, experiment))
+            covered += found.low <= 0 <= found.high
+            width += found.high - found.low
+        return {"covered": [covered], "width": [width]}
+
+    def _interval(self, values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
+        if isinstance(self.method, CrossedMethod):
+            return crossed_interval(
+                values, method=self.method, level=NOMINAL, n_resamples=N_RESAMPLES, rng=rng
+            )
+        counts = bootstrap_counts(self.n_sources, N_RESAMPLES, rng)
+        return mean_interval(values.mean(axis=0), counts, kind=self.method, level=NOMINAL)

@@ -1,0 +1,175 @@
+"""Levels, coverage and power on axes of matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attnxai.agreement.intervals.crossed import CrossedMethod
+from attnxai.validation.cells import Verdict
+from attnxai.validation.coverage import NOMINAL, Values
+from attnxai.validation.rejections import METRIC_NAMES, POWER_LEVEL, NullKind
+
+if TYPE_CHECKING:
+    from attnxai.validation.cells import CoverageCell
+    from attnxai.validation.results import CalibrationResult
+    from attnxai.validation.scenes import Scene
+
+# Okabe & Ito's colours; the markers differ as well
+VERDICT_STYLES = {
+    Verdict.HELD: ("#4D4D4D", "o"),
+    Verdict.TOO_OFTEN: ("#D50000", "^"),
+    Verdict.TOO_RARELY: ("#0072B2", "v"),
+}
+_METHOD_STYLES = {
+    "components": ("#0072B2", "o", "-"),
+    "mean-squares": ("#009E73", "s", "-"),
+    "dual-bootstrap": ("#E69F00", "D", "-"),
+    "studentized": ("#0072B2", "o", "--"),
+    "expanded": ("#009E73", "s", "--"),
+    "bca": ("#D55E00", "^", ":"),
+    "percentile": ("#999999", "v", ":"),
+}
+_SHADES = ("#9ECAE1", "#56B4E9", "#0072B2", "#003B5C")
+_MARKERS = ("o", "s", "D", "^")
+_BAND_COLOUR = "#E3E6E8"
+
+
+def plot_levels(
+    result: CalibrationResult,
+    scene: Scene,
+    ax: Any,
+    *,
+    metric: str = METRIC_NAMES[0],
+    level: float = POWER_LEVEL,
+) -> Any:
+    """Draw how often every null rejects in one scene, a marker for each number of sources.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+        What was found.
+    scene : Scene
+        What maps and annotations share.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    metric : str
+        The metric.
+    level : float
+        Level of the tests; its binomial bands are shaded.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    nulls = list(dict.fromkeys(cell.null for cell in result.levels))
+    for row, null in enumerate(nulls):
+        cells = [
+            c for c in result.level_cells(metric=metric, null=null, scene=scene) if c.level == level
+        ]
+        for place, cell in enumerate(cells):
+            y = row + (place - (len(cells) - 1) / 2) * 0.2
+            low, high = (bound / cell.n_experiments for bound in cell.band)
+            ax.fill_betweenx([y - 0.1, y + 0.1], low, high, color=_BAND_COLOUR, lw=0, zorder=0)
+            colour, marker = VERDICT_STYLES[cell.verdict]
+            ax.plot([cell.share], [y], marker=marker, color=colour, ms=3, ls="none", clip_on=False)
+        if not cells:
+            ax.text(1.4 * level, row, "not run", va="center", fontsize=6, color="#767676")
+    ax.axvline(level, color="#767676", lw=0.6, zorder=1)
+    ax.set_yticks(range(len(nulls)), [str(null) for null in nulls])
+    ax.set_ylim(len(nulls) - 0.45, -0.55)
+    # small shares and large ones side by side
+    ax.set_xscale("function", functions=(_root, _square))
+    ticks = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 1]
+    ax.set_xticks(ticks, [f"{100 * tick:g}" for tick in ticks])
+    ax.set_xlim(0, 1.03)
+    return ax
+
+
+def _root(shares: Any) -> Any:
+    import numpy as np
+
+    return np.sqrt(np.maximum(shares, 0.0))
+
+
+def _square(roots: Any) -> Any:
+    import numpy as np
+
+    return np.square(np.maximum(roots, 0.0))
+
+
+def plot_coverage(result: CalibrationResult, values: Values, ax: Any) -> Any:
+    """Draw how often intervals hold the true mean, a line for each method.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+        What was found.
+    values : Values
+        What the values are made of.
+    ax : matplotlib.axes.Axes
+        Where to draw; methods over sources alone are broken or dotted.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    cells = [cell for cell in result.coverage if cell.values is values]
+    designs = list(dict.fromkeys((cell.n_sources, cell.n_annotators) for cell in cells))
+    for method in dict.fromkeys(cell.method for cell in cells):
+        of_method: dict[tuple[int, int], CoverageCell] = {
+            (c.n_sources, c.n_annotators): c for c in cells if c.method == method
+        }
+        colour, marker, line = _METHOD_STYLES.get(method, ("#000000", "x", "-."))
+        groups = dict.fromkeys(n for n, _ in designs) if values.crossed else {None: None}
+        for number, n in enumerate(groups):
+            places = [i for i, design in enumerate(designs) if n in {None, design[0]}]
+            shares = [100 * of_method[designs[i]].share for i in places]
+            label = _method_words(method) if not number else None
+            ax.plot(
+                places, shares, color=colour, marker=marker, ls=line, ms=2.5, lw=0.8, label=label
+            )
+    if cells:
+        low, high = (100 * bound / cells[0].n_experiments for bound in cells[0].band)
+        ax.axhspan(low, high, color=_BAND_COLOUR, lw=0, zorder=0)
+    ax.axhline(100 * NOMINAL, color="#767676", lw=0.6, zorder=1)
+    names = [f"{n} × {k}" if values.crossed else f"{n}" for n, k in designs]
+    ax.set_xticks(range(len(designs)), names, rotation=90 if values.crossed else 0)
+    return ax
+
+
+def _method_words(method: str) -> str:
+    return method if method in set(CrossedMethod) else f"sources alone, {method}"
+
+
+def plot_power(
+    result: CalibrationResult, null: NullKind, ax: Any, *, metric: str = METRIC_NAMES[0]
+) -> Any:
+    """Draw power against planted agreement, a line for each number of sources.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+        What was found.
+    null : NullKind
+        The null.
+    ax : matplotlib.axes.Axes
+        Where to draw; shaded are the 95 % intervals of the powers.
+    metric : str
+        The metric.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    cells = [cell for cell in result.power if cell.null is null and cell.metric == metric]
+    for number, n in enumerate(dict.fromkeys(cell.n_sources for cell in cells)):
+        of_n = [cell for cell in cells if cell.n_sources == n]
+        strengths = [cell.strength for cell in of_n]
+        colour, marker = _SHADES[number % 4], _MARKERS[number % 4]
+        lows, highs = zip(*(cell.interval for cell in of_n), strict=True)
+        ax.fill_between(strengths, lows, highs, color=colour, alpha=0.25, lw=0)
+        shares = [cell.share for cell in of_n]
+        ax.plot(strengths, shares, color=colour, marker=marker, ms=2.5, label=f"{n} sources")
+    ax.axhline(POWER_LEVEL, color="#767676", lw=0.6, ls=":")
+    ax.set_ylim(0, 1.02)
+    return ax
