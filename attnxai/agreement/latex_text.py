@@ -59,6 +59,7 @@ _GREEK = {
 }  # fmt: skip
 # two of these in a row would become a dash or a quotation mark
 _LIGATURES = "-,'"
+_NOT_PRINTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _REFERENCE = re.compile(r"\\(?:[a-zA-Z]*ref|[cC]ite[a-zA-Z]*)\*?(?:\[[^\]]*\])*\{[^{}]*\}")
 _MATHS = re.compile(r"\\\(.*?\\\)", re.DOTALL)
 
@@ -68,7 +69,7 @@ def escape(text: str) -> str:
 
     Greek letters and signs that LaTeX does not know without further packages become commands. Accented
     letters are left, as LaTeX reads UTF-8; letters of other scripts need LuaLaTeX or XeLaTeX and a font that
-    has them. Line breaks and control characters become spaces.
+    has them. Line breaks, control and formatting characters become spaces.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def escape(text: str) -> str:
     d8\_best.pt \& 50 \%, Spearman $\rho$
     """
     plain = unicodedata.normalize("NFC", text)
-    plain = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in plain)
+    plain = "".join(" " if unicodedata.category(c) in _NOT_PRINTED else c for c in plain)
     plain = plain.strip()
     return "".join(
         ("{}" if c == before and c in _LIGATURES else "")

@@ -7,11 +7,11 @@ import functools
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,14 +20,32 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from rich.text import Text
 
+from attnxai.data.wording import printable
 from attnxai.errors import AssumptionWarning, AttnxaiError, AttnxaiWarning
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 
-console = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class SafeConsole(Console):
+    """A console that prints text from files as text: no control characters, markup or emoji codes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render, as rich does, and make the text of every segment printable."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+console = SafeConsole()
+stderr = SafeConsole(stderr=True, soft_wrap=True)
 
 
 class Resumable(KeyboardInterrupt):
@@ -61,19 +79,17 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             with noted_warnings():
                 return function(*args, **kwargs)
         except AttnxaiError as error:
-            stderr.print("[bold red]Error:[/] ", end="")
-            stderr.print(str(error), markup=False)
+            stderr.print(Text("Error: ", style="bold red"), end="")
+            stderr.print(str(error))
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
             if error.filename is None:
                 raise
-            stderr.print("[bold red]Error:[/] ", end="")
-            stderr.print(f"{error.strerror}: {error.filename}", markup=False)
+            stderr.print(Text("Error: ", style="bold red"), end="")
+            stderr.print(f"{error.strerror}: {error.filename}")
             raise typer.Exit(BAD_INPUT) from None
         except Resumable as interruption:
-            stderr.print(
-                f"Interrupted; run the same command again to go on: {interruption}.", markup=False
-            )
+            stderr.print(f"Interrupted; run the same command again to go on: {interruption}.")
             raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
             stderr.print("Interrupted; nothing that looks finished was left behind.")
@@ -92,8 +108,8 @@ def noted_warnings() -> Iterator[None]:
         if isinstance(message, AttnxaiWarning):
             if str(message) not in shown:
                 shown.add(str(message))
-                stderr.print("[yellow]Note:[/] ", end="")
-                stderr.print(str(message), markup=False)
+                stderr.print(Text("Note: ", style="yellow"), end="")
+                stderr.print(str(message))
         else:
             previous(message, category, *args, **kwargs)
 
@@ -124,7 +140,7 @@ def collected_assumptions() -> Iterator[list[str]]:
 def progress_bar() -> Progress:
     """A progress bar on the error stream that disappears when it is done."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -362,6 +362,7 @@ def _at_low_effect(made: PowerPlan) -> str:
 def _write(folder: Path, made: PowerPlan, pilot: Pilot | None, *, seed: int) -> None:
     import json
 
+    from attnxai.data.csv_table import write_frame
     from attnxai.report.output_folder import whole_or_nothing
     from attnxai.report.style import (
         ANNOTATOR_COLOURS,
@@ -374,7 +375,7 @@ def _write(folder: Path, made: PowerPlan, pilot: Pilot | None, *, seed: int) -> 
     content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
     content["pilot"] = None if pilot is None else pilot.to_record()
     with whole_or_nothing(folder) as partial:
-        made.to_frame().to_csv(partial / "plan.csv", index=False)
+        write_frame(made.to_frame(), partial / "plan.csv")
         (partial / "plan.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         with paper_style():
             figure = new_figure(TWO_COLUMNS, TWO_COLUMNS * 0.42)

@@ -111,8 +111,9 @@ def symmetry(
     if output is not None:
         import pandas as pd
 
-        table = pd.concat([errors.to_frame() for errors in measured])
-        table.to_csv(output, index=False)
+        from attnxai.data.csv_table import write_frame
+
+        write_frame(pd.concat([errors.to_frame() for errors in measured]), output)
         console.print(f"\nTable: {output}", soft_wrap=True, markup=False)
 
 

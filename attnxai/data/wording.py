@@ -1,6 +1,15 @@
-"""Counted nouns."""
+"""Counted nouns, and text from files made fit to be shown."""
 
 from __future__ import annotations
+
+import unicodedata
+
+# explicit directional formatting, which reorders what a terminal shows
+_BIDIRECTIONAL = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+# control characters, halves of surrogate pairs, line and paragraph separators
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
@@ -25,3 +34,24 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     ('1 source', '0 sources', '2 classes')
     """
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Text in which nothing commands a terminal: ``?`` for every control character.
+
+    Names of sources, annotators and models come from other people's files, and an escape sequence in one
+    could set the title of the window, move the cursor or hide what follows.
+
+    Examples
+    --------
+    >>> printable("source \x1b]0;title\x07 1\n")
+    'source ?]0;title? 1\n'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        "?"
+        if (unicodedata.category(c) in _UNPRINTABLE and c not in "\n\t") or c in _BIDIRECTIONAL
+        else c
+        for c in text
+    )

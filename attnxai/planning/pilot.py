@@ -30,6 +30,7 @@ from attnxai.agreement.effect_components import Components, centred, parts_of, t
 from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import MEAN_LAYER
+from attnxai.data.csv_table import spreadsheet_cell
 from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
@@ -321,10 +322,12 @@ def _read_values(
     if not path.is_file():
         raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
     table = pd.read_csv(path, dtype={"model": str, "source": str, "stratum": str, "annotator": str})
-    table = table[table["model"] == model]
+    table = table[table["model"] == spreadsheet_cell(model)]
     if group != ALL:
         table = table[table["exposure"] == group]
-    wide = table.pivot(index="annotator", columns="source", values=column).dropna(axis=1, how="all")
+    wide = table.pivot(index="annotator", columns="source", values=spreadsheet_cell(column)).dropna(
+        axis=1, how="all"
+    )
     known = table.drop_duplicates("source").set_index("source")["stratum"]
     classes = [None if pd.isna(known[name]) else str(known[name]) for name in wide.columns]
     if len(classes) < MIN_PILOT_SOURCES:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.csv_table import write_frame
 from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
 from attnxai.report.calibration_tables import (
     coverage_tables,
@@ -66,7 +67,7 @@ def write_calibration(
                 on_step(step + 1, steps)
         for part in result.plan.parts:
             if result.rows(part):
-                result.to_frame(part).to_csv(partial / f"{part}.csv", index=False)
+                write_frame(result.to_frame(part), partial / f"{part}.csv")
         (partial / "calibration.json").write_text(
             json.dumps(record_of(result, command), indent=1, ensure_ascii=False) + "\n",
             encoding="utf-8",

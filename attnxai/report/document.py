@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attnxai.agreement.latex_text import escape
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
+from attnxai.data.csv_table import write_frame
 from attnxai.errors import OptionError
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures import (
@@ -145,18 +147,21 @@ def write_report(
             if text is not None:
                 figures[text.name] = text
             done()
-        per_source_table(content).to_csv(partial / "per_source.csv", index=False)
+        write_frame(per_source_table(content), partial / "per_source.csv")
         summary = summarise(content, verdict)
-        (partial / "summary.json").write_text(
-            json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        (partial / "agreement.tex").write_text(_latex(content), encoding="utf-8")
+        _write(partial / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        _write(partial / "agreement.tex", _latex(content))
         done()
         page = render_page(content, verdict, figures, figures_folder)
         # last, so that a folder without it is seen to be unfinished
-        (partial / "index.html").write_text(page, encoding="utf-8")
+        _write(partial / "index.html", page)
         done()
     return verdict
+
+
+def _write(path: Path, text: str) -> None:
+    # names of files may hold bytes that are no UTF-8, which Python keeps as halves of surrogate pairs
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _drawers(content: ReportContent, folder: Path) -> list[Callable[[], FigureText | None]]:
@@ -196,7 +201,7 @@ def _suffixes(content: ReportContent) -> list[str]:
 
 def _latex(content: ReportContent) -> str:
     """The main table of every model, and the differences between them."""
-    tables = [f"% {part.name}\n{part.result.to_latex()}" for part in content.parts]
+    tables = [f"% {escape(part.name)}\n{part.result.to_latex()}" for part in content.parts]
     tables += [f"% differences\n{contrasts.to_latex()}" for contrasts in content.contrasts[:1]]
     return "\n".join(tables)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.csv_table import spreadsheet_cell
 from attnxai.study.claims import number_text, p_text, with_interval
 from attnxai.study.convergence import (
     DEFINITION,
@@ -137,7 +138,7 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 def _cell(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return ""
-    return value
+    return spreadsheet_cell(value)
 
 
 # --- tables for readers ---------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
 from attnxai.cli import console as module
@@ -18,7 +17,7 @@ from attnxai.cli import console as module
     ],
 )
 def test_one_sentence_says_what_is_kept(monkeypatch, kept, said):
-    monkeypatch.setattr(module, "stderr", Console(highlight=False, width=200))
+    monkeypatch.setattr(module, "stderr", module.SafeConsole(width=200))
 
     def stopped():
         with module.resumable(lambda: kept):
