@@ -10,6 +10,9 @@ import re
 
 import pytest
 
+from attnxai.agreement.comparison import compare_pairs
+from attnxai.alignment.pairs import align
+from attnxai.annotations.inputs import Inputs
 from attnxai.cli.console import SafeConsole
 from attnxai.data.wording import printable
 from attnxai.planning.pilot import read_pilot
@@ -18,7 +21,8 @@ from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.document import write_report
 from attnxai.report.provenance import describe
 from attnxai.report.terminal import print_report
-from tests.report.test_document import QUICK, Inputs, align, compare_pairs, made_up, parsed
+from tests.builders import made_up
+from tests.report.test_document import QUICK, parsed
 
 MODEL = "=1+1\n\\input{/etc/passwd}%[/red]:smile:\x1b]0;title\x07\u202e.pt"
 SOURCES = (
