@@ -13,6 +13,7 @@ from attnxai.agreement.intervals.crossed import components_half_width
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES, Interval
 from attnxai.agreement.intervals.variance_components import VarianceComponents, estimate_components
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Components:
     sd_pairing: float | None = None
     sd_value: float | None = None
     deviations: NDArray[np.float64] | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name in ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value"):

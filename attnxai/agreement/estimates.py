@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.data.short_repr import short_repr
+
 if TYPE_CHECKING:
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.intervals.over_sources import Interval
@@ -132,6 +134,8 @@ class Estimate:
     spreads: tuple[Components, Interval] | None = None
     left_test: tuple[str, ...] = ()
     not_tested: str = ""
+
+    __repr__ = short_repr
 
     @property
     def test(self) -> NullTest | None:

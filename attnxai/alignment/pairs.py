@@ -11,6 +11,7 @@ import numpy as np
 from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_mask
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
 from attnxai.explanations.stack import Exposure, MapStack
 
@@ -100,6 +101,8 @@ class AlignedPairs:
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    __repr__ = short_repr
+
     def __len__(self) -> int:
         return len(self.sources)
 
@@ -148,6 +151,12 @@ def align(
     if not 0 < fwhm_arcsec < np.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     by_id = {image.source: image for image in images}
+    without = [source for source in maps.sources if source not in by_id]
+    if without:
+        raise AlignmentError(
+            f"{len(without)} of {len(maps.sources)} sources with a map have no image, such as "
+            f"{without[0]!r}; give the images that the maps explain"
+        )
     used = annotations.annotations
     marked = {a.source for a in used}
     # in the order of their ids, so that sums do not depend on the order of files

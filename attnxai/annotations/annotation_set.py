@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attnxai.annotations.shapes import Label, Shape
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError, OptionError
 
 
@@ -80,6 +81,8 @@ class AnnotationSet:
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     notices: tuple[str, ...] = ()
     simulated: bool = False
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.annotations:

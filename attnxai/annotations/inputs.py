@@ -22,6 +22,7 @@ from attnxai.data.images import (
     source_id,
 )
 from attnxai.data.labelled import MIRABEST, recognised_batches
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError, ImageError
 
 
@@ -45,6 +46,8 @@ class Inputs:
     images: SourceSet
     data_name: str
     notes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
 
 def read_inputs(

@@ -25,6 +25,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class ExpertSample:
     sha256: str = ""
     n_rows: int = 0
     n_superseded: int = 0
+
+    __repr__ = short_repr
 
     @property
     def experts(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from attnxai.audit.readout import (
 from attnxai.audit.results import mean_defined
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
@@ -70,6 +71,8 @@ class RotationConsistency:
     layers: tuple[str, ...]
     pearson: NDArray[np.float64]
     spearman: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.audit.elements import IDENTITY, GroupElement
+from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,8 @@ class SymmetryErrors:
     back_score_changes: NDArray[np.float64]
     back_map_errors: NDArray[np.float64]
     back_map_correlations: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -21,6 +21,7 @@ from attnxai.classification.resampling import (
     wilson_interval,
 )
 from attnxai.classification.scoring import checked_probabilities
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class ReliabilityCurve:
     n_classes: int
     binning: Binning
     level: float
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name in ("confidence", "lowest", "highest", "accuracy", "low", "high", "n_images"):

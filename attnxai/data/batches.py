@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AttnxaiWarning, DataSetError
 
 ARCHIVE_ENDINGS = (".tar.gz", ".tgz")
@@ -199,6 +200,8 @@ class BatchFiles:
     train: Mapping[str, bytes]
     test: bytes | None
     meta: bytes | None
+
+    __repr__ = short_repr
 
     def batches(self) -> dict[str, bytes]:
         """All batches, the test batch last."""

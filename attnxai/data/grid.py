@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class PixelGrid:
     pixel_scale_arcsec: float | None = None
     wcs: WCS | None = None
     row_zero: RowZero = RowZero.BOTTOM
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if min(self.shape) < 1:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import PixelGrid, RowZero
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AssumptionWarning, ImageError
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class SourceImage:
     path: str | None = None
     footprint: NDArray[np.bool_] | None = None
     beam_arcsec: tuple[float, float, float] | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below

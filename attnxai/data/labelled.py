@@ -21,6 +21,7 @@ from attnxai.data.images import (
 )
 from attnxai.data.label_table import check_classes, listed, read_label_table
 from attnxai.data.mirabest import Confidence, read_mirabest
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AttnxaiWarning, DataSetError, OptionError
 
 MIRABEST = "mirabest"
@@ -58,6 +59,8 @@ class LabelledData:
     citation: str
     licence: str
     name: str
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):

@@ -16,6 +16,7 @@ import numpy as np
 
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
+from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -83,6 +84,8 @@ class SimulatedSource:
 
     image: SourceImage
     components: tuple[Component, ...]
+
+    __repr__ = short_repr
 
 
 def simulate_source(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import GridTransform
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
@@ -25,9 +26,18 @@ class Exposure(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A view that cannot be written to; the caller's array stays as it is."""
-    view = array.view()
+def _read_only(values: Any, what: str) -> NDArray[Any]:
+    """A view that cannot be written to, of an array or torch tensor; the caller's stays as it is."""
+    if hasattr(values, "detach"):  # torch is not imported for maps from elsewhere
+        values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # which NumPy does not have
+            values = values.float()
+    try:
+        view = np.asarray(values).view()
+    except (TypeError, ValueError) as error:
+        raise AlignmentError(f"{what} is no array of numbers: {error}") from error
+    if view.dtype.kind not in "fiub":
+        raise AlignmentError(f"{what} holds {view.dtype} values; give an array of real numbers")
     view.setflags(write=False)
     return view
 
@@ -45,7 +55,7 @@ class MapStack:
     sources : tuple of str
         Ids in the order of the first axis of every array.
     layers : mapping of str to ndarray, shape (n_sources, height, width)
-        The maps.
+        The maps; torch tensors are taken as well, here and below.
     geometry : mapping of str to GridTransform
         How each layer's grid lies on the field.
     field : tuple of GridTransform
@@ -87,13 +97,20 @@ class MapStack:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         n = len(self.sources)
         if not self.layers:
             raise AlignmentError("a stack of maps needs at least one layer")
         if set(self.layers) != set(self.geometry):
             raise AlignmentError("every layer needs its geometry, and no other")
-        for name, maps in self.layers.items():
+        layers = {name: _read_only(maps, f"layer {name}") for name, maps in self.layers.items()}
+        object.__setattr__(self, "layers", layers)
+        for name in ("brightness", "valid", "scores"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _read_only(values, name))
+        for name, maps in layers.items():
             if maps.ndim != 3 or len(maps) != n:
                 raise AlignmentError(
                     f"layer {name} has shape {maps.shape}; it needs one map for each of {n} sources"
@@ -122,11 +139,6 @@ class MapStack:
                 )
             if not np.isfinite(self.scores).all():
                 raise AlignmentError("scores hold values that are not finite")
-            object.__setattr__(self, "scores", _read_only(self.scores))
-        layers = {name: _read_only(maps) for name, maps in self.layers.items()}
-        object.__setattr__(self, "layers", layers)
-        object.__setattr__(self, "brightness", _read_only(self.brightness))
-        object.__setattr__(self, "valid", _read_only(self.valid))
 
     def __len__(self) -> int:
         return len(self.sources)

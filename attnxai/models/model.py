@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
@@ -60,6 +61,8 @@ class TrainingRecord:
     command: str
     train_fingerprints: tuple[str, ...] = ()
     validation_fingerprints: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.train_fingerprints and not self.validation_fingerprints:
@@ -176,6 +179,8 @@ class AttentionModel:
     sha256: str = ""
     notes: tuple[str, ...] = ()
     temperature: float = 1.0
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if len(self.class_names) != self.spec.n_classes:

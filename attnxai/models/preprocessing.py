@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import GridTransform
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import ImageError, SpecificationError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class NetworkView:
     transform: GridTransform
     footprint: NDArray[np.bool_]
     scale_assumed: bool
+
+    __repr__ = short_repr
 
     def fingerprint(self) -> str:
         """Short hash of the brightness in 256 steps, by which an image is known under any name.

@@ -22,6 +22,7 @@ from attnxai.agreement.latex import (
     latex_table,
     number_column,
 )
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.planning.rejections import class_sizes, count_rejections
 
@@ -107,6 +108,8 @@ class PowerPlan:
     n_maps: int
     effect_low: float | None
     n_simulations: int
+
+    __repr__ = short_repr
 
     @property
     def annotators(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.explanations.stack import Exposure
 
@@ -36,6 +37,8 @@ class ModelPart:
     result: AgreementResult
     pairs: AlignedPairs
     maps: MapStack
+
+    __repr__ = short_repr
 
     @property
     def name(self) -> str:
@@ -86,6 +89,8 @@ class ReportContent:
     provenance: Provenance
     contrasts: tuple[ResultContrasts, ...] = ()
     notes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def results(self) -> tuple[AgreementResult, ...]:

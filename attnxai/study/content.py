@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.study.claims import Claim, judge_claims
 from attnxai.study.matching import Equal, Match, stated
@@ -97,6 +98,8 @@ class StudyContent:
     facts: DataFacts
     plan: Mapping[str, Any]
     command: str
+
+    __repr__ = short_repr
 
 
 def study_content(

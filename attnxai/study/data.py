@@ -13,6 +13,7 @@ from attnxai.annotations.table import read_annotations
 from attnxai.data.images import SourceImage, SourceSet, collect_images, read_image
 from attnxai.data.labelled import LabelledData, read_training_images
 from attnxai.data.mirabest import Confidence
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.study.measurement import MeasureOn
 from attnxai.training.held_out import read_held_out
@@ -102,6 +103,8 @@ class StudyData:
     trained_on: SourceSet
     test: SourceSet
     n_held_out: int
+
+    __repr__ = short_repr
 
     def identity(self) -> dict[str, str]:
         """Hashes of images, ids, classes and splits, by what they are used for."""
@@ -230,6 +233,8 @@ class HeldOutAnnotations:
     images: SourceSet
     left_out: Mapping[str, int]
     request: AnnotationRequest
+
+    __repr__ = short_repr
 
     def identity(self) -> dict[str, Any]:
         """What has to be the same for a measurement of agreement to be used again."""

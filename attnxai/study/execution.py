@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.short_repr import short_repr
 from attnxai.study.folder import StudyFolder
 from attnxai.study.jobs import Job, JobEvent, run_jobs
 from attnxai.study.measurement import RunMeasurement, StudyRun, write_text
@@ -49,6 +50,8 @@ class Prepared:
     field: Preprocessing
     identity: Mapping[str, Any]
     models: Mapping[RunKey, str]
+
+    __repr__ = short_repr
 
     def measurement(self, run: RunKey) -> RunMeasurement | None:
         """What was measured of a finished model, or None."""

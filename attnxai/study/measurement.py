@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.short_repr import short_repr
+
 if TYPE_CHECKING:
     from attnxai.training.history import EpochResult
 
@@ -55,6 +57,8 @@ class RunMeasurement:
     )
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    __repr__ = short_repr
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRun:
@@ -79,6 +83,8 @@ class StudyRun:
     history: tuple[EpochResult, ...]
     measurement: RunMeasurement
     model_sha256: str = ""
+
+    __repr__ = short_repr
 
 
 def write_measurement(

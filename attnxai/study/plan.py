@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.models.specification import ModelSpec, Preset, SymmetryGroup
 from attnxai.study.data import AnnotationRequest, DataRequest, plain
@@ -117,6 +118,8 @@ class StudyPlan:
     data: DataRequest
     reference_loss: float | None = None
     size: int | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         names = [SymmetryGroup.from_name(name).name for name in self.groups]

@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.agreement.model_comparison.trend import TrendTest, page_trend, permutation_slope
 from attnxai.agreement.multiplicity import holm
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup
 from attnxai.study.convergence import (
@@ -141,6 +142,8 @@ class StudySummary:
     sources: Mapping[str, tuple[str, ...]]
     left_out: Mapping[str, int]
     n_images: tuple[int, int]
+
+    __repr__ = short_repr
 
     def group(self, name: str) -> GroupSummary:
         """One row by its name."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +71,8 @@ class SimulatedSources:
     targets: dict[TargetKind, NDArray[np.float64]]
     valid: NDArray[np.bool_]
     classes: tuple[int, ...]
+
+    __repr__ = short_repr
 
 
 def simulate_sources(

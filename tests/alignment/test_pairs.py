@@ -211,3 +211,12 @@ def test_marks_that_all_miss_the_field_are_an_error():
     away = tuple(circle(a.source, "ann", 500.0, 500.0) for a in marks.annotations)
     with pytest.raises(AlignmentError, match="none of the 2 marks lies on the pixels"):
         align(maps, dataclasses.replace(marks, annotations=away), images)
+
+
+def test_maps_without_an_image_are_named() -> None:
+    maps, marks, images = made_up(n_sources=4)
+    with pytest.raises(
+        AlignmentError,
+        match=r"^2 of 4 sources with a map have no image, such as 'source_02'; give the images",
+    ):
+        align(maps, marks, images[:2])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError
@@ -95,11 +96,33 @@ def _with_nan(shape: tuple[int, ...]) -> np.ndarray:
         ({"scores": np.zeros((2, 3))}, "scores have shape"),
         ({"class_names": ()}, "0 classes"),
         ({"scores": np.array([[0.0, np.nan], [0.0, 1.0]])}, "scores hold values that are not"),
+        ({"scores": np.array([["a", "b"], ["c", "d"]])}, "scores holds <U1 values; give an array"),
+        ({"brightness": [[1.0], [2.0, 3.0]]}, "brightness is no array of numbers"),
+        ({"valid": np.ones((2, 12, 11), complex)}, "valid holds complex128 values"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(changes, text) -> None:
     with pytest.raises(AlignmentError, match=text):
         MapStack(**parts(**changes))
+
+
+def test_tensors_are_taken_for_arrays() -> None:
+    arrays = parts()
+    tensors = {
+        name: torch.from_numpy(np.array(arrays[name])) for name in ("brightness", "valid", "scores")
+    }
+    layers = {name: torch.from_numpy(values) for name, values in arrays["layers"].items()}
+    layers["gate1"].requires_grad_()
+    stack = MapStack(**parts(**tensors, layers=layers))
+    for name, values in arrays["layers"].items():
+        assert isinstance(stack.layers[name], np.ndarray)
+        np.testing.assert_array_equal(stack.layers[name], values)
+    for name in tensors:
+        np.testing.assert_array_equal(getattr(stack, name), arrays[name])
+    half = {name: values.detach().bfloat16() for name, values in layers.items()}
+    np.testing.assert_allclose(
+        MapStack(**parts(layers=half)).layers["gate2"], arrays["layers"]["gate2"], rtol=0.01
+    )
 
 
 def test_arrays_of_a_stack_are_read_only_and_the_callers_stay_as_they_are() -> None:

@@ -30,6 +30,7 @@ from attnxai.agreement.model_comparison.models import compare_models
 from attnxai.agreement.model_comparison.presentation import contrast_columns, plot_contrasts
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class ResultContrasts:
     models: tuple[str, ...]
     contrasts: ModelContrasts
     notes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def keys(self) -> tuple[tuple[str, str, str], ...]:

@@ -30,6 +30,7 @@ from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.metrics import TargetKind, own_tables
 from attnxai.agreement.metrics.pixels import PixelRows, pixels_of
 from attnxai.agreement.metrics.ranking import centred_ranks
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Ceiling:
     upper_is_bound: bool
     n_annotators: int
     note: str = ""
+
+    __repr__ = short_repr
 
     def over(
         self,

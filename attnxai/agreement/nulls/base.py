@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class NullDraws:
     choices: NDArray[np.integer]
     exhaustive: bool
     exchanges_sources: bool = False
+
+    __repr__ = short_repr
 
     @property
     def smallest_p(self) -> float:
@@ -177,6 +180,8 @@ class NullTest:
     exhaustive: bool
     values: NDArray[np.float64]
     alternative: Alternative = Alternative.GREATER
+
+    __repr__ = short_repr
 
     @property
     def mean(self) -> float:

@@ -1,0 +1,73 @@
+"""Short representations of objects that hold arrays or many items."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+_LONGEST_TEXT = 60
+_MOST_ITEMS = 4
+
+
+def short_repr(instance: Any) -> str:
+    """What a dataclass holds: short values as they are, of long ones the size.
+
+    A dataclass uses it with ``__repr__ = short_repr`` in its body. Fields that have their default value are
+    left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> @dataclasses.dataclass
+    ... class Maps:
+    ...     name: str
+    ...     values: np.ndarray
+    ...     sources: tuple[str, ...]
+    ...     notes: tuple[str, ...] = ()
+    ...     __repr__ = short_repr
+    >>> Maps("d8.pt", np.zeros((88, 75, 75)), tuple("abcdefg"))
+    Maps(name='d8.pt', values=<88 x 75 x 75 float64>, sources=<7: 'a', ...>)
+    """
+    shown = [
+        f"{field.name}={_short(value)}"
+        for field in dataclasses.fields(instance)
+        if not _is_default(field, value := getattr(instance, field.name))
+    ]
+    return f"{type(instance).__name__}({', '.join(shown)})"
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if field.default_factory is not dataclasses.MISSING:
+        return isinstance(value, Mapping | Sequence | AbstractSet) and not value
+    return value is field.default or (
+        isinstance(value, str | int | float | tuple) and bool(value == field.default)
+    )
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        size = " x ".join(map(str, value.shape)) or "scalar"
+        return f"<{size} {str(value.dtype).removeprefix('torch.')}>"
+    if isinstance(value, Mapping):
+        items = [f"{key!r}: {_short(item)}" for key, item in list(value.items())[:_MOST_ITEMS]]
+        return _bounded(f"{{{', '.join(items)}}}", value, items)
+    if isinstance(value, Sequence | AbstractSet) and not isinstance(value, str | bytes):
+        if type(value).__repr__ not in (tuple.__repr__, list.__repr__, frozenset.__repr__):
+            return _cut(repr(value))
+        items = [_short(item) for item in list(value)[:_MOST_ITEMS]]
+        comma = "," if len(value) == 1 else ""
+        return _bounded(f"({', '.join(items)}{comma})", value, items)
+    return _cut(repr(value))
+
+
+def _bounded(whole: str, value: Any, items: list[str]) -> str:
+    if len(value) <= _MOST_ITEMS and len(whole) <= _LONGEST_TEXT:
+        return whole
+    return f"<{len(value)}: {_cut(items[0])}, ...>"
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
