@@ -182,6 +182,27 @@ def test_marks_outside_the_field_are_noted():
     assert any("1 of 3 marks lie outside the field" in note for note in pairs.notes)
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "outside"),
+    [
+        (31.4, 10.0, False),
+        (31.6, 10.0, True),
+        (-0.4, 10.0, False),
+        (-0.6, 10.0, True),
+        (10.0, 31.4, False),
+        (10.0, 31.6, True),
+        (10.0, -0.4, False),
+        (10.0, -0.6, True),
+    ],
+)
+def test_the_field_ends_at_the_outer_edges_of_its_pixels(x, y, outside):
+    """Pixel centres lie at whole numbers, so 32 pixels reach from -0.5 to 31.5."""
+    maps, marks, images = made_up(n_sources=2, annotators=("ann",))
+    mark = circle("source_00", "ann", x, y)
+    pairs = align(maps, dataclasses.replace(marks, annotations=(*marks.annotations, mark)), images)
+    assert any("1 of 3 marks lie outside" in note for note in pairs.notes) is outside
+
+
 def test_marks_without_weight_do_not_count():
     maps, marks, images = made_up(n_sources=1, annotators=("ann",))
     ghost = circle("source_00", "ann", 4.0, 4.0, weight=0.0)

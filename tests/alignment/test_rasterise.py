@@ -56,6 +56,24 @@ def test_a_point_is_a_disc_and_a_gaussian_of_the_stated_width():
     assert pytest.approx(2.5480, abs=1e-4) == 6.0 / FWHM_PER_SIGMA
 
 
+@pytest.mark.parametrize(
+    "region",
+    [
+        PointPixelRegion(PixCoord(20.0, 11.0)),
+        LinePixelRegion(PixCoord(10.0, 11.0), PixCoord(20.0, 11.0)),
+    ],
+)
+def test_densities_end_at_three_standard_deviations(region):
+    """Six pixels away is 2.99 standard deviations of 2.007 pixels, and 3.01 of those of 1.993."""
+    within = rasterise_density([region], [1.0], SAME, SHAPE, fwhm=2.007 * 2.354820045)
+    assert within[11, 26] == pytest.approx(np.exp(-0.5 * (6 / 2.007) ** 2))
+    assert within[17, 20] == pytest.approx(np.exp(-0.5 * (6 / 2.007) ** 2))
+    assert within[11, 27] == 0.0
+    beyond = rasterise_density([region], [1.0], SAME, SHAPE, fwhm=1.993 * 2.354820045)
+    assert beyond[11, 26] == beyond[17, 20] == 0.0
+    assert beyond[11, 25] > 0.04
+
+
 def test_a_line_has_width_and_ends():
     line = LinePixelRegion(PixCoord(10.0, 20.0), PixCoord(30.0, 20.0))
     mask = rasterise_mask([line], SAME, SHAPE, fwhm=3.0)

@@ -103,6 +103,32 @@ def test_smoothing_before_coarser_sampling_keeps_what_lies_between_samples() -> 
     assert view.brightness.max() > 0.01
 
 
+def test_the_width_of_the_smoothing_is_half_of_what_a_pixel_grows_by() -> None:
+    """On pixels twice as large, a standard deviation of half a pixel, by hand.
+
+    Samples lie half-way between four pixels, so the brightest is the mean of a bright pixel and its dark
+    neighbours after smoothing.
+    """
+    view = SMALL.view(bright_pixel((40, 40), 20, 20, pixel_scale_arcsec=0.9))
+    weights = np.exp(-(np.arange(-2.0, 3.0) ** 2) / (2 * 0.5**2))
+    weights /= weights.sum()
+    peak, beside, end = weights[2:]
+    along = np.array([end + beside, peak + beside, end]) / 2  # samples at 18.5, 20.5 and 22.5
+    np.testing.assert_allclose(view.brightness[7:10, 7:10], np.outer(along, along), atol=1e-6)
+    assert view.brightness[8, 8] == pytest.approx(0.1994, abs=1e-4)
+
+
+@pytest.mark.parametrize(("growth", "fits"), [(1.02, True), (1.03, True), (1.04, False)])
+def test_the_outermost_half_pixels_of_the_field_may_lie_beyond_the_image(growth, fits) -> None:
+    """16 pixels that are 1.03 times as large reach 0.24 image pixels beyond 16 of these."""
+    image = bright_pixel((16, 16), 8, 8, pixel_scale_arcsec=1.8 / growth)
+    if fits:
+        assert SMALL.view(image).brightness.any()
+    else:
+        with pytest.raises(ImageError, match="needs at least 17 x 17"):
+            SMALL.view(image)
+
+
 def test_scaling_of_faint_8_bit_sources_does_not_depend_on_smoothing() -> None:
     """Smoothing takes the peak of this image below 1; its scale is still that of 8 bits."""
     image = bright_pixel((640, 640), 320, 320, pixel_scale_arcsec=0.045)

@@ -90,6 +90,27 @@ def test_expanded_tails_by_hand():
     assert (found.low, found.high) == (pytest.approx(wider.low), pytest.approx(wider.high))
 
 
+def test_bca_equals_scipy():
+    """Of skewed values, whose acceleration moves the ends; from the very resamples that scipy drew."""
+    values = np.random.default_rng(4).exponential(size=12) ** 2
+    drawn = stats.bootstrap(
+        (values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5)
+    )
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=0, method="BCa", bootstrap_result=drawn
+    ).confidence_interval
+    found = resampled_interval(
+        values.mean(),
+        drawn.bootstrap_distribution,
+        (values.sum() - values) / 11,
+        n_sources=12,
+        kind=IntervalKind.BCA,
+    )
+    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    # the acceleration matters here
+    assert abs(found.high - np.quantile(drawn.bootstrap_distribution, 0.975)) > 0.1
+
+
 def test_beyond_the_pole_of_bca_the_last_resample_is_the_end():
     resampled = np.linspace(-1.0, 2.0, 1000)
     left_out = np.r_[np.zeros(30), -1.0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from sklearn.metrics import f1_score, jaccard_score
 
+from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.metrics.overlap import (
     dice,
     iou,
@@ -145,3 +146,12 @@ def test_pointing_game_within_a_tolerance():
         pointing_game(map, mask, tolerance=-1)
     with pytest.raises(OptionError, match="rows and columns"):
         pointing_game(map.ravel(), mask.ravel(), tolerance=1)
+
+
+def test_top_intersection_takes_five_per_cent_of_the_pixels():
+    map = np.arange(100.0, 0.0, -1.0)
+    density = np.zeros(100)
+    # the five highest pixels of the map are 0 to 4, of the density 0, 1, 2, 3 and 50; the sixth are 5 and 51
+    density[[0, 1, 2, 3, 50, 51]] = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
+    assert top_intersection(map, density) == pytest.approx(4 / 5)
+    assert METRICS["top_intersection"].chance_of(density[None]) == pytest.approx(5 / 100)

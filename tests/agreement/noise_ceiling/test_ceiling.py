@@ -71,6 +71,19 @@ def test_nss_and_spearman_use_their_own_consensus():
     assert consensus_for("auc") is Consensus.MEAN
 
 
+@pytest.mark.parametrize("name", ["kendall", "spearman"])
+def test_annotators_with_larger_numbers_have_no_larger_say_in_rank_metrics(name):
+    data = people(n_sources=3)
+    data["density"] = data["density"] * np.array([1.0, 10.0, 100.0])[:, None, None, None]
+    found = people_ceiling(METRICS[name], **data)
+    density = data["density"][:, 0][:, data["valid"][0]]
+    ranks = stats.rankdata(density, axis=1).mean(axis=0)
+    of_scipy = {"kendall": stats.kendalltau, "spearman": stats.spearmanr}[name]
+    for annotator in range(3):
+        expected = of_scipy(ranks, density[annotator]).statistic
+        assert found.upper_values[annotator, 0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("metric", [METRICS["nss"], METRICS["spearman"], METRICS["correlation"]])
 @given(seed=st.integers(0, 10_000), mixture=st.floats(0, 1))
 @settings(max_examples=25, deadline=None)
