@@ -2,53 +2,35 @@
 
 The form is that of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html): dictionaries with
 ``labels``, ``data`` and ``filenames`` in files ``data_batch_1``, ``data_batch_2``, ... and
-``test_batch``. Unpickling can run code, so these are read by an unpickler that admits NumPy arrays and
-built-in containers and nothing else. Archives are read in memory: nothing is written anywhere.
+``test_batch``. Unpickling can run code, so these are read by :mod:`attnxai.data.pickles`, which knows
+arrays, plain values and containers and calls nothing of NumPy. Archives are read in memory: nothing is
+written anywhere.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import pickle
 import re
-import tarfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.short_repr import short_repr
+from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
+from attnxai.data.pickled_arrays import NUMPY_NAMES
+from attnxai.data.pickles import PickleFault, unpickle
+from attnxai.data.short_repr import short_repr, short_value
 from attnxai.errors import AttnxaiWarning, DataSetError
 
-ARCHIVE_ENDINGS = (".tar.gz", ".tgz")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 TEST_BATCH = "test_batch"
 META = "batches.meta"
 COLUMNS = ("labels", "data", "filenames")
 _TRAIN_BATCH = re.compile(r"data_batch_(\d{1,6})|train_batch")
-# Published data sets hold some ten megabytes; more than this is a bomb, not batches.
-_LARGEST_ARCHIVE = 1 << 31
-
-# The pickles name NumPy's functions by the module they lived in before NumPy 2.
-_ADMITTED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-}
-
-
-class _ArraysOnlyUnpickler(pickle.Unpickler):
-    """Unpickles arrays and built-in containers, and refuses every other name."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def read_pickle(content: bytes, *, name: str) -> Any:
@@ -67,9 +49,10 @@ def read_pickle(content: bytes, *, name: str) -> Any:
         If it is damaged or asks for anything else.
     """
     try:
-        return _ArraysOnlyUnpickler(io.BytesIO(content), encoding="latin1").load()
-    except Exception as error:  # a damaged pickle can raise anything
-        raise DataSetError(f"{name} was refused: {error}") from error
+        value, _ = unpickle(content, NUMPY_NAMES, leaves=(np.ndarray,))
+    except PickleFault as fault:
+        raise DataSetError(f"{name} was refused: {fault}") from fault
+    return value
 
 
 def load_batch(content: bytes, *, name: str, needs: Sequence[str] = COLUMNS) -> dict[str, Any]:
@@ -120,64 +103,32 @@ def check_label(label: Any, n_classes: int, *, name: str, hint: str = "") -> int
     """
     if not isinstance(label, int | np.integer) or not 0 <= label < n_classes:
         raise DataSetError(
-            f"{name} has the unknown label {label!r}; labels are 0 to {n_classes - 1}{hint}"
+            f"{name} has the unknown label {short_value(label)}; labels are 0 to {n_classes - 1}{hint}"
         )
     return int(label)
 
 
-def read_archive(
-    path: Path, *, wanted: Callable[[str], bool], content: bytes | None = None
-) -> dict[PurePosixPath, bytes]:
-    """Read files of a gzipped tar archive into memory, in one pass and without unpacking it.
-
-    Parameters
-    ----------
-    path : Path
-        The archive.
-    wanted : callable
-        Says of a file's name, without its folder, whether it is read.
-    content : bytes, optional
-        The archive's bytes, if they have been read already.
+def image_values(data: Any) -> NDArray[Any] | None:
+    """The pixels of one image of a batch: an array, or whole numbers in up to three nested lists.
 
     Returns
     -------
-    dict
-        From the path within the archive to the content. Links and devices are passed over.
-
-    Raises
-    ------
-    DataSetError
-        If it is damaged, holds a path twice, or more than can be read into memory.
+    ndarray or None
+        None for anything else.
     """
-    found: dict[PurePosixPath, bytes] = {}
-    total = 0
+    if isinstance(data, np.ndarray):
+        return data
     try:
-        with tarfile.open(
-            path, mode="r:gz", fileobj=io.BytesIO(content) if content is not None else None
-        ) as archive:
-            # read as they come: going back in a gzipped file means to unpack it again
-            for member in archive:
-                place = PurePosixPath(member.name)
-                if not member.isfile() or not wanted(place.name):
-                    continue
-                if place in found:
-                    raise DataSetError(f"archive {path} holds {place} twice")
-                total += member.size
-                if total > _LARGEST_ARCHIVE:
-                    raise DataSetError(
-                        f"archive {path} holds batches of more than {_LARGEST_ARCHIVE} bytes; unpack "
-                        "it, and name the folder"
-                    )
-                reader = archive.extractfile(member)
-                found[place] = reader.read() if reader is not None else b""
-    except (DataSetError, PermissionError):
-        raise
-    except Exception as error:  # a damaged archive can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataSetError(
-            f"archive {path} cannot be read, it may be truncated: {reason}"
-        ) from error
-    return found
+        return np.array(data, dtype=np.int64) if _holds_whole_numbers(data, n_axes=3) else None
+    except (ValueError, OverflowError):  # lists of different lengths, numbers of more than 64 bits
+        return None
+
+
+def _holds_whole_numbers(data: Any, *, n_axes: int) -> bool:
+    # text would become an array as wide as the longest, and numbers within arrays are arrays themselves
+    if isinstance(data, list | tuple):
+        return n_axes > 0 and all(_holds_whole_numbers(item, n_axes=n_axes - 1) for item in data)
+    return type(data) is int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
+from attnxai.data.archives import ARCHIVE_ENDINGS
 from attnxai.data.batches import (
-    ARCHIVE_ENDINGS,
     META,
     TEST_BATCH,
     BatchFiles,
     check_label,
     find_batches,
+    image_values,
     load_batch,
     read_pickle,
 )
@@ -34,6 +35,7 @@ from attnxai.data.classes import canonical_class
 from attnxai.data.grid import PixelGrid, check_scale
 from attnxai.data.images import SourceImage, SourceSet, source_id
 from attnxai.data.mirabest import CODES, is_mirabest_source
+from attnxai.data.short_repr import short_value
 from attnxai.errors import AttnxaiWarning, DataSetError, ImageError
 
 CITATION = (
@@ -240,7 +242,9 @@ def _class_names(files: BatchFiles) -> tuple[str, ...]:
         raise _mirabest_error(files)
     classes = tuple(canonical_class(name) for name in names)
     if len(set(classes)) < max(2, len(classes)):
-        raise DataSetError(f"{where} should name two or more different classes, it has {names!r}")
+        raise DataSetError(
+            f"{where} should name two or more different classes, it has {short_value(names)}"
+        )
     return classes
 
 
@@ -257,17 +261,21 @@ def _sources(batch: dict[str, Any], name: str, where: str) -> list[str]:
     sources = []
     for filename in batch["filenames"]:
         if not isinstance(filename, str) or not source_id(filename).strip():
-            raise DataSetError(f"{where} has the file name {filename!r}; file names are text")
+            raise DataSetError(
+                f"{where} has the file name {short_value(filename)}; file names are text"
+            )
         sources.append(source_id(filename))
     return sources
 
 
 def _pixels(data: Any, source: str, where: str) -> np.ndarray[Any, Any]:
     """An image in two axes: as it was stored, or a square that was flattened."""
-    try:
-        values = np.squeeze(np.asarray(data))
-    except ValueError as error:  # lists of different lengths
-        raise DataSetError(f"image {source} in {where} is no array") from error
+    array = image_values(data)
+    if array is None:
+        raise DataSetError(
+            f"image {source} in {where} is {short_value(data)}, not an array of whole numbers"
+        )
+    values = np.squeeze(array)
     if values.ndim == 1 and math.isqrt(values.size) ** 2 == values.size:
         values = values.reshape(math.isqrt(values.size), -1)
     if values.dtype.kind not in "ui" or values.ndim != 2 or not values.size:

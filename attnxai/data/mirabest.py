@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import enum
 import hashlib
+import math
 import os
 import re
 import warnings
@@ -16,17 +17,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
 from attnxai.data.batches import (
-    ARCHIVE_ENDINGS,
     TEST_BATCH,
     check_label,
+    image_values,
     load_batch,
-    read_archive,
 )
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, source_id
+from attnxai.data.short_repr import short_value
 from attnxai.errors import AssumptionWarning, DataSetError, OptionError
 
 ARCHIVE_NAME = "MiraBest_full_batches.tar.gz"
@@ -48,7 +48,7 @@ CLASS_NAMES = {1: "FR I", 2: "FR II", 3: "hybrid"}
 _KEYWORDS = tuple(
     f"{name}{axis}" for name in ("ctype", "crval", "crpix", "cdelt") for axis in (1, 2)
 )
-_POSITION = re.compile(r"^\d{3}_(\d+\.\d+)([+-]\d+\.\d+)_")
+_POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-][0-8]\d\.\d{1,9})_")
 
 
 class Confidence(enum.StrEnum):
@@ -217,7 +217,12 @@ def read_mirabest(
                 continue
             if confidence not in (Confidence.ALL, _confidence_of(code)):
                 continue
-            images.append(_image(code, data, str(filename), split, name, table))
+            if not isinstance(filename, str):
+                raise DataSetError(
+                    f"MiraBest batch {name} has the file name {short_value(filename)}; file names are "
+                    "text"
+                )
+            images.append(_image(code, data, filename, split, name, table))
     return SourceSet(images, origin=str(location.batches))
 
 
@@ -233,10 +238,11 @@ def _image(
     batch: str,
     table: Mapping[str, Any] | None,
 ) -> SourceImage:
-    pixels = np.asarray(data)
-    if pixels.dtype.kind not in "ui" or pixels.size != SIDE * SIDE:
+    pixels = image_values(data)
+    if pixels is None or pixels.dtype.kind not in "ui" or pixels.size != SIDE * SIDE:
         raise DataSetError(
-            f"MiraBest image {filename} in {batch} has {pixels.size} values of {pixels.dtype}"
+            f"MiraBest image {filename} in {batch} is {short_value(data)}; an image is {SIDE} x {SIDE} "
+            "whole numbers"
         )
     source = source_id(filename)
     wcs = None
@@ -276,11 +282,16 @@ def _wcs(header: dict[str, str]) -> Any:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = [header["ctype1"], header["ctype2"]]
     for name in ("crval", "crpix", "cdelt"):
-        setattr(wcs.wcs, name, [float(header[f"{name}1"]), float(header[f"{name}2"])])
+        values = [float(header[f"{name}1"]), float(header[f"{name}2"])]
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"{name} is not finite")
+        setattr(wcs.wcs, name, values)
     # as the FITS headers of these cutouts say; 20 milliarcsec from ICRS, so that both read the same
     wcs.wcs.radesys = "FK5"
     wcs.wcs.equinox = 2000.0
     wcs.wcs.set()
+    if not wcs.has_celestial:
+        raise ValueError("the axes are no position on the sky")
     return wcs
 
 

@@ -31,7 +31,7 @@ def short_repr(instance: Any) -> str:
     Maps(name='d8.pt', values=<88 x 75 x 75 float64>, sources=<7: 'a', ...>)
     """
     shown = [
-        f"{field.name}={_short(value)}"
+        f"{field.name}={short_value(value)}"
         for field in dataclasses.fields(instance)
         if not _is_default(field, value := getattr(instance, field.name))
     ]
@@ -46,17 +46,18 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
-def _short(value: Any) -> str:
+def short_value(value: Any) -> str:
+    """A value as it is, if its representation is short; else its type and size, or its beginning."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         size = " x ".join(map(str, value.shape)) or "scalar"
         return f"<{size} {str(value.dtype).removeprefix('torch.')}>"
     if isinstance(value, Mapping):
-        items = [f"{key!r}: {_short(item)}" for key, item in list(value.items())[:_MOST_ITEMS]]
+        items = [f"{key!r}: {short_value(item)}" for key, item in list(value.items())[:_MOST_ITEMS]]
         return _bounded(f"{{{', '.join(items)}}}", value, items)
     if isinstance(value, Sequence | AbstractSet) and not isinstance(value, str | bytes):
         if type(value).__repr__ not in (tuple.__repr__, list.__repr__, frozenset.__repr__):
             return _cut(repr(value))
-        items = [_short(item) for item in list(value)[:_MOST_ITEMS]]
+        items = [short_value(item) for item in list(value)[:_MOST_ITEMS]]
         comma = "," if len(value) == 1 else ""
         return _bounded(f"({', '.join(items)}{comma})", value, items)
     return _cut(repr(value))

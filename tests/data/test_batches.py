@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 import pickle
-import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pytest
 
-from attnxai.data import batches
 from attnxai.data.batches import (
     BatchFiles,
     check_label,
     find_batches,
     is_batch,
     load_batch,
-    read_archive,
     read_pickle,
 )
 from attnxai.data.mirabest import BATCHES
 from attnxai.errors import AttnxaiWarning, DataSetError
+from tests.data.archive_files import pack
 from tests.data.mirabest_files import (
     Calls,
     batch_with,
@@ -40,21 +36,6 @@ def found_in(path: Path) -> BatchFiles:
     files = find_batches(path)
     assert files is not None
     return files
-
-
-def pack(path: Path, members: Mapping[str, bytes], **types: bytes) -> Path:
-    """An archive of files; ``types`` makes links or other things of some."""
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.type = types.get(name, tarfile.REGTYPE)
-            if member.type == tarfile.REGTYPE:
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-            else:
-                member.linkname = content.decode()
-                archive.addfile(member)
-    return path
 
 
 class TestUnpickling:
@@ -194,68 +175,6 @@ def test_labels(label: Any) -> None:
 def test_what_is_no_label(label: Any) -> None:
     with pytest.raises(DataSetError, match=r"b has the unknown label .*; labels are 0 to 4 \(x\)"):
         check_label(label, 5, name="b", hint=" (x)")
-
-
-class TestArchives:
-    def test_wanted_files_are_read_in_memory(self, tmp_path: Path) -> None:
-        path = pack(tmp_path / "a.tar.gz", {"x/one": b"1", "x/two": b"2", "y/one": b"3"})
-        found = read_archive(path, wanted=lambda name: name == "one")
-        assert found == {PurePosixPath("x/one"): b"1", PurePosixPath("y/one"): b"3"}
-        same = read_archive(path, wanted=lambda name: name == "one", content=path.read_bytes())
-        assert same == found
-        assert list(tmp_path.iterdir()) == [path]
-
-    @pytest.mark.parametrize("name", ["../test_batch", "/etc/test_batch", "a/../../test_batch"])
-    def test_paths_lead_nowhere(self, tmp_path: Path, name: str) -> None:
-        (tmp_path / "in").mkdir()
-        path = pack(tmp_path / "in" / "a.tar.gz", {name: b"content"})
-        assert list(read_archive(path, wanted=is_batch).values()) == [b"content"]
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "in", path]
-
-    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
-    def test_links_and_devices_are_passed_over(self, tmp_path: Path, kind: bytes) -> None:
-        (tmp_path / "secret").write_bytes(b"secret")
-        target = str(tmp_path / "secret").encode()
-        path = pack(tmp_path / "a.tar.gz", {"test_batch": target}, test_batch=kind)
-        assert read_archive(path, wanted=is_batch) == {}
-        assert find_batches(path) is None
-
-    def test_same_path_twice(self, tmp_path: Path) -> None:
-        with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
-            for content in (b"1", b"2"):
-                member = tarfile.TarInfo("b/test_batch")
-                member.size = 1
-                archive.addfile(member, io.BytesIO(content))
-        with pytest.raises(DataSetError, match="holds b/test_batch twice"):
-            read_archive(tmp_path / "a.tar.gz", wanted=is_batch)
-
-    def test_too_much_for_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(batches, "_LARGEST_ARCHIVE", 1000)
-        path = pack(tmp_path / "a.tar.gz", {"data_batch_1": bytes(500), "test_batch": bytes(500)})
-        assert len(read_archive(path, wanted=is_batch)) == 2
-        pack(path, {"data_batch_1": bytes(500), "test_batch": bytes(501)})
-        with pytest.raises(
-            DataSetError, match="more than 1000 bytes; unpack it, and name the fold"
-        ):
-            read_archive(path, wanted=is_batch)
-
-    def test_truncated_anywhere(self, tmp_path: Path) -> None:
-        path = pack(tmp_path / "a.tar.gz", {"b/test_batch": os.urandom(3000)})
-        content = path.read_bytes()
-        for length in range(0, len(content) - 100, 211):
-            path.write_bytes(content[:length])
-            with pytest.raises(
-                DataSetError, match=r"a\.tar\.gz cannot be read, it may be truncated"
-            ):
-                read_archive(path, wanted=is_batch)
-
-    @pytest.mark.parametrize(
-        "content", [b"text", gzip.compress(b"no archive" * 100, mtime=0)], ids=["text", "gzip"]
-    )
-    def test_other_content(self, tmp_path: Path, content: bytes) -> None:
-        (tmp_path / "a.tar.gz").write_bytes(content)
-        with pytest.raises(DataSetError, match="cannot be read"):
-            find_batches(tmp_path / "a.tar.gz")
 
 
 class TestFinding:

@@ -26,6 +26,8 @@ from tests.data.frdeep_files import (
     write_frdeep,
 )
 from tests.data.mirabest_files import Calls, published_pickle, python_2_pickle
+from tests.hostile.harness import EFFORTS, fuzz
+from tests.hostile.pickles import rearranged
 
 
 @pytest.fixture
@@ -280,3 +282,36 @@ class TestReleases:
         for release in RELEASES:
             (survey,) = (name for name in scales if name in release.name)
             assert release.pixel_scale_arcsec == scales[survey]
+
+
+SMALL = [
+    published_pickle(
+        {"labels": labels, "data": data, "filenames": names, "batch_label": "a"}, protocol=2
+    )
+    for labels, data, names in (
+        ([0, 1], [np.arange(16, dtype=np.uint8)] * 2, ["a.png", "b.png"]),
+        (np.array([0, 1]), np.arange(32).reshape(2, 16), np.array(["a", "b"])),
+        ([1], [[[0, 1], [2, 3]]], ["100_142.745+003.808_0.0890_0212.98.png"]),
+    )
+]
+
+
+def read_folder(path: Path) -> None:
+    read_frdeep(path.parent)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_any_batch(effort: int) -> None:
+    files = rearranged(SMALL)
+    fuzz(read_folder, files, file_name="data_batch_1", examples=200 * effort, allowance=64 << 20)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_any_meta(effort: int, tmp_path: Path) -> None:
+    def read_meta(path: Path) -> None:
+        (path.parent / "data_batch_1").write_bytes(SMALL[0])
+        read_frdeep(path.parent)
+
+    valid = [published_pickle({"label_names": ["FR I", "FR II"], "num_vis": 22500}, protocol=2)]
+    files = rearranged(valid)
+    fuzz(read_meta, files, file_name="batches.meta", examples=100 * effort, allowance=64 << 20)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from attnxai.data import download, mirabest
 from attnxai.data.mirabest import (
@@ -33,6 +34,9 @@ from tests.data.mirabest_files import (
     write_batches,
     write_wcs_table,
 )
+from tests.hostile.harness import EFFORTS, fuzz
+from tests.hostile.mutations import damaged
+from tests.hostile.pickles import rearranged
 
 
 def rewrite(folder: Path, batch: str, **values: Any) -> None:
@@ -166,7 +170,10 @@ class TestReading:
     )
     def test_data_that_are_no_image(self, mirabest_folder: Path, data: Any) -> None:
         rewrite(mirabest_folder, BATCHES[3], data=[data])
-        with pytest.raises(DataSetError, match=r"MiraBest image .* in data_batch_4 has"):
+        with pytest.raises(
+            DataSetError,
+            match=r"MiraBest image .* in data_batch_4 is .*; an image is 150 x 150 whole",
+        ):
             read_mirabest(mirabest_folder)
 
     def test_flat_arrays_are_rows_of_150(self, mirabest_folder: Path) -> None:
@@ -329,3 +336,37 @@ class TestWcsTable:
         (tmp_path / "t.csv").write_bytes("image,ctype1\nJ\xf6rg,1\n".encode("latin1"))
         with pytest.raises(DataSetError, match="is no CSV table in UTF-8"):
             read_wcs_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_any_batch(effort: int, tmp_path: Path) -> None:
+    names = write_batches(tmp_path / "batches")
+
+    def reader(path: Path) -> None:
+        shutil.copy(path, tmp_path / "batches" / BATCHES[1])
+        read_mirabest(tmp_path)
+
+    valid = [batch_with(filenames=[f"./MiraBest_data/{name}"]) for name in names[3:5]]
+    words = [b"999.999", b"+99.999", b"9" * 400, b"100_", b"/"]
+    files = st.one_of(rearranged(valid), damaged(valid, words=words, text=True))
+    fuzz(reader, files, file_name="data_batch_2", examples=100 * effort, allowance=64 << 20)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_any_table_of_coordinates(effort: int, tmp_path: Path) -> None:
+    write_wcs_table(tmp_path / "t.csv", [filename_of(0, number) for number in range(2)])
+    words = [
+        b"RA---TAN",
+        b"RA---SIN",
+        b"GLON-CAR",
+        b"XXXX",
+        b"RA---ZPX",
+        b",",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\xff",
+    ]
+    files = damaged([(tmp_path / "t.csv").read_bytes()], words=words, text=True)
+    fuzz(read_wcs_table, files, file_name="t.csv", examples=300 * effort, allowance=64 << 20)

@@ -209,7 +209,9 @@ def fuzz(
         keeps_to_the_rules()
 
 
-def in_own_process(function: Callable[[], None], *, timeout: float = 300.0) -> None:
+def in_own_process(
+    function: Callable[..., None], *arguments: float | str, timeout: float = 300.0
+) -> None:
     """Run a function of a test module in an interpreter of its own, and fail if it crashes or raises."""
     place = f"{function.__module__}:{function.__qualname__}"
     done = subprocess.run(
@@ -218,7 +220,7 @@ def in_own_process(function: Callable[[], None], *, timeout: float = 300.0) -> N
             "-X",
             "faulthandler",
             "-c",
-            f"from {__name__} import _run; _run({place!r})",
+            f"from {__name__} import _run; _run({place!r}, {arguments!r})",
         ],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -232,6 +234,6 @@ def in_own_process(function: Callable[[], None], *, timeout: float = 300.0) -> N
         raise AssertionError(f"{place} ended with {how}:\n{done.stderr[-5000:]}")
 
 
-def _run(place: str) -> None:
+def _run(place: str, arguments: tuple[float | str, ...]) -> None:
     module, _, name = place.partition(":")
-    getattr(importlib.import_module(module), name)()
+    getattr(importlib.import_module(module), name)(*arguments)

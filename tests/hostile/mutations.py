@@ -44,7 +44,10 @@ EXTREME_NUMBERS = (
     ),
 )
 """What stands in for a decimal number of a text file."""
-_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_PATTERNS = {
+    "number": re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"),
+    "word": re.compile(rb"[^\s,;:=\"'\[\](){}]+"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +75,12 @@ class Edit:
                 if content
                 else b""
             )
-        if self.kind == "number":
-            return self._with_number(content)
+        if self.kind in _PATTERNS:
+            return self._in_place_of(_PATTERNS[self.kind], content)
         return content[:at] + self.data + content[at + len(self.data) :]  # overwrite
 
-    def _with_number(self, content: bytes) -> bytes:
-        found = list(_NUMBER.finditer(content))
+    def _in_place_of(self, pattern: re.Pattern[bytes], content: bytes) -> bytes:
+        found = list(pattern.finditer(content))
         if not found:
             return content
         match = found[int(self.start * len(found))]
@@ -124,7 +127,7 @@ def damaged(
         Packs the damaged content, for formats whose checksum or compression would otherwise hide the
         damage from the reader: give the content unpacked and, for example, ``gzip.compress``.
     text : bool
-        Also replace decimal numbers by extreme ones.
+        Also replace decimal numbers by extreme ones, and what stands between separators by words.
     """
     where = st.floats(0, 1, exclude_max=True)
     integers = st.builds(
@@ -149,9 +152,12 @@ def damaged(
         st.builds(Edit, st.just("truncate"), where),
     ]
     if text:
-        edits.insert(
-            0, st.builds(Edit, st.just("number"), where, data=st.sampled_from(EXTREME_NUMBERS))
-        )
+        replaced = st.sampled_from([*EXTREME_NUMBERS, *words])
+        edits = [
+            st.builds(Edit, st.just("number"), where, data=st.sampled_from(EXTREME_NUMBERS)),
+            st.builds(Edit, st.just("word"), where, data=replaced),
+            *edits,
+        ]
     return st.builds(
         lambda index, changes: Damaged(f"valid[{index}]", valid[index], tuple(changes), wrap),
         st.integers(0, len(valid) - 1),

@@ -95,8 +95,8 @@ def test_fuzzing_finds_a_fault() -> None:
     fuzz(fails_for_a_word, st.binary(max_size=3), file_name="f", examples=20)
 
 
-def crash() -> None:
-    ctypes.string_at(0)
+def crash(address: int) -> None:
+    ctypes.string_at(address)
 
 
 def fine() -> None:
@@ -106,7 +106,7 @@ def fine() -> None:
 def test_a_crash_is_a_failed_test() -> None:
     in_own_process(fine)
     with pytest.raises(AssertionError, match="ended with signal 11"):
-        in_own_process(crash)
+        in_own_process(crash, 0)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,7 @@ def test_a_crash_is_a_failed_test() -> None:
         (Edit("flip", 0.0, 1), b"02, 34.5"),
         (Edit("overwrite", 0.9, data=b"xyz"), b"12, 34.xyz"),
         (Edit("number", 0.6, data=b"nan"), b"12, nan"),
+        (Edit("word", 0.0, data=b"x"), b"x, 34.5"),
     ],
 )
 def test_edits(edit: Edit, result: bytes) -> None:
