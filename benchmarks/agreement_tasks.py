@@ -37,8 +37,8 @@ def simulated_pairs(problem: Problem) -> Any:
     """Maps that share something with what is marked, on one field."""
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.alignment.pairs import CENTRE_BIAS, AlignedPairs, mean_of_others
-    from attnxai.explanations.stack import Exposure
+    from attnxai.alignment.pairs import CENTRE_BIAS, AlignedPairs, leave_one_out_mean
+    from attnxai.explanations.stack import Split
 
     n, side, rng = problem.n_sources, problem.side, np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
@@ -70,12 +70,12 @@ def simulated_pairs(problem: Problem) -> Any:
         for width in (1.0, 2.0):
             smooth = gaussian_filter(brightness, (0, width, width))
             baselines[f"brightness, {width:g} px"] = smooth
-        baselines[CENTRE_BIAS] = mean_of_others(density, present)
+        baselines[CENTRE_BIAS] = leave_one_out_mean(density, present)
     return AlignedPairs(
         model_name="simulated",
         sources=tuple(f"source_{i:03d}" for i in range(n)),
         classes=tuple(("FR I", "FR II")[i % 2] for i in range(n)),
-        exposure=(Exposure.HELD_OUT,) * n,
+        splits=(Split.HELD_OUT,) * n,
         explanations=maps,
         baselines=baselines,
         annotators=tuple(f"annotator {i + 1}" for i in range(problem.n_annotators)),
@@ -216,7 +216,7 @@ def time_scipy(problem: Problem) -> dict[str, float]:
         (every,), permuted, permutation_type="pairings", vectorized=False, n_resamples=2
     )
     taken["permutation"] = (time.perf_counter() - start) / len(seen)
-    draws = NullDraws(choices=np.array(seen[1:]), exhaustive=False, exchanges_sources=True)
+    draws = NullDraws(choices=np.array(seen[1:]), exhaustive=False, permutes_sources=True)
     ours = run_null_test(table, draws, null="pooled")
     np.testing.assert_allclose(ours.observed, made.statistic, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(ours.values, made.null_distribution, rtol=1e-10, atol=1e-12)

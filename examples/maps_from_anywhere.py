@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 import attnxai
 from attnxai.agreement.comparison import adjust_over_maps
 from attnxai.data.grid import GridTransform
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 
 marks = attnxai.read_annotations("expert.csv")
 images = attnxai.read_images(marks.image_files().values())
@@ -32,7 +32,7 @@ def stack(name: str, maps: np.ndarray) -> attnxai.MapStack:
         brightness=pixels,
         valid=np.ones(pixels.shape, dtype=bool),
         field_scale_arcsec=1.8,
-        exposure=(Exposure.HELD_OUT,) * len(images),  # nothing here was trained on them
+        splits=(Split.HELD_OUT,) * len(images),  # nothing here was trained on them
     )
 
 

@@ -8,7 +8,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.shapes import Label, Shape, ShapeKind
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceSet, from_array
-from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.explanations.stack import MapStack, Split
 
 
 def circle(source, annotator, x, y, radius=3.0, *, label=Label.LOBE, weight=1.0, line=0):
@@ -26,7 +26,7 @@ def made_up(
     side=32,
     agreement=1.0,
     annotators=("ann", "bob"),
-    exposure=Exposure.HELD_OUT,
+    splits=Split.HELD_OUT,
     classes=("FR I", "FR II"),
 ):
     """Maps, annotations and images whose blobs lie where the annotators say, more or less.
@@ -77,7 +77,7 @@ def made_up(
         brightness=np.stack([image.pixels for image in images]),
         valid=np.ones((n_sources, side, side), bool),
         field_scale_arcsec=1.8,
-        exposure=(exposure,) * n_sources,
+        splits=(splits,) * n_sources,
         scores=np.stack([rng.normal(size=n_sources), rng.normal(size=n_sources)], axis=1),
         class_names=("FR I", "FR II"),
         provenance={

@@ -180,7 +180,11 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
     parts += [statement, statement["answers"][0], record, record["further"][0]]
     parts += [summary[name] for name in ("annotations", "images", "settings")]
     parts += [summary["metrics"]["nss"], record["difference"]["brightness"]]
-    parts += [model["given_brightness"][0], model["people"][0], model["people"][0]["lower"]]
+    parts += [
+        model["partial_correlations"][0],
+        model["noise_ceilings"][0],
+        model["noise_ceilings"][0]["lower"],
+    ]
     parts += [summary["contrasts"][0], summary["contrasts"][0]["contrasts"][0]]
     for key in {key for part in parts for key in part}:
         assert f"`{key}`" in text, key

@@ -69,7 +69,7 @@ class Components:
             raise OptionError(
                 "deviations are all the same: without any spread there is nothing to draw"
             )
-        if self.spread_exchanged(1) == 0:
+        if self.spread_permuted(1) == 0:
             raise OptionError(
                 "sd_source and sd_residual are both 0: without any spread there is nothing to plan"
             )
@@ -78,7 +78,7 @@ class Components:
         """Spread between sources of a class, averaged over annotators."""
         return math.sqrt(self.sd_source**2 + self.sd_residual**2 / n_annotators)
 
-    def spread_exchanged(self, n_annotators: int) -> float:
+    def spread_permuted(self, n_annotators: int) -> float:
         """Spread of exchanged pairs, averaged over annotators."""
         pairing = self.sd_source if self.sd_pairing is None else self.sd_pairing
         return math.sqrt(pairing**2 + self.sd_residual**2 / n_annotators)
@@ -143,7 +143,7 @@ def components_of_tables(
     >>> rng = np.random.default_rng(0)
     >>> tables = rng.normal(size=(1, 40, 40)) + 0.5 * np.eye(40)
     >>> components, effect = components_of_tables(tables, ["FR I", "FR II"] * 20)
-    >>> effect.low < 0.5 < effect.high, round(components.spread_exchanged(1), 1)
+    >>> effect.low < 0.5 < effect.high, round(components.spread_permuted(1), 1)
     (True, 1.0)
     """
     values = np.asarray(tables, dtype=np.float64)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.multiplicity import Correction
-    from attnxai.agreement.noise_ceiling.ceiling_share import CeilingShare
+    from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare
     from attnxai.agreement.nulls.base import NullTest
 
 
@@ -32,7 +32,7 @@ class FurtherTest:
         The test; None where it cannot be made.
     reason : str
         Why not, or empty.
-    without_link : float or None
+    rejections_pairing_broken : float or None
         Share of pairings of maps with the annotations of *other* sources that this null calls significant at
         5 %. Far above 0.05, the null takes what sources share for agreement. Of the first metric only.
     within_strata : bool
@@ -43,7 +43,7 @@ class FurtherTest:
     label: str
     test: NullTest | None
     reason: str = ""
-    without_link: float | None = None
+    rejections_pairing_broken: float | None = None
     within_strata: bool = False
 
     def to_record(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class FurtherTest:
         return {
             "null": self.null,
             **_record_of(self.test),
-            "rejections_without_link": self.without_link,
+            "rejections_with_pairing_broken": self.rejections_pairing_broken,
             "paired_within_strata": self.within_strata,
             "not_tested": self.reason,
         }
@@ -83,11 +83,11 @@ class Estimate:
     pooled, within_strata : NullTest or None
         Exchange of sources, any or within strata; None where a test makes no sense, with the reason in
         ``not_tested``.
-    pooled_without_link : float or None
+    pooled_rejections_pairing_broken : float or None
         Share of pairings of maps with the annotations of other sources of their stratum that the pooled test
         would call significant at 5 %. Far above 0.05, maps and annotations share what their class (or other
         stratum) brings with it. None where strata are too small to tell.
-    within_without_link : float or None
+    within_rejections_pairing_broken : float or None
         The same of the test within strata, for pairings with other sources of their stratum and of like angular
         size (smaller or larger than the median).
     p_adjusted : float or None
@@ -100,7 +100,7 @@ class Estimate:
         Tests against other nulls, as far as asked for.
     differences : mapping of str to Interval
         This map minus each baseline, over the same sources; empty for baselines.
-    share_of_ceiling : CeilingShare or None
+    share_of_noise_ceiling : NoiseCeilingShare or None
         This map's agreement as a share of that among people; None for single annotators, for baselines, and
         for groups other than the one that conclusions rest on.
     spreads : (Components, Interval) or None
@@ -123,14 +123,14 @@ class Estimate:
     n_undefined: int
     pooled: NullTest | None = None
     within_strata: NullTest | None = None
-    pooled_without_link: float | None = None
-    within_without_link: float | None = None
+    pooled_rejections_pairing_broken: float | None = None
+    within_rejections_pairing_broken: float | None = None
     p_adjusted: float | None = None
     n_family: int = 0
     correction: Correction | None = None
     further: tuple[FurtherTest, ...] = ()
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
-    share_of_ceiling: CeilingShare | None = None
+    share_of_noise_ceiling: NoiseCeilingShare | None = None
     spreads: tuple[Components, Interval] | None = None
     left_test: tuple[str, ...] = ()
     not_tested: str = ""
@@ -174,18 +174,18 @@ class Estimate:
         for name, test in (("pooled", self.pooled), ("within_strata", self.within_strata)):
             record |= {f"{key}_{name}": value for key, value in _record_of(test).items()}
         record |= {
-            "pooled_rejections_without_link": self.pooled_without_link,
-            "within_strata_rejections_without_link": self.within_without_link,
+            "pooled_rejections_pairing_broken": self.pooled_rejections_pairing_broken,
+            "within_strata_rejections_pairing_broken": self.within_rejections_pairing_broken,
             "p_adjusted": self.p_adjusted,
             "n_family": self.n_family,
             "correction": None if self.correction is None else str(self.correction),
             "left_test": list(self.left_test),
             "not_tested": self.not_tested,
         }
-        share = self.share_of_ceiling
+        share = self.share_of_noise_ceiling
         record |= {
-            "share_of_ceiling_value": _or_none(share.raw.value) if share else None,
-            "share_of_ceiling_n_sources": share.raw.n_sources if share else None,
+            "share_of_noise_ceiling_value": _or_none(share.raw.value) if share else None,
+            "share_of_noise_ceiling_n_sources": share.raw.n_sources if share else None,
         }
         for name in ("lower", "upper"):
             interval = getattr(share, f"of_{name}") if share is not None else None
@@ -203,7 +203,7 @@ class Estimate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GivenBrightness:
+class PartialCorrelation:
     """Rank correlation of a map with the annotations that brightness does not account for.
 
     An estimate with its interval, without a test: exchanging sources would break the tie between annotation
@@ -215,7 +215,7 @@ class GivenBrightness:
         The map.
     group, class_name : str
         Which sources.
-    held_fixed : tuple of str
+    controlling_for : tuple of str
         Baselines held fixed: brightness at pixel scale and at the resolution of the map.
     interval : Interval
         Mean partial Spearman correlation over sources (and annotators).
@@ -224,7 +224,7 @@ class GivenBrightness:
     explanation: str
     group: str
     class_name: str
-    held_fixed: tuple[str, ...]
+    controlling_for: tuple[str, ...]
     interval: Interval
 
     def to_record(self) -> dict[str, Any]:
@@ -233,13 +233,13 @@ class GivenBrightness:
             "explanation": self.explanation,
             "group": self.group,
             "class": self.class_name,
-            "held_fixed": list(self.held_fixed),
+            "controlling_for": list(self.controlling_for),
             **_interval_record(self.interval),
         }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PeopleAgreement:
+class NoiseCeilingEstimate:
     """How well annotators agree with each other, by one metric over one group of sources.
 
     Parameters

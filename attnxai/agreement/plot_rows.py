@@ -143,12 +143,12 @@ def members_of(
     wanted = group or result.verdict_group
     return [
         i
-        for i, (exposure, own) in enumerate(zip(result.exposure, result.classes, strict=True))
-        if wanted in (ALL, exposure) and class_name in (ALL, own)
+        for i, (splits, own) in enumerate(zip(result.splits, result.classes, strict=True))
+        if wanted in (ALL, splits) and class_name in (ALL, own)
     ]
 
 
-def people_range(
+def noise_ceiling_range(
     result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
 ) -> tuple[float, float] | None:
     """Lower and upper figure of how well people agree with each other; None where these are not known.
@@ -162,7 +162,7 @@ def people_range(
     group, class_name : str, optional
         Over which sources; those that conclusions rest on when left out.
     """
-    people = result.ceiling(metric, group=group, class_name=class_name)
+    people = result.noise_ceiling(metric, group=group, class_name=class_name)
     if people is None:
         return None
     low, high = sorted((people.lower.value, people.upper.value))

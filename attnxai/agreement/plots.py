@@ -12,7 +12,7 @@ from attnxai.agreement.plot_rows import (
     MODEL_COLOURS,
     AgreementRow,
     agreement_rows,
-    people_range,
+    noise_ceiling_range,
 )
 from attnxai.agreement.results import ALL, AgreementResult
 
@@ -89,7 +89,7 @@ def plot_agreement(
     # lines between groups keep clear of those beneath the bars
     lowered = 0.0 if not further else 0.15 if len(further) < CROWDED else 0.28
     labels = _Labels()
-    _draw_people(ax, models, rows, metric, group, class_name, labels, lowered)
+    _draw_noise_ceiling(ax, models, rows, metric, group, class_name, labels, lowered)
     for place, row in enumerate(rows):
         if row.estimate is None:
             _draw_heading(ax, place, row, line_at=place - 0.5 + lowered, show_names=show_names)
@@ -243,7 +243,7 @@ def _draw_estimate(
     )
 
 
-def _draw_people(
+def _draw_noise_ceiling(
     ax: Any,
     models: Sequence[AgreementResult],
     rows: Sequence[AgreementRow],
@@ -279,7 +279,9 @@ def _bands(
     lowered: float,
 ) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """Edges of every band, and where it begins and ends: beyond the axis where it is of all rows."""
-    edges = [people_range(result, metric, group=group, class_name=class_name) for result in models]
+    edges = [
+        noise_ceiling_range(result, metric, group=group, class_name=class_name) for result in models
+    ]
     first = edges[0]
     if first is not None and all(
         edge is not None and np.allclose(edge, first) for edge in edges[1:]

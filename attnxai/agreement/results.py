@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from attnxai.agreement.estimates import (
         Estimate,
-        GivenBrightness,
-        PeopleAgreement,
+        NoiseCeilingEstimate,
+        PartialCorrelation,
         UndefinedValue,
     )
 
@@ -35,7 +35,7 @@ class AgreementResult:
         The model.
     estimates : tuple of Estimate
         One for every map or baseline, metric, group and class.
-    sources, classes, exposure : tuple of str
+    sources, classes, splits : tuple of str
         Of every source, sorted by id.
     annotators : tuple of str
         Who marked.
@@ -53,11 +53,11 @@ class AgreementResult:
         What each source shares with those that it is exchanged with.
     source_weights : ndarray, shape (n_sources,)
         How much each source counts.
-    given_brightness : tuple of GivenBrightness
+    partial_correlations : tuple of PartialCorrelation
         What remains of the rank correlation of every map when brightness is held fixed.
-    given_brightness_values : ndarray, shape (n_explanations, n_annotators, n_sources)
+    partial_correlation_values : ndarray, shape (n_explanations, n_annotators, n_sources)
         The same, source by source.
-    people : tuple of PeopleAgreement
+    noise_ceilings : tuple of NoiseCeilingEstimate
         How well the annotators agree with each other; empty for one annotator.
     notes : tuple of str
         What was left out or assumed.
@@ -67,7 +67,7 @@ class AgreementResult:
     estimates: tuple[Estimate, ...]
     sources: tuple[str, ...]
     classes: tuple[str | None, ...]
-    exposure: tuple[str, ...]
+    splits: tuple[str, ...]
     annotators: tuple[str, ...]
     explanations: tuple[str, ...]
     baselines: tuple[str, ...]
@@ -78,9 +78,9 @@ class AgreementResult:
     settings: Mapping[str, Any]
     strata: tuple[Hashable, ...]
     source_weights: NDArray[np.float64]
-    given_brightness: tuple[GivenBrightness, ...]
-    given_brightness_values: NDArray[np.float64]
-    people: tuple[PeopleAgreement, ...] = ()
+    partial_correlations: tuple[PartialCorrelation, ...]
+    partial_correlation_values: NDArray[np.float64]
+    noise_ceilings: tuple[NoiseCeilingEstimate, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -136,9 +136,9 @@ class AgreementResult:
         interval = self.estimate(explanation, metric, group=group).interval
         return interval.low, interval.high
 
-    def beyond_brightness(
+    def partial_correlation(
         self, explanation: str, *, group: str | None = None, class_name: str = ALL
-    ) -> GivenBrightness:
+    ) -> PartialCorrelation:
         """What remains of a map's rank correlation when brightness is held fixed.
 
         Raises
@@ -146,7 +146,7 @@ class AgreementResult:
         KeyError
             Naming what there is.
         """
-        for candidate in self.given_brightness:
+        for candidate in self.partial_correlations:
             if (candidate.explanation, candidate.group, candidate.class_name) == (
                 explanation,
                 group or self.verdict_group,
@@ -158,11 +158,11 @@ class AgreementResult:
             f"{self.groups}, classes {self.class_names}"
         )
 
-    def ceiling(
+    def noise_ceiling(
         self, metric: str, *, group: str | None = None, class_name: str = ALL
-    ) -> PeopleAgreement | None:
+    ) -> NoiseCeilingEstimate | None:
         """How well the annotators agree with each other; None where one alone marked."""
-        for candidate in self.people:
+        for candidate in self.noise_ceilings:
             if (candidate.metric, candidate.group, candidate.class_name) == (
                 metric,
                 group or self.verdict_group,
@@ -174,7 +174,7 @@ class AgreementResult:
     @property
     def generalises_to(self) -> str:
         """What the result is about, in a sentence that changes with the number of annotators."""
-        members = [group == self.verdict_group for group in self.exposure]
+        members = [group == self.verdict_group for group in self.splits]
         marked = np.isfinite(self.values[..., members]).any(axis=(0, 1, 3))
         # where nothing has a value, what was asked of people still stands
         n_annotators = int(marked.sum()) or len(self.annotators)
@@ -213,8 +213,8 @@ class AgreementResult:
             "annotators": list(self.annotators),
             "settings": dict(self.settings),
             "results": [estimate.to_record() for estimate in self.estimates],
-            "given_brightness": [given.to_record() for given in self.given_brightness],
-            "people": [people.to_record() for people in self.people],
+            "partial_correlations": [given.to_record() for given in self.partial_correlations],
+            "noise_ceilings": [people.to_record() for people in self.noise_ceilings],
             "undefined": [dataclasses.asdict(value) for value in self.undefined],
             "notes": list(self.notes),
         }
@@ -236,7 +236,7 @@ class AgreementResult:
                 record: dict[str, Any] = {
                     "source": source,
                     "class": self.classes[column],
-                    "exposure": self.exposure[column],
+                    "split": self.splits[column],
                     "stratum": _stratum_text(self.strata[column]),
                     "annotator": annotator,
                 }

@@ -13,7 +13,7 @@ from attnxai.alignment.resample import resample_to_field, smooth_to_layer
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
-from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.explanations.stack import MapStack, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class AlignedPairs:
         Ids, in the order of the source axes.
     classes : tuple of (str or None)
         Class of every source.
-    exposure : tuple of Exposure
+    splits : tuple of Split
         What the model knew of every source.
     explanations : mapping of str to ndarray, shape (n_sources, rows, columns)
         The model's maps, layer by layer and their mean.
@@ -81,7 +81,7 @@ class AlignedPairs:
     model_name: str
     sources: tuple[str, ...]
     classes: tuple[str | None, ...]
-    exposure: tuple[Exposure, ...]
+    splits: tuple[Split, ...]
     explanations: Mapping[str, NDArray[np.float64]]
     baselines: Mapping[str, NDArray[np.float64]]
     annotators: tuple[str, ...]
@@ -194,7 +194,7 @@ def align(
         explanations[MEAN_LAYER] = np.mean(list(explanations.values()), axis=0)
     brightness = maps.brightness[positions]
     baselines, resolutions = _brightness_baselines(maps, brightness)
-    baselines[CENTRE_BIAS] = mean_of_others(density, present)
+    baselines[CENTRE_BIAS] = leave_one_out_mean(density, present)
     weights = np.ones(len(sources))
     if use_source_weights:
         missing = [s for s in sources if s not in annotations.source_weights]
@@ -214,7 +214,7 @@ def align(
         model_name=maps.model_name,
         sources=sources,
         classes=tuple(_class_of(s, annotations, by_id) for s in sources),
-        exposure=tuple(maps.exposure[i] for i in positions),
+        splits=tuple(maps.splits[i] for i in positions),
         explanations=explanations,
         baselines=baselines,
         annotators=annotators,
@@ -355,7 +355,7 @@ def _brightness_baselines(
     return baselines, resolutions
 
 
-def mean_of_others(
+def leave_one_out_mean(
     density: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Centre bias: for each source the mean of what was marked on all *other* sources.

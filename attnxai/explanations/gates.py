@@ -15,7 +15,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AlignmentError
-from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
@@ -68,9 +68,7 @@ def evaluating(network: Network) -> Iterator[None]:
             module.training = training
 
 
-def exposure_of(
-    model: AttentionModel, image: SourceImage, view: NetworkView | None = None
-) -> Exposure:
+def split_of(model: AttentionModel, image: SourceImage, view: NetworkView | None = None) -> Split:
     """What the model knew of a source, from its training record or its data set's split.
 
     A source is known by its id and, where the record holds fingerprints, by what the network sees of it, so
@@ -92,17 +90,17 @@ def exposure_of(
         if record.train_fingerprints or record.validation_fingerprints:
             fingerprint = (view or model.preprocessing.view(image)).fingerprint()
         if image.source in record.train_sources or fingerprint in record.train_fingerprints:
-            return Exposure.TRAINING
+            return Split.TRAINING
         if (
             image.source in record.validation_sources
             or fingerprint in record.validation_fingerprints
         ):
-            return Exposure.VALIDATION
-        return Exposure.HELD_OUT
+            return Split.VALIDATION
+        return Split.HELD_OUT
     known = model.trained_on_split is not None and image.split is not None
     if known and is_mirabest_source(image.source):
-        return Exposure.TRAINING if image.split == model.trained_on_split else Exposure.HELD_OUT
-    return Exposure.UNKNOWN
+        return Split.TRAINING if image.split == model.trained_on_split else Split.HELD_OUT
+    return Split.UNKNOWN
 
 
 def attention_maps(
@@ -177,8 +175,8 @@ def attention_maps(
         brightness=brightness,
         valid=valid,
         field_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
-        exposure=tuple(
-            exposure_of(model, image, view) for image, view in zip(images, views, strict=True)
+        splits=tuple(
+            split_of(model, image, view) for image, view in zip(images, views, strict=True)
         ),
         scores=torch.cat(scores).numpy(),
         class_names=model.class_names,

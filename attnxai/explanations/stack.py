@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Exposure(enum.StrEnum):
+class Split(enum.StrEnum):
     """What a model knew of a source before it was asked about it."""
 
     TRAINING = "training"
@@ -66,7 +66,7 @@ class MapStack:
         Field pixels that the network sees and the survey observed.
     field_scale_arcsec : float
         Side of a field pixel.
-    exposure : tuple of Exposure
+    splits : tuple of Split
         What the model knew of each source.
     scores : ndarray, shape (n_sources, n_classes), optional
         Class scores (logits) from the same forward pass.
@@ -91,7 +91,7 @@ class MapStack:
     brightness: NDArray[np.float32]
     valid: NDArray[np.bool_]
     field_scale_arcsec: float
-    exposure: tuple[Exposure, ...]
+    splits: tuple[Split, ...]
     scores: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -125,8 +125,8 @@ class MapStack:
             raise AlignmentError(
                 f"brightness has shape {self.brightness.shape}, valid {self.valid.shape}"
             )
-        if len(self.field) != n or len(self.exposure) != n:
-            raise AlignmentError(f"field and exposure need {n} entries, one a source")
+        if len(self.field) != n or len(self.splits) != n:
+            raise AlignmentError(f"field and splits need {n} entries, one a source")
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise AlignmentError(
                 f"the temperature has to be finite and above 0, got {self.temperature}"

@@ -245,12 +245,12 @@ def _infer(
     *,
     null_mean: float,
     null_deviation: float,
-    exchanges_within: Sequence[Hashable],
+    permutes_within: Sequence[Hashable],
 ) -> tuple[Components, Interval]:
     n = values.shape[1]
-    n_strata = len(set(exchanges_within))
+    n_strata = len(set(permutes_within))
     means = mean_over_annotators(values)
-    deviations = centred(values, exchanges_within)
+    deviations = centred(values, permutes_within)
     parts = parts_of(deviations, n_lost=n_strata)
     value_parts = parts_of(values, n_lost=1)
     # a permutation leaves one source of each class with its own annotation, on average
@@ -324,7 +324,7 @@ def _read_values(
     table = pd.read_csv(path, dtype={"model": str, "source": str, "stratum": str, "annotator": str})
     table = table[table["model"] == spreadsheet_cell(model)]
     if group != ALL:
-        table = table[table["exposure"] == group]
+        table = table[table["split"] == group]
     wide = table.pivot(index="annotator", columns="source", values=spreadsheet_cell(column)).dropna(
         axis=1, how="all"
     )
@@ -360,5 +360,5 @@ def _null_of(
     return {
         "null_mean": float(record[f"null_mean_{name}"]),
         "null_deviation": float(deviation),
-        "exchanges_within": list(classes) if within else [None] * values.shape[1],
+        "permutes_within": list(classes) if within else [None] * values.shape[1],
     }

@@ -120,7 +120,7 @@ def _count_by_moments(
 ) -> int:
     from scipy.special import ndtri
 
-    spread = components.spread_exchanged(n_annotators)
+    spread = components.spread_permuted(n_annotators)
     excess, variance = np.zeros(n_experiments), np.zeros(n_experiments)
     for n in sizes:
         own = _own_values(components, n_annotators, (n_experiments, n), rng)
@@ -149,9 +149,7 @@ def _count_exactly(
     n = sum(sizes)
     strata = np.repeat(np.arange(len(sizes)), sizes).tolist()
     draws = SourcePermutation(within_strata=True).draw(strata, n_draws=_MOST_COUNTED, rng=rng)
-    matrices = components.spread_exchanged(n_annotators) * rng.standard_normal(
-        (n_experiments, n, n)
-    )
+    matrices = components.spread_permuted(n_annotators) * rng.standard_normal((n_experiments, n, n))
     diagonal = np.arange(n)
     matrices[:, diagonal, diagonal] = _own_values(components, n_annotators, (n_experiments, n), rng)
     null = matrices[:, diagonal, draws.choices].sum(axis=2)

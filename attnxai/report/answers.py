@@ -21,7 +21,7 @@ from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import counted
 from attnxai.report.findings import (
     LEVEL,
-    UNSUITED,
+    MISCALIBRATED,
     Order,
     Side,
     best_of,
@@ -101,10 +101,10 @@ def _answers(result: AgreementResult, estimate: Estimate) -> Iterator[Answer]:
         question="Better than brightness, or than the centre?",
         answer=_against_baselines(estimate, result),
     )
-    given = _given_brightness(result, estimate)
+    given = _partial_correlation(result, estimate)
     if given:
         yield Answer(question="Anything beyond brightness?", answer=given)
-    people = _near_to_people(result, estimate)
+    people = _against_noise_ceiling(result, estimate)
     if people:
         yield Answer(question="How near to how people agree with each other?", answer=people)
     for further in estimate.further:
@@ -151,8 +151,8 @@ def _pooled(estimate: Estimate, shares: str) -> str:
         f"{format_number(pooled.observed, 2)} against {format_number(pooled.mean, 2)} when annotations are "
         f"exchanged between any sources ({_p(pooled)}, not adjusted)."
     )
-    share = estimate.pooled_without_link
-    if pooled.p_value <= LEVEL and share is not None and share >= UNSUITED:
+    share = estimate.pooled_rejections_pairing_broken
+    if pooled.p_value <= LEVEL and share is not None and share >= MISCALIBRATED:
         text += (
             f" Not to be relied on: of maps paired with annotations of other sources of their {shares}, "
             f"{format_share(share)} would pass this test, where 5 % should; sources of a {shares} share "
@@ -191,8 +191,8 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
             " It lies lower than nearly all exchanges do; --alternative two-sided asks whether that is more than "
             "chance."
         )
-    share = estimate.within_without_link
-    if test.p_value <= LEVEL and share is not None and share >= UNSUITED:
+    share = estimate.within_rejections_pairing_broken
+    if test.p_value <= LEVEL and share is not None and share >= MISCALIBRATED:
         text += (
             f" To be taken with care: of maps paired with annotations of other such sources of like angular "
             f"size, {format_share(share)} would pass this test, where 5 % should; --strata size asks for "
@@ -225,7 +225,7 @@ def why_too_coarse(result: AgreementResult, estimate: Estimate) -> str:
         return ""
     if not test.exhaustive:
         return f"{test.n_draws:,} permutations are too few"
-    n = sum(group == result.verdict_group for group in result.exposure)
+    n = sum(group == result.verdict_group for group in result.splits)
     if test.null != "pooled" and n >= 2 * MIN_SOURCES:
         return f"sources of the same {strata_words(result.settings['strata'])} are too few"
     return ""
@@ -299,12 +299,12 @@ def _shown_baseline(
     return best_of(result, estimate.metric, of_order)
 
 
-def _given_brightness(result: AgreementResult, estimate: Estimate) -> str:
-    given = result.beyond_brightness(estimate.explanation, group=estimate.group)
+def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:
+    given = result.partial_correlation(estimate.explanation, group=estimate.group)
     interval = given.interval
     if not np.isfinite(interval.value):
         return ""
-    fixed = listed(list(given.held_fixed))
+    fixed = listed(list(given.controlling_for))
     value = f"partial Spearman ρ {with_interval(interval)}"
     start = f"Rank correlation with the marks, {fixed} held fixed: {value}"
     if not interval.known:
@@ -321,8 +321,8 @@ def _given_brightness(result: AgreementResult, estimate: Estimate) -> str:
     return f"{start}, {said}. An estimate over all sources, not a test in this source."
 
 
-def _near_to_people(result: AgreementResult, estimate: Estimate) -> str:
-    people = result.ceiling(estimate.metric, group=estimate.group)
+def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
+    people = result.noise_ceiling(estimate.metric, group=estimate.group)
     if people is None:
         return ""
     label = METRICS[estimate.metric].label
@@ -331,7 +331,7 @@ def _near_to_people(result: AgreementResult, estimate: Estimate) -> str:
         f"Each annotator reaches {label} {with_interval(people.lower)} against the others; the consensus of "
         f"all {people.n_annotators} reaches {with_interval(people.upper)} ({upper})."
     )
-    share = estimate.share_of_ceiling
+    share = estimate.share_of_noise_ceiling
     if share is None:
         return text
     n_shared = share.raw.n_sources
@@ -374,14 +374,14 @@ def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
         f"“{further.label}” (--null {further.null}; {_p(test)}, not adjusted, {counted(test.n_sources, 'source')})"
         f"{_direction(test)}."
     )
-    share = further.without_link
+    share = further.rejections_pairing_broken
     if share is None:
         return Answer(question=model.question, answer=f"{text} {model.assumes}")
     others = "other sources"
     if further.within_strata:
         others += f" of their {strata_words(result.settings['strata'])}"
     passed = f"of maps paired with annotations of {others}, {format_share(share)} pass this test; 5 % should"
-    if share >= UNSUITED:
+    if share >= MISCALIBRATED:
         text += f" Not to be relied on here: {passed}. {model.assumes}"
     else:
         text += f" {_sentence(passed)}"

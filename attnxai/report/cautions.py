@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.data.wording import counted
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from attnxai.report.wording import strata_words
 
 if TYPE_CHECKING:
@@ -78,17 +78,17 @@ def _for_every_model(
 def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str]:
     cautions = []
     group = result.verdict_group
-    n = sum(g == group for g in result.exposure)
-    if group == Exposure.TRAINING:
+    n = sum(g == group for g in result.splits)
+    if group == Split.TRAINING:
         cautions.append(
             f"The model was trained on {'this source' if n == 1 else f'all {n} sources'}. A model's own training images are no evidence "
             "about how it looks at galaxies."
         )
-    elif group == Exposure.VALIDATION:
+    elif group == Split.VALIDATION:
         cautions.append(
             f"The model was chosen by its results on {'this source' if n == 1 else f'these {n} sources'}."
         )
-    elif group == Exposure.UNKNOWN:
+    elif group == Split.UNKNOWN:
         cautions.append(
             "It is not known whether the model was trained on this source; if it was, it is no evidence "
             "about how it looks at galaxies."
@@ -102,7 +102,7 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
                 "Sources are held out by their ids: those that the model's record of its training does "
                 "not name. A training image under another name would not be recognised."
             )
-        others = len(result.exposure) - n
+        others = len(result.splits) - n
         if others:
             cautions.append(
                 f"The verdict rests on the {counted(n, 'held-out source')}; {others} more that the model "
@@ -115,7 +115,7 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
         )
     cautions += _about_strata(result)
     classes = {
-        name for name, own in zip(result.classes, result.exposure, strict=True) if own == group
+        name for name, own in zip(result.classes, result.splits, strict=True) if own == group
     }
     if len(classes - {None}) > 1 and "class" not in result.settings["strata"]:
         cautions.append(
@@ -129,7 +129,7 @@ def _about_strata(result: AgreementResult) -> list[str]:
     """Sources that no other can be exchanged for."""
     strata = [
         stratum
-        for stratum, group in zip(result.strata, result.exposure, strict=True)
+        for stratum, group in zip(result.strata, result.splits, strict=True)
         if group == result.verdict_group
     ]
     alone = sum(n == 1 for n in Counter(strata).values())
@@ -158,7 +158,7 @@ def _about_annotators(result: AgreementResult) -> list[str]:
             "other annotators."
         ),
     ]
-    members = [group == result.verdict_group for group in result.exposure]
+    members = [group == result.verdict_group for group in result.splits]
     marked = np.isfinite(result.values[..., members]).any(axis=(0, 1))
     if len(np.unique(marked, axis=1).T) > 1 and ("annotators" not in result.settings["strata"]):
         sentences.append(

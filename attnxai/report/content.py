@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
@@ -53,7 +53,7 @@ class ModelPart:
         predicted = dict(zip(pairs.sources, pairs.predicted, strict=True))
         counts: dict[str, dict[str, int]] = {}
         for source, class_name, group in zip(
-            result.sources, result.classes, result.exposure, strict=True
+            result.sources, result.classes, result.splits, strict=True
         ):
             if class_name not in pairs.class_names:
                 continue
@@ -112,7 +112,7 @@ class ReportContent:
         if not counts:
             return []
         n = len(result.sources)
-        seen = sum(group in (Exposure.TRAINING, Exposure.VALIDATION) for group in result.exposure)
+        seen = sum(group in (Split.TRAINING, Split.VALIDATION) for group in result.splits)
         in_training, in_test = counts.get("train", 0), counts.get("test", 0)
         note = (
             f"{in_training} of {counted(n, 'source')} "

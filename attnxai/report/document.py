@@ -248,7 +248,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "facts": facts,
         "suffix": suffix,
         "accuracy": part.accuracy(),
-        "counts": counts_of(result.exposure),
+        "counts": counts_of(result.splits),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
         "main_rows": estimate_rows(result, result.verdict_group, ALL),
         "groups": other_groups(result),

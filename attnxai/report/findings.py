@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
 
 LEVEL = 0.05
-UNSUITED = 0.2
+MISCALIBRATED = 0.2
 """A null that calls more than this share of unrelated pairings significant does not suit the data."""
 
 
@@ -29,7 +29,7 @@ class Finding(enum.StrEnum):
 
     AGREES = "agrees"
     FOLLOWS = "follows the source"
-    LOOKS_AWAY = "looks away"
+    ANTI_CORRELATED = "anti-correlated"
     LESS = "less than others"
     NOT_SHOWN = "not shown"
     CANNOT_TELL = "cannot tell"
@@ -63,7 +63,7 @@ def finding_of(estimate: Estimate) -> Finding:
         return Finding.NOT_SHOWN if open_to_it else Finding.CANNOT_TELL
     side = side_of_chance(estimate)
     if not speaks_for_agreement(test):
-        return Finding.LOOKS_AWAY if side is Side.BELOW else Finding.LESS
+        return Finding.ANTI_CORRELATED if side is Side.BELOW else Finding.LESS
     return Finding.AGREES if side is Side.ABOVE else Finding.FOLLOWS
 
 

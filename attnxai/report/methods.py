@@ -37,7 +37,7 @@ def methods_paragraph(content: ReportContent) -> str:
 def _sentences(content: ReportContent) -> Iterator[str]:
     first = content.parts[0]
     result, pairs, settings = first.result, first.pairs, first.result.settings
-    n = sum(group == result.verdict_group for group in result.exposure)
+    n = sum(group == result.verdict_group for group in result.splits)
     rows, columns = pairs.valid.shape[1:]
     models = listed([part.name for part in content.parts])
     yield (
@@ -73,7 +73,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         "and the mean annotation of the other sources; what remains beyond brightness is the partial rank "
         "correlation given brightness at pixel scale and at the layer's resolution."
     )
-    if result.people:
+    if result.noise_ceilings:
         yield (
             "Agreement among annotators was measured by the same metric: each annotator against the consensus "
             "of the others and the consensus of all against each; scores as a share of it were resampled "
@@ -89,7 +89,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
             f"{_CORRECTIONS[contrasts.contrasts.correction]} over all pairs of models and maps"
             + (
                 "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
-                if result.people
+                if result.noise_ceilings
                 else ""
             )
             + ")."

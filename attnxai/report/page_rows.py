@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.report.figures import listed_maps, shown_explanation
-from attnxai.report.findings import UNSUITED
+from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.wording import (
@@ -41,18 +41,19 @@ def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[
         if cells:
             rows.append({"name": name, "baseline": name in result.baselines, "cells": cells})
     people = [
-        people_cell(result, metric, group=group, class_name=class_name) for metric in result.metrics
+        noise_ceiling_cell(result, metric, group=group, class_name=class_name)
+        for metric in result.metrics
     ]
     if rows and any(people):
         rows.append({"name": "people", "baseline": True, "cells": people})
     return rows
 
 
-def people_cell(
+def noise_ceiling_cell(
     result: AgreementResult, metric: str, *, group: str, class_name: str
 ) -> dict[str, Any]:
     """Agreement among people: each against the others, and against the consensus of all."""
-    people = result.ceiling(metric, group=group, class_name=class_name)
+    people = result.noise_ceiling(metric, group=group, class_name=class_name)
     if people is None:
         return {}
     return {
@@ -68,12 +69,12 @@ def _cell(estimate: Estimate) -> dict[str, Any]:
         lines += [f"null {format_number(test.mean)}", f"p = {format_p(test.p_value)}"]
         if estimate.n_family > 1 and estimate.p_adjusted is not None:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
-    share = estimate.share_of_ceiling
+    share = estimate.share_of_noise_ceiling
     if share is not None and np.isfinite(share.of_lower.value):
         lines.append(f"{format_share(share.of_lower.value)} of people")
     for further in estimate.further:
         if further.test is not None:
-            mark = " *" if (further.without_link or 0.0) >= UNSUITED else ""
+            mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
             lines.append(f"{further.null} p = {format_p(further.test.p_value)}{mark}")
     return {"value": format_number(estimate.interval.value), "lines": lines}
 
@@ -100,13 +101,13 @@ def brightness_rows(result: AgreementResult) -> list[dict[str, str]]:
     """What remains of every map's rank correlation when brightness is held fixed."""
     rows = []
     for name in result.explanations:
-        given = result.beyond_brightness(name)
+        given = result.partial_correlation(name)
         rows.append(
             {
                 "name": name,
                 "value": format_number(given.interval.value),
                 "interval": format_interval(given.interval),
-                "held_fixed": ", ".join(given.held_fixed),
+                "controlling_for": ", ".join(given.controlling_for),
             }
         )
     return rows
@@ -134,7 +135,7 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
         yield {
             "source": source,
             "class_name": owner.result.classes[index] or "unknown",
-            "exposure": owner.result.exposure[index],
+            "split": owner.result.splits[index],
             "cells": _several_cells(content.parts, source)
             if len(content.parts) > 1
             else _single_cells(owner, index),
@@ -155,8 +156,8 @@ def _single_cells(part: ModelPart, index: int) -> list[dict[str, Any]]:
     return [
         {"text": predicted, "sort": predicted, "small": ""},
         {
-            "text": group_name(result.exposure[index]),
-            "sort": result.exposure[index],
+            "text": group_name(result.splits[index]),
+            "sort": result.splits[index],
             "small": "",
         },
         *(
@@ -180,7 +181,7 @@ def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, An
             predicted = f", {part.pairs.predicted[part.pairs.sources.index(source)]}"
         cells.append(
             _value_cell(float(result.source_means(name, result.metrics[0])[index]))
-            | {"small": f"{group_name(result.exposure[index])}{predicted}"}
+            | {"small": f"{group_name(result.splits[index])}{predicted}"}
         )
     return cells
 

@@ -66,10 +66,13 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
         },
         "sources": {
             "n": len(result.sources),
-            "by_group": counts_of(result.exposure),
+            "by_group": counts_of(result.splits),
             "by_class": counts_of(name or "unknown" for name in result.classes),
         },
-        **{key: record[key] for key in ("results", "given_brightness", "people", "undefined")},
+        **{
+            key: record[key]
+            for key in ("results", "partial_correlations", "noise_ceilings", "undefined")
+        },
     }
 
 

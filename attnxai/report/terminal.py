@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import NULLS
-from attnxai.report.findings import UNSUITED, best_brightness
+from attnxai.report.findings import MISCALIBRATED, best_brightness
 from attnxai.report.wording import (
     format_interval,
     format_number,
@@ -60,7 +60,7 @@ def _print_result(result: AgreementResult, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    n = sum(group == result.verdict_group for group in result.exposure)
+    n = sum(group == result.verdict_group for group in result.splits)
     names = result.explanations + result.baselines
     primary, *others = result.metrics
     stratified = any(stratum is not None for stratum in result.strata)
@@ -94,7 +94,7 @@ def _print_result(result: AgreementResult, console: Console) -> None:
             format_number(difference.value, 2) if difference else "",
         ]
         table.add_row(Text(name), *map(Text, cells))
-    people = result.ceiling(primary)
+    people = result.noise_ceiling(primary)
     if people is not None:
         value = f"{format_number(people.lower.value, 2)} {format_interval(people.lower, 2)}"
         table.add_section()
@@ -153,7 +153,7 @@ def _further_nulls(result: AgreementResult, metric: str) -> Table:
         cells = []
         for null in nulls:
             further = result.estimate(name, metric).further_test(null.name)
-            mark = " *" if (further.without_link or 0.0) >= UNSUITED else ""
+            mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
             cells.append(f"{format_p(further.test.p_value)}{mark}" if further.test else "–")
         table.add_row(Text(name), *map(Text, cells))
     return table

@@ -218,7 +218,7 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, marked:
         return f"{name}: nothing can be concluded."
     if finding is Finding.AGREES:
         return f"{name} agrees with {marked}, in the source at hand{_but_for(result, estimate)}."
-    if finding is Finding.LOOKS_AWAY:
+    if finding is Finding.ANTI_CORRELATED:
         return (
             f"{name} looks away from {marked}: it agrees less with its own source than with others, and is "
             "lower on the marks than elsewhere."
@@ -264,7 +264,7 @@ def _headline(
     if all(finding is Finding.CANNOT_TELL for finding in findings):
         return _nothing_to_tell(result, estimates, marked)
     n_following = findings.count(Finding.FOLLOWS)
-    n_away = findings.count(Finding.LOOKS_AWAY)
+    n_away = findings.count(Finding.ANTI_CORRELATED)
     n_less = n_away + findings.count(Finding.LESS)
     agreeing = [
         estimate
@@ -369,7 +369,7 @@ def _joint_headline(
     for model in models:
         findings = [statement.finding for statement in model.statements]
         n = len(findings)
-        n_less = findings.count(Finding.LOOKS_AWAY) + findings.count(Finding.LESS)
+        n_less = findings.count(Finding.ANTI_CORRELATED) + findings.count(Finding.LESS)
         n_found = n_less if less else findings.count(Finding.AGREES)
         if all(finding is Finding.CANNOT_TELL for finding in findings):
             parts.append(f"{model.model_name}: nothing to tell")

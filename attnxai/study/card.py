@@ -17,8 +17,8 @@ from attnxai.classification.resampling import LEVEL
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
-from attnxai.explanations.gates import exposure_of
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.gates import split_of
+from attnxai.explanations.stack import Split
 from attnxai.models.cards import ACCURACY, TEST, VALIDATION, Measured, ModelCard, PartMetrics
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _test_parts(model: AttentionModel, images: SourceSet) -> dict[str, SourceSet
         raise OptionError(
             f"none of the {len(images)} images belongs to a test split; leave out --test"
         )
-    seen = [i.source for i in tests if exposure_of(model, i) is not Exposure.HELD_OUT]
+    seen = [i.source for i in tests if split_of(model, i) is not Split.HELD_OUT]
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the {len(tests)} test images or on "

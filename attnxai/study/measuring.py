@@ -15,8 +15,8 @@ from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.classification.reliability import expected_calibration_error
 from attnxai.classification.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import attention_maps, exposure_of
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.gates import attention_maps, split_of
+from attnxai.explanations.stack import Split
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import paper_spec
@@ -120,7 +120,7 @@ def _consistency(
 
 
 def _aligned(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
-    seen = [i.source for i in annotated.images if exposure_of(model, i) is not Exposure.HELD_OUT]
+    seen = [i.source for i in annotated.images if split_of(model, i) is not Split.HELD_OUT]
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the annotated sources, such as "

@@ -10,7 +10,7 @@ from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
-from attnxai.agreement.noise_ceiling.ceiling import Consensus, people_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import Consensus, noise_ceiling
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from attnxai.agreement.nulls import Alternative, draw_choices, run_null_test
 
@@ -58,7 +58,7 @@ def test_kinds_of_consensus(consensus):
     density = np.random.default_rng(1).random((3, 9, 5, 5))
     present, valid = np.ones((3, 9), bool), np.ones((9, 5, 5), bool)
     word, member = (
-        people_ceiling(METRICS["spearman"], density, density > 0.5, present, valid, consensus=c)
+        noise_ceiling(METRICS["spearman"], density, density > 0.5, present, valid, consensus=c)
         for c in (str(consensus), consensus)
     )
     assert word.upper == member.upper

@@ -17,11 +17,11 @@ from attnxai.agreement.plot_rows import (
     BASELINE_COLOUR,
     MODEL_COLOURS,
     agreement_rows,
-    people_range,
+    noise_ceiling_range,
 )
 from attnxai.agreement.plots import NULL_COLOUR, PEOPLE_COLOUR, plot_agreement
 from attnxai.alignment.pairs import align
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
 QUICK = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "relevance_mass_accuracy")}
@@ -120,7 +120,7 @@ def test_grey_bars_are_the_central_range_of_the_exchange(one, ax):
 def test_the_band_lies_between_the_two_figures_of_people(one, ax):
     plot_agreement(one, "nss", ax=ax)
     (band,) = bars(ax, PEOPLE_COLOUR)
-    people = one.ceiling("nss")
+    people = one.noise_ceiling("nss")
     assert band.get_x() == people.lower.value
     assert band.get_x() + band.get_width() == pytest.approx(people.upper.value, rel=1e-12)
     low, high = ax.get_xlim()
@@ -132,7 +132,7 @@ def test_the_band_lies_between_the_two_figures_of_people(one, ax):
 
 def test_one_annotator_has_no_band(ax):
     result = compared(annotators=("ann",))
-    assert people_range(result, "nss") is None
+    assert noise_ceiling_range(result, "nss") is None
     plot_agreement(result, "nss", ax=ax)
     assert bars(ax, PEOPLE_COLOUR) == []
     assert "people with each other" not in ax.get_legend_handles_labels()[1]
@@ -183,8 +183,8 @@ def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     assert texts(ax) == [*MAPS, *one.baselines, *MAPS, *elsewhere.baselines]
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt"]
     first, second = bars(ax, PEOPLE_COLOUR)
-    assert first.get_x() == one.ceiling("nss").lower.value
-    assert second.get_x() == elsewhere.ceiling("nss").lower.value
+    assert first.get_x() == one.noise_ceiling("nss").lower.value
+    assert second.get_x() == elsewhere.noise_ceiling("nss").lower.value
     # each behind the rows of its model alone
     n_rows = 1 + len(MAPS) + len(one.baselines)
     assert first.get_y() + first.get_height() == second.get_y() == n_rows - 0.5
@@ -233,11 +233,11 @@ def test_classes_have_their_own_numbers(one, ax):
     values = [value for _, value, _, _ in points(ax)]
     assert values[0] == one.estimate("gate1", "nss", class_name="FR I").interval.value
     (band,) = bars(ax, PEOPLE_COLOUR)
-    assert band.get_x() == one.ceiling("nss", class_name="FR I").lower.value
+    assert band.get_x() == one.noise_ceiling("nss", class_name="FR I").lower.value
 
 
 def test_baselines_are_shared_on_the_same_sources_whatever_a_model_knew_of_them(one):
-    other = compared("c1.pt", exposure=Exposure.TRAINING)
+    other = compared("c1.pt", splits=Split.TRAINING)
     rows = agreement_rows([one, other], "nss")
     assert [row.text for row in rows if row.estimate is None] == ["d8.pt", "c1.pt", "baselines"]
 

@@ -12,7 +12,7 @@ from attnxai.alignment.pairs import (
     CENTRE_BIAS,
     MEAN_LAYER,
     align,
-    mean_of_others,
+    leave_one_out_mean,
 )
 from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
@@ -57,14 +57,14 @@ def test_centre_bias_is_the_mean_of_the_others():
     density = rng.random((2, 4, 3, 3))
     present = np.array([[True, True, False, True], [True, False, True, True]])
     density[~present] = 0
-    bias = mean_of_others(density, present)
+    bias = leave_one_out_mean(density, present)
     per_source = [
         np.mean([density[a, s] for a in range(2) if present[a, s]], axis=0) for s in range(4)
     ]
     for s in range(4):
         expected = np.mean([per_source[t] for t in range(4) if t != s], axis=0)
         np.testing.assert_allclose(bias[s], expected)
-    assert (mean_of_others(density[:, :1], present[:, :1]) == 0).all()
+    assert (leave_one_out_mean(density[:, :1], present[:, :1]) == 0).all()
 
 
 def test_centre_bias_keeps_faint_marks_of_others_under_strong_ones():
@@ -72,7 +72,7 @@ def test_centre_bias_keeps_faint_marks_of_others_under_strong_ones():
     density = np.zeros((1, 3, 1, 2))
     density[0, 0, 0] = 1.0
     density[0, 1, 0, 0] = 1e-20
-    bias = mean_of_others(density, np.ones((1, 3), bool))
+    bias = leave_one_out_mean(density, np.ones((1, 3), bool))
     assert bias[0, 0].tolist() == [5e-21, 0.0]
 
 

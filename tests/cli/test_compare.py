@@ -490,8 +490,8 @@ def test_models_that_know_different_sources_are_reported_but_not_compared(tmp_pa
 
     folder = made_sample(tmp_path)
     monkeypatch.chdir(folder)
-    exposures = iter([gates.Exposure.TRAINING] * 10 + [gates.Exposure.HELD_OUT] * 10)
-    monkeypatch.setattr(gates, "exposure_of", lambda *_: next(exposures))
+    splits_by_result = iter([gates.Split.TRAINING] * 10 + [gates.Split.HELD_OUT] * 10)
+    monkeypatch.setattr(gates, "split_of", lambda *_: next(splits_by_result))
     written = {}
     monkeypatch.setattr(
         "attnxai.report.document.write_report",

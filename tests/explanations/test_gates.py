@@ -14,12 +14,12 @@ from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AlignmentError, AssumptionWarning, ImageError
 from attnxai.explanations.gates import (
     attention_maps,
-    exposure_of,
     model_provenance,
     one_thread,
     recorded_gates,
+    split_of,
 )
-from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
 from attnxai.models.specification import Normalisation
@@ -249,39 +249,39 @@ def test_no_images_and_too_small_images_are_refused(model) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("s0", Exposure.TRAINING),
-        ("s1", Exposure.TRAINING),
-        ("s2", Exposure.VALIDATION),
-        ("s3", Exposure.HELD_OUT),
+        ("s0", Split.TRAINING),
+        ("s1", Split.TRAINING),
+        ("s2", Split.VALIDATION),
+        ("s3", Split.HELD_OUT),
     ],
 )
 @pytest.mark.parametrize("split", [None, "train", "test"])
 def test_exposure_from_the_training_record(model, images, source, expected, split) -> None:
     image = dataclasses.replace(images[source], split=split)
-    assert exposure_of(model, image) is expected
+    assert split_of(model, image) is expected
     known = dataclasses.replace(model, trained_on_split="train")
-    assert exposure_of(known, image) is expected, "the record knows better than the split"
+    assert split_of(known, image) is expected, "the record knows better than the split"
 
 
 @pytest.mark.parametrize(
     ("trained_on", "split", "expected"),
     [
-        ("train", "train", Exposure.TRAINING),
-        ("train", "test", Exposure.HELD_OUT),
-        ("test", "train", Exposure.HELD_OUT),
-        ("train", None, Exposure.UNKNOWN),
-        (None, "train", Exposure.UNKNOWN),
-        (None, None, Exposure.UNKNOWN),
+        ("train", "train", Split.TRAINING),
+        ("train", "test", Split.HELD_OUT),
+        ("test", "train", Split.HELD_OUT),
+        ("train", None, Split.UNKNOWN),
+        (None, "train", Split.UNKNOWN),
+        (None, None, Split.UNKNOWN),
     ],
 )
 def test_exposure_from_the_split(model, images, trained_on, split, expected) -> None:
     published = dataclasses.replace(model, training=None, trained_on_split=trained_on)
     mirabest = "100_142.745+003.808_0.0890_0212.98"
     image = dataclasses.replace(images["s0"], source=mirabest, split=split)
-    assert exposure_of(published, image) is expected
-    assert attention_maps(published, [image]).exposure == (expected,)
+    assert split_of(published, image) is expected
+    assert attention_maps(published, [image]).splits == (expected,)
     other = dataclasses.replace(image, source="0_FRICAT_FR1")
-    assert exposure_of(published, other) is Exposure.UNKNOWN, "the split of another data set"
+    assert split_of(published, other) is Split.UNKNOWN, "the split of another data set"
 
 
 def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, images) -> None:
@@ -297,21 +297,21 @@ def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, image
     copies = [
         dataclasses.replace(images[s], source=f"copy of {s}") for s in ("s1", "s2", "s3", "s4")
     ]
-    expected = (Exposure.TRAINING, Exposure.VALIDATION, Exposure.HELD_OUT, Exposure.HELD_OUT)
-    assert tuple(exposure_of(marked, copy) for copy in copies) == expected
-    assert attention_maps(marked, copies).exposure == expected
-    assert attention_maps(model, copies).exposure == (Exposure.HELD_OUT,) * 4
+    expected = (Split.TRAINING, Split.VALIDATION, Split.HELD_OUT, Split.HELD_OUT)
+    assert tuple(split_of(marked, copy) for copy in copies) == expected
+    assert attention_maps(marked, copies).splits == expected
+    assert attention_maps(model, copies).splits == (Split.HELD_OUT,) * 4
     # the id still counts where the image is another one
-    assert exposure_of(marked, dataclasses.replace(images["s4"], source="s0")) is Exposure.TRAINING
+    assert split_of(marked, dataclasses.replace(images["s4"], source="s0")) is Split.TRAINING
 
 
 def test_exposures_of_a_stack(model, images) -> None:
-    assert attention_maps(model, images).exposure == (
-        Exposure.TRAINING,
-        Exposure.TRAINING,
-        Exposure.VALIDATION,
-        Exposure.HELD_OUT,
-        Exposure.HELD_OUT,
+    assert attention_maps(model, images).splits == (
+        Split.TRAINING,
+        Split.TRAINING,
+        Split.VALIDATION,
+        Split.HELD_OUT,
+        Split.HELD_OUT,
     )
 
 

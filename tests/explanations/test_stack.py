@@ -11,7 +11,7 @@ import torch
 
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError
-from attnxai.explanations.stack import Exposure, MapStack
+from attnxai.explanations.stack import MapStack, Split
 
 
 def parts(**changes: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def parts(**changes: Any) -> dict[str, Any]:
         "brightness": rng.random((2, 12, 11)).astype(np.float32),
         "valid": np.ones((2, 12, 11), bool),
         "field_scale_arcsec": 1.8,
-        "exposure": (Exposure.TRAINING, Exposure.HELD_OUT),
+        "splits": (Split.TRAINING, Split.HELD_OUT),
         "scores": np.array([[1.0, 3.0], [2.0, -1.0]]),
         "class_names": ("FR I", "FR II"),
     }
@@ -90,8 +90,8 @@ def _with_nan(shape: tuple[int, ...]) -> np.ndarray:
         ({"brightness": np.zeros((3, 12, 11))}, r"brightness has shape \(3, 12, 11\) for 2"),
         ({"valid": np.ones((12, 11), bool)}, "valid has shape"),
         ({"valid": np.ones((2, 11, 12), bool)}, "brightness has shape .* valid"),
-        ({"field": (GridTransform(),)}, "field and exposure need 2 entries"),
-        ({"exposure": (Exposure.UNKNOWN,) * 3}, "field and exposure need 2 entries"),
+        ({"field": (GridTransform(),)}, "field and splits need 2 entries"),
+        ({"splits": (Split.UNKNOWN,) * 3}, "field and splits need 2 entries"),
         ({"scores": np.zeros((3, 2))}, "scores have shape .* for 2 sources and 2 classes"),
         ({"scores": np.zeros((2, 3))}, "scores have shape"),
         ({"class_names": ()}, "0 classes"),

@@ -58,7 +58,7 @@ def stored(values, classes, *, n_draws=4999, rng=0):
         np.diagonal(values, axis1=1, axis2=2),
         null_mean=test.mean,
         null_deviation=(high - low) / (2 * 1.96),
-        exchanges_within=classes,
+        permutes_within=classes,
     )
 
 

@@ -38,13 +38,13 @@ def share_of_whole_tests(components, sizes, *, level, n_experiments, n_draws=999
     strata = np.repeat(np.arange(len(sizes)), sizes).tolist()
     rejected = 0
     for _ in range(n_experiments):
-        matrix = components.spread_exchanged(1) * rng.normal(size=(n, n))
+        matrix = components.spread_permuted(1) * rng.normal(size=(n, n))
         matrix += rng.normal(size=(n, 1)) + rng.normal(size=n)  # good maps, easy annotations
         np.fill_diagonal(
             matrix,
             np.diag(matrix)
             + components.effect
-            + math.sqrt(components.spread_own(1) ** 2 - components.spread_exchanged(1) ** 2)
+            + math.sqrt(components.spread_own(1) ** 2 - components.spread_permuted(1) ** 2)
             * rng.normal(size=n),
         )
         draws = SourcePermutation(within_strata=True).draw(strata, n_draws=n_draws, rng=rng)

@@ -12,7 +12,7 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from attnxai.report.figures import (
     agreement as agreement_module,
 )
@@ -230,7 +230,7 @@ def test_few_sources_claim_no_intervals(kept, tmp_path, n_sources):
 
 
 def test_models_with_other_sources_have_their_own_n(one, kept, tmp_path):
-    other = compared("c1.pt", n_sources=10, exposure=Exposure.TRAINING)
+    other = compared("c1.pt", n_sources=10, splits=Split.TRAINING)
     text = draw_agreement([one, other], tmp_path).caption
     assert (
         "d8.pt: n = 9 held-out sources; c1.pt: n = 10 sources that the model was trained on" in text
@@ -242,7 +242,7 @@ def test_alternative_texts_hold_the_numbers(two, kept, tmp_path):
     text = draw_agreement(two, tmp_path).alternative
     value = two[1].estimate("gate2", "nss").interval.value
     assert f"c1.pt, gate2 {value:.2f} [" in text
-    people = two[0].ceiling("nss")
+    people = two[0].noise_ceiling("nss")
     assert (
         text.count(f"people with each other {people.lower.value:.2f} to {people.upper.value:.2f}")
         == 1

@@ -24,7 +24,7 @@ from attnxai.agreement.nulls import NULLS
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.document import render_page, write_report
 from attnxai.report.findings import Finding
@@ -38,7 +38,7 @@ from tests.report.test_document import PROBE, parsed
 
 QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_resamples=200)
 EVIL = '<img src=x onerror="alert(1)">&.pt'
-HELD_OUT = (Exposure.HELD_OUT,) * 16
+HELD_OUT = (Split.HELD_OUT,) * 16
 
 
 def inverted(layers):
@@ -55,9 +55,9 @@ def unchanged(layers):
     return layers
 
 
-def part_of(name, change=unchanged, *, settings=QUICK, exposure=HELD_OUT):
+def part_of(name, change=unchanged, *, settings=QUICK, splits=HELD_OUT):
     maps, marks, images = made_up(n_sources=16)
-    maps = dataclasses.replace(maps, model_name=name, layers=change(maps.layers), exposure=exposure)
+    maps = dataclasses.replace(maps, model_name=name, layers=change(maps.layers), splits=splits)
     pairs = align(maps, marks, images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -211,8 +211,8 @@ def three(good):
     """Three models that know different things of the sources, and so are not compared with each other."""
     return content_of(
         good,
-        part_of("trained.pt", exposure=(Exposure.TRAINING,) * 6 + (Exposure.HELD_OUT,) * 10),
-        part_of("unknown.pt", exposure=(Exposure.UNKNOWN,) * 16),
+        part_of("trained.pt", splits=(Split.TRAINING,) * 6 + (Split.HELD_OUT,) * 10),
+        part_of("unknown.pt", splits=(Split.UNKNOWN,) * 16),
         contrasts=False,
         notes=("The models are not compared with each other: there is a reason.",),
     )
@@ -360,7 +360,7 @@ def with_alternative(alternative, change, **options):
 def test_maps_that_look_away_are_found_by_a_test_of_less_agreement():
     content = content_of(with_alternative("less", inverted), contrasts=False)
     (model,) = verdict_on(content).models
-    assert [s.finding for s in model.statements] == [Finding.LOOKS_AWAY] * 3
+    assert [s.finding for s in model.statements] == [Finding.ANTI_CORRELATED] * 3
     assert model.headline.startswith(
         "3 of 3 maps of away.pt agree less with the source at hand than with others, of which 3 look away "
         "from what people marked."
@@ -400,7 +400,7 @@ def test_a_two_sided_test_finds_both():
     content = content_of(with_alternative("two-sided", one_of_two), contrasts=False)
     verdict = verdict_on(content)
     away, agrees, _ = verdict.statements
-    assert (away.finding, agrees.finding) == (Finding.LOOKS_AWAY, Finding.AGREES)
+    assert (away.finding, agrees.finding) == (Finding.ANTI_CORRELATED, Finding.AGREES)
     assert re.search(
         r"1 of 3 maps of away.pt agrees .*; \d agrees? less with it than with others; brightness alone agrees better",
         verdict.headline,
@@ -480,9 +480,9 @@ def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
         "Not to be relied on: of maps paired with annotations of other sources of their class, 90 % would "
         "pass this test, where 5 % should; sources of a class share something."
     )
-    assert warned in details(one, lambda _: {"pooled_without_link": 0.9})
+    assert warned in details(one, lambda _: {"pooled_rejections_pairing_broken": 0.9})
     for share in (0.19, 0.05, None):
-        text = details(one, lambda _, share=share: {"pooled_without_link": share})
+        text = details(one, lambda _, share=share: {"pooled_rejections_pairing_broken": share})
         assert "Not to be relied on" not in text
 
 
@@ -498,18 +498,18 @@ def test_further_nulls_answer_their_own_question(one, name):
         assert found.question == model.question
         return found.answer
 
-    plain = answer(test=test, without_link=0.05)
+    plain = answer(test=test, rejections_pairing_broken=0.05)
     assert f"under the null “{model.name}” (--null {name}; p = " in plain
     passed = "f maps paired with annotations of other sources, 5 % pass this test; 5 % should."
     assert plain.endswith(f"not adjusted, 16 sources). O{passed}")
     plain = plain.removesuffix(f" O{passed}")
-    warned = answer(test=test, without_link=0.85, within_strata=True)
+    warned = answer(test=test, rejections_pairing_broken=0.85, within_strata=True)
     assert warned.startswith(plain)
     assert "of other sources of their class, 85 % pass this test; 5 % should." in warned
     assert "Not to be relied on here" in warned
     assert warned.endswith(model.assumes)
     # where it is not known whether the null suits, what it assumes is said
-    assert answer(test=test, without_link=None) == f"{plain} {model.assumes}"
+    assert answer(test=test, rejections_pairing_broken=None) == f"{plain} {model.assumes}"
     assert answer(test=None, reason="no source has a value") == (
         "Not tested, because no source has a value."
     )
@@ -522,7 +522,9 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
 
     def judged(e):
         return {
-            "further": tuple(dataclasses.replace(f, without_link=shares[f.null]) for f in e.further)
+            "further": tuple(
+                dataclasses.replace(f, rejections_pairing_broken=shares[f.null]) for f in e.further
+            )
         }
 
     stream = io.StringIO()
@@ -536,11 +538,11 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
 
 def test_ceilings_are_put_into_words(one):
     text = details(one, lambda _: {})
-    people = one.results[0].ceiling("nss")
+    people = one.results[0].noise_ceiling("nss")
     assert f"Each annotator reaches NSS {people.lower.value:.2f} [" in text
     assert f"the consensus of all 2 reaches {people.upper.value:.2f} [" in text
     assert "(no map can have more)" in text
-    share = one.results[0].estimate("gate1", "nss").share_of_ceiling
+    share = one.results[0].estimate("gate1", "nss").share_of_noise_ceiling
     assert f"this map reaches {100 * share.of_lower.value:.0f} % [" in text
     assert " of the former and " in text
 
@@ -548,8 +550,8 @@ def test_ceilings_are_put_into_words(one):
 
     def no_share(e):
         return {
-            "share_of_ceiling": dataclasses.replace(
-                e.share_of_ceiling, of_lower=none, of_upper=none
+            "share_of_noise_ceiling": dataclasses.replace(
+                e.share_of_noise_ceiling, of_lower=none, of_upper=none
             )
         }
 
@@ -562,7 +564,7 @@ def test_ceilings_are_put_into_words(one):
 
 
 def test_without_people_to_agree_nothing_is_asked(one):
-    result = dataclasses.replace(one.results[0], people=())
+    result = dataclasses.replace(one.results[0], noise_ceilings=())
     (statement, *_) = reach_verdict([result], one.annotations).statements
     assert not any("people agree with each other" in a.question for a in statement.answers)
 
@@ -586,9 +588,9 @@ def test_what_is_beyond_brightness_is_put_into_words(one, low, high, words):
         dataclasses.replace(
             g, interval=dataclasses.replace(g.interval, value=0.1, low=low, high=high)
         )
-        for g in result.given_brightness
+        for g in result.partial_correlations
     )
-    made = dataclasses.replace(result, given_brightness=given)
+    made = dataclasses.replace(result, partial_correlations=given)
     (statement, *_) = reach_verdict([made], one.annotations).statements
     assert words in statement.details
     assert "brightness and brightness at 3.6″ held fixed" in statement.details

@@ -12,7 +12,7 @@ import pytest
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from attnxai.report.findings import Finding
 from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict
@@ -30,10 +30,10 @@ from tests.builders import made_up
 QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)
 
 
-def verdict_of(*, settings=QUICK, exposure=None, marks_change=None, **options):
+def verdict_of(*, settings=QUICK, splits=None, marks_change=None, **options):
     maps, marks, images = made_up(**options)
-    if exposure is not None:
-        maps = dataclasses.replace(maps, exposure=exposure)
+    if splits is not None:
+        maps = dataclasses.replace(maps, splits=splits)
     if marks_change is not None:
         marks = dataclasses.replace(marks, **marks_change)
     with warnings.catch_warnings():
@@ -103,13 +103,13 @@ def test_baselines_decide_what_is_better():
 
 
 def test_training_sources_are_no_evidence():
-    verdict, _ = verdict_of(n_sources=12, exposure=(Exposure.TRAINING,) * 12)
+    verdict, _ = verdict_of(n_sources=12, splits=(Split.TRAINING,) * 12)
     assert any("no evidence" in caution for caution in verdict.cautions)
-    mixed = (Exposure.TRAINING,) * 2 + (Exposure.HELD_OUT,) * 10
-    verdict, result = verdict_of(n_sources=12, exposure=mixed)
+    mixed = (Split.TRAINING,) * 2 + (Split.HELD_OUT,) * 10
+    verdict, result = verdict_of(n_sources=12, splits=mixed)
     assert any("rests on the 10 held-out sources; 2 more" in c for c in verdict.cautions)
     assert result.verdict_group == "held-out"
-    verdict, _ = verdict_of(n_sources=12, exposure=(Exposure.UNKNOWN,) * 12)
+    verdict, _ = verdict_of(n_sources=12, splits=(Split.UNKNOWN,) * 12)
     assert any("not known whether the model was trained" in c for c in verdict.cautions)
 
 
@@ -369,16 +369,16 @@ def test_the_baseline_that_is_named_is_one_that_decides():
 
 
 @pytest.mark.parametrize(
-    ("exposure", "words"),
+    ("splits", "words"),
     [
-        (Exposure.HELD_OUT, "1 held-out source is too few to tell"),
-        (Exposure.TRAINING, "trained on this source."),
-        (Exposure.VALIDATION, "by its results on this source."),
-        (Exposure.UNKNOWN, "trained on this source; if it was, it is no evidence"),
+        (Split.HELD_OUT, "1 held-out source is too few to tell"),
+        (Split.TRAINING, "trained on this source."),
+        (Split.VALIDATION, "by its results on this source."),
+        (Split.UNKNOWN, "trained on this source; if it was, it is no evidence"),
     ],
 )
-def test_one_source_is_singular(exposure, words):
-    verdict, _ = verdict_of(n_sources=1, exposure=(exposure,))
+def test_one_source_is_singular(splits, words):
+    verdict, _ = verdict_of(n_sources=1, splits=(splits,))
     text = " ".join([verdict.headline, *verdict.cautions, *(s.details for s in verdict.statements)])
     assert words in text
     assert "1 source is too few for confidence intervals" in text

@@ -66,7 +66,7 @@ def test_level_is_kept(null, scene):
 )
 def test_nulls_that_break_what_is_shared_reject_too_often(null, scene):
     n, n_sources = 20, 12
-    if null.model.exchanges_sources:
+    if null.model.permutes_sources:
         # what classes or sources share shows with more sources, which cost little here
         n, n_sources = 30, 50
     elif null is NullKind.VARIOGRAM:

@@ -15,15 +15,15 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.intervals.over_sources import MIN_SOURCES
-from attnxai.agreement.noise_ceiling.ceiling import people_ceilings
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, UndefinedValue
-    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
+    from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
@@ -139,8 +139,8 @@ def compare_pairs(
             rearranged.setdefault(name, []).append(rearrange(inputs, choice, e, streams))
             done()
     ceilings = _ceilings(inputs, settings, done) if several else {}
-    verdict_group = _verdict_group(inputs.exposure)
-    estimates, given, people = [], [], []
+    verdict_group = _verdict_group(inputs.splits)
+    estimates, given, ceiling_estimates = [], [], []
     for scope in scopes:
         made = ScopeEstimates(scope, inputs, values, settings, streams)
         own = {
@@ -150,15 +150,15 @@ def compare_pairs(
         }
         main = scope.names == (verdict_group, ALL)
         estimates += made.estimates(rearranged, own if main else {}, main=main)
-        given += made.given_brightness()
-        people += [made.people(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1]
+        given += made.partial_correlations()
+        ceiling_estimates += [made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1]
         done()
     result = AgreementResult(
         model_name=pairs.model_name,
         estimates=tuple(estimates),
         sources=inputs.sources,
         classes=inputs.classes,
-        exposure=inputs.exposure,
+        splits=inputs.splits,
         annotators=pairs.annotators,
         explanations=tuple(pairs.explanations),
         baselines=tuple(pairs.baselines),
@@ -174,9 +174,9 @@ def compare_pairs(
         },
         strata=inputs.strata,
         source_weights=inputs.weights,
-        given_brightness=tuple(given),
-        given_brightness_values=values.given_brightness,
-        people=tuple(people),
+        partial_correlations=tuple(given),
+        partial_correlation_values=values.partial_correlations,
+        noise_ceilings=tuple(ceiling_estimates),
         notes=(*pairs.notes, *_footprint_notes(inputs)),
     )
     _warn(estimates, undefined, verdict_group)
@@ -185,9 +185,9 @@ def compare_pairs(
 
 def _ceilings(
     inputs: Inputs, settings: ComparisonSettings, done: Callable[[], None]
-) -> dict[str, Ceiling]:
+) -> dict[str, NoiseCeiling]:
     """How well people agree with each other, for every metric over all sources."""
-    found = people_ceilings(
+    found = noise_ceilings(
         inputs.metrics,
         inputs.density,
         inputs.mask,
@@ -211,12 +211,12 @@ def _footprint_notes(inputs: Inputs) -> list[str]:
     return [note]
 
 
-def _verdict_group(exposure: Sequence[str]) -> str:
+def _verdict_group(splits: Sequence[str]) -> str:
     """Held-out sources if there are any, else those of which nothing is known, else whatever is."""
-    for group in (Exposure.HELD_OUT, Exposure.UNKNOWN, Exposure.VALIDATION):
-        if group in exposure:
+    for group in (Split.HELD_OUT, Split.UNKNOWN, Split.VALIDATION):
+        if group in splits:
             return str(group)
-    return str(Exposure.TRAINING)
+    return str(Split.TRAINING)
 
 
 def _warn(

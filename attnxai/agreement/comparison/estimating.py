@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.comparison.null_tests import (
-    ExchangeOfSources,
     Rearranged,
+    SourcePermutationTests,
     run_rearranged,
 )
 from attnxai.agreement.effect_components import components_of_tables
-from attnxai.agreement.estimates import Estimate, GivenBrightness, PeopleAgreement
+from attnxai.agreement.estimates import Estimate, NoiseCeilingEstimate, PartialCorrelation
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
-from attnxai.agreement.noise_ceiling.ceiling_share import CeilingShare, shares_of_ceiling
+from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_noise_ceiling
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.errors import OptionError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.tables import Inputs, Values
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.metrics import Metric
-    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
+    from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
 
 CORRELATION_BOUNDS = (-1.0, 1.0)
 
@@ -60,7 +60,7 @@ class Scope:
 
 def scopes_of(inputs: Inputs) -> Iterator[Scope]:
     """Every group, and all if there are several; of each every class, and all."""
-    groups = sorted(set(inputs.exposure))
+    groups = sorted(set(inputs.splits))
     if len(groups) > 1:
         groups.append(ALL)
     known = sorted({name for name in inputs.classes if name is not None})
@@ -69,7 +69,7 @@ def scopes_of(inputs: Inputs) -> Iterator[Scope]:
             members = [
                 i
                 for i in range(len(inputs.sources))
-                if group in (ALL, inputs.exposure[i]) and class_name in (ALL, inputs.classes[i])
+                if group in (ALL, inputs.splits[i]) and class_name in (ALL, inputs.classes[i])
             ]
             if members:
                 yield Scope(
@@ -104,12 +104,12 @@ class ScopeEstimates:
         self._settings, self._streams = settings, streams
         self._weights = inputs.weights[scope.members]
         self._counts: NDArray[np.float64] | None = None
-        self._exchange = ExchangeOfSources(inputs, settings, streams, scope.names)
+        self._exchange = SourcePermutationTests(inputs, settings, streams, scope.names)
 
     def estimates(
         self,
         rearranged: Mapping[str, list[Rearranged]],
-        ceilings: Mapping[str, Ceiling],
+        ceilings: Mapping[str, NoiseCeiling],
         *,
         main: bool,
     ) -> list[Estimate]:
@@ -119,7 +119,7 @@ class ScopeEstimates:
         ----------
         rearranged : mapping of str to list of Rearranged
             Tables of the further nulls for every explanation.
-        ceilings : mapping of str to Ceiling
+        ceilings : mapping of str to NoiseCeiling
             Agreement among people over these sources by metric, where shares of it are wanted.
         main : bool
             Whether conclusions rest on these sources: only then is it said what a plan needs.
@@ -140,7 +140,7 @@ class ScopeEstimates:
         m: int,
         e: int,
         rearranged: list[Rearranged],
-        share: CeilingShare | None,
+        share: NoiseCeilingShare | None,
         *,
         main: bool,
     ) -> Estimate:
@@ -152,7 +152,7 @@ class ScopeEstimates:
         tests = None
         if not reason:
             tests = self._exchange.run(
-                self._values.exchanged[m][e], members, in_strata=self._exchange_in_strata()
+                self._values.exchanged[m][e], members, in_strata=self._permutes_within_strata()
             )
             if tests.pooled is None:
                 reason = _TOO_FEW
@@ -173,8 +173,12 @@ class ScopeEstimates:
             n_undefined=int((~np.isfinite(own[e]).any(axis=0)).sum()),
             pooled=tests.pooled if tests else None,
             within_strata=tests.within_strata if tests else None,
-            pooled_without_link=tests.pooled_without_link if tests else None,
-            within_without_link=tests.within_without_link if tests else None,
+            pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken
+            if tests
+            else None,
+            within_rejections_pairing_broken=tests.within_rejections_pairing_broken
+            if tests
+            else None,
             further=tuple(
                 run_rearranged(made, inputs, self._settings, self._streams, members, m, scope.names)
                 for made in rearranged
@@ -187,13 +191,13 @@ class ScopeEstimates:
                 )
                 for b in range(inputs.n_explanations, len(inputs.names))
             },
-            share_of_ceiling=share,
+            share_of_noise_ceiling=share,
             spreads=self._spreads(m, e) if main and not is_baseline else None,
             left_test=tuple(inputs.sources[i] for i in tests.left_out) if tests else (),
             not_tested=reason,
         )
 
-    def _exchange_in_strata(self) -> bool:
+    def _permutes_within_strata(self) -> bool:
         strata = {self._inputs.strata[i] for i in self._scope.members}
         # of one class alone, strata of classes are those of the pooled exchange
         return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
@@ -229,11 +233,11 @@ class ScopeEstimates:
             level=settings.level,
         )
 
-    def _shares(self, m: int, ceiling: Ceiling) -> dict[str, CeilingShare]:
+    def _shares(self, m: int, ceiling: NoiseCeiling) -> dict[str, NoiseCeilingShare]:
         inputs, settings, members = self._inputs, self._settings, self._scope.members
         metric = inputs.metrics[m]
         n = inputs.n_explanations
-        shares = shares_of_ceiling(
+        shares = shares_of_noise_ceiling(
             self._values.own[m][:n][:, :, members],
             ceiling,
             chance=self._values.chance[m][:, members],
@@ -257,23 +261,25 @@ class ScopeEstimates:
         except OptionError:  # values without any spread, from which nothing can be planned
             return None
 
-    def given_brightness(self) -> list[GivenBrightness]:
+    def partial_correlations(self) -> list[PartialCorrelation]:
         """What remains of every map's rank correlation when brightness is held fixed."""
         return [
-            GivenBrightness(
+            PartialCorrelation(
                 explanation=name,
                 group=self._scope.group,
                 class_name=self._scope.class_name,
-                held_fixed=self._inputs.pairs.brightness_of(name),
+                controlling_for=self._inputs.pairs.brightness_of(name),
                 interval=self._interval(
                     values[:, self._scope.members], CORRELATION_BOUNDS, "given brightness", name
                 ),
             )
-            for name, values in zip(self._inputs.names, self._values.given_brightness, strict=False)
+            for name, values in zip(
+                self._inputs.names, self._values.partial_correlations, strict=False
+            )
             if self._inputs.pairs.brightness_of(name)
         ]
 
-    def ceiling(self, ceiling: Ceiling, bounds: tuple[float, float]) -> Ceiling:
+    def ceiling(self, ceiling: NoiseCeiling, bounds: tuple[float, float]) -> NoiseCeiling:
         """Agreement among people over the sources of this scope."""
         return ceiling.over(
             self._scope.members,
@@ -284,9 +290,9 @@ class ScopeEstimates:
             rng=self._streams.of("ceiling", ceiling.metric, *self._scope.names),
         )
 
-    def people(self, ceiling: Ceiling) -> PeopleAgreement:
+    def noise_ceiling(self, ceiling: NoiseCeiling) -> NoiseCeilingEstimate:
         """The same as a result."""
-        return PeopleAgreement(
+        return NoiseCeilingEstimate(
             metric=ceiling.metric,
             group=self._scope.group,
             class_name=self._scope.class_name,

@@ -105,7 +105,7 @@ def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[
         tested = frozenset(
             (source, stratum if in_strata else None)
             for source, group, class_name, stratum in zip(
-                result.sources, result.exposure, result.classes, result.strata, strict=True
+                result.sources, result.splits, result.classes, result.strata, strict=True
             )
             if estimate.group in ("all", group)
             and estimate.class_name in ("all", class_name)

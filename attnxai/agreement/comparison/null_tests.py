@@ -49,10 +49,10 @@ class ExchangeTests:
     ----------
     pooled, within_strata : NullTest or None
         The tests; None where they make no sense.
-    pooled_without_link : float or None
+    pooled_rejections_pairing_broken : float or None
         Share of pairings with other sources of the stratum that the pooled test would call significant; None
         where strata are too small to tell.
-    within_without_link : float or None
+    within_rejections_pairing_broken : float or None
         Share of pairings with other sources of the stratum and of like size that the test within strata would
         call significant; None where these are too few to tell.
     left_out : ndarray of int
@@ -61,12 +61,12 @@ class ExchangeTests:
 
     pooled: NullTest | None
     within_strata: NullTest | None
-    pooled_without_link: float | None
-    within_without_link: float | None
+    pooled_rejections_pairing_broken: float | None
+    within_rejections_pairing_broken: float | None
     left_out: NDArray[np.intp]
 
 
-class ExchangeOfSources:
+class SourcePermutationTests:
     """Exchanges sources of one group and class; all maps and metrics share the draws.
 
     Parameters
@@ -103,14 +103,14 @@ class ExchangeOfSources:
             Whether to test within strata too.
         """
         counted = members[self._inputs.weights[members] > 0]
-        usable = usable_sources(matrix, counted, exchanges_sources=True)
+        usable = usable_sources(matrix, counted, permutes_sources=True)
         left_out = np.setdiff1d(counted, usable)
         if usable.size < 2:
             return ExchangeTests(
                 pooled=None,
                 within_strata=None,
-                pooled_without_link=None,
-                within_without_link=None,
+                pooled_rejections_pairing_broken=None,
+                within_rejections_pairing_broken=None,
                 left_out=left_out,
             )
         keys = self._inputs.strata_keys
@@ -119,20 +119,20 @@ class ExchangeOfSources:
         if in_strata:
             within = self._test(SourcePermutation(within_strata=True, keys=keys), matrix, usable)
             strata = [self._inputs.strata[i] for i in usable]
-            pooled_share = self._without_link(pooled, matrix, usable, strata)
+            pooled_share = self._with_pairing_broken(pooled, matrix, usable, strata)
             # what sources of one stratum can still share, and what every image shows
             halves = [self._inputs.size_halves[i] for i in usable]
             finer = list(zip(strata, halves, strict=True))
-            within_share = self._without_link(within, matrix, usable, finer)
+            within_share = self._with_pairing_broken(within, matrix, usable, finer)
         return ExchangeTests(
             pooled=pooled,
             within_strata=within,
-            pooled_without_link=pooled_share,
-            within_without_link=within_share,
+            pooled_rejections_pairing_broken=pooled_share,
+            within_rejections_pairing_broken=within_share,
             left_out=left_out,
         )
 
-    def _without_link(
+    def _with_pairing_broken(
         self,
         test: NullTest,
         matrix: NDArray[np.float64],
@@ -212,7 +212,7 @@ def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) 
     valid = inputs.valid
     if choice.within_emission:
         valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)
-    # the same versions of every map in both calls: the stream is the same
+    # the same surrogates of every map in both calls: the stream is the same
     tables = choice.model.tables(
         inputs.metrics,
         inputs.maps[index],
@@ -318,14 +318,14 @@ def run_rearranged(
     model = made.choice.model
     counted = members[inputs.weights[members] > 0]
     table = made.tables[metric_index]
-    usable = usable_sources(table, counted, exchanges_sources=False)
+    usable = usable_sources(table, counted, permutes_sources=False)
     if not usable.size:
         return FurtherTest(
             null=made.choice.name,
             label=made.choice.label,
             test=None,
             reason="no source has a defined value under every rearrangement",
-            without_link=None,
+            rejections_pairing_broken=None,
         )
     draws = model.draw(
         [None] * usable.size,
@@ -343,7 +343,7 @@ def run_rearranged(
             alternative=settings.alternative,
         )
 
-    without_link = None
+    rejections_pairing_broken = None
     if metric_index == 0 and draws.smallest_p <= LEVEL:
         p_values = []
         for rows in made.unlinked:
@@ -352,14 +352,14 @@ def run_rearranged(
             if 2 * kept.sum() >= usable.size:
                 p_values.append(test(rows, kept).p_value)
         if p_values:
-            without_link = float((np.array(p_values) <= LEVEL).mean())
+            rejections_pairing_broken = float((np.array(p_values) <= LEVEL).mean())
     tested = test(table, np.ones(usable.size, dtype=bool))
     return FurtherTest(
         null=made.choice.name,
         label=made.choice.label,
         test=tested,
         reason="",
-        without_link=without_link,
+        rejections_pairing_broken=rejections_pairing_broken,
         within_strata=large_enough(inputs.strata) and len(set(inputs.strata)) > 1,
     )
 

@@ -15,7 +15,7 @@ from attnxai.agreement.metrics import (
     TargetKind,
     agreement_tables,
     chance_values,
-    marks_of_others,
+    leave_one_out_centre_bias,
     own_tables,
     reason_undefined,
 )
@@ -57,7 +57,7 @@ class Inputs:
         Pixels that count.
     weights : ndarray, shape (n_sources,)
         How much each source counts.
-    sources, classes, exposure, strata : tuple
+    sources, classes, splits, strata : tuple
         Of every source.
     strata_keys : tuple of str
         What the strata are made of.
@@ -76,7 +76,7 @@ class Inputs:
     weights: NDArray[np.float64]
     sources: tuple[str, ...]
     classes: tuple[str | None, ...]
-    exposure: tuple[str, ...]
+    splits: tuple[str, ...]
     strata: tuple[Hashable, ...]
     strata_keys: tuple[str, ...]
     size_halves: tuple[int, ...]
@@ -103,7 +103,7 @@ class Inputs:
             weights=pairs.source_weights[order],
             sources=tuple(pairs.sources[i] for i in order),
             classes=tuple(pairs.classes[i] for i in order),
-            exposure=tuple(str(pairs.exposure[i]) for i in order),
+            splits=tuple(str(pairs.splits[i]) for i in order),
             strata=strata,
             strata_keys=keys,
             size_halves=size_halves(pairs, order),
@@ -145,7 +145,7 @@ class Values:
         averaged over annotators.
     pairs : ndarray, shape (n_metrics, n_maps, n_annotators, n_sources, n_sources)
         The same of every annotator.
-    given_brightness : ndarray, shape (n_explanations, n_annotators, n_sources)
+    partial_correlations : ndarray, shape (n_explanations, n_annotators, n_sources)
         Rank correlation that brightness does not account for.
     """
 
@@ -153,7 +153,7 @@ class Values:
     chance: NDArray[np.float64]
     exchanged: tuple[NDArray[np.float64], ...]
     pairs: NDArray[np.float64]
-    given_brightness: NDArray[np.float64]
+    partial_correlations: NDArray[np.float64]
 
 
 def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
@@ -193,7 +193,7 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
         chance=chance,
         exchanged=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
         pairs=tables,
-        given_brightness=given,
+        partial_correlations=given,
     )
 
 
@@ -201,7 +201,7 @@ def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[Undefined
     """Every value that is missing although the source was marked, and why."""
     missing = ~np.isfinite(own) & inputs.present[None, None]
     elsewhere = {
-        kind: marks_of_others(kind, inputs.targets[kind])
+        kind: leave_one_out_centre_bias(kind, inputs.targets[kind])
         for kind in _kinds(inputs.metrics, missing)
     }
     found = []

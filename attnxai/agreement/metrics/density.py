@@ -14,11 +14,11 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked_pixels,
     rows_of,
     single_pair,
     totals,
-    without_contrast,
     without_mass,
 )
 
@@ -47,7 +47,7 @@ def pairwise_nss(
     total = totals(targets)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = maps.once(_covered, targets) / total / maps.once(_deviations)[:, None]
-    return blanked(values, without_contrast(maps), np.isnan(total))
+    return blanked(values, is_constant(maps), np.isnan(total))
 
 
 def nss(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
@@ -90,7 +90,7 @@ def pairwise_correlation(
     deviations = np.outer(maps.once(_deviations), targets.once(_deviations))
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.clip(covariances / deviations, -1.0, 1.0)
-    return blanked(values, without_contrast(maps), without_contrast(targets))
+    return blanked(values, is_constant(maps), is_constant(targets))
 
 
 def correlation(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:

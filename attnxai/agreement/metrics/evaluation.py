@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHUNK = 64  # maps whose ranks and other parts are held at a time
 
 
-def marks_of_others(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
+def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
     """What each annotator marked on all sources but the one at hand.
 
     Shuffled AUC takes it for its negatives and information gain for its centre bias.
@@ -47,7 +47,7 @@ def marks_of_others(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
     Examples
     --------
     >>> masks = np.eye(3, dtype=bool).reshape(1, 3, 1, 3)
-    >>> marks_of_others(TargetKind.MASK, masks)[0, 0]
+    >>> leave_one_out_centre_bias(TargetKind.MASK, masks)[0, 0]
     array([[0., 1., 1.]])
     """
     rows = targets.reshape(*targets.shape[:2], -1)
@@ -105,7 +105,7 @@ def agreement_tables(
         Pixels that count.
     others : mapping of TargetKind to ndarray, same shape as targets, optional
         What is marked on the other sources, for metrics that need it; by default
-        :func:`marks_of_others`.
+        :func:`leave_one_out_centre_bias`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def agreement_matrices(
         Densities or masks, as the metric needs.
     others : ndarray, same shape as targets, optional
         What is marked on the other sources, if the metric needs it; by default
-        :func:`marks_of_others`.
+        :func:`leave_one_out_centre_bias`.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def own_tables(
     elsewhere = {
         kind: others[kind]
         if others is not None and kind in others
-        else marks_of_others(kind, targets[kind])
+        else leave_one_out_centre_bias(kind, targets[kind])
         for kind in _kinds_of_others(metrics)
     }
     for source, where in enumerate(valid):

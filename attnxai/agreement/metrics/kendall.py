@@ -16,9 +16,9 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     rows_of,
     single_pair,
-    without_contrast,
 )
 from attnxai.agreement.metrics.ranking import centred_ranks, ordering
 
@@ -49,7 +49,7 @@ def pairwise_kendall(
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.sqrt(np.outer(maps.once(_pairs_not_tied), targets.once(_pairs_not_tied)))
         values = np.clip(scores / scale, -1.0, 1.0)
-    return blanked(np.asarray(values), without_contrast(maps), without_contrast(targets))
+    return blanked(np.asarray(values), is_constant(maps), is_constant(targets))
 
 
 def _pairs_not_tied(rows: PixelRows) -> NDArray[np.float64]:

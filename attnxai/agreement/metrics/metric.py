@@ -99,7 +99,7 @@ class Metric:
             Densities or masks, as the metric compares with.
         others : ndarray or PixelRows, shape (m, n_pixels), optional
             What is marked on the other sources, from
-            :func:`~attnxai.agreement.metrics.evaluation.marks_of_others`; metrics that do not need it leave it.
+            :func:`~attnxai.agreement.metrics.evaluation.leave_one_out_centre_bias`; metrics that do not need it leave it.
 
         Returns
         -------

@@ -19,6 +19,7 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked,
     marked_pixels,
     n_marked,
@@ -26,7 +27,6 @@ from attnxai.agreement.metrics.pixels import (
     rows_of,
     single_pair,
     totals,
-    without_contrast,
     without_mass,
 )
 from attnxai.agreement.metrics.ranking import ordering
@@ -109,7 +109,7 @@ def pairwise_relevance_rank_accuracy(
     """Relevance rank accuracy of every map (n, n_pixels) for every mask (m, n_pixels)."""
     maps, targets = rows_of(maps), rows_of(targets)
     values = maps.once(_shares_at_own_area, targets).copy()
-    return blanked(values, without_contrast(maps), not_partly_marked(targets))
+    return blanked(values, is_constant(maps), not_partly_marked(targets))
 
 
 def relevance_rank_accuracy(
@@ -242,7 +242,7 @@ def pairwise_top_intersection(
     maps, targets = rows_of(maps), rows_of(targets)
     common = maps.once(_membership, fraction) @ targets.once(_membership, fraction).T
     values = common / _n_top(maps.n_pixels, fraction)
-    return blanked(np.asarray(values), without_contrast(maps), without_contrast(targets))
+    return blanked(np.asarray(values), is_constant(maps), is_constant(targets))
 
 
 def top_intersection(

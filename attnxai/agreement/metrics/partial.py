@@ -17,9 +17,9 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     rows_of,
     single_pair,
-    without_contrast,
 )
 from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.errors import OptionError
@@ -35,7 +35,7 @@ def _basis(covariates: Sequence[PixelRows]) -> NDArray[np.float64]:
     """Orthonormal rows that span the centred ranks of covariates."""
     basis = np.empty((0, covariates[0].n_pixels))
     for rows in covariates:
-        for ranks in centred_ranks(rows)[~without_contrast(rows)]:
+        for ranks in centred_ranks(rows)[~is_constant(rows)]:
             remainder, length = _remainders(ranks[None], basis)
             if length[0] > 0:
                 basis = np.concatenate([basis, remainder / length[0]])
@@ -95,8 +95,8 @@ def _partial(
         values = (map_rows @ target_rows.T) / np.outer(map_lengths, target_lengths)
     return blanked(
         np.clip(values, -1.0, 1.0),
-        without_contrast(maps) | (map_lengths == 0),
-        without_contrast(targets) | (target_lengths == 0),
+        is_constant(maps) | (map_lengths == 0),
+        is_constant(targets) | (target_lengths == 0),
     )
 
 

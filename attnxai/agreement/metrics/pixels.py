@@ -75,12 +75,12 @@ def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
     return values if isinstance(values, PixelRows) else PixelRows(values)
 
 
-def without_contrast(rows: PixelRows) -> NDArray[np.bool_]:
+def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     """Which rows are constant, empty, or hold a value that is not finite; shape (n,)."""
-    return rows.once(_without_contrast)
+    return rows.once(_is_constant)
 
 
-def _without_contrast(rows: PixelRows) -> NDArray[np.bool_]:
+def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     values = rows.values
     if rows.n_pixels == 0:
         return np.ones(len(rows), bool)
@@ -95,7 +95,7 @@ def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
 
 def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
     negative = rows.values.min(axis=1, initial=0.0) < 0
-    return np.asarray(without_contrast(rows) | negative)
+    return np.asarray(is_constant(rows) | negative)
 
 
 def totals(rows: PixelRows) -> NDArray[np.float64]:

@@ -9,11 +9,11 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked,
     not_partly_marked,
     rows_of,
     single_pair,
-    without_contrast,
 )
 from attnxai.errors import OptionError
 
@@ -28,10 +28,10 @@ def pairwise_pointing_game(
     maps, targets = rows_of(maps), rows_of(targets)
     masks = marked(targets)
     values = np.full((len(maps), len(targets)), np.nan)
-    for i in np.flatnonzero(~without_contrast(maps)):
+    for i in np.flatnonzero(~is_constant(maps)):
         row = maps.values[i]
         values[i] = masks[:, row == row.max()].mean(axis=1)
-    return blanked(values, without_contrast(maps), not_partly_marked(targets))
+    return blanked(values, is_constant(maps), not_partly_marked(targets))
 
 
 def pointing_game(

@@ -9,12 +9,12 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked_pixels,
     n_marked,
     not_partly_marked,
     rows_of,
     single_pair,
-    without_contrast,
 )
 from attnxai.agreement.metrics.ranking import ordering
 
@@ -36,7 +36,7 @@ def pairwise_average_precision(
     for column, pixels in enumerate(marked_pixels(targets)):
         if pixels.size:
             values[:, column] = _mean_precision(np.sort(taken[pixels].T, axis=1))
-    return blanked(values, without_contrast(maps), not_partly_marked(targets))
+    return blanked(values, is_constant(maps), not_partly_marked(targets))
 
 
 def _mean_precision(taken: NDArray[np.int32]) -> NDArray[np.float64]:

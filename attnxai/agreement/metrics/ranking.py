@@ -14,12 +14,12 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked,
     n_marked,
     not_partly_marked,
     rows_of,
     single_pair,
-    without_contrast,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def pairwise_spearman(
     squares = np.outer(maps.once(_squared_lengths), targets.once(_squared_lengths))
     with np.errstate(invalid="ignore"):
         rho = np.clip(products / np.sqrt(squares), -1.0, 1.0)
-    return blanked(rho, without_contrast(maps), without_contrast(targets))
+    return blanked(rho, is_constant(maps), is_constant(targets))
 
 
 def spearman(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
@@ -151,7 +151,7 @@ def pairwise_auc(
     count = n_marked(targets)
     with np.errstate(divide="ignore", invalid="ignore"):
         excess = centred_ranks(maps) @ marked(targets).T / (count * (maps.n_pixels - count))
-    return blanked(0.5 + excess, without_contrast(maps), not_partly_marked(targets))
+    return blanked(0.5 + excess, is_constant(maps), not_partly_marked(targets))
 
 
 def auc(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:

@@ -19,13 +19,13 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    is_constant,
     marked,
     n_marked,
     not_partly_marked,
     rows_of,
     single_pair,
     totals,
-    without_contrast,
 )
 from attnxai.agreement.metrics.ranking import ordering
 from attnxai.errors import OptionError
@@ -104,7 +104,7 @@ def pairwise_shuffled_auc(
         with np.errstate(divide="ignore", invalid="ignore"):
             values[:, columns] = (wins - 0.5 * k**2) / (k * weight[columns])
     undefined = not_partly_marked(targets) | np.isnan(weight)
-    return blanked(values, without_contrast(maps), undefined)
+    return blanked(values, is_constant(maps), undefined)
 
 
 def shuffled_auc(

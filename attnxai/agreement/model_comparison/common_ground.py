@@ -9,7 +9,7 @@ import numpy as np
 
 from attnxai.agreement.results import ALL
 from attnxai.errors import OptionError
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 # what conclusions rest on, from the best evidence down
 GROUPS = tuple(
-    str(group)
-    for group in (Exposure.HELD_OUT, Exposure.UNKNOWN, Exposure.VALIDATION, Exposure.TRAINING)
+    str(group) for group in (Split.HELD_OUT, Split.UNKNOWN, Split.VALIDATION, Split.TRAINING)
 )
 
 
@@ -84,8 +83,10 @@ def common_sources(
     OptionError
         If there are no such sources, counting what there is.
     """
-    exposures = [dict(zip(result.sources, result.exposure, strict=True)) for result in results]
-    common = [source for source in results[0].sources if all(source in of for of in exposures)]
+    splits_by_result = [dict(zip(result.sources, result.splits, strict=True)) for result in results]
+    common = [
+        source for source in results[0].sources if all(source in of for of in splits_by_result)
+    ]
     if not common:
         raise OptionError(
             "the results have no source in common: "
@@ -95,7 +96,7 @@ def common_sources(
             )
         )
     members = {
-        name: [source for source in common if all(of[source] == name for of in exposures)]
+        name: [source for source in common if all(of[source] == name for of in splits_by_result)]
         for name in GROUPS
     } | {ALL: common}
     if group is not None and group not in members:
@@ -107,7 +108,7 @@ def common_sources(
             f"{'in one group' if group is None else group} for all of them: "
             + "; ".join(
                 f"{result.model_name} has {_counted([of[source] for source in common])}"
-                for result, of in zip(results, exposures, strict=True)
+                for result, of in zip(results, splits_by_result, strict=True)
             )
             + f"; the group {ALL} would compare over all of them, whatever the models knew"
         )
@@ -117,7 +118,7 @@ def common_sources(
             f"No source is {GROUPS[0]} for every model, so the models are compared over the "
             f"{len(chosen)} of the group {found}, which is the same for all."
         )
-    mixed = {of[source] for of in exposures for source in chosen}
+    mixed = {of[source] for of in splits_by_result for source in chosen}
     if len(mixed) > 1:
         notes.append(
             f"Sources of different groups are taken together ({', '.join(sorted(mixed))}): what a model "
@@ -131,8 +132,8 @@ def common_sources(
     return chosen, found
 
 
-def _counted(exposure: Sequence[str]) -> str:
-    return ", ".join(f"{exposure.count(name)} {name}" for name in dict.fromkeys(exposure))
+def _counted(splits: Sequence[str]) -> str:
+    return ", ".join(f"{splits.count(name)} {name}" for name in dict.fromkeys(splits))
 
 
 def names_in_common(

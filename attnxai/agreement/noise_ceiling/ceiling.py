@@ -78,7 +78,7 @@ def consensus_for(metric_name: str) -> Consensus:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ceiling:
+class NoiseCeiling:
     """Agreement of annotators with each other, by one metric.
 
     Parameters
@@ -118,7 +118,7 @@ class Ceiling:
         n_resamples: int = 10_000,
         rng: np.random.Generator | int = 0,
         bounds: tuple[float, float] = UNBOUNDED,
-    ) -> Ceiling:
+    ) -> NoiseCeiling:
         """The ceiling over some of the sources.
 
         Parameters
@@ -132,7 +132,7 @@ class Ceiling:
 
         Returns
         -------
-        Ceiling
+        NoiseCeiling
         """
         return _of_values(
             self.metric,
@@ -148,7 +148,7 @@ class Ceiling:
         )
 
 
-def people_ceiling(
+def noise_ceiling(
     metric: Metric,
     density: NDArray[np.floating],
     mask: NDArray[np.bool_],
@@ -163,7 +163,7 @@ def people_ceiling(
     bounds: tuple[float, float] = UNBOUNDED,
     consensus: Consensus | None = None,
     score: Score | None = None,
-) -> Ceiling:
+) -> NoiseCeiling:
     """Lower and upper ceiling of a metric.
 
     Parameters
@@ -189,7 +189,7 @@ def people_ceiling(
 
     Returns
     -------
-    Ceiling
+    NoiseCeiling
         Without values when no source was marked by two annotators.
 
     Examples
@@ -197,7 +197,7 @@ def people_ceiling(
     >>> from attnxai.agreement.metrics import METRICS
     >>> rng = np.random.default_rng(0)
     >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
-    >>> found = people_ceiling(METRICS["spearman"], density, density > 1, np.ones((3, 12), bool),
+    >>> found = noise_ceiling(METRICS["spearman"], density, density > 1, np.ones((3, 12), bool),
     ...                        np.ones((12, 6, 6), bool))
     >>> 0 < found.lower.value < found.upper.value < 1
     True
@@ -223,7 +223,7 @@ def people_ceiling(
     )
 
 
-def people_ceilings(
+def noise_ceilings(
     metrics: Sequence[Metric],
     density: NDArray[np.floating],
     mask: NDArray[np.bool_],
@@ -235,7 +235,7 @@ def people_ceilings(
     level: float = 0.95,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
-) -> dict[str, Ceiling]:
+) -> dict[str, NoiseCeiling]:
     """Ceilings of several metrics, which share consensuses and ranks: faster than one by one.
 
     Parameters
@@ -243,12 +243,12 @@ def people_ceilings(
     metrics : sequence of Metric
         What to compute.
     density, mask, present, valid, weights, method, level, n_resamples, rng
-        As in :func:`people_ceiling`.
+        As in :func:`noise_ceiling`.
 
     Returns
     -------
-    dict of str to Ceiling
-        By the name of the metric, within its bounds, as :func:`people_ceiling` gives it.
+    dict of str to NoiseCeiling
+        By the name of the metric, within its bounds, as :func:`noise_ceiling` gives it.
     """
     there, where = _checked(density, mask, present, valid)
     targets = _targets(density, mask, there)
@@ -327,7 +327,7 @@ def _of_values(
     n_resamples: int,
     rng: np.random.Generator | int,
     bounds: tuple[float, float],
-) -> Ceiling:
+) -> NoiseCeiling:
     """The ceiling of these cells."""
     n_annotators = int(np.isfinite(lower).any(axis=1).sum())
     lower_rng, upper_rng = np.random.default_rng(rng).spawn(2)
@@ -345,7 +345,7 @@ def _of_values(
             bounds=bounds,
         )
 
-    return Ceiling(
+    return NoiseCeiling(
         metric=metric,
         lower=interval(lower, lower_rng),
         upper=interval(upper, upper_rng),

@@ -9,7 +9,7 @@ from attnxai.agreement.nulls.base import (
     run_null_test,
     usable_sources,
 )
-from attnxai.agreement.nulls.diagnosis import rejections_without_link
+from attnxai.agreement.nulls.diagnosis import rejections_with_pairing_broken
 from attnxai.agreement.nulls.footprints import emission_footprint
 from attnxai.agreement.nulls.moran import MoranSurrogates
 from attnxai.agreement.nulls.phase import PhaseSurrogates
@@ -38,7 +38,7 @@ __all__ = [
     "draw_choices",
     "emission_footprint",
     "quantile_strata",
-    "rejections_without_link",
+    "rejections_with_pairing_broken",
     "run_null_test",
     "shifted_values",
     "usable_sources",

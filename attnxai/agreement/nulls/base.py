@@ -53,14 +53,14 @@ class NullDraws:
         Draw b picks column ``choices[b, s]`` for source s.
     exhaustive : bool
         Whether these are all that the null allows, the observed one among them.
-    exchanges_sources : bool
+    permutes_sources : bool
         Whether columns are the annotations of sources: what was observed is then the diagonal and weights
         go where the annotations go; otherwise it is column 0, and weights stay.
     """
 
     choices: NDArray[np.integer]
     exhaustive: bool
-    exchanges_sources: bool = False
+    permutes_sources: bool = False
 
     __repr__ = short_repr
 
@@ -93,7 +93,7 @@ class NullModel(Protocol):
         ...
 
     @property
-    def exchanges_sources(self) -> bool:
+    def permutes_sources(self) -> bool:
         """Whether the columns of its tables are the annotations of sources."""
         ...
 
@@ -121,7 +121,7 @@ class NullModel(Protocol):
             Pixels that count.
         others : mapping of TargetKind to ndarray, same shape as targets, optional
             What is marked on the other sources, for metrics that need it; by default
-            :func:`~attnxai.agreement.metrics.evaluation.marks_of_others`. It goes where the annotation goes.
+            :func:`~attnxai.agreement.metrics.evaluation.leave_one_out_centre_bias`. It goes where the annotation goes.
         rng : numpy.random.Generator
             Source of randomness; every source gets a stream of its own.
 
@@ -266,7 +266,7 @@ def run_null_test(
             f"draws pick columns up to {draws.choices.max()}, but the table has {n_columns}: give "
             "n_columns when drawing"
         )
-    if draws.exchanges_sources and n != n_columns:
+    if draws.permutes_sources and n != n_columns:
         raise ValueError(
             f"sources are exchanged, so the table has to be square; its shape is {table.shape}"
         )
@@ -277,8 +277,8 @@ def run_null_test(
             f"weights need one value of 0 or more for each of {n} sources and a positive sum"
         )
     share = weights / weights.sum()
-    weighted = table * (share[None, :] if draws.exchanges_sources else share[:, None])
-    observed_column = np.arange(n) if draws.exchanges_sources else np.zeros(n, np.intp)
+    weighted = table * (share[None, :] if draws.permutes_sources else share[:, None])
+    observed_column = np.arange(n) if draws.permutes_sources else np.zeros(n, np.intp)
     # one source after the other, so that every sum has the same order, whatever the machine
     values = np.zeros(len(draws.choices))
     observed = 0.0
@@ -376,7 +376,7 @@ def usable_sources(
     table: NDArray[np.float64],
     members: NDArray[np.intp] | None = None,
     *,
-    exchanges_sources: bool,
+    permutes_sources: bool,
 ) -> NDArray[np.intp]:
     """Sources whose values are defined under every rearrangement.
 
@@ -390,7 +390,7 @@ def usable_sources(
         Values, NaN where undefined.
     members : ndarray of int, optional
         The sources to choose from; all when left out.
-    exchanges_sources : bool
+    permutes_sources : bool
         Whether columns are the annotations of sources.
 
     Returns
@@ -401,13 +401,13 @@ def usable_sources(
     Examples
     --------
     >>> table = np.array([[1.0, 2.0, np.nan], [1.0, 2.0, np.nan], [1.0, 2.0, np.nan]])
-    >>> usable_sources(table, exchanges_sources=True)
+    >>> usable_sources(table, permutes_sources=True)
     array([0, 1])
-    >>> usable_sources(table, exchanges_sources=False)
+    >>> usable_sources(table, permutes_sources=False)
     array([], dtype=int64)
     """
     keep = np.arange(len(table)) if members is None else np.array(members, dtype=np.intp)
-    if not exchanges_sources:
+    if not permutes_sources:
         return keep[np.isfinite(table[keep]).all(axis=1)]
     while keep.size:
         missing = ~np.isfinite(table[np.ix_(keep, keep)])

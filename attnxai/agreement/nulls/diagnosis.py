@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.nulls.base import NullTest
 
 
-def rejections_without_link(test: NullTest, exchanged: NullTest, *, level: float = 0.05) -> float:
+def rejections_with_pairing_broken(
+    test: NullTest, exchanged: NullTest, *, level: float = 0.05
+) -> float:
     """Share of exchanges of sources that a null rejects.
 
     Where the null suits the data this is near the level, and where it is far above, a small p-value says
@@ -57,7 +59,7 @@ def rejections_without_link(test: NullTest, exchanged: NullTest, *, level: float
     >>> exchange = SourcePermutation(within_strata=False).draw(range(9), n_draws=99, rng=rng)
     >>> exchanged = run_null_test(matrix, exchange, null="pooled")
     >>> shift = draw_choices(9, 2, n_draws=999, rng=rng)
-    >>> rejections_without_link(run_null_test(moved, shift, null="shift"), exchanged)
+    >>> rejections_with_pairing_broken(run_null_test(moved, shift, null="shift"), exchanged)
     1.0
     """
     if not 0 < level < 1:

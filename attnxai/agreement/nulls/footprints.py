@@ -80,9 +80,9 @@ def _distance_from_centre(shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.asarray(np.hypot(y[:, None], x[None, :]))
 
 
-def closed_pixels(versions: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+def closed_pixels(surrogates: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     """Pixels that are valid in every version of a footprint."""
-    return np.asarray(np.logical_and.reduce(versions))
+    return np.asarray(np.logical_and.reduce(surrogates))
 
 
 def emission_footprint(

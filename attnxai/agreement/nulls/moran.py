@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.nulls.phase import check_surrogates
+from attnxai.agreement.nulls.surrogates import SurrogateMaps
 from attnxai.agreement.nulls.variogram import MIN_PIXELS, VariogramSurrogates
-from attnxai.agreement.nulls.versions import MapVersions
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def moran_surrogates(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MoranSurrogates(MapVersions):
+class MoranSurrogates(SurrogateMaps):
     """Replace maps by surrogates with their Moran's I, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -190,7 +190,7 @@ class MoranSurrogates(MapVersions):
                 "higher n_sigma), raise max_pixels, or take the matched variogram, which has no limit"
             )
 
-    def versions(
+    def surrogates(
         self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """The map and its surrogates on the footprint; none for fewer than 16 pixels."""

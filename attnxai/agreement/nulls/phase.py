@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.versions import MapVersions
+from attnxai.agreement.nulls.surrogates import SurrogateMaps
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def with_values(maps: NDArray[np.float64], values: NDArray[np.float64]) -> NDArr
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSurrogates(MapVersions):
+class PhaseSurrogates(SurrogateMaps):
     """Replace maps by amplitude-adjusted surrogates with random phases.
 
     Compared is the largest rectangle of valid pixels about the field's centre, since a spectrum needs a
@@ -164,7 +164,7 @@ class PhaseSurrogates(MapVersions):
         """Rearrangements of each source, the observed one among them."""
         return self.n_surrogates + 1
 
-    def versions(
+    def surrogates(
         self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """The map and its surrogates on the largest rectangle of valid pixels about the centre."""

@@ -5,7 +5,7 @@ annotation share; orientation is broken. It is the natural null where nothing on
 direction, and the one that a network equivariant under rotations invites.
 
 Two forms. :class:`GridSymmetries` turns by right angles and reflects: pixels go to pixels, nothing is
-interpolated, and two sources with eight versions each can already give p = 1/64. It is the one to use.
+interpolated, and two sources with eight surrogates each can already give p = 1/64. It is the one to use.
 
 :class:`RotationAngles` turns by any angle and has to interpolate. Linear interpolation smooths: bumps of
 the FIRST beam (standard deviation 1.27 pixels) lose 9 % of their height, wider ones less. Cubic splines keep
@@ -28,12 +28,12 @@ import numpy as np
 
 from attnxai.agreement.metrics.metric import TargetKind
 from attnxai.agreement.nulls.footprints import centred_disc, closed_pixels
-from attnxai.agreement.nulls.versions import (
-    MapVersions,
+from attnxai.agreement.nulls.surrogates import (
     RearrangedMaps,
+    SurrogateMaps,
     empty_tables,
     others_needed,
-    values_of_versions,
+    values_of_surrogates,
 )
 from attnxai.errors import OptionError
 
@@ -85,10 +85,10 @@ def grid_symmetries(shape: tuple[int, int], *, reflections: bool) -> list[Symmet
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GridSymmetries(MapVersions):
+class GridSymmetries(SurrogateMaps):
     """Turn maps by right angles and reflect them, without interpolation.
 
-    Pixels that some symmetry moves to where nothing is valid are left out, in all versions.
+    Pixels that some symmetry moves to where nothing is valid are left out, in all surrogates.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class GridSymmetries(MapVersions):
         """Not known before: fields that are not square have half as many symmetries."""
         return None
 
-    def versions(
+    def surrogates(
         self,
         map_values: NDArray[np.float64],
         where: NDArray[np.bool_],
@@ -255,7 +255,7 @@ class RotationAngles(RearrangedMaps):
             filtered = np.asarray(maps[source], dtype=np.float64) - lowest
             if self.order > 1:
                 filtered = spline_filter(filtered, order=self.order, mode="mirror")
-            versions = lowest + map_coordinates(
+            surrogates = lowest + map_coordinates(
                 filtered, coordinates, order=self.order, mode="mirror", prefilter=False
             )
             own = {
@@ -266,7 +266,7 @@ class RotationAngles(RearrangedMaps):
                 kind: _turned(values[:, source], coordinates[:, 0], kind)
                 for kind, values in needed.items()
             }
-            tables[:, :, source] = values_of_versions(metrics, versions, own, elsewhere)
+            tables[:, :, source] = values_of_surrogates(metrics, surrogates, own, elsewhere)
         return tables
 
 

@@ -34,7 +34,7 @@ from attnxai.agreement.metrics.overlap import (
 from attnxai.agreement.metrics.pointing import pairwise_pointing_game
 from attnxai.agreement.metrics.ranking import mid_ranks, pairwise_auc, pairwise_spearman
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.versions import RearrangedMaps, empty_tables, others_needed
+from attnxai.agreement.nulls.surrogates import RearrangedMaps, empty_tables, others_needed
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     # from a map and a target (n_pixels) to two factors and the scale of their product
     Factors = Callable[[Array, Array], tuple[Array, Array, float]]
 
-_CHUNK = 128  # versions of a map that are held at a time when a metric is no product
+_CHUNK = 128  # surrogates of a map that are held at a time when a metric is no product
 
 
 def _standardised(values: Array) -> Array:

@@ -76,7 +76,7 @@ class SourcePermutation:
         )
 
     @property
-    def exchanges_sources(self) -> bool:
+    def permutes_sources(self) -> bool:
         """Whether the columns of its tables are the annotations of sources."""
         return True
 
@@ -163,11 +163,11 @@ class SourcePermutation:
         # column after column in memory, as the tests read them
         if math.prod(math.factorial(len(group)) for group in groups) <= n_draws:
             choices = np.asfortranarray(_all_permutations(groups, n))
-            return NullDraws(choices=choices, exhaustive=True, exchanges_sources=True)
+            return NullDraws(choices=choices, exhaustive=True, permutes_sources=True)
         choices = np.empty((n_draws, n), dtype=smallest_int(n), order="F")
         for group in groups:
             choices[:, group] = rng.permuted(np.tile(group, (n_draws, 1)), axis=1)
-        return NullDraws(choices=choices, exhaustive=False, exchanges_sources=True)
+        return NullDraws(choices=choices, exhaustive=False, permutes_sources=True)
 
 
 def _all_permutations(groups: Sequence[NDArray[np.integer]], n: int) -> NDArray[np.integer]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.nulls.phase import check_surrogates, with_values
-from attnxai.agreement.nulls.versions import MapVersions
+from attnxai.agreement.nulls.surrogates import SurrogateMaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,7 +216,7 @@ def _fitted(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VariogramSurrogates(MapVersions):
+class VariogramSurrogates(SurrogateMaps):
     """Replace maps by surrogates with their variogram, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -267,7 +267,7 @@ class VariogramSurrogates(MapVersions):
         """Rearrangements of each source, the observed one among them."""
         return self.n_surrogates + 1
 
-    def versions(
+    def surrogates(
         self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """The map and its surrogates on the footprint; none for fewer than 16 pixels."""

@@ -17,7 +17,7 @@ from attnxai.report.figures.text import (
     bar_phrase,
     further_phrase,
     interval_phrase,
-    people_phrase,
+    noise_ceiling_phrase,
     shown_estimates,
     sources_phrase,
 )
@@ -64,7 +64,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
         f"Points are means over {sources_phrase(results, metric)}, {intervals}.",
         bar_phrase(results, metric),
         further_phrase(results, metric),
-        people_phrase(results, metric),
+        noise_ceiling_phrase(results, metric),
         "The thin vertical line is the value without any agreement." if chance is not None else "",
     ]
     return FigureText(

@@ -47,7 +47,7 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     import seaborn as sns
 
     metric = result.metrics[0]
-    members = [i for i, group in enumerate(result.exposure) if group == result.verdict_group]
+    members = [i for i, group in enumerate(result.splits) if group == result.verdict_group]
     shown = listed_maps(result)
     rows = [
         {

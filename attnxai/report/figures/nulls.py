@@ -12,7 +12,7 @@ from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.plot_rows import BASELINE_COLOUR
 from attnxai.agreement.plots import MODEL_COLOUR, NULL_COLOUR
 from attnxai.report.figures.agreement import add_legend, panel_grid
-from attnxai.report.figures.text import FigureText, exchange_phrase, shown_estimates
+from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import format_number, format_p
 
@@ -63,7 +63,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
     within = any(e.within_strata is not None for e in estimates)
     outline = " (filled) or between any sources (outline)" if within else ""
     side = _SIDES[Alternative(result.settings["alternative"])]
-    exchanged = exchange_phrase([result], metric) or "sources"
+    exchanged = permutation_phrase([result], metric) or "sources"
     return FigureText(
         name=f"nulls{suffix}",
         title="Observed values against their nulls" + (f" ({result.model_name})" if suffix else ""),
@@ -91,7 +91,7 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
     everything = np.concatenate([test.values for test in tests] + [[main.observed]])
     low, high = float(everything.min()), float(everything.max())
     edges = np.linspace(low, high if high > low else low + 1e-6, 41)
-    exchanged = exchange_phrase([result], metric)
+    exchanged = permutation_phrase([result], metric)
     ax.hist(
         main.values,
         bins=edges,

@@ -23,7 +23,7 @@ def shown_explanation(result: AgreementResult) -> str:
 def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:
     """Sources with the highest, the median and the lowest value."""
     values = result.source_means(explanation, metric)
-    members = np.array([group == result.verdict_group for group in result.exposure])
+    members = np.array([group == result.verdict_group for group in result.splits])
     defined = np.flatnonzero(np.isfinite(values) & members)
     if defined.size == 0:
         return {"Only": result.sources[0]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.plot_rows import agreement_rows, people_range
+from attnxai.agreement.plot_rows import agreement_rows, noise_ceiling_range
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import counted
 from attnxai.report.wording import (
@@ -78,7 +78,7 @@ def method_phrase(intervals: Iterable[Interval]) -> str:
     return " or ".join(method.replace(" x ", " × ") for method in methods)
 
 
-def exchange_phrase(results: Sequence[AgreementResult], metric: str) -> str:
+def permutation_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """Between what annotations are exchanged in the primary test.
 
     ``sources of one class and size``, or ``sources`` where no strata are known; empty where there is no test.
@@ -116,7 +116,7 @@ def side_phrase(alternative: str) -> str:
 
 def bar_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """What grey bars are; empty where there is no test."""
-    exchanged = exchange_phrase(results, metric)
+    exchanged = permutation_phrase(results, metric)
     if not exchanged:
         return ""
     sides = list(dict.fromkeys(side_phrase(result.settings["alternative"]) for result in results))
@@ -151,12 +151,13 @@ def further_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     return " ".join(parts)
 
 
-def people_phrase(results: Sequence[AgreementResult], metric: str) -> str:
+def noise_ceiling_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """What the band is; empty where there is none."""
     found = [
         people
         for result in results
-        if people_range(result, metric) is not None and (people := result.ceiling(metric))
+        if noise_ceiling_range(result, metric) is not None
+        and (people := result.noise_ceiling(metric))
     ]
     if not found:
         return ""
@@ -183,13 +184,13 @@ def agreement_in_words(results: Sequence[AgreementResult], metric: str) -> str:
         interval = row.estimate.interval
         model = f"{results[row.model].model_name}, " if several and row.model is not None else ""
         parts.append(f"{model}{row.text} {with_interval(interval)}")
-    parts += list(dict.fromkeys(_people_in_words(results, metric)))
+    parts += list(dict.fromkeys(_noise_ceiling_in_words(results, metric)))
     return f"{METRICS[metric].label}: {'; '.join(parts)}."
 
 
-def _people_in_words(results: Sequence[AgreementResult], metric: str) -> Iterable[str]:
+def _noise_ceiling_in_words(results: Sequence[AgreementResult], metric: str) -> Iterable[str]:
     for result in results:
-        edges = people_range(result, metric)
+        edges = noise_ceiling_range(result, metric)
         if edges is not None:
             low, high = (format_number(edge, 2) for edge in edges)
             yield f"people with each other {low} to {high}"

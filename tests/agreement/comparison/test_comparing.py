@@ -15,7 +15,7 @@ from attnxai.agreement.metrics.density import nss
 from attnxai.agreement.metrics.ranking import spearman
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=499, n_resamples=500)
@@ -104,14 +104,14 @@ def test_no_number_changes_with_what_else_is_asked_for():
     for name in few.explanations:
         one, other = few.estimate(name, "auc"), many.estimate(name, "auc")
         np.testing.assert_array_equal(one.test.values, other.test.values)
-        assert one.share_of_ceiling == other.share_of_ceiling
+        assert one.share_of_noise_ceiling == other.share_of_noise_ceiling
         assert one.interval == other.interval
 
 
 def test_training_and_held_out_sources_are_apart():
     maps, marks, images = made_up(n_sources=20)
-    exposure = (Exposure.TRAINING,) * 11 + (Exposure.HELD_OUT,) * 9
-    result = compare(dataclasses.replace(maps, exposure=exposure), marks, images, settings=QUICK)
+    splits = (Split.TRAINING,) * 11 + (Split.HELD_OUT,) * 9
+    result = compare(dataclasses.replace(maps, splits=splits), marks, images, settings=QUICK)
     assert result.groups == ("held-out", "training", "all")
     assert result.verdict_group == "held-out"
     values = result.source_means("gate1", "nss")

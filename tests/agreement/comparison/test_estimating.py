@@ -15,11 +15,11 @@ from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS, chance_values
 from attnxai.agreement.metrics.partial import partial_spearman
-from attnxai.agreement.noise_ceiling.ceiling import people_ceiling
-from attnxai.agreement.noise_ceiling.ceiling_share import share_of_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
+from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
 from attnxai.alignment.pairs import BRIGHTNESS, align
 from attnxai.errors import UndefinedValuesWarning
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(
@@ -102,9 +102,9 @@ def test_one_annotator_is_studentized_over_sources():
             bright = own(pairs, result, BRIGHTNESS, metric)[0]
             same(estimate.differences[BRIGHTNESS], mean_interval(values - bright, counts))
             assert "studentized" in estimate.interval.method
-            assert estimate.share_of_ceiling is None
-    assert result.people == ()
-    assert result.ceiling("nss") is None
+            assert estimate.share_of_noise_ceiling is None
+    assert result.noise_ceilings == ()
+    assert result.noise_ceiling("nss") is None
 
 
 def test_several_annotators_of_whom_one_marked_a_group_are_sources_alone():
@@ -112,15 +112,13 @@ def test_several_annotators_of_whom_one_marked_a_group_are_sources_alone():
     pairs = made(n_sources=18)
     density, mask, present = pairs.density.copy(), pairs.mask.copy(), pairs.present.copy()
     density[1:, :9], mask[1:, :9], present[1:, :9] = 0, False, False
-    exposure = (Exposure.TRAINING,) * 9 + (Exposure.HELD_OUT,) * 9
-    pairs = dataclasses.replace(
-        pairs, density=density, mask=mask, present=present, exposure=exposure
-    )
+    splits = (Split.TRAINING,) * 9 + (Split.HELD_OUT,) * 9
+    pairs = dataclasses.replace(pairs, density=density, mask=mask, present=present, splits=splits)
     result = compare_pairs(pairs, settings=QUICK)
     assert "studentized" in result.estimate("gate1", "nss", group="training").interval.method
     assert "crossed" in result.estimate("gate1", "nss", group="held-out").interval.method
-    assert result.ceiling("nss", group="training") is None
-    assert result.ceiling("nss", group="held-out").n_annotators == 3
+    assert result.noise_ceiling("nss", group="training") is None
+    assert result.noise_ceiling("nss", group="held-out").n_annotators == 3
 
 
 def test_intervals_end_at_what_a_metric_can_reach():
@@ -162,7 +160,7 @@ def test_intervals_by_resampling_do_not_change_with_what_else_is_asked_for():
 def test_partial_correlations_hold_brightness_fixed(several):
     pairs, result = several
     np.testing.assert_array_equal(
-        np.isnan(result.given_brightness_values), ~np.broadcast_to(pairs.present, (3, 3, 12))
+        np.isnan(result.partial_correlation_values), ~np.broadcast_to(pairs.present, (3, 3, 12))
     )
     coarse = next(name for name in result.baselines if "3.6" in name)
     fixed = {
@@ -171,28 +169,28 @@ def test_partial_correlations_hold_brightness_fixed(several):
         "mean": (BRIGHTNESS, coarse),
     }
     for e, name in enumerate(result.explanations):
-        given = result.beyond_brightness(name)
-        assert given.held_fixed == fixed[name]
+        given = result.partial_correlation(name)
+        assert given.controlling_for == fixed[name]
         for s in (0, 7):
             covariates = [pairs.baselines[b][s] for b in fixed[name]]
             for a in range(3):
                 expected = partial_spearman(
                     pairs.explanations[name][s], pairs.density[a, s], covariates
                 )
-                found = result.given_brightness_values[e, a, s]
+                found = result.partial_correlation_values[e, a, s]
                 assert found == pytest.approx(expected, abs=1e-10)
                 assert found == pytest.approx(
                     of_residuals(pairs.explanations[name][s], pairs.density[a, s], covariates)
                 )
-        values = result.given_brightness_values[e]
+        values = result.partial_correlation_values[e]
         expected = crossed_interval(values, weights=pairs.source_weights, bounds=(-1, 1))
         same(given.interval, expected)
-        of_class = result.beyond_brightness(name, class_name="FR II")
+        of_class = result.partial_correlation(name, class_name="FR II")
         assert of_class.interval.value == pytest.approx(
             np.average(np.nanmean(values[:, 1::2], axis=0), weights=pairs.source_weights[1::2])
         )
     with pytest.raises(KeyError, match="no partial correlation for 'gate9'"):
-        result.beyond_brightness("gate9")
+        result.partial_correlation("gate9")
 
 
 def of_residuals(map_values, target, covariates):
@@ -208,7 +206,7 @@ def test_ceilings_are_those_of_the_sources_at_hand(several, metric):
     pairs, result = several
     for class_name, start, step in (("all", 0, 1), ("FR I", 0, 2), ("FR II", 1, 2)):
         some = slice(start, None, step)
-        expected = people_ceiling(
+        expected = noise_ceiling(
             METRICS[metric],
             pairs.density[:, some],
             pairs.mask[:, some],
@@ -217,7 +215,7 @@ def test_ceilings_are_those_of_the_sources_at_hand(several, metric):
             weights=pairs.source_weights[some],
             bounds=METRICS[metric].bounds,
         )
-        found = result.ceiling(metric, class_name=class_name)
+        found = result.noise_ceiling(metric, class_name=class_name)
         same(found.lower, expected.lower)
         same(found.upper, expected.upper)
         assert found.n_annotators == 3
@@ -228,13 +226,13 @@ def test_ceilings_are_those_of_the_sources_at_hand(several, metric):
 @pytest.mark.parametrize("metric", QUICK.metrics)
 def test_shares_of_the_ceiling_are_those_of_its_function(several, metric):
     pairs, result = several
-    ceiling = people_ceiling(
+    ceiling = noise_ceiling(
         METRICS[metric], pairs.density, pairs.mask, pairs.present, pairs.valid,
         weights=pairs.source_weights, bounds=METRICS[metric].bounds,
     )  # fmt: skip
     chance = chance_values(METRICS[metric], pairs.mask, pairs.valid)
     for name in result.explanations:
-        expected = share_of_ceiling(
+        expected = share_of_noise_ceiling(
             own(pairs, result, name, metric),
             ceiling,
             chance=chance,
@@ -243,21 +241,21 @@ def test_shares_of_the_ceiling_are_those_of_its_function(several, metric):
             bounds=METRICS[metric].bounds,
             rng=Streams(3).of("share", metric, "held-out", "all"),
         )
-        found = result.estimate(name, metric).share_of_ceiling
+        found = result.estimate(name, metric).share_of_noise_ceiling
         same(found.raw, expected.raw)
         same(found.of_lower, expected.of_lower)
         same(found.of_upper, expected.of_upper)
     for name in result.baselines:
-        assert result.estimate(name, metric).share_of_ceiling is None
-    assert result.estimate("gate1", metric, class_name="FR I").share_of_ceiling is None
+        assert result.estimate(name, metric).share_of_noise_ceiling is None
+    assert result.estimate("gate1", metric, class_name="FR I").share_of_noise_ceiling is None
 
 
 def test_a_share_is_taken_from_chance_by_hand(several):
     _, result = several
-    people = result.ceiling("auc")
+    people = result.noise_ceiling("auc")
     # the score over all cells, which here have a ceiling each
     estimate = result.estimate("gate1", "auc")
-    share = estimate.share_of_ceiling
+    share = estimate.share_of_noise_ceiling
     assert share.raw.value == pytest.approx(estimate.interval.value)
     assert share.of_lower.value == pytest.approx(
         (estimate.interval.value - 0.5) / (people.lower.value - 0.5)
@@ -275,9 +273,9 @@ def test_maps_with_different_gaps_have_shares_of_their_own_cells():
         warnings.simplefilter("ignore", UndefinedValuesWarning)
         result = compare_pairs(gaps, settings=QUICK, rng=3)
         whole = compare_pairs(pairs, settings=QUICK, rng=3)
-    ceiling = people_ceiling(METRICS["auc"], pairs.density, pairs.mask, pairs.present, pairs.valid)
+    ceiling = noise_ceiling(METRICS["auc"], pairs.density, pairs.mask, pairs.present, pairs.valid)
     for name, left_out in (("gate1", [0, 5]), ("gate2", []), ("mean", [7])):
-        share = result.estimate(name, "auc").share_of_ceiling
+        share = result.estimate(name, "auc").share_of_noise_ceiling
         values = own(gaps, result, name, "auc")
         kept = np.setdiff1d(np.arange(12), left_out)
         assert np.isnan(values[:, left_out]).all()
@@ -286,4 +284,4 @@ def test_maps_with_different_gaps_have_shares_of_their_own_cells():
         assert share.of_lower.n_sources == share.raw.n_sources == kept.size
         # a map without gaps has the numbers that it has among maps without
         if not left_out:
-            assert share == whole.estimate(name, "auc").share_of_ceiling
+            assert share == whole.estimate(name, "auc").share_of_noise_ceiling

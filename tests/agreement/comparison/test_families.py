@@ -12,7 +12,7 @@ from scipy.stats import false_discovery_control
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.errors import AssumptionWarning, OptionError
-from attnxai.explanations.stack import Exposure
+from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_resamples=100)
@@ -203,7 +203,7 @@ def test_a_null_without_spread_does_not_decide_for_the_others():
     np.testing.assert_allclose(adjusted(made[1:]), step_down_by_hand(others))
 
 
-def without_contrast(maps):
+def is_constant(maps):
     """One source whose map says nothing, so that it is not exchanged."""
     layers = {name: array.copy() for name, array in maps.layers.items()}
     layers["gate1"][3] = 0.5
@@ -211,7 +211,7 @@ def without_contrast(maps):
 
 
 def test_holm_replaces_max_t_where_tests_are_over_other_sources():
-    result = result_of(change=without_contrast)
+    result = result_of(change=is_constant)
     with pytest.warns(AssumptionWarning, match="max-T adjusts .* Holm's method is used"):
         (made,) = adjust_over_maps([result], "max_t")
     np.testing.assert_allclose(
@@ -245,7 +245,7 @@ def test_the_groups_that_conclusions_rest_on_are_one_family():
     first = result_of()
     second = result_of(
         "second",
-        change=lambda maps: dataclasses.replace(maps, exposure=(Exposure.UNKNOWN,) * 14),
+        change=lambda maps: dataclasses.replace(maps, splits=(Split.UNKNOWN,) * 14),
     )
     assert (first.verdict_group, second.verdict_group) == ("held-out", "unknown")
     joint = adjust_over_maps([first, second], "holm")
@@ -263,8 +263,8 @@ def test_the_groups_that_conclusions_rest_on_are_one_family():
 
 def test_other_groups_are_families_of_their_own():
     def half_known(maps):
-        exposure = (Exposure.TRAINING,) * 6 + (Exposure.HELD_OUT,) * 8
-        return dataclasses.replace(maps, exposure=exposure)
+        splits = (Split.TRAINING,) * 6 + (Split.HELD_OUT,) * 8
+        return dataclasses.replace(maps, splits=splits)
 
     results = [result_of(change=half_known), result_of("second", change=half_known)]
     joint = adjust_over_maps(results, "holm")

@@ -107,10 +107,10 @@ def test_few_sources_are_tested_as_far_as_they_go(n_sources):
         estimate = compare_pairs(made, settings=settings).estimate("gate2", "nss")
     turned, surrogates = estimate.further
     assert turned.test.n_sources == surrogates.test.n_sources == n_sources
-    # eight versions of every source, or as many draws as are asked for
+    # eight surrogates of every source, or as many draws as are asked for
     assert turned.test.smallest_p == max(1 / 8**n_sources, 1 / 200)
     # a null that cannot reject anything is not looked at
-    assert (turned.without_link is None) == (n_sources == 1)
+    assert (turned.rejections_pairing_broken is None) == (n_sources == 1)
     assert (estimate.pooled is None) == (n_sources == 1)
 
 
@@ -129,7 +129,7 @@ def scene(pairs, rng, *, n=20, centred=0.0, template=0.0, classes=("FR I", "FR I
         pairs,
         sources=tuple(f"s{i:02d}" for i in range(n)),
         classes=tuple(classes[i % 2] for i in range(n)),
-        exposure=(pairs.exposure[0],) * n,
+        splits=(pairs.splits[0],) * n,
         explanations={"map": fields[0]},
         baselines={"brightness": smooth[2]},
         density=np.exp(fields[1]).astype(np.float32)[None],
@@ -152,7 +152,7 @@ def rejections(pairs, null, n_scenes, **options):
     found = []
     for _ in range(n_scenes):
         result = compare_pairs(scene(pairs, rng, **options), settings=settings, rng=rng)
-        found.append(result.estimate("map", "nss").further_test(null).without_link)
+        found.append(result.estimate("map", "nss").further_test(null).rejections_pairing_broken)
     return np.array(found)
 
 
@@ -182,7 +182,7 @@ def test_pairings_are_looked_at_where_annotators_share_the_sources_out(pairs):
     )
     settings = dataclasses.replace(QUICK, metrics=("nss",), nulls=("shift",))
     found = compare_pairs(shared_out, settings=settings).estimate("map", "nss")
-    assert found.further_test("shift").without_link >= 0.9
+    assert found.further_test("shift").rejections_pairing_broken >= 0.9
     whole = compare_pairs(made, settings=settings).estimate("map", "nss")
     assert found.further_test("shift").test.observed == pytest.approx(
         whole.further_test("shift").test.observed, rel=1e-12
@@ -202,13 +202,19 @@ def test_pairings_without_a_value_for_some_sources_count(pairs):
         compare_pairs(some, settings=settings).estimate("map", "nss").further_test("symmetries")
     )
     assert further.test.n_sources == 20
-    assert further.without_link is not None
+    assert further.rejections_pairing_broken is not None
 
 
 def test_only_the_first_metric_is_looked_at(against_all):
     for name in ("symmetries", "phase"):
-        assert against_all.estimate("gate2", "nss").further_test(name).without_link is not None
-        assert against_all.estimate("gate2", "spearman").further_test(name).without_link is None
+        assert (
+            against_all.estimate("gate2", "nss").further_test(name).rejections_pairing_broken
+            is not None
+        )
+        assert (
+            against_all.estimate("gate2", "spearman").further_test(name).rejections_pairing_broken
+            is None
+        )
 
 
 def test_class_templates_make_the_pooled_test_reject_within_classes(pairs):
@@ -218,7 +224,7 @@ def test_class_templates_make_the_pooled_test_reject_within_classes(pairs):
     for _ in range(4):
         for found, template in ((with_templates, 1.5), (without, 0.0)):
             result = compare_pairs(scene(pairs, rng, template=template), settings=settings, rng=rng)
-            found.append(result.estimate("map", "nss").pooled_without_link)
+            found.append(result.estimate("map", "nss").pooled_rejections_pairing_broken)
     assert min(with_templates) > 0.9
     assert np.mean(without) < 0.15
 
@@ -237,7 +243,7 @@ def test_pooled_pairings_are_weighed_like_the_test(pairs):
             made, density=density, source_weights=np.linspace(1.0, 0.05, 20)
         )
         result = compare_pairs(weighted, settings=settings, rng=rng)
-        found.append(result.estimate("map", "nss").pooled_without_link)
+        found.append(result.estimate("map", "nss").pooled_rejections_pairing_broken)
     assert 0.01 <= np.mean(found) <= 0.12
 
 
@@ -267,7 +273,7 @@ def test_strata_that_are_too_small_tell_nothing_about_the_pooled_test():
     for n, known in ((16, True), (15, False)):
         made = align(*made_up(n_sources=n, side=24))
         estimate = compare_pairs(made, settings=QUICK, rng=0).estimate("gate1", "nss")
-        assert (estimate.pooled_without_link is not None) == known
+        assert (estimate.pooled_rejections_pairing_broken is not None) == known
         assert estimate.within_strata is not None
     # and nulls that rearrange each source are then judged by pairings of any sources
     settings = dataclasses.replace(QUICK, nulls=("symmetries",))
@@ -275,7 +281,7 @@ def test_strata_that_are_too_small_tell_nothing_about_the_pooled_test():
         made = align(*made_up(n_sources=n, side=24))
         further = compare_pairs(made, settings=settings, rng=0).estimate("gate1", "nss").further[0]
         assert further.within_strata is within
-        assert further.without_link is not None
+        assert further.rejections_pairing_broken is not None
 
 
 @pytest.fixture(scope="module")

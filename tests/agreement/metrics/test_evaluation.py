@@ -11,7 +11,7 @@ from attnxai.agreement.metrics import (
     agreement_matrices,
     agreement_tables,
     chance_values,
-    marks_of_others,
+    leave_one_out_centre_bias,
     own_tables,
     own_values,
     reason_undefined,
@@ -36,7 +36,7 @@ def test_matrices_hold_the_single_pair_values(name):
     maps, targets = made_up()
     metric = METRICS[name]
     target = targets[metric.target]
-    others = marks_of_others(metric.target, target)
+    others = leave_one_out_centre_bias(metric.target, target)
     where = np.random.default_rng(0).random((6, 5)) < 0.8
     matrices = agreement_matrices(metric, maps, target, where)
     assert matrices.shape == (2, 3, 4, 4)
@@ -52,7 +52,7 @@ def test_own_values_use_the_own_footprint(name):
     maps, targets = made_up(8)
     metric = METRICS[name]
     target = targets[metric.target]
-    others = marks_of_others(metric.target, target)
+    others = leave_one_out_centre_bias(metric.target, target)
     valid = np.random.default_rng(1).random((4, 6, 5)) < 0.7
     valid[2] = False
     values = own_values(metric, maps, target, valid)
@@ -104,19 +104,19 @@ def test_marks_of_others_leave_the_own_source_out():
     _, targets = made_up(12, n_sources=5)
     mask, density = targets[TargetKind.MASK], targets[TargetKind.DENSITY].copy()
     density[0, 3] = 0.0  # not marked by this annotator
-    counts = marks_of_others(TargetKind.MASK, mask)
-    shares = marks_of_others(TargetKind.DENSITY, density)
+    counts = leave_one_out_centre_bias(TargetKind.MASK, mask)
+    shares = leave_one_out_centre_bias(TargetKind.DENSITY, density)
     for a, s in np.ndindex(3, 5):
         rest = [t for t in range(5) if t != s]
         np.testing.assert_array_equal(counts[a, s], mask[a, rest].sum(axis=0))
         scaled = [d / d.sum() for d in density[a, rest].astype(float) if d.any()]
         np.testing.assert_allclose(shares[a, s], np.sum(scaled, axis=0), rtol=1e-12)
-    alone = marks_of_others(TargetKind.DENSITY, density[:, :1])
+    alone = leave_one_out_centre_bias(TargetKind.DENSITY, density[:, :1])
     assert not alone.any()
     # nothing is left over by rounding where no other source is marked
     apart = np.zeros((1, 3, 1, 3), np.float32)
     apart[0, [0, 1, 2], 0, [0, 1, 2]] = 0.1
-    assert (np.diagonal(marks_of_others(TargetKind.DENSITY, apart)[0, :, 0]) == 0).all()
+    assert (np.diagonal(leave_one_out_centre_bias(TargetKind.DENSITY, apart)[0, :, 0]) == 0).all()
 
 
 @pytest.mark.parametrize("name", ["shuffled_auc", "information_gain"])

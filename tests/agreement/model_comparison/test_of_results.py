@@ -27,7 +27,7 @@ def result(
     name,
     *,
     sources=range(12),
-    exposure=HELD_OUT,
+    splits=HELD_OUT,
     annotators=("ann", "bob"),
     maps=("gate 1", "mean"),
     metrics=("nss", "spearman"),
@@ -47,7 +47,7 @@ def result(
     return types.SimpleNamespace(
         model_name=name,
         sources=tuple(f"s{source:02d}" for source in sources),
-        exposure=(exposure,) * len(sources) if isinstance(exposure, str) else tuple(exposure),
+        splits=(splits,) * len(sources) if isinstance(splits, str) else tuple(splits),
         annotators=annotators,
         explanations=maps,
         baselines=("brightness",),
@@ -130,8 +130,8 @@ def test_only_what_all_have_is_compared_and_the_rest_is_noted():
 
 
 def test_groups_are_never_mixed_in_silence():
-    a = result("a", exposure=[HELD_OUT] * 9 + [TRAINING] * 3)
-    b = result("b", exposure=[TRAINING] * 1 + [HELD_OUT] * 11)
+    a = result("a", splits=[HELD_OUT] * 9 + [TRAINING] * 3)
+    b = result("b", splits=[TRAINING] * 1 + [HELD_OUT] * 11)
     found = contrast_results([a, b], **QUICK)
     assert found.group == HELD_OUT
     assert found.sources == tuple(f"s{i:02d}" for i in range(1, 9))
@@ -152,9 +152,9 @@ def test_groups_are_never_mixed_in_silence():
     ],
 )
 def test_without_held_out_sources_the_next_best_group_is_taken_and_noted(first, second, group):
-    exposures = [[one] * 8 + [other] * 4 for one, other in (first, second)]
+    splits_by_result = [[one] * 8 + [other] * 4 for one, other in (first, second)]
     found = contrast_results(
-        [result(n, exposure=e) for n, e in zip("ab", exposures, strict=True)], **QUICK
+        [result(n, splits=e) for n, e in zip("ab", splits_by_result, strict=True)], **QUICK
     )
     assert found.group == group
     assert len(found.sources) == 8
@@ -163,7 +163,7 @@ def test_without_held_out_sources_the_next_best_group_is_taken_and_noted(first, 
 
 
 def test_a_group_that_is_asked_for_is_taken_without_a_note():
-    results = [result(n, exposure=[HELD_OUT] * 2 + [TRAINING] * 10) for n in "ab"]
+    results = [result(n, splits=[HELD_OUT] * 2 + [TRAINING] * 10) for n in "ab"]
     found = contrast_results(results, group=TRAINING, **QUICK)
     assert found.group == TRAINING
     assert len(found.notes) == 1  # on the number of sources
@@ -239,7 +239,7 @@ def test_what_cannot_be_compared():
         ([a, result("b", maps=("logits",))], "no maps in common: a has gate 1, mean; b has logits"),
         ([a, result("b", metrics=("auc",))], "no metric in common"),
         (
-            [a, result("b", exposure=TRAINING)],
+            [a, result("b", splits=TRAINING)],
             "in one group for all of them: a has 12 held-out; b has 12 training; the group all",
         ),
         (

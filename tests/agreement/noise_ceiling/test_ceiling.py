@@ -15,9 +15,9 @@ from attnxai.agreement.metrics.ranking import auc, spearman
 from attnxai.agreement.noise_ceiling.ceiling import (
     Consensus,
     consensus_for,
-    people_ceiling,
+    noise_ceiling,
 )
-from attnxai.agreement.noise_ceiling.ceiling_share import share_of_ceiling
+from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
 from attnxai.errors import OptionError
 
 SHAPE = (7, 8)
@@ -40,7 +40,7 @@ def people(n_annotators=3, n_sources=12, seed=0, noise=0.5):
 
 def test_auc_ceiling_is_a_loop_over_annotators():
     data = people()
-    found = people_ceiling(METRICS["auc"], **data)
+    found = noise_ceiling(METRICS["auc"], **data)
     for annotator in range(3):
         for source in range(12):
             others = [a for a in range(3) if a != annotator]
@@ -61,11 +61,11 @@ def test_nss_and_spearman_use_their_own_consensus():
     where = data["valid"][0]
     density = data["density"][:, 0][:, where]
     by_sum = (density / density.sum(axis=1, keepdims=True)).mean(axis=0)
-    found = people_ceiling(METRICS["nss"], **data)
+    found = noise_ceiling(METRICS["nss"], **data)
     assert found.upper_values[1, 0] == pytest.approx(nss(by_sum, density[1]))
     assert found.upper_is_bound
     ranks = stats.rankdata(density, axis=1)[1:].mean(axis=0)
-    found = people_ceiling(METRICS["spearman"], **data)
+    found = noise_ceiling(METRICS["spearman"], **data)
     assert found.lower_values[0, 0] == pytest.approx(spearman(ranks, density[0]))
     assert found.upper_is_bound
     assert consensus_for("auc") is Consensus.MEAN
@@ -75,7 +75,7 @@ def test_nss_and_spearman_use_their_own_consensus():
 def test_annotators_with_larger_numbers_have_no_larger_say_in_rank_metrics(name):
     data = people(n_sources=3)
     data["density"] = data["density"] * np.array([1.0, 10.0, 100.0])[:, None, None, None]
-    found = people_ceiling(METRICS[name], **data)
+    found = noise_ceiling(METRICS[name], **data)
     density = data["density"][:, 0][:, data["valid"][0]]
     ranks = stats.rankdata(density, axis=1).mean(axis=0)
     of_scipy = {"kendall": stats.kendalltau, "spearman": stats.spearmanr}[name]
@@ -92,7 +92,7 @@ def test_no_map_beats_the_upper_figure(metric, seed, mixture):
     rng = np.random.default_rng(seed + 1)
     best = data["density"].mean(axis=0)
     maps = (1 - mixture) * best + mixture * rng.random(best.shape)
-    found = people_ceiling(metric, **data)
+    found = noise_ceiling(metric, **data)
     assert found.upper_is_bound
     scores = own_values(metric, maps[None], data["density"], data["valid"])[0]
     assert (scores.mean(axis=0) <= found.upper_values.mean(axis=0) + 1e-9).all()
@@ -102,7 +102,7 @@ def test_no_map_beats_the_upper_figure(metric, seed, mixture):
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_has_a_ceiling(name):
     metric, data = METRICS[name], people()
-    found = people_ceiling(metric, **data)
+    found = noise_ceiling(metric, **data)
     assert np.isfinite(found.lower_values).all()
     assert np.isfinite(found.upper_values).all()
     assert found.lower.known
@@ -110,14 +110,14 @@ def test_every_metric_has_a_ceiling(name):
     chance = chance_values(metric, target, data["valid"])
     assert (found.lower_values - chance).mean() > 0
     assert found.upper.value > found.lower.value
-    share = share_of_ceiling(found.lower_values, found, chance=chance, n_resamples=300)
+    share = share_of_noise_ceiling(found.lower_values, found, chance=chance, n_resamples=300)
     assert share.of_lower.value == pytest.approx(1.0)
     assert 0 < share.of_upper.value < 1
 
 
 def test_a_map_can_exceed_the_reference_of_another_metric():
     data = people(noise=3.0)
-    found = people_ceiling(METRICS["relevance_mass_accuracy"], **data)
+    found = noise_ceiling(METRICS["relevance_mass_accuracy"], **data)
     shared = data["mask"].sum(axis=0) == data["mask"].sum(axis=0).max(axis=(1, 2), keepdims=True)
     scores = own_values(
         METRICS["relevance_mass_accuracy"], shared[None].astype(float), data["mask"], data["valid"]
@@ -128,7 +128,7 @@ def test_a_map_can_exceed_the_reference_of_another_metric():
 
 def test_annotators_who_agree_reach_the_top():
     data = people(noise=0.0)
-    found = people_ceiling(METRICS["spearman"], **data)
+    found = noise_ceiling(METRICS["spearman"], **data)
     assert found.lower.value == pytest.approx(1.0)
     assert found.upper.value == pytest.approx(1.0)
 
@@ -137,7 +137,7 @@ def test_sources_that_one_person_marked_have_no_ceiling():
     data = people()
     data["present"][1:, 4] = False
     data["present"][2, 5] = False
-    found = people_ceiling(METRICS["nss"], **data)
+    found = noise_ceiling(METRICS["nss"], **data)
     assert np.isnan(found.lower_values[:, 4]).all()
     assert np.isfinite(found.lower_values[:2, 5]).all()
     assert np.isnan(found.lower_values[2, 5])
@@ -155,19 +155,19 @@ def test_an_empty_annotation_is_no_vote():
     without = people()
     without["present"][2, 3] = False
     for name in ("nss", "auc"):
-        found = people_ceiling(METRICS[name], **data)
-        same = people_ceiling(METRICS[name], **without)
+        found = noise_ceiling(METRICS[name], **data)
+        same = noise_ceiling(METRICS[name], **without)
         np.testing.assert_array_equal(found.lower_values, same.lower_values)
         np.testing.assert_array_equal(found.upper_values, same.upper_values)
 
 
 def test_one_annotator_has_no_ceiling_and_two_have_one_over_sources():
     data = people(n_annotators=1)
-    found = people_ceiling(METRICS["nss"], **data)
+    found = noise_ceiling(METRICS["nss"], **data)
     assert np.isnan(found.lower.value)
     assert not found.lower.known
     assert "no ceiling" in found.note
-    pair = people_ceiling(METRICS["spearman"], **people(n_annotators=2))
+    pair = noise_ceiling(METRICS["spearman"], **people(n_annotators=2))
     assert "over sources" in pair.note
     assert "over sources" in pair.lower.method
     assert pair.lower.known
@@ -179,22 +179,24 @@ def test_share_of_the_ceiling():
     rng = np.random.default_rng(3)
     maps = data["density"].mean(axis=0) + 0.8 * rng.random((25, *SHAPE))
     scores = own_values(metric, maps[None], data["mask"], data["valid"])[0]
-    ceiling = people_ceiling(metric, **data)
+    ceiling = noise_ceiling(metric, **data)
     chance = chance_values(metric, data["mask"], data["valid"])
-    found = share_of_ceiling(scores, ceiling, chance=chance, n_resamples=2000)
+    found = share_of_noise_ceiling(scores, ceiling, chance=chance, n_resamples=2000)
     assert found.raw == crossed_interval(scores)
     expected = (scores.mean() - 0.5) / (ceiling.lower_values.mean() - 0.5)
     assert found.of_lower.value == pytest.approx(expected)
     assert found.of_lower.low < expected < found.of_lower.high
     assert found.of_upper.value < found.of_lower.value
     # chance level is a share of 0, whatever the ceiling
-    nothing = share_of_ceiling(np.full_like(scores, 0.5), ceiling, chance=chance, n_resamples=500)
+    nothing = share_of_noise_ceiling(
+        np.full_like(scores, 0.5), ceiling, chance=chance, n_resamples=500
+    )
     assert nothing.of_lower.value == pytest.approx(0.0)
 
 
 def test_people_themselves_are_all_of_the_ceiling():
-    ceiling = people_ceiling(METRICS["nss"], **people(n_sources=20))
-    found = share_of_ceiling(ceiling.lower_values, ceiling, n_resamples=500)
+    ceiling = noise_ceiling(METRICS["nss"], **people(n_sources=20))
+    found = share_of_noise_ceiling(ceiling.lower_values, ceiling, n_resamples=500)
     assert (found.of_lower.value, found.of_lower.low) == (pytest.approx(1.0), pytest.approx(1.0))
 
 
@@ -202,15 +204,15 @@ def test_no_share_where_it_means_nothing():
     rng = np.random.default_rng(4)
     data = people(n_sources=20)
     data["density"] = rng.random(data["density"].shape)  # people who agree on nothing
-    ceiling = people_ceiling(METRICS["spearman"], **data)
-    found = share_of_ceiling(np.full((3, 20), 0.2), ceiling)
+    ceiling = noise_ceiling(METRICS["spearman"], **data)
+    found = share_of_noise_ceiling(np.full((3, 20), 0.2), ceiling)
     assert np.isnan(found.of_lower.value)
     assert "not clearly above chance" in found.of_lower.note
     assert found.raw.value == pytest.approx(0.2)
-    unknown = share_of_ceiling(np.full((3, 20), 0.2), ceiling, chance=np.nan)
+    unknown = share_of_noise_ceiling(np.full((3, 20), 0.2), ceiling, chance=np.nan)
     assert "no value for chance" in unknown.of_upper.note
-    few = people_ceiling(METRICS["nss"], **people(n_sources=5))
-    assert not share_of_ceiling(few.lower_values, few).of_lower.known
+    few = noise_ceiling(METRICS["nss"], **people(n_sources=5))
+    assert not share_of_noise_ceiling(few.lower_values, few).of_lower.known
 
 
 def test_a_score_of_ones_own_and_bounds():
@@ -220,10 +222,10 @@ def test_a_score_of_ones_own_and_bounds():
     def score(maps, targets):
         return 0.9 + 0.2 * own_values(METRICS["auc"], maps, targets, data["valid"]) ** 2
 
-    found = people_ceiling(METRICS["auc"], **data, score=score)
-    plain = people_ceiling(METRICS["auc"], **data)
+    found = noise_ceiling(METRICS["auc"], **data, score=score)
+    plain = noise_ceiling(METRICS["auc"], **data)
     np.testing.assert_allclose(found.lower_values, 0.9 + 0.2 * plain.lower_values**2)
-    cut = people_ceiling(METRICS["auc"], **data, bounds=(0.0, found.lower.value - 0.5))
+    cut = noise_ceiling(METRICS["auc"], **data, bounds=(0.0, found.lower.value - 0.5))
     assert cut.lower.high == found.lower.value - 0.5
     assert cut.lower.value == plain.lower.value
 
@@ -231,8 +233,8 @@ def test_a_score_of_ones_own_and_bounds():
 def test_wrong_shapes_are_refused():
     data = people()
     with pytest.raises(OptionError, match="valid needs the shape"):
-        people_ceiling(METRICS["nss"], **data | {"valid": data["valid"][0]})
+        noise_ceiling(METRICS["nss"], **data | {"valid": data["valid"][0]})
     with pytest.raises(OptionError, match="density and mask"):
-        people_ceiling(METRICS["nss"], **data | {"present": data["present"].T})
+        noise_ceiling(METRICS["nss"], **data | {"present": data["present"].T})
     with pytest.raises(OptionError, match="one score for each"):
-        share_of_ceiling(np.zeros((2, 12)), people_ceiling(METRICS["nss"], **data))
+        share_of_noise_ceiling(np.zeros((2, 12)), noise_ceiling(METRICS["nss"], **data))

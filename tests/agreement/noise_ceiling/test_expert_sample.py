@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.noise_ceiling.ceiling import people_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import mark_properties, region_agreement
 from attnxai.agreement.noise_ceiling.reliability import (
@@ -79,7 +79,7 @@ def test_overlap_and_ceiling(sample):
     assert found.chance == pytest.approx(0.249, abs=0.003)
     several = present.copy()
     several[:, ~np.isin(sample.fields, sample.pair_ratings()[1])] = False
-    ceiling = people_ceiling(
+    ceiling = noise_ceiling(
         METRICS["nss"], masks.astype(float), masks, several, np.ones(masks.shape[1:], bool)
     )
     assert ceiling.lower.n_sources == 57

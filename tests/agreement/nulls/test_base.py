@@ -165,7 +165,7 @@ def test_order_of_sources_changes_nothing_when_all_is_enumerated(seed):
 def test_weights_go_with_the_annotations_that_are_exchanged():
     matrix = np.array([[1.0, 5.0], [2.0, 3.0]])
     weights = np.array([3.0, 1.0])
-    draws = NullDraws(choices=np.array([[0, 1], [1, 0]]), exhaustive=True, exchanges_sources=True)
+    draws = NullDraws(choices=np.array([[0, 1], [1, 0]]), exhaustive=True, permutes_sources=True)
     test = run_null_test(matrix, draws, null="pooled", weights=weights)
     assert test.observed == pytest.approx((3 * 1 + 1 * 3) / 4)
     # exchanged: map 0 with annotation 1 (weight 1), map 1 with annotation 0 (weight 3)
@@ -227,13 +227,13 @@ def test_usable_sources_of_exchanges_and_of_rearrangements():
     table = np.ones((4, 4))
     table[2, 1] = np.nan
     table[2, 3] = np.nan
-    assert usable_sources(table, exchanges_sources=True).tolist() == [0, 1, 3]
-    assert usable_sources(table, exchanges_sources=False).tolist() == [0, 1, 3]
+    assert usable_sources(table, permutes_sources=True).tolist() == [0, 1, 3]
+    assert usable_sources(table, permutes_sources=False).tolist() == [0, 1, 3]
     table = np.ones((4, 4))
     table[0, 1] = np.nan
     members = np.array([0, 2, 3])
-    assert usable_sources(table, members, exchanges_sources=True).tolist() == [0, 2, 3]
-    assert usable_sources(table, members, exchanges_sources=False).tolist() == [2, 3]
+    assert usable_sources(table, members, permutes_sources=True).tolist() == [0, 2, 3]
+    assert usable_sources(table, members, permutes_sources=False).tolist() == [2, 3]
 
 
 def test_a_caller_keeps_his_table():

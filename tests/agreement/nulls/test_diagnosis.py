@@ -10,7 +10,7 @@ from attnxai.agreement.nulls import (
     GridSymmetries,
     SourcePermutation,
     ToroidalShift,
-    rejections_without_link,
+    rejections_with_pairing_broken,
     run_null_test,
 )
 from attnxai.errors import OptionError
@@ -30,7 +30,7 @@ def share_rejected(null, *, bias, linked=0.0, seed=0, n_sources=30, n_pixels=24)
         table = model.tables([METRICS["nss"]], maps + centre, targets, valid, rng=rng)[0, 0]
         draws = model.draw(range(n_sources), n_columns=table.shape[1], n_draws=999, rng=rng)
         tests.append(run_null_test(table, draws, null=model.name))
-    return rejections_without_link(*tests)
+    return rejections_with_pairing_broken(*tests)
 
 
 @pytest.mark.parametrize("null", [GridSymmetries(), ToroidalShift(n_shifts=99)])
@@ -52,4 +52,4 @@ def test_impossible_levels_are_refused():
     draws = POOLED.draw(range(3), n_draws=10, rng=np.random.default_rng(0))
     test = run_null_test(np.eye(3), draws, null="pooled")
     with pytest.raises(OptionError, match="level"):
-        rejections_without_link(test, test, level=0.0)
+        rejections_with_pairing_broken(test, test, level=0.0)

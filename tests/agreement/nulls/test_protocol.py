@@ -60,9 +60,9 @@ def test_every_metric_under_every_null(null, problem):
     n_columns = tables.shape[3]
     assert tables.shape == (len(metrics), N_ANNOTATORS, N_SOURCES, n_columns)
     draws = null.draw([("FR I", "FIRST")] * N_SOURCES, n_columns=n_columns, n_draws=50, rng=rng)
-    assert draws.exchanges_sources is null.exchanges_sources
+    assert draws.permutes_sources is null.permutes_sources
     for metric, table in zip(metrics, tables.mean(axis=1), strict=True):
-        usable = usable_sources(table, exchanges_sources=null.exchanges_sources)
+        usable = usable_sources(table, permutes_sources=null.permutes_sources)
         if isinstance(null, MoranSurrogates) and not metric.signed_maps:
             continue  # its surrogates can be negative
         assert usable.size == N_SOURCES
@@ -80,7 +80,7 @@ def test_what_was_observed_is_the_metric_itself(null, problem):
     tables = null.tables(metrics, *problem, rng=np.random.default_rng(1))
     maps, targets, valid = problem
     own = own_tables(metrics, maps[None], targets, valid)[:, 0]
-    observed = np.diagonal(tables, axis1=2, axis2=3) if null.exchanges_sources else tables[..., 0]
+    observed = np.diagonal(tables, axis1=2, axis2=3) if null.permutes_sources else tables[..., 0]
     np.testing.assert_allclose(observed, own, rtol=1e-10)
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnxai.agreement.metrics import METRICS, TargetKind, marks_of_others, own_tables
+from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_bias, own_tables
 from attnxai.agreement.nulls import GridSymmetries, RotationAngles, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
 from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
@@ -39,11 +39,11 @@ def random_problem(shape=(9, 9), n_sources=3, n_annotators=2, seed=0):
 def test_symmetries_are_a_group(shape, reflections, n):
     field = np.arange(np.prod(shape)).reshape(shape)
     symmetries = grid_symmetries(shape, reflections=reflections)
-    versions = {turned(field).tobytes() for turned in symmetries}
-    assert len(versions) == n
+    surrogates = {turned(field).tobytes() for turned in symmetries}
+    assert len(surrogates) == n
     np.testing.assert_array_equal(symmetries[0](field), field)
     for turned in symmetries:
-        assert {turned(other(field)).tobytes() for other in symmetries} == versions
+        assert {turned(other(field)).tobytes() for other in symmetries} == surrogates
 
 
 @pytest.mark.parametrize("shape", [(9, 9), (8, 12)])
@@ -70,7 +70,9 @@ def test_what_is_marked_elsewhere_stays_with_the_annotation():
     np.testing.assert_allclose(tables[..., 1], turned, rtol=1e-12)
     # given, not made from the sources at hand
     fewer = {kind: values[:, :2] for kind, values in targets.items()}
-    others = {kind: marks_of_others(kind, values)[:, :2] for kind, values in targets.items()}
+    others = {
+        kind: leave_one_out_centre_bias(kind, values)[:, :2] for kind, values in targets.items()
+    }
     part = GridSymmetries().tables(metrics, maps[:2], fewer, valid[:2], others=others, rng=rng)
     np.testing.assert_allclose(part, tables[:, :, :2], rtol=1e-12)
     angles = RotationAngles(n_angles=4).tables(metrics, maps, targets, valid, rng=rng)
@@ -197,11 +199,11 @@ def test_interpolating_all_versions_alike_removes_the_bias_of_interpolation():
     steps = 2 * np.pi * np.arange(n_angles) / n_angles
     naive = np.empty((n_sources, n_angles))
     for s in range(n_sources):
-        versions = map_coordinates(
+        surrogates = map_coordinates(
             maps[s], turned_coordinates(where, steps), order=3, mode="mirror"
         )
-        versions[0] = maps[s][where]
-        naive[s] = SPEARMAN.pairwise(versions, targets["density"][0, s][where][None])[:, 0]
+        surrogates[0] = maps[s][where]
+        naive[s] = SPEARMAN.pairwise(surrogates, targets["density"][0, s][where][None])[:, 0]
     draws = draw_choices(n_sources, n_angles, n_draws=999, rng=rng)
     assert run_null_test(naive, draws, null="naive").z > 4
     assert abs(run_null_test(fair, draws, null="fair").z) < 2.5

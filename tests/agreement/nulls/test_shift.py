@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attnxai.agreement.metrics import METRICS, marks_of_others
+from attnxai.agreement.metrics import METRICS, leave_one_out_centre_bias
 from attnxai.agreement.nulls import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.footprints import centred_rectangle
 from attnxai.agreement.nulls.shift import _PRODUCTS
@@ -97,7 +97,7 @@ def test_tables_with_all_shifts():
     assert tables.shape == (len(metrics), 2, 3, 42)
     for m, metric in enumerate(metrics):
         own = targets[metric.target]
-        others = marks_of_others(metric.target, own)[1, 1]
+        others = leave_one_out_centre_bias(metric.target, own)[1, 1]
         expected = rolled_values(metric, maps[1], own[1, 1], others)
         np.testing.assert_allclose(tables[m, 1, 1], expected.ravel(), rtol=1e-10, atol=1e-12)
 

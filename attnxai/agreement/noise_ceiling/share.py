@@ -16,11 +16,11 @@ from attnxai.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.noise_ceiling.ceiling import Ceiling
+    from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CeilingShare:
+class NoiseCeilingShare:
     """A model's score as a share of what people reach.
 
     Parameters
@@ -37,9 +37,9 @@ class CeilingShare:
     of_upper: Interval
 
 
-def share_of_ceiling(
+def share_of_noise_ceiling(
     values: NDArray[np.float64],
-    ceiling: Ceiling,
+    ceiling: NoiseCeiling,
     *,
     chance: NDArray[np.float64] | float = 0.0,
     weights: NDArray[np.float64] | None = None,
@@ -48,21 +48,21 @@ def share_of_ceiling(
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
-) -> CeilingShare:
-    """A model's score as a share of the ceiling, above chance; see :func:`shares_of_ceiling`.
+) -> NoiseCeilingShare:
+    """A model's score as a share of the ceiling, above chance; see :func:`shares_of_noise_ceiling`.
 
     Parameters
     ----------
     values : ndarray, shape (n_annotators, n_sources)
         The model's score with each annotator on each source.
     ceiling, chance, weights, method, level, n_resamples, rng, bounds
-        See :func:`shares_of_ceiling`.
+        See :func:`shares_of_noise_ceiling`.
 
     Returns
     -------
-    CeilingShare
+    NoiseCeilingShare
     """
-    return shares_of_ceiling(
+    return shares_of_noise_ceiling(
         np.asarray(values, dtype=np.float64)[None],
         ceiling,
         chance=chance,
@@ -75,9 +75,9 @@ def share_of_ceiling(
     )[0]
 
 
-def shares_of_ceiling(
+def shares_of_noise_ceiling(
     values: NDArray[np.float64],
-    ceiling: Ceiling,
+    ceiling: NoiseCeiling,
     *,
     chance: NDArray[np.float64] | float = 0.0,
     weights: NDArray[np.float64] | None = None,
@@ -86,7 +86,7 @@ def shares_of_ceiling(
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
-) -> list[CeilingShare]:
+) -> list[NoiseCeilingShare]:
     """Scores of several maps as shares of the ceiling, above chance, under the same resamples.
 
     An AUC of 0.5 is no agreement, not 56 % of a ceiling of 0.9: both are taken from chance.
@@ -95,7 +95,7 @@ def shares_of_ceiling(
     ----------
     values : ndarray, shape (n_maps, n_annotators, n_sources)
         Score of each map with each annotator on each source.
-    ceiling : Ceiling
+    ceiling : NoiseCeiling
         Of the same metric, annotators and sources.
     chance : float or ndarray, shape (n_annotators, n_sources)
         Value without agreement (:func:`~.metrics.chance_values`); NaN for a metric that has none.
@@ -109,7 +109,7 @@ def shares_of_ceiling(
 
     Returns
     -------
-    list of CeilingShare
+    list of NoiseCeilingShare
         One a map.
     """
     method = None if method is None else CrossedMethod(method)
@@ -169,7 +169,7 @@ def shares_of_ceiling(
         for (index, r, _), interval in zip(wanted, intervals, strict=True):
             found[index, r] = interval
     return [
-        CeilingShare(raw=raw[i], of_lower=found[i, 0], of_upper=found[i, 1])
+        NoiseCeilingShare(raw=raw[i], of_lower=found[i, 0], of_upper=found[i, 1])
         for i in range(len(scores))
     ]
 

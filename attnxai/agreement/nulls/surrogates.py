@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.evaluation import marks_of_others
+from attnxai.agreement.metrics.evaluation import leave_one_out_centre_bias
 from attnxai.agreement.metrics.pixels import PixelRows
 from attnxai.agreement.nulls.base import NullDraws, draw_choices
 from attnxai.errors import OptionError
@@ -26,7 +26,7 @@ class RearrangedMaps(abc.ABC):
     __slots__ = ()
 
     @property
-    def exchanges_sources(self) -> bool:
+    def permutes_sources(self) -> bool:
         """Whether the columns of its tables are the annotations of sources: they are not."""
         return False
 
@@ -86,21 +86,21 @@ def others_needed(
     kinds = {metric.target for metric in metrics if metric.needs_others}
     given = others or {}
     return {
-        kind: given[kind] if kind in given else marks_of_others(kind, targets[kind])
+        kind: given[kind] if kind in given else leave_one_out_centre_bias(kind, targets[kind])
         for kind in kinds
     }
 
 
-def values_of_versions(
-    metrics: Sequence[Metric], versions: NDArray[np.float64], targets: Targets, others: Others
+def values_of_surrogates(
+    metrics: Sequence[Metric], surrogates: NDArray[np.float64], targets: Targets, others: Others
 ) -> NDArray[np.float64]:
-    """Metrics of several versions of a map with several targets.
+    """Metrics of several surrogates of a map with several targets.
 
     Parameters
     ----------
     metrics : sequence of Metric
         What to compute.
-    versions : ndarray, shape (n_columns, n_pixels)
+    surrogates : ndarray, shape (n_columns, n_pixels)
         Versions of one map.
     targets, others : mapping of TargetKind to ndarray, shape (n_annotators, n_pixels)
         What was marked on this source and on others, in each form that the metrics need.
@@ -110,19 +110,19 @@ def values_of_versions(
     ndarray, shape (n_metrics, n_annotators, n_columns)
     """
     # what metrics share, such as ranks, is computed once
-    rows = PixelRows(versions)
+    rows = PixelRows(surrogates)
     own = {kind: PixelRows(values) for kind, values in targets.items()}
     elsewhere = {kind: PixelRows(values) for kind, values in others.items()}
     return np.stack([m.evaluate(rows, own[m.target], elsewhere.get(m.target)).T for m in metrics])
 
 
-class MapVersions(RearrangedMaps):
-    """Nulls that compare versions of a source's map, on pixels of their own, with its annotations."""
+class SurrogateMaps(RearrangedMaps):
+    """Nulls that compare surrogates of a source's map, on pixels of their own, with its annotations."""
 
     __slots__ = ()
 
     @abc.abstractmethod
-    def versions(
+    def surrogates(
         self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Versions of the map of one source.
@@ -140,7 +140,7 @@ class MapVersions(RearrangedMaps):
         -------
         used : ndarray of bool, same shape
             Pixels that are compared.
-        versions : ndarray, shape (n_versions, n_used)
+        surrogates : ndarray, shape (n_surrogates, n_used)
             The observed one first; without columns where the source cannot be used.
         """
 
@@ -167,22 +167,22 @@ class MapVersions(RearrangedMaps):
 
         Returns
         -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_versions)
-            NaN for sources that cannot be used, and for metrics that refuse the versions.
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_surrogates)
+            NaN for sources that cannot be used, and for metrics that refuse the surrogates.
         """
         self.check(valid)
         tables = None
         needed = others_needed(metrics, targets, others)
         # a stream for every source: what one does leaves the others as they are
         for source, stream in enumerate(rng.spawn(len(maps))):
-            where, versions = self.versions(
+            where, surrogates = self.surrogates(
                 np.asarray(maps[source], dtype=np.float64), valid[source], stream
             )
             if tables is None:
-                tables = empty_tables(metrics, targets, len(versions))
-            if not versions.size:
+                tables = empty_tables(metrics, targets, len(surrogates))
+            if not surrogates.size:
                 continue
             own = {m.target: targets[m.target][:, source][:, where] for m in metrics}
             elsewhere = {kind: values[:, source][:, where] for kind, values in needed.items()}
-            tables[:, :, source] = values_of_versions(metrics, versions, own, elsewhere)
+            tables[:, :, source] = values_of_surrogates(metrics, surrogates, own, elsewhere)
         return empty_tables(metrics, targets, self.n_columns or 1) if tables is None else tables
