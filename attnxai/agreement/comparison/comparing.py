@@ -151,7 +151,9 @@ def compare_pairs(
         main = scope.names == (verdict_group, ALL)
         estimates += made.estimates(rearranged, own if main else {}, main=main)
         given += made.partial_correlations()
-        ceiling_estimates += [made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1]
+        ceiling_estimates += [
+            made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1
+        ]
         done()
     result = AgreementResult(
         model_name=pairs.model_name,
