@@ -51,7 +51,7 @@ class FurtherTest:
         return {
             "null": self.null,
             **_record_of(self.test),
-            "rejections_with_pairing_broken": self.rejections_pairing_broken,
+            "rejections_pairing_broken": self.rejections_pairing_broken,
             "paired_within_strata": self.within_strata,
             "not_tested": self.reason,
         }

@@ -74,7 +74,7 @@ COUNTED = (
     "n_",
     "n",
     "pooled_rejections_pairing_broken",
-    "rejections_with_pairing_broken",
+    "rejections_pairing_broken",
 )
 
 
@@ -132,7 +132,7 @@ def test_the_comparison_is_one_in_which_numbers_could_change(single):
     assert any(r["exhaustive_pooled"] is False for r in main)
     assert all(r["p_adjusted"] is not None for r in main)
     assert {f["null"] for r in main for f in r["further"]} == {"symmetries", "shift"}
-    assert any(f["rejections_with_pairing_broken"] is not None for r in main for f in r["further"])
+    assert any(f["rejections_pairing_broken"] is not None for r in main for f in r["further"])
     assert any(r["ci_low"] is not None for r in main)
     assert summary["models"][0]["noise_ceilings"]
     assert any("null_sd_pooled" in r for r in main)
