@@ -38,7 +38,7 @@ __all__ = [
     "draw_choices",
     "emission_footprint",
     "quantile_strata",
-    "rejections_pairing_broken",
+    "rejections_with_pairing_broken",
     "run_null_test",
     "shifted_values",
     "usable_sources",
