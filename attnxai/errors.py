@@ -53,6 +53,14 @@ class OptionError(AttnxaiError, ValueError):
     """An option has a value that cannot be used."""
 
 
+class InUseError(OptionError):
+    """Another run is writing to the same output."""
+
+
+class OutputError(AttnxaiError, OSError):
+    """A result cannot be written, as when a disk is full."""
+
+
 class TrainingError(AttnxaiError, ArithmeticError):
     """Training a network came to numbers that are not finite."""
 

@@ -16,6 +16,7 @@ PACKAGE = Path(attnxai.__file__).parent
 # a room may import from rooms further left only; rooms of one step do not see each other
 ORDER = {
     "errors": 0,
+    "jobs": 0.5,
     "data": 1,
     "annotations": 2,
     "models": 3,

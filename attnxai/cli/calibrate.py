@@ -71,7 +71,7 @@ def calibrate(
     )
     kept = KeptBlocks(output, seed=seed)
     with (
-        kept.opened(),
+        kept.opened() as results,
         resumable(lambda: "finished experiments are kept"),
         progress_bar() as bar,
     ):
@@ -79,12 +79,12 @@ def calibrate(
         counts = run_suite(
             plan, kept.read(), n_workers=workers, on_start=board.start, on_block=board.keep
         )
-        replaced = kept.results.exists()
+        replaced = any(results.path.glob("*.html"))
         task = bar.add_task("Tables and figures", total=None)
         result = CalibrationResult.of(plan, counts)
         write_calibration(
             result,
-            kept.results,
+            results,
             command=_command_of(plan),
             on_step=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -96,7 +96,7 @@ def calibrate(
             "experiments of both are kept.",
             markup=False,
         )
-    console.print(f"\nResults: {kept.results / 'index.html'}", soft_wrap=True, markup=False)
+    console.print(f"\nResults: {results.path / 'index.html'}", soft_wrap=True, markup=False)
 
 
 def _chosen_parts(text: str) -> tuple[Part, ...]:

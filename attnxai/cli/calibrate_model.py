@@ -51,69 +51,65 @@ def calibrate(
     from attnxai.classification.temperature import fit_temperature
     from attnxai.data.labelled import MIRABEST, read_training_images
     from attnxai.data.mirabest import CLASS_NAMES
-    from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning, OptionError
+    from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning
+    from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import load_model, save_model
 
-    if output.suffix != ".pt":
-        raise OptionError(f"--output {str(output)!r} should end in .pt")
-    if figure is not None and figure.suffix not in _FIGURE_ENDINGS:
-        raise OptionError(
-            f"--figure {str(figure)!r} should end in one of {', '.join(_FIGURE_ENDINGS)}"
-        )
-    for option, path in (("--output", output), ("--figure", figure)):
-        if path is not None and path.exists() and not overwrite:
-            raise OptionError(f"{option} {path} exists already; name another or add --overwrite")
-    device = options.chosen_device(device)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    loaded = load_model(model)
-    options.check_images_named(context, loaded)
-    data = read_training_images(
-        images,
-        data_dir=data_dir,
-        labels=labels,
-        hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in loaded.class_names,
-        pixel_scale_arcsec=pixel_scale_arcsec,
-    )
-    chosen, own = calibration_images(loaded, data.images)
-    notes = loaded.notes
-    if not own:
-        note = (
-            f"the temperature was fitted to {len(chosen)} images of {data.name} that are not the model's "
-            "validation images, so that probabilities of these are not held out"
-        )
-        warnings.warn(
-            f"{loaded.name} has no validation images among the {len(data.images)} images given: {note}",
-            AttnxaiWarning,
-            stacklevel=2,
-        )
-        notes = (*notes, note)
-    console.print(
-        f"Calibrating {loaded.name} on {len(chosen)} "
-        f"{'of its validation images' if own else 'images'} of {data.name}",
-        markup=False,
-    )
-    scores = class_scores(loaded, chosen, device=device)
-    positions = class_labels(loaded, chosen)
-    with warnings.catch_warnings():
-        # the same is an error here, since there is nothing to write
-        warnings.simplefilter("ignore", FewSourcesWarning)
-        fit = fit_temperature(scores, positions)
-    if fit.at_bound:
-        raise DataSetError(f"no temperature can be fitted to {loaded.name}: {fit.obstacle}")
-    before, after = (
-        classification_metrics(
-            scores, positions, loaded.class_names, temperature=temperature, rng=seed
-        )
-        for temperature in (loaded.temperature, fit.temperature)
-    )
-    changed = dataclasses.replace(loaded, temperature=fit.temperature, notes=notes)
-    sha256 = save_model(changed, output)
-    _show(before, after, fit)
     if figure is not None:
-        _draw(before, after, figure)
-        console.print(f"Wrote {figure}", markup=False)
-    console.print(f"Wrote {output} (sha256 {sha256[:12]})", markup=False)
+        check_output_file(figure, endings=_FIGURE_ENDINGS, overwrite=overwrite, option="--figure")
+    with output_file(output, endings=(".pt",), overwrite=overwrite):
+        device = options.chosen_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        loaded = load_model(model)
+        options.check_images_named(context, loaded)
+        data = read_training_images(
+            images,
+            data_dir=data_dir,
+            labels=labels,
+            hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in loaded.class_names,
+            pixel_scale_arcsec=pixel_scale_arcsec,
+        )
+        chosen, own = calibration_images(loaded, data.images)
+        notes = loaded.notes
+        if not own:
+            note = (
+                f"the temperature was fitted to {len(chosen)} images of {data.name} that are not the model's "
+                "validation images, so that probabilities of these are not held out"
+            )
+            warnings.warn(
+                f"{loaded.name} has no validation images among the {len(data.images)} images given: {note}",
+                AttnxaiWarning,
+                stacklevel=2,
+            )
+            notes = (*notes, note)
+        console.print(
+            f"Calibrating {loaded.name} on {len(chosen)} "
+            f"{'of its validation images' if own else 'images'} of {data.name}",
+            markup=False,
+        )
+        scores = class_scores(loaded, chosen, device=device)
+        positions = class_labels(loaded, chosen)
+        with warnings.catch_warnings():
+            # the same is an error here, since there is nothing to write
+            warnings.simplefilter("ignore", FewSourcesWarning)
+            fit = fit_temperature(scores, positions)
+        if fit.at_bound:
+            raise DataSetError(f"no temperature can be fitted to {loaded.name}: {fit.obstacle}")
+        before, after = (
+            classification_metrics(
+                scores, positions, loaded.class_names, temperature=temperature, rng=seed
+            )
+            for temperature in (loaded.temperature, fit.temperature)
+        )
+        changed = dataclasses.replace(loaded, temperature=fit.temperature, notes=notes)
+        written = free_path(output, overwrite=overwrite)
+        sha256 = save_model(changed, written)
+        _show(before, after, fit)
+        if figure is not None:
+            _draw(before, after, figure)
+            console.print(f"Wrote {figure}", markup=False)
+        console.print(f"Wrote {written} (sha256 {sha256[:12]})", markup=False)
 
 
 def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: TemperatureFit) -> None:
@@ -161,11 +157,11 @@ def _reference(metrics: ClassificationMetrics) -> str:
 
 
 def _draw(before: ClassificationMetrics, after: ClassificationMetrics, path: Path) -> None:
-    from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
+    from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, write_figure
 
     with paper_style():
         figure = new_figure(TWO_COLUMNS, 84 * MM)
         for ax, metrics in zip(figure.subplots(1, 2), (before, after), strict=True):
             metrics.plot(ax=ax)
             ax.set_title(f"T = {metrics.temperature:.2f}\n{ax.get_title(loc='left')}", loc="left")
-        figure.savefig(path)
+        write_figure(figure, path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +16,12 @@ from attnxai.cli.console import (
     stderr,
     typed_command,
 )
-from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
-    from attnxai.agreement.comparison import ComparisonSettings
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
-    from attnxai.agreement.results import AgreementResult
+
+
+DEFAULT_FOLDER = "attnxai-report"
 
 
 @command
@@ -138,14 +136,16 @@ def compare(
         )
         from attnxai.agreement.comparison.strata import CLASS
         from attnxai.agreement.metrics import DEFAULT_METRICS
+        from attnxai.agreement.model_comparison.of_results import contrasts_by_metric
         from attnxai.alignment.pairs import align, check_overlap
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
         from attnxai.explanations.gates import attention_maps
+        from attnxai.jobs.output_folder import output_folder
         from attnxai.models.checkpoints import load_model
-        from attnxai.models.zoo import resolve_model
-        from attnxai.report.document import ModelPart, ReportContent, choose_folder, write_report
+        from attnxai.models.zoo import named_models
+        from attnxai.report.document import ModelPart, ReportContent, write_report
         from attnxai.report.provenance import describe
         from attnxai.report.terminal import print_report
 
@@ -159,161 +159,94 @@ def compare(
         n_resamples=n_bootstrap,
     )
     labels = parse_labels(label)
-    folder = choose_folder(output, overwrite=overwrite)
-    names = distinct_names(model)
-    resolved = [resolve_model(name) for name in model]
-    refuse_same_files(model, [found.path for found in resolved])
-    for name, found in zip(model, resolved, strict=True):
-        if found.shipped:
+    with output_folder(
+        output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite
+    ) as folder:
+        models = named_models(model)
+        for name, found in models.items():
+            if found.shipped:
+                stderr.print(
+                    f"{name} is no local file: using the model that ships with attnxai",
+                    markup=False,
+                )
+        if is_shipped(annotations):
             stderr.print(
-                f"{name} is no local file: using the model that ships with attnxai", markup=False
+                f"{annotations} is no local file: using the simulated sample that ships with attnxai "
+                "(sources and annotators do not exist)",
+                markup=False,
             )
-    if is_shipped(annotations):
-        stderr.print(
-            f"{annotations} is no local file: using the simulated sample that ships with attnxai "
-            "(sources and annotators do not exist)",
-            markup=False,
-        )
-    with collected_assumptions() as assumed:
-        with stderr.status("Reading models, annotations and images…"):
-            loaded = [load_model(name) for name in model]
-            inputs = read_inputs(
-                annotations,
-                images,
-                data_dir=data_dir,
-                labels=labels,
-                min_components=min_components,
-                match_radius_arcsec=match_radius_arcsec,
-                fill_blank=fill_blank,
-                prepared=prepared,
-                pixel_scale_arcsec=pixel_scale_arcsec,
-            )
-            check_overlap(inputs.annotations, inputs.images.sources)
-        parts = []
+        with collected_assumptions() as assumed:
+            with stderr.status("Reading models, annotations and images…"):
+                loaded = {name: load_model(found.path) for name, found in models.items()}
+                inputs = read_inputs(
+                    annotations,
+                    images,
+                    data_dir=data_dir,
+                    labels=labels,
+                    min_components=min_components,
+                    match_radius_arcsec=match_radius_arcsec,
+                    fill_blank=fill_blank,
+                    prepared=prepared,
+                    pixel_scale_arcsec=pixel_scale_arcsec,
+                )
+                check_overlap(inputs.annotations, inputs.images.sources)
+            parts = []
+            with progress_bar() as bar:
+                for name, network in loaded.items():
+                    task = bar.add_task(f"{name}: attention maps", total=len(inputs.images))
+                    maps = attention_maps(
+                        network,
+                        inputs.images,
+                        on_batch=lambda n, _, task=task: bar.update(task, completed=n),  # type: ignore[misc]
+                    )
+                    maps = dataclasses.replace(maps, model_name=name)
+                    pairs = align(
+                        maps,
+                        inputs.annotations,
+                        inputs.images,
+                        fwhm_arcsec=fwhm_arcsec,
+                        use_source_weights=source_weights,
+                    )
+                    task = bar.add_task(f"{name}: agreement", total=None)
+                    result = compare_pairs(
+                        pairs,
+                        settings=settings,
+                        rng=seed,
+                        on_step=lambda n, total, task=task: bar.update(  # type: ignore[misc]
+                            task, completed=n, total=total
+                        ),
+                    )
+                    parts.append(ModelPart(result=result, pairs=pairs, maps=maps))
+                results = [part.result for part in parts]
+                contrasts: tuple[ResultContrasts, ...] = ()
+                if len(parts) > 1:
+                    results = adjust_over_maps(results, settings.correction)
+                    contrasts = contrasts_by_metric(
+                        results,
+                        settings.metrics,
+                        n_draws=settings.n_permutations,
+                        n_resamples=settings.n_resamples,
+                        rng=seed,
+                    )
         with progress_bar() as bar:
-            for name, network in zip(names, loaded, strict=True):
-                task = bar.add_task(f"{name}: attention maps", total=len(inputs.images))
-                maps = attention_maps(
-                    network,
-                    inputs.images,
-                    on_batch=lambda n, _, task=task: bar.update(task, completed=n),  # type: ignore[misc]
-                )
-                maps = dataclasses.replace(maps, model_name=name)
-                pairs = align(
-                    maps,
-                    inputs.annotations,
-                    inputs.images,
-                    fwhm_arcsec=fwhm_arcsec,
-                    use_source_weights=source_weights,
-                )
-                task = bar.add_task(f"{name}: agreement", total=None)
-                result = compare_pairs(
-                    pairs,
-                    settings=settings,
-                    rng=seed,
-                    on_step=lambda n, total, task=task: bar.update(  # type: ignore[misc]
-                        task, completed=n, total=total
-                    ),
-                )
-                parts.append(ModelPart(result=result, pairs=pairs, maps=maps))
-            results = [part.result for part in parts]
-            contrasts: list[ResultContrasts] = []
-            if len(parts) > 1:
-                results = adjust_over_maps(results, settings.correction)
-                contrasts = contrasts_of(results, settings, seed=seed)
-    with progress_bar() as bar:
-        task = bar.add_task("Report", total=None)
-        content = ReportContent(
-            parts=tuple(
-                dataclasses.replace(part, result=result)
-                for part, result in zip(parts, results, strict=True)
-            ),
-            annotations=inputs.annotations,
-            images=inputs.images,
-            provenance=describe(
-                [part.maps for part in parts], inputs, seed=seed, command=typed_command()
-            ),
-            contrasts=tuple(contrasts),
-            notes=(*inputs.notes, *assumed),
-        )
-        verdict = write_report(
-            content,
-            folder,
-            on_step=lambda n, total: bar.update(task, completed=n, total=total),
-        )
-    print_report(content.results, verdict, console)
-    console.print(f"\nReport: {folder / 'index.html'}", soft_wrap=True, markup=False)
-
-
-def distinct_names(models: Sequence[str]) -> list[str]:
-    """What to call the models: their file names, with folders where these are the same.
-
-    Raises
-    ------
-    OptionError
-        If a model is named twice.
-
-    Examples
-    --------
-    >>> distinct_names(["runs/a/d8.pt", "runs/b/d8.pt", "c1.pt"])
-    ['a/d8.pt', 'b/d8.pt', 'c1.pt']
-    """
-    parts = [Path(name).parts for name in models]
-    for index, name in enumerate(models):
-        if name in models[:index]:
-            raise OptionError(f"--model {name} is given twice; name every model once")
-    depth = 1
-    while depth < max(map(len, parts)) and len({part[-depth:] for part in parts}) < len(parts):
-        depth += 1
-    # only as much of a path as tells it from the others
-    named = []
-    for part in parts:
-        n = 1
-        while n < depth and sum(other[-n:] == part[-n:] for other in parts) > 1:
-            n += 1
-        named.append("/".join(part[-n:]))
-    return named
-
-
-def refuse_same_files(models: Sequence[str], paths: Sequence[str]) -> None:
-    """Refuse two names of one file, such as ``d8`` and ``d8.pt``.
-
-    Raises
-    ------
-    OptionError
-        Naming both.
-    """
-    found: dict[Path, str] = {}
-    for name, path in zip(models, paths, strict=True):
-        other = found.setdefault(Path(path).resolve(), name)
-        if other != name:
-            raise OptionError(
-                f"--model {other} and --model {name} are the same file; name every model once"
+            task = bar.add_task("Report", total=None)
+            content = ReportContent(
+                parts=tuple(
+                    dataclasses.replace(part, result=result)
+                    for part, result in zip(parts, results, strict=True)
+                ),
+                annotations=inputs.annotations,
+                images=inputs.images,
+                provenance=describe(
+                    [part.maps for part in parts], inputs, seed=seed, command=typed_command()
+                ),
+                contrasts=contrasts,
+                notes=(*inputs.notes, *assumed),
             )
-
-
-def contrasts_of(
-    results: Sequence[AgreementResult], settings: ComparisonSettings, *, seed: int
-) -> list[ResultContrasts]:
-    """Models against each other by every metric; none, with a warning, where they have nothing in common.
-
-    Models that were trained on different parts of the sources are reported all the same.
-    """
-    from attnxai.agreement.model_comparison.of_results import contrast_results
-
-    try:
-        return [
-            contrast_results(
-                results,
-                metric=name,
-                n_draws=settings.n_permutations,
-                n_resamples=settings.n_resamples,
-                rng=seed,
+            verdict = write_report(
+                content,
+                folder,
+                on_step=lambda n, total: bar.update(task, completed=n, total=total),
             )
-            for name in settings.metrics
-        ]
-    except OptionError as error:
-        warnings.warn(
-            f"the models are not compared with each other: {error}", AssumptionWarning, stacklevel=2
-        )
-        return []
+        print_report(content.results, verdict, console)
+        console.print(f"\nReport: {folder.path / 'index.html'}", soft_wrap=True, markup=False)

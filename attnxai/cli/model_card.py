@@ -50,6 +50,7 @@ def card(
     It is measured on its own validation images, and on test images only with --test.
     """
     from attnxai.errors import OptionError
+    from attnxai.jobs.files import free_path, output_file
     from attnxai.models.card_file import card_path, write_card
     from attnxai.models.zoo import resolve_model
 
@@ -60,57 +61,55 @@ def card(
             "this one"
         )
     output = card_path(resolved.path) if output is None else output
-    if output.suffix != ".json":
-        raise OptionError(f"--output {str(output)!r} should end in .json")
-    if output.exists() and not overwrite:
-        raise OptionError(f"{output} exists already; name another with --output or add --overwrite")
-    with stderr.status("Starting…"):
-        import numpy as np
-        import torch
+    with output_file(output, endings=(".json",), overwrite=overwrite):
+        with stderr.status("Starting…"):
+            import numpy as np
+            import torch
 
-        from attnxai.data.labelled import MIRABEST, read_training_images
-        from attnxai.data.mirabest import CLASS_NAMES
-        from attnxai.models.checkpoints import load_model
-        from attnxai.study.card import card_images, measure_card
+            from attnxai.data.labelled import MIRABEST, read_training_images
+            from attnxai.data.mirabest import CLASS_NAMES
+            from attnxai.models.checkpoints import load_model
+            from attnxai.study.card import card_images, measure_card
 
-        device = options.chosen_device(device)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        loaded = load_model(resolved.path)
-        options.check_images_named(context, loaded)
-        data = read_training_images(
-            images,
-            data_dir=data_dir,
-            labels=labels,
-            confidence=confidence,
-            hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in loaded.class_names,
-            pixel_scale_arcsec=pixel_scale_arcsec,
-        )
-        chosen = card_images(loaded, data.images, test=test)
-    counts = ", ".join(f"{len(part)} ({name})" for name, part in chosen.parts.items())
-    console.print(f"Measuring {loaded.name} on images of {data.name}: {counts}", markup=False)
-    with progress_bar() as bar:
-        task = bar.add_task("Measuring", total=len(chosen.parts))
-        n_begun = 0
+            device = options.chosen_device(device)
+            if threads is not None:
+                torch.set_num_threads(threads)
+            loaded = load_model(resolved.path)
+            options.check_images_named(context, loaded)
+            data = read_training_images(
+                images,
+                data_dir=data_dir,
+                labels=labels,
+                confidence=confidence,
+                hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in loaded.class_names,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+            )
+            chosen = card_images(loaded, data.images, test=test)
+        counts = ", ".join(f"{len(part)} ({name})" for name, part in chosen.parts.items())
+        console.print(f"Measuring {loaded.name} on images of {data.name}: {counts}", markup=False)
+        with progress_bar() as bar:
+            task = bar.add_task("Measuring", total=len(chosen.parts))
+            n_begun = 0
 
-        def show_part(name: str) -> None:
-            nonlocal n_begun
-            bar.update(task, description=f"Measuring on {name}", completed=n_begun)
-            n_begun += 1
+            def show_part(name: str) -> None:
+                nonlocal n_begun
+                bar.update(task, description=f"Measuring on {name}", completed=n_begun)
+                n_begun += 1
 
-        measured = measure_card(
-            loaded,
-            chosen,
-            name=Path(resolved.path).stem,
-            measured_on=data.name,
-            rng=np.random.default_rng(seed),
-            n_resamples=n_resamples,
-            device=device,
-            on_part=show_part,
-        )
-    write_card(measured, output)
-    _show(measured)
-    console.print(f"Wrote {output}", markup=False, soft_wrap=True)
+            measured = measure_card(
+                loaded,
+                chosen,
+                name=Path(resolved.path).stem,
+                measured_on=data.name,
+                rng=np.random.default_rng(seed),
+                n_resamples=n_resamples,
+                device=device,
+                on_part=show_part,
+            )
+        written = free_path(output, overwrite=overwrite)
+        write_card(measured, written)
+        _show(measured)
+        console.print(f"Wrote {written}", markup=False, soft_wrap=True)
 
 
 def _show(measured: ModelCard) -> None:

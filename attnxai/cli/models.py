@@ -96,7 +96,7 @@ def convert(
     done = convert_model(source, output, overwrite=overwrite)
     kept = len(done.kept_bases)
     console.print(
-        f"Wrote {output} (sha256 {done.sha256[:12]}): {done.name}"
+        f"Wrote {done.path} (sha256 {done.sha256[:12]}): {done.name}"
         + (f", with filter bases of {kept} layers that are not those of e2cnn" if kept else ""),
         markup=False,
     )

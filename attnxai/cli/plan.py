@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,17 +11,8 @@ import typer
 from attnxai.cli.console import command, console, stderr
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from attnxai.agreement.effect_components import Components
     from attnxai.planning.pilot import Pilot
-    from attnxai.planning.plan import PowerPlan
-
-FILES = ("plan.csv", "plan.json", "plan.pdf", "plan.png")
-_SIGNS = {
-    "≤": "fewer were not looked at",
-    ">": "none of the grid was enough, and this is its largest",
-}
 
 
 @command
@@ -95,72 +86,82 @@ def plan(
     """
     with stderr.status("Starting…"):
         from attnxai.agreement.metrics import METRICS, PRIMARY_METRIC
+        from attnxai.jobs.output_folder import output_folder
         from attnxai.planning.pilot import read_pilot
         from attnxai.planning.plan import plan_power
         from attnxai.planning.simulation import simulate_components
+        from attnxai.report.plan_document import FILES, write_plan
+        from attnxai.report.plan_terminal import print_plan
 
-    _check_output(output, overwrite=overwrite)
-    _check_power(power)
-    spreads = {
-        "--sd-source": sd_source,
-        "--sd-annotator": sd_annotator,
-        "--sd-residual": sd_residual,
-    }
-    found: Pilot | None = None
-    simulated = False
-    what, title = "an agreement", "Given effect and spreads"
-    if pilot is not None:
-        _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
-        _check_absent({"--agreement": agreement}, "this simulates a pilot, and --pilot names one")
-        found = read_pilot(pilot, model=model, metric=metric, map_name=map_name)
-        label = METRICS[found.metric].label if found.metric in METRICS else found.metric
-        what = f"an agreement ({label})"
-        title = (
-            f"Pilot: {found.model_name}, {found.map_name}, {label}, {found.n_sources} {found.group} "
-            f"sources, {found.n_annotators} annotator{'s' if found.n_annotators != 1 else ''}"
+    with contextlib.ExitStack() as stack:
+        folder = (
+            stack.enter_context(output_folder(output, what="plan", overwrite=overwrite))
+            if output is not None
+            else None
         )
-        components = _with_effect(found, effect, pilot)
-    elif agreement is not None:
-        _check_absent(spreads, "with --agreement the spreads are those of the simulation")
-        _check_absent({"--effect": effect}, "with --agreement the effect is that of the simulation")
-        _check_absent(
-            {"--model": model, "--map": map_name},
-            "this chooses from a pilot, and --pilot names none",
-        )
-        name = (metric or PRIMARY_METRIC).lower()
-        with stderr.status("Simulating galaxies…"):
-            components, _ = simulate_components(agreement, metric=name, rng=seed)
-        what = f"an agreement ({METRICS[name].label})"
-        title = (
-            f"Simulated galaxies, maps that follow their source in {100 * agreement:g} % of their "
-            f"variance, {METRICS[name].label}"
-        )
-        simulated = True
-    else:
-        _check_absent(
-            {"--model": model, "--metric": metric, "--map": map_name},
-            "this chooses from a pilot, and --pilot names none",
-        )
-        components = _given_components(effect, spreads)
-    with stderr.status("Simulating experiments…"):
-        made = plan_power(
-            components,
-            n_sources=_parse_numbers("--sources", sources, 2),
-            n_annotators=_parse_numbers("--annotators", annotators, 1),
-            power=power,
-            level=level,
-            n_maps=n_maps or (found.n_maps if found else 1),
-            class_shares=found.class_sizes if found else (1, 1),
-            effect_low=found.effect.low if found and effect is None else None,
-            rng=seed,
-        )
-    console.print(_table(made, title))
-    console.print(made.sentence(what), markup=False)
-    for note in _notes(made, found, simulated=simulated):
-        console.print(f"- {note}", markup=False)
-    if output is not None:
-        _write(output, made, found, seed=seed)
-        table, record, pdf, png = (output / name for name in FILES)
+        _check_power(power)
+        spreads = {
+            "--sd-source": sd_source,
+            "--sd-annotator": sd_annotator,
+            "--sd-residual": sd_residual,
+        }
+        found: Pilot | None = None
+        simulated = False
+        what, title = "an agreement", "Given effect and spreads"
+        if pilot is not None:
+            _check_absent(spreads, "with a pilot the spreads are the pilot's; leave this out")
+            _check_absent(
+                {"--agreement": agreement}, "this simulates a pilot, and --pilot names one"
+            )
+            found = read_pilot(pilot, model=model, metric=metric, map_name=map_name)
+            label = METRICS[found.metric].label if found.metric in METRICS else found.metric
+            what = f"an agreement ({label})"
+            title = (
+                f"Pilot: {found.model_name}, {found.map_name}, {label}, {found.n_sources} {found.group} "
+                f"sources, {found.n_annotators} annotator{'s' if found.n_annotators != 1 else ''}"
+            )
+            components = _with_effect(found, effect, pilot)
+        elif agreement is not None:
+            _check_absent(spreads, "with --agreement the spreads are those of the simulation")
+            _check_absent(
+                {"--effect": effect}, "with --agreement the effect is that of the simulation"
+            )
+            _check_absent(
+                {"--model": model, "--map": map_name},
+                "this chooses from a pilot, and --pilot names none",
+            )
+            name = (metric or PRIMARY_METRIC).lower()
+            with stderr.status("Simulating galaxies…"):
+                components, _ = simulate_components(agreement, metric=name, rng=seed)
+            what = f"an agreement ({METRICS[name].label})"
+            title = (
+                f"Simulated galaxies, maps that follow their source in {100 * agreement:g} % of their "
+                f"variance, {METRICS[name].label}"
+            )
+            simulated = True
+        else:
+            _check_absent(
+                {"--model": model, "--metric": metric, "--map": map_name},
+                "this chooses from a pilot, and --pilot names none",
+            )
+            components = _given_components(effect, spreads)
+        with stderr.status("Simulating experiments…"):
+            made = plan_power(
+                components,
+                n_sources=_parse_numbers("--sources", sources, 2),
+                n_annotators=_parse_numbers("--annotators", annotators, 1),
+                power=power,
+                level=level,
+                n_maps=n_maps or (found.n_maps if found else 1),
+                class_shares=found.class_sizes if found else (1, 1),
+                effect_low=found.effect.low if found and effect is None else None,
+                rng=seed,
+            )
+        if folder is not None:
+            write_plan(made, folder, pilot=found, seed=seed)
+    print_plan(made, title, console, what=what, pilot=found, simulated=simulated)
+    if folder is not None:
+        table, record, pdf, png = (folder.path / name for name in FILES)
         console.print(
             f"\nPlan: {table} (every design), {record} (what was assumed)\nFigure: {png}, {pdf}",
             soft_wrap=True,
@@ -251,137 +252,3 @@ def _parse_numbers(option: str, text: str, least: int) -> list[int]:
             f"{option} {text!r} should be whole numbers from {least} on, separated by commas"
         )
     return [int(part) for part in parts]
-
-
-def _check_output(output: Path | None, *, overwrite: bool) -> None:
-    from attnxai.errors import OptionError
-
-    if output is None or not output.exists():
-        return
-    if not output.is_dir():
-        raise OptionError(f"--output {output} is a file; name a folder")
-    names = {path.name for path in output.iterdir()}
-    if not names <= set(FILES):
-        raise OptionError(f"--output {output} holds other files than a plan; name another folder")
-    if names and not overwrite:
-        raise OptionError(
-            f"--output {output} holds a plan already; name another folder or add --overwrite"
-        )
-
-
-def _table(made: PowerPlan, title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    signs = set()
-    table.add_column("annotators", justify="right")
-    table.add_column("sources", justify="right", no_wrap=True)
-    table.add_column("power", no_wrap=True)
-    if made.effect_low is not None:
-        table.add_column(f"if effect {made.effect_low:.3g}", justify="right")
-    table.add_column("±", justify="right")
-    table.add_column("± others", justify="right")
-    for k in made.annotators:
-        grid = made.of_annotators(k)
-        design = made.smallest(k)
-        sign = ""
-        if design is None:
-            design, sign = grid[-1], ">"
-        elif design is grid[0] and len(grid) > 1:
-            sign = "≤"
-        signs.add(sign)
-        low = [f"{design.power_at_low_effect:.2f}"] if made.effect_low is not None else []
-        table.add_row(
-            str(k),
-            f"{sign}{design.n_sources}",
-            Text(f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"),
-            *low,
-            _half_width(design.half_width),
-            _half_width(design.half_width_others),
-        )
-    caption = (
-        f"power [95 % interval of {made.n_simulations} simulated experiments]; ± is half the expected "
-        "95 % interval of the mean value, about these annotators and about others too"
-    )
-    caption += "".join(f"; {sign}: {text}" for sign, text in _SIGNS.items() if sign in signs)
-    table.caption = Text(caption)
-    return table
-
-
-def _half_width(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "–"
-
-
-def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str]:
-    notes = []
-    if simulated:
-        notes.append(
-            "Galaxies, annotators and maps are simulated and fitted to nothing: a first guess, which a "
-            "pilot of ten sources or more should replace."
-        )
-    if pilot is not None and made.effect_low is not None:
-        notes.append(
-            "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "
-            f"{pilot.effect.value:.3g} [{pilot.effect.low:.3g}, {pilot.effect.high:.3g}]. "
-            + _at_low_effect(made)
-        )
-    if pilot is not None and pilot.inferred:
-        notes.append(
-            "What a report does not keep of exchanged pairs is inferred, rather towards too many "
-            "sources."
-        )
-    notes.append(
-        "With 3 annotators or fewer a result is about these people; more of them are needed to speak of "
-        "astronomers, whatever the power."
-    )
-    return notes
-
-
-def _at_low_effect(made: PowerPlan) -> str:
-    if made.effect_low is None or made.effect_low <= 0:
-        return "It does not rule out that there is none to see, whatever the number of sources."
-    best = made.fewest_marks() or made.designs[-1]
-    people = f"{best.n_annotators} annotator{'s' if best.n_annotators != 1 else ''}"
-    enough = made.smallest(best.n_annotators, at_low_effect=True)
-    most = made.of_annotators(best.n_annotators)[-1].n_sources
-    needed = str(enough.n_sources) if enough else f"more than {most}"
-    return (
-        f"At its lower end {best.n_sources} sources with {people} have a power of "
-        f"{best.power_at_low_effect:.0%}, and {made.wanted:.0%} takes {needed}."
-    )
-
-
-def _write(folder: Path, made: PowerPlan, pilot: Pilot | None, *, seed: int) -> None:
-    import json
-
-    from attnxai.data.csv_table import write_frame
-    from attnxai.report.output_folder import whole_or_nothing
-    from attnxai.report.style import (
-        ANNOTATOR_COLOURS,
-        TWO_COLUMNS,
-        new_figure,
-        paper_style,
-        save_figure,
-    )
-
-    content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
-    content["pilot"] = None if pilot is None else pilot.to_record()
-    with whole_or_nothing(folder) as partial:
-        write_frame(made.to_frame(), partial / "plan.csv")
-        (partial / "plan.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        with paper_style():
-            figure = new_figure(TWO_COLUMNS, TWO_COLUMNS * 0.42)
-            left, right = figure.subplots(1, 2)
-            for ax in (left, right):
-                ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
-            made.plot(left)
-            made.plot_precision(right)
-            save_figure(figure, partial, "plan")

@@ -125,8 +125,7 @@ def study(
         else None,
     )
     folder = StudyFolder(root=output)
-    made = folder.open()
-    with folder.locked(made=made):
+    with folder.opened() as results:
         with stderr.status("Reading images…"):
             data = request.read()
             plan = StudyPlan(
@@ -153,11 +152,11 @@ def study(
                 content = content_of(prepared, runs, command=typed)
                 write_study(
                     content,
-                    folder.results,
+                    results,
                     on_step=lambda n, total: bar.update(task, completed=n, total=total),
                 )
     print_study(content, console)
-    console.print(f"\nResults: {folder.results / 'study.html'}", soft_wrap=True, markup=False)
+    console.print(f"\nResults: {results.path / 'study.html'}", soft_wrap=True, markup=False)
 
 
 def _carry_out(

@@ -59,10 +59,12 @@ def symmetry(
         from attnxai.audit.equivariance import symmetry_errors
         from attnxai.audit.readout import field_brightness
         from attnxai.audit.results import Symmetry
+        from attnxai.jobs.files import check_output_file, free_path
         from attnxai.models.checkpoints import load_model
 
     wanted = _parse_sides(sides)
-    _check_output(output, overwrite=overwrite)
+    if output is not None:
+        check_output_file(output, endings=(".csv",), overwrite=overwrite)
     model = load_model(file)
     wanted = wanted or (model.preprocessing.size,)
     with stderr.status("Reading images…"):
@@ -113,8 +115,10 @@ def symmetry(
 
         from attnxai.data.csv_table import write_frame
 
-        write_frame(pd.concat([errors.to_frame() for errors in measured]), output)
-        console.print(f"\nTable: {output}", soft_wrap=True, markup=False)
+        table = pd.concat([errors.to_frame() for errors in measured])
+        written = free_path(output, overwrite=overwrite)
+        write_frame(table, written)
+        console.print(f"\nTable: {written}", soft_wrap=True, markup=False)
 
 
 def _parse_sides(text: str | None) -> tuple[int, ...]:
@@ -128,19 +132,6 @@ def _parse_sides(text: str | None) -> tuple[int, ...]:
             f"--sides {text!r} should be numbers of pixels from 8 on, such as 150,151"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def _check_output(output: Path | None, *, overwrite: bool) -> None:
-    from attnxai.errors import OptionError
-
-    if output is None:
-        return
-    if output.suffix != ".csv":
-        raise OptionError(f"--output {str(output)!r} should end in .csv")
-    if not output.parent.is_dir():
-        raise OptionError(f"--output {output}: there is no folder {output.parent}")
-    if output.exists() and not overwrite:
-        raise OptionError(f"--output {output} exists already; name another file or add --overwrite")
 
 
 def _choose_images(

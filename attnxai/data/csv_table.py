@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import printable
 from attnxai.errors import AttnxaiError
+from attnxai.jobs.files import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,4 +113,4 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV in UTF-8, with cells as :func:`spreadsheet_cell` gives them."""
     safe = frame.map(spreadsheet_cell)
     safe.columns = [spreadsheet_cell(name) for name in frame.columns]
-    safe.to_csv(path, index=False, encoding="utf-8", errors="backslashreplace")
+    write_file(path, safe.to_csv(index=False))

@@ -6,12 +6,12 @@ import dataclasses
 import json
 import math
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attnxai.errors import CheckpointError
+from attnxai.jobs.files import read_json, write_file
 from attnxai.models.cards import Measured, ModelCard, PartMetrics
 
 CARD_FORMAT = "attnxai-model-card"
@@ -39,15 +39,7 @@ def write_card(card: ModelCard, path: str | Path) -> None:
     """Write a card as JSON; a reader finds the old or the whole new one."""
     content = {"format": CARD_FORMAT, "version": CARD_VERSION, **dataclasses.asdict(card)}
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_file(path, text)
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -68,10 +60,10 @@ def read_card(path: str | Path) -> ModelCard:
         If the file is missing or no card of this version, naming what it lacks or what does not fit.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path))
     except FileNotFoundError:
         raise CheckpointError(f"model card {path} does not exist") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"model card {path} is no JSON text: {error}") from error
     if not isinstance(content, dict) or content.get("format") != CARD_FORMAT:
         raise CheckpointError(f"file {path} is no model card of attnxai")

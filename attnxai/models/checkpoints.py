@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
-import secrets
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from attnxai.errors import AttnxaiError, CheckpointError
+from attnxai.jobs.files import write_file
 from attnxai.models.architectures import (
     bases_to_keep,
     network_from_spec,
@@ -281,14 +282,6 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
 
 def write_atomically(content: Any, path: str | Path) -> None:
     """``torch.save`` that leaves either the old file or the whole new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # opened like any file, so that whoever may read its neighbours may read it
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as file:
-            torch.save(content, file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_file(path, buffer.getvalue())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from attnxai.errors import OptionError
+from attnxai.jobs.files import free_path, output_file
 from attnxai.models.architectures import bases_to_keep
 from attnxai.models.checkpoints import load_model, save_model
 
@@ -16,6 +16,8 @@ class Conversion:
 
     Parameters
     ----------
+    path : Path
+        The new file.
     name : str
         Name of the model.
     sha256 : str
@@ -24,6 +26,7 @@ class Conversion:
         Layers whose filter bases are in the new file, because they cannot be made again.
     """
 
+    path: Path
     name: str
     sha256: str
     kept_bases: tuple[str, ...]
@@ -55,16 +58,11 @@ def convert_model(source: str | Path, output: str | Path, *, overwrite: bool = F
     OptionError
         If the output is no ``.pt`` file, or exists and is not to be replaced.
     """
-    output = Path(output)
-    if output.suffix != ".pt":
-        raise OptionError(f"the output {str(output)!r} should end in .pt")
-    if output.exists() and not overwrite:
-        raise OptionError(
-            f"the output {output} exists already; name another file or add --overwrite"
-        )
-    model = load_model(source)
-    note = f"Converted from {Path(model.path).name} (sha256 {model.sha256})."
-    sha256 = save_model(dataclasses.replace(model, notes=(*model.notes, note)), output)
+    with output_file(Path(output), endings=(".pt",), overwrite=overwrite):
+        model = load_model(source)
+        note = f"Converted from {Path(model.path).name} (sha256 {model.sha256})."
+        path = free_path(Path(output), overwrite=overwrite)
+        sha256 = save_model(dataclasses.replace(model, notes=(*model.notes, note)), path)
     return Conversion(
-        name=model.name, sha256=sha256, kept_bases=tuple(bases_to_keep(model.network))
+        path=path, name=model.name, sha256=sha256, kept_bases=tuple(bases_to_keep(model.network))
     )

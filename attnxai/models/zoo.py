@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from attnxai.errors import CheckpointError
+from attnxai.errors import CheckpointError, OptionError
 from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ModelCard
 
@@ -73,3 +74,61 @@ def resolve_model(name: str | Path) -> ResolvedModel:
         f"model {str(name)!r} {is_what} nor one of the shipped models "
         f"({', '.join(models) or 'none ship with this build'})"
     )
+
+
+def named_models(models: Sequence[str]) -> dict[str, ResolvedModel]:
+    """Find several models, under names that tell them apart.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Paths of files or names of shipped models.
+
+    Returns
+    -------
+    dict of str to ResolvedModel
+        By the names of the files, with as many folders as it takes where these are the same.
+
+    Raises
+    ------
+    CheckpointError
+        If one is neither a file nor a shipped model.
+    OptionError
+        If one is given twice, also under two names.
+
+    Examples
+    --------
+    >>> list(named_models(["d8.pt", "c1"]))
+    ['d8.pt', 'c1']
+    """
+    found: dict[Path, str] = {}
+    resolved: list[ResolvedModel] = []
+    for name in models:
+        model = resolve_model(name)
+        other = found.setdefault(Path(model.path).resolve(), name)
+        if name in models[: len(resolved)]:
+            raise OptionError(f"--model {name} is given twice; name every model once")
+        if other != name:
+            raise OptionError(
+                f"--model {other} and --model {name} are the same file; name every model once"
+            )
+        resolved.append(model)
+    return dict(zip(distinct_names(models), resolved, strict=True))
+
+
+def distinct_names(models: Sequence[str]) -> list[str]:
+    """File names of models, with as many folders as it takes to tell them apart.
+
+    Examples
+    --------
+    >>> distinct_names(["runs/a/d8.pt", "runs/b/d8.pt", "c1.pt"])
+    ['a/d8.pt', 'b/d8.pt', 'c1.pt']
+    """
+    parts = [Path(name).parts for name in models]
+    named = []
+    for part in parts:
+        n = 1
+        while n < len(part) and sum(other[-n:] == part[-n:] for other in parts) > 1:
+            n += 1
+        named.append("/".join(part[-n:]))
+    return named

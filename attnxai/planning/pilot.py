@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
@@ -32,6 +31,7 @@ from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import MEAN_LAYER
 from attnxai.data.csv_table import spreadsheet_cell
 from attnxai.errors import AssumptionWarning, OptionError
+from attnxai.jobs.files import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -282,7 +282,7 @@ def _read_summary(folder: Path) -> dict[str, Any]:
             f"the pilot {folder} holds no summary.json; name a folder that attnxai compare wrote"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except ValueError as error:
         raise OptionError(f"{path} is no JSON ({error}); name another folder") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.csv_table import write_frame
+from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
 from attnxai.report.calibration_tables import (
     coverage_tables,
@@ -15,7 +16,6 @@ from attnxai.report.calibration_tables import (
     markdown,
     power_tables,
 )
-from attnxai.report.output_folder import whole_or_nothing
 from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
 from attnxai.validation import coverage, rejections, scenes
@@ -31,19 +31,19 @@ FORMAT_VERSION = 1
 
 def write_calibration(
     result: CalibrationResult,
-    folder: Path,
+    folder: str | Path | OutputFolder,
     *,
     command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a calibration; an earlier folder of results is replaced when all is written.
+    """Write the results of a calibration.
 
     Parameters
     ----------
     result : CalibrationResult
         What was found.
-    folder : Path
-        Where; it appears when it is complete.
+    folder : path or OutputFolder
+        Where; its files appear when all are complete, and replace those of earlier results.
     command : str
         What makes the same results.
     on_step : callable, optional
@@ -55,7 +55,10 @@ def write_calibration(
         draw_power,
     ]
     steps = len(drawers) + 2
-    with whole_or_nothing(folder) as partial:
+    with (
+        output_folder(folder, what="validation", overwrite=True) as output,
+        output.writing() as partial,
+    ):
         pictures = partial / "figures"
         pictures.mkdir()
         figures: dict[str, FigureText] = {}

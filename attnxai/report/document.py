@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from attnxai.agreement.latex_text import escape
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.data.csv_table import write_frame
-from attnxai.errors import OptionError
+from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures import (
     FigureText,
@@ -24,7 +23,6 @@ from attnxai.report.figures import (
     draw_sources,
 )
 from attnxai.report.methods import methods_paragraph
-from attnxai.report.output_folder import whole_or_nothing
 from attnxai.report.page import render_template
 from attnxai.report.page_rows import (
     brightness_rows,
@@ -36,71 +34,21 @@ from attnxai.report.page_rows import (
     source_rows,
     undefined_counts,
 )
-from attnxai.report.summary import FORMAT, per_source_table, summarise
+from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import group_name, group_phrase, strata_words
 
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ModelPart", "ReportContent", "choose_folder", "write_report"]
-
-DEFAULT_FOLDER = "attnxai-report"
-
-
-def choose_folder(output: str | Path | None, *, overwrite: bool = False) -> Path:
-    """Folder to write to, without ever replacing something that is not a report.
-
-    Parameters
-    ----------
-    output : path or None
-        The folder asked for; ``attnxai-report`` or the next free ``attnxai-report-2`` when None.
-    overwrite : bool
-        Replace an existing report.
-
-    Raises
-    ------
-    OptionError
-        If the folder exists and must not be replaced, or its parent is missing.
-    """
-    if output is None:
-        folder, number = Path(DEFAULT_FOLDER), 1
-        while folder.exists():
-            number += 1
-            folder = Path(f"{DEFAULT_FOLDER}-{number}")
-        return folder
-    folder = Path(output)
-    ancestor = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        raise OptionError(f"--output {folder} cannot be made: {ancestor} is no folder to write to")
-    if folder.exists():
-        if not folder.is_dir():
-            raise OptionError(f"--output {folder} is a file; name a folder")
-        empty = not any(folder.iterdir())
-        if not empty and not _is_report(folder):
-            raise OptionError(
-                f"--output {folder} holds other files than a report; name another folder"
-            )
-        if not empty and not overwrite:
-            raise OptionError(
-                f"--output {folder} holds a report already; name another folder or add --overwrite"
-            )
-    return folder
-
-
-def _is_report(folder: Path) -> bool:
-    summary = folder / "summary.json"
-    try:
-        content = json.loads(summary.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+__all__ = ["ModelPart", "ReportContent", "write_report"]
 
 
 def write_report(
     content: ReportContent,
-    folder: Path,
+    folder: str | Path | OutputFolder,
     *,
+    overwrite: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Verdict:
     """Write the report.
@@ -109,8 +57,10 @@ def write_report(
     ----------
     content : ReportContent
         What to report.
-    folder : Path
-        Where; it appears when the report is complete.
+    folder : path or OutputFolder
+        Where; its files appear when the report is complete.
+    overwrite : bool
+        Replace the files of a report that lies there; other files stay.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
 
@@ -118,6 +68,13 @@ def write_report(
     -------
     Verdict
         The words that the page begins with.
+
+    Raises
+    ------
+    OptionError
+        If the folder holds other files than a report, or a report that should not be replaced.
+    OutputError
+        If the report cannot be written, as when a disk is full.
     """
     verdict = reach_verdict(
         content.results,
@@ -136,7 +93,10 @@ def write_report(
         if on_step is not None:
             on_step(n_done, n_steps)
 
-    with whole_or_nothing(folder) as partial:
+    with (
+        output_folder(folder, what="report", overwrite=overwrite) as output,
+        output.writing() as partial,
+    ):
         figures_folder = partial / "figures"
         figures_folder.mkdir()
         figures: dict[str, FigureText] = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.report.output_folder import whole_or_nothing
+from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
 from attnxai.report.study_figures import (
@@ -42,18 +42,18 @@ FORMAT_VERSION = 1
 
 def write_study(
     content: StudyContent,
-    folder: Path,
+    folder: str | Path | OutputFolder,
     *,
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a study; an earlier folder of results is replaced when all is written.
+    """Write the results of a study.
 
     Parameters
     ----------
     content : StudyContent
         What to write.
-    folder : Path
-        Where; it appears when it is complete.
+    folder : path or OutputFolder
+        Where; its files appear when all are complete, and replace those of earlier results.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     """
@@ -64,7 +64,10 @@ def write_study(
         draw_agreement_of_gates,
     ]
     steps = len(drawers) + 2
-    with whole_or_nothing(folder) as partial:
+    with (
+        output_folder(folder, what="study", overwrite=True) as output,
+        output.writing() as partial,
+    ):
         figures_folder = partial / "figures"
         figures_folder.mkdir()
         figures: dict[str, FigureText] = {}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from attnxai.jobs.files import write_file
 
 MM = 1 / 25.4
 ONE_COLUMN = 84 * MM
@@ -80,6 +83,13 @@ def save_figure(figure: Any, folder: Path, name: str) -> None:
     """Write a figure as PNG (300 dpi) and PDF (vectors), without dates in the files."""
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+
+
+def write_figure(figure: Any, path: Path, *, dpi: float | str = "figure") -> None:
+    """Write a figure in the format that the ending of its file names, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.removeprefix("."), dpi=dpi)
+    write_file(path, buffer.getvalue())
 
 
 def colours_of(names: Sequence[str], palette: Sequence[str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
+from attnxai.jobs.files import write_file
 from attnxai.study.folder import StudyFolder
 from attnxai.study.jobs import Job, JobEvent, run_jobs
-from attnxai.study.measurement import RunMeasurement, StudyRun, write_text
+from attnxai.study.measurement import RunMeasurement, StudyRun
 from attnxai.study.plan import RunKey, StudyPlan
 from attnxai.study.worker import job_arguments
 from attnxai.training.field import field_of
@@ -186,7 +187,7 @@ def carry_out(
     jobs = []
     for run in prepared.open_runs:
         content = job_content(prepared, run, command=command, threads=threads, device=device)
-        write_text(folder.job(run), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_file(folder.job(run), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         arguments = job_arguments(folder.job(run))
         jobs.append(Job(name=run.name, arguments=arguments, log=folder.log(run)))
     if jobs:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from attnxai.errors import AttnxaiError, CheckpointError, OptionError
+from attnxai.jobs.files import read_json, write_file
+from attnxai.jobs.output_folder import OutputFolder, claimed_folder, output_folder
 from attnxai.models.specification import ModelSpec
-from attnxai.study.measurement import MeasureOn, RunMeasurement, read_measurement, write_text
+from attnxai.study.measurement import MeasureOn, RunMeasurement, read_measurement
 from attnxai.study.plan import FORMAT, FORMAT_VERSION, RunKey, StudyPlan
 from attnxai.training.settings import TrainingSettings
 
 PLAN_NAME = "plan.json"
-LOCK_NAME = ".lock"
 MODELS_NAME = "models"
+RESULTS_NAME = "results"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,6 @@ class StudyFolder:
     """
 
     root: Path
-
-    @property
-    def results(self) -> Path:
-        """Folder of the table, the figures and the page."""
-        return self.root / "results"
 
     def model(self, run: RunKey) -> Path:
         """File of a finished model."""
@@ -62,43 +58,40 @@ class StudyFolder:
         """What the job of a run was asked to do."""
         return self.root / "logs" / f"{run.name}.job.json"
 
-    def open(self) -> tuple[Path, ...]:
-        """Make the folder, or see that it is one of a study, or holds models alone.
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[OutputFolder]:
+        """Make the folder, or see that it is one of a study or holds models alone, and keep others out.
 
-        Returns
-        -------
-        tuple of Path
-            Folders that were made, the innermost first.
+        Yields
+        ------
+        OutputFolder
+            Where the table, the figures and the page are to be.
 
         Raises
         ------
         OptionError
             If it is a file, cannot be made, or holds something else.
+        InUseError
+            If another run works there.
         """
-        root = self.root
-        ancestor = next(parent for parent in root.absolute().parents if parent.exists())
-        if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-            raise OptionError(
-                f"--output {root} cannot be made: {ancestor} is no folder to write to"
-            )
-        if root.exists():
-            if not root.is_dir():
-                raise OptionError(f"--output {root} is a file; name a folder")
+
+        def refuse(names: set[str]) -> None:
             # models that were trained elsewhere may be brought before the study begins
-            own = {LOCK_NAME, MODELS_NAME}
-            foreign = any(f.name not in own for f in root.iterdir()) and not self._plan()
-            if foreign:
+            if names - {MODELS_NAME, RESULTS_NAME} and not self._plan():
                 raise OptionError(
-                    f"--output {root} holds other files than a study; name another folder"
+                    f"--output {self.root} holds other files than a study; name another folder"
                 )
-        missing = tuple(f for f in (root, *root.parents) if not f.exists())
-        root.mkdir(parents=True, exist_ok=True)
-        return missing
+
+        with (
+            claimed_folder(self.root, refuse=refuse),
+            output_folder(self.root / RESULTS_NAME, what="study", overwrite=True) as results,
+        ):
+            yield results
 
     def _plan(self) -> dict[str, Any]:
         """The plan that was last written here; empty where there is none."""
         try:
-            content = json.loads((self.root / PLAN_NAME).read_text(encoding="utf-8"))
+            content = read_json(self.root / PLAN_NAME)
         except (OSError, ValueError):
             return {}
         is_plan = isinstance(content, dict) and content.get("format") == FORMAT
@@ -134,56 +127,7 @@ class StudyFolder:
             "labels_sha256": labels_sha256,
             **plan.to_dict(),
         }
-        write_text(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-    @contextlib.contextmanager
-    def locked(self, *, made: Sequence[Path] = ()) -> Iterator[None]:
-        """Keep a second study out of the folder while the block runs.
-
-        The lock goes with the process, however that ends. Where the file system has no locks, nothing is
-        kept out. A block that fails before there is a plan leaves nothing of its own behind.
-
-        Parameters
-        ----------
-        made : sequence of Path
-            What :meth:`open` has made.
-
-        Raises
-        ------
-        OptionError
-            If another study works in the folder.
-        """
-        try:
-            import fcntl
-        except ImportError:  # no POSIX system
-            with self._withdrawn_without_plan(made):
-                yield
-            return
-        with open(self.root / LOCK_NAME, "w", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OptionError(
-                    f"another study is at work in {self.root}; wait for it, stop it, or name another "
-                    "--output"
-                ) from None
-            except OSError:  # a file system without locks
-                pass
-            with self._withdrawn_without_plan(made):
-                yield
-
-    @contextlib.contextmanager
-    def _withdrawn_without_plan(self, made: Sequence[Path]) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            if not (self.root / PLAN_NAME).exists():
-                # what somebody else has put there meanwhile stays
-                with contextlib.suppress(OSError):
-                    (self.root / LOCK_NAME).unlink(missing_ok=True)
-                    for folder in made:
-                        folder.rmdir()
-            raise
+        write_file(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def finished_model(
         self,

@@ -6,12 +6,12 @@ import dataclasses
 import enum
 import json
 import math
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
+from attnxai.jobs.files import read_json, write_file
 
 if TYPE_CHECKING:
     from attnxai.training.history import EpochResult
@@ -114,7 +114,7 @@ def write_measurement(
         },
         "left_out": dict(measurement.left_out),
     }
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_file(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_measurement(path: str | Path, identity: Mapping[str, Any]) -> RunMeasurement | None:
@@ -127,7 +127,7 @@ def read_measurement(path: str | Path, identity: Mapping[str, Any]) -> RunMeasur
         to be made again.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path))
         if (content["format"], content["format_version"]) != (FORMAT, FORMAT_VERSION):
             return None
         if content["identity"] != json.loads(json.dumps(dict(identity))):
@@ -144,19 +144,6 @@ def read_measurement(path: str | Path, identity: Mapping[str, Any]) -> RunMeasur
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file that is there whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def common_sources(measurements: Sequence[RunMeasurement], metric: str) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning, OptionError
+from attnxai.jobs.files import clear_partial_files
 from attnxai.models.specification import ModelSpec
 from attnxai.study.data import DataRequest, StudyData
 from attnxai.study.folder import StudyFolder
@@ -99,10 +100,8 @@ def _train(
     from attnxai.training.loop import train_model
 
     progress = folder.progress(run)
-    progress.parent.mkdir(parents=True, exist_ok=True)
-    # what an interruption in the middle of writing has left
-    for leftover in progress.parent.glob(f".{run.name}.*"):
-        leftover.unlink(missing_ok=True)
+    for file in (progress, folder.history(run), folder.model(run)):
+        clear_partial_files(file)
 
     def tell_epoch(result: EpochResult) -> None:
         text = f"validation loss {result.validation_loss:.3f}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.errors import DataSetError
+from attnxai.jobs.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,10 +51,11 @@ _COLUMNS = {field.name: field.type for field in dataclasses.fields(EpochResult)}
 
 def write_history(history: Sequence[EpochResult], path: str | Path) -> None:
     """Write one CSV row an epoch."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(_COLUMNS))
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(result) for result in history)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(_COLUMNS))
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(result) for result in history)
+    write_file(path, text.getvalue())
 
 
 def read_history(path: str | Path) -> list[EpochResult]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from attnxai import __version__
 from attnxai.errors import OptionError
+from attnxai.jobs.files import named_faults, write_file
+from attnxai.jobs.output_folder import OutputFolder, claimed_folder, output_folder
 from attnxai.validation.suite import Counts
 
 FORMAT = "attnxai-calibration-blocks"
@@ -17,7 +19,6 @@ FORMAT_VERSION = 1
 """Goes up whenever experiments change, so that counts of different ones never come together."""
 
 BLOCKS_NAME = "blocks.jsonl"
-LOCK_NAME = ".lock"
 RESULTS_NAME = "results"
 
 
@@ -36,11 +37,6 @@ class KeptBlocks:
         self.root, self.seed = root, seed
 
     @property
-    def results(self) -> Path:
-        """Folder of tables, figures and page."""
-        return self.root / RESULTS_NAME
-
-    @property
     def file(self) -> Path:
         """File of the finished blocks."""
         return self.root / BLOCKS_NAME
@@ -55,42 +51,40 @@ class KeptBlocks:
         }
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[None]:
-        """Make the folder, or see that it is one of this calibration, and keep a second one out.
+    def opened(self) -> Iterator[OutputFolder]:
+        """Make the folder, or see that it is one of this calibration, and keep other runs out of it.
 
-        The lock goes with the process, however that ends. Where the file system has no locks, nothing is
-        kept out.
+        Yields
+        ------
+        OutputFolder
+            Where the results are to be.
 
         Raises
         ------
         OptionError
-            If it is a file, holds something else, or another calibration works there.
+            If it is a file, or holds something else.
+        InUseError
+            If another run works there.
         """
-        root = self.root
-        if root.exists() and not root.is_dir():
-            raise OptionError(f"--output {root} is a file; name a folder")
-        ancestor = next(parent for parent in root.absolute().parents if parent.exists())
-        if not ancestor.is_dir():
-            raise OptionError(f"--output {root} cannot be made: {ancestor} is no folder")
-        own = {BLOCKS_NAME, LOCK_NAME, RESULTS_NAME}
-        if root.exists() and any(path.name not in own for path in root.iterdir()):
-            raise OptionError(
-                f"--output {root} holds other files than a calibration; name another folder"
-            )
-        if (root / RESULTS_NAME).exists() and not self.file.exists():
-            raise OptionError(
-                f"--output {root} holds results of something else than a calibration; name another "
-                "folder"
-            )
-        root.mkdir(parents=True, exist_ok=True)
-        with _locked(root):
+
+        def refuse(names: set[str]) -> None:
+            if names and not self.file.is_file():
+                raise OptionError(
+                    f"--output {self.root} holds other files than a validation; name another folder"
+                )
+
+        results = self.root / RESULTS_NAME
+        with (
+            claimed_folder(self.root, refuse=refuse),
+            output_folder(results, what="validation", overwrite=True) as output,
+        ):
             self._check()
-            yield
+            yield output
 
     def _check(self) -> None:
         """Begin the file, or see that it was begun by a suite like this."""
         if not self.file.exists() or not self.file.stat().st_size:
-            self.file.write_text(json.dumps(self._first_line) + "\n", encoding="utf-8")
+            write_file(self.file, json.dumps(self._first_line) + "\n")
             return
         with self.file.open(encoding="utf-8", errors="replace") as lines:
             first = _parsed(lines.readline())
@@ -123,33 +117,13 @@ class KeptBlocks:
 
     def append(self, key: str, counts: Counts) -> None:
         """Keep the counts of a block."""
-        with self.file.open("a", encoding="utf-8") as lines:
+        with named_faults(self.file), self.file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"block": key, "counts": counts}) + "\n")
 
 
 def _parsed(line: str) -> dict[str, Any]:
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # no POSIX system
-        yield
-        return
-    with (root / LOCK_NAME).open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OptionError(
-                f"another calibration is at work in {root}; wait for it, stop it, or name another "
-                "--output"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        yield

@@ -61,6 +61,7 @@ def test_tables_figures_and_page_are_written(made) -> None:
         "index.html",
         "levels.csv",
         "levels.md",
+        "manifest.json",
         "power.csv",
     ]
     content = json.loads((results / "calibration.json").read_text(encoding="utf-8"))

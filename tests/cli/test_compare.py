@@ -519,38 +519,6 @@ def stop():
     raise Stopped
 
 
-@pytest.mark.parametrize(
-    ("models", "names"),
-    [
-        (["d8.pt"], ["d8.pt"]),
-        (["d8", "c1"], ["d8", "c1"]),
-        (["a/net.pt", "b/net.pt"], ["a/net.pt", "b/net.pt"]),
-        (["x/a/net.pt", "x/b/net.pt", "x/a/c1.pt"], ["a/net.pt", "b/net.pt", "c1.pt"]),
-        (["p/a/net.pt", "q/a/net.pt"], ["p/a/net.pt", "q/a/net.pt"]),
-        (["net.pt", "a/net.pt"], ["net.pt", "a/net.pt"]),
-        (["../net.pt", "net.pt"], ["../net.pt", "net.pt"]),
-    ],
-)
-def test_models_are_told_apart_by_as_much_of_their_paths_as_it_takes(models, names):
-    from attnxai.cli.compare import distinct_names
-
-    assert distinct_names(models) == names
-    assert distinct_names(models[::-1]) == names[::-1]
-
-
-def test_one_file_under_two_names_is_refused(tmp_path):
-    from attnxai.cli.compare import refuse_same_files
-    from attnxai.errors import OptionError
-
-    (tmp_path / "net.pt").touch()
-    (tmp_path / "link.pt").symlink_to(tmp_path / "net.pt")
-    (tmp_path / "copy.pt").touch()
-    paths = [str(tmp_path / name) for name in ("net.pt", "link.pt", "copy.pt")]
-    refuse_same_files(["net.pt", "copy.pt"], [paths[0], paths[2]])
-    with pytest.raises(OptionError, match=r"net\.pt and --model link\.pt are the same file"):
-        refuse_same_files(["copy.pt", "net.pt", "link.pt"], [paths[2], paths[0], paths[1]])
-
-
 def test_mirabest_that_is_not_there(sample, without_data):
     done = attnxai(
         "compare", "--model", "d8.pt", "--annotations", "mine.csv", "--images", "mirabest",

@@ -133,7 +133,7 @@ def test_an_existing_card_is_kept(place):
     (place / "m.card.json").write_text("mine")
     refused = run("m.pt", *FOLDER, *QUICK)
     assert refused.exit_code == 2
-    assert "m.card.json exists already; name another with --output or add --overwrite" in words(
+    assert "m.card.json exists already; name another file or add --overwrite" in words(
         refused.output
     )
     assert (place / "m.card.json").read_text() == "mine"

@@ -16,6 +16,7 @@ from attnxai.agreement.effect_components import Components
 from attnxai.cli import plan as module
 from attnxai.planning.pilot import pilot_effects, read_pilot
 from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
+from attnxai.report.plan_document import FILES
 from tests.planning.pilot_report import write_pilot
 
 app = typer.Typer()
@@ -117,8 +118,8 @@ def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:
 def test_what_is_written(pilot, tmp_path) -> None:
     folder = tmp_path / "plan"
     shown = run("--pilot", pilot, "--sources", "20,40", "--annotators", "1,3", "--output", folder)
-    assert all(str(folder / name) in shown for name in module.FILES)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(module.FILES)
+    assert all(str(folder / name) in shown for name in FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted((*FILES, "manifest.json"))
     table = pd.read_csv(folder / "plan.csv")
     assert list(table["n_sources"]) == [20, 40, 20, 40]
     content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))

@@ -124,7 +124,7 @@ def test_a_network_without_gates_has_a_table_of_scores(tmp_path) -> None:
         (["--sides", "150x"], ["--sides '150x' should be numbers of pixels from 8 on"]),
         (["--sides", "4"], ["--sides '4' should be numbers of pixels from 8 on"]),
         (["--output", "table.txt"], ["--output 'table.txt' should end in .csv"]),
-        (["--output", "nowhere/table.csv"], ["there is no folder nowhere"]),
+        (["--output", "small.pt/table.csv"], ["--output small.pt is a file; name a folder"]),
         (["--images", "nowhere.fits"], ["image nowhere.fits does not exist"]),
     ],
 )

@@ -207,3 +207,42 @@ def test_only_what_is_between_the_marks_is_replaced() -> None:
 def test_a_page_without_marks_is_left_alone(page) -> None:
     with pytest.raises(OptionError, match="each once and in this order"):
         with_cards(page, {})
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["d8.pt"], ["d8.pt"]),
+        (["d8", "c1"], ["d8", "c1"]),
+        (["a/net.pt", "b/net.pt"], ["a/net.pt", "b/net.pt"]),
+        (["x/a/net.pt", "x/b/net.pt", "x/a/c1.pt"], ["a/net.pt", "b/net.pt", "c1.pt"]),
+        (["p/a/net.pt", "q/a/net.pt"], ["p/a/net.pt", "q/a/net.pt"]),
+        (["net.pt", "a/net.pt"], ["net.pt", "a/net.pt"]),
+        (["../net.pt", "net.pt"], ["../net.pt", "net.pt"]),
+    ],
+)
+def test_models_are_told_apart_by_as_much_of_their_paths_as_it_takes(models, names):
+    assert zoo.distinct_names(models) == names
+    assert zoo.distinct_names(models[::-1]) == names[::-1]
+
+
+def test_one_file_under_two_names_is_refused(shipped):
+    """In a working folder with a file, a link to it and a copy."""
+    save_model(make_model(), "net.pt")
+    Path("link.pt").symlink_to("net.pt")
+    Path("copy.pt").write_bytes(Path("net.pt").read_bytes())
+    found = zoo.named_models(["net.pt", "copy.pt", "d8"])
+    assert {name: model.shipped for name, model in found.items()} == {
+        "net.pt": False,
+        "copy.pt": False,
+        "d8": True,
+    }
+    for names, words in (
+        (["copy.pt", "net.pt", "link.pt"], r"net\.pt and --model link\.pt are the same file"),
+        (["d8.pt", "D8"], r"d8\.pt and --model D8 are the same file"),
+        (["net.pt", "net.pt"], r"net\.pt is given twice"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            zoo.named_models(names)
+    with pytest.raises(CheckpointError, match="is neither a file"):
+        zoo.named_models(["net.pt", "nowhere.pt"])

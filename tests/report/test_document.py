@@ -23,7 +23,7 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.content import ModelPart, ReportContent
-from attnxai.report.document import choose_folder, write_report
+from attnxai.report.document import write_report
 from attnxai.report.figures import fit_titles
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
@@ -99,7 +99,7 @@ def parsed(folder):
 def test_all_files_are_there(written):
     folder, _ = written
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    expected = {"index.html", "summary.json", "per_source.csv", "agreement.tex"}
+    expected = {"index.html", "summary.json", "per_source.csv", "agreement.tex", "manifest.json"}
     expected |= {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
     assert names == expected
     assert [p.name for p in folder.parent.iterdir()] == ["out"]
@@ -253,30 +253,18 @@ def test_an_interrupted_replacement_keeps_the_old_report(tmp_path, monkeypatch):
     before = (tmp_path / "out" / "index.html").read_bytes()
     monkeypatch.setattr(document, "render_page", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_report(content, tmp_path / "out")
+        write_report(content, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "index.html").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_folders_are_never_replaced_by_accident(tmp_path, monkeypatch, written):
-    monkeypatch.chdir(tmp_path)
-    assert choose_folder(None) == Path("attnxai-report")
-    (tmp_path / "attnxai-report").mkdir()
-    assert choose_folder(None) == Path("attnxai-report-2")
-    (tmp_path / "empty").mkdir()
-    assert choose_folder("empty") == Path("empty")
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter1.tex").touch()
-    for overwrite in (False, True):
-        with pytest.raises(OptionError, match="holds other files"):
-            choose_folder("thesis", overwrite=overwrite)
-    (tmp_path / "file").touch()
-    with pytest.raises(OptionError, match="is a file"):
-        choose_folder("file")
-    folder, _ = written
-    with pytest.raises(OptionError, match="--overwrite"):
-        choose_folder(folder)
-    assert choose_folder(folder, overwrite=True) == folder
+def test_a_report_is_replaced_only_on_request(tmp_path, written):
+    folder, content = written
+    with pytest.raises(OptionError, match="holds a report already"):
+        write_report(content, folder)
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OptionError, match="holds other files than a report"):
+        write_report(content, tmp_path, overwrite=True)
 
 
 def test_negative_maps_are_drawn_around_zero(tmp_path):

@@ -9,14 +9,20 @@ import shutil
 
 import pytest
 
-from attnxai.errors import AlignmentError, CheckpointError, JobError, OptionError
+from attnxai.errors import (
+    AlignmentError,
+    CheckpointError,
+    InUseError,
+    JobError,
+    OptionError,
+)
 from attnxai.models.checkpoints import load_model
 from attnxai.models.specification import Preset
 from attnxai.study.content import content_of
 from attnxai.study.data import AnnotationRequest, DataRequest
 from attnxai.study.execution import carry_out, job_content, prepare
 from attnxai.study.folder import StudyFolder
-from attnxai.study.measurement import MeasureOn, write_text
+from attnxai.study.measurement import MeasureOn
 from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
 from attnxai.study.worker import Teller, run_job
 from attnxai.training.settings import TrainingSettings
@@ -41,7 +47,6 @@ def small_plan(mirabest, baseline):
 def finished(small_plan, tmp_path_factory):
     """A finished study of two groups, with what its jobs told."""
     folder = StudyFolder(root=tmp_path_factory.mktemp("finished") / "study")
-    folder.open()
     events = []
     prepared = prepare(small_plan, folder)
     folder.write_plan(small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
@@ -191,42 +196,38 @@ def test_jobs_hold_plain_values_and_notice_changed_images(copied, small_plan):
 def test_what_fails_before_there_is_a_plan_leaves_no_folder(tmp_path):
     folder = StudyFolder(root=tmp_path / "a" / "study")
 
-    def fail(**given):
-        with pytest.raises(OptionError, match="refused"), folder.locked(**given):
+    def fail():
+        with pytest.raises(OptionError, match="refused"), folder.opened():
             raise OptionError("refused")
 
-    made = folder.open()
-    assert made == (folder.root, folder.root.parent)
-    fail(made=made)
+    fail()
     assert not list(tmp_path.iterdir())
     folder.root.mkdir(parents=True)  # somebody else's, which stays
-    fail(made=folder.open())
+    fail()
     assert not list(folder.root.iterdir())
-    made = folder.open()
-    write_text(folder.root / "plan.json", "{}")
-    fail(made=made)
-    assert {file.name for file in folder.root.iterdir()} == {"plan.json", ".lock"}
+    (folder.root / "plan.json").write_text('{"format": "attnxai-study"}')
+    fail()
+    assert {file.name for file in folder.root.iterdir()} == {"plan.json"}
 
 
 def test_folders(tmp_path):
     folder = StudyFolder(root=tmp_path / "a" / "study")
-    folder.open()
-    with (
-        folder.locked(),
-        pytest.raises(OptionError, match="another study is at work"),
-        StudyFolder(root=folder.root).locked(),
-    ):
-        pass
-    with folder.locked():
-        pass
-    assert folder.open() == ()  # nothing but the lock
+
+    def opened(root):
+        with StudyFolder(root=root).opened():
+            pass
+
+    with folder.opened() as results:
+        assert results.path == folder.root / "results"
+        with pytest.raises(InUseError, match="another run is writing"):
+            opened(folder.root)
     folder.model(RunKey(group="C1", seed=0)).parent.mkdir()
-    folder.open()  # models that were trained elsewhere
+    opened(folder.root)  # models that were trained elsewhere
     (folder.root / "thesis.tex").write_text("x")
     with pytest.raises(OptionError, match="holds other files than a study"):
-        folder.open()
+        opened(folder.root)
     (tmp_path / "file").write_text("x")
     with pytest.raises(OptionError, match="is a file"):
-        StudyFolder(root=tmp_path / "file").open()
+        opened(tmp_path / "file")
     with pytest.raises(OptionError, match="no folder to write to"):
-        StudyFolder(root=tmp_path / "file" / "study").open()
+        opened(tmp_path / "file" / "study")

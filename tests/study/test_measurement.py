@@ -12,7 +12,6 @@ from attnxai.study.measurement import (
     common_sources,
     read_measurement,
     write_measurement,
-    write_text,
 )
 
 MEASUREMENT = RunMeasurement(
@@ -61,14 +60,6 @@ def test_values_of_the_wrong_kind_are_measured_again(tmp_path):
     content["values"]["accuracy"] = "high"
     path.write_text(json.dumps(content))
     assert read_measurement(path, IDENTITY) is None
-
-
-def test_files_are_written_whole_or_not_at_all(tmp_path):
-    write_text(tmp_path / "a.txt", "one")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "a.txt", "two \ud800")
-    assert (tmp_path / "a.txt").read_text() == "one"
-    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_common_sources():

@@ -196,7 +196,7 @@ def test_folders_of_something_else_are_refused(tmp_path):
     file.write_text("x", encoding="utf-8")
     with pytest.raises(OptionError, match="is a file"):
         opened(file)
-    with pytest.raises(OptionError, match="cannot be made"):
+    with pytest.raises(OptionError, match="no folder to write to"):
         opened(file / "in")
     other = tmp_path / "other"
     other.mkdir()
@@ -205,7 +205,8 @@ def test_folders_of_something_else_are_refused(tmp_path):
         opened(other)
     results = tmp_path / "study"
     (results / "results").mkdir(parents=True)
-    with pytest.raises(OptionError, match="something else"):
+    (results / "results" / "study.html").touch()
+    with pytest.raises(OptionError, match="holds other files"):
         opened(results)
     assert sorted(path.name for path in results.iterdir()) == ["results"]
     (other / "thesis.tex").rename(other / "blocks.jsonl")
@@ -228,6 +229,6 @@ def test_two_calibrations_in_one_folder_are_refused(tmp_path):
     pytest.importorskip("fcntl")
     with (
         KeptBlocks(tmp_path / "c", seed=0).opened(),
-        pytest.raises(OptionError, match="another calibration is at work"),
+        pytest.raises(OptionError, match="another run is writing"),
     ):
         opened(tmp_path / "c")

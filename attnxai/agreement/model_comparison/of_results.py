@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from attnxai.agreement.model_comparison.presentation import contrast_columns, pl
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.data.short_repr import short_repr
-from attnxai.errors import OptionError
+from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,6 +306,46 @@ def contrast_results(
         contrasts=contrasts,
         notes=tuple(notes),
     )
+
+
+def contrasts_by_metric(
+    results: Sequence[AgreementResult],
+    metrics: Sequence[str],
+    *,
+    n_draws: int = 10_000,
+    n_resamples: int = 10_000,
+    rng: int = 0,
+) -> tuple[ResultContrasts, ...]:
+    """Compare several models' results with each other by every metric, where they can be compared.
+
+    Parameters
+    ----------
+    results : sequence of AgreementResult
+        Two or more, of models with different names.
+    metrics : sequence of str
+        Names of the metrics.
+    n_draws, n_resamples, rng
+        As for :func:`contrast_results`.
+
+    Returns
+    -------
+    tuple of ResultContrasts
+        One for each metric; none where the results have nothing in common.
+
+    Warns
+    -----
+    AssumptionWarning
+        With the reason, where the results have nothing in common, as when models were trained on
+        different parts of the sources.
+    """
+    options: dict[str, Any] = {"n_draws": n_draws, "n_resamples": n_resamples, "rng": rng}
+    try:
+        return tuple(contrast_results(results, metric=name, **options) for name in metrics)
+    except OptionError as error:
+        warnings.warn(
+            f"the models are not compared with each other: {error}", AssumptionWarning, stacklevel=2
+        )
+        return ()
 
 
 def _values(

@@ -1,0 +1,266 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attnxai.errors import AttnxaiError, OptionError, OutputError
+from attnxai.jobs.locks import locked, try_lock
+
+_PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def named_faults(path: Path) -> Iterator[None]:
+    """Let a fault of the system that names no file, as when a disk is full, name what was written.
+
+    Parameters
+    ----------
+    path : Path
+        What is written in the block.
+
+    Raises
+    ------
+    OutputError
+        In place of an :class:`OSError` that names no file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or isinstance(error, AttnxaiError):
+            raise
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def write_file(path: str | Path, content: bytes | str) -> None:
+    """Write a file so that a reader finds the old or the whole new one, never a part.
+
+    A link to a file is written through.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder is made where it is missing.
+    content : bytes or str
+        What to write; text in UTF-8.
+
+    Raises
+    ------
+    OutputError
+        If there is no space for it; the old file is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_file(Path(folder) / "a" / "table.csv", "x,y")
+    ...     [file.name for file in Path(folder).rglob("*.*")]
+    ['table.csv']
+    """
+    path = Path(path)
+    target = _target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # a name that is not Unicode, as a path can be, is written with its numbers
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    with named_faults(path):
+        while not _written(target, data):
+            pass
+
+
+def _written(target: Path, data: bytes) -> bool:
+    # opened like any file, so that whoever may read its neighbours may read it
+    temporary = target.with_name(f".{target.name}{_PARTIAL}{secrets.token_hex(8)}")
+    try:
+        with open(temporary, "xb") as file:
+            # which tells it from the file of a process that was killed
+            try_lock(file.fileno())
+            file.write(data)
+        with contextlib.suppress(FileNotFoundError):  # taken for one before or after it was locked
+            temporary.replace(target)
+            return True
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return False
+
+
+def clear_partial_files(target: Path) -> None:
+    """Remove what processes that were killed have left of a file.
+
+    Parameters
+    ----------
+    target : Path
+        The file that they were writing.
+    """
+    for file in target.parent.glob(f".{_escaped(target.name)}{_PARTIAL}*"):
+        with contextlib.suppress(OSError), open(file, "r+b") as left:
+            if try_lock(left.fileno()):
+                file.unlink()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, or nested too deeply.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def check_output_file(
+    path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
+) -> None:
+    """Refuse what cannot be written, or should not be replaced.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    endings : sequence of str
+        What its name may end with, such as ``.pt``.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    option : str
+        The option that named it.
+
+    Raises
+    ------
+    OptionError
+        If it has another ending, exists, or its folder cannot be written to.
+    """
+    if not path.name.endswith(tuple(endings)):
+        which = endings[0] if len(endings) == 1 else f"one of {', '.join(endings)}"
+        raise OptionError(f"{option} {str(path)!r} should end in {which}")
+    if path.is_dir():
+        raise OptionError(f"{option} {path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise OptionError(f"{option} {path} exists already; name another file or add --overwrite")
+    _check_folder(_target(path).parent, named=path, option=option)
+
+
+@contextlib.contextmanager
+def output_file(
+    path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
+) -> Iterator[None]:
+    """Check that a file can be written, and keep other runs from it while the block runs.
+
+    Parameters
+    ----------
+    path, endings, overwrite, option
+        As for :func:`check_output_file`.
+
+    Raises
+    ------
+    OptionError
+        If it has another ending, exists, or its folder cannot be written to.
+    InUseError
+        If another run writes it.
+    """
+    check_output_file(path, endings=endings, overwrite=overwrite, option=option)
+    target = _target(path)
+    with (
+        made_folder(target.parent, named=path, option=option),
+        locked(target.with_name(f".{target.name}.lock"), output=path),
+    ):
+        check_output_file(path, endings=endings, overwrite=overwrite, option=option)
+        clear_partial_files(target)
+        yield
+
+
+def free_path(path: Path, *, overwrite: bool = False) -> Path:
+    """Where to write what was to be written to a path, now that there is something to write.
+
+    Parameters
+    ----------
+    path : Path
+        The file that was asked for.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        As asked for, or the next free number of it where another file has appeared there.
+
+    Examples
+    --------
+    >>> free_path(Path("nowhere") / "d8.pt").name
+    'd8.pt'
+    """
+    free, number = path, 1
+    while free.exists() and not overwrite:
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def _target(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
+
+
+@contextlib.contextmanager
+def made_folder(
+    folder: Path, *, named: Path | None = None, option: str = "--output"
+) -> Iterator[None]:
+    """Make a folder; what was made and is still empty goes again if the block ends with an error.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which may exist.
+    named : Path, optional
+        What the option named, if it is not the folder itself.
+    option : str
+        The option.
+
+    Raises
+    ------
+    OptionError
+        If it is a file, or cannot be made or written to.
+    """
+    _check_folder(folder, named=named or folder, option=option)
+    absolute = folder.absolute()
+    made: list[Path] = []
+    try:
+        for place in reversed([p for p in (absolute, *absolute.parents) if not p.exists()]):
+            with contextlib.suppress(FileExistsError):  # made by somebody else meanwhile
+                place.mkdir()
+                made.append(place)
+        yield
+    except BaseException:
+        # what somebody else has put there stays
+        with contextlib.suppress(OSError):
+            for place in reversed(made):
+                place.rmdir()
+        raise
+
+
+def _check_folder(folder: Path, *, named: Path, option: str) -> None:
+    """Refuse what is no folder, and what cannot be made or written to."""
+    absolute = folder.absolute()
+    if os.path.lexists(folder) and not folder.is_dir():
+        is_link = folder.is_symlink() and not folder.exists()
+        what = "is a link to nothing" if is_link else "is a file"
+        raise OptionError(f"{option} {folder} {what}; name a folder")
+    ancestor = next(place for place in (absolute, *absolute.parents) if place.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
+        raise OptionError(
+            f"{option} {named} cannot be written: {ancestor} is no folder to write to"
+        )

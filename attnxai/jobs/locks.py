@@ -1,0 +1,143 @@
+"""A lock file that one process holds, and that is free again when the process ends in any way."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from attnxai.errors import InUseError
+
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, output: Path) -> Iterator[None]:
+    """Hold a lock file while the block runs.
+
+    The lock is one of the operating system, which ends with the process and also holds across machines on
+    file systems that support this, such as NFS. On file systems without locks, the file itself is the
+    lock: it is free where it names a process of this machine that has ended.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file, in a folder that exists. It is removed at the end.
+    output : Path
+        What is locked, for the message.
+
+    Raises
+    ------
+    InUseError
+        If another process holds the lock.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name)
+    ...     with locked(folder / "lock", output=folder):
+    ...         try:
+    ...             with locked(folder / "lock", output=Path("out")):
+    ...                 pass
+    ...         except InUseError as error:
+    ...             print(str(error).split(" (")[0])
+    another run is writing to out
+    """
+    handle = _acquired(path, output)
+    try:
+        yield
+    finally:
+        # removed while it is held: a process that waits for this file sees that it is another one by then
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file without waiting.
+
+    Parameters
+    ----------
+    handle : int
+        Descriptor of a file that is open for writing.
+
+    Returns
+    -------
+    bool or None
+        Whether the file is locked now; None where the system or the file system has no locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _WITHOUT_LOCKS:
+            return None
+        raise
+    return True
+
+
+def _acquired(path: Path, output: Path) -> int:
+    while True:
+        handle, is_new = _opened(path)
+        try:
+            held = try_lock(handle)
+            if held is None:
+                held = is_new or _owner_has_ended(handle)
+            if not held:
+                raise InUseError(
+                    f"another run is writing to {output} ({_owner(handle) or 'just started'}); wait for "
+                    "it, stop it, or name another --output"
+                )
+            if _is_at(handle, path):
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{socket.gethostname()} {os.getpid()}\n".encode(), 0)
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # the process that held it has removed it
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """Descriptor of the lock file, and whether it was made just now."""
+    while True:
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR), False
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _owner(handle: int) -> str:
+    """The process that a lock file names, in words."""
+    host, _, pid = os.pread(handle, 1000, 0).decode(errors="replace").strip().rpartition(" ")
+    return f"process {pid} on {host}" if host else ""
+
+
+def _owner_has_ended(handle: int) -> bool:
+    host, _, pid = os.pread(handle, 1000, 0).decode(errors="replace").strip().rpartition(" ")
+    # on other systems a signal 0 is no question but an interruption
+    if host != socket.gethostname() or not pid.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False

@@ -1,0 +1,299 @@
+"""A folder of results that one run claims when it starts and fills when everything is computed.
+
+Beside the results lies ``manifest.json``, which names the files that were written. Only these are ever
+replaced; whatever else lies in the folder stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from attnxai.errors import AttnxaiWarning, InUseError, OptionError
+from attnxai.jobs.files import made_folder, named_faults, read_json, write_file
+from attnxai.jobs.locks import locked
+
+FORMAT = "attnxai-manifest"
+MANIFEST_NAME = "manifest.json"
+_LOCK_NAME = ".attnxai-lock"
+_PARTIAL_NAME = ".attnxai-partial"
+
+
+@contextlib.contextmanager
+def claimed_folder(folder: Path, *, refuse: Callable[[set[str]], None]) -> Iterator[None]:
+    """Make a folder, or take one that exists, and keep other runs from it while the block runs.
+
+    What a run that was killed has left there is removed. A folder that was made and is still empty goes
+    again if the block ends with an error.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; a link to a folder is followed.
+    refuse : callable
+        Called with the names of what lies there; raises an error if they should not be added to.
+
+    Raises
+    ------
+    OptionError
+        If it is a file, or cannot be made or written to.
+    InUseError
+        If another run works there.
+    """
+    if folder.is_dir():
+        refuse(_names(folder))
+    with made_folder(folder), locked(folder / _LOCK_NAME, output=folder):
+        refuse(_names(folder))
+        shutil.rmtree(folder / _PARTIAL_NAME, ignore_errors=True)
+        yield
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {_LOCK_NAME, _PARTIAL_NAME}
+
+
+class OutputFolder:
+    """A folder that this process has claimed; see :func:`output_folder`.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    what : str
+        What it holds, such as ``report``.
+    overwrite : bool
+        Replace the files of an earlier one.
+    """
+
+    def __init__(self, path: Path, *, what: str, overwrite: bool) -> None:
+        self._path, self._what, self._overwrite = path, what, overwrite
+
+    @property
+    def path(self) -> Path:
+        """Where the files are, which may be known only when they are written."""
+        return self._path
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A hidden folder whose files take their places when the block ends without an error.
+
+        Yields
+        ------
+        Path
+            Where to write them.
+
+        Raises
+        ------
+        OutputError
+            If there is no space; what lay in the folder is unchanged.
+        """
+        partial = self._path / _PARTIAL_NAME
+        with named_faults(self._path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            try:
+                yield partial
+                self._publish(partial)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _publish(self, partial: Path) -> None:
+        files = [path for path in partial.rglob("*") if not path.is_dir()]
+        names = [path.relative_to(partial).as_posix() for path in files]
+        # the page comes last, so that a folder without it is seen to be unfinished
+        names.sort(key=lambda name: ("/" not in name, name.endswith(".html"), name))
+        earlier = self._earlier_files()
+        foreign = [n for n in (MANIFEST_NAME, *names) if not _may_write(self._path, n, earlier)]
+        if foreign:
+            earlier = set()
+            self._set_aside(foreign[0])
+        write_manifest(self._path, self._what, {*names, *earlier})
+        for name in earlier:
+            if name not in {*names, MANIFEST_NAME} or name.endswith(".html"):
+                _remove(self._path, name)
+        for name in names:
+            target = self._path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(partial / name, target)
+        write_manifest(self._path, self._what, names)
+
+    def _earlier_files(self) -> set[str]:
+        """Files that may be replaced; none where a manifest has appeared since the folder was claimed."""
+        manifest = read_manifest(self._path) if self._overwrite else None
+        if manifest is None or manifest[0] != self._what:
+            return set()
+        return {*manifest[1], MANIFEST_NAME}
+
+    def _set_aside(self, foreign: str) -> None:
+        folder = self._path
+        for number in itertools.count(2):
+            self._path = folder / f"{self._what}-{number}"
+            with contextlib.suppress(FileExistsError):
+                self._path.mkdir()
+                break
+        warnings.warn(
+            f"{folder / foreign} was not written by a {self._what} and stays as it is; the {self._what} "
+            f"was written to {self._path}",
+            AttnxaiWarning,
+            stacklevel=2,
+        )
+
+
+def _may_write(folder: Path, name: str, earlier: set[str]) -> bool:
+    target = folder / name
+    if os.path.lexists(target):
+        return name in earlier and target.is_file() and not target.is_symlink()
+    parents = itertools.takewhile(lambda place: place != folder, target.parents)
+    return not any(os.path.lexists(place) and not place.is_dir() for place in parents)
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a file that an earlier run wrote, and its folder if that is empty then."""
+    target = folder / name
+    inner = list(itertools.takewhile(lambda place: place != folder, target.parents))
+    if any(place.is_symlink() for place in (target, *inner)):
+        return
+    with contextlib.suppress(OSError):
+        target.unlink()
+        for place in inner:
+            place.rmdir()
+
+
+@contextlib.contextmanager
+def output_folder(
+    output: str | Path | OutputFolder | None,
+    *,
+    what: str,
+    default: str = "",
+    overwrite: bool = False,
+) -> Iterator[OutputFolder]:
+    """Claim a folder for results while the block runs.
+
+    Parameters
+    ----------
+    output : path, OutputFolder or None
+        The folder; one that was claimed already is yielded as it is. None for ``default``, or the next
+        free number of it.
+    what : str
+        What it is to hold, such as ``report``.
+    default : str
+        Name of the folder if none was asked for.
+    overwrite : bool
+        Replace the files of an earlier one; other files stay.
+
+    Yields
+    ------
+    OutputFolder
+        Empty, or with the results of an earlier run, until its ``writing`` has ended.
+
+    Raises
+    ------
+    OptionError
+        If the folder cannot be written to, or holds what must not be replaced.
+    InUseError
+        If another run works there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     with output_folder(Path(name) / "out", what="report") as output:
+    ...         with output.writing() as partial:
+    ...             _ = (partial / "table.csv").write_text("a,b")
+    ...     sorted(file.name for file in output.path.iterdir())
+    ['manifest.json', 'table.csv']
+    """
+
+    def refuse(names: set[str]) -> None:
+        _refuse_others(folder, names, what=what, overwrite=overwrite)
+
+    if isinstance(output, OutputFolder):
+        yield output
+        return
+    with contextlib.ExitStack() as stack:
+        if output is None:
+            folder = _numbered(default, stack)
+        else:
+            folder = Path(output)
+            stack.enter_context(claimed_folder(folder, refuse=refuse))
+        yield OutputFolder(folder, what=what, overwrite=overwrite and output is not None)
+
+
+def _refuse_others(folder: Path, names: set[str], *, what: str, overwrite: bool) -> None:
+    if not names:
+        return
+    manifest = read_manifest(folder)
+    if manifest is None or manifest[0] != what:
+        holds = "other files than" if manifest is None else f"a {manifest[0]}, not"
+        raise OptionError(f"--output {folder} holds {holds} a {what}; name another folder")
+    if not overwrite:
+        raise OptionError(
+            f"--output {folder} holds a {what} already; name another folder or add --overwrite"
+        )
+
+
+def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
+    """Claim the first free folder of a name, or one that a run which was killed has left empty."""
+
+    def refuse(names: set[str]) -> None:
+        if names:
+            raise InUseError(f"{folder} is in use")
+
+    for number in itertools.count(1):
+        folder = Path(default if number == 1 else f"{default}-{number}")
+        # a folder without a lock file may be one that another run has made this moment
+        if os.path.lexists(folder) and not (folder / _LOCK_NAME).is_file():
+            continue
+        with contextlib.suppress(InUseError):
+            stack.enter_context(claimed_folder(folder, refuse=refuse))
+            return folder
+    raise AssertionError("numbers do not end")
+
+
+def read_manifest(folder: Path) -> tuple[str, set[str]] | None:
+    """What the manifest of a folder says that it holds, and the files that were written.
+
+    Returns
+    -------
+    what : str
+        Such as ``report``.
+    files : set of str
+        Paths within the folder.
+    None
+        In place of both where there is no manifest, or none that can be trusted.
+    """
+    try:
+        content = read_json(folder / MANIFEST_NAME)
+        if content["format"] != FORMAT:
+            return None
+        what, files = str(content["what"]), {str(name) for name in content["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # a manifest that somebody else has made should not lead out of the folder
+    outside = any(
+        PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in files
+    )
+    return None if outside else (what, files)
+
+
+def write_manifest(folder: Path, what: str, files: Any) -> None:
+    """Write which files a run has written.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    what : str
+        What it holds.
+    files : iterable of str
+        Paths within the folder.
+    """
+    content = {"format": FORMAT, "what": what, "files": sorted({*files} - {MANIFEST_NAME})}
+    write_file(folder / MANIFEST_NAME, json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,117 @@
+"""One process holds a lock; it is free when the process ends in any way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from attnxai.errors import InUseError
+from attnxai.jobs import locks
+from attnxai.jobs.locks import locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from attnxai.jobs.locks import locked
+with locked(Path(sys.argv[1]), output=Path("out")):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(params=["with locks", "without locks"])
+def file_system(request, monkeypatch):
+    """A file system that has locks, and one that has none."""
+    if request.param == "without locks":
+        monkeypatch.setattr(locks, "try_lock", lambda _: None)
+    else:
+        pytest.importorskip("fcntl")
+    return request.param
+
+
+def test_a_second_holder_is_refused_with_the_name_of_the_first(tmp_path, file_system) -> None:
+    path = tmp_path / "lock"
+    owner = rf"process {os.getpid()} on {socket.gethostname()}"
+    for _ in range(2):  # it is free again afterwards
+        with locked(path, output=tmp_path):
+            with (
+                pytest.raises(InUseError, match=rf"is writing to {tmp_path} \({owner}\)"),
+                locked(path, output=tmp_path),
+            ):
+                pass
+            assert path.exists()
+        assert not path.exists()
+
+
+def test_an_error_frees_it(tmp_path, file_system) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", output=tmp_path):
+        _ = 1 / 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_was_killed_holds_nothing(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            with (
+                pytest.raises(InUseError, match=f"process {process.pid}"),
+                locked(path, output=tmp_path),
+            ):
+                pass
+        finally:
+            process.send_signal(signal.SIGKILL)
+    left = path.read_text()
+    with locked(path, output=tmp_path):
+        assert path.read_text() != left
+    # the same where only the file says who holds it
+    path.write_text(left)
+    monkeypatch.setattr(locks, "try_lock", lambda _: None)
+    with locked(path, output=tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("owner", ["elsewhere 1", "", "nonsense", f"{socket.gethostname()} 1"])
+def test_without_locks_only_a_dead_process_of_this_machine_is_taken_over(
+    tmp_path, monkeypatch, owner
+) -> None:
+    monkeypatch.setattr(locks, "try_lock", lambda _: None)
+    (tmp_path / "lock").write_text(owner)
+    with pytest.raises(InUseError), locked(tmp_path / "lock", output=tmp_path):
+        pass
+    assert (tmp_path / "lock").read_text() == owner
+
+
+def test_many_threads_hold_it_one_at_a_time(tmp_path) -> None:
+    """The file goes each time, so that some wait for one that is not there any more."""
+    pytest.importorskip("fcntl")
+    inside, most, held = [], [], []
+
+    def work() -> None:
+        while True:
+            try:
+                with locked(tmp_path / "lock", output=tmp_path):
+                    inside.append(1)
+                    most.append(len(inside))
+                    held.append(1)
+                    inside.pop()
+            except InUseError:
+                continue
+            return
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(held) == 20
+    assert max(most) == 1
