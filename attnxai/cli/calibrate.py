@@ -89,14 +89,13 @@ def calibrate(
             on_step=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for sentence in result.sentences():
-        console.print(f"- {sentence}", markup=False)
+        console.print(f"- {sentence}")
     if replaced:
         console.print(
             "- The results hold what this command asked for, in place of those of an earlier one; finished "
             "experiments of both are kept.",
-            markup=False,
         )
-    console.print(f"\nResults: {results.path / 'index.html'}", soft_wrap=True, markup=False)
+    console.print(f"\nResults: {results.path / 'index.html'}", soft_wrap=True)
 
 
 def _chosen_parts(text: str) -> tuple[Part, ...]:
@@ -166,7 +165,6 @@ class _Board:
             stderr.print(
                 f"{self._done} of {self._total} blocks ({100 * self._done // self._total} %), "
                 f"{seconds:.0f} s, about {left:.0f} s left",
-                markup=False,
             )
 
     def _passes_a_step(self) -> bool:

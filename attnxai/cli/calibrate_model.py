@@ -86,7 +86,6 @@ def calibrate(
         console.print(
             f"Calibrating {loaded.name} on {len(chosen)} "
             f"{'of its validation images' if own else 'images'} of {data.name}",
-            markup=False,
         )
         scores = class_scores(loaded, chosen, device=device)
         positions = class_labels(loaded, chosen)
@@ -108,8 +107,8 @@ def calibrate(
         _show(before, after, fit)
         if figure is not None:
             _draw(before, after, figure)
-            console.print(f"Wrote {figure}", markup=False)
-        console.print(f"Wrote {written} (sha256 {sha256[:12]})", markup=False)
+            console.print(f"Wrote {figure}")
+        console.print(f"Wrote {written} (sha256 {sha256[:12]})")
 
 
 def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: TemperatureFit) -> None:
@@ -141,7 +140,6 @@ def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: Temp
         f"against {fit.log_loss_before:.4f} with temperature 1 (gain {fit.gain:.4f}, standard error "
         f"{fit.gain_error:.4f}). What the table says of after is measured on the images that the "
         "temperature was fitted to.",
-        markup=False,
     )
 
 

@@ -167,13 +167,11 @@ def compare(
             if found.shipped:
                 stderr.print(
                     f"{name} is no local file: using the model that ships with attnxai",
-                    markup=False,
                 )
         if is_shipped(annotations):
             stderr.print(
                 f"{annotations} is no local file: using the simulated sample that ships with attnxai "
                 "(sources and annotators do not exist)",
-                markup=False,
             )
         with collected_assumptions() as assumed:
             with stderr.status("Reading models, annotations and images…"):
@@ -249,4 +247,4 @@ def compare(
                 on_step=lambda n, total: bar.update(task, completed=n, total=total),
             )
         print_report(content.results, verdict, console)
-        console.print(f"\nReport: {folder.path / 'index.html'}", soft_wrap=True, markup=False)
+        console.print(f"\nReport: {folder.path / 'index.html'}", soft_wrap=True)

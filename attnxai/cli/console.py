@@ -140,7 +140,7 @@ def collected_assumptions() -> Iterator[list[str]]:
 def progress_bar() -> Progress:
     """A progress bar on the error stream that disappears when it is done."""
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -37,5 +37,5 @@ def fetch(
     from attnxai.data.mirabest import CITATION
 
     path = fetch_mirabest(folder)
-    console.print(f"{name}: {path}", soft_wrap=True, markup=False)
+    console.print(f"{name}: {path}", soft_wrap=True)
     console.print(f"Please cite: {CITATION}")

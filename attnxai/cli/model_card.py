@@ -86,7 +86,7 @@ def card(
             )
             chosen = card_images(loaded, data.images, test=test)
         counts = ", ".join(f"{len(part)} ({name})" for name, part in chosen.parts.items())
-        console.print(f"Measuring {loaded.name} on images of {data.name}: {counts}", markup=False)
+        console.print(f"Measuring {loaded.name} on images of {data.name}: {counts}")
         with progress_bar() as bar:
             task = bar.add_task("Measuring", total=len(chosen.parts))
             n_begun = 0
@@ -109,7 +109,7 @@ def card(
         written = free_path(output, overwrite=overwrite)
         write_card(measured, written)
         _show(measured)
-        console.print(f"Wrote {written}", markup=False, soft_wrap=True)
+        console.print(f"Wrote {written}", soft_wrap=True)
 
 
 def _show(measured: ModelCard) -> None:
@@ -130,4 +130,4 @@ def _show(measured: ModelCard) -> None:
     for row in rows:
         metrics.add_row(*map(Text, row))
     console.print(metrics)
-    console.print(measured.remarks(), markup=False)
+    console.print(measured.remarks())

@@ -98,7 +98,6 @@ def convert(
     console.print(
         f"Wrote {done.path} (sha256 {done.sha256[:12]}): {done.name}"
         + (f", with filter bases of {kept} layers that are not those of e2cnn" if kept else ""),
-        markup=False,
     )
 
 

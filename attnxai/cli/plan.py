@@ -165,7 +165,6 @@ def plan(
         console.print(
             f"\nPlan: {table} (every design), {record} (what was assumed)\nFigure: {png}, {pdf}",
             soft_wrap=True,
-            markup=False,
         )
 
 

@@ -156,7 +156,7 @@ def study(
                     on_step=lambda n, total: bar.update(task, completed=n, total=total),
                 )
     print_study(content, console)
-    console.print(f"\nResults: {results.path / 'study.html'}", soft_wrap=True, markup=False)
+    console.print(f"\nResults: {results.path / 'study.html'}", soft_wrap=True)
 
 
 def _carry_out(
@@ -172,7 +172,6 @@ def _carry_out(
         f"{len(plan.runs)} models ({', '.join(plan.groups)}; {n_seeds} seed{'s' if n_seeds != 1 else ''}; "
         f"equal {plan.equal}; {plan.settings.precision}; {device}): {n_untrained} to train, "
         f"{n_open - n_untrained} to measure, {len(plan.runs) - n_open} finished",
-        markup=False,
         soft_wrap=True,
     )
     with progress_bar() as bar:
@@ -216,5 +215,5 @@ class _Board:
             self._done[job] = self._epochs
             self._finished += event.kind == "finished"
             bar.remove_task(self._tasks.pop(job))
-            bar.console.print(f"{job} {event.kind}", markup=False)
+            bar.console.print(f"{job} {event.kind}")
         bar.update(self._whole, description=self._title(), completed=int(sum(self._done.values())))

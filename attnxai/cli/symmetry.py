@@ -95,7 +95,7 @@ def symmetry(
     for errors in measured:
         console.print(_table(model.name, errors, simulated=images is None))
     for errors in measured:
-        console.print(f"{errors.summary()}.", markup=False)
+        console.print(f"{errors.summary()}.")
     notes = []
     if any(len(errors.positions(Symmetry.EXACT)) for errors in measured):
         notes.append(
@@ -109,7 +109,7 @@ def symmetry(
             "names real ones."
         )
     for note in notes:
-        console.print(f"- {note}", markup=False)
+        console.print(f"- {note}")
     if output is not None:
         import pandas as pd
 
@@ -118,7 +118,7 @@ def symmetry(
         table = pd.concat([errors.to_frame() for errors in measured])
         written = free_path(output, overwrite=overwrite)
         write_frame(table, written)
-        console.print(f"\nTable: {written}", soft_wrap=True, markup=False)
+        console.print(f"\nTable: {written}", soft_wrap=True)
 
 
 def _parse_sides(text: str | None) -> tuple[int, ...]:

@@ -107,10 +107,9 @@ def train(
             f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
             + (f"; {len(data.test)} of its test split are left alone" if len(data.test) else "")
             + (f"; {data.n_held_out} are held out" if data.n_held_out else ""),
-            markup=False,
         )
         if progress_file.is_file():
-            console.print(f"Going on from {progress_file}", markup=False)
+            console.print(f"Going on from {progress_file}")
 
         def kept() -> str:
             return f"{progress_file} keeps what was trained" if progress_file.is_file() else ""
@@ -148,7 +147,6 @@ def train(
             f"{metrics['n_validation']:.0f} validation images right, after epoch "
             f"{metrics['epoch'] + 1:.0f} of {len(history)}"
             + (f"; temperature {model.temperature:.2f}" if temperature_scaling else ""),
-            markup=False,
         )
 
 

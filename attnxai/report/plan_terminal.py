@@ -44,10 +44,12 @@ def print_plan(
     simulated : bool
         Whether it rests on simulated galaxies.
     """
+    from rich.text import Text
+
     console.print(_table(made, title))
-    console.print(made.sentence(what), markup=False)
+    console.print(Text(made.sentence(what)))
     for note in _notes(made, pilot, simulated=simulated):
-        console.print(f"- {note}", markup=False)
+        console.print(Text(f"- {note}"))
 
 
 def _table(made: PowerPlan, title: str) -> Table:
