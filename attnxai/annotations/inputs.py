@@ -14,9 +14,9 @@ from attnxai.annotations.shapes import Label
 from attnxai.annotations.table import is_catalogue, read_annotations
 from attnxai.data import frdeep, mirabest
 from attnxai.data.images import (
-    IMAGE_ENDINGS,
     SourceSet,
     collect_images,
+    image_files,
     read_image,
     read_images,
     source_id,
@@ -166,11 +166,7 @@ def _read_available(
         return read_images(root, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
     marked = read_annotations(annotations)
-    found = sorted(
-        file
-        for file in root.iterdir()
-        if file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file()
-    )
+    found = image_files(root)
     if not found:
         return read_images(root), name  # which says that the folder holds none
     _check_any_overlap(marked, [source_id(file) for file in found], str(root))

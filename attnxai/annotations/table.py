@@ -18,7 +18,8 @@ from attnxai.annotations.radio_galaxy_zoo import is_claran_header, match_claran
 from attnxai.annotations.sample import resolve_annotations
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.classes import canonical_class
-from attnxai.data.images import IMAGE_ENDINGS, SourceImage, source_id
+from attnxai.data.images import SourceImage, source_id
+from attnxai.data.readers import is_image_name
 from attnxai.errors import AnnotationError
 
 _Choice = TypeVar("_Choice", ShapeKind, Label, Frame)
@@ -181,7 +182,7 @@ def parse_table(text: str, *, path: str = "", sha256: str = "") -> AnnotationSet
         if annotation is None:
             continue
         annotations.append(annotation)
-        if row["source"].lower().endswith(IMAGE_ENDINGS) and not row.get("image"):
+        if is_image_name(row["source"]) and not row.get("image"):
             row["image"] = row["source"]
         for column, seen in stated.items():
             value = row.get(column, "")

@@ -68,7 +68,8 @@ class PixelGrid:
         if self.wcs is not None and self.pixel_scale_arcsec is None:
             from astropy.wcs.utils import proj_plane_pixel_scales
 
-            scales = proj_plane_pixel_scales(self.wcs.celestial) * 3600.0
+            wcs = self.wcs if self.wcs.naxis == 2 else self.wcs.celestial
+            scales = proj_plane_pixel_scales(wcs) * 3600.0
             object.__setattr__(self, "pixel_scale_arcsec", float(np.sqrt(scales[0] * scales[1])))
 
     def north_and_east(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

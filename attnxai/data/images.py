@@ -1,12 +1,10 @@
-"""Images of single sources, sets of them, and readers of FITS, PNG and NPY files."""
+"""Images of single sources, and sets of them."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import gzip
 import hashlib
-import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.grid import PixelGrid, RowZero
+from attnxai.data.grid import PixelGrid
+from attnxai.data.readers.registry import (
+    is_image_name,
+    known_endings,
+    read_content,
+    without_ending,
+)
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import is_text
 from attnxai.errors import AssumptionWarning, ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_GZIP_MAGIC = b"\x1f\x8b"
-FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
-IMAGE_ENDINGS = (*FITS_ENDINGS, ".png", ".npy")
 _LIMIT_LISTED = 10
 
 
@@ -36,10 +38,7 @@ def source_id(name: str | Path) -> str:
     '100_142.745+003.808_0.0890_0212.98'
     """
     base = str(name).replace("\\", "/").rsplit("/", maxsplit=1)[-1]
-    for ending in sorted(IMAGE_ENDINGS, key=len, reverse=True):
-        if base.lower().endswith(ending) and len(base) > len(ending):
-            return base[: -len(ending)]
-    return base
+    return without_ending(base)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +81,10 @@ class SourceImage:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        if not is_text(self.source):
+            raise ImageError(
+                f"the source id {self.source!a} is no valid text; rename the file in UTF-8"
+            )
         with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below
             pixels = np.array(self.pixels, dtype=np.float32)
         if pixels.ndim != 2:
@@ -204,7 +207,9 @@ def read_image(
     prepared: bool | None = None,
     pixel_scale_arcsec: float | None = None,
 ) -> SourceImage:
-    """Read one FITS (also gzipped), PNG or NPY file.
+    """Read one image file: FITS (also compressed by gzip or in tiles), PNG, NPY, or a registered format.
+
+    The content of the file decides on its format, not its ending.
 
     Parameters
     ----------
@@ -234,33 +239,19 @@ def read_image(
         If the file is missing, damaged, no image, blank or constant.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ImageError(f"image {path} does not exist")
-    name = path.name.lower()
-    try:
-        if name.endswith(FITS_ENDINGS):
-            values, grid, beam = _read_fits(path)
-        elif name.endswith(".png"):
-            values, grid, beam = _read_png(path), None, None
-        elif name.endswith(".npy"):
-            values, grid, beam = _read_npy(path), None, None
-        else:
-            raise ImageError(
-                f"image {path} has an unknown ending; known are {', '.join(IMAGE_ENDINGS)}"
-            )
-    except ImageError:
-        raise
-    except Exception as error:  # a damaged file can raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"image {path} cannot be read, it may be truncated: {reason}") from error
+    content = read_content(path)
+    values = np.asarray(content.pixels)
     if values.dtype.kind not in "uifb" or values.ndim != 2 or not values.size:
         raise ImageError(
             f"image {path} holds {values.dtype} values of shape {values.shape}; "
             "an image holds real numbers in two axes"
         )
-    if grid is None:
-        row_zero = RowZero.TOP if name.endswith(".png") else RowZero.BOTTOM
-        grid = PixelGrid(shape=values.shape, row_zero=row_zero)
+    grid = PixelGrid(
+        shape=values.shape,
+        wcs=content.wcs,
+        pixel_scale_arcsec=content.pixel_scale_arcsec,
+        row_zero=content.row_zero,
+    )
     if grid.pixel_scale_arcsec is None and pixel_scale_arcsec is not None:
         grid = dataclasses.replace(grid, pixel_scale_arcsec=pixel_scale_arcsec)
     footprint = None
@@ -277,71 +268,13 @@ def read_image(
         split=split,
         path=str(path),
         footprint=footprint,
-        beam_arcsec=beam,
+        beam_arcsec=content.beam_arcsec,
     )
 
 
-def _read_fits(
-    path: Path,
-) -> tuple[NDArray[Any], PixelGrid, tuple[float, float, float] | None]:
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyWarning
-    from astropy.wcs import WCS
-
-    with warnings.catch_warnings():
-        # oddities of old headers are put right by astropy, which says so; a truncated file must be an
-        # error here, not a warning and zeros
-        warnings.simplefilter("ignore", AstropyWarning)
-        warnings.filterwarnings("error", "File may have been truncated", AstropyWarning)
-        content = path.read_bytes()
-        if content.startswith(_GZIP_MAGIC):
-            content = gzip.decompress(content)
-        with fits.open(io.BytesIO(content)) as hdus:
-            candidates = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
-            if not candidates:
-                raise ImageError(f"image {path} is a FITS file without an image")
-            header = candidates[0].header
-            values = np.asarray(candidates[0].data)
-    if values.ndim > 2:
-        if any(side != 1 for side in values.shape[:-2]):
-            raise ImageError(
-                f"image {path} is a cube of shape {values.shape}; give one plane of it"
-            )
-        values = values.reshape(values.shape[-2:])
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        wcs = WCS(header)
-    celestial = wcs.celestial if wcs.has_celestial else None
-    beam = None
-    if header.get("BMAJ") and header.get("BMIN"):
-        beam = (
-            float(header["BMAJ"]) * 3600.0,
-            float(header["BMIN"]) * 3600.0,
-            float(header.get("BPA", 0.0)),
-        )
-    return values, PixelGrid(shape=values.shape, wcs=celestial), beam
-
-
-def _read_npy(path: Path) -> NDArray[Any]:
-    """Read one array; unlike np.load, no archive of several and no pickle by another name."""
-    with open(path, "rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _read_png(path: Path) -> NDArray[Any]:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        if picture.mode in ("RGB", "RGBA", "P", "LA"):
-            values = np.asarray(picture.convert("RGB"))
-            if (values != values[..., :1]).any():
-                raise ImageError(
-                    f"image {path} is in colour; a map of brightness is grey, so save it with one "
-                    "channel"
-                )
-            return values[..., 0]
-        return np.asarray(picture)
+def image_files(folder: Path) -> list[Path]:
+    """Files of a folder whose endings are those of images, in the order of their names."""
+    return sorted(f for f in folder.iterdir() if is_image_name(f.name) and f.is_file())
 
 
 def read_images(
@@ -374,14 +307,10 @@ def read_images(
         root = Path(paths)
         origin = str(root)
         if root.is_dir():
-            files: list[Path] = sorted(
-                file
-                for file in root.iterdir()
-                if file.is_file() and file.name.lower().endswith(IMAGE_ENDINGS)
-            )
+            files = image_files(root)
             if not files:
                 raise ImageError(
-                    f"folder {root} holds no images; known endings are {', '.join(IMAGE_ENDINGS)}"
+                    f"folder {root} holds no images; known endings are {known_endings()}"
                 )
         else:
             files = [root]

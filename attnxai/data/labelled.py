@@ -12,9 +12,9 @@ from attnxai.data.batches import BatchFiles, find_batches, is_batch
 from attnxai.data.classes import ordered_classes
 from attnxai.data.grid import check_scale
 from attnxai.data.images import (
-    IMAGE_ENDINGS,
     SourceSet,
     collect_images,
+    image_files,
     read_image,
     read_images,
     source_id,
@@ -199,11 +199,8 @@ def recognised_batches(images: str | Path) -> BatchFiles | None:
     if (root / LABELS_NAME).is_file():
         return None
     if root.is_dir():
-        files = list(root.iterdir())
-        own = any(is_batch(file.name) and file.is_file() for file in files)
-        if not own and any(
-            file.name.lower().endswith(IMAGE_ENDINGS) and file.is_file() for file in files
-        ):
+        own = any(is_batch(file.name) and file.is_file() for file in root.iterdir())
+        if not own and image_files(root):
             return None
     return find_batches(root)
 
@@ -250,9 +247,7 @@ def read_labelled_folder(
     check_classes(rows, labels)
     files: dict[str, Path] = {}
     unlabelled: list[str] = []
-    for file in sorted(root.iterdir()):
-        if not file.name.lower().endswith(IMAGE_ENDINGS) or not file.is_file():
-            continue
+    for file in image_files(root):
         ident = source_id(file)
         if ident not in rows:
             unlabelled.append(file.name)

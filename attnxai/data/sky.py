@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _PROBE_ARCSEC = 0.1
 
 
+def _of_two_axes(wcs: WCS) -> WCS:
+    """The celestial axes; ``celestial`` puts the longitude first, whatever the order of the image's axes."""
+    return wcs if wcs.naxis == 2 else wcs.celestial
+
+
 def sky_to_pixel(
     wcs: WCS, ra_deg: ArrayLike, dec_deg: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -23,7 +28,7 @@ def sky_to_pixel(
     """
     from astropy.coordinates import SkyCoord
 
-    x, y = wcs.celestial.world_to_pixel(SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs"))
+    x, y = _of_two_axes(wcs).world_to_pixel(SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs"))
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 
@@ -31,7 +36,7 @@ def pixel_to_sky(
     wcs: WCS, x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """ICRS right ascension and declination in degrees of pixel coordinates."""
-    coordinates = wcs.celestial.pixel_to_world(x, y).icrs
+    coordinates = _of_two_axes(wcs).pixel_to_world(x, y).icrs
     return (
         np.asarray(coordinates.ra.deg, dtype=np.float64),
         np.asarray(coordinates.dec.deg, dtype=np.float64),

@@ -36,6 +36,19 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def is_text(text: str) -> bool:
+    r"""Whether text can be written as UTF-8, which halves of surrogate pairs cannot.
+
+    Python reads bytes of a file name that are no UTF-8, and escapes of JSON, as such halves.
+
+    Examples
+    --------
+    >>> is_text("Zoé"), is_text("\udcff")
+    (True, False)
+    """
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def printable(text: str) -> str:
     r"""Text in which nothing commands a terminal: ``?`` for every control character.
 

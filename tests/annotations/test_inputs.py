@@ -110,7 +110,7 @@ class TestFolder:
     ) -> None:
         folder = save(tmp_path / "survey", "a")
         (folder / "b.fits").write_bytes(b"not an image")
-        with pytest.raises(ImageError, match=r"b\.fits cannot be read"):
+        with pytest.raises(ImageError, match=r"b\.fits is a text, which is not read"):
             read_inputs(write_table(*rows("a", "b")), folder)
 
     def test_sources_without_image_are_left_to_the_alignment(

@@ -237,15 +237,18 @@ class TestNpy:
 
         np.save(tmp_path / "a.npy", np.array([[Bomb(), 1]], dtype=object), allow_pickle=True)
         (tmp_path / "b.npy").write_bytes(pickle.dumps(Bomb()))
-        for name in ("a.npy", "b.npy"):
-            with pytest.raises(ImageError, match=f"{name} cannot be read"):
+        for name, words in (("a.npy", "holds object values"), ("b.npy", "is of an unknown kind")):
+            with pytest.raises(ImageError, match=f"{name} {words}"):
                 read_image(tmp_path / name)
         assert not (tmp_path / "exploded").exists()
 
     def test_archive_of_arrays_by_the_wrong_name(self, tmp_path: Path, pixels: Any) -> None:
         np.savez(tmp_path / "a.npz", pixels)
         (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-        with pytest.raises(ImageError, match=r"a\.npy cannot be read"):
+        with pytest.raises(
+            ImageError,
+            match=r"a\.npy is a ZIP archive, which is not read; known formats are FITS, NumPy, PNG",
+        ):
             read_image(tmp_path / "a.npy")
 
     @pytest.mark.parametrize(
@@ -319,11 +322,21 @@ class TestDamage:
         assert n_refused > 0
 
     @pytest.mark.parametrize("ending", [".fits", ".fits.gz", ".png", ".npy"])
-    @pytest.mark.parametrize("content", [b"", b"not an image", b"\x1f\x8b", b"\x89PNG\r\n\x1a\n"])
-    def test_other_content(self, tmp_path: Path, ending: str, content: bytes) -> None:
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "is empty, which is not read; known formats are FITS, NumPy, PNG"),
+            (b"not an image", "is a text, which is not read"),
+            (b"\x1f\x8b", "its gzip compression is truncated or damaged"),
+            (b"\x89PNG\r\n\x1a\n", "its header is damaged"),
+            (b"\x93NUMPY", "its NPY header is damaged"),
+            (b"SIMPLE  =", "is truncated within a header"),
+        ],
+    )
+    def test_other_content(self, tmp_path: Path, ending: str, content: bytes, words: str) -> None:
         path = tmp_path / f"a{ending}"
         path.write_bytes(content)
-        with pytest.raises(ImageError, match="cannot be read, it may be truncated"):
+        with pytest.raises(ImageError, match=words):
             read_image(path)
 
     @pytest.mark.parametrize("ending", [".fits", ".png", ".npy", ""])
@@ -331,10 +344,15 @@ class TestDamage:
         with pytest.raises(ImageError, match=f"image .*gone{ending} does not exist"):
             read_image(tmp_path / f"gone{ending}")
 
-    def test_unknown_ending(self, tmp_path: Path) -> None:
-        (tmp_path / "a.jpg").write_bytes(b"x")
-        with pytest.raises(ImageError, match=r"unknown ending; known are \.fits,.*\.png, \.npy"):
-            read_image(tmp_path / "a.jpg")
+    @pytest.mark.parametrize("ending", [".fits", ".fits.gz", ".png", ".npy"])
+    def test_content_decides_not_the_ending(self, tmp_path: Path, ending: str) -> None:
+        path = written(tmp_path, ending)
+        pixels, row_zero = read_image(path).pixels, read_image(path).grid.row_zero
+        for other in (".fits", ".png", ".npy", ".jpg", ""):
+            renamed = path.rename(tmp_path / f"J1.2{other}")
+            np.testing.assert_array_equal(read_image(renamed).pixels, pixels)
+            assert read_image(renamed).grid.row_zero is row_zero
+            path = renamed
 
 
 class TestBlankPixels:
@@ -434,7 +452,7 @@ class TestFolders:
         lines = str(caught.value).splitlines()
         assert lines[0] == "2 images cannot be used:"
         assert "c.npy is constant" in lines[1]
-        assert "d.fits cannot be read" in lines[2]
+        assert "d.fits is truncated within a header" in lines[2]
         assert len(lines) == 3
 
     def test_a_single_bad_file_gets_a_single_sentence(self, folder: Path) -> None:

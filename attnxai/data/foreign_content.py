@@ -1,0 +1,59 @@
+"""What a file is, told by its first bytes, for errors about files that are not read."""
+
+from __future__ import annotations
+
+_KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"GIF8", "a GIF image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"BM", "a BMP image"),
+    (b"%!PS", "PostScript (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript (EPS)"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\x93NUMPY", "a NumPy array (NPY)"),
+    (b"SIMPLE  =", "a FITS file"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"BZh", "compressed by bzip2"),
+    (b"\xfd7zXZ\x00", "compressed by xz"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"version https://git-lfs", "a pointer of Git LFS without its content (run git lfs pull)"),
+)
+
+
+def describe_content(head: bytes) -> str:
+    """What a file is, as the end of a sentence.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file, 64 or more where it has as many.
+
+    Examples
+    --------
+    >>> describe_content(b"GIF89a"), describe_content(b"")
+    ('a GIF image', 'empty')
+    """
+    if not head:
+        return "empty"
+    for magic, kind in _KINDS:
+        if head.startswith(magic):
+            return kind
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "a WebP image"
+    start = head.lstrip()[:14].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page (HTML), perhaps the message of a failed download"
+    if start.startswith((b"<?xml", b"<svg")):
+        return "an XML document"
+    if start.startswith((b"{", b"[")):
+        return "a JSON text"
+    try:
+        text = head[:64].decode()
+    except UnicodeDecodeError as error:
+        text = head[: error.start].decode() if error.start > 60 else ""
+    if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+        return "a text"
+    return "of an unknown kind"

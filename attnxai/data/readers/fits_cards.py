@@ -1,0 +1,104 @@
+"""Cards of FITS headers, taken as they stand: what cannot be taken so is refused by name.
+
+astropy and wcslib put many faults right without a word: text where a number belongs becomes the default, and
+of two cards with one keyword one is chosen. An image would be magnified or moved by that.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from attnxai.errors import AttnxaiError
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+
+class Cards:
+    """The cards of one header.
+
+    Parameters
+    ----------
+    header : astropy.io.fits.Header
+        The header.
+    where : str
+        What to call the file in errors, such as ``"image a.fits"``.
+    error : type
+        Exception to raise.
+    """
+
+    def __init__(self, header: Header, where: str, error: type[AttnxaiError]) -> None:
+        self._header, self.where, self._error = header, where, error
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self._header
+
+    def refuse(self, keyword: str, right: str) -> AttnxaiError:
+        """The error about a card: its keyword, its value and what would be right."""
+        value = "missing"
+        try:
+            if keyword in self._header:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    value = repr(self._header[keyword])
+        except Exception:  # noqa: BLE001 -- the value is what is wrong
+            value = "unreadable"
+        return self._error(f"{self.where} cannot be used: its card {keyword} is {value} - {right}")
+
+    def _value(self, keyword: str) -> Any:
+        """Value of a card, None where there is none."""
+        if keyword not in self._header:
+            return None
+        n = self._header.count(keyword)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                values = [self._header[keyword, i] for i in range(n)]
+        except Exception as error:  # astropy's words for a card that it cannot parse vary
+            raise self._error(
+                f"{self.where} cannot be used: its card {keyword} is not valid FITS; correct its value"
+            ) from error
+        if any(value != values[0] for value in values[1:]):
+            raise self._error(
+                f"{self.where} cannot be used: its card {keyword} stands there {n} times with different "
+                "values; take the wrong ones out"
+            )
+        return values[0]
+
+    def number(
+        self, keyword: str, *, low: float = -math.inf, high: float = math.inf
+    ) -> float | None:
+        """A finite number within limits; None where there is no such card."""
+        value = self._value(keyword)
+        if value is None and keyword not in self._header:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
+            raise self.refuse(keyword, "a finite number")
+        if not low <= value <= high:
+            raise self.refuse(keyword, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def whole(self, keyword: str, *, low: int, high: int) -> int | None:
+        """A whole number within limits; None where there is no such card."""
+        value = self._value(keyword)
+        if value is None and keyword not in self._header:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.refuse(keyword, f"a whole number from {low} to {high}")
+        return value
+
+    def flag(self, keyword: str) -> bool:
+        """Whether there is such a card and it is true."""
+        return keyword in self._header and self._value(keyword) is True
+
+    def text(self, keyword: str) -> str | None:
+        """Text without spaces around it; None where there is no such card."""
+        value = self._value(keyword)
+        if value is None and keyword not in self._header:
+            return None
+        if not isinstance(value, str):
+            raise self.refuse(keyword, "text in quotation marks")
+        return value.strip()

@@ -1,0 +1,194 @@
+"""The celestial coordinate system of a FITS header, read strictly."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.data.readers.fits_cards import Cards
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+_LONGITUDE = re.compile(r"(RA--|[A-Z]LON|[A-Z]{2}LN)-(.{3})(-SIP)?")
+_LATITUDE = re.compile(r"(DEC-|[A-Z]LAT|[A-Z]{2}LT)-(.{3})(-SIP)?")
+_UNITS = {"": "deg", "deg": "deg", "degree": "deg", "degrees": "deg", "arcsec": "arcsec", "arcmin": "arcmin", "rad": "rad"}  # fmt: skip
+_MOST_AXES = 9
+_LARGEST = 1e9  # of pixels and degrees, for cards that have no narrower range
+_HIGHEST_SIP_ORDER = 9
+_SMALLEST_SCALE_DEG = 1e-9 / 3600
+_DISTORTIONS = ("CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "DP1", "DP2")
+
+
+def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
+    """Coordinate system of the first two axes of an image.
+
+    A system is built anew of the cards that matter, each of which is checked, so that nothing is filled in
+    or put right on the way.
+
+    Parameters
+    ----------
+    cards : Cards
+        The header.
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    astropy.wcs.WCS or None
+        Of two axes, in the order in which the image has them; None where the axes are not celestial.
+
+    Raises
+    ------
+    AttnxaiError
+        Of the kind that ``cards`` raises, naming the card that cannot be used.
+    """
+    from astropy.io.fits import Header
+
+    types = {axis: (cards.text(f"CTYPE{axis}") or "").upper() for axis in range(1, _MOST_AXES + 1)}
+    found = [
+        axis for axis, name in types.items() if _LONGITUDE.match(name) or _LATITUDE.match(name)
+    ]
+    if not found:
+        return None
+    if found != [1, 2]:
+        raise cards.refuse(
+            f"CTYPE{found[0]}",
+            f"the axes of the sky have to be the first two, and they are {', '.join(map(str, found))}",
+        )
+    header = Header({"WCSAXES": 2})
+    for axis in found:
+        header[f"CTYPE{axis}"] = types[axis]
+        header[f"CUNIT{axis}"] = _unit(cards, axis)
+        for name in ("CRVAL", "CRPIX"):
+            value = cards.number(f"{name}{axis}", low=-_LARGEST, high=_LARGEST)
+            if value is None:
+                raise cards.refuse(f"{name}{axis}", "where the image lies on the sky")
+            header[f"{name}{axis}"] = value
+    _copy_matrix(cards, header)
+    _copy_projection(cards, header)
+    _copy_sip(cards, header, types[1])
+    wcs = _built(cards, header)
+    _check_place(cards, wcs, shape)
+    return wcs
+
+
+def _unit(cards: Cards, axis: int) -> str:
+    unit = _UNITS.get((cards.text(f"CUNIT{axis}") or "").lower())
+    if unit is None:
+        raise cards.refuse(f"CUNIT{axis}", "deg, arcmin, arcsec or rad")
+    return unit
+
+
+def _copy_matrix(cards: Cards, header: Any) -> None:
+    """Scale and rotation; without any the standard's scale is 1 degree a pixel, which nobody means."""
+    scaled = dict.fromkeys((1, 2), False)
+    for axis in (1, 2):
+        for name in (f"CDELT{axis}", f"CROTA{axis}"):
+            value = cards.number(name, low=-_LARGEST, high=_LARGEST)
+            if value is not None:
+                header[name] = value
+                scaled[axis] |= name.startswith("CDELT")
+    for (i, j), name in itertools.product(itertools.product((1, 2), repeat=2), ("PC", "CD")):
+        for keyword in (f"{name}{i}_{j}", f"{name}{i:03}{j:03}"):
+            value = cards.number(keyword, low=-_LARGEST, high=_LARGEST)
+            if value is not None:
+                header[f"{name}{i}_{j}"] = value
+                scaled[i] = True
+    for axis, is_scaled in scaled.items():
+        if not is_scaled:
+            raise cards.refuse(f"CDELT{axis}", "the size of a pixel")
+    if any(name in cards for name in _DISTORTIONS):
+        name = next(name for name in _DISTORTIONS if name in cards)
+        raise cards.refuse(
+            name, "tables of distortions are not read; resample the image without them"
+        )
+
+
+def _copy_projection(cards: Cards, header: Any) -> None:
+    for name in ("LONPOLE", "LATPOLE"):
+        if (value := cards.number(name, low=-999.0, high=999.0)) is not None:
+            header[name] = value
+    for axis in (1, 2):
+        for m in range(40):
+            value = cards.number(f"PV{axis}_{m}", low=-_LARGEST, high=_LARGEST)
+            if value is not None:
+                header[f"PV{axis}_{m}"] = value
+    equinox = "EQUINOX" if "EQUINOX" in cards else "EPOCH"
+    if (value := cards.number(equinox, low=1850.0, high=2150.0)) is not None:
+        header["EQUINOX"] = value
+    if frame := cards.text("RADESYS" if "RADESYS" in cards else "RADECSYS"):
+        header["RADESYS"] = frame
+
+
+def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:
+    """Coefficients of a SIP distortion, where the type of the axes says that there is one."""
+    if not longitude.endswith("-SIP"):
+        return
+    for name in ("A", "B", "AP", "BP"):
+        order = cards.whole(f"{name}_ORDER", low=0, high=_HIGHEST_SIP_ORDER)
+        if order is None:
+            continue
+        header[f"{name}_ORDER"] = order
+        for p, q in itertools.product(range(order + 1), repeat=2):
+            value = cards.number(f"{name}_{p}_{q}", low=-_LARGEST, high=_LARGEST)
+            if value is not None:
+                header[f"{name}_{p}_{q}"] = value
+
+
+def _built(cards: Cards, header: Any) -> WCS:
+    """The system of checked cards; what does not fit together is refused with all of them."""
+    from astropy.wcs import WCS
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what has been checked
+            wcs = WCS(header)
+            wcs.wcs.set()
+    except Exception as error:  # wcslib's errors have many types
+        stated = ", ".join(f"{name} = {value!r}" for name, value in list(header.items())[1:12])
+        raise cards.refuse(
+            "CTYPE1", f"the cards of its coordinates do not fit together ({stated})"
+        ) from error
+    try:
+        wcs_to_celestial_frame(wcs)
+    except Exception as error:
+        name = next(n for n in ("RADESYS", "RADECSYS", "CTYPE1") if n in cards)
+        raise cards.refuse(name, "known frames are ICRS, FK5, FK4 and FK4-NO-E") from error
+    return wcs
+
+
+def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
+    """Refuse pixels of absurd size, and an image whose centre is nowhere on the sky."""
+    from astropy.wcs.utils import proj_plane_pixel_scales
+
+    from attnxai.data.sky import pixel_to_sky
+
+    scales = proj_plane_pixel_scales(wcs)
+    for axis, (scale, side) in enumerate(zip(scales, shape[::-1], strict=True), start=1):
+        if not (scale >= _SMALLEST_SCALE_DEG and scale * side <= 360.0):
+            named = (
+                f"CDELT{axis}",
+                f"CD{axis}_{axis}",
+                f"CD1_{axis}",
+                f"PC{axis}_{axis}",
+                "CTYPE1",
+            )
+            raise cards.refuse(
+                next(name for name in named if name in cards),
+                f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky",
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            place = pixel_to_sky(wcs, (shape[1] - 1) / 2, (shape[0] - 1) / 2)
+    except Exception:  # noqa: BLE001 -- astropy's conversions raise what they like
+        place = (np.array(math.nan),) * 2
+    if not np.isfinite(place).all():
+        raise cards.refuse("CRPIX1", "its centre lies nowhere on the sky; correct CRPIX and CRVAL")

@@ -1,0 +1,54 @@
+"""NumPy arrays (NPY), without pickles and without archives of several."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from attnxai.data.readers.registry import ImageContent, register_reader
+from attnxai.errors import ImageError
+
+_MAGIC = b"\x93NUMPY"
+
+
+@register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), endings=(".npy",))
+def read_npy(path: Path) -> ImageContent:
+    """Read one array of numbers.
+
+    Raises
+    ------
+    ImageError
+        If its header or its length is not that of an array of plain numbers.
+    """
+    with open(path, "rb") as file:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about headers of Python 2, which read as well
+                version = np.lib.format.read_magic(file)
+                read_header = {
+                    (1, 0): np.lib.format.read_array_header_1_0,
+                    (2, 0): np.lib.format.read_array_header_2_0,
+                }[version]
+                shape, is_fortran, dtype = read_header(file)
+            n_bytes = math.prod(shape) * dtype.itemsize
+        except Exception as error:  # of Python's parser as well, which can raise anything
+            raise ImageError(
+                f"image {path} cannot be read: its NPY header is damaged, or of a version that images "
+                "do not need"
+            ) from error
+        if dtype.kind not in "uifb" or dtype.itemsize > 16 or any(side < 0 for side in shape):
+            raise ImageError(
+                f"image {path} holds {dtype} values of shape {shape}; an image holds real numbers in two "
+                "axes"
+            )
+        content = file.read()
+    if len(content) < n_bytes:
+        raise ImageError(
+            f"image {path} is truncated: its header claims {n_bytes} bytes of pixels, and "
+            f"{len(content)} follow"
+        )
+    values = np.frombuffer(content, dtype, count=math.prod(shape))
+    return ImageContent(pixels=values.reshape(shape, order="F" if is_fortran else "C"))

@@ -1,0 +1,187 @@
+"""The readers that there are, and which one a file is for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnxai.data.foreign_content import describe_content
+from attnxai.data.grid import RowZero
+from attnxai.errors import ImageError, OptionError
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+HEAD_BYTES = 4096
+"""Bytes at the beginning of a file that a reader is recognised by."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageContent:
+    """What a reader finds in a file.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (rows, columns)
+        Brightness.
+    wcs : astropy.wcs.WCS, optional
+        Celestial coordinate system of the two axes.
+    pixel_scale_arcsec : float, optional
+        Side of a pixel, where the file states it without a WCS.
+    row_zero : RowZero
+        Where row 0 is drawn.
+    beam_arcsec : (float, float, float), optional
+        Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
+    """
+
+    pixels: NDArray[Any]
+    wcs: WCS | None = None
+    pixel_scale_arcsec: float | None = None
+    row_zero: RowZero = RowZero.BOTTOM
+    beam_arcsec: tuple[float, float, float] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReader:
+    """A format of image files.
+
+    Parameters
+    ----------
+    name : str
+        What to call the format.
+    recognises : callable
+        Takes the first 4096 bytes of a file and says whether it is of this format.
+    read : callable
+        Takes the path and gives the :class:`ImageContent`.
+    endings : tuple of str
+        How names of such files end, with the dot. In a folder only files with a known ending are taken for
+        images; which reader reads them is decided by their content.
+    """
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Path], ImageContent]
+    endings: tuple[str, ...]
+
+
+_READERS: dict[str, ImageReader] = {}
+
+
+def register_reader(
+    name: str, *, recognises: Callable[[bytes], bool], endings: tuple[str, ...] = ()
+) -> Callable[[Callable[[Path], ImageContent]], Callable[[Path], ImageContent]]:
+    r"""Make a function the reader of a format of image files.
+
+    Readers that were registered later are asked first.
+
+    Parameters
+    ----------
+    name, recognises, endings
+        See :class:`ImageReader`.
+
+    Raises
+    ------
+    OptionError
+        If there is a reader of this name, or an ending has no dot.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> @register_reader("PGM", recognises=lambda head: head.startswith(b"P2"), endings=(".pgm",))
+    ... def read_pgm(path):
+    ...     _, width, height, _, *values = path.read_text().split()
+    ...     return ImageContent(pixels=np.array(values, float).reshape(int(height), int(width)))
+    >>> [reader.name for reader in image_readers()]
+    ['PGM', 'PNG', 'NumPy', 'FITS']
+    >>> unregister_reader("PGM")
+    """
+    if name in _READERS:
+        raise OptionError(f"there is an image reader called {name!r} already; give another name")
+    if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
+        raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
+
+    def register(read: Callable[[Path], ImageContent]) -> Callable[[Path], ImageContent]:
+        _READERS[name] = ImageReader(
+            name=name,
+            recognises=recognises,
+            read=read,
+            endings=tuple(ending.lower() for ending in endings),
+        )
+        return read
+
+    return register
+
+
+def unregister_reader(name: str) -> None:
+    """Take a reader away, such as one that a test has registered."""
+    del _READERS[name]
+
+
+def image_readers() -> tuple[ImageReader, ...]:
+    """All readers in the order in which they are asked."""
+    return tuple(reversed(_READERS.values()))
+
+
+def known_formats() -> str:
+    """Names of the formats, for messages."""
+    return ", ".join(reader.name for reader in _READERS.values())
+
+
+def known_endings() -> str:
+    """Endings of image files, for messages."""
+    return ", ".join(ending for reader in _READERS.values() for ending in reader.endings)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file in a folder is taken for an image, by its ending.
+
+    Examples
+    --------
+    >>> is_image_name("J12.FITS.gz"), is_image_name("notes.txt")
+    (True, False)
+    """
+    return without_ending(name) != name
+
+
+def without_ending(name: str) -> str:
+    """A file's name without the longest known ending; a name that is nothing else stays.
+
+    Examples
+    --------
+    >>> without_ending("J1432.3+32.fits.gz"), without_ending(".fits")
+    ('J1432.3+32', '.fits')
+    """
+    endings = [
+        ending
+        for reader in _READERS.values()
+        for ending in reader.endings
+        if name.lower().endswith(ending) and len(name) > len(ending)
+    ]
+    return name[: -len(max(endings, key=len))] if endings else name
+
+
+def read_content(path: Path) -> ImageContent:
+    """Read an image file with the reader that recognises its content.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, no reader recognises it, or it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise ImageError(f"image {path} does not exist") from None
+    except OSError as error:
+        raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
+    for reader in image_readers():
+        if reader.recognises(head):
+            return reader.read(path)
+    raise ImageError(
+        f"image {path} is {describe_content(head)}, which is not read; known formats are "
+        f"{known_formats()}"
+    )
