@@ -328,7 +328,10 @@ def spoil_image(kind, folder):
     ("kind", "texts"),
     [
         ("missing", ["simulated_fr1_01.fits.gz does not exist"]),
-        ("truncated", ["simulated_fr1_01.fits.gz cannot be read, its gzip compression is truncated"]),
+        (
+            "truncated",
+            ["simulated_fr1_01.fits.gz cannot be read, its gzip compression is truncated"],
+        ),
         ("nan", ["3 of 25600 pixels that are NaN", "--fill-blank"]),
         ("constant", ["is constant (0.25 everywhere)"]),
         ("small", ["40 x 40 pixels", "needs at least 150 x 150", "larger cutout"]),
