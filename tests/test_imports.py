@@ -16,6 +16,7 @@ PACKAGE = Path(attnxai.__file__).parent
 # a room may import from rooms further left only; rooms of one step do not see each other
 ORDER = {
     "errors": 0,
+    "presenters": 0,
     "jobs": 0.5,
     "data": 1,
     "annotations": 2,
@@ -36,7 +37,7 @@ TORCH_ROOMS = {"models", "training", "classification", "explanations", "audit", 
 
 
 def modules():
-    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem == "errors")
+    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem in ORDER)
 
 
 def room_of(path):
@@ -49,7 +50,10 @@ def imported_names(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
+            if node.module == "attnxai":
+                yield from (f"attnxai.{alias.name}" for alias in node.names)
+            else:
+                yield node.module or ""
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -59,7 +63,24 @@ def test_imports_point_left(path):
         parts = name.split(".")
         if parts[0] == "attnxai" and len(parts) > 1:
             other = parts[1]
-            assert other == room or ORDER[other] < ORDER[room], f"{path} imports {name}"
+            if other != "__version__":
+                assert other == room or ORDER[other] < ORDER[room], f"{path} imports {name}"
+
+
+def test_results_look_up_their_presenters_in_one_place():
+    """The one exception to the direction of imports: presenters name functions of the report as text."""
+    naming = [
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if ORDER[room_of(path)] < ORDER["report"]
+        and any(
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.startswith("attnxai.report")
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    ]
+    assert naming == ["presenters.py"]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

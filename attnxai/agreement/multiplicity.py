@@ -30,6 +30,17 @@ class Correction(enum.StrEnum):
     NONE = "none"
 
 
+def correction_without_draws(correction: Correction) -> Correction:
+    """How p-values without draws behind them are adjusted in a family that max-T adjusts: by Holm's method.
+
+    Examples
+    --------
+    >>> str(correction_without_draws(Correction.MAX_T)), str(correction_without_draws(Correction.NONE))
+    ('holm', 'none')
+    """
+    return Correction.HOLM if correction is Correction.MAX_T else correction
+
+
 def adjust(p_values: ArrayLike, correction: Correction | str) -> NDArray[np.float64]:
     """Adjust p-values of a family by a correction that needs nothing but them.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.wording import counted
+from attnxai.presenters import LATEX, PLOT, presenter_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,11 +220,52 @@ class AgreementResult:
             "notes": list(self.notes),
         }
 
-    def to_latex(self, metric: str | None = None, *, group: str | None = None) -> str:
-        """One metric's table with booktabs and siunitx; see :func:`~attnxai.agreement.latex.agreement_table`."""
-        from attnxai.agreement.latex import agreement_table
+    def to_latex(
+        self,
+        metric: str | None = None,
+        *,
+        group: str | None = None,
+        class_name: str = ALL,
+        digits: int | None = None,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str:
+        r"""One metric's table for papers, with booktabs rules and columns of siunitx.
 
-        return agreement_table(self, metric, group=group)
+        A row is a map or a baseline. Its columns are the mean over sources and its interval; the mean under
+        the null and the p-value, within strata where there is such a test and pooled otherwise; the p-value
+        adjusted over the maps; the number of sources.
+
+        Parameters
+        ----------
+        metric : str, optional
+            Which metric; the first when left out.
+        group, class_name : str, optional
+            Which sources; those that conclusions rest on when left out.
+        digits : int, optional
+            Decimals of values; those that their intervals call for when left out.
+        caption : str, optional
+            LaTeX. With a caption the ``tabular`` stands in a floating ``table``.
+        label : str, optional
+            For ``\ref``; needs a caption.
+
+        Raises
+        ------
+        KeyError
+            If the result has no such metric, group or class.
+        OptionError
+            If digits, caption or label cannot be used.
+        """
+        text: str = presenter_of(self, LATEX)(
+            self,
+            metric,
+            group=group,
+            class_name=class_name,
+            digits=digits,
+            caption=caption,
+            label=label,
+        )
+        return text
 
     def per_source_frame(self) -> pd.DataFrame:
         """One row for every source and annotator, one column for every map and metric."""
@@ -277,9 +319,7 @@ class AgreementResult:
         -------
         matplotlib.axes.Axes
         """
-        from attnxai.agreement.plots import plot_agreement
-
-        return plot_agreement(self, metric or self.metrics[0], ax=ax)
+        return presenter_of(self, PLOT)(self, metric or self.metrics[0], ax=ax)
 
 
 def _stratum_text(stratum: Hashable) -> str | None:

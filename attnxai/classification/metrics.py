@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.classification.reliability import (
     N_BINS,
     Binning,
@@ -180,11 +181,7 @@ class ClassificationMetrics:
         )
         return "\n".join(lines)
 
-    def plot(self, ax: Any = None) -> Any:
-        """Reliability diagram, see :func:`~attnxai.classification.reliability_figure.plot_reliability`."""
-        from attnxai.classification.reliability_figure import plot_reliability
-
-        return plot_reliability(self, ax=ax)
+    plot = presenters.plot
 
 
 def _plain(interval: MetricInterval) -> dict[str, float | str | None]:

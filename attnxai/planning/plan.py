@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.agreement.effect_components import Components
 from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.latex import (
-    MISSING,
-    MOST_DECIMALS,
-    Column,
-    ColumnKind,
-    checked_digits,
-    count_column,
-    interval_columns,
-    latex_table,
-    number_column,
-)
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.planning.rejections import class_sizes, count_rejections
@@ -151,7 +141,7 @@ class PowerPlan:
             most = max(self.designs, key=lambda design: design.power)
             return (
                 f"No design that was looked at has {share} power to see {goal}: the largest power is "
-                f"{most.power:.0%}, with {most.n_sources} sources and {_people(most.n_annotators)}."
+                f"{most.power:.0%}, with {most.n_sources} sources and {annotators_phrase(most.n_annotators)}."
             )
         parts: dict[str, list[int]] = {}
         for k in self.annotators:
@@ -168,10 +158,10 @@ class PowerPlan:
     def summary(self) -> str:
         """The answer, and the power and precision of the smallest design that reaches it, as plain text."""
         lines = [self.sentence()]
-        for design, sign in self._answers():
+        for design, sign in self.answers():
             power = f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"
             line = (
-                f"{_people(design.n_annotators)}, {sign}{design.n_sources} sources: power {power}, "
+                f"{annotators_phrase(design.n_annotators)}, {sign}{design.n_sources} sources: power {power}, "
                 f"interval ± {design.half_width:.3g}"
             )
             if not math.isnan(design.half_width_others):
@@ -179,7 +169,7 @@ class PowerPlan:
             lines.append(line)
         return "\n".join(lines)
 
-    def _answers(self) -> list[tuple[DesignPower, str]]:
+    def answers(self) -> list[tuple[DesignPower, str]]:
         """For each number of annotators the smallest design that will do, or the largest and ``>``."""
         found = []
         for k in self.annotators:
@@ -188,44 +178,8 @@ class PowerPlan:
             found.append((grid[-1], ">") if design is None else (design, "≤" if fewest else ""))
         return found
 
-    def to_latex(
-        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
-    ) -> str:
-        r"""Table with a row for each number of annotators, for papers.
-
-        A row has the smallest number of sources that reaches the wanted power, with ``$\le$`` where it is the
-        smallest of the grid; or, with ``$>$``, the largest of the grid where none does.
-
-        Parameters
-        ----------
-        digits : int, optional
-            Decimals of half-widths; three significant digits of the largest when left out.
-        caption, label : str, optional
-            See :func:`~attnxai.agreement.latex.latex_table`.
-        """
-        designs = [design for design, _ in self._answers()]
-        signs = {">": "$>$", "≤": r"$\le$"}
-        sources = [
-            f"{{{signs[sign]}\\num{{{design.n_sources}}}}}" if sign else str(design.n_sources)
-            for design, sign in self._answers()
-        ]
-        decimals = [_decimals(designs, digits)] * len(designs)
-        columns = [
-            count_column("Annotators", [design.n_annotators for design in designs]),
-            Column(header="Sources", cells=tuple(sources), kind=ColumnKind.NUMBERS),
-            *interval_columns("Power", [design.power_interval for design in designs], digits=2),
-        ]
-        if self.effect_low is not None:
-            low = [design.power_at_low_effect for design in designs]
-            columns.append(number_column("Power at low effect", low, [2] * len(designs)))
-        columns.append(
-            number_column("Half-width", [design.half_width for design in designs], decimals)
-        )
-        others = [design.half_width_others for design in designs]
-        column = number_column("Half-width, others", others, decimals)
-        if set(column.cells) != {MISSING}:
-            columns.append(column)
-        return latex_table(columns, caption=caption, label=label)
+    to_latex = presenters.to_latex
+    plot = presenters.plot
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
@@ -248,71 +202,6 @@ class PowerPlan:
         import pandas as pd
 
         return pd.DataFrame([dataclasses.asdict(design) for design in self.designs])
-
-    def plot(self, ax: Any = None) -> Any:
-        """Power against the number of sources, a line for each number of annotators.
-
-        Bands are the powers' intervals; broken lines are at the lower end of the effect's interval.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        ax = _axes(ax)
-        for k in self.annotators:
-            designs = self.of_annotators(k)
-            x = [d.n_sources for d in designs]
-            (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=_people(k))
-            lows, highs = [d.power_low for d in designs], [d.power_high for d in designs]
-            ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
-            if self.effect_low is not None:
-                low = [d.power_at_low_effect for d in designs]
-                ax.plot(x, low, color=line.get_color(), ls="--", lw=0.8)
-        ax.axhline(self.wanted, color="#666666", lw=0.8, ls=":")
-        ax.set_ylim(0, 1.02)
-        ax.set_ylabel("power")
-        self._number_sources(ax)
-        return ax
-
-    def plot_precision(self, ax: Any = None) -> Any:
-        """Half-width of the interval against the number of sources.
-
-        Full lines are about these annotators, broken ones about other annotators too.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        ax = _axes(ax)
-        for k in self.annotators:
-            designs = self.of_annotators(k)
-            x = [d.n_sources for d in designs]
-            (line,) = ax.plot(x, [d.half_width for d in designs], label=_people(k))
-            others = [d.half_width_others for d in designs]
-            ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
-        ax.set_ylim(bottom=0)
-        ax.set_ylabel("half-width of the 95 % interval")
-        self._number_sources(ax)
-        ax.legend(loc="upper right")
-        return ax
-
-    def _number_sources(self, ax: Any) -> None:
-        ax.set_xscale("log")
-        numbers = [d.n_sources for d in self.of_annotators(self.annotators[0])]
-        shown = numbers[:: -(-len(numbers) // 8)]
-        ax.set_xticks(shown, [str(n) for n in shown])
-        ax.set_xticks([], minor=True)
-        ax.set_xlabel("sources")
 
 
 def plan_power(
@@ -438,29 +327,12 @@ def _clopper_pearson(count: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def _decimals(designs: Sequence[DesignPower], digits: int | None) -> int:
-    if digits is not None:
-        return checked_digits(digits)
-    largest = max(
-        (width for d in designs for width in (d.half_width, d.half_width_others) if width > 0),
-        default=1.0,
-    )
-    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot as plt
-
-    return plt.subplots()[1]
-
-
 def _listed(numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
-        return _people(numbers[0])
-    return f"{', '.join(map(str, numbers[:-1]))} or {_people(numbers[-1])}"
+        return annotators_phrase(numbers[0])
+    return f"{', '.join(map(str, numbers[:-1]))} or {annotators_phrase(numbers[-1])}"
 
 
-def _people(n: int) -> str:
+def annotators_phrase(n: int) -> str:
+    """Number of annotators in words."""
     return f"{n} annotator{'s' if n != 1 else ''}"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.report.figures import FigureText
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
-from attnxai.validation.coverage import Values
-from attnxai.validation.plots import (
+from attnxai.report.plots.validation import (
     VERDICT_STYLES,
     plot_coverage,
     plot_levels,
     plot_power,
 )
+from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.validation.coverage import Values
 from attnxai.validation.rejections import METRIC_NAMES
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.latex_text import escape
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.data.csv_table import write_frame
@@ -35,6 +34,7 @@ from attnxai.report.page_rows import (
     undefined_counts,
 )
 from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.tables.latex_text import escape
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import group_name, group_phrase, strata_words
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
+from attnxai.report.plots.planning import plot_power, plot_precision
 from attnxai.report.style import (
     ANNOTATOR_COLOURS,
     TWO_COLUMNS,
@@ -59,6 +60,6 @@ def write_plan(
             left, right = figure.subplots(1, 2)
             for ax in (left, right):
                 ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
-            made.plot(left)
-            made.plot_precision(right)
+            plot_power(made, ax=left)
+            plot_precision(made, ax=right)
             save_figure(figure, partial, "plan")

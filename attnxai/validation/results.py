@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
+from attnxai.presenters import PLOT, presenter_of
 from attnxai.validation.cells import (
     BAND,
     SOURCES,
@@ -192,17 +193,7 @@ class CalibrationResult:
         -------
         matplotlib.axes.Axes
         """
-        from attnxai.validation.plots import plot_coverage, plot_levels, plot_power
-
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots()[1]
-        if isinstance(what, Scene):
-            return plot_levels(self, what, ax)
-        if isinstance(what, Values):
-            return plot_coverage(self, what, ax)
-        return plot_power(self, what, ax)
+        return presenter_of(self, PLOT)(self, what, ax=ax)
 
     def to_frame(self, part: Part | str = Part.LEVELS) -> pd.DataFrame:
         """One row a cell of a part.

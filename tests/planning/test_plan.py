@@ -10,7 +10,7 @@ import pytest
 from attnxai.agreement.effect_components import Components
 from attnxai.errors import OptionError
 from attnxai.planning.plan import plan_power
-from tests.agreement.latex_reader import numbers_in, read_table
+from tests.report.tables.latex_reader import numbers_in, read_table
 
 mpl.use("Agg")
 

@@ -15,6 +15,7 @@ from attnxai.agreement.nulls import SourcePermutation, run_null_test
 from attnxai.errors import OptionError
 from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
 from attnxai.planning.rejections import class_sizes, count_rejections
+from attnxai.report.plots.planning import plot_precision
 
 PLAIN = Components(effect=0.3, sd_source=1.0)
 
@@ -264,7 +265,7 @@ def test_export_and_figures():
     assert plan.plot(left) is left
     assert len(left.lines) == 2 * 2 + 1
     np.testing.assert_array_equal(left.lines[0].get_ydata(), frame["power"][:2])
-    plan.plot_precision(right)
+    plot_precision(plan, ax=right)
     np.testing.assert_array_equal(right.lines[2].get_ydata(), frame["half_width"][2:])
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.latex import latex_table
-from attnxai.agreement.model_comparison.presentation import contrast_columns, plot_contrasts
+from attnxai import presenters
 from attnxai.agreement.nulls.base import RELATIVE_TIE
 
 if TYPE_CHECKING:
@@ -222,35 +221,5 @@ class ModelContrasts:
         """One line a contrast, as plain text."""
         return "\n".join(contrast.sentence() for contrast in self.contrasts)
 
-    def to_latex(
-        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
-    ) -> str:
-        """Table with a row a contrast, for papers.
-
-        Parameters
-        ----------
-        digits : int, optional
-            Decimals of differences; those that the intervals' widths call for when left out.
-        caption, label : str, optional
-            See :func:`~attnxai.agreement.latex.latex_table`.
-        """
-        names = [(contrast.first, contrast.second) for contrast in self.contrasts]
-        columns = contrast_columns(self.contrasts, names, correction=self.correction, digits=digits)
-        return latex_table(columns, caption=caption, label=label)
-
-    def plot(self, ax: Any = None) -> Any:
-        """Differences with their intervals, a row a contrast, and a line at zero.
-
-        Points are filled where a difference counts as found.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        names = [f"{contrast.first} − {contrast.second}" for contrast in self.contrasts]
-        return plot_contrasts(self.contrasts, names, ax=ax)
+    to_latex = presenters.to_latex
+    plot = presenters.plot

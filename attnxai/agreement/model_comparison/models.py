@@ -22,7 +22,7 @@ the family can be said: several maps of several models, for which see
 :mod:`attnxai.agreement.model_comparison.of_results`, are compared map by map.
 
 The unit is the source: conclusions are about these trained networks. Another seed gives another network;
-for claims about kinds of network see :mod:`attnxai.agreement.model_comparison.group_trend`.
+for claims about kinds of network see :mod:`attnxai.agreement.model_comparison.trend`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,13 @@ from attnxai.agreement.intervals.over_sources import (
     mean_interval,
 )
 from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
-from attnxai.agreement.model_comparison.presentation import correction_of_others
-from attnxai.agreement.multiplicity import Correction, adjust, max_t, permutation_p
+from attnxai.agreement.multiplicity import (
+    Correction,
+    adjust,
+    correction_without_draws,
+    max_t,
+    permutation_p,
+)
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
@@ -172,7 +177,7 @@ def compare_models(
         n_resamples=n_resamples,
         rng=crossed_rng,
     )
-    p_others_adjusted = adjust(p_others, correction_of_others(correction))
+    p_others_adjusted = adjust(p_others, correction_without_draws(correction))
     return ModelContrasts(
         contrasts=tuple(
             Contrast(

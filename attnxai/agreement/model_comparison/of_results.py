@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.latex import latex_table, text_column
-from attnxai.agreement.metrics import METRICS
+from attnxai import presenters
 from attnxai.agreement.model_comparison.common_ground import (
     common_metric,
     common_sources,
@@ -28,7 +27,6 @@ from attnxai.agreement.model_comparison.common_ground import (
     note_settings,
 )
 from attnxai.agreement.model_comparison.models import compare_models
-from attnxai.agreement.model_comparison.presentation import contrast_columns, plot_contrasts
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.data.short_repr import short_repr
@@ -133,53 +131,8 @@ class ResultContrasts:
 
         return pd.DataFrame(self._records())
 
-    def to_latex(
-        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
-    ) -> str:
-        """Table with a row a contrast and a rule between maps, for papers.
-
-        Parameters
-        ----------
-        digits : int, optional
-            Decimals of differences; those that the intervals' widths call for when left out.
-        caption, label : str, optional
-            See :func:`~attnxai.agreement.latex.latex_table`.
-        """
-        columns = contrast_columns(
-            self.contrasts.contrasts,
-            [(first, second) for _, first, second in self.keys],
-            correction=self.contrasts.correction,
-            digits=digits,
-        )
-        if len(self.maps) > 1:
-            columns.insert(0, text_column("Map", [name for name, _, _ in self.keys]))
-        n_pairs = len(self.keys) // len(self.maps)
-        rules = range(n_pairs, len(self.keys), n_pairs) if n_pairs > 1 else ()
-        return latex_table(columns, rules=rules, caption=caption, label=label)
-
-    def plot(self, ax: Any = None) -> Any:
-        """Differences with their intervals, a row a contrast, and a line at zero.
-
-        Points are filled where a difference counts as found.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        several = len(self.maps) > 1
-        names = [
-            f"{f'{name}: ' if several else ''}{first} − {second}"
-            for name, first, second in self.keys
-        ]
-        ax = plot_contrasts(self.contrasts.contrasts, names, ax=ax)
-        label = METRICS[self.metric].label if self.metric in METRICS else self.metric
-        ax.set_xlabel(f"difference in {label}")
-        return ax
+    to_latex = presenters.to_latex
+    plot = presenters.plot
 
     def _records(self) -> list[dict[str, Any]]:
         return [

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.latex import latex_table
+from attnxai import presenters
 from attnxai.agreement.metrics.ranking import mid_ranks
-from attnxai.agreement.model_comparison.presentation import plot_trend_test, trend_columns
 from attnxai.agreement.nulls.base import RELATIVE_TIE
 
 if TYPE_CHECKING:
@@ -103,34 +102,8 @@ class TrendTest:
             f"({self.n_draws} exchanges, {how})"
         )
 
-    def to_latex(
-        self, *, digits: int | None = None, caption: str | None = None, label: str | None = None
-    ) -> str:
-        """Table of one row, for papers.
-
-        Parameters
-        ----------
-        digits : int, optional
-            Decimals of the statistic; those that the width of its null distribution calls for when left
-            out.
-        caption, label : str, optional
-            See :func:`~attnxai.agreement.latex.latex_table`.
-        """
-        return latex_table(trend_columns([self], digits=digits), caption=caption, label=label)
-
-    def plot(self, ax: Any = None) -> Any:
-        """The statistic, and as a grey bar the central 95 % of what it is without a trend.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-        """
-        return plot_trend_test(self, ax=ax)
+    to_latex = presenters.to_latex
+    plot = presenters.plot
 
 
 def page_trend(

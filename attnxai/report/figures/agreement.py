@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.plot_rows import agreement_rows
-from attnxai.agreement.plots import plot_agreement
 from attnxai.report.figures.fitting import fit_headings
 from attnxai.report.figures.text import (
     FigureText,
@@ -21,6 +19,8 @@ from attnxai.report.figures.text import (
     shown_estimates,
     sources_phrase,
 )
+from attnxai.report.plots.agreement import plot_agreement
+from attnxai.report.plots.agreement_rows import agreement_rows
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import listed
 

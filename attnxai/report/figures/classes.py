@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.plots import CHANCE_COLOUR
 from attnxai.agreement.results import ALL
 from attnxai.report.figures.selection import listed_maps
 from attnxai.report.figures.text import FigureText, method_phrase
+from attnxai.report.plots.agreement import CHANCE_COLOUR
 from attnxai.report.style import (
     CLASS_COLOURS,
     MM,

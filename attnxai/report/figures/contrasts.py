@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.model_comparison.presentation import plot_contrasts
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.wording import counted
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
+from attnxai.report.plots.contrasts import plot_contrasts
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import (
     format_p,

@@ -9,10 +9,10 @@ import numpy as np
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.plot_rows import BASELINE_COLOUR
-from attnxai.agreement.plots import MODEL_COLOUR, NULL_COLOUR
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
+from attnxai.report.plots.agreement import MODEL_COLOUR, NULL_COLOUR
+from attnxai.report.plots.agreement_rows import BASELINE_COLOUR
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import format_number, format_p
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.plot_rows import agreement_rows, noise_ceiling_range
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import counted
+from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.wording import (
     format_number,
     format_share,

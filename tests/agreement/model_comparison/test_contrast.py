@@ -14,7 +14,7 @@ from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
 from attnxai.agreement.model_comparison.models import compare_models
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
-from tests.agreement.latex_reader import numbers_in, read_table
+from tests.report.tables.latex_reader import numbers_in, read_table
 
 mpl.use("Agg")
 

@@ -15,7 +15,7 @@ from attnxai.agreement.model_comparison.models import compare_models
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.multiplicity import Correction
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
-from tests.agreement.latex_reader import read_table
+from tests.report.tables.latex_reader import read_table
 
 mpl.use("Agg")
 

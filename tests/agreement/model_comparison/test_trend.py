@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
-from tests.agreement.latex_reader import read_table
+from tests.report.tables.latex_reader import read_table
 
 mpl.use("Agg")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from attnxai.classification.metrics import ClassificationMetrics
 from attnxai.classification.reliability import ReliabilityCurve
+from attnxai.report.plots.axes import new_axes
 
 _DARK = "#222222"
 _PALE = "#999999"
@@ -32,10 +33,7 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     -------
     matplotlib.axes.Axes
     """
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        _, ax = plt.subplots()
+    ax = new_axes(ax)
     curve = shown if isinstance(shown, ReliabilityCurve) else shown.reliability
     chance = 1.0 / curve.n_classes
     floor = min(chance, float(curve.low.min())) - 0.02

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.latex import (
-    agreement_table,
+from attnxai.errors import OptionError
+from attnxai.report.tables.agreement import agreement_latex
+from attnxai.report.tables.latex import (
     count_column,
     decimals_of,
     decimals_of_column,
@@ -25,8 +26,7 @@ from attnxai.agreement.latex import (
     plain_number,
     text_column,
 )
-from attnxai.errors import OptionError
-from tests.agreement.latex_reader import numbers_in, read_table
+from tests.report.tables.latex_reader import numbers_in, read_table
 
 MISSING = "{--}"
 
@@ -242,7 +242,7 @@ def test_table_of_a_result():
             "centre bias": estimate(interval(0.2, n=5), pooled=pooled),
         }
     )
-    read = read_table(agreement_table(result, group="held-out", caption="C", label="tab:c"))
+    read = read_table(agreement_latex(result, group="held-out", caption="C", label="tab:c"))
     assert read.header == [
         "Map",
         r"{Spearman $\rho$}",
@@ -269,9 +269,9 @@ def test_table_of_a_result():
 def test_table_of_a_result_with_pooled_tests_or_none():
     made = interval(0.42, 0.31, 0.55)
     result = result_of({"a": estimate(made, pooled=null_test(0.3, 0.9)), "b": estimate(made)})
-    read = read_table(agreement_table(result, group="held-out", digits=3))
+    read = read_table(agreement_latex(result, group="held-out", digits=3))
     assert read.header[3:] == ["{Null mean}", "{$p$ pooled}", "{Sources}"]
     assert read.rows[0][1:4] == ["0.420", r"[\num{0.310}, \num{0.550}]", "0.300"]
     assert numbers_in(read.rows[1][2]) == [0.31, 0.55]
-    plain = read_table(agreement_table(result_of({"a": estimate(made)}), group="held-out"))
+    plain = read_table(agreement_latex(result_of({"a": estimate(made)}), group="held-out"))
     assert len(plain.header) == 4

@@ -26,13 +26,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.latex_text import check_caption, check_label, escape
-from attnxai.agreement.metrics import METRICS
 from attnxai.errors import OptionError
+from attnxai.report.tables.latex_text import check_caption, check_label, escape
 
 if TYPE_CHECKING:
     from attnxai.agreement.intervals.over_sources import Interval
-    from attnxai.agreement.results import AgreementResult
 
 MISSING = "{--}"
 MOST_DECIMALS = 9
@@ -57,7 +55,7 @@ class Column:
     Parameters
     ----------
     header : str
-        LaTeX; names have to be escaped, see :func:`~attnxai.agreement.latex_text.escape`.
+        LaTeX; names have to be escaped, see :func:`~attnxai.report.tables.latex_text.escape`.
     cells : tuple of str
         LaTeX, one a row. In a column of numbers what is no number stands in braces.
     kind : ColumnKind
@@ -312,78 +310,6 @@ def latex_table(
             f"the label {label} needs a caption: without one there is no table number to refer to"
         )
     return "\n".join([r"% needs \usepackage{booktabs} and \usepackage{siunitx}", *lines]) + "\n"
-
-
-def agreement_table(
-    result: AgreementResult,
-    metric: str | None = None,
-    *,
-    group: str | None = None,
-    class_name: str = "all",
-    digits: int | None = None,
-    caption: str | None = None,
-    label: str | None = None,
-) -> str:
-    """Table of a result: a row for every map and baseline.
-
-    Its columns are the mean over sources and its interval; the mean under the null and the p-value, of the
-    exchange within strata where there is one and of the pooled exchange otherwise, never of both in one
-    column; the p-value adjusted over the maps, where there is one; the number of sources.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        What to write down.
-    metric : str, optional
-        Which metric; the first when left out.
-    group, class_name : str, optional
-        Which sources; those that conclusions rest on when left out.
-    digits : int, optional
-        Decimals of values; those that the intervals' widths call for when left out.
-    caption, label : str, optional
-        See :func:`latex_table`.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    KeyError
-        If the result has no such metric, group or class.
-    OptionError
-        If digits, caption or label cannot be used.
-    """
-    metric = result.metrics[0] if metric is None else metric
-    names = result.explanations + result.baselines
-    estimates = [
-        result.estimate(name, metric, group=group, class_name=class_name) for name in names
-    ]
-    intervals = [estimate.interval for estimate in estimates]
-    within = any(estimate.within_strata is not None for estimate in estimates)
-    tests = [estimate.within_strata if within else estimate.pooled for estimate in estimates]
-    adjusted = [estimate.p_adjusted for estimate in estimates]
-    decimals = decimals_of_column(intervals, digits)
-    columns = [
-        text_column("Map", names),
-        *interval_columns(
-            escape(METRICS[metric].label if metric in METRICS else metric),
-            intervals,
-            digits=digits,
-        ),
-    ]
-    if any(test is not None for test in tests):
-        columns += [
-            number_column("Null mean", [test.mean if test else None for test in tests], decimals),
-            p_value_column(
-                "$p$ within strata" if within else "$p$ pooled",
-                [test.p_value if test else None for test in tests],
-            ),
-        ]
-    if any(p_value is not None for p_value in adjusted):
-        columns.append(p_value_column("$p$ adjusted", adjusted))
-    columns.append(count_column("Sources", [interval.n_sources for interval in intervals]))
-    return latex_table(columns, rules=[len(result.explanations)], caption=caption, label=label)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.plot_rows import (
+from attnxai.alignment.pairs import align
+from attnxai.explanations.stack import Split
+from attnxai.report.plots.agreement import NULL_COLOUR, PEOPLE_COLOUR, plot_agreement
+from attnxai.report.plots.agreement_rows import (
     BASELINE_COLOUR,
     MODEL_COLOURS,
     agreement_rows,
     noise_ceiling_range,
 )
-from attnxai.agreement.plots import NULL_COLOUR, PEOPLE_COLOUR, plot_agreement
-from attnxai.alignment.pairs import align
-from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
 QUICK = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "relevance_mass_accuracy")}

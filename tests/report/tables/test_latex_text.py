@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.agreement.latex_text import check_caption, check_label, escape
 from attnxai.errors import OptionError
-from tests.agreement.latex_reader import check_text
+from attnxai.report.tables.latex_text import check_caption, check_label, escape
+from tests.report.tables.latex_reader import check_text
 
 
 @pytest.mark.parametrize(

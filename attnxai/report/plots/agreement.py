@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.plot_rows import (
+from attnxai.agreement.results import ALL, AgreementResult
+from attnxai.report.plots.agreement_rows import (
     MODEL_COLOURS,
     AgreementRow,
     agreement_rows,
     noise_ceiling_range,
 )
-from attnxai.agreement.results import ALL, AgreementResult
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
+from attnxai.report.plots.axes import new_axes
 from attnxai.validation.cells import Verdict
 from attnxai.validation.coverage import NOMINAL, Values
 from attnxai.validation.rejections import METRIC_NAMES, POWER_LEVEL, NullKind
+from attnxai.validation.scenes import Scene
 
 if TYPE_CHECKING:
     from attnxai.validation.cells import CoverageCell
     from attnxai.validation.results import CalibrationResult
-    from attnxai.validation.scenes import Scene
 
 # Okabe & Ito's colours; the markers differ as well
 VERDICT_STYLES = {
@@ -32,6 +33,18 @@ _METHOD_STYLES = {
 _SHADES = ("#9ECAE1", "#56B4E9", "#0072B2", "#003B5C")
 _MARKERS = ("o", "s", "D", "^")
 _BAND_COLOUR = "#E3E6E8"
+
+
+def plot_validation(
+    result: CalibrationResult, what: Scene | Values | NullKind, *, ax: Any = None
+) -> Any:
+    """Draw one panel: a scene's rejections, the coverage of one kind of values, or a null's power."""
+    ax = new_axes(ax)
+    if isinstance(what, Scene):
+        return plot_levels(result, what, ax)
+    if isinstance(what, Values):
+        return plot_coverage(result, what, ax)
+    return plot_power(result, what, ax)
 
 
 def plot_levels(

@@ -1,0 +1,139 @@
+"""Where results find what shows them: the one place that looks from a result to the report.
+
+Imports point one way, and a result stands left of :mod:`attnxai.report`. Its methods ``plot``, ``to_latex``
+and ``write_report`` are thin: they look up a function of the report here, by the name of the result's class,
+and import it when it is called. So numbers can be computed without matplotlib, and a result knows nothing of
+how it is shown.
+
+A new kind of result needs a row in :data:`PRESENTERS`, and the methods that it has::
+
+    class MyResult:
+        plot = presenters.plot
+        to_latex = presenters.to_latex
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+PLOT, LATEX, PAGE = "plot", "latex", "page"
+
+PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "AgreementResult": {
+            PLOT: "plots.agreement:plot_agreement",
+            LATEX: "tables.agreement:agreement_latex",
+        },
+        "CalibrationResult": {PLOT: "plots.validation:plot_validation"},
+        "ClassificationMetrics": {PLOT: "plots.reliability:plot_reliability"},
+        "ModelContrasts": {
+            PLOT: "plots.contrasts:plot_model_contrasts",
+            LATEX: "tables.contrasts:model_contrasts_latex",
+        },
+        "PowerPlan": {PLOT: "plots.planning:plot_power", LATEX: "tables.planning:plan_latex"},
+        "ResultContrasts": {
+            PLOT: "plots.contrasts:plot_result_contrasts",
+            LATEX: "tables.contrasts:result_contrasts_latex",
+        },
+        "TrendTest": {PLOT: "plots.trends:plot_trend_test", LATEX: "tables.trends:trend_latex"},
+    }
+)
+"""Functions of :mod:`attnxai.report` by class of the result and by what they make, as ``module:function``."""
+
+
+def presenter_of(result: object, what: str) -> Callable[..., Any]:
+    """The function of the report that shows a result.
+
+    Parameters
+    ----------
+    result : object
+        Of a class that :data:`PRESENTERS` names, or of one derived from it.
+    what : str
+        ``plot``, ``latex`` or ``page``.
+
+    Returns
+    -------
+    callable
+        Takes the result first.
+
+    Raises
+    ------
+    LookupError
+        If nothing is registered: a mistake in the class of the result, not of the user.
+
+    Examples
+    --------
+    >>> from attnxai.agreement.model_comparison.trend import page_trend
+    >>> presenter_of(page_trend([[1, 2, 3]]), "plot").__name__
+    'plot_trend_test'
+    """
+    for cls in type(result).__mro__:
+        place = PRESENTERS.get(cls.__name__, {}).get(what)
+        if place is not None:
+            module, _, name = place.partition(":")
+            found: Callable[..., Any] = getattr(
+                importlib.import_module(f"attnxai.report.{module}"), name
+            )
+            return found
+    raise LookupError(f"no {what} is registered for {type(result).__name__} in attnxai.presenters")
+
+
+def plot(self: object, ax: Any = None) -> Any:
+    """Draw the result.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    return presenter_of(self, PLOT)(self, ax=ax)
+
+
+def to_latex(
+    self: object,
+    *,
+    digits: int | None = None,
+    caption: str | None = None,
+    label: str | None = None,
+) -> str:
+    r"""The result as a LaTeX table, with booktabs rules and columns of siunitx.
+
+    Parameters
+    ----------
+    digits : int, optional
+        Decimals of values; those that their intervals call for when left out.
+    caption : str, optional
+        LaTeX. With a caption the ``tabular`` stands in a floating ``table``.
+    label : str, optional
+        For ``\ref``; needs a caption.
+    """
+    text: str = presenter_of(self, LATEX)(self, digits=digits, caption=caption, label=label)
+    return text
+
+
+def write_report(self: object, folder: str | Path, **options: Any) -> Path:
+    """Write the result's report, with tables, figures and one page, into a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Where; it appears when it is complete.
+    **options
+        What the report of this kind of result takes.
+
+    Returns
+    -------
+    Path
+        The page, ``index.html``.
+    """
+    folder = Path(folder)
+    presenter_of(self, PAGE)(self, folder, **options)
+    return folder / "index.html"

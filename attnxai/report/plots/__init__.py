@@ -1,0 +1,1 @@
+"""What the ``plot()`` of a result draws on one axes."""
