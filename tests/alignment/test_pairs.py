@@ -241,3 +241,24 @@ def test_maps_without_an_image_are_named() -> None:
         match=r"^2 of 4 sources with a map have no image, such as 'source_02'; give the images",
     ):
         align(maps, marks, images[:2])
+
+
+def test_widths_are_those_on_the_sky_whatever_the_pixels_of_image_and_field():
+    """Field pixels of 1.8 arcsec on an image of half as large ones: 7.2 arcsec are 4 and 8 pixels."""
+    maps, marks, images = made_up(n_sources=1, annotators=("ann",))
+    maps = dataclasses.replace(maps, field=(GridTransform(step=2.0),))
+    point = dataclasses.replace(
+        marks.annotations[0], shape=Shape(kind=ShapeKind.POINT, x=20.0, y=24.0)
+    )
+    pairs = align(maps, dataclasses.replace(marks, annotations=(point,)), images, fwhm_arcsec=7.2)
+    density, mask = pairs.density[0, 0], pairs.mask[0, 0]
+    assert density[12, 10] == 1.0
+    assert density[12, 12] == density[14, 10] == pytest.approx(0.5)
+    assert mask[12].sum() == mask[:, 10].sum() == 5
+
+
+def test_brightness_to_hold_fixed_is_that_of_the_layers_own_resolution():
+    pairs = align(*made_up(n_sources=3))
+    assert pairs.brightness_of("gate1") == (BRIGHTNESS, "brightness at 3.6″")
+    assert pairs.brightness_of("gate2") == (BRIGHTNESS,)
+    assert pairs.brightness_of(MEAN_LAYER) == (BRIGHTNESS, "brightness at 3.6″")

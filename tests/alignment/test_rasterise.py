@@ -152,3 +152,12 @@ def test_shapes_turn_with_the_image(operation):
         [PointPixelRegion(PixCoord(x, y))], [1.0], SAME, (side, side), fwhm=3.0
     )
     np.testing.assert_allclose(turned_point, turned(point), atol=1e-12)
+
+
+def test_pixels_at_half_the_width_from_a_point_or_line_are_covered():
+    point = PointPixelRegion(PixCoord(20.0, 11.0))
+    mask = rasterise_mask([point], SAME, SHAPE, fwhm=4.0)
+    assert mask[11, 22]
+    assert mask.sum() == 13  # of a disc of radius 2
+    line = LinePixelRegion(PixCoord(10.0, 20.0), PixCoord(30.0, 20.0))
+    assert rasterise_mask([line], SAME, SHAPE, fwhm=4.0)[:, 20].sum() == 5
