@@ -159,6 +159,10 @@ class TestFits:
         beam = read_image(write_fits(tmp_path / "a.fits", pixels, header)).beam_arcsec
         assert beam == pytest.approx((6.0, 5.4, 12.0))
         assert read_image(write_fits(tmp_path / "b.fits", pixels)).beam_arcsec is None
+        # a round beam needs no position angle
+        round_beam = fits.Header({"BMAJ": 5.4 / 3600, "BMIN": 5.4 / 3600})
+        beam = read_image(write_fits(tmp_path / "c.fits", pixels, round_beam)).beam_arcsec
+        assert beam == pytest.approx((5.4, 5.4, 0.0))
 
     def test_oddities_of_old_headers_do_no_harm(self, tmp_path: Path, pixels: Any) -> None:
         path = write_fits(tmp_path / "a.fits", pixels, make_wcs(SHAPE).to_header())

@@ -131,6 +131,15 @@ def test_studentized_intervals_are_for_means_alone():
         )
 
 
+def test_one_resample_of_a_single_source_in_a_thousand_is_let_pass():
+    values = np.random.default_rng(0).normal(size=10)
+    counts = np.tile(np.eye(10) + 0.9, (200, 1))  # resamples of all sources, one of them more often
+    single = 10.0 * np.eye(10)
+    for n_single, studentized in ((2, True), (3, False)):
+        counts[:n_single] = single[:n_single]
+        assert mean_interval(values, counts).method.startswith("studentized") is studentized
+
+
 def test_default_kinds():
     values = np.random.default_rng(2).exponential(size=10)
     counts = bootstrap_counts(10, 500, np.random.default_rng(1))
