@@ -194,13 +194,29 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         assert ":" in column or f"`{column}`" in text, column
 
 
+def public_names():
+    """Every public name as users write it: those of attnxai, then those of its subpackages."""
+    named = {}
+    for name in attnxai.__all__:
+        found = getattr(attnxai, name)
+        if not inspect.ismodule(found):
+            named[f"attnxai.{name}"] = found
+    inside = set(map(id, named.values()))
+    for name in attnxai.__all__:
+        module = getattr(attnxai, name)
+        if inspect.ismodule(module) and module is not attnxai.errors:
+            for inner in getattr(module, "__all__", ()):
+                found = getattr(module, inner)
+                if not inspect.ismodule(found) and id(found) not in inside:
+                    named[f"attnxai.{name}.{inner}"] = found
+    return named
+
+
 def test_public_names_are_on_the_page_of_the_api() -> None:
     shown = re.findall(r"^::: (.+)$", page("api.md"), re.MULTILINE)
-    assert sorted(shown) == sorted(
-        f"attnxai.{name}" for name in attnxai.__all__ if name != "__version__"
-    )
-    for name in shown:
-        described = getattr(attnxai, name.removeprefix("attnxai."))
+    named = public_names()
+    assert sorted(shown) == sorted(named)
+    for name, described in named.items():
         assert (described.__doc__ or "").strip(), name
 
 

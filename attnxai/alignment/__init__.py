@@ -1,1 +1,5 @@
-"""Map, image and annotation on one grid."""
+"""Maps, images and annotations on one grid."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""What people marked on images."""
+"""Annotations of images: shapes, tables and the readers of their formats."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""How well a classifier does, and whether its probabilities mean what they say."""
+"""How well a classifier does, and whether its probabilities are calibrated."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

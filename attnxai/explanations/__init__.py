@@ -1,1 +1,5 @@
 """From a model and images to maps."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

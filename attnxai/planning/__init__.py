@@ -1,1 +1,5 @@
-"""How many sources and annotators are needed."""
+"""How many sources and annotators a comparison needs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Tables, figures and the page that people read."""
+"""Tables, figures and the page of a comparison."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

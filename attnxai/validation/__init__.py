@@ -1,1 +1,5 @@
-"""How often tests reject and intervals cover where the truth is known, because it was simulated."""
+"""The statistics on simulated truth: how often tests reject and how often intervals cover."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

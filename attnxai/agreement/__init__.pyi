@@ -1,0 +1,12 @@
+from . import metrics as metrics
+from . import nulls as nulls
+from .comparison import ComparisonSettings as ComparisonSettings
+from .comparison import compare as compare
+from .effect_components import Components as Components
+from .model_comparison.of_results import ResultContrasts as ResultContrasts
+from .model_comparison.of_results import contrast_results as contrast_results
+from .model_comparison.trend import Direction as Direction
+from .model_comparison.trend import TrendTest as TrendTest
+from .model_comparison.trend import page_trend as page_trend
+from .model_comparison.trend import permutation_slope as permutation_slope
+from .results import AgreementResult as AgreementResult

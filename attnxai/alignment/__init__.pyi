@@ -1,0 +1,6 @@
+from .pairs import AlignedPairs as AlignedPairs
+from .pairs import align as align
+from .rasterise import rasterise_density as rasterise_density
+from .rasterise import rasterise_mask as rasterise_mask
+from .resample import resample_to_field as resample_to_field
+from .resample import smooth_to_layer as smooth_to_layer

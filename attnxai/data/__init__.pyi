@@ -1,0 +1,17 @@
+from .frdeep import read_frdeep as read_frdeep
+from .grid import GridTransform as GridTransform
+from .grid import PixelGrid as PixelGrid
+from .images import SourceImage as SourceImage
+from .images import SourceSet as SourceSet
+from .images import from_array as from_array
+from .images import read_image as read_image
+from .images import read_images as read_images
+from .labelled import LabelledData as LabelledData
+from .labelled import read_labelled_folder as read_labelled_folder
+from .labelled import read_training_images as read_training_images
+from .mirabest import Confidence as Confidence
+from .mirabest import read_mirabest as read_mirabest
+from .simulation import simulate_source as simulate_source
+from .readers import ImageContent as ImageContent
+from .readers import image_readers as image_readers
+from .readers import register_reader as register_reader

@@ -1,0 +1,3 @@
+from .gates import attention_maps as attention_maps
+from .stack import MapStack as MapStack
+from .stack import Split as Split

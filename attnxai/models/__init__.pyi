@@ -1,0 +1,14 @@
+from .card_file import read_card as read_card
+from .card_file import write_card as write_card
+from .cards import ModelCard as ModelCard
+from .checkpoints import load_model as load_model
+from .checkpoints import save_model as save_model
+from .conversion import convert_model as convert_model
+from .model import AttentionModel as AttentionModel
+from .model import TrainingRecord as TrainingRecord
+from .preprocessing import Preprocessing as Preprocessing
+from .specification import ModelSpec as ModelSpec
+from .specification import compact_spec as compact_spec
+from .specification import paper_spec as paper_spec
+from .zoo import resolve_model as resolve_model
+from .zoo import shipped_models as shipped_models

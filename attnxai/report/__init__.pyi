@@ -1,0 +1,3 @@
+from .document import ModelPart as ModelPart
+from .document import ReportContent as ReportContent
+from .document import write_report as write_report
