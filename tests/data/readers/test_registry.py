@@ -48,7 +48,7 @@ def write_toy(path: Path) -> Path:
 class TestToy:
     def test_is_read_whatever_its_ending(self, tmp_path: Path) -> None:
         for name in ("J1.5.toy", "J1.5.toy.txt", "J1.5.fits", "J1.5"):
-            image = attnxai.read_image(write_toy(tmp_path / name))
+            image = attnxai.data.read_image(write_toy(tmp_path / name))
             np.testing.assert_array_equal(image.pixels, PIXELS)
             assert image.grid.pixel_scale_arcsec == 2.5
             assert image.grid.row_zero is RowZero.TOP
