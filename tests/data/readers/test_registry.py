@@ -158,7 +158,7 @@ def test_the_package_is_imported_without_astropy_or_pandas() -> None:
         "import sys, attnxai, attnxai.data, attnxai.annotations\n"
         "heavy = {'astropy', 'pandas', 'PIL', 'torch', 'regions'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "attnxai.data.register_reader, attnxai.data.ImageContent, attnxai.read_image\n"
+        "attnxai.data.register_reader, attnxai.data.ImageContent, attnxai.data.read_image\n"
         "heavy = {'astropy', 'pandas', 'PIL', 'torch', 'regions'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
