@@ -177,8 +177,11 @@ class _Machine:
         self.stack.append({b"01": True, b"00": False}.get(line, int(line.rstrip(b"L"))))
 
     def push_text(self, data: bytes, encoding: str = "utf-8") -> None:
-        text = data.decode(encoding)
-        text.encode()  # a lone surrogate can be neither written nor printed
+        try:
+            text = data.decode(encoding)
+            text.encode()  # half of a surrogate pair can be neither written nor printed
+        except UnicodeError:
+            raise PickleFault("it holds text that is no Unicode") from None
         self.stack.append(text)
 
     def push_quoted(self) -> None:

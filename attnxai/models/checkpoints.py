@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +10,15 @@ import torch
 from torch import nn
 
 from attnxai.errors import AttnxaiError, CheckpointError
-from attnxai.jobs.files import write_file
 from attnxai.models.architectures import (
     bases_to_keep,
     network_from_spec,
     specification_from_dict,
 )
-from attnxai.models.file_kinds import candidates, describe_content, foreign_file
+from attnxai.models.file_kinds import candidates, describe_content
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
 
 FORMAT = "attnxai-model"
 # 2 holds bases, without which its weights are another network; all else is version 1
@@ -34,74 +29,6 @@ _ENTRIES: dict[str, type | tuple[type, ...]] = {
     "preprocessing": dict,
     "class_names": (list, tuple),
 }
-
-
-def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
-    """Read a ``.pt`` file without running anything in it.
-
-    Returns
-    -------
-    content : object
-        Tensors and plain values.
-    sha256 : str
-        Hash of the file.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, truncated, no checkpoint, or asks for code.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"model file {path} does not exist")
-    if (kind := foreign_file(path)) is not None:
-        raise CheckpointError(
-            f"model file {path} is {kind}, and no PyTorch checkpoint; attnxai reads its own files and "
-            "those that torch.save(network.state_dict(), file) writes"
-        )
-    # a zip archive, or a pickle of protocol 2 or later: torch.save writes nothing else
-    if not _starts_with(path, b"PK", b"\x80"):
-        raise CheckpointError(f"model file {path} is no PyTorch checkpoint, or it is damaged")
-    try:
-        with warnings.catch_warnings():
-            # torch warns about the old formats that published checkpoints come in
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error)
-        if "Unsupported global" in reason or "Unsupported class" in reason or "GLOBAL" in reason:
-            raise CheckpointError(
-                f"model file {path} holds Python objects that would have to run code to be loaded "
-                f"({_global_named_in(reason)}); it was not loaded. Ask its author for the weights "
-                "alone: torch.save(network.state_dict(), file)"
-            ) from error
-        raise CheckpointError(
-            f"model file {path} is no PyTorch checkpoint, or it is damaged"
-        ) from error
-    except Exception as error:  # torch raises many kinds for damaged files
-        # the directory of a zip archive stands at its end
-        truncated = _starts_with(path, b"PK") and not zipfile.is_zipfile(path)
-        kind = "is truncated" if truncated else "is no PyTorch checkpoint, or it is damaged"
-        raise CheckpointError(f"model file {path} {kind}") from error
-    return content, file_sha256(path)
-
-
-def _starts_with(path: Path, *beginnings: bytes) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2).startswith(beginnings)
-
-
-def _global_named_in(reason: str) -> str:
-    for marker in ("Unsupported global: GLOBAL ", "GLOBAL "):
-        if marker in reason:
-            return reason.split(marker, maxsplit=1)[1].split(maxsplit=1)[0]
-    return "unsupported objects"
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_model(path: str | Path) -> AttentionModel:
@@ -278,10 +205,3 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
     content |= {name: value for name, (value, usual) in optional.items() if value != usual}
     write_atomically(content, path)
     return file_sha256(path)
-
-
-def write_atomically(content: Any, path: str | Path) -> None:
-    """``torch.save`` that leaves either the old file or the whole new one."""
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_file(path, buffer.getvalue())

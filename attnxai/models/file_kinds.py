@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,24 @@ from typing import Any
 import torch
 
 # torch.save before its zip format: a number, pickled, stands at the beginning.
-_LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
+LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
 _ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
+_LONGEST_NAME = 60
+_READ = "attnxai reads its own files and those that torch.save(network.state_dict(), file) writes"
+_NOT_FETCHED = {
+    rb"version https://git-lfs": "a Git LFS pointer, which only stands for the model; fetch the file "
+    "itself with 'git lfs pull'",
+    rb"<(!doctype html|html|head)": "an HTML page, such as a site shows in place of a file; download "
+    "the file itself",
+}
+_MAGIC = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as Keras writes them",
+    b"\x93NUMPY": "a NumPy array (NPY)",
+    b"\x1f\x8b": "a gzip file, which has to be unpacked",
+}
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
+# "model.module." is two of them
+_MOST_PREFIXES = 4
 _FAMILIES: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (name, frozenset(keys.split()))
     for name, keys in (
@@ -44,20 +60,30 @@ def foreign_file(path: Path) -> str | None:
     Returns
     -------
     str or None
-        Such as "an HDF5 file", or None when it may be a checkpoint or nothing is known of it.
+        Such as "an HDF5 file ...", with what to do about it, or None when it may be a checkpoint or
+        nothing is known of it.
     """
     with open(path, "rb") as file:
-        start = file.read(64)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "an HDF5 file, as Keras writes them"
-    if start.startswith(b"\x93NUMPY"):
-        return "a NumPy array (NPY)"
+        start = file.read(512)
+    for beginning, instead in _NOT_FETCHED.items():
+        if re.match(beginning, start.lstrip(b"\xef\xbb\xbf \t\r\n"), re.IGNORECASE):
+            return instead
+    kind = _kind_by_first_bytes(start, path)
+    return f"{kind}, and no PyTorch checkpoint; {_READ}" if kind is not None else None
+
+
+def _kind_by_first_bytes(start: bytes, path: Path) -> str | None:
+    for magic, kind in _MAGIC.items():
+        if start.startswith(magic):
+            return kind
+    if start[257:262] == b"ustar":
+        return "a tar archive"
     if _is_safetensors(start, path.stat().st_size):
         return "a safetensors file"
     if start[:1] == b"\x08" and start[2:3] in _each(_ONNX_SECOND_FIELDS):
         return "an ONNX model"
     if start[:1] == b"\x80" and start[1:2] in _each(b"\x02\x03\x04\x05"):
-        return None if _LEGACY_TORCH in start else "a plain Python pickle"
+        return None if LEGACY_TORCH in start[:64] else "a plain Python pickle"
     return _foreign_archive(path) if start.startswith(b"PK") else None
 
 
@@ -75,7 +101,7 @@ def _foreign_archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except Exception:  # noqa: BLE001 -- a damaged archive can raise anything, and is refused later
         return None
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
@@ -98,10 +124,11 @@ def candidates(content: Any) -> Iterator[Any]:
     inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
     yield from inner
     for state in (content, *inner):
-        stripped = state
-        while (shorter := _without_prefix(stripped)) is not None:
-            yield shorter
-            stripped = shorter
+        stripped: Mapping[Any, Any] | None = state
+        for _ in range(_MOST_PREFIXES):
+            if stripped is None or (stripped := _without_prefix(stripped)) is None:
+                break
+            yield stripped
 
 
 def _without_prefix(state: Mapping[Any, Any]) -> dict[str, Any] | None:
@@ -150,7 +177,7 @@ def _describe_state(state: Mapping[Any, Any]) -> str:
                 "holds the weights of a network of attnxai without its specification; write it with "
                 "attnxai.save_model"
             )
-    first = ", ".join(str(name) for name in list(state)[:4])
+    first = ", ".join(str(name)[:_LONGEST_NAME] for name in list(state)[:4])
     tensors = sum(isinstance(value, torch.Tensor) for value in state.values())
     return (
         "is neither a model of attnxai nor a published attention network or LeNet: it holds "

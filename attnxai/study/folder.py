@@ -190,8 +190,8 @@ def _compare(
     size: int,
 ) -> tuple[str, str]:
     """Hash of a model file, and what of it is not as planned."""
-    from attnxai.models.checkpoints import read_checkpoint_file
     from attnxai.models.model import TrainingRecord
+    from attnxai.models.torch_files import read_checkpoint_file
 
     content, sha256 = read_checkpoint_file(path)
     try:

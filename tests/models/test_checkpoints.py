@@ -17,11 +17,10 @@ import torch
 from attnxai.errors import CheckpointError
 from attnxai.models.checkpoints import (
     load_model,
-    read_checkpoint_file,
     save_model,
-    write_atomically,
 )
 from attnxai.models.specification import Aggregation, Architecture, LayerOrder, Normalisation
+from attnxai.models.torch_files import read_checkpoint_file, write_atomically
 from tests.models.builders import assert_one_sentence, make_model, random_images
 
 
@@ -327,7 +326,6 @@ def _nan(weights: dict[str, Any]) -> None:
         (lambda w: w.update({WEIGHT: w[WEIGHT].tolist()}), f"no tensor for {WEIGHT}"),
         (lambda w: w.update({WEIGHT: w[WEIGHT].long()}), f"{WEIGHT} as torch.int64"),
         (lambda w: w.update({WEIGHT: w[WEIGHT].to(torch.complex64)}), "as torch.complex64"),
-        (lambda w: w.update({WEIGHT: w[WEIGHT].to_sparse()}), "torch.sparse_coo layout"),
         (lambda w: [w.pop(name) for name in list(w)], "more faults"),
     ],
 )

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from attnxai.errors import CheckpointError, OptionError
-from attnxai.models.checkpoints import file_sha256, load_model, save_model
+from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.conversion import convert_model
 from attnxai.models.model import AttentionModel
+from attnxai.models.torch_files import file_sha256
 from tests.models.builders import make_model, random_images
 from tests.models.published_networks import (
     PublishedCNN,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import gzip
 import pickle
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +17,9 @@ import pytest
 import torch
 
 from attnxai.errors import CheckpointError
-from attnxai.models.checkpoints import load_model, read_checkpoint_file, save_model
+from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.file_kinds import foreign_file
+from attnxai.models.torch_files import read_checkpoint_file
 from tests.models.builders import assert_one_sentence, make_model, random_images
 from tests.models.published_networks import (
     PublishedCNN,
@@ -88,9 +91,20 @@ def _old_pickle(file: Path) -> None:
     file.write_bytes(pickle.dumps(collections.OrderedDict(a=1), protocol=2))
 
 
+def _gzip(file: Path) -> None:
+    file.write_bytes(gzip.compress(b"\x80\x02" + bytes(100)))
+
+
+def _tar(file: Path) -> None:
+    with tarfile.open(file, "w") as archive:
+        archive.addfile(tarfile.TarInfo("storages"))
+
+
 @pytest.mark.parametrize(
     ("write", "text"),
     [
+        (_gzip, "is a gzip file, which has to be unpacked"),
+        (_tar, "is a tar archive"),
         (_safetensors, "is a safetensors file"),
         (_safetensors_that_begin_like_a_pickle, "is a safetensors file"),
         (_onnx, "is an ONNX model"),
@@ -110,6 +124,26 @@ def test_files_of_other_programs(tmp_path, write, text) -> None:
     assert text in said
     assert "no PyTorch checkpoint" in said
     assert "torch.save(network.state_dict(), file)" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2\nsize 1101688\n",
+            "is a Git LFS pointer, which only stands for the model; fetch the file itself with 'git lfs pull'",
+        ),
+        (
+            b"<!DOCTYPE html>\n<html><head>",
+            "is an HTML page, such as a site shows in place of a file; down",
+        ),
+        (b"\xef\xbb\xbf\n  <html lang='en'>", "is an HTML page"),
+    ],
+)
+def test_what_was_downloaded_in_place_of_a_model(tmp_path, content, text) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(content)
+    assert text in sentence(file)
 
 
 def test_a_real_torchscript_archive(tmp_path) -> None:

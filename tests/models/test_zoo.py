@@ -9,12 +9,8 @@ import pytest
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.models import zoo
 from attnxai.models.card_file import card_path, write_card
-from attnxai.models.checkpoints import (
-    file_sha256,
-    load_model,
-    read_checkpoint_file,
-    save_model,
-)
+from attnxai.models.checkpoints import load_model, save_model
+from attnxai.models.torch_files import file_sha256, read_checkpoint_file
 from attnxai.models.zoo_page import BEGIN, END, with_cards, zoo_markdown
 from tests.models.builders import GROUPS, assert_one_sentence, make_model
 from tests.models.card_builders import make_card, make_part
