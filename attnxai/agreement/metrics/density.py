@@ -14,6 +14,8 @@ import numpy as np
 from attnxai.agreement.metrics.pixels import (
     PixelRows,
     blanked,
+    centred,
+    deviations,
     is_constant,
     marked_pixels,
     rows_of,
@@ -26,17 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def _centred(rows: PixelRows) -> NDArray[np.float64]:
-    return np.asarray(rows.values - rows.values.mean(axis=1, keepdims=True))
-
-
-def _deviations(rows: PixelRows) -> NDArray[np.float64]:
-    return np.asarray(rows.values.std(axis=1))
-
-
-def _covered(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
-    """Sums over pixels of every map, less its mean, times every target; shape (n, m)."""
-    return np.asarray(maps.once(_centred) @ targets.values.T)
+def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Sums over pixels of every map times every target, both less their means; shape (n, m)."""
+    return np.asarray(centred(maps) @ centred(targets).T)
 
 
 def pairwise_nss(
@@ -46,7 +40,7 @@ def pairwise_nss(
     maps, targets = rows_of(maps), rows_of(targets)
     total = totals(targets)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = maps.once(_covered, targets) / total / maps.once(_deviations)[:, None]
+        values = maps.once(_products, targets) / total / deviations(maps)[:, None]
     return blanked(values, is_constant(maps), np.isnan(total))
 
 
@@ -82,14 +76,9 @@ def pairwise_correlation(
 ) -> NDArray[np.float64]:
     """Pearson's correlation of every map (n, n_pixels) with every density (m, n_pixels)."""
     maps, targets = rows_of(maps), rows_of(targets)
-    n_pixels = max(maps.n_pixels, 1)
-    # centred maps add up to 0 but for rounding, which a target far from 0 would blow up
-    rounding = maps.once(_centred).mean(axis=1)
-    means = targets.values.sum(axis=1) / n_pixels
-    covariances = maps.once(_covered, targets) / n_pixels - np.outer(rounding, means)
-    deviations = np.outer(maps.once(_deviations), targets.once(_deviations))
+    scale = max(maps.n_pixels, 1) * np.outer(deviations(maps), deviations(targets))
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.clip(covariances / deviations, -1.0, 1.0)
+        values = np.clip(maps.once(_products, targets) / scale, -1.0, 1.0)
     return blanked(values, is_constant(maps), is_constant(targets))
 
 

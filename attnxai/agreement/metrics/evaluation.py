@@ -9,12 +9,17 @@ asked for together share ranks and other parts, at most a few hundred rows at a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.agreement.metrics.metric import Metric, TargetKind
-from attnxai.agreement.metrics.pixels import PixelRows, marked, pixels_of
+from attnxai.agreement.metrics.pixels import (
+    PixelRows,
+    at_ordinary_scale,
+    is_constant,
+    pixels_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,21 +55,17 @@ def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.f
     >>> leave_one_out_centre_bias(TargetKind.MASK, masks)[0, 0]
     array([[0., 1., 1.]])
     """
-    rows = targets.reshape(*targets.shape[:2], -1)
-    marks = rows > 0 if kind is TargetKind.MASK else rows
-    return _sums_over_others(marks, _scales(kind, targets)).reshape(targets.shape)
+    fields = at_ordinary_scale(targets.reshape(*targets.shape[:2], -1))
+    return _sums_over_others(kind, fields, fields).reshape(targets.shape)
 
 
-def _scales(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
-    """What each source's marks are multiplied by; shape (n_annotators, n_sources)."""
+def _sums_over_others(kind: TargetKind, rows: Target, fields: Target) -> NDArray[np.float64]:
+    """Sums over the other sources of rows, which are some pixels of fields (n_annotators, n_sources, n_pixels)."""
     if kind is TargetKind.MASK:
-        return np.ones(targets.shape[:2])
-    total = targets.sum(axis=(2, 3), dtype=np.float64)
-    return np.asarray(1 / np.where(total > 0, total, 1.0))
-
-
-def _sums_over_others(rows: Target, scales: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums over the other sources of rows (n_annotators, n_sources, n_pixels) times their scales."""
+        rows, scales = rows > 0, np.ones(fields.shape[:2])
+    else:
+        total = fields.sum(axis=2, dtype=np.float64)
+        scales = np.asarray(1 / np.where(total > 0, total, 1.0))
     others = np.empty(rows.shape)
     running = np.zeros((rows.shape[0], rows.shape[2]))
     # sums of those before and of those after: a difference from the sum of all would leave rounding
@@ -117,22 +118,22 @@ def agreement_tables(
     values = np.full((len(metrics), n_explanations * n, n_annotators * n), np.nan)
     if where.any() and metrics:
         kinds = {metric.target for metric in metrics}
-        target_rows = {kind: _flat_rows(targets[kind], where) for kind in kinds}
-        other_rows = {}
-        for kind in _kinds_of_others(metrics):
-            if others is not None and kind in others:
-                other_rows[kind] = _flat_rows(others[kind], where)
-                continue
-            marks = target_rows[kind].values
-            if kind is TargetKind.MASK:
-                marks = marked(target_rows[kind])
-            marks = marks.reshape(n_annotators, n, -1)
-            sums = _sums_over_others(marks, _scales(kind, targets[kind]))
-            other_rows[kind] = PixelRows(sums.reshape(n_annotators * n, -1))
-        fields = maps.reshape(n_explanations * n, *where.shape)
-        for start in range(0, len(fields), _CHUNK):
+        fields = {
+            kind: at_ordinary_scale(targets[kind].reshape(n_annotators, n, -1)) for kind in kinds
+        }
+        pixels = np.flatnonzero(where)
+        picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
+        target_rows = {kind: _flat_rows(rows) for kind, rows in picked.items()}
+        other_rows = {
+            kind: _flat_rows(pixels_of(others[kind], where))
+            if others is not None and kind in others
+            else _flat_rows(_sums_over_others(kind, picked[kind], fields[kind]))
+            for kind in _kinds_of_others(metrics)
+        }
+        flat_maps = maps.reshape(n_explanations * n, *where.shape)
+        for start in range(0, len(flat_maps), _CHUNK):
             some = slice(start, start + _CHUNK)
-            rows = PixelRows(pixels_of(fields[some], where))
+            rows = PixelRows(pixels_of(flat_maps[some], where))
             for m, metric in enumerate(metrics):
                 values[m, some] = metric.evaluate(
                     rows, target_rows[metric.target], other_rows.get(metric.target)
@@ -145,9 +146,9 @@ def _kinds_of_others(metrics: Sequence[Metric]) -> set[TargetKind]:
     return {metric.target for metric in metrics if metric.needs_others}
 
 
-def _flat_rows(fields: Target, where: NDArray[np.bool_]) -> PixelRows:
-    """Rows (n_annotators * n_sources, n_pixels) of fields (n_annotators, n_sources, rows, columns)."""
-    return PixelRows(pixels_of(fields, where).reshape(-1, int(where.sum())))
+def _flat_rows(rows: NDArray[Any]) -> PixelRows:
+    """Rows (n_annotators * n_sources, n_pixels) of arrays (n_annotators, n_sources, n_pixels)."""
+    return PixelRows(rows.reshape(-1, rows.shape[-1]))
 
 
 def agreement_matrices(
@@ -301,12 +302,12 @@ def reason_undefined(
         return "the annotation lies outside the pixels that the network sees"
     if metric.target is TargetKind.MASK and target.all():
         return "the annotation covers every pixel"
-    if map_values.max() == map_values.min():
+    if is_constant(PixelRows(map_values.reshape(1, -1)))[0]:
         return "the map is constant"
     if not metric.signed_maps and map_values.min() < 0:
         return "the map has negative values, which this metric does not accept"
     if metric.needs_others and (others is None or not others.any()):
         return "nothing is marked on the other sources"
-    if target.max() == target.min():
+    if is_constant(PixelRows(target.reshape(1, -1)))[0]:
         return "the annotation is constant"
     return "the values are undefined"

@@ -51,6 +51,7 @@ def _own_information(targets: PixelRows) -> NDArray[np.float64]:
     for j, pixels in enumerate(marked_pixels(targets)):
         if pixels.size:
             shares = targets.values[j, pixels] / totals(targets)[j]
+            shares = shares[shares > 0]  # marks too weak for a number, next to others, add nothing
             values[j] = shares @ np.log2(shares)
     return values
 

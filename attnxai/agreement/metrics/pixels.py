@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 Derived = TypeVar("Derived")
 
+CONSTANT_BELOW = 2.0**-48
+"""A row is constant if its range is at most this share (16 rounding errors) of its largest magnitude."""
+_LARGE = (
+    2.0**256
+)  # squares of values up to here, and of one over it, are far from the ends of float64
+
 
 class PixelRows:
     """Rows of pixels, with what several metrics derive from them computed once.
@@ -25,7 +31,8 @@ class PixelRows:
     ----------
     values : ndarray, shape (n, n_pixels)
         Maps or targets; not copied if float64 and row after row in memory already, and not to be changed
-        afterwards.
+        afterwards. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
+        1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
 
     Examples
     --------
@@ -44,7 +51,7 @@ class PixelRows:
         rows = np.asarray(values, dtype=np.float64, order="C")
         if rows.ndim != 2:
             raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
-        self.values: NDArray[np.float64] = rows
+        self.values: NDArray[np.float64] = at_ordinary_scale(rows)
         self._derived: dict[tuple[Hashable, ...], Any] = {}
 
     def __len__(self) -> int:
@@ -70,13 +77,41 @@ def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
     return np.take(flat, np.flatnonzero(where), axis=-1)
 
 
+def at_ordinary_scale(values: NDArray[Any]) -> NDArray[Any]:
+    """Rows (..., n_pixels), those of extreme scale multiplied by a power of two.
+
+    Examples
+    --------
+    >>> at_ordinary_scale(np.array([[0.0, 1e-310], [0.0, 3.0]])).argmax(axis=1)
+    array([1, 1])
+    """
+    if values.dtype != np.float64:  # masks and float32 hold nothing so large or so small
+        return values
+    largest = np.maximum(values.max(axis=-1, initial=0.0), -values.min(axis=-1, initial=0.0))
+    nearest = np.clip(largest, 1 / _LARGE, _LARGE)
+    far = np.isfinite(largest) & (largest > 0) & (nearest != largest)
+    if not far.any():
+        return values
+    exponents = np.frexp(nearest)[1] - np.frexp(largest)[1]
+    return np.where(far[..., None], np.ldexp(values, exponents[..., None]), values)
+
+
 def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
     """Rows of pixels, as they are if they are such already."""
     return values if isinstance(values, PixelRows) else PixelRows(values)
 
 
 def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
-    """Which rows are constant, empty, or hold a value that is not finite; shape (n,)."""
+    """Which rows are constant to within rounding, empty, or not finite somewhere; shape (n,).
+
+    All metrics hold to this rule, those of ranks as well: the order of values that differ by rounding alone
+    is no information. See :data:`CONSTANT_BELOW`.
+
+    Examples
+    --------
+    >>> is_constant(PixelRows(np.array([[0.1, 0.1, 0.3 - 0.2], [0.1, 0.1, 0.1001]])))
+    array([ True, False])
+    """
     return rows.once(_is_constant)
 
 
@@ -85,7 +120,9 @@ def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     if rows.n_pixels == 0:
         return np.ones(len(rows), bool)
     low, high = values.min(axis=1), values.max(axis=1)
-    return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (low < high)))
+    negligible = CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (high - low > negligible)))
 
 
 def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
@@ -96,6 +133,28 @@ def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
 def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
     negative = rows.values.min(axis=1, initial=0.0) < 0
     return np.asarray(is_constant(rows) | negative)
+
+
+def centred(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows less their mean; shape (n, n_pixels)."""
+    return rows.once(_centred)
+
+
+def _centred(rows: PixelRows) -> NDArray[np.float64]:
+    deviations = rows.values - rows.values.mean(axis=1, keepdims=True)
+    # the mean is rounded; where values differ little the rest of it would be a large part of them
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    return np.asarray(deviations)
+
+
+def deviations(rows: PixelRows) -> NDArray[np.float64]:
+    """Population standard deviation of each row; shape (n,)."""
+    return rows.once(_deviations)
+
+
+def _deviations(rows: PixelRows) -> NDArray[np.float64]:
+    found = centred(rows)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", found, found) / max(rows.n_pixels, 1)))
 
 
 def totals(rows: PixelRows) -> NDArray[np.float64]:

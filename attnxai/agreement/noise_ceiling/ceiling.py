@@ -28,7 +28,7 @@ import numpy as np
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.metrics import TargetKind, own_tables
-from attnxai.agreement.metrics.pixels import PixelRows, pixels_of
+from attnxai.agreement.metrics.pixels import PixelRows, is_constant, pixels_of
 from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
@@ -388,13 +388,14 @@ def _predictions(
 
 def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
     """What each annotator adds to the consensus; NaN for an annotator whose marks say nothing."""
-    constant = (marked.max(axis=1) == marked.min(axis=1))[:, None]
+    rows = PixelRows(marked)
+    constant, marked = is_constant(rows)[:, None], rows.values
     if kind is Consensus.MEAN:
         return np.where(constant, np.nan, marked)
     if kind is Consensus.EQUAL_SUMS:
         return np.where(constant, np.nan, marked / np.where(constant, 1.0, _sums(marked)))
     if kind is Consensus.RANKS:
-        marked = centred_ranks(PixelRows(marked))
+        marked = centred_ranks(rows)
     centred = marked - marked.mean(axis=1, keepdims=True)
     spread = np.sqrt(_sums(centred**2))
     return np.where(constant, np.nan, centred / np.where(constant, 1.0, spread))

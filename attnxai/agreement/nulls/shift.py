@@ -31,6 +31,7 @@ from attnxai.agreement.metrics.overlap import (
     pairwise_relevance_rank_accuracy,
     pairwise_top_intersection,
 )
+from attnxai.agreement.metrics.pixels import PixelRows, at_ordinary_scale, centred, deviations
 from attnxai.agreement.metrics.pointing import pairwise_pointing_game
 from attnxai.agreement.metrics.ranking import mid_ranks, pairwise_auc, pairwise_spearman
 from attnxai.agreement.nulls.footprints import centred_rectangle
@@ -51,7 +52,8 @@ _CHUNK = 128  # surrogates of a map that are held at a time when a metric is no 
 
 
 def _standardised(values: Array) -> Array:
-    return np.asarray((values - values.mean()) / values.std())
+    rows = PixelRows(values[None])
+    return np.asarray(centred(rows)[0] / deviations(rows)[0])
 
 
 def _marked(target: Array) -> Array:
@@ -160,8 +162,8 @@ def shifted_values(
     from scipy.fft import irfft2, rfft2
 
     shape = map.shape
-    flat = np.asarray(map, dtype=np.float64).ravel()
-    flat_target = np.asarray(target, dtype=np.float64).ravel()
+    flat = at_ordinary_scale(np.asarray(map, dtype=np.float64).ravel())
+    flat_target = at_ordinary_scale(np.asarray(target, dtype=np.float64).ravel())
     elsewhere = None if others is None else others.reshape(1, -1)
     product = _PRODUCTS.get(metric.pairwise)
     if product is None:

@@ -119,6 +119,22 @@ def test_marks_of_others_leave_the_own_source_out():
     assert (np.diagonal(leave_one_out_centre_bias(TargetKind.DENSITY, apart)[0, :, 0]) == 0).all()
 
 
+@pytest.mark.parametrize("exponent", [-1000, 1000])
+def test_densities_of_extreme_scale_make_the_same_tables(exponent):
+    maps, targets = made_up(16)
+    density = targets[TargetKind.DENSITY].astype(float)
+    metrics = [m for m in ALL_METRICS if m.target is TargetKind.DENSITY]
+    where = np.random.default_rng(0).random((6, 5)) < 0.8
+    valid = np.broadcast_to(where, (4, 6, 5))
+    for tables in (agreement_tables, own_tables):
+        pixels = where if tables is agreement_tables else valid
+        expected, found = (
+            tables(metrics, maps, {TargetKind.DENSITY: np.ldexp(density, e)}, pixels)
+            for e in (0, exponent)
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["shuffled_auc", "information_gain"])
 def test_others_can_be_given(name):
     maps, targets = made_up(13)

@@ -13,6 +13,7 @@ from attnxai.agreement.metrics import (
     METRICS,
     PRIMARY_METRIC,
     TargetKind,
+    reason_undefined,
 )
 from attnxai.agreement.metrics.density import correlation, nss, similarity
 from attnxai.agreement.metrics.information import information_gain, kl_divergence
@@ -220,6 +221,65 @@ def test_the_scale_of_map_and_density_is_no_matter(seed, factor):
         expected = value_of(name, values, density, valid)
         found = value_of(name, values * factor, density / factor, valid)
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-10), name
+
+
+def whole_numbers(seed=4, n_pixels=60):
+    """Maps, densities and marks of others, small whole numbers, which any scale of two keeps exactly."""
+    rng = np.random.default_rng(seed)
+    maps, targets, others = rng.integers(0, 8, (3, 4, n_pixels)).astype(float)
+    return maps, targets * (rng.random(targets.shape) < 0.5), others
+
+
+@pytest.mark.parametrize("exponent", [-1074, -1000, -538, 538, 1000, 1020])
+@pytest.mark.parametrize("name", METRICS)
+def test_extreme_scales_are_no_matter(name, exponent):
+    """Squares of such values, or their sums, are 0 or infinite."""
+    maps, targets, others = whole_numbers()
+    expected = METRICS[name].evaluate(maps, targets, others)
+    assert np.isfinite(expected).all()
+    if name != "shuffled_auc":  # whose others are counts
+        others = np.ldexp(others, exponent)
+    large = (np.ldexp(maps, exponent), np.ldexp(targets, exponent), others)
+    np.testing.assert_allclose(METRICS[name].evaluate(*large), expected, rtol=1e-12)
+    # one ordinary row beside one that is not
+    maps[1], targets[2] = np.ldexp(maps[1], exponent), np.ldexp(targets[2], exponent)
+    np.testing.assert_allclose(METRICS[name].evaluate(maps, targets, others), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["nss", "correlation", *RANK_METRICS])
+def test_small_differences_on_a_high_level_are_exact(name):
+    maps, targets, others = whole_numbers()
+    expected = METRICS[name].evaluate(maps, targets, others)
+    found = METRICS[name].evaluate(1 + np.ldexp(maps, -50), targets, others)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    if name == "correlation":
+        found = METRICS[name].evaluate(maps, 1 + np.ldexp(targets, -50))
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", [1.0, 0.1, 3e-310, -7e300])
+@pytest.mark.parametrize("name", METRICS)
+def test_maps_that_differ_by_rounding_alone_are_constant(name, level):
+    """For ranks too: their order says nothing."""
+    metric = METRICS[name]
+    _, targets, others = whole_numbers()
+    maps = np.full(targets.shape, level)
+    maps[:, ::3] = np.nextafter(level, np.inf)
+    if abs(level) > 1e-300:
+        assert np.isnan(metric.evaluate(maps, targets, others)).all()
+        reason = reason_undefined(metric, maps[0], targets[0], others[0])
+        assert reason == "the map is constant"
+    maps[:, ::3] *= 1 + 1e-13
+    found = metric.evaluate(maps, targets, others)
+    assert np.isfinite(found).all() == (metric.signed_maps or level > 0)
+
+
+@pytest.mark.parametrize("name", ["spearman", "correlation", "kendall", "top_intersection"])
+def test_targets_that_differ_by_rounding_alone_are_constant(name):
+    maps, targets, _ = whole_numbers()
+    targets = np.where(targets > 3, 0.1, 0.3 - 0.2)
+    assert np.isnan(METRICS[name].evaluate(maps, targets)).all()
+    assert reason_undefined(METRICS[name], maps[0], targets[0]) == "the annotation is constant"
 
 
 @pytest.mark.parametrize("name", METRICS)
