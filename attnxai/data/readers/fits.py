@@ -49,11 +49,11 @@ def read_fits(path: Path) -> ImageContent:
     """
     where = f"image {path}"
     with _opened(path) as stream:
-        header, kind, content = stream.first_image()
-    if kind == "tiles":
+        header, text, content = stream.first_image()
+    if text:
         from attnxai.data.readers.fits_tiles import decompressed
 
-        values, header = decompressed(header, content, path)
+        values, header = decompressed(header, text, content, path)
     else:
         values = _values(Cards(header, where, ImageError), content)
     if values.ndim > 2:
@@ -124,8 +124,8 @@ class _Stream:
         # what may be skipped of a compressed file before its image
         self._n_to_skip = 8 * max(PIXELS_OF_ANY_FILE, self._n_file_bytes)
 
-    def first_image(self) -> tuple[Header, str, bytes]:
-        """Header, kind (``plain`` or ``tiles``) and data of the first image."""
+    def first_image(self) -> tuple[Header, bytes, bytes]:
+        """Header of the first image, the same as it stands where it holds tiles, and data."""
         from astropy.io.fits import Header
 
         is_primary = True
@@ -148,10 +148,10 @@ class _Stream:
                 if groups != 1 or parameters:
                     raise cards.refuse("PCOUNT" if parameters else "GCOUNT", "none of an image")
                 self._check(shape)
-                return header, "plain", self._data(size)
+                return header, b"", self._data(size)
             if extension == "BINTABLE" and cards.flag("ZIMAGE"):
                 self._check((size,))
-                return header, "tiles", self._data(size)
+                return header, text, self._data(size)
             self._skip(size)
             is_primary = False
         raise ImageError(f"image {self._path} is a FITS file without an image")

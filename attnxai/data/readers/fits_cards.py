@@ -42,7 +42,8 @@ class Cards:
             if keyword in self._header:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    value = repr(self._header[keyword])
+                    found = self._header[keyword]
+                    value = "empty" if found is None else repr(found)
         except Exception:  # noqa: BLE001 -- the value is what is wrong
             value = "unreadable"
         return self._error(f"{self.where} cannot be used: its card {keyword} is {value} - {right}")

@@ -38,13 +38,17 @@ _MOST_AXES = 9
 _MOST_PIXELS_OF_RICE = 1 << 20  # in a tile, whose bits are looked at one by one
 
 
-def decompressed(header: Header, content: bytes, path: Path) -> tuple[NDArray[Any], Header]:
+def decompressed(
+    header: Header, text: bytes, content: bytes, path: Path
+) -> tuple[NDArray[Any], Header]:
     """Pixels of a tile-compressed image, and its own header.
 
     Parameters
     ----------
     header : astropy.io.fits.Header
         Of the table that holds the tiles.
+    text : bytes
+        The same as it stands in the file.
     content : bytes
         The table.
     path : Path
@@ -63,11 +67,11 @@ def decompressed(header: Header, content: bytes, path: Path) -> tuple[NDArray[An
     shape, tile = _shapes(cards)
     check_pixels(path, shape, len(content))
     _check_tiles(cards, content, shape, tile)
-    primary = fits.PrimaryHDU().header.tostring() + header.tostring()
+    primary = fits.PrimaryHDU().header.tostring().encode()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with fits.open(io.BytesIO(primary.encode("latin-1") + content)) as hdus:
+            with fits.open(io.BytesIO(primary + text + content)) as hdus:
                 values = np.asarray(hdus[1].data)
                 return values.astype(values.dtype.newbyteorder("="), copy=False), hdus[1].header
     except Exception as error:  # a damaged stream can raise anything
