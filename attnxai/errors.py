@@ -66,7 +66,7 @@ class TrainingError(AttnxaiError, ArithmeticError):
 
 
 class JobError(AttnxaiError, RuntimeError):
-    """A job of a study ended without having done its work."""
+    """A job, such as the training of one model of a study, ended without having done its work."""
 
 
 class AttnxaiWarning(UserWarning):

@@ -14,9 +14,8 @@ from attnxai.cli.console import command, console, progress_bar, resumable, stder
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from attnxai.validation.kept import KeptBlocks
     from attnxai.validation.rejections import NullKind
-    from attnxai.validation.suite import Counts, Part, SuitePlan
+    from attnxai.validation.suite import Part, SuitePlan
 
 PARTS = "levels,coverage,power"
 NULLS = "pooled,within-class,symmetries,rotation,shift,phase,variogram,moran"
@@ -52,7 +51,7 @@ def calibrate(
     """
     with stderr.status("Starting…"):
         from attnxai.report.calibration_document import write_calibration
-        from attnxai.validation.kept import KeptBlocks
+        from attnxai.validation.folder import validation_folder
         from attnxai.validation.results import CalibrationResult
         from attnxai.validation.suite import (
             N_EXPERIMENTS,
@@ -69,16 +68,12 @@ def calibrate(
         nulls=_chosen_nulls(nulls),
         quick=quick,
     )
-    kept = KeptBlocks(output, seed=seed)
     with (
-        kept.opened() as results,
+        validation_folder(output, seed=seed) as (store, results),
         resumable(lambda: "finished experiments are kept"),
         progress_bar() as bar,
     ):
-        board = _Board(bar, kept)
-        counts = run_suite(
-            plan, kept.read(), n_workers=workers, on_start=board.start, on_block=board.keep
-        )
+        counts = run_suite(plan, store, n_workers=workers, on_progress=_Board(bar).show)
         replaced = any(results.path.glob("*.html"))
         task = bar.add_task("Tables and figures", total=None)
         result = CalibrationResult.of(plan, counts)
@@ -137,36 +132,30 @@ def _command_of(plan: SuitePlan) -> str:
 
 
 class _Board:
-    """Keeps what is finished, and shows how far that is: a bar, or lines where there is no terminal."""
+    """Shows how many blocks are finished: a bar, or lines where there is no terminal."""
 
-    def __init__(self, bar: Progress, kept: KeptBlocks) -> None:
-        self._bar, self._kept = bar, kept
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
         self._task: TaskID | None = None
-        self._done = self._total = self._before = 0
+        self._before = 0
         self._began = time.monotonic()
 
-    def start(self, done: int, total: int) -> None:
-        """Say how much is there already."""
-        self._done = self._before = done
-        self._total = total
-        self._task = self._bar.add_task("Blocks of experiments", total=total, completed=done)
-        if done:
-            stderr.print(f"{done} of {total} blocks of experiments are finished already")
-
-    def keep(self, key: str, counts: Counts) -> None:
-        """Keep the counts of a block."""
-        self._kept.append(key, counts)
-        self._done += 1
-        if self._task is not None:
-            self._bar.update(self._task, completed=self._done)
-        if not stderr.is_terminal and self._passes_a_step():
+    def show(self, done: int, total: int) -> None:
+        """Show the numbers of finished and of all blocks."""
+        if self._task is None:
+            self._task = self._bar.add_task("Blocks of experiments", total=total, completed=done)
+            self._before = done
+            if done:
+                stderr.print(f"{done} of {total} blocks of experiments are finished already")
+            return
+        self._bar.update(self._task, completed=done)
+        if (
+            not stderr.is_terminal
+            and done * _PLAIN_STEPS // total > (done - 1) * _PLAIN_STEPS // total
+        ):
             seconds = time.monotonic() - self._began
-            left = seconds / (self._done - self._before) * (self._total - self._done)
+            left = seconds / (done - self._before) * (total - done)
             stderr.print(
-                f"{self._done} of {self._total} blocks ({100 * self._done // self._total} %), "
-                f"{seconds:.0f} s, about {left:.0f} s left",
+                f"{done} of {total} blocks ({100 * done // total} %), {seconds:.0f} s, about {left:.0f} s "
+                "left",
             )
-
-    def _passes_a_step(self) -> bool:
-        steps = self._done * _PLAIN_STEPS // self._total
-        return steps > (self._done - 1) * _PLAIN_STEPS // self._total

@@ -18,6 +18,9 @@ import numpy as np
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.agreement.intervals.over_sources import IntervalKind
 from attnxai.errors import OptionError
+from attnxai.jobs.runner import run_jobs
+from attnxai.jobs.store import ResultStore
+from attnxai.jobs.worker import Job, Report
 from attnxai.validation.coverage import CoverageCase, Values
 from attnxai.validation.rejections import (
     POWER_NULLS,
@@ -25,7 +28,6 @@ from attnxai.validation.rejections import (
     NullKind,
     PowerCase,
 )
-from attnxai.validation.workers import map_unordered
 
 Counts = dict[str, list[float]]
 
@@ -87,10 +89,6 @@ class Block:
     def key(self) -> str:
         """Name of the block."""
         return f"{self.case.key}:{self.start}-{self.stop}"
-
-    def count(self) -> Counts:
-        """Make the experiments."""
-        return self.case.count(self.seed, self.start, self.stop)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,48 +230,55 @@ class SuitePlan:
         return total
 
 
+def count_block(block: Block, _: Report) -> Counts:
+    """Make the experiments of a block: the function of its job."""
+    return block.case.count(block.seed, block.start, block.stop)
+
+
 def run_suite(
     plan: SuitePlan,
-    kept: Mapping[str, Counts] | None = None,
+    store: ResultStore | None = None,
     *,
     n_workers: int = 1,
-    on_start: Callable[[int, int], None] | None = None,
-    on_block: Callable[[str, Counts], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Counts]:
-    """Make all experiments that are not made yet.
+    """Run all experiments that are not finished yet.
 
     Parameters
     ----------
     plan : SuitePlan
         What the calibration consists of.
-    kept : mapping of str to Counts, optional
-        Counts of blocks that were made before, by their keys.
+    store : ResultStore, optional
+        Counts of finished blocks, which are used again; those of others are added as they come.
     n_workers : int
-        Processes that share the work; with 1 it is done in this one.
-    on_start : callable, optional
-        Called with the number of blocks that are there and of all.
-    on_block : callable, optional
-        Called with the key and the counts of each block that is made.
+        Worker processes; see :func:`~attnxai.jobs.runner.run_jobs`.
+    on_progress : callable, optional
+        Called with the numbers of finished and of all blocks, before the first and after each.
 
     Returns
     -------
     dict of str to Counts
-        Counts of all blocks.
+        Counts of all blocks, by their keys.
 
     Raises
     ------
     OptionError
         If ``n_workers`` is below 1.
+    JobError
+        If a worker process ends, as when memory runs out.
     """
-    if n_workers < 1:
-        raise OptionError(f"n_workers has to be 1 or more, got {n_workers}")
-    blocks = plan.blocks()
-    found = {block.key: kept[block.key] for block in blocks if kept and block.key in kept}
-    to_make = [block for block in blocks if block.key not in found]
-    if on_start is not None:
-        on_start(len(found), len(blocks))
-    for block, counts in map_unordered(Block.count, to_make, n_workers=n_workers):
-        found[block.key] = counts
-        if on_block is not None:
-            on_block(block.key, counts)
-    return found
+    jobs = [Job(name=block.key, function=count_block, argument=block) for block in plan.blocks()]
+    finished = store.results if store is not None else {}
+    n_finished = sum(job.name in finished for job in jobs)
+
+    def keep(key: str, counts: Counts) -> None:
+        nonlocal n_finished
+        if store is not None:
+            store.add(key, counts)
+        n_finished += 1
+        if on_progress is not None:
+            on_progress(n_finished, len(jobs))
+
+    if on_progress is not None:
+        on_progress(n_finished, len(jobs))
+    return run_jobs(jobs, n_workers=n_workers, finished=dict(finished), on_result=keep)

@@ -94,23 +94,21 @@ def test_two_workers_write_the_same_bytes(made, tmp_path) -> None:
 
 
 def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
-    keep = module._Board.keep
-    done = []
+    show = module._Board.show
 
-    def interrupted(board, key, counts):
-        keep(board, key, counts)
-        done.append(key)
-        if len(done) == 5:
+    def interrupted(board, done, total):
+        show(board, done, total)
+        if done == 5:
             raise KeyboardInterrupt
 
     whole, again = tmp_path / "whole", tmp_path / "again"
     part = (*SMALL, "--parts", "power")
     run("--output", whole, *part)
-    monkeypatch.setattr(module._Board, "keep", interrupted)
+    monkeypatch.setattr(module._Board, "show", interrupted)
     shown = run("--output", again, *part, code=130)
     assert "run the same command again to go on: finished experiments are kept" in shown
     assert not (again / "results").exists()
-    monkeypatch.setattr(module._Board, "keep", keep)
+    monkeypatch.setattr(module._Board, "show", show)
     assert "5 of 6 blocks of experiments are finished already" in run("--output", again, *part)
     kept = (again / "blocks.jsonl").read_text(encoding="utf-8")
     assert sorted(kept) == sorted((whole / "blocks.jsonl").read_text(encoding="utf-8"))
@@ -149,4 +147,4 @@ def test_what_cannot_be_run_is_refused(tmp_path, arguments, words) -> None:
 
 def test_a_folder_of_another_seed_is_refused(made) -> None:
     folder, _ = made
-    assert "were made with --seed 0, not 5" in run("--output", folder, *SMALL, "--seed", 5, code=2)
+    assert "were made with seed 0, not 5" in run("--output", folder, *SMALL, "--seed", 5, code=2)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import multiprocessing
-import os
-import time
 
-import numpy as np
 import pytest
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.agreement.intervals.over_sources import IntervalKind
 from attnxai.errors import OptionError
+from attnxai.jobs.store import ResultStore
 from attnxai.validation.coverage import CoverageCase, Values
-from attnxai.validation.kept import KeptBlocks
+from attnxai.validation.folder import validation_folder
 from attnxai.validation.rejections import POWER_NULLS, LevelCase, NullKind, PowerCase
 from attnxai.validation.scenes import Scene
 from attnxai.validation.streams import stream_of
 from attnxai.validation.suite import Part, SuitePlan, run_suite
-from attnxai.validation.workers import map_unordered
 
 SMALL = SuitePlan(n_experiments=60, parts=(Part.POWER,), nulls=(NullKind.WITHIN_CLASS,), quick=True)
 
@@ -69,25 +64,28 @@ def test_blocks_hold_every_experiment_once():
         assert sorted(found[case.key]) == list(range(plan.experiments(case)))
 
 
-def test_counts_do_not_depend_on_workers_or_interruptions():
+def test_counts_do_not_depend_on_workers_or_interruptions(tmp_path):
     whole = run_suite(SMALL)
-    shared = run_suite(SMALL, n_workers=2)
-    assert shared == whole
-    made = []
-    rest = run_suite(SMALL, dict(list(whole.items())[:7]), on_block=lambda key, _: made.append(key))
-    assert rest == whole
-    assert len(made) == len(whole) - 7
+    assert run_suite(SMALL, n_workers=2) == whole
+    store = ResultStore(tmp_path / "some.jsonl", identity={})
+    for key in list(whole)[:7]:
+        store.add(key, whole[key])
+    told = []
+    rest = run_suite(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
+    assert rest == whole == store.results
+    assert told == [(n, len(whole)) for n in range(7, len(whole) + 1)]
     case = SMALL.cases[0]
     assert SMALL.total(case, whole) == {
         name: pytest.approx(values) for name, values in case.count(0, 0, 30).items()
     }
 
 
-def test_more_experiments_go_on_with_those_that_are_there():
+def test_more_experiments_go_on_with_those_that_are_there(tmp_path):
     few = dataclasses.replace(SMALL, n_experiments=40)
-    kept, told = run_suite(few), []
-    more = run_suite(SMALL, kept, on_start=lambda *numbers: told.append(numbers))
-    assert told == [(len(kept), len(SMALL.blocks()))]
+    store, told = ResultStore(tmp_path / "few.jsonl", identity={}), []
+    n_few = len(run_suite(few, store))
+    more = run_suite(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
+    assert told[0] == (n_few, len(SMALL.blocks()))
     assert more == run_suite(SMALL)
 
 
@@ -135,60 +133,23 @@ def test_what_cannot_be_run_is_refused():
         run_suite(SMALL, n_workers=0)
 
 
-def invert(x):
-    return 1 / x
-
-
-def threads_and_answer(x):
-    return os.environ["OMP_NUM_THREADS"], x + 1
-
-
-def test_an_error_in_a_worker_ends_all_of_them(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    with pytest.raises(ZeroDivisionError):
-        list(map_unordered(invert, [1, 2, 0, 4], n_workers=2))
-    end = time.monotonic() + 20
-    while multiprocessing.active_children() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not multiprocessing.active_children()
-
-
-def test_workers_use_one_thread_each(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    found = dict(map_unordered(threads_and_answer, [1, 2, 3], n_workers=2))
-    assert found == {n: ("1", n + 1) for n in (1, 2, 3)}
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert list(map_unordered(invert, [], n_workers=2)) == []
-
-
 # --- the folder ------------------------------------------------------------------------------------
 
 
-def test_kept_blocks_come_back(tmp_path):
-    kept = KeptBlocks(tmp_path / "made" / "here", seed=3)
-    with kept.opened():
-        assert kept.read() == {}
-        kept.append("a:0-20", {"nss": [1.0, 2.0]})
-        kept.append("b:0-20", {"nss": [0.0, np.pi]})
-    with kept.opened():
-        assert kept.read() == {"a:0-20": {"nss": [1.0, 2.0]}, "b:0-20": {"nss": [0.0, np.pi]}}
-
-
-def test_a_line_that_was_cut_short_is_no_block(tmp_path):
-    kept = KeptBlocks(tmp_path / "c", seed=0)
-    with kept.opened():
-        kept.append("a", {"n": [1.0]})
-        kept.append("b", {"n": [2.0]})
-    kept.file.write_bytes(kept.file.read_bytes()[:-9])
-    with kept.opened():
-        assert kept.read() == {"a": {"n": [1.0]}}
-        kept.append("c", {"n": [3.0]})
-        assert kept.read() == {"a": {"n": [1.0]}, "c": {"n": [3.0]}}
-
-
 def opened(root, seed=0):
-    with KeptBlocks(root, seed=seed).opened():
+    with validation_folder(root, seed=seed):
         pass
+
+
+def test_counts_come_back_from_the_folder(tmp_path):
+    few = dataclasses.replace(SMALL, n_experiments=10)
+    root, told = tmp_path / "made" / "here", []
+    with validation_folder(root, seed=0) as (store, _):
+        counts = run_suite(few, store)
+    with validation_folder(root, seed=0) as (store, _):
+        again = run_suite(few, store, on_progress=lambda *numbers: told.append(numbers))
+    assert again == counts == run_suite(few)
+    assert told == [(len(counts), len(counts))]
 
 
 def test_folders_of_something_else_are_refused(tmp_path):
@@ -196,39 +157,30 @@ def test_folders_of_something_else_are_refused(tmp_path):
     file.write_text("x", encoding="utf-8")
     with pytest.raises(OptionError, match="is a file"):
         opened(file)
-    with pytest.raises(OptionError, match="no folder to write to"):
-        opened(file / "in")
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "thesis.tex").write_text("x", encoding="utf-8")
-    with pytest.raises(OptionError, match="holds other files"):
-        opened(other)
     results = tmp_path / "study"
     (results / "results").mkdir(parents=True)
-    (results / "results" / "study.html").touch()
-    with pytest.raises(OptionError, match="holds other files"):
+    with pytest.raises(OptionError, match="holds other files than a validation"):
         opened(results)
     assert sorted(path.name for path in results.iterdir()) == ["results"]
-    (other / "thesis.tex").rename(other / "blocks.jsonl")
-    with pytest.raises(OptionError, match="no file of finished blocks"):
-        opened(other)
+    (results / "results").rmdir()
+    (results / "blocks.jsonl").write_text("x", encoding="utf-8")
+    with pytest.raises(OptionError, match="holds no results of jobs"):
+        opened(results)
 
 
-def test_another_seed_or_version_is_refused(tmp_path):
+def test_another_seed_or_version_is_refused(tmp_path, monkeypatch):
     opened(tmp_path / "c", seed=1)
-    with pytest.raises(OptionError, match="--seed 1, not 2"):
+    with pytest.raises(OptionError, match="made with seed 1, not 2; give the same seed"):
         opened(tmp_path / "c", seed=2)
-    path = tmp_path / "c" / "blocks.jsonl"
-    first = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(first | {"attnxai": "0.0.1"}) + "\n", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"made by attnxai 0\.0\.1"):
+    monkeypatch.setattr("attnxai.validation.folder.__version__", "0.0.1")
+    with pytest.raises(OptionError, match=r"made with attnxai .*, not 0\.0\.1"):
         opened(tmp_path / "c", seed=1)
 
 
-def test_two_calibrations_in_one_folder_are_refused(tmp_path):
+def test_two_validations_in_one_folder_are_refused(tmp_path):
     pytest.importorskip("fcntl")
     with (
-        KeptBlocks(tmp_path / "c", seed=0).opened(),
-        pytest.raises(OptionError, match="another run is writing"),
+        validation_folder(tmp_path / "c", seed=0),
+        pytest.raises(OptionError, match="another run is writing to"),
     ):
         opened(tmp_path / "c")

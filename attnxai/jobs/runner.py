@@ -1,0 +1,236 @@
+"""Run jobs in this process, or side by side in worker processes that do not outlive it.
+
+A job is a function of a module and an argument; both are pickled for a worker process. Workers are started
+by ``spawn``, so a script that asks for more than one of them has to guard its own code with
+``if __name__ == "__main__":``, as the documentation of :mod:`multiprocessing` explains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from multiprocessing import connection, resource_tracker
+from typing import Any
+
+from attnxai.errors import AttnxaiError, JobError, OptionError
+from attnxai.jobs.worker import EventKind, Job, JobEvent, Outcome, perform, serve
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_PATIENCE_S = 5.0
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    n_workers: int = 1,
+    threads: int = 1,
+    finished: Mapping[str, Any] | None = None,
+    keep_going: bool = False,
+    on_event: Callable[[JobEvent], None] | None = None,
+    on_result: Callable[[str, Any], None] | None = None,
+) -> dict[str, Any]:
+    """Run all jobs that are not finished yet.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        In the order in which they are started; their names differ.
+    n_workers : int
+        Worker processes; with 1 the jobs run in this process, one after the other.
+    threads : int
+        Threads that the numerical libraries of a worker process use.
+    finished : mapping of str to object, optional
+        Results of jobs that need not run again, by name; see :class:`~attnxai.jobs.store.ResultStore`.
+    keep_going : bool
+        Run the other jobs when one has failed. Without it, the first failure ends all of them.
+    on_event : callable, optional
+        Called in this process with every :class:`~attnxai.jobs.worker.JobEvent`.
+    on_result : callable, optional
+        Called in this process with the name and the result of every job that has run.
+
+    Returns
+    -------
+    dict of str to object
+        Results by name, in the order of the jobs.
+
+    Raises
+    ------
+    OptionError
+        If ``n_workers`` is below 1.
+    JobError
+        If a job ends with an :class:`~attnxai.errors.AttnxaiError`, or its process ends; any other error
+        of a job that has no log is raised as it is. No job is tried twice.
+
+    Examples
+    --------
+    >>> def square(number, report):
+    ...     return number**2
+    >>> jobs = [Job(name=f"square {n}", function=square, argument=n) for n in (2, 3)]
+    >>> run_jobs(jobs, finished={"square 2": 4})
+    {'square 2': 4, 'square 3': 9}
+    """
+    if n_workers < 1:
+        raise OptionError(f"n_workers has to be 1 or more, got {n_workers}")
+    results = {job.name: finished[job.name] for job in jobs if finished and job.name in finished}
+    remaining = [job for job in jobs if job.name not in results]
+
+    def tell(event: JobEvent) -> None:
+        if on_event is not None:
+            on_event(event)
+
+    n_workers = min(n_workers, len(remaining))
+    outcomes = (
+        _in_this_process(remaining, tell)
+        if n_workers <= 1
+        else _in_workers(remaining, tell, n_workers, threads)
+    )
+    failures: dict[str, str] = {}
+    with contextlib.closing(outcomes):
+        for job, outcome in outcomes:
+            if outcome.error is None:
+                results[job.name] = outcome.result
+                if on_result is not None:
+                    on_result(job.name, outcome.result)
+                tell(JobEvent(job=job.name, kind=EventKind.FINISHED))
+                continue
+            failures[job.name] = outcome.reason
+            tell(JobEvent(job=job.name, kind=EventKind.FAILED, text=outcome.reason))
+            if not keep_going:
+                _raise(jobs, failures, outcome.error)
+    if failures:
+        _raise(jobs, failures, None)
+    return {job.name: results[job.name] for job in jobs}
+
+
+def _raise(jobs: Sequence[Job], failures: Mapping[str, str], error: Exception | None) -> None:
+    first = next(iter(failures))
+    log = next(job.log for job in jobs if job.name == first)
+    if error is not None and not isinstance(error, AttnxaiError) and log is None:
+        raise error
+    sentences = [f"{first} was not finished: {failures[first].rstrip('.')}"]
+    if log is not None:
+        sentences.append(f"Its log is {log}")
+    if len(failures) > 1:
+        sentences.append(f"{len(failures)} of {len(jobs)} jobs failed")
+    raise JobError(". ".join([*sentences, "Run the same command again to go on"])) from error
+
+
+def _in_this_process(
+    jobs: Sequence[Job], tell: Callable[[JobEvent], None]
+) -> Generator[tuple[Job, Outcome]]:
+    for job in jobs:
+        tell(JobEvent(job=job.name, kind=EventKind.STARTED))
+        yield job, perform(job, tell)
+
+
+def _in_workers(
+    jobs: Sequence[Job], tell: Callable[[JobEvent], None], n_workers: int, threads: int
+) -> Generator[tuple[Job, Outcome]]:
+    waiting = list(reversed(jobs))
+    workers: dict[connection.Connection, _Worker] = {}
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < n_workers:
+                worker = _Worker(threads)
+                workers[worker.connection] = worker
+                worker.begin(waiting.pop(), tell)
+            for ready in connection.wait(list(workers)):
+                worker = workers[ready]  # type: ignore[index]
+                message = worker.receive()
+                if isinstance(message, JobEvent):
+                    tell(message)
+                    continue
+                yield worker.job, message
+                if waiting and worker.process.is_alive():
+                    worker.begin(waiting.pop(), tell)
+                else:
+                    worker.end()
+                    del workers[worker.connection]
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+        for worker in workers.values():
+            worker.process.join(_PATIENCE_S)
+            if worker.process.is_alive():
+                worker.process.kill()
+            worker.end()
+
+
+class _Worker:
+    """A process that runs one job after the other."""
+
+    job: Job
+
+    def __init__(self, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs,), daemon=True)
+        with _environment(threads), _interruptions_delayed():
+            self.process.start()
+        theirs.close()
+
+    def begin(self, job: Job, tell: Callable[[JobEvent], None]) -> None:
+        self.job = job
+        tell(JobEvent(job=job.name, kind=EventKind.STARTED))
+        # where the process has ended, this is found when something is received
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(job)
+
+    def receive(self) -> JobEvent | Outcome:
+        """What the process says; where it has ended, an outcome that says so."""
+        try:
+            message: JobEvent | Outcome = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return Outcome(error=JobError(self._how_it_ended()))
+        return message
+
+    def _how_it_ended(self) -> str:
+        code = self.process.exitcode or 0
+        if code < 0:
+            cause = ", as happens when memory runs out" if -code == 9 else ""
+            return f"its process was ended by signal {-code}{cause}"
+        lines: list[str] = []
+        if self.job.log is not None and self.job.log.is_file():
+            text = self.job.log.read_text(encoding="utf-8", errors="replace")
+            lines = [line.strip() for line in text[-5000:].splitlines() if line.strip()]
+        return f"its process ended with code {code} ({lines[-1] if lines else 'no message'})"
+
+    def end(self) -> None:
+        """Let the process end, and wait for it."""
+        self.connection.close()
+        self.process.join()
+        self.process.close()
+
+
+@contextlib.contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Let a process start with the number of threads that its libraries read when they are loaded."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _interruptions_delayed() -> Iterator[None]:
+    """Start a process that Ctrl-C does not reach: the mask is inherited, and this process handles it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # when it starts, it unblocks the signal
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,126 @@
+"""Results of finished jobs, kept in a file so that a later run goes on with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from attnxai.errors import AttnxaiWarning, OptionError
+from attnxai.jobs.files import named_faults, write_file
+
+FORMAT = "attnxai-job-results"
+FORMAT_VERSION = 1
+
+
+class ResultStore:
+    """Results of finished jobs, a line of JSON each in a file that grows.
+
+    Every line holds its own checksum. A line that an interruption has cut short is removed when the store
+    is opened; so is a damaged one, with a warning, and the job counts as unfinished. One process at a time
+    may have the store open; :func:`~attnxai.jobs.output_folder.claimed_folder` sees to that.
+
+    Results are values that JSON can hold. A job with large results writes them to a file of its own and
+    returns the name and the checksum of that file.
+
+    Parameters
+    ----------
+    file : Path
+        The file, in a folder that exists.
+    identity : mapping of str to str, int or float
+        What has to be the same for results to be used again, such as a seed and a version.
+
+    Raises
+    ------
+    OptionError
+        If the file holds something else, or results with another identity.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "finished.jsonl"
+    ...     ResultStore(file, identity={"seed": 0}).add("a", [1.5])
+    ...     ResultStore(file, identity={"seed": 0}).results
+    mappingproxy({'a': [1.5]})
+    """
+
+    def __init__(self, file: Path, *, identity: Mapping[str, Any]) -> None:
+        self._file, self._results = file, {}
+        header = {"format": FORMAT, "format_version": FORMAT_VERSION, **identity}
+        if not file.exists() or not file.stat().st_size:
+            write_file(file, json.dumps(header) + "\n")
+            return
+        with file.open(encoding="utf-8", errors="replace", newline="\n") as opened:
+            first, *lines = opened
+        self._check(_parsed(first), header)
+        kept, n_damaged = [first], 0
+        for line in lines:
+            content = _parsed(line)
+            intact = content.get("sha256") == _checksum(content.get("job"), content.get("result"))
+            if not line.endswith("\n"):  # an interruption has cut it short
+                continue
+            if intact:
+                self._results[content["job"]] = content["result"]
+                kept.append(line)
+            n_damaged += not intact
+        if n_damaged:
+            warnings.warn(
+                f"{file} has {n_damaged} damaged {'line' if n_damaged == 1 else 'lines'}; the jobs are run "
+                "again",
+                AttnxaiWarning,
+                stacklevel=2,
+            )
+        if len(kept) <= len(lines):
+            write_file(file, "".join(kept))
+
+    def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+        if found.get("format") != FORMAT:
+            raise OptionError(f"{self._file} holds no results of jobs; name another --output")
+        for name in (*header, *found):
+            if found.get(name) != header.get(name):
+                raise OptionError(
+                    f"the results in {self._file} were made with {name} {found.get(name)}, not "
+                    f"{header.get(name)}; give the same {name}, or another --output"
+                )
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """Results by the names of their jobs."""
+        return MappingProxyType(self._results)
+
+    def add(self, job: str, result: Any) -> None:
+        """Keep the result of a job; an earlier one of the same name is replaced.
+
+        Parameters
+        ----------
+        job : str
+            Name of the job.
+        result : object
+            A value that JSON can hold.
+
+        Raises
+        ------
+        OutputError
+            If there is no space for it.
+        """
+        content = {"job": job, "result": result, "sha256": _checksum(job, result)}
+        with named_faults(self._file), self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(content) + "\n")
+        self._results[job] = result
+
+
+def _checksum(job: Any, result: Any) -> str:
+    return hashlib.sha256(json.dumps([job, result]).encode()).hexdigest()[:16]
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,230 @@
+"""What a job is, and what the process does that runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
+
+from attnxai.errors import AttnxaiError, AttnxaiWarning, JobError
+
+_PARENT_GONE = 130
+_REPORT_EVERY_S = 0.2
+
+logger = logging.getLogger("attnxai")
+
+
+class Report(Protocol):
+    """What a job calls to say how far it is."""
+
+    def __call__(self, text: str = "", *, done: int = 0, total: int = 0) -> None:
+        """Say how many of how many steps are done, and of what."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one process is to do at a time.
+
+    Parameters
+    ----------
+    name : str
+        Names the job in messages and its result in a store.
+    function : callable
+        A function of a module, called with ``argument`` and a :class:`Report`; its result is pickled.
+    argument : object
+        Anything that can be pickled.
+    log : Path, optional
+        File that warnings, log messages and the traceback of an error are appended to, and, in a worker
+        process, everything that is printed.
+    """
+
+    name: str
+    function: Callable[[Any, Report], Any]
+    argument: Any = None
+    log: Path | None = None
+
+
+class EventKind(enum.StrEnum):
+    """What has happened to a job."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that has happened to a job.
+
+    Parameters
+    ----------
+    job : str
+        Its name.
+    kind : EventKind
+        What.
+    done, total : int
+        Steps that are done, of how many; 0 where the job does not count them.
+    text : str
+        What the job is at, or why it failed.
+    """
+
+    job: str
+    kind: EventKind
+    done: int = 0
+    total: int = 0
+    text: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a job: its result, or its error."""
+
+    result: Any = None
+    error: Exception | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the job failed, in one sentence."""
+        name = "" if isinstance(self.error, AttnxaiError) else f"{type(self.error).__name__}: "
+        return f"{name}{self.error}"
+
+
+def perform(job: Job, tell: Callable[[JobEvent], None]) -> Outcome:
+    """Run a job in this process.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+    tell : callable
+        Called with its progress, but not more often than anybody can follow.
+    """
+    said, last = "", 0.0
+
+    def report(text: str = "", *, done: int = 0, total: int = 0) -> None:
+        nonlocal said, last
+        now = time.monotonic()
+        if text != said or done == total or now - last >= _REPORT_EVERY_S:
+            said, last = text, now
+            tell(JobEvent(job=job.name, kind=EventKind.PROGRESS, done=done, total=total, text=text))
+
+    with _logging_to(job.log):
+        try:
+            return Outcome(result=job.function(job.argument, report))
+        except Exception as error:
+            if job.log is not None:
+                # a traceback is of use only where the user cannot put the error right
+                logger.error("%s", error, exc_info=not isinstance(error, AttnxaiError))
+            return Outcome(error=error)
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def log_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
+        kind = "note" if issubclass(category, AttnxaiWarning) else category.__name__
+        logger.warning("%s: %s", kind, message)
+
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", AttnxaiWarning)
+            warnings.showwarning = log_warning
+            yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        handler.close()
+
+
+def serve(connection: Connection) -> None:
+    """Run the jobs that come, until there are no more: the main function of a worker process.
+
+    Parameters
+    ----------
+    connection : Connection
+        Jobs come from it; their events and outcomes go to it.
+    """
+    _leave_with_parent()
+    while True:
+        try:
+            job: Job = connection.recv()
+        except EOFError:
+            return
+        with _printing_to(job.log):
+            outcome = perform(job, connection.send)
+        connection.send(_sendable(outcome))
+
+
+def _sendable(outcome: Outcome) -> Outcome:
+    """An outcome that survives being pickled; its error keeps the traceback as a note."""
+    error = outcome.error
+    if error is not None:
+        if not isinstance(error, AttnxaiError):
+            error.add_note("".join(traceback.format_exception(error)))
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301
+        except Exception:  # noqa: BLE001
+            return Outcome(error=JobError(outcome.reason))
+        return outcome
+    try:
+        pickle.dumps(outcome)
+    except Exception as fault:  # noqa: BLE001
+        return Outcome(error=JobError(f"its result cannot be handed over: {fault}"))
+    return outcome
+
+
+@contextlib.contextmanager
+def _printing_to(path: Path | None) -> Iterator[None]:
+    """Append what this process prints, its libraries included, to a file."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(path, "a", encoding="utf-8"))
+        for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+            kept = os.dup(descriptor)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, descriptor)
+            stack.callback(stream.flush)
+            os.dup2(file.fileno(), descriptor)
+        yield
+
+
+def _leave_with_parent() -> None:
+    """Leave interruptions to the process that started this one, and end when it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os._exit(_PARENT_GONE)
+
+        threading.Thread(target=follow, daemon=True).start()

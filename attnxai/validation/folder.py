@@ -1,0 +1,58 @@
+"""The folder of a validation: finished blocks of experiments, and the results."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from attnxai import __version__
+from attnxai.errors import OptionError
+from attnxai.jobs.output_folder import OutputFolder, claimed_folder, output_folder
+from attnxai.jobs.store import ResultStore
+
+EXPERIMENTS_VERSION = 1
+"""Goes up whenever experiments change, so that counts of different ones never come together."""
+
+BLOCKS_NAME = "blocks.jsonl"
+RESULTS_NAME = "results"
+
+
+@contextlib.contextmanager
+def validation_folder(root: Path, *, seed: int) -> Iterator[tuple[ResultStore, OutputFolder]]:
+    """Make the folder of a validation, or go on with it, and keep other runs out of it.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    seed : int
+        Of all experiments.
+
+    Yields
+    ------
+    ResultStore
+        Counts of finished blocks, by their keys.
+    OutputFolder
+        Where tables, figures and page are to be.
+
+    Raises
+    ------
+    OptionError
+        If it is a file, holds something else, or experiments of another seed or version.
+    InUseError
+        If another run works there.
+    """
+
+    def refuse(names: set[str]) -> None:
+        if names and BLOCKS_NAME not in names:
+            raise OptionError(
+                f"--output {root} holds other files than a validation; name another folder"
+            )
+
+    identity = {"seed": seed, "attnxai": __version__, "experiments_version": EXPERIMENTS_VERSION}
+    with (
+        claimed_folder(root, refuse=refuse),
+        output_folder(root / RESULTS_NAME, what="validation", overwrite=True) as results,
+    ):
+        yield ResultStore(root / BLOCKS_NAME, identity=identity), results
