@@ -167,6 +167,12 @@ def test_one_annotator_has_no_ceiling_and_two_have_one_over_sources():
     assert np.isnan(found.lower.value)
     assert not found.lower.known
     assert "no ceiling" in found.note
+    # nor is there one where the metric has values for one of two annotators: the other marked everything
+    data = people(n_annotators=2)
+    data["mask"][0] = True
+    found = noise_ceiling(METRICS["auc"], **data)
+    assert found.n_annotators == 1
+    assert "no ceiling" in found.note
     pair = noise_ceiling(METRICS["spearman"], **people(n_annotators=2))
     assert "over sources" in pair.note
     assert "over sources" in pair.lower.method

@@ -86,3 +86,15 @@ def test_impossible_options_are_refused():
         emission_footprint(image, valid, n_sigma=-1)
     with pytest.raises(OptionError, match="min_island_pixels"):
         emission_footprint(image, valid, min_island_pixels=0)
+
+
+def test_noise_is_the_median_absolute_deviation_times_that_of_a_normal_distribution():
+    """Background of -1 and 1 has median 0 and deviation 1, so that emission begins at 3 x 1.4826 = 4.448."""
+    image = np.where(np.indices((20, 20)).sum(axis=0) % 2, 1.0, -1.0)
+    image[2:4, 2:6] = 4.44
+    image[10:12, 10:14] = 4.46
+    image[19, :16:2] = -1.0  # as many below 0 as above
+    assert (np.median(image), np.median(np.abs(image))) == (0.0, 1.0)
+    found = emission_footprint(image, np.ones((20, 20), bool))
+    assert found[10:12, 10:14].all()
+    assert found.sum() == 8

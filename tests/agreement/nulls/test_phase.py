@@ -110,3 +110,15 @@ def test_impossible_options_are_refused():
         PhaseSurrogates(n_surrogates=0)
     with pytest.raises(OptionError, match="n_iterations"):
         PhaseSurrogates(n_iterations=-1)
+
+
+def test_surrogates_of_a_comparison_are_adjusted_until_their_spectrum_is_that_of_the_map():
+    rng = np.random.default_rng(0)
+    map = np.exp(2 * smooth_fields(rng, 1, 16)[0])
+
+    def error(null):
+        _, versions = null.surrogates(map, np.ones(map.shape, bool), np.random.default_rng(1))
+        return spectrum_error(map, versions[1:].reshape(-1, 16, 16))
+
+    plain = error(PhaseSurrogates(n_surrogates=20, n_iterations=0))
+    assert error(PhaseSurrogates(n_surrogates=20)) < 0.3 * plain

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attnxai.agreement.metrics import METRICS, leave_one_out_centre_bias
+from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_bias
 from attnxai.agreement.nulls import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.footprints import centred_rectangle
 from attnxai.agreement.nulls.shift import _PRODUCTS
@@ -149,3 +149,17 @@ def test_draws_need_to_know_the_columns():
         ToroidalShift(n_shifts=None).draw([0, 1], n_draws=10, rng=rng)
     with pytest.raises(OptionError, match="n_shifts"):
         ToroidalShift(n_shifts=0)
+
+
+def test_sampled_shifts_are_all_different_and_none_is_no_shift():
+    """Of 30 pixels of different values, marked at one, every shift has a value of its own."""
+    map = np.arange(30.0).reshape(5, 6) ** 2
+    mask = np.zeros((1, 1, 5, 6), bool)
+    mask[0, 0, 2, 3] = True
+    rng = np.random.default_rng(0)
+    for n_shifts in (28, 28, 28, 10):
+        table = ToroidalShift(n_shifts=n_shifts).tables(
+            [METRICS["auc"]], map[None], {TargetKind.MASK: mask}, np.ones((1, 5, 6), bool), rng=rng
+        )[0, 0, 0]
+        assert len(np.unique(table.round(9))) == len(table) == n_shifts + 1
+        assert table[0] == pytest.approx(15 / 29)
