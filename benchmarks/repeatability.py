@@ -25,6 +25,7 @@ what they show is for information.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 import os
@@ -121,7 +122,7 @@ def poison(pattern: int) -> None:
         return array
 
     np.empty = lambda *a, **k: filled(empty(*a, **k))  # type: ignore[misc, assignment]
-    np.empty_like = lambda *a, **k: filled(empty_like(*a, **k))  # type: ignore[misc, assignment]
+    np.empty_like = lambda *a, **k: filled(empty_like(*a, **k))  # type: ignore[assignment]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -132,11 +133,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from attnxai.agreement.nulls import NULLS
     from attnxai.alignment.pairs import align
 
-    settings = ComparisonSettings(
-        n_permutations=options.n_draws,
-        n_resamples=options.n_draws,
-        **({"metrics": tuple(METRICS), "nulls": tuple(NULLS)} if options.everything else {}),
-    )
+    settings = ComparisonSettings(n_permutations=options.n_draws, n_resamples=options.n_draws)
+    if options.everything:
+        settings = dataclasses.replace(settings, metrics=tuple(METRICS), nulls=tuple(NULLS))
     control = Control()
     annotations = attnxai.read_annotations("expert.csv")
     files = annotations.image_files()
@@ -155,7 +154,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         stages = {
             "brightness": maps.brightness,
             "valid": maps.valid,
-            "scores": maps.scores,
+            "scores": np.asarray(maps.scores),
             **{f"map {layer}": values for layer, values in maps.layers.items()},
             "densities": pairs.density,
             "masks": pairs.mask,
