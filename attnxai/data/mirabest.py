@@ -48,7 +48,7 @@ CLASS_NAMES = {1: "FR I", 2: "FR II", 3: "hybrid"}
 _KEYWORDS = tuple(
     f"{name}{axis}" for name in ("ctype", "crval", "crpix", "cdelt") for axis in (1, 2)
 )
-_POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-][0-8]\d\.\d{1,9})_")
+_POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-]0?[0-8]\d\.\d{1,9})_")
 
 
 class Confidence(enum.StrEnum):
