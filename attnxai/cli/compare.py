@@ -221,7 +221,7 @@ def compare(
                     results = adjust_over_maps(results, settings.correction)
                     contrasts = contrasts_by_metric(
                         results,
-                        settings.metrics,
+                        settings.metric_names,
                         n_draws=settings.n_permutations,
                         n_resamples=settings.n_resamples,
                         rng=seed,

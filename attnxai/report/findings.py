@@ -87,7 +87,7 @@ def side_of_chance(estimate: Estimate) -> Side:
     """Where the mean lies by its interval, seen from chance.
 
     An interval without any width says nothing about other sources; below chance it is only where that means
-    that marks are avoided (:attr:`~attnxai.agreement.metrics.metric.Metric.shows_avoidance`).
+    that marks are avoided (:attr:`~attnxai.agreement.metrics.Metric.shows_avoidance`).
     """
     above = estimate.above_chance
     if not above.known or above.high == above.low:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.agreement.metrics import METRICS, TargetKind, own_values
+from attnxai.agreement.metrics import METRICS, TargetKind, own_tables
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
@@ -26,6 +26,7 @@ from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.data.images import SourceSet
     from attnxai.models.preprocessing import Preprocessing
@@ -193,11 +194,11 @@ def agreement_values(pairs: AlignedPairs) -> dict[str, dict[str, tuple[float, ..
     explanations = dict(pairs.explanations)
     explanations.setdefault(PRIMARY_MAP, next(iter(explanations.values())))
     maps = np.stack(list(explanations.values()))
+    targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
     found = {}
     for name in AGREEMENT_LABELS:
         metric = METRICS[name]
-        targets = pairs.density if metric.target is TargetKind.DENSITY else pairs.mask
-        values = own_values(metric, maps, targets, pairs.valid)
+        values = own_tables([metric], maps, targets, pairs.valid)[0]
         values[:, ~pairs.present] = np.nan
         means = mean_over_annotators(values.transpose(1, 0, 2))
         found[name] = {

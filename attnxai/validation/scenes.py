@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.agreement.metrics import TargetKind
 from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 from attnxai.agreement.comparison import ComparisonSettings
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import IntervalKind, bootstrap_counts, mean_interval
-from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.metrics import METRICS, Consensus
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
-from attnxai.agreement.noise_ceiling.ceiling import Consensus, noise_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from attnxai.agreement.nulls import Alternative, draw_choices, run_null_test
 

@@ -274,7 +274,7 @@ def test_a_plan_from_a_pilot_foretells_the_power_of_planted_agreement():
     """
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.agreement.metrics.density import pairwise_nss
+    from attnxai.agreement.metrics import nss
 
     rng = np.random.default_rng(6)
     n, side, k = 240, 32, 3
@@ -288,7 +288,7 @@ def test_a_plan_from_a_pilot_foretells_the_power_of_planted_agreement():
     maps = noise / noise.std() + 0.7 * blobs(places, 4) * rng.uniform(0, 2, size=(n, 1, 1))
     values = np.stack(
         [
-            pairwise_nss(
+            nss.evaluate(
                 maps.reshape(n, -1), blobs(places + rng.normal(0, 1.5, (n, 2)), 2).reshape(n, -1)
             )
             for _ in range(k)

@@ -11,8 +11,7 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from attnxai.agreement.metrics.density import nss
-from attnxai.agreement.metrics.ranking import spearman
+from attnxai.agreement.metrics import nss, spearman
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.classification.metrics import classification_metrics

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.agreement.metrics import METRICS, TargetKind
 from attnxai.agreement.nulls import PhaseSurrogates, run_null_test
 from attnxai.validation.cells import binomial_band
 from attnxai.validation.rejections import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.agreement.metrics import TargetKind
 from attnxai.validation.scenes import (
     N_ANNOTATORS,
     Ground,

@@ -164,7 +164,7 @@ def compare_pairs(
         annotators=pairs.annotators,
         explanations=tuple(pairs.explanations),
         baselines=tuple(pairs.baselines),
-        metrics=settings.metrics,
+        metrics=settings.metric_names,
         values=values.own,
         undefined=tuple(undefined),
         verdict_group=verdict_group,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs
-    from attnxai.agreement.metrics.evaluation import Targets
+    from attnxai.agreement.metrics.targets import Targets
     from attnxai.agreement.nulls import NullChoice
 
 N_PAIRINGS = 20

@@ -7,7 +7,7 @@ from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.intervals.over_sources import IntervalKind
-from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS
+from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS, Metric
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.errors import OptionError
@@ -19,8 +19,8 @@ class ComparisonSettings:
 
     Parameters
     ----------
-    metrics : tuple of str
-        Which metrics, the first being the one that conclusions rest on.
+    metrics : tuple of str or Metric
+        Which metrics, by name or as objects (:data:`attnxai.metrics.METRICS`). Conclusions rest on the first.
     nulls : tuple of str
         Nulls beside the exchange of sources (:data:`attnxai.agreement.nulls.NULLS`). Conclusions rest on
         the exchange, whatever stands here.
@@ -41,7 +41,7 @@ class ComparisonSettings:
         Confidence level.
     """
 
-    metrics: tuple[str, ...] = DEFAULT_METRICS
+    metrics: tuple[str | Metric, ...] = DEFAULT_METRICS
     nulls: tuple[str, ...] = ()
     strata: tuple[str, ...] = (CLASS,)
     alternative: Alternative = Alternative.GREATER
@@ -67,7 +67,13 @@ class ComparisonSettings:
             if value not in known:
                 raise OptionError(f"unknown {name} {value!r}; known are {', '.join(known)}")
             object.__setattr__(self, name, choice(value))
-        _check_names("metric", self.metrics, METRICS)
+        _check_names("metric", self.metric_names, METRICS)
+        for metric in self.metrics:
+            if not isinstance(metric, str) and METRICS[metric.name] is not metric:
+                raise OptionError(
+                    f"another metric is registered as {metric.name}; give this one a name of its own with "
+                    "attnxai.metrics.register_metric"
+                )
         _check_names("null", self.nulls, NULLS)
         if not self.metrics:
             raise OptionError(f"no metric is given; known are {', '.join(METRICS)}")
@@ -83,10 +89,20 @@ class ComparisonSettings:
         if not 0.5 <= self.level < 1:
             raise OptionError(f"level has to lie between 0.5 and 1, got {self.level}")
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics."""
+        return tuple(dict.fromkeys(m if isinstance(m, str) else m.name for m in self.metrics))
+
+    @property
+    def chosen_metrics(self) -> tuple[Metric, ...]:
+        """The metrics as objects."""
+        return tuple(METRICS[name] for name in self.metric_names)
+
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
         return {
-            "metrics": list(self.metrics),
+            "metrics": list(self.metric_names),
             "nulls": list(self.nulls),
             "strata": list(self.strata),
             "alternative": str(self.alternative),

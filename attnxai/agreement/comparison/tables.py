@@ -11,13 +11,11 @@ import numpy as np
 from attnxai.agreement.comparison.strata import size_halves, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.metrics import (
-    METRICS,
     TargetKind,
     agreement_tables,
     chance_values,
     leave_one_out_centre_bias,
     own_tables,
-    reason_undefined,
 )
 from attnxai.agreement.metrics.partial import partial_values
 from attnxai.agreement.results import mean_over_annotators
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.metrics import Metric
-    from attnxai.agreement.metrics.evaluation import Targets
+    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
 
 
@@ -91,7 +89,7 @@ class Inputs:
         return cls(
             pairs=pairs,
             order=order,
-            metrics=tuple(METRICS[name] for name in settings.metrics),
+            metrics=settings.chosen_metrics,
             names=names,
             maps=np.stack([stack[order] for stack in stacks]),
             targets={
@@ -207,8 +205,7 @@ def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[Undefined
     found = []
     for m, e, a, s in np.argwhere(missing):
         kind, where = inputs.metrics[m].target, inputs.valid[s]
-        reason = reason_undefined(
-            inputs.metrics[m],
+        reason = inputs.metrics[m].reason_undefined(
             inputs.maps[e, s][where],
             inputs.targets[kind][a, s][where],
             elsewhere[kind][a, s][where],

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    centred,
-    deviations,
-    is_constant,
-    marked_pixels,
-    rows_of,
-    single_pair,
-    totals,
-    without_mass,
-)
+from attnxai.agreement.metrics.metric import Consensus, register_metric
+from attnxai.agreement.metrics.pixels import PixelRows, centred, deviations, marked_pixels, totals
+from attnxai.agreement.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+
+def standardised(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows less their mean, in units of their standard deviation; shape (n, n_pixels)."""
+    return np.asarray(centred(rows) / deviations(rows)[:, None])
+
+
+def shares(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows scaled to sum 1; shape (n, n_pixels)."""
+    return np.asarray(rows.values / totals(rows)[:, None])
 
 
 def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
@@ -33,127 +34,88 @@ def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     return np.asarray(centred(maps) @ centred(targets).T)
 
 
-def pairwise_nss(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """NSS of every map (n, n_pixels) for every density (m, n_pixels)."""
-    maps, targets = rows_of(maps), rows_of(targets)
-    total = totals(targets)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = maps.once(_products, targets) / total / deviations(maps)[:, None]
-    return blanked(values, is_constant(maps), np.isnan(total))
-
-
-def nss(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
+@register_metric(
+    label="NSS",
+    meaning="mean of the standardised map where people marked, in standard deviations",
+    formula="sum(d z) / sum(d), with z = (m - mean(m)) / sd(m)",
+    target=TargetKind.DENSITY,
+    chance=0.0,
+    unit="standard deviations of the map",
+    fast=True,
+    shows_avoidance=True,
+    factors=lambda map, target: (standardised(map), shares(target)),
+    consensus=Consensus.EQUAL_SUMS,
+    consensus_is_bound=True,
+)
+def nss(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Normalised scanpath saliency: the mean of the standardised map, weighted by the target.
 
-    For a mask it is the mean over marked pixels, for a density the mean weighted by it.
-
-    Parameters
-    ----------
-    map : array_like
-        Real values; standardised over the valid pixels with their population deviation.
-    target : array_like, same shape
-        Mask, or density that is nowhere negative.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        In standard deviations, 0 by chance; NaN when the map is constant or the target empty.
+    The map is standardised over the valid pixels with their population standard deviation. For a mask NSS is
+    the mean over the marked pixels, for a density the mean weighted by it.
 
     Examples
     --------
     >>> round(nss([[0, 0], [0, 4]], [[False, False], [False, True]]), 6)
     1.732051
     """
-    return single_pair(pairwise_nss, map, target, valid)
+    return maps.once(_products, targets) / totals(targets) / deviations(maps)[:, None]
 
 
-def pairwise_correlation(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Pearson's correlation of every map (n, n_pixels) with every density (m, n_pixels)."""
-    maps, targets = rows_of(maps), rows_of(targets)
-    scale = max(maps.n_pixels, 1) * np.outer(deviations(maps), deviations(targets))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = np.clip(maps.once(_products, targets) / scale, -1.0, 1.0)
-    return blanked(values, is_constant(maps), is_constant(targets))
-
-
-def correlation(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
+@register_metric(
+    label="Correlation r",
+    meaning="linear correlation of map and marked density over the pixels of the field",
+    formula="Pearson's correlation of m and d",
+    target=TargetKind.DENSITY,
+    chance=0.0,
+    bounds=(-1.0, 1.0),
+    varying_targets=True,
+    fast=True,
+    shows_avoidance=True,
+    factors=lambda map, target: (standardised(map), standardised(target) / target.n_pixels),
+    consensus=Consensus.STANDARDISED,
+    consensus_is_bound=True,
+)
+def correlation(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Pearson's linear correlation of a map and a density, "CC" of the saliency literature.
-
-    Parameters
-    ----------
-    map : array_like
-        Real values.
-    target : array_like, same shape
-        Density or mask.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        From -1 to 1; NaN when either is constant.
 
     Examples
     --------
     >>> round(correlation([[0, 1], [2, 3]], [[0, 1], [2, 5]]), 6)
     0.956183
     """
-    return single_pair(pairwise_correlation, map, target, valid)
+    scale = maps.n_pixels * np.outer(deviations(maps), deviations(targets))
+    return np.clip(maps.once(_products, targets) / scale, -1.0, 1.0)
 
 
-def pairwise_similarity(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Similarity of every map (n, n_pixels) with every density (m, n_pixels).
-
-    It is no product of matrices; only marked pixels are visited.
-    """
-    maps, targets = rows_of(maps), rows_of(targets)
-    map_totals, target_totals = totals(maps), totals(targets)
-    pixels_first = np.ascontiguousarray((maps.values / map_totals[:, None]).T)
-    values = np.empty((len(maps), len(targets)))
-    for column, pixels in enumerate(marked_pixels(targets)):
-        shares = targets.values[column, pixels] / target_totals[column]
-        values[:, column] = np.minimum(pixels_first[pixels], shares[:, None]).sum(axis=0)
-    return blanked(values, without_mass(maps) | np.isnan(map_totals), np.isnan(target_totals))
+def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
+    """Similarity of densities with a constant map; shape (m,)."""
+    return np.asarray(np.minimum(shares(targets), 1 / max(targets.n_pixels, 1)).sum(axis=1))
 
 
-def similarity(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
+@register_metric(
+    label="Similarity",
+    meaning="what map and marked density have in common when both are scaled to sum 1",
+    formula="sum of min(p(m), p(d))",
+    target=TargetKind.DENSITY,
+    chance_of=similarity_of_uniform,
+    chance_formula="that of a uniform map",
+    bounds=(0.0, 1.0),
+    signed_maps=False,
+    consensus=Consensus.EQUAL_SUMS,
+)
+def similarity(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Histogram intersection of a map and a density that are both scaled to sum 1.
 
-    Its value for a map that is the same everywhere depends on how far the density spreads: it is no
-    scale with a fixed value by chance.
-
-    Parameters
-    ----------
-    map : array_like
-        Values that are nowhere negative.
-    target : array_like, same shape
-        Density or mask.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is signed or constant or the target empty.
+    Its value for a constant map depends on how far the density spreads: it has no fixed value by chance.
 
     Examples
     --------
     >>> similarity([[1, 1], [1, 5]], [[0, 0], [1, 1]])
     0.625
     """
-    return single_pair(pairwise_similarity, map, target, valid)
-
-
-def similarity_of_uniform(targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarity of densities (m, n_pixels) with a map that is the same everywhere; shape (m,)."""
-    rows = rows_of(targets)
-    shares = rows.values / totals(rows)[:, None]
-    return np.asarray(np.minimum(shares, 1 / max(rows.n_pixels, 1)).sum(axis=1))
+    pixels_first = np.ascontiguousarray(shares(maps).T)
+    values = np.empty((len(maps), len(targets)))
+    for column, pixels in enumerate(marked_pixels(targets)):
+        own = targets.values[column, pixels] / totals(targets)[column]
+        values[:, column] = np.minimum(pixels_first[pixels], own[:, None]).sum(axis=0)
+    return values

@@ -19,19 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    marked_pixels,
-    rows_of,
-    single_pair,
-    totals,
-    without_mass,
-)
+from attnxai.agreement.metrics.density import shares
+from attnxai.agreement.metrics.metric import Consensus, register_metric
+from attnxai.agreement.metrics.pixels import PixelRows, marked_pixels, totals
+from attnxai.agreement.metrics.targets import TargetKind
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 UNIFORM_SHARE = 0.01
 """Probability that a mark lies anywhere on the field, whatever the map says."""
@@ -41,8 +36,7 @@ def _log_shares(rows: PixelRows, uniform_share: float) -> NDArray[np.float64]:
     """Logarithms to base 2 of rows scaled to sum 1 and mixed with a uniform distribution."""
     scaled = rows.values * ((1 - uniform_share) / totals(rows))[:, None]
     scaled += uniform_share / max(rows.n_pixels, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log2(scaled, out=scaled))
+    return np.asarray(np.log2(scaled, out=scaled))
 
 
 def _own_information(targets: PixelRows) -> NDArray[np.float64]:
@@ -50,9 +44,9 @@ def _own_information(targets: PixelRows) -> NDArray[np.float64]:
     values = np.full(len(targets), np.nan)
     for j, pixels in enumerate(marked_pixels(targets)):
         if pixels.size:
-            shares = targets.values[j, pixels] / totals(targets)[j]
-            shares = shares[shares > 0]  # marks too weak for a number, next to others, add nothing
-            values[j] = shares @ np.log2(shares)
+            own = targets.values[j, pixels] / totals(targets)[j]
+            own = own[own > 0]  # a quotient that is too small for a number adds nothing
+            values[j] = own @ np.log2(own)
     return values
 
 
@@ -63,10 +57,9 @@ def _information_of_bias(
     floor = uniform_share / max(others.n_pixels, 1)
     values = np.empty(len(targets))
     for j, pixels in enumerate(marked_pixels(targets)):
-        shares = targets.values[j, pixels] / totals(targets)[j]
+        own = targets.values[j, pixels] / totals(targets)[j]
         bias = others.values[j, pixels] * ((1 - uniform_share) / totals(others)[j]) + floor
-        with np.errstate(divide="ignore"):
-            values[j] = shares @ np.log2(bias)
+        values[j] = own @ np.log2(bias)
     return values
 
 
@@ -74,6 +67,8 @@ def _expected_logarithms(
     maps: PixelRows, targets: PixelRows, uniform_share: float
 ) -> NDArray[np.float64]:
     """Sum of t log2 m for every map and density, in bits; shape (n, m)."""
+    if not 0 <= uniform_share < 1:
+        raise OptionError(f"uniform_share has to be at least 0 and below 1, got {uniform_share}")
     logarithms = maps.once(_log_shares, uniform_share)
     never = np.isneginf(logarithms)
     if never.any():
@@ -83,157 +78,87 @@ def _expected_logarithms(
     return np.asarray(logarithms @ targets.values.T / totals(targets))
 
 
-def _check_share(uniform_share: float) -> None:
-    if not 0 <= uniform_share < 1:
-        raise OptionError(f"uniform_share has to be at least 0 and below 1, got {uniform_share}")
+def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return map.once(_log_shares, UNIFORM_SHARE), shares(target)
 
 
-def pairwise_kl_divergence(
-    maps: NDArray[np.float64] | PixelRows,
-    targets: NDArray[np.float64] | PixelRows,
-    *,
-    uniform_share: float = UNIFORM_SHARE,
+def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
+    """Minus the KL divergence of a constant map from densities, in bits; shape (m,)."""
+    return np.asarray(-(targets.once(_own_information) + np.log2(max(targets.n_pixels, 1))))
+
+
+@register_metric(
+    label="−KL divergence",
+    meaning=(
+        "minus the Kullback-Leibler divergence of the map, as a distribution, from the marked density, in "
+        "bits: 0 where they are the same"
+    ),
+    formula="-sum of p(d) (log2 p(d) - log2 q(m))",
+    target=TargetKind.DENSITY,
+    chance_of=negative_kl_of_uniform,
+    chance_formula="that of a uniform map",
+    bounds=(-np.inf, 0.0),
+    unit="bits",
+    signed_maps=False,
+    fast=True,
+    factors=_factors,
+    consensus=Consensus.EQUAL_SUMS,
+)
+def negative_kl(
+    maps: PixelRows, targets: PixelRows, *, uniform_share: float = UNIFORM_SHARE
 ) -> NDArray[np.float64]:
-    """KL divergence of every map (n, n_pixels) from every density (m, n_pixels), in bits."""
-    _check_share(uniform_share)
-    maps, targets = rows_of(maps), rows_of(targets)
-    expected = maps.once(_expected_logarithms, targets, uniform_share)
-    values = targets.once(_own_information) - expected
-    return blanked(np.asarray(values), without_mass(maps), np.isnan(totals(targets)))
+    """Minus the Kullback-Leibler divergence KL(target || map), in bits.
 
+    The sign is turned so that larger values are better.
 
-def kl_divergence(
-    map: ArrayLike,
-    target: ArrayLike,
-    valid: ArrayLike | None = None,
-    *,
-    uniform_share: float = UNIFORM_SHARE,
-) -> float:
-    """Kullback-Leibler divergence of a map from a density, KL(target || map), in bits.
-
-    The lower, the better. Among metrics that a comparison can ask for it is ``negative_kl``, with its
-    sign turned.
-
-    Parameters
-    ----------
-    map : array_like
-        Values that are nowhere negative.
-    target : array_like, same shape
-        Density or mask.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
+    Other Parameters
+    ----------------
     uniform_share : float
-        How much of a uniform distribution the map is mixed with. With 0 the divergence is infinite
+        Share of a uniform distribution that the map is mixed with. With 0 the divergence is infinite
         where the map is 0 on a marked pixel.
-
-    Returns
-    -------
-    float
-        From 0 to log2(n_pixels / uniform_share); NaN when the map is signed or constant or the target
-        empty.
-
-    Raises
-    ------
-    OptionError
-        If ``uniform_share`` is not at least 0 and below 1.
 
     Examples
     --------
-    >>> kl_divergence([[1, 1], [2, 4]], [[0, 0], [1, 1]], uniform_share=0)
-    0.5
+    >>> negative_kl([[1, 1], [2, 4]], [[0, 0], [1, 1]], uniform_share=0)
+    -0.5
     """
-    return single_pair(pairwise_kl_divergence, map, target, valid, uniform_share=uniform_share)
-
-
-def pairwise_negative_kl(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Minus the KL divergence of every map (n, n_pixels) from every density (m, n_pixels), in bits."""
-    return -pairwise_kl_divergence(maps, targets)
-
-
-def negative_kl_of_uniform(targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Minus the KL divergence from densities (m, n_pixels) of a uniform map, in bits; shape (m,)."""
-    rows = rows_of(targets)
-    return np.asarray(-(rows.once(_own_information) + np.log2(max(rows.n_pixels, 1))))
-
-
-def pairwise_information_gain(
-    maps: NDArray[np.float64] | PixelRows,
-    targets: NDArray[np.float64] | PixelRows,
-    *,
-    others: NDArray[np.float64] | PixelRows | None = None,
-    uniform_share: float = UNIFORM_SHARE,
-) -> NDArray[np.float64]:
-    """Information gain of every map (n, n_pixels) for every density (m, n_pixels), in bits.
-
-    Parameters
-    ----------
-    maps : ndarray or PixelRows, shape (n, n_pixels)
-        Values that are nowhere negative.
-    targets : ndarray or PixelRows, shape (m, n_pixels)
-        Densities.
-    others : ndarray or PixelRows, shape (m, n_pixels)
-        For each density, the sum or mean of the densities of other sources.
-    uniform_share : float
-        As in :func:`information_gain`.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-
-    Raises
-    ------
-    OptionError
-        If ``others`` is missing.
-    """
-    _check_share(uniform_share)
-    if others is None:
-        raise OptionError("information gain needs others: what is marked on the other sources")
-    maps, targets, others = rows_of(maps), rows_of(targets), rows_of(others)
     expected = maps.once(_expected_logarithms, targets, uniform_share)
-    with np.errstate(invalid="ignore"):
-        values = expected - targets.once(_information_of_bias, others, uniform_share)
-    undefined = np.isnan(totals(targets)) | np.isnan(totals(others))
-    return blanked(np.asarray(values), without_mass(maps), undefined)
+    return expected - targets.once(_own_information)
 
 
+@register_metric(
+    label="Information gain",
+    meaning=(
+        "bits that the map, as a distribution, tells about where people mark, beyond where they mark on "
+        "other sources"
+    ),
+    formula="sum of p(d) (log2 q(m) - log2 q(c)), with c the sum of p(d) over the other sources",
+    target=TargetKind.DENSITY,
+    chance=0.0,
+    unit="bits",
+    signed_maps=False,
+    needs_others=True,
+    fast=True,
+    factors=_factors,
+    consensus=Consensus.EQUAL_SUMS,
+)
 def information_gain(
-    map: ArrayLike,
-    target: ArrayLike,
-    valid: ArrayLike | None = None,
+    maps: PixelRows,
+    targets: PixelRows,
+    others: PixelRows,
     *,
-    others: ArrayLike,
     uniform_share: float = UNIFORM_SHARE,
-) -> float:
+) -> NDArray[np.float64]:
     """How many bits a map tells about where people mark, beyond where they mark on other sources.
 
-    The mean over marks of log2(map / centre bias), both scaled to sum 1 over the valid pixels
-    (Kuemmerer et al. 2015); the centre bias is what is marked on the other sources.
+    The mean over marks of log2(map / centre bias), both scaled to sum 1 over the valid pixels (Kuemmerer et
+    al. 2015). The centre bias is what is marked on the other sources. It is 0 for a map that is no better
+    than the centre bias, and below 0 for one that is worse.
 
-    Parameters
-    ----------
-    map : array_like
-        Values that are nowhere negative.
-    target : array_like, same shape
-        Density or mask.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-    others : array_like, same shape
-        Sum or mean of the densities of the other sources.
+    Other Parameters
+    ----------------
     uniform_share : float
-        How much of a uniform distribution map and centre bias are mixed with.
-
-    Returns
-    -------
-    float
-        In bits; 0 for a map that is no better than the centre bias, below 0 for one that is worse. NaN
-        when the map is signed or constant, or the target or ``others`` empty.
-
-    Raises
-    ------
-    OptionError
-        If ``uniform_share`` is not at least 0 and below 1.
+        Share of a uniform distribution that map and centre bias are mixed with.
 
     Examples
     --------
@@ -241,6 +166,5 @@ def information_gain(
     >>> information_gain(map, [[0, 0], [1, 1]], others=bias, uniform_share=0)
     0.5
     """
-    return single_pair(
-        pairwise_information_gain, map, target, valid, others=others, uniform_share=uniform_share
-    )
+    expected = maps.once(_expected_logarithms, targets, uniform_share)
+    return expected - targets.once(_information_of_bias, others, uniform_share)

@@ -1,10 +1,10 @@
 """Region metrics: how much of a map's mass, and of its highest pixels, is marked.
 
-Relevance mass and rank accuracy are those of Arras et al. (2022). Cutting a map at the annotation's own
-area leaves nothing to tune: as many pixels are taken as are marked. Precision, recall and the Dice
-coefficient of that region are then one number, relevance rank accuracy, and its IoU is a function of it.
-The top-k intersection (Ghorbani et al. 2019) compares with the highest pixels of a density instead, as
-many for every source.
+Relevance mass and rank accuracy are those of Arras et al. (2022). As many of the highest pixels are taken as
+are marked, so there is no threshold to tune. Precision, recall and the Dice coefficient of that region are
+then one number, relevance rank accuracy, and its IoU is a function of it. The top-k intersection (Ghorbani et
+al. 2019) compares with the highest pixels of a density instead, as many for every source, and the pointing
+game (Zhang et al. 2018) asks for the highest pixel alone.
 
 Pixels tied at the last value that is taken count with the share of them that fits, which is the
 expectation over breaking ties at random.
@@ -16,20 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    is_constant,
-    marked,
-    marked_pixels,
-    n_marked,
-    not_partly_marked,
-    rows_of,
-    single_pair,
-    totals,
-    without_mass,
-)
+from attnxai.agreement.metrics.density import shares
+from attnxai.agreement.metrics.metric import register_metric
+from attnxai.agreement.metrics.pixels import PixelRows, marked, marked_pixels, n_marked, totals
 from attnxai.agreement.metrics.ranking import ordering
+from attnxai.agreement.metrics.targets import TargetKind
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -39,40 +30,33 @@ TOP_FRACTION = 0.05
 """Share of the pixels that top-k intersection takes."""
 
 
-def pairwise_relevance_mass_accuracy(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Relevance mass accuracy of every map (n, n_pixels) for every mask (m, n_pixels)."""
-    maps, targets = rows_of(maps), rows_of(targets)
-    mass = maps.values @ marked(targets).T / totals(maps)[:, None]
-    return blanked(mass, without_mass(maps), not_partly_marked(targets))
+def share_marked(targets: PixelRows) -> NDArray[np.float64]:
+    """Share of the pixels of masks that is marked; shape (m,)."""
+    return np.asarray(n_marked(targets) / max(targets.n_pixels, 1))
 
 
-def relevance_mass_accuracy(
-    map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None
-) -> float:
-    """Share of a map's sum that lies on marked pixels.
-
-    Parameters
-    ----------
-    map : array_like
-        Values that are nowhere negative; signed maps have no mass.
-    target : array_like of bool, same shape
-        Marked pixels.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is signed or constant or the mask empty or full.
+@register_metric(
+    label="Relevance mass",
+    meaning="share of the map's sum that lies on marked pixels",
+    formula="sum of m on marked pixels / sum of m",
+    target=TargetKind.MASK,
+    chance_of=share_marked,
+    chance_formula="k / n",
+    bounds=(0.0, 1.0),
+    signed_maps=False,
+    fast=True,
+    shows_avoidance=True,
+    factors=lambda map, target: (shares(map), marked(target)),
+)
+def relevance_mass_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Share of a map's sum that lies on marked pixels; signed maps have none.
 
     Examples
     --------
     >>> relevance_mass_accuracy([[1, 2], [3, 4]], [[False, True], [False, True]])
     0.6
     """
-    return single_pair(pairwise_relevance_mass_accuracy, map, target, valid)
+    return maps.values @ marked(targets).T / totals(maps)[:, None]
 
 
 def _shares_at_own_area(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
@@ -103,105 +87,55 @@ def _shares_at_own_area(maps: PixelRows, targets: PixelRows) -> NDArray[np.float
     return values
 
 
-def pairwise_relevance_rank_accuracy(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Relevance rank accuracy of every map (n, n_pixels) for every mask (m, n_pixels)."""
-    maps, targets = rows_of(maps), rows_of(targets)
-    values = maps.once(_shares_at_own_area, targets).copy()
-    return blanked(values, is_constant(maps), not_partly_marked(targets))
+def _own_area_factors(
+    map: PixelRows, target: PixelRows
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    k = int(n_marked(target)[0])
+    return _membership(map, k), marked(target) / k
 
 
-def relevance_rank_accuracy(
-    map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None
-) -> float:
+@register_metric(
+    label="Relevance rank",
+    meaning="share of the highest pixels that are marked, taking as many as are marked",
+    formula="share of the k highest pixels of m that are marked",
+    target=TargetKind.MASK,
+    chance_of=share_marked,
+    chance_formula="k / n",
+    bounds=(0.0, 1.0),
+    fast=True,
+    factors=_own_area_factors,
+)
+def relevance_rank_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Share of the k highest pixels of a map that are marked, k being the number of marked pixels.
 
-    It is the same number as :func:`dice`.
-
-    Parameters
-    ----------
-    map : array_like
-        Real values.
-    target : array_like of bool, same shape
-        Marked pixels.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is constant or the mask empty or full.
+    It is the same number as the Dice coefficient of both regions, 2 |both| / (k + k).
 
     Examples
     --------
     >>> relevance_rank_accuracy([[1, 2], [3, 4]], [[False, True], [False, True]])
     0.5
     """
-    return single_pair(pairwise_relevance_rank_accuracy, map, target, valid)
+    return maps.once(_shares_at_own_area, targets)
 
 
-def dice(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
-    """Dice coefficient of the mask and as many of the map's highest pixels.
-
-    Both regions have k pixels, so it is 2 |both| / (k + k) = |both| / k: the same number as
-    :func:`relevance_rank_accuracy`, under the name that segmentation uses.
-
-    Parameters
-    ----------
-    map, target, valid
-        As in :func:`relevance_rank_accuracy`.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is constant or the mask empty or full.
-
-    Examples
-    --------
-    >>> dice([[1, 2], [3, 4]], [[False, True], [False, True]])
-    0.5
-    """
-    return single_pair(pairwise_relevance_rank_accuracy, map, target, valid)
+dice = relevance_rank_accuracy.alias(
+    "dice",
+    label="Dice",
+    meaning=(
+        "Dice coefficient of the marked pixels and as many of the highest pixels of the map: the same number "
+        "as relevance rank accuracy"
+    ),
+)
 
 
-def pairwise_iou(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """IoU at the own area of every map (n, n_pixels) for every mask (m, n_pixels)."""
-    share = pairwise_relevance_rank_accuracy(maps, targets)
-    return np.asarray(share / (2 - share))
+def _iou_of_share(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    return share / (2 - share)
 
 
-def iou(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
-    """Intersection over union of the mask and as many of the map's highest pixels.
-
-    With d the Dice coefficient it is d / (2 - d). With ties it is the index of fuzzy sets, of which tied
-    pixels are members to the share that fits.
-
-    Parameters
-    ----------
-    map, target, valid
-        As in :func:`relevance_rank_accuracy`.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is constant or the mask empty or full.
-
-    Examples
-    --------
-    >>> round(iou([[1, 2], [3, 4]], [[False, True], [False, True]]), 6)
-    0.333333
-    """
-    return single_pair(pairwise_iou, map, target, valid)
-
-
-def iou_by_chance(targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean IoU of masks (m, n_pixels) with as many pixels taken at random; shape (m,)."""
-    rows = rows_of(targets)
-    areas, where = np.unique(n_marked(rows), return_inverse=True)
-    expected = np.array([_iou_of_random_regions(int(k), rows.n_pixels) for k in areas])
+def iou_by_chance(targets: PixelRows) -> NDArray[np.float64]:
+    """Mean IoU of masks with as many pixels taken at random; shape (m,)."""
+    areas, where = np.unique(n_marked(targets), return_inverse=True)
+    expected = np.array([_iou_of_random_regions(int(k), targets.n_pixels) for k in areas])
     return np.asarray(expected[where])
 
 
@@ -218,75 +152,163 @@ def _iou_of_random_regions(k: int, n_pixels: int) -> float:
     return float((chances * both / (2 * k - both)).sum() / chances.sum())
 
 
+@register_metric(
+    label="IoU",
+    meaning="intersection over union of the marked pixels and as many of the highest pixels of the map",
+    formula="both / either, for the marked pixels and the k highest of m",
+    target=TargetKind.MASK,
+    chance_of=iou_by_chance,
+    chance_formula="that of k pixels at random",
+    bounds=(0.0, 1.0),
+    fast=True,
+    factors=_own_area_factors,
+    of_product=_iou_of_share,
+)
+def iou(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Intersection over union of the mask and as many of the map's highest pixels.
+
+    With d the Dice coefficient it is d / (2 - d). With ties it is the index of fuzzy sets, of which tied
+    pixels are members to the share that fits.
+
+    Examples
+    --------
+    >>> round(iou([[1, 2], [3, 4]], [[False, True], [False, True]]), 6)
+    0.333333
+    """
+    return _iou_of_share(maps.once(_shares_at_own_area, targets))
+
+
 def _n_top(n_pixels: int, fraction: float) -> int:
     return max(1, round(fraction * n_pixels))
 
 
-def _membership(rows: PixelRows, fraction: float) -> NDArray[np.float64]:
-    """How far every pixel is among the highest of its row, from 0 to 1; shape (n, n_pixels)."""
+def _membership(rows: PixelRows, k: int) -> NDArray[np.float64]:
+    """How far every pixel is among the k highest of its row, from 0 to 1; shape (n, n_pixels)."""
     found = ordering(rows)
     above = rows.n_pixels - found.below - found.tied
-    room = _n_top(rows.n_pixels, fraction) - above
-    return np.clip(room / found.tied, 0.0, 1.0)
+    return np.clip((k - above) / found.tied, 0.0, 1.0)
 
 
-def pairwise_top_intersection(
-    maps: NDArray[np.float64] | PixelRows,
-    targets: NDArray[np.float64] | PixelRows,
-    *,
-    fraction: float = TOP_FRACTION,
-) -> NDArray[np.float64]:
-    """Top-k intersection of every map (n, n_pixels) with every density (m, n_pixels)."""
-    if not 0 < fraction < 1:
-        raise OptionError(f"fraction has to lie between 0 and 1, got {fraction}")
-    maps, targets = rows_of(maps), rows_of(targets)
-    common = maps.once(_membership, fraction) @ targets.once(_membership, fraction).T
-    values = common / _n_top(maps.n_pixels, fraction)
-    return blanked(np.asarray(values), is_constant(maps), is_constant(targets))
+def _top_factors(
+    map: PixelRows, target: PixelRows
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    k = _n_top(map.n_pixels, TOP_FRACTION)
+    return _membership(map, k), _membership(target, k) / k
 
 
+def top_intersection_by_chance(targets: PixelRows) -> NDArray[np.float64]:
+    """Mean top-k intersection of densities with pixels at random; shape (m,)."""
+    n_pixels = targets.n_pixels
+    return np.full(len(targets), _n_top(n_pixels, TOP_FRACTION) / max(n_pixels, 1))
+
+
+@register_metric(
+    label="Top 5 %",
+    meaning=(
+        "share of the highest 5 % of the map's pixels that are among the highest 5 % of the marked density"
+    ),
+    formula="share of the highest 5 % of the pixels of m that are among the highest 5 % of d",
+    target=TargetKind.DENSITY,
+    chance_of=top_intersection_by_chance,
+    chance_formula="0.05",
+    bounds=(0.0, 1.0),
+    varying_targets=True,
+    fast=True,
+    factors=_top_factors,
+)
 def top_intersection(
-    map: ArrayLike,
-    target: ArrayLike,
-    valid: ArrayLike | None = None,
-    *,
-    fraction: float = TOP_FRACTION,
-) -> float:
+    maps: PixelRows, targets: PixelRows, *, fraction: float = TOP_FRACTION
+) -> NDArray[np.float64]:
     """Share of the k highest pixels of a map that are among the k highest of a density.
 
-    k is a fixed share of the valid pixels, stated beforehand. Where a density has fewer pixels above
-    0, the rest of the k lies anywhere else.
+    k is a fixed share of the valid pixels, stated beforehand. Where a density has fewer pixels above 0, the
+    rest of the k lies anywhere else.
 
-    Parameters
-    ----------
-    map : array_like
-        Real values.
-    target : array_like, same shape
-        Density.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
+    Other Parameters
+    ----------------
     fraction : float
-        k as a share of the valid pixels; at least one pixel is taken.
-
-    Returns
-    -------
-    float
-        From 0 to 1, k / n_pixels by chance; NaN when either is constant.
-
-    Raises
-    ------
-    OptionError
-        If ``fraction`` does not lie between 0 and 1.
+        k as a share of the valid pixels, between 0 and 1; at least one pixel is taken.
 
     Examples
     --------
     >>> top_intersection([[1, 2], [3, 4]], [[0, 0.2], [0.1, 0.9]], fraction=0.5)
     0.5
     """
-    return single_pair(pairwise_top_intersection, map, target, valid, fraction=fraction)
+    if not 0 < fraction < 1:
+        raise OptionError(f"fraction has to lie between 0 and 1, got {fraction}")
+    k = _n_top(maps.n_pixels, fraction)
+    return maps.once(_membership, k) @ targets.once(_membership, k).T / k
 
 
-def top_intersection_by_chance(targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean top-k intersection of densities (m, n_pixels) with pixels at random; shape (m,)."""
-    n_pixels = targets.shape[1]
-    return np.full(len(targets), _n_top(n_pixels, TOP_FRACTION) / max(n_pixels, 1))
+def _highest(maps: PixelRows) -> NDArray[np.float64]:
+    """1 on the highest pixel of every map, shared if there are several; shape (n, n_pixels)."""
+    highest = maps.values == maps.values.max(axis=1, keepdims=True)
+    return np.asarray(highest / highest.sum(axis=1, keepdims=True))
+
+
+@register_metric(
+    label="Pointing game",
+    meaning="whether the highest pixel of the map is marked",
+    formula="1 if the highest pixel of m is marked, else 0; of several, the share that is",
+    target=TargetKind.MASK,
+    chance_of=share_marked,
+    chance_formula="k / n",
+    bounds=(0.0, 1.0),
+    fast=True,
+    factors=lambda map, target: (_highest(map), marked(target)),
+)
+def pointing_game(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Whether the highest pixel of a map is marked; of several, the share of them that is.
+
+    For a tolerance around the marks, widen the mask (:func:`widened_mask`).
+
+    Examples
+    --------
+    >>> pointing_game([[1, 4], [3, 4]], [[False, True], [False, False]])
+    0.5
+    """
+    masks = marked(targets)
+    values = np.full((len(maps), len(targets)), np.nan)
+    for i, row in enumerate(maps.values):
+        highest = row == row.max()
+        if highest.any():  # not in a map that is not finite
+            values[i] = masks[:, highest].mean(axis=1)
+    return values
+
+
+def widened_mask(mask: ArrayLike, radius: float) -> NDArray[np.bool_]:
+    """All pixels within a distance of a marked pixel.
+
+    Parameters
+    ----------
+    mask : array_like of bool, shape (rows, columns)
+        Marked pixels.
+    radius : float
+        Distance in pixels, from centre to centre.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+
+    Raises
+    ------
+    OptionError
+        If the radius is negative or the mask has other than two axes.
+
+    Examples
+    --------
+    >>> mask = [[True, False, False]]
+    >>> pointing_game([[1, 5, 2]], mask), pointing_game([[1, 5, 2]], widened_mask(mask, 1))
+    (0.0, 1.0)
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    marks = np.asarray(mask) > 0
+    if marks.ndim != 2 or not radius >= 0:
+        raise OptionError(
+            "a mask of rows and columns and a radius of 0 pixels or more are needed, got shape "
+            f"{marks.shape} and radius {radius}"
+        )
+    if not marks.any():
+        return marks
+    return np.asarray(distance_transform_edt(~marks) <= radius)

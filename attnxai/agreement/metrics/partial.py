@@ -2,9 +2,10 @@
 
 The ranks of map and target, each less what a linear fit of the ranks of the covariates explains of it,
 are correlated. It is an estimate: how much more map and target share than what follows from both
-following the brightness. It is exact only where ranks depend on each other linearly; a bent dependence on
+following the brightness. It is exact only where ranks depend on each other linearly. A bent dependence on
 a covariate leaves a remainder in both that looks like agreement, and so does a covariate that was measured
-with noise. Exchanging sources breaks the tie between target and brightness, too, and is no null for it.
+with noise. A permutation across sources breaks the tie between target and brightness, too, and is no null
+for it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    is_constant,
-    rows_of,
-    single_pair,
-)
+from attnxai.agreement.metrics.pixels import PixelRows, checked_pixels, is_constant
 from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.errors import OptionError
 
@@ -54,50 +49,22 @@ def _remainders(
     return remainder, np.where(length > _DETERMINED * whole, length, 0.0)
 
 
-def pairwise_partial_spearman(
-    maps: NDArray[np.float64] | PixelRows,
-    targets: NDArray[np.float64] | PixelRows,
-    covariates: NDArray[np.float64] | PixelRows,
-) -> NDArray[np.float64]:
-    """Partial rank correlation of every map (n, n_pixels) with every target (m, n_pixels).
-
-    Parameters
-    ----------
-    maps, targets : ndarray or PixelRows, shapes (n, n_pixels) and (m, n_pixels)
-        Real values.
-    covariates : ndarray or PixelRows, shape (n_covariates, n_pixels)
-        What is held fixed for all of them.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-        NaN where the covariates determine map or target.
-
-    Raises
-    ------
-    OptionError
-        If a covariate has values that are not finite.
-    """
-    return _partial(rows_of(maps), rows_of(targets), [rows_of(covariates)])
-
-
 def _partial(
     maps: PixelRows, targets: PixelRows, covariates: Sequence[PixelRows]
 ) -> NDArray[np.float64]:
+    """Partial rank correlation of every map with every target; shape (n, m)."""
     if not all(np.isfinite(rows.values).all() for rows in covariates):
         raise OptionError(
-            "covariates need finite values on all valid pixels; leave others out by valid"
+            "covariates need finite values on all valid pixels; exclude the others with valid"
         )
     basis = _basis(covariates)
     map_rows, map_lengths = _remainders(centred_ranks(maps), basis)
     target_rows, target_lengths = _remainders(centred_ranks(targets), basis)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = (map_rows @ target_rows.T) / np.outer(map_lengths, target_lengths)
-    return blanked(
-        np.clip(values, -1.0, 1.0),
-        is_constant(maps) | (map_lengths == 0),
-        is_constant(targets) | (target_lengths == 0),
-    )
+    values[is_constant(maps) | (map_lengths == 0)] = np.nan
+    values[:, is_constant(targets) | (target_lengths == 0)] = np.nan
+    return np.clip(values, -1.0, 1.0)
 
 
 def partial_spearman(
@@ -106,51 +73,52 @@ def partial_spearman(
     covariates: ArrayLike | Sequence[ArrayLike],
     valid: ArrayLike | None = None,
 ) -> float:
-    """Rank correlation of a map and a target that covariates do not account for.
+    """Rank correlation of a map and a target, controlling for covariates such as brightness.
 
     Equal to :func:`pingouin.partial_corr` with ``method="spearman"``.
 
     Parameters
     ----------
-    map, target : array_like of the same shape
+    map, target : array_like of one shape
         Real values.
     covariates : array_like of that shape, or several of them
-        What is held fixed, such as the brightness of the image, as it is and smoothed to the resolution
+        What is controlled for, such as the brightness of the image, as it is and smoothed to the resolution
         of the map. A constant covariate, or one whose ranks follow from those of others, changes nothing.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
+    valid : array_like of bool, same shape, optional
+        Pixels that count; all if not given.
 
     Returns
     -------
     float
-        From -1 to 1; NaN when the covariates determine the ranks of map or target, of which a constant
-        one is the simplest case: nothing is left then to be compared.
+        From -1 to 1; NaN where the covariates determine the ranks of map or target, of which a constant one
+        is the simplest case: nothing is left then to be compared.
 
     Raises
     ------
     OptionError
-        If a covariate has another shape or values that are not finite.
+        If shapes differ, or a value is not finite.
 
     Examples
     --------
-    >>> from attnxai.agreement.metrics.ranking import spearman
+    >>> from attnxai.agreement.metrics import spearman
     >>> brightness = [[1, 2, 3], [4, 5, 6]]
     >>> map, target = [[2, 1, 3], [4, 6, 5]], [[2, 1, 4], [3, 6, 5]]
     >>> round(spearman(map, target), 4), round(partial_spearman(map, target, brightness), 4)
     (0.9429, 0.804)
     """
-    shape = np.shape(map)
-    use = np.ones(shape, bool) if valid is None else np.asarray(valid, dtype=bool)
-    stack = np.asarray(covariates, dtype=np.float64)
-    if stack.shape == shape:
-        stack = stack[None]
-    if stack.shape[1:] != shape or use.shape != shape:
+    maps, targets = np.asarray(map, np.float64), np.asarray(target, np.float64)
+    use = np.ones(maps.shape, bool) if valid is None else np.asarray(valid, bool)
+    stack = np.asarray(covariates, np.float64)
+    stack = stack[None] if stack.shape == maps.shape else stack
+    shapes = (maps.shape, targets.shape, use.shape, stack.shape[1:])
+    if len(set(shapes)) != 1:
         raise OptionError(
-            f"covariates and valid need the shape of the map, {shape}, got {stack.shape[1:]} and "
-            f"{use.shape}"
+            "map, target, valid and every covariate need one shape, got "
+            + ", ".join(str(shape) for shape in shapes)
         )
-    rows = stack[:, use]
-    return single_pair(pairwise_partial_spearman, map, target, valid, covariates=rows)
+    rows = checked_pixels("map", maps, use, signed=True)
+    own = checked_pixels("target", targets, use)
+    return float(_partial(rows, own, [PixelRows(stack[:, use])])[0, 0])
 
 
 def partial_values(
@@ -159,7 +127,7 @@ def partial_values(
     covariates: Sequence[Sequence[NDArray[np.floating]]],
     valid: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Partial rank correlation of every source's maps with its own targets, over its own valid pixels.
+    """Partial rank correlation of each source's maps with its own targets, over its own valid pixels.
 
     Parameters
     ----------
@@ -168,8 +136,8 @@ def partial_values(
     targets : ndarray, shape (n_annotators, n_sources, rows, columns)
         Densities.
     covariates : sequence of n_explanations sequences of ndarrays, shape (n_sources, rows, columns)
-        What is held fixed for each explanation: for a layer, the brightness at pixel scale and that at
-        the resolution of this layer. Ranks of an array that is given several times are computed once.
+        What is controlled for in each explanation: for a layer, the brightness at the scale of pixels and that
+        at the resolution of this layer. Ranks of an array that is given several times are computed once.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count for each source.
 

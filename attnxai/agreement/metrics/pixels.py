@@ -1,4 +1,4 @@
-"""From maps and targets as users hold them to rows of valid pixels, and what metrics share of these."""
+"""Rows of valid pixels of maps and targets, and what metrics derive from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 Derived = TypeVar("Derived")
 
@@ -36,10 +36,10 @@ class PixelRows:
 
     Examples
     --------
-    >>> from attnxai.agreement.metrics.ranking import pairwise_auc, pairwise_spearman
+    >>> from attnxai.agreement.metrics import auc, spearman
     >>> maps = PixelRows(np.array([[1.0, 2.0, 3.0, 4.0]]))
     >>> targets = PixelRows(np.array([[0.0, 1.0, 0.0, 1.0]]))
-    >>> pairwise_auc(maps, targets), pairwise_spearman(maps, targets).round(4)
+    >>> auc.evaluate(maps, targets), spearman.evaluate(maps, targets).round(4)
     (array([[0.75]]), array([[0.4472]]))
     """
 
@@ -72,7 +72,7 @@ class PixelRows:
 
 
 def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
-    """Some pixels of fields (..., rows, columns), as (..., n_pixels), row after row in memory."""
+    """Some pixels of fields (..., rows, columns), as a contiguous array (..., n_pixels)."""
     flat = fields.reshape(*fields.shape[:-2], -1)
     return np.take(flat, np.flatnonzero(where), axis=-1)
 
@@ -126,7 +126,7 @@ def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
 
 
 def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
-    """Which rows have no contrast, or a negative value: they are no distribution; shape (n,)."""
+    """Which rows are constant or negative somewhere, and so no distribution; shape (n,)."""
     return rows.once(_without_mass)
 
 
@@ -188,7 +188,7 @@ def _n_marked(rows: PixelRows) -> NDArray[np.float64]:
 
 
 def not_partly_marked(rows: PixelRows) -> NDArray[np.bool_]:
-    """Which masks are empty or full; shape (n,)."""
+    """Which rows, as masks, are empty or full; shape (n,)."""
     count = n_marked(rows)
     return np.asarray((count == 0) | (count == rows.n_pixels))
 
@@ -202,73 +202,30 @@ def _marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
     return [np.flatnonzero(row > 0) for row in rows.values]
 
 
-def blanked(
-    values: NDArray[np.float64],
-    maps: NDArray[np.bool_],
-    targets: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Values (n, m) in place, NaN for the maps (n,) and the targets (m,) that are undefined."""
-    values[maps] = np.nan
-    values[:, targets] = np.nan
-    return values
-
-
-def single_pair(
-    pairwise: Callable[..., NDArray[np.float64]],
-    map: ArrayLike,
-    target: ArrayLike,
-    valid: ArrayLike | None,
-    *,
-    others: ArrayLike | None = None,
-    **options: Any,
-) -> float:
-    """The one-by-one case of a pairwise metric.
+def checked_pixels(
+    name: str, values: NDArray[np.float64], where: NDArray[np.bool_], *, signed: bool = False
+) -> PixelRows:
+    """One row of the valid pixels of what a user gave.
 
     Parameters
     ----------
-    pairwise : callable
-        From maps (1, n_pixels) and targets (1, n_pixels) to values (1, 1).
-    map, target, valid
-        As in :func:`~attnxai.agreement.metrics.ranking.auc`.
-    others : array_like, optional
-        What is marked on other sources, for the metrics that need it.
-    **options
-        Handed on.
+    name : str
+        What it is, for errors.
+    values, where : ndarray of one shape
+        Values, and whether they are valid.
+    signed : bool
+        Whether negative values are accepted.
 
     Raises
     ------
-    ValueError
-        If shapes differ, a value is not finite, or a target is negative somewhere.
+    OptionError
+        If a valid pixel is not finite, or negative where that is not accepted.
     """
-    map_values = np.asarray(map, dtype=np.float64)
-    target_values = np.asarray(target, dtype=np.float64)
-    use = np.ones(map_values.shape, bool) if valid is None else np.asarray(valid, dtype=bool)
-    if not map_values.shape == target_values.shape == use.shape:
-        raise ValueError(
-            f"map, target and valid need one shape, got {map_values.shape}, "
-            f"{target_values.shape} and {use.shape}"
+    row = values[where]
+    if not np.isfinite(row).all():
+        raise OptionError(
+            f"{name} needs finite values on all valid pixels; exclude the others with valid"
         )
-    map_values = map_values[use]
-    target_values = _checked_target(target_values[use], "target")
-    if not np.isfinite(map_values).all():
-        raise ValueError("map needs finite values on all valid pixels; leave others out by valid")
-    if others is not None:
-        other_values = np.asarray(others, dtype=np.float64)
-        if other_values.shape != use.shape:
-            raise ValueError(
-                f"others needs the shape of map, got {other_values.shape} and {use.shape}"
-            )
-        options["others"] = _checked_target(other_values[use], "others")[None]
-    if map_values.size == 0:
-        return float("nan")
-    return float(pairwise(map_values[None], target_values[None], **options)[0, 0])
-
-
-def _checked_target(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{name} needs finite values on all valid pixels; leave others out by valid"
-        )
-    if values.size and values.min() < 0:
-        raise ValueError(f"{name} has negative values; a mask or density has none")
-    return values
+    if not signed and (row < 0).any():
+        raise OptionError(f"{name} has negative values; a mask or a density has none")
+    return PixelRows(row[None])

@@ -16,22 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    is_constant,
-    marked,
-    n_marked,
-    not_partly_marked,
-    rows_of,
-    single_pair,
-    totals,
-)
+from attnxai.agreement.metrics.metric import register_metric
+from attnxai.agreement.metrics.pixels import PixelRows, marked, n_marked, totals
 from attnxai.agreement.metrics.ranking import ordering
-from attnxai.errors import OptionError
+from attnxai.agreement.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
 def _groups(
@@ -65,74 +56,39 @@ def _beaten(maps: PixelRows, weights: NDArray[np.float64]) -> NDArray[np.float64
     return beaten
 
 
-def pairwise_shuffled_auc(
-    maps: NDArray[np.float64] | PixelRows,
-    targets: NDArray[np.float64] | PixelRows,
-    *,
-    others: NDArray[np.float64] | PixelRows | None = None,
-) -> NDArray[np.float64]:
-    """Shuffled AUC of every map (n, n_pixels) for every mask (m, n_pixels).
-
-    Parameters
-    ----------
-    maps : ndarray or PixelRows, shape (n, n_pixels)
-        Real values.
-    targets : ndarray or PixelRows, shape (m, n_pixels)
-        Masks.
-    others : ndarray or PixelRows, shape (m, n_pixels)
-        For each mask, how often every pixel is marked on other sources. It is fast when few sums of
-        own and others differ, as where each annotator's masks are given against the others of the same
-        annotator; anything else is right, and slow.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-
-    Raises
-    ------
-    OptionError
-        If ``others`` is missing.
-    """
-    if others is None:
-        raise OptionError("shuffled AUC needs others: what is marked on the other sources")
-    maps, targets, others = rows_of(maps), rows_of(targets), rows_of(others)
-    masks, count, weight = marked(targets), n_marked(targets), totals(others)
-    values = np.empty((len(maps), len(targets)))
-    for weights, columns in targets.once(_groups, others):
-        wins = _beaten(maps, weights) @ masks[columns].T
-        k = count[columns]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values[:, columns] = (wins - 0.5 * k**2) / (k * weight[columns])
-    undefined = not_partly_marked(targets) | np.isnan(weight)
-    return blanked(values, is_constant(maps), undefined)
-
-
-def shuffled_auc(
-    map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None, *, others: ArrayLike
-) -> float:
+@register_metric(
+    label="Shuffled AUC",
+    meaning=(
+        "probability that the map is higher on a pixel marked on this source than on one marked on another "
+        "source"
+    ),
+    formula="AUC with the pixels marked on the other sources in place of the unmarked ones",
+    target=TargetKind.MASK,
+    chance=0.5,
+    bounds=(0.0, 1.0),
+    needs_others=True,
+    fast=True,
+    shows_avoidance=True,
+)
+def shuffled_auc(maps: PixelRows, targets: PixelRows, others: PixelRows) -> NDArray[np.float64]:
     """Probability that a map is higher on a mark of this source than on one of another source.
 
     Ties count half. A pixel that is marked here and there counts on both sides.
 
-    Parameters
-    ----------
-    map : array_like
-        Real values.
-    target : array_like of bool, same shape
-        Marked pixels.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-    others : array_like, same shape
-        How often every pixel is marked on the other sources.
-
-    Returns
-    -------
-    float
-        From 0 to 1; NaN when the map is constant, the mask empty or full, or nothing marked elsewhere.
+    Notes
+    -----
+    It is fast when few sums of own and other marks differ, as where each annotator's masks are compared with
+    the others of the same annotator. Anything else is right, and slow.
 
     Examples
     --------
     >>> shuffled_auc([1, 2, 3, 4], [0, 0, 0, 1], others=[0, 1, 2, 1])
     0.875
     """
-    return single_pair(pairwise_shuffled_auc, map, target, valid, others=others)
+    masks, count, weight = marked(targets), n_marked(targets), totals(others)
+    values = np.empty((len(maps), len(targets)))
+    for weights, columns in targets.once(_groups, others):
+        wins = _beaten(maps, weights) @ masks[columns].T
+        k = count[columns]
+        values[:, columns] = (wins - 0.5 * k**2) / (k * weight[columns])
+    return values

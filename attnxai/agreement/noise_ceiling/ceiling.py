@@ -19,7 +19,6 @@ about; with two annotators they are of the same pair, and the interval is over s
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.over_sources import Interval
-from attnxai.agreement.metrics import TargetKind, own_tables
+from attnxai.agreement.metrics import Consensus, TargetKind, own_tables
 from attnxai.agreement.metrics.pixels import PixelRows, is_constant, pixels_of
 from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.data.short_repr import short_repr
@@ -41,40 +40,6 @@ if TYPE_CHECKING:
     Score = Callable[
         [NDArray[np.float64], NDArray[np.floating] | NDArray[np.bool_]], NDArray[np.float64]
     ]
-
-
-class Consensus(enum.StrEnum):
-    """How the densities of several annotators become one prediction."""
-
-    MEAN = "mean"
-    EQUAL_SUMS = "equal-sums"
-    STANDARDISED = "standardised"
-    RANKS = "ranks"
-
-
-_CONSENSUS = {
-    "nss": Consensus.EQUAL_SUMS,
-    "similarity": Consensus.EQUAL_SUMS,
-    "negative_kl": Consensus.EQUAL_SUMS,
-    "information_gain": Consensus.EQUAL_SUMS,
-    "correlation": Consensus.STANDARDISED,
-    "spearman": Consensus.RANKS,
-    "partial_spearman": Consensus.RANKS,
-    "kendall": Consensus.RANKS,
-}
-# Metrics of which the consensus above has the highest mean score that there is.
-_BOUNDED = ("nss", "correlation", "spearman")
-
-
-def consensus_for(metric_name: str) -> Consensus:
-    """The consensus that a metric is given.
-
-    Examples
-    --------
-    >>> str(consensus_for("spearman")), str(consensus_for("auc"))
-    ('ranks', 'mean')
-    """
-    return _CONSENSUS.get(metric_name, Consensus.MEAN)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -181,7 +146,7 @@ def noise_ceiling(
     method, level, n_resamples, rng, bounds
         See :func:`~.crossed.crossed_interval`.
     consensus : Consensus, optional
-        How densities are averaged; what :func:`consensus_for` says when left out.
+        How densities are averaged; that of the metric if not given.
     score : callable, optional
         From maps (n, n_sources, rows, columns) and targets (n_annotators, n_sources, rows, columns) to values
         (n, n_annotators, n_sources), for metrics that need more than both; :func:`~.metrics.own_tables`
@@ -203,7 +168,7 @@ def noise_ceiling(
     True
     """
     there, where = _checked(density, mask, present, valid)
-    kind = consensus_for(metric.name) if consensus is None else Consensus(consensus)
+    kind = metric.consensus if consensus is None else Consensus(consensus)
     predictions, voted = _predictions(density, there, where, kind)
     targets = _targets(density, mask, there)
     if score is None:
@@ -213,7 +178,7 @@ def noise_ceiling(
     return _of_values(
         metric.name,
         *_lower_and_upper(values, voted),
-        metric.name in _BOUNDED and kind is consensus_for(metric.name),
+        metric.consensus_is_bound and kind is metric.consensus,
         weights=weights,
         method=method,
         level=level,
@@ -254,7 +219,7 @@ def noise_ceilings(
     targets = _targets(density, mask, there)
     alike: dict[Consensus, list[Metric]] = {}
     for metric in metrics:
-        alike.setdefault(consensus_for(metric.name), []).append(metric)
+        alike.setdefault(metric.consensus, []).append(metric)
     found = {}
     for kind, members in alike.items():
         predictions, voted = _predictions(density, there, where, kind)
@@ -263,7 +228,7 @@ def noise_ceilings(
             found[metric.name] = _of_values(
                 metric.name,
                 *_lower_and_upper(values, voted),
-                metric.name in _BOUNDED,
+                metric.consensus_is_bound,
                 weights=weights,
                 method=method,
                 level=level,

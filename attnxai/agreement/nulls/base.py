@@ -28,8 +28,8 @@ from attnxai.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
     from attnxai.agreement.metrics.metric import Metric
+    from attnxai.agreement.metrics.targets import Others, Targets
 
 # Values closer than this count as equal: sums in another order must not decide a test.
 RELATIVE_TIE = 1e-12

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.agreement.metrics import TargetKind
 from attnxai.agreement.nulls.footprints import centred_disc, closed_pixels
 from attnxai.agreement.nulls.surrogates import (
     RearrangedMaps,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
     from attnxai.agreement.metrics.metric import Metric
+    from attnxai.agreement.metrics.targets import Others, Targets
 
     Symmetry = Callable[[NDArray[Any]], NDArray[Any]]
 

@@ -13,27 +13,12 @@ but their centre. It answers no question about galaxies in centred cutouts; use 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.density import pairwise_correlation, pairwise_nss
-from attnxai.agreement.metrics.information import (
-    UNIFORM_SHARE,
-    pairwise_information_gain,
-    pairwise_negative_kl,
-)
-from attnxai.agreement.metrics.overlap import (
-    TOP_FRACTION,
-    pairwise_iou,
-    pairwise_relevance_mass_accuracy,
-    pairwise_relevance_rank_accuracy,
-    pairwise_top_intersection,
-)
-from attnxai.agreement.metrics.pixels import PixelRows, at_ordinary_scale, centred, deviations
-from attnxai.agreement.metrics.pointing import pairwise_pointing_game
-from attnxai.agreement.metrics.ranking import mid_ranks, pairwise_auc, pairwise_spearman
+from attnxai.agreement.metrics import PixelRows
 from attnxai.agreement.nulls.footprints import centred_rectangle
 from attnxai.agreement.nulls.surrogates import RearrangedMaps, empty_tables, others_needed
 from attnxai.errors import OptionError
@@ -41,91 +26,12 @@ from attnxai.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
     from attnxai.agreement.metrics.metric import Metric
+    from attnxai.agreement.metrics.targets import Others, Targets
 
     Array = NDArray[np.float64]
-    # from a map and a target (n_pixels) to two factors and the scale of their product
-    Factors = Callable[[Array, Array], tuple[Array, Array, float]]
 
 _CHUNK = 128  # surrogates of a map that are held at a time when a metric is no product
-
-
-def _standardised(values: Array) -> Array:
-    rows = PixelRows(values[None])
-    return np.asarray(centred(rows)[0] / deviations(rows)[0])
-
-
-def _marked(target: Array) -> Array:
-    return np.asarray(target > 0, dtype=np.float64)
-
-
-def _highest(values: Array, k: int) -> Array:
-    """Which pixels are among the k highest; those tied at the k-th with the share that fits."""
-    threshold = np.partition(values, values.size - k)[values.size - k]
-    above, tied = values > threshold, values == threshold
-    return np.asarray(above + tied * ((k - above.sum()) / tied.sum()))
-
-
-def _nss(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    return _standardised(map_values), target / target.sum(), 1.0
-
-
-def _correlation(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    return _standardised(map_values), _standardised(target), 1 / target.size
-
-
-def _spearman(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    return _correlation(mid_ranks(map_values), mid_ranks(target))
-
-
-def _auc(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    marked = _marked(target)
-    ranks = mid_ranks(map_values)
-    n_pairs = marked.sum() * (marked.size - marked.sum())
-    # about their mean, so that sums stay small, and with them rounding
-    return ranks - ranks.mean(), marked, 1 / n_pairs
-
-
-def _relevance_mass(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    return map_values, _marked(target), 1 / map_values.sum()
-
-
-def _relevance_rank(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    marked = _marked(target)
-    k = int(marked.sum())
-    return _highest(map_values, k), marked, 1 / k
-
-
-def _top_intersection(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    k = max(1, round(TOP_FRACTION * target.size))
-    return _highest(map_values, k), _highest(target, k), 1 / k
-
-
-def _pointing_game(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    highest = map_values == map_values.max()
-    return highest / highest.sum(), _marked(target), 1.0
-
-
-def _bits(map_values: Array, target: Array) -> tuple[Array, Array, float]:
-    shares = map_values / map_values.sum() * (1 - UNIFORM_SHARE) + UNIFORM_SHARE / target.size
-    return np.log2(shares), target / target.sum(), 1.0
-
-
-# by function, so that a metric of the same name that computes something else is evaluated as it is
-_PRODUCTS: dict[Callable[..., Array], Factors] = {
-    pairwise_nss: _nss,
-    pairwise_correlation: _correlation,
-    pairwise_spearman: _spearman,
-    pairwise_auc: _auc,
-    pairwise_relevance_mass_accuracy: _relevance_mass,
-    pairwise_relevance_rank_accuracy: _relevance_rank,
-    pairwise_iou: _relevance_rank,
-    pairwise_top_intersection: _top_intersection,
-    pairwise_pointing_game: _pointing_game,
-    pairwise_negative_kl: _bits,
-    pairwise_information_gain: _bits,
-}
 
 
 def shifted_values(
@@ -139,8 +45,8 @@ def shifted_values(
     Parameters
     ----------
     metric : Metric
-        What to compute. It takes a few Fourier transforms, but for similarity, average precision,
-        Kendall's tau and shuffled AUC, which are evaluated shift by shift.
+        What to compute. If it has :attr:`~attnxai.agreement.metrics.Metric.factors` it takes a few Fourier
+        transforms, otherwise one evaluation for every shift.
     map, target : ndarray, shape (rows, columns)
         A map, and the density or mask that the metric compares with.
     others : ndarray, shape (rows, columns), optional
@@ -162,24 +68,20 @@ def shifted_values(
     from scipy.fft import irfft2, rfft2
 
     shape = map.shape
-    flat = at_ordinary_scale(np.asarray(map, dtype=np.float64).ravel())
-    flat_target = at_ordinary_scale(np.asarray(target, dtype=np.float64).ravel())
+    rows, target_rows = PixelRows(map.reshape(1, -1)), PixelRows(target.reshape(1, -1))
     elsewhere = None if others is None else others.reshape(1, -1)
-    product = _PRODUCTS.get(metric.pairwise)
-    if product is None:
-        shifts = np.arange(flat.size)
-        values = _one_by_one(metric, flat.reshape(shape), flat_target[None], elsewhere, shifts)
+    if metric.factors is None:
+        shifts = np.arange(map.size)
+        field = rows.values.reshape(shape)
+        values = _one_by_one(metric, field, target_rows.values, elsewhere, shifts)
         return np.asarray(values.reshape(shape))
-    observed = metric.evaluate(flat[None], flat_target[None], elsewhere)[0, 0]
+    observed = metric.evaluate(rows, target_rows, elsewhere)[0, 0]
     if not np.isfinite(observed):  # a shift changes nothing in why it is undefined
         return np.full(shape, np.nan)
-    first, second, scale = product(flat, flat_target)
-    spectrum = np.conj(rfft2(first.reshape(shape))) * rfft2(second.reshape(shape))
-    values = np.asarray(irfft2(spectrum, shape) * scale)
-    if (
-        metric.pairwise is pairwise_iou
-    ):  # of as many pixels as are marked, so it follows from their share
-        values /= 2 - values
+    first, second = (factor.reshape(shape) for factor in metric.factors(rows, target_rows))
+    values = np.asarray(irfft2(np.conj(rfft2(first)) * rfft2(second), shape))
+    if metric.of_product is not None:
+        values = metric.of_product(values)
     # what does not depend on where the map lies follows from what the metric gives at no shift
     return np.asarray(values + (observed - values[0, 0]))
 
@@ -288,7 +190,7 @@ class ToroidalShift(RearrangedMaps):
                 kind = metric.target
                 own = targets[kind][:, source, rows, columns].astype(np.float64)
                 elsewhere = needed[kind][:, source, rows, columns] if metric.needs_others else None
-                if metric.pairwise in _PRODUCTS:
+                if metric.factors is not None:
                     for a, target in enumerate(own):
                         other = None if elsewhere is None else elsewhere[a]
                         values = shifted_values(metric, inside[source], target, other)

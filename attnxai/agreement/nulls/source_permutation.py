@@ -24,8 +24,8 @@ from attnxai.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
     from attnxai.agreement.metrics.metric import Metric
+    from attnxai.agreement.metrics.targets import Others, Targets
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

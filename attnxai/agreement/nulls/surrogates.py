@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.evaluation import leave_one_out_centre_bias
+from attnxai.agreement.metrics import leave_one_out_centre_bias
 from attnxai.agreement.metrics.pixels import PixelRows
 from attnxai.agreement.nulls.base import NullDraws, draw_choices
 from attnxai.errors import OptionError
@@ -16,8 +16,8 @@ from attnxai.errors import OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.evaluation import Others, Targets
-    from attnxai.agreement.metrics.metric import Metric, TargetKind
+    from attnxai.agreement.metrics import Metric, TargetKind
+    from attnxai.agreement.metrics.targets import Others, Targets
 
 
 class RearrangedMaps(abc.ABC):

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.agreement.metrics import DEFAULT_METRICS
-from attnxai.agreement.metrics.density import nss
-from attnxai.agreement.metrics.ranking import spearman
+from attnxai.agreement.metrics import DEFAULT_METRICS, nss, spearman
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import Split

@@ -13,8 +13,7 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
-from attnxai.agreement.metrics import METRICS, chance_values
-from attnxai.agreement.metrics.partial import partial_spearman
+from attnxai.agreement.metrics import METRICS, chance_values, partial_spearman
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
 from attnxai.alignment.pairs import BRIGHTNESS, align

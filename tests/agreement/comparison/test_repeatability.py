@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.metrics.metric import TargetKind
+from attnxai.agreement.metrics import METRICS, TargetKind
 from attnxai.agreement.nulls import (
     NULLS,
     GridSymmetries,

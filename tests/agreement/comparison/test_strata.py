@@ -12,7 +12,7 @@ from scipy import stats
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.strata import angular_sizes, strata_of
-from attnxai.agreement.metrics.density import nss
+from attnxai.agreement.metrics import nss
 from attnxai.agreement.nulls import emission_footprint
 from attnxai.alignment.pairs import align
 from attnxai.errors import OptionError

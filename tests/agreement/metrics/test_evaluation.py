@@ -7,17 +7,14 @@ import pytest
 
 from attnxai.agreement.metrics import (
     METRICS,
+    PixelRows,
     TargetKind,
-    agreement_matrices,
     agreement_tables,
     chance_values,
     leave_one_out_centre_bias,
     own_tables,
-    own_values,
-    reason_undefined,
 )
-from attnxai.agreement.metrics.information import kl_divergence
-from attnxai.agreement.metrics.pixels import PixelRows, pixels_of
+from attnxai.agreement.metrics.pixels import pixels_of
 from tests.agreement.metrics.test_registry import RANK_METRICS, value_of
 
 ALL_METRICS = list(METRICS.values())
@@ -38,12 +35,12 @@ def test_matrices_hold_the_single_pair_values(name):
     target = targets[metric.target]
     others = leave_one_out_centre_bias(metric.target, target)
     where = np.random.default_rng(0).random((6, 5)) < 0.8
-    matrices = agreement_matrices(metric, maps, target, where)
+    matrices = agreement_tables([metric], maps, targets, where)[0]
     assert matrices.shape == (2, 3, 4, 4)
     for e, a, s, t in np.ndindex(matrices.shape):
         expected = value_of(name, maps[e, s], target[a, t], where, others=others[a, t])
         assert matrices[e, a, s, t] == pytest.approx(expected, abs=1e-10, nan_ok=True)
-    nowhere = agreement_matrices(metric, maps, target, np.zeros((6, 5), bool))
+    nowhere = agreement_tables([metric], maps, targets, np.zeros((6, 5), bool))[0]
     assert np.isnan(nowhere).all()
 
 
@@ -55,7 +52,7 @@ def test_own_values_use_the_own_footprint(name):
     others = leave_one_out_centre_bias(metric.target, target)
     valid = np.random.default_rng(1).random((4, 6, 5)) < 0.7
     valid[2] = False
-    values = own_values(metric, maps, target, valid)
+    values = own_tables([metric], maps, targets, valid)[0]
     for e, a, s in np.ndindex(values.shape):
         expected = value_of(name, maps[e, s], target[a, s], valid[s], others=others[a, s])
         assert values[e, a, s] == pytest.approx(expected, abs=1e-10, nan_ok=True)
@@ -71,7 +68,7 @@ def test_several_metrics_together_are_what_each_is_alone(monkeypatch):
     own = own_tables(ALL_METRICS, maps, targets, valid)
     assert tables.shape == (len(METRICS), 2, 3, 4, 4)
     for metric, table, values in zip(ALL_METRICS, tables, own, strict=True):
-        alone = agreement_matrices(metric, maps, targets[metric.target], where)
+        alone = agreement_tables([metric], maps, targets, where)[0]
         np.testing.assert_allclose(table, alone, rtol=1e-12)
         diagonal = np.diagonal(table, axis1=2, axis2=3)
         np.testing.assert_allclose(values, diagonal, rtol=1e-10, atol=1e-12, err_msg=metric.name)
@@ -142,20 +139,22 @@ def test_others_can_be_given(name):
     target = targets[metric.target]
     others = np.random.default_rng(5).integers(1, 4, target.shape).astype(float)
     where = np.ones((6, 5), bool)
-    matrices = agreement_matrices(metric, maps, target, where, others=others)
-    own = own_values(metric, maps, target, np.ones((4, 6, 5), bool), others=others)
+    matrices = agreement_tables([metric], maps, targets, where, others={metric.target: others})[0]
+    own = own_tables(
+        [metric], maps, targets, np.ones((4, 6, 5), bool), others={metric.target: others}
+    )[0]
     for a, s in np.ndindex(3, 4):
         expected = value_of(name, maps[1, s], target[a, s], others=others[a, s])
         assert matrices[1, a, s, s] == pytest.approx(expected, abs=1e-10)
         assert own[1, a, s] == pytest.approx(expected, abs=1e-10)
-    default = agreement_matrices(metric, maps, target, where)
+    default = agreement_tables([metric], maps, targets, where)[0]
     assert not np.allclose(default, matrices)
 
 
 def test_one_source_has_no_others():
     maps, targets = made_up(14, n_sources=1)
     for metric in ALL_METRICS:
-        values = agreement_matrices(metric, maps, targets[metric.target], np.ones((6, 5), bool))
+        values = agreement_tables([metric], maps, targets, np.ones((6, 5), bool))[0]
         assert np.isnan(values).all() == metric.needs_others
 
 
@@ -170,7 +169,7 @@ def test_chance_is_what_random_maps_give():
             continue
         chance = chance_values(metric, targets[metric.target], valid)
         assert chance.shape == (1, 2)
-        values = own_values(metric, maps, targets[metric.target], valid)[:, 0, 0]
+        values = own_tables([metric], maps, targets, valid)[0, :, 0, 0]
         error = values.std() / np.sqrt(len(values))
         assert chance[0, 0] == pytest.approx(values.mean(), abs=4 * error), name
 
@@ -182,12 +181,12 @@ def test_chance_of_distributions_is_that_of_a_uniform_map(name):
     density = targets[TargetKind.DENSITY]
     valid = np.random.default_rng(1).random((4, 6, 5)) < 0.7
     chance = chance_values(METRICS[name], density, valid)
-    values = own_values(METRICS[name], maps, density, valid)
+    values = own_tables([METRICS[name]], maps, targets, valid)[0]
     np.testing.assert_allclose(chance, values[0], atol=1e-7)
     if name == "negative_kl":
         uniform = np.ones(int(valid[0].sum()))
         uniform[0] += 1e-9
-        expected = -kl_divergence(uniform, density[0, 0][valid[0]])
+        expected = METRICS[name](uniform, density[0, 0][valid[0]])
         assert chance[0, 0] == pytest.approx(expected, abs=1e-7)
 
 
@@ -238,12 +237,12 @@ def test_every_undefined_value_has_its_reason(name):
         cases["other sources"] = (map, target, 0 * others)
     assert np.isfinite(metric.evaluate(map[None], target[None], others[None])).all()
     for reason, (values, marks, rest) in cases.items():
-        assert reason in reason_undefined(metric, values, marks, rest)
+        assert reason in metric.reason_undefined(values, marks, rest)
         if values.size:
             found = metric.evaluate(values[None], marks[None], rest[None])
             assert np.isnan(found).all(), reason
     if metric.needs_others:
-        assert "other sources" in reason_undefined(metric, map, target)
+        assert "other sources" in metric.reason_undefined(map, target)
 
 
 def test_picked_pixels_lie_row_after_row():

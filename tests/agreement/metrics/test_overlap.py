@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from sklearn.metrics import f1_score, jaccard_score
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.metrics.overlap import (
+from attnxai.agreement.metrics import (
+    PixelRows,
     dice,
     iou,
-    iou_by_chance,
+    pointing_game,
     relevance_mass_accuracy,
     relevance_rank_accuracy,
     top_intersection,
+    widened_mask,
 )
-from attnxai.agreement.metrics.pointing import pointing_game
 from attnxai.errors import OptionError
 from tests.agreement.metrics.test_registry import random_pair
 
@@ -79,7 +79,7 @@ def test_iou_by_chance_is_that_of_a_hypergeometric_overlap(n_pixels):
         both = np.arange(k + 1)
         share = both / np.maximum(2 * k - both, 1)
         expected.append((hypergeom.pmf(both, n_pixels, k, k) * share).sum())
-    assert iou_by_chance(masks) == pytest.approx(expected, rel=1e-10)
+    assert iou.chance_of(PixelRows(masks)) == pytest.approx(expected, rel=1e-10)
 
 
 def test_iou_with_ties_is_that_of_fuzzy_sets():
@@ -122,30 +122,24 @@ def test_pointing_game_by_hand():
     assert pointing_game([[1, 5, 1], [1, 1, 1]], mask) == 0.0
     # of three pixels that are highest one is marked
     assert pointing_game([[5, 5, 1], [1, 5, 1]], mask) == pytest.approx(1 / 3)
-    # an empty mask is no hit, whatever the tolerance
-    empty = np.zeros((2, 3), bool)
-    assert np.isnan(pointing_game([[5, 1, 1], [1, 1, 1]], empty))
-    assert np.isnan(pointing_game([[5, 1, 1], [1, 1, 1]], empty, tolerance=9))
 
 
-def test_pointing_game_within_a_tolerance():
+def test_widened_masks_reach_as_far_as_they_say():
     map = np.zeros((7, 7))
     map[3, 3] = 1.0
     mask = np.zeros((7, 7), bool)
+    assert not widened_mask(mask, 9).any()
     mask[1, 2] = True
     # sqrt(5) pixels away
-    assert pointing_game(map, mask, tolerance=2.23) == 0.0
-    assert pointing_game(map, mask, tolerance=2.24) == 1.0
-    # a mark off the valid pixels reaches nothing
-    valid = np.ones((7, 7), bool)
-    valid[1, 2] = False
-    assert np.isnan(pointing_game(map, mask, valid, tolerance=2.24))
-    # neither does one that reaches everything tell anything
-    assert np.isnan(pointing_game(map, mask, tolerance=20))
-    with pytest.raises(OptionError, match="tolerance"):
-        pointing_game(map, mask, tolerance=-1)
+    assert pointing_game(map, widened_mask(mask, 2.23)) == 0.0
+    assert pointing_game(map, widened_mask(mask, 2.24)) == 1.0
+    # a mark that reaches everything tells nothing
+    assert np.isnan(pointing_game(map, widened_mask(mask, 20)))
+    np.testing.assert_array_equal(widened_mask(mask, 0), mask)
+    with pytest.raises(OptionError, match="radius -1"):
+        widened_mask(mask, -1)
     with pytest.raises(OptionError, match="rows and columns"):
-        pointing_game(map.ravel(), mask.ravel(), tolerance=1)
+        widened_mask(mask.ravel(), 1)
 
 
 def test_top_intersection_takes_five_per_cent_of_the_pixels():
@@ -154,4 +148,4 @@ def test_top_intersection_takes_five_per_cent_of_the_pixels():
     # the five highest pixels of the map are 0 to 4, of the density 0, 1, 2, 3 and 50; the sixth are 5 and 51
     density[[0, 1, 2, 3, 50, 51]] = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
     assert top_intersection(map, density) == pytest.approx(4 / 5)
-    assert METRICS["top_intersection"].chance_of(density[None]) == pytest.approx(5 / 100)
+    assert top_intersection.chance_of(PixelRows(density[None])) == pytest.approx(5 / 100)

@@ -8,12 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from attnxai.agreement.metrics.partial import (
-    pairwise_partial_spearman,
-    partial_spearman,
-    partial_values,
-)
-from attnxai.agreement.metrics.ranking import spearman
+from attnxai.agreement.metrics import partial_spearman, spearman
+from attnxai.agreement.metrics.partial import partial_values
 from attnxai.errors import OptionError
 
 MAP = [2, 1, 4, 3, 6, 5, 8, 7, 9, 10]
@@ -115,15 +111,6 @@ def test_errors_name_what_is_wrong():
         partial_spearman(MAP, TARGET, COVARIATES, [True])
     with pytest.raises(OptionError, match="finite"):
         partial_spearman([1.0, 2, 3], [1, 3, 2], [1.0, np.nan, 2])
-
-
-def test_all_pairs_at_once_are_the_pairs_one_by_one():
-    rng = np.random.default_rng(5)
-    maps, targets, covariates = rng.random((3, 30)), rng.random((4, 30)), rng.random((2, 30))
-    found = pairwise_partial_spearman(maps, targets, covariates)
-    for i, j in np.ndindex(found.shape):
-        expected = partial_spearman(maps[i], targets[j], covariates)
-        assert found[i, j] == pytest.approx(expected, abs=1e-12)
 
 
 def test_values_of_sources_hold_their_own_brightness_fixed():

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from attnxai.agreement.metrics.pixels import PixelRows
-from attnxai.agreement.metrics.precision import average_precision
-from attnxai.agreement.metrics.ranking import auc, centred_ranks, mid_ranks, ordering, spearman
-from attnxai.agreement.metrics.shuffled import pairwise_shuffled_auc, shuffled_auc
+from attnxai.agreement.metrics import PixelRows, auc, average_precision, shuffled_auc, spearman
+from attnxai.agreement.metrics.ranking import centred_ranks, mid_ranks, ordering
 from tests.agreement.metrics.test_registry import random_pair
 
 SEEDS = range(5)
@@ -92,7 +90,7 @@ def test_shuffled_auc_of_all_pairs_takes_off_the_own_marks(ties):
     others = (masks.sum(axis=1, keepdims=True) - masks).reshape(10, 30)
     masks = masks.reshape(10, 30)
     order = rng.permutation(10)  # annotators need not follow on each other
-    found = pairwise_shuffled_auc(maps, masks[order], others=others[order])
+    found = shuffled_auc.evaluate(maps, masks[order], others[order])
     for i, j in np.ndindex(found.shape):
         expected = expected_shuffled_auc(maps[i], masks[order[j]], others[order[j]])
         assert found[i, j] == pytest.approx(expected, abs=1e-10)

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import inspect
+import pickle
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import attnxai
 from attnxai.agreement.metrics import (
     DEFAULT_METRICS,
-    FAST_METRICS,
     METRICS,
     PRIMARY_METRIC,
+    PixelRows,
     TargetKind,
-    reason_undefined,
-)
-from attnxai.agreement.metrics.density import correlation, nss, similarity
-from attnxai.agreement.metrics.information import information_gain, kl_divergence
-from attnxai.agreement.metrics.kendall import kendall
-from attnxai.agreement.metrics.overlap import (
     dice,
-    iou,
-    relevance_mass_accuracy,
+    nss,
+    register_metric,
     relevance_rank_accuracy,
-    top_intersection,
 )
-from attnxai.agreement.metrics.pixels import PixelRows
-from attnxai.agreement.metrics.pointing import pointing_game
-from attnxai.agreement.metrics.precision import average_precision
-from attnxai.agreement.metrics.ranking import auc, spearman
-from attnxai.agreement.metrics.shuffled import shuffled_auc
 from attnxai.errors import OptionError
 
-FUNCTIONS = {
-    "nss": nss,
-    "spearman": spearman,
-    "auc": auc,
-    "relevance_mass_accuracy": relevance_mass_accuracy,
-    "relevance_rank_accuracy": relevance_rank_accuracy,
-    "shuffled_auc": shuffled_auc,
-    "correlation": correlation,
-    "information_gain": information_gain,
-    "negative_kl": lambda *pair: -kl_divergence(*pair),
-    "pointing_game": pointing_game,
-    "iou": iou,
-    "top_intersection": top_intersection,
-    "similarity": similarity,
-    "average_precision": average_precision,
-    "kendall": kendall,
-    "dice": dice,
-}
 RANK_METRICS = (
     *("spearman", "kendall", "auc", "shuffled_auc", "average_precision"),
     *("relevance_rank_accuracy", "iou", "dice", "pointing_game", "top_intersection"),
@@ -59,11 +36,11 @@ MASK_METRICS = [name for name, metric in METRICS.items() if metric.target is Tar
 
 def value_of(name, map, target, valid=None, *, others=None):
     if not METRICS[name].needs_others:
-        return FUNCTIONS[name](map, target, valid)
+        return METRICS[name](map, target, valid)
     if others is None:
         # a made-up centre bias
         others = np.arange(np.size(map), dtype=float).reshape(np.shape(map)) % 5
-    return FUNCTIONS[name](map, target, valid, others=others)
+    return METRICS[name](map, target, valid, others=others)
 
 
 def random_pair(seed, *, ties, shape=(9, 11)):
@@ -77,27 +54,85 @@ def random_pair(seed, *, ties, shape=(9, 11)):
 
 
 def test_the_registry_describes_every_metric():
-    assert set(METRICS) == set(FUNCTIONS)
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.target in TargetKind
         assert metric.meaning
-        assert metric.label
+        assert metric.formula
         assert (metric.chance is None) == (metric.chance_of is not None)
         assert (metric.chance is None) == bool(metric.chance_formula)
     assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
 
 
 def test_default_metrics_are_cheap_and_start_with_the_primary_one():
-    assert DEFAULT_METRICS[0] == PRIMARY_METRIC
-    assert set(DEFAULT_METRICS) <= set(FAST_METRICS)
-    assert {"kendall", "average_precision", "similarity"}.isdisjoint(FAST_METRICS)
-    # no number twice under two names
-    assert "dice" not in FAST_METRICS
-    assert "same number as relevance rank accuracy" in METRICS["dice"].meaning
+    assert DEFAULT_METRICS[0] == PRIMARY_METRIC == "nss"
+    assert all(METRICS[name].fast for name in DEFAULT_METRICS)
+    assert {n for n, m in METRICS.items() if not m.fast} == {
+        *("kendall", "average_precision", "similarity")
+    }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+def test_dice_is_a_second_name():
+    assert [m for m in METRICS.values() if m.alias_of] == [dice]
+    assert METRICS[dice.alias_of] is relevance_rank_accuracy
+    assert dice.pairwise is relevance_rank_accuracy.pairwise
+    assert dice.chance_of is relevance_rank_accuracy.chance_of
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_are_documented_and_behave_like_functions(name):
+    metric = METRICS[name]
+    assert getattr(attnxai.metrics, name) is metric
+    text = inspect.getdoc(metric)
+    assert re.search(r"\n\nParameters\n-+\nmap : array_like", text)
+    assert re.search(r"\n\nReturns\n-+\nfloat or ndarray", text)
+    assert ("others :" in text) == metric.needs_others
+    assert ">>>" in text or metric.alias_of
+    assert max(map(len, text.splitlines())) <= 110
+    assert list(inspect.signature(metric).parameters)[:3] == ["map", "target", "valid"]
+    assert copy.deepcopy(metric) is metric
+    assert pickle.loads(pickle.dumps(metric)) is metric  # noqa: S301
+    assert repr(metric) == f"<metric {name}>"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_stack_gives_the_value_of_each_map(name):
+    metric, rng = METRICS[name], np.random.default_rng(4)
+    maps, targets = rng.random((3, 6, 5)), rng.random((3, 6, 5)) * (rng.random((3, 6, 5)) < 0.4)
+    targets[1] = 0.0
+    valid = rng.random((6, 5)) < 0.8
+    found = metric(maps, targets, valid)
+    assert found.shape == (3,)
+    assert np.isnan(found[1])
+    np.testing.assert_array_equal(metric(maps, targets, np.stack([valid] * 3)), found)
+    marks = targets > 0 if metric.target is TargetKind.MASK else targets / targets.sum((1, 2))[0]
+    for i in (0, 2):
+        other = marks[2 - i] if metric.target is TargetKind.MASK else targets[2 - i]
+        alone = value_of(name, maps[i], targets[i], valid, others=other)
+        assert isinstance(alone, float)
+        assert found[i] == pytest.approx(alone, rel=1e-12)
+
+
+def test_what_is_no_metric_is_refused():
+    def pairwise(maps, targets):
+        return np.zeros((len(maps), len(targets)))
+
+    facts = {"label": "Toy", "meaning": "nothing", "target": "density"}
+    with pytest.raises(OptionError, match="unknown: bond; missing: label"):
+        register_metric(meaning="nothing", target="mask", bond=7)
+    with pytest.raises(OptionError, match="either chance"):
+        register_metric(**facts)(pairwise)
+    with pytest.raises(OptionError, match="chance_formula"):
+        register_metric(**facts, chance_of=len)(pairwise)
+    with pytest.raises(OptionError, match=r"nss is registered by attnxai\.agreement.metrics.density"):
+        register_metric(**facts, name="nss", chance=0.0)(pairwise)
+    assert METRICS["nss"] is nss
+    wrong = dataclasses.replace(nss, name="wrong", pairwise=lambda maps, targets: np.zeros(3))
+    with pytest.raises(OptionError, match=r"wrong returned .* \(3,\) .* should be \(1, 1\)"):
+        wrong([1, 2], [0, 1])
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_a_perfect_map_scores_highest(name):
     mask = np.zeros((8, 8), bool)
     mask[2:4, 3:6] = True
@@ -123,7 +158,7 @@ def test_a_perfect_map_scores_highest(name):
     assert worse < found
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_constant_maps_and_empty_masks_are_undefined_not_zero(name):
     mask = np.zeros((5, 5), bool)
     varied = np.arange(25.0).reshape(5, 5)
@@ -134,7 +169,7 @@ def test_constant_maps_and_empty_masks_are_undefined_not_zero(name):
     assert np.isnan(value_of(name, varied, mask, np.zeros((5, 5), bool)))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_annotations_off_the_valid_pixels_are_undefined(name):
     mask = np.zeros((5, 5), bool)
     mask[1, 1] = True
@@ -149,26 +184,25 @@ def test_full_masks_are_undefined(name):
 @pytest.mark.parametrize("name", ["shuffled_auc", "information_gain"])
 def test_without_other_marks_metrics_that_need_them_are_undefined(name):
     mask = np.array([[True, False, False]])
-    found = FUNCTIONS[name]([[3.0, 1.0, 2.0]], mask, others=np.zeros((1, 3)))
-    assert np.isnan(found)
     metric = METRICS[name]
-    with pytest.raises(OptionError, match="needs others"):
-        metric.evaluate(np.ones((1, 3)), np.ones((1, 3)))
-    with pytest.raises(OptionError, match="needs others"):
-        metric.pairwise(np.ones((1, 3)), np.ones((1, 3)))
+    assert np.isnan(metric([[3.0, 1.0, 2.0]], mask, others=np.zeros((1, 3))))
+    for call in (metric, metric.evaluate):
+        with pytest.raises(OptionError, match="needs others"):
+            call(np.ones((1, 3)), np.ones((1, 3)))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_signed_maps_are_taken_or_refused_as_the_registry_says(name):
     mask = np.array([[True, False, False, False]])
     found = value_of(name, [[1.0, -0.5, 0.2, 0.3]], mask)
     assert np.isfinite(found) == METRICS[name].signed_maps
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", METRICS)
 def test_errors_name_what_is_wrong(name):
-    with pytest.raises(ValueError, match="one shape"):
-        value_of(name, np.zeros((2, 2)), np.zeros((2, 3)))
+    for shape in ((2, 3), (2, 2, 2, 2)):
+        with pytest.raises(ValueError, match="one shape"):
+            value_of(name, np.zeros(shape), np.zeros((2, 2)))
     with pytest.raises(ValueError, match="map needs finite"):
         value_of(name, [[np.nan, 1.0]], [[1.0, 0.0]])
     with pytest.raises(ValueError, match="target needs finite"):
@@ -181,7 +215,7 @@ def test_errors_name_what_is_wrong(name):
     )
     assert np.isfinite(found)
     if METRICS[name].needs_others:
-        with pytest.raises(ValueError, match="others needs the shape"):
+        with pytest.raises(ValueError, match="one shape"):
             value_of(name, [[2.0, 1.0]], [[1.0, 0.0]], others=[1.0])
         with pytest.raises(ValueError, match="others has negative"):
             value_of(name, [[2.0, 1.0]], [[1.0, 0.0]], others=[[1.0, -1.0]])
@@ -267,7 +301,7 @@ def test_maps_that_differ_by_rounding_alone_are_constant(name, level):
     maps[:, ::3] = np.nextafter(level, np.inf)
     if abs(level) > 1e-300:
         assert np.isnan(metric.evaluate(maps, targets, others)).all()
-        reason = reason_undefined(metric, maps[0], targets[0], others[0])
+        reason = metric.reason_undefined(maps[0], targets[0], others[0])
         assert reason == "the map is constant"
     maps[:, ::3] *= 1 + 1e-13
     found = metric.evaluate(maps, targets, others)
@@ -279,7 +313,7 @@ def test_targets_that_differ_by_rounding_alone_are_constant(name):
     maps, targets, _ = whole_numbers()
     targets = np.where(targets > 3, 0.1, 0.3 - 0.2)
     assert np.isnan(METRICS[name].evaluate(maps, targets)).all()
-    assert reason_undefined(METRICS[name], maps[0], targets[0]) == "the annotation is constant"
+    assert METRICS[name].reason_undefined(maps[0], targets[0]) == "the annotation is constant"
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -328,8 +362,8 @@ def test_metrics_leave_the_arrays_of_callers_alone(name):
     for array in arrays:
         array.setflags(write=False)
     METRICS[name].evaluate(*arrays)
-    for array, copy in zip(arrays, before, strict=True):
-        np.testing.assert_array_equal(array, copy)
+    for array, same in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, same)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -9,18 +9,27 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attnxai.agreement.intervals.crossed import crossed_interval
-from attnxai.agreement.metrics import METRICS, TargetKind, chance_values, own_values
-from attnxai.agreement.metrics.density import nss
-from attnxai.agreement.metrics.ranking import auc, spearman
-from attnxai.agreement.noise_ceiling.ceiling import (
+from attnxai.agreement.metrics import (
+    METRICS,
     Consensus,
-    consensus_for,
+    TargetKind,
+    auc,
+    chance_values,
+    nss,
+    own_tables,
+    spearman,
+)
+from attnxai.agreement.noise_ceiling.ceiling import (
     noise_ceiling,
 )
 from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
 from attnxai.errors import OptionError
 
 SHAPE = (7, 8)
+
+
+def own_values(metric, maps, targets, valid):
+    return own_tables([metric], maps, {metric.target: targets}, valid)[0]
 
 
 def people(n_annotators=3, n_sources=12, seed=0, noise=0.5):
@@ -68,7 +77,7 @@ def test_nss_and_spearman_use_their_own_consensus():
     found = noise_ceiling(METRICS["spearman"], **data)
     assert found.lower_values[0, 0] == pytest.approx(spearman(ranks, density[0]))
     assert found.upper_is_bound
-    assert consensus_for("auc") is Consensus.MEAN
+    assert METRICS["auc"].consensus is Consensus.MEAN
 
 
 @pytest.mark.parametrize("name", ["kendall", "spearman"])

@@ -91,7 +91,7 @@ def test_tables_hold_the_map_first():
     null = MoranSurrogates(n_surrogates=4)
     nss = METRICS["nss"]
     table = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(0))[0, 0]
-    expected = nss.pairwise(maps[0][valid[0]][None], targets["density"][0, 0][valid[0]][None])
+    expected = nss.evaluate(maps[0][valid[0]][None], targets["density"][0, 0][valid[0]][None])
     assert table[0, 0] == pytest.approx(expected[0, 0])
     assert np.isfinite(table[0]).all()
     assert np.isnan(table[1]).all()

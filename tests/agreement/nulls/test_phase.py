@@ -97,7 +97,7 @@ def test_tables_hold_the_map_first_over_its_rectangle():
     assert tables.shape == (1, 1, 3, 6)
     assert np.isnan(tables[:, :, 1]).all()
     inside = centred_rectangle(valid[0])
-    expected = nss.pairwise(
+    expected = nss.evaluate(
         maps[0][inside].reshape(1, -1), targets["density"][0, 0][inside].reshape(1, -1)
     )
     assert tables[0, 0, 0, 0] == pytest.approx(expected[0, 0])

@@ -55,7 +55,7 @@ def test_every_column_is_the_metric_of_the_turned_map(shape):
     for k, turned in enumerate(symmetries):
         for m, metric in enumerate(metrics):
             own = targets[metric.target][1, 2].reshape(1, -1).astype(float)
-            expected = metric.pairwise(turned(maps[2]).reshape(1, -1), own)[0, 0]
+            expected = metric.evaluate(turned(maps[2]).reshape(1, -1), own)[0, 0]
             assert tables[m, 1, 2, k] == pytest.approx(expected, rel=1e-12)
 
 
@@ -86,7 +86,7 @@ def test_only_pixels_that_stay_valid_count():
     left_out = [(0, 1), (0, 7), (1, 0), (1, 8), (7, 0), (7, 8), (8, 1), (8, 7)]
     where = np.ones((9, 9), bool)
     where[tuple(np.transpose(left_out))] = False
-    expected = NSS.pairwise(maps[0][where][None], targets["density"][0, 0][where][None])
+    expected = NSS.evaluate(maps[0][where][None], targets["density"][0, 0][where][None])
     assert tables[0, 0, 0, 0] == pytest.approx(expected[0, 0])
     valid[1] = False
     tables = GridSymmetries().tables([NSS], maps, targets, valid, rng=np.random.default_rng(0))
@@ -118,7 +118,7 @@ def test_angles_turn_smooth_maps_as_they_should(order):
     table = null.tables([NSS], maps, target, everywhere(1, n), rng=np.random.default_rng(0))[0, 0]
     where = centred_disc(np.ones((n, n), bool), margin=np.sqrt(2) * (order + 1) / 2)
     expected = [
-        NSS.pairwise(
+        NSS.evaluate(
             bump(0.3 + 2 * np.pi * k / 8)[where][None], target["density"][0, 0][where][None]
         )[0, 0]
         for k in range(8)
@@ -203,7 +203,7 @@ def test_interpolating_all_versions_alike_removes_the_bias_of_interpolation():
             maps[s], turned_coordinates(where, steps), order=3, mode="mirror"
         )
         surrogates[0] = maps[s][where]
-        naive[s] = SPEARMAN.pairwise(surrogates, targets["density"][0, s][where][None])[:, 0]
+        naive[s] = SPEARMAN.evaluate(surrogates, targets["density"][0, s][where][None])[:, 0]
     draws = draw_choices(n_sources, n_angles, n_draws=999, rng=rng)
     assert run_null_test(naive, draws, null="naive").z > 4
     assert abs(run_null_test(fair, draws, null="fair").z) < 2.5

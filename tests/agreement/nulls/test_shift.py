@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,12 +11,11 @@ from hypothesis.extra.numpy import arrays
 from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_bias
 from attnxai.agreement.nulls import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.shift import _PRODUCTS
 from attnxai.errors import OptionError
 from tests.agreement.nulls.fields import disc
 
 METRIC_NAMES = sorted(METRICS)
-PRODUCTS = sorted(name for name, metric in METRICS.items() if metric.pairwise in _PRODUCTS)
+PRODUCTS = sorted(name for name, metric in METRICS.items() if metric.factors)
 
 
 def rolled_values(metric, map, target, others=None):
@@ -70,13 +67,6 @@ def test_undefined_values_are_undefined_under_all_shifts(map, mask, name):
 def test_most_metrics_are_products():
     slow = {"similarity", "average_precision", "kendall", "shuffled_auc"}
     assert set(METRIC_NAMES) - set(PRODUCTS) == slow
-
-
-def test_a_metric_of_the_same_name_is_evaluated_as_it_is():
-    metric = dataclasses.replace(
-        METRICS["nss"], pairwise=lambda maps, targets: np.ones((len(maps), len(targets)))
-    )
-    np.testing.assert_array_equal(shifted_values(metric, np.eye(3), np.eye(3)), np.ones((3, 3)))
 
 
 def problem(shape=(7, 6), seed=0):

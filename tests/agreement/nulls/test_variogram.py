@@ -117,7 +117,7 @@ def test_tables_hold_the_map_first_and_small_footprints_are_undefined():
     tables = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(0))
     assert tables.shape == (1, 1, 3, 5)
     assert np.isnan(tables[:, :, 1]).all()
-    expected = nss.pairwise(maps[2][valid[2]][None], targets["density"][0, 2][valid[2]][None])
+    expected = nss.evaluate(maps[2][valid[2]][None], targets["density"][0, 2][valid[2]][None])
     assert tables[0, 0, 2, 0] == pytest.approx(expected[0, 0])
     alone = null.tables(
         [nss],

@@ -13,30 +13,47 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.pixels import (
-    PixelRows,
-    blanked,
-    is_constant,
-    rows_of,
-    single_pair,
-)
+from attnxai.agreement.metrics.metric import Consensus, register_metric
+from attnxai.agreement.metrics.pixels import PixelRows
 from attnxai.agreement.metrics.ranking import centred_ranks, ordering
+from attnxai.agreement.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 _BLOCK = 16  # inversions within blocks of this size are counted pair by pair
 _CHUNK = 1 << 19  # values that are merged at a time
 
 
-def pairwise_kendall(
-    maps: NDArray[np.float64] | PixelRows, targets: NDArray[np.float64] | PixelRows
-) -> NDArray[np.float64]:
-    """Kendall's tau-b of every map (n, n_pixels) with every target (m, n_pixels).
+@register_metric(
+    label="Kendall τ",
+    meaning=(
+        "pairs of pixels that map and marked density order alike, less those they do not, as a share of the "
+        "pairs that neither ties (tau-b)"
+    ),
+    formula="pairs of pixels ordered alike less those ordered otherwise, over sqrt(N(m) N(d)) (tau-b)",
+    target=TargetKind.DENSITY,
+    chance=0.0,
+    bounds=(-1.0, 1.0),
+    varying_targets=True,
+    shows_avoidance=True,
+    consensus=Consensus.RANKS,
+)
+def kendall(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Kendall's tau-b of a map and a density.
 
-    For masks it is one product of matrices; for densities it visits every pair, and takes long.
+    For a mask it is the AUC on another scale: (2 AUC - 1) sqrt(k (n - k) / N), for k of n pixels marked and N
+    pairs of pixels that the map does not tie.
+
+    Notes
+    -----
+    For masks it is one product of matrices. For densities it visits every pair, and takes long.
+
+    Examples
+    --------
+    >>> round(kendall([[1, 2], [3, 4]], [[1, 2], [4, 3]]), 6)
+    0.666667
     """
-    maps, targets = rows_of(maps), rows_of(targets)
     found = ordering(targets)
     above_floor = (found.below > 0).astype(np.float64)
     scores = 2.0 * (centred_ranks(maps) @ above_floor.T)
@@ -46,10 +63,8 @@ def pairwise_kendall(
         # a mask has one value above its floor, and nothing left to order
         if ascending.size > 1 and below[ascending[0]] != below[ascending[-1]]:
             scores[:, column] += _scores(maps, ascending, below[ascending])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.sqrt(np.outer(maps.once(_pairs_not_tied), targets.once(_pairs_not_tied)))
-        values = np.clip(scores / scale, -1.0, 1.0)
-    return blanked(np.asarray(values), is_constant(maps), is_constant(targets))
+    scale = np.sqrt(np.outer(maps.once(_pairs_not_tied), targets.once(_pairs_not_tied)))
+    return np.clip(scores / scale, -1.0, 1.0)
 
 
 def _pairs_not_tied(rows: PixelRows) -> NDArray[np.float64]:
@@ -124,29 +139,3 @@ def _inversions(values: NDArray[np.int32]) -> NDArray[np.float64]:
         rows = (merged >> 1).reshape(n, padded)
         width *= 2
     return count
-
-
-def kendall(map: ArrayLike, target: ArrayLike, valid: ArrayLike | None = None) -> float:
-    """Kendall's tau-b of a map and a target.
-
-    For a mask it is the AUC on another scale: (2 AUC - 1) sqrt(k (n - k) / N), for k of n pixels marked
-    and N pairs of pixels that the map does not tie.
-
-    Parameters
-    ----------
-    map, target : array_like of the same shape
-        Real values.
-    valid : array_like of bool, optional
-        Pixels to use; all when left out.
-
-    Returns
-    -------
-    float
-        From -1 to 1; NaN when either is constant.
-
-    Examples
-    --------
-    >>> round(kendall([[1, 2], [3, 4]], [[1, 2], [4, 3]]), 6)
-    0.666667
-    """
-    return single_pair(pairwise_kendall, map, target, valid)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from attnxai.agreement.metrics.kendall import kendall, pairwise_kendall
-from attnxai.agreement.metrics.ranking import auc
+from attnxai.agreement.metrics import auc, kendall
 from tests.agreement.metrics.test_registry import random_pair
 
 
@@ -44,12 +43,12 @@ def test_kendall_of_a_whole_field_equals_scipy(kind):
 
 
 def test_kendall_of_many_maps_is_merged_in_parts(monkeypatch):
-    monkeypatch.setattr("attnxai.agreement.metrics.kendall._CHUNK", 100)
+    monkeypatch.setattr("attnxai.agreement.metrics.concordance._CHUNK", 100)
     rng = np.random.default_rng(3)
     maps = rng.random((7, 60))
     maps[2] = np.round(maps[2], 1)
     targets = rng.random((3, 60)) * (rng.random((3, 60)) < 0.7)
-    found = pairwise_kendall(maps, targets)
+    found = kendall.evaluate(maps, targets)
     for i, j in np.ndindex(found.shape):
         assert found[i, j] == pytest.approx(stats.kendalltau(maps[i], targets[j]).statistic)
 
