@@ -124,7 +124,9 @@ def test_what_is_no_metric_is_refused():
         register_metric(**facts)(pairwise)
     with pytest.raises(OptionError, match="chance_formula"):
         register_metric(**facts, chance_of=len)(pairwise)
-    with pytest.raises(OptionError, match=r"nss is registered by attnxai\.agreement.metrics.density"):
+    with pytest.raises(
+        OptionError, match=r"nss is registered by attnxai\.agreement.metrics.density"
+    ):
         register_metric(**facts, name="nss", chance=0.0)(pairwise)
     assert METRICS["nss"] is nss
     wrong = dataclasses.replace(nss, name="wrong", pairwise=lambda maps, targets: np.zeros(3))
