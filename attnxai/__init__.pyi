@@ -49,7 +49,7 @@ from .agreement.model_comparison.of_results import contrast_results as contrast_
 from .agreement.results import AgreementResult as AgreementResult
 from .alignment.pairs import align as align
 from .annotations.annotation_set import AnnotationSet as AnnotationSet
-from .annotations.table import read_annotations as read_annotations
+from .annotations.readers import read_annotations as read_annotations
 from .data.grid import GridTransform as GridTransform
 from .data.images import SourceImage as SourceImage
 from .data.images import SourceSet as SourceSet

@@ -21,10 +21,13 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.annotations.radio_galaxy_zoo import COLUMNS as CATALOGUE_COLUMNS
+from attnxai.annotations.readers import registry as annotation_registry
+from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
+from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.annotations.table import COLUMNS, parse_table
 from attnxai.cli.main import app
+from attnxai.data.readers import registry as image_registry
+from attnxai.errors import AnnotationError
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
@@ -132,6 +135,24 @@ def test_the_example_table_can_be_read() -> None:
     marked = parse_table(example)
     assert [a.shape.kind for a in marked.annotations] == ["circle", "line", "ellipse"]
     assert not marked.notices
+
+
+def test_the_example_readers_work(tmp_path: Path) -> None:
+    marks, picture = blocks(page("contributing.md"), "python")
+    try:
+        exec(marks, {})  # noqa: S102
+        exec(picture, {})  # noqa: S102
+        (tmp_path / "a").write_text("#peaks\ns1 ann 3 4\n")
+        assert attnxai.read_annotations(tmp_path / "a").annotations[0].shape.y == 4.0
+        (tmp_path / "a").write_text("#peaks\ns1 ann 3\n")
+        with pytest.raises(AnnotationError, match=r"line 2 of .*'s1 ann 3' - source, annotator"):
+            attnxai.read_annotations(tmp_path / "a")
+        (tmp_path / "b.pgm").write_text("P2 3 2 9 1 2 3 4 5 6\n")
+        (image,) = attnxai.read_images(tmp_path / "b.pgm")
+        assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
+    finally:
+        annotation_registry.unregister_reader("peaks")
+        image_registry.unregister_reader("PGM")
 
 
 def test_metrics_are_documented() -> None:

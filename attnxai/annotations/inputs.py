@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.annotations.sample import resolve_annotations
+from attnxai.annotations.readers import open_annotations
 from attnxai.annotations.shapes import Label
-from attnxai.annotations.table import is_catalogue, read_annotations
 from attnxai.data import frdeep, mirabest
 from attnxai.data.images import (
     SourceSet,
@@ -67,7 +66,7 @@ def read_inputs(
     Parameters
     ----------
     annotations : path
-        An annotation table or a catalogue.
+        A file of any known format; see :func:`attnxai.annotations.read_annotations`.
     images : path, optional
         ``mirabest``; a folder of images, or one image; a folder or archive of batches (see
         :func:`attnxai.data.frdeep.read_frdeep`), recognised as in training; the table's ``image`` column
@@ -77,7 +76,7 @@ def read_inputs(
     labels : collection of Label, optional
         Marks to use; all when left out.
     min_components, match_radius_arcsec
-        For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
+        For a catalogue; see :func:`attnxai.annotations.read_annotations`.
     fill_blank, prepared, pixel_scale_arcsec
         See :func:`attnxai.data.images.read_image`; batches need the pixel scale alone.
 
@@ -90,39 +89,33 @@ def read_inputs(
     AnnotationError, ImageError, DataSetError
         Saying what is missing or does not fit.
     """
-    resolve_annotations(annotations)  # a wrong name should not wait for a million images
+    reader, file = open_annotations(
+        annotations
+    )  # a wrong name should not wait for a million images
+    file = dataclasses.replace(
+        file, min_components=min_components, match_radius_arcsec=match_radius_arcsec
+    )
     reading: dict[str, Any] = {
         "fill_blank": fill_blank,
         "prepared": prepared,
         "pixel_scale_arcsec": pixel_scale_arcsec,
     }
-    available, name = _read_available(images, data_dir, annotations, reading)
-    marked = read_annotations(
-        annotations,
-        available,
-        min_components=min_components,
-        match_radius_arcsec=match_radius_arcsec,
-    ).with_labels(labels)
+
+    def marks(available: SourceSet | None = None) -> AnnotationSet:
+        return reader(dataclasses.replace(file, images=available)).with_labels(labels)
+
+    if reader.needs_images and images is not None:
+        available, name = _read_available(images, data_dir, None, reading)
+        marked = marks(available)
+    else:
+        marked = marks()
+        if images is None:
+            available, name = _images_of_table(marked, reading), Path(annotations).name
+        else:
+            available, name = _read_available(images, data_dir, marked, reading)
     notes: list[str] = []
-    if available is None:
-        files = marked.image_files()
-        missing = [source for source in marked.sources if source not in files]
-        if missing:
-            raise AnnotationError(
-                f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such "
-                f"as {missing[0]!r}; fill the image column or give --images"
-            )
-        available = SourceSet(
-            collect_images(
-                functools.partial(read_image, files[source], source=source, **reading)
-                for source in marked.sources
-            ),
-            origin=str(Path(marked.path).parent),
-        )
-    is_mirabest = str(images).lower() == MIRABEST
-    if is_mirabest:
-        marked, left = _without_hybrids(marked, available)
-        notes += left
+    if str(images).lower() == MIRABEST:
+        marked, notes = _without_hybrids(marked, available)
     wanted = set(marked.sources)
     _check_any_overlap(marked, available.sources, str(images))
     used = available.select(sorted(s for s in available.sources if s in wanted))
@@ -131,21 +124,31 @@ def read_inputs(
     return Inputs(annotations=marked, images=used, data_name=name, notes=tuple(notes))
 
 
+def _images_of_table(marked: AnnotationSet, reading: dict[str, Any]) -> SourceSet:
+    """The images that the annotations name."""
+    files = marked.image_files()
+    missing = [source for source in marked.sources if source not in files]
+    if missing:
+        raise AnnotationError(
+            f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such as "
+            f"{missing[0]!r}; fill the image column or give --images"
+        )
+    return SourceSet(
+        collect_images(
+            functools.partial(read_image, files[source], source=source, **reading)
+            for source in marked.sources
+        ),
+        origin=str(Path(marked.path).parent),
+    )
+
+
 def _read_available(
-    images: str | Path | None,
+    images: str | Path,
     data_dir: str | Path | None,
-    annotations: str | Path,
+    marked: AnnotationSet | None,
     reading: dict[str, Any],
-) -> tuple[SourceSet | None, str]:
-    """All images that could be needed, or None when the table names them; and what to call them."""
-    catalogue = is_catalogue(annotations)
-    if images is None:
-        if catalogue:
-            raise AnnotationError(
-                f"{annotations} is a catalogue of sky positions; name the images to match it with, "
-                "such as --images mirabest or --images FOLDER"
-            )
-        return None, Path(annotations).name
+) -> tuple[SourceSet, str]:
+    """All images that could be needed, and what to call them."""
     if str(images).lower() == MIRABEST:
         return mirabest.read_mirabest(data_dir, hybrids=True), mirabest.CITATION
     root = Path(images)
@@ -162,18 +165,16 @@ def _read_available(
             name = f"{release.name}; {frdeep.CITATION}"
         scale = reading["pixel_scale_arcsec"]
         return frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), name
-    if catalogue or not root.is_dir():
+    if marked is None or not root.is_dir():
         return read_images(root, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
-    marked = read_annotations(annotations)
     found = image_files(root)
     if not found:
         return read_images(root), name  # which says that the folder holds none
     _check_any_overlap(marked, [source_id(file) for file in found], str(root))
     wanted = set(marked.sources)
     files = [file for file in found if source_id(file) in wanted]
-    chosen = read_images(files, **reading)
-    return SourceSet(chosen, origin=str(root)), name
+    return SourceSet(read_images(files, **reading), origin=str(root)), name
 
 
 def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:

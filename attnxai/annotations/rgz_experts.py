@@ -10,21 +10,18 @@ field; the origin is the top left corner, with north up and east left.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import hashlib
-import io
+import enum
+import functools
 import itertools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.data.csv_table import Faults, decimal, decode_csv, parse_csv
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError
 
@@ -36,14 +33,47 @@ RADIO_GRID = 132
 HOST_GRID = 424
 FIELD_ARCSEC = 180.0
 NO_HOST = -99.0
-KIND = "radio components that astronomers put together into sources, and their hosts"
-NOTICE = (
-    "Boxes were made by machine around contours; which of them belong together, and where the host is, "
-    "three astronomers said."
-)
-_J2000 = re.compile(r"J(\d{2})(\d{2})(\d{2}(?:\.\d+)?)([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)$")
-# Boxes of one contour are equal to all digits that the file has.
+# boxes of one contour are equal to all digits that the file has
 _DIGITS = 6
+_LONGEST_INDEX = 9
+
+
+class RowKind(enum.StrEnum):
+    """What a row of the sample holds."""
+
+    BOX = "RADIO"
+    HOST = "IR"
+    NOTHING = "NONE:"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertRow:
+    """One row of the sample.
+
+    Parameters
+    ----------
+    line : int
+        Where it stands.
+    expert, field : str
+        Who looked at what.
+    look : int
+        Counts an expert's looks at a field, of which the last one counts.
+    number : int
+        Rows with one number are one source.
+    kind : RowKind
+        What it holds.
+    values : tuple of float
+        xmin, xmax, ymin and ymax of a box on the grid of 132 x 132, or x and y of a host on the grid of
+        424 x 424; empty where no host or no source was seen.
+    """
+
+    line: int
+    expert: str
+    field: str
+    look: int
+    number: int
+    kind: RowKind
+    values: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,31 +100,40 @@ class MarkedSource:
         ) * (FIELD_ARCSEC / RADIO_GRID)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class ExpertSample:
     """What several experts marked on the same fields.
 
     Parameters
     ----------
-    markings : mapping of (str, str) to tuple of MarkedSource
-        By expert and field; an empty tuple where the expert saw no source, no entry where the expert did
-        not look.
-    path, sha256 : str
-        The file and its hash.
-    n_rows : int
-        Rows read.
-    n_superseded : int
-        Rows of looks at a field that the same expert repeated later (a higher ``cls_idx``); the last look
-        counts.
+    rows : tuple of ExpertRow
+        All rows.
     """
 
-    markings: Mapping[tuple[str, str], tuple[MarkedSource, ...]]
-    path: str = ""
-    sha256: str = ""
-    n_rows: int = 0
-    n_superseded: int = 0
+    rows: tuple[ExpertRow, ...]
 
     __repr__ = short_repr
+
+    @functools.cached_property
+    def last_looks(self) -> Mapping[tuple[str, str], tuple[ExpertRow, ...]]:
+        """Rows of each expert's last look at each field, by expert and field."""
+        last: dict[tuple[str, str], int] = {}
+        for row in self.rows:
+            key = row.expert, row.field
+            last[key] = max(row.look, last.get(key, row.look))
+        found: dict[tuple[str, str], list[ExpertRow]] = {key: [] for key in last}
+        for row in self.rows:
+            if row.look == last[row.expert, row.field]:
+                found[row.expert, row.field].append(row)
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    @functools.cached_property
+    def markings(self) -> Mapping[tuple[str, str], tuple[MarkedSource, ...]]:
+        """Sources by expert and field.
+
+        An empty tuple where the expert saw no source, no entry where the expert did not look.
+        """
+        return {key: _marked_sources(rows) for key, rows in self.last_looks.items()}
 
     @property
     def experts(self) -> tuple[str, ...]:
@@ -192,66 +231,6 @@ class ExpertSample:
                 of_pair.append(field)
         return np.array(ratings).reshape(-1, len(self.experts)).T, tuple(of_pair)
 
-    def to_annotations(self) -> AnnotationSet:
-        """Boxes and hosts as shapes on the sky, to compare with maps of the same sources.
-
-        Boxes carry the label ``source`` and hosts ``host``; fields keep their names as source ids.
-        """
-        annotations: list[Annotation] = []
-        for (expert, field), sources in sorted(self.markings.items()):
-            for number, source in enumerate(sources, start=1):
-                shapes = [(_box_on_sky(field, box), Label.SOURCE) for box in source.boxes]
-                shapes += [(_host_on_sky(field, host), Label.HOST) for host in source.hosts]
-                annotations += [
-                    Annotation(
-                        source=field,
-                        annotator=expert,
-                        shape=shape,
-                        label=label,
-                        other={"source_number": str(number)},
-                    )
-                    for shape, label in shapes
-                ]
-        n_empty = sum(not sources for sources in self.markings.values())
-        notices = [NOTICE]
-        if n_empty:
-            notices.append(f"{n_empty} of {len(self.markings)} looks at a field found no source.")
-        if self.n_superseded:
-            rows = "1 row is" if self.n_superseded == 1 else f"{self.n_superseded} rows are"
-            notices.append(f"{rows} left out because the expert looked at the field again later.")
-        return AnnotationSet(
-            annotations=tuple(annotations),
-            kind=KIND,
-            path=self.path,
-            sha256=self.sha256,
-            n_rows=self.n_rows,
-            notices=tuple(notices),
-        )
-
-
-def field_centre(field: str) -> tuple[float, float]:
-    """Right ascension and declination in degrees that the J2000 name of a field states.
-
-    Raises
-    ------
-    AnnotationError
-        If the name states none.
-
-    Examples
-    --------
-    >>> field_centre("FIRSTJ120000.0+300000")
-    (180.0, 30.0)
-    """
-    found = _J2000.search(field)
-    if found is None:
-        raise AnnotationError(
-            f"field {field!r} does not end in a J2000 position such as J002617.4+114711"
-        )
-    hours, minutes, seconds, sign, degrees, arcmin, arcsec = found.groups()
-    ra = 15.0 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600)
-    dec = int(degrees) + int(arcmin) / 60 + float(arcsec) / 3600
-    return ra, -dec if sign == "-" else dec
-
 
 def read_expert_sample(path: str | Path) -> ExpertSample:
     """Read the experts' markings.
@@ -259,10 +238,33 @@ def read_expert_sample(path: str | Path) -> ExpertSample:
     Parameters
     ----------
     path : path
-        A CSV file with the columns ``expert``, ``first_id``, ``cls_idx``, ``comp_idx``, ``kind`` and
+        See :func:`parse_expert_sample`.
+
+    Raises
+    ------
+    AnnotationError
+        If the file is missing, or as there.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"expert sample {path} cannot be read: {error.strerror}") from error
+    text = decode_csv(content, f"expert sample {path}", AnnotationError)
+    return parse_expert_sample(text, path=str(path))
+
+
+def parse_expert_sample(text: str, *, path: str = "") -> ExpertSample:
+    """Parse the experts' markings.
+
+    Parameters
+    ----------
+    text : str
+        A CSV table with the columns ``expert``, ``first_id``, ``cls_idx``, ``comp_idx``, ``kind`` and
         ``a`` to ``d``: xmin, xmax, ymin and ymax of a ``RADIO`` row, x and y of an ``IR`` row (-99 for no
         host), nothing for a row whose kind begins with ``NONE:`` (no source seen). ``cls_idx`` counts an
         expert's looks at a field, of which the last one is used; rows with one ``comp_idx`` are one source.
+    path : str
+        What to call the file in errors.
 
     Returns
     -------
@@ -271,137 +273,92 @@ def read_expert_sample(path: str | Path) -> ExpertSample:
     Raises
     ------
     AnnotationError
-        If the file is missing or no such table, or listing every bad row with its line, what it holds and
-        what would be right.
+        If it is no such table, or listing its bad rows with line, what they hold and what would be right.
     """
-    file = Path(path)
-    try:
-        content = file.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise AnnotationError(f"expert sample {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise AnnotationError(
-            f"expert sample {path} is not UTF-8 text (byte {error.start})"
-        ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    header, numbered = parse_csv(text, f"expert sample {path}", AnnotationError)
+    missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise AnnotationError(
             f"expert sample {path} lacks the columns {', '.join(missing)}; it needs {', '.join(COLUMNS)}"
         )
-    faults: list[str] = []
-    looks: dict[tuple[str, str], dict[int, list[dict[str, str]]]] = {}
-    n_rows = 0
-    for row in reader:
-        n_rows += 1
-        fault = _fault(row)
-        if fault:
-            faults.append(f"line {reader.line_num}{fault}")
-            continue
-        look = looks.setdefault((row["expert"], row["first_id"]), {})
-        look.setdefault(int(row["cls_idx"]), []).append(row)
-    markings = {}
-    n_superseded = 0
-    for (expert, field), numbered in looks.items():
-        last = numbered.pop(max(numbered))
-        n_superseded += sum(len(rows) for rows in numbered.values())
-        markings[expert, field] = _marked_sources(last)
-        faults += [
-            f"{expert}, {field}: a host without radio components - at least one RADIO row"
-            for source in markings[expert, field]
-            if not source.boxes
-        ]
+    faults, rows = Faults(), []
+    for line, cells in numbered:
+        if len(cells) != len(header):
+            faults.add_row(line, ": it has more or fewer cells than the header")
+        elif row := _row(dict(zip(header, cells, strict=True)), line, faults):
+            rows.append(row)
+    sample = ExpertSample(rows=tuple(rows))
+    for looked in sample.last_looks.values():
+        with_box = {row.number for row in looked if row.kind is RowKind.BOX}
+        for row in looked:
+            if row.kind is RowKind.HOST and row.number not in with_box:
+                faults.add_row(
+                    row.line, ": a host without radio components - a RADIO row beside it"
+                )
     if faults:
-        raise AnnotationError(f"expert sample {path} cannot be used:", faults)
-    if not n_rows:
+        raise AnnotationError(f"expert sample {path} cannot be used:", faults.lines())
+    if not rows:
         raise AnnotationError(f"expert sample {path} has a header but no rows")
-    return ExpertSample(
-        markings=markings,
-        path=str(path),
-        sha256=hashlib.sha256(content).hexdigest(),
-        n_rows=n_rows,
-        n_superseded=n_superseded,
-    )
+    return sample
 
 
-def _marked_sources(rows: Sequence[Mapping[str, str]]) -> tuple[MarkedSource, ...]:
+def _marked_sources(rows: Sequence[ExpertRow]) -> tuple[MarkedSource, ...]:
     """The sources of one expert's look at one field."""
     boxes: dict[int, list[tuple[float, float, float, float]]] = {}
     hosts: dict[int, list[tuple[float, float]]] = {}
     for row in rows:
-        if row["kind"].startswith("NONE:"):
-            continue
-        number = int(row["comp_idx"])
-        boxes.setdefault(number, [])
-        if row["kind"] == "RADIO":
-            xmin, xmax, ymin, ymax = (round(float(row[name]), _DIGITS) for name in "abcd")
-            boxes[number].append((xmin, xmax, ymin, ymax))
-        elif float(row["a"]) != NO_HOST:
-            hosts.setdefault(number, []).append((float(row["a"]), float(row["b"])))
+        if row.kind is RowKind.BOX:
+            xmin, xmax, ymin, ymax = row.values
+            boxes.setdefault(row.number, []).append((xmin, xmax, ymin, ymax))
+        elif row.values:
+            x, y = row.values
+            hosts.setdefault(row.number, []).append((x, y))
     return tuple(
         MarkedSource(boxes=tuple(dict.fromkeys(boxes[n])), hosts=tuple(hosts.get(n, ())))
         for n in sorted(boxes)
     )
 
 
-def _fault(row: Mapping[str, str | None]) -> str:
-    """What is wrong with a row, or nothing."""
-    if None in row or None in row.values():
-        return ": it has more or fewer cells than the header"
-    kind = row["kind"] or ""
+def _row(row: Mapping[str, str], line: int, faults: Faults) -> ExpertRow | None:
+    """A row, or None and a fault."""
     if not row["expert"] or not row["first_id"]:
-        return ": expert and first_id have to be given"
+        faults.add_row(line, ": expert and first_id have to be given")
+        return None
     for name in ("cls_idx", "comp_idx"):
-        if not (row[name] or "").isdecimal():
-            return f", column {name}: {row[name]!r} - a whole number"
-    if kind.startswith("NONE:"):
-        return ""
-    if kind not in ("RADIO", "IR"):
-        return f", column kind: {kind!r} - RADIO, IR or NONE:..."
+        if not row[name].isdecimal() or len(row[name]) > _LONGEST_INDEX:
+            faults.add(line, name, row[name], "a whole number")
+            return None
+    kind = next((kind for kind in RowKind if row["kind"] == kind), None)
+    if row["kind"].startswith(RowKind.NOTHING):
+        kind = RowKind.NOTHING
+    if kind is None:
+        faults.add(line, "kind", row["kind"], "RADIO, IR or NONE:...")
+        return None
     values = []
-    for name in "abcd" if kind == "RADIO" else "ab":
+    for name in {RowKind.BOX: "abcd", RowKind.HOST: "ab", RowKind.NOTHING: ""}[kind]:
         try:
-            values.append(float(row[name] or ""))
-        except ValueError:
-            return f", column {name}: {row[name]!r} - a number"
-    if kind == "RADIO":
-        inside = all(1 <= value <= RADIO_GRID for value in values)
-        if not inside or values[0] > values[1] or values[2] > values[3]:
-            return f": box {values} - xmin <= xmax and ymin <= ymax from 1 to {RADIO_GRID}"
-    elif values != [NO_HOST, NO_HOST] and not all(1 <= value <= HOST_GRID for value in values):
-        return f": host {values} - from 1 to {HOST_GRID}, or {NO_HOST:g} for none"
-    return ""
-
-
-def _on_sky(field: str, right: float, down: float) -> tuple[float, float]:
-    """Sky position of a place in the field, in arcsec from its centre (east is left, north is up)."""
-    from astropy.coordinates import SkyCoord, SkyOffsetFrame
-
-    ra, dec = field_centre(field)
-    frame = SkyOffsetFrame(origin=SkyCoord(ra, dec, unit="deg"))
-    place = SkyCoord(-right / 3600, -down / 3600, unit="deg", frame=frame).icrs
-    return float(place.ra.deg), float(place.dec.deg)
-
-
-def _box_on_sky(field: str, box: Sequence[float]) -> Shape:
-    scale, centre = FIELD_ARCSEC / RADIO_GRID, (RADIO_GRID + 1) / 2
-    xmin, xmax, ymin, ymax = box
-    ra, dec = _on_sky(
-        field, ((xmin + xmax) / 2 - centre) * scale, ((ymin + ymax) / 2 - centre) * scale
+            values.append(round(decimal(row[name]), _DIGITS))
+        except (ValueError, OverflowError):
+            faults.add(line, name, row[name], "a number")
+            return None
+    grid = RADIO_GRID if kind is RowKind.BOX else HOST_GRID
+    inside = all(1 <= value <= grid for value in values)
+    if kind is RowKind.BOX and not (inside and values[0] <= values[1] and values[2] <= values[3]):
+        right = f"xmin <= xmax and ymin <= ymax from 1 to {RADIO_GRID}"
+        faults.add_row(line, f": box {values} - {right}")
+        return None
+    if kind is RowKind.HOST and values == [NO_HOST, NO_HOST]:
+        values = []
+    elif kind is RowKind.HOST and not inside:
+        right = f"from 1 to {HOST_GRID}, or {NO_HOST:g} for none"
+        faults.add_row(line, f": host {values} - {right}")
+        return None
+    return ExpertRow(
+        line=line,
+        expert=row["expert"],
+        field=row["first_id"],
+        look=int(row["cls_idx"]),
+        number=int(row["comp_idx"]),
+        kind=kind,
+        values=tuple(values),
     )
-    return Shape(
-        kind=ShapeKind.BOX,
-        frame=Frame.ICRS,
-        x=ra,
-        y=dec,
-        width=(xmax - xmin) * scale,
-        height=(ymax - ymin) * scale,
-        angle=90.0,  # the width runs east, and position angles count from north
-    )
-
-
-def _host_on_sky(field: str, host: Sequence[float]) -> Shape:
-    scale, centre = FIELD_ARCSEC / HOST_GRID, (HOST_GRID + 1) / 2
-    ra, dec = _on_sky(field, (host[0] - centre) * scale, (host[1] - centre) * scale)
-    return Shape(kind=ShapeKind.POINT, frame=Frame.ICRS, x=ra, y=dec)

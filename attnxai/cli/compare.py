@@ -35,8 +35,8 @@ def compare(
     annotations: Annotated[
         str,
         typer.Option(
-            help="Annotation table (CSV), the ClaRAN catalogue, or expert.csv for the simulated "
-            "sample that ships."
+            help="Annotation table (CSV), the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or "
+            "expert.csv for the simulated sample that ships."
         ),
     ],
     images: Annotated[

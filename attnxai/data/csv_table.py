@@ -92,6 +92,55 @@ def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int
         ) from reason
 
 
+class Faults:
+    """What is wrong with the rows of a table: the first faults in words, and how many rows have any."""
+
+    _MOST_LISTED = 15
+    _LONGEST_VALUE = 60
+
+    def __init__(self) -> None:
+        self.listed: list[str] = []
+        self.n_rows = 0
+        self._n_faults = 0
+        self._last_line = 0
+
+    def __len__(self) -> int:
+        return self._n_faults
+
+    def add(self, line: int, column: str, value: str, right: str) -> None:
+        """A value, and what would be right in its place."""
+        shown = repr(value)
+        if len(shown) > self._LONGEST_VALUE:
+            shown = f"{shown[: self._LONGEST_VALUE - 3]}..."
+        self.add_row(line, f", column {column}: {shown} - {right}")
+
+    def add_row(self, line: int, text: str) -> None:
+        """A fault of a row, in words that follow the number of its line."""
+        self._n_faults += 1
+        self.n_rows += line != self._last_line
+        self._last_line = line
+        if len(self.listed) < self._MOST_LISTED:
+            self.listed.append(f"line {line}{text}")
+
+    def lines(self) -> list[str]:
+        """The faults, and how many more there are."""
+        more = self._n_faults - len(self.listed)
+        return [*self.listed, f"and {more} more"] if more else list(self.listed)
+
+
+def decimal(text: str) -> float:
+    """A number written in decimals.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or has underscores, which Python admits and a table holds by mistake only.
+    """
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 def spreadsheet_cell(value: Any) -> Any:
     """A value as it is written into a CSV file.
 

@@ -15,6 +15,8 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\x93NUMPY", "a NumPy array (NPY)"),
     (b"SIMPLE  =", "a FITS file"),
+    (b"\xff\xfe", "a text in UTF-16, not UTF-8,"),
+    (b"\xfe\xff", "a text in UTF-16, not UTF-8,"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"BZh", "compressed by bzip2"),
     (b"\xfd7zXZ\x00", "compressed by xz"),

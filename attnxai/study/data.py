@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.annotations.table import read_annotations
+from attnxai.annotations.readers import read_annotations
 from attnxai.data.images import SourceImage, SourceSet, collect_images, read_image
 from attnxai.data.labelled import LabelledData, read_training_images
 from attnxai.data.mirabest import Confidence
@@ -149,7 +149,7 @@ class AnnotationRequest:
     fwhm_arcsec : float
         Width of points and lines.
     min_components, match_radius_arcsec
-        For a catalogue; see :func:`attnxai.annotations.radio_galaxy_zoo.match_claran`.
+        For a catalogue; see :func:`attnxai.annotations.read_annotations`.
     """
 
     path: str

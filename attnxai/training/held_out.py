@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from attnxai.annotations.radio_galaxy_zoo import is_claran_header
-from attnxai.annotations.table import REQUIRED, read_annotations
+from attnxai.annotations.readers import read_annotations
+from attnxai.annotations.readers.registry import find_reader
+from attnxai.data.csv_table import decode_csv
 from attnxai.data.images import SourceImage, source_id
 from attnxai.errors import AnnotationError
 
@@ -18,7 +18,7 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     Parameters
     ----------
     path : path
-        An annotation table, the ClaRAN catalogue, or a text file with one source id a line.
+        An annotation file of any known format, or a text file with one source id a line.
     images : sequence of SourceImage
         The images that could be trained on.
 
@@ -34,17 +34,12 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     path = Path(path)
     if not path.is_file():
         raise AnnotationError(f"file {path} with the sources to hold out does not exist")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise AnnotationError(
-            f"file {path} with the sources to hold out is no text file"
-        ) from error
-    header = next(csv.reader(text.splitlines()[:1]), [])
+    content = path.read_bytes()
     known = {image.source for image in images}
-    if is_claran_header(header) or set(REQUIRED) <= {name.strip() for name in header}:
+    if find_reader(content) is not None:
         named = set(read_annotations(path, images).sources)
     else:
+        text = decode_csv(content, f"file {path} with the sources to hold out", AnnotationError)
         named = {source_id(line.strip()) for line in text.splitlines() if line.strip()}
     if not named & known:
         raise AnnotationError(f"none of the {len(named)} sources in {path} is among the images")

@@ -6,17 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attnxai.annotations.radio_galaxy_zoo import parse_claran
 from attnxai.annotations.rgz_experts import (
     COLUMNS,
     FIELD_ARCSEC,
-    field_centre,
     read_expert_sample,
 )
-from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.data.sky import sky_to_pixel
 from attnxai.errors import AnnotationError
-from tests.data.skies import make_wcs
 
 WriteTable = Callable[..., Path]
 HEADER = ",".join(COLUMNS)
@@ -46,11 +41,12 @@ def test_sources_boxes_and_hosts(sample: Path) -> None:
     read = read_expert_sample(sample)
     assert read.experts == ("one", "three", "two")
     assert read.fields == (FIELD, OTHER)
-    assert (read.n_rows, read.n_superseded) == (11, 1)
+    assert len(read.rows) == 11
     first, second = read.markings["one", FIELD]
     assert list(first.boxes) == [(60.0, 64.0, 65.0, 68.0), (70.0, 74.0, 65.0, 68.0)]
     assert list(first.hosts) == [(212.5, 222.5)]
     assert second.hosts == ()
+    assert [len(rows) for rows in read.last_looks.values()] == [5, 3, 1, 1]
     assert read.markings["three", OTHER] == ()
     np.testing.assert_array_equal(read.present(), [[1, 1], [0, 1], [1, 0]])
     assert read.central("one", FIELD) == first
@@ -87,46 +83,6 @@ def test_pairs_of_components(sample: Path) -> None:
     np.testing.assert_array_equal(ratings[2], [1, 0, 0])
 
 
-def test_shapes_on_the_sky(sample: Path) -> None:
-    """North is up and east is left: what is right and below lies west and south."""
-    read = read_expert_sample(sample).to_annotations()
-    marked = [a for a in read.of(FIELD, "one") if a.other["source_number"] == "2"]
-    (far,) = marked
-    assert (far.shape.kind, far.shape.frame, far.label) == (
-        ShapeKind.BOX,
-        Frame.ICRS,
-        Label.SOURCE,
-    )
-    offset = (105 - 66.5) * FIELD_ARCSEC / 132
-    assert far.shape.y == pytest.approx(30.0 - offset / 3600, abs=1e-5)
-    assert far.shape.x == pytest.approx(180.0 - offset / 3600 / np.cos(np.radians(30)), abs=1e-4)
-    # on an image with east left and north up, rows counted from the south
-    wcs = make_wcs((100, 100), centre=(180.0, 30.0))
-    centre = sky_to_pixel(wcs, 180.0, 30.0)
-    x, y = sky_to_pixel(wcs, far.shape.x, far.shape.y)
-    assert x > centre[0]
-    assert y < centre[1]
-    host = next(a for a in read.of(FIELD, "one") if a.label is Label.HOST)
-    assert host.shape.y == pytest.approx(30.0 - 10 * FIELD_ARCSEC / 424 / 3600)
-    assert "1 of 4 looks at a field found no source." in read.notices
-    assert "1 row is left out because the expert looked at the field again later." in read.notices
-
-
-def test_width_of_a_box_runs_east(write_table: WriteTable) -> None:
-    path = write_table(HEADER, f"one,{FIELD},1,1,RADIO,46.5,86.5,61.5,71.5")
-    (mark,) = read_expert_sample(path).to_annotations().annotations
-    assert mark.shape.width == pytest.approx(40 * FIELD_ARCSEC / 132)
-    assert mark.shape.height == pytest.approx(10 * FIELD_ARCSEC / 132)
-    from attnxai.data.grid import PixelGrid
-
-    shape = (100, 100)
-    grid = PixelGrid(shape=shape, wcs=make_wcs(shape, centre=(180.0, 30.0)))
-    (region,) = mark.shape.to_pixel_regions(grid)
-    box = region.bounding_box
-    wide, high = box.ixmax - box.ixmin, box.iymax - box.iymin
-    assert wide > 2.5 * high
-
-
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -160,35 +116,3 @@ def test_files_that_are_no_sample(write_table: WriteTable, tmp_path: Path) -> No
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(AnnotationError, match="not UTF-8"):
         read_expert_sample(binary)
-
-
-def test_names_without_a_position_are_refused() -> None:
-    assert field_centre(OTHER) == pytest.approx((195.0, -1.0341666667))
-    with pytest.raises(AnnotationError, match="J2000"):
-        field_centre("field 7")
-
-
-@pytest.mark.shared_data
-def test_real_boxes_lie_on_catalogued_components(shared_data: Path) -> None:
-    """Another release gives the same components' sky positions: the orientation is right."""
-    read = read_expert_sample(shared_data / "rgz" / "expert_sample.csv")
-    assert (len(read.experts), len(read.fields), read.n_rows) == (3, 100, 941)
-    assert read.present().sum() == 299
-    assert read.n_superseded == 1
-    catalogue = parse_claran((shared_data / "rgz" / "claran_full_catalogue.csv").read_text())
-    ra = np.concatenate([source.ra for source in catalogue])
-    dec = np.concatenate([source.dec for source in catalogue])
-    distances, mirrored = [], []
-    for mark in read.to_annotations().annotations:
-        centre = field_centre(mark.source)
-        narrow = np.cos(np.radians(centre[1]))
-        x, y = (ra - centre[0]) * narrow * 3600, (dec - centre[1]) * 3600
-        near = np.hypot(x, y) < 80
-        if mark.label is Label.SOURCE and near.any():
-            east = (mark.shape.x - centre[0]) * narrow * 3600
-            north = (mark.shape.y - centre[1]) * 3600
-            distances.append(np.hypot(x[near] - east, y[near] - north).min())
-            mirrored.append(np.hypot(x[near] + east, y[near] - north).min())
-    assert len(distances) > 100
-    assert np.median(distances) < 4
-    assert np.median(mirrored) > 10

@@ -72,5 +72,5 @@ def test_a_missing_file_is_an_error(tmp_path, images) -> None:
 
 def test_a_file_that_is_no_text_is_an_error(tmp_path, images) -> None:
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04\xff\xfe\x80")
-    with pytest.raises(AnnotationError, match=r"model\.pt .*is no text file"):
+    with pytest.raises(AnnotationError, match=r"model\.pt .*is not UTF-8 text"):
         read_held_out(tmp_path / "model.pt", images)

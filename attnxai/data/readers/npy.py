@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -23,28 +24,28 @@ def read_npy(path: Path) -> ImageContent:
     ImageError
         If its header or its length is not that of an array of plain numbers.
     """
-    with open(path, "rb") as file:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about headers of Python 2, which read as well
-                version = np.lib.format.read_magic(file)
-                read_header = {
-                    (1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0,
-                }[version]
-                shape, is_fortran, dtype = read_header(file)
-            n_bytes = math.prod(shape) * dtype.itemsize
-        except Exception as error:  # of Python's parser as well, which can raise anything
-            raise ImageError(
-                f"image {path} cannot be read: its NPY header is damaged, or of a version that images "
-                "do not need"
-            ) from error
-        if dtype.kind not in "uifb" or dtype.itemsize > 16 or any(side < 0 for side in shape):
-            raise ImageError(
-                f"image {path} holds {dtype} values of shape {shape}; an image holds real numbers in two "
-                "axes"
-            )
-        content = file.read()
+    # in memory, so that a claimed length of the header allocates nothing
+    stream = io.BytesIO(path.read_bytes())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers of Python 2, which read as well
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[np.lib.format.read_magic(stream)]
+            shape, is_fortran, dtype = read_header(stream)
+        n_bytes = math.prod(shape) * dtype.itemsize
+    except Exception as error:  # of Python's parser as well, which can raise anything
+        raise ImageError(
+            f"image {path} cannot be read: its NPY header is damaged, or of a version that images do not "
+            "need"
+        ) from error
+    if dtype.kind not in "uifb" or dtype.itemsize > 16 or any(side < 0 for side in shape):
+        raise ImageError(
+            f"image {path} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; an image holds real "
+            "numbers in two axes"
+        )
+    content = stream.read()
     if len(content) < n_bytes:
         raise ImageError(
             f"image {path} is truncated: its header claims {n_bytes} bytes of pixels, and "

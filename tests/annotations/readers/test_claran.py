@@ -3,21 +3,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.inputs import read_inputs
-from attnxai.annotations.radio_galaxy_zoo import (
+from attnxai.annotations.readers import read_annotations
+from attnxai.annotations.readers.claran import (
     ANNOTATOR,
     KIND,
     NOTICE,
-    is_claran_header,
-    match_claran,
     parse_claran,
+    read_claran,
 )
+from attnxai.annotations.readers.registry import AnnotationFile, find_reader
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.annotations.table import read_annotations
 from attnxai.data.images import SourceImage
 from attnxai.data.mirabest import DATA_DIR_VARIABLE
 from attnxai.errors import AnnotationError
@@ -47,11 +48,17 @@ def check_sum(read: AnnotationSet) -> None:
     assert read.n_rows == len(read.source_weights) + sum(read.left_out.values())
 
 
+def match_claran(text: str, images: list[SourceImage], **options: Any) -> AnnotationSet:
+    return read_claran(
+        AnnotationFile(path="c.csv", content=text.encode(), images=images, **options)
+    )
+
+
 class TestParsing:
     def test_header(self) -> None:
-        assert is_claran_header(HEADER.split(","))
-        assert not is_claran_header(["source", "annotator", "shape"])
-        assert not is_claran_header([])
+        for header, known in ((HEADER, True), ("source,x,y", False), ("", False)):
+            reader = find_reader(header.encode())
+            assert (reader is not None and reader.read is read_claran) is known
 
     def test_one_component_is_the_value_itself(self) -> None:
         (source,) = parse_claran(catalogue(row([10.0], [20.0], cl=0.5)))
@@ -121,7 +128,7 @@ class TestMatching:
     def test_components_become_points_of_the_nearest_image(self, make_image: MakeImage) -> None:
         images = [make_image("a", 150.0), make_image("b", 151.0)]
         text = catalogue(row([150.999, 151.002], [40.001, 39.999], cl=0.6))
-        read = match_claran(text, images, path="c.csv", sha256="0f")
+        read = match_claran(text, images)
         assert read.sources == ("b",)
         assert read.annotators == (ANNOTATOR,)
         first, second = read.annotations
@@ -132,7 +139,7 @@ class TestMatching:
         assert {a.line for a in read.annotations} == {2}
         assert {a.weight for a in read.annotations} == {1.0}
         assert read.source_weights == {"b": 0.6}
-        assert (read.kind, read.path, read.sha256) == (KIND, "c.csv", "0f")
+        assert read.kind == KIND
         assert read.notices == (NOTICE,)
         assert not read.simulated
         assert read.left_out == {}
@@ -214,7 +221,7 @@ class TestMatching:
 
     def test_nothing_near(self, make_image: MakeImage) -> None:
         with pytest.raises(AnnotationError, match=r"no source of c\.csv with 2 or more components"):
-            match_claran(catalogue(row([10.0] * 2)), [make_image("a", 150.0)], path="c.csv")
+            match_claran(catalogue(row([10.0] * 2)), [make_image("a", 150.0)])
 
     def test_read_as_any_annotations(
         self, make_image: MakeImage, write_table: Callable[..., Path]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.readers import open_annotations, read_annotations
+from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
-from attnxai.annotations.table import COLUMNS, is_catalogue, parse_table, read_annotations
 from attnxai.errors import AnnotationError
 
 GOOD = {"source": "s1", "annotator": "ann", "shape": "point", "x": "3", "y": "4", "label": "core"}
@@ -196,6 +197,22 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"weight": "high"}, "weight", "high", "a number"),
     ({"weight": "0,5"}, "weight", "0,5", "a number with a point, not a comma"),
     ({"weight": "nan"}, "weight", "nan", "a finite number"),
+    ({"x": "1e308"}, "x", "1e308", "pixels, -1000000 to 1000000"),
+    ({"shape": "circle", "radius": "1e-12"}, "radius", "1e-12", "a length above 0, from 1e-06 to"),
+    ({"shape": "circle", "radius": "1e9"}, "radius", "1e9", "from 1e-06 to 1000000 pixels"),
+    (
+        {"shape": "box", "width": "1e-300", "height": "5", "frame": "icrs"},
+        "width",
+        "1e-300",
+        "a length above 0, from 1e-06 to 324000 arcsec",
+    ),
+    (
+        {"shape": "ellipse", "width": "3", "height": "1", "angle": "1e308"},
+        "angle",
+        "1e308",
+        "degrees, -360 to 360",
+    ),
+    ({"shape": "line", "vertices": "0 0; 1e7 1"}, "vertices", "0 0; 1e7 1", "not '1e7 1'"),
     ({"frame": "icrs", "x": "360.1"}, "x", "360.1", "right ascension in degrees, 0 to 360"),
     ({"frame": "icrs", "x": "-0.1"}, "x", "-0.1", "right ascension in degrees, 0 to 360"),
     ({"frame": "icrs", "y": "90.5"}, "y", "90.5", "declination in degrees, -90 to 90"),
@@ -246,12 +263,14 @@ class TestBadCells:
         assert fault.startswith(f"line 3, column {column}: {value!r} - ")
         assert right in fault.partition(" - ")[2]
 
-    def test_every_bad_row_is_listed(self) -> None:
+    def test_bad_rows_are_listed_and_counted(self) -> None:
         rows: list[dict[str, Any]] = [{}, *(bad for bad, *_ in BAD_CELLS), {}]
         with pytest.raises(AnnotationError) as caught:
             parse(*rows)
-        lines = {int(row.split(",")[0].removeprefix("line ")) for row in caught.value.rows}
-        assert lines == set(range(3, 3 + len(BAD_CELLS)))
+        *listed, more = caught.value.rows
+        lines = [int(row.split(",")[0].removeprefix("line ")) for row in listed]
+        assert lines == list(range(3, 3 + 15))
+        assert more == f"and {len(BAD_CELLS) - 15} more"
         text = str(caught.value)
         assert text.startswith(
             f"{len(BAD_CELLS)} of {len(rows)} rows of annotation table t.csv cannot be used:\n"
@@ -367,7 +386,8 @@ class TestReading:
     def test_other_encodings(self, write_table: Callable[..., Path], encoding: str) -> None:
         path = write_table(*table({"annotator": "Jörg"}).splitlines(), encoding=encoding)
         with pytest.raises(
-            AnnotationError, match=r"table\.csv is not UTF-8 text \(byte \d+\); save"
+            AnnotationError,
+            match=r"table\.csv is (not UTF-8 text \(byte \d+\); save|a text in UTF-16)",
         ):
             read_annotations(path)
 
@@ -380,30 +400,41 @@ class TestReading:
     def test_what_is_no_table(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "t.csv"
         path.write_bytes(content)
-        assert not is_catalogue(path)
-        with pytest.raises(AnnotationError):
+        with pytest.raises(
+            AnnotationError, match="that no reader recognises; known formats are ClaRAN catalogue, "
+        ):
             read_annotations(path)
 
-    def test_one_long_line_is_no_catalogue(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "content",
+        [b"x" * 300_000, b"source,annotator,shape,label\n" + b"x" * 300_000],
+        ids=["in the header", "in a row"],
+    )
+    def test_one_long_line(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "t.csv"
-        path.write_bytes(b"x" * 300_000)
-        assert not is_catalogue(path)
-        with pytest.raises(AnnotationError, match="is no valid CSV: field larger than"):
+        path.write_bytes(content)
+        with pytest.raises(AnnotationError, match=r"is a text that no reader|field larger than"):
             read_annotations(path)
 
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(AnnotationError, match=r"annotation file .*gone\.csv' does not exist"):
             read_annotations(tmp_path / "gone.csv")
 
-    def test_catalogue_is_known_by_its_columns(self, write_table: Callable[..., Path]) -> None:
-        assert is_catalogue(write_table(CATALOGUE_HEADER))
-        assert is_catalogue(write_table(CATALOGUE_HEADER, encoding="utf-8-sig"))
-        assert not is_catalogue(write_table(",".join(COLUMNS)))
-        assert not is_catalogue(write_table(CATALOGUE_HEADER.replace("cl", "level")))
+    def test_formats_are_known_by_their_columns(self, write_table: Callable[..., Path]) -> None:
+        def name(header: str, encoding: str = "utf-8") -> str:
+            return open_annotations(write_table(header, encoding=encoding))[0].name
+
+        assert name(CATALOGUE_HEADER) == "ClaRAN catalogue"
+        assert name(CATALOGUE_HEADER, "utf-8-sig") == "ClaRAN catalogue"
+        assert name(",".join(COLUMNS)) == "annotation table (CSV)"
+        assert name("Source;Shape;x;y") == "annotation table (CSV)"
+        with pytest.raises(AnnotationError, match="needs the columns source, annotator, shape and"):
+            name(CATALOGUE_HEADER.replace("cl", "level"))
 
     def test_catalogue_needs_images(self, write_table: Callable[..., Path]) -> None:
         with pytest.raises(
-            AnnotationError, match="is a catalogue of sky positions; name the images"
+            AnnotationError,
+            match=r"\(ClaRAN catalogue\) lists positions on the sky; name the images",
         ):
             read_annotations(write_table(CATALOGUE_HEADER))
 

@@ -1,0 +1,23 @@
+"""Readers of annotation files, one module a format; the content of a file decides which one reads it."""
+
+from attnxai.annotations.readers import claran, rgz_experts, table
+from attnxai.annotations.readers.registry import (
+    AnnotationFile,
+    AnnotationReader,
+    annotation_readers,
+    open_annotations,
+    read_annotations,
+    register_reader,
+)
+
+__all__ = [
+    "AnnotationFile",
+    "AnnotationReader",
+    "annotation_readers",
+    "claran",
+    "open_annotations",
+    "read_annotations",
+    "register_reader",
+    "rgz_experts",
+    "table",
+]

@@ -1,0 +1,270 @@
+"""The readers that there are, and which one an annotation file is for."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attnxai.annotations.annotation_set import AnnotationSet
+from attnxai.annotations.sample import resolve_annotations
+from attnxai.data.csv_table import decode_csv
+from attnxai.data.foreign_content import describe_content
+from attnxai.data.images import SourceImage
+from attnxai.data.short_repr import short_repr
+from attnxai.errors import AnnotationError, OptionError
+
+HEAD_BYTES = 65536
+"""Bytes at the beginning of a file that a reader is recognised by."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnnotationFile:
+    """A file that a reader is given, and what it may need besides.
+
+    Parameters
+    ----------
+    path : str
+        Where the file lies.
+    content : bytes
+        What it holds.
+    images : sequence of SourceImage, optional
+        Images to match positions on the sky with, for readers that need them.
+    min_components, match_radius_arcsec
+        Options of matching; see :func:`attnxai.annotations.read_annotations`.
+    """
+
+    path: str
+    content: bytes
+    images: Sequence[SourceImage] | None = None
+    min_components: int = 2
+    match_radius_arcsec: float = 30.0
+
+    __repr__ = short_repr
+
+    def text(self) -> str:
+        """The content as text.
+
+        Raises
+        ------
+        AnnotationError
+            If it is not UTF-8.
+        """
+        return decode_csv(self.content, f"annotation file {self.path}", AnnotationError)
+
+    def sha256(self) -> str:
+        """Hash of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationReader:
+    """A format of annotation files.
+
+    Parameters
+    ----------
+    name : str
+        What to call the format.
+    recognises : callable
+        Takes the first 65,536 bytes of a file and says whether it is of this format.
+    read : callable
+        Takes an :class:`AnnotationFile` and gives the AnnotationSet. It raises AnnotationError, naming the line,
+        where something cannot be used, and counts what it leaves out in ``left_out``.
+    needs_images : bool
+        Whether its positions on the sky have to be matched with images.
+    """
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    read: Callable[[AnnotationFile], AnnotationSet]
+    needs_images: bool = False
+
+    def __call__(self, file: AnnotationFile) -> AnnotationSet:
+        """Read a file, with its path and hash in what is read.
+
+        Raises
+        ------
+        AnnotationError
+            If the file cannot be used, or images are needed and there are none.
+        """
+        if self.needs_images and file.images is None:
+            raise AnnotationError(
+                f"{file.path} ({self.name}) lists positions on the sky; name the images to match it with, "
+                "such as --images mirabest or --images FOLDER"
+            )
+        found = self.read(file)
+        return dataclasses.replace(
+            found, path=found.path or file.path, sha256=found.sha256 or file.sha256()
+        )
+
+
+_READERS: dict[str, AnnotationReader] = {}
+
+
+def register_reader(
+    name: str, *, recognises: Callable[[bytes], bool], needs_images: bool = False
+) -> Callable[
+    [Callable[[AnnotationFile], AnnotationSet]], Callable[[AnnotationFile], AnnotationSet]
+]:
+    """Make a function the reader of a format of annotation files.
+
+    Readers that were registered later are asked first.
+
+    Parameters
+    ----------
+    name, recognises, needs_images
+        See :class:`AnnotationReader`.
+
+    Raises
+    ------
+    OptionError
+        If there is a reader of this name.
+
+    Examples
+    --------
+    >>> from attnxai.annotations import Annotation, Shape, ShapeKind
+    >>> @register_reader("peaks", recognises=lambda head: head.startswith(b"#peaks"))
+    ... def read_peaks(file):
+    ...     rows = [line.split() for line in file.text().splitlines()[1:]]
+    ...     points = [
+    ...         Annotation(
+    ...             source=source,
+    ...             annotator=who,
+    ...             shape=Shape(kind=ShapeKind.POINT, x=float(x), y=float(y)),
+    ...             line=line,
+    ...         )
+    ...         for line, (source, who, x, y) in enumerate(rows, start=2)
+    ...     ]
+    ...     return AnnotationSet(annotations=tuple(points), n_rows=len(points))
+    >>> [reader.name for reader in annotation_readers()]  # doctest: +NORMALIZE_WHITESPACE
+    ['peaks', 'annotation table (CSV)', 'Radio Galaxy Zoo expert sample', 'ClaRAN catalogue']
+    >>> unregister_reader("peaks")
+    """
+    if name in _READERS:
+        raise OptionError(
+            f"there is an annotation reader called {name!r} already; give another name"
+        )
+
+    def register(
+        read: Callable[[AnnotationFile], AnnotationSet],
+    ) -> Callable[[AnnotationFile], AnnotationSet]:
+        _READERS[name] = AnnotationReader(
+            name=name, recognises=recognises, read=read, needs_images=needs_images
+        )
+        return read
+
+    return register
+
+
+def unregister_reader(name: str) -> None:
+    """Take a reader away, such as one that a test has registered."""
+    del _READERS[name]
+
+
+def annotation_readers() -> tuple[AnnotationReader, ...]:
+    """All readers in the order in which they are asked."""
+    return tuple(reversed(_READERS.values()))
+
+
+def find_reader(content: bytes) -> AnnotationReader | None:
+    """The reader that recognises a file's content; None where there is none."""
+    head = content[:HEAD_BYTES]
+    return next((reader for reader in annotation_readers() if reader.recognises(head)), None)
+
+
+def columns_of(head: bytes) -> tuple[str, ...]:
+    r"""Names of the columns of a CSV file, from its beginning; empty where that is no header.
+
+    Examples
+    --------
+    >>> columns_of(b'source,"x",y\na,1,2\n')
+    ('source', 'x', 'y')
+    """
+    line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
+    try:
+        return tuple(name.strip() for name in next(csv.reader([line]), []))
+    except csv.Error:  # a line that is no table at all
+        return ()
+
+
+def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile]:
+    """An annotation file and the reader that recognises it.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the name of the sample that ships.
+
+    Raises
+    ------
+    AnnotationError
+        If there is no such file, or no reader recognises it.
+    """
+    resolved = resolve_annotations(path)
+    try:
+        content = resolved.read_bytes()
+    except OSError as error:
+        raise AnnotationError(
+            f"annotation file {resolved} cannot be read: {error.strerror}"
+        ) from error
+    reader = find_reader(content)
+    if reader is None:
+        formats = ", ".join(reader.name for reader in _READERS.values())
+        raise AnnotationError(
+            f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])} that no reader "
+            f"recognises; known formats are {formats}, and an annotation table needs the columns source, "
+            "annotator, shape and label"
+        )
+    return reader, AnnotationFile(path=str(resolved), content=content)
+
+
+def read_annotations(
+    path: str | Path,
+    images: Sequence[SourceImage] | None = None,
+    *,
+    min_components: int = 2,
+    match_radius_arcsec: float = 30.0,
+) -> AnnotationSet:
+    """Read an annotation file; its content decides on its format, not its ending.
+
+    Parameters
+    ----------
+    path : path
+        An annotation table (CSV), the ClaRAN catalogue, the expert sample of Radio Galaxy Zoo, or a file of a
+        format that :func:`register_reader` has made known. The name of the sample that ships
+        (``expert.csv``) gives that table when there is no such file.
+    images : sequence of SourceImage, optional
+        Images to match positions on the sky with, for a catalogue and the expert sample; a table needs none.
+    min_components : int
+        Sources of a catalogue with fewer components are left out: one component at the centre says nothing
+        about where a map should look.
+    match_radius_arcsec : float
+        Largest distance of a position from the centre of an image.
+
+    Returns
+    -------
+    AnnotationSet
+
+    Raises
+    ------
+    AnnotationError
+        If the file is missing or of no known format, or listing its bad rows with line, column, value and
+        what would be right.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> attnxai.read_annotations("expert.csv").annotators
+    ('simulated_1', 'simulated_2', 'simulated_3')
+    """
+    reader, file = open_annotations(path)
+    return reader(
+        dataclasses.replace(
+            file,
+            images=images,
+            min_components=min_components,
+            match_radius_arcsec=match_radius_arcsec,
+        )
+    )
