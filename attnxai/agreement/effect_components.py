@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import components_half_width
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES, Interval
 from attnxai.agreement.intervals.variance_components import VarianceComponents, estimate_components
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.exact import t_half_width, t_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _ANNOTATOR, _SOURCE = frozenset({0}), frozenset({1})
 _CELL = _ANNOTATOR | _SOURCE
+STRATA = "sources within classes"
+"""Over what the interval of an effect is, in words."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +87,7 @@ class Components:
         return math.sqrt(pairing**2 + self.sd_residual**2 / n_annotators)
 
     def half_widths(
-        self, n_sources: int, n_annotators: int, *, level: float = 0.95
+        self, n_sources: int, n_annotators: int, *, level: float = CONFIDENCE_LEVEL
     ) -> tuple[float, float]:
         """Expected half-widths of an interval: about these annotators, and about others as well.
 
@@ -92,14 +95,12 @@ class Components:
         :func:`~attnxai.agreement.intervals.crossed.crossed_interval` does; NaN for a single annotator, who tells
         nothing of others. Both are NaN where sources are too few for an interval.
         """
-        from scipy.special import stdtrit
-
         n, k = n_sources, n_annotators
-        if n < MIN_SOURCES:
+        if n < MIN_UNITS:
             return math.nan, math.nan
         source = (self.sd_source if self.sd_value is None else self.sd_value) ** 2
         of_sources = (source + self.sd_residual**2 / k) / n
-        these = float(stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(of_sources)
+        these = t_half_width(math.sqrt(of_sources), n - 1, level=level)
         if k < 2:
             return these, math.nan
         variances = {_ANNOTATOR: self.sd_annotator**2, _SOURCE: source, _CELL: self.sd_residual**2}
@@ -178,7 +179,7 @@ def components_of_tables(
         deviations=centred(own, classes).mean(axis=0),
     )
     spread = components.spread_own(n_annotators)
-    return components, t_interval(effect, spread / math.sqrt(n), n - len(names), n)
+    return components, t_interval(effect, spread / math.sqrt(n), n - len(names), n, over=STRATA)
 
 
 def _beyond_partners(
@@ -240,21 +241,3 @@ def centred(values: NDArray[np.float64], classes: Sequence[Hashable]) -> NDArray
         members = np.array([i for i, c in enumerate(classes) if c == name])
         result[:, members] -= means[members].mean()
     return result
-
-
-def t_interval(
-    value: float, error: float, freedom: int, n_sources: int, level: float = 0.95
-) -> Interval:
-    """Interval of a mean over sources by Student's t."""
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(freedom, 0.5 + level / 2)) * error
-    return Interval(
-        value=value,
-        low=value - half,
-        high=value + half,
-        n_sources=n_sources,
-        level=level,
-        method="Student's t over sources within classes",
-        degrees_of_freedom=freedom,
-    )

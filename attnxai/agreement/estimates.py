@@ -6,16 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from attnxai.data.short_repr import short_repr
+from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     from attnxai.agreement.effect_components import Components
-    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.multiplicity import Correction
     from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare
     from attnxai.agreement.nulls.base import NullTest
+    from attnxai.statistics.interval import Interval
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +166,9 @@ class Estimate:
             "n_undefined": self.n_undefined,
             **_interval_record(self.interval),
             "interval_method": self.interval.method,
-            "above_chance": _or_none(self.above_chance.value),
-            "above_chance_ci_low": _or_none(self.above_chance.low),
-            "above_chance_ci_high": _or_none(self.above_chance.high),
+            "above_chance": finite_or_none(self.above_chance.value),
+            "above_chance_ci_low": finite_or_none(self.above_chance.low),
+            "above_chance_ci_high": finite_or_none(self.above_chance.high),
         }
         for name, test in (("pooled", self.pooled), ("within_strata", self.within_strata)):
             record |= {f"{key}_{name}": value for key, value in _record_of(test).items()}
@@ -184,15 +183,19 @@ class Estimate:
         }
         share = self.share_of_noise_ceiling
         record |= {
-            "share_of_noise_ceiling_value": _or_none(share.raw.value) if share else None,
-            "share_of_noise_ceiling_n_sources": share.raw.n_sources if share else None,
+            "share_of_noise_ceiling_value": finite_or_none(share.raw.value) if share else None,
+            "share_of_noise_ceiling_n_sources": share.raw.n_units if share else None,
         }
         for name in ("lower", "upper"):
             interval = getattr(share, f"of_{name}") if share is not None else None
             record |= {
-                f"share_of_{name}_ceiling": _or_none(interval.value) if interval else None,
-                f"share_of_{name}_ceiling_ci_low": _or_none(interval.low) if interval else None,
-                f"share_of_{name}_ceiling_ci_high": _or_none(interval.high) if interval else None,
+                f"share_of_{name}_ceiling": finite_or_none(interval.value) if interval else None,
+                f"share_of_{name}_ceiling_ci_low": finite_or_none(interval.low)
+                if interval
+                else None,
+                f"share_of_{name}_ceiling_ci_high": finite_or_none(interval.high)
+                if interval
+                else None,
             }
         record["spreads"] = None if self.spreads is None else _record_of_spreads(*self.spreads)
         record["further"] = [test.to_record() for test in self.further]
@@ -281,12 +284,7 @@ class NoiseCeilingEstimate:
 
 
 def _interval_record(interval: Interval) -> dict[str, Any]:
-    return {
-        "n_sources": interval.n_sources,
-        "value": _or_none(interval.value),
-        "ci_low": _or_none(interval.low),
-        "ci_high": _or_none(interval.high),
-    }
+    return {"n_sources": interval.n_units, **interval.to_record()}
 
 
 def _record_of(test: NullTest | None) -> dict[str, Any]:
@@ -320,10 +318,6 @@ def _record_of_spreads(components: Components, effect: Interval) -> dict[str, An
         if components.deviations is None
         else [float(value) for value in components.deviations],
     }
-
-
-def _or_none(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.wording import counted
 from attnxai.presenters import LATEX, PLOT, presenter_of
+from attnxai.statistics.formats import format_p, p_equals, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -294,14 +295,12 @@ class AgreementResult:
         for estimate in self.estimates:
             if estimate.group != self.verdict_group or estimate.class_name != ALL:
                 continue
-            interval = estimate.interval
-            text = f"{estimate.explanation:>24} {estimate.metric:<24} {interval.value:7.3f}"
-            if interval.known:
-                text += f" [{interval.low:.3f}, {interval.high:.3f}]"
+            shown = with_interval(estimate.interval, 3)
+            text = f"{estimate.explanation:>24} {estimate.metric:<24} {shown}"
             if estimate.test is not None:
-                text += f"  p {estimate.test.null} {estimate.test.p_value:.4f}"
+                text += f"  {estimate.test.null} {p_equals(estimate.test.p_value)}"
             if estimate.p_adjusted is not None:
-                text += f", adjusted {estimate.p_adjusted:.4f}"
+                text += f", adjusted {format_p(estimate.p_adjusted)}"
             lines.append(text)
         return "\n".join([*lines, self.generalises_to])
 

@@ -19,15 +19,6 @@ from attnxai.classification.reliability import (
     calibration_error_interval,
     reliability_curve,
 )
-from attnxai.classification.resampling import (
-    LEVEL,
-    MIN_IMAGES,
-    IntervalMethod,
-    MetricInterval,
-    bootstrap_interval,
-    stratified_counts,
-    wilson_interval,
-)
 from attnxai.classification.scoring import (
     check_temperature,
     checked_scores,
@@ -39,10 +30,18 @@ from attnxai.classification.scoring import (
     resampled_roc_auc,
 )
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.statistics.bootstrap import statistic_interval, stratified_counts
+from attnxai.statistics.exact import wilson_ends
+from attnxai.statistics.formats import format_share, p_equals, with_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+
+NO_METHOD = "none"
+"""What records say of an interval that does not exist."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,17 +58,17 @@ class ClassificationMetrics:
         What scores were divided by.
     confusion : ndarray of int, shape (n_classes, n_classes)
         Images by true (rows) and predicted (columns) class.
-    accuracy : MetricInterval
+    accuracy : Interval
         Share of the images that are predicted right.
-    f1 : mapping of str to MetricInterval
+    f1 : mapping of str to Interval
         Harmonic mean of precision and recall, by class name.
-    roc_auc : MetricInterval
+    roc_auc : Interval
         Area under the ROC curve, see :func:`~attnxai.classification.scoring.roc_auc`.
-    log_loss : MetricInterval
+    log_loss : Interval
         Cross entropy in nats.
-    brier_score : MetricInterval
+    brier_score : Interval
         Half the mean squared distance of the probabilities from the true class.
-    expected_calibration_error : MetricInterval
+    expected_calibration_error : Interval
         See :func:`~attnxai.classification.reliability.expected_calibration_error`.
     calibrated : CalibratedReference
         The same of a perfectly calibrated model with these confidences.
@@ -85,12 +84,12 @@ class ClassificationMetrics:
     n_images: int
     temperature: float
     confusion: NDArray[np.int64]
-    accuracy: MetricInterval
-    f1: Mapping[str, MetricInterval]
-    roc_auc: MetricInterval
-    log_loss: MetricInterval
-    brier_score: MetricInterval
-    expected_calibration_error: MetricInterval
+    accuracy: Interval
+    f1: Mapping[str, Interval]
+    roc_auc: Interval
+    log_loss: Interval
+    brier_score: Interval
+    expected_calibration_error: Interval
     calibrated: CalibratedReference
     reliability: ReliabilityCurve
     n_resamples: int
@@ -103,12 +102,12 @@ class ClassificationMetrics:
 
     def __repr__(self) -> str:
         return (
-            f"ClassificationMetrics({self.n_images} images, accuracy {self.accuracy.value:.3f}, "
-            f"expected calibration error {self.expected_calibration_error.value:.3f})"
+            f"ClassificationMetrics({self.n_images} images, accuracy {with_interval(self.accuracy)}, "
+            f"expected calibration error {with_interval(self.expected_calibration_error)})"
         )
 
     @property
-    def intervals(self) -> dict[tuple[str, str], MetricInterval]:
+    def intervals(self) -> dict[tuple[str, str], Interval]:
         """Every number by its name and its class (``all`` where it is of all classes)."""
         found = {("accuracy", "all"): self.accuracy}
         found |= {("f1", name): interval for name, interval in self.f1.items()}
@@ -158,7 +157,7 @@ class ClassificationMetrics:
                     "value": interval.value,
                     "ci_low": interval.low,
                     "ci_high": interval.high,
-                    "interval": str(interval.method),
+                    "interval": interval.method or NO_METHOD,
                     "n_images": self.n_images,
                 }
                 for (metric, class_name), interval in self.intervals.items()
@@ -170,26 +169,19 @@ class ClassificationMetrics:
         lines = [f"{self.n_images} images, temperature {self.temperature:.3g}"]
         for (metric, class_name), interval in self.intervals.items():
             name = metric.replace("_", " ") + (f" {class_name}" if class_name != "all" else "")
-            text = f"{name:>26} {interval.value:.3f}"
-            if interval.known:
-                text += f" [{interval.low:.3f}, {interval.high:.3f}]"
-            lines.append(text)
+            lines.append(f"{name:>26} {with_interval(interval, 3)}")
         reference = self.calibrated
         lines.append(
-            f"{'of a calibrated model':>26} {reference.mean:.3f}, {reference.level:.0%} below "
-            f"{reference.high:.3f}; p = {reference.p_value:.2g}"
+            f"{'of a calibrated model':>26} {reference.mean:.3f}, {format_share(reference.level)} below "
+            f"{reference.high:.3f}; {p_equals(reference.p_value)}"
         )
         return "\n".join(lines)
 
     plot = presenters.plot
 
 
-def _plain(interval: MetricInterval) -> dict[str, float | str | None]:
-    numbers = {"value": interval.value, "ci_low": interval.low, "ci_high": interval.high}
-    plain: dict[str, float | str | None] = {
-        name: float(number) if np.isfinite(number) else None for name, number in numbers.items()
-    }
-    return plain | {"interval": str(interval.method)}
+def _plain(interval: Interval) -> dict[str, float | str | None]:
+    return {**interval.to_record(), "interval": interval.method or NO_METHOD}
 
 
 def classification_metrics(
@@ -201,7 +193,7 @@ def classification_metrics(
     n_resamples: int = 10_000,
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
-    level: float = LEVEL,
+    level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int,
 ) -> ClassificationMetrics:
     """Measure a classifier on some images.
@@ -247,8 +239,8 @@ def classification_metrics(
     >>> labels = np.arange(100) % 2
     >>> scores = rng.normal(size=(100, 2)) + 2 * np.eye(2)[labels]
     >>> metrics = classification_metrics(scores, labels, ["FR I", "FR II"], rng=0)
-    >>> print(f"{metrics.accuracy.value:.2f} [{metrics.accuracy.low:.2f}, {metrics.accuracy.high:.2f}]")
-    0.93 [0.86, 0.97]
+    >>> metrics
+    ClassificationMetrics(100 images, accuracy X)
     """
     values, positions = checked_scores(scores, labels)
     names = tuple(class_names)
@@ -270,20 +262,20 @@ def classification_metrics(
     probabilities = class_probabilities(scaled)
     counts = stratified_counts(positions, n_resamples, generator)
 
-    def interval(statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> MetricInterval:
-        return bootstrap_interval(statistic, positions, counts, level=level)
+    def interval(statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
+        return statistic_interval(statistic, counts, strata=positions, unit="image", level=level)
 
-    def interval_of_mean(losses: NDArray[np.float64]) -> MetricInterval:
+    def interval_of_mean(losses: NDArray[np.float64]) -> Interval:
         return interval(lambda rows: np.asarray(rows @ losses / rows.sum(axis=1)))
 
     predicted = values.argmax(axis=1)
 
-    def interval_of_f1(label: int) -> MetricInterval:
+    def interval_of_f1(label: int) -> Interval:
         members, found = positions == label, predicted == label
         return interval(lambda rows: resampled_f1(found, members, rows))
 
     n, n_right = len(positions), int((predicted == positions).sum())
-    low, high = wilson_interval(n_right, n, level=level)
+    low, high = wilson_ends(n_right, n, level=level)
     bins: dict[str, Any] = {"n_bins": n_bins, "binning": binning, "level": level}
     reference = calibrated_reference(
         probabilities, positions, n_draws=n_resamples, rng=generator, **bins
@@ -293,12 +285,14 @@ def classification_metrics(
         n_images=n,
         temperature=float(temperature),
         confusion=confusion_matrix(values, positions),
-        accuracy=MetricInterval(
+        accuracy=Interval(
             value=n_right / n,
             low=float(low),
             high=float(high),
-            method=IntervalMethod.WILSON,
+            n_units=n,
+            unit="image",
             level=level,
+            method="Wilson",
         ),
         f1={name: interval_of_f1(label) for label, name in enumerate(names)},
         roc_auc=interval(lambda rows: resampled_roc_auc(scaled, positions, rows)),
@@ -317,10 +311,10 @@ def classification_metrics(
 
 
 def _warn_of_gaps(metrics: ClassificationMetrics) -> None:
-    if metrics.n_images < MIN_IMAGES:
+    if metrics.n_images < MIN_UNITS:
         warnings.warn(
             f"{metrics.n_images} images are too few for intervals other than that of the accuracy; "
-            f"they take {MIN_IMAGES} or more",
+            f"they take {MIN_UNITS} or more",
             FewSourcesWarning,
             stacklevel=3,
         )

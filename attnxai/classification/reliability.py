@@ -12,17 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.classification.resampling import (
-    LEVEL,
-    MIN_IMAGES,
-    IntervalMethod,
-    MetricInterval,
-    over_resamples,
-    wilson_interval,
-)
 from attnxai.classification.scoring import checked_probabilities
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import over_resamples
+from attnxai.statistics.exact import wilson_ends
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -134,7 +129,7 @@ def reliability_curve(
     *,
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
-    level: float = LEVEL,
+    level: float = CONFIDENCE_LEVEL,
 ) -> ReliabilityCurve:
     """Compare confidence with the share of right predictions.
 
@@ -175,7 +170,7 @@ def reliability_curve(
     n_images = np.bincount(bins, minlength=n_bins)
     used = np.flatnonzero(n_images)
     n_right = np.bincount(bins, weights=right, minlength=n_bins)[used]
-    low, high = wilson_interval(n_right, n_images[used], level=level)
+    low, high = wilson_ends(n_right, n_images[used], level=level)
     lowest, highest = np.full(n_bins, np.inf), np.full(n_bins, -np.inf)
     np.minimum.at(lowest, bins, confidence)
     np.maximum.at(highest, bins, confidence)
@@ -237,7 +232,7 @@ def calibrated_reference(
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
     n_draws: int = 10_000,
-    level: float = LEVEL,
+    level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator,
 ) -> CalibratedReference:
     """Calibration errors of a perfectly calibrated model with the confidences of this one.
@@ -307,8 +302,8 @@ def calibration_error_interval(
     *,
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
-    level: float = LEVEL,
-) -> MetricInterval:
+    level: float = CONFIDENCE_LEVEL,
+) -> Interval:
     """Interval of the expected calibration error.
 
     A bootstrap alone never contains 0 and so misses every calibrated model, since resamples have the bias
@@ -332,8 +327,8 @@ def calibration_error_interval(
 
     Returns
     -------
-    MetricInterval
-        Without ends with fewer than :data:`~attnxai.classification.resampling.MIN_IMAGES` images.
+    Interval
+        Without ends with fewer than :data:`~attnxai.statistics.interval.MIN_UNITS` images.
     """
     values, positions = checked_probabilities(probabilities, labels)
     confidence, right = _confidence_and_right(values, positions)
@@ -342,18 +337,20 @@ def calibration_error_interval(
         return _resampled_error(confidence, right, rows, n_bins, binning)
 
     value = float(statistic(np.ones((1, len(confidence))))[0])
-    if len(confidence) < MIN_IMAGES:
-        return MetricInterval(value=value, level=level)
+    if len(confidence) < MIN_UNITS:
+        return no_interval(value, len(confidence), unit="image", level=level)
     drawn = over_resamples(statistic, counts)
     tail = (1.0 - level) / 2
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
     bias = max(0.0, float(drawn.mean()) - value)
-    return MetricInterval(
+    return Interval(
         value=value,
         low=max(0.0, float(low) - 2.0 * bias) if reference.rejected else 0.0,
         high=float(high),
-        method=IntervalMethod.CALIBRATION_TEST,
+        n_units=len(confidence),
+        unit="image",
         level=level,
+        method="percentile bootstrap, joined with the test of calibration",
     )
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.classification.resampling import LEVEL
 from attnxai.classification.scoring import checked_scores, image_log_losses
 from attnxai.errors import FewSourcesWarning, OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -94,7 +94,7 @@ class TemperatureFit:
 
 
 def fit_temperature(
-    scores: ArrayLike, labels: ArrayLike, *, level: float = LEVEL
+    scores: ArrayLike, labels: ArrayLike, *, level: float = CONFIDENCE_LEVEL
 ) -> TemperatureFit:
     """Find the temperature with the lowest log loss.
 

@@ -12,7 +12,6 @@ from attnxai.cli.console import command, console
 
 if TYPE_CHECKING:
     from attnxai.classification.metrics import ClassificationMetrics
-    from attnxai.classification.resampling import MetricInterval
     from attnxai.classification.temperature import TemperatureFit
 
 _FIGURE_ENDINGS = (".png", ".pdf", ".svg")
@@ -114,19 +113,23 @@ def calibrate(
 def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: TemperatureFit) -> None:
     from rich.table import Table
 
+    from attnxai.statistics.formats import format_p, with_interval
+
     table = Table(
         "", f"before (T = {before.temperature:.2f})", f"after (T = {after.temperature:.2f})"
     )
-    table.add_row("log loss", _text(before.log_loss), _text(after.log_loss))
-    table.add_row("Brier score", _text(before.brier_score), _text(after.brier_score))
+    table.add_row("log loss", with_interval(before.log_loss), with_interval(after.log_loss))
+    table.add_row(
+        "Brier score", with_interval(before.brier_score), with_interval(after.brier_score)
+    )
     table.add_row(
         "calibration error",
-        _text(before.expected_calibration_error),
-        _text(after.expected_calibration_error),
+        with_interval(before.expected_calibration_error),
+        with_interval(after.expected_calibration_error),
     )
     table.add_row("  of a calibrated model", *(_reference(m) for m in (before, after)))
-    table.add_row("  p, if calibrated", *(f"{m.calibrated.p_value:.2g}" for m in (before, after)))
-    table.add_row("accuracy", _text(before.accuracy), _text(after.accuracy))
+    table.add_row("  p, if calibrated", *(format_p(m.calibrated.p_value) for m in (before, after)))
+    table.add_row("accuracy", with_interval(before.accuracy), with_interval(after.accuracy))
     console.print(table)
     high = f"{fit.high:.2f}" if fit.high < float("inf") else "infinity"
     needed = (
@@ -143,15 +146,11 @@ def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: Temp
     )
 
 
-def _text(interval: MetricInterval) -> str:
-    if not interval.known:
-        return f"{interval.value:.3f}"
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
 def _reference(metrics: ClassificationMetrics) -> str:
+    from attnxai.statistics.formats import format_share
+
     reference = metrics.calibrated
-    return f"{reference.mean:.3f} ({reference.level:.0%} below {reference.high:.3f})"
+    return f"{reference.mean:.3f} ({format_share(reference.level)} below {reference.high:.3f})"
 
 
 def _draw(before: ClassificationMetrics, after: ClassificationMetrics, path: Path) -> None:

@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.effect_components import Components, centred, parts_of, t_interval
-from attnxai.agreement.intervals.over_sources import Interval
+from attnxai.agreement.effect_components import STRATA, Components, centred, parts_of
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import MEAN_LAYER
 from attnxai.data.csv_table import spreadsheet_cell
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.jobs.files import read_json
+from attnxai.statistics.exact import t_interval
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -233,8 +234,8 @@ def _of_record(
         value=components.effect,
         low=float(stored["effect_ci_low"]),
         high=float(stored["effect_ci_high"]),
-        n_sources=n_sources,
-        method="Student's t over sources within classes",
+        n_units=n_sources,
+        method=f"Student's t over {STRATA}",
         degrees_of_freedom=n_sources - n_strata,
     )
     return components, effect
@@ -272,7 +273,7 @@ def _infer(
         deviations=mean_over_annotators(deviations),
     )
     spread = math.sqrt(components.sd_source**2 + components.sd_residual**2 / n_annotators)
-    return components, t_interval(effect, spread / math.sqrt(n), n - n_strata, n)
+    return components, t_interval(effect, spread / math.sqrt(n), n - n_strata, n, over=STRATA)
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.agreement.effect_components import Components
-from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.planning.rejections import class_sizes, count_rejections
+from attnxai.statistics.exact import clopper_pearson_ends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,17 +51,6 @@ class DesignPower:
     power_at_low_effect: float
     half_width: float
     half_width_others: float
-
-    @property
-    def power_interval(self) -> Interval:
-        """The power with its 95 % interval."""
-        return Interval(
-            value=self.power,
-            low=self.power_low,
-            high=self.power_high,
-            n_sources=self.n_sources,
-            method="exact binomial interval over simulated experiments",
-        )
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; None where there is none."""
@@ -292,7 +281,7 @@ def plan_power(
                 )
 
             count = rejected(components.effect, 0)
-            low, high = _clopper_pearson(count, n_simulations)
+            low, high = clopper_pearson_ends(count, n_simulations)
             half_width, half_width_others = components.half_widths(n, k)
             designs.append(
                 DesignPower(
@@ -317,14 +306,6 @@ def plan_power(
         effect_low=effect_low,
         n_simulations=n_simulations,
     )
-
-
-def _clopper_pearson(count: int, n: int) -> tuple[float, float]:
-    from scipy.special import betaincinv
-
-    low = float(betaincinv(count, n - count + 1, 0.025)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
-    return low, high
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.effect_components import Components
-    from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.statistics.interval import Interval
 
 N_SOURCES = 120
 N_ANNOTATORS = 5

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import counted
 from attnxai.report.findings import (
-    LEVEL,
     MISCALIBRATED,
     Order,
     Side,
@@ -32,20 +30,22 @@ from attnxai.report.findings import (
     smallest_adjusted,
     speaks_for_agreement,
 )
-from attnxai.report.wording import (
+from attnxai.report.wording import listed, strata_words
+from attnxai.statistics.formats import (
     format_number,
     format_p,
     format_share,
-    listed,
-    strata_words,
+    format_value,
+    p_equals,
     with_interval,
 )
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, FurtherTest
-    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
+    from attnxai.statistics.interval import Interval
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
         + (
             ""
             if e.interval.known
-            else f" ({counted(e.interval.n_sources, 'source')}, too few for an interval)"
+            else f" ({counted(e.interval.n_units, 'source')}, too few for an interval)"
         )
         for e in classes_of(result, estimate)
     ]
@@ -152,7 +152,7 @@ def _pooled(estimate: Estimate, shares: str) -> str:
         f"exchanged between any sources ({_p(pooled)}, not adjusted)."
     )
     share = estimate.pooled_rejections_pairing_broken
-    if pooled.p_value <= LEVEL and share is not None and share >= MISCALIBRATED:
+    if pooled.p_value <= SIGNIFICANCE_LEVEL and share is not None and share >= MISCALIBRATED:
         text += (
             f" Not to be relied on: of maps paired with annotations of other sources of their {shares}, "
             f"{format_share(share)} would pass this test, where 5 % should; sources of a {shares} share "
@@ -168,7 +168,7 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
         f"{counted(test.n_sources, 'source')}){_direction(test)}."
     )
     smallest = smallest_adjusted(estimate)
-    if smallest > LEVEL:
+    if smallest > SIGNIFICANCE_LEVEL:
         for_all = (
             f", or {smallest:.3g} for {estimate.n_family} maps"
             if smallest > test.smallest_p
@@ -178,7 +178,7 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
             f" The smallest p-value that could come out is {test.smallest_p:.3g}{for_all}, so this test cannot "
             f"find {_SOUGHT[test.alternative]}, however large: {_why_coarse(test)}."
         )
-    elif (estimate.p_adjusted or 0.0) <= LEVEL and speaks_for_agreement(test):
+    elif (estimate.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL and speaks_for_agreement(test):
         yet = {
             Side.OPEN: "over all sources it is not shown to be above chance",
             Side.BELOW: "over all sources it is below chance",
@@ -186,13 +186,13 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
         }.get(side_of_chance(estimate))
         if yet:
             text += f" Agreement with its own source is larger than with others, yet {yet}."
-    if test.alternative is Alternative.GREATER and test.p_value > 1 - LEVEL:
+    if test.alternative is Alternative.GREATER and test.p_value > 1 - SIGNIFICANCE_LEVEL:
         text += (
             " It lies lower than nearly all exchanges do; --alternative two-sided asks whether that is more than "
             "chance."
         )
     share = estimate.within_rejections_pairing_broken
-    if test.p_value <= LEVEL and share is not None and share >= MISCALIBRATED:
+    if test.p_value <= SIGNIFICANCE_LEVEL and share is not None and share >= MISCALIBRATED:
         text += (
             f" To be taken with care: of maps paired with annotations of other such sources of like angular "
             f"size, {format_share(share)} would pass this test, where 5 % should; --strata size asks for "
@@ -221,12 +221,12 @@ def _why_coarse(test: NullTest) -> str:
 def why_too_coarse(result: AgreementResult, estimate: Estimate) -> str:
     """Why no test could have found anything, where that is not the number of sources; else empty."""
     test = estimate.test
-    if test is None or smallest_adjusted(estimate) <= LEVEL:
+    if test is None or smallest_adjusted(estimate) <= SIGNIFICANCE_LEVEL:
         return ""
     if not test.exhaustive:
         return f"{test.n_draws:,} permutations are too few"
     n = sum(group == result.verdict_group for group in result.splits)
-    if test.null != "pooled" and n >= 2 * MIN_SOURCES:
+    if test.null != "pooled" and n >= 2 * MIN_UNITS:
         return f"sources of the same {strata_words(result.settings['strata'])} are too few"
     return ""
 
@@ -247,7 +247,7 @@ def _direction(test: NullTest) -> str:
 
 
 def _p(test: NullTest) -> str:
-    return f"p = {format_p(test.p_value)}"
+    return p_equals(test.p_value)
 
 
 def _adjusted(estimate: Estimate) -> str:
@@ -273,9 +273,9 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
             else f"{shown[0].upper()}{shown[1:]}"
         )
         baseline = result.estimate(shown, estimate.metric).interval
-        numbers = f"{label} {format_number(baseline.value, 2)}"
+        numbers = f"{label} {format_value(baseline)}"
         if order is Order.UNKNOWN:
-            few = counted(difference.n_sources, "source is", "sources are")
+            few = counted(difference.n_units, "source is", "sources are")
             sentences.append(
                 f"{words} has {numbers}; {few} too few for an interval of the difference."
             )
@@ -308,7 +308,7 @@ def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:
     value = f"partial Spearman ρ {with_interval(interval)}"
     start = f"Rank correlation with the marks, {fixed} held fixed: {value}"
     if not interval.known:
-        return f"{start}; {counted(interval.n_sources, 'source is', 'sources are')} too few for an interval."
+        return f"{start}; {counted(interval.n_units, 'source is', 'sources are')} too few for an interval."
     if interval.low > 0:
         said = (
             "above 0: something remains that brightness, at these resolutions and linearly in ranks, does not "
@@ -334,10 +334,10 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     share = estimate.share_of_noise_ceiling
     if share is None:
         return text
-    n_shared = share.raw.n_sources
+    n_shared = share.raw.n_units
     over = (
         f" over the {n_shared} sources that two or more marked"
-        if n_shared < estimate.interval.n_sources
+        if n_shared < estimate.interval.n_units
         else ""
     )
     if not np.isfinite(share.of_lower.value) or not share.of_lower.known:

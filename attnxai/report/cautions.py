@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.data.wording import counted
 from attnxai.explanations.stack import Split
 from attnxai.report.wording import strata_words
+from attnxai.statistics.interval import MIN_UNITS
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -108,10 +108,10 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
                 f"The verdict rests on the {counted(n, 'held-out source')}; {others} more that the model "
                 f"was trained or chosen on {'is' if others == 1 else 'are'} reported apart."
             )
-    if n < MIN_SOURCES:
+    if n < MIN_UNITS:
         cautions.append(
             f"{counted(n, 'source is', 'sources are')} too few for confidence intervals, which need "
-            f"{MIN_SOURCES}."
+            f"{MIN_UNITS}."
         )
     cautions += _about_strata(result)
     classes = {

@@ -13,13 +13,13 @@ from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
 
-LEVEL = 0.05
 MISCALIBRATED = 0.2
 """A null that calls more than this share of unrelated pairings significant does not suit the data."""
 
@@ -58,8 +58,8 @@ def finding_of(estimate: Estimate) -> Finding:
     test = estimate.test
     if test is None or estimate.p_adjusted is None:
         return Finding.CANNOT_TELL
-    if estimate.p_adjusted > LEVEL:
-        open_to_it = smallest_adjusted(estimate) <= LEVEL
+    if estimate.p_adjusted > SIGNIFICANCE_LEVEL:
+        open_to_it = smallest_adjusted(estimate) <= SIGNIFICANCE_LEVEL
         return Finding.NOT_SHOWN if open_to_it else Finding.CANNOT_TELL
     side = side_of_chance(estimate)
     if not speaks_for_agreement(test):

@@ -8,7 +8,8 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.data.wording import counted
-from attnxai.report.wording import format_share, in_sentence, listed, strata_words
+from attnxai.report.wording import in_sentence, listed, strata_words
+from attnxai.statistics.formats import format_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

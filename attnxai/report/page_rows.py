@@ -13,12 +13,14 @@ from attnxai.report.figures import listed_maps, shown_explanation
 from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
-from attnxai.report.wording import (
+from attnxai.report.wording import group_name
+from attnxai.statistics.formats import (
     format_interval,
     format_number,
     format_p,
     format_share,
-    group_name,
+    format_value,
+    p_equals,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def noise_ceiling_cell(
     if people is None:
         return {}
     return {
-        "value": f"{format_number(people.lower.value)} to {format_number(people.upper.value)}",
+        "value": f"{format_value(people.lower, 3)} to {format_value(people.upper, 3)}",
         "lines": [format_interval(people.lower)],
     }
 
@@ -66,7 +68,7 @@ def _cell(estimate: Estimate) -> dict[str, Any]:
     lines = [format_interval(estimate.interval)]
     test = estimate.test
     if test is not None:
-        lines += [f"null {format_number(test.mean)}", f"p = {format_p(test.p_value)}"]
+        lines += [f"null {format_number(test.mean)}", p_equals(test.p_value)]
         if estimate.n_family > 1 and estimate.p_adjusted is not None:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
     share = estimate.share_of_noise_ceiling
@@ -75,8 +77,8 @@ def _cell(estimate: Estimate) -> dict[str, Any]:
     for further in estimate.further:
         if further.test is not None:
             mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
-            lines.append(f"{further.null} p = {format_p(further.test.p_value)}{mark}")
-    return {"value": format_number(estimate.interval.value), "lines": lines}
+            lines.append(f"{further.null} {p_equals(further.test.p_value)}{mark}")
+    return {"value": format_value(estimate.interval, 3), "lines": lines}
 
 
 def other_groups(result: AgreementResult) -> list[dict[str, Any]]:
@@ -105,7 +107,7 @@ def brightness_rows(result: AgreementResult) -> list[dict[str, str]]:
         rows.append(
             {
                 "name": name,
-                "value": format_number(given.interval.value),
+                "value": format_value(given.interval, 3),
                 "interval": format_interval(given.interval),
                 "controlling_for": ", ".join(given.controlling_for),
             }
@@ -219,10 +221,10 @@ def contrast_rows(content: ReportContent) -> list[dict[str, Any]]:
             contrast = contrasts.contrasts.contrasts[index]
             cells.append(
                 {
-                    "value": format_number(contrast.interval.value),
+                    "value": format_value(contrast.interval, 3),
                     "lines": [
                         format_interval(contrast.interval),
-                        f"p = {format_p(contrast.p_value)}",
+                        p_equals(contrast.p_value),
                         f"adjusted {format_p(contrast.p_adjusted)}",
                         *(
                             [f"others too {format_p(contrast.p_others_adjusted)}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from attnxai.study.claims import number_text, p_text, with_interval
+from attnxai.statistics.formats import format_number, p_equals, with_interval
 from attnxai.study.quantities import (
     ACCURACY,
     ATTENTION_CONSISTENCY,
@@ -67,7 +67,7 @@ def print_study(content: StudyContent, console: Console) -> None:
         table.add_column(heading, justify="right")
     for group in summary.groups:
         table.add_row(
-            f"{group.group}\n{number_text(content.matches[group.group].size.parameters, 0)}",
+            f"{group.group}\n{format_number(content.matches[group.group].size.parameters, 0)}",
             *(Text(_cell(group, quantity)) for quantity, _ in shown),
         )
     console.print(table)
@@ -88,7 +88,7 @@ def _cell(group: GroupSummary, quantity: Quantity) -> str:
     lines = [value, interval] if interval else [value]
     difference = group.differences.get(quantity.name)
     if difference is not None and math.isfinite(difference.p_adjusted):
-        lines.append(f"p = {p_text(difference.p_adjusted)}")
+        lines.append(p_equals(difference.p_adjusted))
     if quantity is EPOCHS and group.n_reached < group.n_runs:
         lines.append(f"{group.n_reached} of {group.n_runs} reached it")
     # words of a line stay together

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import NULLS
 from attnxai.report.findings import MISCALIBRATED, best_brightness
-from attnxai.report.wording import (
+from attnxai.report.wording import group_phrase, strata_words
+from attnxai.statistics.formats import (
     format_interval,
     format_number,
     format_p,
     format_share,
-    group_phrase,
-    strata_words,
+    format_value,
 )
 
 if TYPE_CHECKING:
@@ -88,15 +88,15 @@ def _print_result(result: AgreementResult, console: Console) -> None:
         test = estimate.test
         difference = estimate.differences.get(brightness)
         cells = [
-            f"{format_number(estimate.interval.value, 2)} {format_interval(estimate.interval, 2)}",
+            f"{format_value(estimate.interval)} {format_interval(estimate.interval)}",
             format_number(test.mean, 2) if test else "",
             _p_values(estimate),
-            format_number(difference.value, 2) if difference else "",
+            format_value(difference) if difference else "",
         ]
         table.add_row(Text(name), *map(Text, cells))
     people = result.noise_ceiling(primary)
     if people is not None:
-        value = f"{format_number(people.lower.value, 2)} {format_interval(people.lower, 2)}"
+        value = f"{format_value(people.lower)} {format_interval(people.lower)}"
         table.add_section()
         table.add_row("people", value, "", "", "")
     console.print(table)
@@ -123,7 +123,7 @@ def _print_result(result: AgreementResult, console: Console) -> None:
                 estimate = result.estimate(name, metric)
                 test = estimate.test
                 p_value = f" ({format_p(test.p_value)})" if test else ""
-                cells.append(f"{format_number(estimate.interval.value)}{p_value}")
+                cells.append(f"{format_value(estimate.interval, 3)}{p_value}")
             table.add_row(Text(name), *map(Text, cells))
         console.print(table)
 

@@ -32,7 +32,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
@@ -40,7 +39,6 @@ from attnxai.data.wording import counted
 from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
 from attnxai.report.findings import (
-    LEVEL,
     Finding,
     Order,
     Side,
@@ -51,15 +49,17 @@ from attnxai.report.findings import (
     side_of_chance,
 )
 from attnxai.report.map_names import name_of_map, names_of_maps
-from attnxai.report.wording import format_p, group_phrase, listed, with_interval
+from attnxai.report.wording import group_phrase, listed
+from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.model_comparison.contrast import Contrast
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.statistics.interval import Interval
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,9 @@ def _but_for(result: AgreementResult, estimate: Estimate) -> str:
     on = [
         e.class_name
         for e in classes
-        if side_of_chance(e) is Side.ABOVE and e.p_adjusted is not None and e.p_adjusted <= LEVEL
+        if side_of_chance(e) is Side.ABOVE
+        and e.p_adjusted is not None
+        and e.p_adjusted <= SIGNIFICANCE_LEVEL
     ]
     where = f"for {listed(on)}" if on else "over all sources"
     return f", {where}; on the marks of {listed(off)} it is lower than elsewhere"
@@ -341,7 +343,7 @@ def _opposite_classes(result: AgreementResult) -> str:
 
 
 def _nothing_to_tell(result: AgreementResult, estimates: Sequence[Estimate], marked: str) -> str:
-    n_sources = max(estimate.interval.n_sources for estimate in estimates)
+    n_sources = max(estimate.interval.n_units for estimate in estimates)
     if n_sources == 0:
         metric = METRICS[result.metrics[0]].label
         return (
@@ -391,7 +393,7 @@ def _contrast_summary(contrasts: ResultContrasts) -> str:
     between = "the two models" if len(contrasts.models) == 2 else "the models"
     n = len(contrasts.sources)
     over = f"the {n} {group_phrase(contrasts.group, n)} that all of them share"
-    if all(c.smallest_p > LEVEL or c.n_sources < MIN_SOURCES for c in everything):
+    if all(c.smallest_p > SIGNIFICANCE_LEVEL or c.n_sources < MIN_UNITS for c in everything):
         return f"No difference between {between} can be shown over {over}, however large: they are too few."
     if not n_found:
         return f"No difference between {between} is shown over {over}."
@@ -444,9 +446,9 @@ def _upwards(interval: Interval) -> Interval:
 
 def _contrast_p(contrast: Contrast) -> str:
     if contrast.p_others_adjusted is None:
-        return f"p = {format_p(contrast.p_value)}, {format_p(contrast.p_adjusted)}"
+        return f"{p_equals(contrast.p_value)}, {format_p(contrast.p_adjusted)}"
     return (
-        f"p = {format_p(contrast.p_adjusted)} for these annotators and "
+        f"{p_equals(contrast.p_adjusted)} for these annotators and "
         f"{format_p(contrast.p_others_adjusted)} for others too,"
     )
 

@@ -1,15 +1,10 @@
-"""How numbers and groups of sources are written."""
+"""How groups of sources, metrics and lists are written."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
-
-if TYPE_CHECKING:
-    from attnxai.agreement.intervals.over_sources import Interval
 
 _GROUPS = {
     "held-out": ("held-out source", "held-out sources"),
@@ -48,35 +43,6 @@ def group_name(group: str) -> str:
     return _SHORT_GROUPS.get(group, group)
 
 
-def format_number(value: float, digits: int = 3) -> str:
-    """Number with a proper minus sign; a dash where there is none.
-
-    Examples
-    --------
-    >>> format_number(-1.23456, 2)
-    '\u22121.23'
-    """
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:.{digits}f}"
-    if not text.strip("-0."):
-        text = text.removeprefix("-")  # what rounds to 0 has no sign
-    return text.replace("-", "\u2212")
-
-
-def format_interval(interval: Interval, digits: int = 3) -> str:
-    """Ends of an interval, or that there is none."""
-    if not interval.known:
-        return "no interval"
-    return f"[{format_number(interval.low, digits)}, {format_number(interval.high, digits)}]"
-
-
-def with_interval(interval: Interval, digits: int = 2) -> str:
-    """Value with the ends of its interval, where it has one."""
-    value = format_number(interval.value, digits)
-    return f"{value} {format_interval(interval, digits)}" if interval.known else value
-
-
 def strata_words(strata: Sequence[str]) -> str:
     """What sources share that are exchanged for one another.
 
@@ -86,28 +52,6 @@ def strata_words(strata: Sequence[str]) -> str:
     ('class', 'class, survey and size')
     """
     return listed(list(strata))
-
-
-def format_p(p_value: float) -> str:
-    """P-value with four digits, and as a power of ten where these are not enough.
-
-    Examples
-    --------
-    >>> format_p(1 / 10001), format_p(2e-6)
-    ('0.0001', '2.0e-06')
-    """
-    return f"{p_value:.4f}" if p_value >= 0.00005 else f"{p_value:.1e}"
-
-
-def format_share(share: float) -> str:
-    """Share in per cent, with the space that the SI asks for.
-
-    Examples
-    --------
-    >>> format_share(0.95)
-    '95 %'
-    """
-    return f"{format_number(share * 100, 0)} %"
 
 
 def in_sentence(label: str) -> str:

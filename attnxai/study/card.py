@@ -13,19 +13,19 @@ import numpy as np
 
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_labels, class_scores
-from attnxai.classification.resampling import LEVEL
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
 from attnxai.explanations.gates import split_of
 from attnxai.explanations.stack import Split
 from attnxai.models.cards import ACCURACY, TEST, VALIDATION, Measured, ModelCard, PartMetrics
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:
     import torch
 
-    from attnxai.classification.resampling import MetricInterval
     from attnxai.models.model import AttentionModel, TrainingRecord
+    from attnxai.statistics.interval import Interval
 
 N_RESAMPLES = 10_000
 CONFIDENT = f"{TEST}, confident"
@@ -208,7 +208,7 @@ def measure_card(
         notes=model.notes,
         measured_on=measured_on,
         n_resamples=n_resamples,
-        level=LEVEL,
+        level=CONFIDENCE_LEVEL,
         parts=parts,
     )
 
@@ -241,7 +241,7 @@ def _measure(
             model.class_names,
             temperature=model.temperature,
             n_resamples=n_resamples,
-            level=LEVEL,
+            level=CONFIDENCE_LEVEL,
             rng=rng,
         )
     reference = metrics.calibrated
@@ -266,8 +266,6 @@ def _measure(
     )
 
 
-def _measured(interval: MetricInterval) -> Measured:
-    def known(number: float) -> float | None:
-        return float(number) if math.isfinite(number) else None
-
-    return Measured(value=known(interval.value), low=known(interval.low), high=known(interval.high))
+def _measured(interval: Interval) -> Measured:
+    record = interval.to_record()
+    return Measured(value=record["value"], low=record["ci_low"], high=record["ci_high"])

@@ -24,15 +24,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.study.quantities import ACCURACY, EPOCHS, PRIMARY_MAP, Better, agreement_of
 from attnxai.study.statistics import MIN_SEEDS
 
 if TYPE_CHECKING:
     from attnxai.study.quantities import Quantity
-    from attnxai.study.statistics import Difference, SeedMean
+    from attnxai.study.statistics import Difference
     from attnxai.study.summary import SeriesTrend, StudySummary
-
-LEVEL = 0.05
 
 
 class Outcome(enum.StrEnum):
@@ -197,10 +197,10 @@ def _claim(
 
 
 def verdict_of(difference: Difference, better: Better) -> Better | None:
-    """Whether a difference is for the better, the worse, or neither at :data:`LEVEL`; None untested."""
+    """Whether a difference is for the better, the worse, or neither at :data:`~attnxai.statistics.interval.SIGNIFICANCE_LEVEL`; None untested."""
     if not math.isfinite(difference.p_adjusted):
         return None
-    if difference.p_adjusted > LEVEL:
+    if difference.p_adjusted > SIGNIFICANCE_LEVEL:
         return Better.NEITHER
     up = difference.mean.value > 0
     return Better.HIGHER if up == (better is Better.HIGHER) else Better.LOWER
@@ -259,7 +259,7 @@ def _lead(
 
 
 def _why_untested(differences: Mapping[str, Difference], about: str) -> str:
-    if max(difference.mean.n_seeds for difference in differences.values()) < MIN_SEEDS:
+    if max(difference.mean.n_units for difference in differences.values()) < MIN_SEEDS:
         return f"This cannot be told with {about}: a test needs {MIN_SEEDS}."
     return (
         f"This cannot be told with {about}: every seed gives the same difference, so nothing is known "
@@ -273,7 +273,7 @@ def _details(words: _Words, differences: Mapping[str, Difference], summary: Stud
     for name, difference in differences.items():
         text = f"{name} {with_interval(difference.mean, digits, signed=True)}"
         if math.isfinite(difference.p_adjusted):
-            text += f" (p = {p_text(difference.p_adjusted)})"
+            text += f" ({p_equals(difference.p_adjusted)})"
         rows.append(text)
     own = summary.group(summary.baseline).means[words.quantity.name]
     n_tested = sum(math.isfinite(difference.p_adjusted) for difference in differences.values())
@@ -308,9 +308,13 @@ def _reached(summary: StudySummary) -> str:
 
 def trend_outcome(trend: SeriesTrend) -> TrendOutcome:
     """What Page's test says of a trend."""
-    if trend.page is None or trend.page.smallest_p > LEVEL or not math.isfinite(trend.p_adjusted):
+    if (
+        trend.page is None
+        or trend.page.smallest_p > SIGNIFICANCE_LEVEL
+        or not math.isfinite(trend.p_adjusted)
+    ):
         return TrendOutcome.CANNOT_TELL
-    if trend.p_adjusted > LEVEL:
+    if trend.p_adjusted > SIGNIFICANCE_LEVEL:
         return TrendOutcome.NOT_SHOWN
     return TrendOutcome.RISES if trend.page.value > trend.page.expected else TrendOutcome.FALLS
 
@@ -320,44 +324,15 @@ def _trend_sentence(words: _Words, trend: SeriesTrend, outcome: TrendOutcome) ->
     if outcome is TrendOutcome.CANNOT_TELL:
         if trend.page is None:
             return f"{over} a trend cannot be told: it takes three groups of one series."
-        smallest = f"the smallest p-value that could come out is {p_text(trend.page.smallest_p)}"
+        smallest = f"the smallest p-value that could come out is {format_p(trend.page.smallest_p)}"
         return f"{over} a trend cannot be told: {smallest}."
     slope = with_interval(trend.slope, words.quantity.digits + 1, signed=True)
-    numbers = f"{slope} per doubling of the order, Page's test p = {p_text(trend.p_adjusted)}"
+    numbers = f"{slope} per doubling of the order, Page's test {p_equals(trend.p_adjusted)}"
     if outcome is TrendOutcome.NOT_SHOWN:
         return f"{over} no trend of {words.measured} is shown ({numbers})."
     # a plural noun for epochs, a singular for the others
     verb = str(outcome).removesuffix("s") if words.quantity is EPOCHS else str(outcome)
     return f"{over} {words.measured} {verb} ({numbers})."
-
-
-def with_interval(mean: SeedMean, digits: int, *, signed: bool = False) -> str:
-    """A mean with its interval, or alone where there is none.
-
-    Examples
-    --------
-    >>> from attnxai.study.statistics import seed_mean
-    >>> with_interval(seed_mean([1.0, 2.0, 3.0]), 1), with_interval(seed_mean([-1.0]), 1, signed=True)
-    ('2.0 [\u22120.5, 4.5]', '\u22121.0')
-    """
-    value = number_text(mean.value, digits, signed=signed)
-    if not mean.known:
-        return value
-    low, high = (number_text(end, digits, signed=signed) for end in (mean.low, mean.high))
-    return f"{value} [{low}, {high}]"
-
-
-def number_text(value: float, digits: int, *, signed: bool = False) -> str:
-    """A number with a proper minus sign and groups of thousands; a dash where there is none."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:{'+' if signed else ''},.{digits}f}"
-    return text.replace("-", "\u2212")
-
-
-def p_text(p_value: float) -> str:
-    """A p-value with three digits, and as a power of ten where these are not enough."""
-    return f"{p_value:.3f}" if p_value >= 0.0005 else f"{p_value:.1e}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -13,38 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.statistics.exact import t_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval, no_spread_interval
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MIN_SEEDS = 3
 """Fewer seeds than this give no interval: the spread of two numbers says next to nothing."""
-
-LEVEL = 0.95
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SeedMean:
-    """A mean over seeds with its interval.
-
-    Parameters
-    ----------
-    value : float
-        The mean; NaN where no seed has a value.
-    low, high : float
-        Ends of its confidence interval; NaN where there is none.
-    n_seeds : int
-        Seeds with a value.
-    """
-
-    value: float
-    low: float
-    high: float
-    n_seeds: int
-
-    @property
-    def known(self) -> bool:
-        """Whether there is an interval."""
-        return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +29,7 @@ class Difference:
 
     Parameters
     ----------
-    mean : SeedMean
+    mean : Interval
         Of the differences.
     p_value : float
         Of the paired t-test against no difference, two-sided; NaN where there is none.
@@ -61,12 +37,12 @@ class Difference:
         The same, adjusted by Holm's method over the groups of one study.
     """
 
-    mean: SeedMean
+    mean: Interval
     p_value: float
     p_adjusted: float
 
 
-def seed_mean(values: ArrayLike, *, level: float = LEVEL) -> SeedMean:
+def seed_mean(values: ArrayLike, *, level: float = CONFIDENCE_LEVEL) -> Interval:
     """Mean over seeds with Student's t interval.
 
     Parameters
@@ -78,7 +54,7 @@ def seed_mean(values: ArrayLike, *, level: float = LEVEL) -> SeedMean:
 
     Returns
     -------
-    SeedMean
+    Interval
         Without an interval when fewer than :data:`MIN_SEEDS` seeds have a value, or when all values are
         the same, so that nothing is known of their spread.
 
@@ -91,14 +67,13 @@ def seed_mean(values: ArrayLike, *, level: float = LEVEL) -> SeedMean:
     defined = _defined(values)
     n = len(defined)
     value = float(defined.mean()) if n else float("nan")
-    low = high = float("nan")
-    if _has_spread(defined):
-        from scipy.stats import t
-
-        error = float(defined.std(ddof=1)) / math.sqrt(n)
-        half = float(t.ppf(0.5 + level / 2, n - 1)) * error
-        low, high = value - half, value + half
-    return SeedMean(value=value, low=low, high=high, n_seeds=n)
+    if n < MIN_SEEDS:
+        reason = f"{n} {'seed is' if n == 1 else 'seeds are'} too few, {MIN_SEEDS} are needed"
+        return no_interval(value, n, unit="seed", level=level, reason=reason)
+    if not _has_spread(defined):
+        return no_spread_interval(value, n, n, unit="seed", level=level)
+    error = float(defined.std(ddof=1)) / math.sqrt(n)
+    return t_interval(value, error, n - 1, n, unit="seed", level=level)
 
 
 def paired_p(differences: ArrayLike) -> float:
@@ -128,7 +103,7 @@ def paired_p(differences: ArrayLike) -> float:
 
 
 def paired_differences(
-    values: dict[str, NDArray[np.float64]], baseline: str, *, level: float = LEVEL
+    values: dict[str, NDArray[np.float64]], baseline: str, *, level: float = CONFIDENCE_LEVEL
 ) -> dict[str, Difference]:
     """Every other group minus the baseline, seed by seed.
 

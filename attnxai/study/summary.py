@@ -14,6 +14,7 @@ from attnxai.agreement.multiplicity import holm
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup
+from attnxai.statistics.interval import Interval
 from attnxai.study.convergence import (
     common_horizon,
     default_reference,
@@ -22,7 +23,7 @@ from attnxai.study.convergence import (
 )
 from attnxai.study.measurement import StudyRun, common_sources
 from attnxai.study.quantities import AGREEMENT_LABELS, EPOCHS, Quantity, quantities
-from attnxai.study.statistics import Difference, SeedMean, paired_differences, seed_mean
+from attnxai.study.statistics import Difference, paired_differences, seed_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class GroupSummary:
         Seeds.
     n_reached : int
         Runs that reached the reference loss.
-    means : mapping of str to SeedMean
+    means : mapping of str to Interval
         By the name of the quantity.
     differences : mapping of str to Difference
         Group minus baseline, paired by seed; empty for the baseline.
@@ -57,7 +58,7 @@ class GroupSummary:
     group: str
     n_runs: int
     n_reached: int
-    means: Mapping[str, SeedMean]
+    means: Mapping[str, Interval]
     differences: Mapping[str, Difference]
 
 
@@ -73,7 +74,7 @@ class SeriesTrend:
         Name of the quantity.
     groups : tuple of str
         In their order.
-    slope : SeedMean
+    slope : Interval
         Change per doubling of the order: mean over seeds of straight lines.
     slope_test : TrendTest or None
         Permutation test of this slope; None with fewer than three groups.
@@ -86,7 +87,7 @@ class SeriesTrend:
     series: str
     quantity: str
     groups: tuple[str, ...]
-    slope: SeedMean
+    slope: Interval
     slope_test: TrendTest | None
     page: TrendTest | None
     p_adjusted: float
@@ -302,7 +303,7 @@ def _mean(
     times: Mapping[tuple[str, int], TimeToReference],
     seeds: Sequence[int],
     horizon: int,
-) -> SeedMean:
+) -> Interval:
     mean = seed_mean(values[column.name][group])
     # a cut leaves out nothing that could be the true mean; NaN stays NaN
     low, high = np.clip([mean.low, mean.high], column.lowest, column.highest)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.csv_table import spreadsheet_cell
-from attnxai.study.claims import number_text, p_text, with_interval
+from attnxai.statistics.formats import (
+    format_interval,
+    format_p,
+    format_value,
+    p_equals,
+    with_interval,
+)
 from attnxai.study.convergence import (
     DEFINITION,
     DEFINITION_OF_CENSORING,
@@ -47,7 +53,7 @@ def group_rows(content: StudyContent) -> list[Row]:
                 name: mean.value,
                 f"{name}_low": mean.low,
                 f"{name}_high": mean.high,
-                f"{name}_n": mean.n_seeds,
+                f"{name}_n": mean.n_units,
             }
             difference = group.differences.get(name)
             if difference is None:
@@ -113,7 +119,7 @@ def trend_rows(content: StudyContent) -> list[Row]:
             "slope": trend.slope.value,
             "slope_low": trend.slope.low,
             "slope_high": trend.slope.high,
-            "n_seeds": trend.slope.n_seeds,
+            "n_seeds": trend.slope.n_units,
             "p_adjusted": trend.p_adjusted,
         }
         for name, test in (("slope", trend.slope_test), ("page", trend.page)):
@@ -215,8 +221,7 @@ def _quantity_cell(group: GroupSummary, quantity: Quantity) -> Cell:
     mean = group.means[quantity.name]
     notes = []
     if mean.known:
-        low, high = (number_text(end, quantity.digits) for end in (mean.low, mean.high))
-        notes.append(f"[{low}, {high}]")
+        notes.append(format_interval(mean))
     if quantity.name == EPOCHS.name and math.isfinite(mean.value):
         notes.append(f"{group.n_reached} of {group.n_runs} reached it")
     difference = group.differences.get(quantity.name)
@@ -228,8 +233,8 @@ def _quantity_cell(group: GroupSummary, quantity: Quantity) -> Cell:
             # on lines of their own, so that all columns fit on a page
             notes += [f"Δ {value}", interval] if interval else [f"Δ {value}"]
         if math.isfinite(difference.p_adjusted):
-            notes.append(f"p = {p_text(difference.p_adjusted)}")
-    return Cell(text=number_text(mean.value, quantity.digits), notes=tuple(notes))
+            notes.append(p_equals(difference.p_adjusted))
+    return Cell(text=format_value(mean, quantity.digits), notes=tuple(notes))
 
 
 def _network_table(content: StudyContent) -> Table:
@@ -271,9 +276,9 @@ def trend_table(content: StudyContent) -> Table | None:
                 Cell(text=quantity.label),
                 Cell(text=f"{trend.groups[0]} to {trend.groups[-1]}"),
                 Cell(text=with_interval(trend.slope, quantity.digits + 1, signed=True)),
-                Cell(text=p_text(trend.slope_test.p_value)),
-                Cell(text=p_text(trend.page.p_value)),
-                Cell(text=p_text(trend.p_adjusted)),
+                Cell(text=format_p(trend.slope_test.p_value)),
+                Cell(text=format_p(trend.page.p_value)),
+                Cell(text=format_p(trend.p_adjusted)),
             )
         )
     if not rows:

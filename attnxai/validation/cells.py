@@ -6,8 +6,10 @@ import dataclasses
 import enum
 import math
 
-from attnxai.validation.coverage import NOMINAL, Values
-from attnxai.validation.rejections import POWER_LEVEL, NullKind
+from attnxai.statistics.exact import clopper_pearson_ends
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
+from attnxai.validation.coverage import Values
+from attnxai.validation.rejections import NullKind
 from attnxai.validation.scenes import Scene
 
 SOURCES, SOURCES_AND_ANNOTATORS = "sources", "sources and annotators"
@@ -173,7 +175,7 @@ class CoverageCell:
     @property
     def band(self) -> tuple[int, int]:
         """Counts that are within chance of the nominal share."""
-        return binomial_band(self.n_experiments, NOMINAL)
+        return binomial_band(self.n_experiments, CONFIDENCE_LEVEL)
 
     @property
     def verdict(self) -> Verdict:
@@ -217,14 +219,9 @@ class PowerCell:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the power, for the number of experiments (Clopper & Pearson 1934)."""
-        from scipy.special import betaincinv
-
-        count, n = self.rejections, self.n_experiments
-        low = float(betaincinv(count, n - count + 1, 0.025)) if count else 0.0
-        high = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
-        return low, high
+        return clopper_pearson_ends(self.rejections, self.n_experiments)
 
     @property
     def band(self) -> tuple[int, int]:
         """Rejections that are within chance of the level."""
-        return binomial_band(self.n_experiments, POWER_LEVEL)
+        return binomial_band(self.n_experiments, SIGNIFICANCE_LEVEL)

@@ -10,19 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-from attnxai.agreement.intervals.over_sources import (
-    IntervalKind,
-    bootstrap_counts,
-    mean_interval,
-)
+from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 from attnxai.validation.streams import stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.statistics.interval import Interval
 
-NOMINAL = 0.95
 N_RESAMPLES = 1000
 
 
@@ -165,7 +161,7 @@ class CoverageCase:
     def _interval(self, values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
         if isinstance(self.method, CrossedMethod):
             return crossed_interval(
-                values, method=self.method, level=NOMINAL, n_resamples=N_RESAMPLES, rng=rng
+                values, method=self.method, level=CONFIDENCE_LEVEL, n_resamples=N_RESAMPLES, rng=rng
             )
         counts = bootstrap_counts(self.n_sources, N_RESAMPLES, rng)
-        return mean_interval(values.mean(axis=0), counts, kind=self.method, level=NOMINAL)
+        return mean_interval(values.mean(axis=0), counts, kind=self.method, level=CONFIDENCE_LEVEL)

@@ -20,6 +20,7 @@ from attnxai.agreement.nulls import (
     VariogramSurrogates,
     run_null_test,
 )
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.validation.scenes import Ground, Scene, simulate_sources
 from attnxai.validation.streams import stream_of
 
@@ -32,7 +33,6 @@ METRIC_NAMES = ("nss", "spearman")
 # with so many, or all that there are where they are fewer, every level above is an attainable p-value
 N_DRAWS_LEVELS = 199
 N_DRAWS_POWER = 499
-POWER_LEVEL = 0.05
 POWER_SCENE = Scene.CENTRE
 """Agreement is planted where all nulls whose power is measured keep their level."""
 
@@ -213,7 +213,7 @@ class PowerCase:
             draws = stream_of(seed, f"power/{self.null}/{self.n_sources}", experiment)
             made = simulate_sources(POWER_SCENE, self.n_sources, strength=self.strength, rng=data)
             for name, test in run_tests(self.null, made, N_DRAWS_POWER, draws).items():
-                counts[name][0] += test.p_value <= POWER_LEVEL
+                counts[name][0] += test.p_value <= SIGNIFICANCE_LEVEL
         return counts
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.presenters import PLOT, presenter_of
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.validation.cells import (
     BAND,
     SOURCES,
@@ -23,7 +24,6 @@ from attnxai.validation.coverage import CoverageCase, Values
 from attnxai.validation.rejections import (
     LEVELS,
     METRIC_NAMES,
-    POWER_LEVEL,
     LevelCase,
     NullKind,
     PowerCase,
@@ -90,7 +90,7 @@ class CalibrationResult:
         return tuple(c for c in self.levels if c.promised and c.verdict is Verdict.TOO_OFTEN)
 
     def failures(
-        self, *, metric: str = METRIC_NAMES[0], level: float = POWER_LEVEL
+        self, *, metric: str = METRIC_NAMES[0], level: float = SIGNIFICANCE_LEVEL
     ) -> dict[NullKind, dict[Scene, tuple[float, float]]]:
         """Where nulls reject too often: the lowest and highest share over the numbers of sources."""
         found: dict[NullKind, dict[Scene, tuple[float, float]]] = {}

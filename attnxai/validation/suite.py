@@ -16,11 +16,11 @@ from typing import Protocol
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
-from attnxai.agreement.intervals.over_sources import IntervalKind
 from attnxai.errors import OptionError
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.store import ResultStore
 from attnxai.jobs.worker import Job, Report
+from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.coverage import CoverageCase, Values
 from attnxai.validation.rejections import (
     POWER_NULLS,

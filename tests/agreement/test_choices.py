@@ -7,12 +7,12 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-from attnxai.agreement.intervals.over_sources import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS, Consensus
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from attnxai.agreement.nulls import Alternative, draw_choices, run_null_test
+from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
 
 RNG = np.random.default_rng(5)
 SKEWED = RNG.lognormal(size=15)

@@ -17,7 +17,6 @@ from attnxai.classification.reliability import (
     expected_calibration_error,
     reliability_curve,
 )
-from attnxai.classification.resampling import IntervalMethod
 from attnxai.classification.scoring import (
     accuracy,
     brier_score,
@@ -28,6 +27,7 @@ from attnxai.classification.scoring import (
     roc_auc,
 )
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.statistics.bootstrap import IntervalKind
 from tests.classification.test_scoring import made_up
 
 NAMES = ["FR I", "FR II", "hybrid"]
@@ -62,8 +62,8 @@ def test_values_are_those_of_the_functions(n_classes, temperature):
         method="wilson"
     )
     assert (metrics.accuracy.low, metrics.accuracy.high) == pytest.approx((theirs.low, theirs.high))
-    assert metrics.accuracy.method is IntervalMethod.WILSON
-    assert metrics.roc_auc.method is IntervalMethod.BCA
+    assert metrics.accuracy.method is IntervalKind.WILSON
+    assert metrics.roc_auc.method is IntervalKind.BCA
     assert metrics.reliability.expected_calibration_error == pytest.approx(
         metrics.expected_calibration_error.value
     )

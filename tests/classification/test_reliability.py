@@ -17,9 +17,10 @@ from attnxai.classification.reliability import (
     expected_calibration_error,
     reliability_curve,
 )
-from attnxai.classification.resampling import MIN_IMAGES, IntervalMethod, stratified_counts
 from attnxai.classification.scoring import class_probabilities
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import IntervalKind, stratified_counts
+from attnxai.statistics.interval import MIN_UNITS
 
 
 def table(confidence, right):
@@ -203,7 +204,7 @@ def interval_coverage(n, factor, n_experiments, rng):
         counts = stratified_counts(labels, 400, rng)
         reference = calibrated_reference(probabilities, labels, n_draws=400, rng=rng)
         interval = calibration_error_interval(probabilities, labels, counts, reference)
-        assert interval.method is IntervalMethod.CALIBRATION_TEST
+        assert interval.method is IntervalKind.CALIBRATION_TEST
         covered += interval.low <= target <= interval.high
     return covered / n_experiments
 
@@ -223,7 +224,7 @@ def test_coverage_of_the_calibration_error_at_length(n, factor):
 
 
 def test_few_images_have_no_interval():
-    probabilities, labels = table([0.8] * (MIN_IMAGES - 1), [1] * (MIN_IMAGES - 1))
+    probabilities, labels = table([0.8] * (MIN_UNITS - 1), [1] * (MIN_UNITS - 1))
     rng = np.random.default_rng(0)
     counts = stratified_counts(labels, 50, rng)
     reference = calibrated_reference(probabilities, labels, n_draws=50, rng=rng)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics as theirs
 
-from attnxai.classification.resampling import stratified_counts
 from attnxai.classification.scoring import (
     accuracy,
     brier_score,
@@ -24,6 +23,7 @@ from attnxai.classification.scoring import (
     roc_auc,
 )
 from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.statistics.bootstrap import stratified_counts
 
 
 def made_up(n, n_classes, *, seed=0, signal=1.5, ties=False):

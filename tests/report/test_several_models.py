@@ -17,7 +17,6 @@ from rich.console import Console
 
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare_pairs
 from attnxai.agreement.estimates import FurtherTest
-from attnxai.agreement.intervals.over_sources import no_interval
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS
@@ -33,6 +32,7 @@ from attnxai.report.provenance import describe
 from attnxai.report.summary import summarise
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
+from attnxai.statistics.interval import no_interval
 from tests.builders import made_up
 from tests.report.test_document import PROBE, parsed
 

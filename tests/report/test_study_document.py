@@ -24,7 +24,7 @@ from attnxai.report.study_figures import (
     whole_ticks,
 )
 from attnxai.report.study_terminal import print_study
-from attnxai.study.claims import with_interval
+from attnxai.statistics.formats import with_interval
 from attnxai.study.measurement import MeasureOn
 from tests.study.builders import made_content, made_runs, run
 

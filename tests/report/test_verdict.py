@@ -16,15 +16,8 @@ from attnxai.explanations.stack import Split
 from attnxai.report.findings import Finding
 from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict
-from attnxai.report.wording import (
-    format_interval,
-    format_number,
-    format_p,
-    format_share,
-    group_phrase,
-    in_sentence,
-    listed,
-)
+from attnxai.report.wording import group_phrase, in_sentence, listed
+from attnxai.statistics.formats import format_interval, format_number, format_p, format_share
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)

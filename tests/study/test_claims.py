@@ -6,9 +6,11 @@ import math
 
 import pytest
 
-from attnxai.study.claims import Outcome, TrendOutcome, judge_claims, p_text, verdict_of
+from attnxai.statistics.formats import format_p
+from attnxai.statistics.interval import Interval
+from attnxai.study.claims import Outcome, TrendOutcome, judge_claims, verdict_of
 from attnxai.study.quantities import Better
-from attnxai.study.statistics import Difference, SeedMean
+from attnxai.study.statistics import Difference
 from attnxai.study.summary import summarise
 from tests.study.builders import CLASSES, made_runs, run
 
@@ -114,7 +116,7 @@ def test_trends_that_cannot_be_told():
 
 
 def difference(value, p_adjusted):
-    mean = SeedMean(value=value, low=math.nan, high=math.nan, n_seeds=3)
+    mean = Interval(value=value, low=math.nan, high=math.nan, n_units=3, unit="seed")
     return Difference(mean=mean, p_value=p_adjusted, p_adjusted=p_adjusted)
 
 
@@ -134,4 +136,4 @@ def test_verdicts(value, p_value, better, verdict):
 
 
 def test_p_values_in_words():
-    assert (p_text(0.0316), p_text(1.0), p_text(2.34e-6)) == ("0.032", "1.000", "2.3e-06")
+    assert (format_p(0.0316), format_p(1.0), format_p(2.34e-6)) == ("0.032", "1.000", "2.3e-06")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
-from attnxai.agreement.intervals.over_sources import IntervalKind
+from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.cells import binomial_band
 from attnxai.validation.coverage import CoverageCase, Values, draw_values
 

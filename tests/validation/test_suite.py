@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
-from attnxai.agreement.intervals.over_sources import IntervalKind
 from attnxai.errors import OptionError
 from attnxai.jobs.store import ResultStore
+from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.coverage import CoverageCase, Values
 from attnxai.validation.folder import validation_folder
 from attnxai.validation.rejections import POWER_NULLS, LevelCase, NullKind, PowerCase

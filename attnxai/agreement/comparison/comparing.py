@@ -14,12 +14,12 @@ from attnxai.agreement.comparison.null_tests import Rearranged, chosen_nulls, re
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, UndefinedValue
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
-
-LEVEL = 0.05
 
 
 def compare(
@@ -233,12 +231,12 @@ def _warn(
             stacklevel=3,
         )
     main = [e for e in estimates if e.group == verdict_group and e.class_name == ALL]
-    n = max(e.interval.n_sources for e in main)
-    if n < MIN_SOURCES:
+    n = max(e.interval.n_units for e in main)
+    if n < MIN_UNITS:
         warnings.warn(
             f"{n} {verdict_group} {'source is' if n == 1 else 'sources are'} too few for a confidence "
             "interval, which needs "
-            f"{MIN_SOURCES}: nothing can be concluded about how large the agreement is",
+            f"{MIN_UNITS}: nothing can be concluded about how large the agreement is",
             FewSourcesWarning,
             stacklevel=3,
         )
@@ -251,10 +249,10 @@ def _warn(
             FewSourcesWarning,
             stacklevel=3,
         )
-    elif smallest > LEVEL:
+    elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
             f"with {n} {verdict_group} sources the smallest p-value that could come out is "
-            f"{smallest:.3g}, which is above {LEVEL}: this test cannot reach it, whatever the maps",
+            f"{smallest:.3g}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -17,11 +17,12 @@ from attnxai.agreement.comparison.null_tests import (
 from attnxai.agreement.effect_components import components_of_tables
 from attnxai.agreement.estimates import Estimate, NoiseCeilingEstimate, PartialCorrelation
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
-from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
 from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_noise_ceiling
 from attnxai.agreement.results import ALL, mean_over_annotators
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

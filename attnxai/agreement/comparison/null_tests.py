@@ -20,6 +20,7 @@ from attnxai.agreement.nulls import (
 )
 from attnxai.agreement.nulls.base import p_values_of
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -38,7 +39,6 @@ N_EXCHANGE_PAIRINGS = 200
 """The same for the pooled exchange, of which all values are at hand."""
 MIN_PARTNERS = 8
 """Strata of fewer sources on average are no use for that: the same few pairs would come again and again."""
-LEVEL = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class SourcePermutationTests:
         values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
         unlinked = (values * weights).sum(axis=1) / weights.sum(axis=1)
         p_values = p_values_of(unlinked, test.values, test.exhaustive, test.alternative)
-        return float((p_values <= LEVEL).mean())
+        return float((p_values <= SIGNIFICANCE_LEVEL).mean())
 
     def _test(
         self, null: SourcePermutation, matrix: NDArray[np.float64], usable: NDArray[np.intp]
@@ -344,7 +344,7 @@ def run_rearranged(
         )
 
     rejections_pairing_broken = None
-    if metric_index == 0 and draws.smallest_p <= LEVEL:
+    if metric_index == 0 and draws.smallest_p <= SIGNIFICANCE_LEVEL:
         p_values = []
         for rows in made.unlinked:
             kept = np.isfinite(rows[usable]).all(axis=1)
@@ -352,7 +352,7 @@ def run_rearranged(
             if 2 * kept.sum() >= usable.size:
                 p_values.append(test(rows, kept).p_value)
         if p_values:
-            rejections_pairing_broken = float((np.array(p_values) <= LEVEL).mean())
+            rejections_pairing_broken = float((np.array(p_values) <= SIGNIFICANCE_LEVEL).mean())
     tested = test(table, np.ones(usable.size, dtype=bool))
     return FurtherTest(
         null=made.choice.name,

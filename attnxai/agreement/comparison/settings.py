@@ -6,11 +6,12 @@ import dataclasses
 from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
-from attnxai.agreement.intervals.over_sources import IntervalKind
 from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS, Metric
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import IntervalKind
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class ComparisonSettings:
     n_permutations: int = 10_000
     n_resamples: int = 10_000
     interval: IntervalKind = IntervalKind.STUDENTIZED
-    level: float = 0.95
+    level: float = CONFIDENCE_LEVEL
 
     def __post_init__(self) -> None:
         for name in ("metrics", "nulls", "strata"):

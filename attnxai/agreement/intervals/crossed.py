@@ -53,15 +53,6 @@ from attnxai.agreement.intervals.dual_bootstrap import (
     dual_half_width,
     dual_mean_squares,
 )
-from attnxai.agreement.intervals.over_sources import (
-    MIN_SOURCES,
-    Interval,
-    bootstrap_counts,
-    mean_interval,
-    no_interval,
-    no_spread_interval,
-    same_everywhere,
-)
 from attnxai.agreement.intervals.variance_components import (
     VarianceComponents,
     estimate_components,
@@ -69,6 +60,15 @@ from attnxai.agreement.intervals.variance_components import (
     strict_half_width,
 )
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.interval import (
+    CONFIDENCE_LEVEL,
+    MIN_UNITS,
+    Interval,
+    no_interval,
+    no_spread_interval,
+    same_everywhere,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def crossed_interval(
     factors: Sequence[str] | None = None,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
@@ -117,7 +117,7 @@ def crossed_interval(
         Weight of each source.
     method : CrossedMethod, optional
         See the module for what is used when left out. A factor with one level is no factor; with sources
-        alone the interval is that of :func:`~.over_sources.mean_interval`, a studentized bootstrap over
+        alone the interval is that of :func:`~attnxai.statistics.bootstrap.mean_interval`, a studentized bootstrap over
         them.
     level : float
         Confidence level.
@@ -132,7 +132,7 @@ def crossed_interval(
     Returns
     -------
     Interval
-        Without ends, and with the reason, when fewer than :data:`~.over_sources.MIN_SOURCES` sources have a
+        Without ends, and with the reason, when fewer than :data:`~attnxai.statistics.interval.MIN_UNITS` sources have a
         value, or all values are the same or their variance comes out as 0. Where the missing cells leave
         factors inseparable (no source has two annotators), or a factor has less than one degree of freedom,
         the dual bootstrap is used and the note says so.
@@ -166,7 +166,7 @@ def _interval(
     n_resamples: int,
     generator: np.random.Generator,
 ) -> Interval:
-    if table.n_sources < MIN_SOURCES:
+    if table.n_sources < MIN_UNITS:
         return no_interval(table.mean, table.n_sources, level=level)
     if table.values.ndim == 1:
         counts = bootstrap_counts(table.n_sources, n_resamples, generator)
@@ -177,7 +177,7 @@ def _interval(
     spread = _spread_of(table, method, n_resamples, generator)
     half, freedom = spread.half_width(level)
     if half <= _ROUNDING * np.abs(defined).max():
-        reason = "no interval: the variance comes out as 0, which says nothing about other sources"
+        reason = "the variance comes out as 0, which says nothing about other sources"
         return no_interval(table.mean, table.n_sources, level=level, reason=reason)
     made = table.interval(half, freedom, spread.method, level)
     return dataclasses.replace(made, note=spread.note)
@@ -297,8 +297,8 @@ def crossed_p_value(
     (0.09, 0.0)
     """
     method = None if method is None else CrossedMethod(method)
-    table = CrossedTable.of(values, None, weights, 0.95)
-    if table.n_sources < MIN_SOURCES:
+    table = CrossedTable.of(values, None, weights, CONFIDENCE_LEVEL)
+    if table.n_sources < MIN_UNITS:
         return float("nan")
     defined = table.values[np.isfinite(table.values)]
     if not defined.any():
@@ -315,7 +315,7 @@ def crossed_p_value(
 
         return _smallest_risk(leaves_zero_out, 1.0 / (n_resamples + 1))
     spread = _spread_of(table, method, n_resamples, generator)
-    if spread.half_width(0.95)[0] <= _ROUNDING * np.abs(defined).max():
+    if spread.half_width(CONFIDENCE_LEVEL)[0] <= _ROUNDING * np.abs(defined).max():
         return float("nan")
 
     def half_width(risk: float) -> float:
@@ -379,7 +379,7 @@ def generalises_to(n_annotators: int, n_sources: int, n_seeds: int = 1) -> str:
     else:
         models = f"models trained like these {n_seeds}"
     sources = f"sources like these {n_sources}"
-    if n_sources < MIN_SOURCES:
+    if n_sources < MIN_UNITS:
         sources = "this source alone" if n_sources == 1 else f"these {n_sources} sources alone"
     text = f"The result is about {people} and {models}, for {sources}."
     if 2 <= n_annotators <= 3:

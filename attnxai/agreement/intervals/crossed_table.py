@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +115,7 @@ class CrossedTable:
             value=value,
             low=value - half,
             high=value + half,
-            n_sources=self.n_sources,
+            n_units=self.n_sources,
             level=level,
             method=f"{METHOD_WORDS[method]} ({' x '.join(reversed(sizes))})",
             degrees_of_freedom=freedom,

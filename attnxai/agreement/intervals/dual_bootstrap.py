@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
-from attnxai.agreement.intervals.over_sources import (
-    MIN_SOURCES,
+from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
+from attnxai.statistics.bootstrap import bootstrap_counts
+from attnxai.statistics.interval import (
+    CONFIDENCE_LEVEL,
+    MIN_UNITS,
     Interval,
-    bootstrap_counts,
     no_interval,
     same_everywhere,
 )
-from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def crossed_bootstrap_interval(
     *,
     factors: Sequence[str] | None = None,
     weights: NDArray[np.float64] | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> Interval:
@@ -88,7 +89,7 @@ def crossed_bootstrap_intervals(
     *,
     factors: Sequence[str] | None = None,
     weights: NDArray[np.float64] | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> list[Interval]:
@@ -112,7 +113,7 @@ def crossed_bootstrap_intervals(
     first = tables[0]
     means = np.array([[table.mean for table in tables]])
     observed = [float(statistic(means)[0]) for statistic in statistics]
-    if first.n_sources < MIN_SOURCES:
+    if first.n_sources < MIN_UNITS:
         return [no_interval(value, first.n_sources, level=level) for value in observed]
     draws = _resample(tables, n_resamples, np.random.default_rng(rng))
     varied = not any(same_everywhere(table.values[np.isfinite(table.values)]) for table in tables)
@@ -146,14 +147,14 @@ def _interval_of(
             value,
             first.n_sources,
             level=level,
-            reason="no interval: the statistic is undefined for some resamples",
+            reason="the statistic is undefined for some resamples",
         )
     if not varied and same_everywhere(np.append(everything, value)):
         return no_interval(
             value,
             first.n_sources,
             level=level,
-            reason="no interval: all values of one of the quantities are the same: their spread says "
+            reason="all values of one of the quantities are the same: their spread says "
             "nothing about other sources",
         )
     if first.values.ndim == 1:
@@ -163,7 +164,7 @@ def _interval_of(
             value=value,
             low=float(low),
             high=float(high),
-            n_sources=first.n_sources,
+            n_units=first.n_sources,
             level=level,
             method="percentile bootstrap over sources",
         )

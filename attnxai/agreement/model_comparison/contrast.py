@@ -16,26 +16,17 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.agreement.nulls.base import RELATIVE_TIE
+from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.multiplicity import Correction
     from attnxai.agreement.nulls.base import Alternative
+    from attnxai.statistics.interval import Interval
 
 THESE, OTHERS = "these annotators", "other annotators too"
-
-
-def p_text(p_value: float) -> str:
-    """P-value with four digits, and as a power of ten where these are not enough.
-
-    Examples
-    --------
-    >>> p_text(0.0123), p_text(1e-12)
-    ('0.0123', '1.0e-12')
-    """
-    return f"{p_value:.4f}" if p_value >= 0.00005 else f"{p_value:.1e}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +89,7 @@ class Contrast:
     @property
     def excludes_zero(self) -> bool:
         """Whether there is an interval to report and 0 lies outside it."""
-        interval = self.interval
-        return interval.known and not interval.low <= 0 <= interval.high
+        return self.interval.excludes(0.0)
 
     @property
     def found(self) -> bool:
@@ -132,10 +122,7 @@ class Contrast:
         return {
             "first": self.first,
             "second": self.second,
-            **{
-                name: None if value is None or not np.isfinite(value) else float(value)
-                for name, value in numbers.items()
-            },
+            **{name: finite_or_none(value) for name, value in numbers.items()},
             "ci_about": self.about,
             "found": self.found,
             "n_sources": self.n_sources,
@@ -144,16 +131,14 @@ class Contrast:
 
     def sentence(self) -> str:
         """The difference, its interval and its p-values in one line."""
-        text = f"{self.first} minus {self.second}: {self.interval.value:.3f}"
-        if self.interval.known:
-            text += f" [{self.interval.low:.3f}, {self.interval.high:.3f}]"
+        text = f"{self.first} minus {self.second}: {with_interval(self.interval, 3)}"
         if not np.isfinite(self.p_value):
             return f"{text}, not tested ({self.n_sources} sources)"
-        text += f", p = {p_text(self.p_value)}, adjusted {p_text(self.p_adjusted)}"
+        text += f", {p_equals(self.p_value)}, adjusted {format_p(self.p_adjusted)}"
         if self.p_others is not None and self.p_others_adjusted is not None:
             text += (
-                f" about these annotators, p = {p_text(self.p_others)}, adjusted "
-                f"{p_text(self.p_others_adjusted)} about others too"
+                f" about these annotators, {p_equals(self.p_others)}, adjusted "
+                f"{format_p(self.p_others_adjusted)} about others too"
             )
         return f"{text} ({self.n_sources} sources)"
 

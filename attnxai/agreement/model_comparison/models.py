@@ -35,12 +35,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
-from attnxai.agreement.intervals.over_sources import (
-    Interval,
-    IntervalKind,
-    bootstrap_counts,
-    mean_interval,
-)
 from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
 from attnxai.agreement.multiplicity import (
     Correction,
@@ -52,11 +46,11 @@ from attnxai.agreement.multiplicity import (
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-LEVEL = 0.05
 
 
 def compare_models(
@@ -71,7 +65,7 @@ def compare_models(
     n_resamples: int = 10_000,
     counts: NDArray[np.float64] | None = None,
     interval: IntervalKind | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> ModelContrasts:
     """Differences between models over the same sources, tested by turning signs.
@@ -99,10 +93,10 @@ def compare_models(
     n_resamples : int
         Bootstrap resamples, the same for all contrasts.
     counts : ndarray, shape (n_resamples, n_sources), optional
-        Resamples from :func:`~attnxai.agreement.intervals.over_sources.bootstrap_counts` to share with other
+        Resamples from :func:`~attnxai.statistics.bootstrap.bootstrap_counts` to share with other
         statistics; drawn when left out.
     interval : IntervalKind, optional
-        Kind of interval; that of :func:`~attnxai.agreement.intervals.over_sources.mean_interval` when left out.
+        Kind of interval; that of :func:`~attnxai.statistics.bootstrap.mean_interval` when left out.
     level : float
         Confidence level.
     rng : numpy.random.Generator or int
@@ -347,13 +341,13 @@ def _warn_of_dropped(
 
 
 def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
-    if smallest.size and smallest.min() <= LEVEL:
+    if smallest.size and smallest.min() <= SIGNIFICANCE_LEVEL:
         return
     warnings.warn(
         f"with {n_sources} sources "
         + (
             f"the smallest p-value that could come out is {smallest.min():.3g}, which is above "
-            f"{LEVEL}: this test cannot tell models apart, however large their difference"
+            f"{SIGNIFICANCE_LEVEL}: this test cannot tell models apart, however large their difference"
             if smallest.size
             else "no pair of models has a value in common, so none is tested"
         ),

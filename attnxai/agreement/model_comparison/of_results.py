@@ -31,6 +31,7 @@ from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AssumptionWarning, OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +159,7 @@ def contrast_results(
     alternative: Alternative = Alternative.TWO_SIDED,
     n_draws: int = 10_000,
     n_resamples: int = 10_000,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> ResultContrasts:
     """Compare several models' results with each other, over what they have in common.

@@ -19,6 +19,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.agreement.metrics.ranking import mid_ranks
 from attnxai.agreement.nulls.base import RELATIVE_TIE
+from attnxai.statistics.formats import p_equals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ class TrendTest:
         return (
             f"{self.statistic} {self.value:.4g} over {self.n_conditions} conditions and {self.n_blocks} "
             f"{'repeat' if self.n_blocks == 1 else 'repeats'}, {self.expected:.4g} without a trend "
-            f"[{self.null_low:.4g}, {self.null_high:.4g}], {self.alternative}, p = {self.p_value:.4f} "
+            f"[{self.null_low:.4g}, {self.null_high:.4g}], {self.alternative}, {p_equals(self.p_value)} "
             f"({self.n_draws} exchanges, {how})"
         )
 

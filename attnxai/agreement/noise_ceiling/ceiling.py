@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
-from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.metrics import Consensus, TargetKind, own_tables
 from attnxai.agreement.metrics.pixels import PixelRows, is_constant, pixels_of
 from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class NoiseCeiling:
         *,
         weights: NDArray[np.float64] | None = None,
         method: CrossedMethod | None = None,
-        level: float = 0.95,
+        level: float = CONFIDENCE_LEVEL,
         n_resamples: int = 10_000,
         rng: np.random.Generator | int = 0,
         bounds: tuple[float, float] = UNBOUNDED,
@@ -122,7 +122,7 @@ def noise_ceiling(
     *,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
@@ -197,7 +197,7 @@ def noise_ceilings(
     *,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> dict[str, NoiseCeiling]:

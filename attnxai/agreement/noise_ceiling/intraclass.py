@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -71,7 +72,7 @@ class IntraclassCorrelation:
 
 
 def intraclass_correlations(
-    ratings: ArrayLike, *, level: float = 0.95
+    ratings: ArrayLike, *, level: float = CONFIDENCE_LEVEL
 ) -> dict[IntraclassForm, IntraclassCorrelation]:
     """All six intraclass correlations of a table.
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import Interval, bootstrap_counts, mean_interval
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,7 +125,7 @@ def region_agreement(
     strata: Sequence[Hashable] | None = None,
     n_permutations: int = 10_000,
     n_resamples: int = 10_000,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> RegionAgreement:
     """How far annotators mark the same regions, beyond what they mark in any source.

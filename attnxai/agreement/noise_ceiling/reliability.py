@@ -14,15 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.over_sources import (
-    MIN_SOURCES,
-    Interval,
-    IntervalKind,
-    bootstrap_counts,
-    no_interval,
-    resampled_interval,
-)
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, resampled_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -73,7 +67,7 @@ def alpha_interval(
     *,
     groups: ArrayLike | None = None,
     kind: IntervalKind = IntervalKind.EXPANDED,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> Interval:
@@ -98,7 +92,7 @@ def alpha_interval(
     -------
     Interval
         For these annotators; without ends, and with the reason, when there are fewer than
-        :data:`~.over_sources.MIN_SOURCES` units (or groups) with two values or more.
+        :data:`~attnxai.statistics.interval.MIN_UNITS` units (or groups) with two values or more.
 
     Examples
     --------
@@ -120,7 +114,7 @@ def alpha_interval(
         of_unit = np.unique(named[counts.used], return_inverse=True)[1]
     n = int(of_unit.max()) + 1 if of_unit.size else 0
     value = float(counts.alpha(np.ones((1, of_unit.size)))[0])
-    if n < MIN_SOURCES:
+    if n < MIN_UNITS:
         return no_interval(value, n, level=level)
     drawn = bootstrap_counts(n, n_resamples, np.random.default_rng(rng))
     resampled = counts.alpha(drawn[:, of_unit])
@@ -131,13 +125,13 @@ def alpha_interval(
             value,
             n,
             level=level,
-            reason="no interval: nearly all values are equal, so alpha is undefined for many resamples",
+            reason="nearly all values are equal, so alpha is undefined for many resamples",
         )
     found = resampled_interval(
         value,
         resampled[np.isfinite(resampled)],
         left_out[np.isfinite(left_out)],
-        n_sources=n,
+        n_units=n,
         kind=kind,
         level=level,
     )

@@ -10,8 +10,8 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
 from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals
-from attnxai.agreement.intervals.over_sources import Interval, no_interval
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def share_of_noise_ceiling(
     chance: NDArray[np.float64] | float = 0.0,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
@@ -82,7 +82,7 @@ def shares_of_noise_ceiling(
     chance: NDArray[np.float64] | float = 0.0,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    level: float = 0.95,
+    level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
@@ -184,16 +184,16 @@ def _height(
 ) -> Interval:
     """The ceiling above chance where a share of it means something; else no interval, and why."""
     if not np.isfinite(reference).any():
-        reason = (
-            "no share: the metric has no value for chance, or no source has a score and a ceiling"
-        )
+        reason = "the metric has no value for chance, or no source has a score and a ceiling"
         return no_interval(np.nan, 0, level=level, reason=reason)
     height = crossed_interval(
         reference, weights=weights, method=method, level=level, n_resamples=n_resamples, rng=rng
     )
     if not height.value > 0 or (height.known and height.low <= 0):
-        reason = "no share: agreement between people is not clearly above chance, so a share of it means nothing"
-        return no_interval(np.nan, height.n_sources, level=level, reason=reason)
+        reason = (
+            "agreement between people is not clearly above chance, so a share of it means nothing"
+        )
+        return no_interval(np.nan, height.n_units, level=level, reason=reason)
     return height
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -197,13 +198,13 @@ class NullTest:
             return float("nan")
         return (self.observed - self.mean) / deviation
 
-    def range(self, level: float = 0.95) -> tuple[float, float]:
+    def range(self, level: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
         """Central range of the null distribution."""
         tail = (1.0 - level) / 2
         low, high = np.quantile(self.values, [tail, 1.0 - tail])
         return float(low), float(high)
 
-    def can_reject(self, level: float = 0.05) -> bool:
+    def can_reject(self, level: float = SIGNIFICANCE_LEVEL) -> bool:
         """Whether a p-value of the level or below could have come out at all."""
         return self.smallest_p <= level
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.nulls.base import p_values_of
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.nulls.base import NullTest
 
 
 def rejections_with_pairing_broken(
-    test: NullTest, exchanged: NullTest, *, level: float = 0.05
+    test: NullTest, exchanged: NullTest, *, level: float = SIGNIFICANCE_LEVEL
 ) -> float:
     """Share of exchanges of sources that a null rejects.
 

@@ -21,7 +21,8 @@ from attnxai.report.style import (
     paper_style,
     save_figure,
 )
-from attnxai.report.wording import format_number, format_share, group_phrase, in_sentence
+from attnxai.report.wording import group_phrase, in_sentence
+from attnxai.statistics.formats import format_share, format_value
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -152,7 +153,7 @@ def _intervals(estimates: list[Estimate]) -> str:
 def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
     means: dict[str, list[str]] = {}
     for (explanation, name), estimate in estimates.items():
-        value = format_number(estimate.interval.value, 2)
+        value = format_value(estimate.interval)
         means.setdefault(explanation, []).append(f"{name} {value}")
     parts = [f"{name}: {', '.join(values)}" for name, values in means.items()]
     return (

@@ -14,13 +14,8 @@ from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
 from attnxai.report.plots.contrasts import plot_contrasts
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
-from attnxai.report.wording import (
-    format_p,
-    format_share,
-    group_phrase,
-    in_sentence,
-    with_interval,
-)
+from attnxai.report.wording import group_phrase, in_sentence
+from attnxai.statistics.formats import format_share, p_equals, with_interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.contrast import Contrast
@@ -129,5 +124,5 @@ def _caption(contrasts: ResultContrasts, label: str) -> str:
 
 def _in_words(first: str, second: str, contrast: Contrast) -> str:
     p_value = contrast.p_adjusted
-    p = f", adjusted p = {format_p(p_value)}" if math.isfinite(p_value) else ""
+    p = f", adjusted {p_equals(p_value)}" if math.isfinite(p_value) else ""
     return f"{first} minus {second} {with_interval(contrast.interval)}{p}"

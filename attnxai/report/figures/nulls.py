@@ -14,7 +14,7 @@ from attnxai.report.figures.text import FigureText, permutation_phrase, shown_es
 from attnxai.report.plots.agreement import MODEL_COLOUR, NULL_COLOUR
 from attnxai.report.plots.agreement_rows import BASELINE_COLOUR
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
-from attnxai.report.wording import format_number, format_p
+from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -111,7 +111,7 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
             label="between any sources",
         )
     ax.axvline(main.observed, color=MODEL_COLOUR, lw=1.4, label="observed")
-    ax.set_title(f"p = {format_p(main.p_value)}", fontsize=7, pad=2)
+    ax.set_title(p_equals(main.p_value), fontsize=7, pad=2)
 
 
 def _in_words(result: AgreementResult) -> str:
@@ -124,7 +124,7 @@ def _in_words(result: AgreementResult) -> str:
                 low, high = (format_number(end, 2) for end in test.range())
                 values.append(
                     f"{estimate.explanation} {format_number(test.observed, 2)} against {low} to {high}, "
-                    f"p = {format_p(test.p_value)}"
+                    f"{p_equals(test.p_value)}"
                 )
         parts.append(f"{METRICS[metric].label}: {'; '.join(values) or 'no test'}.")
     return f"Observed means against the central 95 % of their nulls. {' '.join(parts)}"

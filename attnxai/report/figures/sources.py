@@ -26,7 +26,8 @@ from attnxai.report.style import (
     paper_style,
     save_figure,
 )
-from attnxai.report.wording import format_number, format_share, in_sentence, listed
+from attnxai.report.wording import in_sentence, listed
+from attnxai.statistics.formats import format_number, format_share
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult

@@ -11,19 +11,13 @@ from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import counted
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
-from attnxai.report.wording import (
-    format_number,
-    format_share,
-    group_phrase,
-    listed,
-    strata_words,
-    with_interval,
-)
+from attnxai.report.wording import group_phrase, listed, strata_words
+from attnxai.statistics.formats import format_number, format_share, with_interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.intervals.over_sources import Interval
     from attnxai.agreement.results import AgreementResult
+    from attnxai.statistics.interval import Interval
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +45,7 @@ def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """How many sources of which group, model by model where these differ."""
     phrases = {}
     for result in results:
-        n = result.estimate(result.explanations[0], metric).interval.n_sources
+        n = result.estimate(result.explanations[0], metric).interval.n_units
         phrases[result.model_name] = f"n = {n} {group_phrase(result.verdict_group, n)}"
     if len(set(phrases.values())) == 1:
         return next(iter(phrases.values()))
@@ -63,7 +57,7 @@ def interval_phrase(intervals: Iterable[Interval]) -> str:
     every = list(intervals)
     known = [interval for interval in every if interval.known]
     if not known:
-        n = max(interval.n_sources for interval in every)
+        n = max(interval.n_units for interval in every)
         return f"which {'is' if n == 1 else 'are'} too few for intervals"
     missing = len(every) - len(known)
     without = f"; {counted(missing, 'mean')} without a line had too few" if missing else ""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.report.plots.axes import new_axes
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
 from attnxai.validation.cells import Verdict
-from attnxai.validation.coverage import NOMINAL, Values
-from attnxai.validation.rejections import METRIC_NAMES, POWER_LEVEL, NullKind
+from attnxai.validation.coverage import Values
+from attnxai.validation.rejections import METRIC_NAMES, NullKind
 from attnxai.validation.scenes import Scene
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def plot_levels(
     ax: Any,
     *,
     metric: str = METRIC_NAMES[0],
-    level: float = POWER_LEVEL,
+    level: float = SIGNIFICANCE_LEVEL,
 ) -> Any:
     """Draw how often every null rejects in one scene, a marker for each number of sources.
 
@@ -144,7 +145,7 @@ def plot_coverage(result: CalibrationResult, values: Values, ax: Any) -> Any:
     if cells:
         low, high = (100 * bound / cells[0].n_experiments for bound in cells[0].band)
         ax.axhspan(low, high, color=_BAND_COLOUR, lw=0, zorder=0)
-    ax.axhline(100 * NOMINAL, color="#767676", lw=0.6, zorder=1)
+    ax.axhline(100 * CONFIDENCE_LEVEL, color="#767676", lw=0.6, zorder=1)
     names = [f"{n} × {k}" if values.crossed else f"{n}" for n, k in designs]
     ax.set_xticks(range(len(designs)), names, rotation=90 if values.crossed else 0)
     return ax
@@ -183,6 +184,6 @@ def plot_power(
         ax.fill_between(strengths, lows, highs, color=colour, alpha=0.25, lw=0)
         shares = [cell.share for cell in of_n]
         ax.plot(strengths, shares, color=colour, marker=marker, ms=2.5, label=f"{n} sources")
-    ax.axhline(POWER_LEVEL, color="#767676", lw=0.6, ls=":")
+    ax.axhline(SIGNIFICANCE_LEVEL, color="#767676", lw=0.6, ls=":")
     ax.set_ylim(0, 1.02)
     return ax

@@ -88,5 +88,5 @@ def agreement_latex(
         ]
     if any(p_value is not None for p_value in adjusted):
         columns.append(p_value_column("$p$ adjusted", adjusted))
-    columns.append(count_column("Sources", [interval.n_sources for interval in intervals]))
+    columns.append(count_column("Sources", [interval.n_units for interval in intervals]))
     return latex_table(columns, rules=[len(result.explanations)], caption=caption, label=label)

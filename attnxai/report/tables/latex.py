@@ -28,14 +28,12 @@ from typing import TYPE_CHECKING
 
 from attnxai.errors import OptionError
 from attnxai.report.tables.latex_text import check_caption, check_label, escape
+from attnxai.statistics.formats import MOST_DECIMALS, decimals_of, format_p, rounded
 
 if TYPE_CHECKING:
-    from attnxai.agreement.intervals.over_sources import Interval
+    from attnxai.statistics.interval import Interval
 
 MISSING = "{--}"
-MOST_DECIMALS = 9
-SMALLEST_P = 0.0001
-"""Smaller p-values are written as being smaller."""
 
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?")
 
@@ -78,28 +76,6 @@ class Column:
         whole = max(len(number[1]) for number in numbers)
         decimals = max(len(number[2] or "") for number in numbers)
         return f"S[table-format={sign}{whole}{f'.{decimals}' if decimals else ''}]"
-
-
-def decimals_of(interval: Interval) -> int | None:
-    """Decimals that give two significant digits of half the interval's width; None without a width.
-
-    Parameters
-    ----------
-    interval : Interval
-        A value with its interval.
-
-    Examples
-    --------
-    >>> from attnxai.agreement.intervals.over_sources import Interval
-    >>> decimals_of(Interval(value=0.4237, low=0.3012, high=0.5461, n_sources=40))
-    2
-    """
-    half = (interval.high - interval.low) / 2
-    size = max(abs(interval.low), abs(interval.high))
-    if not interval.known or half <= 1e-12 * size:
-        return None
-    exponent = int(f"{half:.1e}".partition("e")[2])
-    return min(max(1 - exponent, 0), MOST_DECIMALS)
 
 
 def decimals_of_column(intervals: Sequence[Interval], digits: int | None = None) -> list[int]:
@@ -149,12 +125,11 @@ def plain_number(value: float | None, decimals: int) -> str:
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    text = f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return rounded(value, decimals)
 
 
 def p_value_cell(p_value: float | None) -> str:
-    r"""A p-value as a cell of an ``S`` column, by the rule of this module.
+    r"""A p-value as a cell of an ``S`` column, with the digits of :func:`~attnxai.statistics.formats.format_p`.
 
     Examples
     --------
@@ -163,9 +138,8 @@ def p_value_cell(p_value: float | None) -> str:
     """
     if p_value is None or not math.isfinite(p_value):
         return MISSING
-    if p_value < SMALLEST_P:
-        return rf"{{$<\num{{{SMALLEST_P:.4f}}}$}}"
-    return plain_number(p_value, 4 if p_value < 0.1 else 2)
+    sign, _, number = format_p(p_value).rpartition(" ")
+    return rf"{{${sign}\num{{{number}}}$}}" if sign else number
 
 
 def text_column(header: str, texts: Sequence[str]) -> Column:
@@ -212,8 +186,8 @@ def interval_columns(
 
     Examples
     --------
-    >>> from attnxai.agreement.intervals.over_sources import Interval
-    >>> made = [Interval(value=0.4237, low=0.3012, high=0.5461, n_sources=40)]
+    >>> from attnxai.statistics.interval import Interval
+    >>> made = [Interval(value=0.4237, low=0.3012, high=0.5461, n_units=40)]
     >>> for column in interval_columns("AUC", made):
     ...     print(column.header, *column.cells, column.specification)
     AUC 0.42 S[table-format=1.2]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from attnxai.report.tables.latex import (
     MISSING,
-    MOST_DECIMALS,
     Column,
     ColumnKind,
     checked_digits,
@@ -17,6 +16,8 @@ from attnxai.report.tables.latex import (
     latex_table,
     number_column,
 )
+from attnxai.statistics.formats import MOST_DECIMALS
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from attnxai.planning.plan import DesignPower, PowerPlan
@@ -44,7 +45,7 @@ def plan_latex(
     columns = [
         count_column("Annotators", [design.n_annotators for design in designs]),
         Column(header="Sources", cells=tuple(sources), kind=ColumnKind.NUMBERS),
-        *interval_columns("Power", [design.power_interval for design in designs], digits=2),
+        *interval_columns("Power", [_power(design, plan) for design in designs], digits=2),
     ]
     if plan.effect_low is not None:
         low = [design.power_at_low_effect for design in designs]
@@ -55,6 +56,16 @@ def plan_latex(
     if set(column.cells) != {MISSING}:
         columns.append(column)
     return latex_table(columns, caption=caption, label=label)
+
+
+def _power(design: DesignPower, plan: PowerPlan) -> Interval:
+    return Interval(
+        value=design.power,
+        low=design.power_low,
+        high=design.power_high,
+        n_units=plan.n_simulations,
+        unit="experiment",
+    )
 
 
 def _decimals(designs: Sequence[DesignPower], digits: int | None) -> int:

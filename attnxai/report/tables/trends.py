@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.report.tables.latex import (
     count_column,
     decimals_of_column,
@@ -15,6 +14,7 @@ from attnxai.report.tables.latex import (
     p_value_column,
     text_column,
 )
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.trend import TrendTest
@@ -40,7 +40,11 @@ def trend_latex(
     """
     without = [
         Interval(
-            value=test.expected, low=test.null_low, high=test.null_high, n_sources=test.n_blocks
+            value=test.expected,
+            low=test.null_low,
+            high=test.null_high,
+            n_units=test.n_blocks,
+            unit="repeat",
         )
     ]
     decimals = decimals_of_column(without, digits)

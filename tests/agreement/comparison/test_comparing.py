@@ -118,7 +118,7 @@ def test_training_and_held_out_sources_are_apart():
     assert training.interval.value == pytest.approx(values[:11].mean())
     assert training.within_strata.n_sources == 11
     everything = result.estimate("gate1", "nss", group="all")
-    assert everything.interval.n_sources == 20
+    assert everything.interval.n_units == 20
 
 
 def test_classes_are_reported_on_their_own():
@@ -159,7 +159,7 @@ def test_undefined_values_are_counted_named_and_left_out():
     assert len(result.undefined) == 2 * len(DEFAULT_METRICS)
     estimate = result.estimate("gate1", "nss")
     assert estimate.n_undefined == 1
-    assert estimate.interval.n_sources == 11
+    assert estimate.interval.n_units == 11
     # it leaves the permutation in both roles
     assert estimate.within_strata.n_sources == 11
     assert result.estimate("gate2", "nss").within_strata.n_sources == 12
@@ -330,7 +330,7 @@ def test_sources_without_weight_do_not_count():
     weighted = dataclasses.replace(marks, source_weights=weights)
     pairs = align(maps, weighted, images, use_source_weights=True)
     estimate = compare_pairs(pairs, settings=QUICK).estimate("gate1", "nss")
-    assert estimate.interval.n_sources == 9
+    assert estimate.interval.n_units == 9
     assert estimate.pooled.n_sources == 9
     assert any("3 sources have weight 0" in note for note in pairs.notes)
 

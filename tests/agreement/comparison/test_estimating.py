@@ -12,13 +12,13 @@ from scipy import stats
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
-from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
 from attnxai.agreement.metrics import METRICS, chance_values, partial_spearman
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
 from attnxai.alignment.pairs import BRIGHTNESS, align
 from attnxai.errors import UndefinedValuesWarning
 from attnxai.explanations.stack import Split
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(
@@ -280,7 +280,7 @@ def test_maps_with_different_gaps_have_shares_of_their_own_cells():
         assert np.isnan(values[:, left_out]).all()
         lower = ceiling.lower_values[:, kept].mean()
         assert share.of_lower.value == pytest.approx((values[:, kept].mean() - 0.5) / (lower - 0.5))
-        assert share.of_lower.n_sources == share.raw.n_sources == kept.size
+        assert share.of_lower.n_units == share.raw.n_units == kept.size
         # a map without gaps has the numbers that it has among maps without
         if not left_out:
             assert share == whole.estimate(name, "auc").share_of_noise_ceiling

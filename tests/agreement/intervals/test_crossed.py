@@ -19,9 +19,10 @@ from attnxai.agreement.intervals.crossed import (
     generalises_to,
 )
 from attnxai.agreement.intervals.dual_bootstrap import dual_half_width
-from attnxai.agreement.intervals.over_sources import MIN_SOURCES, bootstrap_counts, mean_interval
 from attnxai.agreement.intervals.variance_components import estimate_components
 from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.interval import MIN_UNITS
 
 A, S, CELL = frozenset({0}), frozenset({1}), frozenset({0, 1})
 
@@ -184,7 +185,7 @@ def test_missing_cells(method):
     found = crossed_interval(values, method=method, n_resamples=4000)
     assert found.value == pytest.approx(np.nanmean(values, axis=0).mean())
     assert found.known
-    assert found.n_sources == 40
+    assert found.n_units == 40
     full = crossed_interval(two_way(np.random.default_rng(6), 5, 40), method=method)
     assert found.high - found.low > 0.6 * (full.high - full.low)
 
@@ -195,7 +196,7 @@ def test_weights_are_those_of_the_mean():
     for method in CrossedMethod:
         found = crossed_interval(values, weights=weights, method=method)
         assert found.value == pytest.approx(np.average(values.mean(axis=0), weights=weights))
-        assert found.n_sources == 27
+        assert found.n_units == 27
     # one source that counts like all others together leaves fewer degrees of freedom
     heavy = np.ones(30)
     heavy[0] = 29.0
@@ -215,7 +216,7 @@ def test_annotators_of_different_sources_fall_back_to_the_bootstrap():
     assert "too few sources have values from several" in found.note
 
 
-@pytest.mark.parametrize("n", [1, MIN_SOURCES - 1])
+@pytest.mark.parametrize("n", [1, MIN_UNITS - 1])
 def test_too_few_sources_have_no_interval(n):
     values = np.random.default_rng(0).normal(size=(5, n))
     found = crossed_interval(values)
@@ -365,7 +366,7 @@ def test_the_p_value_over_sources_alone_is_that_of_the_bootstrap():
 
 def test_p_values_where_there_is_nothing_to_tell():
     rng = np.random.default_rng(0)
-    assert np.isnan(crossed_p_value(rng.normal(size=(3, MIN_SOURCES - 1))))
+    assert np.isnan(crossed_p_value(rng.normal(size=(3, MIN_UNITS - 1))))
     assert np.isnan(crossed_p_value(np.full((3, 20), np.nan)))
     assert crossed_p_value(np.zeros((3, 20))) == crossed_p_value(np.zeros(20)) == 1.0
     balanced = two_way(rng, 3, 20)

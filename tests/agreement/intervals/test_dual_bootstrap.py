@@ -11,7 +11,7 @@ from attnxai.agreement.intervals.dual_bootstrap import (
     crossed_bootstrap_interval,
     crossed_bootstrap_intervals,
 )
-from attnxai.agreement.intervals.over_sources import bootstrap_counts
+from attnxai.statistics.bootstrap import bootstrap_counts
 
 STATISTICS = (
     lambda m: m[:, 0] / m[:, 2],

@@ -9,11 +9,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from attnxai.agreement.intervals.over_sources import Interval
 from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
 from attnxai.agreement.model_comparison.models import compare_models
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.base import Alternative
+from attnxai.statistics.interval import Interval
 from tests.report.tables.latex_reader import numbers_in, read_table
 
 mpl.use("Agg")
@@ -23,7 +23,7 @@ OTHERS = {"p_others": 0.002, "p_others_adjusted": 0.02}
 
 
 def interval(low, high, *, level=0.95, n=20):
-    return Interval(value=(low + high) / 2, low=low, high=high, n_sources=n, level=level)
+    return Interval(value=(low + high) / 2, low=low, high=high, n_units=n, level=level)
 
 
 def contrast(**changes):

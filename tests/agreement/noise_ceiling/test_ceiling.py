@@ -150,7 +150,7 @@ def test_sources_that_one_person_marked_have_no_ceiling():
     assert np.isnan(found.lower_values[:, 4]).all()
     assert np.isfinite(found.lower_values[:2, 5]).all()
     assert np.isnan(found.lower_values[2, 5])
-    assert found.lower.n_sources == 11
+    assert found.lower.n_units == 11
     # of two people the others are the other one
     where = data["valid"][5]
     pair = data["density"][:2, 5][:, where]

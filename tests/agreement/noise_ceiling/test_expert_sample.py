@@ -28,7 +28,7 @@ def test_components_that_belong_together(sample):
     together, fields = sample.pair_ratings()
     found = alpha_interval(together, Measurement.NOMINAL, groups=fields)
     assert together.shape == (3, 167)
-    assert found.n_sources == 57
+    assert found.n_units == 57
     assert found.value == pytest.approx(0.241, abs=5e-4)
     assert found.low == pytest.approx(0.040, abs=0.02)
     assert found.high == pytest.approx(0.462, abs=0.02)
@@ -82,6 +82,6 @@ def test_overlap_and_ceiling(sample):
     ceiling = noise_ceiling(
         METRICS["nss"], masks.astype(float), masks, several, np.ones(masks.shape[1:], bool)
     )
-    assert ceiling.lower.n_sources == 57
+    assert ceiling.lower.n_units == 57
     assert ceiling.lower.value == pytest.approx(8.892, abs=5e-4)
     assert ceiling.upper.value == pytest.approx(9.178, abs=5e-4)

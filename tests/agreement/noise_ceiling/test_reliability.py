@@ -109,7 +109,7 @@ def noisy(n_units, rng, n_annotators=3, noise=0.6):
 @pytest.mark.parametrize("kind", ["percentile", "bca"])
 def test_interval_equals_scipy_bootstrap(kind):
     ratings = noisy(30, np.random.default_rng(2))
-    from attnxai.agreement.intervals.over_sources import IntervalKind
+    from attnxai.statistics.bootstrap import IntervalKind
 
     ours = alpha_interval(ratings, kind=IntervalKind(kind), n_resamples=20_000)
     theirs = stats.bootstrap(

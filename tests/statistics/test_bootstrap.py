@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from attnxai.agreement.intervals.over_sources import (
-    MIN_SOURCES,
+from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import (
     IntervalKind,
     bootstrap_counts,
     mean_interval,
     resampled_interval,
     weighted_mean,
 )
-from attnxai.agreement.intervals.studentized import MOST_WITHOUT_ERROR
-from attnxai.errors import OptionError
+from attnxai.statistics.interval import MIN_UNITS
+from attnxai.statistics.studentized import MOST_WITHOUT_ERROR
 
 
 def error_by_hand(values, weights):
@@ -185,7 +185,7 @@ def test_undefined_values_leave_their_source_out(kind):
     holes[[3, 11]] = np.nan
     counts = bootstrap_counts(20, 2000, np.random.default_rng(1))
     interval = mean_interval(holes, counts, kind=kind)
-    assert interval.n_sources == 18
+    assert interval.n_units == 18
     assert interval.value == pytest.approx(np.nanmean(holes))
     kept = np.isfinite(holes)
     same = mean_interval(values[kept], counts[:, kept], kind=kind)
@@ -204,8 +204,8 @@ def test_weights():
 
 
 def test_too_few_sources_have_no_interval():
-    counts = bootstrap_counts(MIN_SOURCES - 1, 1000, np.random.default_rng(0))
-    interval = mean_interval(np.arange(MIN_SOURCES - 1.0), counts)
+    counts = bootstrap_counts(MIN_UNITS - 1, 1000, np.random.default_rng(0))
+    interval = mean_interval(np.arange(MIN_UNITS - 1.0), counts)
     assert interval.value == pytest.approx(3.0)
     assert not interval.known
     assert np.isnan(interval.low)
@@ -215,7 +215,7 @@ def test_nothing_defined():
     counts = bootstrap_counts(10, 1000, np.random.default_rng(0))
     interval = mean_interval(np.full(10, np.nan), counts)
     assert np.isnan(interval.value)
-    assert interval.n_sources == 0
+    assert interval.n_units == 0
 
 
 @pytest.mark.parametrize("kind", IntervalKind)

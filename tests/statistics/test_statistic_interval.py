@@ -6,30 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.classification.resampling import (
-    MIN_IMAGES,
-    IntervalMethod,
-    bootstrap_interval,
-    over_resamples,
-    stratified_counts,
-    wilson_interval,
-)
 from attnxai.classification.scoring import resampled_roc_auc
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (130, 153), (10, 10), (1, 1)])
-@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
-def test_wilson_equals_scipy(right, n, level):
-    low, high = wilson_interval(right, n, level=level)
-    theirs = stats.binomtest(right, n).proportion_ci(confidence_level=level, method="wilson")
-    assert float(low) == pytest.approx(theirs.low, abs=1e-12)
-    assert float(high) == pytest.approx(theirs.high, abs=1e-12)
-
-
-def test_wilson_of_many():
-    low, high = wilson_interval([3, 9], [10, 10])
-    assert low.shape == high.shape == (2,)
-    assert low[1] == pytest.approx(1 - wilson_interval(1, 10)[1])
+from attnxai.statistics.bootstrap import (
+    IntervalKind,
+    over_resamples,
+    statistic_interval,
+    stratified_counts,
+)
+from attnxai.statistics.interval import MIN_UNITS
 
 
 def test_counts_keep_the_size_of_every_class():
@@ -50,45 +34,60 @@ def test_blocks_do_not_change_the_values():
     np.testing.assert_allclose(over_resamples(lambda rows: rows @ values, counts), counts @ values)
 
 
-@pytest.mark.parametrize("method", [IntervalMethod.BCA, IntervalMethod.PERCENTILE])
-def test_ends_equal_scipy_for_two_samples(method):
+@pytest.mark.parametrize("kind", [IntervalKind.BCA, IntervalKind.PERCENTILE])
+def test_ends_equal_scipy_for_two_samples(kind):
     """scipy resamples each sample by itself, as here each class."""
     rng = np.random.default_rng(0)
     first, second = rng.exponential(size=25), rng.normal(1.0, 2.0, size=40)
     values, labels = np.r_[first, second], np.r_[np.zeros(25, int), np.ones(40, int)]
     counts = stratified_counts(labels, 40_000, np.random.default_rng(1))
-    ours = bootstrap_interval(
-        lambda rows: rows @ values / rows.sum(axis=1), labels, counts, method=method
+    ours = statistic_interval(
+        lambda rows: rows @ values / rows.sum(axis=1),
+        counts,
+        strata=labels,
+        unit="image",
+        kind=kind,
     )
     theirs = stats.bootstrap(
         (first, second),
         lambda a, b, axis: (25 * a.mean(axis=axis) + 40 * b.mean(axis=axis)) / 65,
         n_resamples=40_000,
-        method="BCa" if method is IntervalMethod.BCA else "percentile",
+        method="BCa" if kind is IntervalKind.BCA else "percentile",
         random_state=np.random.default_rng(2),
     ).confidence_interval
     tolerance = 0.03 * (theirs.high - theirs.low)
     assert ours.value == pytest.approx(values.mean())
     assert ours.low == pytest.approx(theirs.low, abs=tolerance)
     assert ours.high == pytest.approx(theirs.high, abs=tolerance)
-    assert ours.method is method
+    assert (
+        ours.method
+        == {IntervalKind.BCA: "BCa", IntervalKind.PERCENTILE: "percentile"}[kind]
+        + " bootstrap over images"
+    )
 
 
 def test_no_interval_where_there_can_be_none():
-    labels = np.arange(MIN_IMAGES - 1) % 2
+    labels = np.arange(MIN_UNITS - 1) % 2
     counts = stratified_counts(labels, 100, np.random.default_rng(0))
-    few = bootstrap_interval(lambda rows: rows @ labels / rows.sum(axis=1), labels, counts)
+    few = statistic_interval(
+        lambda rows: rows @ labels / rows.sum(axis=1), counts, strata=labels, unit="image"
+    )
     assert few.value == pytest.approx(labels.mean())
     assert not few.known
-    assert few.method is IntervalMethod.NONE
+    assert few.method == ""
+    assert few.note == "no interval: 7 images are too few, 8 are needed"
     # classes that do not overlap have an AUC of 1 in every resample
     labels = np.repeat([0, 1], 20)
     scores = np.stack([np.zeros(40), labels + np.linspace(0, 0.5, 40)], axis=1)
     counts = stratified_counts(labels, 100, np.random.default_rng(0))
-    apart = bootstrap_interval(lambda rows: resampled_roc_auc(scores, labels, rows), labels, counts)
+    apart = statistic_interval(
+        lambda rows: resampled_roc_auc(scores, labels, rows), counts, strata=labels, unit="image"
+    )
     assert apart.value == 1.0
     assert not apart.known
-    nothing = bootstrap_interval(lambda rows: np.full(len(rows), np.nan), labels, counts)
+    nothing = statistic_interval(
+        lambda rows: np.full(len(rows), np.nan), counts, strata=labels, unit="image"
+    )
     assert np.isnan(nothing.value)
     assert not nothing.known
 
@@ -101,8 +100,11 @@ def auc_coverage(n, auc, n_experiments, n_resamples, rng):
         labels = (np.arange(n) < n // 2).astype(int)
         scores = np.stack([np.zeros(n), rng.normal(size=n) + distance * labels], axis=1)
         counts = stratified_counts(labels, n_resamples, rng)
-        interval = bootstrap_interval(
-            lambda rows, s=scores, y=labels: resampled_roc_auc(s, y, rows), labels, counts
+        interval = statistic_interval(
+            lambda rows, s=scores, y=labels: resampled_roc_auc(s, y, rows),
+            counts,
+            strata=labels,
+            unit="image",
         )
         covered += interval.known and interval.low <= auc <= interval.high
     return covered

@@ -1,0 +1,1 @@
+"""Values with their uncertainty: intervals, the bootstrap, and how both are written."""

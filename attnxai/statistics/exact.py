@@ -1,0 +1,138 @@
+"""Intervals that need no resampling: of shares, and Student's t.
+
+SciPy has the intervals of a share as methods of ``scipy.stats.binomtest``, one share at a time and with the
+cost of its test; the forms here take arrays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def wilson_ends(
+    n_hits: ArrayLike, n_units: ArrayLike, *, level: float = CONFIDENCE_LEVEL
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of Wilson's (1927) score interval of a share.
+
+    Unlike the share plus and minus its standard error, it has a width when all or none are hits, and
+    covers close to its level from ten units on (Brown, Cai & DasGupta 2001).
+
+    Parameters
+    ----------
+    n_hits : array_like of int
+        Units with the property.
+    n_units : array_like of int, same shape
+        All units; 1 or more.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    low, high : ndarray
+        Ends.
+
+    Examples
+    --------
+    >>> low, high = wilson_ends(130, 153)
+    >>> round(float(low), 3), round(float(high), 3)
+    (0.785, 0.898)
+    """
+    from scipy.special import ndtri
+
+    count = np.asarray(n_units, dtype=np.float64)
+    share = np.asarray(n_hits, dtype=np.float64) / count
+    square = float(ndtri((1 + level) / 2)) ** 2 / count
+    middle = share + square / 2
+    reach = np.sqrt(square * share * (1 - share) + square**2 / 4)
+    # rounding would leave the ends a little inside 0 and 1
+    low = np.where(share == 0, 0.0, (middle - reach) / (1 + square))
+    high = np.where(share == 1, 1.0, (middle + reach) / (1 + square))
+    return np.asarray(low), np.asarray(high)
+
+
+def clopper_pearson_ends(
+    n_hits: int, n_units: int, *, level: float = CONFIDENCE_LEVEL
+) -> tuple[float, float]:
+    """Ends of the exact interval of a share (Clopper & Pearson 1934).
+
+    Parameters
+    ----------
+    n_hits, n_units : int
+        Units with the property, and all units.
+    level : float
+        Confidence level.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson_ends(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.444, 0.975)
+    """
+    from scipy.special import betaincinv
+
+    tail = (1.0 - level) / 2
+    low = float(betaincinv(n_hits, n_units - n_hits + 1, tail)) if n_hits else 0.0
+    high = 1.0
+    if n_hits < n_units:
+        high = float(betaincinv(n_hits + 1, n_units - n_hits, 1.0 - tail))
+    return low, high
+
+
+def t_half_width(error: float, freedom: float, *, level: float = CONFIDENCE_LEVEL) -> float:
+    """Half-width of an interval by Student's t, from a standard error and its degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + level / 2)) * error
+
+
+def t_interval(
+    value: float,
+    error: float,
+    freedom: float,
+    n_units: int,
+    *,
+    unit: str = "source",
+    over: str = "",
+    level: float = CONFIDENCE_LEVEL,
+) -> Interval:
+    """Interval of a mean by Student's t.
+
+    Parameters
+    ----------
+    value, error : float
+        The mean and its standard error.
+    freedom : float
+        Degrees of freedom of the error.
+    n_units : int
+        Units that it is a mean of.
+    unit : str
+        What a unit is.
+    over : str
+        Over what, for the words of the result; the units when left out.
+    level : float
+        Confidence level.
+
+    Examples
+    --------
+    >>> made = t_interval(2.0, 3**-0.5, 2, 3, unit="seed")
+    >>> round(made.low, 3), round(made.high, 3), made.method
+    (-0.484, 4.484, "Student's t over seeds")
+    """
+    half = t_half_width(error, freedom, level=level)
+    return Interval(
+        value=value,
+        low=value - half,
+        high=value + half,
+        n_units=n_units,
+        unit=unit,
+        level=level,
+        method=f"Student's t over {over or unit + 's'}",
+        degrees_of_freedom=freedom,
+    )

@@ -1,0 +1,152 @@
+"""How numbers are written: one rule for digits, one for p-values, for sentences, tables and summaries alike.
+
+- A value with an interval has as many decimals as give two significant digits of half the interval's width,
+  and so have its ends: what is uncertain is not printed as if it were known.
+- A p-value has two decimals from 0.1 on and four below; what would round to 0 is ``< 0.0001``. So none is 0, and
+  none of 0.05 or less is shown as more.
+- Minus is a minus sign, thousands are grouped, and what is missing is a dash. LaTeX has its own signs
+  (:mod:`attnxai.report.tables.latex`) and the same digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attnxai.statistics.interval import Interval
+
+MISSING = "–"
+MOST_DECIMALS = 9
+SMALLEST_P = 0.0001
+"""P-values that round to less are written as being smaller."""
+
+
+def decimals_of(interval: Interval) -> int | None:
+    """Decimals that give two significant digits of half the interval's width; None without a width.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> decimals_of(Interval(value=0.4237, low=0.3012, high=0.5461, n_units=40))
+    2
+    """
+    half = (interval.high - interval.low) / 2
+    size = max(abs(interval.low), abs(interval.high))
+    if not interval.known or half <= 1e-12 * size:
+        return None
+    exponent = int(f"{half:.1e}".partition("e")[2])
+    return min(max(1 - exponent, 0), MOST_DECIMALS)
+
+
+def rounded(value: float, decimals: int) -> str:
+    """A finite number with so many decimals; what rounds to 0 has no sign.
+
+    Examples
+    --------
+    >>> rounded(-1234.5678, 2), rounded(-0.0001, 2)
+    ('-1234.57', '0.00')
+    """
+    text = f"{value:.{decimals}f}"
+    return text if text.strip("-0.") else text.removeprefix("-")
+
+
+def format_number(value: float | None, decimals: int = 3, *, signed: bool = False) -> str:
+    """A number for readers; a dash where there is none.
+
+    Parameters
+    ----------
+    value : float or None
+        The number.
+    decimals : int
+        Decimals.
+    signed : bool
+        Write a plus before what is above 0.
+
+    Examples
+    --------
+    >>> format_number(-1.23456, 2), format_number(12345.6, 0), format_number(0.5, 1, signed=True)
+    ('\u22121.23', '12,346', '+0.5')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = rounded(value, decimals)
+    whole, point, rest = text.removeprefix("-").partition(".")
+    sign = "\u2212" if text.startswith("-") else "+" if signed and value > 0 else ""
+    return f"{sign}{int(whole):,}{point}{rest}"
+
+
+def format_value(interval: Interval, otherwise: int = 2, *, signed: bool = False) -> str:
+    """A value with the decimals that its interval calls for, or so many ``otherwise``."""
+    decimals = decimals_of(interval)
+    return format_number(interval.value, otherwise if decimals is None else decimals, signed=signed)
+
+
+def format_interval(interval: Interval, *, signed: bool = False) -> str:
+    """Ends of an interval, or that there is none.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> format_interval(Interval(value=0.4237, low=-0.3012, high=1.5461, n_units=40))
+    '[\u22120.30, 1.55]'
+    """
+    if not interval.known:
+        return "no interval"
+    decimals = decimals_of(interval)
+    low, high = (
+        format_number(end, 2 if decimals is None else decimals, signed=signed)
+        for end in (interval.low, interval.high)
+    )
+    return f"[{low}, {high}]"
+
+
+def with_interval(interval: Interval, otherwise: int = 2, *, signed: bool = False) -> str:
+    """A value and the ends of its interval, where it has one.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> with_interval(Interval(value=0.4237, low=0.3012, high=0.5461, n_units=40))
+    '0.42 [0.30, 0.55]'
+    """
+    value = format_value(interval, otherwise, signed=signed)
+    return f"{value} {format_interval(interval, signed=signed)}" if interval.known else value
+
+
+def format_p(p_value: float | None) -> str:
+    """A p-value by the rule of this module.
+
+    Examples
+    --------
+    >>> format_p(0.4312), format_p(0.0496), format_p(1 / 10001), format_p(1e-5), format_p(None)
+    ('0.43', '0.0496', '0.0001', '< 0.0001', '–')
+    """
+    if p_value is None or not math.isfinite(p_value):
+        return MISSING
+    decimals = 4 if p_value < 0.1 else 2
+    text = f"{p_value:.{decimals}f}"
+    return text if float(text) > 0 else f"< {SMALLEST_P:.4f}"
+
+
+def p_equals(p_value: float | None) -> str:
+    """A p-value as it stands in a sentence.
+
+    Examples
+    --------
+    >>> p_equals(0.0496), p_equals(1e-5)
+    ('p = 0.0496', 'p < 0.0001')
+    """
+    text = format_p(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def format_share(share: float) -> str:
+    """A share in per cent, with the space that the SI asks for.
+
+    Examples
+    --------
+    >>> format_share(0.95)
+    '95 %'
+    """
+    return f"{format_number(share * 100, 0)} %"

@@ -1,0 +1,169 @@
+"""A value with its confidence interval: one class for agreement, classification and studies."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONFIDENCE_LEVEL = 0.95
+"""Level of intervals when nothing else is asked for."""
+
+SIGNIFICANCE_LEVEL = 0.05
+"""Level of tests: p-values of this or less count as evidence."""
+
+MIN_UNITS = 8
+"""Fewer units (sources, images) than this give no bootstrap interval: resamples of so few repeat each other."""
+
+# Values closer to each other than this share of their size are the same.
+_ROUNDING = 1e-12
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A value with its confidence interval.
+
+    Parameters
+    ----------
+    value : float
+        The estimate; NaN where it is undefined.
+    low, high : float
+        Ends of the interval; NaN where there is none.
+    n_units : int
+        Units with a defined value.
+    unit : str
+        What a unit is: ``source``, ``image``, ``seed`` or ``experiment``.
+    level : float
+        Confidence level.
+    method : str
+        How the interval was made, in words; empty when there is none.
+    degrees_of_freedom : float or None
+        Of the t distribution whose quantile was used; None for bootstrap quantiles.
+    note : str
+        Why there is no interval, or what a reader of it should know.
+
+    Examples
+    --------
+    >>> made = Interval(value=0.4, low=0.3, high=0.5, n_units=40)
+    >>> made.known, made.excludes(0.0), made.to_record()
+    (True, True, {'value': 0.4, 'ci_low': 0.3, 'ci_high': 0.5})
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    n_units: int
+    unit: str = "source"
+    level: float = CONFIDENCE_LEVEL
+    method: str = ""
+    degrees_of_freedom: float | None = None
+    note: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def excludes(self, value: float) -> bool:
+        """Whether there is an interval and a value lies outside it."""
+        return self.known and not self.low <= value <= self.high
+
+    def to_record(self) -> dict[str, float | None]:
+        """Value and ends as plain numbers; None where there is none."""
+        return {
+            "value": finite_or_none(self.value),
+            "ci_low": finite_or_none(self.low),
+            "ci_high": finite_or_none(self.high),
+        }
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number for JSON: None where it is missing, undefined or infinite."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def no_interval(
+    value: float,
+    n_units: int,
+    *,
+    unit: str = "source",
+    level: float = CONFIDENCE_LEVEL,
+    reason: str = "",
+) -> Interval:
+    """A value without an interval, and why.
+
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    n_units : int
+        Units with a defined value.
+    unit : str
+        What a unit is.
+    level : float
+        Confidence level that was asked for.
+    reason : str
+        Why; when left out, that the units are too few.
+
+    Examples
+    --------
+    >>> no_interval(0.4, 5).note
+    'no interval: 5 sources are too few, 8 are needed'
+    """
+    if not reason:
+        count = f"1 {unit} is" if n_units == 1 else f"{n_units} {unit}s are"
+        reason = f"{count} too few, {MIN_UNITS} are needed"
+    return Interval(
+        value=value, n_units=n_units, unit=unit, level=level, note=f"no interval: {reason}"
+    )
+
+
+def same_everywhere(values: NDArray[np.float64]) -> bool:
+    """Whether finite values are all the same, up to rounding.
+
+    Examples
+    --------
+    >>> same_everywhere(np.array([0.3, 0.1 + 0.2])), same_everywhere(np.array([0.3, 0.3001]))
+    (True, False)
+    """
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+
+
+def no_spread_interval(
+    value: float,
+    n_units: int,
+    n_values: int,
+    *,
+    unit: str = "source",
+    level: float = CONFIDENCE_LEVEL,
+) -> Interval:
+    """A value without an interval because all values are the same.
+
+    Eight hits in eight sources are no proof that every source is a hit: an interval of no width would
+    promise what it cannot hold.
+
+    Parameters
+    ----------
+    value : float
+        The estimate.
+    n_units : int
+        Units with a defined value.
+    n_values : int
+        Values that are the same.
+    unit : str
+        What a unit is.
+    level : float
+        Confidence level that was asked for.
+
+    Examples
+    --------
+    >>> no_spread_interval(1.0, 12, 12).note
+    'no interval: all 12 values are the same: their spread says nothing about other sources'
+    """
+    reason = f"all {n_values} values are the same: their spread says nothing about other {unit}s"
+    return no_interval(value, n_units, unit=unit, level=level, reason=reason)

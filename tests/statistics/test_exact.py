@@ -1,0 +1,41 @@
+"""Intervals without resampling, against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from attnxai.statistics.exact import clopper_pearson_ends, t_interval, wilson_ends
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (130, 153), (10, 10), (1, 1)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wilson_equals_scipy(right, n, level):
+    low, high = wilson_ends(right, n, level=level)
+    theirs = stats.binomtest(right, n).proportion_ci(confidence_level=level, method="wilson")
+    assert float(low) == pytest.approx(theirs.low, abs=1e-12)
+    assert float(high) == pytest.approx(theirs.high, abs=1e-12)
+
+
+def test_wilson_of_many():
+    low, high = wilson_ends([3, 9], [10, 10])
+    assert low.shape == high.shape == (2,)
+    assert low[1] == pytest.approx(1 - wilson_ends(1, 10)[1])
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 10), (130, 153), (10, 10), (1, 1)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_clopper_pearson_equals_scipy(hits, n, level):
+    theirs = stats.binomtest(hits, n).proportion_ci(confidence_level=level, method="exact")
+    assert clopper_pearson_ends(hits, n, level=level) == pytest.approx(
+        (theirs.low, theirs.high), abs=1e-12
+    )
+
+
+def test_student_equals_scipy():
+    values = np.random.default_rng(0).normal(2.0, 3.0, size=7)
+    found = t_interval(values.mean(), stats.sem(values), 6, 7, unit="seed", level=0.9)
+    theirs = stats.ttest_1samp(values, 0.0).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    assert (found.degrees_of_freedom, found.n_units, found.unit) == (6, 7, "seed")

@@ -1,0 +1,94 @@
+"""How numbers are written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attnxai.statistics.formats import (
+    decimals_of,
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    format_value,
+    p_equals,
+    with_interval,
+)
+from attnxai.statistics.interval import Interval
+
+
+def interval(value, low=np.nan, high=np.nan):
+    return Interval(value=value, low=low, high=high, n_units=40)
+
+
+@pytest.mark.parametrize(
+    ("half", "decimals"),
+    [
+        (0.12, 2),
+        (0.0995, 2),
+        (0.0994, 3),
+        (0.0123, 3),
+        (1.2, 1),
+        (12.0, 0),
+        (1200.0, 0),
+        (1e-15, 9),
+    ],
+)
+def test_decimals_give_two_digits_of_half_the_width(half, decimals):
+    assert decimals_of(interval(0.0, -half, half)) == decimals
+    if 0 < decimals < 9:
+        digits = f"{half:.{decimals}f}".replace(".", "").lstrip("0")
+        assert len(digits) == 2
+
+
+def test_a_value_and_its_ends_have_the_same_decimals():
+    assert with_interval(interval(0.4237, 0.3012, 0.5461)) == "0.42 [0.30, 0.55]"
+    assert with_interval(interval(0.42371, 0.41371, 0.43371)) == "0.424 [0.414, 0.434]"
+    assert with_interval(interval(-1234.56, -1434.5, -1034.5)) == "−1,235 [−1,434, −1,034]"
+    assert format_interval(interval(0.5)) == "no interval"
+    assert with_interval(interval(0.51234), 3) == "0.512"
+    assert with_interval(interval(0.5, 0.5, 0.5), 1) == "0.5 [0.50, 0.50]"
+    assert format_value(interval(0.5, -0.5, 1.5), signed=True) == "+0.5"
+    assert format_interval(interval(0.5, -0.5, 1.5), signed=True) == "[−0.5, +1.5]"
+
+
+@given(value=st.floats(-1e12, 1e12), decimals=st.integers(0, 9), signed=st.booleans())
+def test_numbers_read_back(value, decimals, signed):
+    text = format_number(value, decimals, signed=signed)
+    read = float(text.replace(",", "").replace("−", "-"))
+    assert read == pytest.approx(value, abs=0.5 * 10.0**-decimals + 1e-3)
+    assert not (read == 0 and text[0] == "−")
+    assert (text[0] == "+") == (signed and value > 0)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_missing_is_a_dash(value):
+    assert format_number(value) == format_p(value) == "–"
+
+
+@given(p=st.floats(1e-12, 1.0))
+def test_p_values_stay_on_their_side_of_the_levels(p):
+    text = format_p(p)
+    if text == "< 0.0001":
+        assert p <= 0.00005
+        assert p_equals(p) == "p < 0.0001"
+        return
+    shown = float(text)
+    assert shown > 0
+    assert abs(shown - p) <= (0.00005 if p < 0.1 else 0.005) + 1e-12
+    # 0.05 itself is on the side of what is found
+    assert p > 0.05 or shown <= 0.05
+    assert p < 0.05005 or shown > 0.05
+    assert p_equals(p) == f"p = {text}"
+
+
+def test_the_smallest_p_value_of_ten_thousand_draws_is_shown():
+    assert format_p(1 / 10_001) == "0.0001"
+
+
+def test_shares():
+    assert format_share(0.95) == "95 %"
+    assert format_share(-0.314) == "−31 %"
