@@ -32,6 +32,9 @@ from . import (
     report as report,
 )
 from . import (
+    statistics as statistics,
+)
+from . import (
     study as study,
 )
 from . import (

@@ -18,6 +18,7 @@ ORDER = {
     "errors": 0,
     "presenters": 0,
     "jobs": 0.5,
+    "statistics": 0.5,
     "data": 1,
     "annotations": 2,
     "models": 3,

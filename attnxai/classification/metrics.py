@@ -101,10 +101,7 @@ class ClassificationMetrics:
         object.__setattr__(self, "confusion", confusion)
 
     def __repr__(self) -> str:
-        return (
-            f"ClassificationMetrics({self.n_images} images, accuracy {with_interval(self.accuracy)}, "
-            f"expected calibration error {with_interval(self.expected_calibration_error)})"
-        )
+        return f"ClassificationMetrics({self.n_images} images, accuracy {with_interval(self.accuracy)})"
 
     @property
     def intervals(self) -> dict[tuple[str, str], Interval]:
@@ -240,7 +237,7 @@ def classification_metrics(
     >>> scores = rng.normal(size=(100, 2)) + 2 * np.eye(2)[labels]
     >>> metrics = classification_metrics(scores, labels, ["FR I", "FR II"], rng=0)
     >>> metrics
-    ClassificationMetrics(100 images, accuracy X)
+    ClassificationMetrics(100 images, accuracy 0.930 [0.863, 0.966])
     """
     values, positions = checked_scores(scores, labels)
     names = tuple(class_names)

@@ -170,12 +170,12 @@ def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
     smallest = smallest_adjusted(estimate)
     if smallest > SIGNIFICANCE_LEVEL:
         for_all = (
-            f", or {smallest:.3g} for {estimate.n_family} maps"
+            f", or {format_p(smallest)} for {estimate.n_family} maps"
             if smallest > test.smallest_p
             else ""
         )
         text += (
-            f" The smallest p-value that could come out is {test.smallest_p:.3g}{for_all}, so this test cannot "
+            f" The smallest p-value that could come out is {format_p(test.smallest_p)}{for_all}, so this test cannot "
             f"find {_SOUGHT[test.alternative]}, however large: {_why_coarse(test)}."
         )
     elif (estimate.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL and speaks_for_agreement(test):

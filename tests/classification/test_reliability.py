@@ -19,7 +19,7 @@ from attnxai.classification.reliability import (
 )
 from attnxai.classification.scoring import class_probabilities
 from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import IntervalKind, stratified_counts
+from attnxai.statistics.bootstrap import stratified_counts
 from attnxai.statistics.interval import MIN_UNITS
 
 
@@ -204,7 +204,7 @@ def interval_coverage(n, factor, n_experiments, rng):
         counts = stratified_counts(labels, 400, rng)
         reference = calibrated_reference(probabilities, labels, n_draws=400, rng=rng)
         interval = calibration_error_interval(probabilities, labels, counts, reference)
-        assert interval.method is IntervalKind.CALIBRATION_TEST
+        assert interval.method == "percentile bootstrap, joined with the test of calibration"
         covered += interval.low <= target <= interval.high
     return covered / n_experiments
 

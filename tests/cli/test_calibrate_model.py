@@ -94,7 +94,7 @@ def test_a_model_is_calibrated(place):
     assert f"{fit.log_loss_cross_validated:.4f}" in text
     right = np.trace(confusion_matrix(scores, labels)) / len(labels)
     (row,) = [line for line in done.output.splitlines() if "│ accuracy" in line]
-    assert row.count(f"{right:.3f}") == 2
+    assert row.count(f" {right:.2f} [") == 2
     with Image.open("r.png") as picture:
         assert picture.width > picture.height
     # a second fit gives the same, and says what it begins with

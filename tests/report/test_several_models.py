@@ -30,6 +30,7 @@ from attnxai.report.findings import Finding
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
 from attnxai.report.summary import summarise
+from attnxai.report.tables.latex_text import escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import no_interval
@@ -182,7 +183,7 @@ def test_the_table_of_sources_of_two_models(written, two):
 def test_the_tables_for_papers(written):
     text = (written / "agreement.tex").read_text(encoding="utf-8")
     assert text.count("\\toprule") == 3
-    assert text.index("% good.pt") < text.index(f"% {EVIL}") < text.index("% differences")
+    assert text.index("% good.pt") < text.index(f"% {escape(EVIL)}") < text.index("% differences")
 
 
 @pytest.mark.browser
@@ -546,7 +547,7 @@ def test_ceilings_are_put_into_words(one):
     assert f"this map reaches {100 * share.of_lower.value:.0f} % [" in text
     assert " of the former and " in text
 
-    none = no_interval(np.nan, 16, reason="no share: people do not agree")
+    none = no_interval(np.nan, 16, reason="people do not agree")
 
     def no_share(e):
         return {

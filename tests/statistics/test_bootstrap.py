@@ -103,7 +103,7 @@ def test_bca_equals_scipy():
         values.mean(),
         drawn.bootstrap_distribution,
         (values.sum() - values) / 11,
-        n_sources=12,
+        n_units=12,
         kind=IntervalKind.BCA,
     )
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
@@ -116,7 +116,7 @@ def test_beyond_the_pole_of_bca_the_last_resample_is_the_end():
     left_out = np.r_[np.zeros(30), -1.0]
     levels = (0.99, 1 - 1e-6, 1 - 1e-9, 1 - 1e-12)
     found = [
-        resampled_interval(0.2, resampled, left_out, n_sources=31, kind=IntervalKind.BCA, level=x)
+        resampled_interval(0.2, resampled, left_out, n_units=31, kind=IntervalKind.BCA, level=x)
         for x in levels
     ]
     assert (np.diff([i.high for i in found]) >= 0).all()
@@ -127,7 +127,7 @@ def test_beyond_the_pole_of_bca_the_last_resample_is_the_end():
 def test_studentized_intervals_are_for_means_alone():
     with pytest.raises(OptionError, match="for other statistics choose the kind expanded"):
         resampled_interval(
-            0.5, np.linspace(0, 1, 50), np.ones(9), n_sources=9, kind=IntervalKind.STUDENTIZED
+            0.5, np.linspace(0, 1, 50), np.ones(9), n_units=9, kind=IntervalKind.STUDENTIZED
         )
 
 
@@ -148,7 +148,7 @@ def test_default_kinds():
     )
     means = counts @ values / 10
     left_out = (values.sum() - values) / 9
-    found = resampled_interval(values.mean(), means, left_out, n_sources=10)
+    found = resampled_interval(values.mean(), means, left_out, n_units=10)
     assert found == mean_interval(values, counts, kind=IntervalKind.EXPANDED)
 
 
@@ -200,7 +200,7 @@ def test_weights():
     assert interval.value == pytest.approx(np.average(values, weights=weights))
     assert interval.low < interval.value < interval.high
     # a source without weight is no source
-    assert mean_interval(values, counts, weights=np.r_[0.0, np.ones(9)]).n_sources == 9
+    assert mean_interval(values, counts, weights=np.r_[0.0, np.ones(9)]).n_units == 9
 
 
 def test_too_few_sources_have_no_interval():

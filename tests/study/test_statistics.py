@@ -16,7 +16,7 @@ def test_interval_equals_scipys_t_interval(n):
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.value == values.mean()
-    assert found.n_seeds == n
+    assert found.n_units == n
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_interval_equals_scipys_t_interval(n):
 def test_no_interval_from_few_or_equal_values(values):
     found = seed_mean(values)
     assert not found.known
-    assert found.n_seeds == np.isfinite(values).sum()
+    assert found.n_units == np.isfinite(values).sum()
     if len(values):
         assert found.value == pytest.approx(np.nanmean(values))
     else:
@@ -63,7 +63,7 @@ def test_paired_differences_equal_scipy_and_are_adjusted_by_hand():
 def test_pairs_without_both_values_are_left_out():
     values = {"C1": np.array([1.0, 2.0, np.nan, 4.0]), "C4": np.array([1.5, 2.7, 3.0, 4.1])}
     found = paired_differences(values, "C1")["C4"]
-    assert found.mean.n_seeds == 3
+    assert found.mean.n_units == 3
     assert found.mean.value == pytest.approx((0.5 + 0.7 + 0.1) / 3)
 
 

@@ -19,6 +19,7 @@ from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
+from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _warn(
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
             f"with {n} {verdict_group} sources the smallest p-value that could come out is "
-            f"{smallest:.3g}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
+            f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,
         )

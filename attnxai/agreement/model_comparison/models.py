@@ -47,6 +47,7 @@ from attnxai.agreement.nulls.base import Alternative
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
+from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, Interval
 
 if TYPE_CHECKING:
@@ -346,7 +347,7 @@ def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
     warnings.warn(
         f"with {n_sources} sources "
         + (
-            f"the smallest p-value that could come out is {smallest.min():.3g}, which is above "
+            f"the smallest p-value that could come out is {format_p(smallest.min())}, which is above "
             f"{SIGNIFICANCE_LEVEL}: this test cannot tell models apart, however large their difference"
             if smallest.size
             else "no pair of models has a value in common, so none is tested"

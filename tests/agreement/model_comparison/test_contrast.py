@@ -142,12 +142,12 @@ def test_summary_says_what_was_not_tested():
     untested = contrast(difference=interval(np.nan, np.nan), p_value=np.nan)
     first, second = family(contrast(), untested).summary().splitlines()
     assert first == (
-        "d8_best.pt minus c8 & 50 %: 0.200 [0.100, 0.300], p = 0.0040, adjusted 0.0300 (20 sources)"
+        "d8_best.pt minus c8 & 50 %: 0.20 [0.10, 0.30], p = 0.0040, adjusted 0.0300 (20 sources)"
     )
     assert second.endswith(", not tested (20 sources)")
     several = contrast(difference_others=interval(0.05, 0.35), **OTHERS)
     assert several.sentence() == (
-        "d8_best.pt minus c8 & 50 %: 0.200 [0.050, 0.350], p = 0.0040, adjusted 0.0300 about these "
+        "d8_best.pt minus c8 & 50 %: 0.20 [0.05, 0.35], p = 0.0040, adjusted 0.0300 about these "
         "annotators, p = 0.0020, adjusted 0.0200 about others too (20 sources)"
     )
 

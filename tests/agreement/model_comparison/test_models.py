@@ -322,7 +322,7 @@ def test_a_pair_without_a_source_is_not_tested():
 
 
 def test_too_few_sources_are_said():
-    with pytest.warns(FewSourcesWarning, match=r"is 0.125, which is above 0.05"):
+    with pytest.warns(FewSourcesWarning, match=r"is 0.12, which is above 0.05"):
         compare_models(models(2, 4), **QUICK)
     nothing = {"a": np.full(3, np.nan), "b": np.ones(3)}
     with (

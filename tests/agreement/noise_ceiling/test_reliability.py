@@ -146,7 +146,7 @@ def test_units_of_one_source_are_drawn_together():
     together = alpha_interval(repeated, groups=np.repeat(np.arange(20), 6))
     apart = alpha_interval(repeated)
     assert together.value == apart.value
-    assert together.n_sources == 20
+    assert together.n_units == 20
     assert together.high - together.low > 1.8 * (apart.high - apart.low)
 
 

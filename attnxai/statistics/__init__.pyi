@@ -1,0 +1,2 @@
+from .bootstrap import IntervalKind as IntervalKind
+from .interval import Interval as Interval
