@@ -26,9 +26,9 @@ from attnxai.training.settings import Schedule
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from attnxai.study.execution import Prepared
-    from attnxai.study.jobs import JobEvent
+    from attnxai.jobs.worker import JobEvent
     from attnxai.study.measurement import StudyRun
+    from attnxai.study.run import PreparedStudy
 
 
 @command
@@ -109,9 +109,9 @@ def study(
         from attnxai.report.study_terminal import print_study
         from attnxai.study.content import content_of
         from attnxai.study.data import AnnotationRequest
-        from attnxai.study.execution import prepare
         from attnxai.study.folder import StudyFolder
         from attnxai.study.plan import MeasureSettings, StudyPlan
+        from attnxai.study.run import prepare
 
     typed = typed_command()
     device = options.chosen_device(device)
@@ -146,7 +146,7 @@ def study(
             prepared = prepare(plan, folder, data)
             folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
         with resumable(lambda: "finished models and epochs are kept"):
-            runs = _carry_out(prepared, typed, jobs, threads, device)
+            runs = _run(prepared, typed, jobs, threads, device)
             with progress_bar() as bar:
                 task = bar.add_task("Tables and figures", total=None)
                 content = content_of(prepared, runs, command=typed)
@@ -159,27 +159,27 @@ def study(
     console.print(f"\nResults: {results.path / 'study.html'}", soft_wrap=True)
 
 
-def _carry_out(
-    prepared: Prepared, typed: str, jobs: int, threads: int | None, device: str
+def _run(
+    prepared: PreparedStudy, typed: str, jobs: int, threads: int | None, device: str
 ) -> tuple[StudyRun, ...]:
-    from attnxai.study.execution import carry_out
+    from attnxai.study.run import run_study
 
     plan = prepared.plan
-    n_open = len(prepared.open_runs)
+    n_remaining = len(prepared.remaining_runs)
     n_untrained = len(plan.runs) - len(prepared.models)
     n_seeds = len(plan.seeds)
     stderr.print(
         f"{len(plan.runs)} models ({', '.join(plan.groups)}; {n_seeds} seed{'s' if n_seeds != 1 else ''}; "
         f"equal {plan.equal}; {plan.settings.precision}; {device}): {n_untrained} to train, "
-        f"{n_open - n_untrained} to measure, {len(plan.runs) - n_open} finished",
+        f"{n_remaining - n_untrained} to measure, {len(plan.runs) - n_remaining} finished",
         soft_wrap=True,
     )
     with progress_bar() as bar:
-        board = _Board(bar, n_open, plan.settings.epochs)
-        return carry_out(
+        board = _Board(bar, n_remaining, plan.settings.epochs)
+        return run_study(
             prepared,
             command=typed,
-            n_jobs=jobs,
+            n_workers=jobs,
             threads=threads,
             device=device,
             on_event=board.show,
@@ -203,14 +203,14 @@ class _Board:
         bar, job = self._bar, event.job
         if event.kind == "started":
             self._tasks[job] = bar.add_task(f"  {job}", total=None)
-        elif event.kind == "training":
-            self._done[job] = self._epochs * event.done / event.total
-            bar.update(self._tasks[job], completed=event.done, total=event.total)
-        elif event.kind == "epoch":
-            bar.update(self._tasks[job], description=f"  {job}, {event.text}")
-        elif event.kind == "measuring":
-            self._done[job] = self._epochs
-            bar.update(self._tasks[job], description=f"  {job}, measuring", total=None)
+        elif event.kind == "progress":
+            share = event.done / event.total if event.total else 1.0
+            self._done[job] = self._epochs * share
+            words = ", ".join(filter(None, (job, event.text)))
+            total = event.total or None
+            bar.update(
+                self._tasks[job], description=f"  {words}", completed=event.done, total=total
+            )
         else:
             self._done[job] = self._epochs
             self._finished += event.kind == "finished"

@@ -30,7 +30,7 @@ class ResultStore:
     Parameters
     ----------
     file : Path
-        The file, in a folder that exists.
+        The file, which is made with the first result.
     identity : mapping of str to str, int or float
         What has to be the same for results to be used again, such as a seed and a version.
 
@@ -50,22 +50,27 @@ class ResultStore:
     """
 
     def __init__(self, file: Path, *, identity: Mapping[str, Any]) -> None:
-        self._file, self._results = file, {}
-        header = {"format": FORMAT, "format_version": FORMAT_VERSION, **identity}
-        if not file.exists() or not file.stat().st_size:
-            write_file(file, json.dumps(header) + "\n")
-            return
+        self._file = file
+        self._results: dict[str, Any] = {}
+        self._header = {"format": FORMAT, "format_version": FORMAT_VERSION, **identity}
+        self._begun = file.exists() and file.stat().st_size > 0
+        if self._begun:
+            self._read()
+
+    def _read(self) -> None:
+        file = self._file
         with file.open(encoding="utf-8", errors="replace", newline="\n") as opened:
             first, *lines = opened
-        self._check(_parsed(first), header)
+        self._check(_parsed(first))
         kept, n_damaged = [first], 0
         for line in lines:
             content = _parsed(line)
-            intact = content.get("sha256") == _checksum(content.get("job"), content.get("result"))
+            job, result = content.get("job"), content.get("result")
+            intact = isinstance(job, str) and content.get("sha256") == _checksum(job, result)
             if not line.endswith("\n"):  # an interruption has cut it short
                 continue
             if intact:
-                self._results[content["job"]] = content["result"]
+                self._results[job] = result
                 kept.append(line)
             n_damaged += not intact
         if n_damaged:
@@ -73,12 +78,13 @@ class ResultStore:
                 f"{file} has {n_damaged} damaged {'line' if n_damaged == 1 else 'lines'}; the jobs are run "
                 "again",
                 AttnxaiWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         if len(kept) <= len(lines):
             write_file(file, "".join(kept))
 
-    def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+    def _check(self, found: Mapping[str, Any]) -> None:
+        header = self._header
         if found.get("format") != FORMAT:
             raise OptionError(f"{self._file} holds no results of jobs; name another --output")
         for name in (*header, *found):
@@ -109,12 +115,17 @@ class ResultStore:
             If there is no space for it.
         """
         content = {"job": job, "result": result, "sha256": _checksum(job, result)}
-        with named_faults(self._file), self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(content) + "\n")
+        line = json.dumps(content) + "\n"
+        if not self._begun:
+            write_file(self._file, f"{json.dumps(self._header)}\n{line}")
+            self._begun = True
+        else:
+            with named_faults(self._file), self._file.open("a", encoding="utf-8") as file:
+                file.write(line)
         self._results[job] = result
 
 
-def _checksum(job: Any, result: Any) -> str:
+def _checksum(job: str, result: Any) -> str:
     return hashlib.sha256(json.dumps([job, result]).encode()).hexdigest()[:16]
 
 

@@ -33,6 +33,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
     """Draw the validation loss of every group over the epochs, cyclic and dihedral side by side."""
     summary = content.summary
     series = _series(summary)
+    low, high = _loss_limits(content)
     with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, 74 * MM)
         axes = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
@@ -42,7 +43,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
             _draw_loss(ax, content, summary.baseline, BASELINE_COLOUR, "-")
             for index, group in enumerate(members):
                 _draw_loss(ax, content, group, colours[index], _LINES[(index + 1) % len(_LINES)])
-            if math.isfinite(summary.reference):
+            if low < summary.reference < high:
                 ax.axhline(summary.reference, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
                 ax.annotate(
                     f"reference {summary.reference:.3f}",
@@ -59,7 +60,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
             whole_ticks(ax.xaxis)
             ax.legend(loc="upper right", handlelength=2.8)
         axes[0].set_ylabel("validation loss (nats)")
-        axes[0].set_ylim(*_loss_limits(content))
+        axes[0].set_ylim(low, high)
         save_figure(figure, folder, "curves")
     return FigureText(
         name="curves",
@@ -68,15 +69,19 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
             f"Cross entropy on the validation images after every epoch: thick, the mean over "
             f"{_seeds(summary)}, as long as every run goes; thin, single runs. "
             + (f"{summary.baseline} stands in both panels. " if len(series) > 1 else "")
-            + (
-                f"The horizontal line is the reference loss, {summary.reference:.3f}."
-                if math.isfinite(summary.reference)
-                else "There is no reference loss."
-            )
+            + _reference_phrase(summary.reference, low, high)
             + " The highest hundredth of the values may lie above the axis."
         ),
         alternative="Curves of validation loss against epoch for every group, one panel a series.",
     )
+
+
+def _reference_phrase(reference: float, low: float, high: float) -> str:
+    if not math.isfinite(reference):
+        return "There is no reference loss."
+    if low < reference < high:
+        return f"The horizontal line is the reference loss, {reference:.3f}."
+    return f"The reference loss, {reference:.3f}, lies outside the axis."
 
 
 def _loss_limits(content: StudyContent) -> tuple[float, float]:

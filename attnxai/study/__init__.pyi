@@ -4,11 +4,11 @@ from .convergence import TimeToReference as TimeToReference
 from .convergence import time_to_reference as time_to_reference
 from .data import AnnotationRequest as AnnotationRequest
 from .data import DataRequest as DataRequest
-from .execution import carry_out as carry_out
-from .execution import prepare as prepare
 from .folder import StudyFolder as StudyFolder
 from .measurement import StudyRun as StudyRun
 from .plan import MeasureSettings as MeasureSettings
 from .plan import StudyPlan as StudyPlan
+from .run import prepare as prepare
+from .run import run_study as run_study
 from .summary import StudySummary as StudySummary
 from .summary import summarise as summarise

@@ -16,7 +16,7 @@ from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import StudySummary, summarise
 
 if TYPE_CHECKING:
-    from attnxai.study.execution import Prepared
+    from attnxai.study.run import PreparedStudy
 
 # Ratios further from 1 than this are worth a sentence.
 _UNEQUAL = 0.1
@@ -144,12 +144,12 @@ def study_content(
     )
 
 
-def content_of(prepared: Prepared, runs: Sequence[StudyRun], *, command: str) -> StudyContent:
+def content_of(prepared: PreparedStudy, runs: Sequence[StudyRun], *, command: str) -> StudyContent:
     """Summarise the finished runs of a plan.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedStudy
         The plan and its inputs.
     runs : sequence of StudyRun
         What came of it.

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from attnxai.errors import AttnxaiError, CheckpointError, OptionError
 from attnxai.jobs.files import read_json, write_file
 from attnxai.jobs.output_folder import OutputFolder, claimed_folder, output_folder
+from attnxai.jobs.store import ResultStore
 from attnxai.models.specification import ModelSpec
-from attnxai.study.measurement import MeasureOn, RunMeasurement, read_measurement
 from attnxai.study.plan import FORMAT, FORMAT_VERSION, RunKey, StudyPlan
 from attnxai.training.settings import TrainingSettings
 
 PLAN_NAME = "plan.json"
 MODELS_NAME = "models"
+MEASUREMENTS_NAME = "measurements.jsonl"
 RESULTS_NAME = "results"
 
 
@@ -46,17 +47,13 @@ class StudyFolder:
         """Record of an unfinished training."""
         return self.root / MODELS_NAME / f"{run.name}.progress.pt"
 
-    def measurement(self, run: RunKey, measure_on: MeasureOn) -> Path:
-        """What was measured of a finished model."""
-        return self.root / "measurements" / f"{run.name}.{measure_on}.json"
-
     def log(self, run: RunKey) -> Path:
-        """What the job of a run had to say."""
+        """Log of the job of a run."""
         return self.root / "logs" / f"{run.name}.log"
 
-    def job(self, run: RunKey) -> Path:
-        """What the job of a run was asked to do."""
-        return self.root / "logs" / f"{run.name}.job.json"
+    def measurements(self) -> ResultStore:
+        """What was measured of finished models, with the hashes of the models and of all inputs."""
+        return ResultStore(self.root / MEASUREMENTS_NAME, identity={})
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[OutputFolder]:
@@ -173,12 +170,6 @@ class StudyFolder:
                 "it again"
             )
         return sha256
-
-    def finished_measurement(
-        self, run: RunKey, measure_on: MeasureOn, identity: Mapping[str, Any]
-    ) -> RunMeasurement | None:
-        """What was measured of a model, or None where it has still to be measured."""
-        return read_measurement(self.measurement(run, measure_on), identity)
 
 
 def _compare(

@@ -72,7 +72,7 @@ def measure_model(
     model.network.to(device)
     try:
         values = _classification(model, images) | _consistency(model, images, settings)
-        agreement: dict[str, dict[str, tuple[float, ...]]] = {}
+        agreement: dict[str, tuple[float, ...]] = {}
         sources: tuple[str, ...] = ()
         if annotated is not None:
             pairs = _aligned(model, annotated)
@@ -177,7 +177,7 @@ def rehearse_agreement(
     _pairs(model, annotated)
 
 
-def agreement_values(pairs: AlignedPairs) -> dict[str, dict[str, tuple[float, ...]]]:
+def agreement_values(pairs: AlignedPairs) -> dict[str, tuple[float, ...]]:
     """Agreement of every map with the annotations of its source.
 
     Parameters
@@ -187,9 +187,10 @@ def agreement_values(pairs: AlignedPairs) -> dict[str, dict[str, tuple[float, ..
 
     Returns
     -------
-    dict of str to dict of str to tuple of float
-        For each metric and map one value a source, averaged over the annotators who marked it; NaN
-        where undefined. The mean of the gates is always there: with one gate it is that gate.
+    dict of str to tuple of float
+        For each metric and map, such as ``nss:mean``, one value a source, averaged over the annotators
+        who marked it; NaN where undefined. The mean of the gates is always there: with one gate it is
+        that gate.
     """
     explanations = dict(pairs.explanations)
     explanations.setdefault(PRIMARY_MAP, next(iter(explanations.values())))
@@ -201,8 +202,6 @@ def agreement_values(pairs: AlignedPairs) -> dict[str, dict[str, tuple[float, ..
         values = own_tables([metric], maps, targets, pairs.valid)[0]
         values[:, ~pairs.present] = np.nan
         means = mean_over_annotators(values.transpose(1, 0, 2))
-        found[name] = {
-            explanation: tuple(float(value) for value in row)
-            for explanation, row in zip(explanations, means, strict=True)
-        }
+        for explanation, row in zip(explanations, means, strict=True):
+            found[f"{name}:{explanation}"] = tuple(map(float, row))
     return found

@@ -224,7 +224,8 @@ def summarise(
     horizon = common_horizon(list(times.values())) if times else 0
     measurements = [run.measurement for run in runs]
     sources = {name: tuple(common_sources(measurements, name)) for name in AGREEMENT_LABELS}
-    map_names = list(dict.fromkeys(m for run in measurements for m in run.agreement.get("nss", {})))
+    measured = dict.fromkeys(name for run in measurements for name in run.agreement)
+    map_names = [name.removeprefix("nss:") for name in measured if name.startswith("nss:")]
     columns = quantities(class_names, map_names if any(sources.values()) else ())
     per_run = {
         key: _values_of(run, columns, times.get(key), horizon, sources)
@@ -288,11 +289,9 @@ def _values_of(
             values[name] = float(getattr(restricted, name))
     for metric, kept in sources.items():
         position = {source: i for i, source in enumerate(run.measurement.sources)}
-        for name, per_source in run.measurement.agreement.get(metric, {}).items():
-            if kept and f"{metric}:{name}" in values:
-                values[f"{metric}:{name}"] = float(
-                    np.mean([per_source[position[source]] for source in kept])
-                )
+        for name, per_source in run.measurement.agreement.items():
+            if kept and name in values and name.startswith(f"{metric}:"):
+                values[name] = float(np.mean([per_source[position[source]] for source in kept]))
     return values
 
 

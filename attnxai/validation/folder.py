@@ -45,7 +45,7 @@ def validation_folder(root: Path, *, seed: int) -> Iterator[tuple[ResultStore, O
     """
 
     def refuse(names: set[str]) -> None:
-        if names and BLOCKS_NAME not in names:
+        if names - {RESULTS_NAME} and BLOCKS_NAME not in names:
             raise OptionError(
                 f"--output {root} holds other files than a validation; name another folder"
             )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from attnxai.cli import study as module
+from attnxai.cli.main import app
 from attnxai.models.checkpoints import load_model
-from tests.cli.test_compare import attnxai, refused
+from tests.cli.test_compare import refused
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.study.conftest import write_marks
 
@@ -30,7 +35,14 @@ HELD_OUT = [
 
 
 def study(*arguments, cwd, check=None):
-    return attnxai("study", *arguments, cwd=cwd, check=check)
+    """Run the command in this process."""
+    with contextlib.chdir(cwd), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["attnxai", "study", *arguments])
+        patch.setenv("COLUMNS", "200")
+        found = CliRunner().invoke(app, ["study", *arguments])
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    assert check is None or found.exit_code == check, found.stderr
+    return SimpleNamespace(returncode=found.exit_code, stdout=found.stdout, stderr=found.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +58,14 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(place):
     """A study that nothing has disturbed."""
-    done = study("--output", "whole", *OPTIONS, "--jobs", "2", cwd=place, check=0)
+    done = study("--output", "whole", *OPTIONS, cwd=place, check=0)
     return place / "whole", done
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    for name in ("epochs", "curves", "metrics", "agreement_of_gates"):
+        monkeypatch.setattr(f"attnxai.report.study_document.draw_{name}", lambda *_: None)
 
 
 def read_csv(path):
@@ -87,11 +105,12 @@ def test_models_have_not_seen_what_agreement_is_measured_on(whole):
         assert model.training.command.startswith("attnxai study")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_run_again_trains_nothing_and_says_the_same(whole, place):
     folder, first = whole
     models = {name: (folder / "models" / f"{name}.pt").stat().st_mtime_ns for name in RUNS}
     before = json.loads((folder / "results" / "study.json").read_text(encoding="utf-8"))
-    again = study("--output", "whole", *OPTIONS, "--jobs", "2", cwd=place, check=0)
+    again = study("--output", "whole", *OPTIONS, cwd=place, check=0)
     assert "0 to train, 0 to measure, 4 finished" in again.stderr
     assert again.stdout == first.stdout
     after = json.loads((folder / "results" / "study.json").read_text(encoding="utf-8"))
@@ -99,68 +118,100 @@ def test_run_again_trains_nothing_and_says_the_same(whole, place):
     assert models == {name: (folder / "models" / f"{name}.pt").stat().st_mtime_ns for name in RUNS}
 
 
-def test_killed_and_run_again(whole, place):
-    """A study that was cut off ends with the models of one that was not, and leaves no process."""
-    options = ["--output", "cut", *OPTIONS, "--jobs", "2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attnxai", "study", *options],
-        cwd=place,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+@pytest.mark.usefixtures("without_figures")
+def test_interrupted_and_run_again(whole, place, monkeypatch):
+    """A study that was interrupted ends with the models of one that was not."""
+    show = module._Board.show
+
+    def interrupted(board, event):
+        show(board, event)
+        if event.job == RUNS[2] and event.text.startswith("validation loss"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module._Board, "show", interrupted)
+    done = study("--output", "cut", *OPTIONS, cwd=place, check=130)
+    said = "Interrupted; run the same command again to go on: finished models and epochs are kept."
+    assert said in " ".join(done.stderr.split())
+    assert done.stderr.count("again") == 1
     models = place / "cut" / "models"
-
-    def finished():
-        return [file for file in models.glob("C*.pt") if ".progress" not in file.name]
-
-    deadline = time.monotonic() + 120
-    while not (finished() and list(models.glob("*.progress.pt"))):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "the study ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    kept = {file: file.read_bytes() for file in finished()}
-    assert 0 < len(kept) < len(RUNS)
-    assert not (place / "cut" / "results").exists()
-    study(*options, cwd=place, check=0)
+    kept = {file: file.read_bytes() for file in models.glob("C?-seed?.pt")}
+    assert len(kept) == 2
+    monkeypatch.setattr(module._Board, "show", show)
+    again = study("--output", "cut", *OPTIONS, cwd=place, check=0)
+    assert "2 to train, 0 to measure, 2 finished" in again.stderr
     assert all(file.read_bytes() == content for file, content in kept.items())
+    check_same_study(whole[0], place / "cut")
+
+
+def check_same_study(one, other):
+    models = other / "models"
     assert not list(models.glob("*.progress.pt"))
     assert not list(models.glob(".*"))
     for name in RUNS:
-        one, other = (
-            load_model(folder / f"{name}.pt").network.state_dict()
-            for folder in (whole[0] / "models", models)
-        )
-        assert all((one[key] == other[key]).all() for key in one)
+        states = [
+            load_model(folder / "models" / f"{name}.pt").network.state_dict()
+            for folder in (one, other)
+        ]
+        assert all((states[0][key] == states[1][key]).all() for key in states[0])
     columns = ["group", "seed", "epochs", "accuracy", "ece", "attention_consistency", "nss:mean"]
     rows = [
-        [
-            [row[column] for column in columns]
-            for row in read_csv(place / name / "results" / "runs.csv")
-        ]
-        for name in ("whole", "cut")
+        [[row[column] for column in columns] for row in read_csv(folder / "results" / "runs.csv")]
+        for folder in (one, other)
     ]
     assert rows[0] == rows[1]
 
 
-def test_an_interruption_says_that_the_same_command_goes_on(place):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attnxai", "study", "--output", "stopped", *OPTIONS, "--epochs", "500"],
-        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list((place / "stopped").glob("models/*.progress.pt")):
+@contextlib.contextmanager
+def started(*options, cwd):
+    """The command in a process of its own, which ends with the block."""
+    command = [sys.executable, "-m", "attnxai", "study", *options]
+    # where tests run in the background, interruptions are ignored, and so they would be by the command
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(true, process):
+    deadline = time.monotonic() + 240
+    while not true():
         assert time.monotonic() < deadline
         assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
-    said = "Interrupted; run the same command again to go on: finished models and epochs are kept."
-    assert said in " ".join(error.split())
-    assert "nothing" not in error
-    assert error.count("again") == 1
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_killed_and_run_again(whole, place):
+    """A study of several processes that was killed goes on with what it had."""
+    options = ["--output", "killed", *OPTIONS, "--jobs", "2"]
+    models = place / "killed" / "models"
+    with started(*options, cwd=place) as process:
+        wait_until(
+            lambda: list(models.glob("C?-seed?.pt")) and list(models.glob("*.progress.pt")), process
+        )
+    kept = {file: file.read_bytes() for file in models.glob("C?-seed?.pt")}
+    assert 0 < len(kept) < len(RUNS)
+    assert not list((place / "killed" / "results").glob("*.html"))
+    study(*options, cwd=place, check=0)
+    assert all(file.read_bytes() == content for file, content in kept.items())
+    check_same_study(whole[0], place / "killed")
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_training(place):
+    models = place / "stopped" / "models"
+    with started("--output", "stopped", *OPTIONS, "--epochs", "500", cwd=place) as process:
+        wait_until(lambda: list(models.glob("*.progress.pt")), process)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=120)[1]
+        assert process.returncode == 130
+    assert "finished models and epochs are kept" in " ".join(error.split())
 
 
 def test_a_refused_study_leaves_no_folder(place):

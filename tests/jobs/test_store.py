@@ -72,7 +72,7 @@ def test_a_changed_number_is_damage(file):
 
 
 def test_results_of_something_else_are_refused(file):
-    opened(file)
+    opened(file).add("a", 1.0)
     with pytest.raises(OptionError, match="made with seed 0, not 1; give the same seed"):
         ResultStore(file, identity={"seed": 1})
     with pytest.raises(OptionError, match="made with version None, not 2"):
@@ -86,10 +86,11 @@ def test_results_of_something_else_are_refused(file):
         assert file.read_text() == content
 
 
-def test_an_empty_file_is_begun(file):
+def test_nothing_is_written_before_the_first_result(file):
+    assert opened(file).results == {}
+    assert not file.exists()
     file.touch()
-    assert opened(file).results == {}
-    assert opened(file).results == {}
+    assert reopened_with(file, "a", 1.0) == {"a": 1.0}
 
 
 def test_a_full_disk_names_the_file(file):

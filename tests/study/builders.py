@@ -80,11 +80,11 @@ def made_runs(
                 "attention_consistency": 0.6 + 0.05 * doublings + rng.normal(0, 0.02),
             }
             agreement = {
-                metric: {
-                    name: tuple(scale * (1 + nearer * doublings + rng.normal(0, 0.3, len(sources))))
-                    for name in ("gate1", "gate2", "gate3", "mean")
-                }
+                f"{metric}:{name}": tuple(
+                    scale * (1 + nearer * doublings + rng.normal(0, 0.3, len(sources)))
+                )
                 for metric, scale in (("nss", 1.0), ("spearman", 0.2))
+                for name in ("gate1", "gate2", "gate3", "mean")
             }
             runs.append(
                 run(

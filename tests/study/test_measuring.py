@@ -129,13 +129,17 @@ def test_agreement_over_held_out_sources(data, model, sources, tmp_path):
         for name, maps in pairs.explanations.items():
             target = pairs.density[0, position]
             place = found.sources.index(source)
-            assert found.agreement["nss"][name][place] == pytest.approx(
+            assert found.agreement[f"nss:{name}"][place] == pytest.approx(
                 nss(maps[position], target, valid), nan_ok=True
             )
-            assert found.agreement["spearman"][name][place] == pytest.approx(
+            assert found.agreement[f"spearman:{name}"][place] == pytest.approx(
                 spearman(maps[position], target, valid), nan_ok=True
             )
-    assert set(found.agreement["nss"]) == {"gate1", "gate2", "gate3", "mean"}
+    assert set(found.agreement) == {
+        f"{metric}:{name}"
+        for metric in ("nss", "spearman")
+        for name in ("gate1", "gate2", "gate3", "mean")
+    }
 
 
 def test_annotators_are_averaged_and_one_gate_is_its_own_mean():
@@ -145,14 +149,14 @@ def test_annotators_are_averaged_and_one_gate_is_its_own_mean():
     by_hand = np.mean(
         [nss(pairs.explanations["gate2"][0], pairs.density[a, 0], pairs.valid[0]) for a in (0, 1)]
     )
-    assert values["nss"]["gate2"][0] == pytest.approx(by_hand)
+    assert values["nss:gate2"][0] == pytest.approx(by_hand)
     single = dataclasses.replace(pairs, explanations={"gate1": pairs.explanations["gate1"]})
-    assert agreement_values(single)["nss"]["mean"] == values["nss"]["gate1"]
+    assert agreement_values(single)["nss:mean"] == values["nss:gate1"]
     present = pairs.present.copy()
     present[:, 1] = False
     missing = agreement_values(dataclasses.replace(pairs, present=present))
-    assert math.isnan(missing["nss"]["mean"][1])
-    assert math.isfinite(missing["nss"]["mean"][0])
+    assert math.isnan(missing["nss:mean"][1])
+    assert math.isfinite(missing["nss:mean"][0])
 
 
 def test_maps_of_seen_sources_are_refused(data, model, sources, tmp_path):

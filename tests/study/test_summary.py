@@ -114,8 +114,8 @@ def test_the_order_of_the_runs_does_not_matter():
 def test_agreement_is_over_the_sources_that_all_runs_have():
     nan = math.nan
     runs = [
-        run("C1", 0, [0.3], agreement={"nss": {"gate1": (1.0, 2.0, 3.0), "mean": (1.0, nan, 5.0)}}, sources="abc"),
-        run("C4", 0, [0.3], agreement={"nss": {"gate1": (4.0, 5.0, 6.0), "mean": (7.0, 8.0, 9.0)}}, sources="abc"),
+        run("C1", 0, [0.3], agreement={"nss:gate1": (1.0, 2.0, 3.0), "nss:mean": (1.0, nan, 5.0)}, sources="abc"),
+        run("C4", 0, [0.3], agreement={"nss:gate1": (4.0, 5.0, 6.0), "nss:mean": (7.0, 8.0, 9.0)}, sources="abc"),
     ]  # fmt: skip
     summary = summarise(runs, class_names=CLASSES, reference_loss=0.4)
     assert summary.sources["nss"] == ("a", "c")

@@ -157,19 +157,20 @@ def test_folders_of_something_else_are_refused(tmp_path):
     file.write_text("x", encoding="utf-8")
     with pytest.raises(OptionError, match="is a file"):
         opened(file)
-    results = tmp_path / "study"
-    (results / "results").mkdir(parents=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "plan.json").write_text("x", encoding="utf-8")
     with pytest.raises(OptionError, match="holds other files than a validation"):
-        opened(results)
-    assert sorted(path.name for path in results.iterdir()) == ["results"]
-    (results / "results").rmdir()
-    (results / "blocks.jsonl").write_text("x", encoding="utf-8")
+        opened(other)
+    assert sorted(path.name for path in other.iterdir()) == ["plan.json"]
+    (other / "plan.json").rename(other / "blocks.jsonl")
     with pytest.raises(OptionError, match="holds no results of jobs"):
-        opened(results)
+        opened(other)
 
 
 def test_another_seed_or_version_is_refused(tmp_path, monkeypatch):
-    opened(tmp_path / "c", seed=1)
+    with validation_folder(tmp_path / "c", seed=1) as (store, _):
+        store.add("a", {})
     with pytest.raises(OptionError, match="made with seed 1, not 2; give the same seed"):
         opened(tmp_path / "c", seed=2)
     monkeypatch.setattr("attnxai.validation.folder.__version__", "0.0.1")

@@ -1,10 +1,8 @@
-"""A plan carried out by real processes: finished work is reused, foreign work is refused."""
+"""A plan is run: finished work is used again, foreign work is refused."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import shutil
 
 import pytest
@@ -20,11 +18,11 @@ from attnxai.models.checkpoints import load_model
 from attnxai.models.specification import Preset
 from attnxai.study.content import content_of
 from attnxai.study.data import AnnotationRequest, DataRequest
-from attnxai.study.execution import carry_out, job_content, prepare
 from attnxai.study.folder import StudyFolder
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
-from attnxai.study.worker import Teller, run_job
+from attnxai.study.run import prepare, run_study
+from attnxai.study.training_job import TrainingJob, train_and_measure
 from attnxai.training.settings import TrainingSettings
 from tests.study.conftest import write_marks
 
@@ -43,16 +41,21 @@ def small_plan(mirabest, baseline):
     )
 
 
+def run_in(folder, plan, **kwargs):
+    """Run a plan in a folder, with what its jobs told."""
+    events = []
+    prepared = prepare(plan, folder)
+    folder.write_plan(plan, "attnxai study", prepared.identity["trained_on_sha256"])
+    runs = run_study(prepared, command="attnxai study", threads=1, on_event=events.append, **kwargs)
+    return runs, events
+
+
 @pytest.fixture(scope="module")
 def finished(small_plan, tmp_path_factory):
     """A finished study of two groups, with what its jobs told."""
     folder = StudyFolder(root=tmp_path_factory.mktemp("finished") / "study")
-    events = []
-    prepared = prepare(small_plan, folder)
-    folder.write_plan(small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
-    assert len(prepared.open_runs) == 2
-    runs = carry_out(prepared, command="attnxai study", n_jobs=2, threads=1, on_event=events.append)
-    return folder, runs, events
+    assert len(prepare(small_plan, folder).remaining_runs) == 2
+    return (folder, *run_in(folder, small_plan))
 
 
 @pytest.fixture
@@ -79,15 +82,30 @@ def test_models_are_as_planned(finished, small_plan):
     # the same seed holds back the same images
     one, other = (load_model(folder.model(RunKey(group=g, seed=0))) for g in ("C1", "C2"))
     assert one.training.validation_sources == other.training.validation_sources
-    kinds = {event.kind for event in events}
-    assert kinds == {"started", "training", "epoch", "measuring", "finished"}
+    told = [(event.kind, event.text) for event in events if event.job == "C2-seed0"]
+    assert told[0] == ("started", "")
+    assert ("progress", f"validation loss {runs[1].history[0].validation_loss:.3f}") in told
+    assert told[-2:] == [("progress", "measuring"), ("finished", "")]
+
+
+@pytest.mark.slow
+def test_worker_processes_make_the_same_models(finished, small_plan, tmp_path):
+    folder, runs, _ = finished
+    other = StudyFolder(root=tmp_path / "study")
+    found, _ = run_in(other, small_plan, n_workers=2)
+    for run, twin in zip(runs, found, strict=True):
+        assert twin.measurement == run.measurement
+        key = RunKey(group=run.group, seed=run.seed)
+        one, two = (load_model(f.model(key)).network.state_dict() for f in (folder, other))
+        assert all((one[name] == two[name]).all() for name in one)
+        assert "finished" in other.log(key).read_text()
 
 
 def test_finished_work_is_used_again(finished, small_plan):
     folder, runs, _ = finished
     prepared = prepare(small_plan, folder)
-    assert not prepared.open_runs
-    again = carry_out(prepared, on_event=lambda event: pytest.fail(str(event)))
+    assert not prepared.remaining_runs
+    again = run_study(prepared, on_event=lambda event: pytest.fail(str(event)))
     assert again == runs
     content = content_of(prepared, runs, command="attnxai study")
     assert content.facts.n_train + content.facts.n_validation == len(prepared.data.trained_on)
@@ -96,13 +114,15 @@ def test_finished_work_is_used_again(finished, small_plan):
 
 def test_only_what_is_missing_is_open(copied, small_plan):
     key = RunKey(group="C2", seed=0)
-    copied.measurement(key, MeasureOn.VALIDATION).unlink()
-    assert prepare(small_plan, copied).open_runs == (key,)
+    lines = (copied.root / "measurements.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if "C2-seed0" not in line]
+    (copied.root / "measurements.jsonl").write_text("".join(kept))
+    assert prepare(small_plan, copied).remaining_runs == (key,)
     more = dataclasses.replace(small_plan, seeds=(0, 1))
-    assert len(prepare(more, copied).open_runs) == 3
+    assert len(prepare(more, copied).remaining_runs) == 3
     measuring = dataclasses.replace(small_plan.measuring, n_angles=2)
     again = prepare(dataclasses.replace(small_plan, measuring=measuring), copied)
-    assert len(again.open_runs) == len(again.models) == 2
+    assert len(again.remaining_runs) == len(again.models) == 2
 
 
 @pytest.mark.parametrize(
@@ -177,20 +197,22 @@ def test_a_job_that_fails_says_why(copied, small_plan):
     copied.progress(key).write_bytes(b"no record")
     prepared = prepare(small_plan, copied)
     with pytest.raises(JobError, match=r"C1-seed0 was not finished: .*C1-seed0\.progress\.pt"):
-        carry_out(prepared, n_jobs=1, threads=1)
+        run_study(prepared, threads=1)
     assert "progress.pt" in copied.log(key).read_text()
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_jobs_hold_plain_values_and_notice_changed_images(copied, small_plan):
+def test_changed_images_are_noticed(copied, small_plan):
     key = RunKey(group="C1", seed=0)
     copied.model(key).unlink()
     prepared = prepare(small_plan, copied)
-    content = job_content(prepared, key, command="x", threads=1, device="cpu")
-    assert json.loads(json.dumps(content)) == content
-    changed = {**content, "measurement_identity": {**prepared.identity, "test_sha256": "x"}}
+    job = TrainingJob(
+        plan=small_plan,
+        run=key,
+        folder=copied,
+        identity={**prepared.identity, "test_sha256": "x"},
+    )
     with pytest.raises(OptionError, match="images have changed"):
-        run_job(changed, Teller(io.StringIO()))
+        train_and_measure(job, lambda *_, **__: None)
 
 
 def test_what_fails_before_there_is_a_plan_leaves_no_folder(tmp_path):

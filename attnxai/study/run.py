@@ -1,20 +1,19 @@
-"""Carry out a plan: reuse what is finished, go on with what is not, and gather the runs."""
+"""Run a plan: use what is finished, go on with what is not, and gather the runs."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
-from attnxai.jobs.files import write_file
+from attnxai.jobs.runner import run_jobs
+from attnxai.jobs.worker import Job, JobEvent
 from attnxai.study.folder import StudyFolder
-from attnxai.study.jobs import Job, JobEvent, run_jobs
 from attnxai.study.measurement import RunMeasurement, StudyRun
 from attnxai.study.plan import RunKey, StudyPlan
-from attnxai.study.worker import job_arguments
+from attnxai.study.training_job import TrainingJob, train_and_measure
 from attnxai.training.field import field_of
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prepared:
+class PreparedStudy:
     """A plan whose inputs have been read and checked.
 
     Parameters
@@ -42,6 +41,8 @@ class Prepared:
         What, beside the model, has to be the same for a measurement to be used again.
     models : mapping of RunKey to str
         Hashes of the models that are finished.
+    measurements : mapping of str to object
+        What was measured of them, and of models and inputs that they have replaced.
     """
 
     plan: StudyPlan
@@ -51,23 +52,28 @@ class Prepared:
     field: Preprocessing
     identity: Mapping[str, Any]
     models: Mapping[RunKey, str]
+    measurements: Mapping[str, Any]
 
     __repr__ = short_repr
 
     def measurement(self, run: RunKey) -> RunMeasurement | None:
         """What was measured of a finished model, or None."""
-        if run not in self.models:
+        kept: Any = self.measurements.get(f"{run.name}, {self.plan.measuring.measure_on}")
+        identity = {**self.identity, "model_sha256": self.models.get(run)}
+        try:
+            if kept["identity"] != identity:
+                return None
+            return RunMeasurement.from_dict(kept["measurement"])
+        except (TypeError, KeyError, ValueError, AttributeError):  # none, or no measurement
             return None
-        identity = {**self.identity, "model_sha256": self.models[run]}
-        return self.folder.finished_measurement(run, self.plan.measuring.measure_on, identity)
 
     @property
-    def open_runs(self) -> tuple[RunKey, ...]:
+    def remaining_runs(self) -> tuple[RunKey, ...]:
         """Runs that have still to be trained or measured."""
         return tuple(run for run in self.plan.runs if self.measurement(run) is None)
 
 
-def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None) -> Prepared:
+def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None) -> PreparedStudy:
     """Read the inputs of a plan and see what is finished; nothing is trained yet.
 
     Parameters
@@ -81,7 +87,7 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
 
     Returns
     -------
-    Prepared
+    PreparedStudy
 
     Raises
     ------
@@ -112,7 +118,7 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
         **data.identity(),
         "annotations": annotated.identity() if annotated is not None else None,
     }
-    return Prepared(
+    return PreparedStudy(
         plan=plan,
         folder=folder,
         data=data,
@@ -120,6 +126,7 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
         identity=identity,
         field=field,
         models=_finished_models(plan, folder, data, field),
+        measurements=folder.measurements().results,
     )
 
 
@@ -142,11 +149,11 @@ def _finished_models(
     return found
 
 
-def carry_out(
-    prepared: Prepared,
+def run_study(
+    prepared: PreparedStudy,
     *,
     command: str = "",
-    n_jobs: int = 1,
+    n_workers: int = 1,
     threads: int | None = None,
     device: str = "cpu",
     on_event: Callable[[JobEvent], None] | None = None,
@@ -158,18 +165,18 @@ def carry_out(
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedStudy
         The plan with its inputs.
     command : str
         For the training records.
-    n_jobs : int
-        Processes at a time.
+    n_workers : int
+        Models that are trained side by side; see :func:`~attnxai.jobs.runner.run_jobs`.
     threads : int, optional
-        CPU threads of each; the CPUs divided by the processes when left out.
+        CPU threads of each; the CPUs divided by the workers when left out.
     device : str
         Where to train and to measure.
     on_event : callable, optional
-        Called with everything that jobs tell.
+        Called with every :class:`~attnxai.jobs.worker.JobEvent`.
 
     Returns
     -------
@@ -179,46 +186,51 @@ def carry_out(
     Raises
     ------
     JobError
-        If a job has failed.
+        If a job has failed, when all others have ended.
     """
     plan, folder = prepared.plan, prepared.folder
     if threads is None:
-        threads = max(1, (os.cpu_count() or 1) // n_jobs)
-    jobs = []
-    for run in prepared.open_runs:
-        content = job_content(prepared, run, command=command, threads=threads, device=device)
-        write_file(folder.job(run), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        arguments = job_arguments(folder.job(run))
-        jobs.append(Job(name=run.name, arguments=arguments, log=folder.log(run)))
+        threads = max(1, (os.cpu_count() or 1) // n_workers)
+    remaining = prepared.remaining_runs
+    n_workers = min(n_workers, max(len(remaining), 1))
+    jobs = [
+        Job(
+            name=run.name,
+            function=train_and_measure,
+            argument=TrainingJob(
+                plan=plan,
+                run=run,
+                folder=folder,
+                identity=prepared.identity,
+                command=command,
+                threads=threads,
+                device=device,
+                # a worker process reads the images itself
+                data=prepared.data if n_workers == 1 else None,
+            ),
+            log=folder.log(run),
+        )
+        for run in remaining
+    ]
+    store = folder.measurements()
+    run_jobs(
+        jobs,
+        n_workers=n_workers,
+        threads=threads,
+        keep_going=True,
+        on_event=on_event,
+        on_result=lambda name, result: store.add(f"{name}, {plan.measuring.measure_on}", result),
+    )
     if jobs:
-        run_jobs(jobs, n_jobs=n_jobs, threads=threads, on_event=on_event)
-        models = _finished_models(plan, folder, prepared.data, prepared.field)
-        prepared = dataclasses.replace(prepared, models=models)
+        prepared = dataclasses.replace(
+            prepared,
+            models=_finished_models(plan, folder, prepared.data, prepared.field),
+            measurements=store.results,
+        )
     return tuple(_gather(prepared, run) for run in plan.runs)
 
 
-def job_content(
-    prepared: Prepared, run: RunKey, *, command: str, threads: int, device: str
-) -> dict[str, Any]:
-    """What a job is asked to do, as plain values."""
-    plan = prepared.plan
-    return {
-        "group": run.group,
-        "seed": run.seed,
-        "folder": str(prepared.folder.root.absolute()),
-        "specification": plan.matches[run.group].spec.to_dict(),
-        "training": plan.settings_of(run).to_dict(),
-        "data": plan.data.to_dict(),
-        "measuring": plan.measuring.to_dict(),
-        "measurement_identity": dict(prepared.identity),
-        "size": plan.size,
-        "command": command,
-        "threads": threads,
-        "device": device,
-    }
-
-
-def _gather(prepared: Prepared, run: RunKey) -> StudyRun:
+def _gather(prepared: PreparedStudy, run: RunKey) -> StudyRun:
     from attnxai.training.history import read_history
 
     measurement = prepared.measurement(run)
