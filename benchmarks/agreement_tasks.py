@@ -129,9 +129,9 @@ def time_compare(problem: Problem) -> dict[str, float]:
 def time_parts(problem: Problem) -> dict[str, float]:
     """Tables of all pairs, permutations of these, and resamples of what belongs together, apart."""
     from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-    from attnxai.agreement.intervals.over_sources import bootstrap_counts, mean_interval
     from attnxai.agreement.metrics import METRICS, agreement_tables, own_tables
     from attnxai.agreement.nulls import SourcePermutation, run_null_test
+    from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 
     maps, targets, field = arrays_of(simulated_pairs(problem))
     metrics = [METRICS[name] for name in problem.metrics]

@@ -66,13 +66,13 @@ class ResultStore:
         for line in lines:
             content = _parsed(line)
             job, result = content.get("job"), content.get("result")
-            intact = isinstance(job, str) and content.get("sha256") == _checksum(job, result)
             if not line.endswith("\n"):  # an interruption has cut it short
                 continue
-            if intact:
+            if isinstance(job, str) and content.get("sha256") == _checksum(job, result):
                 self._results[job] = result
                 kept.append(line)
-            n_damaged += not intact
+            else:
+                n_damaged += 1
         if n_damaged:
             warnings.warn(
                 f"{file} has {n_damaged} damaged {'line' if n_damaged == 1 else 'lines'}; the jobs are run "
