@@ -1,8 +1,9 @@
 """One question after the other, each with the number that answers it.
 
-The questions are kept apart because their numbers differ: whether a map looks where people look at all, in
-this source rather than in any, beyond what its class shares, beyond brightness, and how near it comes to
-people. A question is asked only where there is a number for it, or a reason why there is none.
+The questions are kept apart because their numbers differ: whether a map agrees with the annotations at all,
+with those of its own source rather than of any, beyond what its class shares, beyond brightness, and how close
+it comes to the noise ceiling. A question is asked only where there is a number for it, or a reason why there
+is none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
-from attnxai.data.wording import counted
 from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
@@ -26,19 +26,16 @@ from attnxai.report.findings import (
     brightness_names,
     classes_of,
     compared_with,
+    is_same_for_all,
+    lower_side_p,
     side_of_chance,
     smallest_adjusted,
     speaks_for_agreement,
+    why_no_interval,
 )
+from attnxai.report.sentences import say
 from attnxai.report.wording import listed, strata_words
-from attnxai.statistics.formats import (
-    format_number,
-    format_p,
-    format_share,
-    format_value,
-    p_equals,
-    with_interval,
-)
+from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -74,188 +71,174 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
 
 
 def _answers(result: AgreementResult, estimate: Estimate) -> Iterator[Answer]:
-    yield Answer(
-        question="Does it look where people mark at all?", answer=_at_all(result, estimate)
-    )
+    yield Answer(question=say("question.at_all"), answer=_at_all(result, estimate))
     shares = strata_words(result.settings["strata"])
     test = estimate.test
     if test is None:
         yield Answer(
-            question="In this source?", answer=f"Not tested, because {estimate.not_tested}."
+            question=say("question.own"), answer=say("own.not_tested", reason=estimate.not_tested)
         )
-    elif estimate.within_strata is None:
+    if estimate.pooled is not None:
+        answer = _pooled(estimate, estimate.pooled, shares)
+        if estimate.pooled is test:
+            answer = _primary(estimate, test, say("own.sources.any"))
+        yield Answer(question=say("question.own_any"), answer=answer)
+    if estimate.within_strata is not None:
         yield Answer(
-            question="In this source, rather than in any?",
-            answer=_primary(estimate, test, "between sources"),
+            question=say("question.own_within", strata=shares),
+            answer=_primary(
+                estimate, estimate.within_strata, say("own.sources.strata", strata=shares)
+            ),
         )
-    else:
-        if estimate.pooled is not None:
-            yield Answer(
-                question="In this source, rather than in any?", answer=_pooled(estimate, shares)
-            )
-        yield Answer(
-            question=f"In this source, beyond what sources of its {shares} share?",
-            answer=_primary(estimate, test, f"between sources of the same {shares}"),
-        )
-    yield Answer(
-        question="Better than brightness, or than the centre?",
-        answer=_against_baselines(estimate, result),
-    )
-    given = _partial_correlation(result, estimate)
-    if given:
-        yield Answer(question="Anything beyond brightness?", answer=given)
-    people = _against_noise_ceiling(result, estimate)
-    if people:
-        yield Answer(question="How near to how people agree with each other?", answer=people)
+    yield Answer(question=say("question.baselines"), answer=_against_baselines(estimate, result))
+    partial = _partial_correlation(result, estimate)
+    if partial:
+        yield Answer(question=say("question.partial"), answer=partial)
+    ceiling = _against_noise_ceiling(result, estimate)
+    if ceiling:
+        yield Answer(question=say("question.ceiling"), answer=ceiling)
     for further in estimate.further:
         yield _against_null(further, result)
 
 
 def _at_all(result: AgreementResult, estimate: Estimate) -> str:
-    label = METRICS[estimate.metric].label
-    chance = METRICS[estimate.metric].chance
-    value = f"{label} {with_interval(estimate.interval)}"
-    above = estimate.above_chance
-    side = side_of_chance(estimate)
+    metric = METRICS[estimate.metric]
     if not np.isfinite(estimate.interval.value):
-        return f"{label} has no value for this map."
-    by = f" (by {with_interval(above)})" if chance != 0.0 else ", which is 0"
-    words = {
-        Side.ABOVE: f"over all sources above chance{by}",
-        Side.BELOW: f"over all sources below chance{by}",
-        Side.OPEN: f"over all sources not shown to differ from chance{by}",
-        Side.UNKNOWN: estimate.above_chance.note.removeprefix("no interval: ")
-        or "without an interval",
-    }[side]
-    return f"{value}; {words}.{_by_class(result, estimate, label)}"
+        return say("at_all.undefined", metric=metric.label)
+    by = (
+        say("at_all.by_zero")
+        if metric.chance == 0.0
+        else say("at_all.by", value=estimate.above_chance)
+    )
+    reason = why_no_interval(estimate.above_chance)
+    side = {
+        Side.ABOVE: say("at_all.above", by=by),
+        Side.BELOW: say("at_all.below", by=by),
+        Side.OPEN: say("at_all.open", by=by),
+        Side.UNKNOWN: say("at_all.no_interval", reason=reason),
+    }[side_of_chance(estimate)]
+    if is_same_for_all(estimate.above_chance):
+        side = say("at_all.same", side=side, reason=reason)
+    return say(
+        "at_all",
+        metric=metric.label,
+        value=estimate.interval,
+        n=estimate.interval.n_units,
+        side=side,
+        by_class=_by_class(result, estimate, metric.label),
+    )
 
 
 def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
     parts = [
-        f"{e.class_name} {with_interval(e.interval)}"
-        + (
-            ""
-            if e.interval.known
-            else f" ({counted(e.interval.n_units, 'source')}, too few for an interval)"
+        say("at_all.class", name=e.class_name, value=e.interval)
+        if e.interval.known
+        else say(
+            "at_all.class.no_interval",
+            name=e.class_name,
+            value=e.interval,
+            reason=why_no_interval(e.interval),
         )
         for e in classes_of(result, estimate)
     ]
-    return f" By class: {label} {', '.join(parts)}." if len(parts) > 1 else ""
-
-
-def _pooled(estimate: Estimate, shares: str) -> str:
-    pooled = estimate.pooled
-    if pooled is None:
+    if len(parts) < 2:
         return ""
-    text = (
-        f"{format_number(pooled.observed, 2)} against {format_number(pooled.mean, 2)} when annotations are "
-        f"exchanged between any sources ({_p(pooled)}, not adjusted)."
+    return say("at_all.by_class", metric=label, classes=", ".join(parts))
+
+
+def _own(test: NullTest, sources: str, adjusted: str) -> str:
+    return say(
+        "own",
+        observed=test.observed,
+        permuted=test.mean,
+        sources=sources,
+        p=test.p_value,
+        adjusted=adjusted,
+        n=test.n_sources,
+        alternative=_alternative(test),
     )
-    share = estimate.pooled_rejections_pairing_broken
-    if pooled.p_value <= SIGNIFICANCE_LEVEL and share is not None and share >= MISCALIBRATED:
-        text += (
-            f" Not to be relied on: of maps paired with annotations of other sources of their {shares}, "
-            f"{format_share(share)} would pass this test, where 5 % should; sources of a {shares} share "
-            "something."
-        )
+
+
+def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
+    text = _own(pooled, say("own.sources.all"), say("own.not_adjusted"))
+    rate = estimate.pooled_rejections_pairing_broken
+    if pooled.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
+        text += say("own.pooled.miscalibrated", strata=shares, share=rate)
     return text
 
 
-def _primary(estimate: Estimate, test: NullTest, exchanged: str) -> str:
-    text = (
-        f"{format_number(test.observed, 2)} against {format_number(test.mean, 2)} when annotations are "
-        f"exchanged {exchanged} ({_p(test)}{_adjusted(estimate)}, "
-        f"{counted(test.n_sources, 'source')}){_direction(test)}."
-    )
+def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
+    text = _own(test, sources, _adjusted(estimate))
     smallest = smallest_adjusted(estimate)
     if smallest > SIGNIFICANCE_LEVEL:
-        for_all = (
-            f", or {format_p(smallest)} for {estimate.n_family} maps"
-            if smallest > test.smallest_p
-            else ""
-        )
-        text += (
-            f" The smallest p-value that could come out is {format_p(test.smallest_p)}{for_all}, so this test cannot "
-            f"find {_SOUGHT[test.alternative]}, however large: {_why_coarse(test)}."
+        more = smallest > test.smallest_p
+        text += say(
+            "own.coarse",
+            smallest=f"{test.smallest_p:.3g}",
+            for_all=say("own.coarse.for_all", smallest=f"{smallest:.3g}", n=estimate.n_family)
+            if more
+            else "",
+            sought=say(f"own.sought.{_KEYS[test.alternative]}"),
+            why=_why_coarse(test),
         )
     elif (estimate.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL and speaks_for_agreement(test):
-        yet = {
-            Side.OPEN: "over all sources it is not shown to be above chance",
-            Side.BELOW: "over all sources it is below chance",
-            Side.UNKNOWN: "there are too few sources to show that it is above chance",
-        }.get(side_of_chance(estimate))
+        yet = {Side.OPEN: "open", Side.BELOW: "below", Side.UNKNOWN: "unknown"}.get(
+            side_of_chance(estimate)
+        )
         if yet:
-            text += f" Agreement with its own source is larger than with others, yet {yet}."
-    if test.alternative is Alternative.GREATER and test.p_value > 1 - SIGNIFICANCE_LEVEL:
-        text += (
-            " It lies lower than nearly all exchanges do; --alternative two-sided asks whether that is more than "
-            "chance."
-        )
-    share = estimate.within_rejections_pairing_broken
-    if test.p_value <= SIGNIFICANCE_LEVEL and share is not None and share >= MISCALIBRATED:
-        text += (
-            f" To be taken with care: of maps paired with annotations of other such sources of like angular "
-            f"size, {format_share(share)} would pass this test, where 5 % should; --strata size asks for "
-            "agreement beyond that."
-        )
+            text += say("own.yet", yet=say(f"own.yet.{yet}"))
+    if test.alternative is Alternative.GREATER and lower_side_p(test) <= SIGNIFICANCE_LEVEL:
+        text += say("own.lower", p=lower_side_p(test))
+    rate = estimate.within_rejections_pairing_broken
+    if test.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
+        text += say("own.within.miscalibrated", share=rate)
     if estimate.left_test:
-        text += (
-            f" {counted(len(estimate.left_test), 'source', 'sources')} without a value for some partner "
-            f"{'is' if len(estimate.left_test) == 1 else 'are'} not exchanged."
-        )
+        text += say("own.left_out", n=len(estimate.left_test))
     return text
 
 
 def _why_coarse(test: NullTest) -> str:
-    """What keeps p-values from becoming small: the number of draws, what may be exchanged, or the sources."""
+    """What keeps p-values from becoming small: the number of draws, the strata, or the sources."""
     if not test.exhaustive:
-        return f"{test.n_draws:,} draws are too few; ask for more permutations"
+        return say("own.coarse.draws", n_draws=test.n_draws)
     if test.n_draws == 1:
-        return "within these strata no source has another to be exchanged with"
-    return (
-        f"{counted(test.n_sources, 'source')} can be exchanged in {test.n_draws:,} "
-        f"{'way' if test.n_draws == 1 else 'ways'} only"
-    )
+        return say("own.coarse.alone")
+    return say("own.coarse.few", n=test.n_sources, n_draws=test.n_draws)
 
 
-def why_too_coarse(result: AgreementResult, estimate: Estimate) -> str:
+def why_too_coarse(
+    result: AgreementResult, estimate: Estimate, *, model: str, annotations: str
+) -> str:
     """Why no test could have found anything, where that is not the number of sources; else empty."""
     test = estimate.test
     if test is None or smallest_adjusted(estimate) <= SIGNIFICANCE_LEVEL:
         return ""
+    named = {"model": model, "annotations": annotations}
     if not test.exhaustive:
-        return f"{test.n_draws:,} permutations are too few"
-    n = sum(group == result.verdict_group for group in result.splits)
-    if test.null != "pooled" and n >= 2 * MIN_UNITS:
-        return f"sources of the same {strata_words(result.settings['strata'])} are too few"
+        return say("headline.coarse.draws", n_draws=test.n_draws, **named)
+    if test.null != "pooled" and test.n_sources >= 2 * MIN_UNITS:
+        strata = strata_words(result.settings["strata"])
+        return say("headline.coarse.strata", strata=strata, **named)
     return ""
 
 
-_SOUGHT = {
-    Alternative.GREATER: "agreement",
-    Alternative.LESS: "a lack of agreement",
-    Alternative.TWO_SIDED: "a difference",
+_KEYS = {
+    Alternative.GREATER: "greater",
+    Alternative.LESS: "less",
+    Alternative.TWO_SIDED: "two_sided",
 }
 
 
-def _direction(test: NullTest) -> str:
-    return {
-        Alternative.GREATER: "",
-        Alternative.LESS: ": a test of less agreement",
-        Alternative.TWO_SIDED: ", two-sided",
-    }[test.alternative]
-
-
-def _p(test: NullTest) -> str:
-    return p_equals(test.p_value)
+def _alternative(test: NullTest) -> str:
+    return say(f"own.alternative.{_KEYS[test.alternative]}")
 
 
 def _adjusted(estimate: Estimate) -> str:
     if estimate.correction is Correction.NONE:
-        return ", not adjusted"
+        return say("own.not_adjusted")
     if estimate.n_family < 2 or estimate.p_adjusted is None:
         return ""
-    return f", {format_p(estimate.p_adjusted)} adjusted for {estimate.n_family} maps"
+    return say("own.adjusted", p=format_p(estimate.p_adjusted), n=estimate.n_family)
 
 
 def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
@@ -267,28 +250,33 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
         difference = estimate.differences[shown]
         if not np.isfinite(difference.value):
             continue
-        words = (
-            "The centre bias (the mean of the other sources' marks)"
-            if shown == CENTRE_BIAS
-            else f"{shown[0].upper()}{shown[1:]}"
+        baseline = (
+            say("baselines.centre") if shown == CENTRE_BIAS else f"{shown[0].upper()}{shown[1:]}"
         )
-        baseline = result.estimate(shown, estimate.metric).interval
-        numbers = f"{label} {format_value(baseline)}"
+        own = result.estimate(shown, estimate.metric, group=estimate.group).interval
         if order is Order.UNKNOWN:
-            few = counted(difference.n_units, "source is", "sources are")
             sentences.append(
-                f"{words} has {numbers}; {few} too few for an interval of the difference."
+                say(
+                    "baselines.unknown",
+                    baseline=baseline,
+                    metric=label,
+                    value=own.value,
+                    reason=why_no_interval(difference),
+                )
             )
             continue
-        relation = {
-            Order.BETTER: "agrees less",
-            Order.WORSE: "agrees better",
-            Order.OPEN: "cannot be told apart from it",
-        }[order]
-        sentences.append(
-            f"{words} {relation} ({numbers}; map minus baseline {with_interval(difference)})."
+        both = difference.n_units
+        fewer = both < max(own.n_units, estimate.interval.n_units)
+        numbers = say(
+            "baselines.numbers",
+            metric=label,
+            value=own.value,
+            difference=difference,
+            over=say("baselines.over", n=both) if fewer else "",
         )
-    return " ".join(sentences) or "There is no value to compare."
+        relation = {Order.BETTER: "better", Order.WORSE: "worse", Order.OPEN: "open"}[order]
+        sentences.append(say(f"baselines.order.{relation}", baseline=baseline, numbers=numbers))
+    return " ".join(sentences) or say("baselines.none")
 
 
 def _shown_baseline(
@@ -300,56 +288,46 @@ def _shown_baseline(
 
 
 def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:
-    given = result.partial_correlation(estimate.explanation, group=estimate.group)
-    interval = given.interval
+    partial = result.partial_correlation(estimate.explanation, group=estimate.group)
+    interval = partial.interval
     if not np.isfinite(interval.value):
         return ""
-    fixed = listed(list(given.controlling_for))
-    value = f"partial Spearman ρ {with_interval(interval)}"
-    start = f"Rank correlation with the marks, {fixed} held fixed: {value}"
+    named = {"controls": listed(list(partial.controlling_for)), "value": interval}
     if not interval.known:
-        return f"{start}; {counted(interval.n_units, 'source is', 'sources are')} too few for an interval."
-    if interval.low > 0:
-        said = (
-            "above 0: something remains that brightness, at these resolutions and linearly in ranks, does not "
-            "account for; brightness at another scale, or the centre, can do that too"
-        )
-    elif interval.high < 0:
-        said = "below 0: what brightness leaves open, it orders against the marks"
-    else:
-        said = "not shown to differ from 0: nothing beyond brightness is shown"
-    return f"{start}, {said}. An estimate over all sources, not a test in this source."
+        return say("partial.no_interval", reason=why_no_interval(interval), **named)
+    side = "above" if interval.low > 0 else "below" if interval.high < 0 else "open"
+    return say("partial", said=say(f"partial.said.{side}"), **named)
 
 
 def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
-    people = result.noise_ceiling(estimate.metric, group=estimate.group)
-    if people is None:
+    ceiling = result.noise_ceiling(estimate.metric, group=estimate.group)
+    if ceiling is None:
         return ""
     label = METRICS[estimate.metric].label
-    upper = "no map can have more" if people.upper_is_bound else "a reference, no bound"
-    text = (
-        f"Each annotator reaches {label} {with_interval(people.lower)} against the others; the consensus of "
-        f"all {people.n_annotators} reaches {with_interval(people.upper)} ({upper})."
+    text = say(
+        "ceiling",
+        metric=label,
+        lower=ceiling.lower,
+        n_annotators=ceiling.n_annotators,
+        upper=ceiling.upper,
+        bound=say("ceiling.bound" if ceiling.upper_is_bound else "ceiling.reference"),
     )
     share = estimate.share_of_noise_ceiling
     if share is None:
         return text
-    n_shared = share.raw.n_units
-    over = (
-        f" over the {n_shared} sources that two or more marked"
-        if n_shared < estimate.interval.n_units
-        else ""
-    )
     if not np.isfinite(share.of_lower.value) or not share.of_lower.known:
         note = share.of_lower.note.replace("no interval", "no share")
-        return f"{text} {_sentence(note)}".rstrip()
+        return text + (say("ceiling.no_share", reason=_sentence(note)) if note else "")
     shares = " and ".join(
-        f"{_share_with_interval(interval)} of the {name}"
-        for name, interval in (("former", share.of_lower), ("latter", share.of_upper))
+        say(f"ceiling.share.of.{name}", share=_share_with_interval(interval))
+        for name, interval in (("lower", share.of_lower), ("upper", share.of_upper))
         if np.isfinite(interval.value)
     )
-    where = f" ({label} {with_interval(share.raw)}{over})" if over else ""
-    return f"{text} Above chance, wherever that comes from, this map{where} reaches {shares}."
+    fewer = share.raw.n_units < estimate.interval.n_units
+    where = (
+        say("ceiling.shared", metric=label, value=share.raw, n=share.raw.n_units) if fewer else ""
+    )
+    return text + say("ceiling.share", where=where, shares=shares)
 
 
 def _share_with_interval(interval: Interval) -> str:
@@ -361,28 +339,32 @@ def _share_with_interval(interval: Interval) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
     model = NULLS[further.null].model
     if further.test is None:
-        return Answer(question=model.question, answer=f"Not tested, because {further.reason}.")
+        return Answer(question=model.question, answer=say("own.not_tested", reason=further.reason))
     test = further.test
-    text = (
-        f"{format_number(test.observed, 2)} against {format_number(test.mean, 2)} under the null "
-        f"“{further.label}” (--null {further.null}; {_p(test)}, not adjusted, {counted(test.n_sources, 'source')})"
-        f"{_direction(test)}."
+    text = say(
+        "further",
+        observed=test.observed,
+        expected=test.mean,
+        label=further.label,
+        name=further.null,
+        p=test.p_value,
+        n=test.n_sources,
+        alternative=_alternative(test),
     )
     share = further.rejections_pairing_broken
     if share is None:
-        return Answer(question=model.question, answer=f"{text} {model.assumes}")
-    others = "other sources"
-    if further.within_strata:
-        others += f" of their {strata_words(result.settings['strata'])}"
-    passed = f"of maps paired with annotations of {others}, {format_share(share)} pass this test; 5 % should"
+        return Answer(
+            question=model.question, answer=text + say("further.assumes", assumes=model.assumes)
+        )
+    strata = strata_words(result.settings["strata"])
+    within = say("further.within", strata=strata) if further.within_strata else ""
+    rate = say("further.rate", within=within, share=share)
     if share >= MISCALIBRATED:
-        text += f" Not to be relied on here: {passed}. {model.assumes}"
-    else:
-        text += f" {_sentence(passed)}"
-    return Answer(question=model.question, answer=text)
+        rate = say("further.miscalibrated", rate=rate, assumes=model.assumes)
+    return Answer(question=model.question, answer=text + rate)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.wording import counted
 from attnxai.explanations.stack import Split
+from attnxai.report.sentences import say
 from attnxai.report.wording import strata_words
 from attnxai.statistics.interval import MIN_UNITS
 
@@ -38,12 +38,7 @@ def find_cautions(
     copies_recognised : sequence of bool
         Whether each model's record knows its training images by more than their ids.
     """
-    cautions = []
-    if annotations.simulated:
-        cautions.append(
-            "Sources and annotators are simulated: this shows how the comparison works, not how a "
-            "network looks at real galaxies."
-        )
+    cautions = [say("caution.simulated")] if annotations.simulated else []
     cautions += _for_every_model(
         results,
         [
@@ -76,57 +71,28 @@ def _for_every_model(
 
 
 def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str]:
-    cautions = []
     group = result.verdict_group
     n = sum(g == group for g in result.splits)
-    if group == Split.TRAINING:
-        cautions.append(
-            f"The model was trained on {'this source' if n == 1 else f'all {n} sources'}. A model's own training images are no evidence "
-            "about how it looks at galaxies."
-        )
-    elif group == Split.VALIDATION:
-        cautions.append(
-            f"The model was chosen by its results on {'this source' if n == 1 else f'these {n} sources'}."
-        )
-    elif group == Split.UNKNOWN:
-        cautions.append(
-            "It is not known whether the model was trained on this source; if it was, it is no evidence "
-            "about how it looks at galaxies."
-            if n == 1
-            else "It is not known whether the model was trained on these sources; if it was, they are no "
-            "evidence about how it looks at galaxies."
-        )
+    if group == Split.HELD_OUT:
+        cautions = [] if copies_recognised else [say("caution.copies")]
+        n_others = len(result.splits) - n
+        if n_others:
+            cautions.append(say("caution.others", n=n, n_others=n_others))
     else:
-        if not copies_recognised:
-            cautions.append(
-                "Sources are held out by their ids: those that the model's record of its training does "
-                "not name. A training image under another name would not be recognised."
-            )
-        others = len(result.splits) - n
-        if others:
-            cautions.append(
-                f"The verdict rests on the {counted(n, 'held-out source')}; {others} more that the model "
-                f"was trained or chosen on {'is' if others == 1 else 'are'} reported apart."
-            )
+        cautions = [say(f"caution.group.{group}", n=n)]
     if n < MIN_UNITS:
-        cautions.append(
-            f"{counted(n, 'source is', 'sources are')} too few for confidence intervals, which need "
-            f"{MIN_UNITS}."
-        )
+        cautions.append(say("caution.few_sources", n=n, needed=MIN_UNITS))
     cautions += _about_strata(result)
     classes = {
         name for name, own in zip(result.classes, result.splits, strict=True) if own == group
     }
     if len(classes - {None}) > 1 and "class" not in result.settings["strata"]:
-        cautions.append(
-            "Sources of different classes are exchanged for one another: what maps and annotations of a class "
-            "share counts as agreement here. Add --strata class to hold the class fixed."
-        )
+        cautions.append(say("caution.class_free"))
     return cautions
 
 
 def _about_strata(result: AgreementResult) -> list[str]:
-    """Sources that no other can be exchanged for."""
+    """Sources across which no annotation can be permuted."""
     strata = [
         stratum
         for stratum, group in zip(result.strata, result.splits, strict=True)
@@ -135,35 +101,16 @@ def _about_strata(result: AgreementResult) -> list[str]:
     alone = sum(n == 1 for n in Counter(strata).values())
     if not alone or set(strata) == {None} or len(strata) == 1:
         return []
-    shares = strata_words(result.settings["strata"])
-    return [
-        (
-            f"{counted(alone, 'source is', 'sources are')} the only one of {'its' if alone == 1 else 'their'} "
-            f"{shares}, and keep{'s' if alone == 1 else ''} {'its' if alone == 1 else 'their'} own annotation in "
-            "every exchange."
-        )
-    ]
+    return [say("caution.alone", n=alone, strata=strata_words(result.settings["strata"]))]
 
 
 def _about_annotators(result: AgreementResult) -> list[str]:
+    generalises = say("caution.generalises", sentence=result.generalises_to)
     if len(result.annotators) == 1:
-        return [
-            "There is one annotator, so nothing is said about people in general.",
-            result.generalises_to,
-        ]
-    sentences = [
-        result.generalises_to,
-        (
-            "P-values of exchanged sources are about these annotators' marks; it is the intervals that allow for "
-            "other annotators."
-        ),
-    ]
+        return [say("caution.one_annotator"), generalises]
+    sentences = [generalises, say("caution.these_annotators")]
     members = [group == result.verdict_group for group in result.splits]
     marked = np.isfinite(result.values[..., members]).any(axis=(0, 1))
     if len(np.unique(marked, axis=1).T) > 1 and ("annotators" not in result.settings["strata"]):
-        sentences.append(
-            "Not every annotator marked every source. Exchanging sources is right if who marked which does not "
-            "depend on the sources; if it may, --strata annotators exchanges only those that the same people "
-            "marked."
-        )
+        sentences.append(say("caution.not_all_marked"))
     return sentences

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import counted
 from attnxai.explanations.stack import Split
+from attnxai.report.sentences import say
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
@@ -72,7 +72,7 @@ class ReportContent:
     parts : tuple of ModelPart
         One a model, at least one.
     annotations : AnnotationSet
-        What was marked.
+        The annotations.
     images : SourceSet
         The images.
     provenance : Provenance
@@ -113,13 +113,15 @@ class ReportContent:
             return []
         n = len(result.sources)
         seen = sum(group in (Split.TRAINING, Split.VALIDATION) for group in result.splits)
-        in_training, in_test = counts.get("train", 0), counts.get("test", 0)
-        note = (
-            f"{in_training} of {counted(n, 'source')} "
-            f"{'belongs' if in_training == 1 else 'belong'} to the training part of the data set's published "
-            f"split and {in_test} to its test part; this model was trained or chosen on {seen} of them."
-        )
-        return [note]
+        return [
+            say(
+                "caution.split",
+                n_train=counts.get("train", 0),
+                n=n,
+                n_test=counts.get("test", 0),
+                n_seen=seen,
+            )
+        ]
 
 
 def counts_of(values: Iterable[object]) -> dict[str, int]:

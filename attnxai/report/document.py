@@ -33,6 +33,7 @@ from attnxai.report.page_rows import (
     source_rows,
     undefined_counts,
 )
+from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.latex_text import escape
 from attnxai.report.verdict import Verdict, reach_verdict
@@ -191,7 +192,7 @@ def render_page(
         group_phrase=group_phrase,
         group_name=group_name,
         metrics=METRICS,
-        shares=strata_words(first.settings["strata"]),
+        words=_introductions(content),
         contrast_rows=contrast_rows(content),
         contrasts=content.contrasts,
         headings=source_headings(content),
@@ -199,6 +200,38 @@ def render_page(
         methods=methods_paragraph(content),
         undefined=undefined_counts(content.parts),
     )
+
+
+def _introductions(content: ReportContent) -> dict[str, str]:
+    """What stands before the tables of the page."""
+    first = content.parts[0].result
+    level = first.settings["level"]
+    stratified = any(e.within_strata is not None for e in first.estimates)
+    strata = strata_words(first.settings["strata"])
+    words = {
+        "cells": say(
+            "page.cells",
+            annotators=say("methods.and_annotators") if len(first.annotators) > 1 else "",
+            level=level,
+            sources=say("caption.permuted.strata", strata=strata)
+            if stratified
+            else say("caption.permuted.any"),
+            nulls=say("page.cells.nulls") if first.settings["nulls"] else "",
+            ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
+        ),
+        "partial": say("page.partial"),
+    }
+    if content.contrasts:
+        contrasts = content.contrasts[0]
+        n = len(contrasts.sources)
+        words["models"] = say(
+            "page.models",
+            n=n,
+            group=group_phrase(contrasts.group, n),
+            level=contrasts.contrasts.level,
+            others=say("page.models.others") if first.noise_ceilings else "",
+        )
+    return words
 
 
 def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict[str, Any]:

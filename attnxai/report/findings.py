@@ -1,4 +1,4 @@
-"""What the numbers of a map say, decided by rule; the words are in :mod:`~.verdict` and :mod:`~.answers`."""
+"""What the numbers of a map say, decided by rule; the words are in :mod:`~.sentences`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import Alternative
+from attnxai.agreement.nulls.base import p_values_of
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS
-from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
+    from attnxai.statistics.interval import Interval
 
 MISCALIBRATED = 0.2
-"""A null that calls more than this share of unrelated pairings significant does not suit the data."""
+"""A null that rejects at least this share of data sets whose pairing is broken is miscalibrated."""
 
 
 class Finding(enum.StrEnum):
     """What the primary test of a map says."""
 
     AGREES = "agrees"
-    FOLLOWS = "follows the source"
+    SOURCE_SPECIFIC = "source-specific"
     ANTI_CORRELATED = "anti-correlated"
     LESS = "less than others"
     NOT_SHOWN = "not shown"
-    CANNOT_TELL = "cannot tell"
+    INCONCLUSIVE = "inconclusive"
 
 
 class Side(enum.Enum):
@@ -57,14 +59,14 @@ def finding_of(estimate: Estimate) -> Finding:
     """What the primary test of a map says, with the place of its mean."""
     test = estimate.test
     if test is None or estimate.p_adjusted is None:
-        return Finding.CANNOT_TELL
+        return Finding.INCONCLUSIVE
     if estimate.p_adjusted > SIGNIFICANCE_LEVEL:
         open_to_it = smallest_adjusted(estimate) <= SIGNIFICANCE_LEVEL
-        return Finding.NOT_SHOWN if open_to_it else Finding.CANNOT_TELL
+        return Finding.NOT_SHOWN if open_to_it else Finding.INCONCLUSIVE
     side = side_of_chance(estimate)
     if not speaks_for_agreement(test):
         return Finding.ANTI_CORRELATED if side is Side.BELOW else Finding.LESS
-    return Finding.AGREES if side is Side.ABOVE else Finding.FOLLOWS
+    return Finding.AGREES if side is Side.ABOVE else Finding.SOURCE_SPECIFIC
 
 
 def smallest_adjusted(estimate: Estimate) -> float:
@@ -83,18 +85,44 @@ def speaks_for_agreement(test: NullTest) -> bool:
     return test.alternative is Alternative.GREATER
 
 
-def side_of_chance(estimate: Estimate) -> Side:
-    """Where the mean lies by its interval, seen from chance.
+def lower_side_p(test: NullTest) -> float:
+    """One-sided p-value of what was observed being as low as it is, ties counting as extreme."""
+    observed = np.array([test.observed])
+    return float(p_values_of(observed, test.values, test.exhaustive, Alternative.LESS)[0])
 
-    An interval without any width says nothing about other sources; below chance it is only where that means
-    that marks are avoided (:attr:`~attnxai.agreement.metrics.Metric.shows_avoidance`).
+
+def why_no_interval(interval: Interval) -> str:
+    """Why a value has no interval, or one without width, in words that continue a sentence."""
+    return interval.note.removeprefix("no interval: ") or "no interval"
+
+
+def side_of_chance(estimate: Estimate) -> Side:
+    """Where the mean lies, seen from chance: by its interval, or by its sign where all values are the same.
+
+    Values that are the same for every source have no interval, but where they are enough for one, all lying on
+    one side of chance is a sign test with a p-value below 0.01. Below chance it is only where that means that
+    annotations are avoided (:attr:`~attnxai.agreement.metrics.Metric.shows_avoidance`).
     """
     above = estimate.above_chance
-    if not above.known or above.high == above.low:
+    if above.known and above.high > above.low:
+        low, high = above.low, above.high
+    elif is_same_for_all(above):
+        low = high = above.value
+    else:
         return Side.UNKNOWN
-    if above.low > 0:
+    if low > 0:
         return Side.ABOVE
-    return Side.BELOW if above.high < 0 and METRICS[estimate.metric].shows_avoidance else Side.OPEN
+    return Side.BELOW if high < 0 and METRICS[estimate.metric].shows_avoidance else Side.OPEN
+
+
+def is_same_for_all(interval: Interval) -> bool:
+    """Whether there is no interval because all values, of enough sources for one, are the same."""
+    return (
+        bool(np.isfinite(interval.value))
+        and not interval.known
+        and interval.n_units >= MIN_UNITS
+        and "are the same" in interval.note
+    )
 
 
 def classes_of(result: AgreementResult, estimate: Estimate) -> list[Estimate]:
@@ -123,10 +151,15 @@ def best_of(result: AgreementResult, metric: str, names: Sequence[str]) -> str:
     return names[int(np.nanargmax(values))] if np.isfinite(values).any() else names[0]
 
 
+def is_comparable(difference: Interval) -> bool:
+    """Whether a difference has an interval of some width."""
+    return difference.known and difference.high > difference.low
+
+
 def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
     """Better than all of the baselines, worse than any, neither, or not known."""
     differences = [estimate.differences[name] for name in names]
-    if not all(d.known and d.high > d.low for d in differences):
+    if not all(map(is_comparable, differences)):
         return Order.UNKNOWN
     if any(difference.high < 0 for difference in differences):
         return Order.WORSE

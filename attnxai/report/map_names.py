@@ -16,6 +16,11 @@ def name_of_map(explanation: str) -> str:
     return explanation
 
 
+def in_sentence(name: str) -> str:
+    """Words for a map within a sentence: ``gate 2``, ``the mean of the gates``."""
+    return f"{name[0].lower()}{name[1:]}" if name.startswith(("The ", "Gate ")) else name
+
+
 def names_of_maps(explanations: Sequence[str]) -> str:
     """Words for several maps: ``Gates 2 and 3``, ``Gate 1 and the mean of the gates``.
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from attnxai.report.content import ModelPart, ReportContent
 
 
+NOISE_CEILING = "noise ceiling"
+
+
 def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[dict[str, Any]]:
     """A row for every map and baseline, a cell for every metric."""
     rows = []
@@ -42,25 +45,25 @@ def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[
             cells.append(_cell(estimate))
         if cells:
             rows.append({"name": name, "baseline": name in result.baselines, "cells": cells})
-    people = [
+    ceilings = [
         noise_ceiling_cell(result, metric, group=group, class_name=class_name)
         for metric in result.metrics
     ]
-    if rows and any(people):
-        rows.append({"name": "people", "baseline": True, "cells": people})
+    if rows and any(ceilings):
+        rows.append({"name": NOISE_CEILING, "baseline": True, "cells": ceilings})
     return rows
 
 
 def noise_ceiling_cell(
     result: AgreementResult, metric: str, *, group: str, class_name: str
 ) -> dict[str, Any]:
-    """Agreement among people: each against the others, and against the consensus of all."""
-    people = result.noise_ceiling(metric, group=group, class_name=class_name)
-    if people is None:
+    """The noise ceiling: each annotator against the others, and the consensus against each."""
+    ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
+    if ceiling is None:
         return {}
     return {
-        "value": f"{format_value(people.lower, 3)} to {format_value(people.upper, 3)}",
-        "lines": [format_interval(people.lower)],
+        "value": f"{format_value(ceiling.lower, 3)} to {format_value(ceiling.upper, 3)}",
+        "lines": [format_interval(ceiling.lower)],
     }
 
 
@@ -73,7 +76,7 @@ def _cell(estimate: Estimate) -> dict[str, Any]:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
     share = estimate.share_of_noise_ceiling
     if share is not None and np.isfinite(share.of_lower.value):
-        lines.append(f"{format_share(share.of_lower.value)} of people")
+        lines.append(f"{format_share(share.of_lower.value)} of the ceiling")
     for further in estimate.further:
         if further.test is not None:
             mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
@@ -100,16 +103,16 @@ def class_tables(result: AgreementResult) -> list[dict[str, Any]]:
 
 
 def brightness_rows(result: AgreementResult) -> list[dict[str, str]]:
-    """What remains of every map's rank correlation when brightness is held fixed."""
+    """The partial rank correlation of every map, controlling for brightness."""
     rows = []
     for name in result.explanations:
-        given = result.partial_correlation(name)
+        partial = result.partial_correlation(name)
         rows.append(
             {
                 "name": name,
-                "value": format_value(given.interval, 3),
-                "interval": format_interval(given.interval),
-                "controlling_for": ", ".join(given.controlling_for),
+                "value": format_value(partial.interval, 3),
+                "interval": format_interval(partial.interval),
+                "controlling_for": ", ".join(partial.controlling_for),
             }
         )
     return rows
@@ -145,7 +148,7 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
                 {"model": part.name, "rows": _details(part.result, source)} for part in parts
             ],
             "svg": source_svg(
-                panel, title=f"{source} with marks and contours of {shown} of {owner.name}"
+                panel, title=f"{source} with annotations and contours of {shown} of {owner.name}"
             ),
         }
 
@@ -227,7 +230,7 @@ def contrast_rows(content: ReportContent) -> list[dict[str, Any]]:
                         p_equals(contrast.p_value),
                         f"adjusted {format_p(contrast.p_adjusted)}",
                         *(
-                            [f"others too {format_p(contrast.p_others_adjusted)}"]
+                            [f"other annotators {format_p(contrast.p_others_adjusted)}"]
                             if contrast.p_others_adjusted is not None
                             else []
                         ),

@@ -1,4 +1,4 @@
-"""One source as people look at it: image, contours of a map, and everybody's marks."""
+"""One source: image, contours of a map, and the annotations of everybody."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SourcePanel:
         return tuple(edge * self.pixel_scale_arcsec for edge in self.view.extent())
 
     def draw_image(self, ax: Any, *, left: bool) -> None:
-        """Draw image, contours, marks, scale bar, beam and directions."""
+        """Draw image, contours, annotations, scale bar, beam and directions."""
         extent = self._extent_arcsec()
         scale = self.pixel_scale_arcsec
         ax.imshow(
@@ -110,7 +110,7 @@ class SourcePanel:
         self._draw_furniture(ax, radius)
 
     def radius_of_interest(self) -> float:
-        """Half the side, in arcsec, of a square that holds all marks and the strongest attention."""
+        """Half the side, in arcsec, of a square that holds all annotations and the strongest attention."""
         reach = [20.0]
         scale = self.pixel_scale_arcsec
         for marks in self.outlines.values():

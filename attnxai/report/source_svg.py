@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def source_svg(panel: SourcePanel, *, title: str) -> str:
-    """Image, contours of the map and marks of one source as inline SVG.
+    """Image, contours of the map and annotations of one source as inline SVG.
 
     Parameters
     ----------

@@ -63,15 +63,15 @@ def _print_result(result: AgreementResult, console: Console) -> None:
     n = sum(group == result.verdict_group for group in result.splits)
     names = result.explanations + result.baselines
     primary, *others = result.metrics
-    stratified = any(stratum is not None for stratum in result.strata)
-    exchanged = (
+    stratified = any(e.within_strata is not None for e in result.estimates)
+    sources = (
         f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
     )
     table = Table(
         title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"),
         title_justify="left",
         caption=f"mean [{format_share(result.settings['level'])} interval]; null: annotations "
-        f"exchanged between {exchanged}; p (adjusted over maps)",
+        f"permuted across {sources}; p (adjusted over maps)",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -94,15 +94,17 @@ def _print_result(result: AgreementResult, console: Console) -> None:
             format_value(difference) if difference else "",
         ]
         table.add_row(Text(name), *map(Text, cells))
-    people = result.noise_ceiling(primary)
-    if people is not None:
-        value = f"{format_value(people.lower)} {format_interval(people.lower)}"
+    ceiling = result.noise_ceiling(primary)
+    if ceiling is not None:
+        value = f"{format_value(ceiling.lower)} {format_interval(ceiling.lower)}"
         table.add_section()
-        table.add_row("people", value, "", "", "")
+        table.add_row("noise ceiling", value, "", "", "")
     console.print(table)
     if result.settings["nulls"]:
         console.print()
-        console.print(f"{METRICS[primary].label} under other nulls: p (* does not suit these data)")
+        console.print(
+            f"{METRICS[primary].label} under other nulls: p (* miscalibrated for these data)"
+        )
         console.print(_further_nulls(result, primary))
     if others:
         console.print()

@@ -44,7 +44,7 @@ def group_name(group: str) -> str:
 
 
 def strata_words(strata: Sequence[str]) -> str:
-    """What sources share that are exchanged for one another.
+    """What sources share across which annotations are permuted.
 
     Examples
     --------

@@ -348,7 +348,7 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
 def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
     write_report(content_of(n_sources=5), tmp_path / "out")
     text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
-    assert "which are too few for intervals" in text
+    assert "which have no intervals (" in text
     assert "the sources are too few for intervals" in text
     assert "bootstrap intervals over sources" not in text
 
@@ -413,7 +413,9 @@ def test_per_cent_is_written_one_way(written):
 def test_one_source_is_singular_on_the_page(tmp_path):
     write_report(content_of(n_sources=1), tmp_path / "out")
     text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
-    assert "n = 1 held-out source, which is too few for intervals" in text
+    assert (
+        "n = 1 held-out source, which have no intervals (1 source is too few, 8 are needed)" in text
+    )
     assert "Over the one held-out source" in text
     assert "the source is too few for intervals" in text
     assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)

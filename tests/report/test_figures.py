@@ -146,9 +146,12 @@ def test_the_caption_names_n_intervals_null_and_people(one, kept, tmp_path):
     text = draw_agreement([one], tmp_path).caption
     assert "means over n = 9 held-out sources, lines their 95 % intervals by crossed" in text
     assert "(9 sources × 2 annotators)" in text
-    assert "exchanged between sources of one class;" in text
-    assert "Band: how well the 2 annotators agree with each other" in text
-    assert "no map can have a mean right of the band" in text
+    assert "permuted across sources of one class;" in text
+    assert (
+        "Band: the noise ceiling, from the 2 annotators each against the consensus of the others"
+        in text
+    )
+    assert "an upper bound for every map" in text
     assert "Thin lines" not in text
 
 
@@ -162,12 +165,9 @@ def test_the_caption_of_one_annotator_speaks_of_a_bootstrap_and_no_band(kept, tm
 @pytest.mark.parametrize(
     ("alternative", "words"),
     [
-        (
-            "greater",
-            "more agreement than that, on one side: p reaches 0.05 a little inside the right",
-        ),
-        ("less", "less agreement than that, on one side: p reaches 0.05 a little inside the left"),
-        ("two-sided", "both sides: p is about 0.05 at either end"),
+        ("greater", "one-sided, for more agreement: p reaches 0.05 a little inside the right"),
+        ("less", "one-sided, for less agreement: p reaches 0.05 a little inside the left"),
+        ("two-sided", "two-sided: p is about 0.05 at either end"),
     ],
 )
 def test_words_follow_the_alternative(kept, tmp_path, alternative, words):
@@ -182,14 +182,14 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
         n_sources=12, settings={"strata": ("class", "size"), "nulls": ("symmetries", "shift")}
     )
     text = draw_agreement([result], tmp_path)
-    assert "exchanged between sources of one class and size;" in text.caption
+    assert "permuted across sources of one class and size;" in text.caption
     assert "from top to bottom: the same under rotation and reflection and toroidal shift" in (
         text.caption
     )
-    assert "annotations exchanged within class and size, central 95 %" in legend_of(
+    assert "annotations permuted within class and size, central 95 %" in legend_of(
         kept["agreement"]
     )
-    assert "sources of one class and size (filled) or between any sources (outline)" in (
+    assert "sources of one class and size (filled) or across all sources (outline)" in (
         draw_nulls(result, tmp_path).caption
     )
 
@@ -197,10 +197,10 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
 def test_without_classes_any_sources_are_exchanged(kept, tmp_path):
     result = compared(classes=())
     text = draw_agreement([result], tmp_path).caption
-    assert "exchanged between sources; a point" in text
+    assert "permuted across sources; a point" in text
     nulls = draw_nulls(result, tmp_path).caption
     assert "outline" not in nulls
-    assert "exchanged between sources, up to" in nulls
+    assert "permuted across sources, up to" in nulls
     assert draw_classes(result, tmp_path) is None
 
 
@@ -222,7 +222,8 @@ def test_a_null_that_could_not_be_tested_is_named(one, kept, tmp_path):
 def test_few_sources_claim_no_intervals(kept, tmp_path, n_sources):
     result = compared(n_sources=n_sources)
     text = draw_agreement([result], tmp_path).caption
-    assert f"which {'is' if n_sources == 1 else 'are'} too few for intervals" in text
+    count = "1 source is" if n_sources == 1 else "3 sources are"
+    assert f"which have no intervals ({count} too few, 8 are needed)" in text
     assert ("Grey bars" in text) == (n_sources > 1)
     draw_all_metrics([result], tmp_path)
     assert "no test" in draw_nulls(result, tmp_path).alternative or n_sources > 1
@@ -242,11 +243,8 @@ def test_alternative_texts_hold_the_numbers(two, kept, tmp_path):
     text = draw_agreement(two, tmp_path).alternative
     value = two[1].estimate("gate2", "nss").interval.value
     assert f"c1.pt, gate2 {value:.2f} [" in text
-    people = two[0].noise_ceiling("nss")
-    assert (
-        text.count(f"people with each other {people.lower.value:.2f} to {people.upper.value:.2f}")
-        == 1
-    )
+    ceiling = two[0].noise_ceiling("nss")
+    assert text.count(f"noise ceiling {ceiling.lower.value:.2f} to {ceiling.upper.value:.2f}") == 1
     assert text.count("centre bias") == 1
     nulls = draw_nulls(two[0], tmp_path).alternative
     test = two[0].estimate("gate1", "auc").test
@@ -287,8 +285,8 @@ def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
             (line,) = axes[row, column].lines
             assert line.get_xdata()[0] == one.estimate(explanation, metric).test.observed
     assert legend_of(kept["nulls"]) == [
-        "exchanged between sources of one class",
-        "between any sources",
+        "permuted across sources of one class",
+        "across all sources",
         "observed",
     ]
 

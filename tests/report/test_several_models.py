@@ -132,7 +132,7 @@ def test_the_page_of_two_models(written, two):
     }
     text = " ".join(" ".join(page.text).split())
     verdict = verdict_on(two)
-    assert f"Do good.pt and {EVIL} agree with what people marked?" in text
+    assert f"Do good.pt and {EVIL} agree with the annotations?" in text
     for sentence in (verdict.headline, *verdict.contrasts, *(m.headline for m in verdict.models)):
         assert sentence in text
     for statement in verdict.statements:
@@ -227,8 +227,8 @@ def test_the_page_of_three_models_without_contrasts(three, tmp_path):
     assert len(set(found.ids)) == len(found.ids)
     assert "models" not in found.ids
     text = " ".join(" ".join(found.text).split())
-    assert "Do good.pt, trained.pt and unknown.pt agree with what people marked?" in text
-    assert "Models against each other" not in text
+    assert "Do good.pt, trained.pt and unknown.pt agree with the annotations?" in text
+    assert "Comparison of models" not in text
     assert "trained.pt, 10 held-out sources" in text
     assert "unknown.pt, 16 sources (whether the model was trained on them is not known)" in text
     assert "The models are not compared with each other: there is a reason." in text
@@ -238,7 +238,7 @@ def test_cautions_name_the_model_where_they_are_not_of_all(three):
     cautions = verdict_on(three).cautions
     assert (
         "trained.pt: The verdict rests on the 10 held-out sources; 6 more that the model was trained or "
-        "chosen on are reported apart." in cautions
+        "selected on are reported separately." in cautions
     )
     (unknown,) = [c for c in cautions if "not known whether" in c]
     assert unknown.startswith("unknown.pt: It is not known whether the model was trained on these")
@@ -258,7 +258,7 @@ def test_cautions_of_all_models_stand_once(two):
 def test_the_joint_headline_counts_maps_and_differences(two, three):
     headline = verdict_on(two).headline
     assert headline.startswith(
-        "Maps that agree with what people marked, in the source at hand: good.pt: 3 of 3 maps; "
+        "Maps that agree with the annotations of their own source: good.pt: 3 of 3 maps; "
         f"{EVIL}: 0 of 3 maps."
     )
     assert headline.endswith(
@@ -268,7 +268,7 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
     assert "difference" not in verdict_on(three).headline
     few = [dataclasses.replace(result, estimates=untested(result)) for result in two.results]
     headline = reach_verdict(few, two.annotations).headline
-    assert f"good.pt: nothing to tell; {EVIL}: nothing to tell." in headline
+    assert f"good.pt: no conclusion; {EVIL}: no conclusion." in headline
 
 
 def untested(result):
@@ -306,7 +306,7 @@ def test_differences_that_are_not_shown_are_counted(good):
         "share."
     )
     assert verdict.contrasts[0] == (
-        "3 of 3 differences of NSS are not shown, which is not the same as shown to be none."
+        "3 of 3 differences of NSS are not shown, which is not the same as shown to be zero."
     )
     assert len(verdict.contrasts) == 2
 
@@ -363,15 +363,15 @@ def test_maps_that_look_away_are_found_by_a_test_of_less_agreement():
     (model,) = verdict_on(content).models
     assert [s.finding for s in model.statements] == [Finding.ANTI_CORRELATED] * 3
     assert model.headline.startswith(
-        "3 of 3 maps of away.pt agree less with the source at hand than with others, of which 3 look away "
-        "from what people marked."
+        "3 of 3 maps of away.pt agree less with their own source than with others, of which 3 are "
+        "anti-correlated with the annotations."
     )
     statement = model.statements[0]
     assert statement.lead == (
-        "Gate 1 looks away from what people marked: it agrees less with its own source than with others, "
-        "and is lower on the marks than elsewhere."
+        "Gate 1 is anti-correlated with the annotations: it agrees less with its own source than with "
+        "others, and is lower on the annotations than elsewhere."
     )
-    assert "16 sources): a test of less agreement." in statement.details
+    assert "16 sources); the test is one-sided, for less agreement." in statement.details
     assert "yet over all sources" not in statement.details
 
 
@@ -380,7 +380,7 @@ def test_a_test_of_less_agreement_says_nothing_about_more(good):
     (model,) = verdict_on(content).models
     assert [s.finding for s in model.statements] == [Finding.NOT_SHOWN] * 3
     assert model.headline == (
-        "No map of away.pt is shown to agree less with the source at hand than with others."
+        "No map of away.pt is shown to agree less with its own source than with others."
     )
     assert model.statements[0].lead == (
         "Gate 1 is not shown to agree less with its own source than with others."
@@ -389,7 +389,7 @@ def test_a_test_of_less_agreement_says_nothing_about_more(good):
     named = dataclasses.replace(both.parts[0].result, model_name="toward.pt")
     headline = reach_verdict([named, both.results[1]], both.annotations).headline
     assert headline == (
-        "Maps that agree less with the source at hand than with others: toward.pt: 0 of 3 maps; "
+        "Maps that agree less with their own source than with others: toward.pt: 0 of 3 maps; "
         "away.pt: 3 of 3 maps."
     )
 
@@ -453,8 +453,8 @@ def test_a_map_above_chance_does_not_look_away():
     statement = verdict_on(changed(content, of_gate1(above))).statements[0]
     assert statement.finding is Finding.LESS
     assert statement.lead == (
-        "Gate 1 is higher on the marks than elsewhere, but agrees less with its own source than with "
-        "others."
+        "Gate 1 is higher on the annotations than elsewhere, but agrees less with its own source than "
+        "with others."
     )
 
 
@@ -478,8 +478,8 @@ def test_tests_that_cannot_find_anything_say_what(one, alternative, words):
 
 def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
     warned = (
-        "Not to be relied on: of maps paired with annotations of other sources of their class, 90 % would "
-        "pass this test, where 5 % should; sources of a class share something."
+        "Not to be relied on: with the pairing broken within class, 90 % of the permuted data sets would "
+        "pass this test, where 5 % should; sources of the same class share something."
     )
     assert warned in details(one, lambda _: {"pooled_rejections_pairing_broken": 0.9})
     for share in (0.19, 0.05, None):
@@ -501,18 +501,20 @@ def test_further_nulls_answer_their_own_question(one, name):
 
     plain = answer(test=test, rejections_pairing_broken=0.05)
     assert f"under the null “{model.name}” (--null {name}; p = " in plain
-    passed = "f maps paired with annotations of other sources, 5 % pass this test; 5 % should."
-    assert plain.endswith(f"not adjusted, 16 sources). O{passed}")
-    plain = plain.removesuffix(f" O{passed}")
+    passed = (
+        " With the pairing broken, 5 % of the permuted data sets pass this test, where 5 % should."
+    )
+    assert plain.endswith(f"not adjusted, 16 sources).{passed}")
+    plain = plain.removesuffix(passed)
     warned = answer(test=test, rejections_pairing_broken=0.85, within_strata=True)
     assert warned.startswith(plain)
-    assert "of other sources of their class, 85 % pass this test; 5 % should." in warned
-    assert "Not to be relied on here" in warned
+    assert "broken within class, 85 % of the permuted data sets pass this test" in warned
+    assert "This null is miscalibrated here." in warned
     assert warned.endswith(model.assumes)
     # where it is not known whether the null suits, what it assumes is said
     assert answer(test=test, rejections_pairing_broken=None) == f"{plain} {model.assumes}"
     assert answer(test=None, reason="no source has a value") == (
-        "Not tested, because no source has a value."
+        "Not tested: no source has a value."
     )
 
 
@@ -539,10 +541,10 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
 
 def test_ceilings_are_put_into_words(one):
     text = details(one, lambda _: {})
-    people = one.results[0].noise_ceiling("nss")
-    assert f"Each annotator reaches NSS {people.lower.value:.2f} [" in text
-    assert f"the consensus of all 2 reaches {people.upper.value:.2f} [" in text
-    assert "(no map can have more)" in text
+    ceiling = one.results[0].noise_ceiling("nss")
+    assert f"Each annotator reaches NSS {ceiling.lower.value:.2f} [" in text
+    assert f"the consensus of all 2 reaches {ceiling.upper.value:.2f} [" in text
+    assert "(an upper bound for every map)" in text
     share = one.results[0].estimate("gate1", "nss").share_of_noise_ceiling
     assert f"this map reaches {100 * share.of_lower.value:.0f} % [" in text
     assert " of the former and " in text
@@ -561,13 +563,13 @@ def test_ceilings_are_put_into_words(one):
     assert "this map reaches" not in text
     auc = part_of("a.pt", settings=dataclasses.replace(QUICK, metrics=("auc",)))
     answers = verdict_on(content_of(auc, contrasts=False)).statements[0].details
-    assert "(a reference, no bound)" in answers
+    assert "(a reference, not a bound)" in answers
 
 
 def test_without_people_to_agree_nothing_is_asked(one):
     result = dataclasses.replace(one.results[0], noise_ceilings=())
     (statement, *_) = reach_verdict([result], one.annotations).statements
-    assert not any("people agree with each other" in a.question for a in statement.answers)
+    assert not any("noise ceiling" in a.question for a in statement.answers)
 
 
 @pytest.mark.parametrize(
@@ -576,11 +578,11 @@ def test_without_people_to_agree_nothing_is_asked(one):
         (
             0.1,
             0.3,
-            "above 0: something remains that brightness, at these resolutions and linearly in ranks",
+            "above 0: something remains that brightness at these resolutions does not account",
         ),
-        (-0.3, -0.1, "below 0: what brightness leaves open, it orders against the marks"),
+        (-0.3, -0.1, "below 0: what brightness does not account for is anti-correlated"),
         (-0.1, 0.3, "not shown to differ from 0: nothing beyond brightness is shown"),
-        (np.nan, np.nan, "16 sources are too few for an interval."),
+        (np.nan, np.nan, "brightness at 3.6″: 0.10 (no interval)."),
     ],
 )
 def test_what_is_beyond_brightness_is_put_into_words(one, low, high, words):
@@ -594,7 +596,7 @@ def test_what_is_beyond_brightness_is_put_into_words(one, low, high, words):
     made = dataclasses.replace(result, partial_correlations=given)
     (statement, *_) = reach_verdict([made], one.annotations).statements
     assert words in statement.details
-    assert "brightness and brightness at 3.6″ held fixed" in statement.details
+    assert "controlling for brightness and brightness at 3.6″" in statement.details
 
 
 def methods_with(content, **settings):
@@ -640,14 +642,14 @@ def test_methods_say_how_it_was_tested(one, alternative, correction):
 
 def test_methods_name_nulls_strata_and_models(one, two):
     text = methods_paragraph(one)
-    assert "exchanging annotations between sources of the same class (499 permutations" in text
+    assert "permuting annotations across sources of the same class (499 permutations" in text
     assert "Further nulls" not in text
     assert "flipping signs" not in text
     text = methods_with(one, nulls=["symmetries", "phase"], strata=["class", "survey"])
-    assert "between sources of the same class and survey" in text
+    assert "across sources of the same class and survey" in text
     assert (
-        f"Further nulls ({NULLS['symmetries'].label} and {NULLS['phase'].label}) rearranged every source "
-        "by itself, with 499 draws each; their p-values are not adjusted."
+        f"Further nulls ({NULLS['symmetries'].label} and {NULLS['phase'].label}) used surrogates "
+        "of each source's map, with 499 draws each; their p-values are not adjusted."
     ) in text
     several = methods_paragraph(two)
     assert f"the attention maps of good.pt and {EVIL} with" in several

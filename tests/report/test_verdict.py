@@ -9,15 +9,17 @@ import warnings
 import numpy as np
 import pytest
 
-from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
+from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
-from attnxai.report.findings import Finding
+from attnxai.report.findings import Finding, Side, side_of_chance
 from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import group_phrase, in_sentence, listed
 from attnxai.statistics.formats import format_number, with_interval
+from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)
@@ -47,10 +49,10 @@ def brightest(result):
 def test_planted_agreement_is_stated_with_its_numbers():
     verdict, result = verdict_of(n_sources=16)
     assert [s.finding for s in verdict.statements] == [Finding.AGREES] * 3
-    assert "All 3 maps of made-up agree with what people marked" in verdict.headline
+    assert "All 3 maps of made-up agree with the annotations" in verdict.headline
     statement = verdict.statements[0]
     estimate = result.estimate("gate1", "nss")
-    assert statement.lead.startswith("Gate 1 agrees with what people marked")
+    assert statement.lead.startswith("Gate 1 agrees with the annotations")
     for text in (
         with_interval(estimate.interval),
         format_number(estimate.within_strata.mean, 2),
@@ -65,12 +67,12 @@ def test_no_agreement_is_not_shown_which_is_not_the_same_as_absent():
     verdict, _ = verdict_of(n_sources=16, agreement=0.0, seed=3)
     assert {s.finding for s in verdict.statements} == {Finding.NOT_SHOWN}
     assert "is not shown" in verdict.headline
-    assert all("is not shown to agree" in s.lead for s in verdict.statements)
+    assert all("is not shown" in s.lead for s in verdict.statements)
 
 
 def test_too_few_sources_conclude_nothing():
     verdict, _ = verdict_of(n_sources=5)
-    assert {s.finding for s in verdict.statements} == {Finding.CANNOT_TELL}
+    assert {s.finding for s in verdict.statements} == {Finding.INCONCLUSIVE}
     assert "too few" in verdict.headline
     assert "smallest p-value that could come out is 0.0833" in verdict.statements[0].details
     assert any("too few for confidence intervals" in c for c in verdict.cautions)
@@ -80,7 +82,7 @@ def test_the_number_of_maps_counts_for_what_can_be_concluded():
     # 3 + 3 sources: 1/36 is below 0.05, but not for three maps
     verdict, result = verdict_of(n_sources=6)
     assert result.estimate("gate1", "nss").within_strata.smallest_p == pytest.approx(1 / 36)
-    assert {s.finding for s in verdict.statements} == {Finding.CANNOT_TELL}
+    assert {s.finding for s in verdict.statements} == {Finding.INCONCLUSIVE}
 
 
 def test_baselines_decide_what_is_better():
@@ -108,7 +110,7 @@ def test_training_sources_are_no_evidence():
 @pytest.mark.parametrize(
     ("annotators", "words"),
     [
-        (("a",), "one annotator, so nothing is said about people in general"),
+        (("a",), "one annotator, so nothing can be said about how far annotators agree"),
         (("a", "b", "c"), "The result is about these 3 annotators"),
         (("a", "b", "c"), "3 people are too few to say how far others would differ"),
         (("a", "b", "c", "d"), "The result is about annotators like these 4"),
@@ -121,13 +123,13 @@ def test_annotators_limit_the_conclusion(annotators, words):
 
 def test_simulated_data_are_named():
     verdict, _ = verdict_of(n_sources=10, marks_change={"simulated": True})
-    assert "simulated annotators" in verdict.headline
+    assert "simulated annotations" in verdict.headline
     assert verdict.cautions[0].startswith("Sources and annotators are simulated")
 
 
 def test_without_classes_the_pooled_test_decides():
     verdict, _ = verdict_of(n_sources=12, classes=())
-    assert "exchanged between sources (p" in verdict.statements[0].details
+    assert "permuted across sources (p" in verdict.statements[0].details
 
 
 def test_names_of_maps():
@@ -178,7 +180,7 @@ def test_a_map_that_follows_but_does_not_look(monkeypatch):
     )
     _, marks, _ = made_up(n_sources=16)
     again = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
-    assert again.statements[0].finding is Finding.FOLLOWS
+    assert again.statements[0].finding is Finding.SOURCE_SPECIFIC
     details = again.statements[0].details
     assert "not shown to differ from chance, which is 0" in details
     assert "yet over all sources it is not shown to be above chance" in details
@@ -190,8 +192,8 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     """Seven sources have no interval, and relevance mass no fixed chance: neither may say 'agrees'."""
     verdict, result = verdict_of(n_sources=7, classes=())
     assert result.estimate("gate1", "nss").pooled.p_value < 0.01
-    assert {s.finding for s in verdict.statements} == {Finding.FOLLOWS}
-    assert "too few sources to show that it is above chance" in verdict.statements[0].details
+    assert {s.finding for s in verdict.statements} == {Finding.SOURCE_SPECIFIC}
+    assert "there is no interval that shows it to be above chance" in verdict.statements[0].details
     mass = ComparisonSettings(
         metrics=("relevance_mass_accuracy",), n_permutations=999, n_resamples=500
     )
@@ -206,7 +208,7 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     )
     verdict = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
     assert estimate.above_chance.high < 0
-    assert verdict.statements[0].finding is Finding.FOLLOWS
+    assert verdict.statements[0].finding is Finding.SOURCE_SPECIFIC
 
 
 def test_better_means_better_than_brightness_at_every_resolution():
@@ -239,7 +241,7 @@ def test_a_map_without_values_is_not_called_few_sources():
         warnings.simplefilter("ignore")
         result = compare(dataclasses.replace(maps, layers=flat), marks, images, settings=QUICK)
     verdict = reach_verdict([result], marks)
-    assert "NSS has no value for any of its maps" in verdict.headline
+    assert "NSS is undefined for all of its maps" in verdict.headline
 
 
 def test_classes_on_opposite_sides_of_chance_are_named():
@@ -249,7 +251,7 @@ def test_classes_on_opposite_sides_of_chance_are_named():
     result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
     headline = reach_verdict([result], marks).headline
     expected = (
-        "Gate 1 and the mean of the gates are higher on the marks than elsewhere for FR II, and lower "
+        "Gate 1 and the mean of the gates are higher on the annotations than elsewhere for FR II, and lower "
         "for FR I."
     )
     assert headline.endswith(expected)
@@ -281,11 +283,11 @@ def test_below_chance_is_said_of_a_map_that_follows():
     _, result = verdict_of(n_sources=16)
     verdict = verdict_with(result, lambda e: at(e, -1.2, -0.28) if is_of(e, "gate1") else e)
     statement = verdict.statements[0]
-    assert statement.finding is Finding.FOLLOWS
+    assert statement.finding is Finding.SOURCE_SPECIFIC
     assert statement.lead == (
-        "Gate 1 follows the source at hand, but is lower on the marks than elsewhere."
+        "Gate 1 distinguishes its own source from others, but is lower on the annotations than elsewhere."
     )
-    assert "over all sources below chance, which is 0" in statement.details
+    assert "below chance, which is 0" in statement.details
     assert "yet over all sources it is below chance" in statement.details
     assert "not shown to be above chance" not in statement.details
 
@@ -296,10 +298,10 @@ def test_below_chance_is_said_of_a_map_that_is_not_shown_to_agree():
     below, other = verdict.statements[:2]
     assert below.finding is other.finding is Finding.NOT_SHOWN
     assert below.lead == (
-        "Gate 1 is not shown to agree in the source at hand; it is lower on the marks than elsewhere."
+        "Agreement of gate 1 with its own source is not shown; it is lower on the annotations than elsewhere."
     )
-    assert "over all sources below chance, which is 0." in below.details
-    assert other.lead == "Gate 2 is not shown to agree in the source at hand."
+    assert "below chance, which is 0." in below.details
+    assert other.lead == "Agreement of gate 2 with its own source is not shown."
     assert "below chance" not in other.details
 
 
@@ -315,12 +317,12 @@ def test_the_lead_carries_a_class_whose_marks_are_avoided():
 
     lead = verdict_with(result, lambda e: change(e, 0.01)).statements[0].lead
     assert lead == (
-        "Gate 1 agrees with what people marked, in the source at hand, for FR I; on the marks of FR II "
-        "it is lower than elsewhere."
+        "Gate 1 agrees with the annotations of its own source, for FR I; for FR II it is lower on the "
+        "annotations than elsewhere."
     )
     # a class is named as agreeing only with a test of its own
     lead = verdict_with(result, lambda e: change(e, 0.2)).statements[0].lead
-    assert "in the source at hand, over all sources; on the marks of FR II it is lower" in lead
+    assert "of its own source, over all sources; for FR II it is lower" in lead
 
 
 def test_the_baseline_that_is_named_is_one_that_decides():
@@ -346,7 +348,7 @@ def test_the_baseline_that_is_named_is_one_that_decides():
 
     assert f" {best.capitalize()} agrees better (" in details(best="below", others="above")
     assert f" {best.capitalize()} agrees less (" in details(best="above", others="above")
-    for side, words in (("below", "agrees better"), ("open", "cannot be told apart from it")):
+    for side, words in (("below", "agrees better"), ("open", "cannot be distinguished from it")):
         text = details(best="above", others=side)
         assert f" {best.capitalize()} {words}" not in text
         assert f" {other.capitalize()} {words} (" in text
@@ -355,7 +357,7 @@ def test_the_baseline_that_is_named_is_one_that_decides():
 @pytest.mark.parametrize(
     ("splits", "words"),
     [
-        (Split.HELD_OUT, "1 held-out source is too few to tell"),
+        (Split.HELD_OUT, "1 held-out source is too few to test"),
         (Split.TRAINING, "trained on this source."),
         (Split.VALIDATION, "by its results on this source."),
         (Split.UNKNOWN, "trained on this source; if it was, it is no evidence"),
@@ -370,9 +372,64 @@ def test_one_source_is_singular(splits, words):
 
 
 def test_classes_that_are_not_held_fixed_are_mentioned():
-    words = "Sources of different classes are exchanged for one another"
+    words = "Annotations are permuted across classes"
     for strata, said in ((("size",), True), (("class",), False), (("class", "size"), False)):
         verdict, _ = verdict_of(n_sources=16, settings=dataclasses.replace(QUICK, strata=strata))
         assert any(words in caution for caution in verdict.cautions) == said
     verdict, _ = verdict_of(n_sources=12, classes=(), settings=QUICK)
     assert not any(words in caution for caution in verdict.cautions)
+
+
+@pytest.mark.parametrize("metric", ["auc", "spearman", "correlation"])
+def test_a_map_that_equals_the_annotations_agrees(metric):
+    """Its value is the same for every source: that is no lack of sources, and the reason is said."""
+    maps, marks, images = made_up(n_sources=12, annotators=("a",))
+    pairs = align(maps, marks, images)
+    pairs = dataclasses.replace(pairs, explanations={"gate1": pairs.density[0].astype(float)})
+    settings = ComparisonSettings(metrics=(metric,), n_permutations=999, n_resamples=100)
+    result = compare_pairs(pairs, settings=settings)
+    assert not result.estimate("gate1", metric).interval.known
+    (statement,) = reach_verdict([result], marks).statements
+    assert statement.finding is Finding.AGREES
+    assert statement.lead == "Gate 1 agrees with the annotations of its own source."
+    assert "above chance" in statement.details
+    assert "there is no interval, since all 12 values are the same" in statement.details
+    assert "12 sources are too few" not in statement.details
+
+
+def test_values_that_are_the_same_for_few_sources_show_nothing():
+    estimate = verdict_of(n_sources=12)[1].estimate("gate1", "nss")
+    above = no_spread_interval(1.0, 12, 12)
+    assert side_of_chance(dataclasses.replace(estimate, above_chance=above)) is Side.ABOVE
+    below = no_spread_interval(-1.0, 12, 12)
+    assert side_of_chance(dataclasses.replace(estimate, above_chance=below)) is Side.BELOW
+    few = no_spread_interval(1.0, 7, 7)
+    assert side_of_chance(dataclasses.replace(estimate, above_chance=few)) is Side.UNKNOWN
+
+
+def test_ties_are_not_called_lower_than_permutations():
+    """A constant table gives p = 1 on either side; a value at the lower end is said to be there."""
+    _, result = verdict_of(n_sources=16)
+    _, marks, _ = made_up(n_sources=16)
+
+    def details(observed, values):
+        test = dataclasses.replace(
+            result.estimate("gate1", "nss").within_strata,
+            observed=observed,
+            values=np.asarray(values),
+            p_value=1.0,
+            exhaustive=False,
+        )
+        estimates = tuple(
+            dataclasses.replace(e, within_strata=test, p_adjusted=1.0)
+            if (e.explanation, e.metric, e.class_name) == ("gate1", "nss", ALL)
+            else e
+            for e in result.estimates
+        )
+        changed = dataclasses.replace(result, estimates=estimates)
+        return reach_verdict([changed], marks).statements[0].details
+
+    assert "lower than under nearly all permutations" not in details(1.0, np.ones(99))
+    assert "lower than under nearly all permutations (p = 0.0100 on the lower side)" in details(
+        0.0, np.linspace(1, 2, 99)
+    )

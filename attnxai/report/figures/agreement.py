@@ -21,6 +21,7 @@ from attnxai.report.figures.text import (
 )
 from attnxai.report.plots.agreement import plot_agreement
 from attnxai.report.plots.agreement_rows import agreement_rows
+from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import listed
 
@@ -51,21 +52,17 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
         add_legend(figure, ax)
         fit_headings(figure, [ax])
         save_figure(figure, folder, "agreement")
-    several = len(results) > 1
-    maps = (
-        f"maps of {listed([result.model_name for result in results])}"
-        + ", a colour each, the same shape for the same map" * several
-    )
-    chance = METRICS[metric].chance
+    several = say("caption.points.several") if len(results) > 1 else ""
+    models = listed([result.model_name for result in results])
     intervals = interval_phrase(e.interval for e in shown_estimates(results, metric))
     parts = [
-        f"{METRICS[metric].label}: {METRICS[metric].meaning}.",
-        f"Filled points: {maps}; open points: baselines.",
-        f"Points are means over {sources_phrase(results, metric)}, {intervals}.",
+        say("caption.metric", metric=METRICS[metric].label, meaning=METRICS[metric].meaning),
+        say("caption.points", models=models, several=several),
+        say("caption.means", sources=sources_phrase(results, metric), intervals=intervals),
         bar_phrase(results, metric),
         further_phrase(results, metric),
         noise_ceiling_phrase(results, metric),
-        "The thin vertical line is the value without any agreement." if chance is not None else "",
+        say("caption.chance") if METRICS[metric].chance is not None else "",
     ]
     return FigureText(
         name="agreement",
@@ -108,13 +105,13 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
         add_legend(figure, *axes.flat[: len(metrics)])
         fit_headings(figure, axes[:, 0])
         save_figure(figure, folder, "all_metrics")
+    meanings = [
+        say("caption.metric", metric=METRICS[m].label, meaning=METRICS[m].meaning) for m in metrics
+    ]
     return FigureText(
         name="all_metrics",
         title="Every metric",
-        caption=(
-            "As above for every metric, each on its own axis. "
-            + " ".join(f"{METRICS[m].label}: {METRICS[m].meaning}." for m in metrics)
-        ),
+        caption=say("caption.all_metrics", meanings=" ".join(meanings)),
         alternative=" ".join(agreement_in_words(results, metric) for metric in metrics),
     )
 

@@ -12,6 +12,7 @@ from attnxai.agreement.results import ALL
 from attnxai.report.figures.selection import listed_maps
 from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.plots.agreement import CHANCE_COLOUR
+from attnxai.report.sentences import say
 from attnxai.report.style import (
     CLASS_COLOURS,
     MM,
@@ -22,7 +23,7 @@ from attnxai.report.style import (
     save_figure,
 )
 from attnxai.report.wording import group_phrase, in_sentence
-from attnxai.statistics.formats import format_share, format_value
+from attnxai.statistics.formats import format_value
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -122,10 +123,13 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     return FigureText(
         name=f"classes{suffix}",
         title=f"Every class ({result.model_name})" if suffix else "Every class",
-        caption=(
-            f"{METRICS[metric].label} of every source (small points; {counts}, "
-            f"{group_phrase(result.verdict_group, len(members))}) for the maps of {result.model_name} and "
-            f"two baselines. Diamonds: mean of each class, {_intervals(list(estimates.values()))}."
+        caption=say(
+            "caption.classes",
+            metric=METRICS[metric].label,
+            counts=counts,
+            group=group_phrase(result.verdict_group, len(members)),
+            model=result.model_name,
+            intervals=_intervals(list(estimates.values())),
         ),
         alternative=_in_words(metric, estimates),
     )
@@ -146,8 +150,8 @@ def _estimates(
 def _intervals(estimates: list[Estimate]) -> str:
     known = [e.interval for e in estimates if e.interval.known]
     if not known:
-        return "which has too few sources for an interval"
-    return f"with its {format_share(known[0].level)} interval by {method_phrase(known)}"
+        return say("caption.classes.no_intervals")
+    return say("caption.classes.intervals", level=known[0].level, methods=method_phrase(known))
 
 
 def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
@@ -156,9 +160,10 @@ def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
         value = format_value(estimate.interval)
         means.setdefault(explanation, []).append(f"{name} {value}")
     parts = [f"{name}: {', '.join(values)}" for name, values in means.items()]
-    return (
-        f"Distribution of {in_sentence(METRICS[metric].label)} over sources by class. Means: "
-        f"{'; '.join(parts)}."
+    return say(
+        "caption.classes.alternative",
+        metric=in_sentence(METRICS[metric].label),
+        means="; ".join(parts),
     )
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.data.wording import counted
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
+from attnxai.report.methods import correction_phrase
 from attnxai.report.plots.contrasts import plot_contrasts
+from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import group_phrase, in_sentence
-from attnxai.statistics.formats import format_share, p_equals, with_interval
+from attnxai.statistics.formats import p_equals, with_interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.contrast import Contrast
@@ -96,29 +97,19 @@ def _panels(
 
 def _caption(contrasts: ResultContrasts, label: str) -> str:
     family = contrasts.contrasts
-    n = len(contrasts.sources)
-    words = {
-        Correction.NONE: "not adjusted",
-        Correction.HOLM: "adjusted by Holm's method",
-        Correction.BH: "adjusted by Benjamini and Hochberg's method",
-        Correction.MAX_T: "adjusted by max-T",
-    }
-    count = len(family.contrasts)
-    over = f" over the {counted(count, 'contrast')}" if count > 1 else ""
-    adjusted = f"{words[Correction(family.correction)]}{over}"
-    intervals = interval_phrase(c.interval for c in family.contrasts)
-    return (
-        f"Difference in {in_sentence(label)}, one model minus the other over the same sources, for each "
-        f"map: right of the vertical line the first has the higher value. Points are means over "
-        f"n = {n} {group_phrase(contrasts.group, n)} and "
-        f"{counted(len(contrasts.annotators), 'annotator')}, {intervals}. "
-        f"Filled points: the {format_share(family.level)} interval excludes zero and the p-value of the "
-        f"sign-flip test, {adjusted}, is at most {1 - family.level:.2g}"
-        + (
-            ", and so is the p-value about other annotators, adjusted by Holm's method."
-            if any(c.p_others_adjusted is not None for c in family.contrasts)
-            else "."
-        )
+    n, count = len(contrasts.sources), len(family.contrasts)
+    over = say("caption.models.over", n=count) if count > 1 else ""
+    others = any(c.p_others_adjusted is not None for c in family.contrasts)
+    return say(
+        "caption.models",
+        metric=in_sentence(label),
+        sources=say("caption.sources", n=n, group=group_phrase(contrasts.group, n)),
+        n_annotators=len(contrasts.annotators),
+        intervals=interval_phrase(c.interval for c in family.contrasts),
+        level=family.level,
+        adjusted=correction_phrase(Correction(family.correction), over),
+        alpha=f"{1 - family.level:.2g}",
+        others=say("caption.models.others") if others else "",
     )
 
 

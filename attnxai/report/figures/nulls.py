@@ -13,17 +13,12 @@ from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.plots.agreement import MODEL_COLOUR, NULL_COLOUR
 from attnxai.report.plots.agreement_rows import BASELINE_COLOUR
+from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
-
-_SIDES = {
-    Alternative.GREATER: "one-sided, for more agreement",
-    Alternative.LESS: "one-sided, for less agreement",
-    Alternative.TWO_SIDED: "two-sided",
-}
 
 
 def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText:
@@ -61,17 +56,18 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
     metric = result.metrics[0]
     estimates = shown_estimates([result], metric)
     within = any(e.within_strata is not None for e in estimates)
-    outline = " (filled) or between any sources (outline)" if within else ""
-    side = _SIDES[Alternative(result.settings["alternative"])]
-    exchanged = permutation_phrase([result], metric) or "sources"
+    side = Alternative(result.settings["alternative"]).value.replace("-", "_")
     return FigureText(
         name=f"nulls{suffix}",
         title="Observed values against their nulls" + (f" ({result.model_name})" if suffix else ""),
-        caption=(
-            f"Mean over sources of the maps of {result.model_name} as observed (line) and when annotations "
-            f"are exchanged between {exchanged}{outline}, up to "
-            f"{result.settings['n_permutations']:,} exchanges. "
-            f"The p-value{' of the former' if within else ''} ({side}, not adjusted) stands in each panel."
+        caption=say(
+            "caption.nulls",
+            model=result.model_name,
+            sources=permutation_phrase([result], metric) or say("caption.permuted.any"),
+            outline=say("caption.nulls.outline") if within else "",
+            n_draws=result.settings["n_permutations"],
+            former=say("caption.nulls.former") if within else "",
+            side=say(f"methods.side.{side}"),
         ),
         alternative=_in_words(result),
     )
@@ -91,14 +87,14 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
     everything = np.concatenate([test.values for test in tests] + [[main.observed]])
     low, high = float(everything.min()), float(everything.max())
     edges = np.linspace(low, high if high > low else low + 1e-6, 41)
-    exchanged = permutation_phrase([result], metric)
+    sources = permutation_phrase([result], metric)
     ax.hist(
         main.values,
         bins=edges,
         histtype="stepfilled",
         color=NULL_COLOUR,
         density=True,
-        label=f"exchanged between {exchanged}",
+        label=f"permuted across {sources}",
     )
     if len(tests) == 2:
         ax.hist(
@@ -108,7 +104,7 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
             color=BASELINE_COLOUR,
             lw=0.7,
             density=True,
-            label="between any sources",
+            label="across all sources",
         )
     ax.axvline(main.observed, color=MODEL_COLOUR, lw=1.4, label="observed")
     ax.set_title(p_equals(main.p_value), fontsize=7, pad=2)

@@ -12,6 +12,7 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.selection import extreme_sources, shown_explanation
 from attnxai.report.figures.text import FigureText
+from attnxai.report.sentences import say
 from attnxai.report.sky_view import SkyView
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.style import (
@@ -47,7 +48,7 @@ def draw_sources(
     *,
     suffix: str = "",
 ) -> FigureText:
-    """Draw the best, the median and the worst source: image with marks and contours, and the map.
+    """Draw the best, the median and the worst source: image with annotations and contours, and the map.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def draw_sources(
     maps : MapStack
         Where the maps lie.
     annotations : AnnotationSet
-        What was marked.
+        The annotations.
     images : SourceSet
         The images.
     folder : Path
@@ -95,37 +96,30 @@ def draw_sources(
         fit_titles(figure, axes[0], list(chosen.values()))
         save_figure(figure, folder, f"sources{suffix}")
     ranks = listed([f"the {rank.lower()}" for rank in chosen])
+    ranked = {
+        "metric": in_sentence(METRICS[metric].label),
+        "ranks": ", ".join(f"{rank.lower()} {source}" for rank, source in chosen.items()),
+    }
     return FigureText(
         name=f"sources{suffix}",
         title=f"{ranks[0].upper()}{ranks[1:]} source"
         + (f" ({result.model_name})" if suffix else ""),
-        caption=(
-            f"Upper row: what {result.model_name} saw (asinh stretch), contours of its "
-            f"{explanation} map at its {listed([format_share(q) for q in CONTOUR_QUANTILES])} quantiles "
-            "(yellow), and the marks of every annotator, zoomed to what they and the strongest attention "
-            "cover. Lower row: the whole map, on one colour scale; dotted, what the image shows. "
-            + _orientation(
+        caption=say(
+            "caption.sources_shown",
+            model=result.model_name,
+            map=explanation,
+            quantiles=listed([format_share(q) for q in CONTOUR_QUANTILES]),
+            orientation=_orientation(
                 [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
-            )
-            + f" Sources are ranked by {in_sentence(METRICS[metric].label)}: "
-            + f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
+            ),
+            **ranked,
         ),
-        alternative=(
-            f"Images with attention contours and marks; by {in_sentence(METRICS[metric].label)}, "
-            f"{', '.join(f'{rank.lower()} {source}' for rank, source in chosen.items())}."
-        ),
+        alternative=say("caption.sources_shown.alternative", **ranked),
     )
 
 
 def _orientation(known: Sequence[bool]) -> str:
-    if all(known):
-        return "North is up and east left as the arrows show; ticks in arcsec from the centre."
-    if any(known):
-        return (
-            "North is up and east left where arrows show it; the other images have no celestial "
-            "coordinates."
-        )
-    return "No celestial coordinates are known, so the orientation on the sky is not stated."
+    return say(f"caption.north.{'all' if all(known) else 'some' if any(known) else 'none'}")
 
 
 def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel]) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
-from attnxai.data.wording import counted
+from attnxai.report.findings import why_no_interval
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
+from attnxai.report.sentences import say
 from attnxai.report.wording import group_phrase, listed, strata_words
-from attnxai.statistics.formats import format_number, format_share, with_interval
+from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -46,7 +47,9 @@ def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     phrases = {}
     for result in results:
         n = result.estimate(result.explanations[0], metric).interval.n_units
-        phrases[result.model_name] = f"n = {n} {group_phrase(result.verdict_group, n)}"
+        phrases[result.model_name] = say(
+            "caption.sources", n=n, group=group_phrase(result.verdict_group, n)
+        )
     if len(set(phrases.values())) == 1:
         return next(iter(phrases.values()))
     return "; ".join(f"{name}: {phrase}" for name, phrase in phrases.items())
@@ -57,12 +60,14 @@ def interval_phrase(intervals: Iterable[Interval]) -> str:
     every = list(intervals)
     known = [interval for interval in every if interval.known]
     if not known:
-        n = max(interval.n_units for interval in every)
-        return f"which {'is' if n == 1 else 'are'} too few for intervals"
+        reasons = dict.fromkeys(why_no_interval(interval) for interval in every)
+        return say("caption.intervals.none", reason="; ".join(reasons))
     missing = len(every) - len(known)
-    without = f"; {counted(missing, 'mean')} without a line had too few" if missing else ""
-    return (
-        f"lines their {format_share(known[0].level)} intervals by {method_phrase(known)}{without}"
+    return say(
+        "caption.intervals",
+        level=known[0].level,
+        methods=method_phrase(known),
+        without=say("caption.intervals.without", n=missing) if missing else "",
     )
 
 
@@ -73,51 +78,33 @@ def method_phrase(intervals: Iterable[Interval]) -> str:
 
 
 def permutation_phrase(results: Sequence[AgreementResult], metric: str) -> str:
-    """Between what annotations are exchanged in the primary test.
+    """Across what annotations are permuted in the primary test.
 
     ``sources of one class and size``, or ``sources`` where no strata are known; empty where there is no test.
     """
     found: dict[str, None] = {}
     for result in results:
-        keys = strata_words(result.settings["strata"])
+        strata = strata_words(result.settings["strata"])
         for estimate in shown_estimates([result], metric):
             if estimate.test is not None:
                 within = estimate.within_strata is not None
-                found[f"sources of one {keys}" if within else "any sources"] = None
-    if list(found) == ["any sources"]:
-        return "sources"
+                key = "strata" if within else "mixed_any"
+                found[say(f"caption.permuted.{key}", strata=strata)] = None
+    if list(found) == [say("caption.permuted.mixed_any")]:
+        return say("caption.permuted.any")
     return " or, where nothing else is known, ".join(found)
-
-
-def side_phrase(alternative: str) -> str:
-    """What a point beside its bar means, and which side the test asks about."""
-    places = {
-        Alternative.GREATER: (
-            "The tests ask for more agreement than that, on one side: p reaches 0.05 a little inside the "
-            "right end."
-        ),
-        Alternative.LESS: (
-            "The tests ask for less agreement than that, on one side: p reaches 0.05 a little inside the "
-            "left end."
-        ),
-        Alternative.TWO_SIDED: "The tests ask about both sides: p is about 0.05 at either end.",
-    }
-    return (
-        "a point inside its bar agrees no better with its own source than with others, a point left of it "
-        f"less well, a point right of it better. {places[Alternative(alternative)]}"
-    )
 
 
 def bar_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """What grey bars are; empty where there is no test."""
-    exchanged = permutation_phrase(results, metric)
-    if not exchanged:
+    sources = permutation_phrase(results, metric)
+    if not sources:
         return ""
-    sides = list(dict.fromkeys(side_phrase(result.settings["alternative"]) for result in results))
-    return (
-        f"Grey bars: central 95 % of the means when annotations are exchanged between {exchanged}; "
-        f"{' '.join(sides)}"
+    sides = dict.fromkeys(
+        say(f"caption.side.{Alternative(r.settings['alternative']).value.replace('-', '_')}")
+        for r in results
     )
+    return say("caption.permuted", sources=sources, side=" ".join(sides))
 
 
 def further_phrase(results: Sequence[AgreementResult], metric: str) -> str:
@@ -129,17 +116,13 @@ def further_phrase(results: Sequence[AgreementResult], metric: str) -> str:
             if further.test is not None:
                 drawn[further.label] = None
             else:
-                reasons[f"{further.label} could not be tested for some maps ({further.reason})"] = (
-                    None
-                )
+                text = say("caption.further.untested", null=further.label, reason=further.reason)
+                reasons[text] = None
     parts = []
     if drawn:
-        one = len(drawn) == 1
-        order = "" if one else ", from top to bottom"
-        parts.append(
-            f"Thin {'line' if one else 'lines'} beneath each bar{order}: the same under "
-            f"{listed(list(drawn))}, which {'rearranges' if one else 'rearrange'} every source by itself."
-        )
+        n = len(drawn)
+        order = say("caption.further.order") if n > 1 else ""
+        parts.append(say("caption.further", n=n, order=order, nulls=listed(list(drawn))))
     if reasons:
         parts.append(f"{'; '.join(reasons)}.")
     return " ".join(parts)
@@ -148,24 +131,22 @@ def further_phrase(results: Sequence[AgreementResult], metric: str) -> str:
 def noise_ceiling_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """What the band is; empty where there is none."""
     found = [
-        people
+        ceiling
         for result in results
         if noise_ceiling_range(result, metric) is not None
-        and (people := result.noise_ceiling(metric))
+        and (ceiling := result.noise_ceiling(metric))
     ]
     if not found:
         return ""
-    numbers = sorted({people.n_annotators for people in found})
-    who = f"the {numbers[0]} annotators" if len(numbers) == 1 else "the annotators"
-    bound = (
-        "no map can have a mean right of the band"
-        if all(people.upper_is_bound for people in found)
-        else "a reference, which a map can exceed"
+    numbers = sorted({ceiling.n_annotators for ceiling in found})
+    who = (
+        say("caption.ceiling.who", n=numbers[0])
+        if len(numbers) == 1
+        else say("caption.ceiling.who.any")
     )
-    return (
-        f"Band: how well {who} agree with each other, from one against the consensus of the others "
-        f"(lower edge) to the consensus of all against each (upper edge; {bound})."
-    )
+    bounded = all(ceiling.upper_is_bound for ceiling in found)
+    bound = say("caption.ceiling.bound" if bounded else "caption.ceiling.reference")
+    return say("caption.ceiling", who=who, bound=bound)
 
 
 def agreement_in_words(results: Sequence[AgreementResult], metric: str) -> str:
@@ -186,5 +167,5 @@ def _noise_ceiling_in_words(results: Sequence[AgreementResult], metric: str) -> 
     for result in results:
         edges = noise_ceiling_range(result, metric)
         if edges is not None:
-            low, high = (format_number(edge, 2) for edge in edges)
-            yield f"people with each other {low} to {high}"
+            low, high = edges
+            yield say("caption.ceiling.alternative", low=low, high=high)

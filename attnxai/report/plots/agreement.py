@@ -1,4 +1,4 @@
-"""The figure that carries a result: agreement with intervals, beside baselines, nulls and people."""
+"""The figure that carries a result: agreement with intervals, baselines, nulls and the noise ceiling."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def plot_agreement(
     """Draw every map and baseline on one axis.
 
     Points are means over sources, lines their confidence intervals, grey bars the central 95 % of the
-    means under exchange of sources (within strata where these are known). Thin lines beneath a bar are the
-    central 95 % under the further nulls. The band lies between the two figures of how well people agree
-    with each other, where several annotated. Colour marks the model, shape the map.
+    means under permutation across sources (within strata where these are known). Thin lines beneath a bar are
+    the central 95 % under the further nulls. The band is the noise ceiling, between its lower and upper figure,
+    where several annotated. Colour marks the model, shape the map.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _draw_estimate(
             edgecolor=NULL_COLOUR,
             lw=0.5,
             zorder=1,
-            label=labels.once(f"annotations exchanged{within}, central 95 %"),
+            label=labels.once(f"annotations permuted{within}, central 95 %"),
         )
         ax.add_patch(bar)
     first = bar_height / 2 + _FURTHER_GAP
@@ -265,7 +265,7 @@ def _draw_noise_ceiling(
                 edgecolor=PEOPLE_EDGE,
                 lw=0.7,
                 zorder=0.5,
-                label=labels.once("people with each other"),
+                label=labels.once("noise ceiling"),
             )
         )
 

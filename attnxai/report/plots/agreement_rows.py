@@ -151,7 +151,7 @@ def members_of(
 def noise_ceiling_range(
     result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
 ) -> tuple[float, float] | None:
-    """Lower and upper figure of how well people agree with each other; None where these are not known.
+    """Lower and upper figure of the noise ceiling; None where these are not known.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def noise_ceiling_range(
     group, class_name : str, optional
         Over which sources; those that conclusions rest on when left out.
     """
-    people = result.noise_ceiling(metric, group=group, class_name=class_name)
-    if people is None:
+    ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
+    if ceiling is None:
         return None
-    low, high = sorted((people.lower.value, people.upper.value))
+    low, high = sorted((ceiling.lower.value, ceiling.upper.value))
     return (low, high) if np.isfinite([low, high]).all() else None

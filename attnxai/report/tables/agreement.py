@@ -33,7 +33,7 @@ def agreement_latex(
     """Table of a result: a row for every map and baseline.
 
     Its columns are the mean over sources and its interval; the mean under the null and the p-value, of the
-    exchange within strata where there is one and of the pooled exchange otherwise, never of both in one
+    permutation within strata where there is one and of the pooled one otherwise, never of both in one
     column; the p-value adjusted over the maps, where there is one; the number of sources.
 
     Parameters

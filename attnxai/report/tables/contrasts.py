@@ -35,7 +35,7 @@ def contrast_columns(
 ) -> list[Column]:
     """Columns of a LaTeX table with a row a contrast.
 
-    Where several annotators marked, a column holds the adjusted p-values about other annotators too.
+    With several annotators, a column holds the adjusted p-values about other annotators too.
 
     Parameters
     ----------

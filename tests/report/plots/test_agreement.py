@@ -135,15 +135,15 @@ def test_one_annotator_has_no_band(ax):
     assert noise_ceiling_range(result, "nss") is None
     plot_agreement(result, "nss", ax=ax)
     assert bars(ax, PEOPLE_COLOUR) == []
-    assert "people with each other" not in ax.get_legend_handles_labels()[1]
+    assert "noise ceiling" not in ax.get_legend_handles_labels()[1]
 
 
 def test_further_nulls_have_thin_lines_beneath_their_bar(one, ax):
     plot_agreement(one, "nss", ax=ax)
     labels = ax.get_legend_handles_labels()[1]
     assert labels == [
-        "people with each other",
-        "annotations exchanged within class, central 95 %",
+        "noise ceiling",
+        "annotations permuted within class, central 95 %",
         "rotation and reflection, central 95 %",
         "toroidal shift, central 95 %",
         "no agreement",
@@ -188,7 +188,7 @@ def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     # each behind the rows of its model alone
     n_rows = 1 + len(MAPS) + len(one.baselines)
     assert first.get_y() + first.get_height() == second.get_y() == n_rows - 0.5
-    assert ax.get_legend_handles_labels()[1].count("people with each other") == 1
+    assert ax.get_legend_handles_labels()[1].count("noise ceiling") == 1
 
 
 def test_maps_of_one_name_have_one_shape_whatever_else_a_model_has(one, other):
@@ -247,7 +247,7 @@ def test_a_result_plots_itself_on_a_new_figure_with_a_legend(one):
 
     ax = one.plot()
     try:
-        assert ax.get_legend().get_texts()[0].get_text() == "people with each other"
+        assert ax.get_legend().get_texts()[0].get_text() == "noise ceiling"
         height = ax.figure.get_figheight()
         taller = plot_agreement([one, dataclasses.replace(one, model_name="b")], "nss")
         assert taller.figure.get_figheight() > height

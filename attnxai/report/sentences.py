@@ -1,0 +1,506 @@
+"""Every sentence that the report of a comparison chooses by rule, as templates in one table.
+
+The rules that choose are in :mod:`~.findings`, :mod:`~.answers`, :mod:`~.verdict`, :mod:`~.cautions`,
+:mod:`~.methods` and the captions in :mod:`~.figures`. A field is written in braces, its form after a colon:
+
+- ``{name}``: a text, a whole number, or an interval (its value and, in brackets, its ends);
+- ``{x:.2}``: a number with two decimals;
+- ``{p:p}``: a p-value, as ``p = 0.0004``;
+- ``{share:%}``: a share, in per cent;
+- ``{n:source}`` or ``{n:source is|sources are}``: a count and what is counted, as ``5 sources``;
+- ``{n:~is|are}``: one of two forms by a count that is not printed.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from attnxai.statistics.formats import format_number, format_share, p_equals, with_interval
+
+SENTENCES: dict[str, str] = {
+    # --- what the annotations are -------------------------------------------------------------------
+    "annotations.any": "the annotations",
+    "annotations.simulated": "the simulated annotations",
+    "annotations.associations": "the human component associations",
+    # --- the sentence in bold on each map -----------------------------------------------------------
+    "lead.cannot_tell": "{map}: no conclusion is possible.",
+    "lead.agrees": "{map} agrees with {annotations} of its own source{exception}.",
+    "lead.exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
+    "lead.exception.for": "for {on}",
+    "lead.exception.overall": "over all sources",
+    "lead.anti_correlated": (
+        "{map} is anti-correlated with {annotations}: it agrees less with its own source than with others, and "
+        "is lower on the annotations than elsewhere."
+    ),
+    "lead.less": "{map} agrees less with its own source than with others.",
+    "lead.less_above": (
+        "{map} is higher on the annotations than elsewhere, but agrees less with its own source than with "
+        "others."
+    ),
+    "lead.specific_below": (
+        "{map} distinguishes its own source from others, but is lower on the annotations than elsewhere."
+    ),
+    "lead.specific": (
+        "{map} distinguishes its own source from others, but its agreement with {annotations} is not shown to "
+        "be above chance."
+    ),
+    "lead.not_shown": "Agreement of {map} with its own source is not shown.",
+    "lead.not_shown_below": (
+        "Agreement of {map} with its own source is not shown; it is lower on the annotations than elsewhere."
+    ),
+    "lead.not_shown_less": "{map} is not shown to agree less with its own source than with others.",
+    # --- the headline -------------------------------------------------------------------------------
+    "headline.less": (
+        "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
+        "others{anti_correlated}."
+    ),
+    "headline.less.anti_correlated": (
+        ", of which {n_anti:~1 is|{n_anti} are} anti-correlated with {annotations}"
+    ),
+    "headline.specific": (
+        "No map of {model} is shown to agree with {annotations}; {n_specific} of {n} "
+        "{n_specific:~distinguishes|distinguish} {n_specific:~its|their} own source beyond what the permuted "
+        "sources share."
+    ),
+    "headline.none_less": (
+        "No map of {model} is shown to agree less with its own source than with others."
+    ),
+    "headline.none": (
+        "Agreement of {model} with {annotations} of its own source is not shown for {n:~its one map|any of its "
+        "{n} maps}."
+    ),
+    "headline.agree": (
+        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source{less}{baselines}."
+    ),
+    "headline.maps.one": "The one map",
+    "headline.maps.all": "All {n} maps",
+    "headline.maps.some": "{n} of {n_all} maps",
+    "headline.agree.less": "; {n_less} {n_less:~agrees|agree} less with it than with others",
+    "headline.agree.better": ", and better than brightness alone",
+    "headline.agree.some_better": "; {n_better} of them better than brightness alone",
+    "headline.agree.worse": "; {baselines} {n:~agrees|agree} better",
+    "headline.agree.open": "; none is shown to agree better than brightness alone",
+    "headline.agree.unknown": (
+        "; there are too few sources to compare {n:~it|them} with brightness"
+    ),
+    "headline.agree.no_comparison": "; a comparison with brightness has no interval ({reason})",
+    "headline.baseline.brightness": "brightness alone",
+    "headline.baseline.centre": "the centre bias",
+    "headline.opposite": (
+        " {maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}."
+    ),
+    "headline.undefined": (
+        "No conclusion about the agreement of {model} with {annotations} is possible: {metric} is undefined for "
+        "all of its maps; the undefined values are listed below with their reasons."
+    ),
+    "headline.no_test": (
+        "No conclusion about the agreement of {model} with {annotations} is possible: {reason}."
+    ),
+    "headline.coarse.draws": (
+        "{n_draws} permutations are too few to test the agreement of {model} with {annotations}."
+    ),
+    "headline.coarse.strata": (
+        "Sources of the same {strata} are too few to test the agreement of {model} with {annotations}."
+    ),
+    "headline.coarse.sources": (
+        "{n:{group} source is|{group} sources are} too few to test the agreement of {model} with {annotations}."
+    ),
+    # --- several models -----------------------------------------------------------------------------
+    "models.agree": "Maps that agree with {annotations} of their own source: {counts}.",
+    "models.less": "Maps that agree less with their own source than with others: {counts}.",
+    "models.count": "{model}: {n} of {n_all:map}{less}",
+    "models.count.less": ", {n_less} less than with others",
+    "models.count.none": "{model}: no conclusion",
+    "models.differences.too_few": (
+        "No difference between {between} can be shown over {over}, however large: they are too few."
+    ),
+    "models.differences.none": "No difference between {between} is shown over {over}.",
+    "models.differences.some": (
+        "{n_found} of {n:difference} between {between}, map by map, {n_found:~is|are} shown over {over}."
+    ),
+    "models.between.two": "the two models",
+    "models.between.several": "the models",
+    "models.shared": "the {n} {group} that all of them share",
+    "models.difference": (
+        "{metric} of {map} is higher for {higher} than for {lower}, by {difference} ({p} adjusted over "
+        "{n:difference})."
+    ),
+    "models.difference.p": "{p:p}, {p_adjusted}",
+    "models.difference.p_others": "{p:p} for these annotators and {p_others} for others too,",
+    "models.difference.open": (
+        "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown, which is not the same as shown to be "
+        "zero."
+    ),
+    "models.difference.unit": (
+        "Compared over {n} {group} for every model. The unit is the source, so this is about these trained "
+        "networks, not about kinds of networks."
+    ),
+    # --- does the map agree at all? -----------------------------------------------------------------
+    "question.at_all": "Does the map agree with the annotations at all?",
+    "at_all.undefined": "{metric} is undefined for this map.",
+    "at_all": "{metric} {value} over {n:source}; {side}.{by_class}",
+    "at_all.above": "above chance{by}",
+    "at_all.below": "below chance{by}",
+    "at_all.open": "not shown to differ from chance{by}",
+    "at_all.same": "{side}; there is no interval, since {reason}",
+    "at_all.no_interval": "without an interval ({reason})",
+    "at_all.by": " (by {value})",
+    "at_all.by_zero": ", which is 0",
+    "at_all.by_class": " By class: {metric} {classes}.",
+    "at_all.class": "{name} {value}",
+    "at_all.class.no_interval": "{name} {value} ({reason})",
+    # --- with its own source? -----------------------------------------------------------------------
+    "question.own": "With its own source?",
+    "question.own_any": "With its own source, rather than any source?",
+    "question.own_within": "With its own source, beyond what sources of the same {strata} share?",
+    "own.not_tested": "Not tested: {reason}.",
+    "own": (
+        "{observed:.2} against {permuted:.2} when annotations are permuted across {sources} ({p:p}{adjusted}, "
+        "{n:source}){alternative}."
+    ),
+    "own.sources.any": "sources",
+    "own.sources.all": "all sources",
+    "own.sources.strata": "sources of the same {strata}",
+    "own.not_adjusted": ", not adjusted",
+    "own.adjusted": ", {p} adjusted for {n} maps",
+    "own.alternative.greater": "",
+    "own.alternative.less": "; the test is one-sided, for less agreement",
+    "own.alternative.two_sided": ", two-sided",
+    "own.pooled.miscalibrated": (
+        " Not to be relied on: with the pairing broken within {strata}, {share:%} of the permuted data sets would "
+        "pass this test, where 5 % should; sources of the same {strata} share something."
+    ),
+    "own.coarse": (
+        " The smallest p-value that could come out is {smallest}{for_all}, so this test cannot find {sought}, "
+        "however large: {why}."
+    ),
+    "own.coarse.for_all": ", or {smallest} for {n} maps",
+    "own.coarse.draws": "{n_draws} permutations are too few; ask for more",
+    "own.coarse.alone": "within these strata no source has another to be permuted with",
+    "own.coarse.few": "{n:source} can be permuted in only {n_draws:way}",
+    "own.sought.greater": "agreement",
+    "own.sought.less": "a lack of agreement",
+    "own.sought.two_sided": "a difference",
+    "own.yet": " Agreement with its own source is larger than with others, yet {yet}.",
+    "own.yet.open": "over all sources it is not shown to be above chance",
+    "own.yet.below": "over all sources it is below chance",
+    "own.yet.unknown": "there is no interval that shows it to be above chance",
+    "own.lower": (
+        " It is lower than under nearly all permutations ({p:p} on the lower side); --alternative two-sided tests "
+        "whether that is more than chance."
+    ),
+    "own.within.miscalibrated": (
+        " To be taken with care: with the pairing broken among such sources of similar angular size, {share:%} "
+        "of the permuted data sets would pass this test, where 5 % should; --strata size asks for agreement "
+        "beyond that."
+    ),
+    "own.left_out": (" {n:source} without a value for some partner {n:~is|are} not permuted."),
+    # --- better than the baselines? -----------------------------------------------------------------
+    "question.baselines": "Better than brightness or the centre bias?",
+    "baselines.none": "There is no value to compare.",
+    "baselines.centre": "The centre bias (the mean annotation of the other sources)",
+    "baselines.order.better": "{baseline} agrees less ({numbers}).",
+    "baselines.order.worse": "{baseline} agrees better ({numbers}).",
+    "baselines.order.open": "{baseline} cannot be distinguished from it ({numbers}).",
+    "baselines.unknown": "{baseline} has {metric} {value:.2}; the difference has no interval ({reason}).",
+    "baselines.numbers": "{metric} {value:.2}; map minus baseline {difference}{over}",
+    "baselines.over": " over the {n:source} for which both are defined",
+    # --- beyond brightness? -------------------------------------------------------------------------
+    "question.partial": "Beyond brightness (partial correlation)?",
+    "partial": (
+        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value}, {said}. This is an "
+        "estimate over all sources, not a test against other sources."
+    ),
+    "partial.said.above": (
+        "above 0: something remains that brightness at these resolutions does not account for linearly in "
+        "ranks; brightness at another scale, or the centre, may account for it"
+    ),
+    "partial.said.below": "below 0: what brightness does not account for is anti-correlated with the annotations",
+    "partial.said.open": "not shown to differ from 0: nothing beyond brightness is shown",
+    "partial.no_interval": (
+        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value} ({reason})."
+    ),
+    # --- the noise ceiling --------------------------------------------------------------------------
+    "question.ceiling": "How close to the noise ceiling?",
+    "ceiling": (
+        "Each annotator reaches {metric} {lower} against the consensus of the others; the consensus of all "
+        "{n_annotators} reaches {upper} ({bound})."
+    ),
+    "ceiling.bound": "an upper bound for every map",
+    "ceiling.reference": "a reference, not a bound",
+    "ceiling.share": " Above chance, this map{where} reaches {shares}.",
+    "ceiling.shared": " ({metric} {value} over the {n:source} that two or more annotated)",
+    "ceiling.share.of.lower": "{share} of the former",
+    "ceiling.share.of.upper": "{share} of the latter",
+    "ceiling.no_share": " {reason}.",
+    # --- further nulls ------------------------------------------------------------------------------
+    "further": (
+        "{observed:.2} against {expected:.2} under the null “{label}” (--null {name}; {p:p}, not adjusted, "
+        "{n:source}){alternative}."
+    ),
+    "further.rate": (
+        " With the pairing broken{within}, {share:%} of the permuted data sets pass this test, where 5 % should."
+    ),
+    "further.within": " within {strata}",
+    "further.miscalibrated": " This null is miscalibrated here.{rate} {assumes}",
+    "further.assumes": " {assumes}",
+    # --- cautions -----------------------------------------------------------------------------------
+    "caution.simulated": (
+        "Sources and annotators are simulated: this shows how the comparison works, and says nothing about "
+        "real galaxies."
+    ),
+    "caution.group.training": (
+        "The model was trained on {n:~this source|all {n} sources}. A model's own training images are no evidence "
+        "about how it explains galaxies that it has not seen."
+    ),
+    "caution.group.validation": (
+        "The model was selected by its results on {n:~this source|these {n} sources}."
+    ),
+    "caution.group.unknown": (
+        "It is not known whether the model was trained on {n:~this source|these sources}; if it was, "
+        "{n:~it is|they are} no evidence about how it explains galaxies that it has not seen."
+    ),
+    "caution.copies": (
+        "Sources are held out by their ids: those that the model's record of its training does not name. A "
+        "training image under another name would not be recognised."
+    ),
+    "caution.others": (
+        "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
+        "{n_others:~is|are} reported separately."
+    ),
+    "caution.few_sources": (
+        "{n:source is|sources are} too few for confidence intervals, which need {needed}."
+    ),
+    "caution.class_free": (
+        "Annotations are permuted across classes: what maps and annotations of a class share counts as "
+        "agreement here. Add --strata class to hold the class fixed."
+    ),
+    "caution.alone": (
+        "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
+        "annotation in every permutation."
+    ),
+    "caution.one_annotator": (
+        "There is one annotator, so nothing can be said about how far annotators agree."
+    ),
+    "caution.generalises": "{sentence}",
+    "caution.these_annotators": (
+        "P-values of permutations across sources are about the annotations of these annotators; the intervals "
+        "allow for other annotators."
+    ),
+    "caution.not_all_marked": (
+        "Not every annotator marked every source. The permutation is valid if who marked which source does not "
+        "depend on the sources; if it may, --strata annotators permutes only across sources that the same "
+        "annotators marked."
+    ),
+    "caution.split": (
+        "{n_train} of {n:source} {n_train:~belongs|belong} to the training part of the data set's published "
+        "split and {n_test} to its test part; this model was trained or selected on {n_seen} of them."
+    ),
+    # --- methods ------------------------------------------------------------------------------------
+    "methods.compared": (
+        "We compared the attention maps of {models} with {annotations} {annotators}for {n:{group} source}"
+        "{of_first}, using attnxai {version}."
+    ),
+    "methods.of_first": " (of the first model)",
+    "methods.annotators": "({n:annotator}) ",
+    "methods.grid": (
+        "Maps were interpolated bilinearly to the network's input grid of {rows} x {columns} pixels of {scale} "
+        "arcsec, and agreement was computed over the pixels that the network sees; points and lines were given "
+        "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
+    ),
+    "methods.metric": "The metric was {metrics}; it is the mean over sources{annotators}{intervals}.",
+    "methods.metrics": (
+        "Metrics were {metrics}; each is the mean over sources{annotators}{intervals}."
+    ),
+    "methods.and_annotators": " and annotators",
+    "methods.no_intervals": "; the {n:~source is|sources are} too few for intervals",
+    "methods.intervals": ", with {level:%} intervals by {method}{resamples}",
+    "methods.resamples": " ({n} resamples)",
+    "methods.tests": (
+        "Significance was assessed by permuting annotations across {sources} ({n_draws} permutations, or all "
+        "where there are fewer; p = (b + 1)/(B + 1) for sampled ones, {side}), {adjusted} for each metric; "
+        "conclusions rest on {metric}."
+    ),
+    "methods.no_test": "Agreement was not tested: {reason}.",
+    "methods.side.greater": "one-sided",
+    "methods.side.less": "one-sided, for less agreement",
+    "methods.side.two_sided": "two-sided",
+    "methods.correction.holm": "adjusted by Holm's method{over}",
+    "methods.correction.bh": "adjusted by the method of Benjamini and Hochberg{over}",
+    "methods.correction.max_t": "adjusted by max-T{over}",
+    "methods.correction.none": "not adjusted",
+    "methods.over_maps": " over {n:~the one map|the {n} maps}",
+    "methods.nulls": (
+        "Further nulls ({nulls}) used surrogates of each source's map, with {n_draws} draws each; their p-values "
+        "are not adjusted."
+    ),
+    "methods.weights": "Sources were weighted by the consensus level of their annotations.",
+    "methods.baselines": (
+        "Baselines were the brightness that the network saw, also at the resolution of its coarser layers, and "
+        "the leave-one-out centre bias (the mean annotation of the other sources); agreement beyond brightness "
+        "is the partial rank correlation controlling for brightness at pixel scale and at the layer's "
+        "resolution."
+    ),
+    "methods.ceiling": (
+        "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
+        "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
+        "sources and annotators ({n_resamples} resamples, corrected dual bootstrap)."
+    ),
+    "methods.models": (
+        "Models were compared by differences paired by source over {n:source}, tested by flipping signs "
+        "({n_draws} flips, two-sided, {adjusted}{others})."
+    ),
+    "methods.over_pairs": " over all pairs of models and maps",
+    "methods.models.others": (
+        "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
+    ),
+    "methods.seed": "The seed was {seed}.",
+    # --- captions -----------------------------------------------------------------------------------
+    "caption.metric": "{metric}: {meaning}.",
+    "caption.points": "Filled points: maps of {models}{several}; open points: baselines.",
+    "caption.points.several": ", a colour each, the same shape for the same map",
+    "caption.means": "Points are means over {sources}, {intervals}.",
+    "caption.sources": "n = {n} {group}",
+    "caption.intervals": "lines their {level:%} intervals by {methods}{without}",
+    "caption.intervals.none": "which have no intervals ({reason})",
+    "caption.intervals.without": "; {n:mean} without a line {n:~has|have} no interval",
+    "caption.permuted": (
+        "Grey bars: central 95 % of the means when annotations are permuted across {sources}; a point inside its "
+        "bar agrees no better with its own source than with others, a point left of it less well, a point right "
+        "of it better. {side}"
+    ),
+    "caption.permuted.any": "sources",
+    "caption.permuted.mixed_any": "all sources",
+    "caption.permuted.strata": "sources of one {strata}",
+    "caption.side.greater": (
+        "The tests are one-sided, for more agreement: p reaches 0.05 a little inside the right end."
+    ),
+    "caption.side.less": (
+        "The tests are one-sided, for less agreement: p reaches 0.05 a little inside the left end."
+    ),
+    "caption.side.two_sided": "The tests are two-sided: p is about 0.05 at either end.",
+    "caption.further": (
+        "Thin {n:~line|lines} beneath each bar{order}: the same under {nulls}, with surrogates of each source's "
+        "map."
+    ),
+    "caption.further.order": ", from top to bottom",
+    "caption.further.untested": "{null} could not be tested for some maps ({reason})",
+    "caption.ceiling": (
+        "Band: the noise ceiling, from {who} each against the consensus of the others (lower edge) to the "
+        "consensus of all against each (upper edge; {bound})."
+    ),
+    "caption.ceiling.who": "the {n} annotators",
+    "caption.ceiling.who.any": "the annotators",
+    "caption.ceiling.bound": "an upper bound for every map",
+    "caption.ceiling.reference": "a reference, which a map can exceed",
+    "caption.chance": "The thin vertical line is the value without any agreement.",
+    "caption.ceiling.alternative": "noise ceiling {low:.2} to {high:.2}",
+    "caption.all_metrics": "As above for every metric, each on its own axis. {meanings}",
+    "caption.classes": (
+        "{metric} of every source (small points; {counts}, {group}) for the maps of {model} and two baselines. "
+        "Diamonds: mean of each class, {intervals}."
+    ),
+    "caption.classes.intervals": "with its {level:%} interval by {methods}",
+    "caption.classes.no_intervals": "which has too few sources for an interval",
+    "caption.classes.alternative": "Distribution of {metric} over sources by class. Means: {means}.",
+    "caption.models": (
+        "Difference in {metric}, one model minus the other over the same sources, for each map: right of the "
+        "vertical line the first has the higher value. Points are means over {sources} and "
+        "{n_annotators:annotator}, {intervals}. Filled points: the {level:%} interval excludes zero and the p-value "
+        "of the sign-flip test, {adjusted}, is at most {alpha}{others}."
+    ),
+    "caption.models.over": " over the {n:contrast}",
+    "caption.models.others": (
+        ", and so is the p-value about other annotators, adjusted by Holm's method"
+    ),
+    "caption.nulls": (
+        "Mean over sources of the maps of {model} as observed (line) and when annotations are permuted across "
+        "{sources}{outline}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
+        "panel."
+    ),
+    "caption.nulls.outline": " (filled) or across all sources (outline)",
+    "caption.nulls.former": " of the former",
+    "caption.sources_shown": (
+        "Upper row: what {model} saw (asinh stretch), contours of its {map} map at its {quantiles} quantiles "
+        "(yellow), and the annotations of every annotator, zoomed to what they and the strongest attention "
+        "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the image. {orientation} "
+        "Sources are ranked by {metric}: {ranks}."
+    ),
+    "caption.sources_shown.alternative": (
+        "Images with attention contours and annotations; by {metric}, {ranks}."
+    ),
+    "caption.north.all": "North is up and east left as the arrows show; ticks in arcsec from the centre.",
+    "caption.north.some": (
+        "North is up and east left where arrows show it; the other images have no celestial coordinates."
+    ),
+    "caption.north.none": (
+        "No celestial coordinates are known, so the orientation on the sky is not stated."
+    ),
+    # --- introductions of the page ------------------------------------------------------------------
+    "page.cells": (
+        "Each cell gives the mean over sources{annotators}, its {level:%} interval, the mean when annotations "
+        "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
+        "over all maps.{nulls}{ceiling}"
+    ),
+    "page.cells.nulls": (
+        " Further nulls follow by their names (not adjusted); * marks those that are miscalibrated here: they "
+        "call too many maps significant when the pairing is broken."
+    ),
+    "page.cells.ceiling": (
+        " The row “noise ceiling” gives the inter-annotator agreement, from each annotator against the others to "
+        "the consensus of all against each; the share of the former that a map reaches, above chance, is in its "
+        "cell."
+    ),
+    "page.partial": (
+        "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
+        "and at the resolution of the map: an estimate with its interval, without a test."
+    ),
+    "page.models": (
+        "Mean differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
+        "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"
+        "{others}."
+    ),
+    "page.models.others": "; it is about these annotators, and the last line of a cell about others too",
+}
+
+
+class _Fields(string.Formatter):
+    """Format fields of sentences: numbers, p-values, intervals, counts and words that follow a count."""
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if hasattr(value, "known"):
+            return with_interval(value)
+        if spec == "p":
+            return p_equals(value)
+        if spec == "%":
+            return format_share(value)
+        if spec.startswith("."):
+            return format_number(value, int(spec[1:]))
+        if spec.startswith("~"):
+            one, several = spec[1:].split("|")
+            return one if value == 1 else several
+        if spec:
+            one, _, several = spec.partition("|")
+            return f"{value:,} {one if value == 1 else several or one + 's'}"
+        return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def say(key: str, **fields: Any) -> str:
+    """Fill the sentence of a finding.
+
+    Parameters
+    ----------
+    key : str
+        Its key in :data:`SENTENCES`.
+    **fields
+        What its fields stand for.
+
+    Examples
+    --------
+    >>> say("caution.few_sources", n=5, needed=8)
+    '5 sources are too few for confidence intervals, which need 8.'
+    >>> say("own.left_out", n=1)
+    ' 1 source without a value for some partner is not permuted.'
+    """
+    return _Fields().vformat(SENTENCES[key], (), fields)
