@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from attnxai.data.grid import PixelGrid
 
 
+_SHORTEST_PIXELS = 1e-9
+
+
 class ShapeKind(enum.StrEnum):
     """Kinds of shapes in an annotation table."""
 
@@ -147,8 +150,9 @@ def _shape_in_pixels(shape: Shape, wcs: Any, source: str) -> Shape:
     ends_x, ends_y = offset_to_pixel(wcs, shape.x, shape.y, turns, halves)
     checked(*ends_x, *ends_y)
     along_x, along_y = ends_x[0] - ends_x[1], ends_y[0] - ends_y[1]
-    width = float(np.hypot(along_x, along_y))
-    height = float(np.hypot(ends_x[2] - ends_x[3], ends_y[2] - ends_y[3]))
+    # lengths below what coordinates resolve, which near the poles is milliarcsec, come out as 0
+    width = max(float(np.hypot(along_x, along_y)), _SHORTEST_PIXELS)
+    height = max(float(np.hypot(ends_x[2] - ends_x[3], ends_y[2] - ends_y[3])), _SHORTEST_PIXELS)
     if shape.kind is ShapeKind.CIRCLE:
         return Shape(kind=shape.kind, x=x, y=y, radius=float(np.sqrt(width * height)) / 2)
     angle = float(np.degrees(np.arctan2(along_y, along_x)))

@@ -13,6 +13,7 @@ from attnxai.data.readers.registry import ImageContent, register_reader
 from attnxai.errors import ImageError
 
 _MAGIC = b"\x93NUMPY"
+_MOST_AXES = 32  # of an array of any version of NumPy
 
 
 @register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), endings=(".npy",))
@@ -40,7 +41,8 @@ def read_npy(path: Path) -> ImageContent:
             f"image {path} cannot be read: its NPY header is damaged, or of a version that images do not "
             "need"
         ) from error
-    if dtype.kind not in "uifb" or dtype.itemsize > 16 or any(side < 0 for side in shape):
+    is_shape = len(shape) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
+    if dtype.kind not in "uifb" or not is_shape:
         raise ImageError(
             f"image {path} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; an image holds real "
             "numbers in two axes"

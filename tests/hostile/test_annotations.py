@@ -1,0 +1,224 @@
+"""Damaged and made-up annotation files: every row used or reported, or the file refused in one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from attnxai.alignment.rasterise import rasterise_density, rasterise_mask
+from attnxai.annotations.readers import read_annotations
+from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
+from attnxai.annotations.readers.table import COLUMNS
+from attnxai.annotations.rgz_experts import COLUMNS as EXPERT_COLUMNS
+from attnxai.annotations.rgz_experts import ExpertSample, parse_expert_sample
+from attnxai.data.csv_table import decode_csv
+from attnxai.data.grid import GridTransform, PixelGrid
+from attnxai.data.images import SourceImage
+from attnxai.errors import AnnotationError, DataSetError
+from attnxai.training.held_out import read_held_out
+from tests.data.skies import make_wcs
+from tests.hostile.harness import EFFORTS, fuzz
+from tests.hostile.mutations import damaged
+
+SHAPE = (24, 30)
+
+
+def image(source: str, ra: float, dec: float = 40.0) -> SourceImage:
+    pixels = np.random.default_rng(len(source)).normal(size=SHAPE).astype(np.float32)
+    grid = PixelGrid(shape=SHAPE, wcs=make_wcs(SHAPE, centre=(ra, dec), turn_deg=10.0))
+    return SourceImage(source=source, pixels=pixels, grid=grid)
+
+
+IMAGES = [image("s1", 150.0), image("s2", 180.0, 30.0), image("s3", 195.0, -1.0341666666666667)]
+
+
+def read(path: Path) -> Any:
+    """Read annotations, account for every row, and draw them as a comparison does."""
+    marks = read_annotations(path, IMAGES)
+    n_used = len({a.line for a in marks.annotations})
+    assert marks.n_rows == n_used + sum(marks.left_out.values())
+    assert len({a.line for a in marks.annotations} - {0}) == n_used
+    repr(marks)
+    for annotation in marks.annotations[:20]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            regions = annotation.shape.to_pixel_regions(IMAGES[0].grid, source="s1")
+        rasterise_mask(regions, GridTransform(), SHAPE, fwhm=3.0)
+        weights = [annotation.weight] * len(regions)
+        rasterise_density(regions, weights, GridTransform(), SHAPE, fwhm=3.0)
+    return marks
+
+
+def as_csv(header: Any, *rows: str) -> bytes:
+    return "\n".join([",".join(header), *rows, ""]).encode()
+
+
+TABLES = [
+    as_csv(
+        COLUMNS,
+        "s1,ann,point,3,4,,,,,,pixel,core,FR I,0.5,a.fits",
+        's1,ann,line,,,,,,,"7 5; 8 9; 7 11",pixel,jet,FR I,,',
+        "s2,bob,ellipse,150.0,40.0,40,12,,165,,icrs,jet,FR II,1,",
+        "s2,bob,box,150.001,40.001,5,3,,-20,,icrs,lobe,FR II,,",
+        's2,bob,polygon,,,,,,,"1 1; 9 2; 5 8",pixel,lobe,,,',
+        "s3,zoé,circle,150.0,40.0,,,6.5,,,icrs,hotspot,,0,",
+    ),
+    as_csv(
+        ("source", "annotator", "shape", "x", "y", "label", "survey"), "s1,a,point,1,2,core,VLA"
+    ),
+]
+CATALOGUE = as_csv(
+    ("catalog_id", "first_id", "num_cpnts", "cpnts_ras", "cpnts_decs", "cl"),
+    "1,F,2,150.0;150.001,40.001;39.999,0.75",
+    "2,F,1,180.0,30.0,0.6",
+    "3,F,3,195.0;195.001;195.002,-1.034;-1.034;-1.034,1.0",
+)
+EXPERTS = as_csv(
+    EXPERT_COLUMNS,
+    "one,FIRSTJ120000.0+300000,1,1,RADIO,60,64,65,68",
+    "one,FIRSTJ120000.0+300000,1,1,IR,212.5,222.5,,",
+    "one,FIRSTJ120000.0+300000,1,2,RADIO,100,110,100,110",
+    "one,FIRSTJ120000.0+300000,1,2,IR,-99.0,-99.0,,",
+    "two,FIRSTJ120000.0+300000,0,0,NONE:1 nothing seen,,,,",
+    "two,FIRSTJ120000.0+300000,1,1,RADIO,60,64,65,68",
+    "three,FIRSTJ130000.0-010203,0,0,NONE:1 nothing,,,,",
+)
+ALL = [*TABLES, CATALOGUE, EXPERTS]
+WORDS = [
+    *(f"{name},".encode() for name in (*COLUMNS, *CATALOGUE_COLUMNS, *EXPERT_COLUMNS)),
+    *(b'"', b'""', b",", b";", b"\t", b"\r", b"\n", b"\r\n", b"\x00", b"\xff", b"\xef\xbb\xbf"),
+    *(b"icrs", b"pixel", b"polygon", b"point", b"circle", b"RADIO", b"IR", b"NONE:", b"=1+1"),
+    *("−1".encode(), "１".encode(), "\u2028".encode(), "e\u0301".encode(), b"\x1b[2J", b"1e308"),
+    *(b"0 0; 0 0; 0 0", b"1;" * 40, b"360", b"-90", b"90", b"1e-6", b"1e-7", b"../../etc/passwd"),
+]
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize(
+    "valid", [TABLES, [CATALOGUE], [EXPERTS]], ids=["table", "claran", "experts"]
+)
+def test_damaged_files(effort: int, valid: list[bytes]) -> None:
+    files = damaged([*valid, *ALL], words=WORDS, text=True)
+    fuzz(read, files, file_name="marks.csv", examples=120 * effort)
+
+
+@st.composite
+def row_of_extremes(draw: st.DrawFn) -> str:
+    """A row of values from the edge of what is allowed, and now and then one from beyond it."""
+    frame = draw(st.sampled_from(["pixel", "icrs", ""]))
+    on_sky = frame == "icrs"
+    x = st.sampled_from(["150", "149.999", "0", "360"] if on_sky else ["3", "-4.5", "1e6", "-1e6"])
+    y = st.sampled_from(["40", "40.001", "90", "-90"] if on_sky else ["3", "29.5", "1e6", "-1e6"])
+    length = st.sampled_from(["1e-6", "0.001", "5", "324000" if on_sky else "1e6"])
+    points = st.lists(st.tuples(x, y), min_size=2, max_size=5)
+    cells = [
+        draw(st.sampled_from(["s1", "s2", "s3", "a/b.fits", "\x00", "x" * 300])),
+        draw(st.sampled_from(["ann", "Zoé", "\u202e", "'"])),
+        draw(st.sampled_from(["point", "circle", "ellipse", "box", "polygon", "LINE"])),
+        draw(x),
+        draw(y),
+        draw(length),
+        draw(length),
+        draw(length),
+        draw(st.sampled_from(["0", "-360", "360", "45.5", ""])),
+        "; ".join(f"{a} {b}" for a, b in draw(points)),
+        frame,
+        draw(st.sampled_from(["core", "jet", "lobe"])),
+        "",
+        draw(st.sampled_from(["", "0", "1", "1e-300"])),
+        draw(st.sampled_from(["", "", "/dev/zero"])),
+    ]
+    if draw(st.integers(0, 9)) == 0:
+        beyond = ["", "1e308", "-1", "nan", "1e-7", "361", "BOX", "\n", "9" * 400]
+        cells[draw(st.integers(0, len(cells) - 1))] = draw(st.sampled_from(beyond))
+    return ",".join(f'"{cell}"' for cell in cells)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_tables_of_extreme_values(effort: int) -> None:
+    rows = st.lists(row_of_extremes(), min_size=1, max_size=3)
+    files = rows.map(lambda found: as_csv(COLUMNS, *found))
+    fuzz(read, files, file_name="marks.csv", examples=150 * effort)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_anything(effort: int) -> None:
+    starts = [b"", as_csv(COLUMNS), as_csv(CATALOGUE_COLUMNS), as_csv(EXPERT_COLUMNS), b"\xff\xfe"]
+    files = st.builds(
+        lambda start, rest: start + rest, st.sampled_from(starts), st.binary(max_size=300)
+    )
+    fuzz(read, files, file_name="marks.csv", examples=80 * effort)
+
+
+def _read_experts(path: Path) -> None:
+    text = decode_csv(path.read_bytes(), f"sample {path}", AnnotationError)
+    sample: ExpertSample = parse_expert_sample(text, path=str(path))
+    assert len(sample.rows) == sum(1 for line in text.splitlines()[1:] if line.strip(", \t")) or (
+        '"' in text
+    )
+    sample.numbers(), sample.masks(), sample.present(), sample.pair_ratings()
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_the_expert_sample_by_itself(effort: int) -> None:
+    files = damaged([EXPERTS], words=WORDS, text=True)
+    fuzz(_read_experts, files, file_name="sample.csv", examples=80 * effort)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_lists_of_sources_to_hold_out(effort: int) -> None:
+    files = damaged([b"s1\ns2.fits\n", *ALL], words=WORDS, text=True)
+    fuzz(lambda path: read_held_out(path, IMAGES), files, file_name="ids.txt", examples=80 * effort)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_tables_of_labels(effort: int) -> None:
+    from attnxai.data.label_table import check_classes, read_label_table
+
+    def read_labels(path: Path) -> None:
+        rows = read_label_table(path)
+        check_classes(rows, path)
+
+    valid = [
+        b"source,class,split\na,FRI,train\nb.png,FR II,train\nc,fr-1,test\nd,FRII,validation\n"
+    ]
+    words = [*WORDS, b"split", b"class", b"train", b"label", b"image"]
+    fuzz(
+        read_labels,
+        damaged(valid, words=words, text=True),
+        file_name="labels.csv",
+        examples=80 * effort,
+    )
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_histories_of_a_training(effort: int) -> None:
+    from attnxai.training.history import EpochResult, kept_epoch, read_history, write_history
+
+    def read_and_use(path: Path) -> None:
+        history = read_history(path)
+        if not history:
+            raise DataSetError(f"{path} is empty")
+        kept_epoch(history)
+
+    fields = [field.name for field in dataclasses.fields(EpochResult)]
+    with tempfile.NamedTemporaryFile() as file:
+        epochs = [
+            EpochResult(**dict(zip(fields, (i, 10 * i, i, 0.1, 0.5, 0.4, 0.9, 1.5), strict=True)))
+            for i in range(3)
+        ]
+        write_history(epochs, file.name)
+        valid = [Path(file.name).read_bytes()]
+    fuzz(
+        read_and_use,
+        damaged(valid, words=WORDS, text=True),
+        file_name="h.csv",
+        examples=80 * effort,
+    )
