@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from attnxai.errors import AttnxaiError, OptionError, OutputError
 from attnxai.jobs.locks import locked, try_lock
 
 _PARTIAL = ".partial-"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @contextlib.contextmanager
@@ -114,14 +117,29 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON text, or nested too deeply.
+        If it is no JSON text, nested too deeply, or holds what JSON does not have: numbers that are not
+        finite, or text that is not Unicode.
     OSError
         If it cannot be read.
     """
+    text = path.read_text(encoding="utf-8")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        if _SURROGATE.search(text):
+            # halves of a pair, which cannot be written or printed again
+            json.dumps(content, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it holds text that is not Unicode") from None
+    return content
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is not finite")
+    return value
 
 
 def check_output_file(

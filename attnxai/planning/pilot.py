@@ -19,7 +19,7 @@ import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ MIN_PILOT_SOURCES = 6
 """Fewer sources than this say too little about spreads to plan with."""
 
 _FORMAT = "attnxai-report"
+_MOST_CELLS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,7 +136,7 @@ def read_pilot(
     """
     folder = Path(folder)
     summary = _read_summary(folder)
-    try:
+    with _damage_named(folder):
         chosen = _chosen_model(summary, model, folder)
         model_name = str(chosen["name"])
         records = [r for r in chosen["results"] if not r["is_baseline"]]
@@ -164,27 +165,44 @@ def read_pilot(
             components, effect = _infer(values, **null)
         else:
             components, effect = _of_record(stored, values.shape[1], len(set(classes)))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        if isinstance(error, OptionError):
-            raise
+        _check_finite(components, effect)
+        return Pilot(
+            model_name=model_name,
+            map_name=map_name,
+            metric=metric,
+            group=group,
+            n_sources=values.shape[1],
+            n_annotators=len(values),
+            class_sizes=tuple(classes.count(name) for name in dict.fromkeys(classes)),
+            n_maps=max(int(record["n_family"]), len(maps)),
+            effect=effect,
+            components=components,
+            inferred=stored is None,
+        )
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Let whatever a damaged report leads to name the report."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except OptionError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise OptionError(
-            f"the pilot {folder} is damaged or of another version of attnxai ({error!r}); write it "
-            "again with attnxai compare"
+            f"the pilot {folder} is damaged or of another version of attnxai ({repr(error)[:200]}); write "
+            "it again with attnxai compare"
         ) from error
-    sizes = [classes.count(name) for name in dict.fromkeys(classes)]
-    return Pilot(
-        model_name=model_name,
-        map_name=map_name,
-        metric=metric,
-        group=group,
-        n_sources=values.shape[1],
-        n_annotators=len(values),
-        class_sizes=tuple(sizes),
-        n_maps=max(int(record["n_family"]), len(maps)),
-        effect=effect,
-        components=components,
-        inferred=stored is None,
-    )
+
+
+def _check_finite(components: Components, effect: Interval) -> None:
+    numbers = [effect.value, effect.low, effect.high, components.effect]
+    numbers += [components.sd_source, components.sd_residual, components.sd_annotator]
+    if components.deviations is not None:
+        numbers += components.deviations.ravel().tolist()
+    if not np.isfinite(numbers).all():
+        raise ValueError("numbers that are not finite")
 
 
 def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple[str, str], float]:
@@ -208,10 +226,15 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
         If the folder is no report.
     """
     found = {}
-    for record in _chosen_model(_read_summary(Path(folder)), model, Path(folder))["results"]:
-        pair = (str(record.get("explanation")), str(record.get("metric")))
-        if record.get("is_baseline") or pair in found:
-            continue
+    folder = Path(folder)
+    with _damage_named(folder):
+        records = _chosen_model(_read_summary(folder), model, folder)["results"]
+        pairs = {
+            (str(record.get("explanation")), str(record.get("metric"))): None
+            for record in records
+            if not record.get("is_baseline")
+        }
+    for pair in pairs:
         with warnings.catch_warnings(), contextlib.suppress(OptionError):
             # weights were warned about when the pilot itself was read
             warnings.simplefilter("ignore", AssumptionWarning)
@@ -322,10 +345,13 @@ def _read_values(
     path = folder / "per_source.csv"
     if not path.is_file():
         raise OptionError(f"the pilot {folder} holds no per_source.csv; write the report again")
-    table = pd.read_csv(path, dtype={"model": str, "source": str, "stratum": str, "annotator": str})
+    names = ("model", "source", "stratum", "annotator")
+    table = pd.read_csv(path, dtype=dict.fromkeys(names, str), low_memory=False)
     table = table[table["model"] == spreadsheet_cell(model)]
     if group != ALL:
         table = table[table["split"] == group]
+    if table["annotator"].nunique() * table["source"].nunique() > _MOST_CELLS + 100 * len(table):
+        raise ValueError(f"annotators who share no sources in {path.name}")
     wide = table.pivot(index="annotator", columns="source", values=spreadsheet_cell(column)).dropna(
         axis=1, how="all"
     )

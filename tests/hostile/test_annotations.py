@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 import warnings
 from pathlib import Path
@@ -208,12 +207,20 @@ def test_histories_of_a_training(effort: int) -> None:
             raise DataSetError(f"{path} is empty")
         kept_epoch(history)
 
-    fields = [field.name for field in dataclasses.fields(EpochResult)]
+    epochs = [
+        EpochResult(
+            epoch=i,
+            images_seen=10 * i,
+            steps=i,
+            learning_rate=0.1,
+            train_loss=0.5,
+            validation_loss=0.4,
+            validation_accuracy=0.9,
+            seconds=1.5,
+        )
+        for i in range(3)
+    ]
     with tempfile.NamedTemporaryFile() as file:
-        epochs = [
-            EpochResult(**dict(zip(fields, (i, 10 * i, i, 0.1, 0.5, 0.4, 0.9, 1.5), strict=True)))
-            for i in range(3)
-        ]
         write_history(epochs, file.name)
         valid = [Path(file.name).read_bytes()]
     fuzz(

@@ -90,12 +90,28 @@ def test_what_a_killed_process_left_is_cleared_and_what_lives_stays(tmp_path) ->
     )
 
 
-@pytest.mark.parametrize("text", ["[" * 1_000_000, "{", "", b"\xff"])
-def test_no_json_is_a_value_error(tmp_path, text) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 1_000_000, "nested too deeply"),
+        ("{", "Expecting"),
+        ("", "Expecting"),
+        (b"\xff", "decode"),
+        ('{"a": 1e999}', "the number 1e999 is not finite"),
+        ("[-Infinity]", "the number -Infinity is not finite"),
+        ("[NaN]", "the number NaN is not finite"),
+        ('{"\\ud800": 1}', "text that is not Unicode"),
+        ('["x\\udC00"]', "text that is not Unicode"),
+        ("9" * 5000, "integer string"),
+    ],
+)
+def test_no_json_is_a_value_error(tmp_path, text, words) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match=words):
         read_json(path)
+    path.write_text('["\\ud83d\\ude00", "\\\\ud800", 1e5]')
+    assert read_json(path) == ["😀", "\\ud800", 1e5]
     path.write_text('{"a": [1]}')
     assert read_json(path) == {"a": [1]}
 
