@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from attnxai.models.bases import steerable_basis
+from attnxai.models.bases import is_large, steerable_basis
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import Architecture, ModelSpec
@@ -85,6 +85,8 @@ def has_given_bases(network: Network) -> bool:
 def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
     """Bases that came with the weights of a network and cannot be made again from its specification.
 
+    Those that are too large to be sampled when a file is read are kept as well.
+
     Returns
     -------
     bases : dict of str to Tensor, shape (n_basis, size_out, size_in, k, k)
@@ -93,7 +95,7 @@ def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
     kept: dict[str, torch.Tensor] = {}
     known: dict[int, torch.Tensor | None] = {}
     for name, layer in network.named_modules():
-        if not isinstance(layer, SteerableConv2d) or not layer.shared.given:
+        if not isinstance(layer, SteerableConv2d):
             continue
         if id(layer.shared) not in known:
             known[id(layer.shared)] = _unless_ours(layer, network.spec)
@@ -104,6 +106,10 @@ def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
 
 def _unless_ours(layer: SteerableConv2d, spec: Specification) -> torch.Tensor | None:
     basis = layer.basis.detach().cpu()
+    if is_large(spec.symmetry, spec.kernel_size):
+        return basis
+    if not layer.shared.given:
+        return None
     lifting = basis.shape[2] == 1
     ours = steerable_basis(spec.symmetry, spec.kernel_size, lifting=lifting).to(basis.dtype)
     if ours.shape == basis.shape and float((ours - basis).abs().max()) <= _SAME_BASIS:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from attnxai.models.specification import SymmetryGroup
 
+# bytes of the basis of C32 or D16 with a kernel of 7 pixels, which is built in half a minute
+_LARGEST = 160_000_000
+
 
 @functools.lru_cache(maxsize=32)
 def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) -> torch.Tensor:
@@ -52,6 +55,22 @@ def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) ->
         if file is not None:
             _write(values, file)
     return torch.from_numpy(values)
+
+
+def is_large(group: SymmetryGroup, kernel_size: int) -> bool:
+    """Whether sampling the basis between regular fields takes minutes, or gigabytes of memory.
+
+    Sampling takes about seven times the memory of the basis, which for D64 is 2 GB and for D64 with a
+    kernel of 9 pixels 17 GB.
+
+    Examples
+    --------
+    >>> from attnxai.models.specification import SymmetryGroup
+    >>> [is_large(SymmetryGroup.from_name(name), 5) for name in ("D16", "D32", "D64")]
+    [False, True, True]
+    """
+    # |G| filters for each one that lifts, which are about half as many as pixels; of |G|^2 k^2 values
+    return 4 * group.size**3 * kernel_size**4 // 2 > _LARGEST
 
 
 def cached_file(group: SymmetryGroup, kernel_size: int, *, lifting: bool) -> Path | None:

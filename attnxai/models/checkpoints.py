@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from attnxai.data.short_repr import short_value
 from attnxai.errors import AttnxaiError, CheckpointError
 from attnxai.models.architectures import (
     bases_to_keep,
-    network_from_spec,
     specification_from_dict,
 )
 from attnxai.models.file_kinds import candidates, describe_content
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
+from attnxai.models.weights import network_with_weights
 
 FORMAT = "attnxai-model"
 # 2 holds bases, without which its weights are another network; all else is version 1
@@ -75,7 +75,7 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
     version = content.get("version")
     if type(version) is not int or version not in VERSIONS:
         raise CheckpointError(
-            f"model file {path} has format version {version!r}; this attnxai reads versions "
+            f"model file {path} has format version {short_value(version)}; this attnxai reads versions "
             f"{' and '.join(map(str, VERSIONS))}"
         )
     for name, kind in _ENTRIES.items():
@@ -93,12 +93,11 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
         preprocessing = Preprocessing.from_dict(content["preprocessing"])
         training = content.get("training")
         record = TrainingRecord.from_dict(training) if training is not None else None
-        network = network_from_spec(spec, bases=_bases(content))
-        load_weights(network, content["weights"])
+        network = network_with_weights(spec, content["weights"], bases=_bases(content))
         return AttentionModel(
             name=stated if isinstance(stated, str) and stated else path.stem,
             spec=spec,
-            network=network.eval(),
+            network=network,
             preprocessing=preprocessing,
             class_names=_texts(content, "class_names"),
             training=record,
@@ -115,7 +114,7 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
 def _temperature(content: Mapping[str, Any]) -> float:
     stated = content.get("temperature", 1.0)
     if isinstance(stated, bool) or not isinstance(stated, int | float):
-        raise CheckpointError(f"its temperature should be a number, got {stated!r}")
+        raise CheckpointError(f"its temperature should be a number, got {short_value(stated)}")
     return float(stated)
 
 
@@ -133,37 +132,6 @@ def _bases(content: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
     ):
         raise CheckpointError("its bases are not all tensors under the name of a layer")
     return bases
-
-
-def load_weights(network: nn.Module, weights: Mapping[str, Any]) -> None:
-    """Put weights into a network, naming every one that is missing, unknown or of another shape."""
-    expected = network.state_dict()
-    problems = [f"lacks {name}" for name in expected if name not in weights]
-    problems += [f"has the unknown {name}" for name in weights if name not in expected]
-    for name, tensor in expected.items():
-        if name not in weights:
-            continue
-        given = weights[name]
-        if not isinstance(given, torch.Tensor):
-            problems.append(f"holds no tensor for {name}")
-        elif (
-            given.is_floating_point() != tensor.is_floating_point()
-            or given.is_complex()
-            or given.layout is not torch.strided
-        ):
-            problems.append(f"has {name} as {given.dtype} in {given.layout} layout")
-        elif given.shape != tensor.shape:
-            problems.append(
-                f"has {name} of shape {tuple(given.shape)} instead of {tuple(tensor.shape)}"
-            )
-        elif given.is_floating_point() and not bool(torch.isfinite(given).all()):
-            problems.append(f"has values in {name} that are not finite")
-    if problems:
-        more = f" and {len(problems) - 4} more faults" if len(problems) > 4 else ""
-        raise CheckpointError(
-            f"its weights do not fit its specification: it {', '.join(problems[:4])}{more}"
-        )
-    network.load_state_dict(dict(weights))
 
 
 def save_model(model: AttentionModel, path: str | Path) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from attnxai.data.short_repr import short_value
 from attnxai.errors import SpecificationError
 from attnxai.models.specification import (
     Architecture,
@@ -96,7 +97,7 @@ class LeNetSpec:
             object.__setattr__(self, name, values)
             if len(values) != 2 or not 1 <= min(values) <= max(values) <= _MOST:
                 raise SpecificationError(
-                    f"{name} needs two numbers from 1 to {_MOST}, got {values}"
+                    f"{name} needs two numbers from 1 to {_MOST}, got {short_value(values)}"
                 )
         if self.architecture is Architecture.LENET and group.size != 1:
             raise SpecificationError(

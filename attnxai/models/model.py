@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import short_repr, short_value
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
@@ -113,7 +113,7 @@ class TrainingRecord:
         for name, value in values["metrics"].items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise CheckpointError(
-                    f"the training record's metric {name} is no number: {value!r}"
+                    f"the training record's metric {short_value(name)} is no number: {short_value(value)}"
                 )
         checked = {name: values[name] for name in kinds}
         for name in ("train_sources", "validation_sources"):

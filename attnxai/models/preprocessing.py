@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import GridTransform
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import short_repr, short_value
 from attnxai.errors import ImageError, SpecificationError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Pixel scales closer than this are the same: resampling would only blur.
 _SAME_SCALE = 0.01
+# Of any number of a preprocessing that comes from a file.
+_LARGEST = 1e9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,10 +213,16 @@ class Preprocessing:
         names = {field.name for field in dataclasses.fields(cls)}
         if set(values) != names:
             wrong = sorted(set(values) ^ names, key=str)
-            raise SpecificationError(f"preprocessing has missing or unknown entries: {wrong}")
+            raise SpecificationError(
+                f"preprocessing has missing or unknown entries: {short_value(wrong)}"
+            )
         for name, value in values.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise SpecificationError(f"preprocessing: {name} should be a number, got {value!r}")
+                raise SpecificationError(
+                    f"preprocessing: {name} should be a number, got {short_value(value)}"
+                )
+            if abs(value) > _LARGEST:
+                raise SpecificationError(f"preprocessing: {name} is out of range")
         if not float(values["size"]).is_integer():
             raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")
         return cls(**{**values, "size": int(values["size"])})

@@ -8,10 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from attnxai.data.short_repr import short_value
 from attnxai.errors import SpecificationError
 
-# Fields, gate channels and classes beyond this are a damaged file, not a network.
+# Fields, gate channels, classes and convolutions beyond this are a damaged file, not a network.
 _MOST = 4096
+_MOST_CONVOLUTIONS = 8
+# of any number in a specification; longer ones could not even be printed
+_LARGEST = 1 << 31
 
 
 class Architecture(enum.StrEnum):
@@ -105,7 +109,7 @@ class SymmetryGroup:
         match = re.fullmatch(r"([CcDd])(\d{1,2})", str(name).strip())
         if match is None or int(match[2]) < 1:
             raise SpecificationError(
-                f"unknown group {name!r}: give C or D and the number of rotations, such as C8 or D4"
+                f"unknown group {short_value(name)}: give C or D and the number of rotations, such as C8 or D4"
             )
         return cls(order=int(match[2]), reflections=match[1].upper() == "D")
 
@@ -179,12 +183,12 @@ class ModelSpec:
         object.__setattr__(self, "group", group.name)
         for name, kind in _CHOICES.items():
             object.__setattr__(self, name, _choice(kind, getattr(self, name), name))
-        for name in ("fields", "convolutions"):
+        for name, most in (("fields", _MOST), ("convolutions", _MOST_CONVOLUTIONS)):
             values = tuple(int(v) for v in getattr(self, name))
             object.__setattr__(self, name, values)
-            if len(values) != 4 or not 1 <= min(values) <= max(values) <= _MOST:
+            if len(values) != 4 or not 1 <= min(values) <= max(values) <= most:
                 raise SpecificationError(
-                    f"{name} needs four numbers from 1 to {_MOST}, got {values}"
+                    f"{name} needs four numbers from 1 to {most}, got {short_value(values)}"
                 )
         if self.kernel_size not in (3, 5, 7, 9):
             raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
@@ -273,7 +277,7 @@ def checked_values(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted((name for name in values if name not in known), key=str)
     if unknown:
         raise SpecificationError(
-            f"the specification holds {', '.join(map(repr, unknown))}, which this version of "
+            f"the specification holds {short_value(unknown)}, which this version of "
             "attnxai does not know; a newer version may"
         )
     if "architecture" not in values:
@@ -296,7 +300,9 @@ def _choice(kind: type[enum.StrEnum], value: object, name: str) -> enum.StrEnum:
         return kind(str(value))
     except ValueError:
         choices = ", ".join(member.value for member in kind)
-        raise SpecificationError(f"{name} {value!r} is unknown; known are {choices}") from None
+        raise SpecificationError(
+            f"{name} {short_value(value)} is unknown; known are {choices}"
+        ) from None
 
 
 def _plain_value(name: str, value: object, annotation: object) -> object:
@@ -311,13 +317,14 @@ def _plain_value(name: str, value: object, annotation: object) -> object:
     kinds = expected.get(str(annotation), (str,))
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise SpecificationError(
-            f"{name} in the specification should be {annotation}, got {value!r}"
+            f"{name} in the specification should be {annotation}, got {short_value(value)}"
         )
-    if isinstance(value, list | tuple):
-        if not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-            raise SpecificationError(f"{name} should hold whole numbers, got {value!r}")
-        return tuple(value)
-    return value
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    if isinstance(value, list | tuple) and not all(type(number) is int for number in numbers):
+        raise SpecificationError(f"{name} should hold whole numbers, got {short_value(value)}")
+    if any(isinstance(number, int) and abs(number) >= _LARGEST for number in numbers):
+        raise SpecificationError(f"{name} in the specification is out of range")
+    return tuple(value) if isinstance(value, list | tuple) else value
 
 
 def compact_spec(group: str, **changes: Any) -> ModelSpec:

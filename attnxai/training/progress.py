@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from attnxai.errors import CheckpointError
-from attnxai.models.checkpoints import load_weights
 from attnxai.models.torch_files import read_checkpoint_file, write_atomically
+from attnxai.models.weights import load_weights
 from attnxai.training.history import EpochResult
 
 PROGRESS_FORMAT = "attnxai-training"

@@ -24,7 +24,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning
-from tests.hostile.mutations import Damaged
 
 ALLOWANCE = 1 << 30
 """Bytes that a reader may take beside 50 times the file: libraries that it imports, mostly."""
@@ -182,7 +181,7 @@ def fuzz(
     reader : callable
         Takes the path of the file.
     files : strategy
-        Of bytes or of :class:`~tests.hostile.mutations.Damaged`.
+        Of bytes, or of what has them as its ``content``, such as :class:`~tests.hostile.mutations.Damaged`.
     file_name : str
         What the files are called; the ending may matter to the reader.
     examples : int
@@ -203,7 +202,7 @@ def fuzz(
         )
         @given(file=files)
         def keeps_to_the_rules(file: Any) -> None:
-            path.write_bytes(file.content if isinstance(file, Damaged) else file)
+            path.write_bytes(file if isinstance(file, bytes) else file.content)
             check_reader(reader, path, allowance=allowance, seconds=seconds)
 
         keeps_to_the_rules()

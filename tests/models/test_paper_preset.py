@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from attnxai.models.checkpoints import load_weights
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.published.attention import _renamed
 from attnxai.models.specification import ModelSpec, Normalisation, paper_spec
+from attnxai.models.weights import load_weights
 from tests.models.builders import random_images, scores_and_maps
 from tests.models.published_networks import PublishedEquivariant, in_double, run, trained
 

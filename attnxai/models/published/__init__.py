@@ -26,7 +26,10 @@ def looks_published(content: Any) -> bool:
     """Whether the content of a file is a state dict of one of the published networks."""
     return (
         isinstance(content, Mapping)
-        and all(isinstance(value, torch.Tensor) for value in content.values())
+        and all(
+            isinstance(name, str) and isinstance(value, torch.Tensor)
+            for name, value in content.items()
+        )
         and (looks_like_attention(content) or looks_like_lenet(content))
     )
 

@@ -16,7 +16,6 @@ from attnxai.models.published.state_dicts import (
     SPLIT_NOTE,
     StateDict,
     bases_of,
-    built,
     faults_of,
     group_and_kernel,
     names_of,
@@ -31,6 +30,7 @@ from attnxai.models.specification import (
     Padding,
     SymmetryGroup,
 )
+from attnxai.models.weights import network_with_weights
 
 _BLOCKS = (3, 3, 3, 2)
 _LAYERS = {
@@ -53,7 +53,9 @@ def load_attention(content: StateDict, *, path: str, sha256: str) -> AttentionMo
     with faults_of(path, "a published attention network"):
         spec = _specification(content, path, equivariant=equivariant)
         layers = {theirs: f"{ours}.convolution" for theirs, ours in _LAYERS.items()}
-        network = built(spec, bases_of(content, layers), _renamed(content, spec))
+        network = network_with_weights(
+            spec, _renamed(content, spec), bases=bases_of(content, layers)
+        )
         preprocessing = _preprocessing(content, spec)
     form = spec.group if equivariant else "CNN"
     return AttentionModel(
@@ -184,7 +186,8 @@ def _renamed(content: StateDict, spec: ModelSpec) -> dict[str, torch.Tensor]:
                 weights[f"{ours}.convolution.bias"] = content[f"{theirs}.bias"]
         for entry in _NORM_ENTRIES:
             theirs_norm = f"bnorm{theirs.removeprefix('conv')}.{norm}{entry}"
-            weights[f"{ours}.norm.norm.{entry}"] = content[theirs_norm]
+            if theirs_norm in content or entry != "num_batches_tracked":
+                weights[f"{ours}.norm.norm.{entry}"] = content[theirs_norm]
     for index, gate in enumerate(_GATES[: spec.n_gates]):
         for entry in ("theta.weight", "phi.weight", "psi.weight", "psi.bias"):
             weights[f"gates.{index}.{entry}"] = content[f"{gate}.{entry}"]

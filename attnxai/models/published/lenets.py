@@ -20,13 +20,13 @@ from attnxai.models.published.state_dicts import (
     SPLIT_NOTE,
     StateDict,
     bases_of,
-    built,
     faults_of,
     group_and_kernel,
     names_of,
     side_of_disc,
 )
 from attnxai.models.specification import Architecture
+from attnxai.models.weights import network_with_weights
 
 _CONVOLUTIONS = {"conv1": "convolutions.0", "conv2": "convolutions.1"}
 _LINEARS = {"fc1": "linears.0", "fc2": "linears.1", "fc3": "linears.2"}
@@ -53,7 +53,9 @@ def load_lenet(content: StateDict, *, path: str, sha256: str) -> AttentionModel:
     preprocessing = _FRDEEP if frdeep else FIRST_PREPROCESSING
     with faults_of(path, "a published LeNet"):
         spec = _specification(content, preprocessing)
-        network = built(spec, bases_of(content, _CONVOLUTIONS), _renamed(content, spec))
+        network = network_with_weights(
+            spec, _renamed(content, spec), bases=bases_of(content, _CONVOLUTIONS)
+        )
     steerable = spec.architecture is Architecture.STEERABLE_LENET
     return AttentionModel(
         name=f"published {spec.group} LeNet" if steerable else "published LeNet",
