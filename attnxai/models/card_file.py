@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attnxai.data.short_repr import short_value
 from attnxai.errors import CheckpointError
 from attnxai.jobs.files import read_json, write_file
 from attnxai.models.cards import Measured, ModelCard, PartMetrics
@@ -20,6 +21,7 @@ CARD_ENDING = ".card.json"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 2**63
+_LONGEST_REASON = 300
 _TEXTS = ("name", "architecture", "group", "data", "data_licence", "data_sha256", "command")
 _COUNTS = ("n_parameters", "file_bytes", "size", "n_train", "n_validation", "n_resamples")
 
@@ -61,15 +63,17 @@ def read_card(path: str | Path) -> ModelCard:
     """
     try:
         content = read_json(Path(path))
+        json.dumps(content, ensure_ascii=False).encode()  # no half of a surrogate pair
     except FileNotFoundError:
         raise CheckpointError(f"model card {path} does not exist") from None
     except ValueError as error:
-        raise CheckpointError(f"model card {path} is no JSON text: {error}") from error
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise CheckpointError(f"model card {path} is no JSON text: {reason}") from error
     if not isinstance(content, dict) or content.get("format") != CARD_FORMAT:
         raise CheckpointError(f"file {path} is no model card of attnxai")
     if content.get("version") != CARD_VERSION:
         raise CheckpointError(
-            f"model card {path} has version {content.get('version')!r}; this attnxai reads version "
+            f"model card {path} has version {short_value(content.get('version'))}; this attnxai reads version "
             f"{CARD_VERSION}"
         )
     missing = [f.name for f in dataclasses.fields(ModelCard) if f.name not in content]
@@ -79,6 +83,7 @@ def read_card(path: str | Path) -> ModelCard:
         return _card(content)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        reason = reason[:_LONGEST_REASON]
         raise CheckpointError(f"model card {path} is damaged: {reason}") from error
 
 
@@ -147,14 +152,14 @@ def _mapping(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _count(content: Mapping[str, Any], name: str) -> int:
     value = content[name]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
-        raise ValueError(f"{name} should be a whole number of 0 or more, got {value!r}")
+        raise ValueError(f"{name} should be a whole number of 0 or more, got {short_value(value)}")
     return value
 
 
 def _number(content: Mapping[str, Any], name: str) -> float:
     value = content[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} should be a finite number, got {value!r}")
+        raise ValueError(f"{name} should be a finite number, got {short_value(value)}")
     return float(value)
 
 

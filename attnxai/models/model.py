@@ -113,7 +113,7 @@ class TrainingRecord:
         for name, value in values["metrics"].items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise CheckpointError(
-                    f"the training record's metric {short_value(name)} is no number: {short_value(value)}"
+                    f"the training record's metric {str(name)[:80]} is no number: {short_value(value)}"
                 )
         checked = {name: values[name] for name in kinds}
         for name in ("train_sources", "validation_sources"):

@@ -277,7 +277,7 @@ def checked_values(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted((name for name in values if name not in known), key=str)
     if unknown:
         raise SpecificationError(
-            f"the specification holds {short_value(unknown)}, which this version of "
+            f"the specification holds {', '.join(map(short_value, unknown[:4]))}, which this version of "
             "attnxai does not know; a newer version may"
         )
     if "architecture" not in values:

@@ -42,6 +42,8 @@ _MOST_AXES = 8
 # torch.save does not compress; an archiver that packs its files again may, weights hardly at all
 _MOST_INFLATED = 1 << 26
 _MOST_INFLATED_PER_BYTE = 20
+# the directory of a zip archive stands at its end, before a comment of up to 64 KiB
+_DIRECTORY, _LONGEST_END = b"PK\x05\x06", 1 << 17
 _LEGACY_PROTOCOL = 1001
 _ASK = "ask its author for the weights alone: torch.save(network.state_dict(), file)"
 
@@ -86,9 +88,8 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
             f"model file {path} is no PyTorch checkpoint, or it is damaged: {fault}"
         ) from fault
     except Exception as error:  # a damaged archive can raise anything
-        # the directory of a zip archive stands at its end
-        truncated = not zipfile.is_zipfile(path)
-        kind = "is truncated" if truncated else "is no PyTorch checkpoint, or it is damaged"
+        whole = _DIRECTORY in path.read_bytes()[-_LONGEST_END:]
+        kind = "is no PyTorch checkpoint, or it is damaged" if whole else "is truncated"
         raise CheckpointError(f"model file {path} {kind}") from error
     return content, file_sha256(path)
 

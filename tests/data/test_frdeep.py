@@ -314,4 +314,4 @@ def test_any_meta(effort: int, tmp_path: Path) -> None:
 
     valid = [published_pickle({"label_names": ["FR I", "FR II"], "num_vis": 22500}, protocol=2)]
     files = rearranged(valid)
-    fuzz(read_meta, files, file_name="batches.meta", examples=100 * effort, allowance=64 << 20)
+    fuzz(read_meta, files, file_name="batches.meta", examples=60 * effort, allowance=64 << 20)

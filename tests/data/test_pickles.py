@@ -214,7 +214,7 @@ def read_file(path: Path) -> Any:
 
 def fuzz_pickles(effort: int) -> None:
     for files in (programs(), rearranged(VALID), damaged(VALID, words=WORDS)):
-        fuzz(read_file, files, file_name="data_batch_1", examples=300 * effort, allowance=64 << 20)
+        fuzz(read_file, files, file_name="data_batch_1", examples=200 * effort, allowance=64 << 20)
 
 
 @pytest.mark.parametrize("effort", EFFORTS)

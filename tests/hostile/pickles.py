@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from tests.hostile.mutations import fractions
+
 PROTO = b"\x80\x02"
 _NAMES = (
     *(
@@ -149,7 +151,7 @@ def rearranged(valid: Sequence[bytes]) -> st.SearchStrategy[bytes]:
     own = st.sampled_from(sorted({operation for operations in whole for operation in operations}))
     edit = st.tuples(
         st.sampled_from(["replace", "insert", "delete", "double"]),
-        st.floats(0, 1, exclude_max=True),
+        fractions(),
         st.one_of(own, _ARGUMENTS, _OPERATIONS),
     )
     return st.builds(_edited, st.sampled_from(whole), st.lists(edit, min_size=1, max_size=5))

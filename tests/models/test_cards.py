@@ -16,6 +16,8 @@ from attnxai.errors import CheckpointError
 from attnxai.models.card_file import card_path, read_card, write_card
 from attnxai.models.cards import Measured
 from attnxai.models.markdown import code_block, escaped, table
+from tests.hostile.harness import EFFORTS, fuzz
+from tests.hostile.mutations import damaged
 from tests.models.builders import assert_one_sentence
 from tests.models.card_builders import make_card, make_part
 
@@ -326,3 +328,16 @@ def test_no_change_of_a_value_gets_past_reading_and_showing(tmp_path_factory, da
     except CheckpointError as error:
         shown = str(error)
     assert str(file) in shown or shown.count("<h2>") == 1
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_any_card(effort, tmp_path):
+    write_card(make_card(), tmp_path / "a.card.json")
+    words = [b"null", b"{}", b"[]", b'"\\ud800"', b'"x"', b"[" * 3000, b'"' + b"x" * 5000 + b'"']
+    files = damaged([(tmp_path / "a.card.json").read_bytes()], words=words, text=True)
+    fuzz(
+        lambda path: read_card(path).to_markdown(),
+        files,
+        file_name="b.card.json",
+        examples=150 * effort,
+    )

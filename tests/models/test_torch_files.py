@@ -356,11 +356,11 @@ def fuzz_torch_files(effort: int) -> None:
     valid = [data_pickle(saved(SMALL)), pickled([Tensor(), Tensor(size=(2, 2), stride=(2, 1))])]
     whole = [saved(SMALL), saved(SMALL, _use_new_zipfile_serialization=False), legacy([Tensor()])]
     for files, examples in (
-        (rearranged(valid).map(in_archive), 200),
-        (rearranged(valid).map(lambda data: legacy(data, {"0": bytes(24), "1": bytes(16)})), 100),
-        (programs().map(in_archive), 100),
-        (damaged(valid, words=WORDS, wrap=in_archive), 100),
-        (damaged(whole, words=[b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06"]), 200),
+        (rearranged(valid).map(in_archive), 120),
+        (rearranged(valid).map(lambda data: legacy(data, {"0": bytes(24), "1": bytes(16)})), 60),
+        (programs().map(in_archive), 60),
+        (damaged(valid, words=WORDS, wrap=in_archive), 60),
+        (damaged(whole, words=[b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06"]), 120),
     ):
         fuzz(
             read_checkpoint_file,
