@@ -58,6 +58,8 @@ def short_value(value: Any) -> str:
         if type(value).__repr__ not in (tuple.__repr__, list.__repr__, frozenset.__repr__):
             return _cut(repr(value))
         items = [short_value(item) for item in list(value)[:_MOST_ITEMS]]
+        if isinstance(value, list):
+            return _bounded(f"[{', '.join(items)}]", value, items)
         comma = "," if len(value) == 1 else ""
         return _bounded(f"({', '.join(items)}{comma})", value, items)
     return _cut(repr(value))
