@@ -11,7 +11,7 @@ and the results as JSON. The first run of a folder is the reference; a run that 
 its numbers are listed. The exit code is 1 if any run differs.
 
 Beside each run one or two processes at low priority repeat a few NumPy and SciPy operations on fixed arrays
-(a mean over an axis, a Gaussian filter of a constant, a product of matrices, a sort, exponentials) and
+(a mean over an axis, a Gaussian filter of a constant, a product of matrices, a sort, exponentials, zeroed memory) and
 compare the bytes with their own first. They keep the processor busy and watch it: if they differ, the machine
 does, whatever attnxai does. The run does the same between its stages.
 
@@ -62,7 +62,16 @@ def control_operations() -> dict[str, Callable[[], np.ndarray]]:
     constant = np.full((300, 300), 0.1)
     left, right = rng.normal(size=(200, 4000)), rng.normal(size=(4000, 200))
     values = rng.normal(size=200_000)
+
+    def zeroed() -> np.ndarray:
+        fresh = np.zeros(
+            5_000_000
+        )  # too large to be anything but new pages of the operating system
+        fresh[::512] = 1.0  # which it hands out when they are written to
+        return np.flatnonzero(fresh)
+
     return {
+        "zeroed memory": zeroed,
         "mean over an axis": lambda: stack.mean(axis=0),
         "mean over rows": lambda: stack.reshape(400, -1).mean(axis=1),
         "Gaussian filter": lambda: gaussian_filter(constant, 3.0),

@@ -45,6 +45,14 @@ def test_equal_mass_by_hand():
     assert error == pytest.approx(curve.expected_calibration_error)
 
 
+def test_images_of_equal_confidence_lie_in_the_bin_of_their_middle():
+    # ranks 1, 2 to 4, and 5 of five images: the middle of the second group, 2.5, begins the upper half
+    curve = reliability_curve(*table([0.6, 0.7, 0.7, 0.7, 0.9], np.ones(5)), n_bins=2)
+    assert curve.n_images.tolist() == [1, 4]
+    curve = reliability_curve(*table([0.6, 0.6, 0.7, 0.7, 0.9], np.ones(5)), n_bins=2)
+    assert curve.n_images.tolist() == [2, 3]
+
+
 def test_equal_width_by_hand():
     """Of (0, 0.2], ..., (0.8, 1] three hold images: (0.55, 0.6), (0.7, 0.8) and (0.9, 1)."""
     curve = reliability_curve(*HAND, n_bins=5, binning=Binning.EQUAL_WIDTH)
@@ -145,6 +153,23 @@ def test_resamples_are_binned_anew():
                 probabilities, labels, row[None], reference, binning=binning
             )
             assert interval.high == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_interval_of_a_model_that_is_not_calibrated_begins_two_biases_below_its_percentile():
+    rng = np.random.default_rng(0)
+    probabilities, labels = table(rng.uniform(0.7, 1, 60), rng.random(60) < 0.6)
+    reference = calibrated_reference(probabilities, labels, n_draws=99, rng=rng)
+    assert reference.rejected
+    counts = stratified_counts(labels, 80, rng)
+    drawn = []
+    for row in counts:
+        again = np.repeat(np.arange(60), row)
+        drawn.append(expected_calibration_error(probabilities[again], labels[again]))
+    bias = np.mean(drawn) - expected_calibration_error(probabilities, labels)
+    assert bias > 0.005
+    found = calibration_error_interval(probabilities, labels, counts, reference)
+    assert found.low == pytest.approx(np.quantile(drawn, 0.025) - 2 * bias)
+    assert found.high == pytest.approx(np.quantile(drawn, 0.975))
 
 
 def test_reference_by_enumeration():

@@ -76,6 +76,20 @@ def test_spread_of_sources_beyond_that_of_pairs_flattens_power():
     assert found == pytest.approx(expected, abs=0.025)
 
 
+def test_the_null_of_few_sources_is_that_of_all_their_permutations():
+    """Maps that score nothing with any other annotation: the variance of all permutations, by definition."""
+    effect, n_sources, n = 0.4, 8, 20_000
+    alone = Components(effect=effect, sd_source=1.0, sd_pairing=1e-9)
+    own = effect + np.random.default_rng(1).normal(size=(n, n_sources))
+    matrices = own[:, :, None] * np.eye(n_sources)
+    centred = matrices - matrices.mean(axis=1, keepdims=True)
+    centred -= centred.mean(axis=2, keepdims=True)
+    deviation = np.sqrt((centred**2).sum(axis=(1, 2)) / (n_sources - 1))
+    excess = own.sum(axis=1) - own.mean(axis=1)
+    expected = np.mean(excess >= stats.norm.isf(0.05) * deviation)
+    assert share(alone, (n_sources,), n=n) == pytest.approx(expected, abs=0.015)
+
+
 def test_power_of_one_class_is_near_that_of_a_t_test():
     n, effect, n_sources = 10_000, 0.5, 30
     found = share(Components(effect=effect, sd_source=1.0), (n_sources,), n=n)
@@ -137,6 +151,9 @@ def test_sources_of_a_pilot_are_drawn_with_the_spread_that_is_asked_for():
     drawn = dataclasses.replace(PLAIN, deviations=deviations)
     assert share(drawn, (40, 40)) == pytest.approx(share(PLAIN, (40, 40)), abs=0.03)
     np.testing.assert_array_equal(deviations, before)
+    # of two sources as well, whose own spread is 1
+    drawn_of_two = dataclasses.replace(PLAIN, deviations=np.array([3.0, 5.0]))
+    assert share(drawn_of_two, (40, 40)) == pytest.approx(share(PLAIN, (40, 40)), abs=0.03)
     scaled = dataclasses.replace(PLAIN, deviations=100 * deviations + 7)
     assert share(scaled, (40, 40)) == share(drawn, (40, 40))
 

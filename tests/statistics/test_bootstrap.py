@@ -94,7 +94,11 @@ def test_bca_equals_scipy():
     """Of skewed values, whose acceleration moves the ends; from the very resamples that scipy drew."""
     values = np.random.default_rng(4).exponential(size=12) ** 2
     drawn = stats.bootstrap(
-        (values,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(5)
+        (values,),
+        np.mean,
+        n_resamples=4000,
+        method="percentile",
+        random_state=np.random.default_rng(5),
     )
     expected = stats.bootstrap(
         (values,), np.mean, n_resamples=0, method="BCa", bootstrap_result=drawn
@@ -109,6 +113,34 @@ def test_bca_equals_scipy():
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     # the acceleration matters here
     assert abs(found.high - np.quantile(drawn.bootstrap_distribution, 0.975)) > 0.1
+
+
+def test_bca_of_two_samples_equals_scipy():
+    """Each of them resampled by itself, of different size; from the very resamples that scipy drew."""
+    rng = np.random.default_rng(6)
+    first, second = rng.exponential(size=9) ** 2, rng.exponential(size=25)
+
+    def difference(a, b, axis=-1):
+        return np.mean(a, axis=axis) - np.mean(b, axis=axis)
+
+    drawn = stats.bootstrap(
+        (first, second), difference, n_resamples=4000, method="percentile", random_state=rng
+    )
+    expected = stats.bootstrap(
+        (first, second), difference, n_resamples=0, method="BCa", bootstrap_result=drawn
+    ).confidence_interval
+    left_out = [difference(np.delete(first, i), second) for i in range(9)]
+    left_out += [difference(first, np.delete(second, i)) for i in range(25)]
+    found = resampled_interval(
+        difference(first, second),
+        drawn.bootstrap_distribution,
+        np.array(left_out),
+        n_units=34,
+        kind=IntervalKind.BCA,
+        strata=np.repeat([0, 1], [9, 25]),
+    )
+    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert abs(found.high - np.quantile(drawn.bootstrap_distribution, 0.975)) > 0.03
 
 
 def test_beyond_the_pole_of_bca_the_last_resample_is_the_end():

@@ -123,11 +123,13 @@ def test_the_kept_weights_are_those_of_the_best_epoch(images, undisturbed) -> No
     assert loss == pytest.approx(min(r.validation_loss for r in history), rel=1e-4)
 
 
+@pytest.mark.parametrize("last", [0.9, 0.1])
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_an_earlier_epoch_is_kept_when_it_was_the_best(
-    images, spec, tmp_path, monkeypatch, interrupted
+    images, spec, tmp_path, monkeypatch, interrupted, last
 ) -> None:
-    losses = iter([0.5, 0.1, 0.9])
+    """Also where a later one is as good: the record and the weights are of the same epoch."""
+    losses = iter([0.5, 0.1, last])
     states: list[dict[str, torch.Tensor]] = []
 
     def validate(self: Any) -> tuple[float, float]:
