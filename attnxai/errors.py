@@ -6,11 +6,20 @@ line prints their text as one sentence and ends with exit code 2; a traceback me
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_LONG_WORD = re.compile(r"\S{300,}")
 
 
 class AttnxaiError(Exception):
-    """Base of all errors that a user can put right."""
+    """Base of all errors that a user can put right.
+
+    Values that messages quote come from files, and can be of any length; long ones are cut short.
+    """
+
+    def __str__(self) -> str:
+        return _LONG_WORD.sub(lambda word: f"{word[0][:250]}...", super().__str__())
 
 
 class ImageError(AttnxaiError, ValueError):

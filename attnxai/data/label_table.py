@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attnxai.data.classes import canonical_class
+from attnxai.data.csv_table import Faults, decode_csv, parse_csv
 from attnxai.data.images import source_id
 from attnxai.errors import AttnxaiWarning, DataSetError
 
@@ -60,15 +59,12 @@ def read_label_table(path: str | Path) -> dict[str, LabelRow]:
         If the file is missing or no such table, or listing its bad rows with their lines.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        content = Path(path).read_bytes()
     except OSError as error:
         raise DataSetError(
             f"label table {path} cannot be read: {error.strerror or error}"
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataSetError(
-            f"label table {path} is not UTF-8 text (byte {error.start}); save it as CSV UTF-8"
-        ) from error
+    text = decode_csv(content, f"label table {path}", DataSetError)
     return parse_label_table(text, path=str(path))
 
 
@@ -81,17 +77,18 @@ def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
     >>> rows["a"].class_name, rows["b"].class_name
     ('FR II', 'FR I')
     """
-    header, numbered = _cells(text, path)
+    header, numbered = parse_csv(text, f"label table {path}", DataSetError)
+    header = [name.lower() for name in header]
     source, class_name, split = _columns(header, path)
     rows: dict[str, LabelRow] = {}
-    problems: list[str] = []
+    faults, n_rows = Faults(), 0
     repeated: list[int] = []
     spelling: dict[str, LabelRow] = {}
     for line, cells in numbered:
+        n_rows += 1
+        before = len(faults)
         if len(cells) != len(header):
-            problems.append(
-                f"line {line}: {len(cells)} cells, but the header has {len(header)} columns"
-            )
+            faults.add_row(line, f": {len(cells)} cells, but the header has {len(header)} columns")
             continue
         ident = source_id(cells[source])
         row = LabelRow(
@@ -99,30 +96,31 @@ def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
             class_name=canonical_class(cells[class_name]),
             split=cells[split].lower() if split is not None else None,
         )
-        faults = _faults(row, ident, header, (source, class_name))
-        if not faults:
+        for fault in _faults(row, ident, header, (source, class_name)):
+            faults.add_row(line, f": {fault}")
+        if len(faults) == before:
             # 'WAT' and 'wat' are one class to everybody but a computer
             alike = spelling.setdefault(re.sub(r"[\s_-]+", "", row.class_name).casefold(), row)
             if alike.class_name != row.class_name:
-                faults.append(
-                    f"class {row.class_name!r} differs from {alike.class_name!r} (line {alike.line}) "
-                    "in its spelling only; write them alike"
+                faults.add_row(
+                    line,
+                    f": class {row.class_name[:60]!r} differs from {alike.class_name[:60]!r} (line "
+                    f"{alike.line}) in its spelling only; write them alike",
                 )
-        earlier = rows.setdefault(ident, row) if not faults else row
+        earlier = rows.setdefault(ident, row) if len(faults) == before else row
         if earlier is not row:
             if (earlier.class_name, earlier.split) == (row.class_name, row.split):
                 repeated.append(line)
             else:
-                faults.append(
-                    f"{ident} is {_described(row)} here and {_described(earlier)} on line "
-                    f"{earlier.line}; give one"
+                faults.add_row(
+                    line,
+                    f": {ident[:60]} is {_described(row)} here and {_described(earlier)} on line "
+                    f"{earlier.line}; give one",
                 )
-        problems += [f"line {line}: {fault}" for fault in faults]
-    if problems:
-        n_bad = len({problem.split(":")[0] for problem in problems})
+    if faults:
+        listed_faults = "\n".join(f"  {fault}" for fault in faults.lines())
         raise DataSetError(
-            f"{n_bad} of {len(numbered)} rows of label table {path} cannot be used:\n"
-            + listed(problems)
+            f"{faults.n_rows} of {n_rows} rows of label table {path} cannot be used:\n{listed_faults}"
         )
     if not rows:
         raise DataSetError(f"label table {path} has a header but no rows")
@@ -147,26 +145,6 @@ def listed(lines: Sequence[str]) -> str:
     )
 
 
-def _cells(text: str, path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and rows, each with the line on which it begins; empty rows are no rows."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    numbered: list[tuple[int, list[str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                numbered.append((line, stripped))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataSetError(
-            f"label table {path} is no valid CSV: {error} (in the row that begins on line {line})"
-        ) from error
-    if not numbered:
-        raise DataSetError(f"label table {path} is empty")
-    return [name.lower() for name in numbered[0][1]], numbered[1:]
-
-
 def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
     """Positions of the columns of source, class and split."""
     known = {*SOURCE_COLUMNS, *CLASS_COLUMNS, SPLIT_COLUMN}
@@ -176,7 +154,7 @@ def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
         if not present:
             raise DataSetError(
                 f"label table {path} has no column {names[0]} (or {' or '.join(names[1:])}); its header "
-                f"is {', '.join(header)}"
+                f"is {', '.join(header)[:300]}"
                 + ("; separate columns by commas" if re.search(r"[;\t|]", header[0]) else "")
             )
         if len(present) > 1:
@@ -189,7 +167,7 @@ def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
         raise DataSetError(f"label table {path} has the column split twice; take one of them out")
     if unused := [name or "one without a name" for name in header if name not in known]:
         warnings.warn(
-            f"columns of label table {path} that are not used: {', '.join(unused)}",
+            f"columns of label table {path} that are not used: {', '.join(unused)[:300]}",
             AttnxaiWarning,
             stacklevel=4,
         )
@@ -206,12 +184,12 @@ def _faults(
         if not value.strip()
     ]
     if row.split is not None and row.split not in SPLITS:
-        faults.append(f"split {row.split!r} is unknown; give {', '.join(SPLITS[:-1])} or test")
+        faults.append(f"split {row.split[:60]!r} is unknown; give {', '.join(SPLITS[:-1])} or test")
     return faults
 
 
 def _described(row: LabelRow) -> str:
-    return f"{row.class_name!r}" + (f" for {row.split}" if row.split is not None else "")
+    return f"{row.class_name[:60]!r}" + (f" for {row.split}" if row.split is not None else "")
 
 
 def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
@@ -225,7 +203,7 @@ def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
     classes = {row.class_name for row in rows.values()}
     if len(classes) < 2:
         raise DataSetError(
-            f"label table {path} knows one class only, {classes.pop()!r}, on all of its {len(rows)} "
+            f"label table {path} knows one class only, {classes.pop()[:60]!r}, on all of its {len(rows)} "
             "sources; a network needs two or more to tell apart"
         )
     trained = {row.class_name for row in rows.values() if row.split in (None, "train")}
@@ -234,6 +212,6 @@ def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
     if never := sorted(classes - trained):
         line = min(row.line for row in rows.values() if row.class_name == never[0])
         raise DataSetError(
-            f"label table {path} has no training images of class {never[0]!r} (line {line}); give it "
+            f"label table {path} has no training images of class {never[0][:60]!r} (line {line}); give it "
             "some with the split train"
         )

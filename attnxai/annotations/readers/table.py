@@ -106,7 +106,7 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
             if value:
                 first = seen.setdefault(annotation.source, (value, line))
                 if first[0] != value:
-                    right = f"line {first[1]} says {first[0]!r} for the same source; give one"
+                    right = f"line {first[1]} says {first[0][:60]!r} for the same source; give one"
                     faults.add(line, column, value, right)
     if faults:
         raise AnnotationError(
