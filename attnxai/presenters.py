@@ -1,7 +1,7 @@
 """Where results find what shows them: the one place that looks from a result to the report.
 
-Imports point one way, and a result stands left of :mod:`attnxai.report`. Its methods ``plot``, ``to_latex``
-and ``write_report`` are thin: they look up a function of the report here, by the name of the result's class,
+Imports point one way, and a result stands left of :mod:`attnxai.report`. Its methods ``plot``, ``to_latex``,
+``write_report`` and ``_repr_html_`` are thin: they look up a function of the report here, by the name of the result's class,
 and import it when it is called. So numbers can be computed without matplotlib, and a result knows nothing of
 how it is shown.
 
@@ -10,6 +10,7 @@ A new kind of result needs a row in :data:`PRESENTERS`, and the methods that it 
     class MyResult:
         plot = presenters.plot
         to_latex = presenters.to_latex
+        _repr_html_ = presenters.repr_html
 """
 
 from __future__ import annotations
@@ -20,26 +21,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-PLOT, LATEX, PAGE = "plot", "latex", "page"
+PLOT, TABLE, PAGE = "plot", "table", "page"
 
 PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "AgreementResult": {
             PLOT: "plots.agreement:plot_agreement",
-            LATEX: "tables.agreement:agreement_latex",
+            TABLE: "tables.agreement:agreement_table",
         },
         "CalibrationResult": {PLOT: "plots.validation:plot_validation"},
-        "ClassificationMetrics": {PLOT: "plots.reliability:plot_reliability"},
+        "ClassificationMetrics": {
+            PLOT: "plots.reliability:plot_reliability",
+            TABLE: "tables.classification:metrics_table",
+        },
         "ModelContrasts": {
             PLOT: "plots.contrasts:plot_model_contrasts",
-            LATEX: "tables.contrasts:model_contrasts_latex",
+            TABLE: "tables.contrasts:model_contrasts_table",
         },
-        "PowerPlan": {PLOT: "plots.planning:plot_power", LATEX: "tables.planning:plan_latex"},
+        "PowerPlan": {PLOT: "plots.planning:plot_power", TABLE: "tables.planning:plan_table"},
         "ResultContrasts": {
             PLOT: "plots.contrasts:plot_result_contrasts",
-            LATEX: "tables.contrasts:result_contrasts_latex",
+            TABLE: "tables.contrasts:result_contrasts_table",
         },
-        "TrendTest": {PLOT: "plots.trends:plot_trend_test", LATEX: "tables.trends:trend_latex"},
+        "SymmetryErrors": {TABLE: "tables.symmetry:symmetry_table"},
+        "TrendTest": {PLOT: "plots.trends:plot_trend_test", TABLE: "tables.trends:trend_table"},
     }
 )
 """Functions of :mod:`attnxai.report` by class of the result and by what they make, as ``module:function``."""
@@ -53,7 +58,7 @@ def presenter_of(result: object, what: str) -> Callable[..., Any]:
     result : object
         Of a class that :data:`PRESENTERS` names, or of one derived from it.
     what : str
-        ``plot``, ``latex`` or ``page``.
+        ``plot``, ``table`` or ``page``.
 
     Returns
     -------
@@ -74,12 +79,14 @@ def presenter_of(result: object, what: str) -> Callable[..., Any]:
     for cls in type(result).__mro__:
         place = PRESENTERS.get(cls.__name__, {}).get(what)
         if place is not None:
-            module, _, name = place.partition(":")
-            found: Callable[..., Any] = getattr(
-                importlib.import_module(f"attnxai.report.{module}"), name
-            )
-            return found
+            return _of_report(place)
     raise LookupError(f"no {what} is registered for {type(result).__name__} in attnxai.presenters")
+
+
+def _of_report(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"attnxai.report.{module}"), name)
+    return found
 
 
 def plot(self: object, ax: Any = None) -> Any:
@@ -115,7 +122,18 @@ def to_latex(
     label : str, optional
         For ``\ref``; needs a caption.
     """
-    text: str = presenter_of(self, LATEX)(self, digits=digits, caption=caption, label=label)
+    return latex_of(presenter_of(self, TABLE)(self, digits=digits), caption=caption, label=label)
+
+
+def latex_of(table: object, *, caption: str | None = None, label: str | None = None) -> str:
+    """A table of the report as LaTeX, see :func:`attnxai.report.tables.latex.render_latex`."""
+    text: str = _of_report("tables.latex:render_latex")(table, caption=caption, label=label)
+    return text
+
+
+def repr_html(self: object) -> str:
+    """The result's table as HTML, which notebooks show."""
+    text: str = _of_report("tables.text:render_html")(presenter_of(self, TABLE)(self))
     return text
 
 

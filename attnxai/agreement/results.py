@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.wording import counted
-from attnxai.presenters import LATEX, PLOT, presenter_of
+from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
 from attnxai.statistics.formats import format_p, p_equals, with_interval
 
 if TYPE_CHECKING:
@@ -257,16 +257,12 @@ class AgreementResult:
         OptionError
             If digits, caption or label cannot be used.
         """
-        text: str = presenter_of(self, LATEX)(
-            self,
-            metric,
-            group=group,
-            class_name=class_name,
-            digits=digits,
-            caption=caption,
-            label=label,
+        table = presenter_of(self, TABLE)(
+            self, metric, group=group, class_name=class_name, digits=digits
         )
-        return text
+        return latex_of(table, caption=caption, label=label)
+
+    _repr_html_ = repr_html
 
     def per_source_frame(self) -> pd.DataFrame:
         """One row for every source and annotator, one column for every map and metric."""

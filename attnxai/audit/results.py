@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.audit.elements import IDENTITY, GroupElement
 from attnxai.data.short_repr import short_repr
 
@@ -93,6 +94,8 @@ class SymmetryErrors:
     back_map_correlations: NDArray[np.float64]
 
     __repr__ = short_repr
+    to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

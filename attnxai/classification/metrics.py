@@ -174,6 +174,8 @@ class ClassificationMetrics:
         )
         return "\n".join(lines)
 
+    to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
     plot = presenters.plot
 
 

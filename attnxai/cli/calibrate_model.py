@@ -111,26 +111,10 @@ def calibrate(
 
 
 def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: TemperatureFit) -> None:
-    from rich.table import Table
+    from attnxai.report.tables.classification import temperatures_table
+    from attnxai.report.tables.text import render_terminal
 
-    from attnxai.statistics.formats import format_p, with_interval
-
-    table = Table(
-        "", f"before (T = {before.temperature:.2f})", f"after (T = {after.temperature:.2f})"
-    )
-    table.add_row("log loss", with_interval(before.log_loss), with_interval(after.log_loss))
-    table.add_row(
-        "Brier score", with_interval(before.brier_score), with_interval(after.brier_score)
-    )
-    table.add_row(
-        "calibration error",
-        with_interval(before.expected_calibration_error),
-        with_interval(after.expected_calibration_error),
-    )
-    table.add_row("  of a calibrated model", *(_reference(m) for m in (before, after)))
-    table.add_row("  p, if calibrated", *(format_p(m.calibrated.p_value) for m in (before, after)))
-    table.add_row("accuracy", with_interval(before.accuracy), with_interval(after.accuracy))
-    console.print(table)
+    console.print(render_terminal(temperatures_table((before, after))))
     high = f"{fit.high:.2f}" if fit.high < float("inf") else "infinity"
     needed = (
         " These images do not show that scaling is needed: 1 lies in the interval."
@@ -144,13 +128,6 @@ def _show(before: ClassificationMetrics, after: ClassificationMetrics, fit: Temp
         f"{fit.gain_error:.4f}). What the table says of after is measured on the images that the "
         "temperature was fitted to.",
     )
-
-
-def _reference(metrics: ClassificationMetrics) -> str:
-    from attnxai.statistics.formats import format_share
-
-    reference = metrics.calibrated
-    return f"{reference.mean:.3f} ({format_share(reference.level)} below {reference.high:.3f})"
 
 
 def _draw(before: ClassificationMetrics, after: ClassificationMetrics, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,6 @@ import typer
 from attnxai.cli.console import command, console, progress_bar, stderr
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from attnxai.audit.results import SymmetryErrors
     from attnxai.data.images import SourceSet
     from attnxai.models.model import AttentionModel
 
@@ -61,6 +59,8 @@ def symmetry(
         from attnxai.audit.results import Symmetry
         from attnxai.jobs.files import check_output_file, free_path
         from attnxai.models.checkpoints import load_model
+        from attnxai.report.tables.symmetry import symmetry_table
+        from attnxai.report.tables.text import render_terminal
 
     wanted = _parse_sides(sides)
     if output is not None:
@@ -93,7 +93,10 @@ def symmetry(
                 )
             )
     for errors in measured:
-        console.print(_table(model.name, errors, simulated=images is None))
+        table = symmetry_table(errors)
+        origin = " (simulated)" if images is None else ""
+        title = f"{model.name}: {table.title}{origin}"
+        console.print(render_terminal(dataclasses.replace(table, title=title)))
     for errors in measured:
         console.print(f"{errors.summary()}.")
     notes = []
@@ -115,9 +118,9 @@ def symmetry(
 
         from attnxai.data.csv_table import write_frame
 
-        table = pd.concat([errors.to_frame() for errors in measured])
+        frame = pd.concat([errors.to_frame() for errors in measured])
         written = free_path(output, overwrite=overwrite)
-        write_frame(table, written)
+        write_frame(frame, written)
         console.print(f"\nTable: {written}", soft_wrap=True)
 
 
@@ -175,46 +178,3 @@ def _choose_images(
         return found
     positions = np.sort(rng.choice(len(found), size=n_images, replace=False))
     return SourceSet((found[int(position)] for position in positions), origin=found.origin)
-
-
-def _table(name: str, errors: SymmetryErrors, *, simulated: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from attnxai.audit.results import Symmetry, largest_defined, mean_defined, short_number
-
-    rows, columns = errors.shape
-    caption = "scores: change of the class scores, as a share of their spread over images"
-    if errors.layers:
-        caption += (
-            "; gates: largest difference of a map, as a share of its range; r: lowest mean correlation "
-            "of a gate's maps"
-        )
-    caption += "; interp.: change of the scores by interpolation alone, there and back"
-    table = Table(
-        title=Text(
-            f"{name}: {errors.n_images} {'simulated ' if simulated else ''}images of {rows} x {columns} "
-            "pixels"
-        ),
-        title_justify="left",
-        caption=caption,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("element", no_wrap=True)
-    table.add_column("holds", no_wrap=True)
-    for heading in ("scores", *errors.layers, *(["r"] if errors.layers else []), "interp."):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for index, (element, kind) in enumerate(zip(errors.elements, errors.expected, strict=True)):
-        if kind is Symmetry.ABSENT and index and errors.expected[index - 1] is not kind:
-            table.add_section()
-        cells = [short_number(errors.spread_errors[index])]
-        cells += [short_number(value) for value in largest_defined(errors.map_errors[index])]
-        if errors.layers:
-            cells.append(f"{mean_defined(errors.map_correlations[index]).min():.3f}")
-        cells.append(short_number(errors.back_spread_errors[index]))
-        table.add_row(element.name, str(kind), *cells)
-    return table

@@ -168,6 +168,7 @@ class PowerPlan:
         return found
 
     to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
     plot = presenters.plot
 
     def to_record(self) -> dict[str, Any]:

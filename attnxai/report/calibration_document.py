@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
-from attnxai.report.calibration_tables import (
+from attnxai.report.page import render_template
+from attnxai.report.provenance import installed_versions
+from attnxai.report.tables.validation import (
     coverage_tables,
     level_tables,
     markdown,
     power_tables,
 )
-from attnxai.report.page import render_template
-from attnxai.report.provenance import installed_versions
 from attnxai.validation import coverage, rejections, scenes
 from attnxai.validation.suite import COSTLY_SHARE, POWER_SHARE
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from typing import TYPE_CHECKING
+
+from attnxai.report.tables.planning import plan_table
+from attnxai.report.tables.text import render_terminal
+from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from attnxai.planning.pilot import Pilot
     from attnxai.planning.plan import PowerPlan
-
-_SIGNS = {
-    "≤": "fewer were not looked at",
-    ">": "none of the grid was enough, and this is its largest",
-}
 
 
 def print_plan(
@@ -46,61 +44,10 @@ def print_plan(
     """
     from rich.text import Text
 
-    console.print(_table(made, title))
+    console.print(render_terminal(dataclasses.replace(plan_table(made), title=title)))
     console.print(Text(made.sentence(what)))
     for note in _notes(made, pilot, simulated=simulated):
         console.print(Text(f"- {note}"))
-
-
-def _table(made: PowerPlan, title: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(title),
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    signs = set()
-    table.add_column("annotators", justify="right")
-    table.add_column("sources", justify="right", no_wrap=True)
-    table.add_column("power", no_wrap=True)
-    if made.effect_low is not None:
-        table.add_column(f"if effect {made.effect_low:.3g}", justify="right")
-    table.add_column("±", justify="right")
-    table.add_column("± others", justify="right")
-    for k in made.annotators:
-        grid = made.of_annotators(k)
-        design = made.smallest(k)
-        sign = ""
-        if design is None:
-            design, sign = grid[-1], ">"
-        elif design is grid[0] and len(grid) > 1:
-            sign = "≤"
-        signs.add(sign)
-        low = [f"{design.power_at_low_effect:.2f}"] if made.effect_low is not None else []
-        table.add_row(
-            str(k),
-            f"{sign}{design.n_sources}",
-            Text(f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"),
-            *low,
-            _half_width(design.half_width),
-            _half_width(design.half_width_others),
-        )
-    caption = (
-        f"power [95 % interval of {made.n_simulations} simulated experiments]; ± is half the expected "
-        "95 % interval of the mean value, about these annotators and about others too"
-    )
-    caption += "".join(f"; {sign}: {text}" for sign, text in _SIGNS.items() if sign in signs)
-    table.caption = Text(caption)
-    return table
-
-
-def _half_width(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "–"
 
 
 def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str]:
@@ -113,8 +60,7 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
     if pilot is not None and made.effect_low is not None:
         notes.append(
             "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "
-            f"{pilot.effect.value:.3g} [{pilot.effect.low:.3g}, {pilot.effect.high:.3g}]. "
-            + _at_low_effect(made)
+            f"{with_interval(pilot.effect)}. " + _at_low_effect(made)
         )
     if pilot is not None and pilot.inferred:
         notes.append(

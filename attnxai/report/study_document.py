@@ -18,19 +18,10 @@ from attnxai.report.study_figures import (
     draw_epochs,
     draw_metrics,
 )
+from attnxai.report.tables.study import footnotes, markdown, reader_tables, trends_table
 from attnxai.study.content import settings_in_words
 from attnxai.study.matching import stated
-from attnxai.study.tables import (
-    footnotes,
-    group_rows,
-    history_rows,
-    markdown,
-    reader_tables,
-    run_rows,
-    trend_rows,
-    trend_table,
-    write_rows,
-)
+from attnxai.study.tables import group_rows, history_rows, run_rows, trend_rows, write_rows
 
 if TYPE_CHECKING:
     from attnxai.report.figures import FigureText
@@ -172,7 +163,7 @@ def render_page(
         command=content.command,
         training=settings_in_words(content.plan.get("training", {})),
         tables=reader_tables(content),
-        trends=trend_table(content),
+        trends=trends_table(content),
         footnotes=footnotes(content),
         runs=run_rows(content),
         versions=installed_versions(),

@@ -35,6 +35,19 @@ def decimals_of(interval: Interval) -> int | None:
     size = max(abs(interval.low), abs(interval.high))
     if not interval.known or half <= 1e-12 * size:
         return None
+    return decimals_of_half(half)
+
+
+def decimals_of_half(half: float) -> int:
+    """Decimals that give two significant digits of half an interval's width; two where it is unknown.
+
+    Examples
+    --------
+    >>> decimals_of_half(0.0123), decimals_of_half(1.2), decimals_of_half(1200.0)
+    (3, 1, 0)
+    """
+    if not math.isfinite(half) or half <= 0:
+        return 2
     exponent = int(f"{half:.1e}".partition("e")[2])
     return min(max(1 - exponent, 0), MOST_DECIMALS)
 

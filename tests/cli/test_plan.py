@@ -66,7 +66,7 @@ def test_given_spreads_are_planned_with() -> None:
     assert with_three is not None
     row = f"1 {found.n_sources} {found.power:.2f} [{found.power_low:.2f}, {found.power_high:.2f}]"
     assert row in shown
-    assert f"{with_three.half_width_others:.3g}" in shown
+    assert f"{with_three.half_width:.2f} {with_three.half_width_others:.2f}" in shown
     assert "With 3 annotators or fewer" in shown
     assert "pilot" not in shown.lower()
 
@@ -184,13 +184,13 @@ def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
 
 
 def test_signs_are_explained_where_they_occur(monkeypatch) -> None:
-    few, enough = "fewer were not looked at", "none of the grid was enough, and this is its largest"
+    few, enough = "fewer were not simulated", "none of the grid was enough, and this is its largest"
     arguments = ("--effect", 0.5, "--sd-source", 1, "--annotators", "1", "--sources")
     for sources, shown in (("20,40,60", ()), ("60,80", (few,)), ("6,8", (enough,))):
         text = run(*arguments, sources)
         assert [words for words in (few, enough) if words in text] == list(shown)
     monkeypatch.setattr(module, "console", Console(highlight=False, width=80))
-    assert "≤60 0.99 [" in run(*arguments, "60,80") or "≤60 1.00 [" in run(*arguments, "60,80")
+    assert "≤ 60 0.99 [" in run(*arguments, "60,80") or "≤ 60 1.00 [" in run(*arguments, "60,80")
 
 
 @pytest.mark.parametrize(

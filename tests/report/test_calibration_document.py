@@ -10,20 +10,17 @@ import pandas as pd
 import pytest
 
 from attnxai.report.calibration_document import write_calibration
-from attnxai.report.calibration_tables import (
-    ShownCell,
-    ShownNumber,
+from attnxai.report.tables.text import cells_of, render_markdown
+from attnxai.report.tables.validation import (
     coverage_tables,
     level_tables,
     markdown,
-    markdown_table,
     power_tables,
 )
 from attnxai.validation.cells import (
     CoverageCell,
     LevelCell,
     PowerCell,
-    Verdict,
 )
 from attnxai.validation.coverage import Values
 from attnxai.validation.rejections import NullKind
@@ -50,40 +47,36 @@ def result():
 
 def test_what_misleads_is_marked_in_words_and_in_red(result):
     table = level_tables(result)[0]
-    words, cells = table.rows[0]
-    assert words == ("exchange, pooled", "nothing", "yes")
-    first, second = cells
-    assert [number.text for number in first.numbers] == ["1.0", "60.0", "10.0"]
-    assert (first.verdict, first.words) == (Verdict.TOO_OFTEN, "too often")
-    assert (second.verdict, second.words) == (Verdict.TOO_RARELY, "too rarely")
-    row = markdown_table(table).splitlines()[2]
-    assert '1.0 · <span style="color: #c62828">60.0</span> · 10.0' in row
-    assert '<span style="color: #c62828">too often</span>' in row
-    assert '<span style="color: #1565c0">too rarely</span>' in row
+    cells = [cells_of(column) for column in table.columns]
+    assert [cell[0] for cell in cells[:3]] == [("exchange, pooled",), ("nothing",), ("yes",)]
+    assert cells[3][0] == ("1.0 · 60.0 · 10.0", "▲ too often")
+    assert cells[4][0][1:] == ("▽ too rarely",)
+    row = render_markdown(table).splitlines()[2]
+    assert '1.0 · <span style="color: #c62828">60.0</span> · 10.0<br>' in row
+    assert '<span style="color: #c62828">▲ too often</span>' in row
+    assert '<span style="color: #1565c0">▽ too rarely</span>' in row
     # and nothing else is
     assert row.count("<span") == 4
-    assert "<span" not in markdown_table(level_tables(result)[1])
+    assert "<span" not in render_markdown(level_tables(result)[1])
 
 
-def test_the_gravest_verdict_names_the_cell():
-    rarely, often = (
-        ShownNumber(text="1", verdict=verdict)
-        for verdict in (Verdict.TOO_RARELY, Verdict.TOO_OFTEN)
-    )
-    assert ShownCell(numbers=(rarely, often)).words == "too often"
-    assert ShownCell(numbers=(ShownNumber(text="5"),)).words == ""
+def test_the_gravest_verdict_names_the_cell(result):
+    levels = [dataclasses.replace(cell, n_experiments=1000) for cell in result.levels[:3]]
+    levels[0] = dataclasses.replace(levels[0], rejections=0)
+    levels[1] = dataclasses.replace(levels[1], rejections=600)
+    both = dataclasses.replace(result, levels=tuple(levels))
+    assert cells_of(level_tables(both)[0].columns[3])[0][1] == "▲ too often"
 
 
 def test_tables_have_a_number_in_every_cell(result):
     tables = [*level_tables(result), *coverage_tables(result)]
     assert len(tables) == 2 + 6
     assert power_tables(result) == []
-    for table in tables:
-        assert len({len(words) + len(cells) for words, cells in table.rows}) == 1
-        assert len(table.headings) == len(table.rows[0][0]) + len(table.rows[0][1])
     text = markdown(result)
     for table in tables:
         assert f"### {table.title}" in text
+        for column in table.columns[1:]:
+            assert all(cell[0] for cell in cells_of(column))
 
 
 def test_the_page_stands_alone(result, tmp_path):
@@ -97,9 +90,9 @@ def test_the_page_stands_alone(result, tmp_path):
     assert steps == [(n, 5) for n in range(1, 6)]
     page = (tmp_path / "results" / "index.html").read_text(encoding="utf-8")
     assert "1 rejects too often and 1 too rarely, where chance alone puts" in page
-    assert '<span class="bad">60.0</span>' in page
-    assert '<small class="bad">▲ too often</small>' in page
-    assert '<small class="low">▽ too rarely</small>' in page
+    assert '<span class="warning">60.0</span>' in page
+    assert '<small><span class="warning">▲ too often</span></small>' in page
+    assert '<small><span class="note">▽ too rarely</span></small>' in page
     assert "prefers-color-scheme: dark" in page
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
     assert "<script" not in page
@@ -112,7 +105,7 @@ def test_the_page_stands_alone(result, tmp_path):
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def cells_of(kind, part):
+def documented(kind, part):
     """Cells of the measured levels as the documentation ships them."""
     frame = pd.read_csv(DOCS / "levels" / f"{part}.csv", keep_default_na=False)
     choices = {"null": NullKind, "scene": Scene, "values": Values}
@@ -126,16 +119,16 @@ def cells_of(kind, part):
 def test_the_documented_tables_are_those_of_the_documented_numbers():
     result = CalibrationResult(
         plan=SuitePlan(),
-        levels=cells_of(LevelCell, "levels"),
-        coverage=cells_of(CoverageCell, "coverage"),
-        power=cells_of(PowerCell, "power"),
+        levels=documented(LevelCell, "levels"),
+        coverage=documented(CoverageCell, "coverage"),
+        power=documented(PowerCell, "power"),
     )
     page = (DOCS / "levels.md").read_text(encoding="utf-8")
     rows = {re.sub(r"\s+", " ", line) for line in page.splitlines()}
     shown = [level_tables(result)[0], *coverage_tables(result), power_tables(result)[0]]
     for table in shown:
-        for row in markdown_table(table).splitlines()[2:]:
-            assert row in rows
+        for row in render_markdown(table).splitlines()[2:]:
+            assert re.sub(r"\s+", " ", row) in rows
     # what the page says of its numbers, from the numbers
     assert result.sentences()[0] in re.sub(r"\s+", " ", page)
     # every case of the full suite, as often as it should be

@@ -7,18 +7,12 @@ import math
 
 import pytest
 
-from attnxai.study.convergence import DEFINITION
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.tables import (
-    footnotes,
     group_rows,
     history_rows,
-    markdown,
-    reader_tables,
     run_rows,
-    trend_rows,
-    trend_table,
     write_rows,
 )
 from tests.study.builders import made_content, made_runs, run
@@ -70,53 +64,6 @@ def test_csv_leaves_empty_what_does_not_exist(content, tmp_path):
     assert rows[0]["accuracy_difference"] == ""
     assert float(rows[1]["accuracy"]) == content.summary.group("C4").means["accuracy"].value
     assert "nan" not in (tmp_path / "study.csv").read_text(encoding="utf-8")
-
-
-def test_tables_for_readers(content):
-    tables = {table.title: table for table in reader_tables(content)}
-    fit = tables["Fit and time"]
-    assert fit.headings[1] == "Epochs until reference loss"
-    c4 = fit.rows[1]
-    assert c4[0].text == "C4"
-    assert "5 of 5 reached it" in c4[1].notes
-    assert any(note.startswith("Δ −") for note in c4[1].notes)
-    assert any(note.startswith("p = ") for note in c4[1].notes)
-    # equivalents of the epochs do not repeat their test
-    assert not any("p = " in note for cell in c4[2:5] for note in cell.notes)
-    assert "Performance on validation images" in tables
-    networks = tables["Networks"]
-    assert networks.headings[-1] == "Channels, of C1"
-    assert [len(row) for row in networks.rows] == [6] * 7
-    assert len(trend_table(content).rows) == len(
-        [row for row in trend_rows(content) if row["quantity"] not in ("published_epochs", "images_seen", "steps")]
-    )  # fmt: skip
-
-
-def test_no_trends_without_three_groups():
-    content = made_content(made_runs(("C1", "D4"), annotated=False), annotations="")
-    assert trend_table(content) is None
-    assert not [table for table in reader_tables(content) if "Agreement" in table.title]
-
-
-def test_footnotes_define_what_is_counted(content):
-    text = " ".join(footnotes(content))
-    assert DEFINITION in text
-    assert f"{content.summary.reference:.4f}, derived from the baseline" in text
-    assert "Equal between groups: channels of every block" in text
-    given = made_content(made_runs(("C1", "C4")), reference_loss=0.5)
-    assert "0.5000, as given" in " ".join(footnotes(given))
-
-
-def test_markdown_holds_claims_tables_and_limits(content):
-    text = markdown(content)
-    for claim in content.claims:
-        assert claim.lead in text
-    for table in reader_tables(content):
-        assert f"### {table.title}" in text
-    for caution in content.cautions:
-        assert caution in text
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert all(line.endswith(" |") for line in rows)
 
 
 def cautions(content):

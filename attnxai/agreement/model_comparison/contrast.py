@@ -207,4 +207,5 @@ class ModelContrasts:
         return "\n".join(contrast.sentence() for contrast in self.contrasts)
 
     to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
     plot = presenters.plot

@@ -133,6 +133,7 @@ class ResultContrasts:
         return pd.DataFrame(self._records())
 
     to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
     plot = presenters.plot
 
     def _records(self) -> list[dict[str, Any]]:

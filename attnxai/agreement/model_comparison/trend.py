@@ -104,6 +104,7 @@ class TrendTest:
         )
 
     to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
     plot = presenters.plot
 
 

@@ -5,34 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.report.tables.latex import (
+from attnxai.report.tables.table import (
+    Table,
     count_column,
-    decimals_of_column,
-    interval_columns,
-    latex_table,
+    interval_column,
     number_column,
     p_value_column,
     text_column,
 )
-from attnxai.report.tables.latex_text import escape
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
 
 
-def agreement_latex(
+def agreement_table(
     result: AgreementResult,
     metric: str | None = None,
     *,
     group: str | None = None,
     class_name: str = "all",
     digits: int | None = None,
-    caption: str | None = None,
-    label: str | None = None,
-) -> str:
-    """Table of a result: a row for every map and baseline.
+) -> Table:
+    """A row for every map and baseline.
 
-    Its columns are the mean over sources and its interval; the mean under the null and the p-value, of the
+    Columns are the mean over sources and its interval; the mean under the null and the p-value, of the
     permutation within strata where there is one and of the pooled one otherwise, never of both in one
     column; the p-value adjusted over the maps, where there is one; the number of sources.
 
@@ -46,47 +42,38 @@ def agreement_latex(
         Which sources; those that conclusions rest on when left out.
     digits : int, optional
         Decimals of values; those that the intervals' widths call for when left out.
-    caption, label : str, optional
-        See :func:`latex_table`.
-
-    Returns
-    -------
-    str
 
     Raises
     ------
     KeyError
         If the result has no such metric, group or class.
     OptionError
-        If digits, caption or label cannot be used.
+        If digits cannot be used.
     """
     metric = result.metrics[0] if metric is None else metric
     names = result.explanations + result.baselines
     estimates = [
         result.estimate(name, metric, group=group, class_name=class_name) for name in names
     ]
-    intervals = [estimate.interval for estimate in estimates]
     within = any(estimate.within_strata is not None for estimate in estimates)
     tests = [estimate.within_strata if within else estimate.pooled for estimate in estimates]
     adjusted = [estimate.p_adjusted for estimate in estimates]
-    decimals = decimals_of_column(intervals, digits)
-    columns = [
-        text_column("Map", names),
-        *interval_columns(
-            escape(METRICS[metric].label if metric in METRICS else metric),
-            intervals,
-            digits=digits,
-        ),
-    ]
+    values = interval_column(
+        METRICS[metric].label if metric in METRICS else metric,
+        [estimate.interval for estimate in estimates],
+        digits=digits,
+    )
+    columns = [text_column("Map", names), values]
     if any(test is not None for test in tests):
+        means = [test.mean if test else None for test in tests]
         columns += [
-            number_column("Null mean", [test.mean if test else None for test in tests], decimals),
+            number_column("Null mean", means, values.decimals),
             p_value_column(
-                "$p$ within strata" if within else "$p$ pooled",
+                "p within strata" if within else "p pooled",
                 [test.p_value if test else None for test in tests],
             ),
         ]
     if any(p_value is not None for p_value in adjusted):
-        columns.append(p_value_column("$p$ adjusted", adjusted))
-    columns.append(count_column("Sources", [interval.n_units for interval in intervals]))
-    return latex_table(columns, rules=[len(result.explanations)], caption=caption, label=label)
+        columns.append(p_value_column("p adjusted", adjusted))
+    columns.append(count_column("Sources", [e.interval.n_units for e in estimates]))
+    return Table(columns=tuple(columns), rules=(len(result.explanations),))

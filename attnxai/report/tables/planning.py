@@ -3,76 +3,76 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.report.tables.latex import (
-    MISSING,
-    Column,
-    ColumnKind,
+from attnxai.report.tables.table import (
+    Limit,
+    Table,
     checked_digits,
     count_column,
-    interval_columns,
-    latex_table,
+    half_width_column,
+    interval_column,
     number_column,
 )
-from attnxai.statistics.formats import MOST_DECIMALS
 from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
-    from attnxai.planning.plan import DesignPower, PowerPlan
+    from attnxai.planning.plan import PowerPlan
+
+_SIGNS = {
+    "≤": "fewer were not simulated",
+    ">": "none of the grid was enough, and this is its largest",
+}
 
 
-def plan_latex(
-    plan: PowerPlan,
-    *,
-    digits: int | None = None,
-    caption: str | None = None,
-    label: str | None = None,
-) -> str:
-    r"""Table with a row for each number of annotators.
+def plan_table(plan: PowerPlan, *, digits: int | None = None) -> Table:
+    """A row for each number of annotators.
 
-    A row has the smallest number of sources that reaches the wanted power, with ``$\le$`` where it is the
-    smallest of the grid; or, with ``$>$``, the largest of the grid where none does.
+    A row has the smallest number of sources that reaches the wanted power, with ``≤`` where it is the smallest
+    of the grid; or, with ``>``, the largest of the grid where none does.
+
+    Parameters
+    ----------
+    plan : PowerPlan
+        What to write down.
+    digits : int, optional
+        Decimals of half-widths; two significant digits when left out.
     """
-    designs = [design for design, _ in plan.answers()]
-    signs = {">": "$>$", "≤": r"$\le$"}
-    sources = [
-        f"{{{signs[sign]}\\num{{{design.n_sources}}}}}" if sign else str(design.n_sources)
-        for design, sign in plan.answers()
+    digits = None if digits is None else checked_digits(digits)
+    answers = plan.answers()
+    designs = [design for design, _ in answers]
+    powers = [
+        Interval(
+            value=design.power,
+            low=design.power_low,
+            high=design.power_high,
+            n_units=plan.n_simulations,
+            unit="experiment",
+        )
+        for design in designs
     ]
-    decimals = [_decimals(designs, digits)] * len(designs)
     columns = [
         count_column("Annotators", [design.n_annotators for design in designs]),
-        Column(header="Sources", cells=tuple(sources), kind=ColumnKind.NUMBERS),
-        *interval_columns("Power", [_power(design, plan) for design in designs], digits=2),
+        count_column(
+            "Sources",
+            [
+                Limit(sign=sign, count=design.n_sources) if sign else design.n_sources
+                for design, sign in answers
+            ],
+        ),
+        interval_column("Power", powers, digits=2),
     ]
     if plan.effect_low is not None:
         low = [design.power_at_low_effect for design in designs]
-        columns.append(number_column("Power at low effect", low, [2] * len(designs)))
-    columns.append(number_column("Half-width", [design.half_width for design in designs], decimals))
+        columns.append(number_column("Power at low effect", low, 2))
+    columns.append(half_width_column("Half-width", [d.half_width for d in designs], digits=digits))
     others = [design.half_width_others for design in designs]
-    column = number_column("Half-width, others", others, decimals)
-    if set(column.cells) != {MISSING}:
-        columns.append(column)
-    return latex_table(columns, caption=caption, label=label)
-
-
-def _power(design: DesignPower, plan: PowerPlan) -> Interval:
-    return Interval(
-        value=design.power,
-        low=design.power_low,
-        high=design.power_high,
-        n_units=plan.n_simulations,
-        unit="experiment",
+    if any(map(math.isfinite, others)):
+        columns.append(half_width_column("Half-width, others", others, digits=digits))
+    note = (
+        f"power [95 % interval of {plan.n_simulations} simulated experiments]; half-widths are those of the "
+        "expected 95 % interval of the mean, about these annotators and about others too"
     )
-
-
-def _decimals(designs: Sequence[DesignPower], digits: int | None) -> int:
-    if digits is not None:
-        return checked_digits(digits)
-    largest = max(
-        (width for d in designs for width in (d.half_width, d.half_width_others) if width > 0),
-        default=1.0,
-    )
-    return min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS)
+    signs = {sign for _, sign in answers}
+    note += "".join(f"; {sign}: {text}" for sign, text in _SIGNS.items() if sign in signs)
+    return Table(columns=tuple(columns), note=note)

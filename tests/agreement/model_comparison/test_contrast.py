@@ -165,7 +165,7 @@ def test_table():
         "{Difference}",
         r"95\,\% interval",
         "{$p$}",
-        "{$p$ (max-$T$)}",
+        "{$p$ (max-T)}",
         "{$p$ (others, Holm)}",
         "{Sources}",
     ]

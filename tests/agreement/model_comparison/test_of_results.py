@@ -296,7 +296,7 @@ def test_table_and_figure():
     )
     read = read_table(found.to_latex(caption="Models", label="tab:models"))
     assert read.header[:3] == ["Map", "First", "Second"]
-    assert read.header[6:8] == ["{$p$ (max-$T$)}", "{$p$ (others, Holm)}"]
+    assert read.header[6:8] == ["{$p$ (max-T)}", "{$p$ (others, Holm)}"]
     assert [row[:3] for row in read.rows][2:4] == [
         ["gate 1", "c8.pt", "c1"],
         ["mean", r"d8\_best.pt", "c8.pt"],

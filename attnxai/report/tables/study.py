@@ -1,0 +1,259 @@
+"""The tables of a study for its page, for Markdown and for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attnxai.data.wording import counted
+from attnxai.report.tables.table import (
+    Table,
+    count_column,
+    number_column,
+    p_value_column,
+    text_column,
+)
+from attnxai.report.tables.text import render_markdown
+from attnxai.statistics.formats import (
+    format_interval,
+    format_number,
+    format_value,
+    p_equals,
+    with_interval,
+)
+from attnxai.study.convergence import (
+    DEFINITION,
+    DEFINITION_OF_CENSORING,
+    DEFINITION_OF_REFERENCE,
+)
+from attnxai.study.matching import stated
+from attnxai.study.quantities import (
+    ACCURACY,
+    AGREEMENT_LABELS,
+    ATTENTION_CONSISTENCY,
+    EPOCHS,
+    FIT,
+    PRIMARY_MAP,
+    SECONDS,
+    Kind,
+    Quantity,
+    agreement_of,
+)
+
+if TYPE_CHECKING:
+    from attnxai.study.content import StudyContent
+    from attnxai.study.summary import GroupSummary
+
+_MAIN = {
+    EPOCHS: "epochs until\nreference loss",
+    ACCURACY: "accuracy",
+    ATTENTION_CONSISTENCY: "attention\nunder rotation",
+    agreement_of("nss", PRIMARY_MAP): "NSS,\nmean of gates",
+}
+
+
+def reader_tables(content: StudyContent) -> tuple[Table, ...]:
+    """The tables of the page: fit and cost, performance, consistency and agreement, networks.
+
+    Each cell gives the mean over seeds, its interval, and the difference from the baseline with its
+    adjusted p-value.
+    """
+    by_kind = {kind: [q for q in content.summary.quantities if q.kind is kind] for kind in Kind}
+    tables = [
+        _quantity_table(content, "Fit and time", [*by_kind[Kind.FIT], SECONDS]),
+        _quantity_table(
+            content,
+            f"Performance on {content.measure_on} images",
+            by_kind[Kind.PERFORMANCE],
+        ),
+        _quantity_table(
+            content,
+            f"Consistency under arbitrary rotations, on {content.measure_on} images",
+            by_kind[Kind.CONSISTENCY],
+        ),
+    ]
+    for metric, label in AGREEMENT_LABELS.items():
+        own = [q for q in by_kind[Kind.AGREEMENT] if q.name.startswith(f"{metric}:")]
+        if own:
+            title = f"Agreement with annotations of held-out sources, {label}"
+            tables.append(_quantity_table(content, title, own))
+    tables.append(_network_table(content))
+    return tuple(tables)
+
+
+def _quantity_table(content: StudyContent, title: str, quantities: Sequence[Quantity]) -> Table:
+    groups = content.summary.groups
+    return Table(
+        title=title,
+        columns=(
+            text_column("Group", [group.group for group in groups]),
+            *(
+                text_column(
+                    q.label, [_quantity_cell(group, q) for group in groups], to_the_right=True
+                )
+                for q in quantities
+            ),
+        ),
+    )
+
+
+def _quantity_cell(group: GroupSummary, quantity: Quantity) -> tuple[str, ...]:
+    mean = group.means[quantity.name]
+    lines = [format_value(mean, quantity.digits)]
+    if mean.known:
+        lines.append(format_interval(mean))
+    if quantity.name == EPOCHS.name and math.isfinite(mean.value):
+        lines.append(f"{group.n_reached} of {group.n_runs} reached it")
+    difference = group.differences.get(quantity.name)
+    # equivalents of the epochs would only repeat their test
+    if difference is not None and quantity not in FIT[1:4]:
+        if math.isfinite(difference.mean.value):
+            lines.append(f"Δ {format_value(difference.mean, quantity.digits, signed=True)}")
+        if difference.mean.known:
+            lines.append(format_interval(difference.mean, signed=True))
+        if math.isfinite(difference.p_adjusted):
+            lines.append(p_equals(difference.p_adjusted))
+    return tuple(lines)
+
+
+def _network_table(content: StudyContent) -> Table:
+    matches = list(content.matches.values())
+    return Table(
+        title="Networks",
+        columns=(
+            text_column("Group", list(content.matches)),
+            text_column("Fields", [", ".join(map(str, match.spec.fields)) for match in matches]),
+            count_column("Channels", [match.size.channels for match in matches]),
+            count_column("Parameters", [match.size.parameters for match in matches]),
+            number_column("10⁹ multiply-adds", [m.size.operations / 1e9 for m in matches], 2),
+            number_column(
+                f"{str(content.equal).capitalize()}, of {content.summary.baseline}",
+                [match.ratio for match in matches],
+                3,
+            ),
+        ),
+    )
+
+
+def trends_table(content: StudyContent) -> Table | None:
+    """Trends over the order of the group; None where no series has groups enough."""
+    trends = [
+        (quantity, trend)
+        for trend in content.summary.trends
+        if (quantity := content.summary.quantity(trend.quantity)) is not None
+        and quantity not in FIT[1:4]
+        and trend.page is not None
+        and trend.slope_test is not None
+    ]
+    if not trends:
+        return None
+    return Table(
+        title="Trends over the order of the group",
+        columns=(
+            text_column("Quantity", [quantity.label for quantity, _ in trends]),
+            text_column("Groups", [f"{t.groups[0]} to {t.groups[-1]}" for _, t in trends]),
+            text_column(
+                "Change per doubling of the order",
+                [with_interval(t.slope, q.digits + 1, signed=True) for q, t in trends],
+                to_the_right=True,
+            ),
+            p_value_column(
+                "p of the slope",
+                [t.slope_test.p_value if t.slope_test else None for _, t in trends],
+            ),
+            p_value_column(
+                "p of Page's test", [t.page.p_value if t.page else None for _, t in trends]
+            ),
+            p_value_column("adjusted over the series", [t.p_adjusted for _, t in trends]),
+        ),
+    )
+
+
+def main_table(content: StudyContent) -> Table:
+    """The table that a terminal shows: the quantities that claims rest on, and attention under rotation."""
+    summary = content.summary
+    n_seeds = len(summary.seeds)
+    parameters = [content.matches[group.group].size.parameters for group in summary.groups]
+    columns = [
+        text_column(
+            "group,\nparameters",
+            [
+                (group.group, format_number(n, 0))
+                for group, n in zip(summary.groups, parameters, strict=True)
+            ],
+        )
+    ]
+    columns += [
+        text_column(
+            heading, [_main_cell(group, quantity) for group in summary.groups], to_the_right=True
+        )
+        for quantity, heading in _MAIN.items()
+        if summary.quantity(quantity.name) is not None
+    ]
+    return Table(
+        columns=tuple(columns),
+        title=f"{content.facts.name}: {counted(n_seeds, 'seed')} a group",
+        note=f"mean [95 % interval over seeds]; p of the difference from {summary.baseline}, adjusted over the "
+        f"groups; equal: {content.equal}; measured on {content.measure_on} images",
+    )
+
+
+def _main_cell(group: GroupSummary, quantity: Quantity) -> tuple[str, ...]:
+    """Mean, interval and p-value below each other, and how many runs have a number if not all."""
+    mean = group.means[quantity.name]
+    lines = [format_value(mean, quantity.digits)]
+    if mean.known:
+        lines.append(format_interval(mean))
+    difference = group.differences.get(quantity.name)
+    if difference is not None and math.isfinite(difference.p_adjusted):
+        lines.append(p_equals(difference.p_adjusted))
+    if quantity is EPOCHS and group.n_reached < group.n_runs:
+        lines.append(f"{group.n_reached} of {group.n_runs} reached it")
+    # words of a line stay together
+    return tuple(line.replace(" ", "\N{NO-BREAK SPACE}") for line in lines)
+
+
+def footnotes(content: StudyContent) -> list[str]:
+    """What stands below every table."""
+    summary, n_seeds = content.summary, len(content.summary.seeds)
+    reference = (
+        f"The reference loss is {summary.reference:.4f}"
+        + (", as given." if summary.reference_given else ", derived from the baseline.")
+        + f" The horizon is epoch {summary.horizon}."
+        if math.isfinite(summary.reference)
+        else "There is no reference loss: the baseline does no better than guessing."
+    )
+    return [
+        (
+            f"Means over {n_seeds} seed{'s' if n_seeds != 1 else ''} with 95 % intervals of Student's t over "
+            "seeds, cut at what the quantity can reach (none "
+            f"with fewer than three seeds, or where all are the same); Δ: difference from "
+            f"{summary.baseline}, paired by seed, with p-values of paired t-tests adjusted by Holm's "
+            "method over the groups."
+        ),
+        f"Equal between groups: {stated(content.equal)}.",
+        DEFINITION,
+        DEFINITION_OF_REFERENCE,
+        DEFINITION_OF_CENSORING,
+        reference,
+        (
+            "Trends: change per doubling of the order, from a straight line through every seed, and "
+            "permutations of the groups within each seed."
+        ),
+    ]
+
+
+def markdown(content: StudyContent) -> str:
+    """The whole study as Markdown."""
+    lines = []
+    for claim in content.claims:
+        lines += [f"**({claim.letter}) {claim.claim} {claim.lead}**", ""]
+        text = " ".join(part for part in (claim.details, claim.trend_text) if part)
+        lines += [text, ""] if text else []
+    trends = trends_table(content)
+    for table in (*reader_tables(content), *([trends] if trends is not None else [])):
+        lines += [f"### {table.title}", "", render_markdown(table), ""]
+    lines += [*(f"- {note}" for note in footnotes(content)), "", "What limits this:", ""]
+    lines += [*(f"- {caution}" for caution in content.cautions), ""]
+    return "\n".join(lines)

@@ -1,0 +1,200 @@
+"""Tables for readers of text: Markdown, HTML and terminals."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from attnxai.report.tables.table import Column, Kind, Limit, Line, Piece, Table, Tone
+from attnxai.statistics.formats import format_number, format_p
+
+if TYPE_CHECKING:
+    import rich.table
+
+    from attnxai.statistics.interval import Interval
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$^]|&(?=[#\w])|!(?=\[)")
+_NARROWEST = 3
+COLOURS = {Tone.WARNING: "#c62828", Tone.NOTE: "#1565c0"}
+"""Colours of tones where no style sheet says otherwise."""
+
+
+def cells_of(column: Column) -> list[tuple[str, ...]]:
+    """Cells of a column as plain text, each of one or more lines.
+
+    Examples
+    --------
+    >>> from attnxai.report.tables.table import p_value_column
+    >>> cells_of(p_value_column("p", [0.0312, None]))
+    [('0.0312',), ('–',)]
+    """
+    return [
+        tuple("".join(piece.text for piece in line) for line in cell) for cell in _pieces(column)
+    ]
+
+
+def _pieces(column: Column) -> list[tuple[tuple[Piece, ...], ...]]:
+    """Cells of a column as lines of pieces."""
+    cells: list[str] | list[tuple[Line, ...]] = []
+    match column.kind:
+        case Kind.TEXT:
+            return [
+                tuple(map(_line, (cell,) if isinstance(cell, str) else cell))
+                for cell in column.cells
+            ]
+        case Kind.COUNT:
+            cells = [_count(cell) for cell in column.cells]
+        case Kind.P_VALUE:
+            cells = [format_p(cell) for cell in column.cells]
+        case Kind.NUMBER:
+            pairs = zip(column.cells, column.decimals, strict=True)
+            cells = [format_number(value, places) for value, places in pairs]
+        case Kind.INTERVAL:
+            pairs = zip(column.cells, column.decimals, strict=True)
+            cells = [_with_interval(interval, places) for interval, places in pairs]
+    return [((Piece(cell),),) for cell in cells]
+
+
+def _line(line: Line) -> tuple[Piece, ...]:
+    pieces = (line,) if isinstance(line, str) else line
+    return tuple(Piece(piece) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def _count(count: int | Limit | None) -> str:
+    if isinstance(count, Limit):
+        return f"{count.sign} {format_number(count.count, 0)}"
+    return format_number(count, 0)
+
+
+def _with_interval(interval: Interval, decimals: int) -> str:
+    value = format_number(interval.value, decimals)
+    if not interval.known:
+        return value
+    low, high = (format_number(end, decimals) for end in (interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _rows(table: Table, written: Callable[[Piece], str]) -> Iterator[list[list[str]]]:
+    """Every row: its cells, each as lines."""
+    for row in zip(*map(_pieces, table.columns), strict=True):
+        yield [["".join(map(written, line)) for line in cell] for cell in row]
+
+
+def render_markdown(table: Table) -> str:
+    r"""Write a table as Markdown, its columns padded to one width; the title is left to a heading.
+
+    Examples
+    --------
+    >>> from attnxai.report.tables.table import count_column, text_column
+    >>> columns = (text_column("Map", ["gate_1", "mean"]), count_column("Sources", [40, 1008]))
+    >>> print(render_markdown(Table(columns=columns)))
+    | Map        | Sources |
+    | ---------- | ------- |
+    | gate&#95;1 | 40      |
+    | mean       | 1,008   |
+    """
+    rows = [[markdown_text(column.heading) for column in table.columns]]
+    rows += [["<br>".join(cell) for cell in row] for row in _rows(table, _in_markdown)]
+    widths = [max(_NARROWEST, *map(len, column)) for column in zip(*rows, strict=True)]
+    head, *body = (
+        "| " + " | ".join(text.ljust(n) for text, n in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    )
+    return "\n".join([head, "| " + " | ".join("-" * n for n in widths) + " |", *body])
+
+
+def _in_markdown(piece: Piece) -> str:
+    text = markdown_text(piece.text, strip=False)
+    colour = COLOURS.get(piece.tone)
+    return text if colour is None else f'<span style="color: {colour}">{text}</span>'
+
+
+def markdown_text(text: str, *, strip: bool = True) -> str:
+    """Text that shows as it is in a line of Markdown or a cell of a table.
+
+    Characters with a meaning become character references, which mean the same in every dialect of
+    Markdown, inside tables too. White space of any kind becomes one blank.
+
+    Examples
+    --------
+    >>> markdown_text("FR I | `rm`")
+    'FR I &#124; &#96;rm&#96;'
+    """
+    plain = re.sub(r"\s+", " ", text)
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", plain.strip() if strip else plain)
+
+
+def render_html(table: Table) -> str:
+    """Write a table as HTML, with its title above and its note below.
+
+    Examples
+    --------
+    >>> from attnxai.report.tables.table import text_column
+    >>> print(render_html(Table(columns=(text_column("Map", ["<b>"]),))))
+    <table>
+    <thead><tr><th scope="col" class="text">Map</th></tr></thead>
+    <tbody>
+    <tr><th scope="row" class="text">&lt;b&gt;</th></tr>
+    </tbody>
+    </table>
+    """
+    title = [f"<caption>{html.escape(table.title)}</caption>"] if table.title else []
+    classes = [
+        ' class="text"' if column.kind is Kind.TEXT and not column.to_the_right else ""
+        for column in table.columns
+    ]
+    heads = "".join(
+        f'<th scope="col"{style}>{html.escape(column.heading)}</th>'
+        for column, style in zip(table.columns, classes, strict=True)
+    )
+    lines = ["<table>", *title, f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
+    for index, row in enumerate(_rows(table, _in_html)):
+        if index in table.rules and index:
+            lines += ["</tbody>", "<tbody>"]
+        first, *others = (_cell_in_html(cell) for cell in row)
+        cells = "".join(
+            f"<td{style}>{cell}</td>" for cell, style in zip(others, classes[1:], strict=True)
+        )
+        lines.append(f'<tr><th scope="row"{classes[0]}>{first}</th>{cells}</tr>')
+    note = [f"<p>{html.escape(table.note)}</p>"] if table.note else []
+    return "\n".join([*lines, "</tbody>", "</table>", *note])
+
+
+def _in_html(piece: Piece) -> str:
+    text = html.escape(piece.text)
+    return text if piece.tone is Tone.PLAIN else f'<span class="{piece.tone}">{text}</span>'
+
+
+def _cell_in_html(lines: list[str]) -> str:
+    first, *others = lines
+    return first + "".join(f"<br><small>{line}</small>" for line in others)
+
+
+def render_terminal(table: Table) -> rich.table.Table:
+    """A table for a terminal, with its title above and its note below."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    made = RichTable(
+        title=Text(table.title) if table.title else None,
+        title_justify="left",
+        caption=Text(table.note) if table.note else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in table.columns:
+        right = column.to_the_right or column.kind is not Kind.TEXT
+        made.add_column(
+            Text(column.heading),
+            justify="right" if right else "left",
+            no_wrap=column.kind is not Kind.TEXT,
+        )
+    for index, row in enumerate(_rows(table, lambda piece: piece.text)):
+        if index in table.rules and index:
+            made.add_section()
+        made.add_row(*(Text("\n".join(cell)) for cell in row))
+    return made
