@@ -149,7 +149,7 @@ def time_parts(problem: Problem) -> dict[str, float]:
         null = SourcePermutation(within_strata=False)
         draws = null.draw(["any"] * n, n_draws=n_draws, rng=rng)
         for table in found["tables"].mean(axis=2).reshape(-1, n, n):
-            run_null_test(table, draws, null=null.name)
+            run_null_test(table, draws, null=null.label)
 
     def over_sources() -> None:
         counts = bootstrap_counts(n, n_draws, rng)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.multiplicity import Correction
     from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare
-    from attnxai.agreement.nulls.base import NullTest
+    from attnxai.agreement.nulls.p_values import NullTest
     from attnxai.statistics.interval import Interval
 
 

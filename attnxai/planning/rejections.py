@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.base import RELATIVE_TIE
+from attnxai.agreement.nulls.p_values import RELATIVE_TIE
 from attnxai.agreement.nulls.source_permutation import SourcePermutation
 from attnxai.errors import OptionError
 

@@ -343,7 +343,7 @@ def _sentence(text: str) -> str:
 
 
 def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
-    model = NULLS[further.null].model
+    model = NULLS[further.null]()
     if further.test is None:
         return Answer(question=model.question, answer=say("own.not_tested", reason=further.reason))
     test = further.test

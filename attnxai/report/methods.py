@@ -54,7 +54,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     if settings["nulls"]:
         yield say(
             "methods.nulls",
-            nulls=listed([NULLS[name].label for name in settings["nulls"]]),
+            nulls=listed([NULLS[name]().label for name in settings["nulls"]]),
             n_draws=settings["n_permutations"],
         )
     if settings["weighted"]:

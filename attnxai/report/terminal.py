@@ -144,7 +144,7 @@ def _further_nulls(result: AgreementResult, metric: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    nulls = [NULLS[name] for name in result.settings["nulls"]]
+    nulls = [NULLS[name]() for name in result.settings["nulls"]]
     table = Table(
         "map",
         *(null.label for null in nulls),

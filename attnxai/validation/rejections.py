@@ -14,7 +14,7 @@ from attnxai.agreement.nulls import (
     MoranSurrogates,
     NullModel,
     PhaseSurrogates,
-    RotationAngles,
+    Rotation,
     SourcePermutation,
     ToroidalShift,
     VariogramSurrogates,
@@ -89,7 +89,7 @@ _MODELS: dict[NullKind, NullModel] = {
     NullKind.POOLED: SourcePermutation(within_strata=False),
     NullKind.WITHIN_CLASS: SourcePermutation(within_strata=True),
     NullKind.SYMMETRIES: GridSymmetries(),
-    NullKind.ROTATION: RotationAngles(n_angles=8),
+    NullKind.ROTATION: Rotation(n_angles=8),
     NullKind.SHIFT: ToroidalShift(n_shifts=19),
     NullKind.PHASE: PhaseSurrogates(n_surrogates=9),
     NullKind.VARIOGRAM: VariogramSurrogates(n_surrogates=9),
@@ -226,6 +226,6 @@ def run_tests(
     tables = model.tables(metrics, made.maps, made.targets, made.valid, rng=rng)
     draws = model.draw(made.classes, n_columns=tables.shape[-1], n_draws=n_draws, rng=rng)
     return {
-        name: run_null_test(table.mean(axis=0), draws, null=model.name)
+        name: run_null_test(table.mean(axis=0), draws, null=model.label)
         for name, table in zip(METRIC_NAMES, tables, strict=True)
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
-from attnxai.agreement.comparison.null_tests import Rearranged, chosen_nulls, rearrange
+from attnxai.agreement.comparison.null_tests import NullTables, null_tables
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
@@ -118,7 +118,7 @@ def compare_pairs(
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
     inputs = Inputs.of(pairs, settings)
-    nulls = chosen_nulls(settings)
+    nulls = settings.chosen_nulls
     scopes = list(scopes_of(inputs))
     several = bool((inputs.present.sum(axis=0) > 1).any())
     n_steps = 2 + len(nulls) * inputs.n_explanations + several + len(scopes)
@@ -132,10 +132,10 @@ def compare_pairs(
 
     values = measure(inputs, done)
     undefined = undefined_values(inputs, values.own)
-    rearranged: dict[str, list[Rearranged]] = {}
-    for choice in nulls:
+    rearranged: dict[str, list[NullTables]] = {}
+    for null in nulls:
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
-            rearranged.setdefault(name, []).append(rearrange(inputs, choice, e, streams))
+            rearranged.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
     ceilings = _ceilings(inputs, settings, done) if several else {}
     verdict_group = _verdict_group(inputs.splits)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.comparison.null_tests import (
-    Rearranged,
+    NullTables,
     SourcePermutationTests,
-    run_rearranged,
+    run_sourcewise_test,
 )
 from attnxai.agreement.effect_components import components_of_tables
 from attnxai.agreement.estimates import Estimate, NoiseCeilingEstimate, PartialCorrelation
@@ -109,7 +109,7 @@ class ScopeEstimates:
 
     def estimates(
         self,
-        rearranged: Mapping[str, list[Rearranged]],
+        rearranged: Mapping[str, list[NullTables]],
         ceilings: Mapping[str, NoiseCeiling],
         *,
         main: bool,
@@ -118,7 +118,7 @@ class ScopeEstimates:
 
         Parameters
         ----------
-        rearranged : mapping of str to list of Rearranged
+        rearranged : mapping of str to list of NullTables
             Tables of the further nulls for every explanation.
         ceilings : mapping of str to NoiseCeiling
             Agreement among people over these sources by metric, where shares of it are wanted.
@@ -140,7 +140,7 @@ class ScopeEstimates:
         self,
         m: int,
         e: int,
-        rearranged: list[Rearranged],
+        rearranged: list[NullTables],
         share: NoiseCeilingShare | None,
         *,
         main: bool,
@@ -181,7 +181,9 @@ class ScopeEstimates:
             if tests
             else None,
             further=tuple(
-                run_rearranged(made, inputs, self._settings, self._streams, members, m, scope.names)
+                run_sourcewise_test(
+                    made, inputs, self._settings, self._streams, members, m, scope.names
+                )
                 for made in rearranged
             ),
             differences={}

@@ -1,4 +1,4 @@
-"""The tests of a comparison: the exchange of sources, and the nulls that rearrange each by itself."""
+"""The tests of a comparison: permutation across sources, and nulls that rearrange each source by itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.nulls import (
-    NULLS,
     NullDraws,
     NullTest,
     SourcePermutation,
@@ -18,7 +17,6 @@ from attnxai.agreement.nulls import (
     run_null_test,
     usable_sources,
 )
-from attnxai.agreement.nulls.base import p_values_of
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
@@ -30,44 +28,44 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs
+    from attnxai.agreement.metrics import Metric
     from attnxai.agreement.metrics.targets import Targets
-    from attnxai.agreement.nulls import NullChoice
+    from attnxai.agreement.nulls import NullModel
 
 N_PAIRINGS = 20
-"""Pairings of maps with annotations of other sources, by which it is seen whether a null suits the data."""
-N_EXCHANGE_PAIRINGS = 200
-"""The same for the pooled exchange, of which all values are at hand."""
+"""Pairings of maps with annotations of other sources, by which a null is checked on the data."""
+N_PERMUTATION_PAIRINGS = 200
+"""The same for the permutation across sources, of which all values are known."""
 MIN_PARTNERS = 8
-"""Strata of fewer sources on average are no use for that: the same few pairs would come again and again."""
+"""Sources that strata need on average for such pairings: fewer have the same few pairs again and again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeTests:
-    """The exchange of sources for one map and metric.
+class PermutationTests:
+    """The permutation across sources for one map and metric.
 
     Parameters
     ----------
     pooled, within_strata : NullTest or None
-        The tests; None where they make no sense.
+        The tests; None where they do not apply.
     pooled_rejections_pairing_broken : float or None
-        Share of pairings with other sources of the stratum that the pooled test would call significant; None
-        where strata are too small to tell.
+        False positive rate of the pooled test: the share of pairings with other sources of the stratum that it
+        rejects. None where strata are too small to tell.
     within_rejections_pairing_broken : float or None
-        Share of pairings with other sources of the stratum and of like size that the test within strata would
-        call significant; None where these are too few to tell.
+        The same of the test within strata, for pairings with other sources of the stratum and of like size.
     left_out : ndarray of int
         Positions of the sources that have no value with some partner.
     """
 
-    pooled: NullTest | None
-    within_strata: NullTest | None
-    pooled_rejections_pairing_broken: float | None
-    within_rejections_pairing_broken: float | None
+    pooled: NullTest | None = None
+    within_strata: NullTest | None = None
+    pooled_rejections_pairing_broken: float | None = None
+    within_rejections_pairing_broken: float | None = None
     left_out: NDArray[np.intp]
 
 
 class SourcePermutationTests:
-    """Exchanges sources of one group and class; all maps and metrics share the draws.
+    """Permutes the sources of one group and class; all maps and metrics share the draws.
 
     Parameters
     ----------
@@ -90,8 +88,8 @@ class SourcePermutationTests:
 
     def run(
         self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
-    ) -> ExchangeTests:
-        """Exchange the members, pooled and, if asked for, within strata.
+    ) -> PermutationTests:
+        """Permute the members, pooled and, if asked for, within strata.
 
         Parameters
         ----------
@@ -100,156 +98,136 @@ class SourcePermutationTests:
         members : ndarray of int
             Positions of the sources.
         in_strata : bool
-            Whether to test within strata too.
+            Whether to test within strata as well.
         """
         counted = members[self._inputs.weights[members] > 0]
         usable = usable_sources(matrix, counted, permutes_sources=True)
         left_out = np.setdiff1d(counted, usable)
         if usable.size < 2:
-            return ExchangeTests(
-                pooled=None,
-                within_strata=None,
-                pooled_rejections_pairing_broken=None,
-                within_rejections_pairing_broken=None,
-                left_out=left_out,
-            )
-        keys = self._inputs.strata_keys
+            return PermutationTests(left_out=left_out)
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
-        within = pooled_share = within_share = None
-        if in_strata:
-            within = self._test(SourcePermutation(within_strata=True, keys=keys), matrix, usable)
-            strata = [self._inputs.strata[i] for i in usable]
-            pooled_share = self._with_pairing_broken(pooled, matrix, usable, strata)
-            # what sources of one stratum can still share, and what every image shows
-            halves = [self._inputs.size_halves[i] for i in usable]
-            finer = list(zip(strata, halves, strict=True))
-            within_share = self._with_pairing_broken(within, matrix, usable, finer)
-        return ExchangeTests(
+        if not in_strata:
+            return PermutationTests(pooled=pooled, left_out=left_out)
+        within = self._test(SourcePermutation(keys=self._inputs.strata_keys), matrix, usable)
+        strata = [self._inputs.strata[i] for i in usable]
+        # what sources of one stratum can still share, and what every image shows
+        halves = [self._inputs.size_halves[i] for i in usable]
+        finer = list(zip(strata, halves, strict=True))
+        return PermutationTests(
             pooled=pooled,
             within_strata=within,
-            pooled_rejections_pairing_broken=pooled_share,
-            within_rejections_pairing_broken=within_share,
+            pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable, strata),
+            within_rejections_pairing_broken=self._rejections(within, matrix, usable, finer),
             left_out=left_out,
         )
 
-    def _with_pairing_broken(
+    def _rejections(
         self,
         test: NullTest,
         matrix: NDArray[np.float64],
         usable: NDArray[np.intp],
         strata: Sequence[Hashable],
     ) -> float | None:
-        """How often a test calls maps with annotations of others of their stratum significant."""
+        """How often a test rejects for maps paired with annotations of others of their stratum."""
         if not large_enough(strata):
             return None
         partners = pair_with_others(
-            strata, N_EXCHANGE_PAIRINGS, self._streams.of("pairings", test.null, *self._scope)
+            strata, N_PERMUTATION_PAIRINGS, self._streams.of("pairings", test.null, *self._scope)
         )
-        # weights go where annotations go, as in the test itself
+        # weights go with annotations, as in the test itself
         weights = self._inputs.weights[usable][partners]
         values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
-        unlinked = (values * weights).sum(axis=1) / weights.sum(axis=1)
-        p_values = p_values_of(unlinked, test.values, test.exhaustive, test.alternative)
-        return float((p_values <= SIGNIFICANCE_LEVEL).mean())
+        return test.rejection_rate(
+            (values * weights).sum(axis=1) / weights.sum(axis=1), level=SIGNIFICANCE_LEVEL
+        )
 
     def _test(
         self, null: SourcePermutation, matrix: NDArray[np.float64], usable: NDArray[np.intp]
     ) -> NullTest:
-        key = (null.name, usable.tobytes())
+        key = (null.label, usable.tobytes())
         if key not in self._draws:
             self._draws[key] = null.draw(
                 [self._inputs.strata[i] for i in usable],
                 n_draws=self._settings.n_permutations,
-                rng=self._streams.of("exchange", null.name, *self._scope),
+                rng=self._streams.of("exchange", null.label, *self._scope),
             )
         return run_null_test(
             matrix[np.ix_(usable, usable)],
             self._draws[key],
-            null=null.name,
+            null=null.label,
             weights=self._inputs.weights[usable],
             alternative=self._settings.alternative,
         )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rearranged:
+class NullTables:
     """The tables of one null and one map: every source under every rearrangement of it.
 
     Parameters
     ----------
-    choice : NullChoice
+    null : NullModel
         The null.
-    explanation : str
-        The map.
     tables : ndarray, shape (n_metrics, n_sources, n_columns)
         Averaged over annotators; NaN where undefined.
-    unlinked : ndarray, shape (n_pairings, n_sources, n_columns)
-        The same for the first metric, of maps paired with the annotations of other sources, of their stratum
+    pairing_broken : ndarray, shape (n_pairings, n_sources, n_columns)
+        The same for the first metric, of maps paired with annotations of other sources, of their stratum
         where strata are large enough.
     """
 
-    choice: NullChoice
-    explanation: str
+    null: NullModel
     tables: NDArray[np.float64]
-    unlinked: NDArray[np.float64]
+    pairing_broken: NDArray[np.float64]
 
 
-def rearrange(inputs: Inputs, choice: NullChoice, index: int, streams: Streams) -> Rearranged:
-    """Make the tables of a null for one map.
+def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -> NullTables:
+    """Compute the tables of a null for one map.
 
     Parameters
     ----------
     inputs : Inputs
         Maps and annotations.
-    choice : NullChoice
-        The null.
+    null : NullModel
+        A null that rearranges every source by itself.
     index : int
-        Which map.
+        Position of the map.
     streams : Streams
         Source of randomness.
     """
-    name = inputs.names[index]
-    valid = inputs.valid
-    if choice.within_emission:
+    maps, valid = inputs.maps[index], inputs.valid
+    if null.within_emission:
         valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)
-    # the same surrogates of every map in both calls: the stream is the same
-    tables = choice.model.tables(
-        inputs.metrics,
-        inputs.maps[index],
-        inputs.targets,
-        valid,
-        rng=streams.of("null", choice.name, name),
-    )
-    tables[:, ~inputs.present] = np.nan
-    unlinked = np.empty((0, *tables.shape[2:]))
+
+    def values(
+        metrics: Sequence[Metric], targets: Targets, present: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        # the same surrogates in every call: the stream is the same
+        rng = streams.of("null", null.name, inputs.names[index])
+        tables = null.tables(metrics, maps, targets, valid, rng=rng)
+        tables[:, ~present] = np.nan
+        return tables
+
+    tables = values(inputs.metrics, inputs.targets, inputs.present)
+    pairing_broken = np.empty((0, *tables.shape[2:]))
     if len(inputs.sources) > 1:
-        targets, partners_present = _targets_of_others(inputs, streams)
-        unlinked = choice.model.tables(
-            inputs.metrics[:1],
-            inputs.maps[index],
-            targets,
-            valid,
-            rng=streams.of("null", choice.name, name),
-        )[0]
-        unlinked[~partners_present] = np.nan
-    return Rearranged(
-        choice=choice,
-        explanation=name,
+        pairing_broken = values(inputs.metrics[:1], *_targets_of_others(inputs, streams))[0]
+    return NullTables(
+        null=null,
         tables=mean_over_annotators(tables.transpose(1, 0, 2, 3)),
-        unlinked=unlinked,
+        pairing_broken=pairing_broken,
     )
 
 
 def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArray[np.bool_]]:
-    """Annotations of other sources, of the same stratum where these are large enough.
+    """Annotations of other sources, of the same stratum where strata are large enough, and which exist.
 
-    One pairing a row, one annotator each.
+    Each row is one pairing, of one annotator each.
     """
     kind = inputs.metrics[0].target
     targets, present = inputs.targets[kind], inputs.present
     strata = inputs.strata if large_enough(inputs.strata) else [None] * len(inputs.strata)
     partners = pair_with_others(strata, N_PAIRINGS, streams.of("pairings"))
-    # those who marked a source come first, and take turns
+    # annotators who marked a source come first, and take turns
     who = np.argsort(~present, axis=0, kind="stable")
     turns = np.arange(N_PAIRINGS)[:, None] % np.maximum(present.sum(axis=0)[partners], 1)
     annotators = who[turns, partners]
@@ -278,7 +256,7 @@ def pair_with_others(
     strata : sequence of hashable
         Stratum of every source, two or more. A source that is alone in its stratum is paired with any other.
     n_pairings : int
-        How many times.
+        Number of pairings of all sources.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -305,8 +283,8 @@ def pair_with_others(
     return partners
 
 
-def run_rearranged(
-    made: Rearranged,
+def run_sourcewise_test(
+    made: NullTables,
     inputs: Inputs,
     settings: ComparisonSettings,
     streams: Streams,
@@ -315,30 +293,30 @@ def run_rearranged(
     scope: tuple[str, str],
 ) -> FurtherTest:
     """Test one map and metric against a null that rearranges every source by itself."""
-    model = made.choice.model
+    null = made.null
     counted = members[inputs.weights[members] > 0]
     table = made.tables[metric_index]
     usable = usable_sources(table, counted, permutes_sources=False)
     if not usable.size:
         return FurtherTest(
-            null=made.choice.name,
-            label=made.choice.label,
+            null=null.name,
+            label=null.label,
             test=None,
             reason="no source has a defined value under every rearrangement",
             rejections_pairing_broken=None,
         )
-    draws = model.draw(
+    draws = null.draw(
         [None] * usable.size,
         n_columns=table.shape[1],
         n_draws=settings.n_permutations,
-        rng=streams.of("rearranged", made.choice.name, *scope),
+        rng=streams.of("rearranged", null.name, *scope),
     )
 
     def test(rows: NDArray[np.float64], kept: NDArray[np.bool_]) -> NullTest:
         return run_null_test(
             rows[usable][kept],
             dataclasses.replace(draws, choices=draws.choices[:, kept]),
-            null=model.name,
+            null=null.label,
             weights=inputs.weights[usable][kept],
             alternative=settings.alternative,
         )
@@ -346,24 +324,18 @@ def run_rearranged(
     rejections_pairing_broken = None
     if metric_index == 0 and draws.smallest_p <= SIGNIFICANCE_LEVEL:
         p_values = []
-        for rows in made.unlinked:
+        for rows in made.pairing_broken:
             kept = np.isfinite(rows[usable]).all(axis=1)
-            # of fewer sources than half a pairing says little about the test of all
+            # a pairing of fewer than half the sources says little about the test of all
             if 2 * kept.sum() >= usable.size:
                 p_values.append(test(rows, kept).p_value)
         if p_values:
             rejections_pairing_broken = float((np.array(p_values) <= SIGNIFICANCE_LEVEL).mean())
-    tested = test(table, np.ones(usable.size, dtype=bool))
     return FurtherTest(
-        null=made.choice.name,
-        label=made.choice.label,
-        test=tested,
+        null=null.name,
+        label=null.label,
+        test=test(table, np.ones(usable.size, dtype=bool)),
         reason="",
         rejections_pairing_broken=rejections_pairing_broken,
         within_strata=large_enough(inputs.strata) and len(set(inputs.strata)) > 1,
     )
-
-
-def chosen_nulls(settings: ComparisonSettings) -> list[NullChoice]:
-    """The nulls beside the exchange of sources."""
-    return [NULLS[name] for name in settings.nulls]

@@ -8,7 +8,7 @@ from typing import Any
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS, Metric
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import NULLS, Alternative
+from attnxai.agreement.nulls import NULLS, Alternative, NullModel
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
@@ -22,11 +22,11 @@ class ComparisonSettings:
     ----------
     metrics : tuple of str or Metric
         Which metrics, by name or as objects (:data:`attnxai.metrics.METRICS`). Conclusions rest on the first.
-    nulls : tuple of str
-        Nulls beside the exchange of sources (:data:`attnxai.agreement.nulls.NULLS`). Conclusions rest on
-        the exchange, whatever stands here.
+    nulls : tuple of str or NullModel
+        Nulls beside the permutation across sources, by name or as objects with options of their own
+        (:data:`attnxai.nulls.NULLS`). Conclusions rest on the permutation, whatever these are.
     strata : tuple of str
-        What sources have to share to be exchanged in the primary test: ``class``, ``size`` (thirds of
+        What sources have to share to be permuted in the primary test: ``class``, ``size`` (thirds of
         the angular size of their emission), or columns of the annotation table such as ``survey``.
     alternative : Alternative
         Which deviations from a null count: more agreement than under it (the default), less, or either.
@@ -43,7 +43,7 @@ class ComparisonSettings:
     """
 
     metrics: tuple[str | Metric, ...] = DEFAULT_METRICS
-    nulls: tuple[str, ...] = ()
+    nulls: tuple[str | NullModel, ...] = ()
     strata: tuple[str, ...] = (CLASS,)
     alternative: Alternative = Alternative.GREATER
     correction: Correction = Correction.HOLM
@@ -75,7 +75,18 @@ class ComparisonSettings:
                     f"another metric is registered as {metric.name}; give this one a name of its own with "
                     "attnxai.metrics.register_metric"
                 )
-        _check_names("null", self.nulls, NULLS)
+        known = [name for name, null in NULLS.items() if not null().permutes_sources]
+        _check_names("null", self.null_names, known)
+        for null in self.nulls:
+            if not isinstance(null, str) and type(null) is not NULLS[null.name]:
+                raise OptionError(
+                    f"another null is registered as {null.name}; give {type(null).__name__} a name of its own "
+                    "with attnxai.nulls.register_null"
+                )
+        if len(set(self.null_names)) != len(dict.fromkeys(self.nulls)):
+            raise OptionError(
+                "a null is given twice with different options; results go by its name"
+            )
         if not self.metrics:
             raise OptionError(f"no metric is given; known are {', '.join(METRICS)}")
         if not self.strata:
@@ -96,15 +107,25 @@ class ComparisonSettings:
         return tuple(dict.fromkeys(m if isinstance(m, str) else m.name for m in self.metrics))
 
     @property
+    def null_names(self) -> tuple[str, ...]:
+        """Names of the nulls."""
+        return tuple(null if isinstance(null, str) else null.name for null in self.nulls)
+
+    @property
     def chosen_metrics(self) -> tuple[Metric, ...]:
         """The metrics as objects."""
         return tuple(METRICS[name] for name in self.metric_names)
+
+    @property
+    def chosen_nulls(self) -> tuple[NullModel, ...]:
+        """The nulls as objects."""
+        return tuple(NULLS[null]() if isinstance(null, str) else null for null in self.nulls)
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
         return {
             "metrics": list(self.metric_names),
-            "nulls": list(self.nulls),
+            "nulls": list(self.null_names),
             "strata": list(self.strata),
             "alternative": str(self.alternative),
             "correction": str(self.correction),

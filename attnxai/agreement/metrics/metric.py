@@ -8,7 +8,7 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -377,15 +377,21 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
 
 
 def _registered(metric: Metric) -> Metric:
-    known = METRICS.get(metric.name)
-    # running the same cell or module again replaces the metric
-    if known is not None and known.pairwise.__module__ != metric.pairwise.__module__:
-        raise OptionError(
-            f"a metric called {metric.name} is registered by {known.pairwise.__module__} already; choose "
-            "another name"
-        )
+    check_unclaimed("metric", metric.name, metric.__module__, METRICS)
     METRICS[metric.name] = metric
     return metric
+
+
+def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, Any]) -> None:
+    """Raise an error if another module has registered the name.
+
+    Running the same cell of a notebook or the same module again replaces what it registered.
+    """
+    known = registry.get(name)
+    if known is not None and known.__module__ != module:
+        raise OptionError(
+            f"a {kind} called {name} is registered by {known.__module__} already; choose another name"
+        )
 
 
 def _documentation(metric: Metric) -> str:

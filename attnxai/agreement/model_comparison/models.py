@@ -43,7 +43,7 @@ from attnxai.agreement.multiplicity import (
     max_t,
     permutation_p,
 )
-from attnxai.agreement.nulls.base import Alternative
+from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval

@@ -28,7 +28,7 @@ from attnxai.agreement.model_comparison.common_ground import (
 )
 from attnxai.agreement.model_comparison.models import compare_models
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls.base import Alternative
+from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.statistics.interval import CONFIDENCE_LEVEL

@@ -18,7 +18,7 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.agreement.metrics.ranking import mid_ranks
-from attnxai.agreement.nulls.base import RELATIVE_TIE
+from attnxai.agreement.nulls.p_values import RELATIVE_TIE
 from attnxai.statistics.formats import p_equals
 
 if TYPE_CHECKING:

@@ -1,23 +1,19 @@
-"""What agreement would be expected without any link between map and annotation."""
+"""Null hypotheses: what agreement would be expected if maps were not paired with their own annotations.
 
-from attnxai.agreement.nulls.base import (
-    Alternative,
-    NullDraws,
-    NullModel,
-    NullTest,
-    draw_choices,
-    run_null_test,
-    usable_sources,
-)
-from attnxai.agreement.nulls.diagnosis import rejections_with_pairing_broken
+Every null is a class that is registered under its name in :data:`NULLS`. :func:`register_null` adds another.
+"""
+
+from attnxai.agreement.nulls.draws import NullDraws, draw_choices, usable_sources
 from attnxai.agreement.nulls.footprints import emission_footprint
 from attnxai.agreement.nulls.moran import MoranSurrogates
+from attnxai.agreement.nulls.null_model import NULLS, NullModel, register_null
+from attnxai.agreement.nulls.p_values import Alternative, NullTest, run_null_test
 from attnxai.agreement.nulls.phase import PhaseSurrogates
-from attnxai.agreement.nulls.registry import NULLS, NullChoice
-from attnxai.agreement.nulls.rotation import GridSymmetries, RotationAngles
+from attnxai.agreement.nulls.rotation import GridSymmetries, Rotation
 from attnxai.agreement.nulls.shift import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.source_permutation import SourcePermutation
 from attnxai.agreement.nulls.strata import combine_strata, quantile_strata
+from attnxai.agreement.nulls.surrogates import SampledSurrogateNull, SourcewiseNull, SurrogateNull
 from attnxai.agreement.nulls.variogram import VariogramSurrogates
 
 __all__ = [
@@ -25,20 +21,22 @@ __all__ = [
     "Alternative",
     "GridSymmetries",
     "MoranSurrogates",
-    "NullChoice",
     "NullDraws",
     "NullModel",
     "NullTest",
     "PhaseSurrogates",
-    "RotationAngles",
+    "Rotation",
+    "SampledSurrogateNull",
     "SourcePermutation",
+    "SourcewiseNull",
+    "SurrogateNull",
     "ToroidalShift",
     "VariogramSurrogates",
     "combine_strata",
     "draw_choices",
     "emission_footprint",
     "quantile_strata",
-    "rejections_with_pairing_broken",
+    "register_null",
     "run_null_test",
     "shifted_values",
     "usable_sources",

@@ -1,8 +1,7 @@
-"""Which pixels a null can use: parts of the valid ones that its rearrangements map onto themselves."""
+"""Pixels that a null can use: those of the valid ones that its rearrangements map onto themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,8 +54,8 @@ def centred_disc(where: NDArray[np.bool_], *, margin: float = 0.0) -> NDArray[np
     where : ndarray of bool, shape (rows, columns)
         Valid pixels.
     margin : float
-        How far the disc stays away, in pixels, from the nearest pixel that is not valid or lies outside
-        the field.
+        Distance in pixels that the disc keeps from the nearest pixel that is not valid or lies outside the
+        field.
 
     Returns
     -------
@@ -80,11 +79,6 @@ def _distance_from_centre(shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.asarray(np.hypot(y[:, None], x[None, :]))
 
 
-def closed_pixels(surrogates: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Pixels that are valid in every version of a footprint."""
-    return np.asarray(np.logical_and.reduce(surrogates))
-
-
 def emission_footprint(
     brightness: NDArray[np.floating],
     valid: NDArray[np.bool_],
@@ -105,7 +99,7 @@ def emission_footprint(
     valid : ndarray of bool, same shape
         Pixels that count.
     n_sigma : float
-        How many standard deviations of the noise.
+        Threshold above the background, in standard deviations of the noise.
     min_island_pixels : int
         Smaller islands are left out.
 

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.phase import check_surrogates
-from attnxai.agreement.nulls.surrogates import SurrogateMaps
-from attnxai.agreement.nulls.variogram import MIN_PIXELS, VariogramSurrogates
+from attnxai.agreement.nulls.null_model import register_null
+from attnxai.agreement.nulls.variogram import MIN_PIXELS, EmissionSurrogateNull
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def moran_surrogates(
     where : ndarray of bool, shape (rows, columns)
         The footprint.
     n_surrogates : int
-        How many.
+        Number of surrogates.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -129,8 +128,9 @@ def moran_surrogates(
     return np.asarray(mean + (directions * np.repeat(factors, sizes, axis=1)) @ vectors.T)
 
 
+@register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MoranSurrogates(SurrogateMaps):
+class MoranSurrogates(EmissionSurrogateNull):
     """Replace maps by surrogates with their Moran's I, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -138,7 +138,7 @@ class MoranSurrogates(SurrogateMaps):
     Parameters
     ----------
     n_surrogates : int
-        How many for each source.
+        Number of surrogates of each source.
     max_pixels : int
         The largest footprint: time grows with the third power of its pixels, and memory with the second.
 
@@ -148,39 +148,22 @@ class MoranSurrogates(SurrogateMaps):
         If there is no surrogate, or ``max_pixels`` is below 16.
     """
 
-    n_surrogates: int = 99
+    name = "moran"
+    label = "Moran spectral"
+    assumes = (
+        "Maps are Gaussian on the footprint, with one autocorrelation. Rejects too often when maps and "
+        "annotations both rise towards the footprint's centre, or with brightness."
+    )
+
     max_pixels: int = 2000
 
     def __post_init__(self) -> None:
-        check_surrogates(self.n_surrogates)
+        EmissionSurrogateNull.__post_init__(self)
         if self.max_pixels < MIN_PIXELS:
             raise OptionError(f"max_pixels has to be {MIN_PIXELS} or more, got {self.max_pixels}")
 
-    @property
-    def name(self) -> str:
-        """Name in files and tables."""
-        return "Moran spectral"
-
-    @property
-    def question(self) -> str:
-        """What the test asks, in words."""
-        return VariogramSurrogates().question
-
-    @property
-    def assumes(self) -> str:
-        """What has to hold for its level, in words."""
-        return (
-            "Maps are Gaussian on the footprint, with one autocorrelation. Rejects too often when maps and "
-            "annotations both rise towards the footprint's centre, or with brightness."
-        )
-
-    @property
-    def n_columns(self) -> int:
-        """Rearrangements of each source, the observed one among them."""
-        return self.n_surrogates + 1
-
     def check(self, valid: NDArray[np.bool_]) -> None:
-        """Refuse footprints of more than ``max_pixels`` pixels."""
+        """Raise an error for footprints of more than ``max_pixels`` pixels."""
         n_pixels = valid.sum(axis=(1, 2))
         largest = int(n_pixels.argmax())
         if n_pixels[largest] > self.max_pixels:
@@ -190,12 +173,8 @@ class MoranSurrogates(SurrogateMaps):
                 "higher n_sigma), raise max_pixels, or take the matched variogram, which has no limit"
             )
 
-    def surrogates(
-        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """The map and its surrogates on the footprint; none for fewer than 16 pixels."""
-        values = map_values[where]
-        if values.size < MIN_PIXELS:
-            return where, np.empty((self.n_surrogates + 1, 0))
-        surrogates = moran_surrogates(values, where, self.n_surrogates, rng=stream)
-        return where, np.vstack([values[None], surrogates])
+    def sample(
+        self, values: NDArray[np.float64], used: NDArray[np.bool_], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Surrogates with Moran's I of the map."""
+        return moran_surrogates(values, used, self.n_surrogates, rng=rng)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.surrogates import SurrogateMaps
+from attnxai.agreement.nulls.null_model import register_null
+from attnxai.agreement.nulls.surrogates import SampledSurrogateNull
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def phase_surrogates(
     map : ndarray, shape (rows, columns)
         The map.
     n_surrogates : int
-        How many.
+        Number of surrogates.
     n_iterations : int
         Rounds of putting the map's spectrum and then its values back (Schreiber & Schmitz 1996); 0 for
         plain amplitude-adjusted surrogates. Ends early when nothing changes any more.
@@ -109,8 +110,9 @@ def with_values(maps: NDArray[np.float64], values: NDArray[np.float64]) -> NDArr
     return result.reshape(maps.shape)
 
 
+@register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseSurrogates(SurrogateMaps):
+class PhaseSurrogates(SampledSurrogateNull):
     """Replace maps by amplitude-adjusted surrogates with random phases.
 
     Compared is the largest rectangle of valid pixels about the field's centre, since a spectrum needs a
@@ -119,7 +121,7 @@ class PhaseSurrogates(SurrogateMaps):
     Parameters
     ----------
     n_surrogates : int
-        How many for each source.
+        Number of surrogates of each source.
     n_iterations : int
         Rounds of iterative adjustment; 0 for plain amplitude-adjusted surrogates.
 
@@ -129,58 +131,33 @@ class PhaseSurrogates(SurrogateMaps):
         If there is no surrogate, or the number of rounds is negative.
     """
 
-    n_surrogates: int = 99
+    name = "phase"
+    label = "random phases"
+    question = "Does the map lie where people's marks lie, rather than as any map of its smoothness and values would?"
+    assumes = (
+        "Maps are stationary, a monotone transform of a Gaussian field, and their opposite edges go together. "
+        "Rejects far too often when maps and annotations are both centred, as in cutouts of single sources."
+    )
+
     n_iterations: int = 10
 
     def __post_init__(self) -> None:
-        check_surrogates(self.n_surrogates)
+        SampledSurrogateNull.__post_init__(self)
         if self.n_iterations < 0:
             raise OptionError(f"n_iterations has to be 0 or more, got {self.n_iterations}")
 
-    @property
-    def name(self) -> str:
-        """Name in files and tables."""
-        return "random phases"
-
-    @property
-    def question(self) -> str:
-        """What the test asks, in words."""
-        return (
-            "Does the map lie where people's marks lie, rather than as any map of its smoothness and "
-            "values would?"
-        )
-
-    @property
-    def assumes(self) -> str:
-        """What has to hold for its level, in words."""
-        return (
-            "Maps are stationary, a monotone transform of a Gaussian field, and their opposite edges go "
-            "together. Rejects far too often when maps and annotations are both centred, as in cutouts of "
-            "single sources."
-        )
-
-    @property
-    def n_columns(self) -> int:
-        """Rearrangements of each source, the observed one among them."""
-        return self.n_surrogates + 1
-
-    def surrogates(
-        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """The map and its surrogates on the largest rectangle of valid pixels about the centre."""
-        rectangle = centred_rectangle(where)
+    def pixels(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The largest rectangle of valid pixels about the centre."""
         used = np.zeros_like(where)
-        used[rectangle] = True
-        inside = map_values[rectangle]
-        if not inside.size:
-            return used, np.empty((self.n_surrogates + 1, 0))
+        used[centred_rectangle(where)] = True
+        return used
+
+    def sample(
+        self, values: NDArray[np.float64], used: NDArray[np.bool_], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Surrogates with random phases."""
+        inside = values.reshape(int(used.any(axis=1).sum()), -1)
         surrogates = phase_surrogates(
-            inside, self.n_surrogates, n_iterations=self.n_iterations, rng=stream
+            inside, self.n_surrogates, n_iterations=self.n_iterations, rng=rng
         )
-        return used, np.vstack([inside.reshape(1, -1), surrogates.reshape(-1, inside.size)])
-
-
-def check_surrogates(n_surrogates: int) -> None:
-    """Refuse numbers of surrogates below 1."""
-    if n_surrogates < 1:
-        raise OptionError(f"n_surrogates has to be 1 or more, got {n_surrogates}")
+        return surrogates.reshape(self.n_surrogates, -1)

@@ -1,13 +1,13 @@
-"""Shift every map over its field, what leaves on one side coming back on the other.
+"""Shift every map over its field; what leaves on one side comes back on the other.
 
-A map's values and their autocorrelation stay, its position is broken. Metrics that are products of
-something of the map with something of the annotation are known for all shifts at once, from one
-correlation by Fourier transforms; so are rank metrics, since ranks shift with their pixels.
+A map's values and their autocorrelation stay, its position is broken. Metrics that are sums of products of a
+map and an annotation are computed for all shifts at once, as one correlation by Fourier transforms; so are
+rank metrics, since ranks shift with their pixels.
 
 It assumes that maps are stationary: that a map could as well lie anywhere on the field. Maps of single
-sources at the centre of their images do not, and annotations lie at the centre too. Shifted maps then miss
+sources at the centre of their images are not, and annotations lie at the centre too. Shifted maps then miss
 the annotation for that reason alone, and the test finds agreement in most sets of maps that share nothing
-but their centre. It answers no question about galaxies in centred cutouts; use it for wide fields.
+but their centre. Use it for wide fields, not for galaxies in centred cutouts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 
 from attnxai.agreement.metrics import PixelRows
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.agreement.nulls.surrogates import RearrangedMaps, empty_tables, others_needed
+from attnxai.agreement.nulls.null_model import register_null
+from attnxai.agreement.nulls.surrogates import SourcewiseNull, empty_tables, others_needed
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ def shifted_values(
         values = _one_by_one(metric, field, target_rows.values, elsewhere, shifts)
         return np.asarray(values.reshape(shape))
     observed = metric.evaluate(rows, target_rows, elsewhere)[0, 0]
-    if not np.isfinite(observed):  # a shift changes nothing in why it is undefined
+    if not np.isfinite(observed):  # why it is undefined does not depend on the shift
         return np.full(shape, np.nan)
     first, second = (factor.reshape(shape) for factor in metric.factors(rows, target_rows))
     values = np.asarray(irfft2(np.conj(rfft2(first)) * rfft2(second), shape))
     if metric.of_product is not None:
         values = metric.of_product(values)
-    # what does not depend on where the map lies follows from what the metric gives at no shift
+    # the constant follows from the observed value
     return np.asarray(values + (observed - values[0, 0]))
 
 
@@ -105,9 +106,10 @@ def _one_by_one(
     return values
 
 
+@register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ToroidalShift(RearrangedMaps):
-    """Shift maps over the field, what leaves on one side coming back on the other.
+class ToroidalShift(SourcewiseNull):
+    """Shift maps over the field; what leaves on one side comes back on the other.
 
     Compared is the largest rectangle about the field's centre whose pixels are valid for all sources:
     the full field where nothing is cut off.
@@ -115,7 +117,8 @@ class ToroidalShift(RearrangedMaps):
     Parameters
     ----------
     n_shifts : int or None
-        How many shifts besides none at all, drawn without replacement for each source; None for all.
+        Number of shifts beside the observed position, drawn without replacement for each source; None for
+        all.
 
     Raises
     ------
@@ -123,34 +126,19 @@ class ToroidalShift(RearrangedMaps):
         If ``n_shifts`` is below 1.
     """
 
+    name = "shift"
+    label = "toroidal shift"
+    question = "Does the map lie where people's marks lie, rather than anywhere on the field?"
+    assumes = (
+        "Maps could lie anywhere on their field, whose opposite edges go together. Rejects far too often when "
+        "maps and annotations are both centred, as in cutouts of single sources."
+    )
+
     n_shifts: int | None = 999
 
     def __post_init__(self) -> None:
         if self.n_shifts is not None and self.n_shifts < 1:
             raise OptionError(f"n_shifts has to be 1 or more, got {self.n_shifts}")
-
-    @property
-    def name(self) -> str:
-        """Name in files and tables."""
-        return "toroidal shift"
-
-    @property
-    def question(self) -> str:
-        """What the test asks, in words."""
-        return "Does the map lie where people's marks lie, rather than anywhere on the field?"
-
-    @property
-    def assumes(self) -> str:
-        """What has to hold for its level, in words."""
-        return (
-            "Maps could lie anywhere on their field, whose opposite edges go together. Rejects far too "
-            "often when maps and annotations are both centred, as in cutouts of single sources."
-        )
-
-    @property
-    def n_columns(self) -> int | None:
-        """Rearrangements of each source, the observed one among them."""
-        return None if self.n_shifts is None else self.n_shifts + 1
 
     def tables(
         self,
@@ -162,12 +150,12 @@ class ToroidalShift(RearrangedMaps):
         others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Metrics of every source under shifts, that by nothing first.
+        """Metrics of every source under shifts, the observed position first.
 
         Parameters
         ----------
         metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`.
+            As in :class:`NullModel`.
 
         Returns
         -------

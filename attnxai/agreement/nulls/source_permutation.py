@@ -1,10 +1,10 @@
-"""Exchange which source's annotation goes with which source's map.
+"""Permute annotations across sources.
 
 Everything within a map and within an annotation stays, so smoothness, centring and brightness are as
-they were; only which belongs to which is broken. Pooled, all sources are exchanged; within strata, only
+they were; only the pairing is broken. The pooled test permutes all sources, the test within strata only
 sources of the same class (or survey, or size, or all of these), which is exact when what maps and
-annotations share is shared by the stratum. It assumes that sources of a stratum are exchangeable; it does
-not ask whether the agreement comes from brightness, since exchanging sources breaks that tie as well.
+annotations share is shared by the stratum. It assumes that sources of a stratum are exchangeable. It does
+not ask whether the agreement comes from brightness, since a permutation breaks that tie as well.
 """
 
 from __future__ import annotations
@@ -17,30 +17,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics.evaluation import agreement_tables
-from attnxai.agreement.nulls.base import NullDraws, check_draws, smallest_int
+from attnxai.agreement.metrics import agreement_tables
+from attnxai.agreement.nulls.draws import NullDraws, check_draws, smallest_int
+from attnxai.agreement.nulls.null_model import register_null
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics.metric import Metric
+    from attnxai.agreement.metrics import Metric
     from attnxai.agreement.metrics.targets import Others, Targets
 
 
+@register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePermutation:
-    """Exchange the annotations of sources.
+    """Permute annotations across sources.
 
     Parameters
     ----------
     within_strata : bool
-        Exchange only within the strata that are given.
+        Permute only within the strata that are given.
     keys : tuple of str
-        What the strata are made of, for names and sentences.
+        What the strata are made of, for labels and sentences.
+
+    Raises
+    ------
+    OptionError
+        If strata have no key.
     """
 
-    within_strata: bool
+    name = "permutation"
+    permutes_sources = True
+    within_emission = False
+
+    within_strata: bool = True
     keys: tuple[str, ...] = ("class",)
 
     def __post_init__(self) -> None:
@@ -48,8 +59,8 @@ class SourcePermutation:
             raise OptionError("strata need a key, such as class; got none")
 
     @property
-    def name(self) -> str:
-        """Name in files and tables."""
+    def label(self) -> str:
+        """Name in text and figures: pooled, or within the strata."""
         return f"within {self._strata}" if self.within_strata else "pooled"
 
     @property
@@ -67,18 +78,13 @@ class SourcePermutation:
         """What has to hold for its level, in words."""
         if self.within_strata:
             return (
-                f"Sources of one {self._strata} can be taken for one another. Rejects too often when "
-                "maps and annotations share something that differs between them, such as angular size."
+                f"Sources of one {self._strata} are exchangeable. Rejects too often when maps and annotations "
+                "share something that differs between them, such as angular size."
             )
         return (
-            "All sources can be taken for one another. Rejects too often when maps and annotations "
-            "share what their class, survey or size brings with it."
+            "All sources are exchangeable. Rejects too often when maps and annotations share what depends on "
+            "their class, survey or size."
         )
-
-    @property
-    def permutes_sources(self) -> bool:
-        """Whether the columns of its tables are the annotations of sources."""
-        return True
 
     @property
     def _strata(self) -> str:
@@ -99,7 +105,7 @@ class SourcePermutation:
         Parameters
         ----------
         metrics, maps, targets, valid, others, rng
-            As in :class:`~attnxai.agreement.nulls.NullModel`.
+            As in :class:`NullModel`.
 
         Returns
         -------
@@ -118,16 +124,16 @@ class SourcePermutation:
         n_draws: int,
         rng: np.random.Generator,
     ) -> NullDraws:
-        """Draw permutations; all of them, each once, when there are no more than ``n_draws``.
+        """Draw permutations; all of them, each once, if there are no more than ``n_draws``.
 
         Parameters
         ----------
         strata : sequence of hashable
             Stratum of every source.
         n_columns : int, optional
-            Number of annotations, which is that of sources.
+            Number of annotations: that of sources.
         n_draws : int
-            How many.
+            Number of draws.
         rng : numpy.random.Generator
             Source of randomness.
 
@@ -153,7 +159,7 @@ class SourcePermutation:
         check_draws(n_draws)
         n = len(strata)
         if n_columns is not None and n_columns != n:
-            raise ValueError(f"{n} sources are exchanged, but the table has {n_columns} columns")
+            raise ValueError(f"{n} sources are permuted, but the table has {n_columns} columns")
         members: dict[Hashable, list[int]] = {}
         for source, stratum in enumerate(strata):
             members.setdefault(stratum if self.within_strata else None, []).append(source)

@@ -1,4 +1,4 @@
-"""Strata: groups of sources that can be taken for one another."""
+"""Strata: groups of sources that are exchangeable."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def quantile_strata(values: Sequence[float], *, n_bins: int = 3) -> tuple[int, .
     values : sequence of float
         The quantity; NaN where unknown.
     n_bins : int
-        How many bins.
+        Number of bins.
 
     Returns
     -------

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.phase import check_surrogates, with_values
-from attnxai.agreement.nulls.surrogates import SurrogateMaps
+from attnxai.agreement.nulls.null_model import register_null
+from attnxai.agreement.nulls.phase import with_values
+from attnxai.agreement.nulls.surrogates import SampledSurrogateNull
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +151,7 @@ def variogram_surrogates(
     where : ndarray of bool, shape (rows, columns)
         The footprint.
     n_surrogates : int
-        How many.
+        Number of surrogates.
     keep_values : bool
         Give the surrogates the map's own values, in their order.
     rng : numpy.random.Generator
@@ -216,7 +217,23 @@ def _fitted(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class VariogramSurrogates(SurrogateMaps):
+class EmissionSurrogateNull(SampledSurrogateNull):
+    """Base of nulls that draw surrogates within a footprint of any shape, such as a source's emission."""
+
+    within_emission = True
+    question = (
+        "Within the source's own emission, does the map lie where people's marks lie, rather than as any map "
+        "of its smoothness would?"
+    )
+
+    def pixels(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The footprint; none of fewer than 16 pixels."""
+        return where if where.sum() >= MIN_PIXELS else np.zeros_like(where)
+
+
+@register_null
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VariogramSurrogates(EmissionSurrogateNull):
     """Replace maps by surrogates with their variogram, within a footprint such as a source's emission.
 
     The valid pixels that are given are the footprint; :func:`emission_footprint` makes them.
@@ -224,7 +241,7 @@ class VariogramSurrogates(SurrogateMaps):
     Parameters
     ----------
     n_surrogates : int
-        How many for each source.
+        Number of surrogates of each source.
     keep_values : bool
         Give the surrogates the map's own values, in their order. Without it they are nearly Gaussian and
         can be negative, which some metrics refuse.
@@ -235,46 +252,19 @@ class VariogramSurrogates(SurrogateMaps):
         If there is no surrogate.
     """
 
-    n_surrogates: int = 99
+    name = "variogram"
+    label = "matched variogram"
+    assumes = (
+        "Maps are stationary on the footprint, with one variogram. Rejects too often when maps and "
+        "annotations both rise towards the footprint's centre, or with brightness."
+    )
+
     keep_values: bool = True
 
-    def __post_init__(self) -> None:
-        check_surrogates(self.n_surrogates)
-
-    @property
-    def name(self) -> str:
-        """Name in files and tables."""
-        return "matched variogram"
-
-    @property
-    def question(self) -> str:
-        """What the test asks, in words."""
-        return (
-            "Within the source's own emission, does the map lie where people's marks lie, rather than as "
-            "any map of its smoothness would?"
+    def sample(
+        self, values: NDArray[np.float64], used: NDArray[np.bool_], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Surrogates with the variogram of the map."""
+        return variogram_surrogates(
+            values, used, self.n_surrogates, keep_values=self.keep_values, rng=rng
         )
-
-    @property
-    def assumes(self) -> str:
-        """What has to hold for its level, in words."""
-        return (
-            "Maps are stationary on the footprint, with one variogram. Rejects too often when maps and "
-            "annotations both rise towards the footprint's centre, or with brightness."
-        )
-
-    @property
-    def n_columns(self) -> int:
-        """Rearrangements of each source, the observed one among them."""
-        return self.n_surrogates + 1
-
-    def surrogates(
-        self, map_values: NDArray[np.float64], where: NDArray[np.bool_], stream: np.random.Generator
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """The map and its surrogates on the footprint; none for fewer than 16 pixels."""
-        values = map_values[where]
-        if values.size < MIN_PIXELS:
-            return where, np.empty((self.n_surrogates + 1, 0))
-        surrogates = variogram_surrogates(
-            values, where, self.n_surrogates, keep_values=self.keep_values, rng=stream
-        )
-        return where, np.vstack([values[None], surrogates])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_bias, own_tables
-from attnxai.agreement.nulls import GridSymmetries, RotationAngles, draw_choices, run_null_test
+from attnxai.agreement.nulls import GridSymmetries, Rotation, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
 from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
 from attnxai.errors import OptionError
@@ -75,7 +75,7 @@ def test_what_is_marked_elsewhere_stays_with_the_annotation():
     }
     part = GridSymmetries().tables(metrics, maps[:2], fewer, valid[:2], others=others, rng=rng)
     np.testing.assert_allclose(part, tables[:, :, :2], rtol=1e-12)
-    angles = RotationAngles(n_angles=4).tables(metrics, maps, targets, valid, rng=rng)
+    angles = Rotation(n_angles=4).tables(metrics, maps, targets, valid, rng=rng)
     assert np.isfinite(angles).all()
 
 
@@ -114,7 +114,7 @@ def test_angles_turn_smooth_maps_as_they_should(order):
 
     maps = bump(0.3)[None]
     target = {"density": bump(1.0)[None, None]}
-    null = RotationAngles(n_angles=8, order=order)
+    null = Rotation(n_angles=8, order=order)
     table = null.tables([NSS], maps, target, everywhere(1, n), rng=np.random.default_rng(0))[0, 0]
     where = centred_disc(np.ones((n, n), bool), margin=np.sqrt(2) * (order + 1) / 2)
     expected = [
@@ -129,7 +129,7 @@ def test_angles_turn_smooth_maps_as_they_should(order):
 
 def test_angles_keep_masks_masks_and_are_deterministic():
     maps, targets, valid = random_problem((21, 21))
-    null = RotationAngles(n_angles=4)
+    null = Rotation(n_angles=4)
     first = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
     second = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
     np.testing.assert_array_equal(first, second)
@@ -139,7 +139,7 @@ def test_angles_keep_masks_masks_and_are_deterministic():
 
 def test_sources_do_not_depend_on_each_other():
     maps, targets, valid = random_problem((21, 21))
-    null = RotationAngles(n_angles=4)
+    null = Rotation(n_angles=4)
     whole = null.tables([NSS], maps, targets, valid, rng=np.random.default_rng(4))
     fewer = {name: values[:, :2] for name, values in targets.items()}
     part = null.tables([NSS], maps[:2], fewer, valid[:2], rng=np.random.default_rng(4))
@@ -156,7 +156,7 @@ def test_linear_interpolation_keeps_a_flat_background_flat():
         return np.zeros((len(maps), len(targets)))
 
     watching = dataclasses.replace(NSS, pairwise=pairwise)
-    RotationAngles(n_angles=8).tables(
+    Rotation(n_angles=8).tables(
         [watching], maps, {"density": maps[None]}, everywhere(1, 30), rng=np.random.default_rng(0)
     )
     for version in seen[0]:
@@ -166,9 +166,9 @@ def test_linear_interpolation_keeps_a_flat_background_flat():
 
 def test_impossible_options_are_refused():
     with pytest.raises(OptionError, match="n_angles"):
-        RotationAngles(n_angles=1)
+        Rotation(n_angles=1)
     with pytest.raises(OptionError, match="order"):
-        RotationAngles(order=2)
+        Rotation(order=2)
     with pytest.raises(OptionError, match="n_columns is needed"):
         GridSymmetries().draw([0, 1], n_draws=10, rng=np.random.default_rng(0))
 
@@ -177,10 +177,10 @@ def test_power_against_a_shared_direction():
     rng = np.random.default_rng(0)
     maps = blobs(rng, 10, 24)
     targets = {"density": (maps + blobs(rng, 10, 24))[None]}
-    for null in (GridSymmetries(), RotationAngles(n_angles=12)):
+    for null in (GridSymmetries(), Rotation(n_angles=12)):
         table = null.tables([NSS], maps, targets, everywhere(10, 24), rng=rng)[0, 0]
         draws = null.draw(range(10), n_columns=table.shape[1], n_draws=999, rng=rng)
-        assert run_null_test(table, draws, null=null.name).p_value < 0.01
+        assert run_null_test(table, draws, null=null.label).p_value < 0.01
 
 
 def test_interpolating_all_versions_alike_removes_the_bias_of_interpolation():
@@ -192,9 +192,9 @@ def test_interpolating_all_versions_alike_removes_the_bias_of_interpolation():
     maps = np.maximum(blobs(rng, n_sources, n, sigma=1.3) - 0.1, 0.0)
     targets = {"density": blobs(rng, n_sources, n, sigma=1.3)[None]}
     valid = np.broadcast_to(disc(n), maps.shape)
-    fair = RotationAngles(n_angles=n_angles, order=3).tables(
-        [SPEARMAN], maps, targets, valid, rng=rng
-    )[0, 0]
+    fair = Rotation(n_angles=n_angles, order=3).tables([SPEARMAN], maps, targets, valid, rng=rng)[
+        0, 0
+    ]
     where = centred_disc(disc(n), margin=2 * np.sqrt(2))
     steps = 2 * np.pi * np.arange(n_angles) / n_angles
     naive = np.empty((n_sources, n_angles))

@@ -134,9 +134,10 @@ def test_without_valid_pixels_nothing_is_defined():
 
 def test_draws_need_to_know_the_columns():
     rng = np.random.default_rng(0)
-    assert ToroidalShift(n_shifts=9).draw([0, 1], n_draws=100, rng=rng).choices.shape == (100, 2)
+    null = ToroidalShift(n_shifts=9)
+    assert null.draw([0, 1], n_columns=10, n_draws=99, rng=rng).choices.shape == (99, 2)
     with pytest.raises(OptionError, match="n_columns is needed"):
-        ToroidalShift(n_shifts=None).draw([0, 1], n_draws=10, rng=rng)
+        null.draw([0, 1], n_draws=10, rng=rng)
     with pytest.raises(OptionError, match="n_shifts"):
         ToroidalShift(n_shifts=0)
 

@@ -56,7 +56,7 @@ def test_several_keys_make_strata():
     assert len(draws.choices) == 12
     assert (draws.choices[:, 2] == 2).all()
     null = SourcePermutation(within_strata=True, keys=("class", "survey"))
-    assert null.name == "within class and survey"
+    assert null.label == "within class and survey"
     assert "class and survey" in null.question
 
 

@@ -132,7 +132,3 @@ def test_tables_hold_the_map_first_and_small_footprints_are_undefined():
 def test_no_surrogates_are_refused():
     with pytest.raises(OptionError, match="n_surrogates"):
         VariogramSurrogates(n_surrogates=0)
-    assert (
-        VariogramSurrogates().draw(range(3), n_draws=10, rng=np.random.default_rng(0)).choices.max()
-        <= 99
-    )

@@ -144,7 +144,7 @@ def test_further_nulls_have_thin_lines_beneath_their_bar(one, ax):
     assert labels == [
         "noise ceiling",
         "annotations permuted within class, central 95 %",
-        "rotation and reflection, central 95 %",
+        "grid symmetries, central 95 %",
         "toroidal shift, central 95 %",
         "no agreement",
     ]

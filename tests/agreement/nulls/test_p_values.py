@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import (
     Alternative,
+    GridSymmetries,
     NullDraws,
     SourcePermutation,
+    ToroidalShift,
     draw_choices,
     run_null_test,
     usable_sources,
 )
 from attnxai.errors import OptionError
+from tests.agreement.nulls.fields import centre_bias, density, everywhere, smooth_fields
 
 POOLED = SourcePermutation(within_strata=False)
 
@@ -242,3 +246,39 @@ def test_a_caller_keeps_his_table():
     table.setflags(write=False)
     run_null_test(table, pooled_draws(4, 10), null="pooled", weights=np.arange(1.0, 5.0))
     np.testing.assert_array_equal(table, before)
+
+
+def share_rejected(null, *, bias, linked=0.0, seed=0, n_sources=30, n_pixels=24):
+    rng = np.random.default_rng(seed)
+    centre = bias * centre_bias(n_pixels)
+    maps = smooth_fields(rng, n_sources, n_pixels, periodic=True)
+    annotated = smooth_fields(rng, n_sources, n_pixels, periodic=True) + linked * maps
+    targets, valid = density(annotated + centre), everywhere(n_sources, n_pixels)
+    tests = []
+    for model in (null, POOLED):
+        table = model.tables([METRICS["nss"]], maps + centre, targets, valid, rng=rng)[0, 0]
+        draws = model.draw(range(n_sources), n_columns=table.shape[1], n_draws=999, rng=rng)
+        tests.append(run_null_test(table, draws, null=model.label))
+    return tests[0].rejection_rate(tests[1].values)
+
+
+@pytest.mark.parametrize("null", [GridSymmetries(), ToroidalShift(n_shifts=99)])
+def test_a_null_that_suits_the_data_rejects_at_about_its_level(null):
+    shares = [share_rejected(null, bias=0.0, seed=seed) for seed in range(8)]
+    assert 0.01 < np.mean(shares) < 0.2
+
+
+def test_shared_centres_tell_the_shift_and_not_the_rotation():
+    assert share_rejected(ToroidalShift(n_shifts=99), bias=2.0) > 0.8
+    assert share_rejected(GridSymmetries(), bias=2.0) < 0.2
+
+
+def test_agreement_itself_is_no_fault_of_the_null():
+    assert share_rejected(ToroidalShift(n_shifts=99), bias=0.0, linked=1.0) < 0.2
+
+
+def test_impossible_levels_are_refused():
+    draws = POOLED.draw(range(3), n_draws=10, rng=np.random.default_rng(0))
+    test = run_null_test(np.eye(3), draws, null="pooled")
+    with pytest.raises(OptionError, match="level"):
+        test.rejection_rate(test.values, level=0.0)
