@@ -96,7 +96,9 @@ class NullTest:
         """Whether a p-value of the level or below was possible at all."""
         return self.smallest_p <= level
 
-    def rejection_rate(self, observed: NDArray[np.float64], *, level: float = SIGNIFICANCE_LEVEL) -> float:
+    def rejection_rate(
+        self, observed: NDArray[np.float64], *, level: float = SIGNIFICANCE_LEVEL
+    ) -> float:
         """Share of other observed means that the same null distribution would reject.
 
         With means of maps that are paired with annotations of other sources this is a false positive rate:
