@@ -17,8 +17,9 @@ import typer
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.metrics.table import BEGIN, END, with_metrics
 from attnxai.agreement.model_comparison.of_results import contrast_results
+from attnxai.agreement.nulls import NULLS
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers import registry as annotation_registry
@@ -27,7 +28,7 @@ from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.cli.main import app
 from attnxai.data.readers import registry as image_registry
-from attnxai.errors import AnnotationError
+from attnxai.errors import AnnotationError, OptionError
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
@@ -138,7 +139,7 @@ def test_the_example_table_can_be_read() -> None:
 
 
 def test_the_example_readers_work(tmp_path: Path) -> None:
-    marks, picture = blocks(page("contributing.md"), "python")
+    marks, picture, *_ = blocks(page("contributing.md"), "python")
     try:
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
@@ -155,13 +156,21 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
         image_registry.unregister_reader("PGM")
 
 
-def test_metrics_are_documented() -> None:
-    text = page("agreement.md")
-    for metric in METRICS.values():
-        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{metric.name}` ")]
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert cells[2] == metric.target
-        assert cells[3] == (metric.chance_formula or f"{metric.chance:g}")
+def test_the_table_of_metrics_is_made_of_the_registry() -> None:
+    """Mended by ``python -m attnxai.agreement.metrics.table docs/agreement.md``."""
+    assert with_metrics(page("agreement.md")) == page("agreement.md")
+    for broken in ("no marks", f"{END} {BEGIN}", 2 * f"{BEGIN} {END}"):
+        with pytest.raises(OptionError, match="once and in this order"):
+            with_metrics(broken)
+
+
+def test_nulls_are_documented() -> None:
+    text = page("nulls.md")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(NULLS)
+    for name, null in NULLS.items():
+        (row,) = [line for line in rows if line.startswith(f"| `{name}` ")]
+        assert f"(`{null.__name__}`)" in row
 
 
 def test_model_files_are_documented() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.nulls.base import p_values_of
+from attnxai.agreement.nulls.p_values import p_values_of
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL

@@ -83,7 +83,7 @@ class ComparisonSettings:
                     f"another null is registered as {null.name}; give {type(null).__name__} a name of its own "
                     "with attnxai.nulls.register_null"
                 )
-        if len(set(self.null_names)) != len(dict.fromkeys(self.nulls)):
+        if len(self.null_names) != len(dict.fromkeys(self.nulls)):
             raise OptionError(
                 "a null is given twice with different options; results go by its name"
             )
@@ -104,12 +104,12 @@ class ComparisonSettings:
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics."""
-        return tuple(dict.fromkeys(m if isinstance(m, str) else m.name for m in self.metrics))
+        return tuple(dict.fromkeys(map(_name, self.metrics)))
 
     @property
     def null_names(self) -> tuple[str, ...]:
         """Names of the nulls."""
-        return tuple(null if isinstance(null, str) else null.name for null in self.nulls)
+        return tuple(dict.fromkeys(map(_name, self.nulls)))
 
     @property
     def chosen_metrics(self) -> tuple[Metric, ...]:
@@ -126,6 +126,7 @@ class ComparisonSettings:
         return {
             "metrics": list(self.metric_names),
             "nulls": list(self.null_names),
+            "null_options": {null.name: _options(null) for null in self.chosen_nulls},
             "strata": list(self.strata),
             "alternative": str(self.alternative),
             "correction": str(self.correction),
@@ -134,6 +135,18 @@ class ComparisonSettings:
             "interval": str(self.interval),
             "level": self.level,
         }
+
+
+def _name(choice: object) -> str:
+    return choice if isinstance(choice, str) else getattr(choice, "name", repr(choice))
+
+
+def _options(null: object) -> dict[str, Any]:
+    """Plain values of the fields of a null."""
+    fields = dataclasses.fields(null) if dataclasses.is_dataclass(null) else ()
+    values = {field.name: getattr(null, field.name) for field in fields}
+    plain = (str, int, float, type(None))
+    return {name: v if isinstance(v, plain) else repr(v) for name, v in values.items()}
 
 
 def _check_names(what: str, names: tuple[str, ...], known: object) -> None:

@@ -1,0 +1,150 @@
+"""Metrics and nulls from outside the package: the examples of the documentation, by name and as objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import io
+import subprocess
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.agreement.metrics import METRICS
+from attnxai.agreement.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
+from attnxai.alignment.pairs import align
+from attnxai.errors import OptionError
+from attnxai.report.terminal import print_report
+from attnxai.report.verdict import reach_verdict
+from tests.builders import made_up
+from tests.test_docs import blocks, page
+
+QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_resamples=100)
+
+
+def examples():
+    """The two examples, as source text."""
+    return [
+        example
+        for example in blocks(page("contributing.md"), "python")
+        if "register_metric" in example or "register_null" in example
+    ]
+
+
+@pytest.fixture
+def outside():
+    """A module of somebody else that has been imported."""
+    module = types.ModuleType("outside")
+    known = set(METRICS), set(NULLS)
+    for example in examples():
+        exec(example, module.__dict__)  # noqa: S102
+    yield module
+    for registry, names in zip((METRICS, NULLS), known, strict=True):
+        for name in set(registry) - names:
+            del registry[name]
+
+
+INPUTS = made_up(n_sources=9, side=24, agreement=0.6)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return align(*INPUTS)
+
+
+def test_the_example_metric_does_what_it_says(outside):
+    (example,) = doctest.DocTestFinder().find(outside.contrast, "contrast", globs=vars(outside))
+    assert doctest.DocTestRunner().run(example) == (0, 1)
+    rng = np.random.default_rng(0)
+    map, mask = rng.random((2, 7, 6)), rng.random((2, 7, 6)) < 0.3
+    for value, one, marks in zip(outside.contrast(map, mask), map, mask, strict=True):
+        inside, rest = one[marks].mean(), one[~marks].mean()
+        assert value == pytest.approx((inside - rest) / (inside + rest))
+    assert np.isnan(outside.contrast(-map, mask)).all()
+
+
+def test_names_and_objects_give_the_same_comparison(outside, pairs):
+    results = [
+        compare_pairs(
+            pairs, settings=dataclasses.replace(QUICK, metrics=metrics, nulls=nulls), rng=0
+        )
+        for metrics, nulls in (
+            (("contrast", "nss"), ("half-turn",)),
+            ((outside.contrast, METRICS["nss"]), (outside.HalfTurn(),)),
+        )
+    ]
+    by_name, by_object = (result.to_record() for result in results)
+    assert by_name == by_object
+    assert results[0].metrics == ("contrast", "nss")
+    estimate = results[0].estimate("gate2", "contrast")
+    assert estimate.interval.value > 0.3
+    assert estimate.pooled.p_value < 0.05
+    turned = estimate.further_test("half-turn")
+    assert turned.label == "half turn"
+    # two arrangements of each of nine sources, of which the observed one is among the best
+    assert turned.test.n_draws == 99
+    assert turned.test.p_value <= 0.05
+    assert results[0].settings["null_options"] == {"half-turn": {}}
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_report(results[:1], reach_verdict(results[:1], INPUTS[1]), console)
+    assert "Contrast under other nulls" in (text := console.export_text())
+    assert "half turn" in text
+
+
+def test_objects_have_options_of_their_own(pairs):
+    rotations = GridSymmetries(reflections=False)
+    settings = dataclasses.replace(QUICK, nulls=(rotations, "shift"))
+    assert settings.null_names == ("symmetries", "shift")
+    assert settings.chosen_nulls[0] is rotations
+    assert settings.to_record()["null_options"] == {
+        "symmetries": {"reflections": False},
+        "shift": {"n_shifts": 999},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        few = align(*made_up(n_sources=2, side=24))
+        test = compare_pairs(few, settings=settings).estimate("gate2", "nss").further[0].test
+    assert test.smallest_p == 1 / 16
+
+
+def test_what_is_not_registered_is_refused(outside):
+    settings = {"metrics": (dataclasses.replace(METRICS["nss"], label="mine"),)}
+    with pytest.raises(OptionError, match="another metric is registered as nss"):
+        ComparisonSettings(**settings)
+    mine = type("Mine", (outside.HalfTurn,), {"name": "symmetries", "__slots__": ()})
+    with pytest.raises(OptionError, match="another null is registered as symmetries"):
+        ComparisonSettings(nulls=(mine(),))
+    with pytest.raises(OptionError, match="called symmetries is registered by attnxai"):
+        register_null(mine)
+    with pytest.raises(OptionError, match="null Nameless lacks name, label, question, assumes"):
+        register_null(type("Nameless", (SurrogateNull,), {}))
+    with pytest.raises(OptionError, match="unknown null permutation; known are"):
+        ComparisonSettings(nulls=("permutation",))
+    with pytest.raises(OptionError, match="unknown metric 3; known are"):
+        ComparisonSettings(metrics=(3,))
+    with pytest.raises(OptionError, match="given twice with different options"):
+        ComparisonSettings(nulls=("symmetries", GridSymmetries(reflections=False)))
+
+
+@pytest.mark.slow
+def test_the_command_line_knows_what_is_imported(tmp_path: Path):
+    run = "from attnxai.cli.main import app\n\napp()\n"
+    (tmp_path / "mine.py").write_text("\n".join([*examples(), run]), encoding="utf-8")
+    options = ["--metric", "contrast", "--null", "half-turn", "--n-permutations", "99"]
+    inputs = ["--model", "d8.pt", "--annotations", "expert.csv", "--n-bootstrap", "100"]
+    done = subprocess.run(
+        [sys.executable, "mine.py", "compare", *inputs, *options],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "half turn" in done.stdout
+    assert "Contrast" in (tmp_path / "attnxai-report" / "index.html").read_text(encoding="utf-8")
