@@ -38,6 +38,7 @@ CITATION = (
 )
 DATA_DIR_VARIABLE = "ATTNXAI_DATA"
 WCS_TABLE_NAME = "mirabest_wcs.csv"
+_SMALLEST_STEP = 1e-12  # degrees
 PIXEL_SCALE_ARCSEC = 1.8
 SIDE = 150
 BEAM_ARCSEC = (5.4, 5.4, 0.0)
@@ -285,6 +286,8 @@ def _wcs(header: dict[str, str]) -> Any:
         values = [float(header[f"{name}1"]), float(header[f"{name}2"])]
         if not all(map(math.isfinite, values)):
             raise ValueError(f"{name} is not finite")
+        if name == "cdelt" and not all(_SMALLEST_STEP <= abs(value) <= 1.0 for value in values):
+            raise ValueError(f"{name} is no size of a pixel in degrees")
         setattr(wcs.wcs, name, values)
     # as the FITS headers of these cutouts say; 20 milliarcsec from ICRS, so that both read the same
     wcs.wcs.radesys = "FK5"

@@ -315,7 +315,10 @@ class TestWcsTable:
         with pytest.raises(DataSetError, match=r"t\.csv lacks columns: it needs image, ctype1"):
             read_wcs_table(tmp_path / "t.csv")
 
-    @pytest.mark.parametrize(("column", "value"), [("5", "east"), ("5", "1,2"), ("3", "RA---XXX")])
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [("5", "east"), ("5", "1,2"), ("3", "RA---XXX"), ("9", "1e300"), ("9", "nan"), ("9", "0")],
+    )
     def test_bad_values_name_the_line(self, tmp_path: Path, column: str, value: str) -> None:
         write_wcs_table(tmp_path / "t.csv", ["a.png", "b.png"])
         lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
