@@ -48,6 +48,7 @@ from .agreement import nulls as nulls
 from .agreement.comparison import ComparisonSettings as ComparisonSettings
 from .agreement.comparison import compare as compare
 from .agreement.metrics import METRICS as METRICS
+from .agreement.model_comparison.comparison import compare_models as compare_models
 from .agreement.model_comparison.of_results import contrast_results as contrast_results
 from .agreement.results import AgreementResult as AgreementResult
 from .alignment.pairs import align as align

@@ -28,12 +28,14 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "AgreementResult": {
             PLOT: "plots.agreement:plot_agreement",
             TABLE: "tables.agreement:agreement_table",
+            PAGE: "document:write_report",
         },
         "CalibrationResult": {PLOT: "plots.validation:plot_validation"},
         "ClassificationMetrics": {
             PLOT: "plots.reliability:plot_reliability",
             TABLE: "tables.classification:metrics_table",
         },
+        "Comparison": {PAGE: "document:write_report"},
         "ModelContrasts": {
             PLOT: "plots.contrasts:plot_model_contrasts",
             TABLE: "tables.contrasts:model_contrasts_table",

@@ -200,7 +200,14 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         parts=tuple(ModelPart(result=one, pairs=pairs, maps=maps) for one in results),
         annotations=marks,
         images=images,
-        provenance=describe([maps, maps], inputs, seed=0, command="attnxai compare"),
+        provenance=describe(
+            [maps, maps],
+            inputs.annotations,
+            inputs.images,
+            images_name=inputs.data_name,
+            seed=0,
+            command="attnxai compare",
+        ),
         contrasts=(contrasts,),
     )
     summary = summarise(content, reach_verdict(results, marks, contrasts=contrasts))

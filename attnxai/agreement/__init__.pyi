@@ -3,6 +3,7 @@ from . import nulls as nulls
 from .comparison import ComparisonSettings as ComparisonSettings
 from .comparison import compare as compare
 from .effect_components import Components as Components
+from .model_comparison.comparison import Comparison as Comparison
 from .model_comparison.of_results import ResultContrasts as ResultContrasts
 from .model_comparison.of_results import contrast_results as contrast_results
 from .model_comparison.trend import Direction as Direction

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from attnxai.agreement.comparison.compared_data import ComparedData
     from attnxai.agreement.estimates import (
         Estimate,
         NoiseCeilingEstimate,
@@ -63,6 +65,8 @@ class AgreementResult:
         How well the annotators agree with each other; empty for one annotator.
     notes : tuple of str
         What was left out or assumed.
+    data : ComparedData, optional
+        What it was computed from, which its report shows.
     """
 
     model_name: str
@@ -84,6 +88,9 @@ class AgreementResult:
     partial_correlation_values: NDArray[np.float64]
     noise_ceilings: tuple[NoiseCeilingEstimate, ...] = ()
     notes: tuple[str, ...] = ()
+    data: ComparedData | None = None
+
+    write_report = presenters.write_report
 
     def __repr__(self) -> str:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,10 +16,6 @@ from attnxai.cli.console import (
     stderr,
     typed_command,
 )
-
-if TYPE_CHECKING:
-    from attnxai.agreement.model_comparison.of_results import ResultContrasts
-
 
 DEFAULT_FOLDER = "attnxai-report"
 
@@ -129,15 +125,11 @@ def compare(
     marked, against how well they agree with each other. Several models are compared with each other too.
     """
     with stderr.status("Starting…"):
-        from attnxai.agreement.comparison import (
-            ComparisonSettings,
-            adjust_over_maps,
-            compare_pairs,
-        )
+        from attnxai.agreement.comparison import ComparisonSettings
         from attnxai.agreement.comparison.strata import CLASS
         from attnxai.agreement.metrics import DEFAULT_METRICS
-        from attnxai.agreement.model_comparison.of_results import contrasts_by_metric
-        from attnxai.alignment.pairs import align, check_overlap
+        from attnxai.agreement.model_comparison.comparison import compare_models
+        from attnxai.alignment.pairs import check_overlap
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
@@ -145,8 +137,7 @@ def compare(
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import named_models
-        from attnxai.report.document import ModelPart, ReportContent, write_report
-        from attnxai.report.provenance import describe
+        from attnxai.report.document import write_report
         from attnxai.report.terminal import print_report
 
     settings = ComparisonSettings(
@@ -188,7 +179,7 @@ def compare(
                     pixel_scale_arcsec=pixel_scale_arcsec,
                 )
                 check_overlap(inputs.annotations, inputs.images.sources)
-            parts = []
+            stacks = []
             with progress_bar() as bar:
                 for name, network in loaded.items():
                     task = bar.add_task(f"{name}: attention maps", total=len(inputs.images))
@@ -197,54 +188,29 @@ def compare(
                         inputs.images,
                         on_batch=lambda n, _, task=task: bar.update(task, completed=n),  # type: ignore[misc]
                     )
-                    maps = dataclasses.replace(maps, model_name=name)
-                    pairs = align(
-                        maps,
-                        inputs.annotations,
-                        inputs.images,
-                        fwhm_arcsec=fwhm_arcsec,
-                        use_source_weights=source_weights,
-                    )
-                    task = bar.add_task(f"{name}: agreement", total=None)
-                    result = compare_pairs(
-                        pairs,
-                        settings=settings,
-                        rng=seed,
-                        on_step=lambda n, total, task=task: bar.update(  # type: ignore[misc]
-                            task, completed=n, total=total
-                        ),
-                    )
-                    parts.append(ModelPart(result=result, pairs=pairs, maps=maps))
-                results = [part.result for part in parts]
-                contrasts: tuple[ResultContrasts, ...] = ()
-                if len(parts) > 1:
-                    results = adjust_over_maps(results, settings.correction)
-                    contrasts = contrasts_by_metric(
-                        results,
-                        settings.metric_names,
-                        n_draws=settings.n_permutations,
-                        n_resamples=settings.n_resamples,
-                        rng=seed,
-                    )
+                    stacks.append(dataclasses.replace(maps, model_name=name))
+                tasks = {name: bar.add_task(f"{name}: agreement", total=None) for name in loaded}
+                comparison = compare_models(
+                    stacks,
+                    inputs.annotations,
+                    inputs.images,
+                    fwhm_arcsec=fwhm_arcsec,
+                    use_source_weights=source_weights,
+                    settings=settings,
+                    rng=seed,
+                    on_step=lambda name, n, total: bar.update(
+                        tasks[name], completed=n, total=total
+                    ),
+                )
         with progress_bar() as bar:
             task = bar.add_task("Report", total=None)
-            content = ReportContent(
-                parts=tuple(
-                    dataclasses.replace(part, result=result)
-                    for part, result in zip(parts, results, strict=True)
-                ),
-                annotations=inputs.annotations,
-                images=inputs.images,
-                provenance=describe(
-                    [part.maps for part in parts], inputs, seed=seed, command=typed_command()
-                ),
-                contrasts=contrasts,
-                notes=(*inputs.notes, *assumed),
-            )
             verdict = write_report(
-                content,
+                comparison,
                 folder,
+                images_name=inputs.data_name,
+                notes=(*inputs.notes, *assumed),
+                command=typed_command(),
                 on_step=lambda n, total: bar.update(task, completed=n, total=total),
             )
-        print_report(content.results, verdict, console)
+        print_report(comparison.results, verdict, console)
         console.print(f"\nReport: {folder.path / 'index.html'}", soft_wrap=True)

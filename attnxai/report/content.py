@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.data.short_repr import short_repr
+from attnxai.errors import OptionError
 from attnxai.explanations.stack import Split
+from attnxai.report.provenance import describe
 from attnxai.report.sentences import say
 
 if TYPE_CHECKING:
+    from attnxai.agreement.model_comparison.comparison import Comparison
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.alignment.pairs import AlignedPairs
@@ -91,6 +94,65 @@ class ReportContent:
     notes: tuple[str, ...] = ()
 
     __repr__ = short_repr
+
+    @classmethod
+    def of(
+        cls,
+        compared: AgreementResult | Sequence[AgreementResult] | Comparison,
+        *,
+        images_name: str | None = None,
+        notes: Sequence[str] = (),
+        command: str = "",
+    ) -> ReportContent:
+        """Gather what results were computed from.
+
+        Parameters
+        ----------
+        compared : AgreementResult, sequence of AgreementResult, or Comparison
+            Results of :func:`attnxai.compare` or :func:`attnxai.compare_models`.
+        images_name : str, optional
+            What to call the images; where they come from when left out.
+        notes : sequence of str
+            What was left out or assumed on the way.
+        command : str
+            The command that made it, if one did.
+
+        Raises
+        ------
+        OptionError
+            If a result does not carry its data, or two are of different annotations.
+        """
+        contrasts: tuple[ResultContrasts, ...] = getattr(compared, "contrasts", ())
+        results = getattr(compared, "results", compared)
+        results = tuple(results) if isinstance(results, Sequence) else (results,)
+        if not results:
+            raise OptionError("there is no result to report")
+        parts = []
+        for result in results:
+            if result.data is None:
+                raise OptionError(
+                    f"the result of {result.model_name} does not carry its maps and images, which the report "
+                    "shows; make it by attnxai.compare(maps, annotations, images)"
+                )
+            parts.append(ModelPart(result=result, pairs=result.data.pairs, maps=result.data.maps))
+        data = results[0].data
+        if any(r.data.annotations.sha256 != data.annotations.sha256 for r in results):
+            raise OptionError("results of different annotations cannot share a report")
+        return cls(
+            parts=tuple(parts),
+            annotations=data.annotations,
+            images=data.images,
+            provenance=describe(
+                [part.maps for part in parts],
+                data.annotations,
+                data.images,
+                images_name=data.images.origin if images_name is None else images_name,
+                seed=data.seed,
+                command=command,
+            ),
+            contrasts=contrasts,
+            notes=tuple(notes),
+        )
 
     @property
     def results(self) -> tuple[AgreementResult, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,24 +42,36 @@ from attnxai.report.wording import group_name, group_phrase, strata_words
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ModelPart", "ReportContent", "write_report"]
+    from attnxai.agreement.model_comparison.comparison import Comparison
+    from attnxai.agreement.results import AgreementResult
+
+__all__ = ["ModelPart", "ReportContent", "write_content", "write_report"]
 
 
 def write_report(
-    content: ReportContent,
+    compared: AgreementResult | Sequence[AgreementResult] | Comparison,
     folder: str | Path | OutputFolder,
     *,
+    images_name: str | None = None,
+    notes: Sequence[str] = (),
+    command: str = "",
     overwrite: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Verdict:
-    """Write the report.
+    """Write the report of a comparison.
 
     Parameters
     ----------
-    content : ReportContent
-        What to report.
+    compared : AgreementResult, sequence of AgreementResult, or Comparison
+        From :func:`attnxai.compare` or :func:`attnxai.compare_models`.
     folder : path or OutputFolder
         Where; its files appear when the report is complete.
+    images_name : str, optional
+        What to call the images; where they come from when left out.
+    notes : sequence of str
+        What was left out or assumed on the way, for the cautions.
+    command : str
+        The command that made it, if one did.
     overwrite : bool
         Replace the files of a report that lies there; other files stay.
     on_step : callable, optional
@@ -73,10 +85,23 @@ def write_report(
     Raises
     ------
     OptionError
-        If the folder holds other files than a report, or a report that should not be replaced.
+        If the folder holds other files than a report, or a report that should not be replaced, or a result
+        does not carry what the page shows.
     OutputError
         If the report cannot be written, as when a disk is full.
     """
+    content = ReportContent.of(compared, images_name=images_name, notes=notes, command=command)
+    return write_content(content, folder, overwrite=overwrite, on_step=on_step)
+
+
+def write_content(
+    content: ReportContent,
+    folder: str | Path | OutputFolder,
+    *,
+    overwrite: bool = False,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Write a report of content that was gathered before; see :func:`write_report`."""
     verdict = reach_verdict(
         content.results,
         content.annotations,

@@ -71,7 +71,8 @@ def _sentences(content: ReportContent) -> Iterator[str]:
             adjusted=correction_phrase(contrasts.contrasts.correction, say("methods.over_pairs")),
             others=say("methods.models.others") if result.noise_ceilings else "",
         )
-    yield say("methods.seed", seed=str(content.provenance.seed))
+    seed = content.provenance.seed
+    yield say("methods.no_seed") if seed is None else say("methods.seed", seed=str(seed))
 
 
 def correction_phrase(correction: Correction, over: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnxai.annotations.inputs import Inputs
+    from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceSet
     from attnxai.explanations.stack import MapStack
 
@@ -36,8 +36,8 @@ class Provenance:
     ----------
     command : str
         The command as it was given.
-    seed : int
-        Seed of all draws.
+    seed : int or None
+        Seed of all draws; None where a generator was given.
     models : tuple of mapping
         Name, file, hash, specification and training record of every model, and its field.
     annotations : mapping
@@ -49,7 +49,7 @@ class Provenance:
     """
 
     command: str
-    seed: int
+    seed: int | None
     models: tuple[Mapping[str, Any], ...]
     annotations: Mapping[str, Any]
     images: Mapping[str, Any]
@@ -67,25 +67,36 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def describe(stacks: Sequence[MapStack], inputs: Inputs, *, seed: int, command: str) -> Provenance:
+def describe(
+    stacks: Sequence[MapStack],
+    annotations: AnnotationSet,
+    images: SourceSet,
+    *,
+    images_name: str,
+    seed: int | None,
+    command: str,
+) -> Provenance:
     """Collect what a report says about where its numbers come from.
 
     Parameters
     ----------
     stacks : sequence of MapStack
         The maps of every model, which carry its provenance.
-    inputs : Inputs
-        Annotations and images.
-    seed : int
-        Seed of all draws.
+    annotations : AnnotationSet
+        The annotations.
+    images : SourceSet
+        The images.
+    images_name : str
+        What to call the images.
+    seed : int or None
+        Seed of all draws; None where a generator was given.
     command : str
-        The command as it was given.
+        The command as it was given; empty where there was none.
 
     Returns
     -------
     Provenance
     """
-    annotations, images = inputs.annotations, inputs.images
     return Provenance(
         command=command,
         seed=seed,
@@ -110,7 +121,7 @@ def describe(stacks: Sequence[MapStack], inputs: Inputs, *, seed: int, command: 
             "notices": list(annotations.notices),
         },
         images={
-            "name": inputs.data_name,
+            "name": images_name,
             "n": len(images),
             "n_prepared": sum(image.prepared for image in images),
             "sha256": images.sha256(),

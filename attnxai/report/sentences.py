@@ -356,6 +356,7 @@ SENTENCES: dict[str, str] = {
         "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
     ),
     "methods.seed": "The seed was {seed}.",
+    "methods.no_seed": "Draws came from a generator that was given.",
     # --- captions -----------------------------------------------------------------------------------
     "caption.metric": "{metric}: {meaning}.",
     "caption.points": "Filled points: maps of {models}{several}; open points: baselines.",

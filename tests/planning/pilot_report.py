@@ -7,7 +7,6 @@ import warnings
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
-from attnxai.annotations.inputs import Inputs
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
 from attnxai.report.summary import per_source_table, summarise
@@ -29,7 +28,9 @@ def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **ma
         images=images,
         provenance=describe(
             [maps],
-            Inputs(annotations=marks, images=images, data_name="made up"),
+            marks,
+            images,
+            images_name="made up",
             seed=0,
             command="attnxai compare",
         ),

@@ -23,7 +23,7 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.content import ModelPart, ReportContent
-from attnxai.report.document import write_report
+from attnxai.report.document import write_content
 from attnxai.report.figures import fit_titles
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
@@ -47,7 +47,14 @@ def content_of(command="attnxai compare", **options):
         parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
         annotations=marks,
         images=images,
-        provenance=describe([maps], inputs, seed=4, command=command),
+        provenance=describe(
+            [maps],
+            inputs.annotations,
+            inputs.images,
+            images_name=inputs.data_name,
+            seed=4,
+            command=command,
+        ),
     )
 
 
@@ -55,7 +62,7 @@ def content_of(command="attnxai compare", **options):
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "out"
     content = content_of(n_sources=12)
-    write_report(content, folder)
+    write_content(content, folder)
     return folder, content
 
 
@@ -192,7 +199,7 @@ def test_per_source_table(written):
 
 def test_same_content_gives_the_same_bytes(written, tmp_path):
     folder, _ = written
-    write_report(content_of(n_sources=12), tmp_path / "again")
+    write_content(content_of(n_sources=12), tmp_path / "again")
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             again = tmp_path / "again" / path.relative_to(folder)
@@ -217,7 +224,7 @@ def test_figures_have_the_sizes_of_journal_columns(written):
 def test_text_from_files_is_escaped(tmp_path):
     evil = "<script>alert(1)</script>"
     content = content_of(n_sources=10, annotators=(evil, 'q"uote'), command=f"attnxai {evil}")
-    write_report(content, tmp_path / "out")
+    write_content(content, tmp_path / "out")
     text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert evil not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
@@ -226,12 +233,12 @@ def test_text_from_files_is_escaped(tmp_path):
 
 @pytest.mark.parametrize("n_sources", [1, 2, 3])
 def test_a_report_of_very_few_sources(tmp_path, n_sources):
-    write_report(content_of(n_sources=n_sources), tmp_path / "out")
+    write_content(content_of(n_sources=n_sources), tmp_path / "out")
     assert "too few" in " ".join(parsed(tmp_path / "out").text)
 
 
 def test_a_report_without_classes(tmp_path):
-    write_report(content_of(n_sources=9, classes=()), tmp_path / "out")
+    write_content(content_of(n_sources=9, classes=()), tmp_path / "out")
     assert not (tmp_path / "out" / "figures" / "classes.png").exists()
     parsed(tmp_path / "out")
 
@@ -243,17 +250,17 @@ def test_an_interrupted_report_leaves_nothing(tmp_path, monkeypatch, error):
 
     monkeypatch.setattr(document, "draw_nulls", interrupted)
     with pytest.raises(error):
-        write_report(content_of(n_sources=9), tmp_path / "out")
+        write_content(content_of(n_sources=9), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_replacement_keeps_the_old_report(tmp_path, monkeypatch):
     content = content_of(n_sources=9)
-    write_report(content, tmp_path / "out")
+    write_content(content, tmp_path / "out")
     before = (tmp_path / "out" / "index.html").read_bytes()
     monkeypatch.setattr(document, "render_page", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_report(content, tmp_path / "out", overwrite=True)
+        write_content(content, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "index.html").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
@@ -261,10 +268,10 @@ def test_an_interrupted_replacement_keeps_the_old_report(tmp_path, monkeypatch):
 def test_a_report_is_replaced_only_on_request(tmp_path, written):
     folder, content = written
     with pytest.raises(OptionError, match="holds a report already"):
-        write_report(content, folder)
+        write_content(content, folder)
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(OptionError, match="holds other files than a report"):
-        write_report(content, tmp_path, overwrite=True)
+        write_content(content, tmp_path, overwrite=True)
 
 
 def test_negative_maps_are_drawn_around_zero(tmp_path):
@@ -275,7 +282,7 @@ def test_negative_maps_are_drawn_around_zero(tmp_path):
     explanations[shown] = explanations[shown] - 0.4
     pairs = dataclasses.replace(part.pairs, explanations=explanations)
     changed = dataclasses.replace(part, pairs=pairs)
-    write_report(dataclasses.replace(content, parts=(changed,)), tmp_path / "out")
+    write_content(dataclasses.replace(content, parts=(changed,)), tmp_path / "out")
     assert (tmp_path / "out" / "figures" / "sources.png").is_file()
 
 
@@ -346,7 +353,7 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
 
 
 def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
-    write_report(content_of(n_sources=5), tmp_path / "out")
+    write_content(content_of(n_sources=5), tmp_path / "out")
     text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
     assert "which have no intervals (" in text
     assert "the sources are too few for intervals" in text
@@ -411,7 +418,7 @@ def test_per_cent_is_written_one_way(written):
 
 
 def test_one_source_is_singular_on_the_page(tmp_path):
-    write_report(content_of(n_sources=1), tmp_path / "out")
+    write_content(content_of(n_sources=1), tmp_path / "out")
     text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
     assert (
         "n = 1 held-out source, which have no intervals (1 source is too few, 8 are needed)" in text

@@ -12,13 +12,12 @@ import pytest
 
 from attnxai.agreement.comparison import compare_pairs
 from attnxai.alignment.pairs import align
-from attnxai.annotations.inputs import Inputs
 from attnxai.cli.console import SafeConsole
 from attnxai.data.wording import printable
 from attnxai.planning.pilot import read_pilot
 from attnxai.report import document
 from attnxai.report.content import ModelPart, ReportContent
-from attnxai.report.document import write_report
+from attnxai.report.document import write_content
 from attnxai.report.provenance import describe
 from attnxai.report.terminal import print_report
 from tests.builders import made_up
@@ -63,7 +62,9 @@ def written(tmp_path_factory):
         images=images,
         provenance=describe(
             [maps],
-            Inputs(annotations=marks, images=images, data_name="\udcff"),
+            marks,
+            images,
+            images_name="\udcff",
             seed=4,
             command=f"attnxai compare --model {MODEL} \udcff",
         ),
@@ -71,7 +72,7 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document, "_drawers", lambda content, folder: [])
-        verdict = write_report(content, folder)
+        verdict = write_content(content, folder)
     return folder, content, verdict
 
 

@@ -25,7 +25,7 @@ from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.explanations.stack import Split
 from attnxai.report.content import ModelPart, ReportContent
-from attnxai.report.document import render_page, write_report
+from attnxai.report.document import render_page, write_content
 from attnxai.report.findings import Finding
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
@@ -83,7 +83,14 @@ def content_of(*parts, contrasts=True, command="attnxai compare", notes=()):
         ),
         annotations=marks,
         images=images,
-        provenance=describe([part.maps for part in parts], inputs, seed=1, command=command),
+        provenance=describe(
+            [part.maps for part in parts],
+            inputs.annotations,
+            inputs.images,
+            images_name=inputs.data_name,
+            seed=1,
+            command=command,
+        ),
         contrasts=made,
         notes=notes,
     )
@@ -113,7 +120,7 @@ def two(good):
 @pytest.fixture(scope="module")
 def written(two, tmp_path_factory):
     folder = tmp_path_factory.mktemp("several") / "out"
-    write_report(two, folder)
+    write_content(two, folder)
     return folder
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.comparison.compared_data import ComparedData
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
 from attnxai.agreement.comparison.null_tests import NullTables, null_tables
@@ -17,6 +19,7 @@ from attnxai.agreement.comparison.tables import Inputs, measure, undefined_value
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
+from attnxai.data.images import SourceSet
 from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.statistics.formats import format_p
@@ -37,8 +40,10 @@ def compare(
     images: Sequence[SourceImage],
     *,
     fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC,
+    use_source_weights: bool = False,
     settings: ComparisonSettings | None = None,
     rng: np.random.Generator | int = 0,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> AgreementResult:
     """Agreement of a model's maps with annotations of the same sources.
 
@@ -52,10 +57,14 @@ def compare(
         The images that the maps explain.
     fwhm_arcsec : float
         Width of points and lines.
+    use_source_weights : bool
+        Weigh sources by the weights that the annotations state, such as a consensus level.
     settings : ComparisonSettings, optional
         Metrics, nulls, strata and numbers of draws.
     rng : numpy.random.Generator or int
         Source of randomness.
+    on_step : callable, optional
+        Called with the number of finished steps and of all steps.
 
     Returns
     -------
@@ -73,8 +82,22 @@ def compare(
     >>> result.metrics[0], len(result.sources)
     ('nss', 12)
     """
-    pairs = align(maps, annotations, images, fwhm_arcsec=fwhm_arcsec)
-    return compare_pairs(pairs, settings=settings, rng=rng)
+    pairs = align(
+        maps,
+        annotations,
+        images,
+        fwhm_arcsec=fwhm_arcsec,
+        use_source_weights=use_source_weights,
+    )
+    result = compare_pairs(pairs, settings=settings, rng=rng, on_step=on_step)
+    data = ComparedData(
+        maps=maps,
+        annotations=annotations,
+        images=images if isinstance(images, SourceSet) else SourceSet(images),
+        pairs=pairs,
+        seed=rng if isinstance(rng, int) else None,
+    )
+    return dataclasses.replace(result, data=data)
 
 
 def compare_pairs(

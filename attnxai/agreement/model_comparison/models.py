@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def compare_models(
+def paired_differences(
     values: Mapping[str, ArrayLike],
     *,
     baseline: str | None = None,
@@ -126,7 +126,7 @@ def compare_models(
     --------
     >>> c1 = np.array([0.1, 0.3, 0.2, 0.4, 0.2, 0.1, 0.3, 0.2, 0.4, 0.1])
     >>> d8 = c1 + [0.2, 0.1, 0.3, 0.1, 0.2, 0.2, 0.1, 0.4, -0.1, 0.2]
-    >>> result = compare_models({"D8": d8, "C1": c1})
+    >>> result = paired_differences({"D8": d8, "C1": c1})
     >>> found = result.contrast("D8", "C1")
     >>> round(found.difference.value, 2), result.exhaustive, round(found.p_value, 4)
     (0.17, True, 0.0098)

@@ -26,7 +26,7 @@ from attnxai.agreement.model_comparison.common_ground import (
     names_in_common,
     note_settings,
 )
-from attnxai.agreement.model_comparison.models import compare_models
+from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.data.short_repr import short_repr
@@ -236,7 +236,7 @@ def contrast_results(
             f"names of models and maps run into each other: {', '.join(models)} and {', '.join(maps)}; "
             "give the models names without colons"
         )
-    contrasts = compare_models(
+    contrasts = paired_differences(
         values,
         pairs=[
             (name_of(first, name), name_of(second, name))

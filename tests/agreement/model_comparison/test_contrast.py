@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
-from attnxai.agreement.model_comparison.models import compare_models
+from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.statistics.interval import Interval
@@ -123,7 +123,7 @@ def test_the_interval_to_report_is_the_crossed_one():
 def test_records_are_plain():
     rng = np.random.default_rng(0)
     values = {name: rng.normal(size=(3, 9)) for name in "abc"}
-    result = compare_models(values, **QUICK)
+    result = paired_differences(values, **QUICK)
     record = result.to_record()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     frame = result.to_frame()

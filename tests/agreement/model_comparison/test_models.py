@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
-from attnxai.agreement.model_comparison.models import compare_models
+from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction, benjamini_hochberg, holm
 from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
@@ -45,7 +45,7 @@ def test_sign_flips_equal_scipys(alternative, seed):
         alternative=alternative,
         vectorized=False,
     )
-    result = compare_models({"a": a, "b": b}, alternative=alternative, **QUICK)
+    result = paired_differences({"a": a, "b": b}, alternative=alternative, **QUICK)
     (found,) = result.contrasts
     assert result.exhaustive
     assert result.n_draws == 2**9
@@ -62,7 +62,7 @@ def test_weights_are_those_of_the_mean():
         (terms,), np.sum, permutation_type="samples", n_resamples=np.inf, vectorized=False
     )
     with warnings.catch_warnings(action="error"):
-        (found,) = compare_models(values, weights=weights, **QUICK).contrasts
+        (found,) = paired_differences(values, weights=weights, **QUICK).contrasts
     assert found.p_value == pytest.approx(expected.pvalue)
     assert found.difference.value == pytest.approx(terms.sum() / weights.sum())
     assert (found.n_sources, found.n_dropped) == (7, 0)
@@ -70,25 +70,25 @@ def test_weights_are_those_of_the_mean():
 
 def test_sampled_flips_come_near_all_of_them_and_repeat():
     values = models(2, 13, shift=0.8)
-    exact = compare_models(values, n_draws=2**13, **QUICK)
-    sampled = compare_models(values, n_draws=4000, rng=5, **QUICK)
+    exact = paired_differences(values, n_draws=2**13, **QUICK)
+    sampled = paired_differences(values, n_draws=4000, rng=5, **QUICK)
     assert exact.exhaustive
     assert not sampled.exhaustive
     p = exact.contrasts[0].p_value
     assert abs(sampled.contrasts[0].p_value - p) < 4 * np.sqrt(p * (1 - p) / 4000) + 1 / 4000
-    assert sampled == compare_models(values, n_draws=4000, rng=5, **QUICK)
+    assert sampled == paired_differences(values, n_draws=4000, rng=5, **QUICK)
     assert sampled.contrasts[0].p_value != pytest.approx(0)
 
 
 def test_p_is_never_zero():
     values = {"a": np.arange(30.0) + 1, "b": np.zeros(30)}
-    result = compare_models(values, n_draws=99, **QUICK)
+    result = paired_differences(values, n_draws=99, **QUICK)
     assert result.contrasts[0].p_value == result.contrasts[0].smallest_p == 1 / 100
 
 
 def test_models_that_are_the_same_show_nothing():
     values = np.random.default_rng(0).normal(size=12)
-    (found,) = compare_models({"a": values, "b": values.copy()}, n_draws=99, **QUICK).contrasts
+    (found,) = paired_differences({"a": values, "b": values.copy()}, n_draws=99, **QUICK).contrasts
     assert found.p_value == found.p_adjusted == 1.0
     assert found.difference.value == 0.0
 
@@ -99,7 +99,7 @@ def test_models_that_are_the_same_show_nothing():
 def test_intervals_come_from_the_resamples_that_are_given():
     values = models(3, 20)
     counts = bootstrap_counts(20, 500, np.random.default_rng(3))
-    result = compare_models(values, counts=counts, n_draws=99)
+    result = paired_differences(values, counts=counts, n_draws=99)
     for found in result.contrasts:
         difference = values[found.first] - values[found.second]
         assert found.difference == mean_interval(difference, counts)
@@ -111,7 +111,7 @@ def test_several_annotators_are_crossed_with_the_sources():
     values = {name: rng.normal(size=(4, 25)) for name in "ab"}
     values["a"][1, 3] = np.nan  # this annotator's difference is missing, the source is not
     with warnings.catch_warnings(action="error"):
-        (found,) = compare_models(values, n_draws=99, **QUICK).contrasts
+        (found,) = paired_differences(values, n_draws=99, **QUICK).contrasts
     assert found.difference_others == crossed_interval(values["a"] - values["b"])
     assert found.n_sources == 25
     means = np.nanmean(values["a"] - values["b"], axis=0)
@@ -148,7 +148,7 @@ def marked(n_models=3, n_annotators=4, n_sources=25, seed=0, *, annotator=0.3, s
 )
 def test_p_values_about_others_are_adjusted_over_the_family(correction, adjusted):
     values, weights = marked(4, shift=1.0), np.random.default_rng(1).uniform(0.5, 2, size=25)
-    result = compare_models(values, weights=weights, correction=correction, n_draws=99, **QUICK)
+    result = paired_differences(values, weights=weights, correction=correction, n_draws=99, **QUICK)
     p_values = [
         crossed_p_value(values[c.first] - values[c.second], weights=weights, strict=True)
         for c in result.contrasts
@@ -161,13 +161,13 @@ def test_p_values_about_others_are_adjusted_over_the_family(correction, adjusted
 def test_one_sided_p_values_about_others_are_half_and_need_the_sign():
     values = marked(2, shift=0.4)
     both, greater, less = (
-        compare_models(values, alternative=alternative, n_draws=99, **QUICK).contrasts[0]
+        paired_differences(values, alternative=alternative, n_draws=99, **QUICK).contrasts[0]
         for alternative in (Alternative.TWO_SIDED, Alternative.GREATER, Alternative.LESS)
     )
     assert both.difference.value > 0
     assert greater.p_others == both.p_others / 2 < 0.5
     assert less.p_others == 1 - both.p_others / 2
-    turned = compare_models(
+    turned = paired_differences(
         dict(reversed(values.items())), alternative=Alternative.LESS, n_draws=99, **QUICK
     ).contrasts[0]
     assert turned.p_others == pytest.approx(greater.p_others)
@@ -176,9 +176,9 @@ def test_one_sided_p_values_about_others_are_half_and_need_the_sign():
 def test_a_difference_in_the_other_direction_is_not_found():
     values = marked(2, annotator=0.0, shift=3.0)
     settings = {"n_draws": 999, **QUICK}
-    assert compare_models(values, **settings).contrasts[0].found
-    assert compare_models(values, alternative="greater", **settings).contrasts[0].found
-    (less,) = compare_models(values, alternative="less", **settings).contrasts
+    assert paired_differences(values, **settings).contrasts[0].found
+    assert paired_differences(values, alternative="greater", **settings).contrasts[0].found
+    (less,) = paired_differences(values, alternative="less", **settings).contrasts
     assert less.excludes_zero
     assert not less.found
 
@@ -188,7 +188,7 @@ def test_what_suits_these_annotators_is_not_found_for_others():
     values = marked(2, 3, 40, annotator=0.0)
     preference = np.array([[3.0], [1.0], [0.4]])
     values["m0"] = values["m0"] + preference
-    (found,) = compare_models(values, n_draws=999, **QUICK).contrasts
+    (found,) = paired_differences(values, n_draws=999, **QUICK).contrasts
     assert found.p_adjusted <= 0.01
     assert found.p_others > 0.05
     assert not found.found
@@ -197,7 +197,7 @@ def test_what_suits_these_annotators_is_not_found_for_others():
 def test_nothing_is_said_of_others_where_one_annotator_marked():
     values = marked(3, 2)
     values["m0"][1] = np.nan  # the pairs with this model have one annotator, the third has two
-    result = compare_models(values, n_draws=99, **QUICK)
+    result = paired_differences(values, n_draws=99, **QUICK)
     for found in result.contrasts[:2]:
         assert found.difference_others is found.p_others is found.p_others_adjusted is None
     assert result.contrasts[2].p_others == result.contrasts[2].p_others_adjusted
@@ -206,12 +206,12 @@ def test_nothing_is_said_of_others_where_one_annotator_marked():
 def test_models_that_are_the_same_are_the_same_for_others():
     values = marked(2, 3, 12)
     values["m1"] = values["m0"].copy()
-    (found,) = compare_models(values, n_draws=99, **QUICK).contrasts
+    (found,) = paired_differences(values, n_draws=99, **QUICK).contrasts
     assert found.p_others == found.p_others_adjusted == 1.0
     assert not found.interval.known
     assert not found.found
     few = {name: v[:, :6] for name, v in marked(2, 3).items()}
-    (found,) = compare_models(few, n_draws=99, **QUICK).contrasts
+    (found,) = paired_differences(few, n_draws=99, **QUICK).contrasts
     assert found.p_others is found.p_others_adjusted is None
 
 
@@ -219,9 +219,9 @@ def test_the_interval_and_its_p_value_see_the_same_resamples():
     values = marked(2, 2, 20)
     for name in values:
         values[name][1, 6:] = np.nan  # less than one degree of freedom: resamples are drawn
-    (found,) = compare_models(values, n_draws=99, rng=3, **QUICK).contrasts
+    (found,) = paired_differences(values, n_draws=99, rng=3, **QUICK).contrasts
     assert "dual bootstrap" in found.difference_others.method
-    assert compare_models(values, n_draws=99, rng=3, **QUICK).contrasts[0] == found
+    assert paired_differences(values, n_draws=99, rng=3, **QUICK).contrasts[0] == found
 
 
 # --- several pairs ---------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_the_interval_and_its_p_value_see_the_same_resamples():
 
 def test_max_t_by_brute_force():
     values = models(3, 7, shift=1.5, seed=3)
-    result = compare_models(values, **QUICK)
+    result = paired_differences(values, **QUICK)
     names = list(itertools.combinations(values, 2))
     d = np.stack([values[a] - values[b] for a, b in names])
     null = []
@@ -251,17 +251,17 @@ def test_max_t_by_brute_force():
 
 def test_pairs_of_wide_differences_do_not_decide_for_narrow_ones():
     values = models(2, 12, shift=2.0)
-    alone = compare_models(values, **QUICK).contrasts[0]
+    alone = paired_differences(values, **QUICK).contrasts[0]
     noise = np.random.default_rng(9).normal(size=12)
     wide = values | {"wild": values["m1"] + 1000 * noise}
-    among = compare_models(wide, **QUICK).contrast("m0", "m1")
+    among = paired_differences(wide, **QUICK).contrast("m0", "m1")
     assert among.p_value == alone.p_value
     assert among.p_adjusted < 3 * alone.p_value
 
 
 def test_a_baseline_and_other_corrections():
     values = models(4, 9)
-    against = compare_models(values, baseline="m2", correction=Correction.HOLM, **QUICK)
+    against = paired_differences(values, baseline="m2", correction=Correction.HOLM, **QUICK)
     assert [(c.first, c.second) for c in against.contrasts] == [
         ("m0", "m2"),
         ("m1", "m2"),
@@ -269,7 +269,7 @@ def test_a_baseline_and_other_corrections():
     ]
     p_values = [c.p_value for c in against.contrasts]
     np.testing.assert_array_equal([c.p_adjusted for c in against.contrasts], holm(p_values))
-    plain = compare_models(values, baseline="m2", correction=Correction.NONE, **QUICK)
+    plain = paired_differences(values, baseline="m2", correction=Correction.NONE, **QUICK)
     assert [c.p_adjusted for c in plain.contrasts] == p_values
     with pytest.raises(KeyError, match="m0 minus m2"):
         against.contrast("m2", "m0")
@@ -277,12 +277,12 @@ def test_a_baseline_and_other_corrections():
 
 def test_swapping_two_models_turns_the_difference():
     values = models(2, 9, shift=0.7)
-    (forth,) = compare_models(values, **QUICK).contrasts
-    (back,) = compare_models(dict(reversed(values.items())), **QUICK).contrasts
+    (forth,) = paired_differences(values, **QUICK).contrasts
+    (back,) = paired_differences(dict(reversed(values.items())), **QUICK).contrasts
     assert back.difference.value == -forth.difference.value
     assert back.p_value == forth.p_value
-    greater = compare_models(values, alternative=Alternative.GREATER, **QUICK).contrasts[0]
-    less = compare_models(
+    greater = paired_differences(values, alternative=Alternative.GREATER, **QUICK).contrasts[0]
+    less = paired_differences(
         dict(reversed(values.items())), alternative=Alternative.LESS, **QUICK
     ).contrasts[0]
     assert greater.p_value == less.p_value
@@ -297,9 +297,9 @@ def test_undefined_sources_leave_their_pairs_and_are_counted():
     with pytest.warns(
         UndefinedValuesWarning, match=r"2 of 3 pairs .* at most 2 of 10 \(m0 and m1\)"
     ):
-        result = compare_models(values, **QUICK)
+        result = paired_differences(values, **QUICK)
     kept = [i for i in range(10) if i not in (2, 5)]
-    alone = compare_models({k: values[k][kept] for k in ("m0", "m1")}, **QUICK).contrasts[0]
+    alone = paired_differences({k: values[k][kept] for k in ("m0", "m1")}, **QUICK).contrasts[0]
     found = result.contrast("m0", "m1")
     assert (found.n_sources, found.n_dropped) == (8, 2)
     assert found.p_value == alone.p_value
@@ -312,7 +312,7 @@ def test_a_pair_without_a_source_is_not_tested():
     values = models(3, 16)
     values["m0"][:8], values["m1"][8:] = np.nan, np.nan
     with pytest.warns(UndefinedValuesWarning):
-        result = compare_models(values, **QUICK)
+        result = paired_differences(values, **QUICK)
     found = result.contrast("m0", "m1")
     assert found.n_sources == 0
     assert np.isnan([found.p_value, found.p_adjusted, found.smallest_p, found.statistic]).all()
@@ -323,35 +323,35 @@ def test_a_pair_without_a_source_is_not_tested():
 
 def test_too_few_sources_are_said():
     with pytest.warns(FewSourcesWarning, match=r"is 0.12, which is above 0.05"):
-        compare_models(models(2, 4), **QUICK)
+        paired_differences(models(2, 4), **QUICK)
     nothing = {"a": np.full(3, np.nan), "b": np.ones(3)}
     with (
         pytest.warns(UndefinedValuesWarning),
         pytest.warns(FewSourcesWarning, match="none is tested"),
     ):
-        compare_models(nothing, **QUICK)
+        paired_differences(nothing, **QUICK)
 
 
 def test_what_cannot_be_compared():
     values = models(2, 8)
     with pytest.raises(OptionError, match="two or more, got m0"):
-        compare_models({"m0": values["m0"]})
+        paired_differences({"m0": values["m0"]})
     with pytest.raises(OptionError, match="baseline C1 is not among the models m0, m1"):
-        compare_models(values, baseline="C1")
+        paired_differences(values, baseline="C1")
     with pytest.raises(OptionError, match=r"got 0\) and n_resamples"):
-        compare_models(values, n_draws=0)
+        paired_differences(values, n_draws=0)
     with pytest.raises(ValueError, match="same annotators and sources"):
-        compare_models({"a": np.ones(3), "b": np.ones(4)})
+        paired_differences({"a": np.ones(3), "b": np.ones(4)})
     with pytest.raises(ValueError, match="weights need 8"):
-        compare_models(values, weights=[1, 2])
+        paired_differences(values, weights=[1, 2])
     with pytest.raises(ValueError, match="counts need 8 columns"):
-        compare_models(values, counts=np.ones((10, 3)))
+        paired_differences(values, counts=np.ones((10, 3)))
 
 
 def test_pairs_that_are_asked_for_are_the_family():
     values = models(4, 9)
     wanted = [("m2", "m0"), ("m1", "m3")]
-    result = compare_models(values, pairs=wanted, **QUICK)
+    result = paired_differences(values, pairs=wanted, **QUICK)
     assert [(c.first, c.second) for c in result.contrasts] == wanted
     # pairs that share no model, adjusted together: by brute force over all flips
     d = np.stack([values[a] - values[b] for a, b in wanted])
@@ -365,7 +365,7 @@ def test_pairs_that_are_asked_for_are_the_family():
     second = max(first, (null[:, order[1]] >= null[0][order[1]] - 1e-12).mean())
     assert result.contrasts[order[0]].p_adjusted == pytest.approx(first)
     assert result.contrasts[order[1]].p_adjusted == pytest.approx(second)
-    every = compare_models(values, **QUICK)
+    every = paired_differences(values, **QUICK)
     assert result.contrast("m1", "m3").p_value == every.contrast("m1", "m3").p_value
     assert result.contrast("m2", "m0").difference.value == pytest.approx(
         -every.contrast("m0", "m2").difference.value
@@ -381,9 +381,9 @@ def test_pairs_that_cannot_be():
         ([("m0", "m1"), ("m1", "m0")], "pair of m1 and m0 comes twice"),
     ):
         with pytest.raises(OptionError, match=reason):
-            compare_models(values, pairs=pairs)
+            paired_differences(values, pairs=pairs)
     with pytest.raises(OptionError, match="baseline m0 and pairs are both given"):
-        compare_models(values, baseline="m0", pairs=[("m0", "m1")])
+        paired_differences(values, baseline="m0", pairs=[("m0", "m1")])
 
 
 # --- level -----------------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ def share_rejected(make, *, n_experiments, seed):
     rng = np.random.default_rng(seed)
     plain, adjusted = [], []
     for _ in range(n_experiments):
-        result = compare_models(make(rng), n_draws=199, rng=rng, n_resamples=100)
+        result = paired_differences(make(rng), n_draws=199, rng=rng, n_resamples=100)
         plain.append([c.p_value <= 0.05 for c in result.contrasts])
         adjusted.append([c.p_adjusted <= 0.05 for c in result.contrasts])
     return np.array(plain), np.array(adjusted)
@@ -455,7 +455,7 @@ def share_found(n_annotators, n_models, annotator, *, n_experiments, seed, n_map
             for name in range(n_maps)
             for a, b in itertools.combinations(range(n_models), 2)
         ]
-        result = compare_models(values, pairs=pairs, n_draws=499, n_resamples=100, rng=rng)
+        result = paired_differences(values, pairs=pairs, n_draws=499, n_resamples=100, rng=rng)
         found += any(c.found for c in result.contrasts)
         without += any(c.excludes_zero and c.p_adjusted <= 0.05 for c in result.contrasts)
     return found, without

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from attnxai.agreement.model_comparison.models import compare_models
+from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.multiplicity import Correction
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
@@ -91,7 +91,7 @@ def test_it_is_one_family_of_paired_differences():
         for m in found.maps
         for a, b in (("d8.pt", "c8.pt"), ("d8.pt", "c1.pt"), ("c8.pt", "c1.pt"))
     ]
-    assert found.contrasts == compare_models(values, pairs=pairs, rng=3, **QUICK)
+    assert found.contrasts == paired_differences(values, pairs=pairs, rng=3, **QUICK)
     one = found.contrast("d8.pt", "c1.pt", "mean")
     assert (one.first, one.second) == ("d8.pt: mean", "c1.pt: mean")
     assert one.difference_others is not None

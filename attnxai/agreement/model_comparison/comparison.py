@@ -1,0 +1,130 @@
+"""Comparisons of several models with the same annotations, and with each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from attnxai import presenters
+from attnxai.agreement.comparison import adjust_over_maps, compare
+from attnxai.agreement.comparison.settings import ComparisonSettings
+from attnxai.agreement.model_comparison.of_results import contrasts_by_metric
+from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC
+from attnxai.data.short_repr import short_repr
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceImage
+    from attnxai.explanations.stack import MapStack
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """Results of one or several models that were compared with the same annotations.
+
+    Parameters
+    ----------
+    results : tuple of AgreementResult
+        One a model, their p-values adjusted over the maps of all models.
+    contrasts : tuple of ResultContrasts
+        Differences between the models, one for each metric; empty for one model, and where the models have no
+        sources in common.
+    """
+
+    results: tuple[AgreementResult, ...]
+    contrasts: tuple[ResultContrasts, ...] = ()
+
+    __repr__ = short_repr
+
+    write_report = presenters.write_report
+
+    def summary(self) -> str:
+        """The numbers of every model and their differences, as plain text."""
+        return "\n\n".join(
+            [*(r.summary() for r in self.results), *(c.summary() for c in self.contrasts)]
+        )
+
+
+def compare_models(
+    stacks: Sequence[MapStack],
+    annotations: AnnotationSet,
+    images: Sequence[SourceImage],
+    *,
+    fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC,
+    use_source_weights: bool = False,
+    settings: ComparisonSettings | None = None,
+    rng: int = 0,
+    on_step: Callable[[str, int, int], None] | None = None,
+) -> Comparison:
+    """Agreement of the maps of several models with annotations, and the differences between the models.
+
+    Parameters
+    ----------
+    stacks : sequence of MapStack
+        The maps of each model, under names of their own.
+    annotations, images, fwhm_arcsec, use_source_weights, settings
+        As in :func:`attnxai.compare`.
+    rng : int
+        Seed: the same for every model, so that all are tested under the same draws.
+    on_step : callable, optional
+        Called with the name of the model and the number of its finished steps and of all.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    OptionError
+        If two models have the same name.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> files = annotations.image_files()
+    >>> images = attnxai.read_images([files[name] for name in annotations.sources[:12]])
+    >>> annotations = annotations.select(images.sources)
+    >>> stacks = [attnxai.attention_maps(attnxai.load_model(m), images) for m in ("c1.pt", "c2.pt")]
+    >>> settings = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
+    >>> found = attnxai.compare_models(stacks, annotations, images, settings=settings)
+    >>> [result.model_name for result in found.results], len(found.contrasts)
+    (['C1', 'C2'], 1)
+    """
+    settings = settings or ComparisonSettings()
+    names = [maps.model_name for maps in stacks]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(
+                f"two stacks of maps have the model name {name!r}; give each a name of its own"
+            )
+    results = []
+    for maps in stacks:
+        result = compare(
+            maps,
+            annotations,
+            images,
+            fwhm_arcsec=fwhm_arcsec,
+            use_source_weights=use_source_weights,
+            settings=settings,
+            rng=rng,
+            on_step=None
+            if on_step is None
+            else lambda n, total, name=maps.model_name: on_step(name, n, total),  # type: ignore[misc]
+        )
+        results.append(result)
+    if len(results) < 2:
+        return Comparison(results=tuple(results))
+    results = adjust_over_maps(results, settings.correction)
+    contrasts = contrasts_by_metric(
+        results,
+        settings.metric_names,
+        n_draws=settings.n_permutations,
+        n_resamples=settings.n_resamples,
+        rng=rng,
+    )
+    return Comparison(results=tuple(results), contrasts=contrasts)
