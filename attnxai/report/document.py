@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,7 +136,7 @@ def write_content(
             done()
         write_frame(per_source_table(content), partial / "per_source.csv")
         summary = summarise(content, verdict)
-        _write(partial / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        _write(partial / "summary.json", _json_text(summary))
         _write(partial / "agreement.tex", _latex(content))
         done()
         page = render_page(content, verdict, figures, figures_folder)
@@ -143,6 +144,12 @@ def write_content(
         _write(partial / "index.html", page)
         done()
     return verdict
+
+
+def _json_text(summary: Mapping[str, Any]) -> str:
+    """JSON that any reader takes: what :func:`_write` puts for a byte that is no UTF-8 is text there too."""
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half[0]):x}", text)
 
 
 def _write(path: Path, text: str) -> None:
