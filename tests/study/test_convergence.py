@@ -48,7 +48,8 @@ def test_a_baseline_that_guesses_gives_no_reference(lowest):
 
 
 def test_the_horizon_is_the_shortest_censored_run():
-    losses = {"fast": [0.5, 0.3], "slow": [0.5, 0.5, 0.5, 0.5, 0.3], "never": [0.5] * 4}
+    losses = {"fast": [0.5, 0.3], "slow": [0.5, 0.5, 0.5, 0.5, 0.3]}
+    losses |= {"never": [0.5] * 4, "longer": [0.5] * 7}
     times = {name: time_to_reference(history(values), 0.4) for name, values in losses.items()}
     assert common_horizon([times["fast"], times["slow"]]) == 5
     assert common_horizon(list(times.values())) == 4
