@@ -145,6 +145,8 @@ def test_values_are_kept_for_every_image(galaxies) -> None:
     np.testing.assert_allclose(found.probability_change, found.probability_changes.mean(axis=1))
     frame = found.to_frame()
     assert frame["source"].tolist() == list(galaxies.sources)
+    np.testing.assert_allclose(frame["class_consistency"], found.class_consistency)
+    np.testing.assert_allclose(frame["probability_change"], found.probability_change)
     for index, name in enumerate(found.layers):
         np.testing.assert_allclose(found.map_consistency[name], found.pearson[index].mean(axis=1))
         np.testing.assert_allclose(frame[f"{name}_pearson"], found.map_consistency[name])

@@ -489,6 +489,8 @@ def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
         "pass this test, where 5 % should; sources of the same class share something."
     )
     assert warned in details(one, lambda _: {"pooled_rejections_pairing_broken": 0.9})
+    text = details(one, lambda _: {"pooled_rejections_pairing_broken": 0.2})
+    assert "20 % of the permuted data sets would pass this test" in text
     for share in (0.19, 0.05, None):
         text = details(one, lambda _, share=share: {"pooled_rejections_pairing_broken": share})
         assert "Not to be relied on" not in text
