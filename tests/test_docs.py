@@ -22,12 +22,10 @@ from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.nulls import NULLS
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.annotations.readers import registry as annotation_registry
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.cli.main import app
-from attnxai.data.readers import registry as image_registry
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
@@ -152,8 +150,8 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
         (image,) = attnxai.read_images(tmp_path / "b.pgm")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
     finally:
-        annotation_registry.unregister_reader("peaks")
-        image_registry.unregister_reader("PGM")
+        attnxai.annotations.READERS.pop("peaks", None)
+        attnxai.data.READERS.pop("PGM", None)
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:

@@ -1,7 +1,7 @@
 from .annotation_set import Annotation as Annotation
 from .annotation_set import AnnotationSet as AnnotationSet
+from .readers import READERS as READERS
 from .readers import AnnotationFile as AnnotationFile
-from .readers import annotation_readers as annotation_readers
 from .readers import read_annotations as read_annotations
 from .readers import register_reader as register_reader
 from .shapes import Frame as Frame

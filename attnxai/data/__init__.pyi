@@ -11,7 +11,7 @@ from .labelled import read_labelled_folder as read_labelled_folder
 from .labelled import read_training_images as read_training_images
 from .mirabest import Confidence as Confidence
 from .mirabest import read_mirabest as read_mirabest
+from .readers import READERS as READERS
 from .readers import ImageContent as ImageContent
-from .readers import image_readers as image_readers
 from .readers import register_reader as register_reader
 from .simulation import simulate_source as simulate_source

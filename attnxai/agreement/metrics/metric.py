@@ -8,7 +8,7 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from attnxai.agreement.metrics.pixels import (
     without_mass,
 )
 from attnxai.agreement.metrics.targets import TargetKind, leave_one_out_centre_bias
+from attnxai.data.registration import check_unclaimed
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -380,18 +381,6 @@ def _registered(metric: Metric) -> Metric:
     check_unclaimed("metric", metric.name, metric.__module__, METRICS)
     METRICS[metric.name] = metric
     return metric
-
-
-def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, Any]) -> None:
-    """Raise an error if another module has registered the name.
-
-    Running the same cell of a notebook or the same module again replaces what it registered.
-    """
-    known = registry.get(name)
-    if known is not None and known.__module__ != module:
-        raise OptionError(
-            f"a {kind} called {name} is registered by {known.__module__} already; choose another name"
-        )
 
 
 def _documentation(metric: Metric) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from attnxai.agreement.metrics.metric import check_unclaimed
+from attnxai.data.registration import check_unclaimed
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:

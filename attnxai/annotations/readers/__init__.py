@@ -2,18 +2,18 @@
 
 from attnxai.annotations.readers import claran, rgz_experts, table
 from attnxai.annotations.readers.registry import (
+    READERS,
     AnnotationFile,
     AnnotationReader,
-    annotation_readers,
     open_annotations,
     read_annotations,
     register_reader,
 )
 
 __all__ = [
+    "READERS",
     "AnnotationFile",
     "AnnotationReader",
-    "annotation_readers",
     "claran",
     "open_annotations",
     "read_annotations",

@@ -13,8 +13,9 @@ from attnxai.annotations.sample import resolve_annotations
 from attnxai.data.csv_table import decode_csv
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
+from attnxai.data.registration import check_unclaimed
 from attnxai.data.short_repr import short_repr
-from attnxai.errors import AnnotationError, OptionError
+from attnxai.errors import AnnotationError
 
 HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
@@ -100,7 +101,8 @@ class AnnotationReader:
         )
 
 
-_READERS: dict[str, AnnotationReader] = {}
+READERS: dict[str, AnnotationReader] = {}
+"""All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
 def register_reader(
@@ -120,7 +122,7 @@ def register_reader(
     Raises
     ------
     OptionError
-        If there is a reader of this name.
+        If another module has registered a reader of this name.
 
     Examples
     --------
@@ -138,19 +140,20 @@ def register_reader(
     ...         for line, (source, who, x, y) in enumerate(rows, start=2)
     ...     ]
     ...     return AnnotationSet(annotations=tuple(points), n_rows=len(points))
-    >>> [reader.name for reader in annotation_readers()]  # doctest: +NORMALIZE_WHITESPACE
-    ['peaks', 'annotation table (CSV)', 'Radio Galaxy Zoo expert sample', 'ClaRAN catalogue']
-    >>> unregister_reader("peaks")
+    >>> list(READERS)
+    ['ClaRAN catalogue', 'Radio Galaxy Zoo expert sample', 'annotation table (CSV)', 'peaks']
+    >>> READERS.pop("peaks").needs_images
+    False
     """
-    if name in _READERS:
-        raise OptionError(
-            f"there is an annotation reader called {name!r} already; give another name"
-        )
 
     def register(
         read: Callable[[AnnotationFile], AnnotationSet],
     ) -> Callable[[AnnotationFile], AnnotationSet]:
-        _READERS[name] = AnnotationReader(
+        check_unclaimed(
+            "reader of annotations", name, read.__module__, {n: r.read for n, r in READERS.items()}
+        )
+        READERS.pop(name, None)  # so that it is the last one
+        READERS[name] = AnnotationReader(
             name=name, recognises=recognises, read=read, needs_images=needs_images
         )
         return read
@@ -158,20 +161,10 @@ def register_reader(
     return register
 
 
-def unregister_reader(name: str) -> None:
-    """Take a reader away, such as one that a test has registered."""
-    del _READERS[name]
-
-
-def annotation_readers() -> tuple[AnnotationReader, ...]:
-    """All readers in the order in which they are asked."""
-    return tuple(reversed(_READERS.values()))
-
-
 def find_reader(content: bytes) -> AnnotationReader | None:
     """The reader that recognises a file's content; None where there is none."""
     head = content[:HEAD_BYTES]
-    return next((reader for reader in annotation_readers() if reader.recognises(head)), None)
+    return next((reader for reader in reversed(READERS.values()) if reader.recognises(head)), None)
 
 
 def columns_of(head: bytes) -> tuple[str, ...]:
@@ -211,7 +204,7 @@ def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile
         ) from error
     reader = find_reader(content)
     if reader is None:
-        formats = ", ".join(reader.name for reader in _READERS.values())
+        formats = ", ".join(reader.name for reader in READERS.values())
         raise AnnotationError(
             f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])} that no reader "
             f"recognises; known formats are {formats}, and an annotation table needs the columns source, "

@@ -2,9 +2,9 @@
 
 from attnxai.data.readers import fits, npy, png
 from attnxai.data.readers.registry import (
+    READERS,
     ImageContent,
     ImageReader,
-    image_readers,
     is_image_name,
     read_content,
     register_reader,
@@ -12,10 +12,10 @@ from attnxai.data.readers.registry import (
 )
 
 __all__ = [
+    "READERS",
     "ImageContent",
     "ImageReader",
     "fits",
-    "image_readers",
     "is_image_name",
     "npy",
     "png",

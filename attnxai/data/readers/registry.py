@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
+from attnxai.data.registration import check_unclaimed
 from attnxai.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class ImageReader:
     endings: tuple[str, ...]
 
 
-_READERS: dict[str, ImageReader] = {}
+READERS: dict[str, ImageReader] = {}
+"""All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
 def register_reader(
@@ -85,7 +87,7 @@ def register_reader(
     Raises
     ------
     OptionError
-        If there is a reader of this name, or an ending has no dot.
+        If another module has registered a reader of this name, or an ending has no dot.
 
     Examples
     --------
@@ -94,17 +96,20 @@ def register_reader(
     ... def read_pgm(path):
     ...     _, width, height, _, *values = path.read_text().split()
     ...     return ImageContent(pixels=np.array(values, float).reshape(int(height), int(width)))
-    >>> [reader.name for reader in image_readers()]
-    ['PGM', 'PNG', 'NumPy', 'FITS']
-    >>> unregister_reader("PGM")
+    >>> list(READERS)
+    ['FITS', 'NumPy', 'PNG', 'PGM']
+    >>> READERS.pop("PGM").endings
+    ('.pgm',)
     """
-    if name in _READERS:
-        raise OptionError(f"there is an image reader called {name!r} already; give another name")
     if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
         raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
 
     def register(read: Callable[[Path], ImageContent]) -> Callable[[Path], ImageContent]:
-        _READERS[name] = ImageReader(
+        check_unclaimed(
+            "reader of images", name, read.__module__, {n: r.read for n, r in READERS.items()}
+        )
+        READERS.pop(name, None)  # so that it is the last one
+        READERS[name] = ImageReader(
             name=name,
             recognises=recognises,
             read=read,
@@ -115,24 +120,14 @@ def register_reader(
     return register
 
 
-def unregister_reader(name: str) -> None:
-    """Take a reader away, such as one that a test has registered."""
-    del _READERS[name]
-
-
-def image_readers() -> tuple[ImageReader, ...]:
-    """All readers in the order in which they are asked."""
-    return tuple(reversed(_READERS.values()))
-
-
 def known_formats() -> str:
     """Names of the formats, for messages."""
-    return ", ".join(reader.name for reader in _READERS.values())
+    return ", ".join(reader.name for reader in READERS.values())
 
 
 def known_endings() -> str:
     """Endings of image files, for messages."""
-    return ", ".join(ending for reader in _READERS.values() for ending in reader.endings)
+    return ", ".join(ending for reader in READERS.values() for ending in reader.endings)
 
 
 def is_image_name(name: str) -> bool:
@@ -156,7 +151,7 @@ def without_ending(name: str) -> str:
     """
     endings = [
         ending
-        for reader in _READERS.values()
+        for reader in READERS.values()
         for ending in reader.endings
         if name.lower().endswith(ending) and len(name) > len(ending)
     ]
@@ -178,7 +173,7 @@ def read_content(path: Path) -> ImageContent:
         raise ImageError(f"image {path} does not exist") from None
     except OSError as error:
         raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
-    for reader in image_readers():
+    for reader in reversed(READERS.values()):
         if reader.recognises(head):
             return reader.read(path)
     raise ImageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import attnxai
 import attnxai.annotations
 from attnxai.annotations.inputs import read_inputs
-from attnxai.annotations.readers.registry import columns_of, unregister_reader
+from attnxai.annotations.readers.registry import columns_of
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.training.held_out import read_held_out
 
@@ -43,7 +44,7 @@ def toy():
         return attnxai.annotations.AnnotationSet(annotations=tuple(marks), n_rows=len(marks))
 
     yield read_peaks
-    unregister_reader("peaks")
+    attnxai.annotations.READERS.pop("peaks")
 
 
 @pytest.fixture
@@ -83,9 +84,12 @@ class TestToy:
         ):
             attnxai.read_annotations(write_table('{"shapes": []}'))
 
-    def test_a_name_is_given_once(self) -> None:
-        with pytest.raises(OptionError, match="an annotation reader called 'peaks' already"):
-            attnxai.annotations.register_reader("peaks", recognises=lambda head: True)
+    def test_a_name_belongs_to_one_module(self, toy: Any) -> None:
+        register = attnxai.annotations.register_reader
+        with pytest.raises(OptionError, match="called ClaRAN catalogue is registered by attnxai"):
+            register("ClaRAN catalogue", recognises=lambda head: True)(toy)
+        register("peaks", recognises=lambda head: False)(toy)  # as when a cell is run again
+        assert list(attnxai.annotations.READERS)[-1] == "peaks"
 
 
 def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:
@@ -107,7 +111,7 @@ def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:
         images = [attnxai.data.from_array(np.eye(4), source="s9")]
         assert attnxai.read_annotations(path, images).sources == ("s9",)
     finally:
-        unregister_reader("map")
+        attnxai.annotations.READERS.pop("map")
 
 
 @pytest.mark.parametrize(

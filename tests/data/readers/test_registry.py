@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ import attnxai.data
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
 from attnxai.data.images import read_image, read_images, source_id
-from attnxai.data.readers.registry import unregister_reader
 from attnxai.errors import ImageError, OptionError
 
 PIXELS = np.arange(12.0).reshape(3, 4)
@@ -35,7 +35,7 @@ def toy():
         )
 
     yield read_toy
-    unregister_reader("toy map")
+    attnxai.data.READERS.pop("toy map")
 
 
 def write_toy(path: Path) -> Path:
@@ -68,9 +68,11 @@ class TestToy:
         ):
             read_image(tmp_path / "a.gif")
 
-    def test_a_name_is_given_once(self) -> None:
-        with pytest.raises(OptionError, match="an image reader called 'toy map' already"):
-            attnxai.data.register_reader("toy map", recognises=lambda head: True)
+    def test_a_name_belongs_to_one_module(self, toy: Any) -> None:
+        with pytest.raises(OptionError, match="called FITS is registered by attnxai"):
+            attnxai.data.register_reader("FITS", recognises=lambda head: True)(toy)
+        attnxai.data.register_reader("toy map", recognises=lambda head: False)(toy)  # run again
+        assert list(attnxai.data.READERS) == ["FITS", "NumPy", "PNG", "toy map"]
 
 
 def test_the_last_one_registered_is_asked_first(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_the_last_one_registered_is_asked_first(tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", PIXELS)
         np.testing.assert_array_equal(read_image(tmp_path / "a.npy").pixels, -PIXELS)
     finally:
-        unregister_reader("mine")
+        attnxai.data.READERS.pop("mine")
     np.testing.assert_array_equal(read_image(tmp_path / "a.npy").pixels, PIXELS)
 
 
