@@ -1,12 +1,17 @@
-"""What tests of several rooms need: the real data where there are any, and a browser."""
+"""What tests of several subpackages need: the real data where there are any, and a browser."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.processes import Started
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,26 @@ def chromium() -> str:
 def without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine without any data set."""
     monkeypatch.delenv("ATTNXAI_DATA", raising=False)
+
+
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Started]]:
+    """Start Python processes that are ended after the test, however that ends."""
+    started: list[Started] = []
+
+    def begin(*arguments: Any, cwd: Path | None = None) -> Started:
+        folder = tmp_path_factory.mktemp("process")
+        started.append(Started(*arguments, folder=folder, cwd=cwd))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.clear()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt this process, as it does not where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

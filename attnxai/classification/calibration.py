@@ -6,15 +6,41 @@ import dataclasses
 import warnings
 from typing import TYPE_CHECKING
 
+from attnxai.classification.metrics import ClassificationMetrics, classification_metrics
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.classification.temperature import fit_temperature
 from attnxai.data.images import SourceSet
-from attnxai.errors import AttnxaiWarning, DataSetError
+from attnxai.data.short_repr import short_repr
+from attnxai.errors import AttnxaiWarning, DataSetError, FewSourcesWarning
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
+    from attnxai.classification.temperature import TemperatureFit
     from attnxai.models.model import AttentionModel
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recalibration:
+    """A model with a new temperature, and what was measured with the old and the new one.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        With the new temperature, and a note if it does not come from its own validation images.
+    before, after : ClassificationMetrics
+        On the images that the temperature was fitted to.
+    fit : TemperatureFit
+        The fit.
+    """
+
+    model: AttentionModel
+    before: ClassificationMetrics
+    after: ClassificationMetrics
+    fit: TemperatureFit
+
+    __repr__ = short_repr
 
 
 def calibration_images(model: AttentionModel, images: SourceSet) -> tuple[SourceSet, bool]:
@@ -109,3 +135,73 @@ def calibrated(
     scores = class_scores(model, chosen, batch_size=batch_size, device=device)
     fit = fit_temperature(scores, class_labels(model, chosen))
     return dataclasses.replace(model, temperature=1.0 if fit.at_bound else fit.temperature)
+
+
+def recalibrated(
+    model: AttentionModel,
+    images: SourceSet,
+    *,
+    own: bool = True,
+    data_name: str = "other data",
+    device: str | torch.device | None = None,
+    rng: np.random.Generator | int = 0,
+) -> Recalibration:
+    """The model with the temperature that some images give, and how well it was and is calibrated on them.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    images : SourceSet
+        What :func:`calibration_images` chose.
+    own : bool
+        Whether they are the model's own validation images.
+    data_name : str
+        What the images are of, for the note that is made if they are not.
+    device : str or torch.device, optional
+        Where to compute the scores.
+    rng : numpy.random.Generator or int
+        Source of randomness, of the intervals.
+
+    Returns
+    -------
+    Recalibration
+
+    Raises
+    ------
+    DataSetError
+        If the images fix no temperature.
+
+    Warns
+    -----
+    AttnxaiWarning
+        If they are not the model's own validation images.
+    """
+    notes = model.notes
+    if not own:
+        note = (
+            f"the temperature was fitted to {len(images)} images of {data_name} that are not the model's "
+            "validation images, so that probabilities of these are not held out"
+        )
+        warnings.warn(
+            f"{model.name} has no validation images among the images given: {note}",
+            AttnxaiWarning,
+            stacklevel=2,
+        )
+        notes = (*notes, note)
+    scores = class_scores(model, images, device=device)
+    positions = class_labels(model, images)
+    with warnings.catch_warnings():
+        # the same is an error here, since there is nothing to write
+        warnings.simplefilter("ignore", FewSourcesWarning)
+        fit = fit_temperature(scores, positions)
+    if fit.at_bound:
+        raise DataSetError(f"no temperature can be fitted to {model.name}: {fit.obstacle}")
+    before, after = (
+        classification_metrics(
+            scores, positions, model.class_names, temperature=temperature, rng=rng
+        )
+        for temperature in (model.temperature, fit.temperature)
+    )
+    changed = dataclasses.replace(model, temperature=fit.temperature, notes=notes)
+    return Recalibration(model=changed, before=before, after=after, fit=fit)

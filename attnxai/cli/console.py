@@ -1,16 +1,15 @@
-"""What all commands share: the consoles, progress bars, and how errors end a command."""
+"""What all commands print with: the consoles, progress bars and notes."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import shlex
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
@@ -24,10 +23,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from attnxai.data.wording import printable
-from attnxai.errors import AssumptionWarning, AttnxaiError, AttnxaiWarning
-
-BAD_INPUT = 2
-INTERRUPTED = 130
+from attnxai.errors import AssumptionWarning, AttnxaiWarning
 
 
 class SafeConsole(Console):
@@ -43,59 +39,56 @@ class SafeConsole(Console):
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else printable(text), style, control)
 
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command to end."""
+        raise BrokenPipeError
+
 
 console = SafeConsole()
+"""Where the results are, and the results of commands that write no file."""
+details = SafeConsole()
+"""What the files of results hold as well; nothing with ``--quiet``."""
 stderr = SafeConsole(stderr=True, soft_wrap=True)
 
 
-class Resumable(KeyboardInterrupt):
-    """An interruption of something that the same command goes on with; its text says with what."""
+class Verbosity:
+    """How much a command prints; called, it holds for a block."""
+
+    def __init__(self) -> None:
+        self.quiet = self.verbose = False
+
+    @contextlib.contextmanager
+    def __call__(self, *, quiet: bool, verbose: bool) -> Iterator[None]:
+        """Print less or more in the block."""
+        self.quiet, self.verbose = quiet, verbose
+        stderr.quiet = details.quiet = quiet
+        try:
+            yield
+        finally:
+            self.quiet = self.verbose = False
+            stderr.quiet = details.quiet = False
+
+
+verbosity = Verbosity()
 
 
 @contextlib.contextmanager
-def resumable(kept: Callable[[], str]) -> Iterator[None]:
-    """Let an interruption within the block end the command with a word on what is kept.
+def stage(text: str) -> Iterator[None]:
+    """Say what is being done, while it is done; with ``--verbose`` as a line with the seconds it took.
 
     Parameters
     ----------
-    kept : callable
-        Called when interrupted: what the same command goes on with; nothing was kept where it is empty.
+    text : str
+        Such as ``Reading images``.
     """
-    try:
-        yield
-    except KeyboardInterrupt:
-        text = kept()
-        if not text:
-            raise
-        raise Resumable(text) from None
-
-
-def command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the package's way of ending: one clear sentence and an exit code."""
-
-    @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            with noted_warnings():
-                return function(*args, **kwargs)
-        except AttnxaiError as error:
-            stderr.print(Text("Error: ", style="bold red"), end="")
-            stderr.print(str(error))
-            raise typer.Exit(BAD_INPUT) from None
-        except OSError as error:
-            if error.filename is None:
-                raise
-            stderr.print(Text("Error: ", style="bold red"), end="")
-            stderr.print(f"{error.strerror}: {error.filename}")
-            raise typer.Exit(BAD_INPUT) from None
-        except Resumable as interruption:
-            stderr.print(f"Interrupted; run the same command again to go on: {interruption}.")
-            raise typer.Exit(INTERRUPTED) from None
-        except KeyboardInterrupt:
-            stderr.print("Interrupted; nothing that looks finished was left behind.")
-            raise typer.Exit(INTERRUPTED) from None
-
-    return wrapped
+    if not verbosity.verbose:
+        with stderr.status(f"{text}…"):
+            yield
+        return
+    started = time.monotonic()
+    stderr.print(f"{text}…")
+    yield
+    stderr.print(f"{text}: {time.monotonic() - started:.1f} s")
 
 
 @contextlib.contextmanager
@@ -137,9 +130,48 @@ def collected_assumptions() -> Iterator[list[str]]:
         warnings.showwarning = previous
 
 
-def progress_bar() -> Progress:
-    """A progress bar on the error stream that disappears when it is done."""
-    return Progress(
+class Steps:
+    """Bars on the error stream that show how far work is; with ``--verbose`` a line with its seconds.
+
+    Parameters
+    ----------
+    bar : rich.progress.Progress
+        Where the bars are drawn.
+    """
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+
+    def __call__(self, text: str, total: int | None = None) -> Callable[[int, int], None]:
+        """Begin a bar.
+
+        Parameters
+        ----------
+        text : str
+            What is being done.
+        total : int, optional
+            Steps of it, where they are known already.
+
+        Returns
+        -------
+        callable
+            To be called with the number of finished steps and of all steps.
+        """
+        task = self.bar.add_task(text, total=total)
+        started = time.monotonic()
+
+        def show(n_done: int, n_all: int) -> None:
+            self.bar.update(task, completed=n_done, total=n_all)
+            if verbosity.verbose and n_done == n_all:
+                self.bar.console.print(f"{text}: {time.monotonic() - started:.1f} s")
+
+        return show
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Steps]:
+    """Bars that disappear when the block ends."""
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -147,9 +179,12 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
-    )
+    ) as bar:
+        yield Steps(bar)
 
 
 def typed_command() -> str:
     """The command as it was typed, for records."""
-    return shlex.join(["attnxai", *sys.argv[1:]])
+    # a path need not be Unicode, and the files that hold the command are
+    words = (word.encode(errors="backslashreplace").decode() for word in sys.argv[1:])
+    return shlex.join(["attnxai", *words])

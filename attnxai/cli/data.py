@@ -8,9 +8,14 @@ from typing import Annotated
 
 import typer
 
-from attnxai.cli.console import command, console
+from attnxai.cli.console import console, details
+from attnxai.cli.endings import add_command, command
+from attnxai.cli.help import Group
+from attnxai.cli.options import OUTPUT, option
 
-data_app = typer.Typer(help="Fetch data sets.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Fetch data sets.", cls=Group, no_args_is_help=True, rich_markup_mode=None
+)
 
 
 class DataSet(enum.StrEnum):
@@ -24,18 +29,27 @@ def _data() -> None:
     pass
 
 
-@data_app.command("fetch")
-@command
+@command("Fetch a data set and check its published checksum.")
 def fetch(
     name: Annotated[DataSet, typer.Argument(help="Which data set.")],
-    folder: Annotated[
-        Path | None, typer.Option(help="Where to keep it; else the user's cache.")
+    output: Annotated[
+        Path | None,
+        option(
+            "Folder to keep it in; else the user's cache.",
+            "--output",
+            "-o",
+            group=OUTPUT,
+            metavar="FOLDER",
+        ),
     ] = None,
 ) -> None:
-    """Fetch a data set and check its published checksum."""
+    """``attnxai data fetch``."""
     from attnxai.data.download import fetch_mirabest
     from attnxai.data.mirabest import CITATION
 
-    path = fetch_mirabest(folder)
+    path = fetch_mirabest(output)
     console.print(f"{name}: {path}", soft_wrap=True)
-    console.print(f"Please cite: {CITATION}")
+    details.print(f"Please cite: {CITATION}")
+
+
+add_command(data_app, fetch)

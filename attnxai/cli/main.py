@@ -7,27 +7,27 @@ from typing import Annotated
 import typer
 
 from attnxai import __version__
-from attnxai.cli.calibrate import calibrate
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
+from attnxai.cli.endings import Application, add_command
+from attnxai.cli.help import Group
 from attnxai.cli.models import models_app
 from attnxai.cli.plan import plan
 from attnxai.cli.study import study
 from attnxai.cli.train import train
+from attnxai.cli.validate import validate
 
-app = typer.Typer(
+app = Application(
     name="attnxai",
     help="Does a network attend to what astronomers mark? Maps, annotations and honest statistics.",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(compare)
-app.command()(train)
-app.command()(study)
-app.command()(plan)
-app.command()(calibrate)
+for function in (compare, train, study, plan, validate):
+    add_command(app, function)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from attnxai.cli import training_options as options
-from attnxai.cli.console import (
-    command,
-    console,
-    progress_bar,
-    resumable,
-    stderr,
-    typed_command,
-)
+from attnxai.cli import options
+from attnxai.cli import training_options as training
+from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
+from attnxai.cli.endings import command, resumable
+from attnxai.cli.options import option
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
 from attnxai.models.specification import Normalisation, Preset
@@ -30,81 +23,80 @@ if TYPE_CHECKING:
     from attnxai.study.measurement import StudyRun
     from attnxai.study.run import PreparedStudy
 
+GROUPS = ("C1", "C4", "C8", "C16", "D4", "D8", "D16")
+STUDY = "Study"
 
-@command
+
+@command(
+    """Train one model for every group and seed, measure them, and say whether equivariance helps.
+
+    Run it again after an interruption, or with more groups or seeds: finished models and measurements are
+    used again, unfinished trainings go on where they were."""
+)
 def study(
-    output: Annotated[
-        Path, typer.Option(help="Folder of the study; the same folder goes on with it.")
-    ],
-    groups: Annotated[
-        str, typer.Option(help="Symmetry groups, separated by commas.")
-    ] = "C1,C4,C8,C16,D4,D8,D16",
-    seeds: Annotated[int, typer.Option(min=1, help="Models of every group, a seed each.")] = 5,
-    first_seed: Annotated[
-        int, typer.Option(min=0, help="The first seed; the others follow it.")
-    ] = 0,
-    baseline: Annotated[str, typer.Option(help="Group that others are compared with.")] = "C1",
-    equal: Annotated[
-        Equal, typer.Option(help="What is about the same for all groups.")
-    ] = Equal.CHANNELS,
-    preset: options.PresetOption = Preset.COMPACT,
-    published_form: options.PublishedFormOption = False,
-    normalisation: options.NormalisationOption = Normalisation.RANGE_NORM,
-    images: options.ImagesOption = "mirabest",
+    output: options.OutputFolderOption,
+    images: options.TrainingImagesOption = "mirabest",
     labels: options.LabelsOption = None,
+    annotations: options.AnnotationsOption = None,
     data_dir: options.DataDirOption = None,
-    confidence: options.ConfidenceOption = Confidence.ALL,
-    hybrids: options.HybridsOption = False,
+    confidence: training.ConfidenceOption = Confidence.ALL,
+    hybrids: training.HybridsOption = False,
     pixel_scale_arcsec: options.PixelScaleOption = None,
-    size: options.SizeOption = None,
-    hold_out: options.HoldOutOption = None,
-    citation: options.CitationOption = "",
-    licence: options.LicenceOption = "",
-    annotations: Annotated[
-        Path | None,
-        typer.Option(
-            help="Annotation table or catalogue to compare attention with; its sources that are "
-            "trained or validated on are left out."
+    hold_out: training.HoldOutOption = None,
+    fwhm_arcsec: options.FwhmOption = 5.4,
+    citation: training.CitationOption = "",
+    licence: training.LicenceOption = "",
+    group: Annotated[
+        list[str] | None,
+        option(
+            "Symmetry group; repeat for several. [default: C1, C4, C8, C16, D4, D8, D16]",
+            group=STUDY,
+            metavar="NAME",
         ),
     ] = None,
-    fwhm_arcsec: Annotated[
-        float, typer.Option(min=1e-6, help="Width of points and lines of annotations.")
-    ] = 5.4,
+    n_seeds: Annotated[int, option("Models of every group, a seed each.", group=STUDY, min=1)] = 5,
+    first_seed: Annotated[
+        int, option("The first seed; the others follow it.", group=STUDY, min=0)
+    ] = 0,
+    baseline: Annotated[
+        str, option("Group that others are compared with.", group=STUDY, metavar="NAME")
+    ] = "C1",
+    equal: Annotated[
+        Equal, option("What is about the same for all groups.", group=STUDY)
+    ] = Equal.CHANNELS,
     measure_on: Annotated[
-        MeasureOn, typer.Option(help="Images that finished models are measured on.")
+        MeasureOn, option("Images that finished models are measured on.", group=STUDY)
     ] = MeasureOn.VALIDATION,
     n_angles: Annotated[
-        int, typer.Option(min=1, help="Arbitrary rotations of every measured image.")
+        int, option("Arbitrary rotations of every measured image.", group=STUDY, min=1)
     ] = 8,
     reference_loss: Annotated[
         float | None,
-        typer.Option(min=1e-9, help="Reference loss; else derived from the baseline."),
+        option("Reference loss; else derived from the baseline.", group=STUDY, min=1e-9),
     ] = None,
-    epochs: options.EpochsOption = DEFAULTS.epochs,
-    batch_size: options.BatchSizeOption = DEFAULTS.batch_size,
-    learning_rate: options.LearningRateOption = DEFAULTS.learning_rate,
-    schedule: options.ScheduleOption = Schedule.COSINE,
-    weight_decay: options.WeightDecayOption = DEFAULTS.weight_decay,
-    weight_average: options.WeightAverageOption = DEFAULTS.weight_average,
-    patience: options.PatienceOption = DEFAULTS.patience,
-    rotate: options.RotateOption = True,
-    reflect: options.ReflectOption = True,
-    scale: options.ScaleOption = DEFAULTS.scale,
-    shift: options.ShiftOption = DEFAULTS.shift,
-    precision: options.PrecisionOption = options.PrecisionChoice.AUTO,
-    jobs: Annotated[int, typer.Option(min=1, help="Models trained side by side.")] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of each; else CPUs divided by --jobs.")
-    ] = None,
+    preset: training.PresetOption = Preset.COMPACT,
+    published_form: training.PublishedFormOption = False,
+    normalisation: training.NormalisationOption = Normalisation.RANGE_NORM,
+    size: training.SizeOption = None,
+    epochs: training.EpochsOption = DEFAULTS.epochs,
+    batch_size: training.BatchSizeOption = DEFAULTS.batch_size,
+    learning_rate: training.LearningRateOption = DEFAULTS.learning_rate,
+    schedule: training.ScheduleOption = Schedule.COSINE,
+    weight_decay: training.WeightDecayOption = DEFAULTS.weight_decay,
+    weight_average: training.WeightAverageOption = DEFAULTS.weight_average,
+    patience: training.PatienceOption = DEFAULTS.patience,
+    rotate: training.RotateOption = True,
+    reflect: training.ReflectOption = True,
+    scale: training.ScaleOption = DEFAULTS.scale,
+    shift: training.ShiftOption = DEFAULTS.shift,
+    precision: training.PrecisionOption = training.PrecisionChoice.AUTO,
+    workers: options.WorkersOption = 1,
+    threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:
-    """Train one model for every group and seed, measure them, and say whether equivariance helps.
-
-    Run it again after an interruption, or with more groups or seeds: finished models and measurements
-    are used again, unfinished trainings go on where they were.
-    """
+    """``attnxai study``."""
     given = dict(locals())  # every option by its name
-    with stderr.status("Starting…"):
+    with stage("Starting"):
         from attnxai.report.study_document import write_study
         from attnxai.report.study_terminal import print_study
         from attnxai.study.content import content_of
@@ -114,24 +106,24 @@ def study(
         from attnxai.study.run import prepare
 
     typed = typed_command()
-    device = options.chosen_device(device)
-    settings = options.chosen_settings(given, device)
-    request = options.chosen_images(given)
+    device = options.use_machine(device, None)
+    settings = training.chosen_settings(given, device)
+    request = training.chosen_images(given)
     measuring = MeasureSettings(
         measure_on=measure_on,
         n_angles=n_angles,
-        annotations=AnnotationRequest(path=str(annotations), fwhm_arcsec=fwhm_arcsec)
+        annotations=AnnotationRequest(path=annotations, fwhm_arcsec=fwhm_arcsec)
         if annotations is not None
         else None,
     )
     folder = StudyFolder(root=output)
     with folder.opened() as results:
-        with stderr.status("Reading images…"):
+        with stage("Reading images"):
             data = request.read()
             plan = StudyPlan(
-                groups=tuple(name.strip() for name in groups.split(",")),
-                seeds=tuple(range(first_seed, first_seed + seeds)),
-                specification=options.chosen_spec(
+                groups=options.listed(group or GROUPS),
+                seeds=tuple(range(first_seed, first_seed + n_seeds)),
+                specification=training.chosen_spec(
                     given, baseline, n_classes=len(data.labelled.class_names)
                 ),
                 preset=preset,
@@ -142,25 +134,22 @@ def study(
                 reference_loss=reference_loss,
                 size=size,
             )
-        with stderr.status("Looking at networks and finished models…"):
+        with stage("Looking at networks and finished models"):
             prepared = prepare(plan, folder, data)
             folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
         with resumable(lambda: "finished models and epochs are kept"):
-            runs = _run(prepared, typed, jobs, threads, device)
-            with progress_bar() as bar:
-                task = bar.add_task("Tables and figures", total=None)
+            runs = _run(prepared, typed, workers, threads, device)
+            with progress() as begin:
+                step = begin("Tables and figures")
                 content = content_of(prepared, runs, command=typed)
-                write_study(
-                    content,
-                    results,
-                    on_step=lambda n, total: bar.update(task, completed=n, total=total),
-                )
-    print_study(content, console)
-    console.print(f"\nResults: {results.path / 'study.html'}", soft_wrap=True)
+                write_study(content, results, on_step=step)
+    print_study(content, details)
+    details.print()
+    console.print(f"Results: {results.path / 'study.html'}", soft_wrap=True)
 
 
 def _run(
-    prepared: PreparedStudy, typed: str, jobs: int, threads: int | None, device: str
+    prepared: PreparedStudy, typed: str, workers: int, threads: int | None, device: str
 ) -> tuple[StudyRun, ...]:
     from attnxai.study.run import run_study
 
@@ -174,12 +163,12 @@ def _run(
         f"{n_remaining - n_untrained} to measure, {len(plan.runs) - n_remaining} finished",
         soft_wrap=True,
     )
-    with progress_bar() as bar:
-        board = _Board(bar, n_remaining, plan.settings.epochs)
+    with progress() as begin:
+        board = _Board(begin.bar, n_remaining, plan.settings.epochs)
         return run_study(
             prepared,
             command=typed,
-            n_workers=jobs,
+            n_workers=workers,
             threads=threads,
             device=device,
             on_event=board.show,

@@ -6,76 +6,81 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from attnxai.cli import training_options as options
-from attnxai.cli.console import command, console, progress_bar, resumable, typed_command
+from attnxai.cli import options
+from attnxai.cli import training_options as training
+from attnxai.cli.console import console, details, progress, typed_command
+from attnxai.cli.endings import command, resumable
+from attnxai.cli.options import NETWORK, OUTPUT, TRAINING, option
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
 from attnxai.models.specification import Normalisation, Preset
 from attnxai.training.settings import Schedule
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from attnxai.cli.console import Steps
     from attnxai.study.data import StudyData
     from attnxai.training.history import EpochResult
     from attnxai.training.settings import TrainingSettings
 
 
-@command
-def train(
-    output: Annotated[Path, typer.Option(help="Model file to write, such as d8.pt.")],
-    group: Annotated[str, typer.Option(help="Symmetry group: C1, C4, D8, ...")] = "D8",
-    preset: options.PresetOption = Preset.COMPACT,
-    published_form: options.PublishedFormOption = False,
-    normalisation: options.NormalisationOption = Normalisation.RANGE_NORM,
-    images: options.ImagesOption = "mirabest",
-    labels: options.LabelsOption = None,
-    data_dir: options.DataDirOption = None,
-    confidence: options.ConfidenceOption = Confidence.ALL,
-    hybrids: options.HybridsOption = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
-    size: options.SizeOption = None,
-    hold_out: options.HoldOutOption = None,
-    citation: options.CitationOption = "",
-    licence: options.LicenceOption = "",
-    epochs: options.EpochsOption = DEFAULTS.epochs,
-    batch_size: options.BatchSizeOption = DEFAULTS.batch_size,
-    learning_rate: options.LearningRateOption = DEFAULTS.learning_rate,
-    schedule: options.ScheduleOption = Schedule.COSINE,
-    weight_decay: options.WeightDecayOption = DEFAULTS.weight_decay,
-    weight_average: options.WeightAverageOption = DEFAULTS.weight_average,
-    patience: options.PatienceOption = DEFAULTS.patience,
-    rotate: options.RotateOption = True,
-    reflect: options.ReflectOption = True,
-    scale: options.ScaleOption = DEFAULTS.scale,
-    shift: options.ShiftOption = DEFAULTS.shift,
-    temperature_scaling: Annotated[
-        bool,
-        typer.Option(
-            "--temperature-scaling/--no-temperature-scaling",
-            help="Fit one temperature to the validation images, so that probabilities mean something.",
-        ),
-    ] = True,
-    precision: options.PrecisionOption = options.PrecisionChoice.AUTO,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Same seed, device and threads, same weights.")
-    ] = 0,
-    threads: options.ThreadsOption = None,
-    device: options.DeviceOption = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing model file.")
-    ] = False,
-) -> None:
+@command(
     """Train an equivariant attention network; run it again to go on after an interruption.
 
-    The epoch with the lowest loss on the validation images is kept. Images of a published test split
-    are never used.
-    """
+    The epoch with the lowest loss on the validation images is kept. Images of a published test split are
+    never used."""
+)
+def train(
+    output: Annotated[
+        Path,
+        option(
+            "Model file to write, such as d8.pt.", "--output", "-o", group=OUTPUT, metavar="FILE"
+        ),
+    ],
+    overwrite: options.OverwriteOption = False,
+    images: options.TrainingImagesOption = "mirabest",
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    confidence: training.ConfidenceOption = Confidence.ALL,
+    hybrids: training.HybridsOption = False,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    hold_out: training.HoldOutOption = None,
+    citation: training.CitationOption = "",
+    licence: training.LicenceOption = "",
+    group: Annotated[
+        str, option("Symmetry group: C1, C4, D8, ...", group=NETWORK, metavar="NAME")
+    ] = "D8",
+    preset: training.PresetOption = Preset.COMPACT,
+    published_form: training.PublishedFormOption = False,
+    normalisation: training.NormalisationOption = Normalisation.RANGE_NORM,
+    size: training.SizeOption = None,
+    epochs: training.EpochsOption = DEFAULTS.epochs,
+    batch_size: training.BatchSizeOption = DEFAULTS.batch_size,
+    learning_rate: training.LearningRateOption = DEFAULTS.learning_rate,
+    schedule: training.ScheduleOption = Schedule.COSINE,
+    weight_decay: training.WeightDecayOption = DEFAULTS.weight_decay,
+    weight_average: training.WeightAverageOption = DEFAULTS.weight_average,
+    patience: training.PatienceOption = DEFAULTS.patience,
+    rotate: training.RotateOption = True,
+    reflect: training.ReflectOption = True,
+    scale: training.ScaleOption = DEFAULTS.scale,
+    shift: training.ShiftOption = DEFAULTS.shift,
+    temperature_scaling: Annotated[
+        bool,
+        option(
+            "Fit one temperature to the validation images, so that probabilities mean something.",
+            "--temperature-scaling/--no-temperature-scaling",
+            group=TRAINING,
+        ),
+    ] = True,
+    seed: Annotated[
+        int, option("Same seed, device and threads, same weights.", group=TRAINING, min=0)
+    ] = 0,
+    precision: training.PrecisionOption = training.PrecisionChoice.AUTO,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """``attnxai train``."""
     given = dict(locals())  # every option by its name
-    import torch
-
     from attnxai.classification.calibration import calibrated
     from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import save_model
@@ -94,28 +99,26 @@ def train(
                 overwrite=overwrite or progress_file.is_file(),
                 option="beside --output:",
             )
-        device = options.chosen_device(device)
-        settings = options.chosen_settings(given, device, seed=seed)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        data = options.chosen_images(given).read()
+        device = options.use_machine(device, threads)
+        settings = training.chosen_settings(given, device, seed=seed)
+        data = training.chosen_images(given).read()
         labelled, used = data.labelled, data.trained_on
-        spec = options.chosen_spec(given, group, n_classes=len(labelled.class_names))
+        spec = training.chosen_spec(given, group, n_classes=len(labelled.class_names))
         n_validation = _n_validation(data, settings)
-        console.print(
+        details.print(
             f"Training {spec.group} ({preset}, {settings.precision}, {device}) on "
             f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
             + (f"; {len(data.test)} of its test split are left alone" if len(data.test) else "")
             + (f"; {data.n_held_out} are held out" if data.n_held_out else ""),
         )
         if progress_file.is_file():
-            console.print(f"Going on from {progress_file}")
+            details.print(f"Going on from {progress_file}")
 
         def kept() -> str:
             return f"{progress_file} keeps what was trained" if progress_file.is_file() else ""
 
-        with resumable(kept), progress_bar() as bar:
-            shown = _Shown(bar, spec.group, settings.epochs)
+        with resumable(kept), progress() as begin:
+            shown = _Shown(begin, spec.group, settings.epochs)
             model, history = train_model(
                 spec,
                 used,
@@ -153,15 +156,15 @@ def train(
 class _Shown:
     """A bar of steps, and a line for every epoch with the time that is left."""
 
-    def __init__(self, bar: Progress, name: str, epochs: int) -> None:
-        self._bar, self._epochs = bar, epochs
-        self._task = bar.add_task(f"Training {name}", total=None)
+    def __init__(self, begin: Steps, name: str, epochs: int) -> None:
+        self._bar, self._epochs = begin.bar, epochs
+        self._show = begin(f"Training {name}")
         self._started = time.monotonic()
         self._first: int | None = None
 
     def step(self, done: int, total: int) -> None:
         self._first = done - 1 if self._first is None else self._first
-        self._bar.update(self._task, completed=done, total=total)
+        self._show(done, total)
 
     def epoch(self, result: EpochResult) -> None:
         done = result.steps - (self._first or 0)

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from attnxai.data.mirabest import Confidence, is_mirabest_source
+from attnxai.cli.options import IMAGES, MACHINE, NETWORK, TRAINING, option
+from attnxai.data.mirabest import Confidence
 from attnxai.errors import OptionError
 from attnxai.models.specification import ModelSpec, Normalisation, Preset
 from attnxai.training.settings import (
@@ -25,7 +24,6 @@ from attnxai.training.settings import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.models.model import AttentionModel
     from attnxai.study.data import DataRequest
 
 DEFAULTS = TrainingSettings()
@@ -40,128 +38,86 @@ class PrecisionChoice(enum.StrEnum):
     MIXED = "mixed"
 
 
-PresetOption = Annotated[Preset, typer.Option(help="Size of the network.")]
+PresetOption = Annotated[Preset, option("Size of the network.", group=NETWORK)]
 PublishedFormOption = Annotated[
     bool,
-    typer.Option(
+    option(
+        "With --preset paper: the published network to the letter, which is not exactly symmetric.",
         "--published-form",
-        help="With --preset paper: the published network to the letter, which is not exactly symmetric.",
+        group=NETWORK,
     ),
 ]
 NormalisationOption = Annotated[
-    Normalisation, typer.Option(help="How the scores of a gate become its map.")
-]
-ImagesOption = Annotated[
-    str,
-    typer.Option(
-        help="'mirabest', a folder or archive of FR-DEEP-style batches, or a folder of images with "
-        "--labels."
-    ),
-]
-LabelsOption = Annotated[
-    Path | None, typer.Option(help="CSV table with the columns source and class.")
-]
-DataDirOption = Annotated[
-    Path | None, typer.Option(help="Folder of MiraBest; else ATTNXAI_DATA or the cache.")
-]
-ConfidenceOption = Annotated[
-    Confidence, typer.Option(help="Which MiraBest sources, by how sure their class is.")
-]
-HybridsOption = Annotated[
-    bool, typer.Option("--hybrids", help="Train on MiraBest's hybrids as a third class.")
-]
-PixelScaleOption = Annotated[
-    float | None,
-    typer.Option(help="Pixel size in arcsec of images that do not state it.", min=1e-6),
+    Normalisation, option("How the scores of a gate become its map.", group=NETWORK)
 ]
 SizeOption = Annotated[
     int | None,
-    typer.Option(min=16, help="Side of the field that the network sees, in pixels."),
+    option("Side of the field that the network sees, in pixels.", group=NETWORK, min=16),
+]
+ConfidenceOption = Annotated[
+    Confidence, option("MiraBest sources, by how sure their class is.", group=IMAGES)
+]
+HybridsOption = Annotated[
+    bool, option("Train on MiraBest's hybrids as a third class.", "--hybrids", group=IMAGES)
 ]
 HoldOutOption = Annotated[
     Path | None,
-    typer.Option(
-        help="Annotation file (or text file with one source id a line) whose sources are neither "
-        "trained nor validated on, so that the model can be tested with them."
+    option(
+        "Annotation file (or text file with one source id a line) whose sources are neither trained nor "
+        "validated on, so that the model can be tested with them.",
+        group=IMAGES,
+        metavar="FILE",
     ),
 ]
-CitationOption = Annotated[str, typer.Option(help="Source of your images, for the model's record.")]
-LicenceOption = Annotated[str, typer.Option(help="Licence of your images, for the model's record.")]
-EpochsOption = Annotated[int, typer.Option(min=1, help="Passes over the training images.")]
-BatchSizeOption = Annotated[int, typer.Option(min=2, help="Images in one step.")]
-LearningRateOption = Annotated[float, typer.Option(min=1e-9, help="Peak learning rate.")]
-ScheduleOption = Annotated[Schedule, typer.Option(help="What follows the peak.")]
-WeightDecayOption = Annotated[float, typer.Option(min=0.0, help="Decoupled weight decay.")]
+CitationOption = Annotated[
+    str, option("Source of your images, for the model's record.", group=IMAGES)
+]
+LicenceOption = Annotated[
+    str, option("Licence of your images, for the model's record.", group=IMAGES)
+]
+EpochsOption = Annotated[int, option("Passes over the training images.", group=TRAINING, min=1)]
+BatchSizeOption = Annotated[int, option("Images in one step.", group=TRAINING, min=2)]
+LearningRateOption = Annotated[float, option("Peak learning rate.", group=TRAINING, min=1e-9)]
+ScheduleOption = Annotated[Schedule, option("What follows the peak.", group=TRAINING)]
+WeightDecayOption = Annotated[float, option("Decoupled weight decay.", group=TRAINING, min=0.0)]
 WeightAverageOption = Annotated[
     float,
-    typer.Option(
-        min=0.0, max=1.0, help="Share of the past in the average of weights that is kept."
+    option(
+        "Share of the past in the average of weights that is kept.",
+        group=TRAINING,
+        min=0.0,
+        max=1.0,
     ),
 ]
 PatienceOption = Annotated[
     int,
-    typer.Option(
-        min=0, help="Epochs without a lower validation loss before stopping; 0: never stop."
+    option(
+        "Epochs without a lower validation loss before stopping; 0: never stop.",
+        group=TRAINING,
+        min=0,
     ),
 ]
 ScaleOption = Annotated[
     float,
-    typer.Option(min=1.0, help="Magnify training images by up to this factor or its inverse."),
+    option("Magnify training images by up to this factor or its inverse.", group=TRAINING, min=1.0),
 ]
 ShiftOption = Annotated[
-    float, typer.Option(min=0.0, help="Shift training images by up to this many pixels.")
+    float, option("Shift training images by up to this many pixels.", group=TRAINING, min=0.0)
 ]
 RotateOption = Annotated[
-    bool, typer.Option("--rotate/--no-rotate", help="Rotate training images by any angle.")
+    bool,
+    option("Rotate training images by any angle.", "--rotate/--no-rotate", group=TRAINING),
 ]
 ReflectOption = Annotated[
-    bool, typer.Option("--reflect/--no-reflect", help="Reflect half of the training images.")
+    bool,
+    option("Reflect half of the training images.", "--reflect/--no-reflect", group=TRAINING),
 ]
 PrecisionOption = Annotated[
     PrecisionChoice,
-    typer.Option(help="Number format of the convolutions; auto takes mixed where it is faster."),
+    option(
+        "Number format of the convolutions; auto takes mixed where it is faster.", group=MACHINE
+    ),
 ]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads.")]
-DeviceOption = Annotated[str, typer.Option(help="auto (a GPU when there is one), cpu or cuda.")]
-
-
-def check_images_named(context: typer.Context, model: AttentionModel) -> None:
-    """Ask for ``--images`` where it was left out and a model was trained on others than MiraBest.
-
-    Parameters
-    ----------
-    context : typer.Context
-        Of the command, which has the option ``--images``.
-    model : AttentionModel
-        The model.
-
-    Raises
-    ------
-    OptionError
-        If the record of the model names no source of MiraBest.
-    """
-    source = context.get_parameter_source("images")
-    if source is None or source.name != "DEFAULT" or model.training is None:
-        return
-    used = (*model.training.train_sources, *model.training.validation_sources)
-    if used and not any(map(is_mirabest_source, used)):
-        named = f" ({model.training.data})" if model.training.data else ""
-        raise OptionError(
-            f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; name them "
-            "with --images"
-        )
-
-
-def chosen_device(name: str) -> str:
-    """The device that ``auto`` stands for, or the one named, when this machine has it."""
-    import torch
-
-    from attnxai.training.loop import check_device
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    check_device(name)
-    return name
 
 
 def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:

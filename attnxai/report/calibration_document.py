@@ -86,7 +86,7 @@ def write_calibration(
 
 
 def record_of(result: CalibrationResult, command: str) -> dict[str, Any]:
-    """All numbers and words of a calibration under documented keys; see docs/commands/calibrate.md."""
+    """All numbers and words of a calibration under documented keys; see docs/commands/validate.md."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -12,41 +12,28 @@ from attnxai.statistics.formats import with_interval
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from attnxai.planning.basis import PlanBasis
     from attnxai.planning.pilot import Pilot
     from attnxai.planning.plan import PowerPlan
 
 
-def print_plan(
-    made: PowerPlan,
-    title: str,
-    console: Console,
-    *,
-    what: str,
-    pilot: Pilot | None = None,
-    simulated: bool = False,
-) -> None:
+def print_plan(made: PowerPlan, basis: PlanBasis, console: Console) -> None:
     """Print the smallest designs, the sentence and what limits them.
 
     Parameters
     ----------
     made : PowerPlan
         The plan.
-    title : str
+    basis : PlanBasis
         What it rests on.
     console : rich.console.Console
         Where to print.
-    what : str
-        What is to be seen, such as ``an agreement (NSS)``.
-    pilot : Pilot, optional
-        The pilot it rests on.
-    simulated : bool
-        Whether it rests on simulated galaxies.
     """
     from rich.text import Text
 
-    console.print(render_terminal(dataclasses.replace(plan_table(made), title=title)))
-    console.print(Text(made.sentence(what)))
-    for note in _notes(made, pilot, simulated=simulated):
+    console.print(render_terminal(dataclasses.replace(plan_table(made), title=basis.title)))
+    console.print(Text(made.sentence(basis.what)))
+    for note in _notes(made, basis.pilot, simulated=basis.simulated):
         console.print(Text(f"- {note}"))
 
 

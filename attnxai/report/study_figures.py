@@ -54,6 +54,7 @@ def draw_curves(content: StudyContent, folder: Path) -> FigureText:
                     ha="right",
                     fontsize=7,
                     color="#666666",
+                    annotation_clip=True,  # one that is far away would take all the room
                 )
             ax.set_title(f"{name} groups", loc="left")
             ax.set_xlabel("epoch (one pass over the training images)")

@@ -134,7 +134,7 @@ def measure_card(
     rng: np.random.Generator,
     n_resamples: int = N_RESAMPLES,
     device: str | torch.device | None = None,
-    on_part: Callable[[str], None] | None = None,
+    on_part: Callable[[str], object] | None = None,
 ) -> ModelCard:
     """Measure a model on parts of its data and put down everything that its file says.
 

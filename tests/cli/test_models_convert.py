@@ -7,16 +7,19 @@ import re
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from attnxai.cli.main import app
 from attnxai.models.checkpoints import load_model, save_model
+from tests.cli.program import attnxai
 from tests.models.builders import make_model, random_images
 from tests.models.published_networks import PublishedCNN, PublishedEquivariant, trained
 
 
-def convert(*arguments: object):
-    return CliRunner().invoke(app, ["models", "convert", *map(str, arguments)])
+def convert(model, output, *options):
+    return attnxai("models", "convert", "--model", model, "-o", output, *options, width=400)
+
+
+def info(model):
+    return attnxai("models", "info", "--model", model, check=0, width=400).stdout
 
 
 @pytest.fixture
@@ -29,19 +32,19 @@ def published(tmp_path):
 def test_a_published_checkpoint_becomes_a_file_of_ours(published, tmp_path) -> None:
     output = tmp_path / "ours.pt"
     done = convert(published, output)
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     before, after = load_model(published), load_model(output)
-    assert f"Wrote {output}" in done.output.replace("\n", "")
-    assert after.sha256[:12] in done.output
-    assert "bases" not in done.output
+    assert f"Wrote {output}" in done.words
+    assert after.sha256[:12] in done.words
+    assert "bases" not in done.words
     images = random_images(2, 30)
     with torch.no_grad():
         torch.testing.assert_close(after.network(images), before.network(images))
-    info = CliRunner().invoke(app, ["models", "info", str(output)], env={"COLUMNS": "400"})
-    assert "std_mean_norm" in info.output
+    shown = info(output)
+    assert "std_mean_norm" in shown
     # a table as narrow as the terminal breaks the note into lines
-    assert f"Convertedfrom{published.name}" in re.sub(r"[│\s]", "", info.output)
-    assert "filter bases" not in info.output
+    assert f"Convertedfrom{published.name}" in re.sub(r"[│\s]", "", shown)
+    assert "filter bases" not in shown
 
 
 def test_bases_that_are_kept_are_said(tmp_path) -> None:
@@ -53,17 +56,17 @@ def test_bases_that_are_kept_are_said(tmp_path) -> None:
             content[name] = 2 * content[name]
     torch.save(content, tmp_path / "tanh.pt")
     done = convert(tmp_path / "tanh.pt", tmp_path / "ours.pt")
-    assert done.exit_code == 0, done.output
-    assert "with filter bases of 1 layers" in done.output.replace("\n", " ")
-    info = CliRunner().invoke(app, ["models", "info", str(tmp_path / "ours.pt")])
-    assert "taken from the file" in info.output
+    assert done.returncode == 0, done.words
+    assert "with filter bases of 1 layers" in done.words
+    shown = info(tmp_path / "ours.pt")
+    assert "taken from the file" in shown
 
 
 def test_a_temperature_is_shown(tmp_path) -> None:
     save_model(dataclasses.replace(make_model(), temperature=1.25), tmp_path / "warm.pt")
-    info = CliRunner().invoke(app, ["models", "info", str(tmp_path / "warm.pt")])
-    assert "temperature" in info.output
-    assert "1.25" in info.output
+    shown = info(tmp_path / "warm.pt")
+    assert "temperature" in shown
+    assert "1.25" in shown
 
 
 def test_an_existing_file_is_kept_unless_it_is_to_be_replaced(published, tmp_path) -> None:
@@ -71,23 +74,23 @@ def test_an_existing_file_is_kept_unless_it_is_to_be_replaced(published, tmp_pat
     save_model(make_model(), output)
     before = output.read_bytes()
     done = convert(published, output)
-    assert done.exit_code == 2
-    assert "add --overwrite" in done.output
+    assert done.returncode == 2
+    assert "add --overwrite" in done.words
     assert output.read_bytes() == before
-    assert convert(published, output, "--overwrite").exit_code == 0
+    assert convert(published, output, "--overwrite").returncode == 0
     assert load_model(output).spec == load_model(published).spec
 
 
 def test_what_cannot_be_read_ends_with_a_sentence(tmp_path) -> None:
     (tmp_path / "bad.pt").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     done = convert(tmp_path / "bad.pt", tmp_path / "ours.pt")
-    assert done.exit_code == 2
-    assert "is an HDF5 file, as Keras writes them" in done.output
-    assert "Traceback" not in done.output
+    assert done.returncode == 2
+    assert "is an HDF5 file, as Keras writes them" in done.words
+    assert "Traceback" not in done.words
     assert not (tmp_path / "ours.pt").exists()
 
 
 def test_a_shipped_model_can_be_written_to_a_file(tmp_path) -> None:
     done = convert("c1.pt", tmp_path / "mine.pt")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     assert load_model(tmp_path / "mine.pt").spec == load_model("c1.pt").spec

@@ -7,18 +7,19 @@ import subprocess
 import sys
 
 import pytest
-from typer.testing import CliRunner
 
-from attnxai.cli.models import models_app
 from attnxai.models import zoo
 from attnxai.models.card_file import write_card
+from tests.cli.program import attnxai, refused
 from tests.models.card_builders import make_card, make_part
 
 
+def listed(columns=200):
+    return attnxai("models", "list", width=columns)
+
+
 def rows_of(*, columns=200):
-    done = CliRunner().invoke(models_app, ["list"], env={"COLUMNS": str(columns), "NO_COLOR": "1"})
-    assert done.exit_code == 0, done.output
-    lines = done.output.splitlines()
+    lines = listed(columns).stdout.splitlines()
     head = next(index for index, line in enumerate(lines) if "━" in line)
     rows = [[cell.strip() for cell in line.split("│")] for line in lines[head:] if "│" in line]
     return rows, lines[-1]
@@ -56,10 +57,10 @@ def test_a_narrow_terminal_wraps_and_cuts_nothing():
     cards = zoo.shipped_cards()
     counts = [f"{card.n_parameters:,}" for card in cards.values()]
     assert [row[2] for row in rows if row[0]] == counts
-    done = CliRunner().invoke(models_app, ["list"], env={"COLUMNS": "60", "NO_COLOR": "1"})
-    assert "parameters" in done.output
-    assert "validation" in done.output
-    assert "…" not in done.output
+    done = listed(60)
+    assert "parameters" in done.stdout
+    assert "validation" in done.stdout
+    assert "…" not in done.stdout
 
 
 def test_models_with_and_without_test_numbers_and_cards(shipped):
@@ -86,9 +87,7 @@ def test_a_build_without_models(shipped):
 def test_a_damaged_card_is_named(shipped):
     (shipped / "d8.pt").write_bytes(b"")
     (shipped / "d8.card.json").write_text("{}")
-    done = CliRunner().invoke(models_app, ["list"])
-    assert done.exit_code == 2
-    assert "is no model card of attnxai" in " ".join(done.output.split())
+    refused(listed(), "is no model card of attnxai")
 
 
 def test_no_model_is_loaded():

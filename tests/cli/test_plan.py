@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
-import typer
-from rich.console import Console
-from typer.testing import CliRunner
 
 from attnxai.agreement.effect_components import Components
-from attnxai.cli import plan as module
 from attnxai.planning.pilot import pilot_effects, read_pilot
-from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
+from attnxai.planning.plan import ANNOTATORS, plan_power
 from attnxai.report.plan_document import FILES
+from tests.cli.program import attnxai
 from tests.planning.pilot_report import write_pilot
-
-app = typer.Typer()
-app.command()(module.plan)
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch):
-    """A terminal that cuts nothing, made anew so that it writes where the runner listens."""
-    monkeypatch.setattr(module, "console", Console(highlight=False, width=160))
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +23,15 @@ def pilot(tmp_path_factory):
     return folder
 
 
-def run(*arguments, code=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == code, (done.output, done.exception)
-    assert "Traceback" not in done.output
-    return " ".join(done.output.split())
+def run(*arguments, code=0, width=160):
+    return attnxai("plan", *arguments, check=code, width=width).words
 
 
 GIVEN = ("--effect", 0.4, "--sd-source", 0.6, "--sd-residual", 1.0)
 
 
-def test_default_grids_are_those_of_the_package() -> None:
-    options = inspect.signature(inspect.unwrap(module.plan)).parameters
-    assert options["sources"].default == ",".join(map(str, SOURCES))
-    assert options["annotators"].default == ",".join(map(str, ANNOTATORS))
-
-
 def test_given_spreads_are_planned_with() -> None:
-    shown = run(*GIVEN, "--sd-annotator", 0.2, "--sources", "20, 40,60", "--annotators", "1,3")
+    shown = run(*GIVEN, "--sd-annotator", 0.2, "--n-sources", "20, 40,60", "--n-annotators", "1,3")
     expected = plan_power(
         Components(effect=0.4, sd_source=0.6, sd_residual=1.0, sd_annotator=0.2),
         n_sources=(20, 40, 60),
@@ -72,7 +50,7 @@ def test_given_spreads_are_planned_with() -> None:
 
 
 def test_a_pilot_is_planned_from(pilot) -> None:
-    shown = run("--pilot", pilot, "--sources", "10,20,30,40", "--seed", 3)
+    shown = run("--pilot", pilot, "--n-sources", "10,20,30,40", "--seed", 3)
     found = read_pilot(pilot)
     expected = plan_power(
         found.components,
@@ -97,7 +75,7 @@ def test_a_pilot_is_planned_from(pilot) -> None:
 def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
     shown = run(
         *("--pilot", pilot, "--metric", "spearman", "--map", "gate1", "--effect", 0.05),
-        *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--sources", "20,200"),
+        *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--n-sources", "20,200"),
     )
     assert "gate1, Spearman ρ, 24" in shown
     assert "For 90% power to see an agreement (Spearman ρ) 0.05 above" in shown
@@ -108,7 +86,7 @@ def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
 
 
 def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:
-    short = (*GIVEN, "--sources", "6,20,40", "--annotators", "1,2")
+    short = (*GIVEN, "--n-sources", "6,20,40", "--n-annotators", "1,2")
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(*short, "--seed", seed, "--output", tmp_path / name)
     tables = [(tmp_path / name / "plan.csv").read_bytes() for name in "abc"]
@@ -117,7 +95,9 @@ def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:
 
 def test_what_is_written(pilot, tmp_path) -> None:
     folder = tmp_path / "plan"
-    shown = run("--pilot", pilot, "--sources", "20,40", "--annotators", "1,3", "--output", folder)
+    shown = run(
+        "--pilot", pilot, "--n-sources", "20,40", "--n-annotators", "1,3", "--output", folder
+    )
     assert all(str(folder / name) in shown for name in FILES)
     assert sorted(path.name for path in folder.iterdir()) == sorted((*FILES, "manifest.json"))
     table = pd.read_csv(folder / "plan.csv")
@@ -127,9 +107,9 @@ def test_what_is_written(pilot, tmp_path) -> None:
     assert content["pilot"]["map_name"] == "mean"
     np.testing.assert_allclose([d["power"] for d in content["designs"]], table["power"])
     assert (folder / "plan.png").read_bytes()[:4] == b"\x89PNG"
-    again = run("--pilot", pilot, "--sources", "20", "--output", folder, code=2)
+    again = run("--pilot", pilot, "--n-sources", "20", "--output", folder, code=2)
     assert "holds a plan already" in again
-    run("--pilot", pilot, "--sources", "20", "--output", folder, "--overwrite")
+    run("--pilot", pilot, "--n-sources", "20", "--output", folder, "--overwrite")
     assert len(pd.read_csv(folder / "plan.csv")) == len(ANNOTATORS)
 
 
@@ -155,7 +135,7 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
                 }
         (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
-    arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
+    arguments = ("--pilot", tmp_path, "--n-sources", "20,40", "--n-annotators", "1")
     with_effect(0.01)
     assert "It does not rule out that there is none to see" in run(*arguments)
     with_effect(-0.01)
@@ -174,7 +154,7 @@ def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
             shown = (record["explanation"], record["metric"]) == ("gate2", "spearman")
             record["spreads"]["effect"] = 0.12 if shown else -0.24
     (tmp_path / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
-    arguments = ("--pilot", tmp_path, "--sources", "20,40", "--annotators", "1")
+    arguments = ("--pilot", tmp_path, "--n-sources", "20,40", "--n-annotators", "1")
     assert pilot_effects(tmp_path)["gate2", "spearman"] == pytest.approx(0.12)
     error = run(*arguments, code=2)
     assert (
@@ -183,14 +163,14 @@ def test_pairs_that_do_have_an_effect_are_named(pilot, tmp_path) -> None:
     assert "0.12 above" in run(*arguments, "--map", "gate2", "--metric", "spearman")
 
 
-def test_signs_are_explained_where_they_occur(monkeypatch) -> None:
+def test_signs_are_explained_where_they_occur() -> None:
     few, enough = "fewer were not simulated", "none of the grid was enough, and this is its largest"
-    arguments = ("--effect", 0.5, "--sd-source", 1, "--annotators", "1", "--sources")
+    arguments = ("--effect", 0.5, "--sd-source", 1, "--n-annotators", "1", "--n-sources")
     for sources, shown in (("20,40,60", ()), ("60,80", (few,)), ("6,8", (enough,))):
         text = run(*arguments, sources)
         assert [words for words in (few, enough) if words in text] == list(shown)
-    monkeypatch.setattr(module, "console", Console(highlight=False, width=80))
-    assert "≤ 60 0.99 [" in run(*arguments, "60,80") or "≤ 60 1.00 [" in run(*arguments, "60,80")
+    text = run(*arguments, "60,80", width=80)
+    assert "≤ 60 0.99 [" in text or "≤ 60 1.00 [" in text
 
 
 @pytest.mark.parametrize(
@@ -206,8 +186,14 @@ def test_signs_are_explained_where_they_occur(monkeypatch) -> None:
             "--power has to lie between 0.01 and 0.99, a share, such as 0.8, ",
         ),
         ((*GIVEN, "--map", "mean"), "--map: this chooses from a pilot"),
-        ((*GIVEN, "--sources", "20,many"), "--sources '20,many' should be whole numbers from 2 on"),
-        ((*GIVEN, "--annotators", "0"), "--annotators '0' should be whole numbers from 1 on"),
+        (
+            (*GIVEN, "--n-sources", "20,many"),
+            "--n-sources 'many' should be a whole number from 2 to 100,000",
+        ),
+        (
+            (*GIVEN, "--n-annotators", "0"),
+            "--n-annotators '0' should be a whole number from 1 to 100,000",
+        ),
         (("--pilot", "nowhere"), "holds no summary.json"),
         (
             ("--pilot", "nowhere", "--sd-source", 1),
@@ -220,10 +206,12 @@ def test_what_cannot_be_planned(arguments, words) -> None:
 
 
 def test_simulated_galaxies_stand_in_for_a_pilot() -> None:
-    shown = run("--agreement", 0.1, "--sources", "10,20", "--annotators", "1,3")
+    shown = run("--agreement", 0.1, "--n-sources", "10,20", "--n-annotators", "1,3")
     assert "maps that follow their source in 10 % of their variance" in shown
     assert "a first guess, which a pilot" in shown
-    other = run("--agreement", 0.1, "--metric", "AUC", "--sources", "10,20", "--annotators", "1")
+    other = run(
+        "--agreement", 0.1, "--metric", "AUC", "--n-sources", "10,20", "--n-annotators", "1"
+    )
     assert "an agreement (AUC)" in other
     assert "--effect: with --agreement" in run("--agreement", 0.1, "--effect", 0.5, code=2)
     assert "--sd-source: with --agreement" in run("--agreement", 0.1, "--sd-source", 0.5, code=2)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import signal
-import subprocess
-import sys
-import time
-from types import SimpleNamespace
 
 import pytest
-from typer.testing import CliRunner
 
 from attnxai.cli import study as module
-from attnxai.cli.main import app
 from attnxai.models.checkpoints import load_model
-from tests.cli.test_compare import refused
+from tests.cli.program import attnxai, refused
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.study.conftest import write_marks
 
 OPTIONS = [
-    "--groups", "C1,C2", "--seeds", "2", "--data-dir", "data", "--size", "32", "--epochs", "2",
+    "--group", "C1,C2", "--n-seeds", "2", "--data-dir", "data", "--size", "32", "--epochs", "2",
     "--batch-size", "4", "--precision", "float32", "--threads", "1", "--n-angles", "1",
     "--hold-out", "marks.csv", "--annotations", "marks.csv", "--reference-loss", "50",
 ]  # fmt: skip
@@ -35,14 +28,7 @@ HELD_OUT = [
 
 
 def study(*arguments, cwd, check=None):
-    """Run the command in this process."""
-    with contextlib.chdir(cwd), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["attnxai", "study", *arguments])
-        patch.setenv("COLUMNS", "200")
-        found = CliRunner().invoke(app, ["study", *arguments])
-    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
-    assert check is None or found.exit_code == check, found.stderr
-    return SimpleNamespace(returncode=found.exit_code, stdout=found.stdout, stderr=found.stderr)
+    return attnxai("study", *arguments, cwd=cwd, check=check)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +68,7 @@ def test_table_figures_and_page(whole):
     figures = {file.stem for file in (results / "figures").iterdir()}
     assert figures == {"epochs", "curves", "metrics", "agreement"}
     record = json.loads((results / "study.json").read_text(encoding="utf-8"))
-    assert record["command"].startswith("attnxai study --output whole --groups C1,C2")
+    assert record["command"].startswith("attnxai study --output whole --group C1,C2")
     assert (record["reference_loss"], record["reference_loss_given"]) == (50.0, True)
     assert [claim["outcome"] for claim in record["claims"]] == ["cannot be told"] * 3
     assert record["agreement_sources"]["nss"]
@@ -161,40 +147,17 @@ def check_same_study(one, other):
     assert rows[0] == rows[1]
 
 
-@contextlib.contextmanager
-def started(*options, cwd):
-    """The command in a process of its own, which ends with the block."""
-    command = [sys.executable, "-m", "attnxai", "study", *options]
-    # where tests run in the background, interruptions are ignored, and so they would be by the command
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        process = subprocess.Popen(command, cwd=cwd, stderr=subprocess.PIPE, text=True)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_until(true, process):
-    deadline = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-
-
 @pytest.mark.slow
-def test_killed_and_run_again(whole, place):
+def test_killed_and_run_again(whole, place, start):
     """A study of several processes that was killed goes on with what it had."""
-    options = ["--output", "killed", *OPTIONS, "--jobs", "2"]
+    options = ["--output", "killed", *OPTIONS, "--workers", "2"]
     models = place / "killed" / "models"
-    with started(*options, cwd=place) as process:
-        wait_until(
-            lambda: list(models.glob("C?-seed?.pt")) and list(models.glob("*.progress.pt")), process
-        )
+    process = start("-m", "attnxai", "study", *options, cwd=place)
+    process.wait_for(
+        lambda: list(models.glob("C?-seed?.pt")) and list(models.glob("*.progress.pt")),
+        "a model and a record of another training",
+    )
+    process.end(signal.SIGKILL)
     kept = {file: file.read_bytes() for file in models.glob("C?-seed?.pt")}
     assert 0 < len(kept) < len(RUNS)
     assert not list((place / "killed" / "results").glob("*.html"))
@@ -204,18 +167,20 @@ def test_killed_and_run_again(whole, place):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_training(place):
-    models = place / "stopped" / "models"
-    with started("--output", "stopped", *OPTIONS, "--epochs", "500", cwd=place) as process:
-        wait_until(lambda: list(models.glob("*.progress.pt")), process)
-        process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=120)[1]
-        assert process.returncode == 130
-    assert "finished models and epochs are kept" in " ".join(error.split())
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_training(place, start, number, code):
+    options = ["--output", "stopped", *OPTIONS, "--epochs", "500", "--workers", "2"]
+    process = start("-m", "attnxai", "study", *options, cwd=place)
+    process.wait_for(lambda: list((place / "stopped").glob("models/*.progress.pt")), "a record")
+    assert process.end(number) == code
+    assert " ".join(process.stderr.split()).endswith(
+        "Interrupted; run the same command again to go on: finished models and epochs are kept."
+    )
+    assert not list((place / "stopped").glob("**/.*"))
 
 
 def test_a_refused_study_leaves_no_folder(place):
-    for options in (["--groups", "C2,D2"], ["--groups", "X9"], ["--annotations", "nowhere.csv"]):
+    for options in (["--baseline", "D2"], ["--group", "X9"], ["--annotations", "nowhere.csv"]):
         refused(study("--output", "new/study", *OPTIONS, *options, cwd=place))
         assert not (place / "new").exists()
 
@@ -227,7 +192,7 @@ def test_a_refused_study_leaves_no_folder(place):
             ["--epochs", "3"],
             "was trained with epochs 2, the study asks for 3; give another --output",
         ),
-        (["--groups", "C2,D2"], "compared with C1, which is not among C2, D2"),
+        (["--baseline", "D2"], "compared with D2, which is not among C1, C2"),
         (["--annotations", "nowhere.csv"], "nowhere.csv"),
         (["--output", "data"], "holds other files than a study"),
     ],

@@ -6,34 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import typer
-from rich.console import Console
-from typer.testing import CliRunner
 
 from attnxai.audit.elements import elements_outside, group_elements
 from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.readout import field_brightness
-from attnxai.cli import symmetry as module
 from attnxai.data.images import read_images
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Architecture
+from tests.cli.program import attnxai
 from tests.models.builders import make_model
-
-app = typer.Typer()
-app.command()(module.symmetry)
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch):
-    """A terminal that cuts nothing, made anew so that it writes where the runner listens."""
-    monkeypatch.setattr(module, "console", Console(highlight=False, width=120))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -43,11 +27,8 @@ def model_file(tmp_path):
     return path
 
 
-def run(*arguments, code=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == code, (done.output, done.exception)
-    assert "Traceback" not in done.output
-    return " ".join(done.output.split())
+def run(model, *options, code=0):
+    return attnxai("models", "symmetry", "--model", model, *options, check=code, width=120).words
 
 
 def test_every_element_has_a_row_and_a_sentence_ends_it(model_file) -> None:
@@ -72,7 +53,7 @@ def test_the_table_in_the_file_is_what_was_measured(model_file, tmp_path) -> Non
         np.save(tmp_path / "images" / f"{index}.npy", blob.astype(np.uint8))
     options = ("--images", tmp_path / "images", "--pixel-scale-arcsec", 1.8)
     table = tmp_path / "table.csv"
-    shown = run(model_file, *options, "--sides", "32,33", "--output", table)
+    shown = run(model_file, *options, "--side", "32,33", "--output", table)
     assert "3 images of 33 x 33 pixels" in shown
     assert "Table:" in shown
     found = pd.read_csv(table)
@@ -121,8 +102,8 @@ def test_a_network_without_gates_has_a_table_of_scores(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "texts"),
     [
-        (["--sides", "150x"], ["--sides '150x' should be numbers of pixels from 8 on"]),
-        (["--sides", "4"], ["--sides '4' should be numbers of pixels from 8 on"]),
+        (["--side", "150x"], ["--side '150x' should be a whole number from 8 to 100,000"]),
+        (["--side", "4"], ["--side '4' should be a whole number from 8 to 100,000"]),
         (["--output", "table.txt"], ["--output 'table.txt' should end in .csv"]),
         (["--output", "small.pt/table.csv"], ["--output small.pt is a file; name a folder"]),
         (["--images", "nowhere.fits"], ["image nowhere.fits does not exist"]),
@@ -132,8 +113,6 @@ def test_what_is_wrong_is_said_in_one_sentence(
     model_file, monkeypatch, tmp_path, options, texts
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    said = Console(width=300, highlight=False)
-    monkeypatch.setattr("attnxai.cli.console.stderr", said)
     shown = run(model_file, "--n-images", 2, *options, code=2)
     assert shown.startswith("Error:")
     for text in texts:
@@ -141,7 +120,6 @@ def test_what_is_wrong_is_said_in_one_sentence(
 
 
 def test_a_table_is_not_replaced_unless_asked(model_file, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("attnxai.cli.console.stderr", Console(width=300, highlight=False))
     table = tmp_path / "table.csv"
     table.write_text("mine", encoding="utf-8")
     shown = run(model_file, "--n-images", 2, "--output", table, code=2)

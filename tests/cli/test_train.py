@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
 from attnxai.models.checkpoints import load_model
-from tests.cli.test_compare import attnxai, refused
+from tests.cli.program import attnxai, refused
 from tests.data.frdeep_files import write_frdeep
 from tests.data.mirabest_files import write_batches, write_wcs_table
 
@@ -50,93 +47,64 @@ def test_train_and_use_a_model(place):
     assert not any(name.startswith("3") for name in record.train_sources)
     assert (len(record.train_sources), len(record.validation_sources)) == (14, 3)
     assert record.command.startswith("attnxai train --output m.pt --group C1")
-    assert "validation accuracy" in attnxai("models", "info", "m.pt", cwd=place, check=0).stdout
+    assert (
+        "validation accuracy"
+        in attnxai("models", "info", "--model", "m.pt", cwd=place, check=0).stdout
+    )
     refused(
         attnxai("train", "--output", "m.pt", *COMMON, cwd=place), "exists already", "--overwrite"
     )
 
 
-def test_killed_and_run_again(place):
-    """A run that was cut off ends with the weights of one that was not."""
-    arguments = ["train", *COMMON, "--epochs", "4", "--output"]
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_stopped_and_run_again(place, start, number, code):
+    """A run that was stopped within an epoch says what it keeps, and ends as one that was not."""
+    arguments = ["train", *COMMON, "--size", "32", "--epochs", "2", "--output"]
     attnxai(*arguments, "whole.pt", cwd=place, check=0)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attnxai", *arguments, "cut.pt"],
-        cwd=place,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not (place / "cut.progress.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = start("-c", SAVING_EVERY_STEP, *arguments, "cut.pt", cwd=place)
+    process.wait_for((place / "cut.progress.pt").exists, "a record of the training")
+    assert process.end(number) == code
     assert not (place / "cut.pt").exists()
-    attnxai(*arguments, "cut.pt", cwd=place, check=0)
-    whole, cut = (load_model(place / name).network.state_dict() for name in ("whole.pt", "cut.pt"))
-    assert all((whole[name] == cut[name]).all() for name in whole)
-
-
-def test_an_interruption_names_what_is_kept(place):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attnxai", "train", *COMMON, "--epochs", "500", "--output", "cut.pt"],
-        cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (place / "cut.progress.pt").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
-    said = (
-        "Interrupted; run the same command again to go on: cut.progress.pt keeps what was trained."
-    )
-    assert said in " ".join(error.split())
-    assert "nothing" not in error
-    assert not (place / "cut.pt").exists()
-
-
-def test_killed_at_any_moment(place):
-    """Again and again, wherever it is; the record on disk is always whole."""
-    arguments = ["train", *COMMON, "--epochs", "3", "--precision", "float32", "--output"]
-    attnxai(*arguments, "whole.pt", cwd=place, check=0)
-    for wait in (0.0, 0.4, 0.9):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SAVING_EVERY_STEP, *arguments, "cut.pt"],
-            cwd=place,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+    if number != signal.SIGKILL:
+        assert " ".join(process.stderr.split()).endswith(
+            "Interrupted; run the same command again to go on: cut.progress.pt keeps what was trained."
         )
-        seen = (place / "cut.progress.pt").stat().st_mtime_ns if wait else 0
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            record = place / "cut.progress.pt"
-            if record.exists() and record.stat().st_mtime_ns > seen:
-                break
-            time.sleep(0.01)
-        time.sleep(wait)
-        process.kill()
-        process.wait()
-        if (place / "cut.pt").exists():
-            break
-    else:
-        done = attnxai(*arguments, "cut.pt", cwd=place, check=0)
-        assert "Going on from cut.progress.pt" in done.stdout
+        assert not list(place.glob(".*"))
+    done = attnxai(*arguments, "cut.pt", cwd=place, check=0)
+    assert "Going on from cut.progress.pt" in done.stdout
+    assert not list(place.glob(".*"))
     whole, cut = (load_model(place / name) for name in ("whole.pt", "cut.pt"))
     weights = cut.network.state_dict()
     assert all((value == weights[name]).all() for name, value in whole.network.state_dict().items())
     assert whole.temperature == cut.temperature
 
 
-_SAVING_EVERY_STEP = """
-import functools
+SAVING_EVERY_STEP = """
+import functools, time
 from attnxai.training import loop
+
+saved = loop.save_progress
+
+def save_and_wait(*arguments):
+    saved(*arguments)
+    time.sleep(60)
+
+loop.save_progress = save_and_wait
 loop.train_model = functools.partial(loop.train_model, save_every_s=0.0)
 from attnxai.cli.main import app
 app()
 """
+
+
+def test_files_of_ones_own_are_kept(place):
+    """Also those that would be written beside the model."""
+    for name in ("m.history.csv", "m.curves.png"):
+        (place / name).write_text("mine")
+        refused(attnxai("train", "-o", "m.pt", *COMMON, cwd=place), f"{name} exists already")
+        (place / name).unlink()
+    assert not (place / "m.pt").exists()
 
 
 def test_a_folder_with_labels(place):

@@ -84,7 +84,7 @@ def test_the_page_stands_alone(result, tmp_path):
     write_calibration(
         result,
         tmp_path / "results",
-        command="attnxai calibrate --output DIR",
+        command="attnxai validate --output DIR",
         on_step=lambda done, total: steps.append((done, total)),
     )
     assert steps == [(n, 5) for n in range(1, 6)]

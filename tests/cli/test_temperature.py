@@ -1,4 +1,4 @@
-"""``attnxai models calibrate`` as a user meets it, on a tiny MiraBest."""
+"""``attnxai models temperature`` as a user meets it, on a tiny MiraBest."""
 
 from __future__ import annotations
 
@@ -7,29 +7,22 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.classification.scoring import confusion_matrix, log_loss
 from attnxai.classification.temperature import fit_temperature
-from attnxai.cli.calibrate_model import calibrate
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import read_mirabest
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
+from tests.cli.program import attnxai
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.models.builders import make_model
 
-app = typer.Typer()
-app.command()(calibrate)
 
-
-def run(*arguments):
-    return CliRunner().invoke(
-        app, list(map(str, arguments)), env={"COLUMNS": "200", "NO_COLOR": "1"}
-    )
+def run(model, *options):
+    return attnxai("models", "temperature", "--model", model, *options, check=None)
 
 
 def words(text):
@@ -74,7 +67,7 @@ def test_a_model_is_calibrated(place):
     done = run(
         "m.pt", "--output", "c.pt", "--data-dir", "data", "--figure", "r.png", "--threads", 1
     )
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     before, after = load_model("m.pt"), load_model("c.pt")
     images = read_mirabest("data").select(before.training.validation_sources)
     labels = class_labels(before, images)
@@ -87,21 +80,21 @@ def test_a_model_is_calibrated(place):
     for name, tensor in after.network.state_dict().items():
         assert torch.equal(tensor, before.network.state_dict()[name]), name
     np.testing.assert_array_equal(class_scores(after, images), scores)
-    text = words(done.output)
+    text = done.words
     assert f"Calibrating tiny on {len(labels)} of its validation images of MiraBest" in text
     assert f"before (T = 1.00) after (T = {fit.temperature:.2f})" in text
     assert f"log loss {log_loss(scores, labels):.1f}" in text
     assert f"{fit.log_loss_cross_validated:.4f}" in text
     right = np.trace(confusion_matrix(scores, labels)) / len(labels)
-    (row,) = [line for line in done.output.splitlines() if line.strip().startswith("accuracy")]
+    (row,) = [line for line in done.stdout.splitlines() if line.strip().startswith("accuracy")]
     assert row.count(f" {right:.2f} [") == 2
     with Image.open("r.png") as picture:
         assert picture.width > picture.height
     # a second fit gives the same, and says what it begins with
     again = run("c.pt", "--output", "d.pt", "--data-dir", "data")
-    assert again.exit_code == 0, again.output
+    assert again.returncode == 0, again.output
     assert load_model("d.pt").temperature == pytest.approx(fit.temperature)
-    assert f"before (T = {fit.temperature:.2f})" in words(again.output)
+    assert f"before (T = {fit.temperature:.2f})" in again.words
 
 
 def test_images_that_are_not_its_validation_images(place):
@@ -112,11 +105,11 @@ def test_images_that_are_not_its_validation_images(place):
     )
     save_model(dataclasses.replace(model, training=record), place / "other.pt")
     done = run("other.pt", "--output", "c.pt", "--data-dir", "data")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     everything = read_mirabest("data", hybrids=False)
     n = len(everything) - 2
-    text = words(done.output)
-    assert f"no validation images among the {len(everything)} images given" in text
+    text = done.words
+    assert "no validation images among the images given" in text
     assert f"fitted to {n} images of MiraBest" in text
     (note,) = load_model("c.pt").notes
     assert f"fitted to {n} images" in note
@@ -129,9 +122,9 @@ def test_images_that_were_forgotten_are_asked_for(place):
     )
     save_model(dataclasses.replace(model, training=record), place / "other.pt")
     done = run("other.pt", "--output", "c.pt", "--data-dir", "data")
-    assert done.exit_code == 2
+    assert done.returncode == 2
     text = "was trained on other images than MiraBest, such as a; name them with --images"
-    assert text in words(done.output)
+    assert text in done.words
     assert not (place / "c.pt").exists()
 
 
@@ -150,7 +143,7 @@ def test_a_folder_with_labels(place):
     second = run(
         "m.pt", "--output", "b.pt", "--images", "folder", "--labels", "table.csv", "--pixel-scale-arcsec", 1.8
     )  # fmt: skip
-    assert first.exit_code == second.exit_code == 0, second.output
+    assert first.returncode == second.returncode == 0, second.output
     temperature = load_model("a.pt").temperature
     assert load_model("b.pt").temperature == pytest.approx(temperature)
 
@@ -167,8 +160,8 @@ def test_a_folder_with_labels(place):
 )
 def test_bad_options(place, arguments, text):
     done = run("m.pt", "--data-dir", "data", *arguments)
-    assert done.exit_code == 2
-    assert text in words(done.output)
+    assert done.returncode == 2
+    assert text in done.words
     assert not (place / "c.pt").exists()
 
 
@@ -183,6 +176,6 @@ def test_nothing_is_written_without_a_temperature(place):
     record = dataclasses.replace(model.training, validation_sources=tuple(right))
     save_model(dataclasses.replace(model, training=record), place / "sure.pt")
     done = run("sure.pt", "--output", "c.pt", "--data-dir", "data")
-    assert done.exit_code == 2
-    assert f"{len(right)} of {len(right)} images are classified right" in words(done.output)
+    assert done.returncode == 2
+    assert f"{len(right)} of {len(right)} images are classified right" in done.words
     assert not (place / "c.pt").exists()

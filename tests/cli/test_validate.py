@@ -1,50 +1,33 @@
-"""``attnxai calibrate``: what it writes, going on after an interruption, and what can be wrong."""
+"""``attnxai validate``: what it writes, going on after an interruption, and what can be wrong."""
 
 from __future__ import annotations
 
-import inspect
 import json
 
 import pandas as pd
 import pytest
-import typer
-from rich.console import Console
-from typer.testing import CliRunner
 
-from attnxai.cli import calibrate as module
+from attnxai.cli import validate as module
 from attnxai.validation.rejections import NullKind
 from attnxai.validation.suite import Part
+from tests.cli.program import attnxai
 
-app = typer.Typer()
-app.command()(module.calibrate)
-SMALL = ("--quick", "--n-experiments", 10, "--nulls", "within-class,pooled")
-
-
-@pytest.fixture(autouse=True)
-def wide(monkeypatch):
-    """A terminal that cuts nothing, made anew so that it writes where the runner listens."""
-    monkeypatch.setattr(module, "console", Console(highlight=False, width=300))
+SMALL = ("--quick", "--n-experiments", 10, "--null", "within-class,pooled")
 
 
 def run(*arguments, code=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == code, (done.output, done.exception)
-    assert "Traceback" not in done.output
-    return " ".join(done.output.split())
+    return attnxai("validate", *arguments, check=code, width=300).words
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrate") / "out"
-    done = CliRunner().invoke(app, ["--output", str(folder), *map(str, SMALL)])
-    assert done.exit_code == 0, (done.output, done.exception)
-    return folder, done.output
+    return folder, run("--output", folder, *SMALL)
 
 
 def test_names_are_those_of_the_package() -> None:
-    options = inspect.signature(inspect.unwrap(module.calibrate)).parameters
-    assert options["parts"].default == ",".join(Part)
-    assert options["nulls"].default == ",".join(null.option for null in NullKind)
+    assert tuple(Part) == module.PARTS
+    assert tuple(null.option for null in NullKind) == module.NULLS
 
 
 def test_tables_figures_and_page_are_written(made) -> None:
@@ -67,7 +50,8 @@ def test_tables_figures_and_page_are_written(made) -> None:
     content = json.loads((results / "calibration.json").read_text(encoding="utf-8"))
     assert content["format"] == "attnxai-calibration"
     assert content["command"] == (
-        "attnxai calibrate --output DIR --n-experiments 10 --seed 0 --quick --nulls pooled,within-class"
+        "attnxai validate --output FOLDER --n-experiments 10 --seed 0 --quick --null pooled --null "
+        "within-class"
     )
     for part in Part:
         frame = pd.read_csv(results / f"{part}.csv", keep_default_na=False)
@@ -102,7 +86,7 @@ def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
             raise KeyboardInterrupt
 
     whole, again = tmp_path / "whole", tmp_path / "again"
-    part = (*SMALL, "--parts", "power")
+    part = (*SMALL, "--part", "power")
     run("--output", whole, *part)
     monkeypatch.setattr(module._Board, "show", interrupted)
     shown = run("--output", again, *part, code=130)
@@ -122,7 +106,7 @@ def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
 def test_parts_can_be_chosen(tmp_path) -> None:
     run(
         *("--output", tmp_path / "out", "--quick", "--n-experiments", 10),
-        *("--parts", "power", "--nulls", "within-class, shift"),
+        *("--part", "power", "--null", "within-class, shift"),
     )
     results = tmp_path / "out" / "results"
     assert not (results / "levels.csv").exists()
@@ -135,9 +119,12 @@ def test_parts_can_be_chosen(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--parts", "levels,bands"), "--parts 'levels,bands' names 'bands'; known are levels"),
-        (("--nulls", "pooled,bootstrap"), "names 'bootstrap'; known are pooled, within-class"),
-        (("--parts", "power", "--nulls", "shift"), "nothing to calibrate"),
+        (("--part", "levels,bands"), "--part 'bands' is not known; known are levels"),
+        (
+            ("--null", "pooled,bootstrap"),
+            "--null 'bootstrap' is not known; known are pooled, within-class",
+        ),
+        (("--part", "power", "--null", "shift"), "nothing to calibrate"),
     ],
 )
 def test_what_cannot_be_run_is_refused(tmp_path, arguments, words) -> None:

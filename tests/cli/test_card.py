@@ -8,32 +8,30 @@ import re
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
-from typer.testing import CliRunner
 
 from attnxai.classification.prediction import class_labels, class_scores
-from attnxai.cli.model_card import card
-from attnxai.cli.models import models_app
+from attnxai.cli.card import card
 from attnxai.data.images import SourceSet
 from attnxai.data.labelled import read_training_images
 from attnxai.models.card_file import read_card
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.study.card import N_RESAMPLES
+from tests.cli.program import attnxai
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.models.builders import make_model
 
-app = typer.Typer()
-app.command()(card)
 FOLDER = ["--images", "folder", "--pixel-scale-arcsec", "1.8"]
-QUICK = ["--n-resamples", "100", "--threads", "1"]
+QUICK = ["--n-bootstrap", "100", "--threads", "1"]
 
 
-def run(*arguments, command=app):
-    return CliRunner().invoke(
-        command, list(map(str, arguments)), env={"COLUMNS": "200", "NO_COLOR": "1"}
-    )
+def run(model, *options):
+    return attnxai("models", "card", "--model", model, *options, check=None)
+
+
+def info(model):
+    return words(attnxai("models", "info", "--model", model, check=0).stdout)
 
 
 def words(text):
@@ -83,7 +81,7 @@ def place(tmp_path, monkeypatch):
 
 def test_a_card_of_a_folder_of_images(place):
     done = run("m.pt", *FOLDER, *QUICK)
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     made = read_card("m.card.json")
     model = load_model("m.pt")
     images = read_training_images("folder", pixel_scale_arcsec=1.8).images
@@ -94,9 +92,9 @@ def test_a_card_of_a_folder_of_images(place):
     assert (made.name, made.sha256, made.measured_on) == ("m", model.sha256, "folder")
     assert (made.n_train, made.n_validation, made.n_held_out) == (8, 12, 0)
     assert made.n_resamples == 100
-    text = words(done.output)
+    text = done.words
     assert "Measuring tiny on images of folder: 12 (validation)" in text
-    flat = squeezed(done.output)
+    flat = squeezed(done.words)
     for name, value in made.facts().items():
         assert squeezed(f"{name}{value}") in flat, name
     assert "Commandattnxaitrain" in flat
@@ -109,18 +107,18 @@ def test_a_card_of_a_folder_of_images(place):
 def test_the_test_split_is_measured_when_asked_for(place):
     before = run("m.pt", *FOLDER, *QUICK)
     done = run("m.pt", *FOLDER, *QUICK, "--test", "--output", "out/with.json")
-    assert before.exit_code == done.exit_code == 0, done.output
+    assert before.returncode == done.returncode == 0, done.words
     made = read_card("out/with.json")
     assert list(made.parts) == ["validation", "test"]
     assert made.parts["test"].n_images == 6
     assert made.parts["validation"] == read_card("m.card.json").parts["validation"]
-    assert "12 (validation), 6 (test)" in words(done.output)
+    assert "12 (validation), 6 (test)" in done.words
 
 
 def test_the_same_seed_gives_the_same_card(place):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         done = run("m.pt", *FOLDER, *QUICK, "--seed", seed, "--output", f"{name}.json")
-        assert done.exit_code == 0, done.output
+        assert done.returncode == 0, done.words
     a, b, c = (read_card(f"{name}.json") for name in "abc")
     assert a == b
     assert a != c
@@ -132,13 +130,11 @@ def test_the_same_seed_gives_the_same_card(place):
 def test_an_existing_card_is_kept(place):
     (place / "m.card.json").write_text("mine")
     refused = run("m.pt", *FOLDER, *QUICK)
-    assert refused.exit_code == 2
-    assert "m.card.json exists already; name another file or add --overwrite" in words(
-        refused.output
-    )
+    assert refused.returncode == 2
+    assert "m.card.json exists already; name another file or add --overwrite" in refused.words
     assert (place / "m.card.json").read_text() == "mine"
     done = run("m.pt", *FOLDER, *QUICK, "--overwrite")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.words
     assert read_card("m.card.json").name == "m"
 
 
@@ -154,37 +150,38 @@ def test_an_existing_card_is_kept(place):
 )
 def test_bad_options(place, arguments, text):
     done = run("m.pt", *FOLDER, *QUICK, *arguments)
-    assert done.exit_code == 2
-    assert text in words(done.output)
+    assert done.returncode == 2
+    assert text in done.words
     assert not list(place.glob("*.json"))
 
 
 def test_models_that_no_card_can_be_made_of(place):
     save_model(dataclasses.replace(load_model("m.pt"), training=None), place / "bare.pt")
     done = run("bare.pt", *FOLDER, *QUICK)
-    assert done.exit_code == 2
-    assert "tiny has no record of its training" in words(done.output)
-    assert "is neither a file nor" in words(run("none.pt", *FOLDER).output)
+    assert done.returncode == 2
+    assert "tiny has no record of its training" in done.words
+    assert "is neither a file nor" in run("none.pt", *FOLDER).words
     assert not list(place.glob("*.json"))
 
 
 def test_images_that_were_forgotten_are_asked_for(place):
     done = run("m.pt", *QUICK)
-    assert done.exit_code == 2
-    text = words(done.output)
+    assert done.returncode == 2
+    text = done.words
     assert "tiny was trained on other images than MiraBest" in text
     assert "such as s00; name them with --images" in text
     # who names MiraBest means it
-    assert "name them with --images" not in words(
-        run("m.pt", "--images", "mirabest", "--data-dir", "nowhere", *QUICK).output
+    assert (
+        "name them with --images"
+        not in run("m.pt", "--images", "mirabest", "--data-dir", "nowhere", *QUICK).words
     )
 
 
 def test_a_name_does_not_write_into_the_package(place):
     done = run("d8", *FOLDER)
-    assert done.exit_code == 2
+    assert done.returncode == 2
     assert "d8 ships with the package, and its card with it; name with --output" in words(
-        done.output
+        done.words
     )
 
 
@@ -198,7 +195,7 @@ def test_mirabest_with_hybrids(tmp_path, monkeypatch):
         train = [i.source for i in images if i.split == "train"]
         save_model(model_for(images, train[2:], classes=classes), tmp_path / "m.pt")
         done = run("m.pt", "--data-dir", "data", "--overwrite", *QUICK)
-        assert done.exit_code == 0, done.output
+        assert done.returncode == 0, done.words
         counts = read_card("m.card.json").parts["validation"].n_by_class
         assert tuple(counts) == classes
         assert sum(counts.values()) == len(train[2:])
@@ -206,21 +203,17 @@ def test_mirabest_with_hybrids(tmp_path, monkeypatch):
 
 
 def test_the_default_is_that_of_the_function():
-    assert inspect.signature(card).parameters["n_resamples"].default == N_RESAMPLES
+    assert inspect.signature(card).parameters["n_bootstrap"].default == N_RESAMPLES
 
 
 def test_info_says_whether_there_is_a_card(place):
-    assert "card" not in run("info", "m.pt", command=models_app).stdout
-    assert run("m.pt", *FOLDER, *QUICK).exit_code == 0
-    assert "│ card │ m.card.json │" in words(run("info", "m.pt", command=models_app).stdout)
+    assert "card" not in info("m.pt")
+    assert run("m.pt", *FOLDER, *QUICK).returncode == 0
+    assert "│ card │ m.card.json │" in info("m.pt")
     save_model(dataclasses.replace(load_model("m.pt"), temperature=2.0), place / "m.pt")
-    assert "m.card.json, of another model file: its sha256 differs" in words(
-        run("info", "m.pt", command=models_app).stdout
-    )
+    assert "m.card.json, of another model file: its sha256 differs" in info("m.pt")
     (place / "m.card.json").write_text("{}")
-    assert "m.card.json is no model card of attnxai" in words(
-        run("info", "m.pt", command=models_app).stdout
-    )
+    assert "m.card.json is no model card of attnxai" in info("m.pt")
 
 
 def test_info_counts_epochs_from_1_and_says_what_is_not_recorded(place):
@@ -232,7 +225,7 @@ def test_info_counts_epochs_from_1_and_says_what_is_not_recorded(place):
         metrics={"epoch": 0.0, "epochs_trained": 1.0, "n_train": 123456.0, "accuracy": 2 / 3},
     )
     save_model(dataclasses.replace(model, training=record), place / "new.pt")
-    text = words(run("info", "new.pt", command=models_app).output)
+    text = info("new.pt")
     assert "│ epoch kept │ 1 │" in text
     assert "│ epochs trained │ 1 │" in text
     assert "│ trained on │ not recorded │" in text
@@ -247,7 +240,7 @@ def test_names_of_strangers_are_shown_as_they_are(place):
     record = dataclasses.replace(model.training, data="[bold]x[/bold] [/red]")
     save_model(dataclasses.replace(model, name="[red]n", training=record), place / "[b]m.pt")
     done = run("[b]m.pt", *FOLDER, *QUICK)
-    assert done.exit_code == 0, done.output
-    assert "Measuring [red]n on" in words(done.output)
-    assert "[bold]x[/bold] [/red]" in words(done.output)
-    assert "Wrote [b]m.card.json" in words(done.output)
+    assert done.returncode == 0, done.words
+    assert "Measuring [red]n on" in done.words
+    assert "[bold]x[/bold] [/red]" in done.words
+    assert "Wrote [b]m.card.json" in done.words

@@ -1,0 +1,105 @@
+"""``attnxai models card``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attnxai.cli import options
+from attnxai.cli import training_options as training
+from attnxai.cli.console import console, details, progress, stage
+from attnxai.cli.endings import command
+from attnxai.cli.help import INPUTS
+from attnxai.cli.options import OUTPUT, option
+from attnxai.data.mirabest import Confidence
+
+
+@command(
+    """Measure a model and write its card: data, split, seed, command and metrics with intervals.
+
+    It is measured on its own validation images, and on test images only with --test."""
+)
+def card(
+    context: typer.Context,
+    model: options.ModelOption,
+    output: Annotated[
+        Path | None,
+        option(
+            "Card to write, such as d8.card.json; else beside the model file.",
+            "--output",
+            "-o",
+            group=OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None,
+    overwrite: options.OverwriteOption = False,
+    images: options.TrainingImagesOption = "mirabest",
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    test: Annotated[
+        bool,
+        option(
+            "Measure on the published test split as well; do so once, when every choice is made.",
+            "--test",
+            group=INPUTS,
+        ),
+    ] = False,
+    confidence: training.ConfidenceOption = Confidence.ALL,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    n_bootstrap: options.BootstrapOption = 10_000,
+    seed: options.SeedOption = 0,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """``attnxai models card``."""
+    from attnxai.errors import OptionError
+    from attnxai.jobs.files import free_path, output_file
+    from attnxai.models.card_file import card_path, write_card
+    from attnxai.models.zoo import resolve_model
+    from attnxai.report.card_terminal import print_card
+
+    resolved = resolve_model(model)
+    if output is None and resolved.shipped:
+        raise OptionError(
+            f"{model} ships with the package, and its card with it; name with --output where to write "
+            "this one"
+        )
+    output = card_path(resolved.path) if output is None else output
+    with output_file(output, endings=(".json",), overwrite=overwrite):
+        with stage("Reading model and images"):
+            import numpy as np
+
+            from attnxai.models.checkpoints import load_model
+            from attnxai.study.card import card_images, measure_card
+
+            device = options.use_machine(device, threads)
+            loaded = load_model(resolved.path)
+            data = options.images_of_model(
+                context,
+                loaded,
+                images,
+                labels=labels,
+                data_dir=data_dir,
+                confidence=confidence,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+            )
+            chosen = card_images(loaded, data.images, test=test)
+        counts = ", ".join(f"{len(part)} ({name})" for name, part in chosen.parts.items())
+        details.print(f"Measuring {loaded.name} on images of {data.name}: {counts}")
+        with progress() as begin:
+            measured = measure_card(
+                loaded,
+                chosen,
+                name=Path(resolved.path).stem,
+                measured_on=data.name,
+                rng=np.random.default_rng(seed),
+                n_resamples=n_bootstrap,
+                device=device,
+                on_part=lambda name: begin(f"Measuring on {name}"),
+            )
+        written = free_path(output, overwrite=overwrite)
+        write_card(measured, written)
+        print_card(measured, details)
+        console.print(f"Wrote {written}", soft_wrap=True)

@@ -1,0 +1,251 @@
+"""How a command ends: with its results, or with one sentence and an exit code."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import functools
+import inspect
+import io
+import os
+import signal
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from attnxai.cli.console import noted_warnings, stderr, verbosity
+from attnxai.cli.help import Command
+from attnxai.errors import AttnxaiError, OptionError
+
+BAD_INPUT = 2
+INTERRUPTED = 128 + signal.SIGINT
+BROKEN_PIPE = 141  # as programs end that the system stops for it
+
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only errors and where the results are."),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print what is done and for how long, and tracebacks."),
+]
+
+# what the program itself prints beyond ASCII; names of others are written with their numbers
+_PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "±": "+/-", "≤": "<=", "≥": ">=", "≠": "!="}
+_PLAIN |= {"×": "x", "·": "*", "≈": "~", "°": " deg", "′": "'", "″": '"', "∞": "inf", "→": "->"}
+_PLAIN |= {"‘": "'", "’": "'", "“": '"', "”": '"', "↑": "^", "↓": "v", "▲": "^", "▽": "v"}
+
+
+class Stopped(KeyboardInterrupt):
+    """The system or somebody asked this process to end, by a signal other than that of Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+class Application(typer.Typer):
+    """The program: every way in which it can end is one of :func:`ending`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, as the installed script does."""
+        _write_any_text()
+        # figures go to files alone, whatever the environment asks for
+        os.environ["MPLBACKEND"] = "agg"
+        with ending():
+            try:
+                return super().__call__(*args, **kwargs)
+            finally:
+                # now, so that a full disk is noticed
+                sys.stdout.flush()
+
+
+def command(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command its help, ``--quiet`` and ``--verbose``, and the program's way of ending.
+
+    Parameters
+    ----------
+    help_text : str
+        What ``--help`` says. Docstrings are not there under ``python -OO``.
+
+    Returns
+    -------
+    callable
+        A decorator; what it returns is registered by :func:`add_command`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, quiet: bool = False, verbose: bool = False, **kwargs: Any) -> Any:
+            with (
+                verbosity(quiet=quiet, verbose=verbose and not quiet),
+                ending(),
+                noted_warnings(),
+            ):
+                if quiet and verbose:
+                    raise OptionError("--quiet and --verbose: give one of them")
+                return function(*args, **kwargs)
+
+        own = inspect.signature(function, eval_str=True)
+        parameters = [
+            *own.parameters.values(),
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
+                )
+                for name, annotation in (("quiet", QuietOption), ("verbose", VerboseOption))
+            ),
+        ]
+        wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        wrapped.help_text = help_text  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def add_command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:
+    """Make a function that :func:`command` decorated a command of an application."""
+    text = function.help_text  # type: ignore[attr-defined]
+    app.command(name, help=text, cls=Command)(function)
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """Turn every error that is no fault of the program into one sentence and an exit code.
+
+    A request to end, as ``kill`` and closed terminals make, ends the block like Ctrl-C.
+
+    Raises
+    ------
+    SystemExit
+        With 2 for something that cannot be used, read or written, 128 and the number of the signal
+        (130 for Ctrl-C) for an interruption, and 141 when nobody reads the output.
+    """
+    try:
+        with _signals_raised():
+            yield
+    except AttnxaiError as error:
+        _fail(str(error), error)
+    except BrokenPipeError:
+        _abandon(sys.stdout)
+        _abandon(sys.stderr)
+        raise SystemExit(BROKEN_PIPE) from None
+    except OSError as error:
+        if error.filename is not None:
+            _fail(f"{error.strerror}: {error.filename}", error)
+        # files are named where they are written
+        _abandon(sys.stdout)
+        _fail(f"standard output cannot be written to: {error.strerror or error}", error)
+    except MemoryError as error:
+        _fail("there is not enough memory for this", error)
+    except KeyboardInterrupt as interruption:
+        kept = "".join(getattr(interruption, "__notes__", ()))
+        _print_error(
+            f"Interrupted; run the same command again to go on: {kept}."
+            if kept
+            else "Interrupted; nothing that looks finished was left behind."
+        )
+        raise SystemExit(getattr(interruption, "exit_code", INTERRUPTED)) from None
+
+
+@contextlib.contextmanager
+def resumable(kept: Callable[[], str]) -> Iterator[None]:
+    """Let an interruption within the block end the command with a word on what is kept.
+
+    Parameters
+    ----------
+    kept : callable
+        Called when interrupted: what the same command goes on with; nothing was kept where it is empty.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        if text := kept():
+            interruption.add_note(text)
+        raise
+
+
+def _fail(text: str, error: BaseException) -> None:
+    if verbosity.verbose:
+        import traceback
+
+        _print_error("".join(traceback.format_exception(error)).rstrip())
+    _print_error(text, "Error: ")
+    raise SystemExit(BAD_INPUT) from None
+
+
+def _print_error(text: str, start: str = "") -> None:
+    stderr.quiet = False
+    # where nothing can be written, the exit code has to do
+    with contextlib.suppress(OSError):
+        stderr.print(Text(start, style="bold red"), end="")
+        stderr.print(text)
+
+
+def _abandon(stream: Any) -> None:
+    """Let what a stream still holds go nowhere, so that it does not fail once more at the end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Raise :class:`Stopped` for signals that would end the process without a word."""
+
+    def stop(number: int, _: Any) -> None:
+        raise Stopped(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # one that is ignored, as under nohup, stays so
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_any_text() -> None:
+    """Write what a terminal has no characters for in ASCII, whatever its encoding."""
+    codecs.register_error("attnxai", _in_ascii)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="attnxai")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that cannot be encoded by what is closest to them.
+
+    Examples
+    --------
+    >>> _in_ascii(UnicodeEncodeError("ascii", "ρ ≤ é", 0, 5, ""))
+    ('rho <= e', 5)
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_plain, error.object[error.start : error.end])), error.end
+
+
+def _plain(letter: str) -> str:
+    if letter in _PLAIN:
+        return _PLAIN[letter]
+    if "\u2800" <= letter <= "\u28ff":  # rich's turning wheel
+        return "."
+    name = unicodedata.name(letter, "").split()
+    if name[:1] == ["GREEK"]:
+        return name[-1].lower() if "SMALL" in name else name[-1].capitalize()
+    decomposed = unicodedata.normalize("NFKD", letter)
+    bare = "".join(part for part in decomposed if not unicodedata.combining(part))
+    return bare.encode("ascii", "backslashreplace").decode()

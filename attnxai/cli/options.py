@@ -1,0 +1,258 @@
+"""Options that several commands have, each defined once, and what their values stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attnxai.cli.help import INPUTS
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from typer.models import OptionInfo
+
+    from attnxai.data.labelled import LabelledData
+    from attnxai.data.mirabest import Confidence
+    from attnxai.models.model import AttentionModel
+
+OUTPUT = "Output"
+IMAGES = "Images"
+STATISTICS = "Statistics"
+NETWORK = "Network"
+TRAINING = "Training"
+MACHINE = "Machine"
+
+
+def option(
+    help_text: str,
+    *names: str,
+    group: str,
+    metavar: str | None = None,
+    min: float | None = None,  # as typer calls it
+    max: float | None = None,
+) -> OptionInfo:
+    """An option in a group of the help."""
+    found: OptionInfo = typer.Option(
+        *names, help=help_text, rich_help_panel=group, metavar=metavar, min=min, max=max
+    )
+    return found
+
+
+ModelOption = Annotated[
+    str,
+    option(
+        "Model file, or the name of a shipped model such as d8.pt.",
+        "--model",
+        group=INPUTS,
+        metavar="MODEL",
+    ),
+]
+ModelsOption = Annotated[
+    list[str],
+    option(
+        "Model file, or the name of a shipped model such as d8.pt; repeat to compare several.",
+        "--model",
+        group=INPUTS,
+        metavar="MODEL",
+    ),
+]
+_ANNOTATIONS = option(
+    "Annotation table (CSV), the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv for "
+    "the simulated sample that ships.",
+    "--annotations",
+    group=INPUTS,
+    metavar="FILE",
+)
+RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
+AnnotationsOption = Annotated[str | None, _ANNOTATIONS]
+ImagesOption = Annotated[
+    str | None,
+    option(
+        "'mirabest', a folder of FITS, PNG or NPY images, one image, or a folder or .tar.gz archive of "
+        "batches.",
+        group=INPUTS,
+        metavar="PATH",
+    ),
+]
+TrainingImagesOption = Annotated[
+    str,
+    option(
+        "'mirabest', a folder or archive of batches like those of FR-DEEP, or a folder of images with "
+        "--labels.",
+        "--images",
+        group=INPUTS,
+        metavar="PATH",
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    option("Folder of MiraBest; else ATTNXAI_DATA or the cache.", group=INPUTS, metavar="FOLDER"),
+]
+LabelsOption = Annotated[
+    Path | None,
+    option("CSV table with the columns source and class.", group=INPUTS, metavar="FILE"),
+]
+PixelScaleOption = Annotated[
+    float | None,
+    option("Pixel size in arcsec of images that do not state it.", group=IMAGES, min=1e-6),
+]
+FwhmOption = Annotated[
+    float, option("Width of points and lines of annotations.", group=IMAGES, min=1e-6)
+]
+OutputFolderOption = Annotated[
+    Path, option("Folder of the results.", "--output", "-o", group=OUTPUT, metavar="FOLDER")
+]
+OverwriteOption = Annotated[
+    bool,
+    option(
+        "Replace what an earlier run wrote there; other files stay.", "--overwrite", group=OUTPUT
+    ),
+]
+MetricsOption = Annotated[
+    list[str] | None,
+    option(
+        "Metric; repeat for several. Conclusions rest on the first.",
+        "--metric",
+        group=STATISTICS,
+        metavar="NAME",
+    ),
+]
+PermutationsOption = Annotated[
+    int, option("Draws of each null.", "--n-permutations", group=STATISTICS, min=1)
+]
+BootstrapOption = Annotated[
+    int, option("Bootstrap resamples behind the intervals.", group=STATISTICS, min=100)
+]
+SeedOption = Annotated[int, option("Same seed, same numbers.", group=STATISTICS, min=0)]
+WorkersOption = Annotated[int, option("Processes that share the work.", group=MACHINE, min=1)]
+ThreadsOption = Annotated[int | None, option("CPU threads of PyTorch.", group=MACHINE, min=1)]
+DeviceOption = Annotated[
+    str,
+    option("auto (a GPU if there is one), cpu or cuda.", group=MACHINE, metavar="NAME"),
+]
+
+
+def listed(values: Iterable[str]) -> tuple[str, ...]:
+    """Values of an option that can be repeated, or given once with commas between them.
+
+    Examples
+    --------
+    >>> listed(["C1, C2", "D4"])
+    ('C1', 'C2', 'D4')
+    """
+    return tuple(part.strip() for value in values for part in value.split(","))
+
+
+def listed_numbers(
+    name: str, values: Iterable[str], *, least: int, most: int = 100_000
+) -> tuple[int, ...]:
+    """Whole numbers of an option that can be repeated, or given once with commas between them.
+
+    Raises
+    ------
+    OptionError
+        If one is no whole number, too small or too large.
+    """
+    numbers = listed(values)
+    for number in numbers:
+        if not number.isdecimal() or not least <= int(number[:20]) <= most:
+            raise OptionError(
+                f"{name} {number!r} should be a whole number from {least} to {most:,}"
+            )
+    return tuple(map(int, numbers))
+
+
+def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Names of an option that can be repeated, or given once with commas between them.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the known names.
+
+    Raises
+    ------
+    OptionError
+        If one is not known.
+    """
+    names = listed(values)
+    for one in names:
+        if one not in known:
+            raise OptionError(f"{name} {one!r} is not known; known are {', '.join(known)}")
+    return tuple(one for one in known if one in names)
+
+
+def use_machine(device: str, threads: int | None) -> str:
+    """Set the number of threads, and find the device that ``auto`` stands for.
+
+    Returns
+    -------
+    str
+        Name of the device.
+
+    Raises
+    ------
+    OptionError
+        If this machine does not have the device that is named.
+    """
+    import torch
+
+    from attnxai.training.loop import check_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(device)
+    return device
+
+
+def images_of_model(
+    context: typer.Context,
+    model: AttentionModel,
+    images: str,
+    *,
+    labels: Path | None,
+    data_dir: Path | None,
+    pixel_scale_arcsec: float | None,
+    confidence: Confidence | None = None,
+) -> LabelledData:
+    """Read the images that a model was trained with; hybrids where it knows them.
+
+    Parameters
+    ----------
+    context : typer.Context
+        Of the command, which has the option ``--images``.
+    model : AttentionModel
+        The model.
+    images, labels, data_dir, pixel_scale_arcsec, confidence
+        Values of the command's options.
+
+    Raises
+    ------
+    OptionError
+        If ``--images`` was left out, and the record of the model names no source of MiraBest.
+    """
+    from attnxai.data.labelled import MIRABEST, read_training_images
+    from attnxai.data.mirabest import CLASS_NAMES, Confidence, is_mirabest_source
+
+    source = context.get_parameter_source("images")
+    if source is not None and source.name == "DEFAULT" and model.training is not None:
+        used = (*model.training.train_sources, *model.training.validation_sources)
+        if used and not any(map(is_mirabest_source, used)):
+            named = f" ({model.training.data})" if model.training.data else ""
+            raise OptionError(
+                f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; name "
+                "them with --images"
+            )
+    return read_training_images(
+        images,
+        data_dir=data_dir,
+        labels=labels,
+        confidence=confidence or Confidence.ALL,
+        hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in model.class_names,
+        pixel_scale_arcsec=pixel_scale_arcsec,
+    )

@@ -1,0 +1,82 @@
+"""``attnxai models temperature``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attnxai.cli import options
+from attnxai.cli.console import console, details
+from attnxai.cli.endings import command
+from attnxai.cli.options import OUTPUT, option
+
+
+@command(
+    """Fit a temperature that makes class probabilities mean what they say.
+
+    The temperature is fitted to the model's own validation images; the predicted classes do not change."""
+)
+def temperature(
+    context: typer.Context,
+    model: options.ModelOption,
+    output: Annotated[
+        Path,
+        option(
+            "Model file to write, such as calibrated.pt.",
+            "--output",
+            "-o",
+            group=OUTPUT,
+            metavar="FILE",
+        ),
+    ],
+    overwrite: options.OverwriteOption = False,
+    figure: Annotated[
+        Path | None,
+        option(
+            "Reliability diagram before and after, such as reliability.png.",
+            group=OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None,
+    images: options.TrainingImagesOption = "mirabest",
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    seed: options.SeedOption = 0,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """``attnxai models temperature``."""
+    from attnxai.classification.calibration import calibration_images, recalibrated
+    from attnxai.jobs.files import check_output_file, free_path, output_file
+    from attnxai.models.checkpoints import load_model, save_model
+    from attnxai.report.temperature import FIGURE_ENDINGS, draw_temperature, print_temperature
+
+    if figure is not None:
+        check_output_file(figure, endings=FIGURE_ENDINGS, overwrite=overwrite, option="--figure")
+    with output_file(output, endings=(".pt",), overwrite=overwrite):
+        device = options.use_machine(device, threads)
+        loaded = load_model(model)
+        data = options.images_of_model(
+            context,
+            loaded,
+            images,
+            labels=labels,
+            data_dir=data_dir,
+            pixel_scale_arcsec=pixel_scale_arcsec,
+        )
+        chosen, own = calibration_images(loaded, data.images)
+        details.print(
+            f"Calibrating {loaded.name} on {len(chosen)} "
+            f"{'of its validation images' if own else 'images'} of {data.name}"
+        )
+        found = recalibrated(loaded, chosen, own=own, data_name=data.name, device=device, rng=seed)
+        written = free_path(output, overwrite=overwrite)
+        sha256 = save_model(found.model, written)
+        print_temperature(found, details)
+        if figure is not None:
+            draw_temperature(found, free_path(figure, overwrite=overwrite))
+            console.print(f"Wrote {figure}")
+        console.print(f"Wrote {written} (sha256 {sha256[:12]})")

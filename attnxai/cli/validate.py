@@ -1,0 +1,147 @@
+"""``attnxai validate``."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Annotated
+
+from attnxai.cli import options
+from attnxai.cli.console import console, details, progress, stage, stderr
+from attnxai.cli.endings import command, resumable
+from attnxai.cli.options import STATISTICS, option
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from attnxai.validation.suite import SuitePlan
+
+PARTS = ("levels", "coverage", "power")
+NULLS = ("pooled", "within-class", "symmetries", "rotation", "shift", "phase", "variogram", "moran")
+_PLAIN_STEPS = 20
+
+
+@command(
+    """Validate the statistics on simulated truth: false positive rate, coverage and power.
+
+    It measures how often tests reject and how often intervals cover on simulated data where the truth is
+    known. Run it again after an interruption, or with more experiments or parts: finished experiments are
+    used again."""
+)
+def validate(
+    output: options.OutputFolderOption,
+    part: Annotated[
+        list[str] | None,
+        option(
+            f"Part of the suite to run: {', '.join(PARTS)}; repeat for several. [default: all]",
+            group=STATISTICS,
+            metavar="NAME",
+        ),
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        option(
+            f"Null to look at: {', '.join(NULLS)}; repeat for several. [default: all]",
+            group=STATISTICS,
+            metavar="NAME",
+        ),
+    ] = None,
+    n_experiments: Annotated[
+        int | None,
+        option("Experiments of a case; else 1000, and 100 with --quick.", group=STATISTICS, min=10),
+    ] = None,
+    quick: Annotated[
+        bool,
+        option(
+            "Up to 20 sources and 5 annotators, and fewer experiments.", "--quick", group=STATISTICS
+        ),
+    ] = False,
+    seed: options.SeedOption = 0,
+    workers: options.WorkersOption = 1,
+) -> None:
+    """``attnxai validate``."""
+    with stage("Starting"):
+        from attnxai.report.calibration_document import write_calibration
+        from attnxai.validation.folder import validation_folder
+        from attnxai.validation.rejections import NullKind
+        from attnxai.validation.results import CalibrationResult
+        from attnxai.validation.suite import (
+            N_EXPERIMENTS,
+            N_EXPERIMENTS_QUICK,
+            Part,
+            SuitePlan,
+            run_suite,
+        )
+
+    kinds = {kind.option: kind for kind in NullKind}
+    n = n_experiments or (N_EXPERIMENTS_QUICK if quick else N_EXPERIMENTS)
+    plan = SuitePlan(
+        seed=seed,
+        n_experiments=n,
+        parts=tuple(map(Part, options.listed_names("--part", part or PARTS, PARTS))),
+        nulls=tuple(kinds[name] for name in options.listed_names("--null", null or NULLS, NULLS)),
+        quick=quick,
+    )
+    with (
+        validation_folder(output, seed=seed) as (store, results),
+        resumable(lambda: "finished experiments are kept"),
+        progress() as begin,
+    ):
+        counts = run_suite(plan, store, n_workers=workers, on_progress=_Board(begin.bar).show)
+        replaced = any(results.path.glob("*.html"))
+        result = CalibrationResult.of(plan, counts)
+        write_calibration(
+            result, results, command=_command_of(plan), on_step=begin("Tables and figures")
+        )
+    for sentence in result.sentences():
+        details.print(f"- {sentence}")
+    if replaced:
+        details.print(
+            "- The results hold what this command asked for, in place of those of an earlier one; finished "
+            "experiments of both are kept."
+        )
+    details.print()
+    console.print(f"Results: {results.path / 'index.html'}", soft_wrap=True)
+
+
+def _command_of(plan: SuitePlan) -> str:
+    """What makes the same results, whatever the folder and the number of workers."""
+    words = ["attnxai", "validate", "--output", "FOLDER"]
+    words += ["--n-experiments", str(plan.n_experiments), "--seed", str(plan.seed)]
+    words += ["--quick"] if plan.quick else []
+    for name, chosen, every in (
+        ("--part", [str(part) for part in plan.parts], PARTS),
+        ("--null", [null.option for null in plan.nulls], NULLS),
+    ):
+        if tuple(chosen) != every:
+            words += [word for one in chosen for word in (name, one)]
+    return shlex.join(words)
+
+
+class _Board:
+    """Shows how many blocks are finished: a bar, or lines where there is no terminal."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._before = 0
+        self._began = time.monotonic()
+
+    def show(self, done: int, total: int) -> None:
+        """Show the numbers of finished and of all blocks."""
+        if self._task is None:
+            self._task = self._bar.add_task("Blocks of experiments", total=total, completed=done)
+            self._before = done
+            if done:
+                stderr.print(f"{done} of {total} blocks of experiments are finished already")
+            return
+        self._bar.update(self._task, completed=done)
+        if (
+            not stderr.is_terminal
+            and done * _PLAIN_STEPS // total > (done - 1) * _PLAIN_STEPS // total
+        ):
+            seconds = time.monotonic() - self._began
+            left = seconds / (done - self._before) * (total - done)
+            stderr.print(
+                f"{done} of {total} blocks ({100 * done // total} %), {seconds:.0f} s, about {left:.0f} s left"
+            )

@@ -1,0 +1,174 @@
+"""What a plan rests on: a pilot comparison, simulated galaxies, or numbers that are given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attnxai.agreement.effect_components import Components
+from attnxai.agreement.metrics import METRICS, PRIMARY_METRIC
+from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import counted
+from attnxai.errors import OptionError
+from attnxai.planning.pilot import Pilot, pilot_effects, read_pilot
+from attnxai.planning.simulation import simulate_components
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_NO_PILOT = "this chooses from a pilot, and --pilot names none"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanBasis:
+    """Effect and spreads of a plan, and where they come from.
+
+    Parameters
+    ----------
+    components : Components
+        Effect and spreads.
+    what : str
+        What is to be seen, such as ``an agreement (NSS)``.
+    title : str
+        Where the numbers come from.
+    pilot : Pilot, optional
+        The pilot they come from.
+    effect_low : float, optional
+        Lower end of the interval of a pilot's own effect.
+    simulated : bool
+        Whether they come from simulated galaxies.
+    """
+
+    components: Components
+    what: str = "an agreement"
+    title: str = "Given effect and spreads"
+    pilot: Pilot | None = None
+    effect_low: float | None = None
+    simulated: bool = False
+
+    __repr__ = short_repr
+
+
+def plan_basis(
+    *,
+    pilot: str | Path | None = None,
+    model: str | None = None,
+    metric: str | None = None,
+    map_name: str | None = None,
+    agreement: float | None = None,
+    effect: float | None = None,
+    sd_source: float | None = None,
+    sd_annotator: float | None = None,
+    sd_residual: float | None = None,
+    rng: np.random.Generator | int = 0,
+) -> PlanBasis:
+    """Find what a plan rests on from one of three: a pilot, an agreement to simulate, or effect and spreads.
+
+    Parameters
+    ----------
+    pilot : path, optional
+        Folder of a report.
+    model, metric, map_name : str, optional
+        What of the report; ``metric`` also that of the simulation.
+    agreement : float, optional
+        Share of the maps' variance that follows their own source, of simulated galaxies.
+    effect : float, optional
+        Agreement to see; else the pilot's.
+    sd_source, sd_annotator, sd_residual : float, optional
+        Spreads without a pilot.
+    rng : numpy.random.Generator or int
+        Source of randomness, of the simulation.
+
+    Returns
+    -------
+    PlanBasis
+
+    Raises
+    ------
+    OptionError
+        If they contradict each other, or do not suffice.
+    """
+    spreads = {
+        "--sd-source": sd_source,
+        "--sd-annotator": sd_annotator,
+        "--sd-residual": sd_residual,
+    }
+    if pilot is not None:
+        _refuse(spreads, "with a pilot the spreads are the pilot's; leave this out")
+        _refuse({"--agreement": agreement}, "this simulates a pilot, and --pilot names one")
+        return _of_pilot(Path(pilot), effect, model=model, metric=metric, map_name=map_name)
+    _refuse({"--model": model, "--map": map_name}, _NO_PILOT)
+    if agreement is not None:
+        _refuse(spreads, "with --agreement the spreads are those of the simulation")
+        _refuse({"--effect": effect}, "with --agreement the effect is that of the simulation")
+        name = (metric or PRIMARY_METRIC).lower()
+        components, _ = simulate_components(agreement, metric=name, rng=rng)
+        label = METRICS[name].label
+        return PlanBasis(
+            components=components,
+            what=f"an agreement ({label})",
+            title=f"Simulated galaxies, maps that follow their source in {100 * agreement:g} % of their "
+            f"variance, {label}",
+            simulated=True,
+        )
+    _refuse({"--metric": metric}, _NO_PILOT)
+    if effect is None or sd_source is None:
+        raise OptionError(
+            "a plan needs a pilot (--pilot, a folder that attnxai compare wrote), a simulated one "
+            "(--agreement), or both --effect and --sd-source"
+        )
+    return PlanBasis(
+        components=Components(
+            effect=_above_zero(effect),
+            sd_source=sd_source,
+            sd_annotator=sd_annotator or 0.0,
+            sd_residual=sd_residual or 0.0,
+        )
+    )
+
+
+def _of_pilot(folder: Path, effect: float | None, **chosen: str | None) -> PlanBasis:
+    pilot = read_pilot(folder, **chosen)
+    if effect is None and pilot.effect.value <= 0:
+        raise OptionError(
+            "this agrees no better with its own annotations than with permuted ones, so no number of "
+            f"sources would show it: the effect of {pilot.map_name} is {pilot.effect.value:.3g} in "
+            f"{pilot.metric}; {_pairs_above_zero(folder, pilot.model_name)}, or say with --effect what "
+            "agreement would matter"
+        )
+    components = pilot.components
+    if effect is not None:
+        components = dataclasses.replace(components, effect=_above_zero(effect))
+    label = METRICS[pilot.metric].label if pilot.metric in METRICS else pilot.metric
+    return PlanBasis(
+        components=components,
+        what=f"an agreement ({label})",
+        title=f"Pilot: {pilot.model_name}, {pilot.map_name}, {label}, {pilot.n_sources} {pilot.group} "
+        f"sources, {counted(pilot.n_annotators, 'annotator')}",
+        pilot=pilot,
+        effect_low=pilot.effect.low if effect is None else None,
+    )
+
+
+def _pairs_above_zero(folder: Path, model: str) -> str:
+    above = {pair: value for pair, value in pilot_effects(folder, model=model).items() if value > 0}
+    if not above:
+        return f"no map and metric of {folder} has one above 0; compare others"
+    named = ", ".join(
+        f"{map_name} in {metric} ({value:.3g})" for (map_name, metric), value in above.items()
+    )
+    return f"those above 0: {named}; choose with --map and --metric"
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise OptionError(f"{', '.join(given)}: {why}")
+
+
+def _above_zero(effect: float) -> float:
+    if not effect > 0:
+        raise OptionError(f"--effect has to be above 0, got {effect:g}")
+    return effect

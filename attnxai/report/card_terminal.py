@@ -1,0 +1,40 @@
+"""A model card as a terminal shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from attnxai.models.cards import ModelCard
+
+
+def print_card(measured: ModelCard, console: Console) -> None:
+    """Print a card.
+
+    Parameters
+    ----------
+    measured : ModelCard
+        The card.
+    console : rich.console.Console
+        Where to print.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table(show_header=False, title=Text(measured.name), title_justify="left")
+    facts.add_column("what", style="dim", no_wrap=True)
+    facts.add_column("value", overflow="fold")
+    for name, value in measured.facts().items():
+        facts.add_row(name, Text(value))
+    facts.add_row("Command", Text(measured.command or "not recorded"))
+    console.print(facts)
+    head, rows = measured.metric_table()
+    metrics = Table()
+    for name in head:
+        metrics.add_column(Text(name))
+    for row in rows:
+        metrics.add_row(*map(Text, row))
+    console.print(metrics)
+    console.print(Text(measured.remarks()))

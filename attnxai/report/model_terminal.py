@@ -1,0 +1,142 @@
+"""Model files and the models that ship as a terminal shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from attnxai.models.cards import ModelCard
+    from attnxai.models.model import AttentionModel
+
+_NOT_RECORDED = "not recorded"
+
+
+def print_model(model: AttentionModel, console: Console) -> None:
+    """Print what a model file holds.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model, read from its file.
+    console : rich.console.Console
+        Where to print.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from attnxai.explanations.gates import model_provenance
+    from attnxai.models.architectures import has_given_bases
+
+    table = Table(show_header=False, title=Text(model.name), title_justify="left")
+    table.add_column("what", style="dim", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    facts = model_provenance(model)
+    rows = {
+        "file": model.path,
+        "sha256": model.sha256,
+        "architecture": facts["architecture"],
+        "parameters": f"{facts['n_parameters']:,}",
+        "classes": ", ".join(model.class_names),
+    }
+    specification = model.spec.to_dict()
+    del specification["architecture"]
+    for part in (specification, model.preprocessing.to_dict()):
+        rows |= {name: _text(value) for name, value in part.items()}
+    if has_given_bases(model.network):
+        rows["filter bases"] = "taken from the file"
+    if model.temperature != 1.0:
+        rows["temperature"] = f"{model.temperature:.4g}"
+    if model.training is None:
+        rows["training"] = f"{_NOT_RECORDED} in this file"
+    else:
+        record = model.training
+        rows |= {
+            "trained on": record.data or _NOT_RECORDED,
+            "licence of the data": record.data_licence or _NOT_RECORDED,
+            "sha256 of the data": record.data_sha256 or _NOT_RECORDED,
+            "sources": f"{len(record.train_sources)} for training, "
+            f"{len(record.validation_sources)} for validation",
+            "command": record.command or _NOT_RECORDED,
+            "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()) or _NOT_RECORDED,
+        }
+        rows |= dict(_metric_row(name, value) for name, value in record.metrics.items())
+    if model.notes:
+        rows["notes"] = " ".join(model.notes)
+    rows |= _card_row(model)
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), Text(value))
+    console.print(table)
+
+
+def print_shipped(console: Console) -> None:
+    """Print the models that ship, from their cards alone.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to print.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from attnxai.models.cards import TEST, VALIDATION
+    from attnxai.models.zoo import shipped_cards, shipped_models
+
+    # names and sizes stay whole in a narrow terminal; headings and intervals are what wraps
+    table = Table(box=box.MINIMAL_HEAVY_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("group", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("validation accuracy, %", justify="right")
+    table.add_column("test accuracy, %", justify="right")
+    table.add_column("kB", justify="right", no_wrap=True)
+    cards, files = shipped_cards(), shipped_models()
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    for name, file in files.items():
+        known = cards.get(name)
+        cells = ["no card", "", "", ""]
+        if known is not None:
+            accuracies = (_accuracy(known, part) for part in (VALIDATION, TEST))
+            cells = [known.group, f"{known.n_parameters:,}", *accuracies]
+        table.add_row(file.name, *cells, f"{sizes[name] / 1e3:,.0f}")
+    console.print(table)
+    levels = {f"{100 * known.level:g} %" for known in cards.values()}
+    console.print(
+        f"{len(files)} models, {sum(sizes.values()) / 1e6:.2f} MB"
+        + (f"; in brackets {' and '.join(sorted(levels))} intervals over images" if levels else "")
+    )
+
+
+def _accuracy(card: ModelCard, part: str) -> str:
+    from attnxai.models.cards import ACCURACY
+
+    measured = card.measured(part, ACCURACY)
+    return measured.percent() if measured is not None else ""
+
+
+def _card_row(model: AttentionModel) -> dict[str, str]:
+    from attnxai.errors import CheckpointError
+    from attnxai.models.card_file import card_path, read_card
+
+    file = card_path(model.path)
+    if not file.is_file():
+        return {}
+    try:
+        same = read_card(file).sha256 == model.sha256
+    except CheckpointError as error:
+        return {"card": str(error)}
+    return {"card": f"{file}" if same else f"{file}, of another model file: its sha256 differs"}
+
+
+def _metric_row(name: str, value: float) -> tuple[str, str]:
+    if name == "epoch":  # a record counts from 0, and people from 1
+        return "epoch kept", f"{value + 1:g}"
+    return name.replace("_", " "), _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
