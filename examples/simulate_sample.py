@@ -95,7 +95,7 @@ class Annotator:
         )
 
     def _size(self, length: float) -> float:
-        # people mark what they see, which the beam has widened
+        # annotators mark what they see, which the beam has widened
         return math.hypot(length, 5.4) * math.exp(self.rng.normal(0, 0.15))
 
     def _row(self, source: SimulatedSource, label: str, **values: object) -> dict[str, object]:
