@@ -298,7 +298,7 @@ class Metric:
         if not self.signed_maps and map.min() < 0:
             return "the map has negative values, which this metric does not accept"
         if self.needs_others and (others is None or not others.any()):
-            return "nothing is marked on the other sources"
+            return "no other source is annotated"
         if self.varying_targets and is_constant(PixelRows(target[None]))[0]:
             return "the annotation is constant"
         return "the values are undefined"

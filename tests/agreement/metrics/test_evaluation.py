@@ -234,7 +234,7 @@ def test_every_undefined_value_has_its_reason(name):
     if not metric.signed_maps:
         cases["negative values"] = (map - 2, target, others)
     if metric.needs_others:
-        cases["other sources"] = (map, target, 0 * others)
+        cases["other source"] = (map, target, 0 * others)
     assert np.isfinite(metric.evaluate(map[None], target[None], others[None])).all()
     for reason, (values, marks, rest) in cases.items():
         assert reason in metric.reason_undefined(values, marks, rest)
@@ -242,7 +242,7 @@ def test_every_undefined_value_has_its_reason(name):
             found = metric.evaluate(values[None], marks[None], rest[None])
             assert np.isnan(found).all(), reason
     if metric.needs_others:
-        assert "other sources" in metric.reason_undefined(map, target)
+        assert "other source" in metric.reason_undefined(map, target)
 
 
 def test_picked_pixels_lie_row_after_row():
