@@ -118,7 +118,7 @@ def calibrated(
     Returns
     -------
     AttentionModel
-        With temperature 1, and a warning, when its validation images fix none.
+        With temperature 1, and a warning, when its validation images fix none or are fewer than 15.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def calibrated(
     chosen, _ = calibration_images(model, images)
     scores = class_scores(model, chosen, batch_size=batch_size, device=device)
     fit = fit_temperature(scores, class_labels(model, chosen))
-    return dataclasses.replace(model, temperature=1.0 if fit.at_bound else fit.temperature)
+    return dataclasses.replace(model, temperature=1.0 if fit.obstacle else fit.temperature)
 
 
 def recalibrated(
@@ -195,7 +195,7 @@ def recalibrated(
         # the same is an error here, since there is nothing to write
         warnings.simplefilter("ignore", FewSourcesWarning)
         fit = fit_temperature(scores, positions)
-    if fit.at_bound:
+    if fit.obstacle:
         raise DataSetError(f"no temperature can be fitted to {model.name}: {fit.obstacle}")
     before, after = (
         classification_metrics(

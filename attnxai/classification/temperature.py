@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.classification.scoring import checked_scores, image_log_losses
+from attnxai.data.wording import counted
 from attnxai.errors import FewSourcesWarning, OptionError
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 TEMPERATURE_RANGE = (0.01, 1000.0)
 """Temperatures are sought between these; a published network that sums its features needs 16."""
+
+LEAST_IMAGES = 15
+"""No temperature is fitted to fewer images: of those fitted to 10, a third have an interval without an end."""
 
 # Of log T; the loss is flat at its minimum, so this is far more than the data can tell.
 _TOLERANCE = 1e-7
@@ -71,16 +75,21 @@ class TemperatureFit:
 
     @property
     def obstacle(self) -> str:
-        """Why the images fix no temperature, or empty."""
-        if not self.at_bound:
-            return ""
-        if self.temperature < 1:
+        """Why the images fix no temperature that could be used, or empty."""
+        if self.at_bound and self.temperature < 1:
             right = self.n_images - self.n_wrong
             return (
                 f"{right} of {self.n_images} images are classified right, and with every lower "
                 f"temperature the probabilities fit them better, down to {TEMPERATURE_RANGE[0]:g}, "
                 "where the search ends; give images that the model finds harder, or more of them"
             )
+        if self.n_images < LEAST_IMAGES:
+            return (
+                f"{counted(self.n_images, 'image')} cannot fix one, it takes {LEAST_IMAGES} or more; give "
+                "more images"
+            )
+        if not self.at_bound:
+            return ""
         return (
             f"the scores tell nothing about the classes of the {self.n_images} images, so that with "
             f"every higher temperature the probabilities fit better, up to {TEMPERATURE_RANGE[1]:g}, "
@@ -111,7 +120,8 @@ def fit_temperature(
     Returns
     -------
     TemperatureFit
-        A warning says so when it lies at an end of its range.
+        A warning says so when it lies at an end of its range, or is fitted to fewer than
+        :data:`LEAST_IMAGES` images; it is then of no use.
 
     Raises
     ------
@@ -152,7 +162,7 @@ def fit_temperature(
         n_images=n,
         n_wrong=int((values.argmax(axis=1) != positions).sum()),
     )
-    if at_bound:
+    if fit.obstacle:
         warnings.warn(
             f"no temperature can be fitted: {fit.obstacle}", FewSourcesWarning, stacklevel=2
         )

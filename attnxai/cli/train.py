@@ -13,11 +13,13 @@ from attnxai.cli.endings import command, resumable
 from attnxai.cli.options import NETWORK, OUTPUT, TRAINING, option
 from attnxai.cli.training_options import DEFAULTS
 from attnxai.data.mirabest import Confidence
+from attnxai.data.wording import counted
 from attnxai.models.specification import Normalisation, Preset
 from attnxai.training.settings import Schedule
 
 if TYPE_CHECKING:
     from attnxai.cli.console import Steps
+    from attnxai.models.model import AttentionModel
     from attnxai.study.data import StudyData
     from attnxai.training.history import EpochResult
     from attnxai.training.settings import TrainingSettings
@@ -111,8 +113,9 @@ def train(
             + (f"; {len(data.test)} of its test split are left alone" if len(data.test) else "")
             + (f"; {data.n_held_out} are held out" if data.n_held_out else ""),
         )
-        if progress_file.is_file():
-            details.print(f"Going on from {progress_file}")
+
+        def resume(n_epochs: int) -> None:
+            details.print(f"Going on from {progress_file} after {counted(n_epochs, 'epoch')}")
 
         def kept() -> str:
             return f"{progress_file} keeps what was trained" if progress_file.is_file() else ""
@@ -131,6 +134,7 @@ def train(
                 command=typed_command(),
                 progress_file=progress_file,
                 device=device,
+                on_resume=resume,
                 on_step=shown.step,
                 on_epoch=shown.epoch,
             )
@@ -149,7 +153,7 @@ def train(
             f"Wrote {written} (sha256 {sha256[:12]}): {metrics['validation_accuracy']:.1%} of "
             f"{metrics['n_validation']:.0f} validation images right, after epoch "
             f"{metrics['epoch'] + 1:.0f} of {len(history)}"
-            + (f"; temperature {model.temperature:.2f}" if temperature_scaling else ""),
+            + (f"; {_temperature(model)}" if temperature_scaling else ""),
         )
 
 
@@ -184,3 +188,9 @@ def _n_validation(data: StudyData, settings: TrainingSettings) -> int:
     names = data.labelled.class_names
     labels = [names.index(str(image.class_name)) for image in data.trained_on]
     return len(training_and_validation(data.trained_on, labels, settings)[1])
+
+
+def _temperature(model: AttentionModel) -> str:
+    if model.temperature == 1.0:
+        return "no temperature could be fitted"
+    return f"temperature {model.temperature:.2f}"

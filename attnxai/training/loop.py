@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,8 @@ import torch
 from torch import nn
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import DataSetError, OptionError, TrainingError
+from attnxai.data.wording import counted
+from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
@@ -29,6 +31,8 @@ from attnxai.training.settings import Precision, TrainingSettings
 
 # Gradients longer than this are shortened: batches of few bright pixels give rare, huge ones.
 _LONGEST_GRADIENT = 5.0
+FEW_VALIDATION = 20
+"""With fewer validation images than this, training warns that the epoch is chosen by chance."""
 # Streams of random numbers of one run: one for the order of the images, one for every step.
 _PRIME = 100_003
 
@@ -106,6 +110,14 @@ class _Run:
         self.train, self.validation = training_and_validation(images, labels, settings)
         if len(self.train) < 2 or len(self.validation) < 1:
             raise DataSetError(f"{len(images)} images are too few to train and validate on")
+        if len(self.validation) < FEW_VALIDATION:
+            warnings.warn(
+                f"{counted(len(self.validation), 'validation image')} of {len(images)} choose the epoch "
+                f"that is kept, and measure its accuracy; with fewer than {FEW_VALIDATION} both are "
+                "largely chance",
+                FewSourcesWarning,
+                stacklevel=3,
+            )
         views = [field.view(image) for image in images]
         self.fingerprints = [view.fingerprint() for view in views]
         stack = np.stack([view.brightness for view in views])
@@ -247,6 +259,7 @@ def train_model(
     progress_file: str | Path | None = None,
     save_every_s: float = 30.0,
     device: str | torch.device = "cpu",
+    on_resume: Callable[[int], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> tuple[AttentionModel, list[EpochResult]]:
@@ -272,11 +285,14 @@ def train_model(
         For the training record.
     progress_file : path, optional
         Record of the run. A run that finds it goes on where it stopped, and ends with the same weights
-        as one that was never stopped.
+        as one that was never stopped. With more epochs than before it goes on as well; the model's notes
+        then say so, since the learning rate of the epochs before followed another schedule.
     save_every_s : float
         Seconds between writing the record; it is written after every epoch as well.
     device : str or torch.device
         Where to train.
+    on_resume : callable, optional
+        Called with the number of finished epochs, once it is known that the run goes on from the record.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     on_epoch : callable, optional
@@ -305,6 +321,8 @@ def train_model(
     path = Path(progress_file) if progress_file is not None else None
     if path is not None and path.is_file():
         load_progress(state, path, identity)
+        if on_resume is not None:
+            on_resume(len(state.history))
     if not _finished(state.history, settings):
         _fit(run, identity, path, save_every_s, on_step, on_epoch)
     network = AttentionNetwork(spec).eval()
@@ -316,6 +334,7 @@ def train_model(
         preprocessing=run.preprocessing,
         class_names=tuple(class_names),
         training=_record(run, images, data, data_licence, command),
+        notes=_notes(run),
     )
     return model, state.history
 
@@ -410,6 +429,18 @@ def _record(
         versions={package: metadata.version(package) for package in ("torch", "e2cnn", "numpy")},
         command=command,
     )
+
+
+def _notes(run: _Run) -> tuple[str, ...]:
+    if not run.state.earlier_epochs:
+        return ()
+    planned = (*run.state.earlier_epochs, run.settings.epochs)
+    note = (
+        "Training was continued with more epochs: the learning rate followed the schedule of "
+        f"{', then of '.join(map(str, planned))} epochs, so that the command in the training record does "
+        "not repeat it."
+    )
+    return (note,)
 
 
 def _identity(run: _Run, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from attnxai.errors import CheckpointError
+from attnxai.data.short_repr import short_value
+from attnxai.errors import AttnxaiError, CheckpointError
 from attnxai.models.torch_files import read_checkpoint_file, write_atomically
 from attnxai.models.weights import load_weights
 from attnxai.training.history import EpochResult
@@ -42,6 +43,8 @@ class TrainingState:
         Number of these images.
     seconds : float
         Time spent so far.
+    earlier_epochs : list of int
+        Numbers of epochs that the run was meant to have before it was given more, first to last.
     """
 
     network: torch.nn.Module
@@ -53,9 +56,11 @@ class TrainingState:
     loss_sum: float = 0.0
     n_images: int = 0
     seconds: float = 0.0
+    earlier_epochs: list[int] = dataclasses.field(default_factory=list)
 
 
-_PLAIN = ("step", "loss_sum", "n_images", "seconds")
+_COUNTS, _NUMBERS = ("step", "n_images"), ("loss_sum", "seconds")
+_PLAIN = (*_COUNTS, *_NUMBERS, "earlier_epochs")
 
 
 def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
@@ -76,33 +81,88 @@ def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
 def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
     """Bring a fresh state to where the record ends.
 
+    A run may be given more epochs than it was meant to have; everything else has to be the same.
+
     Raises
     ------
     CheckpointError
-        If the file is no such record, a damaged one, or that of another run.
+        If the file is no such record, a damaged one, or that of another run, naming what differs.
     """
     content, _ = read_checkpoint_file(path)
     if not isinstance(content, dict) or content.get("format") != PROGRESS_FORMAT:
         raise CheckpointError(f"{path} is no record of a training run; move it out of the way")
-    stored = content.get("identity")
-    for key, value in identity.items():
-        if not isinstance(stored, dict) or stored.get(key) != value:
-            raise CheckpointError(
-                f"{path} is the record of another training run (its {key.replace('_', ' ')} differ); "
-                "give another --output, or delete it to start again"
-            )
     try:
-        if content["best"]:
-            # also loaded to see that it fits: it is the model that the run ends with
-            load_weights(state.averaged, content["best"])
-        load_weights(state.averaged, content["averaged"])
-        load_weights(state.network, content["network"])
-        state.optimiser.load_state_dict(content["optimiser"])
-        state.history = [EpochResult(**entry) for entry in content["history"]]
-        state.best = content["best"]
-        for name in _PLAIN:
-            setattr(state, name, content[name])
-    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        stored = content["identity"]
+        differences = _differences(stored, identity)
+        if not differences:
+            _restore(state, content)
+            if stored["settings"]["epochs"] != identity["settings"]["epochs"]:
+                state.earlier_epochs.append(stored["settings"]["epochs"])
+            return
+    # what a damaged record holds may be anything
+    except (
+        AttnxaiError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+    ) as error:
         raise CheckpointError(
             f"{path} is a damaged record of a training run; delete it to start again"
         ) from error
+    raise CheckpointError(
+        f"{path} is the record of another training run ({'; '.join(differences[:4])}); give another "
+        "--output, or delete it to start again"
+    )
+
+
+def _differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """What of a run is not as in the record."""
+    differences = []
+    for key, value in identity.items():
+        other = stored[key]
+        if not isinstance(value, dict):
+            if other != value:
+                differences.append(f"its {key.replace('_', ' ')} differ")
+            continue
+        names = [
+            name
+            for name in {**other, **value}
+            if other.get(name) != value.get(name)
+            and not (name == "epochs" and other[name] < value[name])
+        ]
+        differences += [
+            f"its {key} differ: {name} is {short_value(other.get(name))} there and "
+            f"{short_value(value.get(name))} here"
+            for name in names
+        ]
+    return differences
+
+
+def _restore(state: TrainingState, content: Mapping[str, Any]) -> None:
+    history = [EpochResult(**entry) for entry in content["history"]]
+    numbers = [number for result in history for number in dataclasses.astuple(result)] + [
+        content[name] for name in (*_COUNTS, *_NUMBERS)
+    ]
+    counts = [content[name] for name in _COUNTS] + content["earlier_epochs"]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise TypeError("a number that is none")
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise TypeError("a count that is none")
+    if [result.epoch for result in history] != list(range(len(history))):
+        raise ValueError("epochs are missing")
+    if content["best"] or history:
+        # also loaded to see that it fits: it is the model that the run ends with
+        load_weights(state.averaged, content["best"])
+    load_weights(state.averaged, content["averaged"])
+    load_weights(state.network, content["network"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    for parameter, values in state.optimiser.state.items():
+        for value in values.values():
+            if value.numel() != 1 and value.shape != parameter.shape:
+                raise ValueError("the optimiser's state has another shape than the weights")
+    state.history, state.best = history, dict(content["best"])
+    for name in _PLAIN:
+        setattr(state, name, content[name])

@@ -103,6 +103,21 @@ def test_calibrated_without_what_it_takes(model):
         assert calibrated(recorded(model, validation=right.sources), right).temperature == 1.0
 
 
+def test_two_validation_images_give_no_temperature(model):
+    images = small_images(12)
+    scores = class_scores(model, images)
+    # one right and one wrong, to which a temperature could be fitted all the same
+    labels = [f"class {k}" for k in scores.argmax(axis=1)]
+    labels[1] = {"class 0": "class 1", "class 1": "class 0"}[labels[1]]
+    named = SourceSet(
+        dataclasses.replace(image, class_name=name)
+        for image, name in zip(images, labels, strict=True)
+    )
+    two = recorded(model, train=images.sources[2:], validation=images.sources[:2])
+    with pytest.warns(FewSourcesWarning, match="no temperature can be fitted: 2 images cannot fix"):
+        assert calibrated(two, named).temperature == 1.0
+
+
 @pytest.mark.shared_data
 def test_the_published_network_is_far_too_sure(shared_data):
     """Of the 153 test images it has 130 right, as published; docs/calibration.md shows the rest."""

@@ -137,3 +137,18 @@ def test_what_cannot_be_fitted_is_refused():
         fit_temperature([[1.0, 0.0]], [0, 1])
     with pytest.raises(OptionError, match="level has to be between 0 and 1"):
         fit_temperature([[1.0, 0.0]], [0], level=0.0)
+
+
+def test_few_images_fix_no_temperature():
+    """One in four wrong: with 16 images a temperature, with 12 none that could be used."""
+    scores, labels = [[2, -2], [2, -2], [2, -2], [-2, 2]], [0] * 4
+    fit = fit_temperature(scores * 4, labels * 4)
+    assert fit.obstacle == ""
+    assert fit.temperature == pytest.approx(4 / math.log(3), rel=1e-4)
+    with pytest.warns(
+        FewSourcesWarning, match="no temperature can be fitted: 12 images cannot fix one"
+    ):
+        few = fit_temperature(scores * 3, labels * 3)
+    assert "it takes 15 or more" in few.obstacle
+    with pytest.warns(FewSourcesWarning, match="1 of 1 images are classified right"):
+        fit_temperature([[1, 0]], [0])

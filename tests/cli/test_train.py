@@ -39,6 +39,10 @@ def test_train_and_use_a_model(place):
         history = list(csv.DictReader(file))
     assert [row["epoch"] for row in history] == ["0", "1"]
     assert [row["images_seen"] for row in history] == ["14", "28"]
+    notes = " ".join(done.stderr.split())
+    assert "3 validation images of 17 choose the epoch that is kept" in notes
+    assert "no temperature can be fitted: 3 images cannot fix one, it takes 15 or more" in notes
+    assert "no temperature could be fitted" in said
     assert (place / "m.curves.png").read_bytes().startswith(b"\x89PNG")
     model = load_model(place / "m.pt")
     record = model.training
@@ -79,6 +83,41 @@ def test_stopped_and_run_again(place, start, number, code):
     weights = cut.network.state_dict()
     assert all((value == weights[name]).all() for name, value in whole.network.state_dict().items())
     assert whole.temperature == cut.temperature
+
+
+STOPPING_AFTER_AN_EPOCH = """
+from attnxai.training import loop
+
+train_model = loop.train_model
+
+def stopped(*arguments, on_epoch, **options):
+    def stop(result):
+        raise KeyboardInterrupt
+    return train_model(*arguments, on_epoch=stop, **options)
+
+loop.train_model = stopped
+from attnxai.cli.main import app
+app()
+"""
+
+
+def test_more_epochs_than_before_the_interruption(place, start):
+    """More epochs are more epochs; what else differs is named, and nothing is said to go on."""
+    arguments = ["train", *COMMON, "--size", "32", "--output", "cut.pt", "--epochs"]
+    process = start("-c", STOPPING_AFTER_AN_EPOCH, *arguments, "2", cwd=place)
+    assert process.wait() == 130
+    other = attnxai(*arguments, "3", "--learning-rate", "0.001", cwd=place, check=2)
+    said = " ".join(other.stderr.split())
+    assert "its settings differ: learning_rate is 0.005 there and 0.001 here" in said
+    assert "epochs is" not in said
+    assert "Going on" not in other.stdout
+    other = attnxai(*arguments, "1", cwd=place, check=2)
+    assert "its settings differ: epochs is 2 there and 1 here" in " ".join(other.stderr.split())
+    done = attnxai(*arguments, "3", cwd=place, check=0)
+    assert "Going on from cut.progress.pt after 1 epoch" in done.stdout
+    assert load_model(place / "cut.pt").training.settings["epochs"] == 3
+    with open(place / "cut.history.csv", encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3
 
 
 SAVING_EVERY_STEP = """

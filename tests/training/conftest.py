@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,14 @@ def spec() -> ModelSpec:
     return compact_spec(
         "C4", fields=(1, 2, 2, 2), convolutions=(1, 1, 1, 1), gate_channels=2, kernel_size=3
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of a second have three validation images; that training warns of so few has a test of its own."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            mark = "ignore:.*choose the epoch that is kept:attnxai.errors.FewSourcesWarning"
+            item.add_marker(pytest.mark.filterwarnings(mark))
 
 
 @pytest.fixture(autouse=True)

@@ -81,15 +81,83 @@ def test_a_record_within_an_epoch_is_gone_on_from_at_that_step(
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"seed": 6}, {"epochs": 4}, {"batch_size": 5}, {"learning_rate": 2e-2}, {"weight_decay": 0.0}],
+    ("change", "text"),
+    [
+        ({"seed": 6}, "seed is 5 there and 6 here"),
+        ({"epochs": 2}, "epochs is 3 there and 2 here"),
+        ({"batch_size": 5}, "batch_size is 4 there and 5 here"),
+        ({"learning_rate": 2e-2}, "learning_rate is 0.01 there and 0.02 here"),
+        (
+            {"weight_decay": 0.0, "epochs": 4},
+            r"\(its settings differ: weight_decay is 0.0001 there and 0.0 ",
+        ),
+    ],
 )
-def test_other_settings_do_not_go_on_from_a_record(images, spec, tmp_path, change) -> None:
+def test_other_settings_do_not_go_on_from_a_record(images, spec, tmp_path, change, text) -> None:
     progress = _record(images, spec, tmp_path)
     before = progress.read_bytes()
-    with pytest.raises(CheckpointError, match=r"record of another training run.*settings differ"):
-        train(spec, images, dataclasses.replace(SETTINGS, **change), progress_file=progress)
+    resumed: list[int] = []
+    with pytest.raises(CheckpointError, match=rf"record of another training run .*{text}"):
+        train(
+            spec,
+            images,
+            dataclasses.replace(SETTINGS, **change),
+            progress_file=progress,
+            on_resume=resumed.append,
+        )
     assert progress.read_bytes() == before
+    assert resumed == [], "nothing is said to go on"
+
+
+def test_more_epochs_are_more_epochs(images, spec, tmp_path) -> None:
+    """Epochs that were trained stay; the rest follow the schedule of the new number."""
+    progress = _record(images, spec, tmp_path)
+    resumed: list[int] = []
+    more = dataclasses.replace(SETTINGS, epochs=5)
+    model, history = train(spec, images, more, progress_file=progress, on_resume=resumed.append)
+    assert resumed == [1]
+    first = _first_epoch(images, spec)
+    assert dataclasses.replace(history[0], seconds=0.0) == dataclasses.replace(first, seconds=0.0)
+    assert [result.epoch for result in history] == [0, 1, 2, 3, 4]
+    rates = [more.rate(3 * epoch + 2, 15) for epoch in range(1, 5)]
+    assert [result.learning_rate for result in history[1:]] == pytest.approx(rates)
+    (note,) = model.notes
+    assert "the schedule of 3, then of 5 epochs" in note
+    assert model.training is not None
+    assert model.training.settings["epochs"] == 5
+
+
+def test_more_epochs_twice(images, spec, tmp_path) -> None:
+    progress = _record(images, spec, tmp_path)
+
+    def stop(result: EpochResult) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        train(
+            spec,
+            images,
+            dataclasses.replace(SETTINGS, epochs=4),
+            progress_file=progress,
+            on_epoch=stop,
+        )
+    model, history = train(
+        spec, images, dataclasses.replace(SETTINGS, epochs=5), progress_file=progress
+    )
+    assert len(history) == 5
+    assert "the schedule of 3, then of 4, then of 5 epochs" in model.notes[0]
+
+
+def _first_epoch(images: SourceSet, spec: ModelSpec) -> EpochResult:
+    found: list[EpochResult] = []
+
+    def stop(result: EpochResult) -> None:
+        found.append(result)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        train(spec, images, on_epoch=stop)
+    return found[0]
 
 
 def _record(images: SourceSet, spec: ModelSpec, folder: Path) -> Path:
@@ -149,6 +217,19 @@ def test_files_that_are_no_record_are_refused(images, spec, undisturbed, tmp_pat
         lambda content: content["network"].popitem(),
         lambda content: content.update(optimiser={}),
         lambda content: content.update(optimiser={"state": {}, "param_groups": []}),
+        lambda content: content.update(identity=3),
+        lambda content: content["identity"].pop("sources"),
+        lambda content: content["identity"].update(settings=[]),
+        lambda content: content["identity"]["settings"].update(epochs="2"),
+        lambda content: content["identity"].update(labels=[torch.ones(3)] * 14),
+        lambda content: content["history"][0].update(validation_loss="low"),
+        lambda content: content["history"][0].update(epoch=1),
+        lambda content: content.update(step=-1),
+        lambda content: content.update(step=0.5),
+        lambda content: content.update(loss_sum=torch.ones(2)),
+        lambda content: content.update(earlier_epochs=["2"]),
+        lambda content: content.update(best={}),
+        lambda content: content["optimiser"]["state"][0].update(exp_avg=torch.ones(7)),
     ],
 )
 def test_a_damaged_record_is_refused(images, spec, tmp_path, change) -> None:

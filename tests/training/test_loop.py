@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from attnxai.data.images import SourceSet
-from attnxai.errors import DataSetError, OptionError, TrainingError
+from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.training import loop
@@ -381,3 +381,13 @@ def test_history_is_written_a_row_an_epoch(undisturbed, tmp_path) -> None:
     for row, result in zip(rows, undisturbed[1], strict=True):
         for name in ("train_loss", "validation_loss", "validation_accuracy"):
             assert float(row[name]) == getattr(result, name)
+
+
+@pytest.mark.filterwarnings("error::attnxai.errors.FewSourcesWarning")
+def test_an_epoch_chosen_by_few_images_is_warned_of(images, spec, monkeypatch) -> None:
+    with pytest.warns(
+        FewSourcesWarning, match="^2 validation images of 14 choose the epoch that is kept"
+    ):
+        train(spec, images, dataclasses.replace(SETTINGS, epochs=1))
+    monkeypatch.setattr(loop, "FEW_VALIDATION", 2)
+    train(spec, images, dataclasses.replace(SETTINGS, epochs=1))
