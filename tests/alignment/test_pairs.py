@@ -257,6 +257,37 @@ def test_widths_are_those_on_the_sky_whatever_the_pixels_of_image_and_field():
     assert mask[12].sum() == mask[:, 10].sum() == 5
 
 
+def test_baselines_follow_each_other_from_fine_to_coarse():
+    maps, marks, images = made_up(n_sources=3)
+    layers = {
+        "gate1": maps.layers["gate1"][:, ::2, ::2],
+        "gate2": maps.layers["gate1"],
+        "gate3": maps.layers["gate2"],
+    }
+    geometry = {
+        f"gate{i}": GridTransform(step=step, origin_x=(step - 1) / 2, origin_y=(step - 1) / 2)
+        for i, step in ((1, 4.0), (2, 2.0), (3, 1.0))
+    }
+    pairs = align(dataclasses.replace(maps, layers=layers, geometry=geometry), marks, images)
+    finer, coarser = "brightness at 3.6″", "brightness at 7.2″"
+    assert list(pairs.baselines) == [BRIGHTNESS, finer, coarser, CENTRE_BIAS]
+    assert pairs.brightness_of("gate1") == (BRIGHTNESS, coarser)
+
+
+def test_a_line_that_leaves_the_field_is_no_mark_outside():
+    maps, marks, images = made_up(n_sources=2, annotators=("ann",))
+
+    def notes_of(*vertices):
+        line = dataclasses.replace(
+            marks.annotations[0], shape=Shape(kind=ShapeKind.LINE, vertices=vertices)
+        )
+        both = dataclasses.replace(marks, annotations=(*marks.annotations, line))
+        return " ".join(align(maps, both, images).notes)
+
+    assert "outside the field" not in notes_of((10.0, 10.0), (20.0, 10.0), (90.0, 10.0))
+    assert "outside the field" in notes_of((50.0, 10.0), (70.0, 10.0), (90.0, 10.0))
+
+
 def test_brightness_to_hold_fixed_is_that_of_the_layers_own_resolution():
     pairs = align(*made_up(n_sources=3))
     assert pairs.brightness_of("gate1") == (BRIGHTNESS, "brightness at 3.6″")

@@ -12,6 +12,7 @@ from sklearn.calibration import calibration_curve
 
 from attnxai.classification.reliability import (
     Binning,
+    CalibratedReference,
     calibrated_reference,
     calibration_error_interval,
     expected_calibration_error,
@@ -271,3 +272,9 @@ def test_curves_are_read_only():
     curve = reliability_curve(*HAND)
     with pytest.raises(ValueError, match="read-only"):
         curve.accuracy[0] = 1.0
+
+
+@pytest.mark.parametrize(("p_value", "rejected"), [(0.03, True), (0.05, True), (0.051, False)])
+def test_a_model_is_shown_not_to_be_calibrated_at_one_less_the_level(p_value, rejected):
+    reference = CalibratedReference(mean=0.05, high=0.1, p_value=p_value, n_draws=999, level=0.95)
+    assert reference.rejected is rejected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import matplotlib as mpl
@@ -9,7 +10,7 @@ import pytest
 
 from attnxai.agreement.effect_components import Components
 from attnxai.errors import OptionError
-from attnxai.planning.plan import plan_power
+from attnxai.planning.plan import DesignPower, plan_power
 from tests.report.tables.latex_reader import numbers_in, read_table
 
 mpl.use("Agg")
@@ -85,3 +86,36 @@ def test_figure():
     assert made.plot(ax) is ax
     assert list(ax.lines[0].get_ydata()) == [d.power for d in made.of_annotators(1)]
     mpl.pyplot.close("all")
+
+
+def made_of(*powers):
+    """A plan with these (sources, annotators, power)."""
+    designs = [
+        DesignPower(
+            n_sources=n_sources,
+            n_annotators=n_annotators,
+            power=power,
+            power_low=power - 0.02,
+            power_high=power + 0.02,
+            power_at_low_effect=power / 2,
+            half_width=0.1,
+            half_width_others=0.2,
+        )
+        for n_sources, n_annotators, power in powers
+    ]
+    return dataclasses.replace(plan(n_sources=(10,)), designs=tuple(designs), wanted=0.8)
+
+
+def test_the_smallest_design_is_one_after_which_all_larger_ones_reach_the_power():
+    made = made_of((10, 1, 0.85), (20, 1, 0.79), (40, 1, 0.8), (80, 1, 0.9))
+    assert made.smallest(1).n_sources == 40
+    assert made.smallest(1, at_low_effect=True) is None
+
+
+def test_the_fewest_marks_are_sources_times_annotators():
+    made = made_of((40, 1, 0.7), (90, 1, 0.9), (40, 3, 0.9), (90, 3, 0.95))
+    best = made.fewest_marks()
+    assert (best.n_sources, best.n_annotators) == (90, 1)
+    # of as many marks the design of fewer annotators
+    even = made_of((40, 2, 0.9), (80, 1, 0.9)).fewest_marks()
+    assert (even.n_sources, even.n_annotators) == (80, 1)
