@@ -253,11 +253,12 @@ class Metric:
         """
         maps, targets = rows_of(maps), rows_of(targets)
         undefined_maps = is_constant(maps) if self.signed_maps else without_mass(maps)
-        undefined = np.isnan(totals(targets))
         if self.target is TargetKind.MASK:
             undefined = not_partly_marked(targets)
-        elif self.varying_targets:
-            undefined = undefined | is_constant(targets)
+        else:
+            undefined = np.isnan(totals(targets))
+            if self.varying_targets:
+                undefined |= is_constant(targets)
         arguments = [maps, targets]
         if self.needs_others:
             if others is None:

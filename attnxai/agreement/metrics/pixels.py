@@ -16,9 +16,7 @@ Derived = TypeVar("Derived")
 
 CONSTANT_BELOW = 2.0**-48
 """A row is constant if its range is at most this share (16 rounding errors) of its largest magnitude."""
-_LARGE = (
-    2.0**256
-)  # squares of values up to here, and of one over it, are far from the ends of float64
+_LARGE = 2.0**256  # squares of this, and of one over it, are far from the ends of float64
 
 
 class PixelRows:
@@ -34,6 +32,11 @@ class PixelRows:
         afterwards. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
         1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
 
+    Attributes
+    ----------
+    lowest, highest : ndarray, shape (n,)
+        Smallest and largest value of each row; 0 without pixels.
+
     Examples
     --------
     >>> from attnxai.agreement.metrics import auc, spearman
@@ -43,7 +46,7 @@ class PixelRows:
     (array([[0.75]]), array([[0.4472]]))
     """
 
-    __slots__ = ("_derived", "values")
+    __slots__ = ("_derived", "highest", "lowest", "values")
 
     def __init__(self, values: NDArray[Any]) -> None:
         # row after row in memory: picking pixels leaves pixel after pixel, on which sums and minima of
@@ -51,7 +54,12 @@ class PixelRows:
         rows = np.asarray(values, dtype=np.float64, order="C")
         if rows.ndim != 2:
             raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
-        self.values: NDArray[np.float64] = at_ordinary_scale(rows)
+        self.lowest, self.highest = _extremes(rows)
+        exponents = _exponents(self.lowest, self.highest)
+        if exponents.any():
+            rows = np.ldexp(rows, exponents[:, None])
+            self.lowest, self.highest = _extremes(rows)
+        self.values: NDArray[np.float64] = rows
         self._derived: dict[tuple[Hashable, ...], Any] = {}
 
     def __len__(self) -> int:
@@ -87,13 +95,23 @@ def at_ordinary_scale(values: NDArray[Any]) -> NDArray[Any]:
     """
     if values.dtype != np.float64:  # masks and float32 hold nothing so large or so small
         return values
-    largest = np.maximum(values.max(axis=-1, initial=0.0), -values.min(axis=-1, initial=0.0))
-    nearest = np.clip(largest, 1 / _LARGE, _LARGE)
-    far = np.isfinite(largest) & (largest > 0) & (nearest != largest)
-    if not far.any():
-        return values
-    exponents = np.frexp(nearest)[1] - np.frexp(largest)[1]
-    return np.where(far[..., None], np.ldexp(values, exponents[..., None]), values)
+    exponents = _exponents(*_extremes(values))
+    return np.ldexp(values, exponents[..., None]) if exponents.any() else values
+
+
+def _extremes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest values of rows (..., n_pixels)."""
+    if values.shape[-1] == 0:
+        return np.zeros(values.shape[:-1]), np.zeros(values.shape[:-1])
+    return values.min(axis=-1), values.max(axis=-1)
+
+
+def _exponents(lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.int32]:
+    """By which powers of two rows are to be multiplied: 0 for ordinary ones."""
+    largest = np.maximum(highest, -lowest)
+    wanted = np.frexp(np.clip(largest, 1 / _LARGE, _LARGE))[1]
+    usable = np.isfinite(largest) & (largest > 0)
+    return np.where(usable, wanted - np.frexp(largest)[1], 0)
 
 
 def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
@@ -116,10 +134,7 @@ def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
 
 
 def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
-    values = rows.values
-    if rows.n_pixels == 0:
-        return np.ones(len(rows), bool)
-    low, high = values.min(axis=1), values.max(axis=1)
+    low, high = rows.lowest, rows.highest
     negligible = CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high))
     with np.errstate(invalid="ignore"):
         return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (high - low > negligible)))
@@ -131,8 +146,7 @@ def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
 
 
 def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
-    negative = rows.values.min(axis=1, initial=0.0) < 0
-    return np.asarray(is_constant(rows) | negative)
+    return np.asarray(is_constant(rows) | (rows.lowest < 0))
 
 
 def centred(rows: PixelRows) -> NDArray[np.float64]:
