@@ -32,11 +32,6 @@ class PixelRows:
         afterwards. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
         1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
 
-    Attributes
-    ----------
-    lowest, highest : ndarray, shape (n,)
-        Smallest and largest value of each row; 0 without pixels.
-
     Examples
     --------
     >>> from attnxai.agreement.metrics import auc, spearman
@@ -46,7 +41,7 @@ class PixelRows:
     (array([[0.75]]), array([[0.4472]]))
     """
 
-    __slots__ = ("_derived", "highest", "lowest", "values")
+    __slots__ = ("_derived", "values")
 
     def __init__(self, values: NDArray[Any]) -> None:
         # row after row in memory: picking pixels leaves pixel after pixel, on which sums and minima of
@@ -54,13 +49,14 @@ class PixelRows:
         rows = np.asarray(values, dtype=np.float64, order="C")
         if rows.ndim != 2:
             raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
-        self.lowest, self.highest = _extremes(rows)
-        exponents = _exponents(self.lowest, self.highest)
-        if exponents.any():
-            rows = np.ldexp(rows, exponents[:, None])
-            self.lowest, self.highest = _extremes(rows)
         self.values: NDArray[np.float64] = rows
         self._derived: dict[tuple[Hashable, ...], Any] = {}
+        if np.asarray(values).dtype.itemsize < rows.itemsize:
+            return  # masks and float32 hold nothing so large or so small
+        exponents = _exponents(*extremes(self))
+        if exponents.any():
+            self.values = np.ldexp(rows, exponents[:, None])
+            self._derived.clear()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -93,10 +89,19 @@ def at_ordinary_scale(values: NDArray[Any]) -> NDArray[Any]:
     >>> at_ordinary_scale(np.array([[0.0, 1e-310], [0.0, 3.0]])).argmax(axis=1)
     array([1, 1])
     """
-    if values.dtype != np.float64:  # masks and float32 hold nothing so large or so small
+    if values.dtype != np.float64:
         return values
     exponents = _exponents(*_extremes(values))
     return np.ldexp(values, exponents[..., None]) if exponents.any() else values
+
+
+def extremes(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest value of each row, 0 without pixels; shapes (n,)."""
+    return rows.once(_extremes_of_rows)
+
+
+def _extremes_of_rows(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return _extremes(rows.values)
 
 
 def _extremes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -134,7 +139,7 @@ def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
 
 
 def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
-    low, high = rows.lowest, rows.highest
+    low, high = extremes(rows)
     negligible = CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high))
     with np.errstate(invalid="ignore"):
         return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (high - low > negligible)))
@@ -146,7 +151,7 @@ def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
 
 
 def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
-    return np.asarray(is_constant(rows) | (rows.lowest < 0))
+    return np.asarray(is_constant(rows) | (extremes(rows)[0] < 0))
 
 
 def centred(rows: PixelRows) -> NDArray[np.float64]:
