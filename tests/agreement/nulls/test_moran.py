@@ -83,20 +83,6 @@ def test_surrogates_are_as_often_opposite():
     assert abs(correlations.mean()) < 4 * correlations.std() / 20
 
 
-def test_tables_hold_the_map_first():
-    rng = np.random.default_rng(0)
-    maps = smooth_fields(rng, 2, 24)
-    targets = density(smooth_fields(rng, 2, 24))
-    valid = np.stack([irregular(0), np.zeros((24, 24), bool)])
-    null = MoranSurrogates(n_surrogates=4)
-    nss = METRICS["nss"]
-    table = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(0))[0, 0]
-    expected = nss.evaluate(maps[0][valid[0]][None], targets["density"][0, 0][valid[0]][None])
-    assert table[0, 0] == pytest.approx(expected[0, 0])
-    assert np.isfinite(table[0]).all()
-    assert np.isnan(table[1]).all()
-
-
 def test_metrics_that_refuse_signed_maps_have_no_value():
     rng = np.random.default_rng(0)
     maps = np.exp(2 * smooth_fields(rng, 1, 24))
@@ -118,7 +104,3 @@ def test_footprints_beyond_the_limit_are_refused():
             np.stack([disc(10), np.ones((10, 10), bool)]),
             rng=np.random.default_rng(0),
         )
-    with pytest.raises(OptionError, match="max_pixels"):
-        MoranSurrogates(max_pixels=3)
-    with pytest.raises(OptionError, match="n_surrogates"):
-        MoranSurrogates(n_surrogates=0)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import PhaseSurrogates
-from attnxai.agreement.nulls.footprints import centred_rectangle
 from attnxai.agreement.nulls.phase import phase_surrogates
-from attnxai.errors import OptionError
-from tests.agreement.nulls.fields import density, disc, smooth_fields
+from tests.agreement.nulls.fields import smooth_fields
 
 
 def power(maps):
@@ -83,33 +79,6 @@ def test_tied_values_do_not_become_stripes():
     by_row = surrogates.sum(axis=(0, 2))
     expected = 200 * 16 / 32
     assert np.abs(by_row - expected).max() < 6 * np.sqrt(expected * 4)
-
-
-def test_tables_hold_the_map_first_over_its_rectangle():
-    rng = np.random.default_rng(0)
-    maps = smooth_fields(rng, 3, 20)
-    targets = density(smooth_fields(rng, 3, 20))
-    valid = np.broadcast_to(disc(20), maps.shape).copy()
-    valid[1] = False
-    null = PhaseSurrogates(n_surrogates=5, n_iterations=1)
-    nss = METRICS["nss"]
-    tables = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(7))
-    assert tables.shape == (1, 1, 3, 6)
-    assert np.isnan(tables[:, :, 1]).all()
-    inside = centred_rectangle(valid[0])
-    expected = nss.evaluate(
-        maps[0][inside].reshape(1, -1), targets["density"][0, 0][inside].reshape(1, -1)
-    )
-    assert tables[0, 0, 0, 0] == pytest.approx(expected[0, 0])
-    again = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(7))
-    np.testing.assert_array_equal(tables, again)
-
-
-def test_impossible_options_are_refused():
-    with pytest.raises(OptionError, match="n_surrogates"):
-        PhaseSurrogates(n_surrogates=0)
-    with pytest.raises(OptionError, match="n_iterations"):
-        PhaseSurrogates(n_iterations=-1)
 
 
 def test_surrogates_of_a_comparison_are_adjusted_until_their_spectrum_is_that_of_the_map():

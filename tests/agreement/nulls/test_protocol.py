@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attnxai.agreement.metrics import METRICS, TargetKind, own_tables
+from attnxai.agreement.metrics import METRICS, TargetKind, nss, own_tables
 from attnxai.agreement.nulls import (
     NULLS,
     GridSymmetries,
@@ -14,12 +14,14 @@ from attnxai.agreement.nulls import (
     PhaseSurrogates,
     Rotation,
     SourcePermutation,
+    SurrogateNull,
     ToroidalShift,
     VariogramSurrogates,
     run_null_test,
     usable_sources,
 )
-from tests.agreement.nulls.fields import blobs
+from attnxai.errors import OptionError
+from tests.agreement.nulls.fields import blobs, disc
 
 ALL: list[NullModel] = [
     SourcePermutation(within_strata=False),
@@ -31,6 +33,7 @@ ALL: list[NullModel] = [
     VariogramSurrogates(n_surrogates=5),
     MoranSurrogates(n_surrogates=5),
 ]
+SOURCEWISE = [null for null in ALL if not null.permutes_sources]
 N_SOURCES, N_ANNOTATORS, N_PIXELS = 5, 2, 16
 
 
@@ -70,13 +73,9 @@ def test_every_metric_under_every_null(null, problem):
         assert 0 < test.smallest_p <= test.p_value <= 1
 
 
-@pytest.mark.parametrize(
-    "null",
-    [null for null in ALL if not isinstance(null, Rotation)],
-    ids=by_name,
-)
+@pytest.mark.parametrize("null", [n for n in ALL if not isinstance(n, Rotation)], ids=by_name)
 def test_what_was_observed_is_the_metric_itself(null, problem):
-    metrics = [METRICS["nss"], METRICS["auc"], METRICS["shuffled_auc"]]
+    metrics = [nss, METRICS["auc"], METRICS["shuffled_auc"]]
     tables = null.tables(metrics, *problem, rng=np.random.default_rng(1))
     maps, targets, valid = problem
     own = own_tables(metrics, maps[None], targets, valid)[:, 0]
@@ -86,9 +85,70 @@ def test_what_was_observed_is_the_metric_itself(null, problem):
 
 @pytest.mark.parametrize("null", ALL, ids=by_name)
 def test_same_seed_same_tables_whatever_else_is_asked_for(null, problem):
-    both = null.tables([METRICS["auc"], METRICS["nss"]], *problem, rng=np.random.default_rng(2))
-    one = null.tables([METRICS["nss"]], *problem, rng=np.random.default_rng(2))
+    both = null.tables([METRICS["auc"], nss], *problem, rng=np.random.default_rng(2))
+    one = null.tables([nss], *problem, rng=np.random.default_rng(2))
     np.testing.assert_array_equal(both[1], one[0])
+
+
+@pytest.mark.parametrize("null", SOURCEWISE, ids=by_name)
+def test_sources_do_not_depend_on_each_other(null, problem):
+    maps, targets, valid = problem
+    whole = null.tables([nss], *problem, rng=np.random.default_rng(4))
+    fewer = {kind: values[:, :2] for kind, values in targets.items()}
+    part = null.tables([nss], maps[:2], fewer, valid[:2], rng=np.random.default_rng(4))
+    np.testing.assert_array_equal(whole[:, :, :2], part)
+    where = valid.copy()
+    where[3] = False
+    found = null.tables([nss], maps, targets, where, rng=np.random.default_rng(4))
+    assert np.isnan(found[:, :, 3]).all()
+    if not isinstance(null, ToroidalShift):  # which uses pixels that are valid for all
+        np.testing.assert_array_equal(np.delete(found, 3, axis=2), np.delete(whole, 3, axis=2))
+
+
+@pytest.mark.parametrize("null", [n for n in ALL if isinstance(n, SurrogateNull)], ids=by_name)
+def test_the_map_itself_comes_first_on_the_pixels_that_are_used(null, problem):
+    maps, targets, valid = problem
+    where = valid & disc(N_PIXELS)
+    where[1] = False
+    where[1, 3:6, 3:8] = True  # 15 pixels about no centre
+    used, surrogates = null.surrogates(maps[0], where[0], np.random.default_rng(0).spawn(1)[0])
+    tables = null.tables([nss], maps, targets, where, rng=np.random.default_rng(0))
+    marks = null.target_values(targets["density"][:, 0], TargetKind.DENSITY, used)
+    expected = nss.evaluate(surrogates[:1], marks)[0]
+    np.testing.assert_allclose(tables[0, :, 0, 0], expected, rtol=1e-12)
+    assert len(surrogates) == tables.shape[3]
+    if not isinstance(null, Rotation):
+        assert not (used & ~where[0]).any()
+        np.testing.assert_array_equal(surrogates[0], maps[0][used])
+    assert np.isfinite(tables[:, :, 0]).all()
+    assert np.isnan(tables[:, :, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("null", "options", "named"),
+    [
+        (Rotation, {"n_angles": 1}, "n_angles"),
+        (Rotation, {"order": 2}, "order"),
+        (ToroidalShift, {"n_shifts": 0}, "n_shifts"),
+        (PhaseSurrogates, {"n_surrogates": 0}, "n_surrogates"),
+        (PhaseSurrogates, {"n_iterations": -1}, "n_iterations"),
+        (VariogramSurrogates, {"n_surrogates": 0}, "n_surrogates"),
+        (MoranSurrogates, {"n_surrogates": 0}, "n_surrogates"),
+        (MoranSurrogates, {"max_pixels": 15}, "max_pixels"),
+        (SourcePermutation, {"keys": ()}, "need a key"),
+    ],
+)
+def test_impossible_options_are_refused(null, options, named):
+    with pytest.raises(OptionError, match=named):
+        null(**options)
+
+
+@pytest.mark.parametrize("null", SOURCEWISE, ids=by_name)
+def test_draws_need_to_know_the_columns(null):
+    rng = np.random.default_rng(0)
+    assert null.draw([0, 1], n_columns=10, n_draws=99, rng=rng).choices.shape == (99, 2)
+    with pytest.raises(OptionError, match="n_columns is needed"):
+        null.draw([0, 1], n_draws=10, rng=rng)
 
 
 def test_names_and_words_are_there_and_differ():

@@ -11,7 +11,6 @@ from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_
 from attnxai.agreement.nulls import GridSymmetries, Rotation, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
 from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
-from attnxai.errors import OptionError
 from attnxai.validation.scenes import centred_coordinates
 from tests.agreement.nulls.fields import (
     blobs,
@@ -127,23 +126,12 @@ def test_angles_turn_smooth_maps_as_they_should(order):
     assert np.ptp(expected) > 2
 
 
-def test_angles_keep_masks_masks_and_are_deterministic():
+def test_angles_keep_masks_masks():
     maps, targets, valid = random_problem((21, 21))
     null = Rotation(n_angles=4)
     first = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
-    second = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
-    np.testing.assert_array_equal(first, second)
     assert np.isfinite(first).all()
     assert ((first[0] >= 0) & (first[0] <= 1)).all()
-
-
-def test_sources_do_not_depend_on_each_other():
-    maps, targets, valid = random_problem((21, 21))
-    null = Rotation(n_angles=4)
-    whole = null.tables([NSS], maps, targets, valid, rng=np.random.default_rng(4))
-    fewer = {name: values[:, :2] for name, values in targets.items()}
-    part = null.tables([NSS], maps[:2], fewer, valid[:2], rng=np.random.default_rng(4))
-    np.testing.assert_array_equal(whole[:, :, :2], part)
 
 
 def test_linear_interpolation_keeps_a_flat_background_flat():
@@ -162,15 +150,6 @@ def test_linear_interpolation_keeps_a_flat_background_flat():
     for version in seen[0]:
         assert (version == maps.min()).sum() > 100
         assert version.min() == maps.min()
-
-
-def test_impossible_options_are_refused():
-    with pytest.raises(OptionError, match="n_angles"):
-        Rotation(n_angles=1)
-    with pytest.raises(OptionError, match="order"):
-        Rotation(order=2)
-    with pytest.raises(OptionError, match="n_columns is needed"):
-        GridSymmetries().draw([0, 1], n_draws=10, rng=np.random.default_rng(0))
 
 
 def test_power_against_a_shared_direction():

@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_bias
 from attnxai.agreement.nulls import ToroidalShift, shifted_values
 from attnxai.agreement.nulls.footprints import centred_rectangle
-from attnxai.errors import OptionError
 from tests.agreement.nulls.fields import disc
 
 METRIC_NAMES = sorted(METRICS)
@@ -121,25 +120,6 @@ def test_only_the_rectangle_that_is_valid_for_all_counts():
     )
     assert table.shape == (3, expected.size)
     np.testing.assert_allclose(table[0], expected.ravel(), rtol=1e-10, atol=1e-12)
-
-
-def test_without_valid_pixels_nothing_is_defined():
-    maps, targets, valid = problem()
-    valid[:] = False
-    table = ToroidalShift(n_shifts=5).tables(
-        [METRICS["nss"]], maps, targets, valid, rng=np.random.default_rng(0)
-    )
-    assert table.size == 0 or np.isnan(table).all()
-
-
-def test_draws_need_to_know_the_columns():
-    rng = np.random.default_rng(0)
-    null = ToroidalShift(n_shifts=9)
-    assert null.draw([0, 1], n_columns=10, n_draws=99, rng=rng).choices.shape == (99, 2)
-    with pytest.raises(OptionError, match="n_columns is needed"):
-        null.draw([0, 1], n_draws=10, rng=rng)
-    with pytest.raises(OptionError, match="n_shifts"):
-        ToroidalShift(n_shifts=0)
 
 
 def test_sampled_shifts_are_all_different_and_none_is_no_shift():

@@ -108,5 +108,3 @@ def test_impossible_numbers_are_refused():
         POOLED.draw(range(3), n_draws=0, rng=rng)
     with pytest.raises(ValueError, match="table has 4 columns"):
         POOLED.draw(range(3), n_columns=4, n_draws=5, rng=rng)
-    with pytest.raises(OptionError, match="need a key"):
-        SourcePermutation(within_strata=True, keys=())

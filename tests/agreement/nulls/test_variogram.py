@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import VariogramSurrogates
 from attnxai.agreement.nulls.variogram import FootprintLags, variogram_surrogates
-from attnxai.errors import OptionError
-from tests.agreement.nulls.fields import density, smooth_fields
+from tests.agreement.nulls.fields import smooth_fields
 
 
 def irregular(seed=0, n=24):
@@ -103,32 +100,3 @@ def test_narrow_footprints_and_constant_maps(shape):
     assert np.isfinite(variogram_surrogates(values, where, 3, rng=rng)).all()
     constant = variogram_surrogates(np.full(16, 2.5), where, 3, rng=rng)
     np.testing.assert_array_equal(constant, np.full((3, 16), 2.5))
-
-
-def test_tables_hold_the_map_first_and_small_footprints_are_undefined():
-    rng = np.random.default_rng(0)
-    maps = smooth_fields(rng, 3, 24)
-    targets = density(smooth_fields(rng, 3, 24))
-    valid = np.stack([irregular(0), irregular(1), irregular(2)])
-    valid[1] = False
-    valid[1, 3:6, 3:8] = True
-    null = VariogramSurrogates(n_surrogates=4)
-    nss = METRICS["nss"]
-    tables = null.tables([nss], maps, targets, valid, rng=np.random.default_rng(0))
-    assert tables.shape == (1, 1, 3, 5)
-    assert np.isnan(tables[:, :, 1]).all()
-    expected = nss.evaluate(maps[2][valid[2]][None], targets["density"][0, 2][valid[2]][None])
-    assert tables[0, 0, 2, 0] == pytest.approx(expected[0, 0])
-    alone = null.tables(
-        [nss],
-        maps[:1],
-        {"density": targets["density"][:, :1]},
-        valid[:1],
-        rng=np.random.default_rng(0),
-    )
-    np.testing.assert_array_equal(alone, tables[:, :, :1])
-
-
-def test_no_surrogates_are_refused():
-    with pytest.raises(OptionError, match="n_surrogates"):
-        VariogramSurrogates(n_surrogates=0)
