@@ -44,6 +44,7 @@ from . import (
     validation as validation,
 )
 from .agreement import metrics as metrics
+from .agreement import noise_ceiling as noise_ceiling
 from .agreement import nulls as nulls
 from .agreement.comparison import ComparisonSettings as ComparisonSettings
 from .agreement.comparison import compare as compare

@@ -30,6 +30,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             TABLE: "tables.agreement:agreement_table",
             PAGE: "document:write_report",
         },
+        "AnnotatorAgreement": {TABLE: "tables.annotators:annotators_table"},
         "CalibrationResult": {PLOT: "plots.validation:plot_validation"},
         "ClassificationMetrics": {
             PLOT: "plots.reliability:plot_reliability",

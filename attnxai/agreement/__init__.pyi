@@ -1,4 +1,5 @@
 from . import metrics as metrics
+from . import noise_ceiling as noise_ceiling
 from . import nulls as nulls
 from .comparison import ComparisonSettings as ComparisonSettings
 from .comparison import compare as compare

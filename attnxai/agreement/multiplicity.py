@@ -11,6 +11,7 @@ An undefined p-value is a test that was not made: it leaves the family and stays
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +79,8 @@ def adjust(p_values: ArrayLike, correction: Correction | str) -> NDArray[np.floa
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Adjust p-values by Holm's step-down method (1979), which holds under any dependence.
 
+    SciPy has no such function, and statsmodels, which has one, is large for ten lines.
+
     Parameters
     ----------
     p_values : array_like, shape (..., n)
@@ -98,23 +101,27 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     >>> holm([0.01, 0.04, 0.03])
     array([0.03, 0.06, 0.06])
     """
-    p = _checked(p_values)
-    order = np.argsort(p, axis=-1, kind="stable")  # NaN last
-    ordered = np.take_along_axis(p, order, axis=-1)
-    n_tests = np.isfinite(p).sum(axis=-1, keepdims=True)
-    factors = n_tests - np.arange(p.shape[-1])
-    return _restored(np.maximum.accumulate(ordered * factors, axis=-1), order)
+
+    def step_down(p: NDArray[np.float64]) -> NDArray[np.float64]:
+        order = np.argsort(p, kind="stable")
+        raised = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+        adjusted = np.empty_like(p)
+        adjusted[order] = np.minimum(raised, 1.0)
+        return adjusted
+
+    return _by_family(step_down, p_values)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     """Adjust p-values to bound the false discovery rate (Benjamini & Hochberg 1995).
 
-    It holds for independent tests and for those that depend positively on each other.
+    It holds for independent tests and for those that depend positively on each other. This is
+    ``scipy.stats.false_discovery_control`` for families with tests that were not made.
 
     Parameters
     ----------
     p_values : array_like, shape (..., n)
-        Families along the last axis, in any order; NaN for tests that were not made.
+        As in :func:`holm`.
 
     Returns
     -------
@@ -131,14 +138,23 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     >>> benjamini_hochberg([0.01, 0.04, 0.03])
     array([0.03, 0.04, 0.04])
     """
-    p = _checked(p_values)
-    order = np.argsort(p, axis=-1, kind="stable")
-    ordered = np.take_along_axis(p, order, axis=-1)
-    n_tests = np.isfinite(p).sum(axis=-1, keepdims=True)
-    raised = ordered * n_tests / np.arange(1, p.shape[-1] + 1)
-    # from the largest down; fmin passes over the undefined ones at the end
-    lowest = np.fmin.accumulate(raised[..., ::-1], axis=-1)[..., ::-1]
-    return _restored(np.where(np.isnan(ordered), np.nan, lowest), order)
+    from scipy.stats import false_discovery_control
+
+    return _by_family(false_discovery_control, p_values)
+
+
+def _by_family(
+    method: Callable[[NDArray[np.float64]], NDArray[np.float64]], p_values: ArrayLike
+) -> NDArray[np.float64]:
+    """Adjust every family by itself; undefined p-values leave it and stay undefined."""
+    adjusted = _checked(p_values).copy()
+    if not adjusted.size:
+        return adjusted
+    for family in adjusted.reshape(-1, adjusted.shape[-1]):
+        tested = ~np.isnan(family)
+        if tested.any():
+            family[tested] = method(family[tested])
+    return adjusted
 
 
 def max_t(
@@ -240,9 +256,3 @@ def _checked(p_values: ArrayLike) -> NDArray[np.float64]:
     if wrong.size:
         raise ValueError(f"p-values lie between 0 and 1, got {wrong[0]}")
     return p
-
-
-def _restored(ordered: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
-    result = np.empty_like(ordered)
-    np.put_along_axis(result, order, np.minimum(ordered, 1.0), axis=-1)
-    return result

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PartialCorrelation,
         UndefinedValue,
     )
+    from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement
 
 ALL = "all"
 
@@ -63,6 +64,9 @@ class AgreementResult:
         The same, source by source.
     noise_ceilings : tuple of NoiseCeilingEstimate
         How well the annotators agree with each other; empty for one annotator.
+    annotator_agreement : AnnotatorAgreement or None
+        Reliability of what the annotators marked on the sources that conclusions rest on; None for one
+        annotator.
     notes : tuple of str
         What was left out or assumed.
     data : ComparedData, optional
@@ -87,6 +91,7 @@ class AgreementResult:
     partial_correlations: tuple[PartialCorrelation, ...]
     partial_correlation_values: NDArray[np.float64]
     noise_ceilings: tuple[NoiseCeilingEstimate, ...] = ()
+    annotator_agreement: AnnotatorAgreement | None = None
     notes: tuple[str, ...] = ()
     data: ComparedData | None = None
 
@@ -224,6 +229,9 @@ class AgreementResult:
             "results": [estimate.to_record() for estimate in self.estimates],
             "partial_correlations": [given.to_record() for given in self.partial_correlations],
             "noise_ceilings": [people.to_record() for people in self.noise_ceilings],
+            "annotator_agreement": self.annotator_agreement.to_record()
+            if self.annotator_agreement
+            else None,
             "undefined": [dataclasses.asdict(value) for value in self.undefined],
             "notes": list(self.notes),
         }
@@ -305,6 +313,8 @@ class AgreementResult:
             if estimate.p_adjusted is not None:
                 text += f", adjusted {format_p(estimate.p_adjusted)}"
             lines.append(text)
+        if self.annotator_agreement is not None:
+            lines += ["Inter-annotator agreement:", self.annotator_agreement.summary()]
         return "\n".join([*lines, self.generalises_to])
 
     def plot(self, metric: str | None = None, ax: Any = None) -> Any:

@@ -7,9 +7,7 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-from attnxai.agreement.metrics import METRICS, Consensus
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
-from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from attnxai.agreement.nulls import Alternative, draw_choices, run_null_test
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
@@ -51,18 +49,6 @@ def test_alternatives_of_nulls(alternative):
         for a in (str(alternative), alternative)
     )
     assert word == member
-
-
-@pytest.mark.parametrize("consensus", Consensus)
-def test_kinds_of_consensus(consensus):
-    density = np.random.default_rng(1).random((3, 9, 5, 5))
-    present, valid = np.ones((3, 9), bool), np.ones((9, 5, 5), bool)
-    word, member = (
-        noise_ceiling(METRICS["spearman"], density, density > 0.5, present, valid, consensus=c)
-        for c in (str(consensus), consensus)
-    )
-    assert word.upper == member.upper
-    assert word.upper_is_bound == member.upper_is_bound
 
 
 @pytest.mark.parametrize("measurement", Measurement)

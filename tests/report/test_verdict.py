@@ -112,7 +112,7 @@ def test_training_sources_are_no_evidence():
     [
         (("a",), "one annotator, so nothing can be said about how far annotators agree"),
         (("a", "b", "c"), "The result is about these 3 annotators"),
-        (("a", "b", "c"), "3 people are too few to say how far others would differ"),
+        (("a", "b", "c"), "3 annotators are too few to estimate how much others would differ"),
         (("a", "b", "c", "d"), "The result is about annotators like these 4"),
     ],
 )

@@ -16,6 +16,7 @@ from attnxai.agreement.comparison.null_tests import NullTables, null_tables
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
+from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
@@ -144,7 +145,7 @@ def compare_pairs(
     nulls = settings.chosen_nulls
     scopes = list(scopes_of(inputs))
     several = bool((inputs.present.sum(axis=0) > 1).any())
-    n_steps = 2 + len(nulls) * inputs.n_explanations + several + len(scopes)
+    n_steps = 2 + len(nulls) * inputs.n_explanations + 2 * several + len(scopes)
     n_done = 0
 
     def done() -> None:
@@ -160,8 +161,9 @@ def compare_pairs(
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
             rearranged.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
-    ceilings = _ceilings(inputs, settings, done) if several else {}
     verdict_group = _verdict_group(inputs.splits)
+    ceilings = _ceilings(inputs, settings, done) if several else {}
+    annotators = _annotators(inputs, settings, verdict_group, streams, done) if several else None
     estimates, given, ceiling_estimates = [], [], []
     for scope in scopes:
         made = ScopeEstimates(scope, inputs, values, settings, streams)
@@ -201,6 +203,7 @@ def compare_pairs(
         partial_correlations=tuple(given),
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
+        annotator_agreement=annotators,
         notes=(*pairs.notes, *_footprint_notes(inputs)),
     )
     _warn(estimates, undefined, verdict_group)
@@ -219,6 +222,29 @@ def _ceilings(
         inputs.valid,
         weights=inputs.weights,
         level=settings.level,
+    )
+    done()
+    return found
+
+
+def _annotators(
+    inputs: Inputs,
+    settings: ComparisonSettings,
+    group: str,
+    streams: Streams,
+    done: Callable[[], None],
+) -> AnnotatorAgreement | None:
+    """Reliability of what was marked on the sources that conclusions rest on."""
+    members = [i for i, split in enumerate(inputs.splits) if split == group]
+    found = annotator_agreement(
+        inputs.mask[:, members],
+        inputs.present[:, members],
+        pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
+        strata=[inputs.strata[i] for i in members],
+        n_permutations=settings.n_permutations,
+        n_resamples=settings.n_resamples,
+        level=settings.level,
+        rng=streams.of("annotators"),
     )
     done()
     return found

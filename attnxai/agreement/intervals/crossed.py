@@ -41,7 +41,7 @@ from two annotators how much annotators differ; :func:`generalises_to` says what
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,6 @@ import numpy as np
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.dual_bootstrap import (
     bootstrap_variances,
-    crossed_bootstrap_interval,
     dual_half_width,
     dual_mean_squares,
 )
@@ -77,7 +76,6 @@ __all__ = [
     "UNBOUNDED",
     "CrossedMethod",
     "components_half_width",
-    "crossed_bootstrap_interval",
     "crossed_interval",
     "crossed_p_value",
     "generalises_to",
@@ -97,7 +95,6 @@ _SMALLEST_P = 1e-12
 def crossed_interval(
     values: NDArray[np.float64],
     *,
-    factors: Sequence[str] | None = None,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
@@ -111,8 +108,6 @@ def crossed_interval(
     ----------
     values : ndarray, shape (n_sources,), (n_annotators, n_sources) or (n_seeds, n_annotators, n_sources)
         NaN where an annotator did not mark a source or the value is undefined.
-    factors : sequence of str, optional
-        What the axes are, for the words of the result, sources last.
     weights : ndarray, shape (n_sources,), optional
         Weight of each source.
     method : CrossedMethod, optional
@@ -140,7 +135,7 @@ def crossed_interval(
     Raises
     ------
     OptionError
-        If shapes, factors or level do not fit.
+        If shapes or level do not fit.
 
     Examples
     --------
@@ -151,7 +146,7 @@ def crossed_interval(
     True
     """
     method = None if method is None else CrossedMethod(method)
-    table = CrossedTable.of(values, factors, weights, level)
+    table = CrossedTable.of(values, weights, level)
     found = _interval(table, method, level, n_resamples, np.random.default_rng(rng))
     if not found.known:
         return found
@@ -297,7 +292,7 @@ def crossed_p_value(
     (0.09, 0.0)
     """
     method = None if method is None else CrossedMethod(method)
-    table = CrossedTable.of(values, None, weights, CONFIDENCE_LEVEL)
+    table = CrossedTable.of(values, weights, CONFIDENCE_LEVEL)
     if table.n_sources < MIN_UNITS:
         return float("nan")
     defined = table.values[np.isfinite(table.values)]
@@ -342,50 +337,39 @@ def _smallest_risk(leaves_zero_out: Callable[[float], bool], smallest: float) ->
     return float(np.exp(outside))
 
 
-def generalises_to(n_annotators: int, n_sources: int, n_seeds: int = 1) -> str:
+def generalises_to(n_annotators: int, n_sources: int) -> str:
     """What a result is about, in a sentence.
 
     Parameters
     ----------
     n_annotators : int
-        People who marked; 1 for a consensus of which the members are not known.
+        Annotators; 1 for a consensus whose members are not known.
     n_sources : int
         Sources that were compared.
-    n_seeds : int
-        Trained models of one kind.
 
     Examples
     --------
     >>> generalises_to(1, 40)
     "The result is about this annotator's marks and this trained model, for sources like these 40."
-    >>> print(generalises_to(5, 40, n_seeds=5))
-    The result is about annotators like these 5 and models trained like these 5, for sources like these 40.
     """
-    if n_annotators < 1 or n_sources < 1 or n_seeds < 1:
+    if n_annotators < 1 or n_sources < 1:
         raise OptionError(
-            f"n_annotators ({n_annotators}), n_sources ({n_sources}) and n_seeds ({n_seeds}) have to be 1 "
-            "or more"
+            f"n_annotators ({n_annotators}) and n_sources ({n_sources}) have to be 1 or more"
         )
     if n_annotators == 1:
-        people = "this annotator's marks"
+        annotators = "this annotator's marks"
     elif n_annotators <= 3:
-        people = f"these {n_annotators} annotators"
+        annotators = f"these {n_annotators} annotators"
     else:
-        people = f"annotators like these {n_annotators}"
-    if n_seeds == 1:
-        models = "this trained model"
-    elif n_seeds <= 3:
-        models = f"these {n_seeds} trained models"
-    else:
-        models = f"models trained like these {n_seeds}"
+        annotators = f"annotators like these {n_annotators}"
     sources = f"sources like these {n_sources}"
     if n_sources < MIN_UNITS:
         sources = "this source alone" if n_sources == 1 else f"these {n_sources} sources alone"
-    text = f"The result is about {people} and {models}, for {sources}."
+    text = f"The result is about {annotators} and this trained model, for {sources}."
     if 2 <= n_annotators <= 3:
         text += (
-            f" {n_annotators} people are too few to say how far others would differ: the interval allows "
-            "for it only as far as they differ among themselves."
+            f" {n_annotators} annotators are too few to estimate how much others would differ: the interval "
+            "allows for it only as far as they differ among themselves."
         )
     return text
 

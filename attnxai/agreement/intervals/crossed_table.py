@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,18 +54,14 @@ class CrossedTable:
     def of(
         cls,
         values: NDArray[np.float64],
-        factors: Sequence[str] | None,
         weights: NDArray[np.float64] | None,
         level: float,
     ) -> CrossedTable:
         """Check and tidy what :func:`~.crossed.crossed_interval` was given."""
         array = np.asarray(values, dtype=np.float64)
-        names = tuple(factors) if factors is not None else FACTORS[-array.ndim :]
-        if not 1 <= array.ndim <= len(FACTORS) or len(names) != array.ndim:
-            raise OptionError(
-                f"values need 1 to 3 axes with a name each, sources last; got shape {array.shape} and "
-                f"the names {', '.join(names)}"
-            )
+        if not 1 <= array.ndim <= len(FACTORS):
+            raise OptionError(f"values need 1 to 3 axes, sources last; got shape {array.shape}")
+        names = FACTORS[-array.ndim :]
         if not 0.5 <= level < 1:
             raise OptionError(f"level has to lie between 0.5 and 1, got {level}")
         share = np.ones(array.shape[-1]) if weights is None else np.asarray(weights, np.float64)

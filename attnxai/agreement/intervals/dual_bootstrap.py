@@ -35,81 +35,46 @@ if TYPE_CHECKING:
 _BLOCK = 2_000_000
 
 
-def crossed_bootstrap_interval(
-    values: NDArray[np.float64],
-    statistic: Statistic,
-    *,
-    factors: Sequence[str] | None = None,
-    weights: NDArray[np.float64] | None = None,
-    level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
-    rng: np.random.Generator | int = 0,
-) -> Interval:
-    """Interval of any statistic of several means, all resampled together.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_quantities, ..., n_sources)
-        Quantities of the same cells, such as a model's score and a ceiling; a cell counts only where all
-        are defined.
-    statistic : callable
-        From means (n_resamples, n_quantities) to statistics (n_resamples,).
-    factors, weights, level, n_resamples, rng
-        As in :func:`~.crossed.crossed_interval`.
-
-    Returns
-    -------
-    Interval
-        By the corrected dual bootstrap; with sources alone, percentiles of the bootstrap over them. A
-        statistic that no resample changes keeps an interval of no width where the quantities do vary, as
-        the share of something in itself is 1 whatever the sources. Where one of the quantities is the
-        same everywhere there are no ends, since nothing shows how it varies over other sources.
-
-    Examples
-    --------
-    >>> score = np.random.default_rng(0).normal(0.3, 0.1, size=(3, 30))
-    >>> share = crossed_bootstrap_interval(np.stack([score, 2 * score]), lambda m: m[:, 0] / m[:, 1])
-    >>> round(share.value, 6), round(share.high, 6)
-    (0.5, 0.5)
-    """
-    return crossed_bootstrap_intervals(
-        values,
-        [statistic],
-        factors=factors,
-        weights=weights,
-        level=level,
-        n_resamples=n_resamples,
-        rng=rng,
-    )[0]
-
-
 def crossed_bootstrap_intervals(
     values: NDArray[np.float64],
     statistics: Sequence[Statistic],
     *,
-    factors: Sequence[str] | None = None,
     weights: NDArray[np.float64] | None = None,
     level: float = CONFIDENCE_LEVEL,
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> list[Interval]:
-    """Intervals of several statistics of the same means, all under the same resamples.
+    """Intervals of any statistics of several means, all resampled together.
 
     Parameters
     ----------
-    values, factors, weights, level, n_resamples, rng
-        As in :func:`crossed_bootstrap_interval`.
+    values : ndarray, shape (n_quantities, ..., n_sources)
+        Quantities of the same cells, such as a model's score and a noise ceiling; a cell counts only where
+        all are defined.
     statistics : sequence of callable
         Each from means (n_resamples, n_quantities) to statistics (n_resamples,).
+    weights, level, n_resamples, rng
+        As in :func:`~.crossed.crossed_interval`.
 
     Returns
     -------
     list of Interval
-        One a statistic.
+        One a statistic, by the corrected dual bootstrap; with sources alone, percentiles of the bootstrap
+        over them. A statistic that no resample changes keeps an interval of no width where the quantities do
+        vary, as the share of something in itself is 1 whatever the sources. Where one of the quantities is
+        the same everywhere there are no ends, since nothing shows how it varies over other sources.
+
+    Examples
+    --------
+    >>> score = np.random.default_rng(0).normal(0.3, 0.1, size=(3, 30))
+    >>> values = np.stack([score, 2 * score])
+    >>> (share,) = crossed_bootstrap_intervals(values, [lambda m: m[:, 0] / m[:, 1]])
+    >>> round(share.value, 6), round(share.high, 6)
+    (0.5, 0.5)
     """
     quantities = np.asarray(values, dtype=np.float64)
     shared = np.where(np.isfinite(quantities).all(axis=0), quantities, np.nan)
-    tables = [CrossedTable.of(quantity, factors, weights, level) for quantity in shared]
+    tables = [CrossedTable.of(quantity, weights, level) for quantity in shared]
     first = tables[0]
     means = np.array([[table.mean for table in tables]])
     observed = [float(statistic(means)[0]) for statistic in statistics]

@@ -19,7 +19,7 @@ about; with two annotators they are of the same pair, and the interval is over s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.metrics import Metric
-
-    Score = Callable[
-        [NDArray[np.float64], NDArray[np.floating] | NDArray[np.bool_]], NDArray[np.float64]
-    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,81 +109,6 @@ class NoiseCeiling:
         )
 
 
-def noise_ceiling(
-    metric: Metric,
-    density: NDArray[np.floating],
-    mask: NDArray[np.bool_],
-    present: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-    *,
-    weights: NDArray[np.float64] | None = None,
-    method: CrossedMethod | None = None,
-    level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
-    rng: np.random.Generator | int = 0,
-    bounds: tuple[float, float] = UNBOUNDED,
-    consensus: Consensus | None = None,
-    score: Score | None = None,
-) -> NoiseCeiling:
-    """Lower and upper ceiling of a metric.
-
-    Parameters
-    ----------
-    metric : Metric
-        What to compute.
-    density, mask : ndarray, shape (n_annotators, n_sources, rows, columns)
-        How strongly, and whether, each pixel is marked.
-    present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
-    valid : ndarray of bool, shape (n_sources, rows, columns)
-        Pixels that count.
-    weights : ndarray, shape (n_sources,), optional
-        How much each source counts.
-    method, level, n_resamples, rng, bounds
-        See :func:`~.crossed.crossed_interval`.
-    consensus : Consensus, optional
-        How densities are averaged; that of the metric if not given.
-    score : callable, optional
-        From maps (n, n_sources, rows, columns) and targets (n_annotators, n_sources, rows, columns) to values
-        (n, n_annotators, n_sources), for metrics that need more than both; :func:`~.metrics.own_tables`
-        when left out.
-
-    Returns
-    -------
-    NoiseCeiling
-        Without values when no source was marked by two annotators.
-
-    Examples
-    --------
-    >>> from attnxai.agreement.metrics import METRICS
-    >>> rng = np.random.default_rng(0)
-    >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
-    >>> found = noise_ceiling(METRICS["spearman"], density, density > 1, np.ones((3, 12), bool),
-    ...                        np.ones((12, 6, 6), bool))
-    >>> 0 < found.lower.value < found.upper.value < 1
-    True
-    """
-    there, where = _checked(density, mask, present, valid)
-    kind = metric.consensus if consensus is None else Consensus(consensus)
-    predictions, voted = _predictions(density, there, where, kind)
-    targets = _targets(density, mask, there)
-    if score is None:
-        values = own_tables([metric], predictions, targets, where)[0]
-    else:
-        values = np.asarray(score(predictions, targets[metric.target]), dtype=np.float64)
-    return _of_values(
-        metric.name,
-        *_lower_and_upper(values, voted),
-        metric.consensus_is_bound and kind is metric.consensus,
-        weights=weights,
-        method=method,
-        level=level,
-        n_resamples=n_resamples,
-        rng=rng,
-        bounds=bounds,
-    )
-
-
 def noise_ceilings(
     metrics: Sequence[Metric],
     density: NDArray[np.floating],
@@ -201,19 +122,38 @@ def noise_ceilings(
     n_resamples: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> dict[str, NoiseCeiling]:
-    """Ceilings of several metrics, which share consensuses and ranks: faster than one by one.
+    """Lower and upper noise ceilings of metrics, which share consensuses and ranks.
 
     Parameters
     ----------
     metrics : sequence of Metric
         What to compute.
-    density, mask, present, valid, weights, method, level, n_resamples, rng
-        As in :func:`noise_ceiling`.
+    density, mask : ndarray, shape (n_annotators, n_sources, rows, columns)
+        How strongly, and whether, each pixel is marked.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count.
+    weights : ndarray, shape (n_sources,), optional
+        How much each source counts.
+    method, level, n_resamples, rng
+        See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`; intervals stay within the bounds of
+        their metric.
 
     Returns
     -------
     dict of str to NoiseCeiling
-        By the name of the metric, within its bounds, as :func:`noise_ceiling` gives it.
+        By the name of the metric; without values when no source was marked by two annotators.
+
+    Examples
+    --------
+    >>> from attnxai.agreement.metrics import METRICS
+    >>> rng = np.random.default_rng(0)
+    >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
+    >>> found = noise_ceilings([METRICS["spearman"]], density, density > 1, np.ones((3, 12), bool),
+    ...                        np.ones((12, 6, 6), bool))["spearman"]
+    >>> 0 < found.lower.value < found.upper.value < 1
+    True
     """
     there, where = _checked(density, mask, present, valid)
     targets = _targets(density, mask, there)

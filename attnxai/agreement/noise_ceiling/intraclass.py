@@ -2,6 +2,9 @@
 
 The six forms of Shrout & Fleiss (1979), with the intervals of McGraw & Wong (1996). A number for each
 source and annotator is needed (an area, a length, a count); they say nothing about pixels.
+
+They are our own because the package that has them, pingouin, is under the GPL, and statsmodels and SciPy have none;
+the tests compare every form and its interval with pingouin.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.statistics.interval import CONFIDENCE_LEVEL
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -43,30 +46,23 @@ class IntraclassCorrelation:
     ----------
     form : IntraclassForm
         Which.
-    value : float
-        The estimate; below 0 when sources differ less than chance would have it.
-    low, high : float
-        Ends of the interval, which rests on normal values; NaN when annotators never differ.
-    level : float
-        Confidence level.
+    interval : Interval
+        The estimate, below 0 when sources differ less than chance would have it, with its interval, which
+        rests on normal values; without ends when annotators never differ.
     f_value, df1, df2, p_value : float
         F test that sources do not differ.
-    n_sources, n_annotators : int
-        Size of the table.
+    n_annotators : int
+        Annotators of the table.
     n_left_out : int
         Sources without a number from every annotator, which are left out.
     """
 
     form: IntraclassForm
-    value: float
-    low: float
-    high: float
-    level: float
+    interval: Interval
     f_value: float
     df1: int
     df2: int
     p_value: float
-    n_sources: int
     n_annotators: int
     n_left_out: int = 0
 
@@ -97,7 +93,7 @@ def intraclass_correlations(
     The table of Shrout & Fleiss (1979):
 
     >>> judges = [[9, 6, 8, 7, 10, 6], [2, 1, 4, 1, 5, 2], [5, 3, 6, 2, 6, 4], [8, 2, 8, 6, 9, 7]]
-    >>> {str(form): round(icc.value, 2) for form, icc in intraclass_correlations(judges).items()}
+    >>> {str(form): round(icc.interval.value, 2) for form, icc in intraclass_correlations(judges).items()}
     {'ICC1': 0.17, 'ICC2': 0.29, 'ICC3': 0.71, 'ICC1k': 0.44, 'ICC2k': 0.62, 'ICC3k': 0.91}
     """
     table = np.asarray(ratings, dtype=np.float64)
@@ -119,15 +115,18 @@ def intraclass_correlations(
     return {
         form: IntraclassCorrelation(
             form=form,
-            value=float(value),
-            low=float(low),
-            high=float(high),
-            level=level,
+            interval=Interval(
+                value=float(value),
+                low=float(low),
+                high=float(high),
+                n_units=n,
+                level=level,
+                method="F distribution of normal values (McGraw & Wong 1996)",
+            ),
             f_value=float(f_value),
             df1=n - 1,
             df2=df2,
             p_value=float(p_value),
-            n_sources=n,
             n_annotators=k,
             n_left_out=int((~complete).sum()),
         )

@@ -4,6 +4,9 @@ Alpha is ``1 - D_o / D_e``, the disagreement within units against the disagreeme
 whatever their unit (Krippendorff 2019, chapter 12). It takes any number of annotators and missing values.
 The units are sources: pixels of one source are no units, and where units belong together (pairs of
 components of one source) the bootstrap draws sources.
+
+It is our own because the package krippendorff computes one value at a time, and the bootstrap needs alpha of
+thousands of resamples at once; the tests compare every level of measurement with that package.
 """
 
 from __future__ import annotations
@@ -190,11 +193,14 @@ class _Counts:
                 inside = ((self.per_unit @ difference) * self.per_unit).sum(axis=1)
                 within = weights @ (inside * pairs)
                 between = ((totals @ difference) * totals).sum(axis=1)
-            case Measurement.INTERVAL | Measurement.ORDINAL:
+            case Measurement.INTERVAL:
+                scores = self.domain - self.domain.mean()
+                squares, sums = self.per_unit @ scores**2, self.per_unit @ scores
+                within = weights @ (2.0 * (size * squares - sums**2) * pairs)
+                between = 2.0 * (n * (totals @ scores**2) - (totals @ scores) ** 2)
+            case Measurement.ORDINAL:
                 # ordinal differences are those of the mid-ranks that the pooled values have
-                scores = self.domain - self.domain.mean() + np.zeros_like(totals)
-                if self.measurement is Measurement.ORDINAL:
-                    scores = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
+                scores = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
                 squares = (scores**2) @ self.per_unit.T
                 sums = scores @ self.per_unit.T
                 within = (weights * 2.0 * (size * squares - sums**2) * pairs).sum(axis=1)

@@ -37,44 +37,6 @@ class NoiseCeilingShare:
     of_upper: Interval
 
 
-def share_of_noise_ceiling(
-    values: NDArray[np.float64],
-    ceiling: NoiseCeiling,
-    *,
-    chance: NDArray[np.float64] | float = 0.0,
-    weights: NDArray[np.float64] | None = None,
-    method: CrossedMethod | None = None,
-    level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
-    rng: np.random.Generator | int = 0,
-    bounds: tuple[float, float] = UNBOUNDED,
-) -> NoiseCeilingShare:
-    """A model's score as a share of the ceiling, above chance; see :func:`shares_of_noise_ceiling`.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_annotators, n_sources)
-        The model's score with each annotator on each source.
-    ceiling, chance, weights, method, level, n_resamples, rng, bounds
-        See :func:`shares_of_noise_ceiling`.
-
-    Returns
-    -------
-    NoiseCeilingShare
-    """
-    return shares_of_noise_ceiling(
-        np.asarray(values, dtype=np.float64)[None],
-        ceiling,
-        chance=chance,
-        weights=weights,
-        method=method,
-        level=level,
-        n_resamples=n_resamples,
-        rng=rng,
-        bounds=bounds,
-    )[0]
-
-
 def shares_of_noise_ceiling(
     values: NDArray[np.float64],
     ceiling: NoiseCeiling,

@@ -13,8 +13,8 @@ from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.metrics import METRICS, chance_values, partial_spearman
-from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
-from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
 from attnxai.alignment.pairs import BRIGHTNESS, align
 from attnxai.errors import UndefinedValuesWarning
 from attnxai.explanations.stack import Split
@@ -57,7 +57,7 @@ def own(pairs, result, name, metric):
 
 
 def same(one, other):
-    assert (one.n_sources, one.level, one.method) == (other.n_sources, other.level, other.method)
+    assert (one.n_units, one.level, one.method) == (other.n_units, other.level, other.method)
     np.testing.assert_allclose(
         [one.value, one.low, one.high], [other.value, other.low, other.high], rtol=1e-12
     )
@@ -205,15 +205,14 @@ def test_ceilings_are_those_of_the_sources_at_hand(several, metric):
     pairs, result = several
     for class_name, start, step in (("all", 0, 1), ("FR I", 0, 2), ("FR II", 1, 2)):
         some = slice(start, None, step)
-        expected = noise_ceiling(
-            METRICS[metric],
+        expected = noise_ceilings(
+            [METRICS[metric]],
             pairs.density[:, some],
             pairs.mask[:, some],
             pairs.present[:, some],
             pairs.valid[some],
             weights=pairs.source_weights[some],
-            bounds=METRICS[metric].bounds,
-        )
+        )[metric]
         found = result.noise_ceiling(metric, class_name=class_name)
         same(found.lower, expected.lower)
         same(found.upper, expected.upper)
@@ -225,14 +224,14 @@ def test_ceilings_are_those_of_the_sources_at_hand(several, metric):
 @pytest.mark.parametrize("metric", QUICK.metrics)
 def test_shares_of_the_ceiling_are_those_of_its_function(several, metric):
     pairs, result = several
-    ceiling = noise_ceiling(
-        METRICS[metric], pairs.density, pairs.mask, pairs.present, pairs.valid,
-        weights=pairs.source_weights, bounds=METRICS[metric].bounds,
-    )  # fmt: skip
+    ceiling = noise_ceilings(
+        [METRICS[metric]], pairs.density, pairs.mask, pairs.present, pairs.valid,
+        weights=pairs.source_weights,
+    )[metric]  # fmt: skip
     chance = chance_values(METRICS[metric], pairs.mask, pairs.valid)
     for name in result.explanations:
-        expected = share_of_noise_ceiling(
-            own(pairs, result, name, metric),
+        (expected,) = shares_of_noise_ceiling(
+            own(pairs, result, name, metric)[None],
             ceiling,
             chance=chance,
             weights=pairs.source_weights,
@@ -272,7 +271,9 @@ def test_maps_with_different_gaps_have_shares_of_their_own_cells():
         warnings.simplefilter("ignore", UndefinedValuesWarning)
         result = compare_pairs(gaps, settings=QUICK, rng=3)
         whole = compare_pairs(pairs, settings=QUICK, rng=3)
-    ceiling = noise_ceiling(METRICS["auc"], pairs.density, pairs.mask, pairs.present, pairs.valid)
+    ceiling = noise_ceilings(
+        [METRICS["auc"]], pairs.density, pairs.mask, pairs.present, pairs.valid
+    )["auc"]
     for name, left_out in (("gate1", [0, 5]), ("gate2", []), ("mean", [7])):
         share = result.estimate(name, "auc").share_of_noise_ceiling
         values = own(gaps, result, name, "auc")

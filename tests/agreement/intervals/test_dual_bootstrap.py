@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.intervals.dual_bootstrap import (
-    crossed_bootstrap_interval,
     crossed_bootstrap_intervals,
 )
 from attnxai.statistics.bootstrap import bootstrap_counts
@@ -19,6 +18,10 @@ STATISTICS = (
     lambda m: m[:, 0] - m[:, 1],
     lambda m: m[:, 1],
 )
+
+
+def crossed_bootstrap_interval(values, statistic, **options):
+    return crossed_bootstrap_intervals(values, [statistic], **options)[0]
 
 
 def quantities(*shape, gaps=0):

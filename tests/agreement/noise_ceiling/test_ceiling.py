@@ -19,13 +19,19 @@ from attnxai.agreement.metrics import (
     own_tables,
     spearman,
 )
-from attnxai.agreement.noise_ceiling.ceiling import (
-    noise_ceiling,
-)
-from attnxai.agreement.noise_ceiling.share import share_of_noise_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
 from attnxai.errors import OptionError
 
 SHAPE = (7, 8)
+
+
+def noise_ceiling(metric, **data):
+    return noise_ceilings([metric], **data)[metric.name]
+
+
+def share_of_noise_ceiling(values, ceiling, **options):
+    return shares_of_noise_ceiling(values[None], ceiling, **options)[0]
 
 
 def own_values(metric, maps, targets, valid):
@@ -230,19 +236,12 @@ def test_no_share_where_it_means_nothing():
     assert not share_of_noise_ceiling(few.lower_values, few).of_lower.known
 
 
-def test_a_score_of_ones_own_and_bounds():
-    """Metrics that need more than map and target are scored by whoever knows the rest."""
-    data = people(n_annotators=4)
-
-    def score(maps, targets):
-        return 0.9 + 0.2 * own_values(METRICS["auc"], maps, targets, data["valid"]) ** 2
-
-    found = noise_ceiling(METRICS["auc"], **data, score=score)
-    plain = noise_ceiling(METRICS["auc"], **data)
-    np.testing.assert_allclose(found.lower_values, 0.9 + 0.2 * plain.lower_values**2)
-    cut = noise_ceiling(METRICS["auc"], **data, bounds=(0.0, found.lower.value - 0.5))
-    assert cut.lower.high == found.lower.value - 0.5
-    assert cut.lower.value == plain.lower.value
+def test_ends_stay_within_the_bounds_of_the_metric():
+    found = noise_ceiling(METRICS["auc"], **people(n_annotators=4, noise=0.01))
+    assert found.upper.high == 1.0
+    free = crossed_interval(found.upper_values)
+    assert free.high > 1.0
+    assert found.upper.value == free.value
 
 
 def test_wrong_shapes_are_refused():

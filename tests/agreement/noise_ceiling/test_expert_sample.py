@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.noise_ceiling.ceiling import noise_ceiling
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import mark_properties, region_agreement
 from attnxai.agreement.noise_ceiling.reliability import (
@@ -68,8 +68,8 @@ def test_shape_of_the_central_source(sample, name, alpha, icc):
     )[name]
     assert krippendorff_alpha(marks) == pytest.approx(alpha, abs=5e-4)
     found = intraclass_correlations(marks)[IntraclassForm.ICC2]
-    assert found.value == pytest.approx(icc, abs=5e-4)
-    assert (found.n_sources, found.n_left_out) == (99, 1)
+    assert found.interval.value == pytest.approx(icc, abs=5e-4)
+    assert (found.interval.n_units, found.n_left_out) == (99, 1)
 
 
 def test_overlap_and_ceiling(sample):
@@ -79,9 +79,9 @@ def test_overlap_and_ceiling(sample):
     assert found.chance == pytest.approx(0.249, abs=0.003)
     several = present.copy()
     several[:, ~np.isin(sample.fields, sample.pair_ratings()[1])] = False
-    ceiling = noise_ceiling(
-        METRICS["nss"], masks.astype(float), masks, several, np.ones(masks.shape[1:], bool)
-    )
+    ceiling = noise_ceilings(
+        [METRICS["nss"]], masks.astype(float), masks, several, np.ones(masks.shape[1:], bool)
+    )["nss"]
     assert ceiling.lower.n_units == 57
     assert ceiling.lower.value == pytest.approx(8.892, abs=5e-4)
     assert ceiling.upper.value == pytest.approx(9.178, abs=5e-4)

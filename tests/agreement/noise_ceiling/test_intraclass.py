@@ -35,12 +35,12 @@ PINGOUIN_NAMES = {
 
 def test_published_table():
     found = intraclass_correlations(JUDGES)
-    assert {str(form): round(icc.value, 2) for form, icc in found.items()} == PUBLISHED
+    assert {str(form): round(icc.interval.value, 2) for form, icc in found.items()} == PUBLISHED
     for form, (value, low, high) in REFERENCE.items():
         icc = found[IntraclassForm(form)]
-        assert icc.value == pytest.approx(value, abs=1e-10)
-        assert icc.low == pytest.approx(low, abs=1e-10)
-        assert icc.high == pytest.approx(high, abs=1e-10)
+        assert icc.interval.value == pytest.approx(value, abs=1e-10)
+        assert icc.interval.low == pytest.approx(low, abs=1e-10)
+        assert icc.interval.high == pytest.approx(high, abs=1e-10)
     one_way, two_way = found[IntraclassForm.ICC1], found[IntraclassForm.ICC2K]
     assert one_way.f_value == pytest.approx(1.7946784922394683, abs=1e-10)
     assert two_way.f_value == pytest.approx(11.027247956403299, abs=1e-10)
@@ -69,10 +69,10 @@ def test_equals_pingouin(seed):
         pingouin.options["round.column.CI95"] = before
     for form, icc in intraclass_correlations(ratings).items():
         row = theirs.set_index("Type").loc[PINGOUIN_NAMES[form]]
-        assert icc.value == pytest.approx(row["ICC"], abs=1e-10)
+        assert icc.interval.value == pytest.approx(row["ICC"], abs=1e-10)
         assert icc.f_value == pytest.approx(row["F"], rel=1e-10)
         assert icc.p_value == pytest.approx(row["pval"], abs=1e-10)
-        assert [icc.low, icc.high] == pytest.approx(list(row["CI95"]), abs=1e-10)
+        assert [icc.interval.low, icc.interval.high] == pytest.approx(list(row["CI95"]), abs=1e-10)
 
 
 @given(seed=st.integers(0, 10_000), shift=st.floats(-10, 10), scale=st.floats(0.1, 10))
@@ -83,8 +83,8 @@ def test_units_and_order_do_not_matter(seed, shift, scale):
     found = intraclass_correlations(ratings)
     moved = intraclass_correlations((shift + scale * ratings)[rng.permutation(3)][:, ::-1])
     for form, icc in found.items():
-        assert moved[form].value == pytest.approx(icc.value, abs=1e-8)
-        assert moved[form].high == pytest.approx(icc.high, abs=1e-8)
+        assert moved[form].interval.value == pytest.approx(icc.interval.value, abs=1e-8)
+        assert moved[form].interval.high == pytest.approx(icc.interval.high, abs=1e-8)
 
 
 def test_offsets_between_annotators_count_for_agreement_alone():
@@ -92,8 +92,12 @@ def test_offsets_between_annotators_count_for_agreement_alone():
     ratings = rng.normal(size=30) + 0.3 * rng.normal(size=(3, 30))
     shifted = ratings + np.array([[0.0], [3.0], [-3.0]])
     before, after = intraclass_correlations(ratings), intraclass_correlations(shifted)
-    assert after[IntraclassForm.ICC3].value == pytest.approx(before[IntraclassForm.ICC3].value)
-    assert after[IntraclassForm.ICC2].value < 0.3 < before[IntraclassForm.ICC2].value
+    assert after[IntraclassForm.ICC3].interval.value == pytest.approx(
+        before[IntraclassForm.ICC3].interval.value
+    )
+    assert (
+        after[IntraclassForm.ICC2].interval.value < 0.3 < before[IntraclassForm.ICC2].interval.value
+    )
 
 
 def test_interval_covers():
@@ -103,7 +107,7 @@ def test_interval_covers():
     for _ in range(n):
         ratings = np.sqrt(0.6) * rng.normal(size=25) + np.sqrt(0.4) * rng.normal(size=(3, 25))
         icc = intraclass_correlations(ratings)[IntraclassForm.ICC1]
-        covered += icc.low <= truth <= icc.high
+        covered += icc.interval.low <= truth <= icc.interval.high
     low, high = stats.binom.ppf([0.001, 0.999], n, 0.95)
     assert low <= covered <= high
 
@@ -112,15 +116,17 @@ def test_incomplete_sources_leave_and_are_counted():
     ratings = np.asarray(JUDGES, float)
     holes = np.column_stack([ratings, [1.0, np.nan, 2.0, 3.0]])
     found = intraclass_correlations(holes)[IntraclassForm.ICC2]
-    assert found.value == intraclass_correlations(JUDGES)[IntraclassForm.ICC2].value
-    assert (found.n_sources, found.n_left_out, found.n_annotators) == (6, 1, 4)
+    assert (
+        found.interval.value == intraclass_correlations(JUDGES)[IntraclassForm.ICC2].interval.value
+    )
+    assert (found.interval.n_units, found.n_left_out, found.n_annotators) == (6, 1, 4)
 
 
 def test_annotators_who_never_differ():
     found = intraclass_correlations(np.tile(np.arange(9.0), (3, 1)))
-    assert found[IntraclassForm.ICC2].value == 1.0
-    assert np.isnan(found[IntraclassForm.ICC2].low)
-    assert np.isnan(intraclass_correlations(np.ones((3, 9)))[IntraclassForm.ICC1].value)
+    assert found[IntraclassForm.ICC2].interval.value == 1.0
+    assert np.isnan(found[IntraclassForm.ICC2].interval.low)
+    assert np.isnan(intraclass_correlations(np.ones((3, 9)))[IntraclassForm.ICC1].interval.value)
 
 
 def test_too_little_is_refused():

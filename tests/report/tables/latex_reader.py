@@ -21,7 +21,7 @@ COMMANDS = {
     ),
     *("textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar"),
     *("symbol", "textasciigrave", "times", "cdot", "pm", "le", "ge", "circ", "infty", "ldots"),
-    *("approx", "ne", "to", "odot", "rho", "mu", "kappa", "Delta", "tau"),
+    *("approx", "ne", "to", "odot", "rho", "alpha", "mu", "kappa", "Delta", "tau"),
 }
 SIGNS = set("\\&%$#_{},")
 _COLUMN = re.compile(r"l|r|c|S\[table-format=(-?)(\d+)(?:\.(\d+))?\]")

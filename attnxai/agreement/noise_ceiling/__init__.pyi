@@ -1,0 +1,12 @@
+from .annotators import AnnotatorAgreement as AnnotatorAgreement
+from .annotators import annotator_agreement as annotator_agreement
+from .ceiling import NoiseCeiling as NoiseCeiling
+from .ceiling import noise_ceilings as noise_ceilings
+from .intraclass import IntraclassForm as IntraclassForm
+from .intraclass import intraclass_correlations as intraclass_correlations
+from .marks import mark_properties as mark_properties
+from .marks import region_agreement as region_agreement
+from .reliability import Measurement as Measurement
+from .reliability import alpha_interval as alpha_interval
+from .reliability import krippendorff_alpha as krippendorff_alpha
+from .share import shares_of_noise_ceiling as shares_of_noise_ceiling

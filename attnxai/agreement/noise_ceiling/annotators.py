@@ -1,0 +1,212 @@
+"""Inter-annotator agreement about each source, whatever the metric: reliability of sizes, places and regions.
+
+What each annotator marked on a source becomes a few numbers (:func:`~.marks.mark_properties`). For each of them
+Krippendorff's alpha and the intraclass correlation ICC2 say how much of the differences is between sources
+rather than between annotators; the regions themselves are compared by their overlap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai import presenters
+from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
+from attnxai.agreement.noise_ceiling.marks import (
+    RegionAgreement,
+    mark_properties,
+    region_agreement,
+)
+from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
+from attnxai.data.short_repr import short_repr
+from attnxai.statistics.formats import p_equals, with_interval
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+QUANTITIES = {
+    "parts": "number of parts",
+    "area": "area",
+    "x": "centre, horizontal",
+    "y": "centre, vertical",
+    "length": "length",
+    "along_x": "elongation, horizontal part",
+    "diagonal": "elongation, diagonal part",
+}
+"""Numbers of :func:`~.marks.mark_properties`, and their names for readers."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """How far annotators agree about one number of each source.
+
+    Parameters
+    ----------
+    quantity : str
+        Its name, as in :data:`QUANTITIES`.
+    alpha : Interval
+        Krippendorff's alpha, for ratio data (number of parts) or interval data (all others).
+    icc : Interval
+        ICC2 (Shrout & Fleiss 1979): absolute agreement of single annotators, over the sources that all of them
+        marked; without a value where these are fewer than two.
+    """
+
+    quantity: str
+    alpha: Interval
+    icc: Interval
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatorAgreement:
+    """Inter-annotator agreement about the sources that conclusions rest on.
+
+    Parameters
+    ----------
+    reliabilities : tuple of Reliability
+        One a number.
+    overlap : RegionAgreement
+        Overlap of the regions, beside that with regions of other sources.
+    n_annotators : int
+        Annotators who share a source with another.
+    """
+
+    reliabilities: tuple[Reliability, ...]
+    overlap: RegionAgreement
+    n_annotators: int
+
+    __repr__ = short_repr
+    to_latex = presenters.to_latex
+    _repr_html_ = presenters.repr_html
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names; None where there is none."""
+        return {
+            "n_annotators": self.n_annotators,
+            "reliability": [
+                {
+                    "quantity": entry.quantity,
+                    **{f"alpha_{k}": v for k, v in entry.alpha.to_record().items()},
+                    "alpha_n_sources": entry.alpha.n_units,
+                    **{f"icc2_{k}": v for k, v in entry.icc.to_record().items()},
+                    "icc2_n_sources": entry.icc.n_units,
+                }
+                for entry in self.reliabilities
+            ],
+            "overlap": {
+                "measure": self.overlap.measure,
+                **self.overlap.observed.to_record(),
+                "n_sources": self.overlap.observed.n_units,
+                "chance": self.overlap.chance,
+                "p": self.overlap.p_value,
+                "p_smallest": self.overlap.smallest_p,
+                "n_permutations": self.overlap.n_draws,
+                "n_empty": self.overlap.n_empty,
+            },
+        }
+
+    def summary(self) -> str:
+        """One line a number, as plain text."""
+        lines = [
+            f"{QUANTITIES[entry.quantity]:>28} alpha {with_interval(entry.alpha, 3)}, ICC2 "
+            f"{with_interval(entry.icc, 3)}"
+            for entry in self.reliabilities
+        ]
+        overlap = self.overlap
+        lines.append(
+            f"{f'mean {overlap.measure.upper()}':>28} {with_interval(overlap.observed, 3)}, "
+            f"{overlap.chance:.3f} between sources, {p_equals(overlap.p_value)}"
+        )
+        return "\n".join(lines)
+
+
+def annotator_agreement(
+    mask: NDArray[np.bool_],
+    present: NDArray[np.bool_],
+    *,
+    pixel_scale_arcsec: float = 1.0,
+    strata: Sequence[Hashable] | None = None,
+    n_permutations: int = 10_000,
+    n_resamples: int = 10_000,
+    level: float = CONFIDENCE_LEVEL,
+    rng: np.random.Generator | int = 0,
+) -> AnnotatorAgreement | None:
+    """Reliability of what annotators marked, and overlap of their regions.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n_annotators, n_sources, rows, columns)
+        Marked pixels on one field.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+    pixel_scale_arcsec : float
+        Side of a pixel.
+    strata : sequence, optional
+        Class, survey or size group of each source; masks are permuted within them.
+    n_permutations, n_resamples : int
+        Draws of the test of overlap, and of the bootstrap over sources.
+    level : float
+        Confidence level.
+    rng : numpy.random.Generator or int
+        Source of randomness.
+
+    Returns
+    -------
+    AnnotatorAgreement or None
+        None where no two annotators marked a region on the same source.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.random((1, 20, 8, 8)) < rng.random((1, 20, 1, 1))
+    >>> found = annotator_agreement(truth ^ (rng.random((3, 20, 8, 8)) < 0.02), np.ones((3, 20), bool))
+    >>> found.reliabilities[1].quantity, found.reliabilities[1].alpha.value > 0.9
+    ('area', True)
+    """
+    there = np.asarray(present, dtype=bool) & np.asarray(mask, dtype=bool).any(axis=(2, 3))
+    shared = there & (there.sum(axis=0) > 1)
+    if not shared.any():
+        return None
+    overlap_rng, *streams = np.random.default_rng(rng).spawn(1 + len(QUANTITIES))
+    # an empty mask has an area and a number of parts, and neither place nor shape
+    numbers = mark_properties(mask, present, pixel_scale_arcsec=pixel_scale_arcsec)
+    return AnnotatorAgreement(
+        reliabilities=tuple(
+            Reliability(
+                quantity=name,
+                alpha=alpha_interval(
+                    numbers[name],
+                    Measurement.RATIO if name == "parts" else Measurement.INTERVAL,
+                    n_resamples=n_resamples,
+                    level=level,
+                    rng=stream,
+                ),
+                icc=_icc(numbers[name], level),
+            )
+            for name, stream in zip(QUANTITIES, streams, strict=True)
+        ),
+        overlap=region_agreement(
+            mask,
+            present,
+            strata=strata,
+            n_permutations=n_permutations,
+            n_resamples=n_resamples,
+            level=level,
+            rng=overlap_rng,
+        ),
+        n_annotators=int(shared.any(axis=1).sum()),
+    )
+
+
+def _icc(numbers: NDArray[np.float64], level: float) -> Interval:
+    """ICC2 of the annotators who marked something, over the sources that all of them marked."""
+    kept = numbers[np.isfinite(numbers).any(axis=1)]
+    complete = np.isfinite(kept).all(axis=0)
+    n = int(complete.sum())
+    if len(kept) < 2 or n < 2:
+        reason = "fewer than two sources were marked by every annotator"
+        return no_interval(float("nan"), n, level=level, reason=reason)
+    return intraclass_correlations(kept, level=level)[IntraclassForm.ICC2].interval
