@@ -222,6 +222,9 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         model["partial_correlations"][0],
         model["noise_ceilings"][0],
         model["noise_ceilings"][0]["lower"],
+        model["annotator_agreement"],
+        model["annotator_agreement"]["reliability"][0],
+        model["annotator_agreement"]["overlap"],
     ]
     parts += [summary["contrasts"][0], summary["contrasts"][0]["contrasts"][0]]
     for key in {key for part in parts for key in part}:

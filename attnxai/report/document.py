@@ -36,6 +36,7 @@ from attnxai.report.page_rows import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
+from attnxai.report.tables.annotators import annotators_table
 from attnxai.report.tables.latex_text import escape
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import group_name, group_phrase, strata_words
@@ -252,6 +253,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
         ),
         "partial": say("page.partial"),
+        "annotators": say("page.annotators"),
     }
     if content.contrasts:
         contrasts = content.contrasts[0]
@@ -279,4 +281,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "groups": other_groups(result),
         "classes": class_tables(result),
         "brightness": brightness_rows(result),
+        "annotators": annotators_table(result.annotator_agreement)
+        if result.annotator_agreement
+        else None,
     }

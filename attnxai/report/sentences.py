@@ -457,6 +457,11 @@ SENTENCES: dict[str, str] = {
         "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
+    "page.annotators": (
+        "How far annotators agree about each source, whatever the metric: Krippendorff's α and ICC2 (single "
+        "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "
+        "annotators differ on one source as much as sources differ from each other."
+    ),
     "page.models": (
         "Mean differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
         "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"

@@ -71,7 +71,13 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
         },
         **{
             key: record[key]
-            for key in ("results", "partial_correlations", "noise_ceilings", "undefined")
+            for key in (
+                "results",
+                "partial_correlations",
+                "noise_ceilings",
+                "annotator_agreement",
+                "undefined",
+            )
         },
     }
 

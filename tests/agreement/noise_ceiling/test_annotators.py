@@ -21,7 +21,8 @@ def boxes(n_annotators=3, n_sources=20, seed=0, jitter=1):
     rng = np.random.default_rng(seed)
     mask = np.zeros((n_annotators, n_sources, 36, 36), bool)
     for source in range(n_sources):
-        height, width, row, column = (*rng.integers(3, 9, 2), *rng.integers(2, 9, 2))
+        height, width = rng.integers(3, 9, 2)
+        row, column = rng.integers(2, 9, 2)
         for annotator in range(n_annotators):
             dy, dx, dh, dw = rng.integers(0, jitter + 1, 4)
             top, left = row + dy, column + dx
