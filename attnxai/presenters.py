@@ -31,7 +31,6 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             PAGE: "document:write_report",
         },
         "AnnotatorAgreement": {TABLE: "tables.annotators:annotators_table"},
-        "CalibrationResult": {PLOT: "plots.validation:plot_validation"},
         "ClassificationMetrics": {
             PLOT: "plots.reliability:plot_reliability",
             TABLE: "tables.classification:metrics_table",
@@ -48,6 +47,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "SymmetryErrors": {TABLE: "tables.symmetry:symmetry_table"},
         "TrendTest": {PLOT: "plots.trends:plot_trend_test", TABLE: "tables.trends:trend_table"},
+        "ValidationResult": {PLOT: "plots.validation:plot_validation"},
     }
 )
 """Functions of :mod:`attnxai.report` by class of the result and by what they make, as ``module:function``."""

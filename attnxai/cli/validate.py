@@ -14,9 +14,9 @@ from attnxai.cli.options import STATISTICS, option
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from attnxai.validation.suite import SuitePlan
+    from attnxai.validation.plan import ValidationPlan
 
-PARTS = ("levels", "coverage", "power")
+PARTS = ("false-positives", "coverage", "power")
 NULLS = ("pooled", "within-class", "symmetries", "rotation", "shift", "phase", "variogram", "moran")
 _PLAIN_STEPS = 20
 
@@ -33,7 +33,7 @@ def validate(
     part: Annotated[
         list[str] | None,
         option(
-            f"Part of the suite to run: {', '.join(PARTS)}; repeat for several. [default: all]",
+            f"What to measure: {', '.join(PARTS)}; repeat for several. [default: all]",
             group=STATISTICS,
             metavar="NAME",
         ),
@@ -48,7 +48,9 @@ def validate(
     ] = None,
     n_experiments: Annotated[
         int | None,
-        option("Experiments of a case; else 1000, and 100 with --quick.", group=STATISTICS, min=10),
+        option(
+            "Experiments of a design; else 1000, and 100 with --quick.", group=STATISTICS, min=10
+        ),
     ] = None,
     quick: Annotated[
         bool,
@@ -61,21 +63,21 @@ def validate(
 ) -> None:
     """``attnxai validate``."""
     with stage("Starting"):
-        from attnxai.report.calibration_document import write_calibration
+        from attnxai.report.validation_document import write_validation
         from attnxai.validation.folder import validation_folder
-        from attnxai.validation.rejections import NullKind
-        from attnxai.validation.results import CalibrationResult
-        from attnxai.validation.suite import (
+        from attnxai.validation.plan import (
             N_EXPERIMENTS,
             N_EXPERIMENTS_QUICK,
             Part,
-            SuitePlan,
-            run_suite,
+            ValidationPlan,
+            run_validation,
         )
+        from attnxai.validation.rejections import NullKind
+        from attnxai.validation.results import ValidationResult
 
     kinds = {kind.option: kind for kind in NullKind}
     n = n_experiments or (N_EXPERIMENTS_QUICK if quick else N_EXPERIMENTS)
-    plan = SuitePlan(
+    plan = ValidationPlan(
         seed=seed,
         n_experiments=n,
         parts=tuple(map(Part, options.listed_names("--part", part or PARTS, PARTS))),
@@ -87,10 +89,10 @@ def validate(
         resumable(lambda: "finished experiments are kept"),
         progress() as begin,
     ):
-        counts = run_suite(plan, store, n_workers=workers, on_progress=_Board(begin.bar).show)
+        counts = run_validation(plan, store, n_workers=workers, on_progress=_Board(begin.bar).show)
         replaced = any(results.path.glob("*.html"))
-        result = CalibrationResult.of(plan, counts)
-        write_calibration(
+        result = ValidationResult.of(plan, counts)
+        write_validation(
             result, results, command=_command_of(plan), on_step=begin("Tables and figures")
         )
     for sentence in result.sentences():
@@ -104,7 +106,7 @@ def validate(
     console.print(f"Results: {results.path / 'index.html'}", soft_wrap=True)
 
 
-def _command_of(plan: SuitePlan) -> str:
+def _command_of(plan: ValidationPlan) -> str:
     """What makes the same results, whatever the folder and the number of workers."""
     words = ["attnxai", "validate", "--output", "FOLDER"]
     words += ["--n-experiments", str(plan.n_experiments), "--seed", str(plan.seed)]

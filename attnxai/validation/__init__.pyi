@@ -1,4 +1,4 @@
-from .results import CalibrationResult as CalibrationResult
-from .scenes import simulate_sources as simulate_sources
-from .suite import SuitePlan as SuitePlan
-from .suite import run_suite as run_suite
+from .plan import ValidationPlan as ValidationPlan
+from .plan import run_validation as run_validation
+from .results import ValidationResult as ValidationResult
+from .simulated_data import simulate_sources as simulate_sources

@@ -1,4 +1,4 @@
-"""How often intervals hold the true mean, over sources alone and over sources and annotators."""
+"""How often intervals contain the true mean, over sources alone and over sources and annotators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
-from attnxai.validation.streams import stream_of
+from attnxai.validation.random_streams import stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 N_RESAMPLES = 1000
 
 
-class Values(enum.StrEnum):
-    """What values are made of; their true mean is 0."""
+class Distribution(enum.StrEnum):
+    """Distributions of simulated values; their true mean is 0."""
 
     EQUAL = "equal variances"
     ALIKE = "annotators alike"
@@ -34,34 +34,34 @@ class Values(enum.StrEnum):
 
     @property
     def crossed(self) -> bool:
-        """Whether annotators are a factor beside sources."""
-        return self in {Values.EQUAL, Values.ALIKE, Values.SKEWED}
+        """Whether annotators are a second factor, crossed with sources."""
+        return self in {Distribution.EQUAL, Distribution.ALIKE, Distribution.SKEWED}
 
     @property
     def words(self) -> str:
-        """What they are, in words."""
+        """The distribution in words."""
         return _WORDS[self]
 
 
 _WORDS = {
-    Values.EQUAL: "sources, annotators and single cells of variance 1 each, normal",
-    Values.ALIKE: "annotators of variance 0.1, sources and single cells of variance 1, normal",
-    Values.SKEWED: "sources, annotators and single cells of variance 1 each, exponential",
-    Values.NORMAL: "one value a source, normal",
-    Values.EXPONENTIAL: "one value a source, exponential",
-    Values.LOG_NORMAL: "one value a source, the exponential of a normal one",
+    Distribution.EQUAL: "sources, annotators and residuals of variance 1 each, normal",
+    Distribution.ALIKE: "annotators of variance 0.1, sources and residuals of variance 1, normal",
+    Distribution.SKEWED: "sources, annotators and residuals of variance 1 each, exponential",
+    Distribution.NORMAL: "one value per source, normal",
+    Distribution.EXPONENTIAL: "one value per source, exponential",
+    Distribution.LOG_NORMAL: "one value per source, log-normal",
 }
 
 
 def draw_values(
-    values: Values, n_annotators: int, n_sources: int, rng: np.random.Generator
+    distribution: Distribution, n_annotators: int, n_sources: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Values of sources by annotators with a true mean of 0.
+    """Simulated values of sources by annotators with a true mean of 0.
 
     Parameters
     ----------
-    values : Values
-        What they are made of.
+    distribution : Distribution
+        Their distribution.
     n_annotators, n_sources : int
         How many.
     rng : numpy.random.Generator
@@ -73,44 +73,46 @@ def draw_values(
 
     Examples
     --------
-    >>> draw_values(Values.EQUAL, 3, 20, np.random.default_rng(0)).shape
+    >>> draw_values(Distribution.EQUAL, 3, 20, np.random.default_rng(0)).shape
     (3, 20)
     """
     shape = (n_annotators, n_sources)
-    if values is Values.NORMAL:
+    if distribution is Distribution.NORMAL:
         return rng.normal(size=shape)
-    if values is Values.EXPONENTIAL:
+    if distribution is Distribution.EXPONENTIAL:
         return rng.exponential(size=shape) - 1.0
-    if values is Values.LOG_NORMAL:
+    if distribution is Distribution.LOG_NORMAL:
         return np.exp(rng.normal(size=shape)) - math.exp(0.5)
 
     def part(*shape: int) -> NDArray[np.float64]:
         return (
-            rng.exponential(size=shape) - 1.0 if values is Values.SKEWED else rng.normal(size=shape)
+            rng.exponential(size=shape) - 1.0
+            if distribution is Distribution.SKEWED
+            else rng.normal(size=shape)
         )
 
-    annotators = math.sqrt(0.1 if values is Values.ALIKE else 1.0)
+    annotators = math.sqrt(0.1 if distribution is Distribution.ALIKE else 1.0)
     return np.asarray(
         part(1, n_sources) + annotators * part(n_annotators, 1) + part(n_annotators, n_sources)
     )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageCase:
-    """Intervals of one kind for one design.
+class CoverageDesign:
+    """Experiments on the coverage of one kind of interval.
 
     Parameters
     ----------
-    values : Values
-        What the values are made of.
+    distribution : Distribution
+        Of the values.
     n_sources, n_annotators : int
-        The design.
+        Sizes of the sample.
     method : CrossedMethod or IntervalKind
         How the interval is made: over sources and annotators, or over sources alone, of means over
         annotators.
     """
 
-    values: Values
+    distribution: Distribution
     n_sources: int
     n_annotators: int
     method: CrossedMethod | IntervalKind
@@ -119,22 +121,22 @@ class CoverageCase:
 
     @property
     def key(self) -> str:
-        """Name of the case."""
+        """Name of the design, which seeds its random streams."""
         return f"{self._data}/{self.method}"
 
     @property
     def _data(self) -> str:
-        return f"coverage/{self.values}/{self.n_sources}x{self.n_annotators}"
+        return f"coverage/{self.distribution}/{self.n_sources}x{self.n_annotators}"
 
     def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Intervals that hold the true mean, and the sum of their widths, over some experiments.
+        """Intervals that contain the true mean, and the sum of their widths, over some experiments.
 
         Parameters
         ----------
         seed : int
-            Of the whole suite.
+            Of the whole validation.
         start, stop : int
-            First experiment, and the one after the last. Each has a stream of its own.
+            First experiment, and the one after the last. Each has a random stream of its own.
 
         Returns
         -------
@@ -142,17 +144,17 @@ class CoverageCase:
 
         Examples
         --------
-        >>> case = CoverageCase(
-        ...     values=Values.NORMAL, n_sources=50, n_annotators=1, method=IntervalKind.PERCENTILE
+        >>> design = CoverageDesign(
+        ...     distribution=Distribution.NORMAL, n_sources=50, n_annotators=1, method=IntervalKind.PERCENTILE
         ... )
-        >>> case.count(0, 0, 40)["covered"]
+        >>> design.count(0, 0, 40)["covered"]
         [40.0]
         """
         covered, width = 0.0, 0.0
         for experiment in range(start, stop):
-            # all methods meet the same values
+            # the same values for all methods
             data = stream_of(seed, self._data, experiment)
-            values = draw_values(self.values, self.n_annotators, self.n_sources, data)
+            values = draw_values(self.distribution, self.n_annotators, self.n_sources, data)
             found = self._interval(values, stream_of(seed, self.key, experiment))
             covered += found.low <= 0 <= found.high
             width += found.high - found.low

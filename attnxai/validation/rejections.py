@@ -1,4 +1,4 @@
-"""How often nulls reject: without agreement, where it has to be the level, and with planted agreement."""
+"""How often nulls reject: unrelated maps, where it is the false positive rate, and related ones, for power."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from attnxai.agreement.nulls import (
     run_null_test,
 )
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
-from attnxai.validation.scenes import Ground, Scene, simulate_sources
-from attnxai.validation.streams import stream_of
+from attnxai.validation.random_streams import stream_of
+from attnxai.validation.simulated_data import Domain, Scenario, simulate_sources
 
 if TYPE_CHECKING:
     from attnxai.agreement.nulls import NullTest
-    from attnxai.validation.scenes import SimulatedSources
+    from attnxai.validation.simulated_data import SimulatedSources
 
-LEVELS = (0.01, 0.05, 0.10)
+SIGNIFICANCE_LEVELS = (0.01, 0.05, 0.10)
 METRIC_NAMES = ("nss", "spearman")
-# with so many, or all that there are where they are fewer, every level above is an attainable p-value
-N_DRAWS_LEVELS = 199
+# with so many draws, or all permutations where these are fewer, every level above is an attainable p-value
+N_DRAWS = 199
 N_DRAWS_POWER = 499
-POWER_SCENE = Scene.CENTRE
-"""Agreement is planted where all nulls whose power is measured keep their level."""
+POWER_SCENARIO = Scenario.CENTRE
+"""Power is measured where the assumptions of all nulls concerned are met."""
 
 
 class NullKind(enum.StrEnum):
-    """The nulls whose level is measured, with few columns each: many cost time and change no level."""
+    """The nulls that are validated, with few columns each: many take time and do not change the rates."""
 
-    POOLED = "exchange, pooled"
-    WITHIN_CLASS = "exchange within class"
-    SYMMETRIES = "right angles and reflections"
-    ROTATION = "any angle"
+    POOLED = "permutation, pooled"
+    WITHIN_CLASS = "permutation within class"
+    SYMMETRIES = "rotation and reflection"
+    ROTATION = "rotation by any angle"
     SHIFT = "toroidal shift"
     PHASE = "random phases"
     VARIOGRAM = "matched variogram"
@@ -57,131 +57,137 @@ class NullKind(enum.StrEnum):
     @property
     def model(self) -> NullModel:
         """The null itself."""
-        return _MODELS[self]
+        return _FACTS[self].model
 
     @property
-    def ground(self) -> Ground:
+    def domain(self) -> Domain:
         """The pixels that it is made for."""
-        return _GROUNDS.get(self, Ground.OPEN)
+        return _FACTS[self].domain
+
+    @property
+    def seed_word(self) -> str:
+        """Its part of the names that seed random streams: it stays as it is, or all numbers change."""
+        return _FACTS[self].seed_word or str(self)
 
     @property
     def is_costly(self) -> bool:
-        """Whether it takes a Fourier transform or more for every rearranged map."""
-        return self in _GROUNDS
+        """Whether it takes a Fourier transform or more for every surrogate map."""
+        return self.domain is not Domain.SQUARE
 
     @property
-    def scenes(self) -> tuple[Scene, ...]:
-        """Scenes that it is measured in.
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Scenarios that it is measured in.
 
-        Nulls that move maps about fail as soon as there is anything at the centre, so a size or a
-        direction would show nothing new of them.
+        Nulls that move or resample single maps are invalid as soon as there is any structure at the
+        centre, so a size or a direction would show nothing new.
         """
         if self.is_costly:
-            return (Scene.NOTHING, Scene.CENTRE, Scene.CLASS, Scene.CENTRE_AND_CLASS)
-        return tuple(Scene)
+            return (Scenario.NOTHING, Scenario.CENTRE, Scenario.CLASS, Scenario.CENTRE_AND_CLASS)
+        return tuple(Scenario)
 
-    def holds_in(self, scene: Scene) -> bool:
-        """Whether what the null assumes is so in a scene, and its level therefore promised."""
-        return scene in _HOLDS[self]
+    def is_valid_for(self, scenario: Scenario) -> bool:
+        """Whether the assumptions of the null are met in a scenario, so that the level is nominal."""
+        return scenario in _FACTS[self].valid_for
 
 
-_MODELS: dict[NullKind, NullModel] = {
-    NullKind.POOLED: SourcePermutation(within_strata=False),
-    NullKind.WITHIN_CLASS: SourcePermutation(within_strata=True),
-    NullKind.SYMMETRIES: GridSymmetries(),
-    NullKind.ROTATION: Rotation(n_angles=8),
-    NullKind.SHIFT: ToroidalShift(n_shifts=19),
-    NullKind.PHASE: PhaseSurrogates(n_surrogates=9),
-    NullKind.VARIOGRAM: VariogramSurrogates(n_surrogates=9),
-    NullKind.MORAN: MoranSurrogates(n_surrogates=19),
-}
-_GROUNDS = {
-    NullKind.SHIFT: Ground.CLOSED,
-    NullKind.PHASE: Ground.CLOSED,
-    NullKind.VARIOGRAM: Ground.FOOTPRINTS,
-    NullKind.MORAN: Ground.FOOTPRINTS,
-}
-_ROUND = {Scene.NOTHING, Scene.CENTRE, Scene.CLASS, Scene.CENTRE_AND_CLASS, Scene.SIZE}
-_HOLDS = {
-    NullKind.POOLED: {Scene.NOTHING, Scene.CENTRE, Scene.DIRECTION},
-    NullKind.WITHIN_CLASS: set(Scene) - {Scene.SIZE},
-    NullKind.SYMMETRIES: _ROUND,
-    NullKind.ROTATION: _ROUND,
-    NullKind.SHIFT: {Scene.NOTHING},
-    NullKind.PHASE: {Scene.NOTHING},
-    NullKind.VARIOGRAM: {Scene.NOTHING},
-    NullKind.MORAN: {Scene.NOTHING},
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Facts:
+    model: NullModel
+    valid_for: frozenset[Scenario]
+    domain: Domain = Domain.SQUARE
+    seed_word: str = ""
+
+
+_UNRELATED = frozenset({Scenario.NOTHING})
+_ROUND = frozenset(Scenario) - {Scenario.DIRECTION}
+_FACTS = {
+    NullKind.POOLED: _Facts(
+        SourcePermutation(within_strata=False),
+        frozenset({Scenario.NOTHING, Scenario.CENTRE, Scenario.DIRECTION}),
+        seed_word="exchange, pooled",
+    ),
+    NullKind.WITHIN_CLASS: _Facts(
+        SourcePermutation(within_strata=True),
+        frozenset(Scenario) - {Scenario.SIZE},
+        seed_word="exchange within class",
+    ),
+    NullKind.SYMMETRIES: _Facts(GridSymmetries(), _ROUND, seed_word="right angles and reflections"),
+    NullKind.ROTATION: _Facts(Rotation(n_angles=8), _ROUND, seed_word="any angle"),
+    NullKind.SHIFT: _Facts(ToroidalShift(n_shifts=19), _UNRELATED, Domain.PERIODIC),
+    NullKind.PHASE: _Facts(PhaseSurrogates(n_surrogates=9), _UNRELATED, Domain.PERIODIC),
+    NullKind.VARIOGRAM: _Facts(VariogramSurrogates(n_surrogates=9), _UNRELATED, Domain.FOOTPRINTS),
+    NullKind.MORAN: _Facts(MoranSurrogates(n_surrogates=19), _UNRELATED, Domain.FOOTPRINTS),
 }
 
 POWER_NULLS = (NullKind.WITHIN_CLASS, NullKind.SYMMETRIES, NullKind.ROTATION)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LevelCase:
-    """Experiments without agreement: one null, one scene, one number of sources.
+class FalsePositiveDesign:
+    """Experiments on the false positive rate: one null, one scenario, one number of sources.
 
     Parameters
     ----------
     null : NullKind
         The null.
-    scene : Scene
-        What maps and annotations share.
+    scenario : Scenario
+        What maps and annotations have in common.
     n_sources : int
         Sources of an experiment.
     """
 
     null: NullKind
-    scene: Scene
+    scenario: Scenario
     n_sources: int
 
     block = 20
 
     @property
     def key(self) -> str:
-        """Name of the case, which also decides over its random numbers."""
-        return f"levels/{self.null}/{self.scene}/{self.n_sources}"
+        """Name of the design, which seeds its random streams."""
+        return f"levels/{self.null.seed_word}/{self.scenario}/{self.n_sources}"
 
     def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Rejections at each of the levels by each metric, over some experiments.
+        """Rejections at each level by each metric, over some experiments.
 
         Parameters
         ----------
         seed : int
-            Of the whole suite.
+            Of the whole validation.
         start, stop : int
-            First experiment, and the one after the last. Each has a stream of its own.
+            First experiment, and the one after the last. Each has a random stream of its own.
 
         Returns
         -------
         dict of str to list of float
-            For each metric the rejections at each of :data:`LEVELS`, and under ``smallest`` the sum of the
+            For each metric the rejections at each of :data:`SIGNIFICANCE_LEVELS`, and under ``smallest`` the sum of the
             smallest attainable p-values.
 
         Examples
         --------
-        >>> case = LevelCase(null=NullKind.WITHIN_CLASS, scene=Scene.NOTHING, n_sources=4)
-        >>> case.count(0, 0, 50)["smallest"]
+        >>> design = FalsePositiveDesign(null=NullKind.WITHIN_CLASS, scenario=Scenario.NOTHING, n_sources=4)
+        >>> design.count(0, 0, 50)["smallest"]
         [12.5]
         """
-        counts = {name: [0.0] * len(LEVELS) for name in METRIC_NAMES} | {"smallest": [0.0]}
-        ground = self.null.ground
+        counts = {name: [0.0] * len(SIGNIFICANCE_LEVELS) for name in METRIC_NAMES} | {
+            "smallest": [0.0]
+        }
+        domain = self.null.domain
         for experiment in range(start, stop):
-            # all nulls of a ground meet the same maps
-            data = stream_of(seed, f"levels/{ground}/{self.scene}/{self.n_sources}", experiment)
-            made = simulate_sources(self.scene, self.n_sources, ground=ground, rng=data)
-            tests = run_tests(
-                self.null, made, N_DRAWS_LEVELS, stream_of(seed, self.key, experiment)
-            )
+            # the same maps for all nulls of a domain
+            data = stream_of(seed, f"levels/{domain}/{self.scenario}/{self.n_sources}", experiment)
+            made = simulate_sources(self.scenario, self.n_sources, domain=domain, rng=data)
+            tests = run_tests(self.null, made, N_DRAWS, stream_of(seed, self.key, experiment))
             for name, test in tests.items():
-                for place, level in enumerate(LEVELS):
+                for place, level in enumerate(SIGNIFICANCE_LEVELS):
                     counts[name][place] += test.p_value <= level
             counts["smallest"][0] += tests[METRIC_NAMES[0]].smallest_p
         return counts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PowerCase:
-    """Experiments with planted agreement: one null, one number of sources, one strength.
+class PowerDesign:
+    """Experiments on the power: one null, one number of sources, one strength.
 
     Parameters
     ----------
@@ -190,7 +196,7 @@ class PowerCase:
     n_sources : int
         Sources of an experiment.
     strength : float
-        As in :func:`~.scenes.simulate_sources`.
+        See :func:`~.simulated_data.simulate_sources`.
     """
 
     null: NullKind
@@ -201,17 +207,19 @@ class PowerCase:
 
     @property
     def key(self) -> str:
-        """Name of the case."""
-        return f"power/{self.null}/{self.n_sources}/{self.strength:g}"
+        """Name of the design, which seeds its random streams."""
+        return f"power/{self.null.seed_word}/{self.n_sources}/{self.strength:g}"
 
     def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Rejections at 5 % by each metric, over some experiments; see :meth:`LevelCase.count`."""
+        """Rejections at 5 % by each metric, over some experiments; see :meth:`FalsePositiveDesign.count`."""
         counts = {name: [0.0] for name in METRIC_NAMES}
         for experiment in range(start, stop):
-            # the same fields and draws at every strength, so that curves are smooth
+            # the same fields and draws for every strength, so that curves are smooth
             data = stream_of(seed, f"power/{self.n_sources}", experiment)
-            draws = stream_of(seed, f"power/{self.null}/{self.n_sources}", experiment)
-            made = simulate_sources(POWER_SCENE, self.n_sources, strength=self.strength, rng=data)
+            draws = stream_of(seed, f"power/{self.null.seed_word}/{self.n_sources}", experiment)
+            made = simulate_sources(
+                POWER_SCENARIO, self.n_sources, strength=self.strength, rng=data
+            )
             for name, test in run_tests(self.null, made, N_DRAWS_POWER, draws).items():
                 counts[name][0] += test.p_value <= SIGNIFICANCE_LEVEL
         return counts

@@ -1,4 +1,4 @@
-"""What a calibration has found: rejections, coverage and power, each beside what it should be."""
+"""The results of a validation: false positive rates, coverage and power beside their nominal values."""
 
 from __future__ import annotations
 
@@ -10,182 +10,190 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.presenters import PLOT, presenter_of
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
-from attnxai.validation.cells import (
+from attnxai.validation.coverage import CoverageDesign, Distribution
+from attnxai.validation.plan import Counts, Part, ValidationPlan
+from attnxai.validation.rates import (
     BAND,
     SOURCES,
     SOURCES_AND_ANNOTATORS,
-    CoverageCell,
-    LevelCell,
-    PowerCell,
+    CoverageRate,
+    FalsePositiveRate,
+    PowerEstimate,
     Verdict,
     binomial_band,
 )
-from attnxai.validation.coverage import CoverageCase, Values
 from attnxai.validation.rejections import (
-    LEVELS,
     METRIC_NAMES,
-    LevelCase,
+    SIGNIFICANCE_LEVELS,
+    FalsePositiveDesign,
     NullKind,
-    PowerCase,
+    PowerDesign,
 )
-from attnxai.validation.scenes import Scene
-from attnxai.validation.suite import Counts, Part, SuitePlan
+from attnxai.validation.simulated_data import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationResult:
-    """All cells of a calibration.
+class ValidationResult:
+    """All rates of a validation.
 
     Parameters
     ----------
-    plan : SuitePlan
-        What was made.
-    levels : tuple of LevelCell
-        By null, scene, number of sources, metric and level.
-    coverage : tuple of CoverageCell
-        By values, design and method.
-    power : tuple of PowerCell
+    plan : ValidationPlan
+        The experiments.
+    false_positives : tuple of FalsePositiveRate
+        By null, scenario, number of sources, metric and level.
+    coverage : tuple of CoverageRate
+        By distribution, size of the sample and method.
+    power : tuple of PowerEstimate
         By null, number of sources, strength and metric.
     """
 
-    plan: SuitePlan
-    levels: tuple[LevelCell, ...]
-    coverage: tuple[CoverageCell, ...]
-    power: tuple[PowerCell, ...]
+    plan: ValidationPlan
+    false_positives: tuple[FalsePositiveRate, ...]
+    coverage: tuple[CoverageRate, ...]
+    power: tuple[PowerEstimate, ...]
 
     @classmethod
-    def of(cls, plan: SuitePlan, counts: Mapping[str, Counts]) -> CalibrationResult:
-        """Gather the counts of all blocks of a suite, as :func:`~.suite.run_suite` gives them."""
+    def of(cls, plan: ValidationPlan, counts: Mapping[str, Counts]) -> ValidationResult:
+        """Gather the counts of all blocks of a suite, as :func:`~.plan.run_validation` gives them."""
         return cls(
             plan=plan,
-            levels=tuple(
-                cell
-                for case in plan.level_cases
-                for cell in _level_cells(case, plan.experiments(case), plan.total(case, counts))
+            false_positives=tuple(
+                rate
+                for design in plan.false_positive_designs
+                for rate in _rates_of(design, plan.experiments(design), plan.total(design, counts))
             ),
             coverage=tuple(
-                _coverage_cell(case, plan.experiments(case), plan.total(case, counts))
-                for case in plan.coverage_cases
+                _coverage_rate(design, plan.experiments(design), plan.total(design, counts))
+                for design in plan.coverage_designs
             ),
             power=tuple(
-                cell
-                for case in plan.power_cases
-                for cell in _power_cells(case, plan.experiments(case), plan.total(case, counts))
+                rate
+                for design in plan.power_designs
+                for rate in _power_estimates(
+                    design, plan.experiments(design), plan.total(design, counts)
+                )
             ),
         )
 
-    def level_cells(self, *, metric: str, null: NullKind, scene: Scene) -> tuple[LevelCell, ...]:
-        """Cells of one null in one scene, by number of sources and level."""
+    def rates_of(
+        self, *, metric: str, null: NullKind, scenario: Scenario
+    ) -> tuple[FalsePositiveRate, ...]:
+        """Rates of one null in one scenario, by number of sources and level."""
         return tuple(
-            cell
-            for cell in self.levels
-            if (cell.metric, cell.null, cell.scene) == (metric, null, scene)
+            rate
+            for rate in self.false_positives
+            if (rate.metric, rate.null, rate.scenario) == (metric, null, scenario)
         )
 
-    def unexpected(self) -> tuple[LevelCell, ...]:
-        """Cells that reject too often although the null's assumptions are met."""
-        return tuple(c for c in self.levels if c.promised and c.verdict is Verdict.TOO_OFTEN)
+    def unexpected(self) -> tuple[FalsePositiveRate, ...]:
+        """Rates that are too high although the null's assumptions are met."""
+        return tuple(
+            c for c in self.false_positives if c.assumptions_met and c.verdict is Verdict.TOO_OFTEN
+        )
 
     def failures(
         self, *, metric: str = METRIC_NAMES[0], level: float = SIGNIFICANCE_LEVEL
-    ) -> dict[NullKind, dict[Scene, tuple[float, float]]]:
-        """Where nulls reject too often: the lowest and highest share over the numbers of sources."""
-        found: dict[NullKind, dict[Scene, tuple[float, float]]] = {}
-        for null in dict.fromkeys(cell.null for cell in self.levels):
-            for scene in null.scenes:
-                cells = [
+    ) -> dict[NullKind, dict[Scenario, tuple[float, float]]]:
+        """Where nulls reject too often: the lowest and highest rate over the numbers of sources."""
+        found: dict[NullKind, dict[Scenario, tuple[float, float]]] = {}
+        for null in dict.fromkeys(rate.null for rate in self.false_positives):
+            for scenario in null.scenarios:
+                rates = [
                     c
-                    for c in self.level_cells(metric=metric, null=null, scene=scene)
+                    for c in self.rates_of(metric=metric, null=null, scenario=scenario)
                     if c.level == level
                 ]
-                shares = [c.share for c in cells]
-                misleads = any(c.verdict.misleads for c in cells)
-                if misleads and not null.holds_in(scene):
-                    found.setdefault(null, {})[scene] = (min(shares), max(shares))
+                values = [c.rate for c in rates]
+                misleads = any(c.verdict.misleads for c in rates)
+                if misleads and not null.is_valid_for(scenario):
+                    found.setdefault(null, {})[scenario] = (min(values), max(values))
         return found
 
     def summary(self) -> str:
-        """What came out, a line for each point."""
+        """The main results, a sentence a line."""
         return "\n".join(self.sentences())
 
     def sentences(self) -> tuple[str, ...]:
-        """What came out, a sentence for each point."""
-        return (*self._about_levels(), *self._about_coverage(), *self._about_power())
+        """The main results, a sentence each."""
+        return (*self._about_false_positives(), *self._about_coverage(), *self._about_power())
 
-    def _about_levels(self) -> Iterable[str]:
-        if not self.levels:
+    def _about_false_positives(self) -> Iterable[str]:
+        if not self.false_positives:
             return
-        promised = [cell for cell in self.levels if cell.promised]
+        valid = [rate for rate in self.false_positives if rate.assumptions_met]
         often = len(self.unexpected())
-        rarely = sum(cell.verdict is Verdict.TOO_RARELY for cell in promised)
-        by_chance = len(promised) * (1 - BAND) / 2
-        most = max(cell.n_experiments for cell in self.levels)
+        rarely = sum(rate.verdict is Verdict.TOO_RARELY for rate in valid)
+        by_chance = len(valid) * (1 - BAND) / 2
+        most = max(rate.n_experiments for rate in self.false_positives)
         low, high = (count / most for count in binomial_band(most, 0.05))
         yield (
-            f"Where a null's assumptions are met, {len(promised) - often - rarely} of {len(promised)} "
-            f"counts lie within their binomial bands; {often} reject{'s' if often == 1 else ''} too often and "
-            f"{rarely} too rarely, where chance alone puts {by_chance:.1f} on each side. With {most} experiments "
-            f"a cell the band at 5 % is {_percent(low)} to {_percent(high)} %: smaller faults are not seen."
+            f"Where the assumptions of a null are met, {len(valid) - often - rarely} of {len(valid)} false "
+            f"positive rates lie within their binomial bands; {often} {'is' if often == 1 else 'are'} too high "
+            f"and {rarely} too low, where {by_chance:.1f} on each side are expected by chance. With {most} "
+            f"experiments the band at 5 % is {_percent(low)} to {_percent(high)} %; smaller deviations are not "
+            "detected."
         )
-        for null, scenes in self.failures().items():
+        for null, scenarios in self.failures().items():
             where = ", ".join(
-                f"{scene} ({_percent(low)} to {_percent(high)} %)"
-                for scene, (low, high) in scenes.items()
+                f"{scenario} ({_percent(low)} to {_percent(high)} %)"
+                for scenario, (low, high) in scenarios.items()
             )
             yield (
-                f"{null[0].upper()}{null[1:]}: rejects too often at 5 % (NSS) where its assumptions do not "
-                f"hold, as is to be expected: where map and annotation share {where}."
+                f"{null[0].upper()}{null[1:]}: rejects too often at 5 % (NSS) where its assumptions are not "
+                f"met, as expected: {where}."
             )
 
     def _about_coverage(self) -> Iterable[str]:
-        for values in dict.fromkeys(cell.values for cell in self.coverage):
-            cells = [cell for cell in self.coverage if cell.values is values]
-            crossed = [cell for cell in cells if cell.over != SOURCES]
-            shown = crossed or cells
+        for distribution in dict.fromkeys(rate.distribution for rate in self.coverage):
+            rates = [rate for rate in self.coverage if rate.distribution is distribution]
+            crossed = [rate for rate in rates if rate.over != SOURCES]
+            shown = crossed or rates
             ranges = [
-                f"{method} {_range(cell.share for cell in shown if cell.method == method)} %"
-                for method in dict.fromkeys(cell.method for cell in shown)
+                f"{method} {_range(rate.rate for rate in shown if rate.method == method)} %"
+                for method in dict.fromkeys(rate.method for rate in shown)
             ]
-            first, last = cells[0], cells[-1]
-            designs = f"{first.n_sources} to {last.n_sources} sources"
+            first, last = rates[0], rates[-1]
+            sizes = f"{first.n_sources} to {last.n_sources} sources"
             alone = ""
             if crossed:
-                designs = (
+                sizes = (
                     f"{first.n_sources} × {first.n_annotators} to {last.n_sources} × "
                     f"{last.n_annotators} sources × annotators"
                 )
                 alone = (
                     "; intervals over sources alone "
-                    f"{_range(cell.share for cell in cells if cell.over == SOURCES)} %"
+                    f"{_range(rate.rate for rate in rates if rate.over == SOURCES)} %"
                 )
-            yield (f"95 % intervals cover, {values} ({designs}): {', '.join(ranges)}{alone}.")
+            yield (
+                f"Coverage of 95 % intervals, {distribution} ({sizes}): {', '.join(ranges)}{alone}."
+            )
 
     def _about_power(self) -> Iterable[str]:
-        for null in dict.fromkeys(cell.null for cell in self.power):
+        for null in dict.fromkeys(rate.null for rate in self.power):
             enough = []
-            for n in dict.fromkeys(cell.n_sources for cell in self.power):
+            for n in dict.fromkeys(rate.n_sources for rate in self.power):
                 strengths = [
                     c.strength
                     for c in self.power
                     if (c.null, c.n_sources, c.metric) == (null, n, METRIC_NAMES[0])
-                    and c.share >= 0.8
+                    and c.rate >= 0.8
                 ]
                 if strengths:
                     enough.append(f"{min(strengths):g} with {n} sources")
             if enough:
                 yield f"80 % power at 5 % (NSS), {null}: from strength {', '.join(enough)}."
 
-    def plot(self, what: Scene | Values | NullKind, ax: Any = None) -> Any:
+    def plot(self, what: Scenario | Distribution | NullKind, ax: Any = None) -> Any:
         """Draw one panel of the figures.
 
         Parameters
         ----------
-        what : Scene, Values or NullKind
-            A scene shows how often nulls reject in it, values show the coverage of their mean, and a null
-            shows its power.
+        what : Scenario, Distribution or NullKind
+            False positive rates in a scenario, coverage for a distribution, or the power of a null.
         ax : matplotlib.axes.Axes, optional
             Where to draw.
 
@@ -195,31 +203,31 @@ class CalibrationResult:
         """
         return presenter_of(self, PLOT)(self, what, ax=ax)
 
-    def to_frame(self, part: Part | str = Part.LEVELS) -> pd.DataFrame:
-        """One row a cell of a part.
+    def to_frame(self, part: Part | str = Part.FALSE_POSITIVES) -> pd.DataFrame:
+        """One row a rate.
 
         Parameters
         ----------
         part : Part or str
-            ``levels``, ``coverage`` or ``power``.
+            ``false-positives``, ``coverage`` or ``power``.
         """
         import pandas as pd
 
         return pd.DataFrame(self.rows(Part(part)))
 
     def rows(self, part: Part) -> list[dict[str, Any]]:
-        """Plain values of every cell of a part, under their documented names."""
-        if part is Part.LEVELS:
+        """Plain values of every rate of a part, under their documented names."""
+        if part is Part.FALSE_POSITIVES:
             return [
-                _record(cell, "share", "band", "promised", "verdict", "note")
-                for cell in self.levels
+                _record(rate, "rate", "band", "assumptions_met", "verdict", "note")
+                for rate in self.false_positives
             ]
         if part is Part.COVERAGE:
-            return [_record(cell, "share", "band", "verdict") for cell in self.coverage]
-        return [_record(cell, "share", "interval") for cell in self.power]
+            return [_record(rate, "rate", "band", "verdict") for rate in self.coverage]
+        return [_record(rate, "rate", "interval") for rate in self.power]
 
     def to_record(self) -> dict[str, Any]:
-        """All cells as plain values under their documented names."""
+        """All rates as plain values under their documented names."""
         return {
             "seed": self.plan.seed,
             "n_experiments": self.plan.n_experiments,
@@ -231,12 +239,12 @@ class CalibrationResult:
         }
 
 
-def _level_cells(case: LevelCase, n: int, total: Counts) -> list[LevelCell]:
+def _rates_of(design: FalsePositiveDesign, n: int, total: Counts) -> list[FalsePositiveRate]:
     return [
-        LevelCell(
-            null=case.null,
-            scene=case.scene,
-            n_sources=case.n_sources,
+        FalsePositiveRate(
+            null=design.null,
+            scenario=design.scenario,
+            n_sources=design.n_sources,
             metric=metric,
             level=level,
             n_experiments=n,
@@ -244,17 +252,17 @@ def _level_cells(case: LevelCase, n: int, total: Counts) -> list[LevelCell]:
             smallest_p=total["smallest"][0] / n,
         )
         for metric in METRIC_NAMES
-        for place, level in enumerate(LEVELS)
+        for place, level in enumerate(SIGNIFICANCE_LEVELS)
     ]
 
 
-def _coverage_cell(case: CoverageCase, n: int, total: Counts) -> CoverageCell:
-    crossed = isinstance(case.method, CrossedMethod)
-    return CoverageCell(
-        values=case.values,
-        n_sources=case.n_sources,
-        n_annotators=case.n_annotators,
-        method=str(case.method),
+def _coverage_rate(design: CoverageDesign, n: int, total: Counts) -> CoverageRate:
+    crossed = isinstance(design.method, CrossedMethod)
+    return CoverageRate(
+        distribution=design.distribution,
+        n_sources=design.n_sources,
+        n_annotators=design.n_annotators,
+        method=str(design.method),
         over=SOURCES_AND_ANNOTATORS if crossed else SOURCES,
         n_experiments=n,
         covered=round(total["covered"][0]),
@@ -262,12 +270,12 @@ def _coverage_cell(case: CoverageCase, n: int, total: Counts) -> CoverageCell:
     )
 
 
-def _power_cells(case: PowerCase, n: int, total: Counts) -> list[PowerCell]:
+def _power_estimates(design: PowerDesign, n: int, total: Counts) -> list[PowerEstimate]:
     return [
-        PowerCell(
-            null=case.null,
-            n_sources=case.n_sources,
-            strength=case.strength,
+        PowerEstimate(
+            null=design.null,
+            n_sources=design.n_sources,
+            strength=design.strength,
             metric=metric,
             n_experiments=n,
             rejections=round(total[metric][0]),
@@ -276,14 +284,14 @@ def _power_cells(case: PowerCase, n: int, total: Counts) -> list[PowerCell]:
     ]
 
 
-def _record(cell: Any, *properties: str) -> dict[str, Any]:
-    """Fields and properties of a cell; pairs become ``_low`` and ``_high``."""
+def _record(rate: Any, *properties: str) -> dict[str, Any]:
+    """Fields and properties of a rate; pairs become ``_low`` and ``_high``."""
     record: dict[str, Any] = {}
-    for field in dataclasses.fields(cell):
-        value = getattr(cell, field.name)
+    for field in dataclasses.fields(rate):
+        value = getattr(rate, field.name)
         record[field.name] = str(value) if isinstance(value, enum.Enum) else value
     for name in properties:
-        value = getattr(cell, name)
+        value = getattr(rate, name)
         if isinstance(value, tuple):
             record[f"{name}_low"], record[f"{name}_high"] = value
         else:
@@ -293,8 +301,8 @@ def _record(cell: Any, *properties: str) -> dict[str, Any]:
     return record
 
 
-def _range(shares: Iterable[float]) -> str:
-    every = list(shares)
+def _range(values: Iterable[float]) -> str:
+    every = list(values)
     return f"{_percent(min(every))} to {_percent(max(every))}"
 
 

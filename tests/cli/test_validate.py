@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from attnxai.cli import validate as module
+from attnxai.validation.plan import Part
 from attnxai.validation.rejections import NullKind
-from attnxai.validation.suite import Part
 from tests.cli.program import attnxai
 
 SMALL = ("--quick", "--n-experiments", 10, "--null", "within-class,pooled")
@@ -34,21 +34,21 @@ def test_tables_figures_and_page_are_written(made) -> None:
     folder, output = made
     results = folder / "results"
     assert sorted(path.relative_to(results).as_posix() for path in results.rglob("*.*")) == [
-        "calibration.json",
         "coverage.csv",
+        "false-positives.csv",
         *(
             f"figures/{name}.{end}"
-            for name in ("coverage", "levels", "power")
+            for name in ("coverage", "false-positives", "power")
             for end in ("pdf", "png")
         ),
         "index.html",
-        "levels.csv",
-        "levels.md",
         "manifest.json",
         "power.csv",
+        "validation.json",
+        "validation.md",
     ]
-    content = json.loads((results / "calibration.json").read_text(encoding="utf-8"))
-    assert content["format"] == "attnxai-calibration"
+    content = json.loads((results / "validation.json").read_text(encoding="utf-8"))
+    assert content["format"] == "attnxai-validation"
     assert content["command"] == (
         "attnxai validate --output FOLDER --n-experiments 10 --seed 0 --quick --null pooled --null "
         "within-class"
@@ -56,9 +56,9 @@ def test_tables_figures_and_page_are_written(made) -> None:
     for part in Part:
         frame = pd.read_csv(results / f"{part}.csv", keep_default_na=False)
         assert frame.to_dict("records") == content[part]
-    assert set(pd.read_csv(results / "levels.csv")["null"]) == {
-        "exchange, pooled",
-        "exchange within class",
+    assert set(pd.read_csv(results / "false-positives.csv")["null"]) == {
+        "permutation, pooled",
+        "permutation within class",
     }
     shown = " ".join(output.split())
     for sentence in content["sentences"]:
@@ -109,22 +109,22 @@ def test_parts_can_be_chosen(tmp_path) -> None:
         *("--part", "power", "--null", "within-class, shift"),
     )
     results = tmp_path / "out" / "results"
-    assert not (results / "levels.csv").exists()
-    assert set(pd.read_csv(results / "power.csv")["null"]) == {"exchange within class"}
+    assert not (results / "false-positives.csv").exists()
+    assert set(pd.read_csv(results / "power.csv")["null"]) == {"permutation within class"}
     page = (results / "index.html").read_text(encoding="utf-8")
     assert "power.csv" in page
-    assert "levels.csv" not in page
+    assert "false-positives.csv" not in page
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--part", "levels,bands"), "--part 'bands' is not known; known are levels"),
+        (("--part", "levels,power"), "--part 'levels' is not known; known are false-positives"),
         (
             ("--null", "pooled,bootstrap"),
             "--null 'bootstrap' is not known; known are pooled, within-class",
         ),
-        (("--part", "power", "--null", "shift"), "nothing to calibrate"),
+        (("--part", "power", "--null", "shift"), "nothing to validate"),
     ],
 )
 def test_what_cannot_be_run_is_refused(tmp_path, arguments, words) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.statistics.bootstrap import IntervalKind
-from attnxai.validation.cells import binomial_band
-from attnxai.validation.coverage import CoverageCase, Values, draw_values
+from attnxai.validation.coverage import CoverageDesign, Distribution, draw_values
+from attnxai.validation.rates import binomial_band
 
 
-@pytest.mark.parametrize("values", Values)
+@pytest.mark.parametrize("values", Distribution)
 def test_the_true_mean_is_zero(values):
     rng = np.random.default_rng(0)
     means = [draw_values(values, 40, 40, rng).mean() for _ in range(400)]
@@ -19,7 +19,8 @@ def test_the_true_mean_is_zero(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "annotator"), [(Values.EQUAL, 1.0), (Values.ALIKE, 0.1), (Values.SKEWED, 1.0)]
+    ("values", "annotator"),
+    [(Distribution.EQUAL, 1.0), (Distribution.ALIKE, 0.1), (Distribution.SKEWED, 1.0)],
 )
 def test_parts_have_their_variances(values, annotator):
     rng = np.random.default_rng(1)
@@ -31,10 +32,10 @@ def test_parts_have_their_variances(values, annotator):
 
 
 def covered(values, n_sources, n_annotators, method, n):
-    case = CoverageCase(
-        values=values, n_sources=n_sources, n_annotators=n_annotators, method=method
+    design = CoverageDesign(
+        distribution=values, n_sources=n_sources, n_annotators=n_annotators, method=method
     )
-    counts = case.count(0, 0, n)
+    counts = design.count(0, 0, n)
     assert counts["width"][0] > 0
     return counts["covered"][0]
 
@@ -43,30 +44,30 @@ def covered(values, n_sources, n_annotators, method, n):
 def test_intervals_over_sources_and_annotators_cover(method):
     n = 120
     low, high = binomial_band(n, 0.95)
-    assert low <= covered(Values.ALIKE, 20, 5, method, n) <= high
-    assert low <= covered(Values.EQUAL, 20, 10, method, n) <= high
+    assert low <= covered(Distribution.ALIKE, 20, 5, method, n) <= high
+    assert low <= covered(Distribution.EQUAL, 20, 10, method, n) <= high
 
 
 @pytest.mark.parametrize("kind", IntervalKind)
 def test_intervals_over_sources_cover_one_annotator_but_not_several(kind):
     n = 120
     low, high = binomial_band(n, 0.95)
-    assert low <= covered(Values.NORMAL, 50, 1, kind, n) <= high
-    assert covered(Values.EQUAL, 50, 3, kind, n) < 0.7 * n
+    assert low <= covered(Distribution.NORMAL, 50, 1, kind, n) <= high
+    assert covered(Distribution.EQUAL, 50, 3, kind, n) < 0.7 * n
 
 
 def test_plain_bootstraps_of_few_skewed_values_are_too_narrow():
     n = 200
     low, _ = binomial_band(n, 0.95)
     for kind in (IntervalKind.PERCENTILE, IntervalKind.BCA):
-        assert covered(Values.LOG_NORMAL, 8, 1, kind, n) < low
+        assert covered(Distribution.LOG_NORMAL, 8, 1, kind, n) < low
 
 
 def test_methods_meet_the_same_values():
     counts = [
-        CoverageCase(values=Values.EQUAL, n_sources=12, n_annotators=3, method=method).count(
-            0, 0, 1
-        )
+        CoverageDesign(
+            distribution=Distribution.EQUAL, n_sources=12, n_annotators=3, method=method
+        ).count(0, 0, 1)
         for method in (CrossedMethod.COMPONENTS, CrossedMethod.DUAL_BOOTSTRAP)
     ]
     # widths of one table, not of two

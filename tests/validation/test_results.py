@@ -1,4 +1,4 @@
-"""What a calibration says of its counts: bands, verdicts, sentences and tables."""
+"""What a validation says of its counts: bands, verdicts, sentences and tables."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from attnxai.validation.cells import (
-    CoverageCell,
-    LevelCell,
-    PowerCell,
+from attnxai.validation.coverage import Distribution
+from attnxai.validation.plan import Part, ValidationPlan, run_validation
+from attnxai.validation.rates import (
+    CoverageRate,
+    FalsePositiveRate,
+    PowerEstimate,
     Verdict,
     binomial_band,
 )
-from attnxai.validation.coverage import Values
 from attnxai.validation.rejections import NullKind
-from attnxai.validation.results import CalibrationResult
-from attnxai.validation.scenes import Scene
-from attnxai.validation.suite import Part, SuitePlan, run_suite
+from attnxai.validation.results import ValidationResult
+from attnxai.validation.simulated_data import Scenario
 
 
 @pytest.mark.parametrize(("n", "share"), [(1000, 0.05), (400, 0.01), (100, 0.95)])
@@ -30,9 +30,9 @@ def test_bands_leave_a_thousandth_on_each_side(n, share):
     assert stats.binom.sf(high, n, share) <= 0.001 < stats.binom.sf(high - 1, n, share)
 
 
-LEVEL = LevelCell(
+LEVEL = FalsePositiveRate(
     null=NullKind.POOLED,
-    scene=Scene.CLASS,
+    scenario=Scenario.CLASS,
     n_sources=10,
     metric="nss",
     level=0.05,
@@ -46,8 +46,8 @@ LEVEL = LevelCell(
     ("rejections", "verdict"),
     [
         (29, Verdict.TOO_RARELY),
-        (30, Verdict.HELD),
-        (73, Verdict.HELD),
+        (30, Verdict.NOMINAL),
+        (73, Verdict.NOMINAL),
         (74, Verdict.TOO_OFTEN),
     ],
 )
@@ -55,8 +55,8 @@ def test_verdicts_on_levels(rejections, verdict):
     cell = dataclasses.replace(LEVEL, rejections=rejections)
     assert cell.verdict is verdict
     assert cell.verdict.misleads == (verdict is Verdict.TOO_OFTEN)
-    assert bool(cell.verdict.mark) == (verdict is not Verdict.HELD)
-    assert not cell.promised
+    assert bool(cell.verdict.mark) == (verdict is not Verdict.NOMINAL)
+    assert not cell.assumptions_met
     assert cell.note == ""
 
 
@@ -68,8 +68,8 @@ def test_few_arrangements_are_noted():
 
 
 def test_verdicts_on_coverage():
-    cell = CoverageCell(
-        values=Values.EQUAL,
+    cell = CoverageRate(
+        distribution=Distribution.EQUAL,
         n_sources=20,
         n_annotators=3,
         method="components",
@@ -79,14 +79,14 @@ def test_verdicts_on_coverage():
         width=1.0,
     )
     low, high = cell.band
-    assert cell.verdict is Verdict.HELD
+    assert cell.verdict is Verdict.NOMINAL
     assert dataclasses.replace(cell, covered=low - 1).verdict is Verdict.TOO_NARROW
     assert dataclasses.replace(cell, covered=high + 1).verdict is Verdict.TOO_WIDE
 
 
 def test_intervals_of_powers_are_those_of_scipy():
     for rejections in (0, 7, 50):
-        cell = PowerCell(
+        cell = PowerEstimate(
             null=NullKind.ROTATION,
             n_sources=10,
             strength=0.1,
@@ -100,29 +100,29 @@ def test_intervals_of_powers_are_those_of_scipy():
 
 @pytest.fixture(scope="module")
 def result():
-    plan = SuitePlan(
+    plan = ValidationPlan(
         n_experiments=20,
         nulls=(NullKind.POOLED, NullKind.WITHIN_CLASS),
         quick=True,
     )
-    return CalibrationResult.of(plan, run_suite(plan))
+    return ValidationResult.of(plan, run_validation(plan))
 
 
 def test_counts_become_cells(result):
     plan = result.plan
-    assert len(result.levels) == len(plan.level_cases) * 2 * 3
-    assert len(result.coverage) == len(plan.coverage_cases)
-    assert len(result.power) == len(plan.power_cases) * 2
-    case = plan.level_cases[3]
-    counts = case.count(0, 0, 20)
-    cells = result.level_cells(metric="spearman", null=case.null, scene=case.scene)
-    of_case = [cell.rejections for cell in cells if cell.n_sources == case.n_sources]
+    assert len(result.false_positives) == len(plan.false_positive_designs) * 2 * 3
+    assert len(result.coverage) == len(plan.coverage_designs)
+    assert len(result.power) == len(plan.power_designs) * 2
+    design = plan.false_positive_designs[3]
+    counts = design.count(0, 0, 20)
+    cells = result.rates_of(metric="spearman", null=design.null, scenario=design.scenario)
+    of_case = [cell.rejections for cell in cells if cell.n_sources == design.n_sources]
     assert of_case == counts["spearman"]
-    assert all(cell.smallest_p == pytest.approx(1 / 200) for cell in result.levels)
+    assert all(cell.smallest_p == pytest.approx(1 / 200) for cell in result.false_positives)
     one = result.coverage[0]
     assert (one.covered, one.width) == (
-        plan.coverage_cases[0].count(0, 0, 20)["covered"][0],
-        pytest.approx(plan.coverage_cases[0].count(0, 0, 20)["width"][0] / 20, rel=1e-5),
+        plan.coverage_designs[0].count(0, 0, 20)["covered"][0],
+        pytest.approx(plan.coverage_designs[0].count(0, 0, 20)["width"][0] / 20, rel=1e-5),
     )
 
 
@@ -130,11 +130,11 @@ def test_frames_and_records_hold_every_cell(result):
     json.dumps(result.to_record())
     for part in Part:
         frame = result.to_frame(part)
-        assert len(frame) == len(getattr(result, part))
+        assert len(frame) == len(getattr(result, part.replace("-", "_")))
         assert not frame.drop(columns="note", errors="ignore").isna().any().any()
-    levels = result.to_frame()
-    assert set(levels["null"]) == {"exchange, pooled", "exchange within class"}
-    assert (levels["share"] == levels["rejections"] / levels["n_experiments"]).all()
+    table = result.to_frame()
+    assert set(table["null"]) == {"permutation, pooled", "permutation within class"}
+    assert (table["rate"] == table["rejections"] / table["n_experiments"]).all()
 
 
 def failing(result):
@@ -143,43 +143,46 @@ def failing(result):
         dataclasses.replace(cell, rejections=cell.n_experiments)
         if cell.null is NullKind.POOLED
         else cell
-        for cell in result.levels
+        for cell in result.false_positives
     )
-    return dataclasses.replace(result, levels=worse)
+    return dataclasses.replace(result, false_positives=worse)
 
 
 def test_sentences_say_what_failed(result):
     text = result.summary()
-    assert "counts lie within their binomial bands" in text
-    assert "95 % intervals cover, equal variances (20 × 2 to 20 × 5 sources × annotators)" in text
+    assert "false positive rates lie within their binomial bands" in text
+    assert (
+        "Coverage of 95 % intervals, equal variances (20 × 2 to 20 × 5 sources × annotators)"
+        in text
+    )
     assert "intervals over sources alone" in text
-    assert "80 % power at 5 % (NSS), exchange within class: from strength" in text
+    assert "80 % power at 5 % (NSS), permutation within class: from strength" in text
     worse = failing(result)
     assert (
-        "Exchange, pooled: rejects too often at 5 % (NSS) where its assumptions do not hold, as is to be "
-        "expected: where map and annotation share class templates (100 to 100 %)" in worse.summary()
+        "Permutation, pooled: rejects too often at 5 % (NSS) where its assumptions are not met, as expected: "
+        "class templates (100 to 100 %)" in worse.summary()
     )
     # what a null does where its assumptions are met is a fault, what it does elsewhere a warning
-    assert {cell.scene for cell in worse.unexpected()} == {
-        Scene.NOTHING,
-        Scene.CENTRE,
-        Scene.DIRECTION,
+    assert {cell.scenario for cell in worse.unexpected()} == {
+        Scenario.NOTHING,
+        Scenario.CENTRE,
+        Scenario.DIRECTION,
     }
     assert set(worse.failures()[NullKind.POOLED]) == {
-        Scene.CLASS,
-        Scene.CENTRE_AND_CLASS,
-        Scene.SIZE,
+        Scenario.CLASS,
+        Scenario.CENTRE_AND_CLASS,
+        Scenario.SIZE,
     }
 
 
 def test_plots_show_every_cell(result):
     figure = Figure()
     axes = figure.subplots(3, 1)
-    failing(result).plot(Scene.CLASS, axes[0])
+    failing(result).plot(Scenario.CLASS, axes[0])
     points = [line for line in axes[0].lines if line.get_marker() != "None"]
     assert len(points) == 4
     assert [line.get_marker() for line in points].count("^") == 2
-    result.plot(Values.EQUAL, axes[1])
+    result.plot(Distribution.EQUAL, axes[1])
     labels = axes[1].get_legend_handles_labels()[1]
     assert "components" in labels
     assert "sources alone, bca" in labels

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.report.plots.axes import new_axes
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
-from attnxai.validation.cells import Verdict
-from attnxai.validation.coverage import Values
+from attnxai.validation.coverage import Distribution
+from attnxai.validation.rates import Verdict
 from attnxai.validation.rejections import METRIC_NAMES, NullKind
-from attnxai.validation.scenes import Scene
+from attnxai.validation.simulated_data import Scenario
 
 if TYPE_CHECKING:
-    from attnxai.validation.cells import CoverageCell
-    from attnxai.validation.results import CalibrationResult
+    from attnxai.validation.rates import CoverageRate
+    from attnxai.validation.results import ValidationResult
 
 # Okabe & Ito's colours; the markers differ as well
 VERDICT_STYLES = {
-    Verdict.HELD: ("#4D4D4D", "o"),
+    Verdict.NOMINAL: ("#4D4D4D", "o"),
     Verdict.TOO_OFTEN: ("#D50000", "^"),
     Verdict.TOO_RARELY: ("#0072B2", "v"),
 }
@@ -37,33 +37,33 @@ _BAND_COLOUR = "#E3E6E8"
 
 
 def plot_validation(
-    result: CalibrationResult, what: Scene | Values | NullKind, *, ax: Any = None
+    result: ValidationResult, what: Scenario | Distribution | NullKind, *, ax: Any = None
 ) -> Any:
-    """Draw one panel: a scene's rejections, the coverage of one kind of values, or a null's power."""
+    """Draw one panel: false positive rates in a scenario, coverage for a distribution, or the power of a null."""
     ax = new_axes(ax)
-    if isinstance(what, Scene):
-        return plot_levels(result, what, ax)
-    if isinstance(what, Values):
+    if isinstance(what, Scenario):
+        return plot_false_positives(result, what, ax)
+    if isinstance(what, Distribution):
         return plot_coverage(result, what, ax)
     return plot_power(result, what, ax)
 
 
-def plot_levels(
-    result: CalibrationResult,
-    scene: Scene,
+def plot_false_positives(
+    result: ValidationResult,
+    scenario: Scenario,
     ax: Any,
     *,
     metric: str = METRIC_NAMES[0],
     level: float = SIGNIFICANCE_LEVEL,
 ) -> Any:
-    """Draw how often every null rejects in one scene, a marker for each number of sources.
+    """Draw how often every null rejects in one scenario, a marker for each number of sources.
 
     Parameters
     ----------
-    result : CalibrationResult
-        What was found.
-    scene : Scene
-        What maps and annotations share.
+    result : ValidationResult
+        The rates.
+    scenario : Scenario
+        What maps and annotations have in common.
     ax : matplotlib.axes.Axes
         Where to draw.
     metric : str
@@ -75,17 +75,19 @@ def plot_levels(
     -------
     matplotlib.axes.Axes
     """
-    nulls = list(dict.fromkeys(cell.null for cell in result.levels))
+    nulls = list(dict.fromkeys(cell.null for cell in result.false_positives))
     for row, null in enumerate(nulls):
         cells = [
-            c for c in result.level_cells(metric=metric, null=null, scene=scene) if c.level == level
+            c
+            for c in result.rates_of(metric=metric, null=null, scenario=scenario)
+            if c.level == level
         ]
         for place, cell in enumerate(cells):
             y = row + (place - (len(cells) - 1) / 2) * 0.2
             low, high = (bound / cell.n_experiments for bound in cell.band)
             ax.fill_betweenx([y - 0.1, y + 0.1], low, high, color=_BAND_COLOUR, lw=0, zorder=0)
             colour, marker = VERDICT_STYLES[cell.verdict]
-            ax.plot([cell.share], [y], marker=marker, color=colour, ms=3, ls="none", clip_on=False)
+            ax.plot([cell.rate], [y], marker=marker, color=colour, ms=3, ls="none", clip_on=False)
         if not cells:
             ax.text(1.4 * level, row, "not run", va="center", fontsize=6, color="#767676")
     ax.axvline(level, color="#767676", lw=0.6, zorder=1)
@@ -111,15 +113,15 @@ def _square(roots: Any) -> Any:
     return np.square(np.maximum(roots, 0.0))
 
 
-def plot_coverage(result: CalibrationResult, values: Values, ax: Any) -> Any:
-    """Draw how often intervals hold the true mean, a line for each method.
+def plot_coverage(result: ValidationResult, distribution: Distribution, ax: Any) -> Any:
+    """Draw how often intervals contain the true mean, a line for each method.
 
     Parameters
     ----------
-    result : CalibrationResult
-        What was found.
-    values : Values
-        What the values are made of.
+    result : ValidationResult
+        The rates.
+    distribution : Distribution
+        Of the values.
     ax : matplotlib.axes.Axes
         Where to draw; methods over sources alone are broken or dotted.
 
@@ -127,17 +129,17 @@ def plot_coverage(result: CalibrationResult, values: Values, ax: Any) -> Any:
     -------
     matplotlib.axes.Axes
     """
-    cells = [cell for cell in result.coverage if cell.values is values]
+    cells = [cell for cell in result.coverage if cell.distribution is distribution]
     designs = list(dict.fromkeys((cell.n_sources, cell.n_annotators) for cell in cells))
     for method in dict.fromkeys(cell.method for cell in cells):
-        of_method: dict[tuple[int, int], CoverageCell] = {
+        of_method: dict[tuple[int, int], CoverageRate] = {
             (c.n_sources, c.n_annotators): c for c in cells if c.method == method
         }
         colour, marker, line = _METHOD_STYLES.get(method, ("#000000", "x", "-."))
-        groups = dict.fromkeys(n for n, _ in designs) if values.crossed else {None: None}
+        groups = dict.fromkeys(n for n, _ in designs) if distribution.crossed else {None: None}
         for number, n in enumerate(groups):
             places = [i for i, design in enumerate(designs) if n in {None, design[0]}]
-            shares = [100 * of_method[designs[i]].share for i in places]
+            shares = [100 * of_method[designs[i]].rate for i in places]
             label = _method_words(method) if not number else None
             ax.plot(
                 places, shares, color=colour, marker=marker, ls=line, ms=2.5, lw=0.8, label=label
@@ -146,8 +148,8 @@ def plot_coverage(result: CalibrationResult, values: Values, ax: Any) -> Any:
         low, high = (100 * bound / cells[0].n_experiments for bound in cells[0].band)
         ax.axhspan(low, high, color=_BAND_COLOUR, lw=0, zorder=0)
     ax.axhline(100 * CONFIDENCE_LEVEL, color="#767676", lw=0.6, zorder=1)
-    names = [f"{n} × {k}" if values.crossed else f"{n}" for n, k in designs]
-    ax.set_xticks(range(len(designs)), names, rotation=90 if values.crossed else 0)
+    names = [f"{n} × {k}" if distribution.crossed else f"{n}" for n, k in designs]
+    ax.set_xticks(range(len(designs)), names, rotation=90 if distribution.crossed else 0)
     return ax
 
 
@@ -156,14 +158,14 @@ def _method_words(method: str) -> str:
 
 
 def plot_power(
-    result: CalibrationResult, null: NullKind, ax: Any, *, metric: str = METRIC_NAMES[0]
+    result: ValidationResult, null: NullKind, ax: Any, *, metric: str = METRIC_NAMES[0]
 ) -> Any:
     """Draw power against planted agreement, a line for each number of sources.
 
     Parameters
     ----------
-    result : CalibrationResult
-        What was found.
+    result : ValidationResult
+        The rates.
     null : NullKind
         The null.
     ax : matplotlib.axes.Axes
@@ -182,7 +184,7 @@ def plot_power(
         colour, marker = _SHADES[number % 4], _MARKERS[number % 4]
         lows, highs = zip(*(cell.interval for cell in of_n), strict=True)
         ax.fill_between(strengths, lows, highs, color=colour, alpha=0.25, lw=0)
-        shares = [cell.share for cell in of_n]
+        shares = [cell.rate for cell in of_n]
         ax.plot(strengths, shares, color=colour, marker=marker, ms=2.5, label=f"{n} sources")
     ax.axhline(SIGNIFICANCE_LEVEL, color="#767676", lw=0.6, ls=":")
     ax.set_ylim(0, 1.02)

@@ -8,46 +8,46 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.report.tables.table import Column, Line, Piece, Table, Tone, text_column
 from attnxai.report.tables.text import render_markdown
 from attnxai.statistics.formats import format_number
-from attnxai.validation.cells import (
-    CoverageCell,
-    LevelCell,
-    PowerCell,
+from attnxai.validation.coverage import Distribution
+from attnxai.validation.rates import (
+    CoverageRate,
+    FalsePositiveRate,
+    PowerEstimate,
     Verdict,
     binomial_band,
 )
-from attnxai.validation.coverage import Values
-from attnxai.validation.rejections import LEVELS, METRIC_NAMES
-from attnxai.validation.results import CalibrationResult
+from attnxai.validation.rejections import METRIC_NAMES, SIGNIFICANCE_LEVELS
+from attnxai.validation.results import ValidationResult
 
 
-def level_tables(result: CalibrationResult) -> list[Table]:
-    """Rejections of every null in every scene, a table for each metric."""
-    if not result.levels:
+def false_positive_tables(result: ValidationResult) -> list[Table]:
+    """False positive rates of every null in every scenario, a table for each metric."""
+    if not result.false_positives:
         return []
-    numbers = list(dict.fromkeys(cell.n_sources for cell in result.levels))
-    nulls = list(dict.fromkeys(cell.null for cell in result.levels))
+    numbers = list(dict.fromkeys(cell.n_sources for cell in result.false_positives))
+    nulls = list(dict.fromkeys(cell.null for cell in result.false_positives))
     tables = []
     for metric in METRIC_NAMES:
-        rows = [(null, scene) for null in nulls for scene in null.scenes]
-        cells = {row: result.level_cells(metric=metric, null=row[0], scene=row[1]) for row in rows}
+        rows = [(null, scenario) for null in nulls for scenario in null.scenarios]
+        cells = {row: result.rates_of(metric=metric, null=row[0], scenario=row[1]) for row in rows}
         tables.append(
             Table(
-                title=f"Rejections without agreement, in per cent: {METRICS[metric].label}",
+                title=f"False positive rates, in per cent: {METRICS[metric].label}",
                 note=(
-                    f"Each cell: rejections at {', '.join(f'{100 * level:g}' for level in LEVELS)} %. "
+                    f"Each cell: rates at {', '.join(f'{100 * level:g}' for level in SIGNIFICANCE_LEVELS)} %. "
                     + _band_words(result)
                 ),
                 columns=(
                     text_column("Null", [str(null) for null, _ in rows]),
-                    text_column("Map and annotation share", [str(scene) for _, scene in rows]),
+                    text_column("Scenario", [str(scenario) for _, scenario in rows]),
                     text_column(
                         "Assumptions met",
-                        ["yes" if null.holds_in(scene) else "no" for null, scene in rows],
+                        ["yes" if null.is_valid_for(scenario) else "no" for null, scenario in rows],
                     ),
                     *(
                         _shown(
                             f"{n} sources",
-                            [_levels([c for c in cells[row] if c.n_sources == n]) for row in rows],
+                            [_rates([c for c in cells[row] if c.n_sources == n]) for row in rows],
                         )
                         for n in numbers
                     ),
@@ -58,54 +58,54 @@ def level_tables(result: CalibrationResult) -> list[Table]:
     return tables
 
 
-def _band_words(result: CalibrationResult) -> str:
-    sizes = sorted({cell.n_experiments for cell in result.levels}, reverse=True)
+def _band_words(result: ValidationResult) -> str:
+    sizes = sorted({cell.n_experiments for cell in result.false_positives}, reverse=True)
     words = []
     for n in sizes:
-        bands = [binomial_band(n, level) for level in LEVELS]
+        bands = [binomial_band(n, level) for level in SIGNIFICANCE_LEVELS]
         shown = ", ".join(f"{100 * low / n:.1f} to {100 * high / n:.1f}" for low, high in bands)
         words.append(f"{shown} with {n:,} experiments")
-    return f"Within chance of the level (99.8 %) are {'; '.join(words)}."
+    return f"The central 99.8 % of the binomial distribution are {'; '.join(words)}."
 
 
-def _levels(cells: Sequence[LevelCell]) -> tuple[Line, ...]:
+def _rates(cells: Sequence[FalsePositiveRate]) -> tuple[Line, ...]:
     notes = dict.fromkeys(cell.note for cell in cells if cell.note)
-    return _cell([(_per_cent(c.share), c.verdict) for c in cells], note="; ".join(notes))
+    return _cell([(_per_cent(c.rate), c.verdict) for c in cells], note="; ".join(notes))
 
 
-def coverage_tables(result: CalibrationResult) -> list[Table]:
-    """Coverage of every kind of interval, a table for each kind of values."""
+def coverage_tables(result: ValidationResult) -> list[Table]:
+    """Coverage of every kind of interval, a table for each distribution."""
     tables = []
-    for values in Values:
-        cells = [cell for cell in result.coverage if cell.values is values]
+    for distribution in Distribution:
+        cells = [cell for cell in result.coverage if cell.distribution is distribution]
         if not cells:
             continue
         methods = list(dict.fromkeys((cell.over, cell.method) for cell in cells))
-        designs = list(dict.fromkeys((cell.n_sources, cell.n_annotators) for cell in cells))
+        sizes = list(dict.fromkeys((cell.n_sources, cell.n_annotators) for cell in cells))
         n = cells[0].n_experiments
         low, high = cells[0].band
         found = {(c.n_sources, c.n_annotators, c.over, c.method): c for c in cells}
         tables.append(
             Table(
-                title=f"Coverage of 95 % intervals, in per cent: {values}",
+                title=f"Coverage of 95 % intervals, in per cent: {distribution}",
                 note=(
-                    f"Values: {values.words}; {n:,} experiments a row. Within chance (99.8 %) are "
-                    f"{100 * low / n:.1f} to {100 * high / n:.1f}."
+                    f"Values: {distribution.words}; {n:,} experiments per row. The central 99.8 % of the "
+                    f"binomial distribution are {100 * low / n:.1f} to {100 * high / n:.1f}."
                 ),
                 columns=(
                     text_column(
-                        "Sources × annotators" if values.crossed else "Sources",
+                        "Sources × annotators" if distribution.crossed else "Sources",
                         [
-                            f"{sources} × {people}" if values.crossed else f"{sources}"
-                            for sources, people in designs
+                            f"{sources} × {annotators}" if distribution.crossed else f"{sources}"
+                            for sources, annotators in sizes
                         ],
                     ),
                     *(
                         _shown(
                             f"sources alone, {method}"
-                            if values.crossed and over == "sources"
+                            if distribution.crossed and over == "sources"
                             else method,
-                            [_coverage(found[*design, over, method]) for design in designs],
+                            [_coverage(found[*size, over, method]) for size in sizes],
                         )
                         for over, method in methods
                     ),
@@ -115,12 +115,12 @@ def coverage_tables(result: CalibrationResult) -> list[Table]:
     return tables
 
 
-def _coverage(cell: CoverageCell) -> tuple[Line, ...]:
-    return _cell([(format_number(100 * cell.share, 1), cell.verdict)])
+def _coverage(cell: CoverageRate) -> tuple[Line, ...]:
+    return _cell([(format_number(100 * cell.rate, 1), cell.verdict)])
 
 
-def power_tables(result: CalibrationResult) -> list[Table]:
-    """Power at 5 % against planted agreement, a table for each metric."""
+def power_tables(result: ValidationResult) -> list[Table]:
+    """Power at 5 % against the strength of agreement, a table for each metric."""
     if not result.power:
         return []
     strengths = list(dict.fromkeys(cell.strength for cell in result.power))
@@ -132,11 +132,11 @@ def power_tables(result: CalibrationResult) -> list[Table]:
         found = {(c.null, c.n_sources, c.strength): c for c in result.power if c.metric == metric}
         tables.append(
             Table(
-                title=f"Rejections at 5 % with planted agreement, in per cent: {METRICS[metric].label}",
+                title=f"Power at 5 %, in per cent: {METRICS[metric].label}",
                 note=(
-                    "Columns: the share of its annotation's own field that a map holds, where its other "
-                    f"field counts 1. Without agreement (0) the level has to appear: {100 * low / n:.1f} to "
-                    f"{100 * high / n:.1f} are within chance (99.8 %). {n:,} experiments a cell."
+                    "Columns: the amplitude of its annotation's own field in a map, relative to that of its "
+                    "other field. At 0 it is the false positive rate, and the central 99.8 % of the binomial "
+                    f"distribution are {100 * low / n:.1f} to {100 * high / n:.1f}. {n:,} experiments per cell."
                 ),
                 columns=(
                     text_column("Null", [str(null) for null, _ in rows]),
@@ -152,15 +152,15 @@ def power_tables(result: CalibrationResult) -> list[Table]:
     return tables
 
 
-def _power(cell: PowerCell) -> tuple[Line, ...]:
-    verdict = Verdict.HELD
+def _power(cell: PowerEstimate) -> tuple[Line, ...]:
+    verdict = Verdict.NOMINAL
     if cell.strength == 0:
         low, high = cell.band
         if cell.rejections > high:
             verdict = Verdict.TOO_OFTEN
         elif cell.rejections < low:
             verdict = Verdict.TOO_RARELY
-    return _cell([(_per_cent(cell.share), verdict)])
+    return _cell([(_per_cent(cell.rate), verdict)])
 
 
 def _per_cent(share: float) -> str:
@@ -172,7 +172,7 @@ def _cell(numbers: Sequence[tuple[str, Verdict]], note: str = "") -> tuple[Line,
 
     Examples
     --------
-    >>> shown = _cell([("1.0", Verdict.HELD), ("60.0", Verdict.TOO_OFTEN)])
+    >>> shown = _cell([("1.0", Verdict.NOMINAL), ("60.0", Verdict.TOO_OFTEN)])
     >>> ["".join(p if isinstance(p, str) else p.text for p in line) for line in shown]
     ['1.0 · 60.0', '▲ too often']
     """
@@ -182,7 +182,7 @@ def _cell(numbers: Sequence[tuple[str, Verdict]], note: str = "") -> tuple[Line,
         pieces.append(Piece(text, _TONES[verdict]))
     lines: list[Line] = [tuple(pieces)]
     verdicts = sorted(
-        (v for _, v in numbers if v is not Verdict.HELD), key=lambda v: not v.misleads
+        (v for _, v in numbers if v is not Verdict.NOMINAL), key=lambda v: not v.misleads
     )
     if verdicts:
         lines.append((Piece(f"{verdicts[0].mark} {verdicts[0]}", _TONES[verdicts[0]]),))
@@ -204,10 +204,10 @@ def _starts(names: Sequence[object]) -> tuple[int, ...]:
     return tuple(i for i in range(1, len(names)) if names[i] != names[i - 1])
 
 
-def markdown(result: CalibrationResult) -> str:
+def markdown(result: ValidationResult) -> str:
     """All tables as Markdown, whose marks are words in red (too often, too narrow) or blue."""
     parts = [f"- {sentence}" for sentence in result.sentences()]
     text = ["\n".join(parts)] if parts else []
-    for table in (*level_tables(result), *coverage_tables(result), *power_tables(result)):
+    for table in (*false_positive_tables(result), *coverage_tables(result), *power_tables(result)):
         text += [f"### {table.title}", table.note, render_markdown(table)]
     return "\n\n".join(text) + "\n"

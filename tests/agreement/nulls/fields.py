@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnxai.validation import scenes
-from attnxai.validation.scenes import centre_bump, centred_coordinates
+from attnxai.validation import simulated_data
+from attnxai.validation.simulated_data import centre_bump, centred_coordinates
 
 
 def smooth_fields(rng, n_sources, n_pixels, *, sigma=2.5, periodic=False):
     """Gaussian fields of unit variance, stationary; periodic or cut from larger ones."""
-    return scenes.smooth_fields(rng, n_sources, n_pixels=n_pixels, sigma=sigma, periodic=periodic)
+    return simulated_data.smooth_fields(
+        rng, n_sources, n_pixels=n_pixels, sigma=sigma, periodic=periodic
+    )
 
 
 def centre_bias(n_pixels, *, width=4.5):

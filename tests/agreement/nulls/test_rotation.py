@@ -11,7 +11,7 @@ from attnxai.agreement.metrics import METRICS, TargetKind, leave_one_out_centre_
 from attnxai.agreement.nulls import GridSymmetries, Rotation, draw_choices, run_null_test
 from attnxai.agreement.nulls.footprints import centred_disc
 from attnxai.agreement.nulls.rotation import grid_symmetries, turned_coordinates
-from attnxai.validation.scenes import centred_coordinates
+from attnxai.validation.simulated_data import centred_coordinates
 from tests.agreement.nulls.fields import (
     blobs,
     disc,

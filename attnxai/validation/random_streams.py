@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, and on nothing that runs before or beside it."""
+"""Random streams that depend on what they are for, not on the order or the process in which they are used."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 
 def stream_of(seed: int, name: str, experiment: int) -> np.random.Generator:
-    """The random numbers of one experiment.
+    """The random stream of one experiment.
 
     Parameters
     ----------
     seed : int
-        Of everything.
+        Of the whole validation.
     name : str
-        What the experiment belongs to.
+        Name of the design that the experiment belongs to.
     experiment : int
         Its number.
 

@@ -1,4 +1,4 @@
-"""The suite: what it consists of, and that its counts do not depend on how it is run."""
+"""What a validation consists of, and that its counts do not depend on how it is run."""
 
 from __future__ import annotations
 
@@ -10,83 +10,94 @@ from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.errors import OptionError
 from attnxai.jobs.store import ResultStore
 from attnxai.statistics.bootstrap import IntervalKind
-from attnxai.validation.coverage import CoverageCase, Values
+from attnxai.validation.coverage import CoverageDesign, Distribution
 from attnxai.validation.folder import validation_folder
-from attnxai.validation.rejections import POWER_NULLS, LevelCase, NullKind, PowerCase
-from attnxai.validation.scenes import Scene
-from attnxai.validation.streams import stream_of
-from attnxai.validation.suite import Part, SuitePlan, run_suite
+from attnxai.validation.plan import Part, ValidationPlan, run_validation
+from attnxai.validation.random_streams import stream_of
+from attnxai.validation.rejections import POWER_NULLS, FalsePositiveDesign, NullKind, PowerDesign
+from attnxai.validation.simulated_data import Scenario
 
-SMALL = SuitePlan(n_experiments=60, parts=(Part.POWER,), nulls=(NullKind.WITHIN_CLASS,), quick=True)
+SMALL = ValidationPlan(
+    n_experiments=60, parts=(Part.POWER,), nulls=(NullKind.WITHIN_CLASS,), quick=True
+)
 
 
-def test_the_full_suite_is_what_was_asked_for():
-    plan = SuitePlan()
-    levels = {(case.null, case.scene, case.n_sources) for case in plan.level_cases}
+def test_the_full_plan():
+    plan = ValidationPlan()
+    null_designs = {
+        (design.null, design.scenario, design.n_sources) for design in plan.false_positive_designs
+    }
     for null in NullKind:
-        for scene in (Scene.NOTHING, Scene.CENTRE, Scene.CLASS, Scene.CENTRE_AND_CLASS):
+        for scenario in (
+            Scenario.NOTHING,
+            Scenario.CENTRE,
+            Scenario.CLASS,
+            Scenario.CENTRE_AND_CLASS,
+        ):
             for n in (10, 20, 50, 150):
-                assert (null, scene, n) in levels
-    designs = {(c.values, c.n_sources, c.n_annotators, c.method) for c in plan.coverage_cases}
-    for values in (Values.EQUAL, Values.ALIKE, Values.SKEWED):
+                assert (null, scenario, n) in null_designs
+    designs = {
+        (c.distribution, c.n_sources, c.n_annotators, c.method) for c in plan.coverage_designs
+    }
+    for values in (Distribution.EQUAL, Distribution.ALIKE, Distribution.SKEWED):
         for n in (20, 50, 100):
             for k in (2, 3, 5, 10):
                 for method in (*CrossedMethod, *IntervalKind):
                     assert (values, n, k, method) in designs
-    for values in (Values.NORMAL, Values.EXPONENTIAL, Values.LOG_NORMAL):
+    for values in (Distribution.NORMAL, Distribution.EXPONENTIAL, Distribution.LOG_NORMAL):
         for n in (8, 10, 20, 50, 100):
             assert all((values, n, 1, kind) in designs for kind in IntervalKind)
-    powers = {(case.null, case.n_sources) for case in plan.power_cases}
+    powers = {(design.null, design.n_sources) for design in plan.power_designs}
     assert powers == {(null, n) for null in POWER_NULLS for n in (10, 20, 50, 150)}
     assert all(
-        any(case.strength == 0 for case in plan.power_cases if case.null is null)
+        any(design.strength == 0 for design in plan.power_designs if design.null is null)
         for null in POWER_NULLS
     )
     costly, cheap = (
-        LevelCase(null=null, scene=Scene.NOTHING, n_sources=10)
+        FalsePositiveDesign(null=null, scenario=Scenario.NOTHING, n_sources=10)
         for null in (NullKind.MORAN, NullKind.POOLED)
     )
     assert (plan.experiments(cheap), plan.experiments(costly)) == (1000, 400)
-    assert len({case.key for case in plan.cases}) == len(plan.cases)
+    assert len({design.key for design in plan.designs}) == len(plan.designs)
 
 
-def test_a_quick_suite_is_a_part_of_the_full_one():
-    full = {case.key for case in SuitePlan().cases}
-    assert {case.key for case in SuitePlan(quick=True).cases} < full
+def test_a_quick_plan_is_a_part_of_the_full_one():
+    full = {design.key for design in ValidationPlan().designs}
+    assert {design.key for design in ValidationPlan(quick=True).designs} < full
 
 
 def test_blocks_hold_every_experiment_once():
-    plan = SuitePlan(n_experiments=130, quick=True)
+    plan = ValidationPlan(n_experiments=130, quick=True)
     found = {}
     for block in plan.blocks():
-        found.setdefault(block.case.key, []).extend(range(block.start, block.stop))
-    for case in plan.cases:
-        assert sorted(found[case.key]) == list(range(plan.experiments(case)))
+        found.setdefault(block.design.key, []).extend(range(block.start, block.stop))
+    for design in plan.designs:
+        assert sorted(found[design.key]) == list(range(plan.experiments(design)))
 
 
 def test_counts_do_not_depend_on_workers_or_interruptions(tmp_path):
-    whole = run_suite(SMALL)
-    assert run_suite(SMALL, n_workers=2) == whole
+    whole = run_validation(SMALL)
+    assert run_validation(SMALL, n_workers=2) == whole
     store = ResultStore(tmp_path / "some.jsonl", identity={})
     for key in list(whole)[:7]:
         store.add(key, whole[key])
     told = []
-    rest = run_suite(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
+    rest = run_validation(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
     assert rest == whole == store.results
     assert told == [(n, len(whole)) for n in range(7, len(whole) + 1)]
-    case = SMALL.cases[0]
-    assert SMALL.total(case, whole) == {
-        name: pytest.approx(values) for name, values in case.count(0, 0, 30).items()
+    design = SMALL.designs[0]
+    assert SMALL.total(design, whole) == {
+        name: pytest.approx(values) for name, values in design.count(0, 0, 30).items()
     }
 
 
 def test_more_experiments_go_on_with_those_that_are_there(tmp_path):
     few = dataclasses.replace(SMALL, n_experiments=40)
     store, told = ResultStore(tmp_path / "few.jsonl", identity={}), []
-    n_few = len(run_suite(few, store))
-    more = run_suite(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
+    n_few = len(run_validation(few, store))
+    more = run_validation(SMALL, store, on_progress=lambda *numbers: told.append(numbers))
     assert told[0] == (n_few, len(SMALL.blocks()))
-    assert more == run_suite(SMALL)
+    assert more == run_validation(SMALL)
 
 
 def test_seeds_and_names_decide_over_streams():
@@ -101,36 +112,39 @@ def test_seeds_and_names_decide_over_streams():
 
 
 @pytest.mark.parametrize(
-    ("case", "key"),
+    ("design", "key"),
     [
         (
-            LevelCase(null=NullKind.POOLED, scene=Scene.SIZE, n_sources=20),
+            FalsePositiveDesign(null=NullKind.POOLED, scenario=Scenario.SIZE, n_sources=20),
             "levels/exchange, pooled/size of each source/20",
         ),
         (
-            PowerCase(null=NullKind.ROTATION, n_sources=20, strength=0.1),
+            PowerDesign(null=NullKind.ROTATION, n_sources=20, strength=0.1),
             "power/any angle/20/0.1",
         ),
         (
-            CoverageCase(
-                values=Values.ALIKE, n_sources=20, n_annotators=3, method=IntervalKind.BCA
+            CoverageDesign(
+                distribution=Distribution.ALIKE,
+                n_sources=20,
+                n_annotators=3,
+                method=IntervalKind.BCA,
             ),
             "coverage/annotators alike/20x3/bca",
         ),
     ],
 )
-def test_keys_stay_as_they_are(case, key):
+def test_keys_stay_as_they_are(design, key):
     """They decide over the random numbers, and over which kept counts are used again."""
-    assert case.key == key
+    assert design.key == key
 
 
 def test_what_cannot_be_run_is_refused():
     with pytest.raises(OptionError, match="10 or more"):
-        SuitePlan(n_experiments=9)
-    with pytest.raises(OptionError, match="nothing to calibrate"):
-        SuitePlan(parts=(Part.POWER,), nulls=(NullKind.SHIFT,))
+        ValidationPlan(n_experiments=9)
+    with pytest.raises(OptionError, match="nothing to validate"):
+        ValidationPlan(parts=(Part.POWER,), nulls=(NullKind.SHIFT,))
     with pytest.raises(OptionError, match="n_workers"):
-        run_suite(SMALL, n_workers=0)
+        run_validation(SMALL, n_workers=0)
 
 
 # --- the folder ------------------------------------------------------------------------------------
@@ -145,10 +159,10 @@ def test_counts_come_back_from_the_folder(tmp_path):
     few = dataclasses.replace(SMALL, n_experiments=10)
     root, told = tmp_path / "made" / "here", []
     with validation_folder(root, seed=0) as (store, _):
-        counts = run_suite(few, store)
+        counts = run_validation(few, store)
     with validation_folder(root, seed=0) as (store, _):
-        again = run_suite(few, store, on_progress=lambda *numbers: told.append(numbers))
-    assert again == counts == run_suite(few)
+        again = run_validation(few, store, on_progress=lambda *numbers: told.append(numbers))
+    assert again == counts == run_validation(few)
     assert told == [(len(counts), len(counts))]
 
 

@@ -1,4 +1,4 @@
-"""Simulated sources share what their scene says, and nothing else."""
+"""Simulated sources share what their scenario says, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.metrics import TargetKind
-from attnxai.validation.scenes import (
+from attnxai.validation.simulated_data import (
     N_ANNOTATORS,
-    Ground,
-    Scene,
+    Domain,
+    Scenario,
     simulate_sources,
     smooth_fields,
 )
@@ -47,9 +47,9 @@ def correlations(made):
     return np.corrcoef(maps, marks)[:n, n:]
 
 
-def mean_correlations(scene, strength=0.0):
+def mean_correlations(scenario, strength=0.0):
     """With the own annotation, with another of the class, and with one of the other class."""
-    made = simulate_sources(scene, 600, strength=strength, rng=np.random.default_rng(1))
+    made = simulate_sources(scenario, 600, strength=strength, rng=np.random.default_rng(1))
     table = correlations(made)
     same = np.equal.outer(made.classes, made.classes)
     own = np.eye(len(table), dtype=bool)
@@ -57,49 +57,49 @@ def mean_correlations(scene, strength=0.0):
 
 
 def test_nothing_is_shared():
-    assert mean_correlations(Scene.NOTHING) == pytest.approx((0, 0, 0), abs=0.03)
+    assert mean_correlations(Scenario.NOTHING) == pytest.approx((0, 0, 0), abs=0.03)
 
 
-@pytest.mark.parametrize("scene", [Scene.CENTRE, Scene.DIRECTION])
-def test_all_sources_share_a_place(scene):
-    own, same, other = mean_correlations(scene)
+@pytest.mark.parametrize("scenario", [Scenario.CENTRE, Scenario.DIRECTION])
+def test_all_sources_share_a_place(scenario):
+    own, same, other = mean_correlations(scenario)
     assert same > 0.15
     assert (own, other) == pytest.approx((same, same), abs=0.05)
 
 
 def test_classes_share_a_template():
-    own, same, other = mean_correlations(Scene.CLASS)
+    own, same, other = mean_correlations(Scenario.CLASS)
     assert same > 0.1
     assert own == pytest.approx(same, abs=0.05)
     assert other < -0.1
-    own, same, other = mean_correlations(Scene.CENTRE_AND_CLASS)
+    own, same, other = mean_correlations(Scenario.CENTRE_AND_CLASS)
     assert own == pytest.approx(same, abs=0.05)
     assert other < same - 0.1
 
 
 def test_a_source_shares_its_size():
-    own, same, other = mean_correlations(Scene.SIZE)
+    own, same, other = mean_correlations(Scenario.SIZE)
     assert own > same + 0.02
     assert same == pytest.approx(other, abs=0.05)
 
 
 def test_planted_agreement_is_of_the_strength_that_was_asked_for():
-    own, same, other = mean_correlations(Scene.NOTHING, strength=1.0)
+    own, same, other = mean_correlations(Scenario.NOTHING, strength=1.0)
     # half of the map's variance is of the marked field; two annotators of noise 1/2 leave 8/9 of theirs
     assert own == pytest.approx(np.sqrt(1 / 2 * 8 / 9), abs=0.03)
     assert (same, other) == pytest.approx((0, 0), abs=0.03)
 
 
-@pytest.mark.parametrize("ground", Ground)
-def test_what_comes_out_can_be_tested(ground):
-    made = simulate_sources(Scene.CENTRE, 7, ground=ground, rng=np.random.default_rng(2))
+@pytest.mark.parametrize("domain", Domain)
+def test_what_comes_out_can_be_tested(domain):
+    made = simulate_sources(Scenario.CENTRE, 7, domain=domain, rng=np.random.default_rng(2))
     density = made.targets[TargetKind.DENSITY]
     assert density.shape == (N_ANNOTATORS, *made.maps.shape)
     assert made.valid.shape == made.maps.shape
     assert (density.min(axis=(2, 3)) == 0).all()
     assert made.classes == (0, 1, 0, 1, 0, 1, 0)
     n_valid = made.valid.sum(axis=(1, 2))
-    if ground is Ground.FOOTPRINTS:
+    if domain is Domain.FOOTPRINTS:
         # 0.6 pi 6^2 pixels
         assert n_valid == pytest.approx(np.full(7, 68), abs=6)
         assert any((a != b).any() for a, b in zip(made.valid, made.valid[1:], strict=False))

@@ -1,9 +1,9 @@
-"""Simulated maps and annotations that share what a test wants them to share, and nothing else.
+"""Simulated maps and annotations with a known relation to each other.
 
-Both are smooth stationary fields, drawn independently, so that nothing links a map to its own annotation.
-A scene adds what all sources, or those of a class, or each source by itself have in common for reasons that
-are no agreement: both lie at the centre, or follow the class, or the source's size, or a direction on the
-sky. Planted agreement adds a share of an annotation's own field to its map.
+Both are smooth stationary random fields, drawn independently, so that no map is related to its own
+annotation. A scenario adds structure that maps and annotations have in common for other reasons: both
+follow the centre of the image, the class, the size of the source, or a direction on the sky. For power, a
+map contains a part of its annotation's own field.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ N_PIXELS_FOOTPRINT, SMOOTHING_FOOTPRINT = 12, 1.2
 """The same where pixels lie in footprints, whose nulls cost most."""
 N_ANNOTATORS = 2
 ANNOTATOR_NOISE = 0.5
-"""Standard deviation of what an annotator adds, where that of the fields is 1."""
+"""Standard deviation of an annotator's noise, where that of the fields is 1."""
 HEIGHT = 2.0
-"""Of the bumps that maps and annotations share, in the same units."""
+"""Of the bumps that maps and annotations have in common, in the same units."""
 
 
-class Scene(enum.StrEnum):
-    """What maps and annotations share besides agreement."""
+class Scenario(enum.StrEnum):
+    """What maps and annotations have in common although no map is related to its own annotation."""
 
     NOTHING = "nothing"
     CENTRE = "centre bias"
@@ -43,11 +43,11 @@ class Scene(enum.StrEnum):
     DIRECTION = "one direction"
 
 
-class Ground(enum.StrEnum):
-    """On which pixels fields are drawn."""
+class Domain(enum.StrEnum):
+    """The pixels on which fields are drawn."""
 
-    OPEN = "square, cut from larger fields"
-    CLOSED = "square whose opposite edges go together"
+    SQUARE = "square, cut from larger fields"
+    PERIODIC = "square whose opposite edges go together"
     FOOTPRINTS = "ellipses of any orientation"
 
 
@@ -60,7 +60,7 @@ class SimulatedSources:
     maps : ndarray, shape (n_sources, rows, columns)
         One explanation.
     targets : dict of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
-        Densities that annotators marked; nowhere negative.
+        Densities of annotations; nowhere negative.
     valid : ndarray of bool, same shape as maps
         Pixels that count.
     classes : tuple of int
@@ -76,10 +76,10 @@ class SimulatedSources:
 
 
 def simulate_sources(
-    scene: Scene,
+    scenario: Scenario,
     n_sources: int,
     *,
-    ground: Ground = Ground.OPEN,
+    domain: Domain = Domain.SQUARE,
     strength: float = 0.0,
     n_annotators: int = N_ANNOTATORS,
     rng: np.random.Generator,
@@ -88,17 +88,17 @@ def simulate_sources(
 
     Parameters
     ----------
-    scene : Scene
-        What maps and annotations share besides agreement.
+    scenario : Scenario
+        What maps and annotations have in common.
     n_sources : int
         Sources, of two classes in turn.
-    ground : Ground
-        On which pixels.
+    domain : Domain
+        The pixels.
     strength : float
-        How much of its annotation's own field a map holds beside a field of its own of unit variance:
-        with r the correlation of the two, r / sqrt(1 - r^2). Without it nothing links them.
+        Amplitude of its annotation's own field in a map, beside a field of unit variance: with r the
+        correlation of the two, r / sqrt(1 - r^2). At 0 they are unrelated.
     n_annotators : int
-        Annotators, who mark the same field, each with noise of their own.
+        Annotators, who mark the same field, each with independent noise.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -108,27 +108,27 @@ def simulate_sources(
 
     Examples
     --------
-    >>> made = simulate_sources(Scene.CENTRE, 4, rng=np.random.default_rng(0))
+    >>> made = simulate_sources(Scenario.CENTRE, 4, rng=np.random.default_rng(0))
     >>> made.maps.shape, made.targets[TargetKind.DENSITY].shape, made.classes
     ((4, 16, 16), (2, 4, 16, 16), (0, 1, 0, 1))
     """
-    ground = Ground(ground)
+    domain = Domain(domain)
     n_pixels, sigma = N_PIXELS, SMOOTHING
-    if ground is Ground.FOOTPRINTS:
+    if domain is Domain.FOOTPRINTS:
         n_pixels, sigma = N_PIXELS_FOOTPRINT, SMOOTHING_FOOTPRINT
 
     def fields(*shape: int) -> NDArray[np.float64]:
-        closed = ground is Ground.CLOSED
-        return smooth_fields(rng, *shape, n_pixels=n_pixels, sigma=sigma, periodic=closed)
+        periodic = domain is Domain.PERIODIC
+        return smooth_fields(rng, *shape, n_pixels=n_pixels, sigma=sigma, periodic=periodic)
 
     classes = np.arange(n_sources) % 2
-    shared = _shared(Scene(scene), classes, n_pixels, rng)
+    shared = _shared(Scenario(scenario), classes, n_pixels, rng)
     marked, own = fields(n_sources), fields(n_sources)
     noise = ANNOTATOR_NOISE * fields(n_annotators, n_sources)
     densities = marked + shared + noise
     densities -= densities.min(axis=(2, 3), keepdims=True)
     valid = np.ones(own.shape, bool)
-    if ground is Ground.FOOTPRINTS:
+    if domain is Domain.FOOTPRINTS:
         valid = _ellipses(n_sources, n_pixels, rng)
     return SimulatedSources(
         maps=own + strength * marked + shared,
@@ -154,7 +154,7 @@ def smooth_fields(
     sigma : float
         Standard deviation of the kernel that smooths them, in pixels.
     periodic : bool
-        Whether opposite edges go together; otherwise the fields are cut from larger ones.
+        Whether boundaries are periodic; otherwise the fields are cut from larger ones.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def smooth_fields(
     """
     from scipy.ndimage import gaussian_filter
 
-    # the opposite edge of the larger field is far enough to share nothing
+    # opposite edges of the larger field are too far apart to be correlated
     side = n_pixels + (0 if periodic else int(4 * sigma))
     white = rng.normal(size=(*shape, side, side))
     widths = (*(0.0 for _ in shape), sigma, sigma)
@@ -198,30 +198,30 @@ def centre_bump(n_pixels: int, *, width: float) -> NDArray[np.float64]:
 
 
 def _shared(
-    scene: Scene, classes: NDArray[np.integer], n_pixels: int, rng: np.random.Generator
+    scenario: Scenario, classes: NDArray[np.integer], n_pixels: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """What map and annotation of every source have in common, shape (n_sources, rows, columns)."""
+    """The structure that map and annotation of every source have in common, shape (n_sources, rows, columns)."""
 
     def bump(width: float) -> NDArray[np.float64]:
         return centre_bump(n_pixels, width=width * n_pixels / N_PIXELS)
 
     shared = np.zeros((len(classes), n_pixels, n_pixels))
-    if scene in {Scene.CENTRE, Scene.CENTRE_AND_CLASS}:
+    if scenario in {Scenario.CENTRE, Scenario.CENTRE_AND_CLASS}:
         shared += HEIGHT * bump(3.5)
-    if scene in {Scene.CLASS, Scene.CENTRE_AND_CLASS}:
-        # a bright core in one class, a hollow one in the other: nothing is left on average
+    if scenario in {Scenario.CLASS, Scenario.CENTRE_AND_CLASS}:
+        # a bright core in one class, a faint one in the other: zero on average
         sign = 1 - 2 * classes
         shared += 0.75 * HEIGHT * sign[:, None, None] * bump(2.5)
-    if scene is Scene.SIZE:
+    if scenario is Scenario.SIZE:
         widths = rng.uniform(1.5, 6.0, len(classes))
         shared += 2 * HEIGHT * np.stack([bump(width) for width in widths])
-    if scene is Scene.DIRECTION:
+    if scenario is Scenario.DIRECTION:
         shared += HEIGHT * np.roll(bump(2.5), 3, axis=1)
     return shared
 
 
 def _ellipses(n_sources: int, n_pixels: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Ellipses of any orientation about the centre, five parts long and three wide."""
+    """Ellipses of random orientation about the centre, with an axis ratio of 0.6."""
     y, x = centred_coordinates(n_pixels)
     angles = rng.uniform(0, np.pi, (n_sources, 1, 1))
     along, across = np.cos(angles) * x + np.sin(angles) * y, np.cos(angles) * y - np.sin(angles) * x

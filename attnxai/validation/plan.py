@@ -1,9 +1,10 @@
-"""Which experiments the calibration suite makes, and how their counts come together.
+"""Which experiments a validation consists of, and how their counts are summed.
 
-Every case (one null in one scene with one number of sources, one interval for one design, ...) is cut into
-blocks of experiments. An experiment has a stream of random numbers of its own, which depends on the seed,
-the case and the number of the experiment, so that counts do not depend on who makes which block, nor on
-what was made before: a suite can be interrupted, gone on with, shared among processes and enlarged.
+Every design (one null in one scenario with one number of sources, one interval for one size of sample, ...)
+is cut into blocks of experiments. An experiment has a random stream of its own, which depends on the seed,
+the name of the design and the number of the experiment. So counts depend neither on the process that makes
+a block nor on the order of the blocks: a validation can be interrupted, resumed, shared among processes and
+enlarged.
 """
 
 from __future__ import annotations
@@ -21,39 +22,39 @@ from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.store import ResultStore
 from attnxai.jobs.worker import Job, Report
 from attnxai.statistics.bootstrap import IntervalKind
-from attnxai.validation.coverage import CoverageCase, Values
+from attnxai.validation.coverage import CoverageDesign, Distribution
 from attnxai.validation.rejections import (
     POWER_NULLS,
-    LevelCase,
+    FalsePositiveDesign,
     NullKind,
-    PowerCase,
+    PowerDesign,
 )
 
 Counts = dict[str, list[float]]
 
 N_EXPERIMENTS, N_EXPERIMENTS_QUICK = 1000, 100
 N_SOURCES = (10, 20, 50, 150)
-DESIGN_SOURCES, DESIGN_ANNOTATORS = (20, 50, 100), (2, 3, 5, 10)
+CROSSED_SOURCES, CROSSED_ANNOTATORS = (20, 50, 100), (2, 3, 5, 10)
 SINGLE_SOURCES = (8, 10, 20, 50, 100)
 STRENGTHS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
-# what costs most gets fewer experiments
+# the costliest designs get fewer experiments
 COSTLY_SHARE, POWER_SHARE = 0.4, 0.5
 
 
 class Part(enum.StrEnum):
-    """Parts of the suite."""
+    """Parts of a validation."""
 
-    LEVELS = "levels"
+    FALSE_POSITIVES = "false-positives"
     COVERAGE = "coverage"
     POWER = "power"
 
 
-class Case(Protocol):
+class Design(Protocol):
     """Experiments of one kind that are counted together."""
 
     @property
     def key(self) -> str:
-        """Name of the case."""
+        """Name of the design, which seeds its random streams."""
         ...
 
     @property
@@ -62,25 +63,25 @@ class Case(Protocol):
         ...
 
     def count(self, seed: int, start: int, stop: int) -> Counts:
-        """Make some experiments, and count what came out."""
+        """Run some experiments, and count their results."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Some experiments of a case.
+    """Some experiments of a design.
 
     Parameters
     ----------
-    case : Case
-        The case.
+    design : Design
+        The design.
     start, stop : int
         First experiment, and the one after the last.
     seed : int
-        Of the whole suite.
+        Of the whole validation.
     """
 
-    case: Case
+    design: Design
     start: int
     stop: int
     seed: int
@@ -88,25 +89,25 @@ class Block:
     @property
     def key(self) -> str:
         """Name of the block."""
-        return f"{self.case.key}:{self.start}-{self.stop}"
+        return f"{self.design.key}:{self.start}-{self.stop}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SuitePlan:
-    """What a calibration consists of.
+class ValidationPlan:
+    """The experiments of a validation.
 
     Parameters
     ----------
     seed : int
-        Of all random numbers.
+        Of all random streams.
     n_experiments : int
-        Experiments of a case. Nulls that move maps about get two fifths of them, power half.
+        Experiments of a design. Costly nulls get two fifths of them, power half.
     parts : tuple of Part
-        Parts of the suite.
+        What is measured.
     nulls : tuple of NullKind
-        Nulls whose level is measured, and power, where that is.
+        Nulls whose false positive rate is measured, and whose power, where that is measured.
     quick : bool
-        Numbers of sources up to 20, designs of up to 5 annotators, and fewer strengths.
+        Numbers of sources up to 20, up to 5 annotators, and fewer strengths.
 
     Raises
     ------
@@ -115,9 +116,11 @@ class SuitePlan:
 
     Examples
     --------
-    >>> plan = SuitePlan(n_experiments=100, parts=(Part.LEVELS,), nulls=(NullKind.POOLED,))
-    >>> len(plan.cases), plan.cases[0].key, plan.experiments(plan.cases[0])
-    (24, 'levels/exchange, pooled/nothing/10', 100)
+    >>> plan = ValidationPlan(
+    ...     n_experiments=100, parts=(Part.FALSE_POSITIVES,), nulls=(NullKind.MORAN,)
+    ... )
+    >>> len(plan.designs), plan.designs[0].key, plan.experiments(plan.designs[0])
+    (16, 'levels/Moran spectral/nothing/10', 40)
     """
 
     seed: int = 0
@@ -129,114 +132,114 @@ class SuitePlan:
     def __post_init__(self) -> None:
         if self.n_experiments < 10:
             raise OptionError(f"n_experiments has to be 10 or more, got {self.n_experiments}")
-        if not self.cases:
+        if not self.designs:
             raise OptionError(
-                "there is nothing to calibrate: power is measured for "
-                f"{', '.join(POWER_NULLS)} only, and parts name nothing else"
+                "there is nothing to validate: power is measured for "
+                f"{', '.join(POWER_NULLS)} only, and no other part is asked for"
             )
 
     @property
     def n_sources(self) -> tuple[int, ...]:
-        """Numbers of sources of which levels and power are measured."""
+        """Numbers of sources for which false positive rates and power are measured."""
         return tuple(n for n in N_SOURCES if n <= 20 or not self.quick)
 
     @property
-    def level_cases(self) -> tuple[LevelCase, ...]:
-        """Cases of levels, by null, scene and number of sources."""
-        if Part.LEVELS not in self.parts:
+    def false_positive_designs(self) -> tuple[FalsePositiveDesign, ...]:
+        """By null, scenario and number of sources."""
+        if Part.FALSE_POSITIVES not in self.parts:
             return ()
         return tuple(
-            LevelCase(null=null, scene=scene, n_sources=n)
+            FalsePositiveDesign(null=null, scenario=scenario, n_sources=n)
             for null in self.nulls
-            for scene in null.scenes
+            for scenario in null.scenarios
             for n in self.n_sources
         )
 
     @property
-    def coverage_cases(self) -> tuple[CoverageCase, ...]:
-        """Cases of intervals, by values, design and method."""
+    def coverage_designs(self) -> tuple[CoverageDesign, ...]:
+        """By distribution, size of the sample and method."""
         if Part.COVERAGE not in self.parts:
             return ()
         found = []
-        for values in Values:
-            designs = [(n, 1) for n in SINGLE_SOURCES]
+        for distribution in Distribution:
+            sizes = [(n, 1) for n in SINGLE_SOURCES]
             methods: list[CrossedMethod | IntervalKind] = list(IntervalKind)
-            if values.crossed:
-                designs = [(n, k) for n in DESIGN_SOURCES for k in DESIGN_ANNOTATORS]
+            if distribution.crossed:
+                sizes = [(n, k) for n in CROSSED_SOURCES for k in CROSSED_ANNOTATORS]
                 methods = [*CrossedMethod, *IntervalKind]
             found += [
-                CoverageCase(values=values, n_sources=n, n_annotators=k, method=method)
-                for n, k in designs
+                CoverageDesign(
+                    distribution=distribution, n_sources=n, n_annotators=k, method=method
+                )
+                for n, k in sizes
                 if not self.quick or (n <= 20 and k <= 5)
                 for method in methods
             ]
         return tuple(found)
 
     @property
-    def power_cases(self) -> tuple[PowerCase, ...]:
-        """Cases of power, by null, number of sources and strength."""
+    def power_designs(self) -> tuple[PowerDesign, ...]:
+        """By null, number of sources and strength."""
         if Part.POWER not in self.parts:
             return ()
-        strengths = STRENGTHS[::2] if self.quick else STRENGTHS
         return tuple(
-            PowerCase(null=null, n_sources=n, strength=strength)
+            PowerDesign(null=null, n_sources=n, strength=strength)
             for null in POWER_NULLS
             if null in self.nulls
             for n in self.n_sources
-            for strength in strengths
+            for strength in (STRENGTHS[::2] if self.quick else STRENGTHS)
         )
 
     @property
-    def cases(self) -> tuple[Case, ...]:
-        """All cases."""
-        return (*self.level_cases, *self.coverage_cases, *self.power_cases)
+    def designs(self) -> tuple[Design, ...]:
+        """All designs."""
+        return (*self.false_positive_designs, *self.coverage_designs, *self.power_designs)
 
-    def experiments(self, case: Case) -> int:
-        """How many experiments a case gets."""
+    def experiments(self, design: Design) -> int:
+        """Number of experiments of a design."""
         share = 1.0
-        if isinstance(case, LevelCase) and case.null.is_costly:
+        if isinstance(design, FalsePositiveDesign) and design.null.is_costly:
             share = COSTLY_SHARE
-        elif isinstance(case, PowerCase):
+        elif isinstance(design, PowerDesign):
             share = POWER_SHARE
         return max(1, round(share * self.n_experiments))
 
-    def blocks_of(self, case: Case) -> Iterator[Block]:
-        """Blocks of a case, in order."""
-        n = self.experiments(case)
-        for start in range(0, n, case.block):
-            stop = min(start + case.block, n)
-            yield Block(case=case, start=start, stop=stop, seed=self.seed)
+    def blocks_of(self, design: Design) -> Iterator[Block]:
+        """Blocks of a design, in order."""
+        n = self.experiments(design)
+        for start in range(0, n, design.block):
+            stop = min(start + design.block, n)
+            yield Block(design=design, start=start, stop=stop, seed=self.seed)
 
     def blocks(self) -> tuple[Block, ...]:
-        """All blocks, mixed so that any part of them takes about its share of the time."""
-        blocks = [block for case in self.cases for block in self.blocks_of(case)]
+        """All blocks, shuffled so that the time left can be estimated from those that are finished."""
+        blocks = [block for design in self.designs for block in self.blocks_of(design)]
         return tuple(blocks[i] for i in np.random.default_rng(0).permutation(len(blocks)))
 
-    def total(self, case: Case, kept: Mapping[str, Counts]) -> Counts:
-        """Sum of the counts of a case's blocks.
+    def total(self, design: Design, counts: Mapping[str, Counts]) -> Counts:
+        """Sum of the counts of a design's blocks.
 
         Parameters
         ----------
-        case : Case
-            The case.
-        kept : mapping of str to Counts
+        design : Design
+            The design.
+        counts : mapping of str to Counts
             Counts of all its blocks, by their keys.
         """
-        total: Counts = {}
-        for block in self.blocks_of(case):
-            for name, values in kept[block.key].items():
-                before = total.get(name, [0.0] * len(values))
-                total[name] = [a + b for a, b in zip(before, values, strict=True)]
-        return total
+        blocks = [counts[block.key] for block in self.blocks_of(design)]
+        return {
+            name: [sum(values) for values in zip(*(block[name] for block in blocks), strict=True)]
+            for name in blocks[0]
+        }
 
 
 def count_block(block: Block, _: Report) -> Counts:
-    """Make the experiments of a block: the function of its job."""
-    return block.case.count(block.seed, block.start, block.stop)
+    """Run the experiments of a block: the function of its job."""
+    return block.design.count(block.seed, block.start, block.stop)
 
 
-def run_suite(
-    plan: SuitePlan,
+def run_validation(
+    plan: ValidationPlan,
     store: ResultStore | None = None,
     *,
     n_workers: int = 1,
@@ -246,8 +249,8 @@ def run_suite(
 
     Parameters
     ----------
-    plan : SuitePlan
-        What the calibration consists of.
+    plan : ValidationPlan
+        The experiments.
     store : ResultStore, optional
         Counts of finished blocks, which are used again; those of others are added as they come.
     n_workers : int

@@ -1,4 +1,4 @@
-"""Counts of a calibration, each beside what it should be, with the verdict."""
+"""Measured rates of rejection and coverage beside their nominal values, with a verdict."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import math
 
 from attnxai.statistics.exact import clopper_pearson_ends
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
-from attnxai.validation.coverage import Values
+from attnxai.validation.coverage import Distribution
 from attnxai.validation.rejections import NullKind
-from attnxai.validation.scenes import Scene
+from attnxai.validation.simulated_data import Scenario
 
 SOURCES, SOURCES_AND_ANNOTATORS = "sources", "sources and annotators"
 BAND = 0.998
-"""Share of chance within the binomial bands: one in a thousand lies below, and one above."""
+"""Probability of the binomial bands: one count in a thousand lies below by chance, and one above."""
 
 
 class Verdict(enum.StrEnum):
-    """How a count compares with what was promised."""
+    """How a rate compares with its nominal value."""
 
-    HELD = "held"
+    NOMINAL = "nominal"
     TOO_OFTEN = "too often"
     TOO_RARELY = "too rarely"
     TOO_NARROW = "too narrow"
@@ -28,7 +28,7 @@ class Verdict(enum.StrEnum):
 
     @property
     def misleads(self) -> bool:
-        """Whether results look surer than they are."""
+        """Whether results look more certain than they are."""
         return self in {Verdict.TOO_OFTEN, Verdict.TOO_NARROW}
 
     @property
@@ -38,7 +38,7 @@ class Verdict(enum.StrEnum):
 
 
 _MARKS = {
-    Verdict.HELD: "",
+    Verdict.NOMINAL: "",
     Verdict.TOO_OFTEN: "▲",
     Verdict.TOO_RARELY: "▽",
     Verdict.TOO_NARROW: "▲",
@@ -47,7 +47,7 @@ _MARKS = {
 
 
 def binomial_band(n: int, share: float) -> tuple[int, int]:
-    """Smallest and largest count that chance leaves within the band.
+    """Smallest and largest count that is compatible with a probability.
 
     Parameters
     ----------
@@ -72,29 +72,29 @@ def binomial_band(n: int, share: float) -> tuple[int, int]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LevelCell:
-    """Rejections of maps that share nothing with annotations but what the scene says.
+class FalsePositiveRate:
+    """How often a null rejects where no map is related to its own annotation.
 
     Parameters
     ----------
     null : NullKind
         The null.
-    scene : Scene
-        What maps and annotations share.
+    scenario : Scenario
+        What maps and annotations have in common besides.
     n_sources : int
         Sources of an experiment.
     metric : str
         The metric.
     level : float
-        Level of the test.
+        Significance level of the test: the nominal rate.
     n_experiments, rejections : int
-        How many, and how many rejected.
+        Experiments, and how many of them rejected.
     smallest_p : float
-        The smallest p-value that could have come out.
+        The smallest attainable p-value.
     """
 
     null: NullKind
-    scene: Scene
+    scenario: Scenario
     n_sources: int
     metric: str
     level: float
@@ -103,23 +103,23 @@ class LevelCell:
     smallest_p: float
 
     @property
-    def share(self) -> float:
-        """Share of rejections."""
+    def rate(self) -> float:
+        """Rejections per experiment."""
         return self.rejections / self.n_experiments
 
     @property
-    def promised(self) -> bool:
-        """Whether what the null assumes is so in this scene."""
-        return self.null.holds_in(self.scene)
+    def assumptions_met(self) -> bool:
+        """Whether the assumptions of the null hold in this scenario."""
+        return self.null.is_valid_for(self.scenario)
 
     @property
     def attainable(self) -> float:
-        """The largest p-value that can come out up to the level; below it where arrangements are few."""
+        """The largest attainable p-value up to the level; below it where permutations are few."""
         return math.floor(self.level / self.smallest_p * (1 + 1e-9)) * self.smallest_p
 
     @property
     def band(self) -> tuple[int, int]:
-        """Rejections that are within chance of the level."""
+        """Counts of rejections that are compatible with the level."""
         return binomial_band(self.n_experiments, self.level)
 
     @property
@@ -128,37 +128,39 @@ class LevelCell:
         low, high = self.band
         if self.rejections > high:
             return Verdict.TOO_OFTEN
-        return Verdict.TOO_RARELY if self.rejections < low else Verdict.HELD
+        return Verdict.TOO_RARELY if self.rejections < low else Verdict.NOMINAL
 
     @property
     def note(self) -> str:
         """What a reader should know about the number."""
         if self.attainable < self.level * (1 - 1e-6):
-            return f"so few arrangements that at most {self.attainable:.1%} can be rejected"
+            return (
+                f"at most {self.attainable:.1%} can be rejected, as there are so few permutations"
+            )
         return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageCell:
-    """Intervals that hold the true mean.
+class CoverageRate:
+    """How often intervals contain the true mean.
 
     Parameters
     ----------
-    values : Values
-        What the values are made of.
+    distribution : Distribution
+        Of the values.
     n_sources, n_annotators : int
         The design.
     method : str
         How the interval is made.
     over : str
-        What it is an interval over: ``sources`` or ``sources and annotators``.
+        What it generalises over: ``sources`` or ``sources and annotators``.
     n_experiments, covered : int
-        How many, and how many held the true mean.
+        Experiments, and how many of their intervals contain the true mean.
     width : float
         Mean width.
     """
 
-    values: Values
+    distribution: Distribution
     n_sources: int
     n_annotators: int
     method: str
@@ -168,27 +170,27 @@ class CoverageCell:
     width: float
 
     @property
-    def share(self) -> float:
-        """Share of intervals that hold the true mean."""
+    def rate(self) -> float:
+        """The coverage."""
         return self.covered / self.n_experiments
 
     @property
     def band(self) -> tuple[int, int]:
-        """Counts that are within chance of the nominal share."""
+        """Counts that are compatible with the nominal coverage."""
         return binomial_band(self.n_experiments, CONFIDENCE_LEVEL)
 
     @property
     def verdict(self) -> Verdict:
-        """How the count compares with the nominal share."""
+        """How the coverage compares with the nominal one."""
         low, high = self.band
         if self.covered < low:
             return Verdict.TOO_NARROW
-        return Verdict.TOO_WIDE if self.covered > high else Verdict.HELD
+        return Verdict.TOO_WIDE if self.covered > high else Verdict.NOMINAL
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PowerCell:
-    """Rejections of maps with planted agreement.
+class PowerEstimate:
+    """How often a null rejects where maps are related to their own annotations.
 
     Parameters
     ----------
@@ -197,11 +199,11 @@ class PowerCell:
     n_sources : int
         Sources of an experiment.
     strength : float
-        How much of its annotation's field a map holds.
+        Strength of the relation; see :func:`~.simulated_data.simulate_sources`.
     metric : str
         The metric.
     n_experiments, rejections : int
-        How many, and how many rejected at 5 %.
+        Experiments, and how many of them rejected at 5 %.
     """
 
     null: NullKind
@@ -212,8 +214,8 @@ class PowerCell:
     rejections: int
 
     @property
-    def share(self) -> float:
-        """The power; without planted agreement, the level."""
+    def rate(self) -> float:
+        """The power; at strength 0 the false positive rate."""
         return self.rejections / self.n_experiments
 
     @property
@@ -223,5 +225,5 @@ class PowerCell:
 
     @property
     def band(self) -> tuple[int, int]:
-        """Rejections that are within chance of the level."""
+        """Counts of rejections that are compatible with the level, for strength 0."""
         return binomial_band(self.n_experiments, SIGNIFICANCE_LEVEL)

@@ -1,4 +1,4 @@
-"""The folder of a calibration's results: tables, figures, numbers and one self-contained page."""
+"""The folder of a validation's results: tables, figures, numbers and one self-contained page."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
-from attnxai.report.calibration_figures import draw_coverage, draw_levels, draw_power
 from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
 from attnxai.report.tables.validation import (
     coverage_tables,
-    level_tables,
+    false_positive_tables,
     markdown,
     power_tables,
 )
-from attnxai.validation import coverage, rejections, scenes
-from attnxai.validation.suite import COSTLY_SHARE, POWER_SHARE
+from attnxai.report.validation_figures import draw_coverage, draw_false_positives, draw_power
+from attnxai.validation import coverage, rejections, simulated_data
+from attnxai.validation.plan import COSTLY_SHARE, POWER_SHARE
 
 if TYPE_CHECKING:
     from attnxai.report.figures import FigureText
-    from attnxai.validation.results import CalibrationResult
+    from attnxai.validation.results import ValidationResult
 
-FORMAT = "attnxai-calibration"
+FORMAT = "attnxai-validation"
 FORMAT_VERSION = 1
 
 
-def write_calibration(
-    result: CalibrationResult,
+def write_validation(
+    result: ValidationResult,
     folder: str | Path | OutputFolder,
     *,
     command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a calibration.
+    """Write the results of a validation.
 
     Parameters
     ----------
-    result : CalibrationResult
-        What was found.
+    result : ValidationResult
+        The rates.
     folder : path or OutputFolder
         Where; its files appear when all are complete, and replace those of earlier results.
     command : str
-        What makes the same results.
+        The command that gives the same results.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     """
-    drawers: list[Callable[[CalibrationResult, Path], FigureText | None]] = [
-        draw_levels,
+    drawers: list[Callable[[ValidationResult, Path], FigureText | None]] = [
+        draw_false_positives,
         draw_coverage,
         draw_power,
     ]
@@ -71,11 +71,11 @@ def write_calibration(
         for part in result.plan.parts:
             if result.rows(part):
                 write_frame(result.to_frame(part), partial / f"{part}.csv")
-        (partial / "calibration.json").write_text(
+        (partial / "validation.json").write_text(
             json.dumps(record_of(result, command), indent=1, ensure_ascii=False) + "\n",
             encoding="utf-8",
         )
-        (partial / "levels.md").write_text(markdown(result), encoding="utf-8")
+        (partial / "validation.md").write_text(markdown(result), encoding="utf-8")
         if on_step is not None:
             on_step(steps - 1, steps)
         # last, so that a folder without it is seen to be unfinished
@@ -85,8 +85,8 @@ def write_calibration(
             on_step(steps, steps)
 
 
-def record_of(result: CalibrationResult, command: str) -> dict[str, Any]:
-    """All numbers and words of a calibration under documented keys; see docs/commands/validate.md."""
+def record_of(result: ValidationResult, command: str) -> dict[str, Any]:
+    """All numbers and words of a validation under documented keys; see docs/commands/validate.md."""
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -100,14 +100,14 @@ def record_of(result: CalibrationResult, command: str) -> dict[str, Any]:
 def settings() -> dict[str, float]:
     """What every experiment has in common."""
     return {
-        "n_pixels": scenes.N_PIXELS,
-        "smoothing_pixels": scenes.SMOOTHING,
-        "n_pixels_footprint": scenes.N_PIXELS_FOOTPRINT,
-        "smoothing_pixels_footprint": scenes.SMOOTHING_FOOTPRINT,
-        "n_annotators": scenes.N_ANNOTATORS,
-        "annotator_noise": scenes.ANNOTATOR_NOISE,
-        "height_of_what_is_shared": scenes.HEIGHT,
-        "n_draws_levels": rejections.N_DRAWS_LEVELS,
+        "n_pixels": simulated_data.N_PIXELS,
+        "smoothing_pixels": simulated_data.SMOOTHING,
+        "n_pixels_footprint": simulated_data.N_PIXELS_FOOTPRINT,
+        "smoothing_pixels_footprint": simulated_data.SMOOTHING_FOOTPRINT,
+        "n_annotators": simulated_data.N_ANNOTATORS,
+        "annotator_noise": simulated_data.ANNOTATOR_NOISE,
+        "height_of_shared_structure": simulated_data.HEIGHT,
+        "n_draws": rejections.N_DRAWS,
         "n_draws_power": rejections.N_DRAWS_POWER,
         "n_resamples": coverage.N_RESAMPLES,
         "costly_share_of_experiments": COSTLY_SHARE,
@@ -116,20 +116,20 @@ def settings() -> dict[str, float]:
 
 
 def render_page(
-    result: CalibrationResult, figures: Mapping[str, FigureText], pictures: Path, command: str
+    result: ValidationResult, figures: Mapping[str, FigureText], pictures: Path, command: str
 ) -> str:
     """The page as one HTML text that needs no other file."""
     return render_template(
-        "calibration.html",
+        "validation.html",
         figures,
         pictures,
         plan=result.plan,
         sentences=result.sentences(),
-        level_tables=level_tables(result),
+        false_positive_tables=false_positive_tables(result),
         coverage_tables=coverage_tables(result),
         power_tables=power_tables(result),
         parts=[str(part) for part in result.plan.parts if result.rows(part)],
-        with_levels=bool(result.levels),
+        with_false_positives=bool(result.false_positives),
         settings=settings(),
         command=command,
         versions=installed_versions(),
