@@ -42,8 +42,8 @@ class NullKind(enum.StrEnum):
 
     POOLED = "permutation, pooled"
     WITHIN_CLASS = "permutation within class"
-    SYMMETRIES = "rotation and reflection"
-    ROTATION = "rotation by any angle"
+    SYMMETRIES = "grid symmetries"
+    ROTATION = "rotation"
     SHIFT = "toroidal shift"
     PHASE = "random phases"
     VARIOGRAM = "matched variogram"
