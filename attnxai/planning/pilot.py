@@ -6,10 +6,10 @@ or more. Elsewhere they are inferred from each source's value for each annotator
 
 - the effect is the observed mean less the null's, put right for the share of the null's permutations in
   which a source keeps its own annotation;
-- the spread of exchanged pairs follows from the null's standard deviation, less what the effect itself adds to
+- the spread of permuted pairs follows from the null's standard deviation, less what the effect itself adds to
   it;
-- the spread of sources beyond exchanged ones is taken to be that of their values within their class, or
-  that of exchanged pairs where this is larger. What makes a source score high with any partner is part of
+- the spread of sources beyond permuted ones is taken to be that of their values within their class, or
+  that of permuted pairs where this is larger. What makes a source score high with any partner is part of
   the former though not of the test, so a plan asks for too many sources rather than for too few.
 """
 
@@ -63,7 +63,7 @@ class Pilot:
     n_maps : int
         Maps of the model.
     effect : Interval
-        Mean with own less mean with exchanged annotations, with a Student t interval over sources.
+        Mean with own less mean with permuted annotations, with a Student t interval over sources.
     components : Components
         What a plan is made of.
     inferred : bool
@@ -280,12 +280,12 @@ def _infer(
     # a permutation leaves one source of each class with its own annotation, on average
     effect = (float(means.mean()) - null_mean) / (1 - n_strata / n)
     variance = (n * null_deviation) ** 2
-    exchanged = (variance - n_strata * effect**2) / (n - n_strata)
-    if exchanged <= 0:
-        exchanged = variance / n
+    permuted = (variance - n_strata * effect**2) / (n - n_strata)
+    if permuted <= 0:
+        permuted = variance / n
     n_annotators = 1 / float((1 / np.isfinite(values).sum(axis=0)).mean())
-    shared = min(parts.residual / n_annotators, exchanged / 2)
-    pairing = exchanged - shared
+    shared = min(parts.residual / n_annotators, permuted / 2)
+    pairing = permuted - shared
     components = Components(
         effect=effect,
         sd_source=math.sqrt(max(parts.source, pairing)),
@@ -381,7 +381,7 @@ def _null_of(
     deviation = record[f"null_sd_{name}"]
     if not deviation > 0:
         raise OptionError(
-            f"exchanging annotations changes nothing for {record['explanation']} in the pilot "
+            f"permuting annotations changes nothing for {record['explanation']} in the pilot "
             f"{folder}, so there is nothing to plan from"
         )
     return {

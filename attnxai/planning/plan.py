@@ -122,7 +122,7 @@ class PowerPlan:
         if self.n_maps > 1:
             level += f" / {self.n_maps}"
         goal = (
-            f"{what} {self.components.effect:.3g} above that with exchanged annotations, at level "
+            f"{what} {self.components.effect:.3g} above that with permuted annotations, at level "
             f"{level}"
         )
         share = f"{self.wanted:.0%}"

@@ -1,10 +1,10 @@
 """Power of the within-class source permutation, by simulation.
 
-The question is about the primary test: annotations are exchanged between sources of one class. What that
-test sees is the effect, the mean value of maps with their own annotations less the mean with exchanged
-ones. Three spreads decide whether it is seen: how much the values of sources differ beyond what exchanged
+The question is about the primary test: annotations are permuted across sources of one class. What that
+test sees is the effect, the mean value of maps with their own annotations less the mean with permuted
+ones. Three spreads decide whether it is seen: how much the values of sources differ beyond what permuted
 ones do (``sd_source``), how much one source's value differs between annotators (``sd_residual``, which
-averaging over annotators lowers), and how much exchanged pairs differ (``sd_pairing``), the null's width.
+averaging over annotators lowers), and how much permuted pairs differ (``sd_pairing``), the null's width.
 What makes a map or an annotation score high with any partner, and what makes an annotator score high
 throughout (``sd_annotator``), is in both means and falls out of the test; the latter widens an interval
 that is to hold for other annotators.
@@ -86,7 +86,7 @@ def count_rejections(
     -------
     int
     """
-    kept = [size for size in sizes if size > 1]  # a single source has nobody to exchange with
+    kept = [size for size in sizes if size > 1]  # a single source has no partner to permute with
     n_possible = math.prod(math.factorial(size) for size in sizes)
     if 1 / n_possible > level:
         return 0
@@ -124,8 +124,8 @@ def _count_by_moments(
     excess, variance = np.zeros(n_experiments), np.zeros(n_experiments)
     for n in sizes:
         own = _own_values(components, n_annotators, (n_experiments, n), rng)
-        exchanged = spread * math.sqrt((n - 1) / n) * rng.standard_normal(n_experiments)
-        above = (1 - 1 / n) * own.sum(axis=1) + exchanged
+        permuted = spread * math.sqrt((n - 1) / n) * rng.standard_normal(n_experiments)
+        above = (1 - 1 / n) * own.sum(axis=1) + permuted
         # sum of squares of the matrix without its row and column means: along the effect, across it on
         # the diagonal, and off the diagonal
         squares = above**2 / (n - 1)

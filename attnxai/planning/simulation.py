@@ -62,7 +62,7 @@ def simulate_components(
     Components
         To plan with.
     Interval
-        The effect: the mean with own less the mean with exchanged annotations, in the metric's units.
+        The effect: the mean with own less the mean with permuted annotations, in the metric's units.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def simulate_components(
     classes = [CLASS_NAMES[i % 2] for i in range(N_SOURCES)]
     survey = Survey(side=SIDE, pixel_scale_arcsec=PIXEL_ARCSEC)
     # as many again, of the same classes, for what in a map does not follow its source: if these were sources
-    # of the comparison, exchanged annotations would meet them
+    # of the comparison, permuted annotations would meet them
     sources, others = (
         [
             _seen(simulate_source(name, source="simulated", rng=stream, survey=survey).components)
@@ -93,11 +93,11 @@ def simulate_components(
         ]
         for _ in range(2)
     )
-    people = [
+    annotators = [
         [_marked(parts, stream) for parts in sources] for stream in generator.spawn(N_ANNOTATORS)
     ]
-    density = np.array([[_profile(parts) for parts in marked] for marked in people])
-    mask = np.array([[_inside(parts) for parts in marked] for marked in people])
+    density = np.array([[_profile(parts) for parts in marked] for marked in annotators])
+    mask = np.array([[_inside(parts) for parts in marked] for marked in annotators])
     maps = _maps(sources, others, agreement, generator)
     chosen = METRICS[metric]
     tables = agreement_tables(

@@ -51,7 +51,7 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
         )
     if pilot is not None and pilot.inferred:
         notes.append(
-            "What a report does not keep of exchanged pairs is inferred, rather towards too many "
+            "What a report does not keep of permuted pairs is inferred, rather towards too many "
             "sources."
         )
     notes.append(

@@ -184,7 +184,7 @@ def test_a_pilot_without_a_test_or_a_spread_cannot_be_planned_from(report, tmp_p
         tmp_path / "constant",
         lambda r: r.update(null_sd_within_strata=0.0, spreads=None),
     )
-    with pytest.raises(OptionError, match="exchanging annotations changes nothing"):
+    with pytest.raises(OptionError, match="permuting annotations changes nothing"):
         read_pilot(constant)
 
 

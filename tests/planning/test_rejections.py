@@ -130,7 +130,7 @@ def test_few_sources_cannot_find_anything():
     assert share(huge, (3, 3)) == 1.0  # 1/36
     assert share(huge, (3, 3), level=0.0125) == 0.0
     assert share(huge, (1, 1, 1)) == 0.0
-    # a class of one source has nobody to exchange with, and changes nothing
+    # a class of one source has no partner to permute with, and changes nothing
     assert share(PLAIN, (10, 10, 1)) == share(PLAIN, (10, 10))
 
 
@@ -140,7 +140,7 @@ def test_annotators_lower_what_they_differ_in():
     assert many > few + 0.2
     averaged = Components(effect=0.4, sd_source=math.sqrt(0.25 + 2.25 / 5))
     assert share(averaged, (15, 15)) == pytest.approx(many, abs=0.001)
-    # what annotators differ in throughout is in exchanged annotations too
+    # what annotators differ in throughout is in permuted annotations too
     biased = dataclasses.replace(noisy, sd_annotator=3.0)
     assert share(biased, (15, 15)) == few
 
@@ -249,7 +249,7 @@ def test_the_answer_in_words():
         Components(effect=0.5, sd_source=1.0), n_sources=(20, 40, 60), n_annotators=(1, 2, 3)
     )
     assert plan.sentence() == (
-        "For 80% power to see an agreement 0.5 above that with exchanged annotations, at level 0.05, "
+        "For 80% power to see an agreement 0.5 above that with permuted annotations, at level 0.05, "
         "it takes 40 sources with 1, 2 or 3 annotators."
     )
     easy = plan_power(Components(effect=3.0, sd_source=1.0), n_sources=(20, 40), n_annotators=(1,))
