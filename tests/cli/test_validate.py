@@ -21,7 +21,7 @@ def run(*arguments, code=0):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("calibrate") / "out"
+    folder = tmp_path_factory.mktemp("validate") / "out"
     return folder, run("--output", folder, *SMALL)
 
 
