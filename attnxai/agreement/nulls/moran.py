@@ -2,15 +2,15 @@
 
 Moran spectral randomisation (Wagner & Dray 2015). The doubly centred matrix of the pixels' weights, here
 one over their distance, has eigenvectors that are maps, from the smoothest to the roughest (Moran's
-eigenvector maps, Dray et al. 2006). A surrogate keeps how much of the map lies on each and takes its sign
-at random, so that mean, variance and Moran's I stay exactly as they were. Eigenvectors of one eigenvalue
-have no order of their own, as on footprints with a symmetry: there the share of all together stays, in a
-random direction.
+eigenvector maps, Dray et al. 2006). A surrogate keeps the size of the map's coefficient of each and has random
+signs, so that mean, variance and Moran's I stay exactly the same. Eigenvectors with one eigenvalue, as on
+footprints with a symmetry, are determined only as a subspace: there the length of the map's component is
+kept, in a random direction.
 
-It assumes that signs are as good as any other, which holds for Gaussian maps whose covariance has these
+It assumes that all signs are equally probable, which holds for Gaussian maps whose covariance has these
 eigenvectors, and so for no map exactly. Values are not kept: surrogates of a map with a few high pixels
-are nearer to Gaussian, and can be negative, which some metrics refuse. As with other surrogates, what map
-and annotation share in being brightest at the centre is broken too, and taken for agreement.
+are closer to Gaussian, and can be negative, which some metrics do not accept. As with other surrogates, what
+map and annotation share in being brightest at the centre is broken too, and taken for agreement.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Amplitude-adjusted Fourier surrogates (Theiler et al. 1992), and their iterated form (Schreiber & Schmitz
 1996), in two dimensions. A surrogate has exactly the values of the map, and nearly its power spectrum and
-so its autocorrelation; what the phases hold, position and shape, is random.
+so its autocorrelation. The phases, and with them position and shape, are random.
 
-It assumes a stationary Gaussian map, seen through a monotone transform, on a field whose opposite edges go
-together. A map with its peak at the centre is not stationary: surrogates put their peaks anywhere, so that
-the test rejects far too often when annotations are centred as well, as the toroidal shift does. A map
-whose opposite edges differ gets power at all scales from that jump.
+It assumes a stationary map, a monotone transform of a Gaussian random field, on a periodic field. A map with
+its peak at the centre is not stationary: surrogates have their peaks anywhere, so that the test rejects far
+too often when annotations are centred as well, as the toroidal shift does. A map whose opposite edges differ
+has power at all scales from that jump.
 """
 
 from __future__ import annotations
@@ -133,10 +133,10 @@ class PhaseSurrogates(SampledSurrogateNull):
 
     name = "phase"
     label = "random phases"
-    question = "Does the map lie where people's marks lie, rather than as any map of its smoothness and values would?"
+    question = "Does the map agree with the annotation more than any map of its smoothness and values would?"
     assumes = (
-        "Maps are stationary, a monotone transform of a Gaussian field, and their opposite edges go together. "
-        "Rejects far too often when maps and annotations are both centred, as in cutouts of single sources."
+        "Maps are stationary, a monotone transform of a Gaussian random field, on a periodic field. Rejects "
+        "far too often when maps and annotations are both centred, as in cutouts of single sources."
     )
 
     n_iterations: int = 10

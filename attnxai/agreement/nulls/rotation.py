@@ -83,7 +83,10 @@ class GridSymmetries(SurrogateNull):
 
     name = "symmetries"
     label = "grid symmetries"
-    question = "Does the map point where people's marks point in this source, beyond how far both lie from the centre?"
+    question = (
+        "Does the map lie in the same direction from the centre as the annotation, and not only at the same "
+        "distance?"
+    )
     assumes = (
         "Orientation of map and annotation is free: seen from the field's centre, no direction is preferred. "
         "Rejects too often when they share a direction, such as a beam that is elongated, sidelobes, or "

@@ -128,10 +128,10 @@ class ToroidalShift(SourcewiseNull):
 
     name = "shift"
     label = "toroidal shift"
-    question = "Does the map lie where people's marks lie, rather than anywhere on the field?"
+    question = "Does the map lie where the annotation lies, rather than anywhere on the field?"
     assumes = (
-        "Maps could lie anywhere on their field, whose opposite edges go together. Rejects far too often when "
-        "maps and annotations are both centred, as in cutouts of single sources."
+        "Maps could lie anywhere on their field, which is periodic. Rejects far too often when maps and "
+        "annotations are both centred, as in cutouts of single sources."
     )
 
     n_shifts: int | None = 999

@@ -68,10 +68,10 @@ class SourcePermutation:
         """What the test asks, in words."""
         if self.within_strata:
             return (
-                "Does the map look where people look in this source, beyond what sources of its "
-                f"{self._strata} share?"
+                "Does the map agree with its own source's annotation, rather than with that of any source of "
+                f"its {self._strata}?"
             )
-        return "Does the map look where people look in this source, rather than in any source?"
+        return "Does the map agree with its own source's annotation, rather than with that of any source?"
 
     @property
     def assumes(self) -> str:

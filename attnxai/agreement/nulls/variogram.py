@@ -1,14 +1,14 @@
 """Surrogates of a map with its variogram, on a footprint of any shape.
 
-After Burt et al. (2020): the map's pixels are permuted, smoothed by each of several widths, and the
-smoothed map whose variogram fits that of the map best, up to a factor and an added constant, is scaled by
-these, the constant becoming white noise. Two things are fitted to pixels. Sums over pairs of pixels at a
-distance are sums over lags of the grid, so that Fourier transforms give variogram and smoothing of
-footprints of any size, without a matrix of distances and without drawing pixels. And widths start at half
-a pixel, since maps of a telescope are smooth over a beam and not over a tenth of the source.
+After Burt et al. (2020): the map's pixels are permuted and smoothed with each of several widths. Of these
+maps the one is taken whose variogram, times a factor and plus a constant, fits that of the map best; it is
+scaled by the factor, and the constant is added as white noise. Two things are adapted to images. Sums over
+pairs of pixels at a distance are sums over lags of the grid, so that Fourier transforms give variogram and
+smoothing of footprints of any size, without a matrix of distances and without subsampling pixels. Widths
+start at half a pixel, since images of a telescope are smooth over a beam and not over a tenth of the source.
 
-It assumes that the map is stationary on the footprint: that one autocorrelation describes all of it. A map
-with its peak on the core, or one that rises with brightness, is not, and when annotations do the same, the
+It assumes that the map is stationary on the footprint: one autocorrelation describes all of it. A map with
+its peak on the core, or one that rises with brightness, is not stationary. Where annotations do the same, the
 test rejects too often.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 N_LAGS = 25  # distances at which variograms are compared, as in the paper
-PAIRS_PERCENT = 25.0  # of all pairs of pixels, the nearest are looked at, as in the paper
+PAIRS_PERCENT = 25.0  # of all pairs of pixels, the nearest are used, as in the paper
 N_WIDTHS = 15
 _BATCH_PIXELS = 2**21
 MIN_PIXELS = 16
@@ -56,7 +56,7 @@ class FootprintLags:
         rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
         self.inside = where[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         height, width = self.inside.shape
-        # twice the size, so that nothing comes back on the other side
+        # twice the size, so that nothing wraps around
         self.shape = (next_fast_len(2 * height - 1), next_fast_len(2 * width - 1, real=True))
         self._footprint = self._transform(np.ones((1, int(where.sum()))))
         y = np.minimum(np.arange(self.shape[0]), self.shape[0] - np.arange(self.shape[0]))
@@ -222,8 +222,8 @@ class EmissionSurrogateNull(SampledSurrogateNull):
 
     within_emission = True
     question = (
-        "Within the source's own emission, does the map lie where people's marks lie, rather than as any map "
-        "of its smoothness would?"
+        "Within the source's own emission, does the map agree with the annotation more than any map of its "
+        "smoothness would?"
     )
 
     def pixels(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -225,22 +225,27 @@ def test_every_undefined_value_has_its_reason(name):
         "no valid pixels": (map[:0], target[:0], others[:0]),
         "not finite": (np.array([1.0, np.nan, 2.0, 3.0]), target, others),
         "outside the pixels": (map, 0 * target, others),
-        "map is constant": (0 * map, target, others),
+        "map is constant": (0 * map + 0.3, target, others),
     }
     if metric.target is TargetKind.MASK:
         cases["covers every pixel"] = (map, target + 1, others)
     if name in ("spearman", "correlation", "kendall", "top_intersection"):
         cases["annotation is constant"] = (map, np.ones(4), others)
-    if not metric.signed_maps:
-        cases["negative values"] = (map - 2, target, others)
+    signed = (map - 2, target, others)
+    if metric.signed_maps:
+        assert np.isfinite(value_of(name, *signed[:2], others=others))
+    else:
+        cases["negative values"] = signed
     if metric.needs_others:
         cases["other source"] = (map, target, 0 * others)
     assert np.isfinite(metric.evaluate(map[None], target[None], others[None])).all()
     for reason, (values, marks, rest) in cases.items():
         assert reason in metric.reason_undefined(values, marks, rest)
-        if values.size:
-            found = metric.evaluate(values[None], marks[None], rest[None])
-            assert np.isnan(found).all(), reason
+        assert np.isnan(metric.evaluate(values[None], marks[None], rest[None])).all(), reason
+        if np.isfinite(values).all():
+            assert np.isnan(value_of(name, values, marks, others=rest)), reason
+    # what lies where it does not count is not there
+    assert np.isnan(value_of(name, map, target, target == 0))
     if metric.needs_others:
         assert "other source" in metric.reason_undefined(map, target)
 
