@@ -107,7 +107,7 @@ def compare_seconds(pairs: Any, problem: Problem) -> float:
     from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 
     settings = ComparisonSettings(
-        metrics=problem.metrics, n_permutations=problem.n_draws, n_resamples=problem.n_draws
+        metrics=problem.metrics, n_permutations=problem.n_draws, n_bootstrap=problem.n_draws
     )
     return seconds(lambda: compare_pairs(pairs, settings=settings, rng=0))
 

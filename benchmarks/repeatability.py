@@ -142,7 +142,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from attnxai.agreement.nulls import NULLS
     from attnxai.alignment.pairs import align
 
-    settings = ComparisonSettings(n_permutations=options.n_draws, n_resamples=options.n_draws)
+    settings = ComparisonSettings(n_permutations=options.n_draws, n_bootstrap=options.n_draws)
     if options.everything:
         settings = dataclasses.replace(settings, metrics=tuple(METRICS), nulls=tuple(NULLS))
     control = Control()

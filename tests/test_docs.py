@@ -190,7 +190,7 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
     text = page("report.md")
     maps, marks, images = made_up(n_sources=10)
     pairs = align(maps, marks, images)
-    settings = ComparisonSettings(n_permutations=19, n_resamples=100, nulls=("symmetries",))
+    settings = ComparisonSettings(n_permutations=19, n_bootstrap=100, nulls=("symmetries",))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = compare_pairs(pairs, settings=settings, rng=0)

@@ -15,7 +15,7 @@ def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
     cutouts = attnxai.read_images(shared_data / "mirabest_fits")
     batches = attnxai.read_mirabest(shared_data).select(cutouts.sources)
     model = attnxai.load_model("d8.pt")
-    settings = ComparisonSettings(n_permutations=99, n_resamples=100)
+    settings = ComparisonSettings(n_permutations=99, n_bootstrap=100)
     results = []
     for images in (cutouts, batches):
         maps = attnxai.attention_maps(model, images)

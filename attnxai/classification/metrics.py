@@ -74,7 +74,7 @@ class ClassificationMetrics:
         The same of a perfectly calibrated model with these confidences.
     reliability : ReliabilityCurve
         Bins that the calibration error is made of.
-    n_resamples : int
+    n_bootstrap : int
         Resamples and draws.
     level : float
         Confidence level.
@@ -92,7 +92,7 @@ class ClassificationMetrics:
     expected_calibration_error: Interval
     calibrated: CalibratedReference
     reliability: ReliabilityCurve
-    n_resamples: int
+    n_bootstrap: int
     level: float
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ class ClassificationMetrics:
             "class_names": list(self.class_names),
             "temperature": float(self.temperature),
             "level": self.level,
-            "n_resamples": self.n_resamples,
+            "n_bootstrap": self.n_bootstrap,
             "accuracy": _plain(self.accuracy),
             "f1": {name: _plain(interval) for name, interval in self.f1.items()},
             "roc_auc": _plain(self.roc_auc),
@@ -189,7 +189,7 @@ def classification_metrics(
     class_names: Sequence[str],
     *,
     temperature: float = 1.0,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
     level: float = CONFIDENCE_LEVEL,
@@ -213,7 +213,7 @@ def classification_metrics(
         Names of the classes.
     temperature : float
         Scores are divided by it before they become probabilities.
-    n_resamples : int
+    n_bootstrap : int
         Resamples of the bootstrap, and draws of the calibrated reference.
     n_bins, binning
         Bins of confidence, see :func:`~attnxai.classification.reliability.reliability_curve`.
@@ -248,9 +248,9 @@ def classification_metrics(
             f"class_names has to name each of the {values.shape[1]} columns of the scores once, got "
             f"{', '.join(names) or 'none'}"
         )
-    if n_resamples < 1 or not 0 < level < 1:
+    if n_bootstrap < 1 or not 0 < level < 1:
         raise OptionError(
-            f"n_resamples has to be 1 or more and level between 0 and 1, got {n_resamples} and {level}"
+            f"n_bootstrap has to be 1 or more and level between 0 and 1, got {n_bootstrap} and {level}"
         )
     check_temperature(temperature)
     generator = np.random.default_rng(rng)
@@ -259,7 +259,7 @@ def classification_metrics(
     values, positions = values[order], positions[order]
     scaled = values / temperature
     probabilities = class_probabilities(scaled)
-    counts = stratified_counts(positions, n_resamples, generator)
+    counts = stratified_counts(positions, n_bootstrap, generator)
 
     def interval(statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
         return statistic_interval(statistic, counts, strata=positions, unit="image", level=level)
@@ -277,7 +277,7 @@ def classification_metrics(
     low, high = wilson_ends(n_right, n, level=level)
     bins: dict[str, Any] = {"n_bins": n_bins, "binning": binning, "level": level}
     reference = calibrated_reference(
-        probabilities, positions, n_draws=n_resamples, rng=generator, **bins
+        probabilities, positions, n_draws=n_bootstrap, rng=generator, **bins
     )
     metrics = ClassificationMetrics(
         class_names=names,
@@ -302,7 +302,7 @@ def classification_metrics(
         ),
         calibrated=reference,
         reliability=reliability_curve(probabilities, positions, **bins),
-        n_resamples=n_resamples,
+        n_bootstrap=n_bootstrap,
         level=level,
     )
     _warn_of_gaps(metrics)

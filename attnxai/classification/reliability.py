@@ -318,7 +318,7 @@ def calibration_error_interval(
         Class probabilities.
     labels : array_like of int, shape (n_images,)
         True classes.
-    counts : ndarray, shape (n_resamples, n_images)
+    counts : ndarray, shape (n_bootstrap, n_images)
         How often each image occurs in each resample.
     reference : CalibratedReference
         From :func:`calibrated_reference` for the same images and bins.
@@ -364,7 +364,7 @@ def _confidence_and_right(
 def _bins(
     confidence: NDArray[np.float64], counts: NDArray[np.float64], n_bins: int, binning: Binning
 ) -> NDArray[np.int64]:
-    """Bin of every image in every resample, shape (n_resamples, n_images)."""
+    """Bin of every image in every resample, shape (n_bootstrap, n_images)."""
     if n_bins < 1:
         raise OptionError(f"n_bins has to be 1 or more, got {n_bins}")
     if binning is Binning.EQUAL_WIDTH:

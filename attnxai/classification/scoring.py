@@ -211,12 +211,12 @@ def resampled_f1(
     ----------
     predicted, true : ndarray of bool, shape (n_images,)
         Images that were predicted to be of the class, and those that are.
-    counts : ndarray, shape (n_resamples, n_images)
+    counts : ndarray, shape (n_bootstrap, n_images)
         How often each image occurs in each resample.
 
     Returns
     -------
-    ndarray, shape (n_resamples,)
+    ndarray, shape (n_bootstrap,)
         NaN where the class has neither members nor predictions.
     """
     both = counts @ (predicted & true)
@@ -282,12 +282,12 @@ def resampled_roc_auc(
         Scores.
     labels : ndarray of int, shape (n_images,)
         True classes.
-    counts : ndarray, shape (n_resamples, n_images)
+    counts : ndarray, shape (n_bootstrap, n_images)
         How often each image occurs in each resample.
 
     Returns
     -------
-    ndarray, shape (n_resamples,)
+    ndarray, shape (n_bootstrap,)
         NaN where a class has no images.
     """
     n_classes = scores.shape[1]

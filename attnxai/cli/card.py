@@ -95,7 +95,7 @@ def card(
                 name=Path(resolved.path).stem,
                 measured_on=data.name,
                 rng=np.random.default_rng(seed),
-                n_resamples=n_bootstrap,
+                n_bootstrap=n_bootstrap,
                 device=device,
                 on_part=lambda name: begin(f"Measuring on {name}"),
             )

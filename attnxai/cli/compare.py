@@ -145,7 +145,7 @@ def compare(
         alternative=alternative.lower(),  # type: ignore[arg-type]  # checked and turned into one there
         correction=correction.lower().replace("-", "_"),  # type: ignore[arg-type]
         n_permutations=n_permutations,
-        n_resamples=n_bootstrap,
+        n_bootstrap=n_bootstrap,
     )
     labels = parse_labels(options.listed(label or ()) or None)
     device = options.use_machine(device, threads)

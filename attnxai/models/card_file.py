@@ -23,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 2**63
 _LONGEST_REASON = 300
 _TEXTS = ("name", "architecture", "group", "data", "data_licence", "data_sha256", "command")
-_COUNTS = ("n_parameters", "file_bytes", "size", "n_train", "n_validation", "n_resamples")
+_COUNTS = ("n_parameters", "file_bytes", "size", "n_train", "n_validation", "n_bootstrap")
 
 
 def card_path(model_file: str | Path) -> Path:

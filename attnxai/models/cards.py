@@ -113,7 +113,7 @@ class ModelCard:
         What the file says about itself.
     measured_on : str
         Name of the data that the metrics were measured on.
-    n_resamples : int
+    n_bootstrap : int
         Resamples behind the intervals.
     level : float
         Confidence level of the intervals.
@@ -146,7 +146,7 @@ class ModelCard:
     temperature: float
     notes: tuple[str, ...]
     measured_on: str
-    n_resamples: int
+    n_bootstrap: int
     level: float
     parts: Mapping[str, PartMetrics]
 
@@ -216,7 +216,7 @@ class ModelCard:
         if not self.parts:
             return "Nothing was measured."
         text = (
-            f"In brackets: {100 * self.level:g} % intervals over images ({self.n_resamples:,} resamples; "
+            f"In brackets: {100 * self.level:g} % intervals over images ({self.n_bootstrap:,} resamples; "
             "Wilson's for the accuracy), which say nothing of how another training would have turned out."
         )
         if VALIDATION in self.parts:

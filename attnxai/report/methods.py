@@ -61,7 +61,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         yield say("methods.weights")
     yield say("methods.baselines")
     if result.noise_ceilings:
-        yield say("methods.ceiling", n_resamples=settings["n_resamples"])
+        yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])
     if content.contrasts:
         contrasts = content.contrasts[0]
         yield say(
@@ -91,7 +91,7 @@ def _intervals(result: AgreementResult, n: int) -> str:
     if not known:
         return say("methods.no_intervals", n=n)
     method = known[0].method
-    resamples = say("methods.resamples", n=settings["n_resamples"]) if "bootstrap" in method else ""
+    resamples = say("methods.resamples", n=settings["n_bootstrap"]) if "bootstrap" in method else ""
     return say("methods.intervals", level=settings["level"], method=method, resamples=resamples)
 
 

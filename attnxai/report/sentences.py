@@ -345,7 +345,7 @@ SENTENCES: dict[str, str] = {
     "methods.ceiling": (
         "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
-        "sources and annotators ({n_resamples} resamples, corrected dual bootstrap)."
+        "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap)."
     ),
     "methods.models": (
         "Models were compared by differences paired by source over {n:source}, tested by flipping signs "

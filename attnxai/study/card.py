@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from attnxai.models.model import AttentionModel, TrainingRecord
     from attnxai.statistics.interval import Interval
 
-N_RESAMPLES = 10_000
+N_BOOTSTRAP = 10_000
 CONFIDENT = f"{TEST}, confident"
 
 
@@ -132,7 +132,7 @@ def measure_card(
     name: str,
     measured_on: str,
     rng: np.random.Generator,
-    n_resamples: int = N_RESAMPLES,
+    n_bootstrap: int = N_BOOTSTRAP,
     device: str | torch.device | None = None,
     on_part: Callable[[str], object] | None = None,
 ) -> ModelCard:
@@ -150,7 +150,7 @@ def measure_card(
         Name of the data that the images belong to.
     rng : numpy.random.Generator
         For the bootstrap.
-    n_resamples : int
+    n_bootstrap : int
         Resamples of the images.
     device : str or torch.device, optional
         As in :func:`~attnxai.classification.prediction.class_scores`.
@@ -176,7 +176,7 @@ def measure_card(
     for part, chosen in images.parts.items():
         if on_part is not None:
             on_part(part)
-        parts[part] = _measure(model, chosen, rng, n_resamples, device)
+        parts[part] = _measure(model, chosen, rng, n_bootstrap, device)
     epoch, trained = record.metrics.get("epoch"), record.metrics.get("epochs_trained")
     if trained is None:
         trained = record.settings.get("epochs")
@@ -207,7 +207,7 @@ def measure_card(
         temperature=model.temperature,
         notes=model.notes,
         measured_on=measured_on,
-        n_resamples=n_resamples,
+        n_bootstrap=n_bootstrap,
         level=CONFIDENCE_LEVEL,
         parts=parts,
     )
@@ -228,7 +228,7 @@ def _measure(
     model: AttentionModel,
     images: SourceSet,
     rng: np.random.Generator,
-    n_resamples: int,
+    n_bootstrap: int,
     device: str | torch.device | None,
 ) -> PartMetrics:
     labels = class_labels(model, images)
@@ -240,7 +240,7 @@ def _measure(
             labels,
             model.class_names,
             temperature=model.temperature,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             level=CONFIDENCE_LEVEL,
             rng=rng,
         )

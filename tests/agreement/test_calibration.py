@@ -42,7 +42,7 @@ def test_level_of_source_permutation(n_sources, templates):
     if templates == "class":
         shared += 2 * np.stack([np.roll(centre, 8 * (-1) ** i, axis=1) for i in range(n_sources)])
     settings = ComparisonSettings(
-        metrics=("nss", "spearman", "auc"), n_permutations=199, n_resamples=100
+        metrics=("nss", "spearman", "auc"), n_permutations=199, n_bootstrap=100
     )
     p_values = {}
     for _ in range(n_experiments):

@@ -25,7 +25,7 @@ from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 from tests.test_docs import blocks, page
 
-QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_resamples=100)
+QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
 def examples():

@@ -38,7 +38,7 @@ def test_values_are_those_of_the_functions(n_classes, temperature):
     scores, labels = made_up(120, n_classes)
     names = NAMES[:n_classes]
     metrics = classification_metrics(
-        scores, labels, names, temperature=temperature, n_resamples=300, rng=0
+        scores, labels, names, temperature=temperature, n_bootstrap=300, rng=0
     )
     probabilities = class_probabilities(scores, temperature=temperature)
     expected = {
@@ -71,7 +71,7 @@ def test_values_are_those_of_the_functions(n_classes, temperature):
 def test_bins_are_those_asked_for():
     scores, labels = made_up(90, 2)
     metrics = classification_metrics(
-        scores, labels, NAMES[:2], n_bins=8, binning=Binning.EQUAL_WIDTH, n_resamples=100, rng=0
+        scores, labels, NAMES[:2], n_bins=8, binning=Binning.EQUAL_WIDTH, n_bootstrap=100, rng=0
     )
     curve = reliability_curve(
         class_probabilities(scores), labels, n_bins=8, binning=Binning.EQUAL_WIDTH
@@ -85,7 +85,7 @@ def test_bins_are_those_asked_for():
 def test_a_temperature_moves_calibration_alone():
     scores, labels = made_up(150, 2)
     plain, hot = (
-        classification_metrics(scores, labels, NAMES[:2], temperature=t, n_resamples=200, rng=0)
+        classification_metrics(scores, labels, NAMES[:2], temperature=t, n_bootstrap=200, rng=0)
         for t in (1.0, 4.0)
     )
     assert hot.accuracy == plain.accuracy
@@ -97,19 +97,19 @@ def test_a_temperature_moves_calibration_alone():
 
 def test_same_seed_same_numbers_in_any_order():
     scores, labels = made_up(80, 3)
-    first = classification_metrics(scores, labels, NAMES, n_resamples=200, rng=3)
+    first = classification_metrics(scores, labels, NAMES, n_bootstrap=200, rng=3)
     order = np.random.default_rng(0).permutation(80)
     again = classification_metrics(
-        scores[order], labels[order], NAMES, n_resamples=200, rng=np.random.default_rng(3)
+        scores[order], labels[order], NAMES, n_bootstrap=200, rng=np.random.default_rng(3)
     )
     assert first.to_dict() == again.to_dict()
-    other = classification_metrics(scores, labels, NAMES, n_resamples=200, rng=4)
+    other = classification_metrics(scores, labels, NAMES, n_bootstrap=200, rng=4)
     assert other.roc_auc.low != first.roc_auc.low
 
 
 def test_exports():
     scores, labels = made_up(60, 2)
-    metrics = classification_metrics(scores, labels, NAMES[:2], n_resamples=200, rng=0)
+    metrics = classification_metrics(scores, labels, NAMES[:2], n_bootstrap=200, rng=0)
     plain = json.loads(json.dumps(metrics.to_dict(), allow_nan=False))
     assert plain["accuracy"]["value"] == metrics.accuracy.value
     assert plain["f1"]["FR II"]["ci_high"] == metrics.f1["FR II"].high
@@ -138,7 +138,7 @@ def test_a_class_without_images():
         UndefinedValuesWarning,
         match="undefined and left empty: f1 of hybrid, roc auc, since there are no images of hybrid",
     ):
-        metrics = classification_metrics(scores, labels, NAMES, n_resamples=100, rng=0)
+        metrics = classification_metrics(scores, labels, NAMES, n_bootstrap=100, rng=0)
     assert np.isnan(metrics.f1["hybrid"].value)
     assert metrics.f1["FR I"].known
     plain = metrics.to_dict()
@@ -154,7 +154,7 @@ def test_few_images():
             [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]],
             [0, 1, 1, 0],
             NAMES[:2],
-            n_resamples=50,
+            n_bootstrap=50,
             rng=0,
         )
     assert metrics.accuracy.known
@@ -167,7 +167,7 @@ def test_a_model_without_fault_has_no_made_up_intervals():
     scores = 5.0 * np.eye(2)[labels] + np.random.default_rng(0).normal(0, 0.1, (30, 2))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics = classification_metrics(scores, labels, NAMES[:2], n_resamples=100, rng=0)
+        metrics = classification_metrics(scores, labels, NAMES[:2], n_bootstrap=100, rng=0)
     assert metrics.accuracy.value == metrics.roc_auc.value == metrics.f1["FR I"].value == 1.0
     assert metrics.accuracy.low == pytest.approx(
         stats.binomtest(30, 30).proportion_ci(method="wilson").low
@@ -181,7 +181,7 @@ def test_a_model_without_fault_has_no_made_up_intervals():
     [
         ({"class_names": ["FR I"]}, "name each of the 2 columns"),
         ({"class_names": ["FR I", "FR I"]}, "name each of the 2 columns"),
-        ({"n_resamples": 0}, "n_resamples has to be 1 or more"),
+        ({"n_bootstrap": 0}, "n_bootstrap has to be 1 or more"),
         ({"level": 1.0}, "level between 0 and 1"),
         ({"temperature": 0.0}, "temperature has to be finite and above 0"),
     ],

@@ -17,7 +17,7 @@ from attnxai.data.labelled import read_training_images
 from attnxai.models.card_file import read_card
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.study.card import N_RESAMPLES
+from attnxai.study.card import N_BOOTSTRAP
 from tests.cli.program import attnxai
 from tests.data.mirabest_files import write_batches, write_wcs_table
 from tests.models.builders import make_model
@@ -91,7 +91,7 @@ def test_a_card_of_a_folder_of_images(place):
     assert list(made.parts) == ["validation"]
     assert (made.name, made.sha256, made.measured_on) == ("m", model.sha256, "folder")
     assert (made.n_train, made.n_validation, made.n_held_out) == (8, 12, 0)
-    assert made.n_resamples == 100
+    assert made.n_bootstrap == 100
     text = done.words
     assert "Measuring tiny on images of folder: 12 (validation)" in text
     flat = squeezed(done.words)
@@ -203,7 +203,7 @@ def test_mirabest_with_hybrids(tmp_path, monkeypatch):
 
 
 def test_the_default_is_that_of_the_function():
-    assert inspect.signature(card).parameters["n_bootstrap"].default == N_RESAMPLES
+    assert inspect.signature(card).parameters["n_bootstrap"].default == N_BOOTSTRAP
 
 
 def test_info_says_whether_there_is_a_card(place):

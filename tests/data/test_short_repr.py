@@ -44,7 +44,7 @@ def test_what_a_session_prints(tmp_path):
     maps, marks, images = made_up()
     pairs = align(maps, marks, images)
     result = compare(
-        maps, marks, images, settings=ComparisonSettings(n_permutations=99, n_resamples=100)
+        maps, marks, images, settings=ComparisonSettings(n_permutations=99, n_bootstrap=100)
     )
     inputs = Inputs(annotations=marks, images=images, data_name="made up")
     shipped = attnxai.read_annotations("expert.csv")

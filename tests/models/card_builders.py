@@ -58,7 +58,7 @@ def make_card(**changes: Any) -> ModelCard:
         temperature=1.25,
         notes=("copied from a paper",),
         measured_on="MiraBest",
-        n_resamples=1000,
+        n_bootstrap=1000,
         level=0.95,
         parts={"validation": make_part(), "test": make_part(accuracy=0.8, n_images=10)},
     )

@@ -17,7 +17,7 @@ from tests.builders import made_up
 def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **made):
     """Compare made-up maps with made-up marks; write numbers as ``attnxai compare`` does."""
     maps, marks, images = made_up(**({"n_sources": 24, "agreement": 0.4} | made))
-    settings = ComparisonSettings(metrics=metrics, n_permutations=n_permutations, n_resamples=100)
+    settings = ComparisonSettings(metrics=metrics, n_permutations=n_permutations, n_bootstrap=100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pairs = align(maps, marks, images)

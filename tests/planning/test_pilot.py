@@ -99,7 +99,7 @@ def test_what_a_report_does_not_hold_is_inferred(report, tmp_path):
 def test_one_annotator_who_skipped_a_source_leaves_it_to_inference():
     maps, marks, images = made_up(n_sources=12)
     fewer = dataclasses.replace(marks, annotations=marks.annotations[1:])
-    settings = ComparisonSettings(metrics=("nss",), n_permutations=19, n_resamples=100)
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=19, n_bootstrap=100)
     assert compare(maps, fewer, images, settings=settings).estimate("mean", "nss").spreads is None
     whole = compare(maps, marks, images, settings=settings)
     assert whole.estimate("mean", "nss").spreads is not None

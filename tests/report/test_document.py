@@ -32,7 +32,7 @@ from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 
-QUICK = ComparisonSettings(n_permutations=199, n_resamples=200)
+QUICK = ComparisonSettings(n_permutations=199, n_bootstrap=200)
 FIGURES = {"agreement", "all_metrics", "classes", "sources", "nulls"}
 
 

@@ -42,7 +42,7 @@ def inputs_of(name="d8.pt", *, n_sources=9, **options):
 
 
 def compared(name="d8.pt", *, settings=None, **options):
-    asked = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "auc")}
+    asked = {"n_permutations": 99, "n_bootstrap": 100, "metrics": ("nss", "auc")}
     pairs, *_ = inputs_of(name, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

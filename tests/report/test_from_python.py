@@ -12,7 +12,7 @@ from attnxai.errors import OptionError
 from attnxai.report.content import ReportContent
 from tests.builders import made_up
 
-QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_resamples=100)
+QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ from attnxai.statistics.interval import no_interval
 from tests.builders import made_up
 from tests.report.test_document import PROBE, parsed
 
-QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_resamples=200)
+QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_bootstrap=200)
 EVIL = '<img src=x onerror="alert(1)">&.pt'
 HELD_OUT = (Split.HELD_OUT,) * 16
 

@@ -22,7 +22,7 @@ from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up
 
-QUICK = ComparisonSettings(n_permutations=999, n_resamples=500)
+QUICK = ComparisonSettings(n_permutations=999, n_bootstrap=500)
 
 
 def verdict_of(*, settings=QUICK, splits=None, marks_change=None, **options):
@@ -195,7 +195,7 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     assert {s.finding for s in verdict.statements} == {Finding.SOURCE_SPECIFIC}
     assert "there is no interval that shows it to be above chance" in verdict.statements[0].details
     mass = ComparisonSettings(
-        metrics=("relevance_mass_accuracy",), n_permutations=999, n_resamples=500
+        metrics=("relevance_mass_accuracy",), n_permutations=999, n_bootstrap=500
     )
     maps, marks, images = made_up(n_sources=20)
     around = {name: 1.05 - array for name, array in maps.layers.items()}
@@ -386,7 +386,7 @@ def test_a_map_that_equals_the_annotations_agrees(metric):
     maps, marks, images = made_up(n_sources=12, annotators=("a",))
     pairs = align(maps, marks, images)
     pairs = dataclasses.replace(pairs, explanations={"gate1": pairs.density[0].astype(float)})
-    settings = ComparisonSettings(metrics=(metric,), n_permutations=999, n_resamples=100)
+    settings = ComparisonSettings(metrics=(metric,), n_permutations=999, n_bootstrap=100)
     result = compare_pairs(pairs, settings=settings)
     assert not result.estimate("gate1", metric).interval.known
     (statement,) = reach_verdict([result], marks).statements

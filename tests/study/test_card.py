@@ -167,7 +167,7 @@ def test_copies_of_training_images_are_no_test(images, one_thread):
 
 
 def measured(model, chosen, **options):
-    given = {"name": "mine", "measured_on": "Made up", "n_resamples": 200, "rng": 0, **options}
+    given = {"name": "mine", "measured_on": "Made up", "n_bootstrap": 200, "rng": 0, **options}
     given["rng"] = np.random.default_rng(given["rng"])
     return measure_card(model, chosen, **given)
 
@@ -211,7 +211,7 @@ def test_calibration_stands_beside_that_of_a_calibrated_model(model, images):
     part = chosen.parts["validation"]
     result = classification_metrics(
         class_scores(model, part), class_labels(model, part), CLASSES,
-        temperature=1.7, n_resamples=200, rng=np.random.default_rng(3),
+        temperature=1.7, n_bootstrap=200, rng=np.random.default_rng(3),
     )  # fmt: skip
     assert values["expected calibration error"].value == result.expected_calibration_error.value
     assert values["expected calibration error"].high == result.expected_calibration_error.high
@@ -241,7 +241,7 @@ def test_the_card_says_what_the_file_says(model, images, tmp_path):
     assert (card.seed, card.epoch, card.n_epochs) == (5, 7, 9)
     assert card.settings == dict(model.training.settings)
     assert (card.command, card.data) == ("attnxai train --seed 5", "Made up (2020)")
-    assert (card.temperature, card.n_resamples, card.level) == (1.7, 200, 0.95)
+    assert (card.temperature, card.n_bootstrap, card.level) == (1.7, 200, 0.95)
 
 
 def test_what_the_record_lacks_is_left_open(images, tmp_path):

@@ -218,14 +218,14 @@ class ScopeEstimates:
                 values,
                 weights=self._weights,
                 level=settings.level,
-                n_resamples=settings.n_resamples,
+                n_resamples=settings.n_bootstrap,
                 bounds=bounds,
                 rng=self._streams.of("crossed", *self._scope.names, *purpose),
             )
         if self._counts is None:  # only where one annotator marked
             self._counts = bootstrap_counts(
                 self._scope.members.size,
-                settings.n_resamples,
+                settings.n_bootstrap,
                 self._streams.of("bootstrap", *self._scope.names),
             )
         return mean_interval(
@@ -246,7 +246,7 @@ class ScopeEstimates:
             chance=self._values.chance[m][:, members],
             weights=self._weights,
             level=settings.level,
-            n_resamples=settings.n_resamples,
+            n_resamples=settings.n_bootstrap,
             bounds=metric.bounds,
             rng=self._streams.of("share", metric.name, *self._scope.names),
         )
@@ -288,7 +288,7 @@ class ScopeEstimates:
             self._scope.members,
             weights=self._weights,
             level=self._settings.level,
-            n_resamples=self._settings.n_resamples,
+            n_resamples=self._settings.n_bootstrap,
             bounds=bounds,
             rng=self._streams.of("ceiling", ceiling.metric, *self._scope.names),
         )

@@ -34,7 +34,7 @@ class ComparisonSettings:
         How p-values are adjusted over the maps.
     n_permutations : int
         Draws of each null.
-    n_resamples : int
+    n_bootstrap : int
         Resamples of each bootstrap.
     interval : IntervalKind
         Kind of interval where there is one annotator; with several, sources and annotators are crossed.
@@ -48,7 +48,7 @@ class ComparisonSettings:
     alternative: Alternative = Alternative.GREATER
     correction: Correction = Correction.HOLM
     n_permutations: int = 10_000
-    n_resamples: int = 10_000
+    n_bootstrap: int = 10_000
     interval: IntervalKind = IntervalKind.STUDENTIZED
     level: float = CONFIDENCE_LEVEL
 
@@ -93,10 +93,10 @@ class ComparisonSettings:
             raise OptionError("no strata are given; class is the usual choice")
         for name in ("metrics", "nulls", "strata"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
-        if self.n_permutations < 1 or self.n_resamples < 100:
+        if self.n_permutations < 1 or self.n_bootstrap < 100:
             raise OptionError(
-                f"n_permutations has to be 1 or more (got {self.n_permutations}) and n_resamples 100 "
-                f"or more (got {self.n_resamples})"
+                f"n_permutations has to be 1 or more (got {self.n_permutations}) and n_bootstrap 100 "
+                f"or more (got {self.n_bootstrap})"
             )
         if not 0.5 <= self.level < 1:
             raise OptionError(f"level has to lie between 0.5 and 1, got {self.level}")
@@ -131,7 +131,7 @@ class ComparisonSettings:
             "alternative": str(self.alternative),
             "correction": str(self.correction),
             "n_permutations": self.n_permutations,
-            "n_resamples": self.n_resamples,
+            "n_bootstrap": self.n_bootstrap,
             "interval": str(self.interval),
             "level": self.level,
         }

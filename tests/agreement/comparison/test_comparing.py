@@ -16,7 +16,7 @@ from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarnin
 from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
-QUICK = ComparisonSettings(n_permutations=499, n_resamples=500)
+QUICK = ComparisonSettings(n_permutations=499, n_bootstrap=500)
 
 
 def test_estimates_are_means_of_what_single_pairs_give():
@@ -278,7 +278,7 @@ def test_results_export_themselves():
         ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are nss"),
         ({"metrics": ()}, "no metric is given"),
         ({"n_permutations": 0}, "n_permutations"),
-        ({"n_resamples": 10}, "n_resamples"),
+        ({"n_bootstrap": 10}, "n_resamples"),
         ({"level": 1.5}, "level"),
         ({"nulls": ("shuffle",)}, "unknown null shuffle; known are symmetries, rotation, shift"),
         ({"strata": ()}, "class is the usual choice"),
@@ -301,7 +301,7 @@ def test_footprints_that_differ_do_not_make_independent_maps_agree():
     centre = np.exp(-((x - 11.5) ** 2 + (y - 11.5) ** 2) / 60)
     maps, marks, images = made_up(n_sources=n, side=side, annotators=("ann",), classes=())
     pairs = align(maps, marks, images)
-    settings = ComparisonSettings(metrics=("nss",), n_permutations=99, n_resamples=100)
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
     for _ in range(n_experiments):
         smooth = gaussian_filter(rng.normal(size=(2, n, side, side)), (0, 0, 3, 3))
         noise = smooth / smooth.std() + 2 * centre

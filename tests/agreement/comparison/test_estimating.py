@@ -22,7 +22,7 @@ from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(
-    metrics=("nss", "auc", "relevance_mass_accuracy"), n_permutations=49, n_resamples=300
+    metrics=("nss", "auc", "relevance_mass_accuracy"), n_permutations=49, n_bootstrap=300
 )
 PEOPLE = ("ann", "bob", "cleo")
 

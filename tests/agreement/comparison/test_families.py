@@ -15,7 +15,7 @@ from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
-QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_resamples=100)
+QUICK = ComparisonSettings(metrics=("nss", "auc"), n_permutations=499, n_bootstrap=100)
 
 
 def result_of(name="first", *, agreement=0.25, seed=1, change=None, settings=QUICK):

@@ -20,7 +20,7 @@ from attnxai.alignment.pairs import align
 from tests.builders import made_up
 
 NULLS = [name for name in ALL_NULLS if name != "permutation"]
-QUICK = ComparisonSettings(metrics=("nss", "spearman"), n_permutations=199, n_resamples=100)
+QUICK = ComparisonSettings(metrics=("nss", "spearman"), n_permutations=199, n_bootstrap=100)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def scene(pairs, rng, *, n=20, centred=0.0, template=0.0, classes=("FR I", "FR I
 def rejections(pairs, null, n_scenes, **options):
     rng = np.random.default_rng(7)
     settings = ComparisonSettings(
-        metrics=("nss",), nulls=(null,), n_permutations=199, n_resamples=100
+        metrics=("nss",), nulls=(null,), n_permutations=199, n_bootstrap=100
     )
     found = []
     for _ in range(n_scenes):
@@ -220,7 +220,7 @@ def test_only_the_first_metric_is_looked_at(against_all):
 
 
 def test_class_templates_make_the_pooled_test_reject_within_classes(pairs):
-    settings = ComparisonSettings(metrics=("nss",), n_permutations=499, n_resamples=100)
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=499, n_bootstrap=100)
     rng = np.random.default_rng(11)
     with_templates, without = [], []
     for _ in range(4):
@@ -233,7 +233,7 @@ def test_class_templates_make_the_pooled_test_reject_within_classes(pairs):
 
 def test_pooled_pairings_are_weighed_like_the_test(pairs):
     """Under weights, exchanges within strata are a part of all exchanges: 5 % where nothing is shared."""
-    settings = ComparisonSettings(metrics=("nss",), n_permutations=999, n_resamples=100)
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=999, n_bootstrap=100)
     rng = np.random.default_rng(2)
     found = []
     for _ in range(6):

@@ -27,7 +27,7 @@ from attnxai.agreement.nulls import (
 from tests.builders import made_up
 
 BYTES = (0xFF, 0x3F)  # NaN, and numbers of ordinary size
-QUICK = ComparisonSettings(n_permutations=99, n_resamples=100)
+QUICK = ComparisonSettings(n_permutations=99, n_bootstrap=100)
 NULL_MODELS = (
     GridSymmetries(),
     Rotation(n_angles=4),

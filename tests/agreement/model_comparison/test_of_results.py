@@ -316,7 +316,7 @@ def test_results_of_a_whole_comparison():
     from attnxai.agreement.comparison import ComparisonSettings
     from tests.builders import made_up
 
-    settings = ComparisonSettings(n_permutations=19, n_resamples=100)
+    settings = ComparisonSettings(n_permutations=19, n_bootstrap=100)
     results = []
     for name, agreement in (("good.pt", 1.0), ("poor.pt", 0.2)):
         maps, marks, images = made_up(n_sources=12, agreement=agreement)

@@ -48,7 +48,7 @@ def test_bins_are_drawn(ax):
 
 def test_metrics_add_their_calibration_error(ax):
     scores, labels = made_up(60, 3)
-    metrics = classification_metrics(scores, labels, ["a", "b", "c"], n_resamples=200, rng=0)
+    metrics = classification_metrics(scores, labels, ["a", "b", "c"], n_bootstrap=200, rng=0)
     metrics.plot(ax=ax)
     title = ax.get_title(loc="left")
     assert f"{metrics.expected_calibration_error.value:.3f}" in title
