@@ -100,7 +100,7 @@ def test_three_classes_are_told_apart_at_the_temperature_of_the_model(mirabest, 
     )
     assert found == pytest.approx(with_temperature, abs=1e-12)
     assert abs(with_temperature - without) > 1e-3
-    metrics = classification_metrics(scores, labels, names, temperature=3.0, n_resamples=10, rng=0)
+    metrics = classification_metrics(scores, labels, names, temperature=3.0, n_bootstrap=10, rng=0)
     assert found == metrics.roc_auc.value
 
 

@@ -278,7 +278,7 @@ def test_results_export_themselves():
         ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are nss"),
         ({"metrics": ()}, "no metric is given"),
         ({"n_permutations": 0}, "n_permutations"),
-        ({"n_bootstrap": 10}, "n_resamples"),
+        ({"n_bootstrap": 10}, "n_bootstrap"),
         ({"level": 1.5}, "level"),
         ({"nulls": ("shuffle",)}, "unknown null shuffle; known are symmetries, rotation, shift"),
         ({"strata": ()}, "class is the usual choice"),
