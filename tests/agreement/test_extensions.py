@@ -126,6 +126,9 @@ def test_what_is_not_registered_is_refused(outside):
         register_null(type("Nameless", (SurrogateNull,), {}))
     with pytest.raises(OptionError, match="unknown null permutation; known are"):
         ComparisonSettings(nulls=("permutation",))
+    for options in ({"metrics": METRICS["nss"]}, {"nulls": GridSymmetries()}, {"nulls": "shift"}):
+        with pytest.raises(OptionError, match=r"takes several, such as \(.*,\), got .* alone"):
+            ComparisonSettings(**options)
     with pytest.raises(OptionError, match="unknown metric 3; known are"):
         ComparisonSettings(metrics=(3,))
     with pytest.raises(OptionError, match="given twice with different options"):

@@ -354,14 +354,14 @@ def test_sources_that_do_not_overlap(sample):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--metric", "SSIM"], "unknown metric ssim; known are spearman"),
+        (["--metric", "SSIM"], "unknown metric ssim; known are auc"),
         (["--label", "nucleus"], "unknown label 'nucleus'"),
         (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec'"),
         (["--images", "nowhere"], "neither a file nor a folder"),
         (["--source-weights"], "cannot be weighted"),
         (["--output", "mine.csv"], "is a file"),
         (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
-        (["--null", "shuffle"], "unknown null shuffle; known are symmetries, rotation, shift"),
+        (["--null", "shuffle"], "unknown null shuffle; known are moran, phase, rotation"),
         (
             ["--alternative", "more"],
             "unknown alternative 'more'; known are greater, less, two-sided",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
@@ -54,9 +55,10 @@ class ComparisonSettings:
 
     def __post_init__(self) -> None:
         for name in ("metrics", "nulls", "strata"):
-            if isinstance(getattr(self, name), str):
+            given = getattr(self, name)
+            if isinstance(given, str) or not isinstance(given, Iterable):
                 raise OptionError(
-                    f"{name} takes several names, such as ({getattr(self, name)!r},), got a single text"
+                    f"{name} takes several, such as ({given!r},), got {given!r} alone"
                 )
         for name, choice in (
             ("interval", IntervalKind),
@@ -88,7 +90,7 @@ class ComparisonSettings:
                 "a null is given twice with different options; results go by its name"
             )
         if not self.metrics:
-            raise OptionError(f"no metric is given; known are {', '.join(METRICS)}")
+            raise OptionError(f"no metric is given; known are {', '.join(sorted(METRICS))}")
         if not self.strata:
             raise OptionError("no strata are given; class is the usual choice")
         for name in ("metrics", "nulls", "strata"):
@@ -149,10 +151,10 @@ def _options(null: object) -> dict[str, Any]:
     return {name: v if isinstance(v, plain) else repr(v) for name, v in values.items()}
 
 
-def _check_names(what: str, names: tuple[str, ...], known: object) -> None:
-    unknown = [name for name in names if name not in known]  # type: ignore[operator]
+def _check_names(what: str, names: tuple[str, ...], known: Iterable[str]) -> None:
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise OptionError(
             f"unknown {what}{'s' if len(unknown) != 1 else ''} {', '.join(unknown)}; known are "
-            f"{', '.join(known)}"  # type: ignore[arg-type]
+            f"{', '.join(sorted(known))}"
         )

@@ -194,16 +194,17 @@ class Metric:
         Raises
         ------
         OptionError
-            If shapes differ, a value is not finite, a target is negative somewhere, or ``others`` is missing.
+            If shapes differ, something is no number or not finite, a target is negative somewhere, or
+            ``others`` is missing.
         """
-        maps, targets = np.asarray(map, np.float64), np.asarray(target, np.float64)
+        maps, targets = _numbers("map", map), _numbers("target", target)
         is_stack = maps.ndim == 3
         if self.needs_others and others is None and is_stack and maps.shape == targets.shape:
             others = leave_one_out_centre_bias(self.target, targets[None])[0]
         use = np.ones(maps.shape, bool) if valid is None else np.asarray(valid, bool)
         if is_stack and use.shape == maps.shape[1:]:
             use = np.broadcast_to(use, maps.shape)
-        rest = targets if others is None else np.asarray(others, np.float64)
+        rest = targets if others is None else _numbers("others", others)
         shapes = (maps.shape, targets.shape, use.shape, rest.shape)
         if maps.ndim not in (1, 2, 3) or len(set(shapes)) != 1:
             raise OptionError(
@@ -382,6 +383,13 @@ def _registered(metric: Metric) -> Metric:
     check_unclaimed("metric", metric.name, metric.__module__, METRICS)
     METRICS[metric.name] = metric
     return metric
+
+
+def _numbers(name: str, values: ArrayLike) -> Array:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name} needs to be an array of numbers: {error}") from error
 
 
 def _documentation(metric: Metric) -> str:

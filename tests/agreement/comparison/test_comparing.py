@@ -275,12 +275,12 @@ def test_results_export_themselves():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are nss"),
+        ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are auc, average_precision"),
         ({"metrics": ()}, "no metric is given"),
         ({"n_permutations": 0}, "n_permutations"),
         ({"n_bootstrap": 10}, "n_bootstrap"),
         ({"level": 1.5}, "level"),
-        ({"nulls": ("shuffle",)}, "unknown null shuffle; known are symmetries, rotation, shift"),
+        ({"nulls": ("shuffle",)}, "unknown null shuffle; known are moran, phase, rotation"),
         ({"strata": ()}, "class is the usual choice"),
         ({"alternative": "more"}, "unknown alternative 'more'; known are greater, less, two-sided"),
         ({"correction": "bonferroni"}, "known are holm, bh, max_t, none"),

@@ -164,6 +164,9 @@ def test_errors_name_what_is_wrong(name):
     for shape in ((2, 3), (2, 2, 2, 2)):
         with pytest.raises(ValueError, match="one shape"):
             value_of(name, np.zeros(shape), np.zeros((2, 2)))
+    for wrong in ([["a", "b"]], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(OptionError, match="target needs to be an array of numbers"):
+            value_of(name, [[1.0, 2.0]], wrong)
     with pytest.raises(ValueError, match="map needs finite"):
         value_of(name, [[np.nan, 1.0]], [[1.0, 0.0]])
     with pytest.raises(ValueError, match="target needs finite"):
