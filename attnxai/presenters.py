@@ -47,7 +47,10 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "SymmetryErrors": {TABLE: "tables.symmetry:symmetry_table"},
         "TrendTest": {PLOT: "plots.trends:plot_trend_test", TABLE: "tables.trends:trend_table"},
-        "ValidationResult": {PLOT: "plots.validation:plot_validation"},
+        "ValidationResult": {
+            PLOT: "plots.validation:plot_validation",
+            PAGE: "validation_document:write_validation",
+        },
     }
 )
 """Functions of :mod:`attnxai.report` by class of the result and by what they make, as ``module:function``."""

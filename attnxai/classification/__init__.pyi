@@ -4,5 +4,13 @@ from .metrics import ClassificationMetrics as ClassificationMetrics
 from .metrics import classification_metrics as classification_metrics
 from .prediction import class_labels as class_labels
 from .prediction import class_scores as class_scores
+from .reliability import expected_calibration_error as expected_calibration_error
+from .reliability import reliability_curve as reliability_curve
+from .scoring import accuracy as accuracy
+from .scoring import brier_score as brier_score
+from .scoring import confusion_matrix as confusion_matrix
+from .scoring import f1_scores as f1_scores
+from .scoring import log_loss as log_loss
+from .scoring import roc_auc as roc_auc
 from .temperature import TemperatureFit as TemperatureFit
 from .temperature import fit_temperature as fit_temperature

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import NULLS
 from attnxai.report.findings import MISCALIBRATED, best_brightness
+from attnxai.report.tables.table import Table, text_column
+from attnxai.report.tables.text import render_terminal
 from attnxai.report.wording import group_phrase, strata_words
 from attnxai.statistics.formats import (
+    MISSING,
     format_interval,
     format_number,
     format_p,
@@ -19,11 +22,11 @@ from attnxai.statistics.formats import (
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.verdict import Verdict
+    from attnxai.statistics.interval import Interval
 
 
 def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: Console) -> None:
@@ -56,78 +59,62 @@ def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: 
 
 
 def _print_result(result: AgreementResult, console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    n = sum(group == result.verdict_group for group in result.splits)
-    names = result.explanations + result.baselines
+    console.print(render_terminal(_main_table(result)))
     primary, *others = result.metrics
-    stratified = any(e.within_strata is not None for e in result.estimates)
-    sources = (
-        f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
-    )
-    table = Table(
-        title=Text(f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"),
-        title_justify="left",
-        caption=f"mean [{format_share(result.settings['level'])} interval]; null: annotations "
-        f"permuted across {sources}; p (adjusted over maps)",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("map", no_wrap=True)
-    for heading in (METRICS[primary].label, "null", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    brightness = best_brightness(result, primary)
-    table.add_column(f"minus {brightness}", justify="right")
-    for name in names:
-        if name == result.baselines[0]:
-            table.add_section()
-        estimate = result.estimate(name, primary)
-        test = estimate.test
-        difference = estimate.differences.get(brightness)
-        cells = [
-            f"{format_value(estimate.interval)} {format_interval(estimate.interval)}",
-            format_number(test.mean, 2) if test else "",
-            _p_values(estimate),
-            format_value(difference) if difference else "",
-        ]
-        table.add_row(Text(name), *map(Text, cells))
-    ceiling = result.noise_ceiling(primary)
-    if ceiling is not None:
-        value = f"{format_value(ceiling.lower)} {format_interval(ceiling.lower)}"
-        table.add_section()
-        table.add_row("noise ceiling", value, "", "", "")
-    console.print(table)
     if result.settings["nulls"]:
         console.print()
         console.print(
             f"{METRICS[primary].label} under other nulls: p (* miscalibrated for these data)"
         )
-        console.print(_further_nulls(result, primary))
+        console.print(render_terminal(_further_nulls(result, primary)))
     if others:
         console.print()
-        table = Table(
-            "map",
-            *(METRICS[m].label for m in others),
-            title="Other metrics: mean (p)",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )
-        for name in names:
-            if name == result.baselines[0]:
-                table.add_section()
-            cells = []
-            for metric in others:
-                estimate = result.estimate(name, metric)
-                test = estimate.test
-                p_value = f" ({format_p(test.p_value)})" if test else ""
-                cells.append(f"{format_value(estimate.interval, 3)}{p_value}")
-            table.add_row(Text(name), *map(Text, cells))
-        console.print(table)
+        console.print(render_terminal(_other_metrics(result, others)))
+
+
+def _main_table(result: AgreementResult) -> Table:
+    """The first metric: a row for every map and baseline, and for the noise ceiling."""
+    n = sum(group == result.verdict_group for group in result.splits)
+    names = [*result.explanations, *result.baselines]
+    metric = result.metrics[0]
+    brightness = best_brightness(result, metric)
+    estimates = [result.estimate(name, metric) for name in names]
+    differences = [estimate.differences.get(brightness) for estimate in estimates]
+    rows = [
+        [_interval(estimate.interval) for estimate in estimates],
+        [format_number(e.test.mean, 2) if e.test else "" for e in estimates],
+        [_p_values(estimate) for estimate in estimates],
+        [format_value(difference) if difference else "" for difference in differences],
+    ]
+    rules = [len(result.explanations)]
+    ceiling = result.noise_ceiling(metric)
+    if ceiling is not None:
+        names.append("noise ceiling")
+        rules.append(len(estimates))
+        for cells, shown in zip(rows, (_interval(ceiling.lower), "", "", ""), strict=True):
+            cells.append(shown)
+    stratified = any(estimate.within_strata is not None for estimate in result.estimates)
+    sources = (
+        f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
+    )
+    headings = (METRICS[metric].label, "null", "p", f"minus {brightness}")
+    return Table(
+        columns=(
+            text_column("map", names),
+            *(
+                text_column(heading, cells, to_the_right=True)
+                for heading, cells in zip(headings, rows, strict=True)
+            ),
+        ),
+        title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}",
+        note=f"mean [{format_share(result.settings['level'])} interval]; null: annotations permuted across "
+        f"{sources}; p (adjusted over maps)",
+        rules=tuple(rules),
+    )
+
+
+def _interval(interval: Interval) -> str:
+    return f"{format_value(interval)} {format_interval(interval)}"
 
 
 def _p_values(estimate: Estimate) -> str:
@@ -140,22 +127,39 @@ def _p_values(estimate: Estimate) -> str:
 
 
 def _further_nulls(result: AgreementResult, metric: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    def cell(name: str, null: str) -> str:
+        further = result.estimate(name, metric).further_test(null)
+        mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
+        return f"{format_p(further.test.p_value)}{mark}" if further.test else MISSING
 
     nulls = [NULLS[name]() for name in result.settings["nulls"]]
-    table = Table(
-        "map",
-        *(null.label for null in nulls),
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
+    return Table(
+        columns=(
+            text_column("map", result.explanations),
+            *(
+                text_column(null.label, [cell(name, null.name) for name in result.explanations])
+                for null in nulls
+            ),
+        )
     )
-    for name in result.explanations:
-        cells = []
-        for null in nulls:
-            further = result.estimate(name, metric).further_test(null.name)
-            mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
-            cells.append(f"{format_p(further.test.p_value)}{mark}" if further.test else "–")
-        table.add_row(Text(name), *map(Text, cells))
-    return table
+
+
+def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
+    names = result.explanations + result.baselines
+
+    def cell(name: str, metric: str) -> str:
+        estimate = result.estimate(name, metric)
+        p_value = f" ({format_p(estimate.test.p_value)})" if estimate.test else ""
+        return f"{format_value(estimate.interval, 3)}{p_value}"
+
+    return Table(
+        columns=(
+            text_column("map", names),
+            *(
+                text_column(METRICS[metric].label, [cell(name, metric) for name in names])
+                for metric in metrics
+            ),
+        ),
+        title="Other metrics: mean (p)",
+        rules=(len(result.explanations),),
+    )

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from attnxai import presenters
 from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.presenters import PLOT, presenter_of
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
@@ -186,6 +187,8 @@ class ValidationResult:
                     enough.append(f"{min(strengths):g} with {n} sources")
             if enough:
                 yield f"80 % power at 5 % (NSS), {null}: from strength {', '.join(enough)}."
+
+    write_report = presenters.write_report
 
     def plot(self, what: Scenario | Distribution | NullKind, ax: Any = None) -> Any:
         """Draw one panel of the figures.

@@ -105,6 +105,12 @@ def test_the_page_stands_alone(result, tmp_path):
     assert "Power" not in page
 
 
+def test_a_result_writes_its_report(result, tmp_path):
+    page = result.write_report(tmp_path / "results", command="attnxai validate")
+    assert page == tmp_path / "results" / "index.html"
+    assert "attnxai validate" in page.read_text(encoding="utf-8")
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
