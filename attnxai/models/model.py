@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,8 @@ from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
 
+# beyond these scores divided by it overflow, or all are the same
+_TEMPERATURES = (1e-6, 1e6)
 _OPTIONAL = ("train_fingerprints", "validation_fingerprints")
 
 
@@ -110,6 +111,9 @@ class TrainingRecord:
                 raise CheckpointError(
                     f"the training record's {name} has the wrong type {type(values[name]).__name__}"
                 )
+        for name in ("settings", "metrics", "versions"):
+            if not all(isinstance(key, str) for key in values[name]):
+                raise CheckpointError(f"the training record's {name} have a name that is no text")
         for name, value in values["metrics"].items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise CheckpointError(
@@ -165,7 +169,7 @@ class AttentionModel:
     Raises
     ------
     CheckpointError
-        If the class names do not fit the scores, or the temperature is not above zero.
+        If the class names do not fit the scores, or the temperature is out of range.
     """
 
     name: str
@@ -187,9 +191,10 @@ class AttentionModel:
             raise CheckpointError(
                 f"{len(self.class_names)} class names for {self.spec.n_classes} classes"
             )
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
+        low, high = _TEMPERATURES
+        if not low <= self.temperature <= high:
             raise CheckpointError(
-                f"the temperature has to be finite and above 0, got {self.temperature}"
+                f"the temperature has to lie between {low:g} and {high:g}, got {self.temperature}"
             )
 
     def require_gates(self) -> tuple[ModelSpec, AttentionNetwork]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SAME_SCALE = 0.01
 # Of any number of a preprocessing that comes from a file.
 _LARGEST = 1e9
+# Pixel scales and deviations below this are no rule: what is divided by them overflows.
+_SMALLEST = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,13 +112,12 @@ class Preprocessing:
             raise SpecificationError(f"preprocessing holds numbers that are not finite: {self}")
         if (
             self.size < 8
-            or self.pixel_scale_arcsec <= 0
-            or self.deviation <= 0
+            or min(self.pixel_scale_arcsec, self.deviation) < _SMALLEST
             or self.clip_sigma < 0
         ):
             raise SpecificationError(
-                "preprocessing needs a size of at least 8, a positive pixel scale and deviation, and "
-                f"a clip_sigma that is not negative, got {self}"
+                "preprocessing needs a size of at least 8, a positive pixel scale and deviation "
+                f"({_SMALLEST:g} or more), and a clip_sigma that is not negative, got {self}"
             )
 
     def view(self, image: SourceImage) -> NetworkView:
@@ -221,7 +222,7 @@ class Preprocessing:
                 raise SpecificationError(
                     f"preprocessing: {name} should be a number, got {short_value(value)}"
                 )
-            if abs(value) > _LARGEST:
+            if _LARGEST < abs(value) < math.inf:
                 raise SpecificationError(f"preprocessing: {name} is out of range")
         if not float(values["size"]).is_integer():
             raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")

@@ -38,6 +38,7 @@ _STORAGES = {
     "ComplexFloat": torch.complex64,
     "ComplexDouble": torch.complex128,
 }
+_LARGEST_FILE = 1 << 32
 _MOST_AXES = 8
 # torch.save does not compress; an archiver that packs its files again may, weights hardly at all
 _MOST_INFLATED = 1 << 26
@@ -73,6 +74,11 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"model file {path} does not exist")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise CheckpointError(
+            f"model file {path} has {path.stat().st_size} bytes; no model that attnxai reads has more than "
+            f"{_LARGEST_FILE}"
+        )
     if (kind := foreign_file(path)) is not None:
         raise CheckpointError(f"model file {path} is {kind}")
     try:

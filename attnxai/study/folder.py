@@ -190,7 +190,7 @@ def _compare(
         record = TrainingRecord.from_dict(content["training"])
         names = tuple(content["class_names"])
         own_size = int(content["preprocessing"]["size"])
-    except (AttnxaiError, KeyError, TypeError) as error:
+    except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is no model that attnxai has trained: {error}") from error
     if own != spec:
         return sha256, f"its network is another one ({_first_difference(own, spec)})"

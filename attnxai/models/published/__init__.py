@@ -15,6 +15,7 @@ import torch
 
 from attnxai.models.published.attention import load_attention, looks_like_attention
 from attnxai.models.published.lenets import load_lenet, looks_like_lenet
+from attnxai.models.published.state_dicts import faults_of
 
 if TYPE_CHECKING:
     from attnxai.models.model import AttentionModel
@@ -58,5 +59,7 @@ def load_published(
     CheckpointError
         If layers are missing or do not fit together.
     """
-    load = load_attention if looks_like_attention(content) else load_lenet
-    return load(content, path=path, sha256=sha256)
+    attention = looks_like_attention(content)
+    load = load_attention if attention else load_lenet
+    with faults_of(path, "a published attention network" if attention else "a published LeNet"):
+        return load(content, path=path, sha256=sha256)

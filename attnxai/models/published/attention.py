@@ -12,13 +12,11 @@ from attnxai.models.model import AttentionModel
 from attnxai.models.network import FLATTENED_SIDE
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE, Preprocessing
 from attnxai.models.published.state_dicts import (
-    CLASS_NAMES,
-    SPLIT_NOTE,
     StateDict,
     bases_of,
-    faults_of,
     group_and_kernel,
     names_of,
+    published_model,
     side_of_disc,
 )
 from attnxai.models.specification import (
@@ -30,7 +28,6 @@ from attnxai.models.specification import (
     Padding,
     SymmetryGroup,
 )
-from attnxai.models.weights import network_with_weights
 
 _BLOCKS = (3, 3, 3, 2)
 _LAYERS = {
@@ -50,26 +47,17 @@ def looks_like_attention(content: StateDict) -> bool:
 def load_attention(content: StateDict, *, path: str, sha256: str) -> AttentionModel:
     """Rebuild a network of Bowles et al. (2021); see :func:`attnxai.models.published.load_published`."""
     equivariant = "conv1a.weights" in content
-    with faults_of(path, "a published attention network"):
-        spec = _specification(content, path, equivariant=equivariant)
-        layers = {theirs: f"{ours}.convolution" for theirs, ours in _LAYERS.items()}
-        network = network_with_weights(
-            spec, _renamed(content, spec), bases=bases_of(content, layers)
-        )
-        preprocessing = _preprocessing(content, spec)
+    spec = _specification(content, path, equivariant=equivariant)
+    layers = {theirs: f"{ours}.convolution" for theirs, ours in _LAYERS.items()}
     form = spec.group if equivariant else "CNN"
-    return AttentionModel(
-        name=f"published {form} {spec.normalisation if spec.n_gates else 'without gates'}",
-        spec=spec,
-        network=network,
-        preprocessing=preprocessing,
-        class_names=CLASS_NAMES
-        if spec.n_classes == len(CLASS_NAMES)
-        else tuple(f"class {i}" for i in range(spec.n_classes)),
-        trained_on_split="train",
+    return published_model(
+        spec,
+        _renamed(content, spec),
+        bases=bases_of(content, layers),
+        preprocessing=_preprocessing(content, spec),
+        name=f"{form} {spec.normalisation if spec.n_gates else 'without gates'}",
         path=path,
         sha256=sha256,
-        notes=(SPLIT_NOTE,),
     )
 
 

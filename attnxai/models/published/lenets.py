@@ -16,17 +16,14 @@ from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, Preprocessing
 from attnxai.models.published.state_dicts import (
-    CLASS_NAMES,
-    SPLIT_NOTE,
     StateDict,
     bases_of,
-    faults_of,
     group_and_kernel,
     names_of,
+    published_model,
     side_of_disc,
 )
 from attnxai.models.specification import Architecture
-from attnxai.models.weights import network_with_weights
 
 _CONVOLUTIONS = {"conv1": "convolutions.0", "conv2": "convolutions.1"}
 _LINEARS = {"fc1": "linears.0", "fc2": "linears.1", "fc3": "linears.2"}
@@ -51,24 +48,17 @@ def load_lenet(content: StateDict, *, path: str, sha256: str) -> AttentionModel:
     """Rebuild a LeNet of Scaife & Porter (2021); see :func:`attnxai.models.published.load_published`."""
     frdeep = any("frdeep" in name for name in names_of(path))
     preprocessing = _FRDEEP if frdeep else FIRST_PREPROCESSING
-    with faults_of(path, "a published LeNet"):
-        spec = _specification(content, preprocessing)
-        network = network_with_weights(
-            spec, _renamed(content, spec), bases=bases_of(content, _CONVOLUTIONS)
-        )
+    spec = _specification(content, preprocessing)
     steerable = spec.architecture is Architecture.STEERABLE_LENET
-    return AttentionModel(
-        name=f"published {spec.group} LeNet" if steerable else "published LeNet",
-        spec=spec,
-        network=network,
+    return published_model(
+        spec,
+        _renamed(content, spec),
+        bases=bases_of(content, _CONVOLUTIONS),
         preprocessing=dataclasses.replace(preprocessing, size=spec.side),
-        class_names=CLASS_NAMES
-        if spec.n_classes == len(CLASS_NAMES)
-        else tuple(f"class {i}" for i in range(spec.n_classes)),
-        trained_on_split=None if frdeep else "train",
+        name=f"{spec.group} LeNet" if steerable else "LeNet",
         path=path,
         sha256=sha256,
-        notes=(_FRDEEP_NOTE if frdeep else SPLIT_NOTE,),
+        unlike_paper=_FRDEEP_NOTE if frdeep else "",
     )
 
 

@@ -12,16 +12,50 @@ from typing import TypeAlias
 import torch
 
 from attnxai.errors import AttnxaiError, CheckpointError
+from attnxai.models.architectures import Specification
+from attnxai.models.model import AttentionModel
+from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.steerable import soft_disc
+from attnxai.models.weights import network_with_weights
 
 StateDict: TypeAlias = Mapping[str, torch.Tensor]
 
-CLASS_NAMES = ("FR I", "FR II")
-SPLIT_NOTE = (
+_CLASS_NAMES = ("FR I", "FR II")
+_SPLIT_NOTE = (
     "The model's file does not say what it was trained on; for images of MiraBest the training part of "
     "the published split is assumed, as in the paper."
 )
 _BASIS = re.compile(r"(\w+)\._basisexpansion\.block_expansion_\((.+)\)\.sampled_basis")
+
+
+def published_model(
+    spec: Specification,
+    weights: StateDict,
+    *,
+    bases: StateDict,
+    preprocessing: Preprocessing,
+    name: str,
+    path: str,
+    sha256: str,
+    unlike_paper: str = "",
+) -> AttentionModel:
+    """The model of a published file: its network, and what is known of its training.
+
+    ``weights`` and ``bases`` are under the names of our layers; ``unlike_paper`` is a note on a model that
+    was not trained on MiraBest, so that no split is assumed.
+    """
+    classes = tuple(f"class {i}" for i in range(spec.n_classes))
+    return AttentionModel(
+        name=f"published {name}",
+        spec=spec,
+        network=network_with_weights(spec, weights, bases=bases),
+        preprocessing=preprocessing,
+        class_names=_CLASS_NAMES if len(classes) == len(_CLASS_NAMES) else classes,
+        trained_on_split=None if unlike_paper else "train",
+        path=path,
+        sha256=sha256,
+        notes=(unlike_paper or _SPLIT_NOTE,),
+    )
 
 
 @contextlib.contextmanager
