@@ -222,7 +222,7 @@ class Preprocessing:
                 raise SpecificationError(
                     f"preprocessing: {name} should be a number, got {short_value(value)}"
                 )
-            if _LARGEST < abs(value) < math.inf:
+            if abs(value) > _LARGEST:
                 raise SpecificationError(f"preprocessing: {name} is out of range")
         if not float(values["size"]).is_integer():
             raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")

@@ -219,7 +219,7 @@ def fuzz_pickles(effort: int) -> None:
 
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_any_pickle(effort: int) -> None:
-    in_own_process(fuzz_pickles, effort)
+    in_own_process(fuzz_pickles, effort, timeout=3000)
 
 
 def test_operations_that_fill_memory(tmp_path: Path) -> None:
