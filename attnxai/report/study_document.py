@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.report.page import render_template
 from attnxai.report.provenance import installed_versions
@@ -21,7 +22,7 @@ from attnxai.report.study_figures import (
 from attnxai.report.tables.study import footnotes, markdown, reader_tables, trends_table
 from attnxai.study.content import settings_in_words
 from attnxai.study.matching import stated
-from attnxai.study.tables import group_rows, history_rows, run_rows, trend_rows, write_rows
+from attnxai.study.tables import group_rows, history_rows, run_rows, trend_rows
 
 if TYPE_CHECKING:
     from attnxai.report.figures import FigureText
@@ -48,6 +49,8 @@ def write_study(
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     """
+    import pandas as pd
+
     drawers: list[Callable[[StudyContent, Path], FigureText | None]] = [
         draw_epochs,
         draw_curves,
@@ -73,7 +76,7 @@ def write_study(
             ("runs", run_rows(content)),
             ("history", history_rows(content)),
         ):
-            write_rows(rows, partial / f"{name}.csv")
+            write_frame(pd.DataFrame(rows), partial / f"{name}.csv")
         (partial / "study.json").write_text(
             json.dumps(record_of(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             encoding="utf-8",
@@ -107,13 +110,13 @@ def record_of(content: StudyContent) -> dict[str, Any]:
         "horizon": summary.horizon,
         "agreement_sources": {name: list(sources) for name, sources in summary.sources.items()},
         "agreement_left_out": dict(summary.left_out),
-        "claims": [
+        "hypotheses": [
             {
-                **dataclasses.asdict(claim),
-                "outcome": str(claim.outcome),
-                "trends": {series: str(outcome) for series, outcome in claim.trends.items()},
+                **dataclasses.asdict(hypothesis),
+                "outcome": str(hypothesis.outcome),
+                "trends": {name: str(outcome) for name, outcome in hypothesis.trends.items()},
             }
-            for claim in content.claims
+            for hypothesis in content.hypotheses
         ],
         "cautions": list(content.cautions),
         "quantities": [
@@ -154,7 +157,7 @@ def render_page(
         figures,
         figures_folder,
         summary=content.summary,
-        claims=content.claims,
+        hypotheses=content.hypotheses,
         cautions=content.cautions,
         facts=content.facts,
         equal=content.equal,

@@ -15,11 +15,11 @@ from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
 from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
 from attnxai.study.statistics import MIN_SEEDS
-from attnxai.study.summary import group_key
+from attnxai.study.summary import group_key, groups_by_series
 
 if TYPE_CHECKING:
     from attnxai.study.content import StudyContent
-    from attnxai.study.summary import GroupSummary, StudySummary
+    from attnxai.study.summary import StudySummary
 
 SERIES_STYLES = {"cyclic": ("#0072B2", "o"), "dihedral": ("#D55E00", "s")}
 BASELINE_COLOUR = "#4D4D4D"
@@ -32,7 +32,7 @@ _SPREAD = 0.15
 def draw_curves(content: StudyContent, folder: Path) -> FigureText:
     """Draw the validation loss of every group over the epochs, cyclic and dihedral side by side."""
     summary = content.summary
-    series = _series(summary)
+    series = groups_by_series(summary.groups)
     low, high = _loss_limits(content)
     with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, 74 * MM)
@@ -115,10 +115,10 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
         figure = new_figure(TWO_COLUMNS, (24 + 8 * len(groups)) * MM)
         ax = figure.add_subplot()
         for row, group in enumerate(groups):
-            colour, marker = _style_of(group.group, summary.baseline)
-            mean = group.means[EPOCHS.name]
+            colour, marker = _style_of(group, summary.baseline)
+            mean = summary.mean(group, EPOCHS.name)
             for place, seed in zip(_places(len(summary.seeds)), summary.seeds, strict=True):
-                time = summary.times[group.group, seed]
+                time = summary.times[group, seed]
                 ax.plot(
                     [time.epochs],
                     [row + 0.2 + 1.3 * place],
@@ -133,13 +133,14 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
             if mean.known:
                 ax.plot([mean.low, mean.high], [row - 0.2] * 2, color=colour, lw=1.4)
             ax.plot([mean.value], [row - 0.2], marker=marker, ms=5.5, color=colour, ls="")
+            n_reached, n_runs = summary.n_reached(group), len(summary.seeds)
             ax.annotate(
-                f"{group.n_reached} of {group.n_runs}",
+                f"{n_reached} of {n_runs}",
                 (1.01, row),
                 xycoords=("axes fraction", "data"),
                 va="center",
                 fontsize=7,
-                color="#666666" if group.n_reached == group.n_runs else "#B00000",
+                color="#666666" if n_reached == n_runs else "#B00000",
             )
         ax.annotate(
             "reached", (1.01, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7
@@ -147,10 +148,10 @@ def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
         longest = max(time.epochs for time in summary.times.values())
         if not all(time.reached for time in summary.times.values()):
             _mark_horizon(ax, summary.horizon, len(groups))
-        ends = [group.means[EPOCHS.name].high for group in summary.groups]
+        ends = [summary.mean(group, EPOCHS.name).high for group in groups]
         ax.set_xlim(0, np.nanmax([longest, *ends]) * 1.02 + 0.5)
         ax.set_ylim(len(groups) - 0.4, -0.6)
-        ax.set_yticks(range(len(groups)), [group.group for group in groups])
+        ax.set_yticks(range(len(groups)), groups)
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")
         whole_ticks(ax.xaxis)
         top = ax.secondary_xaxis(
@@ -241,7 +242,7 @@ def _draw_panels(
 ) -> FigureText:
     summary = content.summary
     marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
-    groups = " and ".join(marks[series] for series in _series(summary))
+    groups = " and ".join(marks[series] for series in groups_by_series(summary.groups))
     n_rows = math.ceil(len(shown) / columns)
     with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, (14 + 42 * n_rows) * MM)
@@ -268,11 +269,12 @@ def _draw_panels(
 
 
 def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None:
-    orders = sorted({group_key(group.group)[1] for group in summary.groups})
-    baseline = summary.group(summary.baseline).means[quantity.name].value
+    orders = sorted({group_key(group)[1] for group in summary.groups})
+    baseline = summary.mean(summary.baseline, quantity.name).value
     if math.isfinite(baseline):
         ax.axhline(baseline, color=REFERENCE_COLOUR, lw=0.7, zorder=0)
-    series = _series(summary)
+    series = groups_by_series(summary.groups)
+    of_runs = summary.values(quantity.name)
     # two series stand side by side at each order, one alone stands on it
     shifts = (
         {"cyclic": -_SPREAD, "dihedral": _SPREAD} if len(series) > 1 else dict.fromkeys(series, 0)
@@ -283,8 +285,8 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
         places, means = [], []
         for group in groups:
             x = math.log2(group_key(group)[1]) + shift
-            mean = summary.group(group).means[quantity.name]
-            values = summary.values[quantity.name][group]
+            mean = summary.mean(group, quantity.name)
+            values = of_runs[group].to_numpy()
             spread = _places(len(values))
             ax.plot(x + spread, values, marker, ms=2, color=colour, alpha=0.45, mew=0)
             if mean.known:
@@ -321,14 +323,6 @@ def whole_ticks(axis: Any, *, nbins: int = 9) -> None:
     axis.set_major_locator(MaxNLocator(nbins, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
-def _series(summary: StudySummary) -> dict[str, list[str]]:
-    """Groups of each series that has any."""
-    found: dict[str, list[str]] = {"cyclic": [], "dihedral": []}
-    for group in summary.groups:
-        found["dihedral" if group_key(group.group)[0] else "cyclic"].append(group.group)
-    return {name: groups for name, groups in found.items() if groups}
-
-
 def _style_of(group: str, baseline: str) -> tuple[str, str]:
     colour, marker = SERIES_STYLES["dihedral" if group_key(group)[0] else "cyclic"]
     return (BASELINE_COLOUR if group == baseline else colour), marker
@@ -348,7 +342,7 @@ def _places(n: int) -> np.ndarray:
 
 
 def _has_values(summary: StudySummary, quantity: Quantity) -> bool:
-    return any(np.isfinite(values).any() for values in summary.values[quantity.name].values())
+    return bool(summary.values(quantity.name).notna().any(axis=None))
 
 
 def _seeds(summary: StudySummary) -> str:
@@ -372,7 +366,7 @@ def _censored_phrase(summary: StudySummary) -> str:
 
 
 def _in_words(summary: StudySummary, quantity: Quantity) -> str:
-    def words(group: GroupSummary) -> str:
-        return f"{group.group} {group.means[quantity.name].value:.{quantity.digits}f}"
+    def words(group: str) -> str:
+        return f"{group} {summary.mean(group, quantity.name).value:.{quantity.digits}f}"
 
-    return f"{quantity.label}: {', '.join(words(group) for group in summary.groups)}."
+    return f"{quantity.label}: {', '.join(map(words, summary.groups))}."

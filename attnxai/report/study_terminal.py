@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_study(content: StudyContent, console: Console) -> None:
-    """Print the main numbers, the claims and what limits them.
+    """Print the main numbers, the hypotheses and what limits them.
 
     Parameters
     ----------
@@ -26,10 +26,12 @@ def print_study(content: StudyContent, console: Console) -> None:
     from rich.text import Text
 
     console.print(render_terminal(main_table(content)))
-    for claim in content.claims:
+    for hypothesis in content.hypotheses:
         console.print()
-        console.print(Text(f"({claim.letter}) {claim.claim} {claim.lead}", style="bold"))
-        for text in (claim.details, claim.trend_text):
+        console.print(
+            Text(f"({hypothesis.letter}) {hypothesis.statement} {hypothesis.lead}", style="bold")
+        )
+        for text in (hypothesis.details, hypothesis.trend_text):
             if text:
                 console.print(Text(text))
     console.print()

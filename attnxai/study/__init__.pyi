@@ -1,10 +1,10 @@
-from .claims import Claim as Claim
-from .claims import judge_claims as judge_claims
 from .convergence import TimeToReference as TimeToReference
 from .convergence import time_to_reference as time_to_reference
 from .data import AnnotationRequest as AnnotationRequest
 from .data import DataRequest as DataRequest
 from .folder import StudyFolder as StudyFolder
+from .hypotheses import Hypothesis as Hypothesis
+from .hypotheses import evaluate_hypotheses as evaluate_hypotheses
 from .measurement import StudyRun as StudyRun
 from .plan import MeasureSettings as MeasureSettings
 from .plan import StudyPlan as StudyPlan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
-from attnxai.study.claims import Claim, judge_claims
+from attnxai.study.hypotheses import Hypothesis, evaluate_hypotheses
 from attnxai.study.matching import Equal, Match, stated
 from attnxai.study.measurement import MeasureOn, StudyRun
 from attnxai.study.quantities import AGREEMENT_LABELS
@@ -68,12 +68,12 @@ class StudyContent:
     ----------
     summary : StudySummary
         Its numbers.
-    claims : tuple of Claim
-        Its words.
+    hypotheses : tuple of Hypothesis
+        What they say of each hypothesis, in words.
     cautions : tuple of str
         What limits them.
     runs : tuple of StudyRun
-        What they were made from.
+        What they were computed from, by group and seed.
     matches : mapping of str to Match
         Network of every group.
     equal : Equal
@@ -89,7 +89,7 @@ class StudyContent:
     """
 
     summary: StudySummary
-    claims: tuple[Claim, ...]
+    hypotheses: tuple[Hypothesis, ...]
     cautions: tuple[str, ...]
     runs: tuple[StudyRun, ...]
     matches: Mapping[str, Match]
@@ -132,9 +132,9 @@ def study_content(
     )
     return StudyContent(
         summary=summary,
-        claims=judge_claims(summary),
+        hypotheses=evaluate_hypotheses(summary),
         cautions=tuple(find_cautions(summary, matches, equal, measure_on, facts)),
-        runs=tuple(runs),
+        runs=tuple(sorted(runs, key=lambda run: (summary.groups.index(run.group), run.seed))),
         matches=matches,
         equal=equal,
         measure_on=measure_on,
@@ -236,7 +236,7 @@ def find_cautions(
     found.append(_about_equality(summary, matches, equal))
     found.append(
         "P-values of differences are adjusted over the groups and those of trends over the two series, "
-        "one quantity at a time; the three claims are not adjusted for each other."
+        "one quantity at a time; the three hypotheses are not adjusted for each other."
     )
     return found
 
@@ -249,13 +249,13 @@ def _about_agreement(summary: StudySummary, facts: DataFacts) -> list[str]:
     reasons = "; ".join(f"{n}: {reason}" for reason, n in summary.left_out.items() if n)
     some = counted(n_left, "annotated source is", "annotated sources are")
     left_out = f"; {some} left out ({reasons})" if n_left else ""
-    people = "one annotator" if facts.n_annotators == 1 else f"{facts.n_annotators} annotators"
-    they = "It and its marks" if n_sources == 1 else "They and their marks"
+    annotators = counted(facts.n_annotators, "annotator")
+    they = "It and its annotations" if n_sources == 1 else "They and their annotations"
     return [
         (
             f"Agreement is measured on {counted(n_sources, 'annotated source')} that no model was trained "
-            f"or validated on{left_out}. {they} ({facts.annotations}, {people}) are taken as given: how "
-            "other sources or people would differ is not in the intervals."
+            f"or validated on{left_out}. {they} ({facts.annotations}, {annotators}) are taken as given: the "
+            "intervals do not cover other sources or annotators."
         )
     ]
 

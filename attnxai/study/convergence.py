@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
     from attnxai.training.history import EpochResult
 
 PASSES_A_PUBLISHED_EPOCH = 16
@@ -128,75 +126,9 @@ def default_reference(
 def common_horizon(times: Sequence[TimeToReference]) -> int:
     """Last epoch up to which it is known of every run whether it has reached the reference loss.
 
-    The shortest run that never reached it ends the horizon; without one, the longest time does.
+    The shortest run that never reached it ends the horizon; without one, the longest time does. As no run
+    is censored before it, the restricted mean of the Kaplan-Meier curve up to the horizon is the mean of
+    the times, each at most the horizon.
     """
     censored = [time.epochs for time in times if not time.reached]
     return min(censored) if censored else max(time.epochs for time in times)
-
-
-def survival(
-    times: ArrayLike, reached: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of runs that have not reached the reference loss yet (Kaplan & Meier 1958).
-
-    Parameters
-    ----------
-    times : array_like, shape (n,)
-        Epochs until the reference loss, or until the end of the run.
-    reached : array_like of bool, shape (n,)
-        Whether it was reached; the others are censored, just after the events at the same time.
-
-    Returns
-    -------
-    times : ndarray, shape (m,)
-        Sorted distinct times.
-    shares : ndarray, shape (m,)
-        Share just after each of them.
-
-    Examples
-    --------
-    >>> survival([3, 5, 5, 8], [True, True, False, True])[1]
-    array([0.75, 0.5 , 0.  ])
-    """
-    t = np.asarray(times, dtype=np.float64)
-    event = np.asarray(reached, dtype=bool)
-    distinct = np.unique(t)
-    at_risk = (t[None, :] >= distinct[:, None]).sum(axis=1)
-    events = ((t[None, :] == distinct[:, None]) & event[None, :]).sum(axis=1)
-    return distinct, np.cumprod(1.0 - events / at_risk)
-
-
-def restricted_mean(times: ArrayLike, reached: ArrayLike, horizon: float) -> float:
-    """Mean of min(T, horizon): the area under the Kaplan-Meier curve up to the horizon.
-
-    Parameters
-    ----------
-    times, reached
-        As in :func:`survival`.
-    horizon : float
-        Up to where; at most the longest time where that one is censored.
-
-    Returns
-    -------
-    float
-        In the unit of the times.
-
-    Raises
-    ------
-    ValueError
-        If nothing is known up to the horizon.
-
-    Examples
-    --------
-    >>> restricted_mean([3, 5, 5, 8], [True, True, False, True], 6)
-    5.0
-    """
-    distinct, shares = survival(times, reached)
-    if shares[-1] > 0 and horizon > distinct[-1]:
-        raise ValueError(
-            f"the longest run was followed for {distinct[-1]:g} epochs; nothing is known at {horizon:g}"
-        )
-    inside = distinct < horizon
-    edges = np.concatenate([[0.0], distinct[inside], [horizon]])
-    heights = np.concatenate([[1.0], shares[inside]])
-    return float((np.diff(edges) * heights).sum())

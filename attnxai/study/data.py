@@ -49,11 +49,6 @@ class DataRequest:
         """Plain values that a file can hold."""
         return plain(self)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> DataRequest:
-        """Rebuild from plain values."""
-        return cls(**{**values, "confidence": Confidence(values["confidence"])})
-
     def read(self) -> StudyData:
         """Read the images and take apart what is trained on and what is not."""
         everything = read_training_images(

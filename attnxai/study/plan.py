@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 from attnxai.data.short_repr import short_repr
@@ -49,17 +48,6 @@ class MeasureSettings:
         """Plain values that a file can hold."""
         annotations = self.annotations.to_dict() if self.annotations is not None else None
         return {**plain(self), "annotations": annotations}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> MeasureSettings:
-        """Rebuild from plain values."""
-        annotations = values["annotations"]
-        return cls(
-            measure_on=MeasureOn(values["measure_on"]),
-            n_angles=values["n_angles"],
-            annotations=AnnotationRequest(**annotations) if annotations is not None else None,
-            seed=values["seed"],
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a study measures of every run, with its name in files, its words, and what is better."""
+"""What a study measures of every run: names in files, headings, meanings, and what is better."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Better(enum.IntEnum):
     HIGHER = 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Quantity:
-    """One column.
+    """One quantity.
 
     Parameters
     ----------
@@ -58,123 +58,99 @@ class Quantity:
     highest: float = math.inf
 
 
-EPOCHS = Quantity(
-    name="epochs",
-    label="Epochs until reference loss",
-    kind=Kind.FIT,
-    better=Better.LOWER,
-    meaning="passes over the training images until the validation loss is at or below the reference "
-    "loss, restricted to the horizon",
+def _share(
+    name: str,
+    label: str,
+    meaning: str,
+    *,
+    kind: Kind = Kind.PERFORMANCE,
+    better: Better = Better.HIGHER,
+    lowest: float = 0.0,
+) -> Quantity:
+    return Quantity(name, label, kind, better, meaning, lowest=lowest, highest=1.0)
+
+
+def _count(
+    name: str, label: str, meaning: str, *, kind: Kind = Kind.FIT, digits: int = 0
+) -> Quantity:
+    return Quantity(name, label, kind, Better.LOWER, meaning, digits=digits, lowest=0.0)
+
+
+EPOCHS = _count(
+    "epochs",
+    "Epochs until reference loss",
+    "passes over the training images until the validation loss is at or below the reference loss, "
+    "restricted to the horizon",
     digits=1,
-    lowest=0.0,
 )
-ACCURACY = Quantity(
-    name="accuracy",
-    label="Accuracy",
-    kind=Kind.PERFORMANCE,
-    better=Better.HIGHER,
-    meaning="share of the images whose class has the highest score",
-    lowest=0.0,
-    highest=1.0,
+EPOCH_EQUIVALENTS = (
+    _count(
+        "published_epochs",
+        "Published epochs",
+        "the same in published epochs of sixteen augmented passes",
+        digits=2,
+    ),
+    _count("images_seen", "Images seen", "the same in augmented images shown"),
+    _count("steps", "Optimiser steps", "the same in steps of the optimiser"),
 )
-ECE = Quantity(
-    name="ece",
-    label="Calibration error",
-    kind=Kind.PERFORMANCE,
-    better=Better.LOWER,
-    meaning="expected calibration error: mean distance between probability and share of right answers, "
-    "over bins of probability",
-    lowest=0.0,
-    highest=1.0,
-)
-SCALED_ECE = Quantity(
-    name="ece_scaled",
-    label="Calibration error, scaled",
-    kind=Kind.PERFORMANCE,
-    better=Better.LOWER,
-    meaning="the same after dividing the class scores by the model's temperature, which was fitted to its "
-    "validation images",
-    lowest=0.0,
-    highest=1.0,
-)
-AUC = Quantity(
-    name="auc",
-    label="AUC",
-    kind=Kind.PERFORMANCE,
-    better=Better.HIGHER,
-    meaning="area under the ROC curve of the class probabilities; with more than two classes the mean of "
-    "each class against the rest",
-    lowest=0.0,
-    highest=1.0,
-)
-PREDICTION_CONSISTENCY = Quantity(
-    name="prediction_consistency",
-    label="Prediction under rotation",
-    kind=Kind.CONSISTENCY,
-    better=Better.HIGHER,
-    meaning="share of arbitrary rotations of an image that leave its predicted class as it is",
-    lowest=0.0,
-    highest=1.0,
-)
-ATTENTION_CONSISTENCY = Quantity(
-    name="attention_consistency",
-    label="Attention under rotation",
-    kind=Kind.CONSISTENCY,
-    better=Better.HIGHER,
-    meaning="correlation (Pearson) of the attention map of a rotated image with the rotated map of the "
-    "image, mean of gates",
-    lowest=-1.0,
-    highest=1.0,
-)
+"""Epochs in other units, whose tests would only repeat those of the epochs."""
 
 FIT = (
     EPOCHS,
-    Quantity(
-        name="published_epochs",
-        label="Published epochs",
-        kind=Kind.FIT,
-        better=Better.LOWER,
-        meaning="the same in published epochs of sixteen augmented passes",
-        digits=2,
-        lowest=0.0,
-    ),
-    Quantity(
-        name="images_seen",
-        label="Images seen",
-        kind=Kind.FIT,
-        better=Better.LOWER,
-        meaning="the same in augmented images shown",
-        digits=0,
-        lowest=0.0,
-    ),
-    Quantity(
-        name="steps",
-        label="Optimiser steps",
-        kind=Kind.FIT,
-        better=Better.LOWER,
-        meaning="the same in steps of the optimiser",
-        digits=0,
-        lowest=0.0,
-    ),
-    Quantity(
-        name="validation_loss",
-        label="Lowest validation loss",
-        kind=Kind.FIT,
-        better=Better.LOWER,
-        meaning="cross entropy (nats) on the validation images of the epoch that is kept",
-        lowest=0.0,
+    *EPOCH_EQUIVALENTS,
+    _count(
+        "validation_loss",
+        "Lowest validation loss",
+        "cross entropy (nats) on the validation images of the epoch that is kept",
+        digits=3,
     ),
 )
-SECONDS = Quantity(
-    name="seconds",
-    label="Training seconds",
+ACCURACY = _share("accuracy", "Accuracy", "share of the images whose class has the highest score")
+CALIBRATION = (
+    _share(
+        "auc",
+        "AUC",
+        "area under the ROC curve of the class probabilities; with more than two classes the mean of each "
+        "class against the rest",
+    ),
+    _share(
+        "ece",
+        "Calibration error",
+        "expected calibration error: mean distance between probability and accuracy, over bins of "
+        "probability",
+        better=Better.LOWER,
+    ),
+    _share(
+        "ece_scaled",
+        "Calibration error, scaled",
+        "the same after dividing the class scores by the model's temperature, which was fitted to its "
+        "validation images",
+        better=Better.LOWER,
+    ),
+)
+ATTENTION_CONSISTENCY = _share(
+    "attention_consistency",
+    "Attention under rotation",
+    "correlation (Pearson) of the attention map of a rotated image with the rotated map of the image, mean "
+    "of gates",
+    kind=Kind.CONSISTENCY,
+    lowest=-1.0,
+)
+CONSISTENCY = (
+    _share(
+        "prediction_consistency",
+        "Prediction under rotation",
+        "share of arbitrary rotations of an image that leave its predicted class as it is",
+        kind=Kind.CONSISTENCY,
+    ),
+    ATTENTION_CONSISTENCY,
+)
+SECONDS = _count(
+    "seconds",
+    "Training seconds",
+    "time spent on training, interruptions left out; jobs that run side by side slow each other",
     kind=Kind.COST,
-    better=Better.LOWER,
-    meaning="time spent on training, interruptions left out; jobs that run side by side slow each other",
-    digits=0,
-    lowest=0.0,
 )
-CONSISTENCY = (PREDICTION_CONSISTENCY, ATTENTION_CONSISTENCY)
 
 AGREEMENT_LABELS = {"nss": "NSS", "spearman": "Spearman ρ"}
 """Metrics of agreement, the first being the one that conclusions rest on."""
@@ -182,18 +158,16 @@ AGREEMENT_LABELS = {"nss": "NSS", "spearman": "Spearman ρ"}
 PRIMARY_MAP = "mean"
 """Map that conclusions about agreement rest on: the mean of the gates, as the papers show it."""
 
+_AGREEMENT_MEANINGS = {
+    "nss": "mean of the standardised map at the annotated pixels, over held-out sources",
+    "spearman": "rank correlation of the map with the annotations, over held-out sources",
+}
+
 
 def f1_of(class_name: str) -> Quantity:
     """F1 of one class."""
-    return Quantity(
-        name=f"f1:{class_name}",
-        label=f"F1 {class_name}",
-        kind=Kind.PERFORMANCE,
-        better=Better.HIGHER,
-        meaning=f"harmonic mean of precision and recall of {class_name}",
-        lowest=0.0,
-        highest=1.0,
-    )
+    meaning = f"harmonic mean of precision and recall of {class_name}"
+    return _share(f"f1:{class_name}", f"F1 {class_name}", meaning)
 
 
 def agreement_of(metric: str, map_name: str) -> Quantity:
@@ -201,41 +175,25 @@ def agreement_of(metric: str, map_name: str) -> Quantity:
 
     Examples
     --------
-    >>> agreement_of("nss", "mean").name
-    'nss:mean'
+    >>> agreement_of("nss", "mean").name, agreement_of("nss", "gate2").label
+    ('nss:mean', 'NSS, gate 2')
     """
-    shown = map_phrase(map_name)
-    words = {
-        "nss": "mean of the standardised map where people marked, over held-out sources",
-        "spearman": "rank correlation of the map with what people marked, over held-out sources",
-    }
+    shown = "mean of gates" if map_name == PRIMARY_MAP else map_name.replace("gate", "gate ")
+    limit = 1.0 if metric == "spearman" else math.inf
     return Quantity(
-        name=f"{metric}:{map_name}",
-        label=f"{AGREEMENT_LABELS[metric]}, {shown}",
-        kind=Kind.AGREEMENT,
-        better=Better.HIGHER,
-        meaning=f"{words[metric]} ({shown})",
+        f"{metric}:{map_name}",
+        f"{AGREEMENT_LABELS[metric]}, {shown}",
+        Kind.AGREEMENT,
+        Better.HIGHER,
+        f"{_AGREEMENT_MEANINGS[metric]} ({shown})",
         digits=2,
-        lowest=-1.0 if metric == "spearman" else -math.inf,
-        highest=1.0 if metric == "spearman" else math.inf,
+        lowest=-limit,
+        highest=limit,
     )
 
 
-def map_phrase(map_name: str) -> str:
-    """Words for a map.
-
-    Examples
-    --------
-    >>> map_phrase("gate2"), map_phrase("mean")
-    ('gate 2', 'mean of gates')
-    """
-    if map_name == PRIMARY_MAP:
-        return "mean of gates"
-    return map_name.replace("gate", "gate ")
-
-
 def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tuple[Quantity, ...]:
-    """All columns of a study, in order.
+    """All quantities of a study, in the order of its tables.
 
     Parameters
     ----------
@@ -249,9 +207,7 @@ def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tup
         *FIT,
         ACCURACY,
         *(f1_of(name) for name in class_names),
-        AUC,
-        ECE,
-        SCALED_ECE,
+        *CALIBRATION,
         *CONSISTENCY,
         *(agreement_of(metric, name) for metric in AGREEMENT_LABELS for name in names),
         SECONDS,

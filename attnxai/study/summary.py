@@ -1,65 +1,40 @@
-"""From runs to a table: means, differences from the baseline, and trends over the order of the group."""
+"""One long table of all runs, and from it means, differences from the baseline and trends.
+
+The table has a row for every group, seed and quantity. Everything that a study says is computed from it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.agreement.model_comparison.trend import TrendTest, page_trend, permutation_slope
-from attnxai.agreement.multiplicity import holm
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup
 from attnxai.statistics.interval import Interval
 from attnxai.study.convergence import (
+    PASSES_A_PUBLISHED_EPOCH,
     common_horizon,
     default_reference,
-    restricted_mean,
     time_to_reference,
 )
 from attnxai.study.measurement import StudyRun, common_sources
-from attnxai.study.quantities import AGREEMENT_LABELS, EPOCHS, Quantity, quantities
-from attnxai.study.statistics import Difference, paired_differences, seed_mean
+from attnxai.study.quantities import AGREEMENT_LABELS, Quantity, quantities
+from attnxai.study.statistics import holm_where_tested, paired_p, seed_mean
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import pandas as pd
 
     from attnxai.study.convergence import TimeToReference
-
-    Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 
 SERIES = ("cyclic", "dihedral")
 N_DRAWS = 20_000
 """Permutations of a trend; all of them where there are no more."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSummary:
-    """All seeds of one group.
-
-    Parameters
-    ----------
-    group : str
-        Its name.
-    n_runs : int
-        Seeds.
-    n_reached : int
-        Runs that reached the reference loss.
-    means : mapping of str to Interval
-        By the name of the quantity.
-    differences : mapping of str to Difference
-        Group minus baseline, paired by seed; empty for the baseline.
-    """
-
-    group: str
-    n_runs: int
-    n_reached: int
-    means: Mapping[str, Interval]
-    differences: Mapping[str, Difference]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +76,21 @@ class StudySummary:
     ----------
     baseline : str
         Group that others are compared with.
+    groups : tuple of str
+        Cyclic groups by order, then dihedral ones.
     seeds : tuple of int
-        In the order of the arrays of ``values``.
+        In ascending order.
     class_names : tuple of str
         Classes of the models.
     quantities : tuple of Quantity
-        Columns, in order.
-    groups : tuple of GroupSummary
-        Rows: cyclic groups by order, then dihedral ones.
+        In the order of the tables.
+    runs : DataFrame
+        The long table: ``group``, ``seed``, ``quantity``, ``value``, with times restricted to the horizon;
+        NaN where there is no value.
+    comparisons : DataFrame
+        As :func:`compare_groups` gives it.
     trends : tuple of SeriesTrend
-        One for every quantity and series with groups enough.
-    values : mapping of str to mapping of str to ndarray, shape (n_seeds,)
-        Value of every run by quantity and group; times restricted to the horizon.
+        One for every quantity and series with at least two groups.
     times : mapping of (str, int) to TimeToReference
         By group and seed; empty without a reference loss.
     reference : float
@@ -130,12 +108,13 @@ class StudySummary:
     """
 
     baseline: str
+    groups: tuple[str, ...]
     seeds: tuple[int, ...]
     class_names: tuple[str, ...]
     quantities: tuple[Quantity, ...]
-    groups: tuple[GroupSummary, ...]
+    runs: pd.DataFrame
+    comparisons: pd.DataFrame
     trends: tuple[SeriesTrend, ...]
-    values: Values
     times: Mapping[tuple[str, int], TimeToReference]
     reference: float
     reference_given: bool
@@ -146,13 +125,40 @@ class StudySummary:
 
     __repr__ = short_repr
 
-    def group(self, name: str) -> GroupSummary:
-        """One row by its name."""
-        return next(summary for summary in self.groups if summary.group == name)
-
     def quantity(self, name: str) -> Quantity | None:
-        """One column by its name, or None where it was not measured."""
+        """One quantity by its name, or None where it was not measured."""
         return next((q for q in self.quantities if q.name == name), None)
+
+    def values(self, quantity: str) -> pd.DataFrame:
+        """Values of one quantity: a row for every seed, a column for every group."""
+        return _by_seed(self.runs, quantity)
+
+    def mean(self, group: str, quantity: str) -> Interval:
+        """Mean of a group over seeds."""
+        return self._interval(group, quantity, "")
+
+    def difference(self, group: str, quantity: str) -> Interval:
+        """Mean difference of a group from the baseline, paired by seed; NaN for the baseline."""
+        return self._interval(group, quantity, "difference_")
+
+    def _interval(self, group: str, quantity: str, prefix: str) -> Interval:
+        row: Any = self.comparisons.loc[(group, quantity)]
+        return Interval(
+            value=float(row[prefix.removesuffix("_") or "value"]),
+            low=float(row[f"{prefix}low"]),
+            high=float(row[f"{prefix}high"]),
+            n_units=int(row[f"{prefix}n"]),
+            unit="seed",
+            method="Student's t over seeds",
+        )
+
+    def p_adjusted(self, group: str, quantity: str) -> float:
+        """P-value of the difference, adjusted over the groups; NaN where it was not tested."""
+        return float(self.comparisons["p_adjusted"][group, quantity])
+
+    def n_reached(self, group: str) -> int:
+        """Runs of a group that reached the reference loss."""
+        return sum(time.reached for (name, _), time in self.times.items() if name == group)
 
     def trends_of(self, quantity: str) -> tuple[SeriesTrend, ...]:
         """Trends of one quantity."""
@@ -169,6 +175,20 @@ def group_key(name: str) -> tuple[bool, int]:
     """
     group = SymmetryGroup.from_name(name)
     return group.reflections, group.order
+
+
+def groups_by_series(groups: Sequence[str]) -> dict[str, list[str]]:
+    """Groups of each series that has any, by their order.
+
+    Examples
+    --------
+    >>> groups_by_series(["D4", "C8", "C1"])
+    {'cyclic': ['C1', 'C8'], 'dihedral': ['D4']}
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(groups, key=group_key):
+        found.setdefault(SERIES[group_key(name)[0]], []).append(name)
+    return found
 
 
 def summarise(
@@ -203,11 +223,11 @@ def summarise(
     OptionError
         If a group lacks a seed, or the baseline is missing.
     """
-    table = {(run.group, run.seed): run for run in runs}
-    groups = sorted({run.group for run in runs}, key=group_key)
+    by_key = {(run.group, run.seed): run for run in runs}
+    groups = tuple(sorted({run.group for run in runs}, key=group_key))
     seeds = tuple(sorted({run.seed for run in runs}))
-    missing = [f"{g} with seed {s}" for g in groups for s in seeds if (g, s) not in table]
-    if missing or len(table) != len(runs):
+    missing = [f"{g} with seed {s}" for g in groups for s in seeds if (g, s) not in by_key]
+    if missing or len(by_key) != len(runs):
         raise OptionError(
             "every group needs one run of every seed; "
             + (f"missing is {', '.join(missing)}" if missing else "some are given twice")
@@ -216,48 +236,28 @@ def summarise(
         raise OptionError(f"the baseline {baseline} is not among the groups {', '.join(groups)}")
     reference = reference_loss
     if reference is None:
-        lowest = [min(r.validation_loss for r in table[baseline, s].history) for s in seeds]
+        lowest = [min(r.validation_loss for r in by_key[baseline, s].history) for s in seeds]
         reference = default_reference(lowest, len(class_names))
     times = {}
     if math.isfinite(reference):
-        times = {key: time_to_reference(run.history, reference) for key, run in table.items()}
+        times = {key: time_to_reference(run.history, reference) for key, run in by_key.items()}
     horizon = common_horizon(list(times.values())) if times else 0
     measurements = [run.measurement for run in runs]
     sources = {name: tuple(common_sources(measurements, name)) for name in AGREEMENT_LABELS}
     measured = dict.fromkeys(name for run in measurements for name in run.agreement)
     map_names = [name.removeprefix("nss:") for name in measured if name.startswith("nss:")]
     columns = quantities(class_names, map_names if any(sources.values()) else ())
-    per_run = {
-        key: _values_of(run, columns, times.get(key), horizon, sources)
-        for key, run in table.items()
-    }
-    values = {
-        column.name: {g: np.array([per_run[g, s][column.name] for s in seeds]) for g in groups}
-        for column in columns
-    }
-    differences = {name: paired_differences(rows, baseline) for name, rows in values.items()}
+    ordered = [by_key[group, seed] for group in groups for seed in seeds]
+    table = long_table(ordered, columns, times, horizon, sources)
     return StudySummary(
         baseline=baseline,
+        groups=groups,
         seeds=seeds,
         class_names=tuple(class_names),
         quantities=columns,
-        groups=tuple(
-            GroupSummary(
-                group=name,
-                n_runs=len(seeds),
-                n_reached=sum(times[name, s].reached for s in seeds) if times else 0,
-                means={
-                    column.name: _mean(column, name, values, times, seeds, horizon)
-                    for column in columns
-                },
-                differences={c.name: differences[c.name][name] for c in columns}
-                if name != baseline
-                else {},
-            )
-            for name in groups
-        ),
-        trends=_trends(columns, groups, values, np.random.default_rng(rng)),
-        values=values,
+        runs=table,
+        comparisons=compare_groups(table, columns, baseline),
+        trends=trends_over_order(table, columns, np.random.default_rng(rng)),
         times=times,
         reference=float(reference),
         reference_given=reference_loss is not None,
@@ -268,88 +268,161 @@ def summarise(
     )
 
 
-def _values_of(
-    run: StudyRun,
+def long_table(
+    runs: Sequence[StudyRun],
     columns: Sequence[Quantity],
-    time: TimeToReference | None,
+    times: Mapping[tuple[str, int], TimeToReference],
     horizon: int,
     sources: Mapping[str, Sequence[str]],
-) -> dict[str, float]:
-    values = dict.fromkeys((column.name for column in columns), math.nan)
-    values |= {k: v for k, v in run.measurement.values.items() if k in values}
-    values["validation_loss"] = min(result.validation_loss for result in run.history)
-    values["seconds"] = run.history[-1].seconds
-    if time is not None:
-        epochs = min(time.epochs, horizon)
-        end = run.history[epochs - 1]
-        restricted = dataclasses.replace(
-            time, epochs=epochs, images_seen=end.images_seen, steps=end.steps
-        )
-        for name in ("epochs", "published_epochs", "images_seen", "steps"):
-            values[name] = float(getattr(restricted, name))
-    for metric, kept in sources.items():
-        position = {source: i for i, source in enumerate(run.measurement.sources)}
+) -> pd.DataFrame:
+    """A row for every run and quantity.
+
+    Parameters
+    ----------
+    runs : sequence of StudyRun
+        The runs, in the order of the table.
+    columns : sequence of Quantity
+        Which quantities.
+    times, horizon, sources
+        See :class:`StudySummary`.
+
+    Returns
+    -------
+    DataFrame
+        ``group``, ``seed``, ``quantity``, ``value``.
+    """
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        values = dict(run.measurement.values)
+        values["validation_loss"] = min(result.validation_loss for result in run.history)
+        values["seconds"] = run.history[-1].seconds
+        if times:
+            epochs = min(times[run.group, run.seed].epochs, horizon)
+            end = run.history[epochs - 1]
+            values |= {
+                "epochs": epochs,
+                "published_epochs": epochs / PASSES_A_PUBLISHED_EPOCH,
+                "images_seen": end.images_seen,
+                "steps": end.steps,
+            }
+        place = {source: index for index, source in enumerate(run.measurement.sources)}
         for name, per_source in run.measurement.agreement.items():
-            if kept and name in values and name.startswith(f"{metric}:"):
-                values[name] = float(np.mean([per_source[position[source]] for source in kept]))
-    return values
+            own = [per_source[place[source]] for source in sources[name.partition(":")[0]]]
+            values[name] = float(np.mean(own)) if own else math.nan
+        rows += [
+            (run.group, run.seed, column.name, float(values.get(column.name, math.nan)))
+            for column in columns
+        ]
+    return pd.DataFrame(rows, columns=["group", "seed", "quantity", "value"])
 
 
-def _mean(
-    column: Quantity,
-    group: str,
-    values: Values,
-    times: Mapping[tuple[str, int], TimeToReference],
-    seeds: Sequence[int],
-    horizon: int,
-) -> Interval:
-    mean = seed_mean(values[column.name][group])
-    # a cut leaves out nothing that could be the true mean; NaN stays NaN
-    low, high = np.clip([mean.low, mean.high], column.lowest, column.highest)
-    mean = dataclasses.replace(mean, low=float(low), high=float(high))
-    if column is EPOCHS and times:
-        own = [times[group, seed] for seed in seeds]
-        value = restricted_mean([t.epochs for t in own], [t.reached for t in own], horizon)
-        mean = dataclasses.replace(mean, value=value)
-    return mean
+def compare_groups(table: pd.DataFrame, columns: Sequence[Quantity], baseline: str) -> pd.DataFrame:
+    """Means over seeds of every group, and their differences from the baseline.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The long table; see :func:`long_table`.
+    columns : sequence of Quantity
+        Which quantities.
+    baseline : str
+        Group that others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``group`` and ``quantity``. ``value``, ``low``, ``high``: the mean and its interval, cut
+        at what the quantity can reach; ``n``: seeds with a value; ``difference``, ``difference_low``,
+        ``difference_high``, ``difference_n``: mean difference from the baseline, paired by seed; ``p``: of
+        the paired t-test; ``p_adjusted``: adjusted by Holm's method over the groups.
+    """
+    import pandas as pd
+
+    rows = []
+    for column in columns:
+        values = _by_seed(table, column.name)
+        own: list[dict[str, Any]] = []
+        for group in _groups(table):
+            mean = seed_mean(values[group])
+            change = (
+                values[group] - values[baseline] if group != baseline else values[group] * math.nan
+            )
+            difference = seed_mean(change)
+            own.append(
+                {
+                    "group": group,
+                    "quantity": column.name,
+                    "value": mean.value,
+                    # nothing that could be the true mean is cut off; NaN stays NaN
+                    "low": float(np.clip(mean.low, column.lowest, column.highest)),
+                    "high": float(np.clip(mean.high, column.lowest, column.highest)),
+                    "n": mean.n_units,
+                    "difference": difference.value,
+                    "difference_low": difference.low,
+                    "difference_high": difference.high,
+                    "difference_n": difference.n_units,
+                    "p": paired_p(change),
+                }
+            )
+        adjusted = holm_where_tested([row["p"] for row in own])
+        rows += [row | {"p_adjusted": p} for row, p in zip(own, adjusted.tolist(), strict=True)]
+    return pd.DataFrame(rows).set_index(["group", "quantity"])
 
 
-def _trends(
-    columns: Sequence[Quantity],
-    groups: Sequence[str],
-    values: Values,
-    rng: np.random.Generator,
+def trends_over_order(
+    table: pd.DataFrame, columns: Sequence[Quantity], rng: np.random.Generator
 ) -> tuple[SeriesTrend, ...]:
-    members = {
-        series: [name for name in groups if group_key(name)[0] == (series == "dihedral")]
-        for series in SERIES
-    }
+    """Trends of every quantity within the cyclic and within the dihedral groups.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The long table; see :func:`long_table`.
+    columns : sequence of Quantity
+        Which quantities.
+    rng : numpy.random.Generator
+        Source of randomness of permutations, where they are sampled.
+    """
     trends = []
     for column in columns:
+        values = _by_seed(table, column.name)
+        series = groups_by_series(_groups(table))
         found = []
         # one stream a series, so that neither depends on the other
-        for (series, names), stream in zip(members.items(), rng.spawn(len(members)), strict=True):
-            if len(names) < 2:
+        for name, stream in zip(SERIES, rng.spawn(len(SERIES)), strict=True):
+            groups = series.get(name, [])
+            if len(groups) < 2:
                 continue
-            rows = np.stack([values[column.name][name] for name in names], axis=1)
-            doublings = np.log2([group_key(name)[1] for name in names])
+            rows = values[groups].to_numpy()
+            doublings = np.log2([group_key(group)[1] for group in groups])
             centred = doublings - doublings.mean()
             found.append(
                 SeriesTrend(
-                    series=series,
+                    series=name,
                     quantity=column.name,
-                    groups=tuple(names),
+                    groups=tuple(groups),
                     slope=seed_mean(rows @ centred / (centred**2).sum()),
                     slope_test=permutation_slope(rows, doublings, n_draws=N_DRAWS, rng=stream),
                     page=page_trend(rows, n_draws=N_DRAWS, rng=stream),
                     p_adjusted=math.nan,
                 )
             )
-        tested = [trend for trend in found if trend.page is not None]
-        adjusted = holm([trend.page.p_value for trend in tested if trend.page is not None])
-        by_series = dict(zip((trend.series for trend in tested), adjusted, strict=True))
+        p_values = [trend.page.p_value if trend.page else math.nan for trend in found]
         trends += [
-            dataclasses.replace(trend, p_adjusted=float(by_series.get(trend.series, math.nan)))
-            for trend in found
+            dataclasses.replace(trend, p_adjusted=float(p))
+            for trend, p in zip(found, holm_where_tested(p_values), strict=True)
         ]
     return tuple(trends)
+
+
+def _by_seed(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Values of one quantity: a row for every seed, a column for every group."""
+    wide = table[table["quantity"] == quantity].pivot(index="seed", columns="group", values="value")
+    return wide[_groups(table)]
+
+
+def _groups(table: pd.DataFrame) -> list[str]:
+    groups: list[str] = table["group"].unique().tolist()
+    return sorted(groups, key=group_key)

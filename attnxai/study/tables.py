@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from attnxai.data.csv_table import spreadsheet_cell
 
 if TYPE_CHECKING:
     from attnxai.study.content import StudyContent
-    from attnxai.study.summary import StudySummary
 
     Row = dict[str, Any]
+
+_STATISTICS = {
+    "value": "",
+    "low": "_low",
+    "high": "_high",
+    "n": "_n",
+    "difference": "_difference",
+    "difference_low": "_difference_low",
+    "difference_high": "_difference_high",
+    "p": "_p",
+    "p_adjusted": "_p_adjusted",
+}
+"""Columns of the comparison of groups, and how the columns of ``study.csv`` end."""
 
 
 def group_rows(content: StudyContent) -> list[Row]:
     """Rows of ``study.csv``: one a group, every quantity with interval and difference."""
-    rows = []
-    for group in content.summary.groups:
-        match = content.matches[group.group]
+    summary, rows = content.summary, []
+    statistics = summary.comparisons.to_dict("index")
+    for group in summary.groups:
+        match = content.matches[group]
         row: Row = {
-            "group": group.group,
-            "n_runs": group.n_runs,
-            "n_reached": group.n_reached,
+            "group": group,
+            "n_runs": len(summary.seeds),
+            "n_reached": summary.n_reached(group),
             "fields": " ".join(map(str, match.spec.fields)),
             "channels": match.size.channels,
             "parameters": match.size.parameters,
@@ -34,32 +42,21 @@ def group_rows(content: StudyContent) -> list[Row]:
             "equal": str(content.equal),
             "ratio": match.ratio,
         }
-        for name, mean in group.means.items():
-            row |= {
-                name: mean.value,
-                f"{name}_low": mean.low,
-                f"{name}_high": mean.high,
-                f"{name}_n": mean.n_units,
-            }
-            difference = group.differences.get(name)
-            if difference is None:
-                values = (math.nan,) * 5
-            else:
-                own = difference.mean
-                values = (own.value, own.low, own.high, difference.p_value, difference.p_adjusted)
-            endings = ("difference", "difference_low", "difference_high", "p", "p_adjusted")
-            row |= {f"{name}_{end}": value for end, value in zip(endings, values, strict=True)}
+        for quantity in summary.quantities:
+            own = statistics[group, quantity.name]
+            row |= {f"{quantity.name}{end}": own[key] for key, end in _STATISTICS.items()}
         rows.append(row)
     return rows
 
 
 def run_rows(content: StudyContent) -> list[Row]:
     """Rows of ``runs.csv``: one a group and seed."""
-    summary = content.summary
-    rows = []
-    for run in sorted(content.runs, key=lambda run: _place(summary, run.group, run.seed)):
+    summary, rows = content.summary, []
+    wide = summary.runs.pivot(index=["group", "seed"], columns="quantity", values="value")
+    values = wide.to_dict("index")
+    for run in content.runs:
         time = summary.times.get((run.group, run.seed))
-        seed = summary.seeds.index(run.seed)
+        own = values[run.group, run.seed]
         rows.append(
             {
                 "group": run.group,
@@ -67,10 +64,7 @@ def run_rows(content: StudyContent) -> list[Row]:
                 "reached": time.reached if time is not None else "",
                 "epochs_followed": time.epochs if time is not None else len(run.history),
                 "epochs_trained": len(run.history),
-                **{
-                    quantity.name: float(summary.values[quantity.name][run.group][seed])
-                    for quantity in summary.quantities
-                },
+                **{quantity.name: own[quantity.name] for quantity in summary.quantities},
                 "parameters": content.matches[run.group].size.parameters,
                 "n_images": run.measurement.n_images,
                 "model_sha256": run.model_sha256,
@@ -83,15 +77,9 @@ def history_rows(content: StudyContent) -> list[Row]:
     """Rows of ``history.csv``: one an epoch of every run."""
     return [
         {"group": run.group, "seed": run.seed, **dataclasses.asdict(result)}
-        for run in sorted(
-            content.runs, key=lambda run: _place(content.summary, run.group, run.seed)
-        )
+        for run in content.runs
         for result in run.history
     ]
-
-
-def _place(summary: StudySummary, group: str, seed: int) -> tuple[int, int]:
-    return [g.group for g in summary.groups].index(group), summary.seeds.index(seed)
 
 
 def trend_rows(content: StudyContent) -> list[Row]:
@@ -116,18 +104,3 @@ def trend_rows(content: StudyContent) -> list[Row]:
             }
         rows.append(row)
     return rows
-
-
-def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as CSV; what does not exist stays empty."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _cell(value) for name, value in row.items()})
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    return spreadsheet_cell(value)

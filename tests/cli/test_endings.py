@@ -166,7 +166,7 @@ WRITERS = {
         "attnxai.alignment.pairs.check_overlap",
     ),
     "plan": (["--effect", "1", "--sd-source", "1"], "attnxai.planning.plan.plan_power"),
-    "validate": (["--quick", "--n-experiments", "10"], "attnxai.validation.suite.run_suite"),
+    "validate": (["--quick", "--n-experiments", "10"], "attnxai.validation.plan.run_validation"),
     "models symmetry": (
         ["--model", "c1.pt", "--n-images", "2"],
         "attnxai.audit.equivariance.symmetry_errors",

@@ -70,12 +70,12 @@ def test_table_figures_and_page(whole):
     record = json.loads((results / "study.json").read_text(encoding="utf-8"))
     assert record["command"].startswith("attnxai study --output whole --group C1,C2")
     assert (record["reference_loss"], record["reference_loss_given"]) == (50.0, True)
-    assert [claim["outcome"] for claim in record["claims"]] == ["cannot be told"] * 3
+    assert [row["outcome"] for row in record["hypotheses"]] == ["not testable"] * 3
     assert record["agreement_sources"]["nss"]
     assert set(record["agreement_sources"]["nss"]) <= set(HELD_OUT)
     assert record["data"]["n_held_out"] == 3
-    for claim in record["claims"]:
-        assert claim["lead"] in " ".join(done.stdout.split())
+    for hypothesis in record["hypotheses"]:
+        assert hypothesis["lead"] in " ".join(done.stdout.split())
     assert [row["group"] for row in read_csv(results / "study.csv")] == ["C1", "C2"]
     runs = read_csv(results / "runs.csv")
     assert len(runs) == 4

@@ -63,7 +63,7 @@ def test_files(written):
     names = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
     figures = ("epochs", "curves", "metrics", "agreement")
     assert names == {
-        "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html",
+        "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html", "manifest.json",
         *(f"figures/{name}.{ending}" for name in figures for ending in ("png", "pdf")),
     }  # fmt: skip
     assert not list(written.parent.glob(".*"))
@@ -73,10 +73,10 @@ def test_the_record_holds_every_number(content, written):
     record = json.loads((written / "study.json").read_text(encoding="utf-8"))
     assert record == json.loads(json.dumps(record_of(content)))
     assert record["format"] == "attnxai-study-results"
-    assert [claim["letter"] for claim in record["claims"]] == ["a", "b", "c"]
+    assert [row["letter"] for row in record["hypotheses"]] == ["a", "b", "c"]
     groups = {row["group"]: row for row in record["groups"]}
     assert groups["C1"]["accuracy_difference"] is None
-    assert groups["D8"]["accuracy"] == content.summary.group("D8").means["accuracy"].value
+    assert groups["D8"]["accuracy"] == content.summary.mean("D8", "accuracy").value
     assert len(record["runs"]) == 35
     assert {row["series"] for row in record["trends"]} == {"cyclic", "dihedral"}
     with open(written / "study.csv", newline="", encoding="utf-8") as file:
@@ -87,9 +87,9 @@ def test_the_record_holds_every_number(content, written):
 def test_the_page_needs_nothing_else(content, written):
     page = Page(written / "study.html")
     text = " ".join(" ".join(page.text).split())
-    for claim in content.claims:
-        assert claim.lead in text
-        assert claim.details in text
+    for hypothesis in content.hypotheses:
+        assert hypothesis.lead in text
+        assert hypothesis.details in text
     for caution in content.cautions:
         assert caution in text
     for address in page.addresses:
@@ -115,6 +115,13 @@ def small_content(**kwargs):
     return made_content(runs, annotations="", **kwargs)
 
 
+@pytest.fixture
+def without_figures(monkeypatch):
+    for name in ("epochs", "curves", "metrics", "agreement_of_gates"):
+        monkeypatch.setattr(f"attnxai.report.study_document.draw_{name}", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_figures")
 def test_results_are_replaced_whole(tmp_path, monkeypatch):
     folder = tmp_path / "results"
     write_study(small_content(), folder)
@@ -126,6 +133,7 @@ def test_results_are_replaced_whole(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["results"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_names_from_outside_are_escaped(tmp_path):
     write_study(small_content(name="<b>Mira</b> & Best"), tmp_path / "results")
     text = (tmp_path / "results" / "study.html").read_text(encoding="utf-8")
@@ -207,6 +215,7 @@ def test_ticks_of_epochs_are_whole_numbers(low, high):
     assert all(tick == int(tick) for tick in shown)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_settings_are_words(tmp_path):
     content = dataclasses.replace(
         small_content(),
@@ -222,8 +231,8 @@ def test_what_the_terminal_shows(content):
     print_study(content, Console(file=stream, width=160))
     text = " ".join(stream.getvalue().split())
     assert "made-up images: 5 seeds a group" in text
-    for claim in content.claims:
-        assert claim.lead in text
+    for hypothesis in content.hypotheses:
+        assert hypothesis.lead in text
     for caution in content.cautions:
         assert caution in text
 
@@ -235,7 +244,7 @@ def test_the_table_fits_a_narrow_terminal(content):
     assert "mean of gates" in table
     group = content.summary.groups[-1]
     for quantity in ("epochs", "accuracy", "attention_consistency", "nss:mean"):
-        mean = group.means[quantity]
+        mean = content.summary.mean(group, quantity)
         digits = content.summary.quantity(quantity).digits
         value, _, interval = with_interval(mean, digits).partition(" ")
         assert value in table

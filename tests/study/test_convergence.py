@@ -11,10 +11,9 @@ from scipy import stats
 from attnxai.study.convergence import (
     DEFINITION,
     PASSES_A_PUBLISHED_EPOCH,
+    TimeToReference,
     common_horizon,
     default_reference,
-    restricted_mean,
-    survival,
     time_to_reference,
 )
 from tests.study.builders import history
@@ -56,38 +55,15 @@ def test_the_horizon_is_the_shortest_censored_run():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_survival_equals_scipys_kaplan_meier(seed):
+def test_the_mean_up_to_the_horizon_is_the_restricted_kaplan_meier_mean(seed):
     rng = np.random.default_rng(seed)
-    times = rng.integers(1, 9, 12).astype(float)
-    reached = rng.random(12) < 0.6
-    reached[0] = True
-    expected = stats.ecdf(stats.CensoredData.right_censored(times, ~reached)).sf
-    distinct, shares = survival(times, reached)
-    for time, share in zip(distinct, shares, strict=True):
-        assert share == pytest.approx(expected.evaluate(time), abs=1e-12)
-
-
-def test_restricted_mean_by_hand():
-    # shares: 1 up to 3, then 3/4 up to 5, where one of three left has its event, one is censored
-    times, reached = [3, 5, 5, 8], [True, True, False, True]
-    assert restricted_mean(times, reached, 3) == 3
-    assert restricted_mean(times, reached, 6) == pytest.approx(3 + 0.75 * 2 + 0.5)
-    assert restricted_mean(times, reached, 8) == pytest.approx(3 + 0.75 * 2 + 0.5 * 3)
-    assert restricted_mean(times, reached, 20) == pytest.approx(3 + 0.75 * 2 + 0.5 * 3)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_up_to_the_common_horizon_it_is_the_mean_of_what_is_known(seed):
-    rng = np.random.default_rng(seed)
-    times = rng.integers(1, 20, 9)
+    epochs = rng.integers(1, 20, 9)
     reached = rng.random(9) < 0.7
-    horizon = times[~reached].min() if (~reached).any() else times.max()
-    assert restricted_mean(times, reached, horizon) == pytest.approx(
-        np.minimum(times, horizon).mean()
-    )
-
-
-def test_all_censored_and_beyond_what_is_known():
-    assert restricted_mean([4, 4], [False, False], 4) == 4
-    with pytest.raises(ValueError, match="followed for 4 epochs"):
-        restricted_mean([4, 4], [False, False], 5)
+    times = [
+        TimeToReference(reached=bool(r), epochs=int(e), images_seen=0, steps=0, seconds=0.0)
+        for e, r in zip(epochs, reached, strict=True)
+    ]
+    horizon = common_horizon(times)
+    survival = stats.ecdf(stats.CensoredData.right_censored(epochs.astype(float), ~reached)).sf
+    area = sum(float(survival.evaluate(start)) for start in range(horizon))
+    assert np.minimum(epochs, horizon).mean() == pytest.approx(area)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from attnxai.data.csv_table import write_frame
+from attnxai.models.specification import ModelSpec, Preset
 from attnxai.report.study_document import record_of
-from attnxai.study.claims import Outcome, TrendOutcome
+from attnxai.report.tables.study import markdown
+from attnxai.study.content import DataFacts, study_content
 from attnxai.study.convergence import (
     DEFINITION,
     DEFINITION_OF_CENSORING,
     DEFINITION_OF_REFERENCE,
 )
-from attnxai.study.matching import Equal
+from attnxai.study.hypotheses import Outcome, TrendOutcome
+from attnxai.study.matching import Equal, matched_spec
+from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
 from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import N_DRAWS
 from attnxai.study.tables import group_rows, run_rows, trend_rows
+from attnxai.training.history import EpochResult
 from tests.study.builders import made_content
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,7 +64,7 @@ def test_columns_are_documented(text, content):
 
 def test_keys_of_the_record_are_documented(text, content):
     record = record_of(content)
-    parts = [record, record["data"], record["claims"][0], record["quantities"][0]]
+    parts = [record, record["data"], record["hypotheses"][0], record["quantities"][0]]
     for key in {key for part in parts for key in part}:
         assert f"`{key}`" in text, key
 
@@ -64,3 +74,92 @@ def test_choices_and_outcomes_are_documented(text):
         assert f"`{choice}`" in text, choice
     assert f"Fewer than {MIN_SEEDS} seeds" in text
     assert f"{N_DRAWS:,}" in text
+
+
+# --- the study on MiraBest: its page from its files ------------------------------------------------
+
+MIRABEST = DOCS / "study_mirabest"
+
+
+def rows_of(name):
+    """Rows of a file, with numbers to the last digit."""
+    with open(MIRABEST / f"{name}.csv", newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield {column: as_value(text) for column, text in row.items()}
+
+
+def as_value(text):
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def as_run(row, history):
+    """One run from a row of ``runs.csv``, whose agreement is the mean over the sources already."""
+    names = ("accuracy", "f1:", "auc", "ece", "prediction_", "attention_")
+    measurement = RunMeasurement(
+        values={name: value for name, value in row.items() if name.startswith(names)},
+        n_images=row["n_images"],
+        sources=("all",),
+        agreement={n: (v,) for n, v in row.items() if n.startswith(("nss:", "spearman:"))},
+    )
+    return StudyRun(
+        group=row["group"],
+        seed=row["seed"],
+        history=history,
+        measurement=measurement,
+        model_sha256=row["model_sha256"],
+    )
+
+
+@pytest.fixture(scope="module")
+def mirabest():
+    plan = json.loads((MIRABEST / "plan.json").read_text(encoding="utf-8"))
+    histories = {}
+    for row in rows_of("history"):
+        key = row.pop("group"), row.pop("seed")
+        histories.setdefault(key, []).append(EpochResult(**row))
+    baseline = ModelSpec.from_dict(plan["specifications"][plan["baseline"]])
+    equal, preset = Equal(plan["equal"]), Preset(plan["preset"])
+    matches = {g: matched_spec(baseline, g, equal, preset=preset) for g in plan["groups"]}
+    for group, match in matches.items():
+        assert match.spec == ModelSpec.from_dict(plan["specifications"][group])
+    return study_content(
+        [as_run(row, tuple(histories[row["group"], row["seed"]])) for row in rows_of("runs")],
+        matches=matches,
+        equal=equal,
+        measure_on=MeasureOn(plan["measuring"]["measure_on"]),
+        facts=DataFacts(
+            name="MiraBest",
+            citation="",
+            licence="",
+            sha256="",
+            class_names=("FR I", "FR II"),
+            n_train=798,
+            n_validation=199,
+            n_test=153,
+        ),
+        baseline=plan["baseline"],
+        reference_loss=plan["reference_loss"],
+    )
+
+
+@pytest.mark.parametrize(("name", "rows"), [("study", group_rows), ("runs", run_rows)])
+def test_the_files_of_the_study_on_mirabest_hold_its_numbers(mirabest, name, rows, tmp_path):
+    write_frame(pd.DataFrame(rows(mirabest)), tmp_path / "made.csv")
+    made = (tmp_path / "made.csv").read_text(encoding="utf-8")
+    assert made == (MIRABEST / f"{name}.csv").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_study_on_mirabest_is_made_from_its_files(mirabest):
+    page = (DOCS / "study_mirabest.md").read_text(encoding="utf-8")
+    shown = {as_written(line) for line in page.splitlines()}
+    results = markdown(mirabest).partition("What limits this")[0]
+    for line in results.splitlines():
+        assert as_written(line) in shown
+
+
+def as_written(line):
+    """A line of Markdown, however wide its columns are."""
+    return re.sub(r"-{3,}", "---", re.sub(r" +", " ", line))

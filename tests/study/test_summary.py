@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.model_comparison.trend import page_trend, permutation_slope
+from attnxai.agreement.multiplicity import holm
 from attnxai.errors import OptionError
 from attnxai.study.summary import summarise
 from tests.study.builders import CLASSES, GROUPS, made_runs, run
@@ -25,18 +26,18 @@ def test_epochs_of_reached_and_censored_runs_by_hand():
     assert (summary.reference, summary.reference_given) == (0.4, True)
     # the only run without it was followed for five epochs, longer than any other took
     assert summary.horizon == 5
-    c1, c4 = summary.groups
-    assert (c1.group, c1.n_reached, c4.group, c4.n_reached) == ("C1", 2, "C4", 1)
-    assert c1.means["epochs"].value == 3.5
-    assert c4.means["epochs"].value == (2 + 5) / 2
-    assert c4.differences["epochs"].mean.value == ((2 - 3) + (5 - 4)) / 2
-    assert not c1.differences
-    assert not c4.means["epochs"].known
-    assert summary.values["images_seen"]["C4"].tolist() == [1600, 4000]
-    assert summary.values["steps"]["C4"].tolist() == [100, 250]
-    assert summary.values["published_epochs"]["C1"].tolist() == [3 / 16, 4 / 16]
-    assert summary.values["validation_loss"]["C1"].tolist() == [0.35, 0.40]
-    assert summary.values["seconds"]["C4"].tolist() == [40, 50]
+    assert summary.groups == ("C1", "C4")
+    assert [summary.n_reached(group) for group in summary.groups] == [2, 1]
+    assert summary.mean("C1", "epochs").value == 3.5
+    assert summary.mean("C4", "epochs").value == (2 + 5) / 2
+    assert summary.difference("C4", "epochs").value == ((2 - 3) + (5 - 4)) / 2
+    assert math.isnan(summary.difference("C1", "epochs").value)
+    assert not summary.mean("C4", "epochs").known
+    assert summary.values("images_seen")["C4"].tolist() == [1600, 4000]
+    assert summary.values("steps")["C4"].tolist() == [100, 250]
+    assert summary.values("published_epochs")["C1"].tolist() == [3 / 16, 4 / 16]
+    assert summary.values("validation_loss")["C1"].tolist() == [0.35, 0.40]
+    assert summary.values("seconds")["C4"].tolist() == [40, 50]
 
 
 def test_times_count_up_to_the_horizon():
@@ -48,12 +49,12 @@ def test_times_count_up_to_the_horizon():
     ]
     summary = summarise(runs, class_names=CLASSES, reference_loss=0.4)
     assert summary.horizon == 3
-    assert summary.values["epochs"]["C1"].tolist() == [3, 3]
-    assert summary.values["images_seen"]["C1"].tolist() == [2400, 2400]
-    assert summary.group("C1").means["epochs"].value == 3
-    assert summary.group("C4").means["epochs"].value == 1.5
+    assert summary.values("epochs")["C1"].tolist() == [3, 3]
+    assert summary.values("images_seen")["C1"].tolist() == [2400, 2400]
+    assert summary.mean("C1", "epochs").value == 3
+    assert summary.mean("C4", "epochs").value == 1.5
     assert summary.times["C1", 1].epochs == 5
-    assert summary.group("C1").n_reached == 1
+    assert summary.n_reached("C1") == 1
 
 
 def test_the_reference_comes_from_the_baseline():
@@ -68,23 +69,30 @@ def test_a_baseline_that_guesses_leaves_times_undefined():
     summary = summarise(runs, class_names=CLASSES)
     assert math.isnan(summary.reference)
     assert not summary.times
-    assert math.isnan(summary.group("C4").means["epochs"].value)
-    assert summary.group("C4").means["validation_loss"].value == pytest.approx(0.8)
-    assert summary.group("C4").n_reached == 0
+    assert math.isnan(summary.mean("C4", "epochs").value)
+    assert summary.mean("C4", "validation_loss").value == pytest.approx(0.8)
+    assert summary.n_reached("C4") == 0
 
 
 def test_means_differences_and_trends_equal_the_functions_they_come_from():
     runs = made_runs()
     summary = summarise(runs, class_names=CLASSES)
-    assert [group.group for group in summary.groups] == list(GROUPS)
+    assert summary.groups == GROUPS
     accuracy = {
         name: np.array([r.measurement.values["accuracy"] for r in runs if r.group == name])
         for name in GROUPS
     }
-    d8 = summary.group("D8")
-    expected = stats.ttest_rel(accuracy["D8"], accuracy["C1"])
-    assert d8.differences["accuracy"].p_value == pytest.approx(expected.pvalue)
-    assert d8.means["accuracy"].value == pytest.approx(accuracy["D8"].mean())
+    p_values = []
+    for group in GROUPS[1:]:
+        expected = stats.ttest_rel(accuracy[group], accuracy["C1"])
+        row = summary.comparisons.loc[(group, "accuracy")]
+        p_values.append(row["p"])
+        assert row["p"] == pytest.approx(expected.pvalue, abs=1e-12)
+        own = summary.difference(group, "accuracy")
+        assert (own.low, own.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+        assert summary.mean(group, "accuracy").value == pytest.approx(accuracy[group].mean())
+    adjusted = [summary.p_adjusted(group, "accuracy") for group in GROUPS[1:]]
+    assert adjusted == pytest.approx(holm(p_values))
     cyclic, dihedral = summary.trends_of("accuracy")
     assert (cyclic.groups, dihedral.groups) == (GROUPS[:4], GROUPS[4:])
     rows = np.stack([accuracy[name] for name in GROUPS[:4]], axis=1)
@@ -101,13 +109,26 @@ def test_means_differences_and_trends_equal_the_functions_they_come_from():
     assert adjusted == pytest.approx([2 * p_values[0], max(2 * p_values[0], p_values[1])])
 
 
+def test_the_long_table_has_a_row_for_every_run_and_quantity():
+    summary = summarise(made_runs(("C1", "D4"), n_seeds=2), class_names=CLASSES)
+    assert list(summary.runs.columns) == ["group", "seed", "quantity", "value"]
+    assert len(summary.runs) == 2 * 2 * len(summary.quantities)
+    assert not summary.runs.duplicated(["group", "seed", "quantity"]).any()
+
+
+def test_intervals_end_where_values_do():
+    runs = [run("C1", seed, [0.3], {"accuracy": a}) for seed, a in enumerate((0.9, 1.0, 1.0))]
+    mean = summarise(runs, class_names=CLASSES).mean("C1", "accuracy")
+    assert mean.high == 1.0
+    assert mean.low < mean.value
+
+
 def test_the_order_of_the_runs_does_not_matter():
     runs = made_runs()
     shuffled = [runs[i] for i in np.random.default_rng(1).permutation(len(runs))]
     one = summarise(runs, class_names=CLASSES)
     other = summarise(shuffled, class_names=CLASSES)
-    # as text, since an undefined number is not equal to itself
-    assert repr(one.groups) == repr(other.groups)
+    assert one.comparisons.equals(other.comparisons)
     assert repr(one.trends) == repr(other.trends)
 
 
@@ -119,9 +140,9 @@ def test_agreement_is_over_the_sources_that_all_runs_have():
     ]  # fmt: skip
     summary = summarise(runs, class_names=CLASSES, reference_loss=0.4)
     assert summary.sources["nss"] == ("a", "c")
-    assert summary.values["nss:mean"]["C1"].tolist() == [3.0]
-    assert summary.values["nss:gate1"]["C4"].tolist() == [5.0]
-    assert math.isnan(summary.values["spearman:mean"]["C1"][0])
+    assert summary.values("nss:mean")["C1"].tolist() == [3.0]
+    assert summary.values("nss:gate1")["C4"].tolist() == [5.0]
+    assert math.isnan(summary.values("spearman:mean")["C1"][0])
 
 
 def test_quantities_follow_classes_and_annotations():

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 
 import pytest
 
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
-from attnxai.study.tables import (
-    group_rows,
-    history_rows,
-    run_rows,
-    write_rows,
-)
+from attnxai.study.tables import group_rows, history_rows, run_rows
 from tests.study.builders import made_content, made_runs, run
 
 
@@ -26,13 +20,12 @@ def content():
 def test_one_row_a_group_with_intervals_and_differences(content):
     rows = {row["group"]: row for row in group_rows(content)}
     assert list(rows) == ["C1", "C4", "C8", "C16", "D4", "D8", "D16"]
-    d8, summary = rows["D8"], content.summary.group("D8")
-    assert d8["accuracy"] == summary.means["accuracy"].value
+    d8, summary = rows["D8"], content.summary
+    assert d8["accuracy"] == summary.mean("D8", "accuracy").value
     assert d8["accuracy_low"] < d8["accuracy"] < d8["accuracy_high"]
     assert d8["accuracy_n"] == 5
-    difference = summary.differences["accuracy"]
-    assert d8["accuracy_difference"] == difference.mean.value
-    assert d8["accuracy_p_adjusted"] == difference.p_adjusted >= d8["accuracy_p"]
+    assert d8["accuracy_difference"] == summary.difference("D8", "accuracy").value
+    assert d8["accuracy_p_adjusted"] == summary.p_adjusted("D8", "accuracy") >= d8["accuracy_p"]
     assert math.isnan(rows["C1"]["accuracy_p"])
     assert d8["parameters"] == content.matches["D8"].size.parameters
     assert (d8["equal"], d8["n_reached"]) == ("channels", 5)
@@ -43,7 +36,7 @@ def test_one_row_a_run_and_one_an_epoch(content):
     assert len(rows) == 35
     assert [(row["group"], row["seed"]) for row in rows[:6]] == [("C1", i) for i in range(5)] + [("C4", 0)]  # fmt: skip
     assert all(row["reached"] for row in rows)
-    assert rows[0]["epochs"] == content.summary.values["epochs"]["C1"][0]
+    assert rows[0]["epochs"] == content.summary.values("epochs")["C1"][0]
     epochs = history_rows(content)
     assert len(epochs) == 35 * 14
     assert (epochs[15]["group"], epochs[15]["seed"], epochs[15]["epoch"]) == ("C1", 1, 1)
@@ -55,15 +48,6 @@ def test_censored_runs_are_marked():
     assert [(row["reached"], row["epochs_followed"]) for row in rows] == [(True, 2), (False, 2)]
     without = run_rows(made_content([run("C1", 0, [0.9]), run("C4", 0, [0.9])]))
     assert [row["reached"] for row in without] == ["", ""]
-
-
-def test_csv_leaves_empty_what_does_not_exist(content, tmp_path):
-    write_rows(group_rows(content), tmp_path / "study.csv")
-    with open(tmp_path / "study.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert rows[0]["accuracy_difference"] == ""
-    assert float(rows[1]["accuracy"]) == content.summary.group("C4").means["accuracy"].value
-    assert "nan" not in (tmp_path / "study.csv").read_text(encoding="utf-8")
 
 
 def cautions(content):

@@ -32,8 +32,8 @@ from attnxai.study.quantities import (
     ACCURACY,
     AGREEMENT_LABELS,
     ATTENTION_CONSISTENCY,
+    EPOCH_EQUIVALENTS,
     EPOCHS,
-    FIT,
     PRIMARY_MAP,
     SECONDS,
     Kind,
@@ -43,7 +43,7 @@ from attnxai.study.quantities import (
 
 if TYPE_CHECKING:
     from attnxai.study.content import StudyContent
-    from attnxai.study.summary import GroupSummary
+    from attnxai.study.summary import StudySummary
 
 _MAIN = {
     EPOCHS: "epochs until\nreference loss",
@@ -83,38 +83,43 @@ def reader_tables(content: StudyContent) -> tuple[Table, ...]:
 
 
 def _quantity_table(content: StudyContent, title: str, quantities: Sequence[Quantity]) -> Table:
-    groups = content.summary.groups
+    summary = content.summary
     return Table(
         title=title,
         columns=(
-            text_column("Group", [group.group for group in groups]),
+            text_column("Group", summary.groups),
             *(
                 text_column(
-                    q.label, [_quantity_cell(group, q) for group in groups], to_the_right=True
+                    quantity.label,
+                    [_quantity_cell(summary, group, quantity) for group in summary.groups],
+                    to_the_right=True,
                 )
-                for q in quantities
+                for quantity in quantities
             ),
         ),
     )
 
 
-def _quantity_cell(group: GroupSummary, quantity: Quantity) -> tuple[str, ...]:
-    mean = group.means[quantity.name]
+def _quantity_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[str, ...]:
+    mean = summary.mean(group, quantity.name)
     lines = [format_value(mean, quantity.digits)]
     if mean.known:
         lines.append(format_interval(mean))
     if quantity.name == EPOCHS.name and math.isfinite(mean.value):
-        lines.append(f"{group.n_reached} of {group.n_runs} reached it")
-    difference = group.differences.get(quantity.name)
-    # equivalents of the epochs would only repeat their test
-    if difference is not None and quantity not in FIT[1:4]:
-        if math.isfinite(difference.mean.value):
-            lines.append(f"Δ {format_value(difference.mean, quantity.digits, signed=True)}")
-        if difference.mean.known:
-            lines.append(format_interval(difference.mean, signed=True))
-        if math.isfinite(difference.p_adjusted):
-            lines.append(p_equals(difference.p_adjusted))
+        lines.append(f"{summary.n_reached(group)} of {len(summary.seeds)} reached it")
+    if quantity not in EPOCH_EQUIVALENTS:
+        difference = summary.difference(group, quantity.name)
+        if math.isfinite(difference.value):
+            lines.append(f"Δ {format_value(difference, quantity.digits, signed=True)}")
+        if difference.known:
+            lines.append(format_interval(difference, signed=True))
+        lines += _p_value(summary, group, quantity)
     return tuple(lines)
+
+
+def _p_value(summary: StudySummary, group: str, quantity: Quantity) -> list[str]:
+    p_adjusted = summary.p_adjusted(group, quantity.name)
+    return [p_equals(p_adjusted)] if math.isfinite(p_adjusted) else []
 
 
 def _network_table(content: StudyContent) -> Table:
@@ -142,7 +147,7 @@ def trends_table(content: StudyContent) -> Table | None:
         (quantity, trend)
         for trend in content.summary.trends
         if (quantity := content.summary.quantity(trend.quantity)) is not None
-        and quantity not in FIT[1:4]
+        and quantity not in EPOCH_EQUIVALENTS
         and trend.page is not None
         and trend.slope_test is not None
     ]
@@ -171,22 +176,24 @@ def trends_table(content: StudyContent) -> Table | None:
 
 
 def main_table(content: StudyContent) -> Table:
-    """The table that a terminal shows: the quantities that claims rest on, and attention under rotation."""
+    """The table that a terminal shows: the quantities of the hypotheses, and attention under rotation."""
     summary = content.summary
     n_seeds = len(summary.seeds)
-    parameters = [content.matches[group.group].size.parameters for group in summary.groups]
+    parameters = [content.matches[group].size.parameters for group in summary.groups]
     columns = [
         text_column(
             "group,\nparameters",
             [
-                (group.group, format_number(n, 0))
+                (group, format_number(n, 0))
                 for group, n in zip(summary.groups, parameters, strict=True)
             ],
         )
     ]
     columns += [
         text_column(
-            heading, [_main_cell(group, quantity) for group in summary.groups], to_the_right=True
+            heading,
+            [_main_cell(summary, group, quantity) for group in summary.groups],
+            to_the_right=True,
         )
         for quantity, heading in _MAIN.items()
         if summary.quantity(quantity.name) is not None
@@ -199,17 +206,16 @@ def main_table(content: StudyContent) -> Table:
     )
 
 
-def _main_cell(group: GroupSummary, quantity: Quantity) -> tuple[str, ...]:
+def _main_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[str, ...]:
     """Mean, interval and p-value below each other, and how many runs have a number if not all."""
-    mean = group.means[quantity.name]
+    mean = summary.mean(group, quantity.name)
     lines = [format_value(mean, quantity.digits)]
     if mean.known:
         lines.append(format_interval(mean))
-    difference = group.differences.get(quantity.name)
-    if difference is not None and math.isfinite(difference.p_adjusted):
-        lines.append(p_equals(difference.p_adjusted))
-    if quantity is EPOCHS and group.n_reached < group.n_runs:
-        lines.append(f"{group.n_reached} of {group.n_runs} reached it")
+    lines += _p_value(summary, group, quantity)
+    n_reached, n_runs = summary.n_reached(group), len(summary.seeds)
+    if quantity is EPOCHS and n_reached < n_runs:
+        lines.append(f"{n_reached} of {n_runs} reached it")
     # words of a line stay together
     return tuple(line.replace(" ", "\N{NO-BREAK SPACE}") for line in lines)
 
@@ -247,9 +253,9 @@ def footnotes(content: StudyContent) -> list[str]:
 def markdown(content: StudyContent) -> str:
     """The whole study as Markdown."""
     lines = []
-    for claim in content.claims:
-        lines += [f"**({claim.letter}) {claim.claim} {claim.lead}**", ""]
-        text = " ".join(part for part in (claim.details, claim.trend_text) if part)
+    for hypothesis in content.hypotheses:
+        lines += [f"**({hypothesis.letter}) {hypothesis.statement} {hypothesis.lead}**", ""]
+        text = " ".join(part for part in (hypothesis.details, hypothesis.trend_text) if part)
         lines += [text, ""] if text else []
     trends = trends_table(content)
     for table in (*reader_tables(content), *([trends] if trends is not None else [])):

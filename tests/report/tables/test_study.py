@@ -57,10 +57,10 @@ def test_footnotes_define_what_is_counted(content):
     assert "0.5000, as given" in " ".join(footnotes(given))
 
 
-def test_markdown_holds_claims_tables_and_limits(content):
+def test_markdown_holds_hypotheses_tables_and_limits(content):
     text = markdown(content)
-    for claim in content.claims:
-        assert claim.lead in text
+    for hypothesis in content.hypotheses:
+        assert hypothesis.lead in text
     for table in reader_tables(content):
         assert f"### {table.title}" in text
     for caution in content.cautions:
@@ -69,7 +69,7 @@ def test_markdown_holds_claims_tables_and_limits(content):
     assert all(line.endswith(" |") for line in rows)
 
 
-def test_the_main_table_holds_what_claims_rest_on(content):
+def test_the_main_table_holds_the_quantities_of_the_hypotheses(content):
     table = main_table(content)
     assert len(table.columns) == 5
     d8 = [cells_of(column)[5] for column in table.columns]
