@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-PLOT, TABLE, PAGE = "plot", "table", "page"
+PLOT, TABLE, PAGE, MARKDOWN = "plot", "table", "page", "markdown"
 
 PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -36,6 +36,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             TABLE: "tables.classification:metrics_table",
         },
         "Comparison": {PAGE: "document:write_report"},
+        "ModelCard": {MARKDOWN: "model_card:card_markdown"},
         "ModelContrasts": {
             PLOT: "plots.contrasts:plot_model_contrasts",
             TABLE: "tables.contrasts:model_contrasts_table",
@@ -64,7 +65,7 @@ def presenter_of(result: object, what: str) -> Callable[..., Any]:
     result : object
         Of a class that :data:`PRESENTERS` names, or of one derived from it.
     what : str
-        ``plot``, ``table`` or ``page``.
+        ``plot``, ``table``, ``page`` or ``markdown``.
 
     Returns
     -------

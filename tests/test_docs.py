@@ -17,7 +17,6 @@ import typer
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.metrics.table import BEGIN, END, with_metrics
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.nulls import NULLS
 from attnxai.alignment.pairs import align
@@ -39,6 +38,7 @@ from attnxai.models.specification import (
     Padding,
 )
 from attnxai.report.content import ModelPart, ReportContent
+from attnxai.report.documentation import metrics_markdown, with_part
 from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
 from attnxai.report.summary import per_source_table, summarise
@@ -158,11 +158,13 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:
-    """Mended by ``python -m attnxai.agreement.metrics.table docs/agreement.md``."""
-    assert with_metrics(page("agreement.md")) == page("agreement.md")
-    for broken in ("no marks", f"{END} {BEGIN}", 2 * f"{BEGIN} {END}"):
+    """Mended by ``python -m attnxai.report.documentation docs``."""
+    text = metrics_markdown()
+    assert with_part(page("agreement.md"), "metrics", text) == page("agreement.md")
+    begin, end = "<!-- metrics:begin -->", "<!-- metrics:end -->"
+    for broken in ("no marks", f"{end} {begin}", 2 * f"{begin} {end}"):
         with pytest.raises(OptionError, match="once and in this order"):
-            with_metrics(broken)
+            with_part(broken, "metrics", text)
 
 
 def test_nulls_are_documented() -> None:

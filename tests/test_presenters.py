@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from attnxai.presenters import PAGE, PLOT, PRESENTERS, TABLE, presenter_of
+from attnxai.presenters import MARKDOWN, PAGE, PLOT, PRESENTERS, TABLE, presenter_of
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from attnxai.presenters import PAGE, PLOT, PRESENTERS, TABLE, presenter_of
     [(name, what, place) for name, of in PRESENTERS.items() for what, place in of.items()],
 )
 def test_registered_functions_exist(name, what, place):
-    assert what in {PLOT, TABLE, PAGE}
+    assert what in {PLOT, TABLE, PAGE, MARKDOWN}
     module, function = place.split(":")
     assert callable(getattr(importlib.import_module(f"attnxai.report.{module}"), function))
 

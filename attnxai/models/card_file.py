@@ -13,7 +13,8 @@ from typing import Any
 from attnxai.data.short_repr import short_value
 from attnxai.errors import CheckpointError
 from attnxai.jobs.files import read_json, write_file
-from attnxai.models.cards import Measured, ModelCard, PartMetrics
+from attnxai.models.cards import ModelCard, PartMetrics, measured
+from attnxai.statistics.interval import Interval, finite_or_none
 
 CARD_FORMAT = "attnxai-model-card"
 CARD_VERSION = 1
@@ -39,7 +40,16 @@ def card_path(model_file: str | Path) -> Path:
 
 def write_card(card: ModelCard, path: str | Path) -> None:
     """Write a card as JSON; a reader finds the old or the whole new one."""
-    content = {"format": CARD_FORMAT, "version": CARD_VERSION, **dataclasses.asdict(card)}
+    parts = {
+        name: {
+            "n_images": part.n_images,
+            "n_by_class": dict(part.n_by_class),
+            "values": {metric: _plain_number(value) for metric, value in part.values.items()},
+        }
+        for name, part in card.parts.items()
+    }
+    own = {field.name: getattr(card, field.name) for field in dataclasses.fields(card)}
+    content = {"format": CARD_FORMAT, "version": CARD_VERSION, **own, "parts": parts}
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_file(path, text)
 
@@ -114,18 +124,23 @@ def _card(content: Mapping[str, Any]) -> ModelCard:
 
 def _part(content: Mapping[str, Any]) -> PartMetrics:
     by_class, values = _mapping(content, "n_by_class"), _mapping(content, "values")
+    n_images = _count(content, "n_images")
     return PartMetrics(
-        n_images=_count(content, "n_images"),
+        n_images=n_images,
         n_by_class={name: _count(by_class, name) for name in by_class},
-        values={metric: _measured(_mapping(values, metric)) for metric in values},
+        values={metric: _interval(_mapping(values, metric), n_images) for metric in values},
     )
 
 
-def _measured(content: Mapping[str, Any]) -> Measured:
-    ends = ("value", "low", "high")
-    return Measured(
-        **{end: None if content[end] is None else _number(content, end) for end in ends}
+def _interval(content: Mapping[str, Any], n_images: int) -> Interval:
+    value, low, high = (
+        None if content[end] is None else _number(content, end) for end in ("value", "low", "high")
     )
+    return measured(value, low, high, n_images)
+
+
+def _plain_number(interval: Interval) -> dict[str, float | None]:
+    return {end: finite_or_none(getattr(interval, end)) for end in ("value", "low", "high")}
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:

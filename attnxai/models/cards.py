@@ -3,52 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
-from attnxai.models.markdown import code_block, escaped, table
+from attnxai.presenters import MARKDOWN, presenter_of
+from attnxai.statistics.interval import Interval
 
 VALIDATION = "validation"
 TEST = "test"
 ACCURACY = "accuracy"
+P_IF_CALIBRATED = "p, if calibrated"
 
 # these stand in a row of their own
 _NAMED_SETTINGS = ("seed", "validation_share")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A number with its interval; None where there is no interval or no number.
+def measured(
+    value: float | None, low: float | None = None, high: float | None = None, n_images: int = 0
+) -> Interval:
+    """A number of a card; None or NaN where there is no interval or no number.
 
     Examples
     --------
-    >>> str(Measured(value=0.8542, low=0.7984, high=0.8966))
-    '0.854 [0.798, 0.897]'
+    >>> measured(0.85, 0.80, 0.90, 153).known, measured(None).known
+    (True, False)
     """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "undefined"
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def percent(self) -> str:
-        """The same in per cent, without the sign.
-
-        Examples
-        --------
-        >>> Measured(value=0.8542, low=0.7984, high=0.8966).percent()
-        '85.4 [79.8, 89.7]'
-        """
-        if self.value is None:
-            return "undefined"
-        if self.low is None or self.high is None:
-            return f"{100 * self.value:.1f}"
-        return f"{100 * self.value:.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+    value, low, high = (
+        math.nan if number is None or not math.isfinite(number) else float(number)
+        for number in (value, low, high)
+    )
+    return Interval(value=value, low=low, high=high, n_units=n_images, unit="image")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +45,13 @@ class PartMetrics:
         Images of the part.
     n_by_class : mapping of str to int
         How many of them are of each class.
-    values : mapping of str to Measured
-        A number for each metric.
+    values : mapping of str to Interval
+        A number for each metric, over images; NaN where it is undefined.
     """
 
     n_images: int
     n_by_class: Mapping[str, int]
-    values: Mapping[str, Measured]
+    values: Mapping[str, Interval]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +134,7 @@ class ModelCard:
     level: float
     parts: Mapping[str, PartMetrics]
 
-    def measured(self, part: str, metric: str) -> Measured | None:
+    def measured(self, part: str, metric: str) -> Interval | None:
         """One number of one part, if the card has it."""
         found = self.parts.get(part)
         return found.values.get(metric) if found is not None else None
@@ -194,23 +178,6 @@ class ModelCard:
         held_out = "others not known" if self.n_held_out is None else f"{self.n_held_out} held out"
         return f"{self.n_train} images trained on, {validated}, {held_out}"
 
-    def metric_table(self) -> tuple[list[str], list[list[str]]]:
-        """Names of the columns and rows of the metrics, as plain text."""
-        if not self.parts:
-            return [], []
-        head = [self.measured_on, *(name for name in self.parts)]
-        parts = self.parts.values()
-        rows = [["images", *(str(part.n_images) for part in parts)]]
-        rows += [
-            [f"images of class {name}", *(str(part.n_by_class.get(name, 0)) for part in parts)]
-            for name in self.class_names
-        ]
-        rows += [
-            [metric, *(str(part.values[metric]) for part in parts)]
-            for metric in next(iter(parts)).values
-        ]
-        return head, rows
-
     def remarks(self) -> str:
         """What a reader of the metrics has to know, as plain text."""
         if not self.parts:
@@ -238,16 +205,8 @@ class ModelCard:
         level : int
             Of its heading.
         """
-        facts = [[escaped(name), escaped(value)] for name, value in self.facts().items()]
-        lines = [f"{'#' * level} {escaped(self.name)}", "", *table(["", ""], facts)]
-        if self.command:
-            lines += ["", *code_block(self.command)]
-        head, rows = self.metric_table()
-        if head:
-            # the names are anybody's, the numbers are not
-            cells = [[escaped(name), *numbers] for name, *numbers in rows]
-            lines += ["", *table([escaped(name) for name in head], cells)]
-        return "\n".join([*lines, "", self.remarks()]) + "\n"
+        text: str = presenter_of(self, MARKDOWN)(self, level)
+        return text
 
 
 def _setting(value: float | str | bool) -> str:

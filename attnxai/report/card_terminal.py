@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attnxai.report.model_card import metrics_table
+from attnxai.report.tables.text import render_terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,11 +33,7 @@ def print_card(measured: ModelCard, console: Console) -> None:
         facts.add_row(name, Text(value))
     facts.add_row("Command", Text(measured.command or "not recorded"))
     console.print(facts)
-    head, rows = measured.metric_table()
-    metrics = Table()
-    for name in head:
-        metrics.add_column(Text(name))
-    for row in rows:
-        metrics.add_row(*map(Text, row))
-    console.print(metrics)
+    metrics = metrics_table(measured)
+    if metrics is not None:
+        console.print(render_terminal(metrics))
     console.print(Text(measured.remarks()))

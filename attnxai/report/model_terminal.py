@@ -111,9 +111,10 @@ def print_shipped(console: Console) -> None:
 
 def _accuracy(card: ModelCard, part: str) -> str:
     from attnxai.models.cards import ACCURACY
+    from attnxai.report.model_card import percent
 
     measured = card.measured(part, ACCURACY)
-    return measured.percent() if measured is not None else ""
+    return percent(measured) if measured is not None else ""
 
 
 def _card_row(model: AttentionModel) -> dict[str, str]:

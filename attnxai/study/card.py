@@ -18,14 +18,21 @@ from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
 from attnxai.explanations.gates import split_of
 from attnxai.explanations.stack import Split
-from attnxai.models.cards import ACCURACY, TEST, VALIDATION, Measured, ModelCard, PartMetrics
+from attnxai.models.cards import (
+    ACCURACY,
+    P_IF_CALIBRATED,
+    TEST,
+    VALIDATION,
+    ModelCard,
+    PartMetrics,
+    measured,
+)
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:
     import torch
 
     from attnxai.models.model import AttentionModel, TrainingRecord
-    from attnxai.statistics.interval import Interval
 
 N_BOOTSTRAP = 10_000
 CONFIDENT = f"{TEST}, confident"
@@ -245,27 +252,28 @@ def _measure(
             rng=rng,
         )
     reference = metrics.calibrated
-    values = {ACCURACY: _measured(metrics.accuracy)}
-    values |= {f"F1 {name}": _measured(metrics.f1[name]) for name in model.class_names}
+    found = {ACCURACY: metrics.accuracy}
+    found |= {f"F1 {name}": metrics.f1[name] for name in model.class_names}
+    found |= {
+        "ROC AUC": metrics.roc_auc,
+        "log loss": metrics.log_loss,
+        "Brier score": metrics.brier_score,
+        "expected calibration error": metrics.expected_calibration_error,
+    }
+    n = len(images)
+    values = {
+        name: measured(entry.value, entry.low, entry.high, n) for name, entry in found.items()
+    }
     values |= {
-        "ROC AUC": _measured(metrics.roc_auc),
-        "log loss": _measured(metrics.log_loss),
-        "Brier score": _measured(metrics.brier_score),
-        "expected calibration error": _measured(metrics.expected_calibration_error),
-        "the same of a calibrated model": Measured(value=reference.mean),
-        f"{100 * reference.level:g} % of calibrated models are below": Measured(
-            value=reference.high
+        "the same of a calibrated model": measured(reference.mean, n_images=n),
+        f"{100 * reference.level:g} % of calibrated models are below": measured(
+            reference.high, n_images=n
         ),
-        "p, if calibrated": Measured(value=reference.p_value),
+        P_IF_CALIBRATED: measured(reference.p_value, n_images=n),
     }
     counts = np.bincount(labels, minlength=len(model.class_names))
     return PartMetrics(
-        n_images=len(images),
+        n_images=n,
         n_by_class={n: int(k) for n, k in zip(model.class_names, counts, strict=True)},
         values=values,
     )
-
-
-def _measured(interval: Interval) -> Measured:
-    record = interval.to_record()
-    return Measured(value=record["value"], low=record["ci_low"], high=record["ci_high"])

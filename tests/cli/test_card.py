@@ -17,6 +17,7 @@ from attnxai.data.labelled import read_training_images
 from attnxai.models.card_file import read_card
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
+from attnxai.statistics.formats import with_interval
 from attnxai.study.card import N_BOOTSTRAP
 from tests.cli.program import attnxai
 from tests.data.mirabest_files import write_batches, write_wcs_table
@@ -98,7 +99,7 @@ def test_a_card_of_a_folder_of_images(place):
     for name, value in made.facts().items():
         assert squeezed(f"{name}{value}") in flat, name
     assert "Commandattnxaitrain" in flat
-    assert squeezed(f"accuracy{made.parts['validation'].values['accuracy']}") in flat
+    assert squeezed(f"accuracy{with_interval(made.parts['validation'].values['accuracy'])}") in flat
     assert made.remarks() in text
     assert "Wrote m.card.json" in text
     assert "test" not in text.replace("attnxai train", "")

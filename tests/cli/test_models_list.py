@@ -10,6 +10,7 @@ import pytest
 
 from attnxai.models import zoo
 from attnxai.models.card_file import write_card
+from attnxai.report.model_card import percent
 from tests.cli.program import attnxai, refused
 from tests.models.card_builders import make_card, make_part
 
@@ -42,7 +43,7 @@ def test_every_model_that_ships_is_listed():
         assert row[1:4] == [
             card.group,
             f"{card.n_parameters:,}",
-            card.measured("validation", "accuracy").percent(),
+            percent(card.measured("validation", "accuracy")),
         ]
         assert row[5] == f"{file.stat().st_size / 1e3:,.0f}"
     total = sum(file.stat().st_size for file in files.values()) / 1e6
@@ -73,8 +74,8 @@ def test_models_with_and_without_test_numbers_and_cards(shipped):
     write_card(make_card(), shipped / "d8.card.json")
     rows, last = rows_of()
     assert rows == [
-        ["c1.pt", "C1", "11,707", "85.0 [75.0, 95.0]", "", "2"],
-        ["d8.pt", "D8", "11,707", "85.0 [75.0, 95.0]", "80.0 [70.0, 90.0]", "12"],
+        ["c1.pt", "C1", "11,707", "85 [75, 95]", "", "2"],
+        ["d8.pt", "D8", "11,707", "85 [75, 95]", "80 [70, 90]", "12"],
         ["d16.pt", "no card", "", "", "", "500"],
     ]
     assert last == "3 models, 0.51 MB; in brackets 95 % intervals over images"

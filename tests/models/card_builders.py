@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from attnxai.models.cards import Measured, ModelCard, PartMetrics
+from attnxai.models.cards import ModelCard, PartMetrics, measured
 
 
 def make_part(*, accuracy: float = 0.85, n_images: int = 20) -> PartMetrics:
@@ -15,9 +15,9 @@ def make_part(*, accuracy: float = 0.85, n_images: int = 20) -> PartMetrics:
         n_images=n_images,
         n_by_class={"FR I": half, "FR II": n_images - half},
         values={
-            "accuracy": Measured(value=accuracy, low=accuracy - 0.1, high=accuracy + 0.1),
-            "log loss": Measured(value=0.4),
-            "ROC AUC": Measured(value=None),
+            "accuracy": measured(accuracy, accuracy - 0.1, accuracy + 0.1, n_images),
+            "log loss": measured(0.4, n_images=n_images),
+            "ROC AUC": measured(None, n_images=n_images),
         },
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,16 @@ import pytest
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.models import zoo
 from attnxai.models.card_file import card_path, write_card
+from attnxai.models.cards import ModelCard
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file
-from attnxai.models.zoo_page import BEGIN, END, with_cards, zoo_markdown
+from attnxai.report.documentation import with_part, zoo_markdown
 from tests.models.builders import GROUPS, assert_one_sentence, make_model
 from tests.models.card_builders import make_card, make_part
 
 SHIPPED = zoo.shipped_models()
 CARDS = zoo.shipped_cards()
+BEGIN, END = "<!-- cards:begin -->", "<!-- cards:end -->"
 PAGE = Path(__file__).parents[2] / "docs" / "zoo.md"
 MOST_BYTES = 6_000_000
 LEAST_ACCURACY = 0.8
@@ -161,11 +164,15 @@ def test_a_card_can_be_measured_again(shared_data) -> None:
     assert values["log loss"].value == pytest.approx(loss, abs=1e-4)
 
 
+def with_cards(page: str, cards: Mapping[str, ModelCard]) -> str:
+    return with_part(page, "cards", zoo_markdown(cards))
+
+
 # --- the page ---------------------------------------------------------------------------------------
 
 
 def test_the_page_shows_the_cards() -> None:
-    """``python -m attnxai.models.zoo_page docs/zoo.md`` writes them anew."""
+    """``python -m attnxai.report.documentation docs`` writes them anew."""
     page = PAGE.read_text(encoding="utf-8")
     assert with_cards(page, CARDS) == page
     for file in SHIPPED.values():
@@ -181,10 +188,10 @@ def test_the_table_of_the_page() -> None:
     lines = zoo_markdown(cards).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:4]]
     assert rows[2] == [
-        "[c1](#c1)", "C1", "11,707", "not recorded", "85.0 [75.0, 95.0]", "not measured", "113"
+        "[c1](#c1)", "C1", "11,707", "not recorded", "85 [75, 95]", "not measured", "113"
     ]  # fmt: skip
     assert rows[3] == [
-        "[d8](#d8)", "D8", "11,707", "3", "85.0 [75.0, 95.0]", "80.0 [70.0, 90.0]", "113"
+        "[d8](#d8)", "D8", "11,707", "3", "85 [75, 95]", "80 [70, 90]", "113"
     ]  # fmt: skip
     assert "Together 0.23 MB." in lines
     assert [line for line in lines if line.startswith("#")] == ["### c1", "### d8"]
@@ -201,7 +208,7 @@ def test_only_what_is_between_the_marks_is_replaced() -> None:
 
 @pytest.mark.parametrize("page", ["", BEGIN, END + BEGIN, BEGIN + BEGIN + END, BEGIN + END + END])
 def test_a_page_without_marks_is_left_alone(page) -> None:
-    with pytest.raises(OptionError, match="each once and in this order"):
+    with pytest.raises(OptionError, match="once and in this order"):
         with_cards(page, {})
 
 

@@ -200,7 +200,7 @@ def test_numbers_are_those_of_scikit_learn(model, images):
         assert card.parts[name].n_by_class == {
             "FR I": int((labels == 0).sum()), "FR II": int((labels == 1).sum())
         }  # fmt: skip
-        known = [v.low is not None for k, v in values.items() if k in expected]
+        known = [v.known for k, v in values.items() if k in expected]
         assert all(known) == (len(part) >= 8)
         assert values["accuracy"].low < values["accuracy"].value < values["accuracy"].high
 

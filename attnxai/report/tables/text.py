@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.report.tables.table import Column, Kind, Limit, Line, Piece, Table, Tone
@@ -97,6 +97,11 @@ def render_markdown(table: Table) -> str:
     """
     rows = [[markdown_text(column.heading) for column in table.columns]]
     rows += [["<br>".join(cell) for cell in row] for row in _rows(table, _in_markdown)]
+    return markdown_rows(rows)
+
+
+def markdown_rows(rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already, the head first, its columns padded to one width."""
     widths = [max(_NARROWEST, *map(len, column)) for column in zip(*rows, strict=True)]
     head, *body = (
         "| " + " | ".join(text.ljust(n) for text, n in zip(row, widths, strict=True)) + " |"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html as html_module
 import html.parser
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from attnxai.report.tables.table import (
@@ -30,6 +33,11 @@ from attnxai.report.tables.text import (
     render_terminal,
 )
 from attnxai.statistics.interval import Interval
+
+
+def _rendered(markdown):
+    return MarkdownIt("commonmark").enable("table").render(markdown)
+
 
 EVIL = "<script>x</script> | a_b [link](x) & $5"
 
@@ -145,6 +153,15 @@ def test_columns_have_one_length():
         Table(columns=(text_column("A", ["x"]), text_column("B", ["x", "y"])))
     with pytest.raises(ValueError, match="one length"):
         Table(columns=())
+
+
+@given(st.text())
+def test_escaped_text_shows_as_it_is(text):
+    shown = _rendered(f"x{markdown_text(text)}x")
+    plain = " ".join(text.replace("\0", "\ufffd").split())
+    inside = shown.removeprefix("<p>").removesuffix("</p>\n")
+    assert html_module.unescape(inside) == f"x{plain}x"
+    assert len(re.findall(r"<\w+", shown)) == 1
 
 
 def test_text_in_markdown():
