@@ -31,3 +31,48 @@ def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
     # classes are known for MiraBest alone
     assert of_cutouts.classes == (None,) * 24
     np.testing.assert_allclose(of_cutouts.values, of_batches.values, rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["d8.pt", "c1.pt"])
+def test_broken_pairings_pass_no_more_often_than_the_level(shared_data, model):
+    """88 sources whose annotations were permuted within their true class, with their class known and removed."""
+    from benchmarks.pairing_broken import pair_values, real_pairs, rejection_rates
+
+    pairs = real_pairs(
+        model, shared_data / "rgz" / "claran_full_catalogue.csv", shared_data / "mirabest"
+    )
+    assert len(pairs) == 88
+    values = pair_values(pairs, "nss")
+
+    def rates(test):
+        found = rejection_rates(pairs, values, test=test, n_draws=199, rng=np.random.default_rng(0))
+        return [found[name] for name in pairs.explanations]
+
+    assert max(rates("class known")) <= 0.065
+    assert max(rates("class removed")) <= 0.065
+    # which is not what permuting any sources gives
+    assert max(rates("pooled")) >= 0.2
+
+
+def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data):
+    """The repetitions above permute indices; a comparison permutes the annotations themselves."""
+    import dataclasses
+
+    from attnxai.agreement.comparison.strata import annotated_sizes, size_bins, strata_of
+    from benchmarks.pairing_broken import permuted_within, real_pairs
+
+    pairs = real_pairs(
+        "d8.pt", shared_data / "rgz" / "claran_full_catalogue.csv", shared_data / "mirabest"
+    )
+    partner = permuted_within(pairs.classes, np.random.default_rng(1))
+    broken = dataclasses.replace(
+        pairs, density=pairs.density[:, partner], classes=(None,) * len(pairs)
+    )
+    sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)
+    found = strata_of(broken, ("class",), np.arange(len(pairs))).of_sources
+    for (predicted, size), expected, bin_ in zip(
+        found, pairs.predicted, size_bins(pairs.scores, sizes[partner], pairs.splits), strict=True
+    ):
+        assert predicted == expected
+        assert size.startswith("not permuted") if bin_ is None else size == bin_

@@ -80,8 +80,7 @@ class Estimate:
     n_undefined : int
         Sources left out because the metric has no value for them.
     pooled, within_strata : NullTest or None
-        Exchange of sources, any or within strata; None where a test makes no sense, with the reason in
-        ``not_tested``.
+        Permutation of annotations across sources, any or within strata; None where a test makes no sense.
     pooled_rejections_pairing_broken : float or None
         Share of pairings of maps with the annotations of other sources of their stratum that the pooled test
         would call significant at 5 %. Far above 0.05, maps and annotations share what their class (or other
@@ -109,7 +108,7 @@ class Estimate:
     left_test : tuple of str
         Sources that are not exchanged because the metric is undefined with some partner.
     not_tested : str
-        Why a test is missing, or empty.
+        Why there is no test that can decide, or empty. The pooled one may be there all the same.
     """
 
     explanation: str
@@ -138,8 +137,8 @@ class Estimate:
 
     @property
     def test(self) -> NullTest | None:
-        """The primary test: the exchange within strata, or the pooled one where no strata are known."""
-        return self.within_strata or self.pooled
+        """The primary test: within strata, or pooled for the sources of a single stratum; None where none can decide."""
+        return None if self.not_tested else self.within_strata or self.pooled
 
     def further_test(self, null: str) -> FurtherTest:
         """The test against one of the further nulls.

@@ -373,7 +373,7 @@ def _null_of(
 ) -> dict[str, Any]:
     within = record["p_within_strata"] is not None
     name = "within_strata" if within else "pooled"
-    if record[f"p_{name}"] is None:
+    if record[f"p_{name}"] is None or record["not_tested"]:
         raise OptionError(
             f"the pilot {folder} did not test {record['explanation']} ({record['not_tested']}), so "
             "there is nothing to plan from"

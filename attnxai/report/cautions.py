@@ -10,6 +10,7 @@ import numpy as np
 
 from attnxai.explanations.stack import Split
 from attnxai.report.sentences import say
+from attnxai.agreement.comparison.strata import PREDICTED_CLASS
 from attnxai.report.wording import strata_words
 from attnxai.statistics.interval import MIN_UNITS
 
@@ -98,6 +99,8 @@ def _about_strata(result: AgreementResult) -> list[str]:
         for stratum, group in zip(result.strata, result.splits, strict=True)
         if group == result.verdict_group
     ]
+    if any(PREDICTED_CLASS in key for key in result.settings["strata"]):
+        return []  # a note says which sources keep their annotation
     alone = sum(n == 1 for n in Counter(strata).values())
     if not alone or set(strata) == {None} or len(strata) == 1:
         return []

@@ -21,7 +21,7 @@ from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
 from attnxai.data.images import SourceSet
-from attnxai.errors import FewSourcesWarning, UndefinedValuesWarning
+from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
@@ -194,7 +194,7 @@ def compare_pairs(
         verdict_group=verdict_group,
         settings={
             **settings.to_record(),
-            "strata": list(inputs.strata_keys),
+            "strata": list(inputs.stratified.keys),
             "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
         },
@@ -204,7 +204,7 @@ def compare_pairs(
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
         annotator_agreement=annotators,
-        notes=(*pairs.notes, *_footprint_notes(inputs)),
+        notes=(*pairs.notes, *inputs.stratified.notes, *_footprint_notes(inputs)),
     )
     _warn(estimates, undefined, verdict_group)
     return adjust_over_maps([result], settings.correction)[0]
@@ -294,15 +294,15 @@ def _warn(
     smallest = min((test.smallest_p for test in tests if test is not None), default=None)
     if smallest is None:
         warnings.warn(
-            f"nothing can be concluded about agreement in the source at hand over {n} {verdict_group} "
-            f"sources: {main[0].not_tested}",
-            FewSourcesWarning,
+            f"no test decides whether maps agree with their own sources' annotations over {n} {verdict_group} "
+            f"{'source' if n == 1 else 'sources'}: {main[0].not_tested}",
+            FewSourcesWarning if main[0].pooled is None else AssumptionWarning,
             stacklevel=3,
         )
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
             f"with {n} {verdict_group} sources the smallest p-value that could come out is "
-            f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
+            f"{smallest:.3g}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -108,7 +108,7 @@ class SourcePermutationTests:
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)
         if not in_strata:
             return PermutationTests(pooled=pooled, left_out=left_out)
-        within = self._test(SourcePermutation(keys=self._inputs.strata_keys), matrix, usable)
+        within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
         strata = [self._inputs.strata[i] for i in usable]
         # what sources of one stratum can still share, and what every image shows
         halves = [self._inputs.size_halves[i] for i in usable]

@@ -1,13 +1,23 @@
-"""What sources have to share to be exchanged for one another."""
+"""What sources have to share for their annotations to be permuted.
+
+Maps and annotations of sources of one class look alike, so a permutation across classes takes what a class
+shares for agreement with the own source. The class is therefore held fixed. Where it is not known, the class
+that the model predicts stands in for it, together with the angular size of what is marked. A prediction can be
+wrong, so only the half of the sources whose class the model is surest of is permuted, in strata of about
+:data:`STRATUM_SIZE` sources; the others keep their own annotation. Without class and class scores nothing stands
+in for the class, and no test decides.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.agreement.nulls import combine_strata, emission_footprint, quantile_strata
+from attnxai.data.wording import counted
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,11 +29,41 @@ CLASS = "class"
 SIZE = "size"
 ANNOTATORS = "annotators"
 N_SIZE_BINS = 3
+PREDICTED_CLASS = "predicted class"
+ANNOTATED_SIZE = "annotated size"
+STRATUM_SIZE = 5
+"""Sources in a stratum of predicted class and annotated size, on average."""
 
 
-def strata_of(
-    pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]
-) -> tuple[tuple[str, ...], tuple[Hashable, ...]]:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Strata:
+    """Between which sources annotations are permuted.
+
+    Parameters
+    ----------
+    keys : tuple of str
+        What sources of one stratum share.
+    of_sources : tuple
+        Stratum of every source; None for all where nothing is known.
+    missing : str
+        Why no test can decide, or empty.
+    notes : tuple of str
+        What was assumed, in sentences.
+    """
+
+    keys: tuple[str, ...]
+    of_sources: tuple[Hashable, ...]
+    missing: str = ""
+    notes: tuple[str, ...] = ()
+
+    def missing_of(self, members: Sequence[int]) -> str:
+        """Why no test of some of the sources can decide, or empty."""
+        if not self.missing and {self.of_sources[i] for i in members} == {None}:
+            return _unknown(self.keys, "these sources")
+        return self.missing
+
+
+def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]) -> Strata:
     """Stratum of every source.
 
     Parameters
@@ -37,10 +77,8 @@ def strata_of(
 
     Returns
     -------
-    keys : tuple of str
-        Those that are known for some source; all that were given if none is.
-    strata : tuple
-        Of every source; None for sources of which none of the keys is known.
+    Strata
+        Of the keys that are known for some source.
 
     Raises
     ------
@@ -48,9 +86,14 @@ def strata_of(
         If a key is no such column.
     """
     found: dict[str, Sequence[Hashable]] = {}
+    notes: list[str] = []
     for key in keys:
         if key == CLASS:
-            found[key] = [pairs.classes[i] for i in order]
+            classes, note = _classes(pairs, order)
+            if not classes:
+                return Strata(keys=tuple(keys), of_sources=(None,) * len(order), missing=note)
+            found |= classes
+            notes += [note] if note else []
         elif key == SIZE:
             sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
             bins = quantile_strata(sizes[order].tolist(), n_bins=N_SIZE_BINS)
@@ -70,11 +113,151 @@ def strata_of(
         key: values for key, values in found.items() if any(value is not None for value in values)
     }
     if not known:
-        return tuple(keys), (None,) * len(order)
-    combined = combine_strata(known)
-    return tuple(known), tuple(
-        None if all(value is None for value in stratum) else stratum for stratum in combined
+        missing = (
+            f"{' and '.join(keys)} is known for none of the sources, so nothing can be held fixed"
+        )
+        return Strata(keys=tuple(keys), of_sources=(None,) * len(order), missing=missing)
+    if CLASS not in keys and not any(pairs.classes):
+        notes.append(
+            "The classes of the sources are not known: the test takes it that sources of the same "
+            f"{' and '.join(known)} share nothing further that their class brings with it."
+        )
+    strata = (
+        None if all(value is None for value in stratum) else stratum
+        for stratum in combine_strata(known)
     )
+    return Strata(keys=tuple(known), of_sources=tuple(strata), notes=tuple(notes))
+
+
+def _unknown(keys: Sequence[str], sources: str) -> str:
+    return f"{' and '.join(keys)} is known for none of {sources}, so nothing can be held fixed"
+
+
+def _classes(
+    pairs: AlignedPairs, order: NDArray[np.intp]
+) -> tuple[dict[str, Sequence[Hashable]], str]:
+    """What holds the class fixed, by its name, and a note; where nothing does, the note says why."""
+    classes = [pairs.classes[i] for i in order]
+    unknown = np.array([name is None for name in classes])
+    if not unknown.any():
+        return {CLASS: classes}, ""
+    n_unknown, scores = int(unknown.sum()), pairs.scores
+    which = f"The class of {counted(n_unknown, 'source')} is not known"
+    if scores is None or scores.shape[1] < 2:
+        if n_unknown == len(classes):
+            return {}, (
+                "the classes of the sources are not known and the maps come without class scores, so what "
+                "maps and annotations of a class share cannot be held fixed; give the annotation table a class "
+                "column, or name with --strata a column that holds it fixed"
+            )
+        alone = [
+            name or f"not permuted ({pairs.sources[i]})"
+            for name, i in zip(classes, order, strict=True)
+        ]
+        return {CLASS: alone}, (
+            f"{which} and the maps come without class scores: "
+            f"{'its annotation is' if n_unknown == 1 else 'their annotations are'} not permuted."
+        )
+    positions = order[unknown]
+    sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)[positions]
+    bins = size_bins(scores[positions], sizes, [pairs.splits[i] for i in positions])
+    predicted = [pairs.class_names[i] for i in scores[positions].argmax(axis=1)]
+    kept = [
+        f"not permuted ({pairs.sources[i]})" if b is None else b
+        for b, i in zip(bins, positions, strict=True)
+    ]
+    note = (
+        f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
+        f"of the same {PREDICTED_CLASS} and like {ANNOTATED_SIZE}, for the half whose class the model is surest "
+        f"of; the other {bins.count(None)} keep their own annotation."
+    )
+    if n_unknown == len(classes):
+        return {PREDICTED_CLASS: predicted, ANNOTATED_SIZE: kept}, note
+    inferred = iter(f"{name}, {size}" for name, size in zip(predicted, kept, strict=True))
+    known = f"{CLASS} ({PREDICTED_CLASS} and {ANNOTATED_SIZE} where it is not known)"
+    return {known: [next(inferred) if name is None else name for name in classes]}, note
+
+
+def size_bins(
+    scores: NDArray[np.float64], sizes: NDArray[np.float64], splits: Sequence[str]
+) -> list[str | None]:
+    """Bins of annotated size for the sources whose predicted class stands in for their class.
+
+    Each split is divided by itself, so that a test over one of them has strata that suit its number of sources.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n_sources, n_classes)
+        Class scores.
+    sizes : ndarray, shape (n_sources,)
+        Annotated size; NaN where nothing is marked.
+    splits : sequence of str
+        Split of every source.
+
+    Returns
+    -------
+    list of (str or None)
+        None for the sources that keep their own annotation: those with a smaller margin between their two
+        highest scores than half of their split.
+
+    Examples
+    --------
+    >>> scores = np.array([[4.0, 0.0], [3.0, 0.0], [0.0, 5.0], [0.0, 6.0], [1.0, 0.9], [0.2, 0.0]])
+    >>> size_bins(scores, np.arange(6.0), ["held-out"] * 6)
+    ['held-out 1/1', None, 'held-out 1/1', 'held-out 1/1', None, None]
+    """
+    ordered = np.sort(scores, axis=1)
+    margins, predicted = ordered[:, -1] - ordered[:, -2], scores.argmax(axis=1)
+    found: list[str | None] = [None] * len(scores)
+    for split in dict.fromkeys(splits):
+        members = np.flatnonzero([other == split for other in splits])
+        sure = margins[members] >= np.median(margins[members])
+        n_classes = len(np.unique(predicted[members[sure]]))
+        n_bins = max(1, int(sure.sum()) // (STRATUM_SIZE * n_classes))
+        bins = quantile_strata(sizes[members].tolist(), n_bins=n_bins)
+        for i, is_sure, number in zip(members, sure, bins, strict=True):
+            if is_sure and number >= 0:
+                found[i] = f"{split} {number + 1}/{n_bins}"
+    return found
+
+
+def annotated_sizes(
+    density: NDArray[np.floating], valid: NDArray[np.bool_], pixel_scale_arcsec: float
+) -> NDArray[np.float64]:
+    """Angular size of what is marked on every source, by all annotators together.
+
+    Parameters
+    ----------
+    density : ndarray, shape (n_annotators, n_sources, rows, columns)
+        What was marked.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count; those are used that are valid for all sources.
+    pixel_scale_arcsec : float
+        Side of a pixel.
+
+    Returns
+    -------
+    ndarray, shape (n_sources,)
+        Root mean square distance of the marks from their centroid, in arcsec; NaN where nothing is marked.
+
+    Examples
+    --------
+    Two marks eight pixels apart, and one alone:
+
+    >>> density = np.zeros((1, 2, 9, 9))
+    >>> density[0, 0, 4, [0, 8]] = density[0, 1, 4, 4] = 1.0
+    >>> annotated_sizes(density, np.ones((2, 9, 9), bool), 1.8)
+    array([7.2, 0. ])
+    """
+    y, x = np.nonzero(valid.all(axis=0))
+    sizes = np.full(density.shape[1], np.nan)
+    for source in range(len(sizes)):
+        marked = density[:, source].sum(axis=0, dtype=np.float64)[y, x]
+        if marked.any():
+            marked /= marked.sum()
+            spread = sum(marked @ (axis - marked @ axis) ** 2 for axis in (x, y))
+            sizes[source] = np.sqrt(spread) * pixel_scale_arcsec
+    return sizes
 
 
 def size_halves(pairs: AlignedPairs, order: NDArray[np.intp]) -> tuple[int, ...]:

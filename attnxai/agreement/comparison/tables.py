@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.strata import size_halves, strata_of
+from attnxai.agreement.comparison.strata import Strata, size_halves, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.metrics import (
     TargetKind,
@@ -55,10 +55,10 @@ class Inputs:
         Pixels that count.
     weights : ndarray, shape (n_sources,)
         How much each source counts.
-    sources, classes, splits, strata : tuple
+    sources, classes, splits : tuple
         Of every source.
-    strata_keys : tuple of str
-        What the strata are made of.
+    stratified : Strata
+        Between which sources annotations are permuted.
     size_halves : tuple of int
         Whether each source is larger than the median; -1 where that is not known.
     """
@@ -75,8 +75,7 @@ class Inputs:
     sources: tuple[str, ...]
     classes: tuple[str | None, ...]
     splits: tuple[str, ...]
-    strata: tuple[Hashable, ...]
-    strata_keys: tuple[str, ...]
+    stratified: Strata
     size_halves: tuple[int, ...]
 
     @classmethod
@@ -84,7 +83,6 @@ class Inputs:
         """Put the sources in order, so that no result depends on the order of the files."""
         order = np.argsort(np.array(pairs.sources))
         names = (*pairs.explanations, *pairs.baselines)
-        keys, strata = strata_of(pairs, settings.strata, order)
         stacks = [*pairs.explanations.values(), *pairs.baselines.values()]
         return cls(
             pairs=pairs,
@@ -102,10 +100,14 @@ class Inputs:
             sources=tuple(pairs.sources[i] for i in order),
             classes=tuple(pairs.classes[i] for i in order),
             splits=tuple(str(pairs.splits[i]) for i in order),
-            strata=strata,
-            strata_keys=keys,
+            stratified=strata_of(pairs, settings.strata, order),
             size_halves=size_halves(pairs, order),
         )
+
+    @property
+    def strata(self) -> tuple[Hashable, ...]:
+        """Stratum of every source."""
+        return self.stratified.of_sources
 
     @property
     def n_explanations(self) -> int:

@@ -41,21 +41,22 @@ def everything(pairs):
 
 
 def test_classes_are_strata(pairs):
-    assert strata_of(pairs, ("class",), everything(pairs))[1] == (("FR I",), ("FR II",)) * 6
+    assert strata_of(pairs, ("class",), everything(pairs)).of_sources == (("FR I",), ("FR II",)) * 6
 
 
 def test_strata_follow_the_order_that_is_asked_for(pairs):
     order = np.random.default_rng(0).permutation(12)
     keys = ("class", "size", "survey")
-    known, straight = strata_of(pairs, keys, everything(pairs))
-    assert known == keys
-    assert strata_of(pairs, keys, order)[1] == tuple(straight[i] for i in order)
+    straight = strata_of(pairs, keys, everything(pairs))
+    assert straight.keys == keys
+    expected = tuple(straight.of_sources[i] for i in order)
+    assert strata_of(pairs, keys, order).of_sources == expected
 
 
 def test_a_column_of_the_table_is_a_key_and_an_empty_cell_is_not_known(pairs):
-    _, found = strata_of(pairs, ("survey",), everything(pairs))
+    found = strata_of(pairs, ("survey",), everything(pairs)).of_sources
     assert found[:3] == (("FIRST",), ("NVSS",), None)
-    _, both = strata_of(pairs, ("class", "survey"), everything(pairs))
+    both = strata_of(pairs, ("class", "survey"), everything(pairs)).of_sources
     assert both[0] == ("FR I", "FIRST")
     # one of two keys is known
     assert both[2] == ("FR I", None)
@@ -66,9 +67,9 @@ def test_who_marked_a_source_is_a_key():
     maps, marks, images = made_up(n_sources=12)
     kept = tuple(a for i, a in enumerate(marks.annotations) if i % 6 != 0)
     pairs = align(maps, dataclasses.replace(marks, annotations=kept), images)
-    keys, found = strata_of(pairs, ("annotators",), everything(pairs))
-    assert keys == ("annotators",)
-    assert found[:4] == (("bob",), ("ann + bob",), ("ann + bob",), ("bob",))
+    found = strata_of(pairs, ("annotators",), everything(pairs))
+    assert found.keys == ("annotators",)
+    assert found.of_sources[:4] == (("bob",), ("ann + bob",), ("ann + bob",), ("bob",))
 
 
 def test_an_unknown_column_names_what_there_is(pairs):
@@ -82,7 +83,8 @@ def test_an_unknown_column_names_what_there_is(pairs):
 
 def test_sizes_are_thirds_of_the_angular_size(pairs):
     sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-    found = [stratum[0] for stratum in strata_of(pairs, ("size",), everything(pairs))[1]]
+    strata = strata_of(pairs, ("size",), everything(pairs)).of_sources
+    found = [stratum[0] for stratum in strata]
     expected = (stats.rankdata(sizes, method="ordinal") - 1) // 4
     assert found == expected.astype(int).tolist()
 
@@ -91,20 +93,9 @@ def test_sources_without_emission_have_no_size(pairs):
     brightness = pairs.brightness.copy()
     brightness[4] = 0.0
     changed = dataclasses.replace(pairs, brightness=brightness)
-    _, found = strata_of(changed, ("size",), everything(pairs))
+    found = strata_of(changed, ("size",), everything(pairs)).of_sources
     assert found[4] is None
     assert all(stratum is not None for i, stratum in enumerate(found) if i != 4)
-
-
-def test_keys_of_which_nothing_is_known_are_no_strata(pairs):
-    without = dataclasses.replace(pairs, classes=(None,) * len(pairs.sources))
-    known, strata = strata_of(without, ("class", "size"), everything(pairs))
-    assert known == ("size",)
-    assert {len(stratum) for stratum in strata} == {1}
-    assert strata_of(without, ("class",), everything(pairs)) == (("class",), (None,) * 12)
-    result = compare_pairs(without, settings=dataclasses.replace(QUICK, strata=("class", "size")))
-    assert result.settings["strata"] == ["size"]
-    assert result.estimate("gate1", "nss").within_strata.null == "within size"
 
 
 def moments_of(image, where, scale):
@@ -176,12 +167,12 @@ def test_a_source_alone_in_its_stratum_keeps_its_annotation(pairs):
     assert (test.n_draws, test.p_value, test.smallest_p) == (1, 1.0, 1.0)
 
 
-def test_sources_of_no_known_stratum_are_exchanged_with_each_other(pairs):
-    classes = ("FR I",) * 3 + ("FR II",) * 6 + (None,) * 3
-    some = dataclasses.replace(pairs, classes=classes)
-    result = compare_pairs(some, settings=dataclasses.replace(QUICK, n_permutations=100_000))
+def test_sources_without_a_value_are_permuted_among_each_other(pairs):
+    some = dataclasses.replace(pairs, columns={"survey": ("A",) * 3 + ("B",) * 6 + (None,) * 3})
+    settings = dataclasses.replace(QUICK, strata=("survey",), n_permutations=100_000)
+    result = compare_pairs(some, settings=settings)
     assert result.strata[-1] is None
     test = result.estimate("gate1", "nss").within_strata
     assert test.n_draws == 6 * 720 * 6
     frame = result.per_source_frame()
-    assert set(frame["stratum"].dropna()) == {"FR I", "FR II"}
+    assert set(frame["stratum"].dropna()) == {"A", "B"}
