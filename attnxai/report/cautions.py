@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.comparison.strata import PREDICTED_CLASS
 from attnxai.explanations.stack import Split
 from attnxai.report.sentences import say
-from attnxai.agreement.comparison.strata import PREDICTED_CLASS
 from attnxai.report.wording import strata_words
 from attnxai.statistics.interval import MIN_UNITS
 

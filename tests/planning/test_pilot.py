@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -118,13 +120,27 @@ def test_a_map_and_a_metric_can_be_chosen(report):
         read_pilot(folder, metric="auc")
 
 
-def test_without_classes_the_pooled_test_is_read(tmp_path):
+def test_without_classes_the_strata_that_stand_in_for_them_are_read(tmp_path):
     result = write_pilot(tmp_path, classes=(), annotators=("ann",))
     pilot = read_pilot(tmp_path)
-    test = result.estimate("mean", "nss").pooled
-    assert pilot.class_sizes == (24,)
-    assert pilot.effect.value == pytest.approx((test.observed - test.mean) / (1 - 1 / 24), rel=0.05)
+    test = result.estimate("mean", "nss").within_strata
+    n_strata = len(set(result.strata))
+    assert sorted(pilot.class_sizes) == sorted(Counter(result.strata).values())
+    expected = (test.observed - test.mean) / (1 - n_strata / 24)
+    assert pilot.effect.value == pytest.approx(expected, rel=0.05)
     assert pilot.components.sd_residual == pilot.components.sd_annotator == 0.0
+
+
+def test_a_pilot_whose_pooled_test_decides_nothing_is_refused(tmp_path, report):
+    folder, _ = report
+    shutil.copytree(folder, tmp_path / "pilot")
+    path = tmp_path / "pilot" / "summary.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    for record in summary["models"][0]["results"]:
+        record["not_tested"] = "the classes of the sources are not known"
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(OptionError, match=r"did not test .* \(the classes of the sources"):
+        read_pilot(tmp_path / "pilot")
 
 
 def test_the_name_of_the_format_is_that_of_reports():

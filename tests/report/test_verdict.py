@@ -13,6 +13,7 @@ from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pa
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
+from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.report.findings import Finding, Side, side_of_chance
 from attnxai.report.map_names import name_of_map, names_of_maps
@@ -127,9 +128,21 @@ def test_simulated_data_are_named():
     assert verdict.cautions[0].startswith("Sources and annotators are simulated")
 
 
-def test_without_classes_the_pooled_test_decides():
-    verdict, _ = verdict_of(n_sources=12, classes=())
-    assert "permuted across sources (p" in verdict.statements[0].details
+def test_without_classes_it_is_said_what_stands_in_for_them():
+    verdict, result = verdict_of(n_sources=40, classes=())
+    details = verdict.statements[0].details
+    assert "the same predicted class and annotated size" in details
+    assert any("surest of; the other 20 keep their own" in c for c in result.notes)
+
+
+def test_without_classes_and_scores_nothing_is_concluded():
+    maps, marks, images = made_up(n_sources=12, classes=())
+    maps = dataclasses.replace(maps, scores=None, class_names=())
+    with pytest.warns(AssumptionWarning, match="class column"):
+        result = compare(maps, marks, images, settings=QUICK)
+    verdict = reach_verdict([result], marks)
+    assert {s.finding for s in verdict.statements} == {Finding.INCONCLUSIVE}
+    assert "the maps come without class scores" in verdict.headline
 
 
 def test_names_of_maps():
@@ -190,7 +203,7 @@ def test_a_map_that_follows_but_does_not_look(monkeypatch):
 
 def test_significant_but_avoiding_the_marks_is_not_agreement():
     """Seven sources have no interval, and relevance mass no fixed chance: neither may say 'agrees'."""
-    verdict, result = verdict_of(n_sources=7, classes=())
+    verdict, result = verdict_of(n_sources=7, classes=("FR I",))
     assert result.estimate("gate1", "nss").pooled.p_value < 0.01
     assert {s.finding for s in verdict.statements} == {Finding.SOURCE_SPECIFIC}
     assert "there is no interval that shows it to be above chance" in verdict.statements[0].details

@@ -302,7 +302,7 @@ def _warn(
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
             f"with {n} {verdict_group} sources the smallest p-value that could come out is "
-            f"{smallest:.3g}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
+            f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -132,15 +132,6 @@ def test_classes_are_reported_on_their_own():
     assert estimate.within_strata is None
 
 
-def test_without_classes_there_is_no_test_within_strata():
-    maps, marks, images = made_up(n_sources=10, classes=())
-    result = compare(maps, marks, images, settings=QUICK)
-    estimate = result.estimate("gate1", "nss")
-    assert estimate.within_strata is None
-    assert estimate.pooled is not None
-    assert result.class_names == ("all",)
-
-
 def test_the_centre_bias_is_not_tested_and_says_why():
     maps, marks, images = made_up(n_sources=10)
     estimate = compare(maps, marks, images, settings=QUICK).estimate(CENTRE_BIAS, "nss")

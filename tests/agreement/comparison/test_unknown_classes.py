@@ -19,7 +19,7 @@ from attnxai.alignment.pairs import align
 from attnxai.errors import AssumptionWarning, FewSourcesWarning
 from tests.builders import made_up
 
-QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_resamples=100)
+QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=100)
 
 
 def without_classes(n_sources=40, **options):
