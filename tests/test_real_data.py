@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,8 @@ import attnxai
 from attnxai.agreement.comparison import ComparisonSettings
 
 pytestmark = pytest.mark.shared_data
+
+BROKEN = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "pairing_broken.py"))
 
 
 def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
@@ -37,16 +42,16 @@ def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
 @pytest.mark.parametrize("model", ["d8.pt", "c1.pt"])
 def test_broken_pairings_pass_no_more_often_than_the_level(shared_data, model):
     """88 sources whose annotations were permuted within their true class, with their class known and removed."""
-    from benchmarks.pairing_broken import pair_values, real_pairs, rejection_rates
-
-    pairs = real_pairs(
+    pairs = BROKEN["real_pairs"](
         model, shared_data / "rgz" / "claran_full_catalogue.csv", shared_data / "mirabest"
     )
     assert len(pairs) == 88
-    values = pair_values(pairs, "nss")
+    values = BROKEN["pair_values"](pairs, "nss")
 
     def rates(test):
-        found = rejection_rates(pairs, values, test=test, n_draws=199, rng=np.random.default_rng(0))
+        found = BROKEN["rejection_rates"](
+            pairs, values, test=test, n_draws=199, rng=np.random.default_rng(0)
+        )
         return [found[name] for name in pairs.explanations]
 
     assert max(rates("class known")) <= 0.065
@@ -60,12 +65,11 @@ def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data)
     import dataclasses
 
     from attnxai.agreement.comparison.strata import annotated_sizes, size_bins, strata_of
-    from benchmarks.pairing_broken import permuted_within, real_pairs
 
-    pairs = real_pairs(
+    pairs = BROKEN["real_pairs"](
         "d8.pt", shared_data / "rgz" / "claran_full_catalogue.csv", shared_data / "mirabest"
     )
-    partner = permuted_within(pairs.classes, np.random.default_rng(1))
+    partner = BROKEN["permuted_within"](pairs.classes, np.random.default_rng(1))
     broken = dataclasses.replace(
         pairs, density=pairs.density[:, partner], classes=(None,) * len(pairs)
     )
