@@ -30,6 +30,7 @@ from attnxai.agreement.nulls import SourcePermutation, quantile_strata, run_null
 from attnxai.alignment.pairs import CENTRE_BIAS
 
 if TYPE_CHECKING:
+    from attnxai.agreement.metrics.evaluation import Targets
     from attnxai.alignment.pairs import AlignedPairs
 
 MODELS = tuple(f"{kind}{order}.pt" for kind in "cd" for order in (1, 2, 4, 8, 16))
@@ -52,8 +53,9 @@ def pair_values(pairs: AlignedPairs, metric: str) -> dict[str, np.ndarray]:
     """Metric of every source's map with every source's annotation, for every map and the brightness."""
     names = [*pairs.explanations, *(name for name in pairs.baselines if name != CENTRE_BIAS)]
     maps = np.stack([{**pairs.explanations, **pairs.baselines}[name] for name in names])
-    targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
-    tables = agreement_tables([METRICS[metric]], maps, targets, pairs.valid.all(axis=0))
+    targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
+    common = np.asarray(pairs.valid.all(axis=0))
+    tables = agreement_tables([METRICS[metric]], maps, targets, common)
     return dict(zip(names, tables[0, :, 0], strict=True))
 
 

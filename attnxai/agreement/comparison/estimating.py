@@ -155,7 +155,7 @@ class ScopeEstimates:
             tests = self._exchange.run(
                 self._values.exchanged[m][e], members, in_strata=self._permutes_within_strata()
             )
-            reason = inputs.stratified.missing_of(members) if tests.pooled else _TOO_FEW
+            reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
         return Estimate(
             explanation=name,
             is_baseline=is_baseline,
