@@ -30,7 +30,7 @@ from attnxai.agreement.nulls import SourcePermutation, quantile_strata, run_null
 from attnxai.alignment.pairs import CENTRE_BIAS
 
 if TYPE_CHECKING:
-    from attnxai.agreement.metrics.evaluation import Targets
+    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
 
 MODELS = tuple(f"{kind}{order}.pt" for kind in "cd" for order in (1, 2, 4, 8, 16))
