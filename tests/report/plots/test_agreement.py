@@ -24,7 +24,7 @@ from attnxai.report.plots.agreement_rows import (
 )
 from tests.builders import made_up
 
-QUICK = {"n_permutations": 99, "n_resamples": 100, "metrics": ("nss", "relevance_mass_accuracy")}
+QUICK = {"n_permutations": 99, "n_bootstrap": 100, "metrics": ("nss", "relevance_mass_accuracy")}
 MAPS = ["gate1", "gate2", "mean"]
 
 
