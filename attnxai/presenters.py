@@ -46,6 +46,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             PLOT: "plots.contrasts:plot_result_contrasts",
             TABLE: "tables.contrasts:result_contrasts_table",
         },
+        "StudyResult": {PAGE: "study_document:write_study"},
         "SymmetryErrors": {TABLE: "tables.symmetry:symmetry_table"},
         "TrendTest": {PLOT: "plots.trends:plot_trend_test", TABLE: "tables.trends:trend_table"},
         "ValidationResult": {

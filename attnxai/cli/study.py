@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from attnxai.jobs.worker import JobEvent
-    from attnxai.study.measurement import StudyRun
+    from attnxai.study.results import StudyResult
     from attnxai.study.run import PreparedStudy
 
 GROUPS = ("C1", "C4", "C8", "C16", "D4", "D8", "D16")
@@ -99,7 +99,6 @@ def study(
     with stage("Starting"):
         from attnxai.report.study_document import write_study
         from attnxai.report.study_terminal import print_study
-        from attnxai.study.content import content_of
         from attnxai.study.data import AnnotationRequest
         from attnxai.study.folder import StudyFolder
         from attnxai.study.plan import MeasureSettings, StudyPlan
@@ -138,19 +137,17 @@ def study(
             prepared = prepare(plan, folder, data)
             folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
         with resumable(lambda: "finished models and epochs are kept"):
-            runs = _run(prepared, typed, workers, threads, device)
+            study_result = _run(prepared, typed, workers, threads, device)
             with progress() as begin:
-                step = begin("Tables and figures")
-                content = content_of(prepared, runs, command=typed)
-                write_study(content, results, on_step=step)
-    print_study(content, details)
+                write_study(study_result, results, on_step=begin("Tables and figures"))
+    print_study(study_result, details)
     details.print()
-    console.print(f"Results: {results.path / 'study.html'}", soft_wrap=True)
+    console.print(f"Results: {results.path / 'index.html'}", soft_wrap=True)
 
 
 def _run(
     prepared: PreparedStudy, typed: str, workers: int, threads: int | None, device: str
-) -> tuple[StudyRun, ...]:
+) -> StudyResult:
     from attnxai.study.run import run_study
 
     plan = prepared.plan

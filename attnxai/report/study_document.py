@@ -20,20 +20,19 @@ from attnxai.report.study_figures import (
     draw_metrics,
 )
 from attnxai.report.tables.study import footnotes, markdown, reader_tables, trends_table
-from attnxai.study.content import settings_in_words
 from attnxai.study.matching import stated
 from attnxai.study.tables import group_rows, history_rows, run_rows, trend_rows
 
 if TYPE_CHECKING:
     from attnxai.report.figures import FigureText
-    from attnxai.study.content import StudyContent
+    from attnxai.study.results import StudyResult
 
 FORMAT = "attnxai-study-results"
 FORMAT_VERSION = 1
 
 
 def write_study(
-    content: StudyContent,
+    result: StudyResult,
     folder: str | Path | OutputFolder,
     *,
     on_step: Callable[[int, int], None] | None = None,
@@ -42,7 +41,7 @@ def write_study(
 
     Parameters
     ----------
-    content : StudyContent
+    result : StudyResult
         What to write.
     folder : path or OutputFolder
         Where; its files appear when all are complete, and replace those of earlier results.
@@ -51,7 +50,7 @@ def write_study(
     """
     import pandas as pd
 
-    drawers: list[Callable[[StudyContent, Path], FigureText | None]] = [
+    drawers: list[Callable[[StudyResult, Path], FigureText | None]] = [
         draw_epochs,
         draw_curves,
         draw_metrics,
@@ -66,43 +65,43 @@ def write_study(
         figures_folder.mkdir()
         figures: dict[str, FigureText] = {}
         for step, draw in enumerate(drawers):
-            text = draw(content, figures_folder)
+            text = draw(result, figures_folder)
             if text is not None:
                 figures[text.name] = text
             if on_step is not None:
                 on_step(step + 1, steps)
         for name, rows in (
-            ("study", group_rows(content)),
-            ("runs", run_rows(content)),
-            ("history", history_rows(content)),
+            ("study", group_rows(result)),
+            ("runs", run_rows(result)),
+            ("history", history_rows(result)),
         ):
             write_frame(pd.DataFrame(rows), partial / f"{name}.csv")
         (partial / "study.json").write_text(
-            json.dumps(record_of(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            json.dumps(record_of(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             encoding="utf-8",
         )
-        (partial / "study.md").write_text(markdown(content), encoding="utf-8")
+        (partial / "study.md").write_text(markdown(result), encoding="utf-8")
         if on_step is not None:
             on_step(steps - 1, steps)
         # last, so that a folder without it is seen to be unfinished
-        page = render_page(content, figures, figures_folder)
-        (partial / "study.html").write_text(page, encoding="utf-8")
+        page = render_page(result, figures, figures_folder)
+        (partial / "index.html").write_text(page, encoding="utf-8")
         if on_step is not None:
             on_step(steps, steps)
 
 
-def record_of(content: StudyContent) -> dict[str, Any]:
+def record_of(result: StudyResult) -> dict[str, Any]:
     """All numbers and words of a study under documented keys; see docs/study.md."""
-    summary = content.summary
+    summary = result.summary
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "command": content.command,
+        "command": result.command,
         "versions": installed_versions(),
-        "plan": dict(content.plan),
-        "data": dataclasses.asdict(content.facts),
-        "measure_on": str(content.measure_on),
-        "equal": str(content.equal),
+        "plan": result.plan.to_dict(),
+        "data": dataclasses.asdict(result.facts),
+        "measure_on": str(result.plan.measuring.measure_on),
+        "equal": str(result.plan.equal),
         "baseline": summary.baseline,
         "seeds": list(summary.seeds),
         "reference_loss": summary.reference,
@@ -116,9 +115,9 @@ def record_of(content: StudyContent) -> dict[str, Any]:
                 "outcome": str(hypothesis.outcome),
                 "trends": {name: str(outcome) for name, outcome in hypothesis.trends.items()},
             }
-            for hypothesis in content.hypotheses
+            for hypothesis in result.hypotheses
         ],
-        "cautions": list(content.cautions),
+        "cautions": list(result.cautions),
         "quantities": [
             {
                 "name": q.name,
@@ -129,9 +128,9 @@ def record_of(content: StudyContent) -> dict[str, Any]:
             }
             for q in summary.quantities
         ],
-        "groups": group_rows(content),
-        "trends": trend_rows(content),
-        "runs": run_rows(content),
+        "groups": group_rows(result),
+        "trends": trend_rows(result),
+        "runs": run_rows(result),
     }
     finite: dict[str, Any] = _finite(record)
     return finite
@@ -149,25 +148,47 @@ def _finite(value: Any) -> Any:
 
 
 def render_page(
-    content: StudyContent, figures: Mapping[str, FigureText], figures_folder: Path
+    result: StudyResult, figures: Mapping[str, FigureText], figures_folder: Path
 ) -> str:
     """The page as one HTML text that needs no other file."""
     return render_template(
         "study.html",
         figures,
         figures_folder,
-        summary=content.summary,
-        hypotheses=content.hypotheses,
-        cautions=content.cautions,
-        facts=content.facts,
-        equal=content.equal,
-        equal_stated=stated(content.equal),
-        measure_on=content.measure_on,
-        command=content.command,
-        training=settings_in_words(content.plan.get("training", {})),
-        tables=reader_tables(content),
-        trends=trends_table(content),
-        footnotes=footnotes(content),
-        runs=run_rows(content),
+        summary=result.summary,
+        hypotheses=result.hypotheses,
+        cautions=result.cautions,
+        facts=result.facts,
+        equal=result.plan.equal,
+        equal_stated=stated(result.plan.equal),
+        measure_on=result.plan.measuring.measure_on,
+        command=result.command,
+        training=settings_in_words(result.plan.to_dict()["training"]),
+        tables=reader_tables(result),
+        trends=trends_table(result),
+        footnotes=footnotes(result),
+        runs=run_rows(result),
         versions=installed_versions(),
     )
+
+
+def settings_in_words(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings of a training as a reader meets them: words for names, on and off, short numbers.
+
+    Parameters
+    ----------
+    settings : mapping
+        Names and plain values.
+
+    Examples
+    --------
+    >>> settings_in_words({"rotate": True, "learning_rate": 0.0001})
+    {'rotate': 'on', 'learning rate': '0.0001'}
+    """
+    return {name.replace("_", " "): _in_words(value) for name, value in settings.items()}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

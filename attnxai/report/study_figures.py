@@ -18,7 +18,7 @@ from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import group_key, groups_by_series
 
 if TYPE_CHECKING:
-    from attnxai.study.content import StudyContent
+    from attnxai.study.results import StudyResult
     from attnxai.study.summary import StudySummary
 
 SERIES_STYLES = {"cyclic": ("#0072B2", "o"), "dihedral": ("#D55E00", "s")}
@@ -29,20 +29,20 @@ _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SPREAD = 0.15
 
 
-def draw_curves(content: StudyContent, folder: Path) -> FigureText:
+def draw_curves(result: StudyResult, folder: Path) -> FigureText:
     """Draw the validation loss of every group over the epochs, cyclic and dihedral side by side."""
-    summary = content.summary
+    summary = result.summary
     series = groups_by_series(summary.groups)
-    low, high = _loss_limits(content)
+    low, high = _loss_limits(result)
     with paper_style(parse_math=True):
         figure = new_figure(TWO_COLUMNS, 74 * MM)
         axes = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
         for ax, (name, groups) in zip(axes, series.items(), strict=True):
             members = [g for g in groups if g != summary.baseline]
             colours = _shades(len(members), name)
-            _draw_loss(ax, content, summary.baseline, BASELINE_COLOUR, "-")
+            _draw_loss(ax, result, summary.baseline, BASELINE_COLOUR, "-")
             for index, group in enumerate(members):
-                _draw_loss(ax, content, group, colours[index], _LINES[(index + 1) % len(_LINES)])
+                _draw_loss(ax, result, group, colours[index], _LINES[(index + 1) % len(_LINES)])
             if low < summary.reference < high:
                 ax.axhline(summary.reference, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
                 ax.annotate(
@@ -85,15 +85,15 @@ def _reference_phrase(reference: float, low: float, high: float) -> str:
     return f"The reference loss, {reference:.3f}, lies outside the axis."
 
 
-def _loss_limits(content: StudyContent) -> tuple[float, float]:
-    losses = np.concatenate([[r.validation_loss for r in run.history] for run in content.runs])
+def _loss_limits(result: StudyResult) -> tuple[float, float]:
+    losses = np.concatenate([[r.validation_loss for r in run.history] for run in result.runs])
     lowest, highest = float(losses.min()), float(np.quantile(losses, 0.99))
     room = 0.06 * (highest - lowest) or 0.05
     return lowest - room, highest + room
 
 
-def _draw_loss(ax: Any, content: StudyContent, group: str, colour: Any, line: Any) -> None:
-    runs = [run for run in content.runs if run.group == group]
+def _draw_loss(ax: Any, result: StudyResult, group: str, colour: Any, line: Any) -> None:
+    runs = [run for run in result.runs if run.group == group]
     curves = [np.array([result.validation_loss for result in run.history]) for run in runs]
     for curve in curves:
         ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.5, alpha=0.3)
@@ -105,9 +105,9 @@ def _draw_loss(ax: Any, content: StudyContent, group: str, colour: Any, line: An
     )
 
 
-def draw_epochs(content: StudyContent, folder: Path) -> FigureText | None:
+def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
     """Draw epochs until the reference loss, run by run; nothing without a reference loss."""
-    summary = content.summary
+    summary = result.summary
     if not summary.times:
         return None
     groups = summary.groups
@@ -189,38 +189,38 @@ def _mark_horizon(ax: Any, horizon: int, n_rows: int) -> None:
     )
 
 
-def draw_metrics(content: StudyContent, folder: Path) -> FigureText:
+def draw_metrics(result: StudyResult, folder: Path) -> FigureText:
     """Draw every measure against the order of the group."""
     shown = [
         quantity
-        for quantity in content.summary.quantities
+        for quantity in result.summary.quantities
         if quantity.kind in (Kind.PERFORMANCE, Kind.CONSISTENCY)
         or (quantity.kind is Kind.AGREEMENT and quantity.name.endswith(":mean"))
         or quantity.name in (EPOCHS.name, SECONDS.name)
     ]
-    shown = [q for q in shown if _has_values(content.summary, q)]
+    shown = [q for q in shown if _has_values(result.summary, q)]
     return _draw_panels(
-        content,
+        result,
         shown,
         folder,
         name="metrics",
         title="Every measure against the order of the group",
-        lead=f"Performance and consistency on {content.measure_on} images",
+        lead=f"Performance and consistency on {result.plan.measuring.measure_on} images",
     )
 
 
-def draw_agreement_of_gates(content: StudyContent, folder: Path) -> FigureText | None:
+def draw_agreement_of_gates(result: StudyResult, folder: Path) -> FigureText | None:
     """Draw the agreement of every map against the order of the group; nothing without annotations."""
     shown = [
         quantity
-        for quantity in content.summary.quantities
-        if quantity.kind is Kind.AGREEMENT and _has_values(content.summary, quantity)
+        for quantity in result.summary.quantities
+        if quantity.kind is Kind.AGREEMENT and _has_values(result.summary, quantity)
     ]
     if not shown:
         return None
-    n = len(content.summary.sources["nss"])
+    n = len(result.summary.sources["nss"])
     return _draw_panels(
-        content,
+        result,
         shown,
         folder,
         name="agreement",
@@ -231,7 +231,7 @@ def draw_agreement_of_gates(content: StudyContent, folder: Path) -> FigureText |
 
 
 def _draw_panels(
-    content: StudyContent,
+    result: StudyResult,
     shown: Sequence[Quantity],
     folder: Path,
     *,
@@ -240,7 +240,7 @@ def _draw_panels(
     lead: str,
     columns: int = 3,
 ) -> FigureText:
-    summary = content.summary
+    summary = result.summary
     marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
     groups = " and ".join(marks[series] for series in groups_by_series(summary.groups))
     n_rows = math.ceil(len(shown) / columns)

@@ -10,23 +10,23 @@ from attnxai.report.tables.text import render_terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from attnxai.study.content import StudyContent
+    from attnxai.study.results import StudyResult
 
 
-def print_study(content: StudyContent, console: Console) -> None:
+def print_study(result: StudyResult, console: Console) -> None:
     """Print the main numbers, the hypotheses and what limits them.
 
     Parameters
     ----------
-    content : StudyContent
+    result : StudyResult
         The study.
     console : rich.console.Console
         Where to print.
     """
     from rich.text import Text
 
-    console.print(render_terminal(main_table(content)))
-    for hypothesis in content.hypotheses:
+    console.print(render_terminal(main_table(result)))
+    for hypothesis in result.hypotheses:
         console.print()
         console.print(
             Text(f"({hypothesis.letter}) {hypothesis.statement} {hypothesis.lead}", style="bold")
@@ -35,5 +35,5 @@ def print_study(content: StudyContent, console: Console) -> None:
             if text:
                 console.print(Text(text))
     console.print()
-    for caution in content.cautions:
+    for caution in result.cautions:
         console.print(Text(f"- {caution}"))

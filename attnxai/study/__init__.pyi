@@ -8,6 +8,7 @@ from .hypotheses import evaluate_hypotheses as evaluate_hypotheses
 from .measurement import StudyRun as StudyRun
 from .plan import MeasureSettings as MeasureSettings
 from .plan import StudyPlan as StudyPlan
+from .results import StudyResult as StudyResult
 from .run import prepare as prepare
 from .run import run_study as run_study
 from .summary import StudySummary as StudySummary

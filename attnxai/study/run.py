@@ -1,4 +1,4 @@
-"""Run a plan: use what is finished, go on with what is not, and gather the runs."""
+"""Run a plan: use what is finished, go on with what is not, and summarise the runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from attnxai.jobs.worker import Job, JobEvent
 from attnxai.study.folder import StudyFolder
 from attnxai.study.measurement import RunMeasurement, StudyRun
 from attnxai.study.plan import RunKey, StudyPlan
+from attnxai.study.results import DataFacts, StudyResult
 from attnxai.study.training_job import TrainingJob, train_and_measure
 from attnxai.training.field import field_of
 
@@ -157,8 +158,8 @@ def run_study(
     threads: int | None = None,
     device: str = "cpu",
     on_event: Callable[[JobEvent], None] | None = None,
-) -> tuple[StudyRun, ...]:
-    """Train and measure what is left of a plan.
+) -> StudyResult:
+    """Train and measure what is left of a plan, and summarise it.
 
     It can be interrupted at any moment: finished models and measurements are used again, unfinished
     trainings go on where they were.
@@ -168,7 +169,7 @@ def run_study(
     prepared : PreparedStudy
         The plan with its inputs.
     command : str
-        For the training records.
+        For the records of the models and of the study.
     n_workers : int
         Models that are trained side by side; see :func:`~attnxai.jobs.runner.run_jobs`.
     threads : int, optional
@@ -180,8 +181,7 @@ def run_study(
 
     Returns
     -------
-    tuple of StudyRun
-        One for every group and seed.
+    StudyResult
 
     Raises
     ------
@@ -227,7 +227,27 @@ def run_study(
             models=_finished_models(plan, folder, prepared.data, prepared.field),
             measurements=store.results,
         )
-    return tuple(_gather(prepared, run) for run in plan.runs)
+    runs = [_gather(prepared, run) for run in plan.runs]
+    return StudyResult.of(plan, runs, _facts(prepared, runs[0]), command=command)
+
+
+def _facts(prepared: PreparedStudy, run: StudyRun) -> DataFacts:
+    data, annotated = prepared.data, prepared.annotated
+    n_train = run.history[0].images_seen
+    return DataFacts(
+        name=data.labelled.name,
+        citation=data.labelled.citation,
+        licence=data.labelled.licence,
+        sha256=data.trained_on.sha256(),
+        class_names=data.labelled.class_names,
+        n_train=n_train,
+        n_validation=len(data.trained_on) - n_train,
+        n_test=len(data.test),
+        n_held_out=data.n_held_out,
+        fixed_validation=any(image.split == "validation" for image in data.trained_on),
+        annotations=annotated.annotations.kind if annotated is not None else "",
+        n_annotators=len(annotated.annotations.annotators) if annotated is not None else 0,
+    )
 
 
 def _gather(prepared: PreparedStudy, run: RunKey) -> StudyRun:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnxai.study.content import StudyContent
+    from attnxai.study.results import StudyResult
 
     Row = dict[str, Any]
 
@@ -25,12 +25,12 @@ _STATISTICS = {
 """Columns of the comparison of groups, and how the columns of ``study.csv`` end."""
 
 
-def group_rows(content: StudyContent) -> list[Row]:
+def group_rows(result: StudyResult) -> list[Row]:
     """Rows of ``study.csv``: one a group, every quantity with interval and difference."""
-    summary, rows = content.summary, []
+    summary, rows = result.summary, []
     statistics = summary.comparisons.to_dict("index")
     for group in summary.groups:
-        match = content.matches[group]
+        match = result.plan.matches[group]
         row: Row = {
             "group": group,
             "n_runs": len(summary.seeds),
@@ -39,7 +39,7 @@ def group_rows(content: StudyContent) -> list[Row]:
             "channels": match.size.channels,
             "parameters": match.size.parameters,
             "operations": match.size.operations,
-            "equal": str(content.equal),
+            "equal": str(result.plan.equal),
             "ratio": match.ratio,
         }
         for quantity in summary.quantities:
@@ -49,12 +49,12 @@ def group_rows(content: StudyContent) -> list[Row]:
     return rows
 
 
-def run_rows(content: StudyContent) -> list[Row]:
+def run_rows(result: StudyResult) -> list[Row]:
     """Rows of ``runs.csv``: one a group and seed."""
-    summary, rows = content.summary, []
+    summary, rows = result.summary, []
     wide = summary.runs.pivot(index=["group", "seed"], columns="quantity", values="value")
     values = wide.to_dict("index")
-    for run in content.runs:
+    for run in result.runs:
         time = summary.times.get((run.group, run.seed))
         own = values[run.group, run.seed]
         rows.append(
@@ -65,7 +65,7 @@ def run_rows(content: StudyContent) -> list[Row]:
                 "epochs_followed": time.epochs if time is not None else len(run.history),
                 "epochs_trained": len(run.history),
                 **{quantity.name: own[quantity.name] for quantity in summary.quantities},
-                "parameters": content.matches[run.group].size.parameters,
+                "parameters": result.plan.matches[run.group].size.parameters,
                 "n_images": run.measurement.n_images,
                 "model_sha256": run.model_sha256,
             }
@@ -73,19 +73,19 @@ def run_rows(content: StudyContent) -> list[Row]:
     return rows
 
 
-def history_rows(content: StudyContent) -> list[Row]:
+def history_rows(result: StudyResult) -> list[Row]:
     """Rows of ``history.csv``: one an epoch of every run."""
     return [
         {"group": run.group, "seed": run.seed, **dataclasses.asdict(result)}
-        for run in content.runs
+        for run in result.runs
         for result in run.history
     ]
 
 
-def trend_rows(content: StudyContent) -> list[Row]:
+def trend_rows(result: StudyResult) -> list[Row]:
     """Rows about trends, for ``study.json``."""
     rows = []
-    for trend in content.summary.trends:
+    for trend in result.summary.trends:
         row: Row = {
             "series": trend.series,
             "quantity": trend.quantity,

@@ -63,7 +63,7 @@ def test_table_figures_and_page(whole):
     folder, done = whole
     assert "4 to train, 0 to measure, 0 finished" in done.stderr
     results = folder / "results"
-    for name in ("study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html"):
+    for name in ("study.csv", "runs.csv", "history.csv", "study.json", "study.md", "index.html"):
         assert (results / name).stat().st_size > 0
     figures = {file.stem for file in (results / "figures").iterdir()}
     assert figures == {"epochs", "curves", "metrics", "agreement"}
@@ -199,4 +199,4 @@ def test_a_refused_study_leaves_no_folder(place):
 )
 def test_refused(whole, place, options, text):
     refused(study("--output", "whole", *OPTIONS, *options, cwd=place), text)
-    assert (whole[0] / "results" / "study.html").exists()
+    assert (whole[0] / "results" / "index.html").exists()

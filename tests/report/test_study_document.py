@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import math
@@ -26,19 +25,20 @@ from attnxai.report.study_figures import (
 from attnxai.report.study_terminal import print_study
 from attnxai.statistics.formats import with_interval
 from attnxai.study.measurement import MeasureOn
-from tests.study.builders import made_content, made_runs, run
+from attnxai.training.settings import TrainingSettings
+from tests.study.builders import made_result, made_runs, run
 
 
 @pytest.fixture(scope="module")
-def content():
-    return made_content(made_runs(epochs=9))
+def result():
+    return made_result(made_runs(epochs=9))
 
 
 @pytest.fixture(scope="module")
-def written(content, tmp_path_factory):
+def written(result, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "results"
     steps = []
-    write_study(content, folder, on_step=lambda n, total: steps.append((n, total)))
+    write_study(result, folder, on_step=lambda n, total: steps.append((n, total)))
     assert steps == [(n, 6) for n in range(1, 7)]
     return folder
 
@@ -63,20 +63,20 @@ def test_files(written):
     names = {str(file.relative_to(written)) for file in written.rglob("*") if file.is_file()}
     figures = ("epochs", "curves", "metrics", "agreement")
     assert names == {
-        "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "study.html", "manifest.json",
+        "study.csv", "runs.csv", "history.csv", "study.json", "study.md", "index.html", "manifest.json",
         *(f"figures/{name}.{ending}" for name in figures for ending in ("png", "pdf")),
     }  # fmt: skip
     assert not list(written.parent.glob(".*"))
 
 
-def test_the_record_holds_every_number(content, written):
+def test_the_record_holds_every_number(result, written):
     record = json.loads((written / "study.json").read_text(encoding="utf-8"))
-    assert record == json.loads(json.dumps(record_of(content)))
+    assert record == json.loads(json.dumps(record_of(result)))
     assert record["format"] == "attnxai-study-results"
     assert [row["letter"] for row in record["hypotheses"]] == ["a", "b", "c"]
     groups = {row["group"]: row for row in record["groups"]}
     assert groups["C1"]["accuracy_difference"] is None
-    assert groups["D8"]["accuracy"] == content.summary.mean("D8", "accuracy").value
+    assert groups["D8"]["accuracy"] == result.summary.mean("D8", "accuracy").value
     assert len(record["runs"]) == 35
     assert {row["series"] for row in record["trends"]} == {"cyclic", "dihedral"}
     with open(written / "study.csv", newline="", encoding="utf-8") as file:
@@ -84,19 +84,19 @@ def test_the_record_holds_every_number(content, written):
     assert float(table["D8"]["accuracy"]) == groups["D8"]["accuracy"]
 
 
-def test_the_page_needs_nothing_else(content, written):
-    page = Page(written / "study.html")
+def test_the_page_needs_nothing_else(result, written):
+    page = Page(written / "index.html")
     text = " ".join(" ".join(page.text).split())
-    for hypothesis in content.hypotheses:
+    for hypothesis in result.hypotheses:
         assert hypothesis.lead in text
         assert hypothesis.details in text
-    for caution in content.cautions:
+    for caution in result.cautions:
         assert caution in text
     for address in page.addresses:
         assert address.startswith("data:image/png;base64,") or (written / address).is_file()
     assert page.tags.count("img") == 4
     assert "script" not in page.tags
-    assert (written / "study.html").stat().st_size < 10e6
+    assert (written / "index.html").stat().st_size < 10e6
     assert "attnxai study --output study" in text
 
 
@@ -110,9 +110,9 @@ def test_figures_have_the_width_of_two_columns(written):
         assert b"/Type3" not in file.read_bytes()
 
 
-def small_content(**kwargs):
+def small_result(**kwargs):
     runs = made_runs(("C1", "C4"), n_seeds=3, annotated=False)
-    return made_content(runs, annotations="", **kwargs)
+    return made_result(runs, annotations="", **kwargs)
 
 
 @pytest.fixture
@@ -124,19 +124,19 @@ def without_figures(monkeypatch):
 @pytest.mark.usefixtures("without_figures")
 def test_results_are_replaced_whole(tmp_path, monkeypatch):
     folder = tmp_path / "results"
-    write_study(small_content(), folder)
+    write_study(small_result(), folder)
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     monkeypatch.setattr("attnxai.report.study_document.markdown", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_study(small_content(), folder)
+        write_study(small_result(), folder)
     assert before == {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     assert [file.name for file in tmp_path.iterdir()] == ["results"]
 
 
 @pytest.mark.usefixtures("without_figures")
 def test_names_from_outside_are_escaped(tmp_path):
-    write_study(small_content(name="<b>Mira</b> & Best"), tmp_path / "results")
-    text = (tmp_path / "results" / "study.html").read_text(encoding="utf-8")
+    write_study(small_result(name="<b>Mira</b> & Best"), tmp_path / "results")
+    text = (tmp_path / "results" / "index.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;Mira&lt;/b&gt; &amp; Best" in text
     assert "<b>Mira" not in text
 
@@ -149,11 +149,11 @@ def test_little_to_show(tmp_path):
         run("D4", 0, [0.8, 0.75], {"auc": math.nan}),
         run("D4", 1, [0.9]),
     ]
-    content = made_content(runs, measure_on=MeasureOn.TEST, annotations="")
-    assert draw_epochs(content, tmp_path) is None
-    assert draw_agreement_of_gates(content, tmp_path) is None
-    write_study(content, tmp_path / "results")
-    text = " ".join(" ".join(Page(tmp_path / "results" / "study.html").text).split())
+    result = made_result(runs, measure_on=MeasureOn.TEST, annotations="")
+    assert draw_epochs(result, tmp_path) is None
+    assert draw_agreement_of_gates(result, tmp_path) is None
+    write_study(result, tmp_path / "results")
+    text = " ".join(" ".join(Page(tmp_path / "results" / "index.html").text).split())
     assert "There is no reference loss" in text
     assert "too few for intervals" in text
     assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower().replace("nanometre", "")
@@ -164,22 +164,22 @@ def test_little_to_show(tmp_path):
 def test_captions_tell_censored_runs(tmp_path):
     runs = [run("C1", s, [0.5, 0.3 + s / 100, 0.3]) for s in range(3)]
     runs += [run("C4", s, [0.5, 0.5, 0.5]) for s in range(3)]
-    content = made_content(runs, reference_loss=0.31)
-    text = draw_epochs(content, tmp_path)
+    result = made_result(runs, reference_loss=0.31)
+    text = draw_epochs(result, tmp_path)
     assert "open triangles: runs that ended without reaching it" in text.caption
     assert "means are restricted to the horizon of 3 epochs" in text.caption
     assert text.alternative.startswith("Epochs until reference loss: C1 2.3, C4 3.0")
-    whole = draw_epochs(made_content(runs[:3], reference_loss=0.4), tmp_path)
+    whole = draw_epochs(made_result(runs[:3], reference_loss=0.4), tmp_path)
     assert "all of which reached it" in whole.caption
 
 
 def test_one_of_a_thing_is_singular(tmp_path):
     runs = [run(group, 0, [0.5]) for group in ("C1", "C4")]
-    content = made_content(runs, reference_loss=0.31, annotations="")
-    caption = draw_epochs(content, tmp_path).caption
+    result = made_result(runs, reference_loss=0.31, annotations="")
+    caption = draw_epochs(result, tmp_path).caption
     assert "means are restricted to the horizon of 1 epoch." in caption
     assert "mean over 1 seed, which is too few for intervals" in caption
-    assert any(c.startswith("1 seed is too few for intervals and tests") for c in content.cautions)
+    assert any(c.startswith("1 seed is too few for intervals and tests") for c in result.cautions)
 
 
 def test_one_series_stands_on_its_ticks(tmp_path, monkeypatch):
@@ -190,8 +190,8 @@ def test_one_series_stands_on_its_ticks(tmp_path, monkeypatch):
     )
     for groups, shift in ((("C1", "C4"), 0.0), (("C1", "C4", "D4"), 0.15)):
         runs = made_runs(groups, n_seeds=3, annotated=False)
-        content = made_content(runs, annotations="")
-        metrics, curves = draw_metrics(content, tmp_path), draw_curves(content, tmp_path)
+        result = made_result(runs, annotations="")
+        metrics, curves = draw_metrics(result, tmp_path), draw_curves(result, tmp_path)
         ax = drawn["metrics"].axes[0]
         means = next(line for line in ax.lines if line.get_label() == "cyclic (C$_N$)")
         assert means.get_xdata() == pytest.approx([0 - shift, 2 - shift])
@@ -217,35 +217,34 @@ def test_ticks_of_epochs_are_whole_numbers(low, high):
 
 @pytest.mark.usefixtures("without_figures")
 def test_settings_are_words(tmp_path):
-    content = dataclasses.replace(
-        small_content(),
-        plan={"training": {"rotate": True, "reflect": False, "learning_rate": 0.0001}},
-    )
-    write_study(content, tmp_path / "results")
-    text = " ".join(" ".join(Page(tmp_path / "results" / "study.html").text).split())
-    assert "rotate on, reflect off, learning rate 0.0001" in text
+    settings = TrainingSettings(epochs=1, reflect=False, learning_rate=0.0001)
+    result = small_result(settings=settings)
+    write_study(result, tmp_path / "results")
+    text = " ".join(" ".join(Page(tmp_path / "results" / "index.html").text).split())
+    for words in ("rotate on", "reflect off", "learning rate 0.0001"):
+        assert words in text
 
 
-def test_what_the_terminal_shows(content):
+def test_what_the_terminal_shows(result):
     stream = io.StringIO()
-    print_study(content, Console(file=stream, width=160))
+    print_study(result, Console(file=stream, width=160))
     text = " ".join(stream.getvalue().split())
     assert "made-up images: 5 seeds a group" in text
-    for hypothesis in content.hypotheses:
+    for hypothesis in result.hypotheses:
         assert hypothesis.lead in text
-    for caution in content.cautions:
+    for caution in result.cautions:
         assert caution in text
 
 
-def test_the_table_fits_a_narrow_terminal(content):
+def test_the_table_fits_a_narrow_terminal(result):
     stream = io.StringIO()
-    print_study(content, Console(file=stream, width=80))
+    print_study(result, Console(file=stream, width=80))
     table, _, _ = stream.getvalue().partition("mean [95 %")
     assert "mean of gates" in table
-    group = content.summary.groups[-1]
+    group = result.summary.groups[-1]
     for quantity in ("epochs", "accuracy", "attention_consistency", "nss:mean"):
-        mean = content.summary.mean(group, quantity)
-        digits = content.summary.quantity(quantity).digits
+        mean = result.summary.mean(group, quantity)
+        digits = result.summary.quantity(quantity).digits
         value, _, interval = with_interval(mean, digits).partition(" ")
         assert value in table
         assert interval.replace(" ", "\u00a0") in table  # on one line
@@ -267,7 +266,7 @@ window.addEventListener("load", () => {
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [500, 1400, 1920])
 def test_the_page_fits_a_window(written, chromium, tmp_path, width):
-    text = (written / "study.html").read_text(encoding="utf-8")
+    text = (written / "index.html").read_text(encoding="utf-8")
     page = tmp_path / "probe.html"
     page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     done = subprocess.run(

@@ -7,10 +7,13 @@ import math
 import numpy as np
 
 from attnxai.models.specification import Preset, SymmetryGroup
-from attnxai.study.content import DataFacts, study_content
-from attnxai.study.matching import Equal, matched_spec
+from attnxai.study.data import DataRequest
+from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
+from attnxai.study.plan import MeasureSettings, StudyPlan
+from attnxai.study.results import DataFacts, StudyResult
 from attnxai.training.history import EpochResult
+from attnxai.training.settings import TrainingSettings
 
 GROUPS = ("C1", "C4", "C8", "C16", "D4", "D8", "D16")
 CLASSES = ("FR I", "FR II")
@@ -100,7 +103,7 @@ def made_runs(
     return runs
 
 
-def made_content(
+def made_result(
     runs=None,
     *,
     equal=Equal.CHANNELS,
@@ -108,18 +111,25 @@ def made_content(
     annotations="what made-up people marked",
     name="made-up images",
     fixed_validation=False,
-    **kwargs,
+    **options,
 ):
     """A study of made-up runs, with small networks."""
     runs = made_runs() if runs is None else runs
     baseline = Preset.PAPER.specification("C1", fields=(2, 2, 4, 4), kernel_size=3, gate_channels=2)
-    groups = sorted({r.group for r in runs}, key=GROUPS.index)
-    return study_content(
-        runs,
-        matches={g: matched_spec(baseline, g, equal, preset=Preset.PAPER) for g in groups},
+    plan = StudyPlan(
+        groups=tuple(sorted({r.group for r in runs})),
+        seeds=tuple(sorted({r.seed for r in runs})),
+        specification=baseline,
+        preset=Preset.PAPER,
         equal=equal,
-        measure_on=measure_on,
-        facts=DataFacts(
+        measuring=MeasureSettings(measure_on=measure_on),
+        data=DataRequest(),
+        **{"settings": TrainingSettings(epochs=14), **options},
+    )
+    return StudyResult.of(
+        plan,
+        runs,
+        DataFacts(
             name=name,
             citation="A. Nobody (2024)",
             licence="CC0",
@@ -133,8 +143,5 @@ def made_content(
             n_annotators=1,
             fixed_validation=fixed_validation,
         ),
-        baseline="C1",
-        plan={"training": {"epochs": 14}},
         command="attnxai study --output study",
-        **kwargs,
     )

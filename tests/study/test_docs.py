@@ -15,20 +15,23 @@ from attnxai.data.csv_table import write_frame
 from attnxai.models.specification import ModelSpec, Preset
 from attnxai.report.study_document import record_of
 from attnxai.report.tables.study import markdown
-from attnxai.study.content import DataFacts, study_content
 from attnxai.study.convergence import (
     DEFINITION,
     DEFINITION_OF_CENSORING,
     DEFINITION_OF_REFERENCE,
 )
+from attnxai.study.data import DataRequest
 from attnxai.study.hypotheses import Outcome, TrendOutcome
-from attnxai.study.matching import Equal, matched_spec
+from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn, RunMeasurement, StudyRun
+from attnxai.study.plan import MeasureSettings, StudyPlan
+from attnxai.study.results import DataFacts, StudyResult
 from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import N_DRAWS
 from attnxai.study.tables import group_rows, run_rows, trend_rows
 from attnxai.training.history import EpochResult
-from tests.study.builders import made_content
+from attnxai.training.settings import TrainingSettings
+from tests.study.builders import made_result
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -39,8 +42,8 @@ def text():
 
 
 @pytest.fixture(scope="module")
-def content():
-    return made_content()
+def result():
+    return made_result()
 
 
 def test_definitions_are_the_same_everywhere(text):
@@ -49,21 +52,21 @@ def test_definitions_are_the_same_everywhere(text):
         assert definition in quoted
 
 
-def test_columns_are_documented(text, content):
-    quantities = {quantity.name for quantity in content.summary.quantities}
+def test_columns_are_documented(text, result):
+    quantities = {quantity.name for quantity in result.summary.quantities}
     names = {re.sub(r":.*", ":", name) for name in quantities}
     for name in names:
         assert f"`{name}" in text, name
     endings = re.findall(r"`NAME(\w*)`", text)
     described = {f"{name}{ending}" for name in quantities for ending in endings}
-    for column in (*group_rows(content)[0], *run_rows(content)[0]):
+    for column in (*group_rows(result)[0], *run_rows(result)[0]):
         assert column in described or f"`{column}`" in text, column
-    for column in trend_rows(content)[0]:
+    for column in trend_rows(result)[0]:
         assert f"`{column}`" in text, column
 
 
-def test_keys_of_the_record_are_documented(text, content):
-    record = record_of(content)
+def test_keys_of_the_record_are_documented(text, result):
+    record = record_of(result)
     parts = [record, record["data"], record["hypotheses"][0], record["quantities"][0]]
     for key in {key for part in parts for key in part}:
         assert f"`{key}`" in text, key
@@ -120,17 +123,23 @@ def mirabest():
     for row in rows_of("history"):
         key = row.pop("group"), row.pop("seed")
         histories.setdefault(key, []).append(EpochResult(**row))
-    baseline = ModelSpec.from_dict(plan["specifications"][plan["baseline"]])
-    equal, preset = Equal(plan["equal"]), Preset(plan["preset"])
-    matches = {g: matched_spec(baseline, g, equal, preset=preset) for g in plan["groups"]}
-    for group, match in matches.items():
-        assert match.spec == ModelSpec.from_dict(plan["specifications"][group])
-    return study_content(
+    specifications = {g: ModelSpec.from_dict(s) for g, s in plan["specifications"].items()}
+    study = StudyPlan(
+        groups=tuple(plan["groups"]),
+        seeds=tuple(plan["seeds"]),
+        specification=specifications[plan["baseline"]],
+        preset=Preset(plan["preset"]),
+        equal=Equal(plan["equal"]),
+        settings=TrainingSettings(**plan["training"]),
+        measuring=MeasureSettings(measure_on=MeasureOn(plan["measuring"]["measure_on"])),
+        data=DataRequest(),
+        reference_loss=plan["reference_loss"],
+    )
+    assert {group: match.spec for group, match in study.matches.items()} == specifications
+    return StudyResult.of(
+        study,
         [as_run(row, tuple(histories[row["group"], row["seed"]])) for row in rows_of("runs")],
-        matches=matches,
-        equal=equal,
-        measure_on=MeasureOn(plan["measuring"]["measure_on"]),
-        facts=DataFacts(
+        DataFacts(
             name="MiraBest",
             citation="",
             licence="",
@@ -140,8 +149,6 @@ def mirabest():
             n_validation=199,
             n_test=153,
         ),
-        baseline=plan["baseline"],
-        reference_loss=plan["reference_loss"],
     )
 
 

@@ -16,7 +16,6 @@ from attnxai.errors import (
 )
 from attnxai.models.checkpoints import load_model
 from attnxai.models.specification import Preset
-from attnxai.study.content import content_of
 from attnxai.study.data import AnnotationRequest, DataRequest
 from attnxai.study.folder import StudyFolder
 from attnxai.study.measurement import MeasureOn
@@ -46,8 +45,10 @@ def run_in(folder, plan, **kwargs):
     events = []
     prepared = prepare(plan, folder)
     folder.write_plan(plan, "attnxai study", prepared.identity["trained_on_sha256"])
-    runs = run_study(prepared, command="attnxai study", threads=1, on_event=events.append, **kwargs)
-    return runs, events
+    result = run_study(
+        prepared, command="attnxai study", threads=1, on_event=events.append, **kwargs
+    )
+    return result.runs, events
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +107,9 @@ def test_finished_work_is_used_again(finished, small_plan):
     prepared = prepare(small_plan, folder)
     assert not prepared.remaining_runs
     again = run_study(prepared, on_event=lambda event: pytest.fail(str(event)))
-    assert again == runs
-    content = content_of(prepared, runs, command="attnxai study")
-    assert content.facts.n_train + content.facts.n_validation == len(prepared.data.trained_on)
-    assert content.facts.n_validation == runs[0].measurement.n_images
+    assert again.runs == runs
+    assert again.facts.n_train + again.facts.n_validation == len(prepared.data.trained_on)
+    assert again.facts.n_validation == runs[0].measurement.n_images
 
 
 def test_only_what_is_missing_is_open(copied, small_plan):

@@ -9,53 +9,53 @@ import pytest
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.tables import group_rows, history_rows, run_rows
-from tests.study.builders import made_content, made_runs, run
+from tests.study.builders import made_result, made_runs, run
 
 
 @pytest.fixture(scope="module")
-def content():
-    return made_content()
+def result():
+    return made_result()
 
 
-def test_one_row_a_group_with_intervals_and_differences(content):
-    rows = {row["group"]: row for row in group_rows(content)}
+def test_one_row_a_group_with_intervals_and_differences(result):
+    rows = {row["group"]: row for row in group_rows(result)}
     assert list(rows) == ["C1", "C4", "C8", "C16", "D4", "D8", "D16"]
-    d8, summary = rows["D8"], content.summary
+    d8, summary = rows["D8"], result.summary
     assert d8["accuracy"] == summary.mean("D8", "accuracy").value
     assert d8["accuracy_low"] < d8["accuracy"] < d8["accuracy_high"]
     assert d8["accuracy_n"] == 5
     assert d8["accuracy_difference"] == summary.difference("D8", "accuracy").value
     assert d8["accuracy_p_adjusted"] == summary.p_adjusted("D8", "accuracy") >= d8["accuracy_p"]
     assert math.isnan(rows["C1"]["accuracy_p"])
-    assert d8["parameters"] == content.matches["D8"].size.parameters
+    assert d8["parameters"] == result.plan.matches["D8"].size.parameters
     assert (d8["equal"], d8["n_reached"]) == ("channels", 5)
 
 
-def test_one_row_a_run_and_one_an_epoch(content):
-    rows = run_rows(content)
+def test_one_row_a_run_and_one_an_epoch(result):
+    rows = run_rows(result)
     assert len(rows) == 35
     assert [(row["group"], row["seed"]) for row in rows[:6]] == [("C1", i) for i in range(5)] + [("C4", 0)]  # fmt: skip
     assert all(row["reached"] for row in rows)
-    assert rows[0]["epochs"] == content.summary.values("epochs")["C1"][0]
-    epochs = history_rows(content)
+    assert rows[0]["epochs"] == result.summary.values("epochs")["C1"][0]
+    epochs = history_rows(result)
     assert len(epochs) == 35 * 14
     assert (epochs[15]["group"], epochs[15]["seed"], epochs[15]["epoch"]) == ("C1", 1, 1)
 
 
 def test_censored_runs_are_marked():
     runs = [run("C1", 0, [0.5, 0.3]), run("C4", 0, [0.5, 0.5])]
-    rows = run_rows(made_content(runs, reference_loss=0.4))
+    rows = run_rows(made_result(runs, reference_loss=0.4))
     assert [(row["reached"], row["epochs_followed"]) for row in rows] == [(True, 2), (False, 2)]
-    without = run_rows(made_content([run("C1", 0, [0.9]), run("C4", 0, [0.9])]))
+    without = run_rows(made_result([run("C1", 0, [0.9]), run("C4", 0, [0.9])]))
     assert [row["reached"] for row in without] == ["", ""]
 
 
-def cautions(content):
-    return " ".join(content.cautions)
+def cautions(result):
+    return " ".join(result.cautions)
 
 
-def test_cautions_say_what_seeds_speak_of(content):
-    text = cautions(content)
+def test_cautions_say_what_seeds_speak_of(result):
+    text = cautions(result)
     assert "over 5 seeds a group, so intervals and tests speak of training runs" in text
     assert "choices of validation images, among the same 998 images of made-up images" in text
     assert "do not cover other sources" in text
@@ -65,12 +65,12 @@ def test_cautions_say_what_seeds_speak_of(content):
 
 
 def test_cautions_follow_the_design():
-    few = made_content(made_runs(("C1", "C4"), n_seeds=2), measure_on=MeasureOn.TEST)
+    few = made_result(made_runs(("C1", "C4"), n_seeds=2), measure_on=MeasureOn.TEST)
     assert "2 seeds are too few for intervals" in cautions(few)
     assert "the same 153 test images" in cautions(few)
-    fixed = made_content(made_runs(("C1", "C4")), fixed_validation=True, annotations="")
+    fixed = made_result(made_runs(("C1", "C4")), fixed_validation=True, annotations="")
     assert "choices of validation images" not in cautions(fixed)
     assert "Agreement" not in cautions(fixed)
-    unequal = made_content(made_runs(("C1", "D16")), equal=Equal.OPERATIONS)
+    unequal = made_result(made_runs(("C1", "D16")), equal=Equal.OPERATIONS)
     assert "D16 has " in cautions(unequal)
     assert "multiply-adds" in cautions(unequal)

@@ -42,7 +42,7 @@ from attnxai.study.quantities import (
 )
 
 if TYPE_CHECKING:
-    from attnxai.study.content import StudyContent
+    from attnxai.study.results import StudyResult
     from attnxai.study.summary import StudySummary
 
 _MAIN = {
@@ -53,23 +53,23 @@ _MAIN = {
 }
 
 
-def reader_tables(content: StudyContent) -> tuple[Table, ...]:
+def reader_tables(result: StudyResult) -> tuple[Table, ...]:
     """The tables of the page: fit and cost, performance, consistency and agreement, networks.
 
     Each cell gives the mean over seeds, its interval, and the difference from the baseline with its
     adjusted p-value.
     """
-    by_kind = {kind: [q for q in content.summary.quantities if q.kind is kind] for kind in Kind}
+    by_kind = {kind: [q for q in result.summary.quantities if q.kind is kind] for kind in Kind}
     tables = [
-        _quantity_table(content, "Fit and time", [*by_kind[Kind.FIT], SECONDS]),
+        _quantity_table(result, "Fit and time", [*by_kind[Kind.FIT], SECONDS]),
         _quantity_table(
-            content,
-            f"Performance on {content.measure_on} images",
+            result,
+            f"Performance on {result.plan.measuring.measure_on} images",
             by_kind[Kind.PERFORMANCE],
         ),
         _quantity_table(
-            content,
-            f"Consistency under arbitrary rotations, on {content.measure_on} images",
+            result,
+            f"Consistency under arbitrary rotations, on {result.plan.measuring.measure_on} images",
             by_kind[Kind.CONSISTENCY],
         ),
     ]
@@ -77,13 +77,13 @@ def reader_tables(content: StudyContent) -> tuple[Table, ...]:
         own = [q for q in by_kind[Kind.AGREEMENT] if q.name.startswith(f"{metric}:")]
         if own:
             title = f"Agreement with annotations of held-out sources, {label}"
-            tables.append(_quantity_table(content, title, own))
-    tables.append(_network_table(content))
+            tables.append(_quantity_table(result, title, own))
+    tables.append(_network_table(result))
     return tuple(tables)
 
 
-def _quantity_table(content: StudyContent, title: str, quantities: Sequence[Quantity]) -> Table:
-    summary = content.summary
+def _quantity_table(result: StudyResult, title: str, quantities: Sequence[Quantity]) -> Table:
+    summary = result.summary
     return Table(
         title=title,
         columns=(
@@ -122,18 +122,18 @@ def _p_value(summary: StudySummary, group: str, quantity: Quantity) -> list[str]
     return [p_equals(p_adjusted)] if math.isfinite(p_adjusted) else []
 
 
-def _network_table(content: StudyContent) -> Table:
-    matches = list(content.matches.values())
+def _network_table(result: StudyResult) -> Table:
+    matches = list(result.plan.matches.values())
     return Table(
         title="Networks",
         columns=(
-            text_column("Group", list(content.matches)),
+            text_column("Group", list(result.plan.matches)),
             text_column("Fields", [", ".join(map(str, match.spec.fields)) for match in matches]),
             count_column("Channels", [match.size.channels for match in matches]),
             count_column("Parameters", [match.size.parameters for match in matches]),
             number_column("10⁹ multiply-adds", [m.size.operations / 1e9 for m in matches], 2),
             number_column(
-                f"{str(content.equal).capitalize()}, of {content.summary.baseline}",
+                f"{str(result.plan.equal).capitalize()}, of {result.summary.baseline}",
                 [match.ratio for match in matches],
                 3,
             ),
@@ -141,12 +141,12 @@ def _network_table(content: StudyContent) -> Table:
     )
 
 
-def trends_table(content: StudyContent) -> Table | None:
+def trends_table(result: StudyResult) -> Table | None:
     """Trends over the order of the group; None where no series has groups enough."""
     trends = [
         (quantity, trend)
-        for trend in content.summary.trends
-        if (quantity := content.summary.quantity(trend.quantity)) is not None
+        for trend in result.summary.trends
+        if (quantity := result.summary.quantity(trend.quantity)) is not None
         and quantity not in EPOCH_EQUIVALENTS
         and trend.page is not None
         and trend.slope_test is not None
@@ -175,11 +175,11 @@ def trends_table(content: StudyContent) -> Table | None:
     )
 
 
-def main_table(content: StudyContent) -> Table:
+def main_table(result: StudyResult) -> Table:
     """The table that a terminal shows: the quantities of the hypotheses, and attention under rotation."""
-    summary = content.summary
+    summary = result.summary
     n_seeds = len(summary.seeds)
-    parameters = [content.matches[group].size.parameters for group in summary.groups]
+    parameters = [result.plan.matches[group].size.parameters for group in summary.groups]
     columns = [
         text_column(
             "group,\nparameters",
@@ -200,9 +200,9 @@ def main_table(content: StudyContent) -> Table:
     ]
     return Table(
         columns=tuple(columns),
-        title=f"{content.facts.name}: {counted(n_seeds, 'seed')} a group",
+        title=f"{result.facts.name}: {counted(n_seeds, 'seed')} a group",
         note=f"mean [95 % interval over seeds]; p of the difference from {summary.baseline}, adjusted over the "
-        f"groups; equal: {content.equal}; measured on {content.measure_on} images",
+        f"groups; equal: {result.plan.equal}; measured on {result.plan.measuring.measure_on} images",
     )
 
 
@@ -220,9 +220,9 @@ def _main_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[s
     return tuple(line.replace(" ", "\N{NO-BREAK SPACE}") for line in lines)
 
 
-def footnotes(content: StudyContent) -> list[str]:
+def footnotes(result: StudyResult) -> list[str]:
     """What stands below every table."""
-    summary, n_seeds = content.summary, len(content.summary.seeds)
+    summary, n_seeds = result.summary, len(result.summary.seeds)
     reference = (
         f"The reference loss is {summary.reference:.4f}"
         + (", as given." if summary.reference_given else ", derived from the baseline.")
@@ -238,7 +238,7 @@ def footnotes(content: StudyContent) -> list[str]:
             f"{summary.baseline}, paired by seed, with p-values of paired t-tests adjusted by Holm's "
             "method over the groups."
         ),
-        f"Equal between groups: {stated(content.equal)}.",
+        f"Equal between groups: {stated(result.plan.equal)}.",
         DEFINITION,
         DEFINITION_OF_REFERENCE,
         DEFINITION_OF_CENSORING,
@@ -250,16 +250,16 @@ def footnotes(content: StudyContent) -> list[str]:
     ]
 
 
-def markdown(content: StudyContent) -> str:
+def markdown(result: StudyResult) -> str:
     """The whole study as Markdown."""
     lines = []
-    for hypothesis in content.hypotheses:
+    for hypothesis in result.hypotheses:
         lines += [f"**({hypothesis.letter}) {hypothesis.statement} {hypothesis.lead}**", ""]
         text = " ".join(part for part in (hypothesis.details, hypothesis.trend_text) if part)
         lines += [text, ""] if text else []
-    trends = trends_table(content)
-    for table in (*reader_tables(content), *([trends] if trends is not None else [])):
+    trends = trends_table(result)
+    for table in (*reader_tables(result), *([trends] if trends is not None else [])):
         lines += [f"### {table.title}", "", render_markdown(table), ""]
-    lines += [*(f"- {note}" for note in footnotes(content)), "", "What limits this:", ""]
-    lines += [*(f"- {caution}" for caution in content.cautions), ""]
+    lines += [*(f"- {note}" for note in footnotes(result)), "", "What limits this:", ""]
+    lines += [*(f"- {caution}" for caution in result.cautions), ""]
     return "\n".join(lines)

@@ -14,16 +14,16 @@ from attnxai.report.tables.study import (
 from attnxai.report.tables.text import cells_of
 from attnxai.study.convergence import DEFINITION
 from attnxai.study.tables import trend_rows
-from tests.study.builders import made_content, made_runs
+from tests.study.builders import made_result, made_runs
 
 
 @pytest.fixture(scope="module")
-def content():
-    return made_content()
+def result():
+    return made_result()
 
 
-def test_tables_for_readers(content):
-    tables = {table.title: table for table in reader_tables(content)}
+def test_tables_for_readers(result):
+    tables = {table.title: table for table in reader_tables(result)}
     fit = tables["Fit and time"]
     assert fit.columns[1].heading == "Epochs until reference loss"
     c4 = [cells_of(column)[1] for column in fit.columns]
@@ -37,40 +37,40 @@ def test_tables_for_readers(content):
     networks = tables["Networks"]
     assert networks.columns[-1].heading == "Channels, of C1"
     assert (len(networks.columns), networks.n_rows) == (6, 7)
-    assert trends_table(content).n_rows == len(
-        [row for row in trend_rows(content) if row["quantity"] not in ("published_epochs", "images_seen", "steps")]
+    assert trends_table(result).n_rows == len(
+        [row for row in trend_rows(result) if row["quantity"] not in ("published_epochs", "images_seen", "steps")]
     )  # fmt: skip
 
 
 def test_no_trends_without_three_groups():
-    content = made_content(made_runs(("C1", "D4"), annotated=False), annotations="")
-    assert trends_table(content) is None
-    assert not [table for table in reader_tables(content) if "Agreement" in table.title]
+    result = made_result(made_runs(("C1", "D4"), annotated=False), annotations="")
+    assert trends_table(result) is None
+    assert not [table for table in reader_tables(result) if "Agreement" in table.title]
 
 
-def test_footnotes_define_what_is_counted(content):
-    text = " ".join(footnotes(content))
+def test_footnotes_define_what_is_counted(result):
+    text = " ".join(footnotes(result))
     assert DEFINITION in text
-    assert f"{content.summary.reference:.4f}, derived from the baseline" in text
+    assert f"{result.summary.reference:.4f}, derived from the baseline" in text
     assert "Equal between groups: channels of every block" in text
-    given = made_content(made_runs(("C1", "C4")), reference_loss=0.5)
+    given = made_result(made_runs(("C1", "C4")), reference_loss=0.5)
     assert "0.5000, as given" in " ".join(footnotes(given))
 
 
-def test_markdown_holds_hypotheses_tables_and_limits(content):
-    text = markdown(content)
-    for hypothesis in content.hypotheses:
+def test_markdown_holds_hypotheses_tables_and_limits(result):
+    text = markdown(result)
+    for hypothesis in result.hypotheses:
         assert hypothesis.lead in text
-    for table in reader_tables(content):
+    for table in reader_tables(result):
         assert f"### {table.title}" in text
-    for caution in content.cautions:
+    for caution in result.cautions:
         assert caution in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert all(line.endswith(" |") for line in rows)
 
 
-def test_the_main_table_holds_the_quantities_of_the_hypotheses(content):
-    table = main_table(content)
+def test_the_main_table_holds_the_quantities_of_the_hypotheses(result):
+    table = main_table(result)
     assert len(table.columns) == 5
     d8 = [cells_of(column)[5] for column in table.columns]
     assert d8[0][0] == "D8"
