@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from attnxai.cli import console as consoles
 from attnxai.cli import endings
 from attnxai.cli.endings import Stopped, command, ending, resumable
 from attnxai.cli.main import app
-from attnxai.errors import OptionError
+from attnxai.errors import AttnxaiWarning, OptionError
 from tests.cli.program import attnxai, refused
 from tests.jobs.limits import largest_file
 
@@ -361,3 +363,31 @@ def test_shells_complete_commands_options_and_choices(tmp_path) -> None:
         }
         done, _ = process("-c", code, stdout=subprocess.PIPE, env=environment, check=0)
         assert done.stdout.decode().split() == [expected]
+
+
+# --- how much is printed -----------------------------------------------------------------------------
+
+
+PLAN = ["plan", "--effect", 1, "--sd-source", 1, "--n-sources", 20, "--n-annotators", 1]
+
+
+def test_quiet_prints_where_the_results_are_and_verbose_what_takes_time(tmp_path) -> None:
+    usual = attnxai(*PLAN, "-o", "usual", cwd=tmp_path, check=0)
+    assert "power" in usual.stdout
+    quiet = attnxai(*PLAN, "-o", "quiet", "-q", cwd=tmp_path, check=0)
+    assert quiet.stdout.startswith("Plan: quiet/plan.csv (every design)")
+    assert len(quiet.stdout.splitlines()) == 2
+    assert quiet.stderr == ""
+    # without a file the plan itself is the result
+    assert attnxai(*PLAN, "-q", cwd=tmp_path, check=0).stdout.strip() in usual.stdout
+    verbose = attnxai(*PLAN, "--verbose", cwd=tmp_path, check=0)
+    assert re.search(r"^Simulating experiments: \d+\.\d s$", verbose.stderr, re.MULTILINE)
+
+
+def test_notes_are_not_shown_when_quiet(capsys) -> None:
+    def warn() -> None:
+        warnings.warn("few sources", AttnxaiWarning, stacklevel=1)
+
+    for quiet, shown in ((False, "Note: few sources\n"), (True, "")):
+        command("Help.")(warn)(quiet=quiet)
+        assert capsys.readouterr().err == shown
