@@ -61,8 +61,9 @@ class Application(typer.Typer):
             try:
                 return super().__call__(*args, **kwargs)
             finally:
-                # now, so that a full disk is noticed
-                sys.stdout.flush()
+                # now, so that a full disk is noticed; there is no stream where it was closed
+                if sys.stdout is not None:
+                    sys.stdout.flush()
 
 
 def command(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -60,22 +60,25 @@ def test_train_and_use_a_model(place):
     )
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
-)
-def test_stopped_and_run_again(place, start, number, code):
-    """A run that was stopped within an epoch says what it keeps, and ends as one that was not."""
+def test_stopped_again_and_again(place, start):
+    """A training that is stopped within epochs says what it keeps, and ends as one that is not."""
     arguments = ["train", *COMMON, "--size", "32", "--epochs", "2", "--output"]
     attnxai(*arguments, "whole.pt", cwd=place, check=0)
-    process = start("-c", SAVING_EVERY_STEP, *arguments, "cut.pt", cwd=place)
-    process.wait_for((place / "cut.progress.pt").exists, "a record of the training")
-    assert process.end(number) == code
-    assert not (place / "cut.pt").exists()
-    if number != signal.SIGKILL:
-        assert " ".join(process.stderr.split()).endswith(
-            "Interrupted; run the same command again to go on: cut.progress.pt keeps what was trained."
+    record = place / "cut.progress.pt"
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        before = record.stat().st_mtime_ns if record.exists() else 0
+        process = start("-c", SAVING_EVERY_STEP, *arguments, "cut.pt", cwd=place)
+        process.wait_for(
+            lambda before=before: record.exists() and record.stat().st_mtime_ns > before, "a record"
         )
-        assert not list(place.glob(".*"))
+        assert process.end(number) == code
+        assert not (place / "cut.pt").exists()
+        if number != signal.SIGKILL:
+            assert " ".join(process.stderr.split()).endswith(
+                "Interrupted; run the same command again to go on: cut.progress.pt keeps what was "
+                "trained."
+            )
+            assert not list(place.glob(".*"))
     done = attnxai(*arguments, "cut.pt", cwd=place, check=0)
     assert "Going on from cut.progress.pt" in done.stdout
     assert not list(place.glob(".*"))
@@ -85,27 +88,16 @@ def test_stopped_and_run_again(place, start, number, code):
     assert whole.temperature == cut.temperature
 
 
-STOPPING_AFTER_AN_EPOCH = """
-from attnxai.training import loop
-
-train_model = loop.train_model
-
-def stopped(*arguments, on_epoch, **options):
-    def stop(result):
-        raise KeyboardInterrupt
-    return train_model(*arguments, on_epoch=stop, **options)
-
-loop.train_model = stopped
-from attnxai.cli.main import app
-app()
-"""
-
-
-def test_more_epochs_than_before_the_interruption(place, start):
+def test_more_epochs_than_before_the_interruption(place, monkeypatch):
     """More epochs are more epochs; what else differs is named, and nothing is said to go on."""
     arguments = ["train", *COMMON, "--size", "32", "--output", "cut.pt", "--epochs"]
-    process = start("-c", STOPPING_AFTER_AN_EPOCH, *arguments, "2", cwd=place)
-    assert process.wait() == 130
+    with monkeypatch.context() as patch:
+
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        patch.setattr("attnxai.cli.train._Shown.epoch", stop)
+        attnxai(*arguments, "2", cwd=place, check=130)
     other = attnxai(*arguments, "3", "--learning-rate", "0.001", cwd=place, check=2)
     said = " ".join(other.stderr.split())
     assert "its settings differ: learning_rate is 0.005 there and 0.001 here" in said
