@@ -87,6 +87,8 @@ def test_a_pixel_scale_within_one_per_cent_is_the_same() -> None:
     view = SMALL.view(bright_pixel((20, 20), 9, 9, pixel_scale_arcsec=1.805))
     assert view.transform.step == 1.0
     assert view.brightness[7, 7] == 1.0
+    other = SMALL.view(bright_pixel((20, 20), 9, 9, pixel_scale_arcsec=1.8 / 1.011))
+    assert other.transform.step == pytest.approx(1.011)
 
 
 def test_without_a_pixel_scale_the_models_own_is_assumed() -> None:
@@ -200,9 +202,11 @@ def test_unobserved_pixels_count_neither_as_noise_nor_as_seen() -> None:
     assert np.count_nonzero(blind.brightness) > np.count_nonzero(view.brightness)
 
 
-def test_footprint_is_resampled_with_the_image() -> None:
+@pytest.mark.parametrize("end", [39, 40])
+def test_footprint_is_resampled_with_the_image(end) -> None:
+    """Samples lie half-way between pixels; one with an unobserved pixel on a side is not observed."""
     footprint = np.ones((64, 64), bool)
-    footprint[:, 40:] = False
+    footprint[:, end:] = False
     pixels = noisy((64, 64))
     pixels[30, 30] = 9.0
     image = SourceImage(
@@ -213,7 +217,7 @@ def test_footprint_is_resampled_with_the_image() -> None:
     )
     view = SMALL.view(image)
     x, _ = view.transform.to_outer(np.arange(16.0), np.arange(16.0))
-    np.testing.assert_array_equal(view.footprint.all(axis=0), x <= 39)
+    np.testing.assert_array_equal(view.footprint.all(axis=0), x <= end - 1)
 
 
 def test_nan_pixels_of_a_file_become_its_footprint(tmp_path) -> None:
