@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from attnxai.errors import DataSetError
 
 ARCHIVE_ENDINGS = (".tar.gz", ".tgz")
-# images of radio galaxies are mostly zeros, and are packed to a thirtieth
-_MOST_INFLATED = 1 << 28
-_MOST_INFLATED_PER_BYTE = 20
+# images of radio galaxies are mostly zeros and packed to a thirtieth; read, they take five times as much
+_MOST_INFLATED = 1 << 27
+_MOST_INFLATED_PER_BYTE = 8
 _BLOCK = 512
 _LONGEST_NAME = 4096
 _REGULAR, _LONG_NAME, _EXTENDED = (b"0", b"\0", b"7"), b"L", b"x"
@@ -41,7 +41,7 @@ def read_archive(
     Raises
     ------
     DataSetError
-        If it is damaged, holds a path twice, or inflates to more than 256 MiB and 20 times its size.
+        If it is damaged, holds a path twice, or inflates to more than 128 MiB and 8 times its size.
     """
     found: dict[PurePosixPath, bytes] = {}
     size = len(content) if content is not None else path.stat().st_size

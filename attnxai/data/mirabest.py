@@ -51,6 +51,8 @@ _KEYWORDS = tuple(
 )
 _POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-]0?[0-8]\d\.\d{1,9})_")
 
+_AXIS_TYPE = re.compile(r"[A-Z0-9-]{1,8}")
+
 
 class Confidence(enum.StrEnum):
     """Which MiraBest sources, by how sure Miraghaei & Best (2017) were of their class."""
@@ -281,7 +283,10 @@ def _wcs(header: dict[str, str]) -> Any:
     from astropy.wcs import WCS
 
     wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [header["ctype1"], header["ctype2"]]
+    types = [header["ctype1"], header["ctype2"]]
+    if not all(map(_AXIS_TYPE.fullmatch, types)):
+        raise ValueError("an axis has no type")
+    wcs.wcs.ctype = types
     for name in ("crval", "crpix", "cdelt"):
         values = [float(header[f"{name}1"]), float(header[f"{name}2"])]
         if not all(map(math.isfinite, values)):

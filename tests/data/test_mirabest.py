@@ -355,6 +355,15 @@ def test_any_batch(effort: int, tmp_path: Path) -> None:
     fuzz(reader, files, file_name="data_batch_2", examples=60 * effort, allowance=64 << 20)
 
 
+@pytest.mark.parametrize("ctype", ["", "ra---tan", "\u22121", "RA---TAN-SIP", "X", "RA---\x00"])
+def test_axes_without_a_type(tmp_path: Path, ctype: str) -> None:
+    write_wcs_table(tmp_path / "t.csv", [filename_of(0, 0)])
+    text = (tmp_path / "t.csv").read_text(encoding="utf-8").replace("RA---TAN", ctype)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataSetError, match=r"line 2 of table .* is no coordinate system"):
+        read_wcs_table(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_any_table_of_coordinates(effort: int, tmp_path: Path) -> None:
     write_wcs_table(tmp_path / "t.csv", [filename_of(0, number) for number in range(2)])
