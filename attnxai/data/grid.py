@@ -106,6 +106,37 @@ class GridTransform:
     origin_x: float = 0.0
     origin_y: float = 0.0
 
+    @classmethod
+    def covering(cls, shape: tuple[int, int], outer_shape: tuple[int, int]) -> GridTransform:
+        """A coarser or finer grid that covers the whole of another.
+
+        Parameters
+        ----------
+        shape, outer_shape : (int, int)
+            Rows and columns of this grid and of the other.
+
+        Returns
+        -------
+        GridTransform
+
+        Raises
+        ------
+        OptionError
+            If the two have other proportions.
+
+        Examples
+        --------
+        >>> GridTransform.covering((25, 25), (150, 150))
+        GridTransform(step=6.0, origin_x=2.5, origin_y=2.5)
+        """
+        step = outer_shape[0] / shape[0]
+        if abs(step - outer_shape[1] / shape[1]) > 1e-9 * step:
+            raise OptionError(
+                f"a grid of {shape[0]} x {shape[1]} pixels has other proportions than one of "
+                f"{outer_shape[0]} x {outer_shape[1]}; state step and origins"
+            )
+        return cls(step=step, origin_x=(step - 1) / 2, origin_y=(step - 1) / 2)
+
     def to_outer(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

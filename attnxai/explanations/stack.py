@@ -42,6 +42,29 @@ def _read_only(values: Any, what: str) -> NDArray[Any]:
     return view
 
 
+_SMALLEST_COVERED = (
+    0.75  # unpadded convolutions lose a margin of the field, wrong transforms half of it
+)
+
+
+def _check_covers(
+    name: str, shape: tuple[int, ...], geometry: GridTransform, field_shape: tuple[int, int]
+) -> None:
+    """Refuse a layer that its geometry places on a part of the field only."""
+    origins = (geometry.origin_y, geometry.origin_x)
+    for axis, n, n_field, origin in zip(
+        ("rows", "columns"), shape, field_shape, origins, strict=True
+    ):
+        low, high = origin - geometry.step / 2, origin + geometry.step * (n - 0.5)
+        covered = min(high, n_field - 0.5) - max(low, -0.5)
+        if covered < _SMALLEST_COVERED * n_field:
+            raise AlignmentError(
+                f"layer {name} has {n} {axis} and covers {max(covered, 0.0):g} of the {n_field} {axis} of the "
+                f"field by its geometry ({geometry}); for maps of the whole field state "
+                "GridTransform.covering(maps.shape[1:], field_shape)"
+            )
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapStack:
     """One array a layer, each on its own grid, for the same sources.
@@ -125,6 +148,8 @@ class MapStack:
             raise AlignmentError(
                 f"brightness has shape {self.brightness.shape}, valid {self.valid.shape}"
             )
+        for name, maps in layers.items():
+            _check_covers(name, maps.shape[1:], self.geometry[name], self.field_shape)
         if len(self.field) != n or len(self.splits) != n:
             raise AlignmentError(f"field and splits need {n} entries, one a source")
         if not (np.isfinite(self.temperature) and self.temperature > 0):

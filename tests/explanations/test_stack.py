@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from attnxai.data.grid import GridTransform
-from attnxai.errors import AlignmentError
+from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.stack import MapStack, Split
+from tests.builders import made_up
 
 
 def parts(**changes: Any) -> dict[str, Any]:
@@ -139,3 +140,18 @@ def test_arrays_of_a_stack_are_read_only_and_the_callers_stay_as_they_are() -> N
         assert array.flags.writeable
     with pytest.raises(dataclasses.FrozenInstanceError):
         stack.model_name = "other"  # type: ignore[misc]
+
+
+def test_a_layer_has_to_cover_its_field():
+    """Coarse maps with the default transform would lie on a corner of the field."""
+    maps, _, _ = made_up(n_sources=3)
+    coarse = {**maps.geometry, "gate1": GridTransform()}
+    with pytest.raises(AlignmentError, match=r"gate1 has 16 rows and covers 16 of the 32 rows"):
+        dataclasses.replace(maps, geometry=coarse)
+    beside = {**maps.geometry, "gate2": GridTransform(origin_x=40.0)}
+    with pytest.raises(AlignmentError, match=r"gate2 has 32 columns and covers 0 of the 32"):
+        dataclasses.replace(maps, geometry=beside)
+    covering = GridTransform.covering((16, 16), (32, 32))
+    assert covering == maps.geometry["gate1"]
+    with pytest.raises(OptionError, match="other proportions"):
+        GridTransform.covering((16, 8), (32, 32))
