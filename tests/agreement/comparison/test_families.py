@@ -166,15 +166,13 @@ def test_max_t_takes_the_largest_of_every_draw(alternative):
 
 def test_maps_that_are_alike_cost_nothing_under_max_t():
     def alike(maps):
-        return dataclasses.replace(maps, layers=dict.fromkeys(maps.layers, maps.layers["gate1"]))
-
-    def same_geometry(maps):
-        made = alike(maps)
         return dataclasses.replace(
-            made, geometry=dict.fromkeys(maps.geometry, maps.geometry["gate1"])
+            maps,
+            layers=dict.fromkeys(maps.layers, maps.layers["gate1"]),
+            geometry=dict.fromkeys(maps.geometry, maps.geometry["gate1"]),
         )
 
-    result = result_of(change=same_geometry)
+    result = result_of(change=alike)
     (joint,) = adjust_over_maps([result], "max_t")
     made = family([joint])
     np.testing.assert_allclose(adjusted(made), p_values(made))
