@@ -13,6 +13,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.audit.elements import IDENTITY, GroupElement
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -255,6 +256,4 @@ def _is(positions: NDArray[np.intp]) -> str:
 
 def _listed(names: list[str]) -> str:
     """``a, b and c``; only a count beyond five."""
-    if len(names) > 5:
-        return f"{len(names)} others"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return listed(names) if len(names) <= 5 else f"{len(names)} others"

@@ -15,7 +15,7 @@ import numpy as np
 from attnxai.classification.scoring import checked_probabilities
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import over_resamples
+from attnxai.statistics.bootstrap import IntervalKind, over_resamples, resampled_interval
 from attnxai.statistics.exact import wilson_ends
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
 
@@ -340,17 +340,20 @@ def calibration_error_interval(
     if len(confidence) < MIN_UNITS:
         return no_interval(value, len(confidence), unit="image", level=level)
     drawn = over_resamples(statistic, counts)
-    tail = (1.0 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
-    bias = max(0.0, float(drawn.mean()) - value)
-    return Interval(
-        value=value,
-        low=max(0.0, float(low) - 2.0 * bias) if reference.rejected else 0.0,
-        high=float(high),
+    found = resampled_interval(
+        value,
+        drawn,
+        np.empty(0),
         n_units=len(confidence),
         unit="image",
+        kind=IntervalKind.PERCENTILE,
         level=level,
-        method="percentile bootstrap, joined with the test of calibration",
+    )
+    bias = max(0.0, float(drawn.mean()) - value)
+    return dataclasses.replace(
+        found,
+        low=max(0.0, found.low - 2.0 * bias) if reference.rejected else 0.0,
+        method=f"{found.method}, joined with the test of calibration",
     )
 
 

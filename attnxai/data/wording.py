@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 # explicit directional formatting, which reorders what a terminal shows
 _BIDIRECTIONAL = frozenset(
@@ -34,6 +35,20 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     ('1 source', '0 sources', '2 classes')
     """
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list: commas, and an "and" before the last.
+
+    Examples
+    --------
+    >>> listed([]), listed(["NSS"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('', 'NSS', 'a and b', 'a, b and c')
+    """
+    if not words:
+        return ""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def is_text(text: str) -> bool:

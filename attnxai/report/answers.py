@@ -18,6 +18,7 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.data.wording import listed
 from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
@@ -34,7 +35,7 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences import say
-from attnxai.report.wording import listed, strata_words
+from attnxai.report.wording import strata_words
 from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 

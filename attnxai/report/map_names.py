@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attnxai.report.wording import listed
+from attnxai.data.wording import listed
 
 
 def name_of_map(explanation: str) -> str:

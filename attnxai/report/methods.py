@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.nulls import NULLS, Alternative
+from attnxai.data.wording import listed
 from attnxai.report.sentences import say
-from attnxai.report.wording import in_sentence, listed, strata_words
+from attnxai.report.wording import in_sentence, strata_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

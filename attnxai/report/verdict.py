@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.data.wording import listed
 from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
 from attnxai.report.findings import (
@@ -50,7 +51,7 @@ from attnxai.report.findings import (
 )
 from attnxai.report.map_names import in_sentence, name_of_map, names_of_maps
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase, listed
+from attnxai.report.wording import group_phrase
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attnxai.agreement.results import ALL
+from attnxai.data.wording import listed
 
 _GROUPS = {
     "held-out": ("held-out source", "held-out sources"),
@@ -66,15 +67,3 @@ def in_sentence(label: str) -> str:
     if label[0] == "\u2212" or first in _PROPER_NAMES or first[1:] != first[1:].lower():
         return label
     return label[0].lower() + label[1:]
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words as a list: commas, and an "and" before the last.
-
-    Examples
-    --------
-    >>> listed(["NSS"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('NSS', 'a and b', 'a, b and c')
-    """
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last

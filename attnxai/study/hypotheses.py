@@ -24,7 +24,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.data.wording import counted
+from attnxai.data.wording import counted, listed
 from attnxai.statistics.formats import format_p, p_equals, with_interval
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.study.quantities import ACCURACY, EPOCHS, PRIMARY_MAP, Better, Quantity, agreement_of
@@ -226,16 +226,16 @@ def _lead(
     found = {
         Outcome.SUPPORTED: f"{everyone} {words.better} than {baseline}",
         Outcome.PARTLY_SUPPORTED: (
-            f"{_listed(better)} {_have(better)} {words.better} than {baseline}; {rest} not differ "
+            f"{listed(better)} {_have(better)} {words.better} than {baseline}; {rest} not differ "
             "significantly from it"
         ),
         Outcome.INCONCLUSIVE: f"no group differs significantly from {baseline} in {words.measured}",
         Outcome.MIXED: (
-            f"{_listed(better)} {_have(better)} {words.better} than {baseline}, but {_listed(worse)} "
+            f"{listed(better)} {_have(better)} {words.better} than {baseline}, but {listed(worse)} "
             f"{_have(worse)} {words.worse}"
         ),
         Outcome.CONTRADICTED: (
-            f"{_listed(worse)} {_have(worse)} {words.worse} than {baseline}, and no group is "
+            f"{listed(worse)} {_have(worse)} {words.worse} than {baseline}, and no group is "
             "significantly better"
         ),
         Outcome.NOT_TESTABLE: _why_untested(words.quantity.name, list(verdicts), summary),
@@ -298,7 +298,7 @@ def trend_outcome(trend: SeriesTrend) -> TrendOutcome:
 
 
 def _trend_sentence(words: _Words, trend: SeriesTrend) -> str:
-    outcome, over = trend_outcome(trend), f"Over {_listed(trend.groups)}"
+    outcome, over = trend_outcome(trend), f"Over {listed(trend.groups)}"
     if outcome is TrendOutcome.NOT_TESTABLE:
         if trend.page is None:
             return f"{over} no trend can be tested: three groups of one series are needed."
@@ -310,12 +310,6 @@ def _trend_sentence(words: _Words, trend: SeriesTrend) -> str:
         return f"{over} there is no significant trend of {words.measured} ({numbers})."
     verb = str(outcome).removesuffix("s") if words.plural else str(outcome)
     return f"{over} {words.measured} {verb} ({numbers})."
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _have(names: Sequence[str]) -> str:

@@ -230,7 +230,10 @@ def interval_coverage(n, factor, n_experiments, rng):
         counts = stratified_counts(labels, 400, rng)
         reference = calibrated_reference(probabilities, labels, n_draws=400, rng=rng)
         interval = calibration_error_interval(probabilities, labels, counts, reference)
-        assert interval.method == "percentile bootstrap, joined with the test of calibration"
+        assert (
+            interval.method
+            == "percentile bootstrap over images, joined with the test of calibration"
+        )
         covered += interval.low <= target <= interval.high
     return covered / n_experiments
 

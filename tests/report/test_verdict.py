@@ -14,11 +14,12 @@ from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.errors import AssumptionWarning
+from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
 from attnxai.report.findings import Finding, Side, side_of_chance
 from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict
-from attnxai.report.wording import group_phrase, in_sentence, listed
+from attnxai.report.wording import group_phrase, in_sentence
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up

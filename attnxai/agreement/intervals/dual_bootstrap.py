@@ -17,7 +17,7 @@ import numpy as np
 
 from attnxai.agreement.intervals.crossed_table import CrossedMethod, CrossedTable
 from attnxai.agreement.intervals.variance_components import satterthwaite_half_width
-from attnxai.statistics.bootstrap import bootstrap_counts
+from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, resampled_interval
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
@@ -123,15 +123,13 @@ def _interval_of(
             "nothing about other sources",
         )
     if first.values.ndim == 1:
-        tail = (1.0 - level) / 2
-        low, high = np.quantile(everything, [tail, 1.0 - tail])
-        return Interval(
-            value=value,
-            low=float(low),
-            high=float(high),
+        return resampled_interval(
+            value,
+            everything,
+            np.empty(0),
             n_units=first.n_sources,
+            kind=IntervalKind.PERCENTILE,
             level=level,
-            method="percentile bootstrap over sources",
         )
     half, freedom = dual_half_width(
         {subset: float(np.var(made)) for subset, made in statistics.items()},

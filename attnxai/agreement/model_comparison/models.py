@@ -48,7 +48,12 @@ from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.statistics.formats import format_p
-from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL, Interval
+from attnxai.statistics.interval import (
+    CONFIDENCE_LEVEL,
+    SIGNIFICANCE_LEVEL,
+    Interval,
+    finite_or_none,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -188,8 +193,8 @@ def paired_differences(
                 smallest_p=float(smallest[i]) if tested[i] else float("nan"),
                 n_sources=int(compared[i].sum()),
                 n_dropped=int((share > 0).sum() - compared[i].sum()),
-                p_others=_known(p_others[i]),
-                p_others_adjusted=_known(p_others_adjusted[i]),
+                p_others=finite_or_none(p_others[i]),
+                p_others_adjusted=finite_or_none(p_others_adjusted[i]),
             )
             for i, (first, second) in enumerate(pairs)
         ),
@@ -230,10 +235,6 @@ def _about_others(
             p = p / 2 if np.sign(found.value) == expected else 1 - p / 2
         p_values[i] = p
     return intervals, p_values
-
-
-def _known(p_value: float) -> float | None:
-    return float(p_value) if np.isfinite(p_value) else None
 
 
 def _checked(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.metrics import METRICS
+from attnxai.data.wording import listed
 from attnxai.report.figures.fitting import fit_headings
 from attnxai.report.figures.text import (
     FigureText,
@@ -23,7 +24,6 @@ from attnxai.report.plots.agreement import plot_agreement
 from attnxai.report.plots.agreement_rows import agreement_rows
 from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
-from attnxai.report.wording import listed
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.metrics import METRICS
+from attnxai.data.wording import listed
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.selection import extreme_sources, shown_explanation
 from attnxai.report.figures.text import FigureText
@@ -27,7 +28,7 @@ from attnxai.report.style import (
     paper_style,
     save_figure,
 )
-from attnxai.report.wording import in_sentence, listed
+from attnxai.report.wording import in_sentence
 from attnxai.statistics.formats import format_number, format_share
 
 if TYPE_CHECKING:

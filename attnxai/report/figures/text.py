@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
+from attnxai.data.wording import listed
 from attnxai.report.findings import why_no_interval
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase, listed, strata_words
+from attnxai.report.wording import group_phrase, strata_words
 from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
