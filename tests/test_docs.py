@@ -149,12 +149,12 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
         (tmp_path / "a").write_text("#peaks\ns1 ann 3\n")
         with pytest.raises(AnnotationError, match=r"line 2 of .*'s1 ann 3' - source, annotator"):
             attnxai.read_annotations(tmp_path / "a")
-        (tmp_path / "b.pgm").write_text("P2 3 2 9 1 2 3 4 5 6\n")
-        (image,) = attnxai.read_images(tmp_path / "b.pgm")
+        (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
+        (image,) = attnxai.read_images(tmp_path / "b.bri")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
     finally:
         attnxai.annotations.READERS.pop("peaks", None)
-        attnxai.data.READERS.pop("PGM", None)
+        attnxai.data.READERS.pop("brightness table", None)
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:

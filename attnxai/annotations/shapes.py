@@ -11,12 +11,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import itertools
+import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.data.sky import offset_to_pixel, sky_to_pixel
-from attnxai.errors import AlignmentError
+from attnxai.errors import AlignmentError, AnnotationError
 
 if TYPE_CHECKING:
     from regions import PixelRegion, Region
@@ -78,6 +80,11 @@ class Shape:
     vertices : tuple of (float, float)
         Of a polygon or line.
 
+    Raises
+    ------
+    AnnotationError
+        If a coordinate or length is no finite number, or a length is negative.
+
     Examples
     --------
     >>> Shape(kind=ShapeKind.CIRCLE, x=3.0, y=4.0, radius=2.0).to_regions()
@@ -93,6 +100,18 @@ class Shape:
     radius: float = 0.0
     angle: float = 0.0
     vertices: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "width", "height", "radius", "angle"):
+            _check_finite(name, getattr(self, name))
+        for number, vertex in enumerate(self.vertices, start=1):
+            for value in vertex:
+                _check_finite(f"vertex {number}", value)
+        for name in ("width", "height", "radius"):
+            if getattr(self, name) < 0:
+                raise AnnotationError(
+                    f"{name} of a shape has to be 0 or more, got {getattr(self, name)}"
+                )
 
     def to_regions(self) -> tuple[Region, ...]:
         """The shape as astropy regions, pixel or sky; a line gives one region a segment."""
@@ -120,6 +139,11 @@ class Shape:
                 "celestial coordinates (WCS); give FITS images with a WCS or pixel annotations"
             )
         return _pixel_regions(_shape_in_pixels(self, grid.wcs, source))
+
+
+def _check_finite(name: str, value: object) -> None:
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise AnnotationError(f"{name} of a shape has to be a finite number, got {value!r}")
 
 
 def _shape_in_pixels(shape: Shape, wcs: Any, source: str) -> Shape:

@@ -1,6 +1,7 @@
 from .frdeep import read_frdeep as read_frdeep
 from .grid import GridTransform as GridTransform
 from .grid import PixelGrid as PixelGrid
+from .grid import RowZero as RowZero
 from .images import SourceImage as SourceImage
 from .images import SourceSet as SourceSet
 from .images import from_array as from_array

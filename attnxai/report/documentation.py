@@ -31,7 +31,7 @@ def metrics_markdown() -> str:
     rows = [
         [
             f"`{metric.name}`",
-            metric.formula or metric.meaning,
+            (metric.formula or metric.meaning).replace("|", "\\|"),
             str(metric.target),
             metric.chance_formula or f"{metric.chance:g}",
             _range(metric),

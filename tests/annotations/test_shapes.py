@@ -11,7 +11,7 @@ from regions import PixCoord, PolygonPixelRegion
 
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import PixelGrid
-from attnxai.errors import AlignmentError
+from attnxai.errors import AlignmentError, AnnotationError
 from tests.data.skies import DEC, RA, make_wcs
 
 SHAPE = (81, 101)
@@ -280,3 +280,18 @@ def test_shapes_across_right_ascension_zero() -> None:
     assert west.center.x > CENTRE[0]
     box = only(on_sky(ShapeKind.BOX, x=0.0, y=10.0, width=18.0, height=9.0, angle=90.0), grid)
     assert (box.width, box.height) == pytest.approx((10.0, 5.0), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"x": float("nan")}, "x of a shape has to be a finite number, got nan"),
+        ({"y": float("inf")}, "y of a shape has to be a finite number, got inf"),
+        ({"x": "3"}, "x of a shape has to be a finite number, got '3'"),
+        ({"radius": -1.0}, r"radius of a shape has to be 0 or more, got -1\.0"),
+        ({"vertices": ((0.0, 1.0), (2.0, float("nan")))}, "vertex 2 of a shape"),
+    ],
+)
+def test_a_shape_of_any_reader_is_checked(wrong, message):
+    with pytest.raises(AnnotationError, match=message):
+        Shape(**({"kind": ShapeKind.CIRCLE, "x": 1.0, "y": 2.0, "radius": 3.0} | wrong))

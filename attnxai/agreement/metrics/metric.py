@@ -370,6 +370,10 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
             "a metric is registered with the fields of attnxai.metrics.Metric; unknown: "
             f"{', '.join(sorted(unknown)) or 'none'}; missing: {', '.join(sorted(missing)) or 'none'}"
         )
+    if facts["target"] not in list(TargetKind):
+        raise OptionError(
+            f"target of a metric has to be one of {', '.join(TargetKind)}, got {facts['target']!r}"
+        )
     facts["target"] = TargetKind(facts["target"])
 
     def decorate(pairwise: Pairwise) -> Metric:

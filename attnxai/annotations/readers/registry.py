@@ -75,12 +75,15 @@ class AnnotationReader:
         where something cannot be used, and counts what it leaves out in ``left_out``.
     needs_images : bool
         Whether its positions on the sky have to be matched with images.
+    asked_last : bool
+        Whether it is asked after all others, since it recognises content that may be of another format too.
     """
 
     name: str
     recognises: Callable[[bytes], bool]
     read: Callable[[AnnotationFile], AnnotationSet]
     needs_images: bool = False
+    asked_last: bool = False
 
     def __call__(self, file: AnnotationFile) -> AnnotationSet:
         """Read a file, with its path and hash in what is read.
@@ -106,7 +109,11 @@ READERS: dict[str, AnnotationReader] = {}
 
 
 def register_reader(
-    name: str, *, recognises: Callable[[bytes], bool], needs_images: bool = False
+    name: str,
+    *,
+    recognises: Callable[[bytes], bool],
+    needs_images: bool = False,
+    asked_last: bool = False,
 ) -> Callable[
     [Callable[[AnnotationFile], AnnotationSet]], Callable[[AnnotationFile], AnnotationSet]
 ]:
@@ -116,7 +123,7 @@ def register_reader(
 
     Parameters
     ----------
-    name, recognises, needs_images
+    name, recognises, needs_images, asked_last
         See :class:`AnnotationReader`.
 
     Raises
@@ -140,8 +147,6 @@ def register_reader(
     ...         for line, (source, who, x, y) in enumerate(rows, start=2)
     ...     ]
     ...     return AnnotationSet(annotations=tuple(points), n_rows=len(points))
-    >>> list(READERS)
-    ['ClaRAN catalogue', 'Radio Galaxy Zoo expert sample', 'annotation table (CSV)', 'peaks']
     >>> READERS.pop("peaks").needs_images
     False
     """
@@ -154,7 +159,11 @@ def register_reader(
         )
         READERS.pop(name, None)  # so that it is the last one
         READERS[name] = AnnotationReader(
-            name=name, recognises=recognises, read=read, needs_images=needs_images
+            name=name,
+            recognises=recognises,
+            read=read,
+            needs_images=needs_images,
+            asked_last=asked_last,
         )
         return read
 
@@ -164,7 +173,8 @@ def register_reader(
 def find_reader(content: bytes) -> AnnotationReader | None:
     """The reader that recognises a file's content; None where there is none."""
     head = content[:HEAD_BYTES]
-    return next((reader for reader in reversed(READERS.values()) if reader.recognises(head)), None)
+    asked = sorted(READERS.values(), key=lambda reader: not reader.asked_last)
+    return next((reader for reader in reversed(asked) if reader.recognises(head)), None)
 
 
 def columns_of(head: bytes) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def _recognises(head: bytes) -> bool:
     return len(set(REQUIRED) & set(re.split(r'[,;\t\r" ]+', first))) >= 2
 
 
-@register_reader("annotation table (CSV)", recognises=_recognises)
+@register_reader("annotation table (CSV)", recognises=_recognises, asked_last=True)
 def read_table(file: AnnotationFile) -> AnnotationSet:
     """Read an annotation table.
 

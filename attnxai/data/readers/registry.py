@@ -44,6 +44,11 @@ class ImageContent:
     row_zero: RowZero = RowZero.BOTTOM
     beam_arcsec: tuple[float, float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if self.row_zero not in list(RowZero):
+            choices = ", ".join(f"RowZero.{choice.name}" for choice in RowZero)
+            raise OptionError(f"row_zero has to be one of {choices}, got {self.row_zero!r}")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReader:
@@ -92,14 +97,11 @@ def register_reader(
     Examples
     --------
     >>> import numpy as np
-    >>> @register_reader("PGM", recognises=lambda head: head.startswith(b"P2"), endings=(".pgm",))
-    ... def read_pgm(path):
-    ...     _, width, height, _, *values = path.read_text().split()
-    ...     return ImageContent(pixels=np.array(values, float).reshape(int(height), int(width)))
-    >>> list(READERS)
-    ['FITS', 'NumPy', 'PNG', 'PGM']
-    >>> READERS.pop("PGM").endings
-    ('.pgm',)
+    >>> @register_reader("rows", recognises=lambda head: head.startswith(b"#rows"), endings=(".rows",))
+    ... def read_rows(path):
+    ...     return ImageContent(pixels=np.loadtxt(path, skiprows=1, ndmin=2))
+    >>> READERS.pop("rows").endings
+    ('.rows',)
     """
     if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
         raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
