@@ -59,7 +59,7 @@ class ValidationResult:
 
     @classmethod
     def of(cls, plan: ValidationPlan, counts: Mapping[str, Counts]) -> ValidationResult:
-        """Gather the counts of all blocks of a suite, as :func:`~.plan.run_validation` gives them."""
+        """Sum the counts of all blocks, as :func:`~.plan.run_validation` gives them."""
         return cls(
             plan=plan,
             false_positives=tuple(

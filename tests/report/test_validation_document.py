@@ -17,14 +17,20 @@ from attnxai.report.tables.validation import (
     power_tables,
 )
 from attnxai.report.validation_document import write_validation
-from attnxai.validation.coverage import Distribution
+from attnxai.statistics.bootstrap import IntervalKind
+from attnxai.validation.coverage import CoverageDesign, Distribution
 from attnxai.validation.plan import Part, ValidationPlan, run_validation
 from attnxai.validation.rates import (
     CoverageRate,
     FalsePositiveRate,
     PowerEstimate,
 )
-from attnxai.validation.rejections import NullKind
+from attnxai.validation.rejections import (
+    SIGNIFICANCE_LEVELS,
+    FalsePositiveDesign,
+    NullKind,
+    PowerDesign,
+)
 from attnxai.validation.results import ValidationResult
 from attnxai.validation.simulated_data import Scenario
 
@@ -144,3 +150,44 @@ def test_the_documented_tables_are_those_of_the_documented_numbers():
     assert len(result.false_positives) == 2 * 3 * len(ValidationPlan().false_positive_designs)
     assert len(result.coverage) == len(ValidationPlan().coverage_designs)
     assert len(result.power) == 2 * len(ValidationPlan().power_designs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "part", "design", "counted"),
+    [
+        (
+            FalsePositiveRate,
+            "false-positives",
+            FalsePositiveDesign(null=NullKind.WITHIN_CLASS, scenario=Scenario.CENTRE, n_sources=10),
+            lambda counts, rate: counts[rate.metric][SIGNIFICANCE_LEVELS.index(rate.level)],
+        ),
+        (
+            CoverageRate,
+            "coverage",
+            CoverageDesign(
+                distribution=Distribution.LOG_NORMAL,
+                n_sources=20,
+                n_annotators=1,
+                method=IntervalKind.BCA,
+            ),
+            lambda counts, rate: counts["covered"][0],
+        ),
+        (
+            PowerEstimate,
+            "power",
+            PowerDesign(null=NullKind.SYMMETRIES, n_sources=10, strength=0.2),
+            lambda counts, rate: counts[rate.metric][0],
+        ),
+    ],
+)
+def test_documented_counts_are_reproduced(kind, part, design, counted):
+    rates = [
+        rate
+        for rate in documented(kind, part)
+        if all(getattr(rate, f.name) == getattr(design, f.name) for f in dataclasses.fields(design))
+    ]
+    counts = design.count(0, 0, rates[0].n_experiments)
+    for rate in rates:
+        shown = rate.covered if kind is CoverageRate else rate.rejections
+        assert counted(counts, rate) == shown

@@ -51,7 +51,7 @@ LEVEL = FalsePositiveRate(
         (74, Verdict.TOO_OFTEN),
     ],
 )
-def test_verdicts_on_levels(rejections, verdict):
+def test_verdicts_on_false_positive_rates(rejections, verdict):
     cell = dataclasses.replace(LEVEL, rejections=rejections)
     assert cell.verdict is verdict
     assert cell.verdict.misleads == (verdict is Verdict.TOO_OFTEN)
@@ -116,8 +116,8 @@ def test_counts_become_cells(result):
     design = plan.false_positive_designs[3]
     counts = design.count(0, 0, 20)
     cells = result.rates_of(metric="spearman", null=design.null, scenario=design.scenario)
-    of_case = [cell.rejections for cell in cells if cell.n_sources == design.n_sources]
-    assert of_case == counts["spearman"]
+    of_design = [cell.rejections for cell in cells if cell.n_sources == design.n_sources]
+    assert of_design == counts["spearman"]
     assert all(cell.smallest_p == pytest.approx(1 / 200) for cell in result.false_positives)
     one = result.coverage[0]
     assert (one.covered, one.width) == (

@@ -1,4 +1,4 @@
-"""Levels and coverage of the whole comparison, by simulation; slow."""
+"""False positive rates and coverage of the whole comparison, by simulation; slow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.builders import made_up
 pytestmark = pytest.mark.slow
 
 SIDE = 32
-LEVELS = (0.01, 0.05, 0.10)
+SIGNIFICANCE_LEVELS = (0.01, 0.05, 0.10)
 
 
 def smooth_fields(rng, n):
@@ -60,12 +60,12 @@ def test_level_of_source_permutation(n_sources, templates):
             for name, test in (("pooled", estimate.pooled), ("within", estimate.within_strata)):
                 p_values.setdefault((metric, name), []).append(test.p_value)
     for (_, name), values in p_values.items():
-        for level in LEVELS:
+        for level in SIGNIFICANCE_LEVELS:
             rejected = np.count_nonzero(np.array(values) <= level)
             low, high = binom.ppf([0.0005, 0.9995], n_experiments, level)
             if name == "pooled" and templates == "class":
                 # what the within-class test is for: here the pooled one rejects too often
-                assert level < LEVELS[1] or rejected > high
+                assert level < SIGNIFICANCE_LEVELS[1] or rejected > high
             else:
                 assert low <= rejected <= high, (name, level, rejected)
 
