@@ -559,7 +559,7 @@ def test_shipped_models_say_what_a_referee_asks():
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("model", ["d8.pt", "published"])
+@pytest.mark.parametrize("model", ["d8.pt", pytest.param("published", marks=pytest.mark.slow)])
 def test_real_galaxies_against_human_component_associations(
     shared_data, tmp_path, model, without_figures
 ):
