@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -55,21 +53,16 @@ def test_an_error_frees_it(tmp_path, file_system) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_process_that_was_killed_holds_nothing(tmp_path, monkeypatch) -> None:
+def test_a_process_that_was_killed_holds_nothing(tmp_path, start, monkeypatch) -> None:
     path = tmp_path / "lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "held\n"
-            with (
-                pytest.raises(InUseError, match=f"process {process.pid}"),
-                locked(path, output=tmp_path),
-            ):
-                pass
-        finally:
-            process.send_signal(signal.SIGKILL)
+    process = start("-c", HOLD, path)
+    process.wait_for(lambda: process.stdout == "held\n", "the lock")
+    with (
+        pytest.raises(InUseError, match=f"process {process.pid}"),
+        locked(path, output=tmp_path),
+    ):
+        pass
+    process.end(signal.SIGKILL)
     left = path.read_text()
     with locked(path, output=tmp_path):
         assert path.read_text() != left

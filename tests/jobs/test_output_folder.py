@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -307,19 +305,14 @@ with output_folder(output, what="report", default="report", overwrite=True) as f
 
 
 @pytest.mark.parametrize("output", ["", "out"])
-def test_what_a_killed_run_left_is_gone_after_the_next(here, output) -> None:
+def test_what_a_killed_run_left_is_gone_after_the_next(here, start, output) -> None:
     if output:
         write(output)
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, output], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "at work\n"
-            if not output:  # another run takes the next number
-                assert write(None, default="report") == Path("report-2")
-        finally:
-            process.send_signal(signal.SIGKILL)
+    process = start("-c", KILLED, output, cwd=here)
+    process.wait_for(lambda: process.stdout == "at work\n", "half a report")
+    if not output:  # another run takes the next number
+        assert write(None, default="report") == Path("report-2")
+    process.end(signal.SIGKILL)
     folder = here / (output or "report")
     assert (folder / ".attnxai-partial" / "index.html").read_text() == "half"
     if output:

@@ -8,7 +8,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 import warnings
@@ -21,6 +20,7 @@ from attnxai.jobs.files import write_file
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.store import ResultStore
 from attnxai.jobs.worker import EventKind, Job
+from tests.processes import wait_for
 
 BOTH = pytest.mark.parametrize("n_workers", [1, 2])
 
@@ -229,7 +229,7 @@ def count_to(total, report):
 
 
 def wait(file, report):
-    Path(file).write_text(str(os.getpid()))
+    write_file(file, str(os.getpid()))  # whole, also where this process is ended at once
     report("waiting")
     time.sleep(60)
 
@@ -241,13 +241,6 @@ def is_running(pid):
         return False
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def wait_until(true, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_an_interruption_ends_the_workers(tmp_path):
@@ -283,20 +276,17 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_workers_end_when_this_process_is_killed(tmp_path, how):
+def test_workers_end_when_this_process_is_killed(tmp_path, start, monkeypatch, how):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     files = [tmp_path / name for name in ("a", "b")]
     script = tmp_path / "script.py"
     script.write_text(PARENT.replace("FILES", repr([str(file) for file in files])))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, str(script)], env=environment)
-    try:
-        wait_until(lambda: all(file.exists() and file.read_text() for file in files))
-        workers = [int(file.read_text()) for file in files]
-        assert all(map(is_running, workers))
-    finally:
-        process.send_signal(how)
-        process.wait()
-    wait_until(lambda: not any(map(is_running, workers)))
+    process = start(script)
+    process.wait_for(lambda: all(file.exists() for file in files), "two workers")
+    workers = [int(file.read_text()) for file in files]
+    assert all(map(is_running, workers))
+    process.end(how)
+    wait_for(lambda: not any(map(is_running, workers)), "the end of the workers")
 
 
 # --- chunks of maps: large results in files of their own -------------------------------------------
