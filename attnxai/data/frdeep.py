@@ -234,7 +234,9 @@ def _class_names(files: BatchFiles) -> tuple[str, ...]:
     where = f"{META} of {files.origin}"
     meta = read_pickle(files.meta or b"", name=where)
     names = meta.get("label_names") if isinstance(meta, dict) else None
-    if not isinstance(names, list | tuple | np.ndarray) or not all(
+    if isinstance(names, np.ndarray):
+        names = names.tolist()
+    if not isinstance(names, list | tuple) or not all(
         isinstance(name, str) and name.strip() for name in names
     ):
         raise DataSetError(f"{where} should hold label_names, a list with the name of every class")

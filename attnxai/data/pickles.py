@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from attnxai.data.short_repr import shown_name
+
 # of a hundred bytes each at most, so that a file of opcodes alone stays below half a gigabyte
 _MOST_OPERATIONS = 5_000_000
 _DEEPEST = 50
@@ -36,7 +38,7 @@ class ForbiddenName(PickleFault):
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name if len(name) <= 100 else f"{name[:100]}..."
+        self.name = shown_name(name)
         super().__init__(f"it asks for {self.name}, and nothing in a file is run")
 
 

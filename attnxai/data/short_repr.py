@@ -38,6 +38,18 @@ def short_repr(instance: Any) -> str:
     return f"{type(instance).__name__}({', '.join(shown)})"
 
 
+def shown_name(name: object) -> str:
+    r"""A name from a file on one line, without quotes: escaped where it cannot be printed, and cut.
+
+    Examples
+    --------
+    >>> shown_name("conv1.weight"), shown_name("a\nb"), shown_name("x" * 100) == "x" * 57 + "..."
+    ('conv1.weight', 'a\\nb', True)
+    """
+    text = repr(str(name))[1:-1]
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     if field.default_factory is not dataclasses.MISSING:
         return isinstance(value, Mapping | Sequence | AbstractSet) and not value

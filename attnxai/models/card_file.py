@@ -73,7 +73,6 @@ def read_card(path: str | Path) -> ModelCard:
     """
     try:
         content = read_json(Path(path))
-        json.dumps(content, ensure_ascii=False).encode()  # no half of a surrogate pair
     except FileNotFoundError:
         raise CheckpointError(f"model card {path} does not exist") from None
     except ValueError as error:

@@ -14,7 +14,7 @@ from attnxai.models.architectures import (
     bases_to_keep,
     specification_from_dict,
 )
-from attnxai.models.file_kinds import candidates, describe_content
+from attnxai.models.file_kinds import candidates, describe_content, has_format
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
@@ -64,7 +64,7 @@ def load_model(path: str | Path) -> AttentionModel:
     file = resolve_model(path).path
     content, sha256 = read_checkpoint_file(file)
     for candidate in candidates(content):
-        if isinstance(candidate, Mapping) and candidate.get("format") == FORMAT:
+        if has_format(candidate, FORMAT):
             return _load_ours(candidate, Path(file), sha256)
         if looks_published(candidate):
             return load_published(candidate, path=str(file), sha256=sha256)

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from attnxai.data.short_repr import shown_name
+
 # torch.save before its zip format: a number, pickled, stands at the beginning.
 LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
 _ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
-_LONGEST_NAME = 60
 _READ = "attnxai reads its own files and those that torch.save(network.state_dict(), file) writes"
 _NOT_FETCHED = {
     rb"version https://git-lfs": "a Git LFS pointer, which only stands for the model; fetch the file "
@@ -113,6 +114,12 @@ def _foreign_archive(path: Path) -> str | None:
     return None
 
 
+def has_format(content: Any, name: str) -> bool:
+    """Whether content is a dictionary that names this format."""
+    stated = content.get("format") if isinstance(content, Mapping) else None
+    return isinstance(stated, str) and stated == name
+
+
 def candidates(content: Any) -> Iterator[Any]:
     """Where in the content of a checkpoint a model may be: itself, or what training wrapped it in.
 
@@ -148,7 +155,7 @@ def describe_content(content: Any) -> str:
         return f"holds a {type(content).__name__}, not a model"
     if not content:
         return "is empty"
-    if content.get("format") == "attnxai-training":
+    if has_format(content, "attnxai-training"):
         return (
             "is the record of a training that is not finished: run the same attnxai train again to "
             "finish it"
@@ -177,7 +184,7 @@ def _describe_state(state: Mapping[Any, Any]) -> str:
                 "holds the weights of a network of attnxai without its specification; write it with "
                 "attnxai.save_model"
             )
-    first = ", ".join(str(name)[:_LONGEST_NAME] for name in list(state)[:4])
+    first = ", ".join(map(shown_name, list(state)[:4]))
     tensors = sum(isinstance(value, torch.Tensor) for value in state.values())
     return (
         "is neither a model of attnxai nor a published attention network or LeNet: it holds "

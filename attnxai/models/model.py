@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from attnxai.data.short_repr import short_repr, short_value
+from attnxai.data.short_repr import short_repr, short_value, shown_name
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
@@ -117,7 +117,7 @@ class TrainingRecord:
         for name, value in values["metrics"].items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise CheckpointError(
-                    f"the training record's metric {str(name)[:80]} is no number: {short_value(value)}"
+                    f"the training record's metric {shown_name(name)} is no number: {short_value(value)}"
                 )
         checked = {name: values[name] for name in kinds}
         for name in ("train_sources", "validation_sources"):

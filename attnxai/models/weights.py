@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from attnxai.data.short_repr import shown_name
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification, network_from_spec
 from attnxai.models.bases import cached_file, is_large
 from attnxai.models.steerable import SteerableConv2d
 
-_LONGEST_NAME = 80
 # batch norms of PyTorch before 0.4 did not count, and evaluation does not need it
 _COUNTER = "num_batches_tracked"
 
@@ -107,9 +107,7 @@ def _problems(
     problems = [
         f"lacks {name}" for name in expected if name not in weights and not name.endswith(_COUNTER)
     ]
-    problems += [
-        f"has the unknown {str(name)[:_LONGEST_NAME]}" for name in weights if name not in expected
-    ]
+    problems += [f"has the unknown {shown_name(name)}" for name in weights if name not in expected]
     for name, tensor in expected.items():
         if name not in weights:
             continue

@@ -11,6 +11,7 @@ import torch
 
 from attnxai.data.short_repr import short_value
 from attnxai.errors import AttnxaiError, CheckpointError
+from attnxai.models.file_kinds import has_format
 from attnxai.models.torch_files import read_checkpoint_file, write_atomically
 from attnxai.models.weights import load_weights
 from attnxai.training.history import EpochResult
@@ -89,7 +90,7 @@ def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
         If the file is no such record, a damaged one, or that of another run, naming what differs.
     """
     content, _ = read_checkpoint_file(path)
-    if not isinstance(content, dict) or content.get("format") != PROGRESS_FORMAT:
+    if not has_format(content, PROGRESS_FORMAT):
         raise CheckpointError(f"{path} is no record of a training run; move it out of the way")
     try:
         stored = content["identity"]

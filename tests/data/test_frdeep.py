@@ -284,6 +284,16 @@ class TestReleases:
             assert release.pixel_scale_arcsec == scales[survey]
 
 
+@pytest.mark.parametrize(
+    "names", [np.array("FR I"), np.ones(2), [], "FR I", [["FR I"]], {"a": 1}, ["a\x1b"] * 2]
+)
+def test_class_names_that_are_none(tmp_path: Path, names: Any) -> None:
+    (tmp_path / "data_batch_1").write_bytes(SMALL[0])
+    (tmp_path / "batches.meta").write_bytes(published_pickle({"label_names": names}))
+    with pytest.raises(DataSetError, match=r"batches\.meta of .* should"):
+        read_frdeep(tmp_path)
+
+
 SMALL = [
     published_pickle(
         {"labels": labels, "data": data, "filenames": names, "batch_label": "a"}, protocol=2

@@ -23,7 +23,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from attnxai.errors import AttnxaiError, AttnxaiWarning
+from attnxai.errors import (
+    AttnxaiError,
+    AttnxaiWarning,
+    CheckpointError,
+    SpecificationError,
+)
 
 ALLOWANCE = 1 << 30
 """Bytes that a reader may take beside 50 times the file: libraries that it imports, mostly."""
@@ -149,6 +154,8 @@ def _check_message(error: AttnxaiError) -> None:
     message = str(error)
     message.encode()  # lone surrogates cannot be printed
     assert message.strip(), "an error without a message"
+    if isinstance(error, CheckpointError | SpecificationError):
+        assert message.isprintable(), f"a message with control characters: {message[:300]!r}"
     assert len(message) <= _LONGEST_MESSAGE, (
         f"a message of {len(message)} characters: {message[:300]}"
     )

@@ -270,8 +270,8 @@ DAMAGES = [
     (put({"epochs": [1]}, "settings"), "epochs should be a finite number"),
     (put({"torch": 2}, "versions"), "torch should be text"),
     (put(0, "temperature"), "temperature should be above 0"),
-    (put(float("nan"), "temperature"), "temperature should be a finite number"),
-    (put(float("inf"), "level"), "level should be a finite number"),
+    (put(float("nan"), "temperature"), "the number NaN is not finite"),
+    (put(float("inf"), "level"), "the number Infinity is not finite"),
     (put(10**400, "temperature"), "is damaged"),
     (put([], "parts"), "parts should be an object"),
     (put([], "parts", "test"), "test should be an object"),
@@ -279,7 +279,10 @@ DAMAGES = [
     (put("x", "parts", "test", "n_by_class", "FR I"), "FR I should be a whole number"),
     (put(0.8, "parts", "test", "values", "accuracy"), "accuracy should be an object"),
     (put("x", "parts", "test", "values", "accuracy", "value"), "value should be a finite number"),
-    (put(float("nan"), "parts", "test", "values", "accuracy", "high"), "high should be a finite"),
+    (
+        put(float("nan"), "parts", "test", "values", "accuracy", "high"),
+        "the number NaN is not finite",
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
@@ -318,6 +319,13 @@ WEIRD: list[Any] = [
     ),
 ]
 
+WEIRD += [
+    np.ones(3),
+    np.array(["attnxai-model", "a"]),
+    np.array("x"),
+    "line\nline \x1b[0m",
+    {"a\nb\x07": 1},
+]
 TENSORS = [value for value in WEIRD if isinstance(value, torch.Tensor)]
 
 
