@@ -33,7 +33,7 @@ class Components:
     Parameters
     ----------
     effect : float
-        Mean value with a source's own annotations less the mean with exchanged ones.
+        Mean value with a source's own annotations less the mean with permuted ones.
     sd_source : float
         Spread of that difference between sources of a class.
     sd_residual : float
@@ -41,7 +41,7 @@ class Components:
     sd_annotator : float
         Spread between annotators of their mean over all sources.
     sd_pairing : float, optional
-        Spread of exchanged pairs, beyond what their map and their annotation score with any partner and
+        Spread of permuted pairs, beyond what their map and their annotation score with any partner and
         without the part of annotators; ``sd_source`` when left out.
     sd_value : float, optional
         Spread of values between sources, classes together, which decides the width of intervals;
@@ -82,7 +82,7 @@ class Components:
         return math.sqrt(self.sd_source**2 + self.sd_residual**2 / n_annotators)
 
     def spread_permuted(self, n_annotators: int) -> float:
-        """Spread of exchanged pairs, averaged over annotators."""
+        """Spread of permuted pairs, averaged over annotators."""
         pairing = self.sd_source if self.sd_pairing is None else self.sd_pairing
         return math.sqrt(pairing**2 + self.sd_residual**2 / n_annotators)
 
@@ -92,8 +92,8 @@ class Components:
         """Expected half-widths of an interval: about these annotators, and about others as well.
 
         The second takes sources and annotators as crossed factors, as
-        :func:`~attnxai.agreement.intervals.crossed.crossed_interval` does; NaN for a single annotator, who tells
-        nothing of others. Both are NaN where sources are too few for an interval.
+        :func:`~attnxai.agreement.intervals.crossed.crossed_interval` does; NaN for a single annotator, who
+        says nothing about others. Both are NaN where sources are too few for an interval.
         """
         n, k = n_sources, n_annotators
         if n < MIN_UNITS:
@@ -117,7 +117,7 @@ class Components:
 def components_of_tables(
     tables: ArrayLike, classes: Sequence[Hashable]
 ) -> tuple[Components, Interval]:
-    """Components and effect from the values of all pairs, exchanged ones included.
+    """Components and effect from the values of all pairs, permuted ones included.
 
     Parameters
     ----------
@@ -158,23 +158,23 @@ def components_of_tables(
         members = np.array([i for i, c in enumerate(classes) if c == name])
         m = len(members)
         if m < 3:
-            raise OptionError(f"class {name} has {m} sources; exchanging them takes three or more")
+            raise OptionError(f"class {name} has {m} sources; permuting them takes three or more")
         part = values[:, members[:, None], members]
         beyond, residual = _beyond_partners(part)
         own[:, members] = beyond
         effect += m / n * float(beyond.mean())
         squares += float((residual.mean(axis=0) ** 2).sum())
         freedom += m * (m - 1) - (2 * m - 1)  # rows and columns have 2 m - 1 means
-    exchanged = squares / freedom
+    permuted = squares / freedom
     parts = parts_of(centred(own, classes), n_lost=len(names))
     value_parts = parts_of(np.diagonal(values, axis1=1, axis2=2), n_lost=1)
-    shared = min(parts.residual / n_annotators, exchanged / 2)
+    shared = min(parts.residual / n_annotators, permuted / 2)
     components = Components(
         effect=effect,
         sd_source=math.sqrt(parts.source),
         sd_residual=math.sqrt(shared * n_annotators),
         sd_annotator=math.sqrt(value_parts.annotator),
-        sd_pairing=math.sqrt(exchanged - shared),
+        sd_pairing=math.sqrt(permuted - shared),
         sd_value=math.sqrt(value_parts.source),
         deviations=centred(own, classes).mean(axis=0),
     )
@@ -217,7 +217,7 @@ def parts_of(values: NDArray[np.float64], *, n_lost: int) -> Parts:
     """Variance components of values (annotators, sources), with gaps.
 
     ``n_lost`` degrees of freedom of the sources went into means of their classes, or into one mean. Where
-    annotators and sources cannot be told apart, all is taken to be the sources'.
+    annotators and sources cannot be separated, all is attributed to the sources.
     """
     defined = np.isfinite(values)
     n = values.shape[1]

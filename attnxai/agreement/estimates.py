@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherTest:
-    """A test against a null other than the exchange of sources.
+    """A test against a null other than the permutation across sources.
 
     Parameters
     ----------
@@ -99,14 +99,14 @@ class Estimate:
     differences : mapping of str to Interval
         This map minus each baseline, over the same sources; empty for baselines.
     share_of_noise_ceiling : NoiseCeilingShare or None
-        This map's agreement as a share of that among people; None for single annotators, for baselines, and
+        This map's agreement as a share of the noise ceiling; None for single annotators, for baselines, and
         for groups other than the one that conclusions rest on.
     spreads : (Components, Interval) or None
         What a plan of a larger comparison needs (:mod:`attnxai.planning`), and the effect with its
         interval; of maps over all classes of the group that conclusions rest on, where every annotator marked
         every source and strata have three sources or more.
     left_test : tuple of str
-        Sources that are not exchanged because the metric is undefined with some partner.
+        Sources that are not permuted because the metric is undefined with some partner.
     not_tested : str
         Why there is no test that can decide, or empty. The pooled one may be there all the same.
     """
@@ -208,7 +208,7 @@ class Estimate:
 class PartialCorrelation:
     """Rank correlation of a map with the annotations that brightness does not account for.
 
-    An estimate with its interval, without a test: exchanging sources would break the tie between annotation
+    An estimate with its interval, without a test: permuting across sources would break the link between annotation
     and brightness as well.
 
     Parameters

@@ -55,7 +55,7 @@ class AgreementResult:
     settings : mapping
         Options, as plain values.
     strata : tuple
-        What each source shares with those that it is exchanged with.
+        What each source shares with those that it is permuted with.
     source_weights : ndarray, shape (n_sources,)
         How much each source counts.
     partial_correlations : tuple of PartialCorrelation
@@ -190,7 +190,7 @@ class AgreementResult:
         """What the result is about, in a sentence that changes with the number of annotators."""
         members = [group == self.verdict_group for group in self.splits]
         marked = np.isfinite(self.values[..., members]).any(axis=(0, 1, 3))
-        # where nothing has a value, what was asked of people still stands
+        # where nothing has a value, the annotators are those who were asked
         n_annotators = int(marked.sum()) or len(self.annotators)
         return generalises_to(n_annotators, sum(members))
 
@@ -228,7 +228,7 @@ class AgreementResult:
             "settings": dict(self.settings),
             "results": [estimate.to_record() for estimate in self.estimates],
             "partial_correlations": [given.to_record() for given in self.partial_correlations],
-            "noise_ceilings": [people.to_record() for people in self.noise_ceilings],
+            "noise_ceilings": [ceiling.to_record() for ceiling in self.noise_ceilings],
             "annotator_agreement": self.annotator_agreement.to_record()
             if self.annotator_agreement
             else None,

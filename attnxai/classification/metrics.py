@@ -46,7 +46,7 @@ NO_METHOD = "none"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassificationMetrics:
-    """How well a model tells classes apart on some images, and whether its probabilities hold.
+    """How well a model distinguishes classes on some images, and whether its probabilities are calibrated.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: reliability curve and expected calibration error.
+"""Calibration of probabilities: reliability curve and expected calibration error.
 
 Calibration is that of the predicted class: of the images that a model is 80 % sure about, 80 % should be
 right. The *confidence* of an image is the probability of its predicted class.

@@ -340,7 +340,7 @@ def log_loss(scores: ArrayLike, labels: ArrayLike, *, temperature: float = 1.0) 
     Returns
     -------
     float
-        0 or more; log(n_classes) for a model that knows nothing and says so.
+        0 or more; log(n_classes) for uniform probabilities.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes the probabilities of a trained model mean what they say.
+"""Temperature scaling: one number that calibrates the probabilities of a trained model.
 
 Class scores are divided by a temperature before they become probabilities (Guo et al. 2017,
 arXiv 1706.04599). The order of the scores and so every predicted class stays the same.
@@ -34,7 +34,7 @@ _NEWTON_STEPS = 12
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TemperatureFit:
-    """A fitted temperature, how sure it is, and what it brings.
+    """A fitted temperature, its interval, and how much it improves the log loss.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class TemperatureFit:
 
     @property
     def gain(self) -> float:
-        """Log loss that new images are expected to be spared; below 0 if scaling makes them worse."""
+        """Expected decrease of the log loss on new images; negative if scaling makes it worse."""
         return self.log_loss_before - self.log_loss_cross_validated
 
     @property

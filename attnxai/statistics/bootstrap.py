@@ -373,7 +373,7 @@ def _acceleration(left_out: NDArray[np.float64], strata: NDArray[np.int64] | Non
     """Acceleration of BCa from the statistic without each unit (Efron & Tibshirani 1993, section 14.3).
 
     Each stratum is a sample of its own, whose influences are scaled by its size; for a single one the scale
-    falls out. Units without which the statistic is undefined have none.
+    cancels. Units without which the statistic is undefined have none.
     """
     labels = np.zeros(len(left_out), dtype=np.int64) if strata is None else strata
     cubes = squares = 0.0

@@ -1,10 +1,9 @@
 """Intervals when several annotators marked the same sources: two or three crossed factors.
 
-A value for each source and annotator (and each trained model of one kind, the seeds) varies for several
-reasons at once. Sources differ, annotators differ, models differ, and each combination has a part of its
-own. The mean of all values is off by a part that shrinks with the number of sources, one that shrinks
-with the number of annotators, and so on; resampling cells or sources alone sees only some of them and
-gives intervals that are far too short.
+A value for each source and annotator (and each trained model of one kind, the seeds) has several sources of
+variance: sources, annotators, models, and their interactions. The error of the mean of all values has a
+component that shrinks with the number of sources, one that shrinks with the number of annotators, and so on.
+Resampling cells or sources alone captures only some of them and gives intervals that are far too short.
 
 The model is a random one: ``x = mean + source + annotator + source:annotator`` with independent parts of
 mean zero. What is estimated is the (weighted) mean over sources of each source's mean over the values that
@@ -27,14 +26,16 @@ Three methods:
     degrees of freedom. It holds for statistics that are no means, such as ratios.
 
 Values that are all the same have no interval: their spread says nothing about other sources. Factors whose
-levels count so unequally that they have less than one degree of freedom (the second of two annotators marked
-fewer sources than the first) get the dual bootstrap, since t quantiles below one degree grow without bound.
+levels have such unequal weights that they have less than one degree of freedom (the second of two annotators
+marked fewer sources than the first) get the dual bootstrap, since t quantiles below one degree of freedom grow
+without bound.
 
-An interval turned around is a test: :func:`crossed_p_value` is the smallest risk of error at which the interval
-leaves 0 out. Two or three annotators can come out alike by chance, which intervals of 95 % make up for and tests
-at a small part of 5 % do not; its ``strict`` form holds there too.
+Inverting an interval gives a test: :func:`crossed_p_value` is the smallest significance level at which the
+interval excludes 0. The variance between two or three annotators can be estimated as 0 by chance, which 95 %
+intervals compensate for on average and tests at a small fraction of 5 % do not; the ``strict`` form holds its level
+there too.
 
-In simulations these defaults came nearest to 95 % (the documentation has the table). No method can tell
+In simulations these defaults came nearest to 95 % (the documentation has the table). No method can estimate
 from two annotators how much annotators differ; :func:`generalises_to` says what a result is about.
 """
 
@@ -244,8 +245,8 @@ def _fault_of(components: VarianceComponents | None, table: CrossedTable) -> str
                 f"{fewest + 1:.1f} that count alike, which is less than one degree of freedom, {used}"
             )
     return (
-        f"too few sources have values from several of the {table.names[0]}s to tell the parts of the "
-        f"variance apart, {used}"
+        f"too few sources have values from several of the {table.names[0]}s to separate the "
+        f"variance components, {used}"
     )
 
 
@@ -258,9 +259,9 @@ def crossed_p_value(
     rng: np.random.Generator | int = 0,
     strict: bool = False,
 ) -> float:
-    """Two-sided p-value of a mean of 0, about other sources and annotators (and seeds).
+    """Two-sided p-value of a mean of 0, for the population of sources and annotators (and seeds).
 
-    It is the smallest ``1 - level`` at which :func:`crossed_interval` leaves 0 out, so it is at most 0.05
+    It is the smallest ``1 - level`` at which :func:`crossed_interval` excludes 0, so it is at most 0.05
     where the interval of 95 % does (with the same ``rng``, where resamples are drawn).
 
     Parameters
@@ -304,11 +305,11 @@ def crossed_p_value(
     if table.values.ndim == 1:
         counts = bootstrap_counts(table.n_sources, n_resamples, generator)
 
-        def leaves_zero_out(risk: float) -> bool:
+        def excludes_zero(risk: float) -> bool:
             found = mean_interval(table.values, counts, weights=table.weights, level=1.0 - risk)
             return not found.low <= 0 <= found.high
 
-        return _smallest_risk(leaves_zero_out, 1.0 / (n_resamples + 1))
+        return _smallest_risk(excludes_zero, 1.0 / (n_resamples + 1))
     spread = _spread_of(table, method, n_resamples, generator)
     if spread.half_width(CONFIDENCE_LEVEL)[0] <= _ROUNDING * np.abs(defined).max():
         return float("nan")
@@ -323,14 +324,14 @@ def crossed_p_value(
     return _smallest_risk(lambda risk: distance > half_width(risk), _SMALLEST_P)
 
 
-def _smallest_risk(leaves_zero_out: Callable[[float], bool], smallest: float) -> float:
-    """Where an interval that narrows with the risk of error begins to leave 0 out, by bisection."""
-    if leaves_zero_out(smallest):
+def _smallest_risk(excludes_zero: Callable[[float], bool], smallest: float) -> float:
+    """Where an interval that narrows with the risk of error begins to exclude 0, by bisection."""
+    if excludes_zero(smallest):
         return smallest
     inside, outside = np.log(smallest), 0.0
     while outside - inside > 1e-9:
         middle = (inside + outside) / 2
-        if leaves_zero_out(float(np.exp(middle))):
+        if excludes_zero(float(np.exp(middle))):
             outside = middle
         else:
             inside = middle

@@ -38,8 +38,8 @@ def model_names(results: Sequence[AgreementResult]) -> tuple[str, ...]:
     same = sorted({name for name in models if models.count(name) > 1})
     if same:
         raise OptionError(
-            f"{models.count(same[0])} results are of a model called {same[0]}; give each model a name of "
-            "its own, so that they can be told apart"
+            f"{models.count(same[0])} results are of a model called {same[0]}; give each model a "
+            "name of its own"
         )
     return models
 

@@ -1,7 +1,7 @@
 """Differences between models: what one is, and a family of them that exports itself.
 
-Tables and figures show one interval: with several annotators the crossed one, which is about other people
-too, and otherwise the one over sources. A difference counts as found if that interval excludes 0 and the
+Tables and figures show one interval: with several annotators the crossed one, which is about other
+annotators too, and otherwise the one over sources. A difference counts as found if that interval excludes 0 and the
 adjusted p-value is at most 1 less the interval's level. Flipped signs take the annotators as they are, and an
 interval is not adjusted for others beside it; so with several annotators the p-value about other annotators
 has to be as small, adjusted over the same family.

@@ -1,17 +1,16 @@
 """Models against each other: differences paired by source.
 
 Two models are compared over the same sources and the same annotators, so what makes a source easy or hard
-falls out. The estimate is the mean difference with its bootstrap interval, all pairs under the same
+cancels. The estimate is the mean difference with its bootstrap interval, all pairs under the same
 resamples, and with several annotators a second interval for which these are crossed with the sources. The
-test turns the sign of each source's difference at random: without a difference between
+test flips the sign of each source's difference at random: without a difference between
 the models, it is as likely one way as the other. It is exact where differences are symmetric about zero,
 as they are when a source's two values could be swapped, and approximate for many sources otherwise. Each
 source counts alike, whether one annotator marked it or three.
 
-Signs that are flipped take the annotators as they are: a model that happens to suit these people would be found
-to suit others. So with several annotators a second p-value is that of the crossed interval, turned around
-into a test, in its strict form, and adjusted over the same pairs by Holm's method; a difference counts as found
-if both are small enough.
+Flipping signs conditions on the annotators: a model that happens to agree with these annotators would seem to agree
+with others. So with several annotators a second p-value comes from inverting the crossed interval, in its strict
+form, adjusted over the same pairs by Holm's method; a difference counts as found if both are small enough.
 
 All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of
 its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
@@ -74,7 +73,7 @@ def paired_differences(
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> ModelContrasts:
-    """Differences between models over the same sources, tested by turning signs.
+    """Differences between models over the same sources, tested by flipping signs.
 
     Parameters
     ----------
@@ -302,16 +301,16 @@ def _draw_signs(n: int, n_draws: int, rng: np.random.Generator) -> tuple[NDArray
     """Signs of shape (draws, n): all of them, each once, where there are no more than asked for."""
     exhaustive = 2**n <= n_draws
     if exhaustive:
-        turned = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        flipped = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     else:
-        turned = rng.integers(0, 2, size=(n_draws, n), dtype=np.int64)
-    return np.where(turned == 1, -1.0, 1.0), exhaustive
+        flipped = rng.integers(0, 2, size=(n_draws, n), dtype=np.int64)
+    return np.where(flipped == 1, -1.0, 1.0), exhaustive
 
 
 def _evidence(statistics: NDArray[np.float64], alternative: Alternative) -> NDArray[np.float64]:
     """Statistics so that large ones count as evidence.
 
-    Turning all signs turns the sum, so the flips lie evenly about zero and the larger of both sides, twice
+    Flipping all signs flips the sum, so the flips lie evenly about zero and the larger of both sides, twice
     over, is the share of those that are as far from zero.
     """
     if alternative is Alternative.TWO_SIDED:
@@ -349,7 +348,7 @@ def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
         f"with {n_sources} sources "
         + (
             f"the smallest p-value that could come out is {format_p(smallest.min())}, which is above "
-            f"{SIGNIFICANCE_LEVEL}: this test cannot tell models apart, however large their difference"
+            f"{SIGNIFICANCE_LEVEL}: this test cannot distinguish models, however large their difference"
             if smallest.size
             else "no pair of models has a value in common, so none is tested"
         ),

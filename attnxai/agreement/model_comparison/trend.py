@@ -1,9 +1,9 @@
-"""Whether a value rises or falls over ordered conditions, tested by exchanges within repeats.
+"""Whether a value rises or falls over ordered conditions, tested by permutations within repeats.
 
 Rows are repeats (blocks), such as the seeds of trained models; columns are ordered conditions, such as the
 orders of their symmetry groups. Under the null hypothesis the condition makes no difference: within each
-row the values could stand in any order. Nothing is assumed of how values are distributed, or how rows
-differ from each other.
+row the values could stand in any order. Nothing is assumed about how values are distributed, or how
+rows differ from each other.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Direction(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrendTest:
-    """An observed trend against its distribution when orders within rows are exchanged.
+    """An observed trend against its distribution under permutations within rows.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class TrendTest:
     expected : float
         Mean under the null hypothesis; above it values rise, below it they fall.
     p_value : float
-        (1 + b) / (1 + B) for sampled exchanges, b / M for all of them; never 0.
+        (1 + b) / (1 + B) for sampled permutations, b / M for all of them; never 0.
     smallest_p : float
         The smallest p-value that could have come out with these values.
     null_low, null_high : float
@@ -62,9 +62,9 @@ class TrendTest:
     n_blocks, n_conditions : int
         Rows and columns that were used.
     n_draws : int
-        Exchanges, all of them when ``exhaustive``.
+        Permutations, all of them when ``exhaustive``.
     exhaustive : bool
-        Whether all exchanges were counted.
+        Whether all permutations were counted.
     alternative : Direction
         Which trends count.
     """
@@ -100,7 +100,7 @@ class TrendTest:
             f"{self.statistic} {self.value:.4g} over {self.n_conditions} conditions and {self.n_blocks} "
             f"{'repeat' if self.n_blocks == 1 else 'repeats'}, {self.expected:.4g} without a trend "
             f"[{self.null_low:.4g}, {self.null_high:.4g}], {self.alternative}, {p_equals(self.p_value)} "
-            f"({self.n_draws} exchanges, {how})"
+            f"({self.n_draws} permutations, {how})"
         )
 
     to_latex = presenters.to_latex
@@ -128,7 +128,7 @@ def page_trend(
     alternative : Direction
         Which trends count.
     n_draws : int
-        Exchanges where they are sampled.
+        Permutations where they are sampled.
     rng : numpy.random.Generator or int
         Source of randomness where they are sampled.
 
@@ -167,10 +167,10 @@ def permutation_slope(
     n_draws: int = 100_000,
     rng: np.random.Generator | int = 0,
 ) -> TrendTest | None:
-    """Slope of a straight line over the conditions' positions, tested by exchanges within rows.
+    """Slope of a straight line over the conditions' positions, tested by permutations within rows.
 
     Each row has its own least-squares line; the statistic is the mean of their slopes. Where there are no
-    more exchanges than ``n_draws``, (n_conditions!) to the power of n_blocks, all of them are counted.
+    more permutations than ``n_draws``, (n_conditions!) to the power of n_blocks, all of them are counted.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def permutation_slope(
     alternative : Direction
         Which trends count.
     n_draws : int
-        Exchanges where they are sampled.
+        Permutations where they are sampled.
     rng : numpy.random.Generator or int
         Source of randomness where they are sampled.
 
@@ -232,11 +232,11 @@ def _complete_rows(values: ArrayLike) -> NDArray[np.float64] | None:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Null:
-    """Sums that exchanges within rows give, each with the share of exchanges that give it."""
+    """Sums that permutations within rows give, each with the share of permutations that give it."""
 
     sums: NDArray[np.float64]
     shares: NDArray[np.float64]
-    n_exchanges: int
+    n_permutations: int
     exhaustive: bool
 
 
@@ -245,7 +245,7 @@ def _orders(n_conditions: int) -> NDArray[np.int64]:
 
 
 def _convolved(ranks: NDArray[np.float64]) -> _Null:
-    """All exchanges, weighted by the columns' numbers: the rows' distributions are convolved."""
+    """All permutations, weighted by the columns' numbers: the rows' distributions are convolved."""
     n_blocks, n_conditions = ranks.shape
     numbers, orders = np.arange(1, n_conditions + 1), _orders(n_conditions)
     lowest, shares = 0, np.ones(1)
@@ -257,29 +257,29 @@ def _convolved(ranks: NDArray[np.float64]) -> _Null:
     return _Null(
         sums=(lowest + np.arange(len(shares), dtype=np.float64)) / 2,
         shares=shares,
-        n_exchanges=len(orders) ** n_blocks,
+        n_permutations=len(orders) ** n_blocks,
         exhaustive=True,
     )
 
 
 def _listed(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> _Null:
-    """All exchanges, one by one."""
+    """All permutations, one by one."""
     orders, sums = _orders(rows.shape[1]), np.zeros(1)
     for row in rows:
         sums = (sums[:, None] + (row[orders] @ weights)[None, :]).ravel()
     shares = np.full(len(sums), 1.0 / len(sums))
-    return _Null(sums=sums, shares=shares, n_exchanges=len(sums), exhaustive=True)
+    return _Null(sums=sums, shares=shares, n_permutations=len(sums), exhaustive=True)
 
 
 def _sampled(
     rows: NDArray[np.float64], weights: NDArray[np.float64], n_draws: int, rng: np.random.Generator
 ) -> _Null:
-    """Some exchanges, drawn at random."""
+    """Some permutations, drawn at random."""
     sums = np.zeros(n_draws)
     for row in rows:
         sums += rng.permuted(np.tile(row, (n_draws, 1)), axis=1) @ weights
     shares = np.full(n_draws, 1.0 / n_draws)
-    return _Null(sums=sums, shares=shares, n_exchanges=n_draws, exhaustive=False)
+    return _Null(sums=sums, shares=shares, n_permutations=n_draws, exhaustive=False)
 
 
 def _test(
@@ -306,8 +306,8 @@ def _test(
     smallest = float(shares[far >= far.max() - tie].sum())
     if not null.exhaustive:
         # the observed order counts as one of the draws
-        p_value = (1 + p_value * null.n_exchanges) / (1 + null.n_exchanges)
-        smallest = 1 / (1 + null.n_exchanges)
+        p_value = (1 + p_value * null.n_permutations) / (1 + null.n_permutations)
+        smallest = 1 / (1 + null.n_permutations)
     null_low, null_high = _central(null)
     return TrendTest(
         statistic=statistic,
@@ -319,7 +319,7 @@ def _test(
         null_high=null_high,
         n_blocks=rows.shape[0],
         n_conditions=rows.shape[1],
-        n_draws=null.n_exchanges,
+        n_draws=null.n_permutations,
         exhaustive=null.exhaustive,
         alternative=Direction(alternative),
     )

@@ -1,4 +1,4 @@
-"""People against people: how well one could agree with annotators who do not agree with each other.
+"""Noise ceilings: how well a map could agree with annotators who do not agree with each other.
 
 Each annotator is scored against the consensus of the others (the lower figure: what one more annotator
 reaches) and against the consensus of all, which contains them (the upper one: what the best possible map
@@ -212,9 +212,9 @@ def _lower_and_upper(
     values: NDArray[np.float64], voted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each annotator against the others' consensus and that of all; NaN unless both are defined."""
-    people = np.arange(len(voted))
-    lower = np.where(voted, values[people, people], np.nan)
-    upper = np.where(voted, values[len(people)], np.nan)
+    annotators = np.arange(len(voted))
+    lower = np.where(voted, values[annotators, annotators], np.nan)
+    upper = np.where(voted, values[len(annotators)], np.nan)
     together = np.isfinite(lower) & np.isfinite(upper)
     lower[~together] = upper[~together] = np.nan
     return lower, upper
@@ -276,18 +276,18 @@ def _predictions(
     predictions = np.zeros((n_annotators + 1, *density.shape[1:]))
     voted = np.zeros(present.shape, dtype=bool)
     for source, where in enumerate(valid):
-        people = np.flatnonzero(present[:, source])
-        if people.size < 2 or not where.any():
+        annotators = np.flatnonzero(present[:, source])
+        if annotators.size < 2 or not where.any():
             continue
-        votes = _votes(pixels_of(density[people, source], where).astype(np.float64), kind)
+        votes = _votes(pixels_of(density[annotators, source], where).astype(np.float64), kind)
         usable = np.isfinite(votes).all(axis=1)
-        people, votes = people[usable], votes[usable]
-        if people.size < 2:
+        annotators, votes = annotators[usable], votes[usable]
+        if annotators.size < 2:
             continue
-        voted[people, source] = True
+        voted[annotators, source] = True
         predictions[n_annotators, source, where] = _consensus(votes)
-        for row, person in enumerate(people):
-            predictions[person, source, where] = _consensus(np.delete(votes, row, axis=0))
+        for row, annotator in enumerate(annotators):
+            predictions[annotator, source, where] = _consensus(np.delete(votes, row, axis=0))
     return predictions, voted
 
 

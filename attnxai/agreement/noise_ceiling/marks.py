@@ -96,7 +96,7 @@ class RegionAgreement:
         Mean over sources of the mean over pairs of annotators, with the bootstrap over sources; for these
         annotators.
     chance : float
-        Mean when every annotator's masks are exchanged between sources.
+        Mean when every annotator's masks are permuted across sources.
     p_value, smallest_p : float
         Of the test that annotators agree no more than that, and the smallest that could come out.
     n_draws : int
@@ -141,7 +141,7 @@ def region_agreement(
     measure : str
         ``iou`` (intersection over union) or ``dice``.
     strata : sequence, optional
-        Class, survey or size group of each source; masks are exchanged within them.
+        Class, survey or size group of each source; masks are permuted within them.
     n_permutations, n_resamples : int
         Draws of the test and of the bootstrap.
     level : float
@@ -248,7 +248,7 @@ def _orders(
     n_draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.intp]:
-    """Each annotator's masks exchanged between the sources that they marked, within groups."""
+    """Each annotator's masks permuted across the sources that they marked, within groups."""
     n_annotators, n_sources = used.shape
     orders = np.tile(np.arange(n_sources), (n_draws, n_annotators, 1))
     for annotator in range(n_annotators):
@@ -260,9 +260,10 @@ def _orders(
 
 
 def _n_arrangements(used: NDArray[np.bool_], groups: NDArray[np.intp]) -> float:
-    """How many exchanges differ: all annotators' exchanges, less those that all make alike.
+    """How many permutations differ: those of all annotators, up to a common permutation.
 
-    Sources may be numbered anew for everybody, so the annotator with the most exchanges counts as fixed.
+    A permutation of the sources that all annotators share changes nothing, so the annotator with the most
+    permutations counts as fixed.
     """
     logs = [
         sum(

@@ -1,4 +1,4 @@
-"""A model's agreement as a share of that among people, with both resampled together."""
+"""A model's agreement as a share of the noise ceiling, with both resampled together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseCeilingShare:
-    """A model's score as a share of what people reach.
+    """A model's score as a share of the noise ceiling.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _height(
     )
     if not height.value > 0 or (height.known and height.low <= 0):
         reason = (
-            "agreement between people is not clearly above chance, so a share of it means nothing"
+            "inter-annotator agreement is not clearly above chance, so a share of it means nothing"
         )
         return no_interval(np.nan, height.n_units, level=level, reason=reason)
     return height

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MODEL_COLOUR = MODEL_COLOURS[0]
 NULL_COLOUR = "#C8C8C8"
 CHANCE_COLOUR = "#999999"
-PEOPLE_COLOUR = "#EDE3F4"
-PEOPLE_EDGE = "#8F74AB"
+CEILING_COLOUR = "#EDE3F4"
+CEILING_EDGE = "#8F74AB"
 FURTHER_COLOUR = "#555555"
 FURTHER_LINES: tuple[Any, ...] = ("-", (0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), "--", "-.")
 BAR_HEIGHT = 0.4
@@ -261,8 +261,8 @@ def _draw_noise_ceiling(
                 (low, top),
                 high - low,
                 bottom - top,
-                facecolor=PEOPLE_COLOUR,
-                edgecolor=PEOPLE_EDGE,
+                facecolor=CEILING_COLOUR,
+                edgecolor=CEILING_EDGE,
                 lw=0.7,
                 zorder=0.5,
                 label=labels.once("noise ceiling"),

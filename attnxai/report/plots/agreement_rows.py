@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASELINE_MARKER = "d"
-# told apart by colour-blind readers, and all dark enough to be read in grey
+# distinguishable for colour-blind readers, and dark enough in grey
 MODEL_COLOURS = (
     "#0072B2",
     "#D55E00",

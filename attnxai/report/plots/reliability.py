@@ -10,7 +10,7 @@ from attnxai.report.plots.axes import new_axes
 
 _DARK = "#222222"
 _PALE = "#999999"
-# Room for the counts under the lowest share that can be.
+# Space for the counts under the lowest share that can be.
 _STRIP = 0.16
 
 

@@ -189,7 +189,7 @@ def test_table():
     several = contrast(difference_others=interval(0.05, 0.35), **OTHERS)
     for correction, header in (
         (Correction.NONE, "{$p$ (others)}"),
-        (Correction.BH, "{$p$ (others, Benjamini--Hochberg)}"),
+        (Correction.BH, "{$p$ (others, Benjamini{--}Hochberg)}"),
     ):
         assert header in read_table(family(several, correction=correction).to_latex()).header
 
