@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
-from attnxai.report.plots.agreement import NULL_COLOUR, PEOPLE_COLOUR, plot_agreement
+from attnxai.report.plots.agreement import CEILING_COLOUR, NULL_COLOUR, plot_agreement
 from attnxai.report.plots.agreement_rows import (
     BASELINE_COLOUR,
     MODEL_COLOURS,
@@ -119,7 +119,7 @@ def test_grey_bars_are_the_central_range_of_the_exchange(one, ax):
 
 def test_the_band_lies_between_the_two_figures_of_people(one, ax):
     plot_agreement(one, "nss", ax=ax)
-    (band,) = bars(ax, PEOPLE_COLOUR)
+    (band,) = bars(ax, CEILING_COLOUR)
     people = one.noise_ceiling("nss")
     assert band.get_x() == people.lower.value
     assert band.get_x() + band.get_width() == pytest.approx(people.upper.value, rel=1e-12)
@@ -134,7 +134,7 @@ def test_one_annotator_has_no_band(ax):
     result = compared(annotators=("ann",))
     assert noise_ceiling_range(result, "nss") is None
     plot_agreement(result, "nss", ax=ax)
-    assert bars(ax, PEOPLE_COLOUR) == []
+    assert bars(ax, CEILING_COLOUR) == []
     assert "noise ceiling" not in ax.get_legend_handles_labels()[1]
 
 
@@ -172,7 +172,7 @@ def test_several_models_stand_under_their_names_and_share_baselines(one, other, 
     assert [value for _, value, _, _ in drawn[3:6]] == [
         other.estimate(name, "nss").interval.value for name in MAPS
     ]
-    assert len(bars(ax, PEOPLE_COLOUR)) == 1
+    assert len(bars(ax, CEILING_COLOUR)) == 1
     colours = [to_hex(text.get_color()).upper() for text in ax.texts]
     assert colours == [*MODEL_COLOURS[:2], BASELINE_COLOUR]
 
@@ -182,7 +182,7 @@ def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     plot_agreement([one, elsewhere], "nss", ax=ax, show_further=False)
     assert texts(ax) == [*MAPS, *one.baselines, *MAPS, *elsewhere.baselines]
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt"]
-    first, second = bars(ax, PEOPLE_COLOUR)
+    first, second = bars(ax, CEILING_COLOUR)
     assert first.get_x() == one.noise_ceiling("nss").lower.value
     assert second.get_x() == elsewhere.noise_ceiling("nss").lower.value
     # each behind the rows of its model alone
@@ -220,7 +220,7 @@ def test_colours_are_dark_enough_to_be_read_in_grey():
         # contrast with white as WCAG 2.1 asks for graphics
         assert 1.05 / (luminance(colour) + 0.05) >= 3
     # the band is lighter than the bars that lie on it
-    assert luminance(PEOPLE_COLOUR) > 1.3 * luminance(NULL_COLOUR)
+    assert luminance(CEILING_COLOUR) > 1.3 * luminance(NULL_COLOUR)
 
 
 def test_chance_is_drawn_where_it_is_one_number(one, ax):
@@ -232,7 +232,7 @@ def test_classes_have_their_own_numbers(one, ax):
     plot_agreement(one, "nss", class_name="FR I", ax=ax)
     values = [value for _, value, _, _ in points(ax)]
     assert values[0] == one.estimate("gate1", "nss", class_name="FR I").interval.value
-    (band,) = bars(ax, PEOPLE_COLOUR)
+    (band,) = bars(ax, CEILING_COLOUR)
     assert band.get_x() == one.noise_ceiling("nss", class_name="FR I").lower.value
 
 
