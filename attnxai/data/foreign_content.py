@@ -45,7 +45,7 @@ def describe_content(head: bytes) -> str:
             return kind
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "a WebP image"
-    start = head.lstrip()[:14].lower()
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "a web page (HTML), perhaps the message of a failed download"
     if start.startswith((b"<?xml", b"<svg")):

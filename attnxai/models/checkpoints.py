@@ -14,7 +14,7 @@ from attnxai.models.architectures import (
     bases_to_keep,
     specification_from_dict,
 )
-from attnxai.models.file_kinds import candidates, describe_content, has_format
+from attnxai.models.file_kinds import candidates, describe_entries, has_format
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
@@ -68,7 +68,7 @@ def load_model(path: str | Path) -> AttentionModel:
             return _load_ours(candidate, Path(file), sha256)
         if looks_published(candidate):
             return load_published(candidate, path=str(file), sha256=sha256)
-    raise CheckpointError(f"model file {file} {describe_content(content)}")
+    raise CheckpointError(f"model file {file} {describe_entries(content)}")
 
 
 def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> AttentionModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,23 +9,21 @@ from typing import Any
 
 import torch
 
+from attnxai.data.foreign_content import describe_content
 from attnxai.data.short_repr import shown_name
 
 # torch.save before its zip format: a number, pickled, stands at the beginning.
 LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
 _ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
 _READ = "attnxai reads its own files and those that torch.save(network.state_dict(), file) writes"
-_NOT_FETCHED = {
-    rb"version https://git-lfs": "a Git LFS pointer, which only stands for the model; fetch the file "
-    "itself with 'git lfs pull'",
-    rb"<(!doctype html|html|head)": "an HTML page, such as a site shows in place of a file; download "
-    "the file itself",
-}
-_MAGIC = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file, as Keras writes them",
-    b"\x93NUMPY": "a NumPy array (NPY)",
-    b"\x1f\x8b": "a gzip file, which has to be unpacked",
-}
+# of what other formats are told by, those that are met under the name of a model
+_MET = (
+    "an HDF5 file",
+    "a NumPy array",
+    "compressed by",
+    "a pointer of Git LFS",
+    "a web page (HTML)",
+)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
 # "model.module." is two of them
 _MOST_PREFIXES = 4
@@ -66,17 +63,14 @@ def foreign_file(path: Path) -> str | None:
     """
     with open(path, "rb") as file:
         start = file.read(512)
-    for beginning, instead in _NOT_FETCHED.items():
-        if re.match(beginning, start.lstrip(b"\xef\xbb\xbf \t\r\n"), re.IGNORECASE):
-            return instead
     kind = _kind_by_first_bytes(start, path)
     return f"{kind}, and no PyTorch checkpoint; {_READ}" if kind is not None else None
 
 
 def _kind_by_first_bytes(start: bytes, path: Path) -> str | None:
-    for magic, kind in _MAGIC.items():
-        if start.startswith(magic):
-            return kind
+    kind = describe_content(start)
+    if kind.startswith(_MET):
+        return kind.replace("an HDF5 file", "an HDF5 file, as Keras writes them")
     if start[257:262] == b"ustar":
         return "a tar archive"
     if _is_safetensors(start, path.stat().st_size):
@@ -149,7 +143,7 @@ def _without_prefix(state: Mapping[Any, Any]) -> dict[str, Any] | None:
     return {rest: state[f"{first}.{rest}"] for _, _, rest in names}
 
 
-def describe_content(content: Any) -> str:
+def describe_entries(content: Any) -> str:
     """What the content of a checkpoint is, as the end of a sentence that begins with the file."""
     if not isinstance(content, Mapping):
         return f"holds a {type(content).__name__}, not a model"

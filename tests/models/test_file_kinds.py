@@ -103,7 +103,7 @@ def _tar(file: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "text"),
     [
-        (_gzip, "is a gzip file, which has to be unpacked"),
+        (_gzip, "is compressed by gzip"),
         (_tar, "is a tar archive"),
         (_safetensors, "is a safetensors file"),
         (_safetensors_that_begin_like_a_pickle, "is a safetensors file"),
@@ -131,13 +131,13 @@ def test_files_of_other_programs(tmp_path, write, text) -> None:
     [
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2\nsize 1101688\n",
-            "is a Git LFS pointer, which only stands for the model; fetch the file itself with 'git lfs pull'",
+            "is a pointer of Git LFS without its content (run git lfs pull)",
         ),
         (
             b"<!DOCTYPE html>\n<html><head>",
-            "is an HTML page, such as a site shows in place of a file; down",
+            "is a web page (HTML), perhaps the message of a failed download",
         ),
-        (b"\xef\xbb\xbf\n  <html lang='en'>", "is an HTML page"),
+        (b"\xef\xbb\xbf\n  <html lang='en'>", "is a web page (HTML)"),
     ],
 )
 def test_what_was_downloaded_in_place_of_a_model(tmp_path, content, text) -> None:
