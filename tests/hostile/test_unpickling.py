@@ -11,6 +11,8 @@ import attnxai
 
 PACKAGE = Path(attnxai.__file__).parent
 MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+# what a process and those that it has started send each other
+EXCEPTED = {"jobs/worker.py"}
 CALLS = {"torch.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec", "torch.jit.load"}
 
 
@@ -34,7 +36,8 @@ def uses(source: str) -> list[str]:
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
 )
 def test_no_module_unpickles(path: Path) -> None:
-    assert uses(path.read_text(encoding="utf-8")) == []
+    found = uses(path.read_text(encoding="utf-8"))
+    assert bool(found) == (path.relative_to(PACKAGE).as_posix() in EXCEPTED), found
 
 
 @pytest.mark.parametrize(
