@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TEST_BATCH = "test_batch"
 META = "batches.meta"
 COLUMNS = ("labels", "data", "filenames")
+_LARGEST_BATCH = 1 << 32
 _TRAIN_BATCH = re.compile(r"data_batch_(\d{1,6})|train_batch")
 
 
@@ -205,7 +206,22 @@ def find_batches(path: str | Path) -> BatchFiles | None:
     if not own:
         return None
     names = [*_batch_names(own[0]), *([META] if (own[0] / META).is_file() else [])]
-    return _sorted_out(own[0], {name: (own[0] / name).read_bytes() for name in names})
+    return _sorted_out(own[0], {name: batch_content(own[0] / name) for name in names})
+
+
+def batch_content(file: Path) -> bytes:
+    """The bytes of a batch.
+
+    Raises
+    ------
+    DataSetError
+        If it has more than 4 GiB, which no batch of images has.
+    """
+    if file.stat().st_size > _LARGEST_BATCH:
+        raise DataSetError(
+            f"{file} has {file.stat().st_size} bytes; no batch of images has as many"
+        )
+    return file.read_bytes()
 
 
 def _batch_names(folder: Path) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
 from attnxai.data.batches import (
     TEST_BATCH,
+    batch_content,
     check_label,
     image_values,
     load_batch,
@@ -148,9 +149,9 @@ def _batch_contents(location: Path) -> Iterator[tuple[str, bytes]]:
         if missing:
             raise DataSetError(f"MiraBest folder {location} lacks {', '.join(missing)}")
         for name in BATCHES:
-            yield name, (location / name).read_bytes()
+            yield name, batch_content(location / name)
         return
-    content = location.read_bytes()
+    content = batch_content(location)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5 != ARCHIVE_MD5:
         raise DataSetError(

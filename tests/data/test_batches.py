@@ -265,3 +265,12 @@ class TestFinding:
             (tmp_path / f"data_batch_{number}").touch()
         with pytest.raises(DataSetError, match="holds several batches of one number"):
             find_batches(tmp_path)
+
+    def test_files_larger_than_any_batch(self, tmp_path: Path) -> None:
+        """Five gibibytes of nothing, which take no space on the disk."""
+        with open(tmp_path / "data_batch_1", "wb") as file:
+            file.truncate(5 << 30)
+        with pytest.raises(
+            DataSetError, match="has 5368709120 bytes; no batch of images has as many"
+        ):
+            find_batches(tmp_path)

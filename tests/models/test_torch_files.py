@@ -263,6 +263,15 @@ def test_another_byte_order(file: Path) -> None:
     assert "byte order of another machine" in refused(file)
 
 
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."])
+def test_files_larger_than_any_model(file: Path, start: bytes) -> None:
+    """Five gibibytes of nothing, which take no space on the disk."""
+    file.write_bytes(start)
+    with open(file, "r+b") as opened:
+        opened.truncate(5 << 30)
+    assert "has 5368709120 bytes; no model that attnxai reads has more" in refused(file)
+
+
 def bomb(n_bytes: int) -> bytes:
     content = {"a": Tensor(size=(n_bytes // 4,), storage=Storage(n_values=n_bytes // 4))}
     return archive(content, {"0": bytes(n_bytes)}, compression=zipfile.ZIP_DEFLATED)
