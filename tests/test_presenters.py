@@ -26,3 +26,41 @@ def test_a_derived_class_is_shown_as_what_it_is_derived_from():
         presenter_of(made, PAGE)
     with pytest.raises(LookupError, match="no plot is registered for int"):
         presenter_of(3, PLOT)
+
+
+HOMES = {
+    "AgreementResult": "attnxai.agreement.results",
+    "AnnotatorAgreement": "attnxai.agreement.noise_ceiling.annotators",
+    "ClassificationMetrics": "attnxai.classification.metrics",
+    "Comparison": "attnxai.agreement.model_comparison.comparison",
+    "ModelCard": "attnxai.models.cards",
+    "ModelContrasts": "attnxai.agreement.model_comparison.contrast",
+    "PowerPlan": "attnxai.planning.plan",
+    "ResultContrasts": "attnxai.agreement.model_comparison.of_results",
+    "StudyResult": "attnxai.study.results",
+    "SymmetryErrors": "attnxai.audit.results",
+    "TrendTest": "attnxai.agreement.model_comparison.trend",
+    "ValidationResult": "attnxai.validation.results",
+}
+METHODS = {
+    PLOT: {"plot"},
+    TABLE: {"to_latex", "_repr_html_"},
+    PAGE: {"write_report"},
+    MARKDOWN: {"to_markdown"},
+}
+
+
+def test_results_have_the_methods_of_their_presenters_and_no_others():
+    assert set(HOMES) == set(PRESENTERS)
+    for name, module in HOMES.items():
+        cls = getattr(importlib.import_module(module), name)
+        expected = set().union(*(METHODS[what] for what in PRESENTERS[name]))
+        assert {m for of in METHODS.values() for m in of if hasattr(cls, m)} == expected, name
+
+
+def test_tables_show_in_notebooks():
+    from attnxai.agreement.model_comparison.trend import page_trend
+
+    text = page_trend([[1, 2, 3], [1, 3, 2]])._repr_html_()
+    assert text.startswith("<table>")
+    assert "Page&#x27;s L" in text

@@ -11,7 +11,6 @@ from typing import Any
 from attnxai.jobs.files import write_file
 
 MM = 1 / 25.4
-ONE_COLUMN = 84 * MM
 TWO_COLUMNS = 177 * MM
 # Okabe & Ito's colours, told apart by colour-blind readers and in grey
 CONTOUR_COLOUR = "#F0E442"

@@ -198,7 +198,7 @@ def render_terminal(table: Table) -> rich.table.Table:
             justify="right" if right else "left",
             no_wrap=column.kind is not Kind.TEXT,
         )
-    for index, row in enumerate(_rows(table, lambda piece: piece.text)):
+    for index, row in enumerate(zip(*map(cells_of, table.columns), strict=True)):
         if index in table.rules and index:
             made.add_section()
         made.add_row(*(Text("\n".join(cell)) for cell in row))
