@@ -110,20 +110,27 @@ def limited_memory(n_bytes: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def limited_time(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer."""
+    """Interrupt what takes more seconds of the processor, or ten times as many of waiting."""
 
     def interrupt(*_: object) -> None:
         raise _TookTooLong
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = (
+        (signal.ITIMER_PROF, signal.SIGPROF, seconds),
+        # other processes may take the processor for long
+        (signal.ITIMER_REAL, signal.SIGALRM, 10 * seconds),
+    )
+    before = [signal.signal(number, interrupt) for _, number, _ in timers]
+    for timer, _, limit in timers:
+        signal.setitimer(timer, limit)
     try:
         yield
     except _TookTooLong:
         raise AssertionError(f"the reader took more than {seconds} s") from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        for (timer, number, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, handler)
 
 
 def check_reader(

@@ -70,11 +70,12 @@ def test_memory_that_a_large_file_may_take(tmp_path: Path) -> None:
         check_reader(lambda path: bytearray(300 << 20), tmp_path / "large", allowance=0)
 
 
-def test_an_endless_reader(file: Path) -> None:
+@pytest.mark.parametrize("pause", [0.0, 5.0])
+def test_an_endless_reader(file: Path, pause: float) -> None:
     def reader(path: Path) -> None:
         while True:
             try:
-                time.sleep(1)
+                time.sleep(pause)
             except Exception:  # noqa: BLE001, S112
                 continue
 
