@@ -169,14 +169,15 @@ def test_killed_and_run_again(whole, place, start):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_training(place, start, number, code):
-    options = ["--output", "stopped", *OPTIONS, "--epochs", "500", "--workers", "2"]
+    folder = place / f"stopped{code}"
+    options = ["--output", folder.name, *OPTIONS, "--epochs", "500", "--workers", "2"]
     process = start("-m", "attnxai", "study", *options, cwd=place)
-    process.wait_for(lambda: list((place / "stopped").glob("models/*.progress.pt")), "a record")
+    process.wait_for(lambda: list(folder.glob("models/*.progress.pt")), "a record")
     assert process.end(number) == code
     assert " ".join(process.stderr.split()).endswith(
         "Interrupted; run the same command again to go on: finished models and epochs are kept."
     )
-    assert not list((place / "stopped").glob("**/.*"))
+    assert not list(folder.glob("**/.*"))
 
 
 def test_a_refused_study_leaves_no_folder(place):
