@@ -158,7 +158,7 @@ def time_parts(problem: Problem) -> dict[str, float]:
 
     def crossed(method: CrossedMethod) -> None:
         for values in found["own"].reshape(-1, problem.n_annotators, n):
-            crossed_interval(values, method=method, n_resamples=n_draws, rng=rng)
+            crossed_interval(values, method=method, n_bootstrap=n_draws, rng=rng)
 
     taken = {"tables": seconds(tables), "own": seconds(own), "permutations": seconds(permutations)}
     taken["resamples"] = seconds(over_sources)

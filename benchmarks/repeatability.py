@@ -178,7 +178,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     compared = attnxai.contrast_results(
         [results[name] for name in MODELS],
         n_draws=options.n_draws,
-        n_resamples=options.n_draws,
+        n_bootstrap=options.n_draws,
         rng=0,
     )
     numbers = {name: results[name].to_record() for name in MODELS}

@@ -197,7 +197,7 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         warnings.simplefilter("ignore")
         result = compare_pairs(pairs, settings=settings, rng=0)
         results = (result, dataclasses.replace(result, model_name="another"))
-        contrasts = contrast_results(results, n_draws=19, n_resamples=100)
+        contrasts = contrast_results(results, n_draws=19, n_bootstrap=100)
     inputs = Inputs(annotations=marks, images=images, data_name="made up")
     content = ReportContent(
         parts=tuple(ModelPart(result=one, pairs=pairs, maps=maps) for one in results),

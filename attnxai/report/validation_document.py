@@ -109,7 +109,7 @@ def settings() -> dict[str, float]:
         "height_of_shared_structure": simulated_data.HEIGHT,
         "n_draws": rejections.N_DRAWS,
         "n_draws_power": rejections.N_DRAWS_POWER,
-        "n_bootstrap": coverage.N_RESAMPLES,
+        "n_bootstrap": coverage.N_BOOTSTRAP,
         "costly_share_of_experiments": COSTLY_SHARE,
         "power_share_of_experiments": POWER_SHARE,
     }

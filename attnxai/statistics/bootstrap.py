@@ -64,15 +64,15 @@ class IntervalKind(enum.StrEnum):
 
 
 def bootstrap_counts(
-    n_units: int, n_resamples: int, rng: np.random.Generator
+    n_units: int, n_bootstrap: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """How often each unit occurs in each resample, shape (n_resamples, n_units)."""
+    """How often each unit occurs in each resample, shape (n_bootstrap, n_units)."""
     probabilities = np.full(n_units, 1.0 / n_units)
-    return rng.multinomial(n_units, probabilities, size=n_resamples).astype(np.float64)
+    return rng.multinomial(n_units, probabilities, size=n_bootstrap).astype(np.float64)
 
 
 def stratified_counts(
-    strata: ArrayLike, n_resamples: int, rng: np.random.Generator
+    strata: ArrayLike, n_bootstrap: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
     """How often each unit occurs in each resample, when each stratum is resampled by itself.
 
@@ -80,23 +80,23 @@ def stratified_counts(
     ----------
     strata : array_like of int, shape (n_units,)
         Stratum of each unit, such as the class of an image.
-    n_resamples : int
+    n_bootstrap : int
         Number of resamples.
     rng : numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
-    ndarray of int, shape (n_resamples, n_units)
+    ndarray of int, shape (n_bootstrap, n_units)
         Every resample has as many units of a stratum as the data have.
     """
     labels = np.asarray(strata)
-    counts = np.zeros((n_resamples, len(labels)), dtype=np.int32)
+    counts = np.zeros((n_bootstrap, len(labels)), dtype=np.int32)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         shares = np.full(len(members), 1.0 / len(members))
-        for start in range(0, n_resamples, _ROWS):
-            rows = min(_ROWS, n_resamples - start)
+        for start in range(0, n_bootstrap, _ROWS):
+            rows = min(_ROWS, n_bootstrap - start)
             drawn = rng.multinomial(len(members), shares, size=rows)
             counts[start : start + rows, members] = drawn
     return counts
@@ -125,7 +125,7 @@ def mean_interval(
     ----------
     values : ndarray, shape (n_sources,)
         One value a source; NaN where undefined, which leaves the source out.
-    counts : ndarray, shape (n_resamples, n_sources)
+    counts : ndarray, shape (n_bootstrap, n_sources)
         From :func:`bootstrap_counts`; the same counts for several statistics make them comparable
         resample by resample.
     weights : ndarray, shape (n_sources,), optional
@@ -217,8 +217,8 @@ def statistic_interval(
     Parameters
     ----------
     statistic : callable
-        Gives one value for each row of counts, shape (n_resamples, n_units); NaN where undefined.
-    counts : ndarray of int, shape (n_resamples, n_units)
+        Gives one value for each row of counts, shape (n_bootstrap, n_units); NaN where undefined.
+    counts : ndarray of int, shape (n_bootstrap, n_units)
         From :func:`stratified_counts`; the same for several statistics.
     strata : ndarray of int, shape (n_units,)
         Stratum of each unit, as in :func:`stratified_counts`.
@@ -268,13 +268,13 @@ def over_resamples(statistic: Statistic, counts: NDArray[np.int32]) -> NDArray[n
     Parameters
     ----------
     statistic : callable
-        Gives one value for each row of counts, shape (n_resamples, n_units).
-    counts : ndarray of int, shape (n_resamples, n_units)
+        Gives one value for each row of counts, shape (n_bootstrap, n_units).
+    counts : ndarray of int, shape (n_bootstrap, n_units)
         How often each unit occurs in each resample.
 
     Returns
     -------
-    ndarray, shape (n_resamples,)
+    ndarray, shape (n_bootstrap,)
     """
     blocks = [
         statistic(counts[i : i + _ROWS].astype(np.float64)) for i in range(0, len(counts), _ROWS)
@@ -301,7 +301,7 @@ def resampled_interval(
     ----------
     value : float
         The statistic.
-    resampled : ndarray, shape (n_resamples,)
+    resampled : ndarray, shape (n_bootstrap,)
         The statistic of each resample of the units.
     left_out : ndarray, shape (n_units,)
         The statistic without each unit, for the acceleration; percentile intervals do not use it.

@@ -46,7 +46,7 @@ def studentized_ends(
         Finite values.
     weights : ndarray, shape (n_sources,)
         Positive weights.
-    counts : ndarray, shape (n_resamples, n_sources)
+    counts : ndarray, shape (n_bootstrap, n_sources)
         How often each source occurs in each resample. Resamples without any source are left out.
     level : float
         Confidence level.

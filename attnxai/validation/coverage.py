@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from attnxai.statistics.interval import Interval
 
-N_RESAMPLES = 1000
+N_BOOTSTRAP = 1000
 
 
 class Distribution(enum.StrEnum):
@@ -163,7 +163,7 @@ class CoverageDesign:
     def _interval(self, values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
         if isinstance(self.method, CrossedMethod):
             return crossed_interval(
-                values, method=self.method, level=CONFIDENCE_LEVEL, n_resamples=N_RESAMPLES, rng=rng
+                values, method=self.method, level=CONFIDENCE_LEVEL, n_bootstrap=N_BOOTSTRAP, rng=rng
             )
-        counts = bootstrap_counts(self.n_sources, N_RESAMPLES, rng)
+        counts = bootstrap_counts(self.n_sources, N_BOOTSTRAP, rng)
         return mean_interval(values.mean(axis=0), counts, kind=self.method, level=CONFIDENCE_LEVEL)

@@ -28,7 +28,7 @@ def test_kinds_of_interval(kind):
 @pytest.mark.parametrize("method", CrossedMethod)
 def test_methods_of_crossed_intervals(method):
     word, member = (
-        crossed_interval(TABLE, method=m, n_resamples=200) for m in (str(method), method)
+        crossed_interval(TABLE, method=m, n_bootstrap=200) for m in (str(method), method)
     )
     assert word == member
 

@@ -96,7 +96,7 @@ def test_every_figure_is_two_columns_wide(two, kept, tmp_path):
     draw_classes(two[0], tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        contrasts = contrast_results(two, n_draws=99, n_resamples=100)
+        contrasts = contrast_results(two, n_draws=99, n_bootstrap=100)
     draw_contrasts(contrasts, tmp_path)
     assert set(kept) == {"agreement", "all_metrics", "nulls-1", "classes", "contrasts"}
     for figure in kept.values():
@@ -290,7 +290,7 @@ def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
 def contrasts_of(models):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return contrast_results(models, n_draws=99, n_resamples=100)
+        return contrast_results(models, n_draws=99, n_bootstrap=100)
 
 
 def test_two_models_have_a_row_for_every_map(two, kept, tmp_path):

@@ -72,7 +72,7 @@ def content_of(*parts, contrasts=True, command="attnxai compare", notes=()):
     made = ()
     if contrasts:
         made = tuple(
-            contrast_results(results, metric=name, n_draws=499, n_resamples=200)
+            contrast_results(results, metric=name, n_draws=499, n_bootstrap=200)
             for name in results[0].metrics
         )
     inputs = Inputs(annotations=marks, images=images, data_name="made up")

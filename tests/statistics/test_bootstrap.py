@@ -393,11 +393,11 @@ DRAWS = {
 }
 
 
-def coverage(draw, truth, n_sources, kinds, n_experiments, rng, weights=None, n_resamples=1000):
+def coverage(draw, truth, n_sources, kinds, n_experiments, rng, weights=None, n_bootstrap=1000):
     covered = dict.fromkeys(kinds, 0)
     for _ in range(n_experiments):
         values = draw(rng, n_sources)
-        counts = bootstrap_counts(n_sources, n_resamples, rng)
+        counts = bootstrap_counts(n_sources, n_bootstrap, rng)
         for kind in kinds:
             found = mean_interval(values, counts, weights=weights, kind=kind)
             covered[kind] += found.low <= truth <= found.high
@@ -409,7 +409,7 @@ def test_default_covers_with_ten_sources(name):
     """Where the percentile bootstrap covers 85 to 91 %."""
     kinds = (IntervalKind.STUDENTIZED, IntervalKind.PERCENTILE)
     n = 1000
-    covered = coverage(*DRAWS[name], 10, kinds, n, np.random.default_rng(12), n_resamples=500)
+    covered = coverage(*DRAWS[name], 10, kinds, n, np.random.default_rng(12), n_bootstrap=500)
     low, high = stats.binom.ppf([0.0005, 0.9995], n, [0.935, 0.965])
     assert low <= covered[IntervalKind.STUDENTIZED] <= high
     assert covered[IntervalKind.PERCENTILE] < low

@@ -92,14 +92,14 @@ def test_no_interval_where_there_can_be_none():
     assert not nothing.known
 
 
-def auc_coverage(n, auc, n_experiments, n_resamples, rng):
+def auc_coverage(n, auc, n_experiments, n_bootstrap, rng):
     """Share of intervals that hold the true AUC, of normal scores of equal variance."""
     distance = stats.norm.ppf(auc) * np.sqrt(2)
     covered = 0
     for _ in range(n_experiments):
         labels = (np.arange(n) < n // 2).astype(int)
         scores = np.stack([np.zeros(n), rng.normal(size=n) + distance * labels], axis=1)
-        counts = stratified_counts(labels, n_resamples, rng)
+        counts = stratified_counts(labels, n_bootstrap, rng)
         interval = statistic_interval(
             lambda rows, s=scores, y=labels: resampled_roc_auc(s, y, rows),
             counts,

@@ -242,7 +242,7 @@ def _annotators(
         pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
         strata=[inputs.strata[i] for i in members],
         n_permutations=settings.n_permutations,
-        n_resamples=settings.n_bootstrap,
+        n_bootstrap=settings.n_bootstrap,
         level=settings.level,
         rng=streams.of("annotators"),
     )

@@ -217,7 +217,7 @@ class ScopeEstimates:
                 values,
                 weights=self._weights,
                 level=settings.level,
-                n_resamples=settings.n_bootstrap,
+                n_bootstrap=settings.n_bootstrap,
                 bounds=bounds,
                 rng=self._streams.of("crossed", *self._scope.names, *purpose),
             )
@@ -245,7 +245,7 @@ class ScopeEstimates:
             chance=self._values.chance[m][:, members],
             weights=self._weights,
             level=settings.level,
-            n_resamples=settings.n_bootstrap,
+            n_bootstrap=settings.n_bootstrap,
             bounds=metric.bounds,
             rng=self._streams.of("share", metric.name, *self._scope.names),
         )
@@ -287,7 +287,7 @@ class ScopeEstimates:
             self._scope.members,
             weights=self._weights,
             level=self._settings.level,
-            n_resamples=self._settings.n_bootstrap,
+            n_bootstrap=self._settings.n_bootstrap,
             bounds=bounds,
             rng=self._streams.of("ceiling", ceiling.metric, *self._scope.names),
         )

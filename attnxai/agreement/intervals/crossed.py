@@ -99,7 +99,7 @@ def crossed_interval(
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
 ) -> Interval:
@@ -117,7 +117,7 @@ def crossed_interval(
         them.
     level : float
         Confidence level.
-    n_resamples : int
+    n_bootstrap : int
         Resamples, where a bootstrap is used.
     rng : numpy.random.Generator or int
         Source of randomness, where a bootstrap is used.
@@ -148,7 +148,7 @@ def crossed_interval(
     """
     method = None if method is None else CrossedMethod(method)
     table = CrossedTable.of(values, weights, level)
-    found = _interval(table, method, level, n_resamples, np.random.default_rng(rng))
+    found = _interval(table, method, level, n_bootstrap, np.random.default_rng(rng))
     if not found.known:
         return found
     low, high = np.clip([found.low, found.high], *bounds)
@@ -159,18 +159,18 @@ def _interval(
     table: CrossedTable,
     method: CrossedMethod | None,
     level: float,
-    n_resamples: int,
+    n_bootstrap: int,
     generator: np.random.Generator,
 ) -> Interval:
     if table.n_sources < MIN_UNITS:
         return no_interval(table.mean, table.n_sources, level=level)
     if table.values.ndim == 1:
-        counts = bootstrap_counts(table.n_sources, n_resamples, generator)
+        counts = bootstrap_counts(table.n_sources, n_bootstrap, generator)
         return mean_interval(table.values, counts, weights=table.weights, level=level)
     defined = table.values[np.isfinite(table.values)]
     if same_everywhere(defined):
         return no_spread_interval(table.mean, table.n_sources, defined.size, level=level)
-    spread = _spread_of(table, method, n_resamples, generator)
+    spread = _spread_of(table, method, n_bootstrap, generator)
     half, freedom = spread.half_width(level)
     if half <= _ROUNDING * np.abs(defined).max():
         reason = "the variance comes out as 0, which says nothing about other sources"
@@ -196,7 +196,7 @@ class _Spread:
 def _spread_of(
     table: CrossedTable,
     method: CrossedMethod | None,
-    n_resamples: int,
+    n_bootstrap: int,
     generator: np.random.Generator,
 ) -> _Spread:
     """How sure the mean of a table of several factors is."""
@@ -219,7 +219,7 @@ def _spread_of(
                 squares=components.mean_squares,
                 freedoms=components.degrees_of_freedom,
             )
-    variances = bootstrap_variances(table, n_resamples, generator)
+    variances = bootstrap_variances(table, n_bootstrap, generator)
     squares, freedoms = dual_mean_squares(variances, table.values.shape)
     return _Spread(
         half_width=lambda level: dual_half_width(variances, table.values.shape, level),
@@ -255,7 +255,7 @@ def crossed_p_value(
     *,
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
     strict: bool = False,
 ) -> float:
@@ -266,7 +266,7 @@ def crossed_p_value(
 
     Parameters
     ----------
-    values, weights, method, n_resamples, rng
+    values, weights, method, n_bootstrap, rng
         As in :func:`crossed_interval`.
     strict : bool
         Also ask for the distance from 0 of :func:`~.variance_components.strict_half_width`, for p-values
@@ -277,7 +277,7 @@ def crossed_p_value(
     -------
     float
         1 where all values are 0; NaN where there is no interval. With sources alone, where quantiles of
-        resamples make the interval, at least ``1 / (n_resamples + 1)``.
+        resamples make the interval, at least ``1 / (n_bootstrap + 1)``.
 
     Raises
     ------
@@ -303,14 +303,14 @@ def crossed_p_value(
         return float("nan")
     generator = np.random.default_rng(rng)
     if table.values.ndim == 1:
-        counts = bootstrap_counts(table.n_sources, n_resamples, generator)
+        counts = bootstrap_counts(table.n_sources, n_bootstrap, generator)
 
         def excludes_zero(risk: float) -> bool:
             found = mean_interval(table.values, counts, weights=table.weights, level=1.0 - risk)
             return not found.low <= 0 <= found.high
 
-        return _smallest_risk(excludes_zero, 1.0 / (n_resamples + 1))
-    spread = _spread_of(table, method, n_resamples, generator)
+        return _smallest_risk(excludes_zero, 1.0 / (n_bootstrap + 1))
+    spread = _spread_of(table, method, n_bootstrap, generator)
     if spread.half_width(CONFIDENCE_LEVEL)[0] <= _ROUNDING * np.abs(defined).max():
         return float("nan")
 

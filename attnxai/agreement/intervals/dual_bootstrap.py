@@ -41,7 +41,7 @@ def crossed_bootstrap_intervals(
     *,
     weights: NDArray[np.float64] | None = None,
     level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> list[Interval]:
     """Intervals of any statistics of several means, all resampled together.
@@ -52,8 +52,8 @@ def crossed_bootstrap_intervals(
         Quantities of the same cells, such as a model's score and a noise ceiling; a cell counts only where
         all are defined.
     statistics : sequence of callable
-        Each from means (n_resamples, n_quantities) to statistics (n_resamples,).
-    weights, level, n_resamples, rng
+        Each from means (n_bootstrap, n_quantities) to statistics (n_bootstrap,).
+    weights, level, n_bootstrap, rng
         As in :func:`~.crossed.crossed_interval`.
 
     Returns
@@ -80,7 +80,7 @@ def crossed_bootstrap_intervals(
     observed = [float(statistic(means)[0]) for statistic in statistics]
     if first.n_sources < MIN_UNITS:
         return [no_interval(value, first.n_sources, level=level) for value in observed]
-    draws = _resample(tables, n_resamples, np.random.default_rng(rng))
+    draws = _resample(tables, n_bootstrap, np.random.default_rng(rng))
     varied = not any(same_everywhere(table.values[np.isfinite(table.values)]) for table in tables)
     return [
         _interval_of(
@@ -188,24 +188,24 @@ def dual_mean_squares(
 
 
 def bootstrap_variances(
-    table: CrossedTable, n_resamples: int, rng: np.random.Generator
+    table: CrossedTable, n_bootstrap: int, rng: np.random.Generator
 ) -> dict[frozenset[int], float]:
     """Variance of a table's mean when each set of factors is resampled, for :func:`dual_half_width`."""
-    draws = _resample([table], n_resamples, rng)
+    draws = _resample([table], n_bootstrap, rng)
     return {subset: float(np.var(means[:, 0])) for subset, means in draws.items()}
 
 
 def _resample(
-    tables: Sequence[CrossedTable], n_resamples: int, rng: np.random.Generator
+    tables: Sequence[CrossedTable], n_bootstrap: int, rng: np.random.Generator
 ) -> dict[frozenset[int], NDArray[np.float64]]:
-    """Means of resamples of every set of factors, shape (n_resamples, n_quantities) each.
+    """Means of resamples of every set of factors, shape (n_bootstrap, n_quantities) each.
 
     All sets see the same counts, so that differences between them are not made of chance. A resample
     without any value (its annotators marked none of its sources) is left out.
     """
     sizes = tables[0].values.shape
     axes = range(len(sizes))
-    counts = [bootstrap_counts(n, n_resamples, rng) for n in sizes]
+    counts = [bootstrap_counts(n, n_bootstrap, rng) for n in sizes]
     defined = np.isfinite(tables[0].values).reshape(-1, sizes[-1]).astype(np.float64)
     numbers = np.concatenate(
         [np.nan_to_num(table.values).reshape(-1, sizes[-1]) for table in tables]
@@ -215,7 +215,7 @@ def _resample(
     for k in range(1, len(sizes) + 1):
         for subset in itertools.combinations(axes, k):
             blocks = []
-            for start in range(0, n_resamples, rows):
+            for start in range(0, n_bootstrap, rows):
                 part = slice(start, start + rows)
                 n = len(counts[0][part])
                 cells = np.ones((n, 1))

@@ -124,7 +124,7 @@ def compare_models(
         results,
         settings.metric_names,
         n_draws=settings.n_permutations,
-        n_resamples=settings.n_bootstrap,
+        n_bootstrap=settings.n_bootstrap,
         rng=rng,
     )
     return Comparison(results=tuple(results), contrasts=contrasts)

@@ -67,7 +67,7 @@ def paired_differences(
     alternative: Alternative = Alternative.TWO_SIDED,
     correction: Correction = Correction.MAX_T,
     n_draws: int = 10_000,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     counts: NDArray[np.float64] | None = None,
     interval: IntervalKind | None = None,
     level: float = CONFIDENCE_LEVEL,
@@ -95,9 +95,9 @@ def paired_differences(
         annotators have no draws, and are adjusted by Holm's method in place of max-T.
     n_draws : int
         Sign flips; all 2 to the power of n_sources, where these are no more.
-    n_resamples : int
+    n_bootstrap : int
         Bootstrap resamples, the same for all contrasts.
-    counts : ndarray, shape (n_resamples, n_sources), optional
+    counts : ndarray, shape (n_bootstrap, n_sources), optional
         Resamples from :func:`~attnxai.statistics.bootstrap.bootstrap_counts` to share with other
         statistics; drawn when left out.
     interval : IntervalKind, optional
@@ -136,11 +136,11 @@ def paired_differences(
     (0.17, True, 0.0098)
     """
     alternative, correction = Alternative(alternative), Correction(correction)
-    names, tables, share = _checked(values, baseline, weights, n_draws, n_resamples)
+    names, tables, share = _checked(values, baseline, weights, n_draws, n_bootstrap)
     flip_rng, resample_rng, crossed_rng = np.random.default_rng(rng).spawn(3)
     n_sources = tables.shape[2]
     if counts is None:
-        counts = bootstrap_counts(n_sources, n_resamples, resample_rng)
+        counts = bootstrap_counts(n_sources, n_bootstrap, resample_rng)
     elif counts.shape[1:] != (n_sources,):
         raise ValueError(f"counts need {n_sources} columns, got the shape {counts.shape}")
     pairs = _pairs(names, baseline, pairs)
@@ -173,7 +173,7 @@ def paired_differences(
         alternative,
         weights=share,
         level=level,
-        n_resamples=n_resamples,
+        n_bootstrap=n_bootstrap,
         rng=crossed_rng,
     )
     p_others_adjusted = adjust(p_others, correction_without_draws(correction))
@@ -211,7 +211,7 @@ def _about_others(
     *,
     weights: NDArray[np.float64],
     level: float,
-    n_resamples: int,
+    n_bootstrap: int,
     rng: np.random.Generator,
 ) -> tuple[list[Interval | None], NDArray[np.float64]]:
     """Crossed intervals and their p-values; None and NaN where fewer than two annotators have a value."""
@@ -224,11 +224,11 @@ def _about_others(
         # where resamples are drawn, the interval and its p-value have to see the same
         seed = int(rng.integers(2**63))
         found = crossed_interval(
-            values, weights=weights, level=level, n_resamples=n_resamples, rng=seed
+            values, weights=weights, level=level, n_bootstrap=n_bootstrap, rng=seed
         )
         intervals.append(found)
         # strict, since a family compares it with a small part of the level
-        p = crossed_p_value(values, weights=weights, n_resamples=n_resamples, rng=seed, strict=True)
+        p = crossed_p_value(values, weights=weights, n_bootstrap=n_bootstrap, rng=seed, strict=True)
         if alternative is not Alternative.TWO_SIDED:
             expected = 1 if alternative is Alternative.GREATER else -1
             p = p / 2 if np.sign(found.value) == expected else 1 - p / 2
@@ -241,17 +241,17 @@ def _checked(
     baseline: str | None,
     weights: ArrayLike | None,
     n_draws: int,
-    n_resamples: int,
+    n_bootstrap: int,
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     names = list(values)
     if len(names) < 2:
         raise OptionError(f"comparing models takes two or more, got {', '.join(names) or 'none'}")
     if baseline is not None and baseline not in values:
         raise OptionError(f"the baseline {baseline} is not among the models {', '.join(names)}")
-    if n_draws < 1 or n_resamples < 100:
+    if n_draws < 1 or n_bootstrap < 100:
         raise OptionError(
-            f"n_draws has to be 1 or more (got {n_draws}) and n_resamples 100 or more "
-            f"(got {n_resamples})"
+            f"n_draws has to be 1 or more (got {n_draws}) and n_bootstrap 100 or more "
+            f"(got {n_bootstrap})"
         )
     tables = [np.atleast_2d(np.asarray(values[name], dtype=np.float64)) for name in names]
     shapes = {table.shape for table in tables}

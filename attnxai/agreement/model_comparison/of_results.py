@@ -159,7 +159,7 @@ def contrast_results(
     correction: Correction = Correction.MAX_T,
     alternative: Alternative = Alternative.TWO_SIDED,
     n_draws: int = 10_000,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> ResultContrasts:
@@ -183,7 +183,7 @@ def contrast_results(
         Which differences count, the model that comes first minus the other.
     n_draws : int
         Sign flips; all of them where these are no more.
-    n_resamples : int
+    n_bootstrap : int
         Bootstrap resamples.
     level : float
         Confidence level of the intervals.
@@ -247,7 +247,7 @@ def contrast_results(
         alternative=alternative,
         correction=correction,
         n_draws=n_draws,
-        n_resamples=n_resamples,
+        n_bootstrap=n_bootstrap,
         level=level,
         rng=rng,
     )
@@ -268,7 +268,7 @@ def contrasts_by_metric(
     metrics: Sequence[str],
     *,
     n_draws: int = 10_000,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: int = 0,
 ) -> tuple[ResultContrasts, ...]:
     """Compare several models' results with each other by every metric, where they can be compared.
@@ -279,7 +279,7 @@ def contrasts_by_metric(
         Two or more, of models with different names.
     metrics : sequence of str
         Names of the metrics.
-    n_draws, n_resamples, rng
+    n_draws, n_bootstrap, rng
         As for :func:`contrast_results`.
 
     Returns
@@ -293,7 +293,7 @@ def contrasts_by_metric(
         With the reason, where the results have nothing in common, as when models were trained on
         different parts of the sources.
     """
-    options: dict[str, Any] = {"n_draws": n_draws, "n_resamples": n_resamples, "rng": rng}
+    options: dict[str, Any] = {"n_draws": n_draws, "n_bootstrap": n_bootstrap, "rng": rng}
     try:
         return tuple(contrast_results(results, metric=name, **options) for name in metrics)
     except OptionError as error:

@@ -130,7 +130,7 @@ def annotator_agreement(
     pixel_scale_arcsec: float = 1.0,
     strata: Sequence[Hashable] | None = None,
     n_permutations: int = 10_000,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> AnnotatorAgreement | None:
@@ -146,7 +146,7 @@ def annotator_agreement(
         Side of a pixel.
     strata : sequence, optional
         Class, survey or size group of each source; masks are permuted within them.
-    n_permutations, n_resamples : int
+    n_permutations, n_bootstrap : int
         Draws of the test of overlap, and of the bootstrap over sources.
     level : float
         Confidence level.
@@ -180,7 +180,7 @@ def annotator_agreement(
                 alpha=alpha_interval(
                     numbers[name],
                     Measurement.RATIO if name == "parts" else Measurement.INTERVAL,
-                    n_resamples=n_resamples,
+                    n_bootstrap=n_bootstrap,
                     level=level,
                     rng=stream,
                 ),
@@ -193,7 +193,7 @@ def annotator_agreement(
             present,
             strata=strata,
             n_permutations=n_permutations,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             level=level,
             rng=overlap_rng,
         ),

@@ -76,7 +76,7 @@ class NoiseCeiling:
         weights: NDArray[np.float64] | None = None,
         method: CrossedMethod | None = None,
         level: float = CONFIDENCE_LEVEL,
-        n_resamples: int = 10_000,
+        n_bootstrap: int = 10_000,
         rng: np.random.Generator | int = 0,
         bounds: tuple[float, float] = UNBOUNDED,
     ) -> NoiseCeiling:
@@ -88,7 +88,7 @@ class NoiseCeiling:
             Positions of the sources.
         weights : ndarray, one for each of these sources, optional
             How much each counts.
-        method, level, n_resamples, rng, bounds
+        method, level, n_bootstrap, rng, bounds
             See :func:`~.crossed.crossed_interval`.
 
         Returns
@@ -103,7 +103,7 @@ class NoiseCeiling:
             weights=weights,
             method=method,
             level=level,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             rng=rng,
             bounds=bounds,
         )
@@ -119,7 +119,7 @@ def noise_ceilings(
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> dict[str, NoiseCeiling]:
     """Lower and upper noise ceilings of metrics, which share consensuses and ranks.
@@ -136,7 +136,7 @@ def noise_ceilings(
         Pixels that count.
     weights : ndarray, shape (n_sources,), optional
         How much each source counts.
-    method, level, n_resamples, rng
+    method, level, n_bootstrap, rng
         See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`; intervals stay within the bounds of
         their metric.
 
@@ -172,7 +172,7 @@ def noise_ceilings(
                 weights=weights,
                 method=method,
                 level=level,
-                n_resamples=n_resamples,
+                n_bootstrap=n_bootstrap,
                 rng=rng,
                 bounds=metric.bounds,
             )
@@ -229,7 +229,7 @@ def _of_values(
     weights: NDArray[np.float64] | None,
     method: CrossedMethod | None,
     level: float,
-    n_resamples: int,
+    n_bootstrap: int,
     rng: np.random.Generator | int,
     bounds: tuple[float, float],
 ) -> NoiseCeiling:
@@ -245,7 +245,7 @@ def _of_values(
             weights=weights,
             method=method,
             level=level,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             rng=generator,
             bounds=bounds,
         )

@@ -126,7 +126,7 @@ def region_agreement(
     measure: str = "iou",
     strata: Sequence[Hashable] | None = None,
     n_permutations: int = 10_000,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> RegionAgreement:
@@ -142,7 +142,7 @@ def region_agreement(
         ``iou`` (intersection over union) or ``dice``.
     strata : sequence, optional
         Class, survey or size group of each source; masks are permuted within them.
-    n_permutations, n_resamples : int
+    n_permutations, n_bootstrap : int
         Draws of the test and of the bootstrap.
     level : float
         Confidence level.
@@ -207,7 +207,7 @@ def region_agreement(
         ]
     )
     extreme = int((drawn >= observed - _TIE * max(1.0, abs(observed))).sum())
-    counts = bootstrap_counts(n_sources, n_resamples, bootstrap_rng)
+    counts = bootstrap_counts(n_sources, n_bootstrap, bootstrap_rng)
     return RegionAgreement(
         measure=measure,
         observed=mean_interval(per_source, counts, level=level),

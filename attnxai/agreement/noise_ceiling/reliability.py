@@ -71,7 +71,7 @@ def alpha_interval(
     groups: ArrayLike | None = None,
     kind: IntervalKind = IntervalKind.EXPANDED,
     level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> Interval:
     """Krippendorff's alpha with a bootstrap interval over units.
@@ -86,7 +86,7 @@ def alpha_interval(
         Any but studentized, which needs a standard error.
     level : float
         Confidence level.
-    n_resamples : int
+    n_bootstrap : int
         Resamples.
     rng : numpy.random.Generator or int
         Source of randomness.
@@ -119,11 +119,11 @@ def alpha_interval(
     value = float(counts.alpha(np.ones((1, of_unit.size)))[0])
     if n < MIN_UNITS:
         return no_interval(value, n, level=level)
-    drawn = bootstrap_counts(n, n_resamples, np.random.default_rng(rng))
+    drawn = bootstrap_counts(n, n_bootstrap, np.random.default_rng(rng))
     resampled = counts.alpha(drawn[:, of_unit])
     left_out = counts.alpha((1.0 - np.eye(n))[:, of_unit])
     undefined = int((~np.isfinite(resampled)).sum())
-    if not np.isfinite(value) or undefined > 0.05 * n_resamples:
+    if not np.isfinite(value) or undefined > 0.05 * n_bootstrap:
         return no_interval(
             value,
             n,
@@ -138,7 +138,7 @@ def alpha_interval(
         kind=kind,
         level=level,
     )
-    note = f"alpha is undefined for {undefined} of {n_resamples} resamples" if undefined else ""
+    note = f"alpha is undefined for {undefined} of {n_bootstrap} resamples" if undefined else ""
     return dataclasses.replace(found, note=note)
 
 
@@ -172,7 +172,7 @@ class _Counts:
         return cls(per_unit=per_unit, domain=domain, used=used, measurement=measurement)
 
     def alpha(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Alpha when each unit occurs so many times, shape of weights (n_resamples, n_units)."""
+        """Alpha when each unit occurs so many times, shape of weights (n_bootstrap, n_units)."""
         if not self.per_unit.size:
             return np.full(len(weights), np.nan)
         rows = max(1, _BLOCK // max(self.per_unit.shape))

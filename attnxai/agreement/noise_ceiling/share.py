@@ -45,7 +45,7 @@ def shares_of_noise_ceiling(
     weights: NDArray[np.float64] | None = None,
     method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
-    n_resamples: int = 10_000,
+    n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
     bounds: tuple[float, float] = UNBOUNDED,
 ) -> list[NoiseCeilingShare]:
@@ -63,7 +63,7 @@ def shares_of_noise_ceiling(
         Value without agreement (:func:`~.metrics.chance_values`); NaN for a metric that has none.
     weights : ndarray, shape (n_sources,), optional
         How much each source counts.
-    method, level, n_resamples, rng, bounds
+    method, level, n_bootstrap, rng, bounds
         See :func:`~.crossed.crossed_interval`; ``bounds`` are those of the score. The shares are always
         bootstrapped: sources and annotators are drawn for score and ceiling together, each with what was
         computed for them; the consensus is not made anew from the annotators drawn, of whom some would meet
@@ -90,7 +90,7 @@ def shares_of_noise_ceiling(
             weights=weights,
             method=method,
             level=level,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             rng=stream,
             bounds=bounds,
         )
@@ -107,7 +107,7 @@ def shares_of_noise_ceiling(
         cells = np.isfinite(scores[members[0]] - base)
         heights = [
             _height(
-                np.where(cells, reference, np.nan), weights, method, level, n_resamples, check_rng
+                np.where(cells, reference, np.nan), weights, method, level, n_bootstrap, check_rng
             )
             for reference in references
         ]
@@ -125,7 +125,7 @@ def shares_of_noise_ceiling(
             [_ratio_of(position, len(members) + r) for _, r, position in wanted],
             weights=weights,
             level=level,
-            n_resamples=n_resamples,
+            n_bootstrap=n_bootstrap,
             rng=seed,
         )
         for (index, r, _), interval in zip(wanted, intervals, strict=True):
@@ -141,7 +141,7 @@ def _height(
     weights: NDArray[np.float64] | None,
     method: CrossedMethod | None,
     level: float,
-    n_resamples: int,
+    n_bootstrap: int,
     rng: np.random.Generator,
 ) -> Interval:
     """The ceiling above chance where a share of it means something; else no interval, and why."""
@@ -149,7 +149,7 @@ def _height(
         reason = "the metric has no value for chance, or no source has a score and a ceiling"
         return no_interval(np.nan, 0, level=level, reason=reason)
     height = crossed_interval(
-        reference, weights=weights, method=method, level=level, n_resamples=n_resamples, rng=rng
+        reference, weights=weights, method=method, level=level, n_bootstrap=n_bootstrap, rng=rng
     )
     if not height.value > 0 or (height.known and height.low <= 0):
         reason = (

@@ -235,7 +235,7 @@ def test_shares_of_the_ceiling_are_those_of_its_function(several, metric):
             ceiling,
             chance=chance,
             weights=pairs.source_weights,
-            n_resamples=300,
+            n_bootstrap=300,
             bounds=METRICS[metric].bounds,
             rng=Streams(3).of("share", metric, "held-out", "all"),
         )

@@ -151,7 +151,7 @@ def test_dual_bootstrap_equals_its_expectation():
     }
     expected[CELL] = expected[S] + expected[A] + rest * (19 / 20) * (3 / 4)
     half, freedom = dual_half_width(expected, (4, 20), 0.95)
-    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_resamples=60_000, rng=1)
+    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=60_000, rng=1)
     assert found.high - found.value == pytest.approx(half, rel=0.02)
     assert found.degrees_of_freedom == pytest.approx(freedom, rel=0.05)
     # the small-sample form undoes the bootstrap's shrinkage, up to the bound: crossed mean squares
@@ -172,20 +172,20 @@ def test_dual_bootstrap_keeps_its_bounds():
 @pytest.mark.parametrize("method", CrossedMethod)
 def test_one_annotator_gives_the_bootstrap_over_sources(method):
     values = np.random.default_rng(5).exponential(size=(1, 30))
-    found = crossed_interval(values, method=method, n_resamples=2000, rng=7)
+    found = crossed_interval(values, method=method, n_bootstrap=2000, rng=7)
     counts = bootstrap_counts(30, 2000, np.random.default_rng(7))
     assert found == mean_interval(values[0], counts)
     # an annotator who marked nothing is none, nor is a seed without values
     padded = np.full((2, 3, 32), np.nan)
     padded[1, 2, :30] = values[0]
-    assert crossed_interval(padded, method=method, n_resamples=2000, rng=7) == found
+    assert crossed_interval(padded, method=method, n_bootstrap=2000, rng=7) == found
 
 
 @pytest.mark.parametrize("method", CrossedMethod)
 def test_missing_cells(method):
     rng = np.random.default_rng(6)
     values = with_holes(two_way(rng, 5, 40), rng)
-    found = crossed_interval(values, method=method, n_resamples=4000)
+    found = crossed_interval(values, method=method, n_bootstrap=4000)
     assert found.value == pytest.approx(np.nanmean(values, axis=0).mean())
     assert found.known
     assert found.n_units == 40
@@ -234,13 +234,13 @@ def test_too_few_sources_have_no_interval(n):
 def test_values_that_are_the_same_have_no_interval(method, value):
     values = np.full((3, 12), value)
     values[1, 3] = np.nan
-    found = crossed_interval(values, method=method, n_resamples=200, bounds=(0.0, 1.0))
+    found = crossed_interval(values, method=method, n_bootstrap=200, bounds=(0.0, 1.0))
     assert found.value == pytest.approx(value)
     assert np.isnan([found.low, found.high]).all()
     assert found.note == (
         "no interval: all 35 values are the same: their spread says nothing about other sources"
     )
-    p = crossed_p_value(values, method=method, n_resamples=200)
+    p = crossed_p_value(values, method=method, n_bootstrap=200)
     assert p == 1.0 if value == 0 else np.isnan(p)
 
 
@@ -248,11 +248,11 @@ def test_values_that_are_the_same_have_no_interval(method, value):
 def test_a_variance_of_zero_makes_no_interval(method):
     """Each source's and each annotator's mean is the same, though no two neighbouring cells are."""
     values = np.where((np.arange(12) + np.arange(2)[:, None]) % 2 == 0, 0.75, 0.25)
-    found = crossed_interval(values, method=method, n_resamples=200)
+    found = crossed_interval(values, method=method, n_bootstrap=200)
     assert found.value == pytest.approx(0.5)
     assert not found.known
     assert "the variance comes out as 0" in found.note
-    assert np.isnan(crossed_p_value(values, method=method, n_resamples=200))
+    assert np.isnan(crossed_p_value(values, method=method, n_bootstrap=200))
     assert crossed_interval(values).known  # the part of single cells
 
 
@@ -269,8 +269,8 @@ def diligence(n_marked, rng, *, annotator=1.0):
 def test_less_than_one_degree_of_freedom_falls_back_to_the_bootstrap():
     values = diligence(30, np.random.default_rng(0))
     for method in (None, CrossedMethod.COMPONENTS, CrossedMethod.MEAN_SQUARES):
-        found = crossed_interval(values, method=method, n_resamples=300, rng=4)
-        boot = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_resamples=300, rng=4)
+        found = crossed_interval(values, method=method, n_bootstrap=300, rng=4)
+        boot = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=300, rng=4)
         assert (found.low, found.high, found.method) == (boot.low, boot.high, boot.method)
         # Kish: the first counts 20 sources alone and 30 halves, the second 30 halves, of 50
         assert found.note == (
@@ -293,7 +293,7 @@ def test_widths_do_not_explode_with_unequal_diligence():
     for n_marked in (50, 40, 30, 25, 20, 10):
         widths, covered, n = [], 0, 150
         for _ in range(n):
-            found = crossed_interval(diligence(n_marked, rng), n_resamples=200, rng=rng)
+            found = crossed_interval(diligence(n_marked, rng), n_bootstrap=200, rng=rng)
             widths.append(found.high - found.low)
             covered += found.low <= 0 <= found.high
         medians[n_marked] = np.median(widths)
@@ -313,7 +313,7 @@ def test_coverage_with_unequal_diligence(n_marked, annotator, lowest, highest):
     covered = coverage(
         lambda: diligence(n_marked, rng, annotator=annotator),
         n,
-        lambda values: crossed_interval(values, n_resamples=400, rng=rng),
+        lambda values: crossed_interval(values, n_bootstrap=400, rng=rng),
     )
     low, high = stats.binom.ppf([0.0005, 0.9995], n, [lowest, highest])
     assert low <= covered <= high
@@ -334,7 +334,7 @@ def test_the_p_value_is_where_the_interval_leaves_zero_out(method, gaps, by):
     values = two_way(rng, 5, 30, annotator=0.1)
     values = shifted(with_holes(values, rng) if gaps else values, by)
     weights = rng.uniform(0.5, 2, size=30)
-    settings = {"weights": weights, "method": method, "n_resamples": 400, "rng": 8}
+    settings = {"weights": weights, "method": method, "n_bootstrap": 400, "rng": 8}
     p = crossed_p_value(values, **settings)
     assert 1e-9 < p < 0.5
     inner = crossed_interval(values, level=1 - 1.001 * p, **settings)
@@ -355,15 +355,15 @@ def test_the_p_value_of_mean_squares_is_students():
 
 def test_the_p_value_over_sources_alone_is_that_of_the_bootstrap():
     values = np.random.default_rng(2).normal(0.4, 1, size=(1, 30))
-    p = crossed_p_value(values, n_resamples=1000, rng=5)
+    p = crossed_p_value(values, n_bootstrap=1000, rng=5)
     assert 0.01 < p < 0.3
     low, high = (
-        crossed_interval(values, level=1 - share * p, n_resamples=1000, rng=5).low
+        crossed_interval(values, level=1 - share * p, n_bootstrap=1000, rng=5).low
         for share in (1.05, 0.95)
     )
     assert low >= 0 >= high
     # resamples that never reach 0 say no more than their number
-    far = crossed_p_value(values + 100, n_resamples=300)
+    far = crossed_p_value(values + 100, n_bootstrap=300)
     assert far == pytest.approx(1 / 301)
 
 
@@ -406,12 +406,12 @@ def test_the_strict_p_value_is_never_smaller(method, annotator):
     for n_annotators in (2, 3, 6):
         values = shifted(two_way(rng, n_annotators, 20, annotator=annotator), 0.7)
         p, strict = (
-            crossed_p_value(values, method=method, n_resamples=200, strict=s) for s in (False, True)
+            crossed_p_value(values, method=method, n_bootstrap=200, strict=s) for s in (False, True)
         )
         assert p <= strict <= 1.0
     seeds = rng.normal(size=(4, 1, 1)) + two_way(rng, 3, 20) + rng.normal(size=(4, 3, 20))
     p, strict = (
-        crossed_p_value(seeds, method=method, n_resamples=200, strict=s) for s in (False, True)
+        crossed_p_value(seeds, method=method, n_bootstrap=200, strict=s) for s in (False, True)
     )
     assert 0 < p <= strict <= 1
 
@@ -479,7 +479,7 @@ def test_ratio_of_two_means():
     score = 0.5 * ceiling + 0.02 * rng.normal(size=ceiling.shape)
     ceiling[0, 3] = np.nan
     share = crossed_bootstrap_interval(
-        np.stack([score, ceiling]), lambda means: means[:, 0] / means[:, 1], n_resamples=4000
+        np.stack([score, ceiling]), lambda means: means[:, 0] / means[:, 1], n_bootstrap=4000
     )
     known = np.isfinite(ceiling)
     of_source = [np.nanmean(np.where(known, x, np.nan), axis=0).mean() for x in (score, ceiling)]
@@ -556,7 +556,7 @@ def test_coverage_with_comparable_variances(n_sources, n_annotators):
     alone = coverage(
         lambda: two_way(rng, n_annotators, n_sources).mean(axis=0),
         n,
-        lambda values: crossed_interval(values, n_resamples=300, rng=rng),
+        lambda values: crossed_interval(values, n_bootstrap=300, rng=rng),
     )
     assert alone < 0.75 * n
 
@@ -616,7 +616,7 @@ def test_dual_bootstrap_coverage_with_missing_cells():
         lambda: with_holes(two_way(rng, 5, 30, annotator=0.3), rng, share=0.2),
         n,
         lambda values: crossed_interval(
-            values, method=CrossedMethod.DUAL_BOOTSTRAP, n_resamples=1000, rng=rng
+            values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=1000, rng=rng
         ),
     )
     low, high = stats.binom.ppf([0.0005, 0.9995], n, [0.90, 0.97])

@@ -42,12 +42,12 @@ def quantities(*shape, gaps=0):
 def test_several_statistics_are_those_of_one_at_a_time(values, weighted):
     weights = np.linspace(0.1, 1, values.shape[-1]) if weighted else None
     together = crossed_bootstrap_intervals(
-        values, STATISTICS, weights=weights, n_resamples=400, rng=7
+        values, STATISTICS, weights=weights, n_bootstrap=400, rng=7
     )
     assert len(together) == len(STATISTICS)
     for statistic, found in zip(STATISTICS, together, strict=True):
         alone = crossed_bootstrap_interval(
-            values, statistic, weights=weights, n_resamples=400, rng=7
+            values, statistic, weights=weights, n_bootstrap=400, rng=7
         )
         assert found == alone
         assert found.low < found.value < found.high
@@ -55,7 +55,7 @@ def test_several_statistics_are_those_of_one_at_a_time(values, weighted):
 
 def test_sources_alone_are_percentiles_of_resamples_by_hand():
     values = quantities(20)
-    (found,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_resamples=400, rng=7)
+    (found,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_bootstrap=400, rng=7)
     counts = bootstrap_counts(20, 400, np.random.default_rng(7))
     ratios = [(c @ values[0]) / (c @ values[2]) for c in counts]
     np.testing.assert_allclose([found.low, found.high], np.quantile(ratios, [0.025, 0.975]))
@@ -70,16 +70,16 @@ def test_a_statistic_that_is_undefined_for_some_resamples_leaves_the_others_alon
         return np.where(means[:, 1] > middle, np.nan, means[:, 1])
 
     first, second = crossed_bootstrap_intervals(
-        values, [broken, STATISTICS[0]], n_resamples=200, rng=1
+        values, [broken, STATISTICS[0]], n_bootstrap=200, rng=1
     )
     assert not first.known
     assert "undefined for some resamples" in first.note
-    (alone,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_resamples=200, rng=1)
+    (alone,) = crossed_bootstrap_intervals(values, STATISTICS[:1], n_bootstrap=200, rng=1)
     assert second == alone
 
 
 def test_too_few_sources_have_values_and_no_interval():
-    found = crossed_bootstrap_intervals(quantities(3, 7), STATISTICS, n_resamples=100)
+    found = crossed_bootstrap_intervals(quantities(3, 7), STATISTICS, n_bootstrap=100)
     assert all(np.isfinite(i.value) and not i.known for i in found)
     assert {dataclasses.replace(i, value=0.0).note for i in found} == {
         "no interval: 7 sources are too few, 8 are needed"
@@ -89,7 +89,7 @@ def test_too_few_sources_have_values_and_no_interval():
 def test_a_share_of_itself_keeps_its_width_of_nothing_where_values_vary():
     values = quantities(3, 15)[0]
     (same,) = crossed_bootstrap_intervals(
-        np.stack([values, values]), [lambda m: m[:, 0] / m[:, 1]], n_resamples=200
+        np.stack([values, values]), [lambda m: m[:, 0] / m[:, 1]], n_bootstrap=200
     )
     assert (same.value, same.low, same.high) == (1.0, pytest.approx(1.0), pytest.approx(1.0))
     assert same.known
@@ -101,7 +101,7 @@ def test_quantities_that_are_the_same_everywhere_show_nothing(shape, score):
     constant = np.full(shape, score)
     of_itself, of_varied = (
         crossed_bootstrap_interval(
-            np.stack([constant, other]), lambda m: m[:, 0] / m[:, 1], n_resamples=200
+            np.stack([constant, other]), lambda m: m[:, 0] / m[:, 1], n_bootstrap=200
         )
         for other in (np.ones(shape), quantities(*shape)[0])
     )

@@ -18,7 +18,7 @@ from tests.report.tables.latex_reader import numbers_in, read_table
 
 mpl.use("Agg")
 
-QUICK = {"n_resamples": 100}
+QUICK = {"n_bootstrap": 100}
 OTHERS = {"p_others": 0.002, "p_others_adjusted": 0.02}
 
 

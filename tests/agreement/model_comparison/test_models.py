@@ -16,7 +16,7 @@ from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 
-QUICK = {"n_resamples": 100}
+QUICK = {"n_bootstrap": 100}
 
 
 def models(n_models=3, n_sources=10, seed=0, *, shift=0.0):
@@ -338,7 +338,7 @@ def test_what_cannot_be_compared():
         paired_differences({"m0": values["m0"]})
     with pytest.raises(OptionError, match="baseline C1 is not among the models m0, m1"):
         paired_differences(values, baseline="C1")
-    with pytest.raises(OptionError, match=r"got 0\) and n_resamples"):
+    with pytest.raises(OptionError, match=r"got 0\) and n_bootstrap"):
         paired_differences(values, n_draws=0)
     with pytest.raises(ValueError, match="same annotators and sources"):
         paired_differences({"a": np.ones(3), "b": np.ones(4)})
@@ -394,7 +394,7 @@ def share_rejected(make, *, n_experiments, seed):
     rng = np.random.default_rng(seed)
     plain, adjusted = [], []
     for _ in range(n_experiments):
-        result = paired_differences(make(rng), n_draws=199, rng=rng, n_resamples=100)
+        result = paired_differences(make(rng), n_draws=199, rng=rng, n_bootstrap=100)
         plain.append([c.p_value <= 0.05 for c in result.contrasts])
         adjusted.append([c.p_adjusted <= 0.05 for c in result.contrasts])
     return np.array(plain), np.array(adjusted)
@@ -455,7 +455,7 @@ def share_found(n_annotators, n_models, annotator, *, n_experiments, seed, n_map
             for name in range(n_maps)
             for a, b in itertools.combinations(range(n_models), 2)
         ]
-        result = paired_differences(values, pairs=pairs, n_draws=499, n_resamples=100, rng=rng)
+        result = paired_differences(values, pairs=pairs, n_draws=499, n_bootstrap=100, rng=rng)
         found += any(c.found for c in result.contrasts)
         without += any(c.excludes_zero and c.p_adjusted <= 0.05 for c in result.contrasts)
     return found, without

@@ -19,7 +19,7 @@ from tests.report.tables.latex_reader import read_table
 
 mpl.use("Agg")
 
-QUICK = {"n_resamples": 100, "n_draws": 199}
+QUICK = {"n_bootstrap": 100, "n_draws": 199}
 HELD_OUT, TRAINING, UNKNOWN, VALIDATION = "held-out", "training", "unknown", "validation"
 
 

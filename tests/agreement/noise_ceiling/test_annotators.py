@@ -13,7 +13,7 @@ from attnxai.agreement.noise_ceiling.marks import mark_properties
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from tests.report.tables.latex_reader import read_table
 
-QUICK = {"n_permutations": 99, "n_resamples": 200}
+QUICK = {"n_permutations": 99, "n_bootstrap": 200}
 
 
 def boxes(n_annotators=3, n_sources=20, seed=0, jitter=1):

@@ -125,7 +125,7 @@ def test_every_metric_has_a_ceiling(name):
     chance = chance_values(metric, target, data["valid"])
     assert (found.lower_values - chance).mean() > 0
     assert found.upper.value > found.lower.value
-    share = share_of_noise_ceiling(found.lower_values, found, chance=chance, n_resamples=300)
+    share = share_of_noise_ceiling(found.lower_values, found, chance=chance, n_bootstrap=300)
     assert share.of_lower.value == pytest.approx(1.0)
     assert 0 < share.of_upper.value < 1
 
@@ -202,7 +202,7 @@ def test_share_of_the_ceiling():
     scores = own_values(metric, maps[None], data["mask"], data["valid"])[0]
     ceiling = noise_ceiling(metric, **data)
     chance = chance_values(metric, data["mask"], data["valid"])
-    found = share_of_noise_ceiling(scores, ceiling, chance=chance, n_resamples=2000)
+    found = share_of_noise_ceiling(scores, ceiling, chance=chance, n_bootstrap=2000)
     assert found.raw == crossed_interval(scores)
     expected = (scores.mean() - 0.5) / (ceiling.lower_values.mean() - 0.5)
     assert found.of_lower.value == pytest.approx(expected)
@@ -210,14 +210,14 @@ def test_share_of_the_ceiling():
     assert found.of_upper.value < found.of_lower.value
     # chance level is a share of 0, whatever the ceiling
     nothing = share_of_noise_ceiling(
-        np.full_like(scores, 0.5), ceiling, chance=chance, n_resamples=500
+        np.full_like(scores, 0.5), ceiling, chance=chance, n_bootstrap=500
     )
     assert nothing.of_lower.value == pytest.approx(0.0)
 
 
 def test_people_themselves_are_all_of_the_ceiling():
     ceiling = noise_ceiling(METRICS["nss"], **people(n_sources=20))
-    found = share_of_noise_ceiling(ceiling.lower_values, ceiling, n_resamples=500)
+    found = share_of_noise_ceiling(ceiling.lower_values, ceiling, n_bootstrap=500)
     assert (found.of_lower.value, found.of_lower.low) == (pytest.approx(1.0), pytest.approx(1.0))
 
 

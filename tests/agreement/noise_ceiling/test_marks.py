@@ -99,7 +99,7 @@ def test_level_of_the_test(missing):
         if missing:
             present = rng.random(present.shape) < 0.8
         p_value = region_agreement(
-            mask, present, n_permutations=99, n_resamples=100, rng=rng
+            mask, present, n_permutations=99, n_bootstrap=100, rng=rng
         ).p_value
         rejected += p_value <= 0.1
     low, high = stats.binom.ppf([0.001, 0.999], n, 0.1)

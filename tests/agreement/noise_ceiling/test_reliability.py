@@ -111,7 +111,7 @@ def test_interval_equals_scipy_bootstrap(kind):
     ratings = noisy(30, np.random.default_rng(2))
     from attnxai.statistics.bootstrap import IntervalKind
 
-    ours = alpha_interval(ratings, kind=IntervalKind(kind), n_resamples=20_000)
+    ours = alpha_interval(ratings, kind=IntervalKind(kind), n_bootstrap=20_000)
     theirs = stats.bootstrap(
         tuple(ratings),
         lambda *rows: krippendorff_alpha(np.stack(rows)),
@@ -133,7 +133,7 @@ def test_interval_covers_the_alpha_of_many_units():
     n = 300
     covered = 0
     for _ in range(n):
-        found = alpha_interval(noisy(40, rng), n_resamples=500, rng=rng)
+        found = alpha_interval(noisy(40, rng), n_bootstrap=500, rng=rng)
         covered += found.low <= truth <= found.high
     low, high = stats.binom.ppf([0.001, 0.999], n, [0.91, 0.96])
     assert low <= covered <= high
@@ -161,7 +161,7 @@ def test_few_units_have_no_interval():
 def test_resamples_without_difference_are_counted_or_refused():
     ratings = np.ones((2, 12))
     ratings[:, :3] = 2.0
-    found = alpha_interval(ratings, Measurement.NOMINAL, n_resamples=1000)
+    found = alpha_interval(ratings, Measurement.NOMINAL, n_bootstrap=1000)
     assert found.known
     assert "undefined for" in found.note
     ratings[:, 1:3] = 1.0
