@@ -144,7 +144,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     settings = ComparisonSettings(n_permutations=options.n_draws, n_bootstrap=options.n_draws)
     if options.everything:
-        settings = dataclasses.replace(settings, metrics=tuple(METRICS), nulls=tuple(NULLS))
+        nulls = tuple(name for name, null in NULLS.items() if not null().permutes_sources)
+        settings = dataclasses.replace(settings, metrics=tuple(METRICS), nulls=nulls)
     control = Control()
     annotations = attnxai.read_annotations("expert.csv")
     files = annotations.image_files()
