@@ -94,7 +94,11 @@ def compare(
     seed: options.SeedOption = 0,
     label: Annotated[
         list[str] | None,
-        option("Use only marks with this label; repeat for several.", group=IMAGES, metavar="NAME"),
+        option(
+            "Use only annotations with this label; repeat for several.",
+            group=IMAGES,
+            metavar="NAME",
+        ),
     ] = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[

@@ -133,7 +133,7 @@ def study(
                 reference_loss=reference_loss,
                 size=size,
             )
-        with stage("Looking at networks and finished models"):
+        with stage("Checking networks and finished models"):
             prepared = prepare(plan, folder, data)
             folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
         with resumable(lambda: "finished models and epochs are kept"):

@@ -110,8 +110,8 @@ def train(
         details.print(
             f"Training {spec.group} ({preset}, {settings.precision}, {device}) on "
             f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
-            + (f"; {len(data.test)} of its test split are left alone" if len(data.test) else "")
-            + (f"; {data.n_held_out} are held out" if data.n_held_out else ""),
+            + (f"; {counted(len(data.test), 'test image')} not used" if len(data.test) else "")
+            + (f"; {data.n_held_out} held out" if data.n_held_out else "")
         )
 
         def resume(n_epochs: int) -> None:
@@ -150,10 +150,10 @@ def train(
         progress_file.unlink(missing_ok=True)
         metrics = model.training.metrics if model.training is not None else {}
         console.print(
-            f"Wrote {written} (sha256 {sha256[:12]}): {metrics['validation_accuracy']:.1%} of "
-            f"{metrics['n_validation']:.0f} validation images right, after epoch "
+            f"Wrote {written} (sha256 {sha256[:12]}): accuracy {metrics['validation_accuracy']:.1%} on "
+            f"{counted(int(metrics['n_validation']), 'validation image')}, epoch "
             f"{metrics['epoch'] + 1:.0f} of {len(history)}"
-            + (f"; {_temperature(model)}" if temperature_scaling else ""),
+            + (f"; {_temperature(model)}" if temperature_scaling else "")
         )
 
 

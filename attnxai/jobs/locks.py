@@ -52,9 +52,12 @@ def locked(path: Path, *, output: Path) -> Iterator[None]:
         yield
     finally:
         # removed while it is held: a process that waits for this file sees that it is another one by then
+        if os.name != "posix":  # where only closed files can be removed
+            os.close(handle)
         with contextlib.suppress(OSError):
             path.unlink()
-        os.close(handle)
+        if os.name == "posix":
+            os.close(handle)
 
 
 def try_lock(handle: int) -> bool | None:
@@ -90,16 +93,19 @@ def _acquired(path: Path, output: Path) -> int:
         handle, is_new = _opened(path)
         try:
             held = try_lock(handle)
-            if held is None:
+            has_locks = held is not None
+            if not has_locks:
                 held = is_new or _owner_has_ended(handle)
             if not held:
+                ended = "" if has_locks else f"; if it has ended, remove {path}"
                 raise InUseError(
                     f"another run is writing to {output} ({_owner(handle) or 'just started'}); wait for "
-                    "it, stop it, or name another --output"
+                    f"it, stop it, or name another --output{ended}"
                 )
             if _is_at(handle, path):
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{socket.gethostname()} {os.getpid()}\n".encode(), 0)
+                os.lseek(handle, 0, os.SEEK_SET)
+                os.write(handle, f"{socket.gethostname()} {os.getpid()}\n".encode())
                 return handle
         except BaseException:
             os.close(handle)
@@ -123,14 +129,20 @@ def _is_at(handle: int, path: Path) -> bool:
         return False
 
 
+def _read(handle: int) -> tuple[str, str]:
+    """The machine and the process that a lock file names."""
+    os.lseek(handle, 0, os.SEEK_SET)
+    host, _, pid = os.read(handle, 1000).decode(errors="replace").strip().rpartition(" ")
+    return host, pid
+
+
 def _owner(handle: int) -> str:
-    """The process that a lock file names, in words."""
-    host, _, pid = os.pread(handle, 1000, 0).decode(errors="replace").strip().rpartition(" ")
+    host, pid = _read(handle)
     return f"process {pid} on {host}" if host else ""
 
 
 def _owner_has_ended(handle: int) -> bool:
-    host, _, pid = os.pread(handle, 1000, 0).decode(errors="replace").strip().rpartition(" ")
+    host, pid = _read(handle)
     # on other systems a signal 0 is no question but an interruption
     if host != socket.gethostname() or not pid.isdecimal() or os.name != "posix":
         return False

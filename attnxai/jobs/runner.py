@@ -106,7 +106,7 @@ def run_jobs(
 
 
 def _raise(jobs: Sequence[Job], failures: Mapping[str, str], error: Exception | None) -> None:
-    first = next(iter(failures))
+    first = next(job.name for job in jobs if job.name in failures)
     log = next(job.log for job in jobs if job.name == first)
     if error is not None and not isinstance(error, AttnxaiError) and log is None:
         raise error
