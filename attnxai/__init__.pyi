@@ -23,7 +23,13 @@ from . import (
     explanations as explanations,
 )
 from . import (
+    metrics as metrics,
+)
+from . import (
     models as models,
+)
+from . import (
+    nulls as nulls,
 )
 from . import (
     planning as planning,
@@ -43,12 +49,8 @@ from . import (
 from . import (
     validation as validation,
 )
-from .agreement import metrics as metrics
-from .agreement import noise_ceiling as noise_ceiling
-from .agreement import nulls as nulls
 from .agreement.comparison import ComparisonSettings as ComparisonSettings
 from .agreement.comparison import compare as compare
-from .agreement.metrics import METRICS as METRICS
 from .agreement.model_comparison.comparison import compare_models as compare_models
 from .agreement.model_comparison.of_results import contrast_results as contrast_results
 from .agreement.results import AgreementResult as AgreementResult
@@ -63,6 +65,7 @@ from .data.mirabest import read_mirabest as read_mirabest
 from .errors import AttnxaiError as AttnxaiError
 from .explanations.gates import attention_maps as attention_maps
 from .explanations.stack import MapStack as MapStack
+from .metrics import METRICS as METRICS
 from .models.checkpoints import load_model as load_model
 from .models.checkpoints import save_model as save_model
 from .report.document import write_report as write_report

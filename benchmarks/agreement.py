@@ -25,7 +25,7 @@ from agreement_tasks import CORES, Problem, measure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
-from attnxai.agreement.metrics import METRICS
+from attnxai.metrics import METRICS
 from attnxai.report.style import ANNOTATOR_COLOURS, TWO_COLUMNS, new_figure, paper_style
 
 SECONDS, GIGABYTES, TIMES_FASTER = 15.0, 2.0, 200

@@ -114,7 +114,7 @@ def compare_seconds(pairs: Any, problem: Problem) -> float:
 
 def arrays_of(pairs: Any) -> tuple[Any, Any, Any]:
     """Maps, targets and field as the functions beneath the comparison take them."""
-    from attnxai.agreement.metrics import TargetKind
+    from attnxai.metrics import TargetKind
 
     targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
     return np.stack(list(pairs.explanations.values())), targets, pairs.valid[0]
@@ -129,8 +129,8 @@ def time_compare(problem: Problem) -> dict[str, float]:
 def time_parts(problem: Problem) -> dict[str, float]:
     """Tables of all pairs, permutations of these, and resamples of what belongs together, apart."""
     from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-    from attnxai.agreement.metrics import METRICS, agreement_tables, own_tables
-    from attnxai.agreement.nulls import SourcePermutation, run_null_test
+    from attnxai.metrics import METRICS, agreement_tables, own_tables
+    from attnxai.nulls import SourcePermutation, run_null_test
     from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 
     maps, targets, field = arrays_of(simulated_pairs(problem))
@@ -170,7 +170,7 @@ def time_parts(problem: Problem) -> dict[str, float]:
 
 def time_growth(problem: Problem) -> dict[str, float]:
     """All pairs of maps and annotations alone, and the whole comparison."""
-    from attnxai.agreement.metrics import METRICS, agreement_tables
+    from attnxai.metrics import METRICS, agreement_tables
 
     pairs = simulated_pairs(problem)
     maps, targets, field = arrays_of(pairs)
@@ -187,8 +187,8 @@ def time_scipy(problem: Problem) -> dict[str, float]:
     """Spearman's correlation of the first map and annotator by scipy, and that ours is the same."""
     from scipy.stats import bootstrap, permutation_test, spearmanr
 
-    from attnxai.agreement.metrics import METRICS, TargetKind, agreement_tables
-    from attnxai.agreement.nulls import NullDraws, run_null_test
+    from attnxai.metrics import METRICS, TargetKind, agreement_tables
+    from attnxai.nulls import NullDraws, run_null_test
 
     single = dataclasses.replace(problem, n_maps=1, n_annotators=1)
     maps, targets, field = arrays_of(simulated_pairs(single))

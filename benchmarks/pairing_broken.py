@@ -25,13 +25,13 @@ from attnxai.agreement.comparison.strata import (
     annotated_sizes,
     size_bins,
 )
-from attnxai.agreement.metrics import METRICS, TargetKind, agreement_tables
-from attnxai.agreement.nulls import SourcePermutation, quantile_strata, run_null_test
 from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.metrics import METRICS, TargetKind, agreement_tables
+from attnxai.nulls import SourcePermutation, quantile_strata, run_null_test
 
 if TYPE_CHECKING:
-    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.metrics.targets import Targets
 
 MODELS = tuple(f"{kind}{order}.pt" for kind in "cd" for order in (1, 2, 4, 8, 16))
 LEVEL = 0.05

@@ -138,9 +138,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """One comparison: hashes of its stages, and its numbers."""
     import attnxai
     from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-    from attnxai.agreement.metrics import METRICS
-    from attnxai.agreement.nulls import NULLS
     from attnxai.alignment.pairs import align
+    from attnxai.metrics import METRICS
+    from attnxai.nulls import NULLS
 
     settings = ComparisonSettings(n_permutations=options.n_draws, n_bootstrap=options.n_draws)
     if options.everything:

@@ -18,7 +18,6 @@ import typer
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.model_comparison.of_results import contrast_results
-from attnxai.agreement.nulls import NULLS
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
@@ -37,6 +36,7 @@ from attnxai.models.specification import (
     Normalisation,
     Padding,
 )
+from attnxai.nulls import NULLS
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.documentation import metrics_markdown, with_part
 from attnxai.report.findings import Finding
@@ -238,20 +238,21 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
 
 
 def public_names():
-    """Every public name as users write it: those of attnxai, then those of its subpackages."""
-    named = {}
-    for name in attnxai.__all__:
-        found = getattr(attnxai, name)
-        if not inspect.ismodule(found):
-            named[f"attnxai.{name}"] = found
-    inside = set(map(id, named.values()))
-    for name in attnxai.__all__:
-        module = getattr(attnxai, name)
-        if inspect.ismodule(module) and module is not attnxai.errors:
-            for inner in getattr(module, "__all__", ()):
-                found = getattr(module, inner)
-                if not inspect.ismodule(found) and id(found) not in inside:
-                    named[f"attnxai.{name}.{inner}"] = found
+    """Every public name as users write it, by the shortest path to it."""
+    named, inside = {}, set()
+    namespaces = [(attnxai, "attnxai")]
+    for module, path in namespaces:
+        members = {name: getattr(module, name) for name in getattr(module, "__all__", ())}
+        found = {
+            f"{path}.{name}": one for name, one in members.items() if not inspect.ismodule(one)
+        }
+        named |= {name: one for name, one in found.items() if id(one) not in inside}
+        inside |= set(map(id, found.values()))
+        namespaces += [
+            (one, f"{path}.{name}")
+            for name, one in members.items()
+            if inspect.ismodule(one) and one is not attnxai.errors
+        ]
     return named
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import attnxai
 
 PACKAGE = Path(attnxai.__file__).parent
-# a room may import from rooms further left only; rooms of one step do not see each other
+# a subpackage may import from those further left only; those of one step do not see each other
 ORDER = {
     "errors": 0,
     "presenters": 0,
@@ -26,6 +27,8 @@ ORDER = {
     "classification": 4,
     "explanations": 4,
     "alignment": 5,
+    "metrics": 5.3,
+    "nulls": 5.6,
     "agreement": 6,
     "validation": 7,
     "planning": 7,
@@ -34,14 +37,14 @@ ORDER = {
     "report": 9,
     "cli": 10,
 }
-TORCH_ROOMS = {"models", "training", "classification", "explanations", "audit", "study"}
+TORCH_SUBPACKAGES = {"models", "training", "classification", "explanations", "audit", "study"}
 
 
 def modules():
     return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem in ORDER)
 
 
-def room_of(path):
+def subpackage_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -59,13 +62,15 @@ def imported_names(path):
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_left(path):
-    room = room_of(path)
+    subpackage = subpackage_of(path)
     for name in imported_names(path):
         parts = name.split(".")
         if parts[0] == "attnxai" and len(parts) > 1:
             other = parts[1]
             if other != "__version__":
-                assert other == room or ORDER[other] < ORDER[room], f"{path} imports {name}"
+                assert other == subpackage or ORDER[other] < ORDER[subpackage], (
+                    f"{path} imports {name}"
+                )
 
 
 def test_results_look_up_their_presenters_in_one_place():
@@ -73,7 +78,7 @@ def test_results_look_up_their_presenters_in_one_place():
     naming = [
         str(path.relative_to(PACKAGE))
         for path in modules()
-        if ORDER[room_of(path)] < ORDER["report"]
+        if ORDER[subpackage_of(path)] < ORDER["report"]
         and any(
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
@@ -85,8 +90,8 @@ def test_results_look_up_their_presenters_in_one_place():
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_torch_stays_in_its_rooms(path):
-    if room_of(path) not in TORCH_ROOMS | {"cli"}:
+def test_torch_stays_in_its_subpackages(path):
+    if subpackage_of(path) not in TORCH_SUBPACKAGES | {"cli"}:
         heavy = {"torch", "e2cnn", "captum"}
         assert not heavy & {name.split(".")[0] for name in imported_names(path)}
 
@@ -120,6 +125,12 @@ def namespaces():
         for name in attnxai.__all__
         if inspect.ismodule(getattr(attnxai, name))
     }
+
+
+def test_every_namespace_can_be_imported():
+    """``from attnxai.metrics import nss`` works, not the attribute alone."""
+    for name, module in namespaces().items():
+        assert importlib.import_module(f"attnxai.{name}") is module
 
 
 def test_public_names_exist():

@@ -1,6 +1,4 @@
-from . import metrics as metrics
 from . import noise_ceiling as noise_ceiling
-from . import nulls as nulls
 from .comparison import ComparisonSettings as ComparisonSettings
 from .comparison import compare as compare
 from .effect_components import Components as Components

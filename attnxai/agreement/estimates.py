@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.effect_components import Components
     from attnxai.agreement.multiplicity import Correction
     from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare
-    from attnxai.agreement.nulls.p_values import NullTest
+    from attnxai.nulls.p_values import NullTest
     from attnxai.statistics.interval import Interval
 
 
@@ -24,7 +24,7 @@ class FurtherTest:
     Parameters
     ----------
     null : str
-        Name of the null (:data:`attnxai.agreement.nulls.NULLS`).
+        Name of the null (:data:`attnxai.nulls.NULLS`).
     label : str
         Its name in text.
     test : NullTest or None

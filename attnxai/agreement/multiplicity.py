@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.p_values import RELATIVE_TIE
+from attnxai.nulls.p_values import RELATIVE_TIE
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

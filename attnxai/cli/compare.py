@@ -129,7 +129,6 @@ def compare(
     with stage("Starting"):
         from attnxai.agreement.comparison import ComparisonSettings
         from attnxai.agreement.comparison.strata import CLASS
-        from attnxai.agreement.metrics import DEFAULT_METRICS
         from attnxai.agreement.model_comparison.comparison import compare_models
         from attnxai.alignment.pairs import check_overlap
         from attnxai.annotations.annotation_set import parse_labels
@@ -137,6 +136,7 @@ def compare(
         from attnxai.annotations.sample import is_shipped
         from attnxai.explanations.gates import attention_maps
         from attnxai.jobs.output_folder import output_folder
+        from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import named_models
         from attnxai.report.document import write_report

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.effect_components import Components
-from attnxai.agreement.metrics import METRICS, PRIMARY_METRIC
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.errors import OptionError
+from attnxai.metrics import METRICS, PRIMARY_METRIC
 from attnxai.planning.pilot import Pilot, pilot_effects, read_pilot
 from attnxai.planning.simulation import simulate_components
 

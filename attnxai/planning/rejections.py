@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls.p_values import RELATIVE_TIE
-from attnxai.agreement.nulls.source_permutation import SourcePermutation
 from attnxai.errors import OptionError
+from attnxai.nulls.p_values import RELATIVE_TIE
+from attnxai.nulls.source_permutation import SourcePermutation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.effect_components import components_of_tables
-from attnxai.agreement.metrics import METRICS, TargetKind, agreement_tables
 from attnxai.data.simulation import CLASS_NAMES, Component, Survey, simulate_source
 from attnxai.errors import OptionError
+from attnxai.metrics import METRICS, TargetKind, agreement_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
+from attnxai.nulls import NULLS, Alternative
 from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
@@ -41,8 +41,8 @@ from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, FurtherTest
-    from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
+    from attnxai.nulls import NullTest
     from attnxai.statistics.interval import Interval
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.data.csv_table import write_frame
 from attnxai.jobs.output_folder import OutputFolder, output_folder
+from attnxai.metrics import METRICS
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures import (
     FigureText,

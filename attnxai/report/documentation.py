@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS
 from attnxai.errors import OptionError
+from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.cards import ACCURACY, TEST, VALIDATION
 from attnxai.models.zoo import shipped_cards
 from attnxai.report.model_card import card_markdown, percent
@@ -21,7 +21,7 @@ from attnxai.report.tables.text import markdown_rows, markdown_text
 from attnxai.statistics.formats import format_number
 
 if TYPE_CHECKING:
-    from attnxai.agreement.metrics import Metric
+    from attnxai.metrics import Metric
     from attnxai.models.cards import ModelCard
 
 

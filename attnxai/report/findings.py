@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import Alternative
-from attnxai.agreement.nulls.p_values import p_values_of
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import BRIGHTNESS
+from attnxai.metrics import METRICS
+from attnxai.nulls import Alternative
+from attnxai.nulls.p_values import p_values_of
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
+    from attnxai.nulls import NullTest
     from attnxai.statistics.interval import Interval
 
 MISCALIBRATED = 0.2
@@ -101,7 +101,7 @@ def side_of_chance(estimate: Estimate) -> Side:
 
     Values that are the same for every source have no interval, but where they are enough for one, all lying on
     one side of chance is a sign test with a p-value below 0.01. Below chance it is only where that means that
-    annotations are avoided (:attr:`~attnxai.agreement.metrics.Metric.shows_avoidance`).
+    annotations are avoided (:attr:`~attnxai.metrics.Metric.shows_avoidance`).
     """
     above = estimate.above_chance
     if above.known and above.high > above.low:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import NULLS, Alternative
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
+from attnxai.nulls import NULLS, Alternative
 from attnxai.report.sentences import say
 from attnxai.report.wording import in_sentence, strata_words
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
+from attnxai.metrics import METRICS
 from attnxai.report.figures import listed_maps, shown_explanation
 from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.metrics import METRICS
+from attnxai.metrics import METRICS
 from attnxai.report.content import counts_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import NULLS
+from attnxai.metrics import METRICS
+from attnxai.nulls import NULLS
 from attnxai.report.findings import MISCALIBRATED, best_brightness
 from attnxai.report.tables.table import Table, text_column
 from attnxai.report.tables.text import render_terminal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.metrics import METRICS
+from attnxai.metrics import METRICS
 from attnxai.report.figures import FigureText
 from attnxai.report.plots.validation import (
     VERDICT_STYLES,

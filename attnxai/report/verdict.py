@@ -31,10 +31,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import Alternative
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
+from attnxai.nulls import Alternative
 from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
 from attnxai.report.findings import (

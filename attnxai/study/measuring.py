@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.agreement.metrics import METRICS, TargetKind, own_tables
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
@@ -17,6 +16,7 @@ from attnxai.classification.scoring import accuracy, class_probabilities, f1_sco
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps, split_of
 from attnxai.explanations.stack import Split
+from attnxai.metrics import METRICS, TargetKind, own_tables
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import paper_spec
@@ -26,9 +26,9 @@ from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.data.images import SourceSet
+    from attnxai.metrics.targets import Targets
     from attnxai.models.preprocessing import Preprocessing
     from attnxai.study.data import HeldOutAnnotations, StudyData
     from attnxai.study.plan import MeasureSettings

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import (
+from attnxai.metrics import METRICS
+from attnxai.nulls import (
     GridSymmetries,
     MoranSurrogates,
     NullModel,
@@ -25,7 +25,7 @@ from attnxai.validation.random_streams import stream_of
 from attnxai.validation.simulated_data import Domain, Scenario, simulate_sources
 
 if TYPE_CHECKING:
-    from attnxai.agreement.nulls import NullTest
+    from attnxai.nulls import NullTest
     from attnxai.validation.simulated_data import SimulatedSources
 
 SIGNIFICANCE_LEVELS = (0.01, 0.05, 0.10)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics import TargetKind
 from attnxai.data.short_repr import short_repr
+from attnxai.metrics import TargetKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from attnxai.agreement.comparison import ComparisonSettings
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.agreement.model_comparison.trend import Direction, page_trend, permutation_slope
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
-from attnxai.agreement.nulls import Alternative, draw_choices, run_null_test
+from attnxai.nulls import Alternative, draw_choices, run_null_test
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
 
 RNG = np.random.default_rng(5)

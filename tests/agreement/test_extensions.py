@@ -16,10 +16,10 @@ import pytest
 from rich.console import Console
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
 from attnxai.alignment.pairs import align
 from attnxai.errors import OptionError
+from attnxai.metrics import METRICS
+from attnxai.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up

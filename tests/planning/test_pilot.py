@@ -14,8 +14,8 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.effect_components import components_of_tables, parts_of
-from attnxai.agreement.nulls import SourcePermutation, run_null_test
 from attnxai.errors import AssumptionWarning, OptionError
+from attnxai.nulls import SourcePermutation, run_null_test
 from attnxai.planning.pilot import (
     _FORMAT,
     _infer,
@@ -290,7 +290,7 @@ def test_a_plan_from_a_pilot_foretells_the_power_of_planted_agreement():
     """
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.agreement.metrics import nss
+    from attnxai.metrics import nss
 
     rng = np.random.default_rng(6)
     n, side, k = 240, 32, 3

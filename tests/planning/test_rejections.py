@@ -11,8 +11,8 @@ from scipy import stats
 
 from attnxai.agreement.effect_components import Components
 from attnxai.agreement.intervals.crossed import crossed_interval
-from attnxai.agreement.nulls import SourcePermutation, run_null_test
 from attnxai.errors import OptionError
+from attnxai.nulls import SourcePermutation, run_null_test
 from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
 from attnxai.planning.rejections import class_sizes, count_rejections
 from attnxai.report.plots.planning import plot_precision

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
+from attnxai.metrics import METRICS
 from attnxai.report.figures import (
     agreement as agreement_module,
 )

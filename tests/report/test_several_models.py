@@ -19,11 +19,11 @@ from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, c
 from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import NULLS
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
 from attnxai.explanations.stack import Split
+from attnxai.nulls import NULLS
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.document import render_page, write_content
 from attnxai.report.findings import Finding

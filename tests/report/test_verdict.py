@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
+from attnxai.metrics import METRICS
 from attnxai.report.findings import Finding, Side, side_of_chance
 from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict

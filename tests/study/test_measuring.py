@@ -11,13 +11,13 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from attnxai.agreement.metrics import nss, spearman
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_scores
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps
+from attnxai.metrics import nss, spearman
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing

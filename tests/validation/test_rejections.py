@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.agreement.metrics import METRICS, TargetKind
-from attnxai.agreement.nulls import PhaseSurrogates, run_null_test
+from attnxai.metrics import METRICS, TargetKind
+from attnxai.nulls import PhaseSurrogates, run_null_test
 from attnxai.validation.rates import binomial_band
 from attnxai.validation.rejections import (
     METRIC_NAMES,
@@ -24,7 +24,7 @@ from attnxai.validation.rejections import (
     run_tests,
 )
 from attnxai.validation.simulated_data import Scenario, simulate_sources
-from tests.agreement.nulls.fields import blobs, density, everywhere
+from tests.nulls.fields import blobs, density, everywhere
 
 PROMISED = [
     (null, scenario)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attnxai.agreement.metrics import TargetKind
+from attnxai.metrics import TargetKind
 from attnxai.validation.simulated_data import (
     N_ANNOTATORS,
     Domain,

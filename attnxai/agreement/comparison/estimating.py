@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs, Values
     from attnxai.agreement.effect_components import Components
-    from attnxai.agreement.metrics import Metric
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
+    from attnxai.metrics import Metric
 
 CORRELATION_BOUNDS = (-1.0, 1.0)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.multiplicity import Correction, adjust, max_t
-from attnxai.agreement.nulls import Alternative
 from attnxai.errors import AssumptionWarning
+from attnxai.nulls import Alternative
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.nulls import NullTest
     from attnxai.agreement.results import AgreementResult
+    from attnxai.nulls import NullTest
 
 
 def adjust_over_maps(

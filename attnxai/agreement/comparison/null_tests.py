@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.estimates import FurtherTest
-from attnxai.agreement.nulls import (
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.nulls import (
     NullDraws,
     NullTest,
     SourcePermutation,
@@ -17,7 +18,6 @@ from attnxai.agreement.nulls import (
     run_null_test,
     usable_sources,
 )
-from attnxai.agreement.results import mean_over_annotators
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs
-    from attnxai.agreement.metrics import Metric
-    from attnxai.agreement.metrics.targets import Targets
-    from attnxai.agreement.nulls import NullModel
+    from attnxai.metrics import Metric
+    from attnxai.metrics.targets import Targets
+    from attnxai.nulls import NullModel
 
 N_PAIRINGS = 20
 """Pairings of maps with annotations of other sources, by which a null is checked on the data."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
-from attnxai.agreement.metrics import DEFAULT_METRICS, METRICS, Metric
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls import NULLS, Alternative, NullModel
 from attnxai.errors import OptionError
+from attnxai.metrics import DEFAULT_METRICS, METRICS, Metric
+from attnxai.nulls import NULLS, Alternative, NullModel
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.nulls import combine_strata, emission_footprint, quantile_strata
 from attnxai.data.wording import counted
 from attnxai.errors import OptionError
+from attnxai.nulls import combine_strata, emission_footprint, quantile_strata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -272,7 +272,7 @@ def angular_sizes(
     """Angular size of every source's emission, from its second moments.
 
     Four times the standard deviation of the brightness along the axis on which it is longest, over the
-    pixels of :func:`~attnxai.agreement.nulls.emission_footprint`: the length of a uniform ellipse with the
+    pixels of :func:`~attnxai.nulls.emission_footprint`: the length of a uniform ellipse with the
     same moments. Neighbours in the field count.
 
     Parameters

@@ -10,15 +10,15 @@ import numpy as np
 
 from attnxai.agreement.comparison.strata import Strata, size_halves, strata_of
 from attnxai.agreement.estimates import UndefinedValue
-from attnxai.agreement.metrics import (
+from attnxai.agreement.results import mean_over_annotators
+from attnxai.metrics import (
     TargetKind,
     agreement_tables,
     chance_values,
     leave_one_out_centre_bias,
     own_tables,
 )
-from attnxai.agreement.metrics.partial import partial_values
-from attnxai.agreement.results import mean_over_annotators
+from attnxai.metrics.partial import partial_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.agreement.comparison.settings import ComparisonSettings
-    from attnxai.agreement.metrics import Metric
-    from attnxai.agreement.metrics.targets import Targets
     from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.metrics import Metric
+    from attnxai.metrics.targets import Targets
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.agreement.nulls.p_values import RELATIVE_TIE
+from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.statistics.formats import format_p, p_equals, with_interval
 from attnxai.statistics.interval import finite_or_none
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from attnxai.agreement.multiplicity import Correction
-    from attnxai.agreement.nulls.p_values import Alternative
+    from attnxai.nulls.p_values import Alternative
     from attnxai.statistics.interval import Interval
 
 THESE, OTHERS = "these annotators", "other annotators too"

@@ -28,9 +28,9 @@ from attnxai.agreement.model_comparison.common_ground import (
 )
 from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AssumptionWarning, OptionError
+from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
 if TYPE_CHECKING:

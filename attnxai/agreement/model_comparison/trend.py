@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.agreement.metrics.ranking import mid_ranks
-from attnxai.agreement.nulls.p_values import RELATIVE_TIE
+from attnxai.metrics.ranking import mid_ranks
+from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.statistics.formats import p_equals
 
 if TYPE_CHECKING:

@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
-from attnxai.agreement.metrics import Consensus, TargetKind, own_tables
-from attnxai.agreement.metrics.pixels import PixelRows, is_constant, pixels_of
-from attnxai.agreement.metrics.ranking import centred_ranks
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.metrics import Consensus, TargetKind, own_tables
+from attnxai.metrics.pixels import PixelRows, is_constant, pixels_of
+from attnxai.metrics.ranking import centred_ranks
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from attnxai.agreement.metrics import Metric
+    from attnxai.metrics import Metric
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,7 +147,7 @@ def noise_ceilings(
 
     Examples
     --------
-    >>> from attnxai.agreement.metrics import METRICS
+    >>> from attnxai.metrics import METRICS
     >>> rng = np.random.default_rng(0)
     >>> density = rng.random((1, 12, 6, 6)) + 0.5 * rng.random((3, 12, 6, 6))
     >>> found = noise_ceilings([METRICS["spearman"]], density, density > 1, np.ones((3, 12), bool),

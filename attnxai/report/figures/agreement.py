@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_headings
 from attnxai.report.figures.text import (
     FigureText,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL
+from attnxai.metrics import METRICS
 from attnxai.report.figures.selection import listed_maps
 from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.plots.agreement import CHANCE_COLOUR

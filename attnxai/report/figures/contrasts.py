@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.multiplicity import Correction
+from attnxai.metrics import METRICS
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import Alternative
+from attnxai.metrics import METRICS
+from attnxai.nulls import Alternative
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.plots.agreement import MODEL_COLOUR, NULL_COLOUR

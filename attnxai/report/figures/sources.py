@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.selection import extreme_sources, shown_explanation
 from attnxai.report.figures.text import FigureText

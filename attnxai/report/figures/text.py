@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.metrics import METRICS
-from attnxai.agreement.nulls import Alternative
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
+from attnxai.nulls import Alternative
 from attnxai.report.findings import why_no_interval
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.sentences import say

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.results import ALL, AgreementResult
+from attnxai.metrics import METRICS
 from attnxai.report.plots.agreement_rows import (
     MODEL_COLOURS,
     AgreementRow,

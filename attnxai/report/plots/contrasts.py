@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.metrics import METRICS
+from attnxai.metrics import METRICS
 from attnxai.report.plots.agreement import MODEL_COLOUR
 from attnxai.report.plots.axes import new_axes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attnxai.agreement.metrics import METRICS
+from attnxai.metrics import METRICS
 from attnxai.report.tables.table import Column, Line, Piece, Table, Tone, text_column
 from attnxai.report.tables.text import render_markdown
 from attnxai.statistics.formats import format_number

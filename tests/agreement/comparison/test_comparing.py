@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.agreement.metrics import DEFAULT_METRICS, nss, spearman
 from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
+from attnxai.metrics import DEFAULT_METRICS, nss, spearman
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(n_permutations=499, n_bootstrap=500)

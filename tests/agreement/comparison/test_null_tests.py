@@ -13,10 +13,10 @@ from scipy.stats import binom
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.null_tests import MIN_PARTNERS, pair_with_others
 from attnxai.agreement.comparison.streams import Streams
-from attnxai.agreement.metrics import METRICS, TargetKind
-from attnxai.agreement.nulls import NULLS as ALL_NULLS
-from attnxai.agreement.nulls import emission_footprint, run_null_test
 from attnxai.alignment.pairs import align
+from attnxai.metrics import METRICS, TargetKind
+from attnxai.nulls import NULLS as ALL_NULLS
+from attnxai.nulls import emission_footprint, run_null_test
 from tests.builders import made_up
 
 NULLS = [name for name in ALL_NULLS if name != "permutation"]

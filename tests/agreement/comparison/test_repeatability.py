@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
-from attnxai.agreement.metrics import METRICS, TargetKind
-from attnxai.agreement.nulls import (
+from attnxai.metrics import METRICS, TargetKind
+from attnxai.nulls import (
     NULLS,
     GridSymmetries,
     MoranSurrogates,

@@ -12,10 +12,10 @@ from scipy import stats
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.strata import angular_sizes, strata_of
-from attnxai.agreement.metrics import nss
-from attnxai.agreement.nulls import emission_footprint
 from attnxai.alignment.pairs import align
 from attnxai.errors import OptionError
+from attnxai.metrics import nss
+from attnxai.nulls import emission_footprint
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=100)

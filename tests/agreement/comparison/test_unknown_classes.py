@@ -13,10 +13,10 @@ from scipy import stats
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.comparison.strata import annotated_sizes, size_bins, strata_of
-from attnxai.agreement.metrics.density import nss
-from attnxai.agreement.nulls import SourcePermutation, run_null_test
 from attnxai.alignment.pairs import align
 from attnxai.errors import AssumptionWarning, FewSourcesWarning
+from attnxai.metrics.density import nss
+from attnxai.nulls import SourcePermutation, run_null_test
 from tests.builders import made_up
 
 QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=100)

@@ -12,7 +12,7 @@ import pytest
 from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
 from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
-from attnxai.agreement.nulls.p_values import Alternative
+from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.interval import Interval
 from tests.report.tables.latex_reader import numbers_in, read_table
 

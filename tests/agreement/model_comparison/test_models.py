@@ -12,8 +12,8 @@ from scipy import stats
 from attnxai.agreement.intervals.crossed import crossed_interval, crossed_p_value
 from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction, benjamini_hochberg, holm
-from attnxai.agreement.nulls.p_values import Alternative
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 
 QUICK = {"n_bootstrap": 100}

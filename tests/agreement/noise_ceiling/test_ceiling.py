@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from attnxai.agreement.intervals.crossed import crossed_interval
-from attnxai.agreement.metrics import (
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
+from attnxai.errors import OptionError
+from attnxai.metrics import (
     METRICS,
     Consensus,
     TargetKind,
@@ -19,9 +22,6 @@ from attnxai.agreement.metrics import (
     own_tables,
     spearman,
 )
-from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
-from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
-from attnxai.errors import OptionError
 
 SHAPE = (7, 8)
 

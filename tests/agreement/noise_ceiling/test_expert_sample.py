@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attnxai.agreement.metrics import METRICS
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import mark_properties, region_agreement
@@ -15,6 +14,7 @@ from attnxai.agreement.noise_ceiling.reliability import (
     krippendorff_alpha,
 )
 from attnxai.annotations.rgz_experts import FIELD_ARCSEC, RADIO_GRID, read_expert_sample
+from attnxai.metrics import METRICS
 
 pytestmark = pytest.mark.shared_data
 

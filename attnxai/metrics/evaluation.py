@@ -1,0 +1,176 @@
+"""Metrics of stacks of maps: of every map with every target, and of every map with its own.
+
+A permutation across sources needs the metric of each source's map with each other source's annotation. All
+pairs are computed at once. Several metrics that are asked for together share ranks and other parts, of a few
+hundred rows at most at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.metrics.pixels import PixelRows, at_ordinary_scale, pixels_of
+from attnxai.metrics.targets import (
+    TargetKind,
+    leave_one_out_centre_bias,
+    sums_over_others,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.metrics.metric import Metric
+    from attnxai.metrics.targets import Others, Target, Targets
+
+_CHUNK = 64  # maps whose ranks and other parts are held at a time
+
+
+def agreement_tables(
+    metrics: Sequence[Metric],
+    maps: NDArray[np.floating],
+    targets: Targets,
+    where: NDArray[np.bool_],
+    *,
+    others: Others | None = None,
+) -> NDArray[np.float64]:
+    """Several metrics of each source's maps with the targets of every source.
+
+    All pairs are compared over the same pixels: if each pair had its own, the pairs that belong together would
+    differ from the others in what they are compared over, and a permutation test would detect that.
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+        What to compute; together they cost less than one after the other.
+    maps : ndarray, shape (n_explanations, n_sources, rows, columns)
+        On one common field.
+    targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
+        Densities and masks on the same field, as the metrics need.
+    where : ndarray of bool, shape (rows, columns)
+        Pixels that count.
+    others : mapping of TargetKind to ndarray, same shape as targets, optional
+        What is marked on the other sources, for metrics that need it; by default
+        :func:`leave_one_out_centre_bias`.
+
+    Returns
+    -------
+    ndarray, shape (n_metrics, n_explanations, n_annotators, n_sources, n_sources)
+        The last two axes are the source of the map and the source of the target; NaN where undefined.
+    """
+    n_explanations, n = maps.shape[:2]
+    n_annotators = len(next(iter(targets.values())))
+    values = np.full((len(metrics), n_explanations * n, n_annotators * n), np.nan)
+    if where.any() and metrics:
+        kinds = {metric.target for metric in metrics}
+        fields = {
+            kind: at_ordinary_scale(targets[kind].reshape(n_annotators, n, -1)) for kind in kinds
+        }
+        pixels = np.flatnonzero(where)
+        picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
+        target_rows = {kind: _flat_rows(rows) for kind, rows in picked.items()}
+        other_rows = {
+            kind: _flat_rows(pixels_of(others[kind], where))
+            if others is not None and kind in others
+            else _flat_rows(sums_over_others(kind, picked[kind], fields[kind]))
+            for kind in _kinds_of_others(metrics)
+        }
+        flat_maps = maps.reshape(n_explanations * n, *where.shape)
+        for start in range(0, len(flat_maps), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            rows = PixelRows(pixels_of(flat_maps[some], where))
+            for m, metric in enumerate(metrics):
+                values[m, some] = metric.evaluate(
+                    rows, target_rows[metric.target], other_rows.get(metric.target)
+                )
+    shape = (len(metrics), n_explanations, n, n_annotators, n)
+    return values.reshape(shape).transpose(0, 1, 3, 2, 4)
+
+
+def _kinds_of_others(metrics: Sequence[Metric]) -> set[TargetKind]:
+    return {metric.target for metric in metrics if metric.needs_others}
+
+
+def _flat_rows(rows: NDArray[Any]) -> PixelRows:
+    """Rows (n_annotators * n_sources, n_pixels) of arrays (n_annotators, n_sources, n_pixels)."""
+    return PixelRows(rows.reshape(-1, rows.shape[-1]))
+
+
+def own_tables(
+    metrics: Sequence[Metric],
+    maps: NDArray[np.floating],
+    targets: Targets,
+    valid: NDArray[np.bool_],
+    *,
+    others: Others | None = None,
+) -> NDArray[np.float64]:
+    """Several metrics of each source's maps with its own targets, over its own valid pixels.
+
+    Parameters
+    ----------
+    metrics, maps, targets, others
+        As in :func:`agreement_tables`.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count for each source.
+
+    Returns
+    -------
+    ndarray, shape (n_metrics, n_explanations, n_annotators, n_sources)
+        NaN where undefined.
+    """
+    n_annotators = len(next(iter(targets.values())))
+    values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
+    elsewhere = {
+        kind: others[kind]
+        if others is not None and kind in others
+        else leave_one_out_centre_bias(kind, targets[kind])
+        for kind in _kinds_of_others(metrics)
+    }
+    for source, where in enumerate(valid):
+        if not where.any():
+            continue
+        rows = PixelRows(pixels_of(maps[:, source], where))
+        target_rows, other_rows = (
+            {kind: PixelRows(pixels_of(array[:, source], where)) for kind, array in arrays.items()}
+            for arrays in (targets, elsewhere)
+        )
+        for m, metric in enumerate(metrics):
+            values[m, :, :, source] = metric.evaluate(
+                rows, target_rows[metric.target], other_rows.get(metric.target)
+            )
+    return values
+
+
+def chance_values(metric: Metric, targets: Target, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Value without agreement for every annotator and source.
+
+    For region metrics and average precision it is the mean over pixels taken at random, for similarity and KL
+    divergence the value of a constant map, and for information gain that of the centre bias.
+
+    Parameters
+    ----------
+    metric : Metric
+        Which metric.
+    targets : ndarray, shape (n_annotators, n_sources, rows, columns)
+        Densities or masks, as the metric compares with.
+    valid : ndarray of bool, shape (n_sources, rows, columns)
+        Pixels that count for each source.
+
+    Returns
+    -------
+    ndarray, shape (n_annotators, n_sources)
+        NaN where it depends on an annotation that is empty, or no pixel is valid.
+    """
+    shape = targets.shape[:2]
+    if metric.chance is not None:
+        return np.full(shape, metric.chance)
+    values = np.full(shape, np.nan)
+    if metric.chance_of is not None:
+        for source, where in enumerate(valid):
+            if where.any():
+                values[:, source] = metric.chance_of(
+                    PixelRows(pixels_of(targets[:, source], where))
+                )
+    return values

@@ -1,0 +1,250 @@
+"""Rows of valid pixels of maps and targets, and what metrics derive from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Derived = TypeVar("Derived")
+
+CONSTANT_BELOW = 2.0**-48
+"""A row is constant if its range is at most this share (16 rounding errors) of its largest magnitude."""
+_LARGE = 2.0**256  # squares of this, and of one over it, are far from the ends of float64
+
+
+class PixelRows:
+    """Rows of pixels, with what several metrics derive from them computed once.
+
+    Ranks cost more than the products that are made of them. A metric that is given rows in this form
+    leaves what it derived here for the next one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_pixels)
+        Maps or targets; not copied if float64 and row after row in memory already, and not to be changed
+        afterwards. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
+        1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
+
+    Examples
+    --------
+    >>> from attnxai.metrics import auc, spearman
+    >>> maps = PixelRows(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    >>> targets = PixelRows(np.array([[0.0, 1.0, 0.0, 1.0]]))
+    >>> auc.evaluate(maps, targets), spearman.evaluate(maps, targets).round(4)
+    (array([[0.75]]), array([[0.4472]]))
+    """
+
+    __slots__ = ("_derived", "values")
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        # row after row in memory: picking pixels leaves pixel after pixel, on which sums and minima of
+        # rows take many times as long
+        rows = np.asarray(values, dtype=np.float64, order="C")
+        if rows.ndim != 2:
+            raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
+        self.values: NDArray[np.float64] = rows
+        self._derived: dict[tuple[Hashable, ...], Any] = {}
+        if np.asarray(values).dtype.itemsize < rows.itemsize:
+            return  # masks and float32 hold nothing so large or so small
+        exponents = _exponents(*extremes(self))
+        if exponents.any():
+            self.values = np.ldexp(rows, exponents[:, None])
+            self._derived.clear()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_pixels(self) -> int:
+        """Number of pixels of each row."""
+        return int(self.values.shape[1])
+
+    def once(self, derive: Callable[..., Derived], *arguments: Hashable) -> Derived:
+        """``derive(self, *arguments)``, computed at the first call."""
+        key = (derive, *arguments)
+        if key not in self._derived:
+            self._derived[key] = derive(self, *arguments)
+        derived: Derived = self._derived[key]
+        return derived
+
+
+def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
+    """Some pixels of fields (..., rows, columns), as a contiguous array (..., n_pixels)."""
+    flat = fields.reshape(*fields.shape[:-2], -1)
+    return np.take(flat, np.flatnonzero(where), axis=-1)
+
+
+def at_ordinary_scale(values: NDArray[Any]) -> NDArray[Any]:
+    """Rows (..., n_pixels), those of extreme scale multiplied by a power of two.
+
+    Examples
+    --------
+    >>> at_ordinary_scale(np.array([[0.0, 1e-310], [0.0, 3.0]])).argmax(axis=1)
+    array([1, 1])
+    """
+    if values.dtype != np.float64:
+        return values
+    exponents = _exponents(*_extremes(values))
+    return np.ldexp(values, exponents[..., None]) if exponents.any() else values
+
+
+def extremes(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest value of each row, 0 without pixels; shapes (n,)."""
+    return rows.once(_extremes_of_rows)
+
+
+def _extremes_of_rows(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return _extremes(rows.values)
+
+
+def _extremes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest values of rows (..., n_pixels)."""
+    if values.shape[-1] == 0:
+        return np.zeros(values.shape[:-1]), np.zeros(values.shape[:-1])
+    return values.min(axis=-1), values.max(axis=-1)
+
+
+def _exponents(lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.int32]:
+    """By which powers of two rows are to be multiplied: 0 for ordinary ones."""
+    largest = np.maximum(highest, -lowest)
+    wanted = np.frexp(np.clip(largest, 1 / _LARGE, _LARGE))[1]
+    usable = np.isfinite(largest) & (largest > 0)
+    return np.where(usable, wanted - np.frexp(largest)[1], 0)
+
+
+def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
+    """Rows of pixels, as they are if they are such already."""
+    return values if isinstance(values, PixelRows) else PixelRows(values)
+
+
+def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which rows are constant to within rounding, empty, or not finite somewhere; shape (n,).
+
+    All metrics hold to this rule, those of ranks as well: the order of values that differ by rounding alone
+    is no information. See :data:`CONSTANT_BELOW`.
+
+    Examples
+    --------
+    >>> is_constant(PixelRows(np.array([[0.1, 0.1, 0.3 - 0.2], [0.1, 0.1, 0.1001]])))
+    array([ True, False])
+    """
+    return rows.once(_is_constant)
+
+
+def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
+    low, high = extremes(rows)
+    negligible = CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (high - low > negligible)))
+
+
+def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which rows are constant or negative somewhere, and so no distribution; shape (n,)."""
+    return rows.once(_without_mass)
+
+
+def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
+    return np.asarray(is_constant(rows) | (extremes(rows)[0] < 0))
+
+
+def centred(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows less their mean; shape (n, n_pixels)."""
+    return rows.once(_centred)
+
+
+def _centred(rows: PixelRows) -> NDArray[np.float64]:
+    deviations = rows.values - rows.values.mean(axis=1, keepdims=True)
+    # the mean is rounded; where values differ little the rest of it would be a large part of them
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    return np.asarray(deviations)
+
+
+def deviations(rows: PixelRows) -> NDArray[np.float64]:
+    """Population standard deviation of each row; shape (n,)."""
+    return rows.once(_deviations)
+
+
+def _deviations(rows: PixelRows) -> NDArray[np.float64]:
+    found = centred(rows)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", found, found) / max(rows.n_pixels, 1)))
+
+
+def totals(rows: PixelRows) -> NDArray[np.float64]:
+    """Sum of each row, NaN where it is not above 0; shape (n,)."""
+    return rows.once(_totals)
+
+
+def _totals(rows: PixelRows) -> NDArray[np.float64]:
+    total = rows.values.sum(axis=1)
+    return np.where(total > 0, total, np.nan)
+
+
+def marked(rows: PixelRows) -> NDArray[np.float64]:
+    """Rows as masks: 1 where a row is above 0, else 0; shape (n, n_pixels)."""
+    return rows.once(_marked)
+
+
+def _marked(rows: PixelRows) -> NDArray[np.float64]:
+    values = rows.values
+    above = values > 0
+    return values if np.array_equal(values, above) else above.astype(np.float64)
+
+
+def n_marked(rows: PixelRows) -> NDArray[np.float64]:
+    """Number of marked pixels of each row; shape (n,)."""
+    return rows.once(_n_marked)
+
+
+def _n_marked(rows: PixelRows) -> NDArray[np.float64]:
+    return np.asarray(marked(rows).sum(axis=1))
+
+
+def not_partly_marked(rows: PixelRows) -> NDArray[np.bool_]:
+    """Which rows, as masks, are empty or full; shape (n,)."""
+    count = n_marked(rows)
+    return np.asarray((count == 0) | (count == rows.n_pixels))
+
+
+def marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
+    """Indices of the marked pixels of each row."""
+    return rows.once(_marked_pixels)
+
+
+def _marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
+    return [np.flatnonzero(row > 0) for row in rows.values]
+
+
+def checked_pixels(
+    name: str, values: NDArray[np.float64], where: NDArray[np.bool_], *, signed: bool = False
+) -> PixelRows:
+    """One row of the valid pixels of what a user gave.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for errors.
+    values, where : ndarray of one shape
+        Values, and whether they are valid.
+    signed : bool
+        Whether negative values are accepted.
+
+    Raises
+    ------
+    OptionError
+        If a valid pixel is not finite, or negative where that is not accepted.
+    """
+    row = values[where]
+    if not np.isfinite(row).all():
+        raise OptionError(
+            f"{name} needs finite values on all valid pixels; exclude the others with valid"
+        )
+    if not signed and (row < 0).any():
+        raise OptionError(f"{name} has negative values; a mask or a density has none")
+    return PixelRows(row[None])

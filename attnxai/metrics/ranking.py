@@ -1,0 +1,215 @@
+"""Rank metrics: Spearman's correlation, the area under the ROC curve and average precision.
+
+Ranks are held about their mean, as multiples of one half. Their products with each other and with masks
+are then sums of such multiples that fit a float64 without rounding (up to 200,000 pixels), so they come
+out the same in whatever order they are added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from attnxai.metrics.metric import Consensus, register_metric
+from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked
+from attnxai.metrics.targets import TargetKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Ordering(NamedTuple):
+    """How the pixels of each row are ordered; arrays of shape (n, n_pixels).
+
+    Parameters
+    ----------
+    order : ndarray of int
+        Pixels from the lowest to the highest, those that are tied in any order.
+    below : ndarray of int
+        For every pixel, how many are strictly lower.
+    tied : ndarray of int
+        For every pixel, how many have its value, itself among them.
+    """
+
+    order: NDArray[np.int32]
+    below: NDArray[np.int32]
+    tied: NDArray[np.int32]
+
+
+def ordering(rows: PixelRows) -> Ordering:
+    """Order of the pixels of each row; for rows with values that are not finite it means nothing."""
+    return rows.once(_ordering)
+
+
+def _ordering(rows: PixelRows) -> Ordering:
+    n, n_pixels = rows.values.shape
+    order = np.empty((n, n_pixels), np.int32)
+    below = np.zeros((n, n_pixels), np.int32)
+    tied = np.ones((n, n_pixels), np.int32)
+    positions = np.arange(n_pixels, dtype=np.int32)
+    for i, values in enumerate(rows.values):
+        ascending = _ascending(values)
+        order[i] = ascending
+        ordered = values[ascending]
+        edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        if edges.size == n_pixels - 1:
+            below[i, ascending] = positions
+            continue
+        starts = np.concatenate([[0], edges])
+        sizes = np.diff(starts, append=n_pixels)
+        below[i, ascending] = np.repeat(starts, sizes)
+        tied[i, ascending] = np.repeat(sizes, sizes)
+    return Ordering(order, below, tied)
+
+
+def _ascending(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    above = values > values.min(initial=np.inf)
+    n_above = np.count_nonzero(above)
+    if n_above > values.size // 2:
+        return np.argsort(values)
+    # most of an annotation is not marked, and needs no sorting
+    pixels = np.flatnonzero(above)
+    return np.concatenate([np.flatnonzero(~above), pixels[np.argsort(values[pixels])]])
+
+
+def centred_ranks(rows: PixelRows) -> NDArray[np.float64]:
+    """Mid-ranks of each row, less their mean (n_pixels + 1) / 2; shape (n, n_pixels)."""
+    return rows.once(_centred_ranks)
+
+
+def _centred_ranks(rows: PixelRows) -> NDArray[np.float64]:
+    found = ordering(rows)
+    return np.asarray(found.below + 0.5 * found.tied - 0.5 * rows.n_pixels)
+
+
+def _squared_lengths(rows: PixelRows) -> NDArray[np.float64]:
+    ranks = centred_ranks(rows)
+    return np.asarray(np.einsum("ij,ij->i", ranks, ranks))
+
+
+def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks along the last axis from 1, ties sharing the mean of their ranks.
+
+    Examples
+    --------
+    >>> mid_ranks(np.array([[3.0, 1.0, 3.0]]))
+    array([[2.5, 1. , 2.5]])
+    """
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
+
+
+def _unit_ranks(rows: PixelRows) -> NDArray[np.float64]:
+    return np.asarray(centred_ranks(rows) / np.sqrt(_squared_lengths(rows))[:, None])
+
+
+@register_metric(
+    label="Spearman ρ",
+    meaning="rank correlation of map and marked density over the pixels of the field",
+    formula="Pearson's correlation of the ranks of m and d, ties at mid-ranks",
+    target=TargetKind.DENSITY,
+    chance=0.0,
+    bounds=(-1.0, 1.0),
+    varying_targets=True,
+    fast=True,
+    shows_avoidance=True,
+    factors=lambda map, target: (_unit_ranks(map), _unit_ranks(target)),
+    consensus=Consensus.RANKS,
+    consensus_is_bound=True,
+)
+def spearman(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Spearman's rank correlation of a map and a density, ties at mid-ranks.
+
+    Examples
+    --------
+    >>> spearman([[1, 2], [3, 4]], [[1, 2], [4, 3]])
+    0.8
+    """
+    products = centred_ranks(maps) @ centred_ranks(targets).T
+    squares = np.outer(maps.once(_squared_lengths), targets.once(_squared_lengths))
+    return np.clip(products / np.sqrt(squares), -1.0, 1.0)
+
+
+def _n_pairs(targets: PixelRows) -> NDArray[np.float64]:
+    """Pairs of a marked pixel and one that is not; shape (m,)."""
+    count = n_marked(targets)
+    return np.asarray(count * (targets.n_pixels - count))
+
+
+@register_metric(
+    label="AUC",
+    meaning="probability that the map is higher on a marked pixel than on an unmarked one",
+    formula="(R - k (k + 1) / 2) / (k (n - k)), with R the sum of the ranks of m on marked pixels",
+    target=TargetKind.MASK,
+    chance=0.5,
+    bounds=(0.0, 1.0),
+    fast=True,
+    shows_avoidance=True,
+    factors=lambda map, target: (centred_ranks(map), marked(target) / _n_pairs(target)[:, None]),
+)
+def auc(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Probability that a map is higher on a marked pixel than on an unmarked one, ties counting half.
+
+    Examples
+    --------
+    >>> auc([[1, 2], [3, 4]], [[False, True], [False, True]])
+    0.75
+    """
+    return 0.5 + centred_ranks(maps) @ marked(targets).T / _n_pairs(targets)
+
+
+def average_precision_by_chance(targets: PixelRows) -> NDArray[np.float64]:
+    """Mean average precision of masks with pixels in random order; shape (m,).
+
+    With k of n pixels marked it is (H + (k - 1) (n - H) / (n - 1)) / n, with H = 1 + 1/2 + ... + 1/n:
+    somewhat above the share of pixels that is marked (Bestgen 2015).
+    """
+    n, k = targets.n_pixels, n_marked(targets)
+    if n < 2:
+        return np.asarray(k / max(n, 1))
+    harmonic = (1 / np.arange(1, n + 1)).sum()
+    return np.asarray(np.where(k > 0, (harmonic + (k - 1) * (n - harmonic) / (n - 1)) / n, 0.0))
+
+
+@register_metric(
+    label="Average precision",
+    meaning="mean precision over the marked pixels when pixels are taken from the highest down",
+    formula="mean over the marked pixels of the share that is marked among the pixels of m at least as high",
+    target=TargetKind.MASK,
+    chance_of=average_precision_by_chance,
+    chance_formula="that of a random order",
+    bounds=(0.0, 1.0),
+)
+def average_precision(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
+    """Mean precision of a map over the marked pixels, each at the threshold that just takes it.
+
+    It is the area under the curve of precision over recall, in steps. Pixels of one value are taken
+    together, as scikit-learn does, and nothing is interpolated.
+
+    Examples
+    --------
+    >>> round(average_precision([[1, 2], [3, 4]], [[False, True], [False, True]]), 6)
+    0.833333
+    """
+    # how many pixels are at least as high: what is taken when a pixel is
+    taken = np.ascontiguousarray((maps.n_pixels - ordering(maps).below).T)
+    values = np.full((len(maps), len(targets)), np.nan)
+    for column, pixels in enumerate(marked_pixels(targets)):
+        if pixels.size:
+            values[:, column] = _mean_precision(np.sort(taken[pixels].T, axis=1))
+    return values
+
+
+def _mean_precision(taken: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Mean of the precision at every marked pixel, from sorted counts (n, k) of pixels taken."""
+    k = taken.shape[1]
+    hits = np.broadcast_to(np.arange(1, k + 1), taken.shape)
+    level = taken[:, 1:] == taken[:, :-1]
+    if level.any():
+        # pixels that are level are taken together, so each has the hits of the last of them
+        last = np.where(level, k, hits[:, :-1])
+        ends = np.concatenate([last, hits[:, -1:]], axis=1)
+        hits = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray((hits / taken).mean(axis=1))

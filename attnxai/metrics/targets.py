@@ -1,0 +1,88 @@
+"""What maps are compared with: annotations as densities or masks, and what is marked on other sources."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.metrics.pixels import at_ordinary_scale
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Target = NDArray[np.floating] | NDArray[np.bool_]
+    Targets = Mapping["TargetKind", Target]
+    Others = Mapping["TargetKind", NDArray[np.float64]]
+
+
+class TargetKind(enum.StrEnum):
+    """The form of an annotation that a metric compares with."""
+
+    DENSITY = "density"
+    MASK = "mask"
+
+
+def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
+    """What each annotator marked on all sources but one, for each source that is left out.
+
+    Shuffled AUC takes its negatives from it, and information gain its centre bias.
+
+    Parameters
+    ----------
+    kind : TargetKind
+        Masks are counted: how often is each pixel marked? Densities are scaled to sum 1 over the field
+        first, so that each source counts once.
+    targets : ndarray, shape (n_annotators, n_sources, rows, columns)
+        0 everywhere for sources that an annotator did not mark; these do not count.
+
+    Returns
+    -------
+    ndarray, same shape
+        Sums over the other sources.
+
+    Examples
+    --------
+    >>> masks = np.eye(3, dtype=bool).reshape(1, 3, 1, 3)
+    >>> leave_one_out_centre_bias(TargetKind.MASK, masks)[0, 0]
+    array([[0., 1., 1.]])
+    """
+    fields = at_ordinary_scale(targets.reshape(*targets.shape[:2], -1))
+    return sums_over_others(kind, fields, fields).reshape(targets.shape)
+
+
+def sums_over_others(kind: TargetKind, rows: Target, fields: Target) -> NDArray[np.float64]:
+    """Sums over the other sources of some pixels of targets.
+
+    Parameters
+    ----------
+    kind : TargetKind
+        As in :func:`leave_one_out_centre_bias`.
+    rows : ndarray, shape (n_annotators, n_sources, n_pixels)
+        Pixels of the targets.
+    fields : ndarray, shape (n_annotators, n_sources, n_all_pixels)
+        The whole targets, over which densities are scaled to sum 1.
+
+    Returns
+    -------
+    ndarray, shape of rows
+    """
+    if kind is TargetKind.MASK:
+        rows, scales = rows > 0, np.ones(fields.shape[:2])
+    else:
+        total = fields.sum(axis=2, dtype=np.float64)
+        scales = np.asarray(1 / np.where(total > 0, total, 1.0))
+    others = np.empty(rows.shape)
+    running = np.zeros((rows.shape[0], rows.shape[2]))
+    # sums of the sources before and of those after: a difference from the sum of all would leave rounding
+    # errors where no other source is marked
+    for source in range(rows.shape[1]):
+        others[:, source] = running
+        running += rows[:, source] * scales[:, source, None]
+    running[:] = 0.0
+    for source in reversed(range(rows.shape[1])):
+        others[:, source] += running
+        running += rows[:, source] * scales[:, source, None]
+    return others

@@ -1,0 +1,231 @@
+"""Nulls that rearrange the map of every source by itself."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.errors import OptionError
+from attnxai.metrics import PixelRows, leave_one_out_centre_bias
+from attnxai.nulls.draws import NullDraws, draw_choices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.metrics import Metric, TargetKind
+    from attnxai.metrics.targets import Others, Targets
+
+
+class SourcewiseNull(abc.ABC):
+    """Base of nulls that rearrange every source by itself: how they draw."""
+
+    __slots__ = ()
+    permutes_sources = False
+    within_emission = False
+
+    @abc.abstractmethod
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Metrics of every source under every rearrangement; see :class:`NullModel`."""
+
+    def draw(
+        self,
+        strata: Sequence[Hashable],
+        *,
+        n_columns: int | None = None,
+        n_draws: int,
+        rng: np.random.Generator,
+    ) -> NullDraws:
+        """Draw a rearrangement for every source; all combinations if there are no more than draws.
+
+        Parameters
+        ----------
+        strata : sequence of hashable
+            Stratum of every source; only their number matters.
+        n_columns : int
+            Number of columns of the table.
+        n_draws : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        NullDraws
+
+        Raises
+        ------
+        OptionError
+            If the number of columns is not given, or that of draws below 1.
+        """
+        if n_columns is None:
+            raise OptionError("n_columns is needed: the number of columns of the table")
+        return draw_choices(len(strata), n_columns, n_draws=n_draws, rng=rng)
+
+
+def empty_tables(
+    metrics: Sequence[Metric], targets: Targets, n_columns: int
+) -> NDArray[np.float64]:
+    """Tables of NaN, shape (n_metrics, n_annotators, n_sources, n_columns)."""
+    n_annotators, n_sources = targets[metrics[0].target].shape[:2]
+    return np.full((len(metrics), n_annotators, n_sources, n_columns), np.nan)
+
+
+def others_needed(
+    metrics: Sequence[Metric], targets: Targets, others: Others | None
+) -> dict[TargetKind, NDArray[np.float64]]:
+    """What is marked on the other sources, as given or else computed, in the forms that metrics need."""
+    kinds = {metric.target for metric in metrics if metric.needs_others}
+    given = others or {}
+    return {
+        kind: given[kind] if kind in given else leave_one_out_centre_bias(kind, targets[kind])
+        for kind in kinds
+    }
+
+
+class SurrogateNull(SourcewiseNull):
+    """Base of nulls that compare surrogates of each source's map with the source's annotations.
+
+    A subclass has ``name``, ``label``, ``question`` and ``assumes`` as class attributes and the method
+    :meth:`surrogates`; see :func:`register_null`.
+    """
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def surrogates(
+        self, map: NDArray[np.float64], where: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The map of one source and its surrogates.
+
+        Parameters
+        ----------
+        map : ndarray, shape (rows, columns)
+            The map.
+        where : ndarray of bool, same shape
+            Its valid pixels; of a null within emission, those of the emission.
+        rng : numpy.random.Generator
+            Source of randomness, of this source.
+
+        Returns
+        -------
+        used : ndarray of bool, shape (rows, columns)
+            Pixels that are compared.
+        surrogates : ndarray, shape (n_columns, n_used)
+            The map itself first. Without pixels (n_used = 0) where the source cannot be used.
+        """
+
+    def target_values(
+        self,
+        fields: NDArray[Any],
+        kind: TargetKind,  # noqa: ARG002  all kinds alike, unless they are interpolated
+        used: NDArray[Any],
+    ) -> NDArray[Any]:
+        """Targets (n_annotators, rows, columns) on the pixels that are compared."""
+        return fields[:, used]
+
+    def check(self, valid: NDArray[np.bool_]) -> None:
+        """Raise an error for valid pixels (n_sources, rows, columns) that the null cannot work on."""
+
+    def tables(
+        self,
+        metrics: Sequence[Metric],
+        maps: NDArray[np.float64],
+        targets: Targets,
+        valid: NDArray[np.bool_],
+        *,
+        others: Others | None = None,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Metrics of every surrogate of every source's map with its own targets, the map itself first.
+
+        Parameters
+        ----------
+        metrics, maps, targets, valid, others, rng
+            As in :class:`NullModel`.
+
+        Returns
+        -------
+        ndarray, shape (n_metrics, n_annotators, n_sources, n_columns)
+            NaN for sources that cannot be used, and for metrics that are undefined for the surrogates.
+        """
+        self.check(valid)
+        tables = None
+        kinds = {metric.target for metric in metrics}
+        needed = others_needed(metrics, targets, others)
+        # a stream for every source: none depends on the others
+        for source, stream in enumerate(rng.spawn(len(maps))):
+            used, surrogates = self.surrogates(
+                np.asarray(maps[source], dtype=np.float64), valid[source], stream
+            )
+            if tables is None:
+                tables = empty_tables(metrics, targets, len(surrogates))
+            if not surrogates.size:
+                continue
+            # what metrics share, such as ranks, is computed once
+            rows = PixelRows(surrogates)
+            own, elsewhere = (
+                {
+                    kind: PixelRows(self.target_values(arrays[kind][:, source], kind, used))
+                    for kind in some
+                }
+                for arrays, some in ((targets, kinds), (needed, set(needed)))
+            )
+            for m, metric in enumerate(metrics):
+                kind = metric.target
+                tables[m, :, source] = metric.evaluate(rows, own[kind], elsewhere.get(kind)).T
+        return empty_tables(metrics, targets, 1) if tables is None else tables
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SampledSurrogateNull(SurrogateNull):
+    """Base of nulls that draw surrogates at random.
+
+    Parameters
+    ----------
+    n_surrogates : int
+        Number of surrogates of each source.
+
+    Raises
+    ------
+    OptionError
+        If there is no surrogate.
+    """
+
+    n_surrogates: int = 99
+
+    def __post_init__(self) -> None:
+        if self.n_surrogates < 1:
+            raise OptionError(f"n_surrogates has to be 1 or more, got {self.n_surrogates}")
+
+    @abc.abstractmethod
+    def sample(
+        self, values: NDArray[np.float64], used: NDArray[np.bool_], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Surrogates of the values (n_pixels,) on the pixels used; shape (n_surrogates, n_pixels)."""
+
+    def pixels(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The valid pixels that are compared; none where the source cannot be used."""
+        return where
+
+    def surrogates(
+        self, map: NDArray[np.float64], where: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The map and its surrogates; see :class:`SurrogateNull`."""
+        used = self.pixels(where)
+        values = map[used]
+        if not values.size:
+            return used, np.empty((self.n_surrogates + 1, 0))
+        return used, np.vstack([values[None], self.sample(values, used, rng)])

@@ -1,0 +1,75 @@
+"""What rank metrics keep exactly, and their parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from attnxai.metrics import PixelRows, auc, average_precision, shuffled_auc, spearman
+from attnxai.metrics.ranking import centred_ranks, mid_ranks, ordering
+from tests.metrics.test_references import REFERENCES
+from tests.metrics.test_registry import random_pair
+
+
+def test_spearman_of_the_same_order_is_exactly_one():
+    values = np.random.default_rng(0).integers(0, 50, 1000).astype(float)
+    assert spearman(values, np.exp(values / 10)) == 1.0
+    assert spearman(-values, np.exp(values / 10)) == -1.0
+
+
+@given(seed=st.integers(0, 10_000), ties=st.booleans())
+def test_auc_of_the_complement(seed, ties):
+    values, mask, valid = random_pair(seed, ties=ties)
+    both = auc(values, mask, valid) + auc(values, ~mask, valid)
+    assert both == pytest.approx(1.0, abs=1e-12)
+
+
+def test_mid_ranks_equal_scipy():
+    values = np.random.default_rng(0).integers(0, 5, (4, 30)).astype(float)
+    np.testing.assert_array_equal(mid_ranks(values), stats.rankdata(values, axis=1))
+
+
+@given(seed=st.integers(0, 10_000), levels=st.sampled_from([2, 4, 1000]), floor=st.floats(0, 1))
+def test_orderings_are_those_of_scipy(seed, levels, floor):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, levels, (3, 25)) * (rng.random((3, 25)) >= floor)
+    rows = PixelRows(values)
+    found = ordering(rows)
+    np.testing.assert_array_equal(found.below, stats.rankdata(values, "min", axis=1) - 1)
+    highest = stats.rankdata(values, "max", axis=1)
+    np.testing.assert_array_equal(found.below + found.tied, highest)
+    assert (np.diff(np.take_along_axis(values, found.order, axis=1), axis=1) >= 0).all()
+    np.testing.assert_array_equal(np.sort(found.order, axis=1), np.tile(np.arange(25), (3, 1)))
+    np.testing.assert_array_equal(centred_ranks(rows) + 13, stats.rankdata(values, axis=1))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_shuffled_auc_of_all_pairs_takes_off_the_own_marks(ties):
+    rng = np.random.default_rng(4)
+    maps = rng.integers(0, 5, (3, 30)).astype(float) if ties else rng.random((3, 30))
+    masks = rng.random((2, 5, 30)) < 0.3  # of two annotators, for whom other marks are negatives
+    others = (masks.sum(axis=1, keepdims=True) - masks).reshape(10, 30)
+    masks = masks.reshape(10, 30)
+    order = rng.permutation(10)  # annotators need not follow on each other
+    found = shuffled_auc.evaluate(maps, masks[order], others[order])
+    for i, j in np.ndindex(found.shape):
+        reference = REFERENCES["shuffled_auc"](maps[i], masks[order[j]], others[order[j]])
+        assert found[i, j] == pytest.approx(reference, abs=1e-10)
+
+
+def test_shuffled_auc_gives_nothing_for_a_shared_centre():
+    rows, columns = np.mgrid[-7:8, -7:8]
+    middle = np.exp(-(rows**2 + columns**2) / 20)
+    central = middle > 0.6
+    assert auc(middle, central) == 1.0
+    assert shuffled_auc(middle, central, others=5 * central) == 0.5
+
+
+def test_average_precision_by_hand():
+    # marked are the first and the third from the top: precision 1 and 2/3
+    assert average_precision([4, 3, 2, 1], [1, 0, 1, 0]) == pytest.approx((1 + 2 / 3) / 2)
+    # level pixels are taken together: 2 of 3, for both marks
+    assert average_precision([4, 4, 4, 1], [1, 0, 1, 0]) == pytest.approx(2 / 3)
