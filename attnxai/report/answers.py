@@ -55,19 +55,7 @@ class Answer:
 
 
 def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...]:
-    """Everything that is said about one map.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        The results.
-    estimate : Estimate
-        The map's estimate for the first metric, over the sources that conclusions rest on.
-
-    Returns
-    -------
-    tuple of Answer
-    """
+    """Everything that is said about one map."""
     return tuple(_answers(result, estimate))
 
 

@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_card(measured: ModelCard, console: Console) -> None:
-    """Print a card.
-
-    Parameters
-    ----------
-    measured : ModelCard
-        The card.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print a card."""
     from rich.table import Table
     from rich.text import Text
 

@@ -26,19 +26,7 @@ def find_cautions(
     *,
     copies_recognised: Sequence[bool],
 ) -> list[str]:
-    """What limits a verdict, each sentence only where it applies.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The results, one a model.
-    annotations : AnnotationSet
-        What they are about.
-    notes : sequence of str
-        Further limits, in words.
-    copies_recognised : sequence of bool
-        Whether each model's record knows its training images by more than their ids.
-    """
+    """What limits a verdict, each sentence only where it applies."""
     cautions = [say("caution.simulated")] if annotations.simulated else []
     cautions += _for_every_model(
         results,

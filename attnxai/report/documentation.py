@@ -50,13 +50,7 @@ def _range(metric: Metric) -> str:
 
 
 def zoo_markdown(cards: Mapping[str, ModelCard]) -> str:
-    """A table of all shipped models, and the card of each.
-
-    Parameters
-    ----------
-    cards : mapping of str to ModelCard
-        As :func:`attnxai.models.zoo.shipped_cards` gives them.
-    """
+    """A table of all shipped models, and the card of each."""
 
     def accuracy(card: ModelCard, part: str) -> str:
         found = card.measured(part, ACCURACY)
@@ -89,13 +83,7 @@ def zoo_markdown(cards: Mapping[str, ModelCard]) -> str:
 
 
 def with_part(page: str, name: str, text: str) -> str:
-    """A page with a text between its marks ``<!-- name:begin -->`` and ``<!-- name:end -->``.
-
-    Raises
-    ------
-    OptionError
-        If the page does not have both marks, once and in their order.
-    """
+    """A page with a text between its marks ``<!-- name:begin -->`` and ``<!-- name:end -->``."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     marked = f"{begin}\n\n{text.rstrip()}\n\n{end}"
     changed, n = re.subn(f"{begin}.*?{end}", lambda _: marked, page, flags=re.DOTALL)

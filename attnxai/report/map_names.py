@@ -22,13 +22,7 @@ def in_sentence(name: str) -> str:
 
 
 def names_of_maps(explanations: Sequence[str]) -> str:
-    """Words for several maps: ``Gates 2 and 3``, ``Gate 1 and the mean of the gates``.
-
-    Examples
-    --------
-    >>> names_of_maps(["gate2"]), names_of_maps(["gate2", "gate3", "mean"])
-    ('Gate 2', 'Gates 2 and 3 and the mean of the gates')
-    """
+    """Words for several maps: ``Gates 2 and 3``, ``Gate 1 and the mean of the gates``."""
     numbers = [name[4:] for name in explanations if name_of_map(name) == f"Gate {name[4:]}"]
     words = [f"{'Gate' if len(numbers) == 1 else 'Gates'} {listed(numbers)}"] if numbers else []
     for name in explanations:

@@ -19,15 +19,7 @@ _SHORTEST_FENCE = 3
 
 
 def card_markdown(card: ModelCard, level: int = 2) -> str:
-    """A card as a Markdown section.
-
-    Parameters
-    ----------
-    card : ModelCard
-        The card.
-    level : int
-        Of its heading.
-    """
+    """A card as a Markdown section."""
     facts = card.facts()
     table = Table(columns=(text_column("", list(facts)), text_column("", list(facts.values()))))
     lines = [f"{'#' * level} {markdown_text(card.name)}", "", render_markdown(table)]
@@ -58,14 +50,7 @@ def _number(metric: str, interval: Interval) -> str:
 
 
 def percent(interval: Interval) -> str:
-    """A share in per cent with its interval, without the sign.
-
-    Examples
-    --------
-    >>> from attnxai.models.cards import measured
-    >>> percent(measured(0.8542, 0.7984, 0.8966))
-    '85.4 [79.8, 89.7]'
-    """
+    """A share in per cent with its interval, without the sign."""
     scaled = {end: 100 * getattr(interval, end) for end in ("value", "low", "high")}
     return with_interval(dataclasses.replace(interval, **scaled), 1)
 

@@ -14,15 +14,7 @@ _NOT_RECORDED = "not recorded"
 
 
 def print_model(model: AttentionModel, console: Console) -> None:
-    """Print what a model file holds.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        The model, read from its file.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print what a model file holds."""
     from rich.table import Table
     from rich.text import Text
 
@@ -71,13 +63,7 @@ def print_model(model: AttentionModel, console: Console) -> None:
 
 
 def print_shipped(console: Console) -> None:
-    """Print the models that ship, from their cards alone.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print the models that ship, from their cards alone."""
     from rich import box
     from rich.table import Table
 

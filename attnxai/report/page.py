@@ -23,17 +23,6 @@ def render_template(
     """Fill a template; what it shows is escaped, and a value that is missing is an error.
 
     The filter ``table`` writes a :class:`~attnxai.report.tables.table.Table`.
-
-    Parameters
-    ----------
-    name : str
-        File in the folder of templates.
-    figures : mapping of str to FigureText
-        Words of the figures that have been drawn.
-    figures_folder : Path
-        Where their pictures lie, which become part of the page.
-    **values
-        What the template speaks of.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

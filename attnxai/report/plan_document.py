@@ -32,21 +32,7 @@ def write_plan(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Write a plan.
-
-    Parameters
-    ----------
-    made : PowerPlan
-        The plan.
-    folder : path or OutputFolder
-        Where.
-    pilot : Pilot, optional
-        The pilot it rests on.
-    seed : int
-        Seed that it was made with, for the record.
-    overwrite : bool
-        Replace the files of a plan that lies there; other files stay.
-    """
+    """Write a plan."""
     content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
     content["pilot"] = None if pilot is None else pilot.to_record()
     with (

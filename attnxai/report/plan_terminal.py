@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(made: PowerPlan, basis: PlanBasis, console: Console) -> None:
-    """Print the smallest designs, the sentence and what limits them.
-
-    Parameters
-    ----------
-    made : PowerPlan
-        The plan.
-    basis : PlanBasis
-        What it rests on.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print the smallest designs, the sentence and what limits them."""
     from rich.text import Text
 
     console.print(render_terminal(dataclasses.replace(plan_table(made), title=basis.title)))

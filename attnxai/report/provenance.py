@@ -30,23 +30,7 @@ PACKAGES = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Everything needed to repeat a result.
-
-    Parameters
-    ----------
-    command : str
-        The command as it was given.
-    seed : int or None
-        Seed of all draws; None where a generator was given.
-    models : tuple of mapping
-        Name, file, hash, specification and training record of every model, and its field.
-    annotations : mapping
-        File, hash, annotators, rows used and left out.
-    images : mapping
-        Name, number and hash of the images.
-    versions : mapping of str to str
-        Python and packages.
-    """
+    """Everything needed to repeat a result."""
 
     command: str
     seed: int | None
@@ -76,27 +60,7 @@ def describe(
     seed: int | None,
     command: str,
 ) -> Provenance:
-    """Collect what a report says about where its numbers come from.
-
-    Parameters
-    ----------
-    stacks : sequence of MapStack
-        The maps of every model, which carry its provenance.
-    annotations : AnnotationSet
-        The annotations.
-    images : SourceSet
-        The images.
-    images_name : str
-        What to call the images.
-    seed : int or None
-        Seed of all draws; None where a generator was given.
-    command : str
-        The command as it was given; empty where there was none.
-
-    Returns
-    -------
-    Provenance
-    """
+    """Collect what a report says about where its numbers come from."""
     return Provenance(
         command=command,
         seed=seed,

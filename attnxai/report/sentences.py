@@ -493,20 +493,5 @@ class _Fields(string.Formatter):
 
 
 def say(key: str, **fields: Any) -> str:
-    """Fill the sentence of a finding.
-
-    Parameters
-    ----------
-    key : str
-        Its key in :data:`SENTENCES`.
-    **fields
-        What its fields stand for.
-
-    Examples
-    --------
-    >>> say("caution.few_sources", n=5, needed=8)
-    '5 sources are too few for confidence intervals, which need 8.'
-    >>> say("own.left_out", n=1)
-    ' 1 source without a value for some partner is not permuted.'
-    """
+    """Fill the sentence of a finding."""
     return _Fields().vformat(SENTENCES[key], (), fields)

@@ -22,15 +22,6 @@ class SkyView:
     """A turn by quarters and a reflection that brings a field into the orientation it is shown in.
 
     Display coordinates count pixels to the right and up from the middle of the field.
-
-    Parameters
-    ----------
-    matrix : ndarray of int, shape (2, 2)
-        From field directions (x, y) to display directions (right, up).
-    side : (int, int)
-        Rows and columns of the field.
-    north, east : ndarray, shape (2,), or None
-        Display directions; None when unknown.
     """
 
     matrix: NDArray[np.int64]

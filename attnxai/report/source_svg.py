@@ -21,20 +21,7 @@ if TYPE_CHECKING:
 
 
 def source_svg(panel: SourcePanel, *, title: str) -> str:
-    """Image, contours of the map and annotations of one source as inline SVG.
-
-    Parameters
-    ----------
-    panel : SourcePanel
-        The source.
-    title : str
-        Alternative text; escaped here.
-
-    Returns
-    -------
-    str
-        One ``<svg>`` element whose units are field pixels.
-    """
+    """Image, contours of the map and annotations of one source as inline SVG."""
     from html import escape
 
     from contourpy import contour_generator

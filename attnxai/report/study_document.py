@@ -37,17 +37,7 @@ def write_study(
     *,
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a study.
-
-    Parameters
-    ----------
-    result : StudyResult
-        What to write.
-    folder : path or OutputFolder
-        Where; its files appear when all are complete, and replace those of earlier results.
-    on_step : callable, optional
-        Called with the number of finished steps and of all steps.
-    """
+    """Write the results of a study."""
     import pandas as pd
 
     drawers: list[Callable[[StudyResult, Path], FigureText | None]] = [
@@ -173,18 +163,7 @@ def render_page(
 
 
 def settings_in_words(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Settings of a training as a reader meets them: words for names, on and off, short numbers.
-
-    Parameters
-    ----------
-    settings : mapping
-        Names and plain values.
-
-    Examples
-    --------
-    >>> settings_in_words({"rotate": True, "learning_rate": 0.0001})
-    {'rotate': 'on', 'learning rate': '0.0001'}
-    """
+    """Settings of a training as a reader meets them: words for names, on and off, short numbers."""
     return {name.replace("_", " "): _in_words(value) for name, value in settings.items()}
 
 

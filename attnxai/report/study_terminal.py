@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_study(result: StudyResult, console: Console) -> None:
-    """Print the main numbers, the hypotheses and what limits them.
-
-    Parameters
-    ----------
-    result : StudyResult
-        The study.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print the main numbers, the hypotheses and what limits them."""
     from rich.text import Text
 
     console.print(render_terminal(main_table(result)))

@@ -32,13 +32,7 @@ CONTOUR_QUANTILES = (0.9, 0.97, 0.99)
 
 @contextlib.contextmanager
 def paper_style(*, parse_math: bool = False) -> Iterator[None]:
-    """Eight-point text at print size, and fonts embedded in PDF files.
-
-    Parameters
-    ----------
-    parse_math : bool
-        Whether text between dollar signs is mathematics. Names of files and people are not.
-    """
+    """Eight-point text at print size, and fonts embedded in PDF files."""
     import matplotlib as mpl
 
     settings: Any = {

@@ -18,19 +18,7 @@ if TYPE_CHECKING:
 def print_symmetry(
     name: str, measured: Sequence[SymmetryErrors], console: Console, *, simulated: bool
 ) -> None:
-    """Print a table and a sentence for each size of the field, and what limits them.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model.
-    measured : sequence of SymmetryErrors
-        One for each size.
-    console : rich.console.Console
-        Where to print.
-    simulated : bool
-        Whether the images are simulated.
-    """
+    """Print a table and a sentence for each size of the field, and what limits them."""
     from rich.text import Text
 
     from attnxai.audit.results import Symmetry

@@ -18,15 +18,7 @@ FIGURE_ENDINGS = (".png", ".pdf", ".svg")
 
 
 def print_temperature(found: Recalibration, console: Console) -> None:
-    """Print how well a model is calibrated before and after, and the temperature.
-
-    Parameters
-    ----------
-    found : Recalibration
-        What was found.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print how well a model is calibrated before and after, and the temperature."""
     from rich.text import Text
 
     fit = found.fit

@@ -30,17 +30,7 @@ if TYPE_CHECKING:
 
 
 def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: Console) -> None:
-    """Print the tables of the groups that the verdict rests on, and the verdict.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The numbers, one a model.
-    verdict : Verdict
-        The words.
-    console : rich.console.Console
-        Where to print.
-    """
+    """Print the tables of the groups that the verdict rests on, and the verdict."""
     from rich.text import Text
 
     for result in results:

@@ -36,19 +36,7 @@ def write_validation(
     command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a validation.
-
-    Parameters
-    ----------
-    result : ValidationResult
-        The rates.
-    folder : path or OutputFolder
-        Where; its files appear when all are complete, and replace those of earlier results.
-    command : str
-        The command that gives the same results.
-    on_step : callable, optional
-        Called with the number of finished steps and of all steps.
-    """
+    """Write the results of a validation."""
     drawers: list[Callable[[ValidationResult, Path], FigureText | None]] = [
         draw_false_positives,
         draw_coverage,

@@ -66,21 +66,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """The verdict on one map.
-
-    Parameters
-    ----------
-    explanation : str
-        The map.
-    finding : Finding
-        What its primary test says.
-    lead : str
-        The sentence to print in bold.
-    answers : tuple of Answer
-        Question after question, with its numbers.
-    p_adjusted : float or None
-        P-value that decided.
-    """
+    """The verdict on one map."""
 
     explanation: str
     finding: Finding
@@ -105,21 +91,7 @@ class ModelVerdict:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the page begins with.
-
-    Parameters
-    ----------
-    annotations : str
-        What the annotations are, in words.
-    headline : str
-        The whole in a sentence or two.
-    models : tuple of ModelVerdict
-        Model by model.
-    contrasts : tuple of str
-        Models against each other, a sentence each.
-    cautions : tuple of str
-        What limits all of it.
-    """
+    """What the page begins with."""
 
     annotations: str
     headline: str
@@ -141,25 +113,7 @@ def reach_verdict(
     notes: Sequence[str] = (),
     copies_recognised: Sequence[bool] | None = None,
 ) -> Verdict:
-    """Choose the words.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        One a model.
-    annotations : AnnotationSet
-        What the results are about.
-    contrasts : ResultContrasts, optional
-        Several models against each other.
-    notes : sequence of str
-        Further limits, in words.
-    copies_recognised : sequence of bool, optional
-        Whether each model's record knows its training images by more than their ids.
-
-    Returns
-    -------
-    Verdict
-    """
+    """Choose the words."""
     words = _words_for(annotations)
     models = tuple(_of_model(result, words) for result in results)
     compared = tuple(_difference_sentences(contrasts)) if contrasts is not None else ()

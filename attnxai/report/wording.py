@@ -28,13 +28,7 @@ _SHORT_GROUPS = {"unknown": "not known if trained on"}
 
 
 def group_phrase(group: str, n: int = 2) -> str:
-    """Words for a group of n sources.
-
-    Examples
-    --------
-    >>> group_phrase("held-out"), group_phrase("training", 1)
-    ('held-out sources', 'source that the model was trained on')
-    """
+    """Words for a group of n sources."""
     one, several = _GROUPS[group]
     return one if n == 1 else several
 
@@ -45,24 +39,12 @@ def group_name(group: str) -> str:
 
 
 def strata_words(strata: Sequence[str]) -> str:
-    """What sources share across which annotations are permuted.
-
-    Examples
-    --------
-    >>> strata_words(["class"]), strata_words(["class", "survey", "size"])
-    ('class', 'class, survey and size')
-    """
+    """What sources share across which annotations are permuted."""
     return listed(list(strata))
 
 
 def in_sentence(label: str) -> str:
-    """Label of a metric as it stands inside a sentence: names and abbreviations keep their capitals.
-
-    Examples
-    --------
-    >>> in_sentence("Relevance mass"), in_sentence("Spearman \u03c1"), in_sentence("NSS")
-    ('relevance mass', 'Spearman \u03c1', 'NSS')
-    """
+    """Label of a metric as it stands inside a sentence: names and abbreviations keep their capitals."""
     first = label.split(maxsplit=1)[0]
     if label[0] == "\u2212" or first in _PROPER_NAMES or first[1:] != first[1:].lower():
         return label

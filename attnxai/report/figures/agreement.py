@@ -32,15 +32,7 @@ MAX_COLUMNS = 5
 
 
 def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureText:
-    """Draw the figure that carries the result, for the first metric.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The models, from top to bottom.
-    folder : Path
-        Where ``agreement.png`` and ``agreement.pdf`` go.
-    """
+    """Draw the figure that carries the result, for the first metric."""
     metric = results[0].metrics[0]
     n_rows = len(agreement_rows(results, metric))
     n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
@@ -73,15 +65,7 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
 
 
 def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> FigureText:
-    """Draw the same for every metric, each on an axis of its own.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The models, from top to bottom.
-    folder : Path
-        Where ``all_metrics.png`` and ``all_metrics.pdf`` go.
-    """
+    """Draw the same for every metric, each on an axis of its own."""
     metrics = results[0].metrics
     n_rows = max(len(agreement_rows(results, metric)) for metric in metrics)
     panel_rows, columns = panel_grid(len(metrics))
@@ -117,13 +101,7 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
 
 
 def panel_grid(n: int, max_columns: int = MAX_COLUMNS) -> tuple[int, int]:
-    """Rows and columns of panels, the rows about equally full.
-
-    Examples
-    --------
-    >>> panel_grid(5), panel_grid(6), panel_grid(16)
-    ((1, 5), (2, 3), (4, 4))
-    """
+    """Rows and columns of panels, the rows about equally full."""
     rows = math.ceil(n / max_columns)
     return rows, math.ceil(n / rows)
 

@@ -31,17 +31,7 @@ if TYPE_CHECKING:
 
 
 def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText | None:
-    """Draw the distribution over sources for every class; nothing without classes.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        The model.
-    folder : Path
-        Where the files go.
-    suffix : str
-        What their name ends with, to tell models apart.
-    """
+    """Draw the distribution over sources for every class; nothing without classes."""
     names = [name for name in result.class_names if name != ALL]
     if not names:
         return None

@@ -28,15 +28,7 @@ FEW_ROWS = 6
 
 
 def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
-    """Draw how much one model agrees better than another: a panel a map, a row a pair of models.
-
-    Parameters
-    ----------
-    contrasts : ResultContrasts
-        From :func:`~attnxai.agreement.model_comparison.of_results.contrast_results`.
-    folder : Path
-        Where ``contrasts.png`` and ``contrasts.pdf`` go.
-    """
+    """Draw how much one model agrees better than another: a panel a map, a row a pair of models."""
     by_map: dict[str, dict[tuple[str, str], Contrast]] = {}
     for (name, *pair), contrast in zip(contrasts.keys, contrasts.contrasts.contrasts, strict=True):
         by_map.setdefault(name, {})[pair[0], pair[1]] = contrast

@@ -11,20 +11,7 @@ SHORTEST_NAME = 8  # letters
 
 
 def shortened(name: str, length: int) -> str:
-    """Name with its middle left out: ends tell names apart as often as beginnings.
-
-    Parameters
-    ----------
-    name : str
-        The name.
-    length : int
-        Letters that it may have, the dots among them.
-
-    Examples
-    --------
-    >>> shortened("J120000.1+010203", 9), shortened("d8.pt", 9)
-    ('J120…0203', 'd8.pt')
-    """
+    """Name with its middle left out: ends tell names apart as often as beginnings."""
     if len(name) <= length:
         return name
     kept = max(length - 1, 2)
@@ -36,20 +23,6 @@ def shortened_apart(names: Iterable[str], length: int) -> dict[str, str]:
 
     Their middle is left out; where that takes away what they differ in, first what they all begin with;
     where that is not enough either, they are numbered.
-
-    Parameters
-    ----------
-    names : iterable of str
-        The names; the same one again counts once.
-    length : int
-        Letters that each may have.
-
-    Examples
-    --------
-    >>> shortened_apart(["d8.pt", "network_of_2024_final.pt"], 12)
-    {'d8.pt': 'd8.pt', 'network_of_2024_final.pt': 'netwo…nal.pt'}
-    >>> shortened_apart(["run_of_may_seed_1_final.pt", "run_of_may_seed_2_final.pt"], 12).values()
-    dict_values(['…1_final.pt', '…2_final.pt'])
     """
     every = list(dict.fromkeys(names))
     letters = enumerate(zip(*every, strict=False))
@@ -78,17 +51,7 @@ def laid_out(figure: Any) -> Iterator[None]:
 
 
 def fit_titles(figure: Any, axes: Sequence[Any], names: Sequence[str]) -> None:
-    """Make titles no wider than their axes: smaller letters first, then names with their middle left out.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Whose layout is ready to be drawn.
-    axes : sequence of matplotlib.axes.Axes
-        With titles that hold the names.
-    names : sequence of str
-        One for each axes.
-    """
+    """Make titles no wider than their axes: smaller letters first, then names with their middle left out."""
 
     def wide(ax: Any) -> bool:
         # a little less, for letters that are rounded to pixels
@@ -109,15 +72,7 @@ def fit_titles(figure: Any, axes: Sequence[Any], names: Sequence[str]) -> None:
 
 
 def fit_headings(figure: Any, axes: Sequence[Any]) -> None:
-    """Leave out the middle of headings that reach beyond the right end of their axis.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Whose layout is ready to be drawn.
-    axes : sequence of matplotlib.axes.Axes
-        With headings as annotations.
-    """
+    """Leave out the middle of headings that reach beyond the right end of their axis."""
     with laid_out(figure):
         for ax in axes:
             end = ax.get_window_extent().x1

@@ -22,17 +22,7 @@ if TYPE_CHECKING:
 
 
 def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText:
-    """Draw every observed mean against its null distributions.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        The model.
-    folder : Path
-        Where the files go.
-    suffix : str
-        What their name ends with, to tell models apart.
-    """
+    """Draw every observed mean against its null distributions."""
     rows_a_map, columns = panel_grid(len(result.metrics))
     n_rows = rows_a_map * len(result.explanations)
     tested = any(e.test for m in result.metrics for e in shown_estimates([result], m))

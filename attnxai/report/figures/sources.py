@@ -49,25 +49,7 @@ def draw_sources(
     *,
     suffix: str = "",
 ) -> FigureText:
-    """Draw the best, the median and the worst source: image with annotations and contours, and the map.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        The model's numbers.
-    pairs : AlignedPairs
-        What they were computed from.
-    maps : MapStack
-        Where the maps lie.
-    annotations : AnnotationSet
-        The annotations.
-    images : SourceSet
-        The images.
-    folder : Path
-        Where the files go.
-    suffix : str
-        What their name ends with, to tell models apart.
-    """
+    """Draw the best, the median and the worst source: image with annotations and contours, and the map."""
     metric = result.metrics[0]
     explanation = shown_explanation(result)
     chosen = extreme_sources(result, explanation, metric)

@@ -51,30 +51,6 @@ def plot_agreement(
     means under permutation across sources (within strata where these are known). Thin lines beneath a bar are
     the central 95 % under the further nulls. The band is the noise ceiling, between its lower and upper figure,
     where several annotated. Colour marks the model, shape the map.
-
-    Parameters
-    ----------
-    results : AgreementResult or sequence of AgreementResult
-        What to draw; several models stand one below the other.
-    metric : str
-        Which metric.
-    group, class_name : str, optional
-        Which sources; those that conclusions rest on when left out.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-    show_names : bool
-        Write the names of models, maps and baselines.
-    show_further : bool
-        Draw the ranges of the further nulls.
-    legend : bool, optional
-        Say below the axis what is what; when left out, where the figure is new. The artists have labels
-        either way.
-    marker_size : float
-        Points of a marker.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     models = [results] if isinstance(results, AgreementResult) else list(results)
     rows = agreement_rows(models, metric, group=group, class_name=class_name)

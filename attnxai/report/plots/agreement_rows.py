@@ -34,21 +34,7 @@ _BASELINES = "baselines"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AgreementRow:
-    """One row of the figure.
-
-    Parameters
-    ----------
-    text : str
-        What stands beside it.
-    colour : str
-        Of its point, or of the heading.
-    marker : str
-        Of its point.
-    estimate : Estimate or None
-        What is drawn; None for a heading.
-    model : int or None
-        Which model it belongs to; None where it belongs to all.
-    """
+    """One row of the figure."""
 
     text: str
     colour: str
@@ -68,15 +54,6 @@ def agreement_rows(
 
     One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
     same for all; see :func:`share_baselines`.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        The models.
-    metric : str
-        Which metric.
-    group, class_name : str, optional
-        Which sources; those that conclusions rest on when left out.
     """
     maps = list(dict.fromkeys(name for result in results for name in result.explanations))
     markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
@@ -151,17 +128,7 @@ def members_of(
 def noise_ceiling_range(
     result: AgreementResult, metric: str, *, group: str | None = None, class_name: str = ALL
 ) -> tuple[float, float] | None:
-    """Lower and upper figure of the noise ceiling; None where these are not known.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        Whose annotators.
-    metric : str
-        By which metric.
-    group, class_name : str, optional
-        Over which sources; those that conclusions rest on when left out.
-    """
+    """Lower and upper figure of the noise ceiling; None where these are not known."""
     ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
     if ceiling is None:
         return None

@@ -36,19 +36,6 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
     """Draw differences with their intervals, a row a contrast, and a line at zero.
 
     Points are filled where a difference counts as found.
-
-    Parameters
-    ----------
-    contrasts : sequence of Contrast
-        From top to bottom.
-    names : sequence of str
-        What to call each.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     ax = new_axes(ax)
     ax.axvline(0.0, color="#999999", lw=0.6, zorder=0)

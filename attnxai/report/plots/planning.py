@@ -15,17 +15,6 @@ def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
     """Draw power against the number of sources, a line for each number of annotators.
 
     Bands are the powers' intervals; broken lines are at the lower end of the effect's interval.
-
-    Parameters
-    ----------
-    plan : PowerPlan
-        What to draw.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     ax = new_axes(ax)
     for k in plan.annotators:
@@ -48,17 +37,6 @@ def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
     """Draw the half-width of the interval against the number of sources.
 
     Full lines are about these annotators, broken ones about other annotators too.
-
-    Parameters
-    ----------
-    plan : PowerPlan
-        What to draw.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     ax = new_axes(ax)
     for k in plan.annotators:

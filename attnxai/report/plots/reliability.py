@@ -21,17 +21,6 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     and the range of the bin's confidences across. The number of images stands below each bin. The line is
     what a calibrated model follows; points below it are too sure, points above it not sure enough. Metrics
     add the expected calibration error beside that of a calibrated model.
-
-    Parameters
-    ----------
-    shown : ClassificationMetrics or ReliabilityCurve
-        What to draw.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     ax = new_axes(ax)
     curve = shown if isinstance(shown, ReliabilityCurve) else shown.reliability

@@ -12,19 +12,7 @@ if TYPE_CHECKING:
 
 
 def plot_trend_test(test: TrendTest, *, ax: Any = None) -> Any:
-    """Draw a statistic, and as a grey bar the central 95 % of what it is without a trend.
-
-    Parameters
-    ----------
-    test : TrendTest
-        What to draw.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure when left out.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw a statistic, and as a grey bar the central 95 % of what it is without a trend."""
     ax = new_axes(ax)
     ends = [test.null_low, test.null_high]
     ax.plot(ends, [0, 0], color=NULL_COLOUR, lw=7, solid_capstyle="butt", zorder=1)

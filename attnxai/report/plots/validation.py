@@ -56,25 +56,7 @@ def plot_false_positives(
     metric: str = METRIC_NAMES[0],
     level: float = SIGNIFICANCE_LEVEL,
 ) -> Any:
-    """Draw how often every null rejects in one scenario, a marker for each number of sources.
-
-    Parameters
-    ----------
-    result : ValidationResult
-        The rates.
-    scenario : Scenario
-        What maps and annotations have in common.
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    metric : str
-        The metric.
-    level : float
-        Level of the tests; its binomial bands are shaded.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw how often every null rejects in one scenario, a marker for each number of sources."""
     nulls = list(dict.fromkeys(cell.null for cell in result.false_positives))
     for row, null in enumerate(nulls):
         cells = [
@@ -114,21 +96,7 @@ def _square(roots: Any) -> Any:
 
 
 def plot_coverage(result: ValidationResult, distribution: Distribution, ax: Any) -> Any:
-    """Draw how often intervals contain the true mean, a line for each method.
-
-    Parameters
-    ----------
-    result : ValidationResult
-        The rates.
-    distribution : Distribution
-        Of the values.
-    ax : matplotlib.axes.Axes
-        Where to draw; methods over sources alone are broken or dotted.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw how often intervals contain the true mean, a line for each method."""
     cells = [cell for cell in result.coverage if cell.distribution is distribution]
     designs = list(dict.fromkeys((cell.n_sources, cell.n_annotators) for cell in cells))
     for method in dict.fromkeys(cell.method for cell in cells):
@@ -160,23 +128,7 @@ def _method_words(method: str) -> str:
 def plot_power(
     result: ValidationResult, null: NullKind, ax: Any, *, metric: str = METRIC_NAMES[0]
 ) -> Any:
-    """Draw power against planted agreement, a line for each number of sources.
-
-    Parameters
-    ----------
-    result : ValidationResult
-        The rates.
-    null : NullKind
-        The null.
-    ax : matplotlib.axes.Axes
-        Where to draw; shaded are the 95 % intervals of the powers.
-    metric : str
-        The metric.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+    """Draw power against planted agreement, a line for each number of sources."""
     cells = [cell for cell in result.power if cell.null is null and cell.metric == metric]
     for number, n in enumerate(dict.fromkeys(cell.n_sources for cell in cells)):
         of_n = [cell for cell in cells if cell.n_sources == n]

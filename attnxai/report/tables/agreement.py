@@ -31,24 +31,6 @@ def agreement_table(
     Columns are the mean over sources and its interval; the mean under the null and the p-value, of the
     permutation within strata where there is one and of the pooled one otherwise, never of both in one
     column; the p-value adjusted over the maps, where there is one; the number of sources.
-
-    Parameters
-    ----------
-    result : AgreementResult
-        What to write down.
-    metric : str, optional
-        Which metric; the first when left out.
-    group, class_name : str, optional
-        Which sources; those that conclusions rest on when left out.
-    digits : int, optional
-        Decimals of values; those that the intervals' widths call for when left out.
-
-    Raises
-    ------
-    KeyError
-        If the result has no such metric, group or class.
-    OptionError
-        If digits cannot be used.
     """
     metric = result.metrics[0] if metric is None else metric
     names = result.explanations + result.baselines

@@ -13,15 +13,7 @@ if TYPE_CHECKING:
 
 
 def annotators_table(agreement: AnnotatorAgreement, *, digits: int | None = None) -> Table:
-    """A row for every number that describes what was marked.
-
-    Parameters
-    ----------
-    agreement : AnnotatorAgreement
-        What to write down.
-    digits : int, optional
-        Decimals; those that the intervals' widths call for when left out.
-    """
+    """A row for every number that describes what was marked."""
     entries = agreement.reliabilities
     overlap = agreement.overlap
     return Table(

@@ -22,15 +22,7 @@ _LABELS = {
 
 
 def metrics_table(metrics: ClassificationMetrics, *, digits: int | None = None) -> Table:
-    """A row for every metric, with its interval.
-
-    Parameters
-    ----------
-    metrics : ClassificationMetrics
-        What to write down.
-    digits : int, optional
-        Decimals; those that the intervals' widths call for when left out.
-    """
+    """A row for every metric, with its interval."""
     names = [
         _LABELS[metric] + (f" {class_name}" if class_name != "all" else "")
         for metric, class_name in metrics.intervals

@@ -28,44 +28,7 @@ _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?")
 
 
 def render_latex(table: Table, *, caption: str | None = None, label: str | None = None) -> str:
-    r"""Write a table as LaTeX.
-
-    Parameters
-    ----------
-    table : Table
-        What to write; its title and note are left to the caption.
-    caption : str, optional
-        LaTeX. With a caption the ``tabular`` stands in a floating ``table``, the caption above it; without
-        one it stands alone.
-    label : str, optional
-        For ``\ref``; needs a caption.
-
-    Returns
-    -------
-    str
-        Ends with a line break.
-
-    Raises
-    ------
-    OptionError
-        If the caption or the label would break the table, or there is a label and no caption.
-
-    Examples
-    --------
-    >>> from attnxai.report.tables.table import count_column, text_column
-    >>> columns = (text_column("Map", ["gate_1", "mean"]), count_column("Sources", [40, 8]))
-    >>> print(render_latex(Table(columns=columns)))
-    % needs \usepackage{booktabs} and \usepackage{siunitx}
-    \begin{tabular}{lS[table-format=2]}
-      \toprule
-      Map & {Sources} \\
-      \midrule
-      gate\_1 & 40 \\
-      mean & 8 \\
-      \bottomrule
-    \end{tabular}
-    <BLANKLINE>
-    """
+    r"""Write a table as LaTeX."""
     columns = [written for column in table.columns for written in _written(column)]
     lines = [rf"\begin{{tabular}}{{{''.join(column.specification for column in columns)}}}"]
     lines += [r"  \toprule", _row([column.head for column in columns]), r"  \midrule"]

@@ -70,20 +70,6 @@ def escape(text: str) -> str:
     Greek letters and signs that LaTeX does not know without further packages become commands. Accented
     letters are left, as LaTeX reads UTF-8; letters of other scripts need LuaLaTeX or XeLaTeX and a font that
     has them. Line breaks, control and formatting characters become spaces.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(escape("d8_best.pt & 50 %, Spearman ρ"))
-    d8\_best.pt \& 50 \%, Spearman $\rho$
     """
     plain = unicodedata.normalize("NFC", text)
     plain = "".join(" " if unicodedata.category(c) in _NOT_PRINTED else c for c in plain)
@@ -96,22 +82,7 @@ def escape(text: str) -> str:
 
 
 def check_caption(caption: str) -> None:
-    r"""Refuse a caption that would break its table.
-
-    Parameters
-    ----------
-    caption : str
-        LaTeX.
-
-    Raises
-    ------
-    OptionError
-        Saying what to write instead.
-
-    Examples
-    --------
-    >>> check_caption(r"Agreement over \SI{50}{\percent} of the sources, $n_s = 40$")
-    """
+    r"""Refuse a caption that would break its table."""
     bare = _MATHS.sub("", _REFERENCE.sub("", caption))
     bare = re.sub(r"\\.", "", bare, flags=re.DOTALL)
     depth = [bare[:end].count("{") - bare[:end].count("}") for end in range(1, len(bare) + 1)]
@@ -130,18 +101,7 @@ def check_caption(caption: str) -> None:
 
 
 def check_label(label: str) -> None:
-    """Refuse a label that would break its table.
-
-    Parameters
-    ----------
-    label : str
-        Letters, digits and ``: . _ / + -``.
-
-    Raises
-    ------
-    OptionError
-        Saying which signs there may be.
-    """
+    """Refuse a label that would break its table."""
     wrong = re.fullmatch(r"[A-Za-z0-9:._/+-]+", label) is None
     _refuse("label", label, {"letters, digits and : . _ / + - are what it may hold": wrong})
 

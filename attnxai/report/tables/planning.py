@@ -30,13 +30,6 @@ def plan_table(plan: PowerPlan, *, digits: int | None = None) -> Table:
 
     A row has the smallest number of sources that reaches the wanted power, with ``≤`` where it is the smallest
     of the grid; or, with ``>``, the largest of the grid where none does.
-
-    Parameters
-    ----------
-    plan : PowerPlan
-        What to write down.
-    digits : int, optional
-        Decimals of half-widths; two significant digits when left out.
     """
     digits = None if digits is None else checked_digits(digits)
     answers = plan.answers()

@@ -12,15 +12,7 @@ if TYPE_CHECKING:
 
 
 def symmetry_table(errors: SymmetryErrors, *, digits: int | None = None) -> Table:
-    """A row for every element of the group, and for those outside it.
-
-    Parameters
-    ----------
-    errors : SymmetryErrors
-        What to write down.
-    digits : int, optional
-        Decimals of correlations, three when left out.
-    """
+    """A row for every element of the group, and for those outside it."""
     decimals = 3 if digits is None else checked_digits(digits)
     columns = [
         text_column("element", [element.name for element in errors.elements]),

@@ -61,23 +61,7 @@ class Limit:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of a table.
-
-    Parameters
-    ----------
-    heading : str
-        Plain text.
-    kind : Kind
-        What the cells are.
-    cells : tuple
-        One a row.
-    decimals : tuple of int
-        Of each cell, for numbers and intervals.
-    interval_heading : str
-        Heading of the ends, where a renderer puts them into a column of their own.
-    to_the_right : bool
-        Whether text is aligned to the right, as numbers are.
-    """
+    """A column of a table."""
 
     heading: str
     kind: Kind
@@ -89,24 +73,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Columns of one length.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        From left to right.
-    title : str
-        Plain text above the table, or empty.
-    note : str
-        Plain text below it, or empty.
-    rules : tuple of int
-        Rows before which a further rule is drawn, such as between maps and baselines.
-
-    Raises
-    ------
-    ValueError
-        If there are no columns, or they differ in length.
-    """
+    """Columns of one length."""
 
     columns: tuple[Column, ...]
     title: str = ""
@@ -161,19 +128,7 @@ def interval_column(
     digits: int | None = None,
     interval_heading: str = "",
 ) -> Column:
-    """A column of values with their intervals.
-
-    Parameters
-    ----------
-    heading : str
-        Of the values.
-    intervals : sequence of Interval
-        Values with their intervals, of one level.
-    digits : int, optional
-        Decimals; those that the intervals' widths call for when left out, see :func:`interval_decimals`.
-    interval_heading : str
-        Heading of the ends where they stand apart; their level when left out.
-    """
+    """A column of values with their intervals."""
     level = intervals[0].level if intervals else CONFIDENCE_LEVEL
     return Column(
         heading=heading,
@@ -194,18 +149,6 @@ def interval_decimals(intervals: Sequence[Interval], digits: int | None = None) 
 
     They give two significant digits of half the interval's width. A value without an interval has as many as
     the value with the fewest, or two.
-
-    Parameters
-    ----------
-    intervals : sequence of Interval
-        Values with their intervals.
-    digits : int, optional
-        Decimals of all of them.
-
-    Raises
-    ------
-    OptionError
-        If ``digits`` is not between 0 and 9.
     """
     if digits is not None:
         return [checked_digits(digits)] * len(intervals)
@@ -215,13 +158,7 @@ def interval_decimals(intervals: Sequence[Interval], digits: int | None = None) 
 
 
 def checked_digits(digits: int) -> int:
-    """Refuse numbers of decimals that a table cannot have.
-
-    Raises
-    ------
-    OptionError
-        If it is not between 0 and 9.
-    """
+    """Refuse numbers of decimals that a table cannot have."""
     if not 0 <= digits <= MOST_DECIMALS:
         raise OptionError(
             f"digits are decimals of a table's numbers, from 0 to {MOST_DECIMALS}; got {digits}"

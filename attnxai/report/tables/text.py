@@ -22,14 +22,7 @@ COLOURS = {Tone.WARNING: "#c62828", Tone.NOTE: "#1565c0"}
 
 
 def cells_of(column: Column) -> list[tuple[str, ...]]:
-    """Cells of a column as plain text, each of one or more lines.
-
-    Examples
-    --------
-    >>> from attnxai.report.tables.table import p_value_column
-    >>> cells_of(p_value_column("p", [0.0312, None]))
-    [('0.0312',), ('–',)]
-    """
+    """Cells of a column as plain text, each of one or more lines."""
     return [
         tuple("".join(piece.text for piece in line) for line in cell) for cell in _pieces(column)
     ]
@@ -83,18 +76,7 @@ def _rows(table: Table, written: Callable[[Piece], str]) -> Iterator[list[list[s
 
 
 def render_markdown(table: Table) -> str:
-    r"""Write a table as Markdown, its columns padded to one width; the title is left to a heading.
-
-    Examples
-    --------
-    >>> from attnxai.report.tables.table import count_column, text_column
-    >>> columns = (text_column("Map", ["gate_1", "mean"]), count_column("Sources", [40, 1008]))
-    >>> print(render_markdown(Table(columns=columns)))
-    | Map        | Sources |
-    | ---------- | ------- |
-    | gate&#95;1 | 40      |
-    | mean       | 1,008   |
-    """
+    r"""Write a table as Markdown, its columns padded to one width; the title is left to a heading."""
     rows = [[markdown_text(column.heading) for column in table.columns]]
     rows += [["<br>".join(cell) for cell in row] for row in _rows(table, _in_markdown)]
     return markdown_rows(rows)
@@ -121,30 +103,13 @@ def markdown_text(text: str, *, strip: bool = True) -> str:
 
     Characters with a meaning become character references, which mean the same in every dialect of
     Markdown, inside tables too. White space of any kind becomes one blank.
-
-    Examples
-    --------
-    >>> markdown_text("FR I | `rm`")
-    'FR I &#124; &#96;rm&#96;'
     """
     plain = re.sub(r"\s+", " ", text)
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", plain.strip() if strip else plain)
 
 
 def render_html(table: Table) -> str:
-    """Write a table as HTML, with its title above and its note below.
-
-    Examples
-    --------
-    >>> from attnxai.report.tables.table import text_column
-    >>> print(render_html(Table(columns=(text_column("Map", ["<b>"]),))))
-    <table>
-    <thead><tr><th scope="col" class="text">Map</th></tr></thead>
-    <tbody>
-    <tr><th scope="row" class="text">&lt;b&gt;</th></tr>
-    </tbody>
-    </table>
-    """
+    """Write a table as HTML, with its title above and its note below."""
     title = [f"<caption>{html.escape(table.title)}</caption>"] if table.title else []
     classes = [
         ' class="text"' if column.kind is Kind.TEXT and not column.to_the_right else ""

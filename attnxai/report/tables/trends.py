@@ -19,15 +19,7 @@ if TYPE_CHECKING:
 
 
 def trend_table(test: TrendTest, *, digits: int | None = None) -> Table:
-    """One row: the statistic, what it is without a trend, and the p-value.
-
-    Parameters
-    ----------
-    test : TrendTest
-        The test.
-    digits : int, optional
-        Decimals of the statistic; those that the width of its null distribution calls for when left out.
-    """
+    """One row: the statistic, what it is without a trend, and the p-value."""
     null = Interval(
         value=test.expected,
         low=test.null_low,

@@ -168,14 +168,7 @@ def _per_cent(share: float) -> str:
 
 
 def _cell(numbers: Sequence[tuple[str, Verdict]], note: str = "") -> tuple[Line, ...]:
-    """Numbers of one cell, then the gravest of what is to be said of them, and a note.
-
-    Examples
-    --------
-    >>> shown = _cell([("1.0", Verdict.NOMINAL), ("60.0", Verdict.TOO_OFTEN)])
-    >>> ["".join(p if isinstance(p, str) else p.text for p in line) for line in shown]
-    ['1.0 · 60.0', '▲ too often']
-    """
+    """Numbers of one cell, then the gravest of what is to be said of them, and a note."""
     pieces: list[str | Piece] = []
     for text, verdict in numbers:
         pieces += [" · "] if pieces else []
