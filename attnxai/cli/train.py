@@ -90,10 +90,13 @@ def train(
     from attnxai.training.field import field_of
     from attnxai.training.history import plot_history, write_history
     from attnxai.training.loop import train_model
+    from attnxai.training.progress import is_given_more_epochs
 
     history_file, curves_file = (output.with_suffix(e) for e in (".history.csv", ".curves.png"))
     with output_file(output, endings=(".pt",), overwrite=overwrite):
-        progress_file = output.with_suffix(".progress.pt")
+        progress_file, finished_file = (
+            output.with_suffix(e) for e in (".progress.pt", ".finished.pt")
+        )
         for beside in (history_file, curves_file):
             check_output_file(
                 beside,
@@ -107,6 +110,9 @@ def train(
         labelled, used = data.labelled, data.trained_on
         spec = training.chosen_spec(given, group, n_classes=len(labelled.class_names))
         n_validation = _n_validation(data, settings)
+        # with the same epochs or other settings, --overwrite means to train again
+        if not progress_file.is_file() and is_given_more_epochs(finished_file, settings):
+            finished_file.replace(progress_file)
         details.print(
             f"Training {spec.group} ({preset}, {settings.precision}, {device}) on "
             f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
@@ -147,7 +153,7 @@ def train(
             # the model comes last: once it is there the same command is refused and cannot go on
             written = free_path(output, overwrite=overwrite)
             sha256 = save_model(model, written)
-        progress_file.unlink(missing_ok=True)
+        progress_file.replace(finished_file)
         metrics = model.training.metrics if model.training is not None else {}
         console.print(
             f"Wrote {written} (sha256 {sha256[:12]}): accuracy {metrics['validation_accuracy']:.1%} on "
@@ -183,7 +189,7 @@ class _Shown:
 
 def _n_validation(data: StudyData, settings: TrainingSettings) -> int:
     """How many of the images the training will validate on."""
-    from attnxai.training.loop import training_and_validation
+    from attnxai.training.run import training_and_validation
 
     names = data.labelled.class_names
     labels = [names.index(str(image.class_name)) for image in data.trained_on]

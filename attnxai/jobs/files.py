@@ -21,18 +21,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 @contextlib.contextmanager
 def named_faults(path: Path) -> Iterator[None]:
-    """Let a fault of the system that names no file, as when a disk is full, name what was written.
-
-    Parameters
-    ----------
-    path : Path
-        What is written in the block.
-
-    Raises
-    ------
-    OutputError
-        In place of an :class:`OSError` that names no file.
-    """
+    """Raise an :class:`OSError` that names no file, as when a disk is full, as an OutputError that does."""
     try:
         yield
     except OSError as error:
@@ -42,29 +31,10 @@ def named_faults(path: Path) -> Iterator[None]:
 
 
 def write_file(path: str | Path, content: bytes | str) -> None:
-    """Write a file so that a reader finds the old or the whole new one, never a part.
+    """Write a file (text in UTF-8) so that a reader finds the old or the new one whole, never a part.
 
-    A link to a file is written through.
-
-    Parameters
-    ----------
-    path : path
-        The file; its folder is made where it is missing.
-    content : bytes or str
-        What to write; text in UTF-8.
-
-    Raises
-    ------
-    OutputError
-        If there is no space for it; the old file is kept.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_file(Path(folder) / "a" / "table.csv", "x,y")
-    ...     [file.name for file in Path(folder).rglob("*.*")]
-    ['table.csv']
+    Its folder is made where it is missing; a link to a file is written through. If there is no space, the
+    old file is kept.
     """
     path = Path(path)
     target = _target(path)
@@ -94,13 +64,7 @@ def _written(target: Path, data: bytes) -> bool:
 
 
 def clear_partial_files(target: Path) -> None:
-    """Remove what processes that were killed have left of a file.
-
-    Parameters
-    ----------
-    target : Path
-        The file that they were writing.
-    """
+    """Remove what processes that were killed have left of a file."""
     for file in target.parent.glob(f".{_escaped(target.name)}{_PARTIAL}*"):
         with contextlib.suppress(OSError), open(file, "r+b") as left:
             if try_lock(left.fileno()):
@@ -112,15 +76,9 @@ def _escaped(name: str) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file.
+    """Content of a JSON file; a :class:`ValueError` where it is no JSON, nested too deeply or not Unicode.
 
-    Raises
-    ------
-    ValueError
-        If it is no JSON text, nested too deeply, or holds what JSON does not have: numbers that are not
-        finite, or text that is not Unicode.
-    OSError
-        If it cannot be read.
+    Numbers that are not finite, which JSON does not have, are refused as well.
     """
     text = path.read_text(encoding="utf-8")
     try:
@@ -145,24 +103,7 @@ def _finite(text: str) -> float:
 def check_output_file(
     path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
 ) -> None:
-    """Refuse what cannot be written, or should not be replaced.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    endings : sequence of str
-        What its name may end with, such as ``.pt``.
-    overwrite : bool
-        Whether an existing file may be replaced.
-    option : str
-        The option that named it.
-
-    Raises
-    ------
-    OptionError
-        If it has another ending, exists, or its folder cannot be written to.
-    """
+    """Refuse a file that cannot be written, has none of the endings, or exists and should not be replaced."""
     if not path.name.endswith(tuple(endings)):
         which = endings[0] if len(endings) == 1 else f"one of {', '.join(endings)}"
         raise OptionError(f"{option} {str(path)!r} should end in {which}")
@@ -177,20 +118,7 @@ def check_output_file(
 def output_file(
     path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
 ) -> Iterator[None]:
-    """Check that a file can be written, and keep other runs from it while the block runs.
-
-    Parameters
-    ----------
-    path, endings, overwrite, option
-        As for :func:`check_output_file`.
-
-    Raises
-    ------
-    OptionError
-        If it has another ending, exists, or its folder cannot be written to.
-    InUseError
-        If another run writes it.
-    """
+    """Check that a file can be written, and keep other runs from it while the block runs."""
     check_output_file(path, endings=endings, overwrite=overwrite, option=option)
     target = _target(path)
     with (
@@ -203,25 +131,7 @@ def output_file(
 
 
 def free_path(path: Path, *, overwrite: bool = False) -> Path:
-    """Where to write what was to be written to a path, now that there is something to write.
-
-    Parameters
-    ----------
-    path : Path
-        The file that was asked for.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    Path
-        As asked for, or the next free number of it where another file has appeared there.
-
-    Examples
-    --------
-    >>> free_path(Path("nowhere") / "d8.pt").name
-    'd8.pt'
-    """
+    """A path as asked for, or with the next free number where another file has appeared there."""
     free, number = path, 1
     while free.exists() and not overwrite:
         number += 1
@@ -237,22 +147,7 @@ def _target(path: Path) -> Path:
 def made_folder(
     folder: Path, *, named: Path | None = None, option: str = "--output"
 ) -> Iterator[None]:
-    """Make a folder; what was made and is still empty goes again if the block ends with an error.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder, which may exist.
-    named : Path, optional
-        What the option named, if it is not the folder itself.
-    option : str
-        The option.
-
-    Raises
-    ------
-    OptionError
-        If it is a file, or cannot be made or written to.
-    """
+    """Make a folder; what was made and is still empty is removed if the block ends with an error."""
     _check_folder(folder, named=named or folder, option=option)
     absolute = folder.absolute()
     made: list[Path] = []

@@ -16,36 +16,11 @@ _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 @contextlib.contextmanager
 def locked(path: Path, *, output: Path) -> Iterator[None]:
-    """Hold a lock file while the block runs.
+    """Hold a lock file, in a folder that exists, while the block runs; messages name ``output``.
 
     The lock is one of the operating system, which ends with the process and also holds across machines on
     file systems that support this, such as NFS. On file systems without locks, the file itself is the
     lock: it is free where it names a process of this machine that has ended.
-
-    Parameters
-    ----------
-    path : Path
-        The lock file, in a folder that exists. It is removed at the end.
-    output : Path
-        What is locked, for the message.
-
-    Raises
-    ------
-    InUseError
-        If another process holds the lock.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as name:
-    ...     folder = Path(name)
-    ...     with locked(folder / "lock", output=folder):
-    ...         try:
-    ...             with locked(folder / "lock", output=Path("out")):
-    ...                 pass
-    ...         except InUseError as error:
-    ...             print(str(error).split(" (")[0])
-    another run is writing to out
     """
     handle = _acquired(path, output)
     try:
@@ -61,18 +36,7 @@ def locked(path: Path, *, output: Path) -> Iterator[None]:
 
 
 def try_lock(handle: int) -> bool | None:
-    """Lock an open file without waiting.
-
-    Parameters
-    ----------
-    handle : int
-        Descriptor of a file that is open for writing.
-
-    Returns
-    -------
-    bool or None
-        Whether the file is locked now; None where the system or the file system has no locks.
-    """
+    """Whether an open file is locked now, without waiting; None where the system has no locks."""
     try:
         import fcntl
     except ImportError:  # not a POSIX system

@@ -30,22 +30,9 @@ _PARTIAL_NAME = ".attnxai-partial"
 def claimed_folder(folder: Path, *, refuse: Callable[[set[str]], None]) -> Iterator[None]:
     """Make a folder, or take one that exists, and keep other runs from it while the block runs.
 
-    What a run that was killed has left there is removed. A folder that was made and is still empty goes
-    again if the block ends with an error.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder; a link to a folder is followed.
-    refuse : callable
-        Called with the names of what lies there; raises an error if they should not be added to.
-
-    Raises
-    ------
-    OptionError
-        If it is a file, or cannot be made or written to.
-    InUseError
-        If another run works there.
+    ``refuse`` is called with the names of what lies there and raises an error if they should not be added
+    to. What a run that was killed has left there is removed. A folder that was made and is still empty is
+    removed if the block ends with an error.
     """
     if folder.is_dir():
         refuse(_names(folder))
@@ -60,17 +47,7 @@ def _names(folder: Path) -> set[str]:
 
 
 class OutputFolder:
-    """A folder that this process has claimed; see :func:`output_folder`.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    what : str
-        What it holds, such as ``report``.
-    overwrite : bool
-        Replace the files of an earlier one.
-    """
+    """A folder that this process has claimed; see :func:`output_folder`."""
 
     def __init__(self, path: Path, *, what: str, overwrite: bool) -> None:
         self._path, self._what, self._overwrite = path, what, overwrite
@@ -82,18 +59,7 @@ class OutputFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
-        """A hidden folder whose files take their places when the block ends without an error.
-
-        Yields
-        ------
-        Path
-            Where to write them.
-
-        Raises
-        ------
-        OutputError
-            If there is no space; what lay in the folder is unchanged.
-        """
+        """A hidden folder whose files take their places when the block ends without an error."""
         partial = self._path / _PARTIAL_NAME
         with named_faults(self._path):
             shutil.rmtree(partial, ignore_errors=True)
@@ -174,41 +140,11 @@ def output_folder(
     default: str = "",
     overwrite: bool = False,
 ) -> Iterator[OutputFolder]:
-    """Claim a folder for results while the block runs.
+    """Claim a folder for results while the block runs; its ``writing`` fills it.
 
-    Parameters
-    ----------
-    output : path, OutputFolder or None
-        The folder; one that was claimed already is yielded as it is. None for ``default``, or the next
-        free number of it.
-    what : str
-        What it is to hold, such as ``report``.
-    default : str
-        Name of the folder if none was asked for.
-    overwrite : bool
-        Replace the files of an earlier one; other files stay.
-
-    Yields
-    ------
-    OutputFolder
-        Empty, or with the results of an earlier run, until its ``writing`` has ended.
-
-    Raises
-    ------
-    OptionError
-        If the folder cannot be written to, or holds what must not be replaced.
-    InUseError
-        If another run works there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as name:
-    ...     with output_folder(Path(name) / "out", what="report") as output:
-    ...         with output.writing() as partial:
-    ...             _ = (partial / "table.csv").write_text("a,b")
-    ...     sorted(file.name for file in output.path.iterdir())
-    ['manifest.json', 'table.csv']
+    One that was claimed already is yielded as it is. None stands for ``default``, or the next free number
+    of it. ``what`` says what the folder holds, such as ``report``. With ``overwrite`` the files of an
+    earlier run are replaced; other files stay.
     """
 
     def refuse(names: set[str]) -> None:
@@ -258,16 +194,9 @@ def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
 
 
 def read_manifest(folder: Path) -> tuple[str, set[str]] | None:
-    """What the manifest of a folder says that it holds, and the files that were written.
+    """What a folder holds, such as ``report``, and the paths of the files that were written.
 
-    Returns
-    -------
-    what : str
-        Such as ``report``.
-    files : set of str
-        Paths within the folder.
-    None
-        In place of both where there is no manifest, or none that can be trusted.
+    None where there is no manifest, or none that can be trusted.
     """
     try:
         content = read_json(folder / MANIFEST_NAME)
@@ -284,16 +213,6 @@ def read_manifest(folder: Path) -> tuple[str, set[str]] | None:
 
 
 def write_manifest(folder: Path, what: str, files: Any) -> None:
-    """Write which files a run has written.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    what : str
-        What it holds.
-    files : iterable of str
-        Paths within the folder.
-    """
+    """Write which files a run has written."""
     content = {"format": FORMAT, "what": what, "files": sorted({*files} - {MANIFEST_NAME})}
     write_file(folder / MANIFEST_NAME, json.dumps(content, indent=1) + "\n")

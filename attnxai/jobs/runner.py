@@ -32,45 +32,15 @@ def run_jobs(
     on_event: Callable[[JobEvent], None] | None = None,
     on_result: Callable[[str, Any], None] | None = None,
 ) -> dict[str, Any]:
-    """Run all jobs that are not finished yet.
+    """Run all jobs that are not in ``finished``; their results by name, in the order of the jobs.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        In the order in which they are started; their names differ.
-    n_workers : int
-        Worker processes; with 1 the jobs run in this process, one after the other.
-    threads : int
-        Threads that the numerical libraries of a worker process use.
-    finished : mapping of str to object, optional
-        Results of jobs that need not run again, by name; see :class:`~attnxai.jobs.store.ResultStore`.
-    keep_going : bool
-        Run the other jobs when one has failed. Without it, the first failure ends all of them.
-    on_event : callable, optional
-        Called in this process with every :class:`~attnxai.jobs.worker.JobEvent`.
-    on_result : callable, optional
-        Called in this process with the name and the result of every job that has run.
+    With one worker the jobs run in this process, one after the other. ``threads`` is for the numerical
+    libraries of worker processes. With ``keep_going`` the other jobs run when one has failed; without it
+    the first failure ends all of them. ``on_event`` and ``on_result`` are called in this process.
 
-    Returns
-    -------
-    dict of str to object
-        Results by name, in the order of the jobs.
-
-    Raises
-    ------
-    OptionError
-        If ``n_workers`` is below 1.
-    JobError
-        If a job ends with an :class:`~attnxai.errors.AttnxaiError`, or its process ends; any other error
-        of a job that has no log is raised as it is. No job is tried twice.
-
-    Examples
-    --------
-    >>> def square(number, report):
-    ...     return number**2
-    >>> jobs = [Job(name=f"square {n}", function=square, argument=n) for n in (2, 3)]
-    >>> run_jobs(jobs, finished={"square 2": 4})
-    {'square 2': 4, 'square 3': 9}
+    A job that ends with an :class:`~attnxai.errors.AttnxaiError`, or whose process ends, is named in a
+    :class:`~attnxai.errors.JobError`; any other error of a job that has no log is raised as it is. No job
+    is tried twice.
     """
     if n_workers < 1:
         raise OptionError(f"n_workers has to be 1 or more, got {n_workers}")

@@ -18,35 +18,15 @@ FORMAT_VERSION = 1
 
 
 class ResultStore:
-    """Results of finished jobs, a line of JSON each in a file that grows.
+    """Results of finished jobs, a line of JSON each in a file that is made with the first result.
 
     Every line holds its own checksum. A line that an interruption has cut short is removed when the store
-    is opened; so is a damaged one, with a warning, and the job counts as unfinished. One process at a time
-    may have the store open; :func:`~attnxai.jobs.output_folder.claimed_folder` sees to that.
+    is opened; so is a damaged one, with a warning, and the job counts as unfinished. A file that holds
+    something else, or results of another ``identity`` (such as a seed and a version), is refused. One
+    process at a time may have the store open; :func:`~attnxai.jobs.output_folder.claimed_folder` sees to
+    that.
 
-    Results are values that JSON can hold. A job with large results writes them to a file of its own and
-    returns the name and the checksum of that file.
-
-    Parameters
-    ----------
-    file : Path
-        The file, which is made with the first result.
-    identity : mapping of str to str, int or float
-        What has to be the same for results to be used again, such as a seed and a version.
-
-    Raises
-    ------
-    OptionError
-        If the file holds something else, or results with another identity.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder) / "finished.jsonl"
-    ...     ResultStore(file, identity={"seed": 0}).add("a", [1.5])
-    ...     ResultStore(file, identity={"seed": 0}).results
-    mappingproxy({'a': [1.5]})
+    A job with large results writes them to a file of its own and returns its name and checksum.
     """
 
     def __init__(self, file: Path, *, identity: Mapping[str, Any]) -> None:
@@ -100,20 +80,7 @@ class ResultStore:
         return MappingProxyType(self._results)
 
     def add(self, job: str, result: Any) -> None:
-        """Keep the result of a job; an earlier one of the same name is replaced.
-
-        Parameters
-        ----------
-        job : str
-            Name of the job.
-        result : object
-            A value that JSON can hold.
-
-        Raises
-        ------
-        OutputError
-            If there is no space for it.
-        """
+        """Keep the result of a job, which JSON has to be able to hold, in place of an earlier one."""
         content = {"job": job, "result": result, "sha256": _checksum(job, result)}
         line = json.dumps(content) + "\n"
         if not self._begun:

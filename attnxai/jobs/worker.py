@@ -37,19 +37,10 @@ class Report(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What one process is to do at a time.
+    """A function of a module, to be called with ``argument`` and a :class:`Report`.
 
-    Parameters
-    ----------
-    name : str
-        Names the job in messages and its result in a store.
-    function : callable
-        A function of a module, called with ``argument`` and a :class:`Report`; its result is pickled.
-    argument : object
-        Anything that can be pickled.
-    log : Path, optional
-        File that warnings, log messages and the traceback of an error are appended to, and, in a worker
-        process, everything that is printed.
+    ``name`` is its name in messages and in a store. Warnings, log messages and the traceback of an error
+    are appended to the file ``log``, and in a worker process everything that is printed.
     """
 
     name: str
@@ -71,16 +62,8 @@ class EventKind(enum.StrEnum):
 class JobEvent:
     """Something that has happened to a job.
 
-    Parameters
-    ----------
-    job : str
-        Its name.
-    kind : EventKind
-        What.
-    done, total : int
-        Steps that are done, of how many; 0 where the job does not count them.
-    text : str
-        What the job is at, or why it failed.
+    ``done`` and ``total`` count steps, and are 0 where the job does not count them; ``text`` says what the
+    job is at, or why it failed.
     """
 
     job: str
@@ -105,15 +88,7 @@ class Outcome:
 
 
 def perform(job: Job, tell: Callable[[JobEvent], None]) -> Outcome:
-    """Run a job in this process.
-
-    Parameters
-    ----------
-    job : Job
-        The job.
-    tell : callable
-        Called with its progress, but not more often than anybody can follow.
-    """
+    """Run a job in this process; ``tell`` is called with its progress, but not more often than is of use."""
     said, last = "", 0.0
 
     def report(text: str = "", *, done: int = 0, total: int = 0) -> None:
@@ -163,13 +138,7 @@ def _logging_to(path: Path | None) -> Iterator[None]:
 
 
 def serve(connection: Connection) -> None:
-    """Run the jobs that come, until there are no more: the main function of a worker process.
-
-    Parameters
-    ----------
-    connection : Connection
-        Jobs come from it; their events and outcomes go to it.
-    """
+    """Run the jobs that come, until there are no more: the main function of a worker process."""
     _leave_with_parent()
     while True:
         try:

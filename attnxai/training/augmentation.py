@@ -11,18 +11,9 @@ from torch import nn
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """Ranges of the random changes.
+    """Ranges of the random changes; see :class:`~attnxai.training.settings.TrainingSettings`.
 
-    Parameters
-    ----------
-    rotate : bool
-        Rotate by any angle.
-    reflect : bool
-        Reflect half of the images.
-    scale : float
-        Magnify by a factor between 1 / scale and scale, uniform in its logarithm.
-    shift : float
-        Shift by up to this many pixels along each axis.
+    Images are magnified by a factor that is uniform in its logarithm.
     """
 
     rotate: bool = True

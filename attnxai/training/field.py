@@ -13,33 +13,10 @@ _SAME_SCALE = 0.01
 
 
 def field_of(images: SourceSet, *, size: int | None = None) -> Preprocessing:
-    """The largest field that every image covers, in the images' own pixels.
+    """The largest field that every image covers, in pixels of the images' median scale.
 
-    Parameters
-    ----------
-    images : SourceSet
-        What will be trained on.
-    size : int, optional
-        Side of the field in pixels; else the published 150, or less where images are smaller: the
-        largest even number that all of them cover.
-
-    Returns
-    -------
-    Preprocessing
-        With the median of the stated pixel scales; 1.8 arcsec, that of FIRST, when none is stated.
-
-    Raises
-    ------
-    OptionError
-        If ``size`` is below 16, or images have no pixel of the field in common.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from attnxai.data.images import SourceSet, from_array
-    >>> cutout = from_array(np.eye(101), source="a", pixel_scale_arcsec=5.0, prepared=True)
-    >>> field_of(SourceSet([cutout])).size, field_of(SourceSet([cutout])).pixel_scale_arcsec
-    (100, 5.0)
+    Without ``size`` (pixels) its side is the published 150, or the largest even number that all images
+    cover. Where no pixel scale is stated, it is 1.8 arcsec, that of FIRST.
     """
     default = Preprocessing()
     stated = [s for image in images if (s := image.grid.pixel_scale_arcsec) is not None]

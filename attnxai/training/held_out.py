@@ -13,7 +13,7 @@ from attnxai.errors import AnnotationError
 
 
 def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[str]:
-    """Ids of the images that an annotation file, or a list of ids, speaks of.
+    """Ids of the images that an annotation file, or a list of ids, names.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     Raises
     ------
     AnnotationError
-        If no image is named by the file, which would hold nothing out.
+        If the file names no image, so that nothing would be held out.
     """
     path = Path(path)
     if not path.is_file():

@@ -59,13 +59,7 @@ def write_history(history: Sequence[EpochResult], path: str | Path) -> None:
 
 
 def read_history(path: str | Path) -> list[EpochResult]:
-    """Read what :func:`write_history` wrote.
-
-    Raises
-    ------
-    DataSetError
-        Naming the line that is no row of such a table.
-    """
+    """Read what :func:`write_history` wrote."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -99,13 +93,7 @@ def kept_epoch(history: Sequence[EpochResult]) -> EpochResult:
 
 
 def plot_history(history: Sequence[EpochResult], *, title: str = "") -> Figure:
-    """Draw loss and accuracy of every epoch, and mark the one that was kept.
-
-    Returns
-    -------
-    figure : matplotlib Figure
-        Not connected to any window.
-    """
+    """Draw loss and accuracy of every epoch, and mark the one that was kept; connected to no window."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 

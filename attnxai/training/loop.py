@@ -2,232 +2,30 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
 
 from attnxai.data.images import SourceSet
-from attnxai.data.wording import counted
-from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
+from attnxai.errors import OptionError, TrainingError
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
-from attnxai.training.augmentation import Augmentation
 from attnxai.training.field import field_of
 from attnxai.training.history import EpochResult, kept_epoch
-from attnxai.training.progress import TrainingState, load_progress, save_progress
-from attnxai.training.settings import Precision, TrainingSettings
-
-# Gradients longer than this are shortened: batches of few bright pixels give rare, huge ones.
-_LONGEST_GRADIENT = 5.0
-FEW_VALIDATION = 20
-"""With fewer validation images than this, training warns that the epoch is chosen by chance."""
-# Streams of random numbers of one run: one for the order of the images, one for every step.
-_PRIME = 100_003
-
-
-def split_sources(
-    labels: Sequence[int], *, share: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split positions into training and validation, the same share of every class.
-
-    Returns
-    -------
-    train, validation : ndarray of int
-        Sorted positions.
-    """
-    values = np.asarray(labels)
-    validation: list[int] = []
-    for label in np.unique(values):
-        members = rng.permutation(np.flatnonzero(values == label))
-        validation.extend(members[: round(share * len(members))].tolist())
-    chosen = np.zeros(len(values), bool)
-    chosen[validation] = True
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
-
-
-def training_and_validation(
-    images: SourceSet, labels: Sequence[int], settings: TrainingSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the images to train and to validate on.
-
-    Images that their data set marks for validation are validated on; where it marks none, a share of every
-    class is drawn.
-
-    Parameters
-    ----------
-    images : SourceSet
-        All of them.
-    labels : sequence of int, one for each image
-        Positions of their classes.
-    settings : TrainingSettings
-        Share and seed.
-
-    Returns
-    -------
-    train, validation : ndarray of int
-        Sorted positions.
-    """
-    marked = np.array([image.split == "validation" for image in images])
-    if marked.any():
-        return np.flatnonzero(~marked), np.flatnonzero(marked)
-    rng = np.random.default_rng([settings.seed, 1])
-    return split_sources(labels, share=settings.validation_share, rng=rng)
-
-
-class _Run:
-    """The images, positions and changing state of one training run."""
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        images: SourceSet,
-        class_names: Sequence[str],
-        settings: TrainingSettings,
-        field: Preprocessing,
-        device: torch.device,
-    ) -> None:
-        self.settings, self.spec, self.device = settings, spec, device
-        labels = []
-        for image in images:
-            if image.class_name not in class_names:
-                raise DataSetError(
-                    f"image {image.source} has class {image.class_name!r}; classes to train on are "
-                    f"{', '.join(class_names)}"
-                )
-            labels.append(class_names.index(image.class_name))
-        self.train, self.validation = training_and_validation(images, labels, settings)
-        if len(self.train) < 2 or len(self.validation) < 1:
-            raise DataSetError(f"{len(images)} images are too few to train and validate on")
-        if len(self.validation) < FEW_VALIDATION:
-            warnings.warn(
-                f"{counted(len(self.validation), 'validation image')} of {len(images)} choose the epoch "
-                f"that is kept, and measure its accuracy; with fewer than {FEW_VALIDATION} both are "
-                "largely chance",
-                FewSourcesWarning,
-                stacklevel=3,
-            )
-        views = [field.view(image) for image in images]
-        self.fingerprints = [view.fingerprint() for view in views]
-        stack = np.stack([view.brightness for view in views])
-        seen = stack[self.train]
-        self.preprocessing = dataclasses.replace(
-            field, mean=float(seen.mean(dtype=float)), deviation=float(seen.std(dtype=float))
-        )
-        self.images = torch.from_numpy(stack)[:, None].to(device)
-        self.labels = torch.tensor(labels, device=device)
-        self.augmentation = Augmentation(
-            rotate=settings.rotate,
-            reflect=settings.reflect,
-            scale=settings.scale,
-            shift=settings.shift,
-        )
-        network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(settings.seed)).to(
-            device
-        )
-        self.state = TrainingState(
-            network=network,
-            averaged=copy.deepcopy(network).eval(),
-            optimiser=torch.optim.AdamW(
-                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-            ),
-        )
-
-    def batches(self, epoch: int) -> list[torch.Tensor]:
-        """Positions of the images of every step of an epoch."""
-        generator = torch.Generator().manual_seed(self.settings.seed * _PRIME + epoch)
-        order = torch.from_numpy(self.train)[torch.randperm(len(self.train), generator=generator)]
-        batches = list(torch.split(order, self.settings.batch_size))
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            # batch norm has no variance over a single image
-            last = batches.pop()
-            batches[-1] = torch.cat([batches[-1], last])
-        return batches
-
-    def step(self, epoch: int, index: int, batch: torch.Tensor, n_batches: int) -> None:
-        """One step of the optimiser."""
-        settings, state = self.settings, self.state
-        seed = (settings.seed * _PRIME + epoch) * _PRIME + index + 1
-        generator = torch.Generator().manual_seed(seed)
-        n_done = epoch * n_batches + index
-        for group in state.optimiser.param_groups:
-            group["lr"] = settings.rate(n_done, settings.epochs * n_batches)
-        with torch.random.fork_rng(devices=_cuda_devices(self.device)):
-            torch.manual_seed(seed)  # dropout draws from torch's own state
-            images = self.augmentation.apply(self.images[batch], generator=generator)
-            scores = self.scores(state.network, images)
-        loss = nn.functional.cross_entropy(scores, self.labels[batch])
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(state.network.parameters(), _LONGEST_GRADIENT)
-        state.optimiser.step()
-        self._average(n_done)
-        state.loss_sum += float(loss.detach()) * len(batch)
-        state.n_images += len(batch)
-        state.step = index + 1
-        if not math.isfinite(state.loss_sum):
-            raise TrainingError(
-                f"the training loss was no longer finite in epoch {epoch + 1}, step {index + 1}; "
-                f"train with a learning rate below {settings.learning_rate:g}"
-            )
-
-    def _average(self, n_done: int) -> None:
-        # early on the past is little and far off, so it counts for less
-        past = min(self.settings.weight_average, (1 + n_done) / (10 + n_done))
-        pairs = zip(
-            self.state.averaged.state_dict().values(),
-            self.state.network.state_dict().values(),
-            strict=True,
-        )
-        with torch.no_grad():
-            for average, value in pairs:
-                if self.settings.weight_average and average.is_floating_point():
-                    average.lerp_(value, 1 - past)
-                else:
-                    average.copy_(value)
-
-    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """Class scores in 32 bits, computed in the precision of the settings."""
-        standardised = (images - self.preprocessing.mean) / self.preprocessing.deviation
-        mixed = self.settings.precision is Precision.MIXED
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            scores: torch.Tensor = network(standardised)
-        return scores.float()
-
-    def validate(self) -> tuple[float, float]:
-        """Loss and accuracy of the weights that would be kept."""
-        positions = torch.from_numpy(self.validation)
-        labels = self.labels[positions]
-        with torch.no_grad():
-            scores = torch.cat(
-                [
-                    self.scores(self.state.averaged, self.images[batch])
-                    for batch in torch.split(positions, 64)
-                ]
-            )
-        loss = float(nn.functional.cross_entropy(scores, labels))
-        return loss, float((scores.argmax(dim=1) == labels).float().mean())
+from attnxai.training.progress import load_progress, save_progress
+from attnxai.training.run import TrainingRun
+from attnxai.training.settings import TrainingSettings
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that this machine does not have.
-
-    Raises
-    ------
-    OptionError
-        Saying what would be right.
-    """
+    """Refuse a device that this machine does not have."""
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
@@ -239,10 +37,6 @@ def check_device(name: str) -> None:
                 else "this machine has no CUDA device"
             )
         ) from error
-
-
-def _cuda_devices(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []
 
 
 def train_model(
@@ -315,7 +109,7 @@ def train_model(
         If the progress file is that of another run.
     """
     field = field_of(images) if field is None else field
-    run = _Run(spec, images, class_names, settings, field, torch.device(device))
+    run = TrainingRun(spec, images, class_names, settings, field, torch.device(device))
     identity = _identity(run, images, class_names)
     state = run.state
     path = Path(progress_file) if progress_file is not None else None
@@ -340,7 +134,7 @@ def train_model(
 
 
 def _fit(
-    run: _Run,
+    run: TrainingRun,
     identity: dict[str, Any],
     path: Path | None,
     save_every_s: float,
@@ -404,7 +198,7 @@ def _finished(history: Sequence[EpochResult], settings: TrainingSettings) -> boo
 
 
 def _record(
-    run: _Run, images: SourceSet, data: str, data_licence: str, command: str
+    run: TrainingRun, images: SourceSet, data: str, data_licence: str, command: str
 ) -> TrainingRecord:
     sources, history = images.sources, run.state.history
     chosen = kept_epoch(history)
@@ -431,7 +225,7 @@ def _record(
     )
 
 
-def _notes(run: _Run) -> tuple[str, ...]:
+def _notes(run: TrainingRun) -> tuple[str, ...]:
     if not run.state.earlier_epochs:
         return ()
     planned = (*run.state.earlier_epochs, run.settings.epochs)
@@ -443,7 +237,7 @@ def _notes(run: _Run) -> tuple[str, ...]:
     return (note,)
 
 
-def _identity(run: _Run, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:
+def _identity(run: TrainingRun, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:
     """What has to be the same for a run to go on where another stopped."""
     return {
         "class_names": list(class_names),

@@ -15,6 +15,7 @@ from attnxai.models.file_kinds import has_format
 from attnxai.models.torch_files import read_checkpoint_file, write_atomically
 from attnxai.models.weights import load_weights
 from attnxai.training.history import EpochResult
+from attnxai.training.settings import TrainingSettings
 
 PROGRESS_FORMAT = "attnxai-training"
 
@@ -24,28 +25,10 @@ class TrainingState:
     """Everything of a run that changes while it goes on, except random numbers.
 
     Those are drawn from the seed, the epoch and the step alone, so that a run that goes on repeats one
-    that was never stopped.
-
-    Parameters
-    ----------
-    network, averaged : torch.nn.Module
-        The weights that are trained, and their running average.
-    optimiser : torch.optim.Optimizer
-        With its own state.
-    history : list of EpochResult
-        Finished epochs.
-    best : dict of str to Tensor
-        Weights of the epoch that would be kept; empty before the first has ended.
-    step : int
-        Steps finished in the current epoch.
-    loss_sum : float
-        Sum of the losses of the images of these steps.
-    n_images : int
-        Number of these images.
-    seconds : float
-        Time spent so far.
-    earlier_epochs : list of int
-        Numbers of epochs that the run was meant to have before it was given more, first to last.
+    that was never stopped. ``averaged`` is the running average of the weights and ``best`` the weights that
+    would be kept, empty before the first epoch has ended. ``step``, ``loss_sum`` and ``n_images`` count
+    within the current epoch. ``earlier_epochs`` are the numbers of epochs that the run was meant to have
+    before it was given more.
     """
 
     network: torch.nn.Module
@@ -62,6 +45,16 @@ class TrainingState:
 
 _COUNTS, _NUMBERS = ("step", "n_images"), ("loss_sum", "seconds")
 _PLAIN = (*_COUNTS, *_NUMBERS, "earlier_epochs")
+# what a damaged record holds may be anything
+_FAULTS = (
+    AttnxaiError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+)
 
 
 def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
@@ -80,14 +73,9 @@ def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
 
 
 def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
-    """Bring a fresh state to where the record ends.
+    """Bring a fresh state to where the record ends; the record has to be one of the same run.
 
-    A run may be given more epochs than it was meant to have; everything else has to be the same.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is no such record, a damaged one, or that of another run, naming what differs.
+    The run may have more epochs than it was meant to have; any other difference is named.
     """
     content, _ = read_checkpoint_file(path)
     if not has_format(content, PROGRESS_FORMAT):
@@ -100,16 +88,7 @@ def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
             if stored["settings"]["epochs"] != identity["settings"]["epochs"]:
                 state.earlier_epochs.append(stored["settings"]["epochs"])
             return
-    # what a damaged record holds may be anything
-    except (
-        AttnxaiError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        AttributeError,
-    ) as error:
+    except _FAULTS as error:
         raise CheckpointError(
             f"{path} is a damaged record of a training run; delete it to start again"
         ) from error
@@ -117,6 +96,17 @@ def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
         f"{path} is the record of another training run ({'; '.join(differences[:4])}); give another "
         "--output, or delete it to start again"
     )
+
+
+def is_given_more_epochs(path: Path, settings: TrainingSettings) -> bool:
+    """Whether a file is the record of a run with these settings, but fewer epochs."""
+    if not path.is_file():
+        return False
+    try:
+        stored, wanted = read_checkpoint_file(path)[0]["identity"]["settings"], settings.to_dict()
+        return stored != wanted and not _differences({"settings": stored}, {"settings": wanted})
+    except _FAULTS:
+        return False
 
 
 def _differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:

@@ -112,6 +112,39 @@ def test_more_epochs_than_before_the_interruption(place, monkeypatch):
         assert len(list(csv.DictReader(file))) == 3
 
 
+def test_more_epochs_for_a_finished_model(place):
+    """With the same epochs, or with other settings, it is trained again from the start."""
+    arguments = ["train", *COMMON, "--size", "32", "--output", "m.pt", "--overwrite", "--epochs"]
+
+    def trained(*options):
+        done = attnxai(*arguments, *options, cwd=place, check=0)
+        assert not (place / "m.progress.pt").exists()
+        with open(place / "m.history.csv", encoding="utf-8", newline="") as file:
+            rows = [row | {"seconds": ""} for row in csv.DictReader(file)]
+        return rows, load_model(place / "m.pt"), "Going on from m.progress.pt after" in done.stdout
+
+    first, _, _ = trained("1")
+    rows, _, has_gone_on = trained("1")
+    assert (rows, has_gone_on) == (first, False)
+    rows, model, has_gone_on = trained("2")
+    assert has_gone_on
+    assert rows[0] == first[0]
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert "the schedule of 1, then of 2 epochs" in model.notes[0]
+    rows, model, has_gone_on = trained("3", "--learning-rate", "0.001")
+    assert not has_gone_on
+    assert (len(rows), model.notes) == (3, ())
+    (place / "m.finished.pt").write_bytes(b"damaged")
+    assert not trained("4", "--learning-rate", "0.001")[2]
+    # images are looked at by the training, which names what differs
+    (place / "mine.txt").write_text(f"{model.training.train_sources[0]}\n")
+    refused(
+        attnxai(*arguments, "5", "--learning-rate", "0.001", "--hold-out", "mine.txt", cwd=place),
+        "m.progress.pt is the record of another training run",
+        "its sources differ",
+    )
+
+
 SAVING_EVERY_STEP = """
 import functools, time
 from attnxai.training import loop

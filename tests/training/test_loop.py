@@ -14,10 +14,9 @@ from attnxai.data.images import SourceSet
 from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.training import loop
 from attnxai.training.augmentation import Augmentation
 from attnxai.training.history import EpochResult, write_history
-from attnxai.training.loop import split_sources
+from attnxai.training.run import TrainingRun, split_sources
 from attnxai.training.settings import Precision, Schedule, TrainingSettings
 from tests.training.conftest import easy_image
 from tests.training.runs import CLASSES, SETTINGS, assert_same, train
@@ -140,7 +139,7 @@ def test_an_earlier_epoch_is_kept_when_it_was_the_best(
         if result.epoch == 1:
             raise Stopped
 
-    monkeypatch.setattr(loop._Run, "validate", validate)
+    monkeypatch.setattr(TrainingRun, "validate", validate)
     progress = tmp_path / "run.progress.pt"
     if interrupted:
         with pytest.raises(Stopped):
@@ -173,14 +172,14 @@ def test_the_running_average_starts_near_the_weights_and_approaches_its_decay(
     """Against the average written out by hand, over the weights after every step."""
     weights: list[torch.Tensor] = []
     averages: list[torch.Tensor] = []
-    average = loop._Run._average
+    average = TrainingRun._average
 
     def record(self: Any, n_done: int) -> None:
         average(self, n_done)
         weights.append(self.state.network.head.weight.detach().clone())
         averages.append(self.state.averaged.head.weight.detach().clone())
 
-    monkeypatch.setattr(loop._Run, "_average", record)
+    monkeypatch.setattr(TrainingRun, "_average", record)
     train(spec, images, dataclasses.replace(SETTINGS, weight_average=0.25))
     expected = averages[0]
     for n_done in range(1, 9):
@@ -192,13 +191,13 @@ def test_the_running_average_starts_near_the_weights_and_approaches_its_decay(
 
 def test_without_average_the_weights_themselves_are_kept(images, spec, monkeypatch) -> None:
     last: list[dict[str, torch.Tensor]] = []
-    validate = loop._Run.validate
+    validate = TrainingRun.validate
 
     def record(self: Any) -> tuple[float, float]:
         last.append({k: v.clone() for k, v in self.state.network.state_dict().items()})
         return validate(self)
 
-    monkeypatch.setattr(loop._Run, "validate", record)
+    monkeypatch.setattr(TrainingRun, "validate", record)
     settings = dataclasses.replace(SETTINGS, weight_average=0.0)
     model, history = train(spec, images, settings)
     kept = last[min(history, key=lambda r: r.validation_loss).epoch]
@@ -209,7 +208,7 @@ def test_training_stops_when_patience_ends_and_goes_no_further_afterwards(
     images, spec, tmp_path, monkeypatch
 ) -> None:
     losses = iter([0.5, 0.4, 0.45, 0.41, 0.1])
-    monkeypatch.setattr(loop._Run, "validate", lambda self: (next(losses), 0.5))
+    monkeypatch.setattr(TrainingRun, "validate", lambda self: (next(losses), 0.5))
     settings = dataclasses.replace(SETTINGS, epochs=9, patience=2)
     progress = tmp_path / "run.progress.pt"
     model, history = train(spec, images, settings, progress_file=progress)
@@ -241,7 +240,7 @@ def test_mixed_precision_learns_the_same_thing_and_repeats(images, spec) -> None
 def test_losses_that_are_not_finite_end_the_run_with_a_sentence(images, spec, monkeypatch) -> None:
     with pytest.raises(TrainingError, match=r"not? longer finite|no longer finite.*below 1e\+30"):
         train(spec, images, dataclasses.replace(SETTINGS, learning_rate=1e30))
-    monkeypatch.setattr(loop._Run, "validate", lambda self: (float("nan"), 0.5))
+    monkeypatch.setattr(TrainingRun, "validate", lambda self: (float("nan"), 0.5))
     with pytest.raises(TrainingError, match=r"validation loss was no longer finite after epoch 1"):
         train(spec, images)
 
@@ -263,7 +262,7 @@ def test_no_image_is_left_out_of_an_epoch(images, spec) -> None:
         dataclasses.replace(image, split="validation" if i == 0 else None)
         for i, image in enumerate(images)
     )
-    run = loop._Run(spec, marked, CLASSES, SETTINGS, Preprocessing(), torch.device("cpu"))
+    run = TrainingRun(spec, marked, CLASSES, SETTINGS, Preprocessing(), torch.device("cpu"))
     batches = run.batches(0)
     assert [len(batch) for batch in batches] == [4, 4, 5]
     assert sorted(torch.cat(batches).tolist()) == list(range(1, 14))
@@ -389,5 +388,5 @@ def test_an_epoch_chosen_by_few_images_is_warned_of(images, spec, monkeypatch) -
         FewSourcesWarning, match="^2 validation images of 14 choose the epoch that is kept"
     ):
         train(spec, images, dataclasses.replace(SETTINGS, epochs=1))
-    monkeypatch.setattr(loop, "FEW_VALIDATION", 2)
+    monkeypatch.setattr("attnxai.training.run.FEW_VALIDATION", 2)
     train(spec, images, dataclasses.replace(SETTINGS, epochs=1))
