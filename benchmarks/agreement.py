@@ -30,7 +30,7 @@ from attnxai.report.style import ANNOTATOR_COLOURS, TWO_COLUMNS, new_figure, pap
 
 SECONDS, GIGABYTES, TIMES_FASTER = 15.0, 2.0, 200
 ON_REQUEST = ("kendall", "similarity", "average_precision")
-BY_PRODUCTS = tuple(m.name for m in METRICS.values() if m.fast and not m.alias_of)
+BY_PRODUCTS = tuple(m.name for m in METRICS.values() if not m.alias_of and m.name not in ON_REQUEST)
 
 
 def row(*cells: object) -> None:

@@ -1,10 +1,9 @@
 """Kendall's tau-b, over all pairs of maps and targets.
 
-A pair of pixels counts +1 where map and target order it alike, -1 where they do not. Most of a target is
-one tie, the pixels that nobody marked. The pairs of these with the marked ones are counted by ranks, as
-for the AUC, in one product of matrices for all maps and targets; for a mask these are all pairs. What is
-left are the pairs of marked pixels among each other: their inversions are counted by merging, in
-O(q log q) for q marked pixels, for many maps at a time.
+A pair of pixels counts +1 where map and target order it alike, -1 where they do not. Most of a target is one
+tie, the unmarked pixels. Pairs of an unmarked and a marked pixel are counted by ranks, as for the AUC, in one
+product of matrices for all maps and targets; for a mask these are all pairs. In the pairs of marked pixels
+inversions are counted by merging, in O(q log q) for q marked pixels, for many maps at a time.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.metrics.density import OF_CORRELATIONS
 from attnxai.metrics.metric import Consensus, register_metric
-from attnxai.metrics.pixels import PixelRows
+from attnxai.metrics.pixels import PixelRows, derived
 from attnxai.metrics.ranking import centred_ranks, ordering
-from attnxai.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,22 +31,14 @@ _CHUNK = 1 << 19  # values that are merged at a time
         "pairs that neither ties (tau-b)"
     ),
     formula="pairs of pixels ordered alike less those ordered otherwise, over sqrt(N(m) N(d)) (tau-b)",
-    target=TargetKind.DENSITY,
-    chance=0.0,
-    bounds=(-1.0, 1.0),
-    varying_targets=True,
-    shows_avoidance=True,
     consensus=Consensus.RANKS,
+    **OF_CORRELATIONS,
 )
 def kendall(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Kendall's tau-b of a map and a density.
 
     For a mask it is the AUC on another scale: (2 AUC - 1) sqrt(k (n - k) / N), for k of n pixels marked and N
-    pairs of pixels that the map does not tie.
-
-    Notes
-    -----
-    For masks it is one product of matrices. For densities it visits every pair, and takes long.
+    pairs of pixels that the map does not tie. For densities it visits every pair, and takes long.
 
     Examples
     --------
@@ -63,10 +54,11 @@ def kendall(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
         # a mask has one value above its floor, and nothing left to order
         if ascending.size > 1 and below[ascending[0]] != below[ascending[-1]]:
             scores[:, column] += _scores(maps, ascending, below[ascending])
-    scale = np.sqrt(np.outer(maps.once(_pairs_not_tied), targets.once(_pairs_not_tied)))
+    scale = np.sqrt(np.outer(_pairs_not_tied(maps), _pairs_not_tied(targets)))
     return np.clip(scores / scale, -1.0, 1.0)
 
 
+@derived
 def _pairs_not_tied(rows: PixelRows) -> NDArray[np.float64]:
     n_pixels = rows.n_pixels
     tied_with = ordering(rows).tied - 1

@@ -1,13 +1,8 @@
-"""Density metrics: how a map is distributed where people marked.
-
-The normalised scanpath saliency (Peters et al. 2005), the linear correlation and the similarity of two
-distributions, as in Bylinskii et al. (2019), "What do different evaluation metrics tell us about saliency
-models?".
-"""
+"""Density metrics: NSS (Peters et al. 2005), linear correlation and similarity, as in Bylinskii et al. (2019)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +12,15 @@ from attnxai.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+OF_CORRELATIONS: dict[str, Any] = {
+    "target": TargetKind.DENSITY,
+    "chance": 0.0,
+    "bounds": (-1.0, 1.0),
+    "varying_targets": True,
+    "shows_avoidance": True,
+}
+"""What correlation coefficients have in common."""
 
 
 def standardised(rows: PixelRows) -> NDArray[np.float64]:
@@ -36,12 +40,11 @@ def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
 
 @register_metric(
     label="NSS",
-    meaning="mean of the standardised map where people marked, in standard deviations",
+    meaning="mean of the standardised map where annotators marked, in standard deviations",
     formula="sum(d z) / sum(d), with z = (m - mean(m)) / sd(m)",
     target=TargetKind.DENSITY,
     chance=0.0,
     unit="standard deviations of the map",
-    fast=True,
     shows_avoidance=True,
     factors=lambda map, target: (standardised(map), shares(target)),
     consensus=Consensus.EQUAL_SUMS,
@@ -50,8 +53,7 @@ def _products(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
 def nss(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Normalised scanpath saliency: the mean of the standardised map, weighted by the target.
 
-    The map is standardised over the valid pixels with their population standard deviation. For a mask NSS is
-    the mean over the marked pixels, for a density the mean weighted by it.
+    The map is standardised over the valid pixels with their population standard deviation.
 
     Examples
     --------
@@ -65,15 +67,10 @@ def nss(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     label="Correlation r",
     meaning="linear correlation of map and marked density over the pixels of the field",
     formula="Pearson's correlation of m and d",
-    target=TargetKind.DENSITY,
-    chance=0.0,
-    bounds=(-1.0, 1.0),
-    varying_targets=True,
-    fast=True,
-    shows_avoidance=True,
     factors=lambda map, target: (standardised(map), standardised(target) / target.n_pixels),
     consensus=Consensus.STANDARDISED,
     consensus_is_bound=True,
+    **OF_CORRELATIONS,
 )
 def correlation(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Pearson's linear correlation of a map and a density, "CC" of the saliency literature.
@@ -106,7 +103,7 @@ def similarity_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
 def similarity(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Histogram intersection of a map and a density that are both scaled to sum 1.
 
-    Its value for a constant map depends on how far the density spreads: it has no fixed value by chance.
+    Its value for a constant map, which is that by chance, depends on how far the density spreads.
 
     Examples
     --------

@@ -1,14 +1,13 @@
 """Metrics of stacks of maps: of every map with every target, and of every map with its own.
 
-A permutation across sources needs the metric of each source's map with each other source's annotation. All
-pairs are computed at once. Several metrics that are asked for together share ranks and other parts, of a few
-hundred rows at most at a time.
+A permutation across sources needs the metric of each source's map with each other source's annotation, so all
+pairs are computed at once. Metrics that are computed together share ranks and other derived rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -52,8 +51,7 @@ def agreement_tables(
     where : ndarray of bool, shape (rows, columns)
         Pixels that count.
     others : mapping of TargetKind to ndarray, same shape as targets, optional
-        What is marked on the other sources, for metrics that need it; by default
-        :func:`leave_one_out_centre_bias`.
+        For metrics that need it; by default :func:`leave_one_out_centre_bias`.
 
     Returns
     -------
@@ -70,12 +68,17 @@ def agreement_tables(
         }
         pixels = np.flatnonzero(where)
         picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
-        target_rows = {kind: _flat_rows(rows) for kind, rows in picked.items()}
+        # rows (n_annotators * n_sources, n_pixels)
+        target_rows = {k: PixelRows(rows.reshape(-1, len(pixels))) for k, rows in picked.items()}
         other_rows = {
-            kind: _flat_rows(pixels_of(others[kind], where))
-            if others is not None and kind in others
-            else _flat_rows(sums_over_others(kind, picked[kind], fields[kind]))
-            for kind in _kinds_of_others(metrics)
+            kind: PixelRows(
+                (
+                    pixels_of(others[kind], where)
+                    if others is not None and kind in others
+                    else sums_over_others(kind, picked[kind], fields[kind])
+                ).reshape(-1, len(pixels))
+            )
+            for kind in {metric.target for metric in metrics if metric.needs_others}
         }
         flat_maps = maps.reshape(n_explanations * n, *where.shape)
         for start in range(0, len(flat_maps), _CHUNK):
@@ -89,13 +92,15 @@ def agreement_tables(
     return values.reshape(shape).transpose(0, 1, 3, 2, 4)
 
 
-def _kinds_of_others(metrics: Sequence[Metric]) -> set[TargetKind]:
-    return {metric.target for metric in metrics if metric.needs_others}
-
-
-def _flat_rows(rows: NDArray[Any]) -> PixelRows:
-    """Rows (n_annotators * n_sources, n_pixels) of arrays (n_annotators, n_sources, n_pixels)."""
-    return PixelRows(rows.reshape(-1, rows.shape[-1]))
+def others_needed(
+    metrics: Sequence[Metric], targets: Targets, others: Others | None
+) -> dict[TargetKind, NDArray[np.float64]]:
+    """The centre bias of the kinds of target for which metrics need it, as given or else computed."""
+    given = others or {}
+    return {
+        kind: given[kind] if kind in given else leave_one_out_centre_bias(kind, targets[kind])
+        for kind in {metric.target for metric in metrics if metric.needs_others}
+    }
 
 
 def own_tables(
@@ -122,12 +127,7 @@ def own_tables(
     """
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
-    elsewhere = {
-        kind: others[kind]
-        if others is not None and kind in others
-        else leave_one_out_centre_bias(kind, targets[kind])
-        for kind in _kinds_of_others(metrics)
-    }
+    elsewhere = others_needed(metrics, targets, others)
     for source, where in enumerate(valid):
         if not where.any():
             continue

@@ -1,16 +1,14 @@
 """Density metrics in bits: Kullback-Leibler divergence, and information gain over a centre bias.
 
-A map, scaled to sum 1, is read as the distribution of where people mark. Such a map must not say "never"
-where somebody marked: a single marked pixel of value 0 would make the divergence infinite. The saliency
-benchmarks add a constant such as 2^-52 inside the logarithm instead; the metric then counts zeros, each
-marked one costing up to 52 bits, and changes with the constant. Here the map is mixed with a uniform
-distribution: with probability ``uniform_share`` a mark may lie anywhere. The share is stated, is the same
-for every map and for the centre bias, and bounds what a marked pixel can cost, by log2(n_pixels /
-uniform_share) bits.
+A map, scaled to sum 1, is read as the distribution of marks. A single marked pixel of value 0 would make the
+divergence infinite. The saliency benchmarks add a constant such as 2^-52 inside the logarithm; the metric then
+counts zeros, each marked one costing up to 52 bits, and changes with the constant. Here the map is mixed with a
+uniform distribution instead, whose share is stated and the same for every map and for the centre bias. It
+bounds what a marked pixel can cost, by log2(n_pixels / uniform_share) bits.
 
 Kuemmerer et al. (2015) fit a nonlinearity, a blur and a centre bias to every model before they compute
-information gain. Nothing is fitted here, since that would tune a map on what it is tested with: a map
-loses bits for being wider or narrower than what people mark, too.
+information gain. Nothing is fitted here, since that would tune a map on what it is tested with. So a map also
+loses bits for being wider or narrower than the marks.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ import numpy as np
 from attnxai.errors import OptionError
 from attnxai.metrics.density import shares
 from attnxai.metrics.metric import Consensus, register_metric
-from attnxai.metrics.pixels import PixelRows, marked_pixels, totals
+from attnxai.metrics.pixels import PixelRows, derived, marked_pixels, totals
 from attnxai.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ def _log_shares(rows: PixelRows, uniform_share: float) -> NDArray[np.float64]:
     return np.asarray(np.log2(scaled, out=scaled))
 
 
+@derived
 def _own_information(targets: PixelRows) -> NDArray[np.float64]:
     """Sum of t log2 t for densities scaled to sum 1, NaN for empty ones; shape (m,)."""
     values = np.full(len(targets), np.nan)
@@ -84,7 +83,7 @@ def _factors(map: PixelRows, target: PixelRows) -> tuple[NDArray[np.float64], ND
 
 def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     """Minus the KL divergence of a constant map from densities, in bits; shape (m,)."""
-    return np.asarray(-(targets.once(_own_information) + np.log2(max(targets.n_pixels, 1))))
+    return np.asarray(-(_own_information(targets) + np.log2(max(targets.n_pixels, 1))))
 
 
 @register_metric(
@@ -100,7 +99,6 @@ def negative_kl_of_uniform(targets: PixelRows) -> NDArray[np.float64]:
     bounds=(-np.inf, 0.0),
     unit="bits",
     signed_maps=False,
-    fast=True,
     factors=_factors,
     consensus=Consensus.EQUAL_SUMS,
 )
@@ -123,14 +121,14 @@ def negative_kl(
     -0.5
     """
     expected = maps.once(_expected_logarithms, targets, uniform_share)
-    return expected - targets.once(_own_information)
+    return expected - _own_information(targets)
 
 
 @register_metric(
     label="Information gain",
     meaning=(
-        "bits that the map, as a distribution, tells about where people mark, beyond where they mark on "
-        "other sources"
+        "bits that the map, as a distribution, gains about where annotators marked over the centre bias of "
+        "the other sources"
     ),
     formula="sum of p(d) (log2 q(m) - log2 q(c)), with c the sum of p(d) over the other sources",
     target=TargetKind.DENSITY,
@@ -138,7 +136,6 @@ def negative_kl(
     unit="bits",
     signed_maps=False,
     needs_others=True,
-    fast=True,
     factors=_factors,
     consensus=Consensus.EQUAL_SUMS,
 )
@@ -149,11 +146,10 @@ def information_gain(
     *,
     uniform_share: float = UNIFORM_SHARE,
 ) -> NDArray[np.float64]:
-    """How many bits a map tells about where people mark, beyond where they mark on other sources.
+    """How many bits a map gains about where annotators marked over the centre bias of the other sources.
 
     The mean over marks of log2(map / centre bias), both scaled to sum 1 over the valid pixels (Kuemmerer et
-    al. 2015). The centre bias is what is marked on the other sources. It is 0 for a map that is no better
-    than the centre bias, and below 0 for one that is worse.
+    al. 2015). It is 0 for a map that is no better than the centre bias, and below 0 for one that is worse.
 
     Other Parameters
     ----------------

@@ -18,11 +18,11 @@ from attnxai.errors import OptionError
 from attnxai.metrics.pixels import (
     PixelRows,
     checked_pixels,
+    extremes,
     is_constant,
-    not_partly_marked,
+    n_marked,
     rows_of,
     totals,
-    without_mass,
 )
 from attnxai.metrics.targets import TargetKind, leave_one_out_centre_bias
 
@@ -50,8 +50,7 @@ METRICS: dict[str, Metric] = {}
 class Metric:
     """A measure of agreement between maps and annotations: the larger, the better they agree.
 
-    Tests, intervals above chance, noise ceilings and differences of models rest on this direction. A quantity
-    that falls with agreement enters with its sign turned, and its name says so.
+    A quantity that falls with agreement enters with its sign turned, and its name says so.
 
     Parameters
     ----------
@@ -85,18 +84,15 @@ class Metric:
     varying_targets : bool
         Whether a target that is constant but not empty is refused.
     needs_others : bool
-        Whether the value depends on what is marked on the other sources.
-    fast : bool
-        Whether the values of all pairs are products of matrices, or cost no more than these.
+        Whether the value depends on the leave-one-out centre bias.
     shows_avoidance : bool
-        Whether a mean below chance says that marks are avoided. Where chance lies next to the smallest value,
-        as the share of marked pixels does for counts of hits, maps without any link come out below it in
-        most samples.
+        Whether a mean below chance says that marks are avoided. It does not where chance is next to the
+        smallest value, as for shares of few pixels: most unrelated maps are below it.
     factors : callable, optional
         From a map and a target, PixelRows of one row each, to two ndarrays of shape (1, n_pixels), the first of
         which moves with the map and the second with the target. The sum over pixels of their product is the
-        value, but for a constant. The toroidal shift then takes Fourier transforms instead of one evaluation
-        for every shift.
+        value, but for a constant. The toroidal shift then takes Fourier transforms instead of an evaluation for
+        every shift.
     of_product : callable, optional
         From that sum to the value, where the value is a function of it.
     consensus : Consensus
@@ -127,7 +123,6 @@ class Metric:
     signed_maps: bool = True
     varying_targets: bool = False
     needs_others: bool = False
-    fast: bool = False
     shows_avoidance: bool = False
     factors: Callable[[PixelRows, PixelRows], tuple[Array, Array]] | None = None
     of_product: Callable[[Array], Array] | None = None
@@ -181,8 +176,7 @@ class Metric:
         valid : array_like of bool, same shape or (rows, columns), optional
             Pixels that count; all if not given.
         others : array_like, same shape, optional
-            What is marked on the other sources, for metrics that need it; of a stack,
-            :func:`leave_one_out_centre_bias` of its targets if not given.
+            For metrics that need it; of a stack, :func:`leave_one_out_centre_bias` of its targets if not given.
         **options
             Options of the metric.
 
@@ -237,8 +231,7 @@ class Metric:
         targets : ndarray or PixelRows, shape (m, n_pixels)
             Densities or masks, as the metric compares with.
         others : ndarray or PixelRows, shape (m, n_pixels), optional
-            What is marked on the other sources, from :func:`leave_one_out_centre_bias`; not used by metrics
-            that do not need it.
+            From :func:`leave_one_out_centre_bias`; not used by metrics that do not need it.
         **options
             Options of the metric.
 
@@ -253,9 +246,11 @@ class Metric:
             If the metric needs ``others`` and has none, or its function returns another shape.
         """
         maps, targets = rows_of(maps), rows_of(targets)
-        undefined_maps = is_constant(maps) if self.signed_maps else without_mass(maps)
+        undefined_maps = is_constant(maps)
+        if not self.signed_maps:
+            undefined_maps = undefined_maps | (extremes(maps)[0] < 0)
         if self.target is TargetKind.MASK:
-            undefined = not_partly_marked(targets)
+            undefined = (n_marked(targets) == 0) | (n_marked(targets) == targets.n_pixels)
         else:
             undefined = np.isnan(totals(targets))
             if self.varying_targets:
@@ -263,7 +258,7 @@ class Metric:
         arguments = [maps, targets]
         if self.needs_others:
             if others is None:
-                raise OptionError(f"{self.name} needs others: what is marked on the other sources")
+                raise OptionError(f"{self.name} needs others: the leave-one-out centre bias")
             arguments.append(rows_of(others))
             undefined = undefined | np.isnan(totals(arguments[2]))
         shape = len(maps), len(targets)
@@ -330,7 +325,7 @@ class Metric:
 
 
 def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Metric]:
-    """Make a metric of a function and register it, so that comparisons and the command line know it.
+    """Register a function as a metric, so that comparisons and the command line know it.
 
     Parameters
     ----------
@@ -410,7 +405,7 @@ def _documentation(metric: Metric) -> str:
     undefined += [] if metric.signed_maps else ["the map is negative somewhere"]
     undefined += ["the mask is empty or full"] if is_mask else ["the density is empty"]
     undefined += ["the density is constant"] if metric.varying_targets else []
-    undefined += ["nothing is marked on other sources"] if metric.needs_others else []
+    undefined += ["no other source is marked"] if metric.needs_others else []
     returned = f"{span}{f', in {metric.unit}' if metric.unit else ''}; {chance}. NaN where "
     returned += f"{', '.join(undefined[:-1])}, or {undefined[-1]}."
     parameters = [
@@ -422,8 +417,7 @@ def _documentation(metric: Metric) -> str:
         ("valid : array_like of bool, optional", "Pixels that count; all if not given."),
     ]
     if metric.needs_others:
-        kind = "How often each pixel is marked" if is_mask else "Sum of the densities"
-        about = f"{kind} on the other sources; of a stack, taken from its targets if not given."
+        about = "Leave-one-out centre bias; of a stack, that of its targets if not given."
         parameters.append(("others : array_like, same shape, optional", about))
     lines = [head, "", "Parameters", "----------"]
     for first, second in parameters:

@@ -1,10 +1,9 @@
 """Region metrics: how much of a map's mass, and of its highest pixels, is marked.
 
 Relevance mass and rank accuracy are those of Arras et al. (2022). As many of the highest pixels are taken as
-are marked, so there is no threshold to tune. Precision, recall and the Dice coefficient of that region are
-then one number, relevance rank accuracy, and its IoU is a function of it. The top-k intersection (Ghorbani et
-al. 2019) compares with the highest pixels of a density instead, as many for every source, and the pointing
-game (Zhang et al. 2018) asks for the highest pixel alone.
+are marked, so there is no threshold to tune, and precision, recall and the Dice coefficient of that region are
+one number. The top-k intersection (Ghorbani et al. 2019) compares with the highest pixels of a density
+instead, the pointing game (Zhang et al. 2018) takes the highest pixel alone.
 
 Pixels tied at the last value that is taken count with the share of them that fits, which is the
 expectation over breaking ties at random.
@@ -12,7 +11,7 @@ expectation over breaking ties at random.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,16 +34,16 @@ def share_marked(targets: PixelRows) -> NDArray[np.float64]:
     return np.asarray(n_marked(targets) / max(targets.n_pixels, 1))
 
 
+_OF_REGIONS: dict[str, Any] = {"target": TargetKind.MASK, "bounds": (0.0, 1.0)}
+_OF_SHARES = _OF_REGIONS | {"chance_of": share_marked, "chance_formula": "k / n"}
+
+
 @register_metric(
     label="Relevance mass",
     meaning="share of the map's sum that lies on marked pixels",
     formula="sum of m on marked pixels / sum of m",
-    target=TargetKind.MASK,
-    chance_of=share_marked,
-    chance_formula="k / n",
-    bounds=(0.0, 1.0),
+    **_OF_SHARES,
     signed_maps=False,
-    fast=True,
     shows_avoidance=True,
     factors=lambda map, target: (shares(map), marked(target)),
 )
@@ -98,17 +97,13 @@ def _own_area_factors(
     label="Relevance rank",
     meaning="share of the highest pixels that are marked, taking as many as are marked",
     formula="share of the k highest pixels of m that are marked",
-    target=TargetKind.MASK,
-    chance_of=share_marked,
-    chance_formula="k / n",
-    bounds=(0.0, 1.0),
-    fast=True,
+    **_OF_SHARES,
     factors=_own_area_factors,
 )
 def relevance_rank_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Share of the k highest pixels of a map that are marked, k being the number of marked pixels.
 
-    It is the same number as the Dice coefficient of both regions, 2 |both| / (k + k).
+    It is the Dice coefficient of both regions.
 
     Examples
     --------
@@ -156,11 +151,9 @@ def _iou_of_random_regions(k: int, n_pixels: int) -> float:
     label="IoU",
     meaning="intersection over union of the marked pixels and as many of the highest pixels of the map",
     formula="both / either, for the marked pixels and the k highest of m",
-    target=TargetKind.MASK,
     chance_of=iou_by_chance,
     chance_formula="that of k pixels at random",
-    bounds=(0.0, 1.0),
-    fast=True,
+    **_OF_REGIONS,
     factors=_own_area_factors,
     of_product=_iou_of_share,
 )
@@ -213,7 +206,6 @@ def top_intersection_by_chance(targets: PixelRows) -> NDArray[np.float64]:
     chance_formula="0.05",
     bounds=(0.0, 1.0),
     varying_targets=True,
-    fast=True,
     factors=_top_factors,
 )
 def top_intersection(
@@ -241,21 +233,16 @@ def top_intersection(
 
 
 def _highest(maps: PixelRows) -> NDArray[np.float64]:
-    """1 on the highest pixel of every map, shared if there are several; shape (n, n_pixels)."""
-    highest = maps.values == maps.values.max(axis=1, keepdims=True)
-    return np.asarray(highest / highest.sum(axis=1, keepdims=True))
+    """1 on the highest pixels of every map, nowhere in one that is not finite; shape (n, n_pixels)."""
+    return np.asarray(maps.values == maps.values.max(axis=1, keepdims=True), dtype=np.float64)
 
 
 @register_metric(
     label="Pointing game",
     meaning="whether the highest pixel of the map is marked",
     formula="1 if the highest pixel of m is marked, else 0; of several, the share that is",
-    target=TargetKind.MASK,
-    chance_of=share_marked,
-    chance_formula="k / n",
-    bounds=(0.0, 1.0),
-    fast=True,
-    factors=lambda map, target: (_highest(map), marked(target)),
+    **_OF_SHARES,
+    factors=lambda map, target: (_highest(map) / _highest(map).sum(), marked(target)),
 )
 def pointing_game(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Whether the highest pixel of a map is marked; of several, the share of them that is.
@@ -267,13 +254,8 @@ def pointing_game(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     >>> pointing_game([[1, 4], [3, 4]], [[False, True], [False, False]])
     0.5
     """
-    masks = marked(targets)
-    values = np.full((len(maps), len(targets)), np.nan)
-    for i, row in enumerate(maps.values):
-        highest = row == row.max()
-        if highest.any():  # not in a map that is not finite
-            values[i] = masks[:, highest].mean(axis=1)
-    return values
+    highest = _highest(maps)
+    return np.asarray(highest @ marked(targets).T / highest.sum(axis=1, keepdims=True))
 
 
 def widened_mask(mask: ArrayLike, radius: float) -> NDArray[np.bool_]:

@@ -1,11 +1,10 @@
-"""Partial rank correlation: agreement of map and target that brightness does not account for.
+"""Partial rank correlation of map and target, controlling for brightness.
 
-The ranks of map and target, each less what a linear fit of the ranks of the covariates explains of it,
-are correlated. It is an estimate: how much more map and target share than what follows from both
-following the brightness. It is exact only where ranks depend on each other linearly. A bent dependence on
-a covariate leaves a remainder in both that looks like agreement, and so does a covariate that was measured
-with noise. A permutation across sources breaks the tie between target and brightness, too, and is no null
-for it.
+The ranks of map and target, each less what a linear fit of the ranks of the covariates explains of it, are
+correlated. It estimates how much more map and target share than what follows from both following the
+brightness, and is exact only where ranks depend on each other linearly. A nonlinear dependence on a covariate,
+or one that was measured with noise, leaves a remainder in both that looks like agreement. A permutation across
+sources breaks the dependence of the target on brightness too, and is no null for it.
 """
 
 from __future__ import annotations
@@ -129,22 +128,10 @@ def partial_values(
 ) -> NDArray[np.float64]:
     """Partial rank correlation of each source's maps with its own targets, over its own valid pixels.
 
-    Parameters
-    ----------
-    maps : sequence of n_explanations ndarrays, shape (n_sources, rows, columns)
-        An array with one more axis will do.
-    targets : ndarray, shape (n_annotators, n_sources, rows, columns)
-        Densities.
-    covariates : sequence of n_explanations sequences of ndarrays, shape (n_sources, rows, columns)
-        What is controlled for in each explanation: for a layer, the brightness at the scale of pixels and that
-        at the resolution of this layer. Ranks of an array that is given several times are computed once.
-    valid : ndarray of bool, shape (n_sources, rows, columns)
-        Pixels that count for each source.
-
-    Returns
-    -------
-    ndarray, shape (n_explanations, n_annotators, n_sources)
-        NaN where undefined.
+    ``maps`` and ``covariates`` have one entry for each explanation: maps (n_sources, rows, columns), and arrays
+    of that shape to control for (for a layer, the brightness at pixel scale and at the layer's resolution). Ranks
+    of an array that is given several times are computed once. Targets are (n_annotators, n_sources, rows,
+    columns); the result is (n_explanations, n_annotators, n_sources), NaN where undefined.
     """
     if len(maps) != len(covariates):
         raise OptionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,6 +76,16 @@ class PixelRows:
         return derived
 
 
+def derived(derive: Callable[[PixelRows], Derived]) -> Callable[[PixelRows], Derived]:
+    """Make a function of rows that is computed once for every :class:`PixelRows`."""
+
+    @functools.wraps(derive)
+    def of_rows(rows: PixelRows) -> Derived:
+        return rows.once(derive)
+
+    return of_rows
+
+
 def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
     """Some pixels of fields (..., rows, columns), as a contiguous array (..., n_pixels)."""
     flat = fields.reshape(*fields.shape[:-2], -1)
@@ -82,30 +93,20 @@ def pixels_of(fields: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def at_ordinary_scale(values: NDArray[Any]) -> NDArray[Any]:
-    """Rows (..., n_pixels), those of extreme scale multiplied by a power of two.
-
-    Examples
-    --------
-    >>> at_ordinary_scale(np.array([[0.0, 1e-310], [0.0, 3.0]])).argmax(axis=1)
-    array([1, 1])
-    """
+    """Rows (..., n_pixels), those of extreme scale multiplied by a power of two."""
     if values.dtype != np.float64:
         return values
     exponents = _exponents(*_extremes(values))
     return np.ldexp(values, exponents[..., None]) if exponents.any() else values
 
 
+@derived
 def extremes(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Smallest and largest value of each row, 0 without pixels; shapes (n,)."""
-    return rows.once(_extremes_of_rows)
-
-
-def _extremes_of_rows(rows: PixelRows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _extremes(rows.values)
 
 
 def _extremes(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Smallest and largest values of rows (..., n_pixels)."""
     if values.shape[-1] == 0:
         return np.zeros(values.shape[:-1]), np.zeros(values.shape[:-1])
     return values.min(axis=-1), values.max(axis=-1)
@@ -124,122 +125,66 @@ def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
     return values if isinstance(values, PixelRows) else PixelRows(values)
 
 
+@derived
 def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     """Which rows are constant to within rounding, empty, or not finite somewhere; shape (n,).
 
-    All metrics hold to this rule, those of ranks as well: the order of values that differ by rounding alone
-    is no information. See :data:`CONSTANT_BELOW`.
-
-    Examples
-    --------
-    >>> is_constant(PixelRows(np.array([[0.1, 0.1, 0.3 - 0.2], [0.1, 0.1, 0.1001]])))
-    array([ True, False])
+    All metrics use this rule, those of ranks as well: the order of values that differ by rounding alone is no
+    information. See :data:`CONSTANT_BELOW`.
     """
-    return rows.once(_is_constant)
-
-
-def _is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     low, high = extremes(rows)
     negligible = CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high))
     with np.errstate(invalid="ignore"):
         return np.asarray(~(np.isfinite(low) & np.isfinite(high) & (high - low > negligible)))
 
 
-def without_mass(rows: PixelRows) -> NDArray[np.bool_]:
-    """Which rows are constant or negative somewhere, and so no distribution; shape (n,)."""
-    return rows.once(_without_mass)
-
-
-def _without_mass(rows: PixelRows) -> NDArray[np.bool_]:
-    return np.asarray(is_constant(rows) | (extremes(rows)[0] < 0))
-
-
+@derived
 def centred(rows: PixelRows) -> NDArray[np.float64]:
     """Rows less their mean; shape (n, n_pixels)."""
-    return rows.once(_centred)
-
-
-def _centred(rows: PixelRows) -> NDArray[np.float64]:
     deviations = rows.values - rows.values.mean(axis=1, keepdims=True)
     # the mean is rounded; where values differ little the rest of it would be a large part of them
     deviations -= deviations.mean(axis=1, keepdims=True)
     return np.asarray(deviations)
 
 
+@derived
 def deviations(rows: PixelRows) -> NDArray[np.float64]:
     """Population standard deviation of each row; shape (n,)."""
-    return rows.once(_deviations)
-
-
-def _deviations(rows: PixelRows) -> NDArray[np.float64]:
     found = centred(rows)
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", found, found) / max(rows.n_pixels, 1)))
 
 
+@derived
 def totals(rows: PixelRows) -> NDArray[np.float64]:
     """Sum of each row, NaN where it is not above 0; shape (n,)."""
-    return rows.once(_totals)
-
-
-def _totals(rows: PixelRows) -> NDArray[np.float64]:
     total = rows.values.sum(axis=1)
     return np.where(total > 0, total, np.nan)
 
 
+@derived
 def marked(rows: PixelRows) -> NDArray[np.float64]:
     """Rows as masks: 1 where a row is above 0, else 0; shape (n, n_pixels)."""
-    return rows.once(_marked)
-
-
-def _marked(rows: PixelRows) -> NDArray[np.float64]:
     values = rows.values
     above = values > 0
     return values if np.array_equal(values, above) else above.astype(np.float64)
 
 
+@derived
 def n_marked(rows: PixelRows) -> NDArray[np.float64]:
     """Number of marked pixels of each row; shape (n,)."""
-    return rows.once(_n_marked)
-
-
-def _n_marked(rows: PixelRows) -> NDArray[np.float64]:
     return np.asarray(marked(rows).sum(axis=1))
 
 
-def not_partly_marked(rows: PixelRows) -> NDArray[np.bool_]:
-    """Which rows, as masks, are empty or full; shape (n,)."""
-    count = n_marked(rows)
-    return np.asarray((count == 0) | (count == rows.n_pixels))
-
-
+@derived
 def marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
     """Indices of the marked pixels of each row."""
-    return rows.once(_marked_pixels)
-
-
-def _marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
     return [np.flatnonzero(row > 0) for row in rows.values]
 
 
 def checked_pixels(
     name: str, values: NDArray[np.float64], where: NDArray[np.bool_], *, signed: bool = False
 ) -> PixelRows:
-    """One row of the valid pixels of what a user gave.
-
-    Parameters
-    ----------
-    name : str
-        What it is, for errors.
-    values, where : ndarray of one shape
-        Values, and whether they are valid.
-    signed : bool
-        Whether negative values are accepted.
-
-    Raises
-    ------
-    OptionError
-        If a valid pixel is not finite, or negative where that is not accepted.
-    """
+    """One row of the valid pixels of what a user gave; ``name`` is what an error calls it."""
     row = values[where]
     if not np.isfinite(row).all():
         raise OptionError(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from attnxai.metrics.density import OF_CORRELATIONS
 from attnxai.metrics.metric import Consensus, register_metric
-from attnxai.metrics.pixels import PixelRows, marked, marked_pixels, n_marked
+from attnxai.metrics.pixels import PixelRows, derived, marked, marked_pixels, n_marked
 from attnxai.metrics.targets import TargetKind
 
 if TYPE_CHECKING:
@@ -22,14 +23,8 @@ if TYPE_CHECKING:
 class Ordering(NamedTuple):
     """How the pixels of each row are ordered; arrays of shape (n, n_pixels).
 
-    Parameters
-    ----------
-    order : ndarray of int
-        Pixels from the lowest to the highest, those that are tied in any order.
-    below : ndarray of int
-        For every pixel, how many are strictly lower.
-    tied : ndarray of int
-        For every pixel, how many have its value, itself among them.
+    ``order`` are the pixels from the lowest to the highest, ``below`` counts for every pixel those that are
+    strictly lower, and ``tied`` those that have its value, itself among them.
     """
 
     order: NDArray[np.int32]
@@ -37,12 +32,9 @@ class Ordering(NamedTuple):
     tied: NDArray[np.int32]
 
 
+@derived
 def ordering(rows: PixelRows) -> Ordering:
     """Order of the pixels of each row; for rows with values that are not finite it means nothing."""
-    return rows.once(_ordering)
-
-
-def _ordering(rows: PixelRows) -> Ordering:
     n, n_pixels = rows.values.shape
     order = np.empty((n, n_pixels), np.int32)
     below = np.zeros((n, n_pixels), np.int32)
@@ -73,29 +65,21 @@ def _ascending(values: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.concatenate([np.flatnonzero(~above), pixels[np.argsort(values[pixels])]])
 
 
+@derived
 def centred_ranks(rows: PixelRows) -> NDArray[np.float64]:
     """Mid-ranks of each row, less their mean (n_pixels + 1) / 2; shape (n, n_pixels)."""
-    return rows.once(_centred_ranks)
-
-
-def _centred_ranks(rows: PixelRows) -> NDArray[np.float64]:
     found = ordering(rows)
     return np.asarray(found.below + 0.5 * found.tied - 0.5 * rows.n_pixels)
 
 
+@derived
 def _squared_lengths(rows: PixelRows) -> NDArray[np.float64]:
     ranks = centred_ranks(rows)
     return np.asarray(np.einsum("ij,ij->i", ranks, ranks))
 
 
 def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks along the last axis from 1, ties sharing the mean of their ranks.
-
-    Examples
-    --------
-    >>> mid_ranks(np.array([[3.0, 1.0, 3.0]]))
-    array([[2.5, 1. , 2.5]])
-    """
+    """Ranks along the last axis from 1, ties sharing the mean of their ranks."""
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
@@ -109,15 +93,10 @@ def _unit_ranks(rows: PixelRows) -> NDArray[np.float64]:
     label="Spearman ρ",
     meaning="rank correlation of map and marked density over the pixels of the field",
     formula="Pearson's correlation of the ranks of m and d, ties at mid-ranks",
-    target=TargetKind.DENSITY,
-    chance=0.0,
-    bounds=(-1.0, 1.0),
-    varying_targets=True,
-    fast=True,
-    shows_avoidance=True,
     factors=lambda map, target: (_unit_ranks(map), _unit_ranks(target)),
     consensus=Consensus.RANKS,
     consensus_is_bound=True,
+    **OF_CORRELATIONS,
 )
 def spearman(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Spearman's rank correlation of a map and a density, ties at mid-ranks.
@@ -128,7 +107,7 @@ def spearman(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     0.8
     """
     products = centred_ranks(maps) @ centred_ranks(targets).T
-    squares = np.outer(maps.once(_squared_lengths), targets.once(_squared_lengths))
+    squares = np.outer(_squared_lengths(maps), _squared_lengths(targets))
     return np.clip(products / np.sqrt(squares), -1.0, 1.0)
 
 
@@ -145,7 +124,6 @@ def _n_pairs(targets: PixelRows) -> NDArray[np.float64]:
     target=TargetKind.MASK,
     chance=0.5,
     bounds=(0.0, 1.0),
-    fast=True,
     shows_avoidance=True,
     factors=lambda map, target: (centred_ranks(map), marked(target) / _n_pairs(target)[:, None]),
 )
@@ -185,8 +163,8 @@ def average_precision_by_chance(targets: PixelRows) -> NDArray[np.float64]:
 def average_precision(maps: PixelRows, targets: PixelRows) -> NDArray[np.float64]:
     """Mean precision of a map over the marked pixels, each at the threshold that just takes it.
 
-    It is the area under the curve of precision over recall, in steps. Pixels of one value are taken
-    together, as scikit-learn does, and nothing is interpolated.
+    It is the area under the precision-recall curve, in steps. Tied pixels are taken together, as in
+    scikit-learn, and nothing is interpolated.
 
     Examples
     --------
@@ -206,10 +184,10 @@ def _mean_precision(taken: NDArray[np.int32]) -> NDArray[np.float64]:
     """Mean of the precision at every marked pixel, from sorted counts (n, k) of pixels taken."""
     k = taken.shape[1]
     hits = np.broadcast_to(np.arange(1, k + 1), taken.shape)
-    level = taken[:, 1:] == taken[:, :-1]
-    if level.any():
-        # pixels that are level are taken together, so each has the hits of the last of them
-        last = np.where(level, k, hits[:, :-1])
+    tied = taken[:, 1:] == taken[:, :-1]
+    if tied.any():
+        # tied pixels are taken together, so each has the hits of the last of them
+        last = np.where(tied, k, hits[:, :-1])
         ends = np.concatenate([last, hits[:, -1:]], axis=1)
         hits = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
     return np.asarray((hits / taken).mean(axis=1))

@@ -1,8 +1,8 @@
-"""Shuffled AUC: the area under the ROC curve against the pixels that are marked on other sources.
+"""Shuffled AUC: the area under the ROC curve against the marks of the other sources.
 
-Negatives drawn from other sources carry the same centre bias as the marks, so a map that is merely high
-in the middle gains nothing by it (Tatler et al. 2005, Zhang et al. 2008). All marked pixels of all other
-sources are used, each as often as it is marked, rather than a random sample of them.
+Negatives from other sources have the same centre bias as the marks, so a map that is merely high in the middle
+gains nothing by it (Tatler et al. 2005, Zhang et al. 2008). All marked pixels of all other sources are used,
+each as often as it is marked, rather than a random sample of them.
 
 Over all pairs it is a product of matrices. Against the marks of all sources of an annotator, the source's
 own among them, each pixel of a map beats a number of marks that does not depend on the target. The sum of
@@ -46,7 +46,7 @@ def _without_gaps(rows: list[int]) -> slice | list[int]:
 
 
 def _beaten(maps: PixelRows, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of the weights on pixels that are lower, and half of those that are level; (n, n_pixels)."""
+    """Sum of the weights on pixels that are lower, and half of those that are tied; (n, n_pixels)."""
     found = ordering(maps)
     beaten = np.empty((len(maps), maps.n_pixels))
     up_to = np.zeros(maps.n_pixels + 1)
@@ -67,7 +67,6 @@ def _beaten(maps: PixelRows, weights: NDArray[np.float64]) -> NDArray[np.float64
     chance=0.5,
     bounds=(0.0, 1.0),
     needs_others=True,
-    fast=True,
     shows_avoidance=True,
 )
 def shuffled_auc(maps: PixelRows, targets: PixelRows, others: PixelRows) -> NDArray[np.float64]:

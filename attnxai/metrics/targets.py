@@ -1,4 +1,4 @@
-"""What maps are compared with: annotations as densities or masks, and what is marked on other sources."""
+"""What maps are compared with: annotations as densities or masks, and the leave-one-out centre bias."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ class TargetKind(enum.StrEnum):
 
 
 def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
-    """What each annotator marked on all sources but one, for each source that is left out.
+    """Sum of each annotator's targets over all sources but one, for each source that is left out.
 
-    Shuffled AUC takes its negatives from it, and information gain its centre bias.
+    Shuffled AUC takes its negatives from it, and information gain is the gain over it.
 
     Parameters
     ----------
     kind : TargetKind
-        Masks are counted: how often is each pixel marked? Densities are scaled to sum 1 over the field
-        first, so that each source counts once.
+        Masks are counted. Densities are scaled to sum 1 over the field first, so that each source counts once.
     targets : ndarray, shape (n_annotators, n_sources, rows, columns)
         0 everywhere for sources that an annotator did not mark; these do not count.
 
@@ -54,20 +53,9 @@ def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.f
 
 
 def sums_over_others(kind: TargetKind, rows: Target, fields: Target) -> NDArray[np.float64]:
-    """Sums over the other sources of some pixels of targets.
+    """Sums over the other sources of some pixels (n_annotators, n_sources, n_pixels) of targets.
 
-    Parameters
-    ----------
-    kind : TargetKind
-        As in :func:`leave_one_out_centre_bias`.
-    rows : ndarray, shape (n_annotators, n_sources, n_pixels)
-        Pixels of the targets.
-    fields : ndarray, shape (n_annotators, n_sources, n_all_pixels)
-        The whole targets, over which densities are scaled to sum 1.
-
-    Returns
-    -------
-    ndarray, shape of rows
+    ``fields`` are the whole targets, over which densities are scaled to sum 1.
     """
     if kind is TargetKind.MASK:
         rows, scales = rows > 0, np.ones(fields.shape[:2])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.errors import OptionError
@@ -95,6 +96,15 @@ def test_names_and_objects_give_the_same_comparison(outside, pairs):
     print_report(results[:1], reach_verdict(results[:1], INPUTS[1]), console)
     assert "Contrast under other nulls" in (text := console.export_text())
     assert "half turn" in text
+
+
+def test_compare_takes_metric_objects_beside_names():
+    mixed, named = (
+        attnxai.compare(*INPUTS, settings=dataclasses.replace(QUICK, metrics=metrics))
+        for metrics in ((attnxai.metrics.nss, "auc"), ("nss", "auc"))
+    )
+    assert mixed.metrics == ("nss", "auc")
+    assert mixed.to_record() == named.to_record()
 
 
 def test_objects_have_options_of_their_own(pairs):

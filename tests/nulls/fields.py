@@ -1,11 +1,28 @@
-"""Smooth maps that share what a test wants them to share, and nothing else."""
+"""Smooth maps that share what a test wants them to share and nothing else, and all nulls, small ones."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from attnxai.nulls import NULLS, SourcePermutation
 from attnxai.validation import simulated_data
 from attnxai.validation.simulated_data import centre_bump, centred_coordinates
+
+_SMALL: dict[str, dict[str, Any]] = {
+    "permutation": {"keys": ("class", "survey")},
+    "rotation": {"n_angles": 4},
+    "shift": {"n_shifts": 7},
+    "phase": {"n_surrogates": 5, "n_iterations": 1},
+    "variogram": {"n_surrogates": 5},
+    "moran": {"n_surrogates": 5},
+}
+"""Options of nulls whose defaults take long."""
+SMALL_NULLS = [
+    SourcePermutation(within_strata=False),
+    *(null(**_SMALL.get(name, {})) for name, null in NULLS.items()),
+]
 
 
 def smooth_fields(rng, n_sources, n_pixels, *, sigma=2.5, periodic=False):

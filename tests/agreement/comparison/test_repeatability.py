@@ -14,29 +14,11 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.metrics import METRICS, TargetKind
-from attnxai.nulls import (
-    NULLS,
-    GridSymmetries,
-    MoranSurrogates,
-    PhaseSurrogates,
-    Rotation,
-    SourcePermutation,
-    ToroidalShift,
-    VariogramSurrogates,
-)
 from tests.builders import made_up
+from tests.nulls.fields import SMALL_NULLS
 
 BYTES = (0xFF, 0x3F)  # NaN, and numbers of ordinary size
 QUICK = ComparisonSettings(n_permutations=99, n_bootstrap=100)
-NULL_MODELS = (
-    GridSymmetries(),
-    Rotation(n_angles=4),
-    ToroidalShift(n_shifts=5),
-    PhaseSurrogates(n_surrogates=2),
-    VariogramSurrogates(n_surrogates=2),
-    MoranSurrogates(n_surrogates=2),
-    SourcePermutation(within_strata=False),
-)
 
 
 def inputs(model=0):
@@ -87,7 +69,6 @@ def test_no_metric_reads_memory_before_it_is_written(uninitialised):
 
 
 def test_no_null_reads_memory_before_it_is_written(uninitialised):
-    assert set(NULLS.values()) == {type(null) for null in NULL_MODELS}
     maps = np.random.default_rng(0).random((3, 10, 10))
     targets = {
         TargetKind.DENSITY: maps[None, ::-1],
@@ -102,10 +83,10 @@ def test_no_null_reads_memory_before_it_is_written(uninitialised):
         draws = null.draw("aab", n_columns=tables.shape[3], n_draws=3, rng=rng)
         return tables.tobytes() + draws.choices.tobytes()
 
-    expected = [tables_and_draws(null) for null in NULL_MODELS]
+    expected = [tables_and_draws(null) for null in SMALL_NULLS]
     for byte in BYTES:
         uninitialised(byte)
-        assert [tables_and_draws(null) for null in NULL_MODELS] == expected
+        assert [tables_and_draws(null) for null in SMALL_NULLS] == expected
 
 
 SCRIPT = """
