@@ -1,4 +1,4 @@
-"""Calibrate a model: its temperature, fitted to images that it was not trained on."""
+"""The temperature of a model, fitted to images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recalibration:
-    """A model with a new temperature, and what was measured with the old and the new one.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        With the new temperature, and a note if it does not come from its own validation images.
-    before, after : ClassificationMetrics
-        On the images that the temperature was fitted to.
-    fit : TemperatureFit
-        The fit.
-    """
+    """A model with a new temperature, and metrics before and after on the images that it was fitted to."""
 
     model: AttentionModel
     before: ClassificationMetrics
@@ -146,36 +136,10 @@ def recalibrated(
     device: str | torch.device | None = None,
     rng: np.random.Generator | int = 0,
 ) -> Recalibration:
-    """The model with the temperature that some images give, and how well it was and is calibrated on them.
+    """Fit the temperature to what :func:`calibration_images` chose, and measure the model before and after.
 
-    Parameters
-    ----------
-    model : AttentionModel
-        The model.
-    images : SourceSet
-        What :func:`calibration_images` chose.
-    own : bool
-        Whether they are the model's own validation images.
-    data_name : str
-        What the images are of, for the note that is made if they are not.
-    device : str or torch.device, optional
-        Where to compute the scores.
-    rng : numpy.random.Generator or int
-        Source of randomness, of the intervals.
-
-    Returns
-    -------
-    Recalibration
-
-    Raises
-    ------
-    DataSetError
-        If the images fix no temperature.
-
-    Warns
-    -----
-    AttnxaiWarning
-        If they are not the model's own validation images.
+    If these are not the model's own validation images (``own``), the model gets a note, which names the data. A
+    DataSetError is raised where the images fix no temperature.
     """
     notes = model.notes
     if not own:

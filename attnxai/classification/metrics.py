@@ -59,7 +59,7 @@ class ClassificationMetrics:
     confusion : ndarray of int, shape (n_classes, n_classes)
         Images by true (rows) and predicted (columns) class.
     accuracy : Interval
-        Share of the images that are predicted right.
+        Share of the images whose predicted class is the true one.
     f1 : mapping of str to Interval
         Harmonic mean of precision and recall, by class name.
     roc_auc : Interval

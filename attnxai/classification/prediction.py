@@ -1,4 +1,4 @@
-"""Class scores and classes of labelled images, as a trained model sees them."""
+"""Class scores of a model, and the classes of labelled images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Calibration of probabilities: reliability curve and expected calibration error.
 
-Calibration is that of the predicted class: of the images that a model is 80 % sure about, 80 % should be
-right. The *confidence* of an image is the probability of its predicted class.
+Calibration is that of the predicted class: of the images whose predicted class has a probability of 80 %, 80 %
+should be classified correctly. The *confidence* of an image is the probability of its predicted class.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Binning(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReliabilityCurve:
-    """Confidence and share of right predictions, bin by bin; bins without images are left out.
+    """Confidence and accuracy, bin by bin; bins without images are left out.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class ReliabilityCurve:
     lowest, highest : ndarray, shape (n_bins,)
         Range of their confidences.
     accuracy : ndarray, shape (n_bins,)
-        Share of them that are right.
+        Share of them that are classified correctly.
     low, high : ndarray, shape (n_bins,)
         Wilson's interval of this share.
     n_images : ndarray of int, shape (n_bins,)
@@ -97,18 +97,8 @@ class ReliabilityCurve:
 class CalibratedReference:
     """Calibration errors that a perfectly calibrated model with the same confidences would show.
 
-    Parameters
-    ----------
-    mean : float
-        Their mean.
-    high : float
-        What they exceed only with the probability 1 - ``level``.
-    p_value : float
-        Share of them that reach the model's own error, ``(b + 1) / (n_draws + 1)``.
-    n_draws : int
-        How many were drawn.
-    level : float
-        Level of ``high``.
+    Their mean, the quantile at ``level``, and the share of them that reach the model's own error,
+    ``(b + 1) / (n_draws + 1)``.
     """
 
     mean: float
@@ -131,7 +121,7 @@ def reliability_curve(
     binning: Binning = Binning.EQUAL_MASS,
     level: float = CONFIDENCE_LEVEL,
 ) -> ReliabilityCurve:
-    """Compare confidence with the share of right predictions.
+    """Compare confidence with accuracy, bin by bin.
 
     Parameters
     ----------
@@ -195,11 +185,12 @@ def expected_calibration_error(
     n_bins: int = N_BINS,
     binning: Binning = Binning.EQUAL_MASS,
 ) -> float:
-    """Mean distance of the share of right predictions from confidence, over bins of confidence.
+    """Mean distance of accuracy from confidence, over bins of confidence.
 
-    Defined by Naeini et al. (2015) and Guo et al. (2017). Chance makes the two differ in every bin also
-    for a perfectly calibrated model, so this number is too high on average, the more the fewer the images
-    and the more the bins: read it beside :func:`calibrated_reference`.
+    Defined by Naeini et al. (2015) and Guo et al. (2017). By chance the two differ in every bin even for a
+    perfectly calibrated model, so this number is biased upwards, the more so the fewer the images and the more
+    the bins: compare it with that of a calibrated model
+    (:attr:`attnxai.classification.ClassificationMetrics.calibrated`).
 
     Parameters
     ----------
@@ -237,37 +228,10 @@ def calibrated_reference(
 ) -> CalibratedReference:
     """Calibration errors of a perfectly calibrated model with the confidences of this one.
 
-    Each draw makes every image right with the probability that the model gives for it and computes the
+    Each draw makes every prediction correct with the probability that the model gives for it and computes the
     expected calibration error again (consistency resampling: Bröcker & Smith 2007; as a test, Vaicenavicius
     et al. 2019). Given the confidences this is how a calibrated model behaves, so that the test keeps its
     level for any number of images.
-
-    Parameters
-    ----------
-    probabilities : array_like, shape (n_images, n_classes)
-        Class probabilities.
-    labels : array_like of int, shape (n_images,)
-        True classes.
-    n_bins, binning
-        As in :func:`reliability_curve`.
-    n_draws : int
-        Number of draws.
-    level : float
-        Level of the upper end.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    CalibratedReference
-
-    Examples
-    --------
-    >>> sure = [[0.9, 0.1]] * 20
-    >>> rng = np.random.default_rng(0)
-    >>> reference = calibrated_reference(sure, [0] * 18 + [1] * 2, n_draws=999, rng=rng)
-    >>> reference.p_value, reference.rejected
-    (1.0, False)
     """
     values, positions = checked_probabilities(probabilities, labels)
     if n_draws < 1:
@@ -311,24 +275,7 @@ def calibration_error_interval(
     model not to be calibrated; then it begins at the lower percentile less twice the bias that the
     resamples show. It ends at the upper percentile. In simulations it covered the true error in 90 to 97 %
     of the cases, the percentiles alone in 0 to 96 % (docs/calibration.md).
-
-    Parameters
-    ----------
-    probabilities : array_like, shape (n_images, n_classes)
-        Class probabilities.
-    labels : array_like of int, shape (n_images,)
-        True classes.
-    counts : ndarray, shape (n_bootstrap, n_images)
-        How often each image occurs in each resample.
-    reference : CalibratedReference
-        From :func:`calibrated_reference` for the same images and bins.
-    n_bins, binning, level
-        As in :func:`reliability_curve`.
-
-    Returns
-    -------
-    Interval
-        Without ends with fewer than :data:`~attnxai.statistics.interval.MIN_UNITS` images.
+    ``counts``, shape (n_bootstrap, n_images), says how often each image occurs in each resample.
     """
     values, positions = checked_probabilities(probabilities, labels)
     confidence, right = _confidence_and_right(values, positions)

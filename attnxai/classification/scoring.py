@@ -1,4 +1,4 @@
-"""How well class scores tell classes apart: single numbers of scores or probabilities and labels.
+"""Measures of classification: accuracy, F1, AUC, log loss and Brier score of class scores.
 
 Scores are logits: their softmax gives probabilities. Arrays of both have the shape
 (n_images, n_classes); labels are positions among the classes. The predicted class is the one of the
@@ -24,13 +24,7 @@ _SUM_TOLERANCE = 1e-5
 def checked_scores(
     scores: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores and labels as arrays that fit together.
-
-    Raises
-    ------
-    OptionError
-        If shapes do not fit, scores are not finite, or a label is no position among the classes.
-    """
+    """Scores and labels as arrays that fit together; an OptionError where they do not."""
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 2 or not len(values):
         raise OptionError(
@@ -55,13 +49,7 @@ def checked_scores(
 def checked_probabilities(
     probabilities: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Probabilities and labels as arrays that fit together.
-
-    Raises
-    ------
-    OptionError
-        As for scores, and if a row is not made of shares that add up to 1.
-    """
+    """Probabilities, which add up to 1, and labels as arrays that fit together."""
     values, positions = checked_scores(probabilities, labels)
     sums = values.sum(axis=1)
     if values.min() < 0 or np.abs(sums - 1.0).max() > _SUM_TOLERANCE:
@@ -69,43 +57,19 @@ def checked_probabilities(
         raise OptionError(
             "probabilities have to be 0 or more and add up to 1 for each image; row "
             f"{worst} adds up to {sums[worst]:.6g} and the lowest value is {values.min():.6g} "
-            "(class_probabilities makes them from scores)"
+            "(scipy.special.softmax makes them from scores)"
         )
     return values, positions
 
 
 def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that scores cannot be divided by.
-
-    Raises
-    ------
-    OptionError
-        If it is not finite and above 0.
-    """
+    """Refuse a temperature that is not finite and above 0."""
     if not (np.isfinite(temperature) and temperature > 0):
         raise OptionError(f"a temperature has to be finite and above 0, got {temperature}")
 
 
 def class_probabilities(scores: ArrayLike, *, temperature: float = 1.0) -> NDArray[np.float64]:
-    """Softmax of the scores divided by the temperature.
-
-    Parameters
-    ----------
-    scores : array_like, shape (n_images, n_classes)
-        Class scores.
-    temperature : float
-        Above 1 makes probabilities more even, below 1 less.
-
-    Returns
-    -------
-    ndarray, shape (n_images, n_classes)
-        Each row adds up to 1.
-
-    Examples
-    --------
-    >>> class_probabilities([[0.0, 2.0]], temperature=2.0).round(3)
-    array([[0.269, 0.731]])
-    """
+    """Softmax of the scores divided by the temperature, shape (n_images, n_classes)."""
     from scipy.special import softmax
 
     check_temperature(temperature)
@@ -186,12 +150,8 @@ def f1_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     values, positions = checked_scores(scores, labels)
     predicted = values.argmax(axis=1)
     counts = np.ones((1, len(values)))
-    f1 = np.array(
-        [
-            resampled_f1(predicted == label, positions == label, counts)[0]
-            for label in range(values.shape[1])
-        ]
-    )
+    classes = range(values.shape[1])
+    f1 = np.array([resampled_f1(predicted == c, positions == c, counts)[0] for c in classes])
     if np.isnan(f1).any():
         warnings.warn(
             f"F1 is undefined for the classes {', '.join(map(str, np.flatnonzero(np.isnan(f1))))}, "
@@ -205,19 +165,9 @@ def f1_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
 def resampled_f1(
     predicted: NDArray[np.bool_], true: NDArray[np.bool_], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """F1 of one class in every resample.
+    """F1 of one class in every resample, NaN where it has neither members nor predictions.
 
-    Parameters
-    ----------
-    predicted, true : ndarray of bool, shape (n_images,)
-        Images that were predicted to be of the class, and those that are.
-    counts : ndarray, shape (n_bootstrap, n_images)
-        How often each image occurs in each resample.
-
-    Returns
-    -------
-    ndarray, shape (n_bootstrap,)
-        NaN where the class has neither members nor predictions.
+    ``counts``, shape (n_bootstrap, n_images), says how often each image occurs in each resample.
     """
     both = counts @ (predicted & true)
     either = counts @ predicted + counts @ true
@@ -274,22 +224,7 @@ def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
 def resampled_roc_auc(
     scores: NDArray[np.float64], labels: NDArray[np.int64], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Area under the ROC curve in every resample, as :func:`roc_auc`.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n_images, n_classes)
-        Scores.
-    labels : ndarray of int, shape (n_images,)
-        True classes.
-    counts : ndarray, shape (n_bootstrap, n_images)
-        How often each image occurs in each resample.
-
-    Returns
-    -------
-    ndarray, shape (n_bootstrap,)
-        NaN where a class has no images.
-    """
+    """Area under the ROC curve in every resample (:func:`resampled_f1`), NaN where a class has no images."""
     n_classes = scores.shape[1]
     chosen = range(1, 2) if n_classes == 2 else range(n_classes)
     areas = [_area(log_odds(scores, label), labels == label, counts) for label in chosen]

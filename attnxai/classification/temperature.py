@@ -53,7 +53,7 @@ class TemperatureFit:
     gain_error : float
         Standard error over images of ``log_loss_before - log_loss_cross_validated``.
     n_images, n_wrong : int
-        Images that it was fitted to, and how many of them are classified wrong.
+        Images that it was fitted to, and how many of them are misclassified.
     """
 
     temperature: float
@@ -79,7 +79,7 @@ class TemperatureFit:
         if self.at_bound and self.temperature < 1:
             right = self.n_images - self.n_wrong
             return (
-                f"{right} of {self.n_images} images are classified right, and with every lower "
+                f"{right} of {self.n_images} images are classified correctly, and with every lower "
                 f"temperature the probabilities fit them better, down to {TEMPERATURE_RANGE[0]:g}, "
                 "where the search ends; give images that the model finds harder, or more of them"
             )

@@ -25,20 +25,8 @@ _NO_PILOT = "this chooses from a pilot, and --pilot names none"
 class PlanBasis:
     """Effect and spreads of a plan, and where they come from.
 
-    Parameters
-    ----------
-    components : Components
-        Effect and spreads.
-    what : str
-        What is to be seen, such as ``an agreement (NSS)``.
-    title : str
-        Where the numbers come from.
-    pilot : Pilot, optional
-        The pilot they come from.
-    effect_low : float, optional
-        Lower end of the interval of a pilot's own effect.
-    simulated : bool
-        Whether they come from simulated galaxies.
+    ``what`` is to be seen, such as ``an agreement (NSS)``; ``effect_low`` is the lower end of the interval of a
+    pilot's own effect.
     """
 
     components: Components
@@ -64,31 +52,11 @@ def plan_basis(
     sd_residual: float | None = None,
     rng: np.random.Generator | int = 0,
 ) -> PlanBasis:
-    """Find what a plan rests on from one of three: a pilot, an agreement to simulate, or effect and spreads.
+    """What a plan rests on, from one of three: a pilot, an agreement to simulate, or effect and spreads.
 
-    Parameters
-    ----------
-    pilot : path, optional
-        Folder of a report.
-    model, metric, map_name : str, optional
-        What of the report; ``metric`` also that of the simulation.
-    agreement : float, optional
-        Share of the maps' variance that follows their own source, of simulated galaxies.
-    effect : float, optional
-        Agreement to see; else the pilot's.
-    sd_source, sd_annotator, sd_residual : float, optional
-        Spreads without a pilot.
-    rng : numpy.random.Generator or int
-        Source of randomness, of the simulation.
-
-    Returns
-    -------
-    PlanBasis
-
-    Raises
-    ------
-    OptionError
-        If they contradict each other, or do not suffice.
+    The agreement is the share of the maps' variance that follows their own source, of simulated galaxies; an
+    effect takes the place of the pilot's. Raises an OptionError where options contradict each other or do not
+    suffice.
     """
     spreads = {
         "--sd-source": sd_source,

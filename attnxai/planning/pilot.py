@@ -1,16 +1,16 @@
 """What a pilot comparison says about a larger one.
 
-A report keeps effect and spreads of every map and metric, from the values of all pairs of maps and annotations
-(:func:`~.spreads.components_of_tables`), where every annotator marked every source and strata have three sources
-or more. Elsewhere they are inferred from each source's value for each annotator and from the null:
+A report keeps the effect and the variance components of every map and metric, from all pairs of maps and
+annotations (:func:`~attnxai.agreement.effect_components.components_of_tables`), where every annotator marked
+every source and strata have three sources or more. Elsewhere they are inferred from each source's value for each
+annotator and from the null:
 
-- the effect is the observed mean less the null's, put right for the share of the null's permutations in
-  which a source keeps its own annotation;
-- the spread of permuted pairs follows from the null's standard deviation, less what the effect itself adds to
-  it;
-- the spread of sources beyond permuted ones is taken to be that of their values within their class, or
-  that of permuted pairs where this is larger. What makes a source score high with any partner is part of
-  the former though not of the test, so a plan asks for too many sources rather than for too few.
+- the effect is the observed mean less the null's, corrected for the share of permutations in which a source
+  keeps its own annotation;
+- the spread of permuted pairs follows from the null's standard deviation, less what the effect adds to it;
+- the spread of sources is taken to be that of their values within their class, or that of permuted pairs where
+  this is larger. It contains what makes a source score high with any annotation, which the test does not see,
+  so a plan asks for too many sources rather than for too few.
 """
 
 from __future__ import annotations
@@ -83,16 +83,11 @@ class Pilot:
     inferred: bool
 
     def to_record(self) -> dict[str, Any]:
-        """Plain values under their documented names; what a plan is made of stands with the plan."""
+        """Plain values under their documented names; the components are in the record of the plan."""
+        names = ("model_name", "map_name", "metric", "group")
+        names += ("n_sources", "n_annotators", "class_sizes", "n_maps")
         return {
-            "model_name": self.model_name,
-            "map_name": self.map_name,
-            "metric": self.metric,
-            "group": self.group,
-            "n_sources": self.n_sources,
-            "n_annotators": self.n_annotators,
-            "class_sizes": list(self.class_sizes),
-            "n_maps": self.n_maps,
+            **{name: getattr(self, name) for name in names},
             "effect": self.effect.value,
             "effect_low": self.effect.low,
             "effect_high": self.effect.high,
@@ -246,7 +241,7 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
 def _of_record(
     stored: Mapping[str, Any], n_sources: int, n_strata: int
 ) -> tuple[Components, Interval]:
-    """What a report keeps of all pairs, see :func:`~.spreads.spreads_record`."""
+    """What a report keeps of all pairs."""
     names = ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value")
     components = Components(
         effect=float(stored["effect"]),

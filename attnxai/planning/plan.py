@@ -12,6 +12,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.agreement.effect_components import Components
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import counted
 from attnxai.errors import OptionError
 from attnxai.planning.rejections import class_sizes, count_rejections
 from attnxai.statistics.exact import clopper_pearson_ends
@@ -27,20 +28,8 @@ ANNOTATORS = (1, 2, 3, 5, 10)
 class DesignPower:
     """What one number of sources and annotators would give.
 
-    Parameters
-    ----------
-    n_sources, n_annotators : int
-        The design.
-    power : float
-        Share of simulated experiments that reach the level.
-    power_low, power_high : float
-        95 % interval of the power, for the number of experiments (Clopper & Pearson 1934).
-    power_at_low_effect : float
-        Power if the effect were at the lower end of its interval; NaN where there is none.
-    half_width : float
-        Expected half-width of an interval about these annotators.
-    half_width_others : float
-        The same about other annotators too; NaN for a single one.
+    The interval of the power is that of Clopper & Pearson (1934) at 95 %; half-widths are those expected of an
+    interval about these annotators, and about other annotators too. NaN where there is none.
     """
 
     n_sources: int
@@ -118,29 +107,22 @@ class PowerPlan:
 
     def sentence(self, what: str = "an agreement") -> str:
         """The answer in one plain sentence; ``what`` names what is measured."""
-        level = f"{self.level:g}"
-        if self.n_maps > 1:
-            level += f" / {self.n_maps}"
         goal = (
             f"{what} {self.components.effect:.3g} above that with permuted annotations, at level "
-            f"{level}"
+            f"{self.level:g}" + (f" / {self.n_maps}" if self.n_maps > 1 else "")
         )
         share = f"{self.wanted:.0%}"
         if self.fewest_marks() is None:
             most = max(self.designs, key=lambda design: design.power)
             return (
-                f"No design that was looked at has {share} power to see {goal}: the largest power is "
-                f"{most.power:.0%}, with {most.n_sources} sources and {annotators_phrase(most.n_annotators)}."
+                f"No design in the grid has {share} power to see {goal}: the largest power is "
+                f"{most.power:.0%}, with {most.n_sources} sources and "
+                f"{counted(most.n_annotators, 'annotator')}."
             )
+        words = {">": "more than {} sources", "≤": "{} sources or fewer", "": "{} sources"}
         parts: dict[str, list[int]] = {}
-        for k in self.annotators:
-            design, grid = self.smallest(k), self.of_annotators(k)
-            if design is None:
-                count = f"more than {grid[-1].n_sources} sources"
-            else:
-                fewest = len(grid) > 1 and design is grid[0]
-                count = f"{design.n_sources} sources{' or fewer' if fewest else ''}"
-            parts.setdefault(count, []).append(k)
+        for design, sign in self.answers():
+            parts.setdefault(words[sign].format(design.n_sources), []).append(design.n_annotators)
         texts = [f"{count} with {_listed(numbers)}" for count, numbers in parts.items()]
         return f"For {share} power to see {goal}, it takes {'; '.join(texts)}."
 
@@ -150,7 +132,7 @@ class PowerPlan:
         for design, sign in self.answers():
             power = f"{design.power:.2f} [{design.power_low:.2f}, {design.power_high:.2f}]"
             line = (
-                f"{annotators_phrase(design.n_annotators)}, {sign}{design.n_sources} sources: power {power}, "
+                f"{counted(design.n_annotators, 'annotator')}, {sign}{design.n_sources} sources: power {power}, "
                 f"interval ± {design.half_width:.3g}"
             )
             if not math.isnan(design.half_width_others):
@@ -174,16 +156,12 @@ class PowerPlan:
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
         components = dataclasses.asdict(self.components)
-        components["deviations"] = (
-            None if self.components.deviations is None else self.components.deviations.tolist()
-        )
+        if components["deviations"] is not None:
+            components["deviations"] = components["deviations"].tolist()
+        names = ("wanted", "level", "n_maps", "effect_low", "n_simulations")
         return {
             "components": components,
-            "wanted": self.wanted,
-            "level": self.level,
-            "n_maps": self.n_maps,
-            "effect_low": self.effect_low,
-            "n_simulations": self.n_simulations,
+            **{name: getattr(self, name) for name in names},
             "designs": [design.to_record() for design in self.designs],
         }
 
@@ -267,33 +245,30 @@ def plan_power(
     designs = []
     for k in annotators:
         for n in sources:
-            sizes = class_sizes(n, class_shares)
-
-            def rejected(
-                effect: float, stream: int, n: int = n, k: int = k, sizes: Sequence[int] = sizes
-            ) -> int:
-                return count_rejections(
+            counts = [
+                count_rejections(
                     dataclasses.replace(components, effect=effect),
-                    sizes,
+                    class_sizes(n, class_shares),
                     k,
                     level=level / n_maps,
                     n_simulations=n_simulations,
                     rng=np.random.default_rng([seed, n, k, stream]),
                 )
-
-            count = rejected(components.effect, 0)
-            low, high = clopper_pearson_ends(count, n_simulations)
+                for stream, effect in enumerate((components.effect, effect_low))
+                if effect is not None
+            ]
+            low, high = clopper_pearson_ends(counts[0], n_simulations)
             half_width, half_width_others = components.half_widths(n, k)
             designs.append(
                 DesignPower(
                     n_sources=n,
                     n_annotators=k,
-                    power=count / n_simulations,
+                    power=counts[0] / n_simulations,
                     power_low=low,
                     power_high=high,
                     power_at_low_effect=math.nan
                     if effect_low is None
-                    else rejected(effect_low, 1) / n_simulations,
+                    else counts[1] / n_simulations,
                     half_width=half_width,
                     half_width_others=half_width_others,
                 )
@@ -310,11 +285,5 @@ def plan_power(
 
 
 def _listed(numbers: Sequence[int]) -> str:
-    if len(numbers) == 1:
-        return annotators_phrase(numbers[0])
-    return f"{', '.join(map(str, numbers[:-1]))} or {annotators_phrase(numbers[-1])}"
-
-
-def annotators_phrase(n: int) -> str:
-    """Number of annotators in words."""
-    return f"{n} annotator{'s' if n != 1 else ''}"
+    *others, last = numbers
+    return (f"{', '.join(map(str, others))} or " if others else "") + counted(last, "annotator")

@@ -39,13 +39,7 @@ _BLOCK = 4_000_000
 
 
 def class_sizes(n_sources: int, shares: Sequence[float]) -> tuple[int, ...]:
-    """Sources of each class, nearest to their shares.
-
-    Examples
-    --------
-    >>> class_sizes(11, (0.5, 0.5)), class_sizes(10, (3, 1))
-    ((6, 5), (8, 2))
-    """
+    """Sources of each class, nearest to their shares."""
     weights = np.asarray(shares, dtype=np.float64)
     if weights.ndim != 1 or not weights.size or not (weights > 0).all():
         raise OptionError(f"shares of classes have to be above 0, got {list(shares)}")
@@ -65,27 +59,7 @@ def count_rejections(
     n_simulations: int,
     rng: np.random.Generator,
 ) -> int:
-    """How many simulated experiments reach the level of the within-class source permutation.
-
-    Parameters
-    ----------
-    components : Components
-        What is simulated.
-    sizes : sequence of int
-        Sources of each class.
-    n_annotators : int
-        Annotators that values are averaged over.
-    level : float
-        Level of this one test.
-    n_simulations : int
-        Experiments.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    int
-    """
+    """How many simulated experiments with classes of these sizes reach the level of one test."""
     kept = [size for size in sizes if size > 1]  # a single source has no partner to permute with
     n_possible = math.prod(math.factorial(size) for size in sizes)
     if 1 / n_possible > level:

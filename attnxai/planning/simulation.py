@@ -1,14 +1,15 @@
-"""Spreads for a plan from simulated galaxies, where there is no pilot.
+"""Effect and spreads for a plan from simulated galaxies, where there is no pilot.
 
-Simulated FR I and FR II sources are marked by simulated annotators, who place and size what they see with some
-error and miss some of it. Maps are made to agree to a known degree: a share of their variance follows the
-source's own components, and the rest follows those of another source of its class (and noise, a fifth of it), so
-that a map without agreement still looks like a map of its class, at the centre of the field. Nothing was fitted to data: the plan is a first
-guess, to be replaced by a pilot.
+Simulated annotators mark simulated FR I and FR II sources with errors of position and size, and miss some
+components. Maps agree to a known degree: a share of their variance follows the source's own components, the rest
+those of another source of its class, and noise (a fifth of the rest). So a map without agreement still looks like
+a map of its class, at the centre of the field. Nothing was fitted to data: the plan is a first guess, to be
+replaced by a pilot.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -131,15 +132,12 @@ def _marked(parts: Sequence[Component], rng: np.random.Generator) -> list[Compon
         shift = rng.normal(0.0, SHAKE_ARCSEC, 2)
         size = math.exp(rng.normal(0.0, SIZE_SCATTER))
         moved.append(
-            Component(
-                label=part.label,
+            dataclasses.replace(
+                part,
                 x_arcsec=part.x_arcsec + shift[0],
                 y_arcsec=part.y_arcsec + shift[1],
                 major_arcsec=part.major_arcsec * size,
                 minor_arcsec=part.minor_arcsec * size,
-                angle_deg=part.angle_deg,
-                flux_mjy=part.flux_mjy,
-                side=part.side,
             )
         )
     return moved

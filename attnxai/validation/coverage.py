@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
-from attnxai.validation.random_streams import stream_of
+from attnxai.validation.experiments import Counts, Design, stream_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Distribution(enum.StrEnum):
 
     @property
     def words(self) -> str:
-        """The distribution in words."""
+        """What it is made of."""
         return _WORDS[self]
 
 
@@ -56,26 +56,7 @@ _WORDS = {
 def draw_values(
     distribution: Distribution, n_annotators: int, n_sources: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Simulated values of sources by annotators with a true mean of 0.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        Their distribution.
-    n_annotators, n_sources : int
-        How many.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_annotators, n_sources)
-
-    Examples
-    --------
-    >>> draw_values(Distribution.EQUAL, 3, 20, np.random.default_rng(0)).shape
-    (3, 20)
-    """
+    """Simulated values with a true mean of 0, shape (n_annotators, n_sources)."""
     shape = (n_annotators, n_sources)
     if distribution is Distribution.NORMAL:
         return rng.normal(size=shape)
@@ -98,18 +79,11 @@ def draw_values(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageDesign:
+class CoverageDesign(Design):
     """Experiments on the coverage of one kind of interval.
 
-    Parameters
-    ----------
-    distribution : Distribution
-        Of the values.
-    n_sources, n_annotators : int
-        Sizes of the sample.
-    method : CrossedMethod or IntervalKind
-        How the interval is made: over sources and annotators, or over sources alone, of means over
-        annotators.
+    The method is one for intervals over sources and annotators, or one for intervals over sources alone, of
+    means over annotators.
     """
 
     distribution: Distribution
@@ -117,7 +91,7 @@ class CoverageDesign:
     n_annotators: int
     method: CrossedMethod | IntervalKind
 
-    block = 50
+    block: ClassVar[int] = 50
 
     @property
     def key(self) -> str:
@@ -128,37 +102,13 @@ class CoverageDesign:
     def _data(self) -> str:
         return f"coverage/{self.distribution}/{self.n_sources}x{self.n_annotators}"
 
-    def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Intervals that contain the true mean, and the sum of their widths, over some experiments.
-
-        Parameters
-        ----------
-        seed : int
-            Of the whole validation.
-        start, stop : int
-            First experiment, and the one after the last. Each has a random stream of its own.
-
-        Returns
-        -------
-        dict of str to list of float
-
-        Examples
-        --------
-        >>> design = CoverageDesign(
-        ...     distribution=Distribution.NORMAL, n_sources=50, n_annotators=1, method=IntervalKind.PERCENTILE
-        ... )
-        >>> design.count(0, 0, 40)["covered"]
-        [40.0]
-        """
-        covered, width = 0.0, 0.0
-        for experiment in range(start, stop):
-            # the same values for all methods
-            data = stream_of(seed, self._data, experiment)
-            values = draw_values(self.distribution, self.n_annotators, self.n_sources, data)
-            found = self._interval(values, stream_of(seed, self.key, experiment))
-            covered += found.low <= 0 <= found.high
-            width += found.high - found.low
-        return {"covered": [covered], "width": [width]}
+    def run(self, seed: int, experiment: int) -> Counts:
+        """Whether the interval contains the true mean, and its width."""
+        # the same values for all methods
+        data = stream_of(seed, self._data, experiment)
+        values = draw_values(self.distribution, self.n_annotators, self.n_sources, data)
+        found = self._interval(values, stream_of(seed, self.key, experiment))
+        return {"covered": [found.low <= 0 <= found.high], "width": [found.high - found.low]}
 
     def _interval(self, values: NDArray[np.float64], rng: np.random.Generator) -> Interval:
         if isinstance(self.method, CrossedMethod):

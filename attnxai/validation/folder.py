@@ -20,28 +20,9 @@ RESULTS_NAME = "results"
 
 @contextlib.contextmanager
 def validation_folder(root: Path, *, seed: int) -> Iterator[tuple[ResultStore, OutputFolder]]:
-    """Make the folder of a validation, or go on with it, and keep other runs out of it.
+    """Make or reopen the folder of a validation, and lock it.
 
-    Parameters
-    ----------
-    root : Path
-        The folder.
-    seed : int
-        Of all experiments.
-
-    Yields
-    ------
-    ResultStore
-        Counts of finished blocks, by their keys.
-    OutputFolder
-        Where tables, figures and page are to be.
-
-    Raises
-    ------
-    OptionError
-        If it is a file, holds something else, or experiments of another seed or version.
-    InUseError
-        If another run works there.
+    Yields the counts of finished blocks by their keys, and the folder for tables, figures and page.
     """
 
     def refuse(names: set[str]) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
 
 import numpy as np
 
@@ -23,14 +22,13 @@ from attnxai.jobs.store import ResultStore
 from attnxai.jobs.worker import Job, Report
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.coverage import CoverageDesign, Distribution
+from attnxai.validation.experiments import Counts, Design, added
 from attnxai.validation.rejections import (
     POWER_NULLS,
     FalsePositiveDesign,
     NullKind,
     PowerDesign,
 )
-
-Counts = dict[str, list[float]]
 
 N_EXPERIMENTS, N_EXPERIMENTS_QUICK = 1000, 100
 N_SOURCES = (10, 20, 50, 150)
@@ -49,37 +47,9 @@ class Part(enum.StrEnum):
     POWER = "power"
 
 
-class Design(Protocol):
-    """Experiments of one kind that are counted together."""
-
-    @property
-    def key(self) -> str:
-        """Name of the design, which seeds its random streams."""
-        ...
-
-    @property
-    def block(self) -> int:
-        """Experiments of a block."""
-        ...
-
-    def count(self, seed: int, start: int, stop: int) -> Counts:
-        """Run some experiments, and count their results."""
-        ...
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Some experiments of a design.
-
-    Parameters
-    ----------
-    design : Design
-        The design.
-    start, stop : int
-        First experiment, and the one after the last.
-    seed : int
-        Of the whole validation.
-    """
+    """Experiments of a design from ``start`` up to ``stop``, and the seed of the validation."""
 
     design: Design
     start: int
@@ -217,20 +187,8 @@ class ValidationPlan:
         return tuple(blocks[i] for i in np.random.default_rng(0).permutation(len(blocks)))
 
     def total(self, design: Design, counts: Mapping[str, Counts]) -> Counts:
-        """Sum of the counts of a design's blocks.
-
-        Parameters
-        ----------
-        design : Design
-            The design.
-        counts : mapping of str to Counts
-            Counts of all its blocks, by their keys.
-        """
-        blocks = [counts[block.key] for block in self.blocks_of(design)]
-        return {
-            name: [sum(values) for values in zip(*(block[name] for block in blocks), strict=True)]
-            for name in blocks[0]
-        }
+        """Sum of the counts of a design's blocks."""
+        return added(counts[block.key] for block in self.blocks_of(design))
 
 
 def count_block(block: Block, _: Report) -> Counts:

@@ -34,37 +34,13 @@ class Verdict(enum.StrEnum):
     @property
     def mark(self) -> str:
         """A sign for it, which does not need colour."""
-        return _MARKS[self]
-
-
-_MARKS = {
-    Verdict.NOMINAL: "",
-    Verdict.TOO_OFTEN: "▲",
-    Verdict.TOO_RARELY: "▽",
-    Verdict.TOO_NARROW: "▲",
-    Verdict.TOO_WIDE: "▽",
-}
+        if self is Verdict.NOMINAL:
+            return ""
+        return "▲" if self.misleads else "▽"
 
 
 def binomial_band(n: int, share: float) -> tuple[int, int]:
-    """Smallest and largest count that is compatible with a probability.
-
-    Parameters
-    ----------
-    n : int
-        Experiments.
-    share : float
-        Probability of each.
-
-    Returns
-    -------
-    (int, int)
-
-    Examples
-    --------
-    >>> binomial_band(1000, 0.05)
-    (30, 73)
-    """
+    """Smallest and largest count in ``n`` experiments that is compatible with a probability."""
     from scipy.stats import binom
 
     low, high = binom.ppf([(1 - BAND) / 2, (1 + BAND) / 2], n, share)
@@ -73,25 +49,7 @@ def binomial_band(n: int, share: float) -> tuple[int, int]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FalsePositiveRate:
-    """How often a null rejects where no map is related to its own annotation.
-
-    Parameters
-    ----------
-    null : NullKind
-        The null.
-    scenario : Scenario
-        What maps and annotations have in common besides.
-    n_sources : int
-        Sources of an experiment.
-    metric : str
-        The metric.
-    level : float
-        Significance level of the test: the nominal rate.
-    n_experiments, rejections : int
-        Experiments, and how many of them rejected.
-    smallest_p : float
-        The smallest attainable p-value.
-    """
+    """How often a null rejects at a significance level where no map is related to its own annotation."""
 
     null: NullKind
     scenario: Scenario
@@ -142,29 +100,13 @@ class FalsePositiveRate:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageRate:
-    """How often intervals contain the true mean.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        Of the values.
-    n_sources, n_annotators : int
-        The design.
-    method : str
-        How the interval is made.
-    over : str
-        What it generalises over: ``sources`` or ``sources and annotators``.
-    n_experiments, covered : int
-        Experiments, and how many of their intervals contain the true mean.
-    width : float
-        Mean width.
-    """
+    """How often intervals contain the true mean, and their mean width."""
 
     distribution: Distribution
     n_sources: int
     n_annotators: int
     method: str
-    over: str
+    over: str  # SOURCES or SOURCES_AND_ANNOTATORS
     n_experiments: int
     covered: int
     width: float
@@ -190,21 +132,7 @@ class CoverageRate:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PowerEstimate:
-    """How often a null rejects where maps are related to their own annotations.
-
-    Parameters
-    ----------
-    null : NullKind
-        The null.
-    n_sources : int
-        Sources of an experiment.
-    strength : float
-        Strength of the relation; see :func:`~.simulated_data.simulate_sources`.
-    metric : str
-        The metric.
-    n_experiments, rejections : int
-        Experiments, and how many of them rejected at 5 %.
-    """
+    """How often a null rejects at 5 % where maps are related to their own annotations."""
 
     null: NullKind
     n_sources: int

@@ -21,7 +21,7 @@ from attnxai.nulls import (
     run_null_test,
 )
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
-from attnxai.validation.random_streams import stream_of
+from attnxai.validation.experiments import Counts, Design, stream_of
 from attnxai.validation.simulated_data import Domain, Scenario, simulate_sources
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class NullKind(enum.StrEnum):
 
     @property
     def domain(self) -> Domain:
-        """The pixels that it is made for."""
+        """The pixels that it is tested on."""
         return _FACTS[self].domain
 
     @property
@@ -123,106 +123,53 @@ POWER_NULLS = (NullKind.WITHIN_CLASS, NullKind.SYMMETRIES, NullKind.ROTATION)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FalsePositiveDesign:
-    """Experiments on the false positive rate: one null, one scenario, one number of sources.
-
-    Parameters
-    ----------
-    null : NullKind
-        The null.
-    scenario : Scenario
-        What maps and annotations have in common.
-    n_sources : int
-        Sources of an experiment.
-    """
+class FalsePositiveDesign(Design):
+    """Experiments on the false positive rate: one null, one scenario, one number of sources."""
 
     null: NullKind
     scenario: Scenario
     n_sources: int
-
-    block = 20
 
     @property
     def key(self) -> str:
         """Name of the design, which seeds its random streams."""
         return f"levels/{self.null.seed_word}/{self.scenario}/{self.n_sources}"
 
-    def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Rejections at each level by each metric, over some experiments.
-
-        Parameters
-        ----------
-        seed : int
-            Of the whole validation.
-        start, stop : int
-            First experiment, and the one after the last. Each has a random stream of its own.
-
-        Returns
-        -------
-        dict of str to list of float
-            For each metric the rejections at each of :data:`SIGNIFICANCE_LEVELS`, and under ``smallest`` the sum of the
-            smallest attainable p-values.
-
-        Examples
-        --------
-        >>> design = FalsePositiveDesign(null=NullKind.WITHIN_CLASS, scenario=Scenario.NOTHING, n_sources=4)
-        >>> design.count(0, 0, 50)["smallest"]
-        [12.5]
-        """
-        counts = {name: [0.0] * len(SIGNIFICANCE_LEVELS) for name in METRIC_NAMES} | {
-            "smallest": [0.0]
-        }
+    def run(self, seed: int, experiment: int) -> Counts:
+        """Rejections at each of :data:`SIGNIFICANCE_LEVELS` by metric, and the smallest attainable p-value."""
+        # the same maps for all nulls of a domain
         domain = self.null.domain
-        for experiment in range(start, stop):
-            # the same maps for all nulls of a domain
-            data = stream_of(seed, f"levels/{domain}/{self.scenario}/{self.n_sources}", experiment)
-            made = simulate_sources(self.scenario, self.n_sources, domain=domain, rng=data)
-            tests = run_tests(self.null, made, N_DRAWS, stream_of(seed, self.key, experiment))
-            for name, test in tests.items():
-                for place, level in enumerate(SIGNIFICANCE_LEVELS):
-                    counts[name][place] += test.p_value <= level
-            counts["smallest"][0] += tests[METRIC_NAMES[0]].smallest_p
-        return counts
+        data = stream_of(seed, f"levels/{domain}/{self.scenario}/{self.n_sources}", experiment)
+        made = simulate_sources(self.scenario, self.n_sources, domain=domain, rng=data)
+        tests = run_tests(self.null, made, N_DRAWS, stream_of(seed, self.key, experiment))
+        counts: Counts = {
+            name: [test.p_value <= level for level in SIGNIFICANCE_LEVELS]
+            for name, test in tests.items()
+        }
+        return counts | {"smallest": [tests[METRIC_NAMES[0]].smallest_p]}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PowerDesign:
-    """Experiments on the power: one null, one number of sources, one strength.
-
-    Parameters
-    ----------
-    null : NullKind
-        The null.
-    n_sources : int
-        Sources of an experiment.
-    strength : float
-        See :func:`~.simulated_data.simulate_sources`.
-    """
+class PowerDesign(Design):
+    """Experiments on the power: one null, one number of sources, one strength (see :func:`simulate_sources`)."""
 
     null: NullKind
     n_sources: int
     strength: float
-
-    block = 20
 
     @property
     def key(self) -> str:
         """Name of the design, which seeds its random streams."""
         return f"power/{self.null.seed_word}/{self.n_sources}/{self.strength:g}"
 
-    def count(self, seed: int, start: int, stop: int) -> dict[str, list[float]]:
-        """Rejections at 5 % by each metric, over some experiments; see :meth:`FalsePositiveDesign.count`."""
-        counts = {name: [0.0] for name in METRIC_NAMES}
-        for experiment in range(start, stop):
-            # the same fields and draws for every strength, so that curves are smooth
-            data = stream_of(seed, f"power/{self.n_sources}", experiment)
-            draws = stream_of(seed, f"power/{self.null.seed_word}/{self.n_sources}", experiment)
-            made = simulate_sources(
-                POWER_SCENARIO, self.n_sources, strength=self.strength, rng=data
-            )
-            for name, test in run_tests(self.null, made, N_DRAWS_POWER, draws).items():
-                counts[name][0] += test.p_value <= SIGNIFICANCE_LEVEL
-        return counts
+    def run(self, seed: int, experiment: int) -> Counts:
+        """Rejections at 5 % by metric."""
+        # the same fields and draws for every strength, so that curves are smooth
+        data = stream_of(seed, f"power/{self.n_sources}", experiment)
+        draws = stream_of(seed, f"power/{self.null.seed_word}/{self.n_sources}", experiment)
+        made = simulate_sources(POWER_SCENARIO, self.n_sources, strength=self.strength, rng=data)
+        tests = run_tests(self.null, made, N_DRAWS_POWER, draws)
+        return {name: [test.p_value <= SIGNIFICANCE_LEVEL] for name, test in tests.items()}
 
 
 def run_tests(

@@ -12,7 +12,8 @@ from attnxai.agreement.intervals.crossed import CrossedMethod
 from attnxai.presenters import PLOT, presenter_of
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 from attnxai.validation.coverage import CoverageDesign, Distribution
-from attnxai.validation.plan import Counts, Part, ValidationPlan
+from attnxai.validation.experiments import Counts
+from attnxai.validation.plan import Part, ValidationPlan
 from attnxai.validation.rates import (
     BAND,
     SOURCES,
@@ -83,7 +84,7 @@ class ValidationResult:
     def rates_of(
         self, *, metric: str, null: NullKind, scenario: Scenario
     ) -> tuple[FalsePositiveRate, ...]:
-        """Rates of one null in one scenario, by number of sources and level."""
+        """False positive rates of one null in one scenario, by number of sources and level."""
         return tuple(
             rate
             for rate in self.false_positives
@@ -96,17 +97,15 @@ class ValidationResult:
             c for c in self.false_positives if c.assumptions_met and c.verdict is Verdict.TOO_OFTEN
         )
 
-    def failures(
-        self, *, metric: str = METRIC_NAMES[0], level: float = SIGNIFICANCE_LEVEL
-    ) -> dict[NullKind, dict[Scenario, tuple[float, float]]]:
-        """Where nulls reject too often: the lowest and highest rate over the numbers of sources."""
+    def failures(self) -> dict[NullKind, dict[Scenario, tuple[float, float]]]:
+        """Where nulls reject too often at 5 % (NSS): lowest and highest rate over the numbers of sources."""
         found: dict[NullKind, dict[Scenario, tuple[float, float]]] = {}
         for null in dict.fromkeys(rate.null for rate in self.false_positives):
             for scenario in null.scenarios:
                 rates = [
                     c
-                    for c in self.rates_of(metric=metric, null=null, scenario=scenario)
-                    if c.level == level
+                    for c in self.rates_of(metric=METRIC_NAMES[0], null=null, scenario=scenario)
+                    if c.level == SIGNIFICANCE_LEVEL
                 ]
                 values = [c.rate for c in rates]
                 misleads = any(c.verdict.misleads for c in rates)

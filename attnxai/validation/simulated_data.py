@@ -58,7 +58,7 @@ class SimulatedSources:
     Parameters
     ----------
     maps : ndarray, shape (n_sources, rows, columns)
-        One explanation.
+        One map of every source.
     targets : dict of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
         Densities of annotations; nowhere negative.
     valid : ndarray of bool, same shape as maps
@@ -141,30 +141,10 @@ def simulate_sources(
 def smooth_fields(
     rng: np.random.Generator, *shape: int, n_pixels: int, sigma: float, periodic: bool = False
 ) -> NDArray[np.float64]:
-    """Gaussian fields of zero mean and unit variance, stationary.
+    """Stationary Gaussian fields of zero mean and unit variance, shape (*shape, n_pixels, n_pixels).
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    *shape : int
-        How many.
-    n_pixels : int
-        Side of a field.
-    sigma : float
-        Standard deviation of the kernel that smooths them, in pixels.
-    periodic : bool
-        Whether boundaries are periodic; otherwise the fields are cut from larger ones.
-
-    Returns
-    -------
-    ndarray, shape (*shape, n_pixels, n_pixels)
-
-    Examples
-    --------
-    >>> fields = smooth_fields(np.random.default_rng(0), 200, n_pixels=16, sigma=2.0)
-    >>> bool(abs(fields.std() - 1) < 0.05)
-    True
+    ``sigma`` is the standard deviation of the kernel that smooths them, in pixels. Where boundaries are not
+    periodic, the fields are cut from larger ones.
     """
     from scipy.ndimage import gaussian_filter
 

@@ -111,7 +111,7 @@ def test_the_true_temperature_is_found():
 
 def test_separable_images_fix_no_temperature():
     labels = np.arange(20) % 2
-    with pytest.warns(FewSourcesWarning, match="20 of 20 images are classified right"):
+    with pytest.warns(FewSourcesWarning, match="20 of 20 images are classified correctly"):
         fit = fit_temperature(3.0 * np.eye(2)[labels], labels)
     assert fit.at_bound
     assert fit.temperature == TEMPERATURE_RANGE[0]
@@ -150,5 +150,5 @@ def test_few_images_fix_no_temperature():
     ):
         few = fit_temperature(scores * 3, labels * 3)
     assert "it takes 15 or more" in few.obstacle
-    with pytest.warns(FewSourcesWarning, match="1 of 1 images are classified right"):
+    with pytest.warns(FewSourcesWarning, match="1 of 1 images are classified correctly"):
         fit_temperature([[1, 0]], [0])

@@ -166,7 +166,7 @@ def test_bad_options(place, arguments, text):
 
 
 def test_nothing_is_written_without_a_temperature(place):
-    """Images that are all classified right fix none."""
+    """Images that are all classified correctly fix none."""
     model = load_model("m.pt")
     images = read_mirabest("data").select(model.training.validation_sources)
     scores, labels = class_scores(model, images), class_labels(model, images)
@@ -177,5 +177,5 @@ def test_nothing_is_written_without_a_temperature(place):
     save_model(dataclasses.replace(model, training=record), place / "sure.pt")
     done = run("sure.pt", "--output", "c.pt", "--data-dir", "data")
     assert done.returncode == 2
-    assert f"{len(right)} of {len(right)} images are classified right" in done.words
+    assert f"{len(right)} of {len(right)} images are classified correctly" in done.words
     assert not (place / "c.pt").exists()

@@ -265,7 +265,7 @@ def test_the_answer_in_words():
     assert "at level 0.05 / 4" in text
     assert "more than 60 sources with 1 annotator; 60 sources with 10 annotators." in text
     hard = plan_power(PLAIN, n_sources=(6, 10), n_annotators=(1,))
-    assert hard.sentence().startswith("No design that was looked at has 80% power")
+    assert hard.sentence().startswith("No design in the grid has 80% power")
     assert "with 10 sources and 1 annotator." in hard.sentence()
     assert hard.fewest_marks() is None
 
@@ -320,6 +320,7 @@ def test_components_that_make_no_sense(values, words):
 
 
 def test_class_sizes_add_up():
+    assert class_sizes(11, (0.5, 0.5)) == (6, 5)
     for n in range(2, 40):
         sizes = class_sizes(n, (20, 13, 7))
         assert sum(sizes) == n

@@ -11,9 +11,9 @@ from attnxai.errors import OptionError
 from attnxai.jobs.store import ResultStore
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.coverage import CoverageDesign, Distribution
+from attnxai.validation.experiments import stream_of
 from attnxai.validation.folder import validation_folder
 from attnxai.validation.plan import Part, ValidationPlan, run_validation
-from attnxai.validation.random_streams import stream_of
 from attnxai.validation.rejections import POWER_NULLS, FalsePositiveDesign, NullKind, PowerDesign
 from attnxai.validation.simulated_data import Scenario
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnxai.planning.plan import annotators_phrase
+from attnxai.data.wording import counted
 from attnxai.report.plots.axes import new_axes
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
     for k in plan.annotators:
         designs = plan.of_annotators(k)
         x = [d.n_sources for d in designs]
-        (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=annotators_phrase(k))
+        (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=counted(k, "annotator"))
         lows, highs = [d.power_low for d in designs], [d.power_high for d in designs]
         ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
         if plan.effect_low is not None:
@@ -42,7 +42,7 @@ def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
     for k in plan.annotators:
         designs = plan.of_annotators(k)
         x = [d.n_sources for d in designs]
-        (line,) = ax.plot(x, [d.half_width for d in designs], label=annotators_phrase(k))
+        (line,) = ax.plot(x, [d.half_width for d in designs], label=counted(k, "annotator"))
         others = [d.half_width_others for d in designs]
         ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
     ax.set_ylim(bottom=0)
