@@ -84,8 +84,8 @@ class Pilot:
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names; the components are in the record of the plan."""
-        names = ("model_name", "map_name", "metric", "group")
-        names += ("n_sources", "n_annotators", "class_sizes", "n_maps")
+        names = ["model_name", "map_name", "metric", "group"]
+        names += ["n_sources", "n_annotators", "class_sizes", "n_maps"]
         return {
             **{name: getattr(self, name) for name in names},
             "effect": self.effect.value,
