@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,30 +12,15 @@ import torch
 from attnxai.audit.elements import middle_of
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import evaluating, recorded_gates
+from attnxai.explanations.gates import Readout, scores_and_maps
+from attnxai.explanations.inputs import evaluating, network_batches
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.model import AttentionModel
-from attnxai.models.network import AttentionNetwork, gate_geometry
+from attnxai.models.network import gate_geometry
 from attnxai.models.specification import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Readout:
-    """What a network answers to some images.
-
-    Parameters
-    ----------
-    scores : Tensor of float64, shape (n, n_classes)
-        Class scores (logits).
-    maps : mapping of str to Tensor, shape (n, height, width)
-        Attention maps by gate; none for a network without gates.
-    """
-
-    scores: torch.Tensor
-    maps: Mapping[str, torch.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -169,24 +153,10 @@ def read_out(
         On the CPU.
     """
     network = network_of(model)
-    spec, parameter = network.spec, next(network.parameters())
-    if isinstance(spec, ModelSpec) and spec.extremes_over_batch:
-        batch_size = 1
-    scores: list[torch.Tensor] = []
-    recorded: dict[str, list[torch.Tensor]] = {name: [] for name in spec.gate_names}
-    with evaluating(network), _recorded(network) as maps:
-        for batch in torch.split(fields, batch_size):
-            inputs = batch
-            if isinstance(model, AttentionModel):
-                inputs = torch.from_numpy(model.preprocessing.standardise(batch.numpy()))
-            inputs = inputs[:, None].to(device=parameter.device, dtype=parameter.dtype)
-            scores.append(network(inputs).cpu().double())
-            for name, values in recorded.items():
-                values.append(maps[name].cpu())
-    return Readout(
-        scores=torch.cat(scores),
-        maps={name: torch.cat(values) for name, values in recorded.items()},
-    )
+    if isinstance(model, AttentionModel):
+        fields = torch.from_numpy(model.preprocessing.standardise(fields.numpy()))
+    with evaluating(network):
+        return scores_and_maps(network, network_batches(network, fields, batch_size))
 
 
 def network_of(model: AttentionModel | Network) -> Network:
@@ -219,11 +189,3 @@ def row_correlations(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]
         length = np.sqrt((centred**2).sum(axis=1))
         rows.append(centred / np.where(constant, np.nan, length)[:, None])
     return np.asarray(np.clip((rows[0] * rows[1]).sum(axis=1), -1.0, 1.0))
-
-
-def _recorded(
-    network: Network,
-) -> contextlib.AbstractContextManager[dict[str, torch.Tensor]]:
-    if isinstance(network, AttentionNetwork):
-        return recorded_gates(network)
-    return contextlib.nullcontext({})

@@ -25,7 +25,7 @@ DEFAULT_FOLDER = "attnxai-report"
 @command(
     """Compare the attention maps of models with annotations, and write a report.
 
-    The annotations and the images of their sources are read, and the models' attention maps are computed.
+    The annotations and the images of their sources are read, and the models' maps are computed.
     Agreement is measured against brightness, centre bias and permutation across sources and, where several
     annotators marked, against how well they agree with each other. Several models are compared with each
     other too."""
@@ -46,6 +46,14 @@ def compare(
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
+    explanation: Annotated[
+        str,
+        option(
+            "Explanation method whose maps are compared; gates are a network's own attention maps.",
+            group=STATISTICS,
+            metavar="NAME",
+        ),
+    ] = "gates",
     metric: options.MetricsOption = None,
     null: Annotated[
         list[str] | None,
@@ -134,7 +142,7 @@ def compare(
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
-        from attnxai.explanations.gates import attention_maps
+        from attnxai.explanations.explaining import explanation_method
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.checkpoints import load_model
@@ -151,6 +159,7 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
+    method = explanation_method(explanation.lower())
     labels = parse_labels(options.listed(label or ()) or None)
     device = options.use_machine(device, threads)
     with (
@@ -184,8 +193,8 @@ def compare(
             stacks = []
             for name, network in loaded.items():
                 network.network.to(device)
-                maps = attention_maps(
-                    network, inputs.images, on_batch=begin(f"{name}: attention maps")
+                maps = method(
+                    network, inputs.images, rng=seed, on_batch=begin(f"{name}: {method.title}")
                 )
                 stacks.append(dataclasses.replace(maps, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in loaded}

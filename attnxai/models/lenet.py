@@ -31,7 +31,7 @@ from attnxai.models.steerable import (
 )
 
 _MOST = 65536
-_DISC_MARGIN = 1.0
+DISC_MARGIN = 1.0
 # Width in pixels of the Gaussian behind each pooling of a steerable LeNet (Zhang 2019,
 # arXiv 1904.11486), as e2cnn has it by default.
 _BLUR = 0.6
@@ -267,7 +267,7 @@ class LeNet(nn.Module):
         trailing = (0, spec.trailing_pixels) * 2
         features = nn.functional.pad(images, trailing, value=spec.empty_value)
         if spec.disc:
-            disc = soft_disc(*features.shape[-2:], margin=_DISC_MARGIN)
+            disc = soft_disc(*features.shape[-2:], margin=DISC_MARGIN)
             features = features * disc.to(device=features.device, dtype=features.dtype)
         for convolution in self.convolutions:
             features = torch.relu(convolution(features))

@@ -18,7 +18,7 @@ def print_model(model: AttentionModel, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from attnxai.explanations.gates import model_provenance
+    from attnxai.explanations.inputs import model_provenance
     from attnxai.models.architectures import has_given_bases
 
     table = Table(show_header=False, title=Text(model.name), title_justify="left")

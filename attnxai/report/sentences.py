@@ -299,7 +299,7 @@ SENTENCES: dict[str, str] = {
     ),
     # --- methods ------------------------------------------------------------------------------------
     "methods.compared": (
-        "We compared the attention maps of {models} with {annotations} {annotators}for {n:{group} source}"
+        "We compared the {maps} of {models} with {annotations} {annotators}for {n:{group} source}"
         "{of_first}, using attnxai {version}."
     ),
     "methods.of_first": " (of the first model)",

@@ -16,7 +16,7 @@ from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
-from attnxai.explanations.gates import split_of
+from attnxai.explanations.inputs import split_of
 from attnxai.explanations.stack import Split
 from attnxai.models.cards import (
     ACCURACY,

@@ -14,7 +14,8 @@ from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.classification.reliability import expected_calibration_error
 from attnxai.classification.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import attention_maps, split_of
+from attnxai.explanations.gates import attention_maps
+from attnxai.explanations.inputs import split_of
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, TargetKind, own_tables
 from attnxai.models.model import AttentionModel

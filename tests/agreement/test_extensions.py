@@ -1,9 +1,11 @@
-"""Metrics and nulls from outside the package: the examples of the documentation, by name and as objects."""
+"""Metrics, nulls and explanation methods from outside the package: the examples of the documentation."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import doctest
+import inspect
 import io
 import subprocess
 import sys
@@ -13,12 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
+from attnxai.annotations.sample import sample_folder
+from attnxai.cli.compare import compare as compare_command
 from attnxai.errors import OptionError
+from attnxai.explanations import EXPLANATIONS, ExplanationMethod
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
@@ -30,11 +36,12 @@ QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
 def examples():
-    """The two examples, as source text."""
+    """The three examples, as source text."""
+    decorators = ("register_metric", "register_null", "register_explanation")
     return [
         example
         for example in blocks(page("contributing.md"), "python")
-        if "register_metric" in example or "register_null" in example
+        if any(decorator in example for decorator in decorators)
     ]
 
 
@@ -42,11 +49,12 @@ def examples():
 def outside():
     """A module of somebody else that has been imported."""
     module = types.ModuleType("outside")
-    known = set(METRICS), set(NULLS)
+    registries = METRICS, NULLS, EXPLANATIONS
+    known = [set(registry) for registry in registries]
     for example in examples():
         exec(example, module.__dict__)  # noqa: S102
     yield module
-    for registry, names in zip((METRICS, NULLS), known, strict=True):
+    for registry, names in zip(registries, known, strict=True):
         for name in set(registry) - names:
             del registry[name]
 
@@ -145,11 +153,123 @@ def test_what_is_not_registered_is_refused(outside):
         ComparisonSettings(nulls=("symmetries", GridSymmetries(reflections=False)))
 
 
+@pytest.fixture(scope="module")
+def sample():
+    """Four sources of the shipped sample, and a model for them."""
+    annotations = attnxai.read_annotations("expert.csv")
+    images = annotations.image_files()
+    images = attnxai.read_images([images[name] for name in annotations.sources[:4]])
+    return attnxai.load_model("c1.pt"), images, annotations.select(images.sources)
+
+
+def scores_of(model, inputs):
+    network = copy.deepcopy(model.network).double()  # for differences that are no rounding
+    with torch.no_grad():
+        return network(torch.from_numpy(np.stack(inputs))[:, None]).numpy()
+
+
+def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
+    model, images, _ = sample
+    # without the ties of blank sky, at which the maxima of poolings have no gradient
+    noise = np.random.default_rng(0).random((150, 150))
+    noise = attnxai.data.from_array(noise, source="n", pixel_scale_arcsec=1.8, prepared=True)
+    (maps,) = attnxai.explain(model, [noise], "gradients", target="FR II").layers.values()
+    assert maps.shape == (1, 150, 150)
+    inputs = model.preprocessing.standardise(model.preprocessing.view(noise).brightness)
+    step = np.zeros(inputs.shape)
+    step[np.unravel_index(maps[0].argmax(), maps[0].shape)] = 1e-6
+    more, less = scores_of(model, [inputs + step, inputs - step])[:, 1]
+    assert maps[0].max() == pytest.approx(abs(more - less) / 2e-6, rel=1e-3)
+    # left out, the predicted class is explained
+    stack = outside.gradients(model, images)
+    for index, name in enumerate(stack.predicted_classes()):
+        (expected,) = attnxai.explain(model, images, "gradients", target=name).layers.values()
+        np.testing.assert_allclose(
+            stack.layers["input"][index], expected[index], rtol=1e-4, atol=1e-7
+        )
+    assert all(weight.grad is None for weight in model.network.parameters())
+
+
+def test_maps_of_the_example_are_compared(outside, sample):
+    model, images, annotations = sample
+    maps = attnxai.explain(model, images, "gradients")
+    assert maps.provenance["explanation"] == {
+        "name": "gradients",
+        "title": "input gradients",
+        "target": "predicted class",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = attnxai.compare(maps, annotations, images, settings=QUICK)
+    assert result.explanations == ("input",)
+    assert np.isfinite(result.estimate("input", "nss").interval.value)
+
+
+def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monkeypatch):
+    written = []
+
+    def write_report(comparison, *_, **given):
+        written.extend(comparison.results)
+        raise InterruptedError
+
+    shipped = sample_folder()
+    header, *rows = (shipped / "expert.csv").read_text().splitlines()
+    rows = [row for row in rows if "_01," in row]  # one source of each class
+    table = "\n".join([header, *rows]).replace("images/", f"{shipped}/images/")
+    (tmp_path / "mine.csv").write_text(table)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("attnxai.report.document.write_report", write_report)
+    command = inspect.unwrap(compare_command)
+    given = {"model": ["c1.pt"], "annotations": "mine.csv", "metric": ["nss"]}
+    warnings.simplefilter("ignore")  # pytest takes it back
+    with pytest.raises(InterruptedError):
+        command(**given, explanation="gradients", n_permutations=19, n_bootstrap=100)
+    (result,) = written
+    assert result.explanations == ("input",)
+    assert result.data.maps.provenance["explanation"]["name"] == "gradients"
+    with pytest.raises(OptionError, match="unknown explanation method lime; known are gates, gr"):
+        command(**given, explanation="lime")
+
+
+def test_explanations_that_do_not_fit_are_refused(outside, sample):
+    model, images, _ = sample
+    with pytest.raises(OptionError, match="target 'FR III' is no class of the model C1; its cl"):
+        attnxai.explain(model, images, target="FR III")
+    with pytest.raises(OptionError, match=r"called gates is registered by attnxai\.explan"):
+        attnxai.explanations.register_explanation(name="gates", title="mine")(vars)
+    first = ExplanationMethod(
+        name="first",
+        title="maps of the first image",
+        function=lambda model, images, **_: attnxai.attention_maps(model, images[:1]),
+    )
+    with pytest.raises(OptionError, match="method first has to return a MapStack of the images"):
+        attnxai.explain(model, images, first)
+
+
+def test_randomness_and_progress_of_an_explanation(sample):
+    model, images, _ = sample
+    drawn, reported = [], []
+
+    def noise(model, images, *, target, rng):
+        drawn.append(rng.random())
+        return attnxai.attention_maps(model, images)
+
+    method = ExplanationMethod(name="noise", title="noise", function=noise, uses_rng=True)
+    for rng in (3, np.random.default_rng(3)):
+        maps = attnxai.explain(
+            model, images, method, rng=rng, on_batch=lambda *n: reported.append(n)
+        )
+    assert drawn == [np.random.default_rng(3).random()] * 2
+    assert reported == [(4, 4)] * 2
+    assert maps.provenance["explanation"] == {"name": "noise", "title": "noise", "seed": None}
+
+
 @pytest.mark.slow
 def test_the_command_line_knows_what_is_imported(tmp_path: Path):
     run = "from attnxai.cli.main import app\n\napp()\n"
     (tmp_path / "mine.py").write_text("\n".join([*examples(), run]), encoding="utf-8")
     options = ["--metric", "contrast", "--null", "half-turn", "--n-permutations", "99"]
+    options += ["--explanation", "gradients"]
     inputs = ["--model", "d8.pt", "--annotations", "expert.csv", "--n-bootstrap", "100"]
     done = subprocess.run(
         [sys.executable, "mine.py", "compare", *inputs, *options],
@@ -160,4 +280,6 @@ def test_the_command_line_knows_what_is_imported(tmp_path: Path):
         timeout=300,
     )
     assert "half turn" in done.stdout
-    assert "Contrast" in (tmp_path / "attnxai-report" / "index.html").read_text(encoding="utf-8")
+    report = (tmp_path / "attnxai-report" / "index.html").read_text(encoding="utf-8")
+    assert "Contrast" in report
+    assert "We compared the input gradients of d8.pt with" in report

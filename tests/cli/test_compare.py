@@ -488,12 +488,12 @@ def test_models_that_know_different_sources_are_reported_but_not_compared(tmp_pa
     """One was trained on what is held out for the other: each has its verdict, and a caution says the rest."""
     from attnxai.cli import compare as module
     from attnxai.errors import AssumptionWarning
-    from attnxai.explanations import gates
+    from attnxai.explanations import inputs
 
     folder = made_sample(tmp_path)
     monkeypatch.chdir(folder)
-    splits_by_result = iter([gates.Split.TRAINING] * 10 + [gates.Split.HELD_OUT] * 10)
-    monkeypatch.setattr(gates, "split_of", lambda *_: next(splits_by_result))
+    splits_by_result = iter([inputs.Split.TRAINING] * 10 + [inputs.Split.HELD_OUT] * 10)
+    monkeypatch.setattr(inputs, "split_of", lambda *_: next(splits_by_result))
     written = {}
     monkeypatch.setattr(
         "attnxai.report.document.write_report",

@@ -12,13 +12,8 @@ from torch import nn
 
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AlignmentError, AssumptionWarning, ImageError
-from attnxai.explanations.gates import (
-    attention_maps,
-    model_provenance,
-    one_thread,
-    recorded_gates,
-    split_of,
-)
+from attnxai.explanations.gates import attention_maps, recorded_gates
+from attnxai.explanations.inputs import model_provenance, one_thread, split_of
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
@@ -256,7 +251,7 @@ def test_no_images_and_too_small_images_are_refused(model) -> None:
     ],
 )
 @pytest.mark.parametrize("split", [None, "train", "test"])
-def test_exposure_from_the_training_record(model, images, source, expected, split) -> None:
+def test_split_from_the_training_record(model, images, source, expected, split) -> None:
     image = dataclasses.replace(images[source], split=split)
     assert split_of(model, image) is expected
     known = dataclasses.replace(model, trained_on_split="train")
@@ -274,7 +269,7 @@ def test_exposure_from_the_training_record(model, images, source, expected, spli
         (None, None, Split.UNKNOWN),
     ],
 )
-def test_exposure_from_the_split(model, images, trained_on, split, expected) -> None:
+def test_split_from_the_published_split(model, images, trained_on, split, expected) -> None:
     published = dataclasses.replace(model, training=None, trained_on_split=trained_on)
     mirabest = "100_142.745+003.808_0.0890_0212.98"
     image = dataclasses.replace(images["s0"], source=mirabest, split=split)
@@ -305,7 +300,7 @@ def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, image
     assert split_of(marked, dataclasses.replace(images["s4"], source="s0")) is Split.TRAINING
 
 
-def test_exposures_of_a_stack(model, images) -> None:
+def test_splits_of_a_stack(model, images) -> None:
     assert attention_maps(model, images).splits == (
         Split.TRAINING,
         Split.TRAINING,

@@ -10,7 +10,8 @@ import torch
 
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import CheckpointError
-from attnxai.explanations.gates import attention_maps, model_provenance
+from attnxai.explanations.gates import attention_maps
+from attnxai.explanations.inputs import NetworkInputs, model_provenance
 from attnxai.models.architectures import Specification, network_from_spec
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.lenet import LeNetSpec
@@ -68,6 +69,19 @@ def test_maps_of_a_model_without_gates_are_refused_with_a_way_out(spec, size) ->
     assert "attribution method" in text
     assert str(spec.architecture).replace("_", " ") in text
     assert "\n" not in text
+
+
+def test_maps_of_a_lenet_lie_on_what_it_sees() -> None:
+    spec = LeNetSpec(architecture=Architecture.LENET, fields=(1, 2), disc=True)
+    inputs = NetworkInputs.of(without_gates(spec, 50), images_of(2, 60))
+    stack = inputs.stack({"brightness": inputs.brightness})
+    # the middle of 50 pixels and an empty row and column, and 99 % of their half width
+    squared = (np.arange(50)[:, None] - 25.0) ** 2 + (np.arange(50)[None, :] - 25.0) ** 2
+    seen = squared < (0.99 * 25) ** 2 + 4 * np.log(2)
+    assert not seen.all()
+    assert all(np.array_equal(valid, seen) for valid in stack.valid)
+    assert stack.field[0].origin_x == 5.0
+    assert [tuple(batch.shape) for batch in inputs.batches(1)] == [(1, 1, 50, 50)] * 2
 
 
 def test_a_model_with_gates_gives_them() -> None:

@@ -661,7 +661,7 @@ def test_methods_name_nulls_strata_and_models(one, two):
         "of each source's map, with 499 draws each; their p-values are not adjusted."
     ) in text
     several = methods_paragraph(two)
-    assert f"the attention maps of good.pt and {EVIL} with" in several
+    assert f"the maps of good.pt and {EVIL} with" in several
     assert "(of the first model)" in several
     assert "over the 6 maps for each metric" in several
     assert (

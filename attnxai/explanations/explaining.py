@@ -1,0 +1,79 @@
+"""The explanation methods that there are, and maps by any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from attnxai.data.images import SourceImage
+from attnxai.errors import OptionError
+from attnxai.explanations import gates  # noqa: F401 -- which registers itself
+from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod
+from attnxai.explanations.stack import MapStack
+from attnxai.models.model import AttentionModel
+
+__all__ = ["EXPLANATIONS", "explain", "explanation_method"]
+
+
+def explain(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    method: str | ExplanationMethod = "gates",
+    *,
+    target: str | None = None,
+    rng: np.random.Generator | int = 0,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """Maps of some images by an explanation method.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model; its mode, device and hooks are the same afterwards.
+    images : sequence of SourceImage
+        The images; each passes through the model's own preprocessing.
+    method : str or ExplanationMethod
+        Name of a registered method, or a method itself.
+    target : str, optional
+        Class whose score is explained; the predicted class of each image when left out. Methods whose maps do
+        not depend on a class, such as ``gates``, ignore it.
+    rng : numpy.random.Generator or int
+        Source of randomness, for methods that draw.
+    on_batch : callable, optional
+        Called with the number of finished images and of all.
+
+    Returns
+    -------
+    MapStack
+
+    Raises
+    ------
+    OptionError
+        If the method is unknown, or the target is no class of the model.
+    AlignmentError
+        If there are no images.
+    ImageError
+        If an image does not fit the model.
+    CheckpointError
+        If the method needs attention gates and the model has none.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> image = attnxai.read_images(annotations.image_files()[annotations.sources[0]])
+    >>> attnxai.explain(attnxai.load_model("c1.pt"), image, method="gates").layers.keys()
+    dict_keys(['gate1', 'gate2', 'gate3'])
+    """
+    chosen = method if isinstance(method, ExplanationMethod) else explanation_method(method)
+    return chosen(model, images, target=target, rng=rng, on_batch=on_batch)
+
+
+def explanation_method(name: str) -> ExplanationMethod:
+    """The method of this name, or an error that lists what there is."""
+    if name not in EXPLANATIONS:
+        raise OptionError(
+            f"unknown explanation method {name}; known are {', '.join(sorted(EXPLANATIONS))}"
+        )
+    return EXPLANATIONS[name]

@@ -1,0 +1,255 @@
+"""What a network sees of some images, and the stack that its maps make: shared by all explanation methods."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from attnxai.data.grid import GridTransform
+from attnxai.data.images import SourceImage, assume_pixel_scale
+from attnxai.data.mirabest import is_mirabest_source
+from attnxai.data.short_repr import short_repr
+from attnxai.explanations.stack import MapStack, Split
+from attnxai.models.architectures import Network, Specification
+from attnxai.models.lenet import DISC_MARGIN, LeNetSpec
+from attnxai.models.model import AttentionModel
+from attnxai.models.preprocessing import NetworkView
+from attnxai.models.specification import ModelSpec
+from attnxai.models.steerable import soft_disc
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkInputs:
+    """What a network sees of some images.
+
+    Made by :meth:`of`. Explanation methods take the input of the network from here, and give their maps back
+    by :meth:`stack`.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    images : sequence of SourceImage
+        The images.
+    views : tuple of NetworkView
+        What the model's preprocessing makes of each.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = [attnxai.data.from_array(np.eye(150), source="s1", pixel_scale_arcsec=1.8)]
+    >>> inputs = attnxai.explanations.NetworkInputs.of(attnxai.load_model("c1.pt"), images)
+    >>> [tuple(values.shape) for values in inputs.batches()]
+    [(1, 1, 150, 150)]
+    >>> inputs.stack({"brightness": inputs.brightness}).sources
+    ('s1',)
+    """
+
+    model: AttentionModel
+    images: Sequence[SourceImage]
+    views: tuple[NetworkView, ...]
+
+    __repr__ = short_repr
+
+    @classmethod
+    def of(cls, model: AttentionModel, images: Sequence[SourceImage]) -> NetworkInputs:
+        """Pass images through a model's preprocessing.
+
+        Raises
+        ------
+        ImageError
+            If an image does not fit the model.
+
+        Warns
+        -----
+        AssumptionWarning
+            If an image does not state its pixel scale, so that the model's own is taken.
+        """
+        preprocessing = model.preprocessing
+        views = tuple(preprocessing.view(image) for image in images)
+        n_assumed = sum(view.scale_assumed for view in views)
+        assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
+        return cls(model=model, images=images, views=views)
+
+    @property
+    def brightness(self) -> NDArray[np.float32]:
+        """Brightness in [0, 1] before standardisation, shape (n_images, size, size)."""
+        return np.stack([view.brightness for view in self.views])
+
+    def batches(self, batch_size: int = 16) -> Iterator[torch.Tensor]:
+        """Input of the network, batch by batch.
+
+        Parameters
+        ----------
+        batch_size : int
+            Images in a batch. A network that takes extremes over the whole batch sees one image at a time.
+
+        Yields
+        ------
+        Tensor, shape (n, 1, size, size)
+            On the device and in the precision of the network.
+        """
+        values = torch.from_numpy(self.model.preprocessing.standardise(self.brightness))
+        return network_batches(self.model.network, values, batch_size)
+
+    def stack(
+        self,
+        layers: Mapping[str, Any],
+        *,
+        geometry: Mapping[str, GridTransform] | None = None,
+        scores: Any = None,
+    ) -> MapStack:
+        """The stack of maps of these images.
+
+        Parameters
+        ----------
+        layers : mapping of str to ndarray or Tensor, shape (n_images, height, width)
+            The maps.
+        geometry : mapping of str to GridTransform, optional
+            How the pixels of each layer lie on those of the input; the same pixels when left out.
+        scores : ndarray or Tensor, shape (n_images, n_classes), optional
+            Class scores.
+
+        Returns
+        -------
+        MapStack
+
+        Raises
+        ------
+        AlignmentError
+            If the maps do not fit the images.
+        """
+        model, preprocessing = self.model, self.model.preprocessing
+        footprints = np.stack([view.footprint for view in self.views])
+        return MapStack(
+            model_name=model.name,
+            sources=tuple(image.source for image in self.images),
+            layers=layers,
+            geometry=geometry or dict.fromkeys(layers, GridTransform()),
+            field=tuple(view.transform for view in self.views),
+            brightness=self.brightness,
+            valid=footprints & _within_disc(model.spec, preprocessing.size),
+            field_scale_arcsec=preprocessing.pixel_scale_arcsec,
+            splits=tuple(
+                split_of(model, image, view)
+                for image, view in zip(self.images, self.views, strict=True)
+            ),
+            scores=scores,
+            class_names=model.class_names,
+            provenance=model_provenance(model),
+            temperature=model.temperature,
+        )
+
+
+def network_batches(
+    network: Network, values: torch.Tensor, batch_size: int
+) -> Iterator[torch.Tensor]:
+    """Batches of the images (n, rows, columns) as a network takes them, on its device."""
+    like = next(network.parameters())
+    if isinstance(network.spec, ModelSpec) and network.spec.extremes_over_batch:
+        batch_size = 1
+    for batch in torch.split(values, batch_size):
+        yield batch[:, None].to(device=like.device, dtype=like.dtype)
+
+
+def _within_disc(spec: Specification, size: int) -> NDArray[np.bool_]:
+    """Pixels of the input that the network does not multiply by next to nothing."""
+    if not spec.disc:
+        return np.ones((size, size), bool)
+    if isinstance(spec, LeNetSpec):
+        padded = size + spec.trailing_pixels
+        disc = soft_disc(padded, padded, margin=DISC_MARGIN)[:size, :size]
+    else:
+        disc = soft_disc(size, size)
+    return np.asarray(disc.numpy() > 0.5)
+
+
+@contextlib.contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """Evaluation mode without gradients within the block.
+
+    The mode of every module is given back when the block ends, also when it ends with an error.
+    """
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextlib.contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """Let a network on the CPU use one thread within the block.
+
+    Networks add in single precision, and in another order with another number of threads: maps would change in
+    their seventh digit with the machine, and so would every number that is made of them.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def split_of(model: AttentionModel, image: SourceImage, view: NetworkView | None = None) -> Split:
+    """What the model knew of a source, from its training record or its data set's split.
+
+    A source is known by its id and, where the record holds fingerprints, by what the network sees of it (its
+    ``view``, which is made if not given), so that a copy under another name counts as what it is a copy of. The
+    split that published files were trained on is that of MiraBest, and says nothing about other sources.
+    """
+    record = model.training
+    if record is not None:
+        fingerprint = ""
+        if record.train_fingerprints or record.validation_fingerprints:
+            fingerprint = (view or model.preprocessing.view(image)).fingerprint()
+        if image.source in record.train_sources or fingerprint in record.train_fingerprints:
+            return Split.TRAINING
+        if (
+            image.source in record.validation_sources
+            or fingerprint in record.validation_fingerprints
+        ):
+            return Split.VALIDATION
+        return Split.HELD_OUT
+    known = model.trained_on_split is not None and image.split is not None
+    if known and is_mirabest_source(image.source):
+        return Split.TRAINING if image.split == model.trained_on_split else Split.HELD_OUT
+    return Split.UNKNOWN
+
+
+def model_provenance(model: AttentionModel) -> dict[str, Any]:
+    """What results say about the model that they are of, as plain values."""
+    training = model.training
+    return {
+        "file": Path(model.path).name,
+        "sha256": model.sha256,
+        "architecture": str(model.spec.architecture).replace("_", " "),
+        "group": model.spec.group,
+        "n_parameters": sum(p.numel() for p in model.network.parameters()),
+        "specification": model.spec.to_dict(),
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "class_names": list(model.class_names),
+        "trained_on": training.data if training is not None else None,
+        "training_data_sha256": training.data_sha256 if training is not None else None,
+        "validation_accuracy": training.metrics.get("validation_accuracy")
+        if training is not None
+        else None,
+        "copies_recognised": bool(training is not None and training.train_fingerprints),
+        "notes": list(model.notes),
+    }

@@ -1,0 +1,167 @@
+"""What an explanation method is, and the decorator that registers one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from attnxai.data.images import SourceImage
+from attnxai.data.registration import check_unclaimed
+from attnxai.errors import AlignmentError, OptionError
+from attnxai.explanations.inputs import evaluating, one_thread
+from attnxai.explanations.stack import MapStack
+from attnxai.models.model import AttentionModel
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ExplanationMethod:
+    """A way to make maps of a model and images.
+
+    Parameters
+    ----------
+    name : str
+        Its name on the command line and in files.
+    title : str
+        What its maps are called in text, in the plural, such as "attention maps".
+    function : callable
+        ``function(model, images, *, target, rng) -> MapStack``. It is called in evaluation mode and without
+        gradients, which ``torch.enable_grad()`` turns on within it; on a CPU with one thread, so that maps are
+        the same on every machine. ``target`` is the name of a class or None, ``rng`` a
+        :class:`numpy.random.Generator`.
+    uses_target : bool
+        Whether maps depend on the class that is explained. For a ``target`` of None such a method explains the
+        predicted class of each image.
+    uses_rng : bool
+        Whether it draws random numbers.
+    reports_progress : bool
+        Whether the function takes ``on_batch`` as well, which it calls with the number of finished images and
+        of all.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> attnxai.explanations.EXPLANATIONS["gates"].title
+    'attention maps'
+    """
+
+    name: str
+    title: str
+    function: Callable[..., MapStack]
+    uses_target: bool = False
+    uses_rng: bool = False
+    reports_progress: bool = False
+
+    def __call__(
+        self,
+        model: AttentionModel,
+        images: Sequence[SourceImage],
+        *,
+        target: str | None = None,
+        rng: np.random.Generator | int = 0,
+        on_batch: Callable[[int, int], None] | None = None,
+        **options: Any,
+    ) -> MapStack:
+        """Maps of some images; see :func:`attnxai.explain`.
+
+        Parameters
+        ----------
+        model, images, target, rng, on_batch
+            As of :func:`attnxai.explain`.
+        **options
+            Options of the function.
+
+        Returns
+        -------
+        MapStack
+        """
+        if not images:
+            raise AlignmentError("there are no images to explain")
+        if target is not None and target not in model.class_names:
+            raise OptionError(
+                f"target {target!r} is no class of the model {model.name}; its classes are "
+                f"{', '.join(model.class_names)}"
+            )
+        if self.reports_progress:
+            options["on_batch"] = on_batch
+        device = next(model.network.parameters()).device
+        with evaluating(model.network), one_thread(device):
+            stack = self.function(
+                model, images, target=target, rng=np.random.default_rng(rng), **options
+            )
+        sources = tuple(image.source for image in images)
+        if getattr(stack, "sources", None) != sources:
+            raise OptionError(
+                f"the function of the explanation method {self.name} has to return a MapStack of the images "
+                "that it was given, in their order"
+            )
+        if on_batch is not None and not self.reports_progress:
+            on_batch(len(images), len(images))
+        facts: dict[str, Any] = {"name": self.name, "title": self.title}
+        if self.uses_target:
+            facts["target"] = target or "predicted class"
+        if self.uses_rng:
+            facts["seed"] = rng if isinstance(rng, int) else None
+        return dataclasses.replace(stack, provenance={**stack.provenance, "explanation": facts})
+
+
+EXPLANATIONS: dict[str, ExplanationMethod] = {}
+"""All explanation methods by name, also those that :func:`register_explanation` added from elsewhere."""
+
+
+def register_explanation(
+    *,
+    title: str,
+    name: str = "",
+    uses_target: bool = False,
+    uses_rng: bool = False,
+    reports_progress: bool = False,
+) -> Callable[[Callable[..., MapStack]], ExplanationMethod]:
+    """Make an explanation method of a function and register it, so that the command line knows it too.
+
+    Parameters
+    ----------
+    title, uses_target, uses_rng, reports_progress
+        The fields of :class:`ExplanationMethod`.
+    name : str
+        Name of the method; that of the function if not given.
+
+    Returns
+    -------
+    callable
+        A decorator for the ``function`` of :class:`ExplanationMethod`, or for an object of a class with options
+        that can be called like it.
+
+    Raises
+    ------
+    OptionError
+        If another module has registered a method of that name.
+
+    Examples
+    --------
+    >>> from attnxai.explanations import EXPLANATIONS, NetworkInputs
+    >>> @register_explanation(title="brightness maps")
+    ... def brightness(model, images, *, target, rng):
+    ...     inputs = NetworkInputs.of(model, images)
+    ...     return inputs.stack({"brightness": inputs.brightness})
+    >>> EXPLANATIONS.pop("brightness").title
+    'brightness maps'
+    """
+
+    def register(function: Callable[..., MapStack]) -> ExplanationMethod:
+        method = ExplanationMethod(
+            name=name or function.__name__,
+            title=title,
+            function=function,
+            uses_target=uses_target,
+            uses_rng=uses_rng,
+            reports_progress=reports_progress,
+        )
+        known = {one.name: one.function for one in EXPLANATIONS.values()}
+        check_unclaimed("explanation method", method.name, function.__module__, known)
+        EXPLANATIONS[method.name] = method
+        return method
+
+    return register
