@@ -42,14 +42,10 @@ CONFIDENT = f"{TEST}, confident"
 class CardImages:
     """What a card of a model is measured on.
 
-    Parameters
-    ----------
-    parts : mapping of str to SourceSet
-        ``validation`` and, where they are asked for, ``test`` and, of MiraBest, ``test, confident``: the
-        test images of whose class Miraghaei & Best (2017) were sure.
-    n_held_out : int or None
-        Images outside the test split that the model was neither trained nor validated on; None where
-        images that it was trained on are not among those given.
+    ``parts`` are ``validation`` and, on request, ``test`` and, of MiraBest, ``test, confident``: the test
+    images of whose class Miraghaei & Best (2017) were sure. ``n_held_out`` counts the images outside the test
+    split that the model was neither trained nor validated on; it is None where not all images of the training
+    are there.
     """
 
     parts: Mapping[str, SourceSet]
@@ -57,27 +53,9 @@ class CardImages:
 
 
 def card_images(model: AttentionModel, images: SourceSet, *, test: bool = False) -> CardImages:
-    """Choose the images that a card of a model speaks of.
+    """Choose the images to measure a model on, of the labelled images that it was trained with.
 
-    Parameters
-    ----------
-    model : AttentionModel
-        With its training record.
-    images : SourceSet
-        The labelled images that it was trained with.
-    test : bool
-        Whether to measure on the images of the published test split as well. These are to be looked at
-        once, when every choice has been made.
-
-    Returns
-    -------
-    CardImages
-
-    Raises
-    ------
-    OptionError
-        If the model does not say what it was trained with, these are not the images, or there are no
-        test images that are new to it.
+    The published test split should be looked at once, when every choice has been made.
     """
     record = _record(model)
     if not record.validation_sources:
@@ -143,38 +121,10 @@ def measure_card(
     device: str | torch.device | None = None,
     on_part: Callable[[str], object] | None = None,
 ) -> ModelCard:
-    """Measure a model on parts of its data and put down everything that its file says.
+    """Measure a model on parts of its data, and add everything that its file says.
 
-    Parameters
-    ----------
-    model : AttentionModel
-        Loaded from a file, with its training record.
-    images : CardImages
-        As :func:`card_images` gives them.
-    name : str
-        Name of the model in the card.
-    measured_on : str
-        Name of the data that the images belong to.
-    rng : numpy.random.Generator
-        For the bootstrap.
-    n_bootstrap : int
-        Resamples of the images.
-    device : str or torch.device, optional
-        As in :func:`~attnxai.classification.prediction.class_scores`.
-    on_part : callable, optional
-        Called with the name of each part before it is measured.
-
-    Returns
-    -------
-    ModelCard
-        Numbers that are undefined, and ends of intervals that there are not, are None.
-
-    Raises
-    ------
-    OptionError
-        If the model has no file or no record of its training.
-    DataSetError
-        If an image has a class that the model does not know.
+    Numbers that are undefined, and ends of intervals that do not exist, are None. ``on_part`` is called with
+    the name of each part before it is measured.
     """
     record = _record(model)
     if not model.path:

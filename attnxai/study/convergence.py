@@ -56,7 +56,7 @@ class TimeToReference:
     images_seen, steps : int
         Augmented images shown and steps of the optimiser.
     seconds : float
-        Time spent.
+        Training time.
     """
 
     reached: bool
@@ -95,26 +95,10 @@ def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeT
 def default_reference(
     baseline_losses: Sequence[float], n_classes: int, *, share: float = DEFAULT_SHARE
 ) -> float:
-    """Reference loss from what the baseline reaches: ln K - share (ln K - L).
+    """Reference loss from what the baseline reaches: ln K - share (ln K - L), for K classes.
 
-    Parameters
-    ----------
-    baseline_losses : sequence of float
-        The lowest validation loss of every run of the baseline; L is their mean.
-    n_classes : int
-        K.
-    share : float
-        How far on the way from guessing to L.
-
-    Returns
-    -------
-    float
-        NaN if the baseline does no better than guessing, so that there is no such loss.
-
-    Examples
-    --------
-    >>> round(default_reference([0.25, 0.35], 2), 4)
-    0.3983
+    L is the mean over the baseline's runs of their lowest validation losses. NaN if the baseline does no
+    better than guessing, so that there is no such loss.
     """
     guessing = math.log(n_classes)
     reached = float(np.mean(baseline_losses)) if len(baseline_losses) else math.nan

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
@@ -45,54 +45,30 @@ class DataRequest:
     licence: str = ""
     hold_out: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that a file can hold."""
-        return plain(self)
-
     def read(self) -> StudyData:
         """Read the images and take apart what is trained on and what is not."""
-        everything = read_training_images(
-            self.images,
-            data_dir=self.data_dir,
-            labels=self.labels,
-            confidence=self.confidence,
-            hybrids=self.hybrids,
-            pixel_scale_arcsec=self.pixel_scale_arcsec,
-            citation=self.citation,
-            licence=self.licence,
-        )
-        origin = everything.images.origin
+        options = dataclasses.asdict(self)
+        del options["hold_out"]
+        everything = read_training_images(**options)
         usable = [image for image in everything.images if image.split != "test"]
         reserved: frozenset[str] = frozenset()
         if self.hold_out is not None:
             reserved = read_held_out(self.hold_out, usable)
+
+        def part(images: Iterable[SourceImage]) -> SourceSet:
+            return SourceSet(images, origin=everything.images.origin)
+
         return StudyData(
             labelled=everything,
-            trained_on=SourceSet(
-                (image for image in usable if image.source not in reserved), origin=origin
-            ),
-            test=SourceSet(
-                (image for image in everything.images if image.split == "test"), origin=origin
-            ),
+            trained_on=part(image for image in usable if image.source not in reserved),
+            test=part(image for image in everything.images if image.split == "test"),
             n_held_out=len(reserved),
         )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyData:
-    """Labelled images by what they are used for.
-
-    Parameters
-    ----------
-    labelled : LabelledData
-        All of them, with class names and citation.
-    trained_on : SourceSet
-        Images that are trained or validated on.
-    test : SourceSet
-        Images of the published test part; empty where there is none.
-    n_held_out : int
-        Images that were asked to be held out.
-    """
+    """Labelled images by what they are used for; ``labelled`` holds all of them."""
 
     labelled: LabelledData
     trained_on: SourceSet
@@ -109,20 +85,7 @@ class StudyData:
         }
 
     def measured(self, measure_on: MeasureOn, validation_sources: tuple[str, ...]) -> SourceSet:
-        """The images that a model is measured on.
-
-        Parameters
-        ----------
-        measure_on : MeasureOn
-            Which.
-        validation_sources : tuple of str
-            The model's own validation images.
-
-        Raises
-        ------
-        OptionError
-            If there are no test images.
-        """
+        """The images that a model with these validation images is measured on."""
         if measure_on is MeasureOn.VALIDATION:
             return self.trained_on.select(validation_sources)
         if not len(self.test):
@@ -152,10 +115,6 @@ class AnnotationRequest:
     min_components: int = 2
     match_radius_arcsec: float = 30.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that a file can hold."""
-        return plain(self)
-
     def read(self, data: StudyData, measure_on: MeasureOn) -> HeldOutAnnotations:
         """Read the annotations of sources that no model of the study sees in training.
 
@@ -173,35 +132,26 @@ class AnnotationRequest:
             min_components=self.min_components,
             match_radius_arcsec=self.match_radius_arcsec,
         )
-        files = marked.image_files()
-        labelled, seen = data.labelled.images, set(data.trained_on.sources)
+        labelled, files = data.labelled.images, marked.image_files()
         known = set(labelled.sources)
-        test = set(data.test.sources) if measure_on is MeasureOn.VALIDATION else set()
-        left_out = {SEEN: 0, TEST: 0, NO_IMAGE: 0}
-        kept: list[str] = []
-        for source in sorted(marked.sources):
-            if source in seen:
-                left_out[SEEN] += 1
-            elif source in test:
-                left_out[TEST] += 1
-            elif source not in known and source not in files:
-                left_out[NO_IMAGE] += 1
-            else:
-                kept.append(source)
+        reasons = dict.fromkeys(set(marked.sources) - known - set(files), NO_IMAGE)
+        if measure_on is MeasureOn.VALIDATION:
+            reasons |= dict.fromkeys(data.test.sources, TEST)
+        reasons |= dict.fromkeys(data.trained_on.sources, SEEN)
+        found = [reasons.get(source) for source in marked.sources]
+        left_out = {reason: found.count(reason) for reason in (SEEN, TEST, NO_IMAGE)}
+        kept = sorted(source for source in marked.sources if source not in reasons)
         if not kept:
-            reasons = "; ".join(f"{n}: {reason}" for reason, n in left_out.items() if n)
+            why = "; ".join(f"{n}: {reason}" for reason, n in left_out.items() if n)
             raise AnnotationError(
                 f"none of the {len(marked.sources)} annotated sources of {self.path} can be used "
-                f"({reasons}); hold them out of training with --hold-out {self.path}"
+                f"({why}); hold them out of training with --hold-out {self.path}"
             )
 
         def image(source: str) -> SourceImage:
-            if source in known:
-                found: SourceImage = labelled[source]
-                return found
-            return read_image(files[source], source=source)
+            return labelled[source] if source in known else read_image(files[source], source=source)
 
-        readers = [lambda source=source: image(source) for source in kept]
+        readers = [functools.partial(image, source) for source in kept]
         images = SourceSet(collect_images(readers), origin=self.path)
         return HeldOutAnnotations(
             annotations=marked.select(kept), images=images, left_out=left_out, request=self
@@ -210,18 +160,9 @@ class AnnotationRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldOutAnnotations:
-    """Annotated sources that no model of the study has seen.
+    """Annotated sources that no model of the study has seen, with their images, and how they were requested.
 
-    Parameters
-    ----------
-    annotations : AnnotationSet
-        What was marked.
-    images : SourceSet
-        Images of the sources, in the order of their ids.
-    left_out : mapping of str to int
-        How many annotated sources were left out, by reason.
-    request : AnnotationRequest
-        How they were asked for.
+    ``left_out`` says how many annotated sources were left out, by reason.
     """
 
     annotations: AnnotationSet
@@ -246,12 +187,3 @@ def labelled_sha256(images: SourceSet) -> str:
     """Hash of all ids, pixels, classes and splits, independent of their order."""
     labels = sorted(f"{image.source}\t{image.class_name}\t{image.split}\n" for image in images)
     return hashlib.sha256("".join([images.sha256(), *labels]).encode()).hexdigest()
-
-
-def plain(values: Any) -> dict[str, Any]:
-    """A flat dataclass as plain values that JSON can hold."""
-    return {
-        field.name: str(value) if isinstance(value, enum.Enum) else value
-        for field in dataclasses.fields(values)
-        for value in (getattr(values, field.name),)
-    }

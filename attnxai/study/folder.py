@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from attnxai.errors import AttnxaiError, CheckpointError, OptionError
 from attnxai.jobs.files import read_json, write_file
 from attnxai.jobs.output_folder import OutputFolder, claimed_folder, output_folder
 from attnxai.jobs.store import ResultStore
+from attnxai.models.model import TrainingRecord
 from attnxai.models.specification import ModelSpec
+from attnxai.models.torch_files import read_checkpoint_file
 from attnxai.study.plan import FORMAT, FORMAT_VERSION, RunKey, StudyPlan
-from attnxai.training.settings import TrainingSettings
 
 PLAN_NAME = "plan.json"
 MODELS_NAME = "models"
@@ -126,44 +127,45 @@ class StudyFolder:
         }
         write_file(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
-    def finished_model(
-        self,
-        run: RunKey,
-        spec: ModelSpec,
-        settings: TrainingSettings,
-        *,
-        class_names: tuple[str, ...],
-        data_sha256: str,
-        size: int,
-    ) -> str | None:
-        """Hash of the finished model of a run.
+    def finished_model(self, run: RunKey, planned: Mapping[str, Any]) -> str | None:
+        """Hash of the finished model of a run; None where it has still to be trained.
 
         Parameters
         ----------
         run : RunKey
             The run.
-        spec, settings, class_names, data_sha256, size
-            What it has to have been made with; ``size`` is the side of its field in pixels.
-
-        Returns
-        -------
-        str or None
-            None where the model has still to be trained.
+        planned : mapping of str to object
+            What it has to have been made with, as :func:`made_with` says it.
 
         Raises
         ------
         OptionError
-            If there is a model of another specification, training or data, or its history is missing.
+            If there is a model that was made with anything else, or its history is missing.
         """
         path = self.model(run)
         if not path.is_file():
             return None
-        sha256, fault = _compare(path, spec, settings, class_names, data_sha256, size)
-        if fault:
-            raise OptionError(
-                f"{path} does not belong to this study: {fault}; give another --output, or move it "
-                "away to train it again"
+        content, sha256 = read_checkpoint_file(path)
+        try:
+            record = TrainingRecord.from_dict(content["training"])
+            own = made_with(
+                ModelSpec.from_dict(content["specification"]),
+                record.settings,
+                class_names=content["class_names"],
+                data_sha256=record.data_sha256,
+                size=int(content["preprocessing"]["size"]),
             )
+        except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"{path} is no model that attnxai has trained: {error}"
+            ) from error
+        for name in {**planned, **own}:
+            if own.get(name) != planned.get(name):
+                raise OptionError(
+                    f"{path} does not belong to this study: it was made with {name} {own.get(name)!r}, "
+                    f"the study asks for {planned.get(name)!r}; give another --output, or move it away to "
+                    "train it again"
+                )
         if not self.history(run).is_file():
             raise OptionError(
                 f"{path} lies there without its history {self.history(run).name}; move it away to train "
@@ -172,45 +174,19 @@ class StudyFolder:
         return sha256
 
 
-def _compare(
-    path: Path,
+def made_with(
     spec: ModelSpec,
-    settings: TrainingSettings,
-    class_names: tuple[str, ...],
+    settings: Mapping[str, Any],
+    *,
+    class_names: Sequence[str],
     data_sha256: str,
     size: int,
-) -> tuple[str, str]:
-    """Hash of a model file, and what of it is not as planned."""
-    from attnxai.models.model import TrainingRecord
-    from attnxai.models.torch_files import read_checkpoint_file
-
-    content, sha256 = read_checkpoint_file(path)
-    try:
-        own = ModelSpec.from_dict(content["specification"])
-        record = TrainingRecord.from_dict(content["training"])
-        names = tuple(content["class_names"])
-        own_size = int(content["preprocessing"]["size"])
-    except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no model that attnxai has trained: {error}") from error
-    if own != spec:
-        return sha256, f"its network is another one ({_first_difference(own, spec)})"
-    planned, used = settings.to_dict(), dict(record.settings)
-    for name in sorted(planned.keys() | used.keys()):
-        if planned.get(name) != used.get(name):
-            return sha256, (
-                f"it was trained with {name} {used.get(name)!r}, the study asks for "
-                f"{planned.get(name)!r}"
-            )
-    if names != class_names:
-        return sha256, f"it tells {', '.join(names)} apart, not {', '.join(class_names)}"
-    if record.data_sha256 != data_sha256:
-        return sha256, "it was trained on other images"
-    if own_size != size:
-        return sha256, f"its field is {own_size} pixels wide, the study asks for {size}"
-    return sha256, ""
-
-
-def _first_difference(own: ModelSpec, planned: ModelSpec) -> str:
-    one, other = own.to_dict(), planned.to_dict()
-    name = next(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-    return f"its {name} is {one.get(name)!r}, the study asks for {other.get(name)!r}"
+) -> dict[str, Any]:
+    """Everything that decides the weights of a model, by names for messages."""
+    return {
+        **spec.to_dict(),
+        **settings,
+        "classes": list(class_names),
+        "training images of sha256": data_sha256[:12],
+        "field (pixels)": size,
+    }

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -155,16 +156,13 @@ def evaluate_hypotheses(summary: StudySummary) -> tuple[Hypothesis, ...]:
 def _evaluate(words: _Words, summary: StudySummary) -> Hypothesis:
     name = words.quantity.name
     others = [group for group in summary.groups if group != summary.baseline]
+    made = functools.partial(
+        Hypothesis, letter=words.letter, statement=words.statement, quantity=name
+    )
     measured = summary.quantity(name) is not None
     if not measured or not any(math.isfinite(summary.difference(g, name).value) for g in others):
         reason = words.missing if others else "there is no group to compare with the baseline"
-        return Hypothesis(
-            letter=words.letter,
-            statement=words.statement,
-            quantity=name,
-            outcome=Outcome.NOT_TESTABLE,
-            lead=f"Not testable: {reason}.",
-        )
+        return made(outcome=Outcome.NOT_TESTABLE, lead=f"Not testable: {reason}.")
     verdicts = {
         group: verdict_of(
             summary.difference(group, name).value,
@@ -175,10 +173,7 @@ def _evaluate(words: _Words, summary: StudySummary) -> Hypothesis:
     }
     outcome = _outcome(list(verdicts.values()))
     trends = summary.trends_of(name)
-    return Hypothesis(
-        letter=words.letter,
-        statement=words.statement,
-        quantity=name,
+    return made(
         outcome=outcome,
         lead=_lead(words, outcome, verdicts, summary),
         details=_details(words, others, summary),
@@ -188,13 +183,7 @@ def _evaluate(words: _Words, summary: StudySummary) -> Hypothesis:
 
 
 def verdict_of(difference: float, p_adjusted: float, better: Better) -> Better | None:
-    """Whether a difference is for the better, for the worse, or not significant; None if untested.
-
-    Examples
-    --------
-    >>> verdict_of(-2.0, 0.01, Better.LOWER), verdict_of(-2.0, 0.2, Better.LOWER)
-    (<Better.HIGHER: 1>, <Better.NEITHER: 0>)
-    """
+    """Whether a difference is for the better, for the worse, or not significant; None if untested."""
     if not math.isfinite(p_adjusted):
         return None
     if p_adjusted > SIGNIFICANCE_LEVEL:

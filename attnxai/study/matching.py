@@ -40,16 +40,8 @@ class Equal(enum.StrEnum):
 class Size:
     """How large a network is.
 
-    Parameters
-    ----------
-    channels : int
-        Sum of the channels of the four blocks.
-    parameters : int
-        Trainable numbers.
-    operations : int
-        Multiply-adds of the convolutions of one forward pass of a 150 x 150 image.
-    fields : int
-        Sum of the fields of the four blocks.
+    ``channels`` and ``fields`` are sums over the four blocks, ``parameters`` the trainable numbers and
+    ``operations`` the multiply-adds of the convolutions in one forward pass of a 150 x 150 image.
     """
 
     channels: int
@@ -74,30 +66,16 @@ def size_of(spec: ModelSpec) -> Size:
 
 @functools.lru_cache(maxsize=1024)
 def count_parameters(spec: ModelSpec) -> int:
-    """Trainable numbers of the network, counted in the built network.
-
-    Examples
-    --------
-    >>> from attnxai.models.specification import compact_spec
-    >>> count_parameters(compact_spec("C1", fields=(1, 1, 1, 1), gate_channels=1))
-    137
-    """
+    """Trainable numbers of the network, counted in the built network."""
     from attnxai.models.network import AttentionNetwork
 
     return sum(p.numel() for p in AttentionNetwork(spec).parameters() if p.requires_grad)
 
 
 def count_operations(spec: ModelSpec, side: int = _SIDE) -> int:
-    """Multiply-adds of all convolutions in one forward pass of one image.
+    """Multiply-adds of all convolutions in one forward pass of one image of some side.
 
     Steerable convolutions run as ordinary ones with |G| times fields channels and are counted as such.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The network.
-    side : int
-        Rows and columns of the image.
     """
     from attnxai.models.network import padding_for
 
@@ -124,16 +102,7 @@ def count_operations(spec: ModelSpec, side: int = _SIDE) -> int:
 class Match:
     """A network of one group, made comparable to that of the baseline.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        The network.
-    equal : Equal
-        What was to be equal.
-    size : Size
-        Of the network.
-    ratio : float
-        What was to be equal, divided by that of the baseline.
+    ``ratio`` is what was to be equal, divided by that of the baseline.
     """
 
     spec: ModelSpec
@@ -150,28 +119,6 @@ def matched_spec(
     Everything but the fields is as in the baseline. Their proportions are those of the preset's network of
     the group; for parameters and operations they are scaled together, each rounded up or down, until the
     count is as near to the baseline's as whole fields allow.
-
-    Parameters
-    ----------
-    baseline : ModelSpec
-        The network to compare with.
-    group : str
-        Name of the group.
-    equal : Equal
-        What is to be equal.
-    preset : Preset
-        Where the proportions come from.
-
-    Returns
-    -------
-    Match
-
-    Examples
-    --------
-    >>> from attnxai.models.specification import compact_spec
-    >>> match = matched_spec(compact_spec("C1"), "C4", Equal.CHANNELS)
-    >>> match.spec == compact_spec("C4"), match.ratio
-    (True, 1.0)
     """
     own = dataclasses.replace(baseline, group=group, fields=preset.specification(group).fields)
     if own.group == baseline.group or equal is Equal.FIELDS:

@@ -27,21 +27,12 @@ class MeasureOn(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunMeasurement:
-    """Numbers of one model.
+    """What was measured of one model.
 
-    Parameters
-    ----------
-    values : mapping of str to float
-        By the names of :mod:`attnxai.study.quantities`; NaN where undefined.
-    n_images : int
-        Images that the classification was measured on.
-    sources : tuple of str
-        Annotated sources, none of which the model was trained or validated on.
-    agreement : mapping of str to tuple of float
-        For each metric and map, such as ``nss:mean``, the value of each source, in the order of
-        ``sources``; NaN where undefined.
-    left_out : mapping of str to int
-        How many annotated sources were left out, by reason.
+    ``values`` go by the names of :mod:`attnxai.study.quantities`, NaN where undefined. ``agreement`` has for
+    each metric and map, such as ``nss:mean``, the value of each of ``sources``, which the model was neither
+    trained nor validated on; NaN where undefined. ``left_out`` says how many annotated sources were left
+    out, by reason.
     """
 
     values: Mapping[str, float]
@@ -96,16 +87,7 @@ class StudyRun:
 
 
 def common_sources(measurements: Sequence[RunMeasurement], metric: str) -> list[str]:
-    """Sources on which a metric is defined for every map of every model.
-
-    Examples
-    --------
-    >>> one = RunMeasurement(
-    ...     values={}, n_images=1, sources=("a", "b"), agreement={"nss:mean": (1.0, math.nan)}
-    ... )
-    >>> common_sources([one, one], "nss")
-    ['a']
-    """
+    """Sources on which a metric is defined for every map of every model."""
     defined: list[set[str]] = []
     for measurement in measurements:
         maps = [v for name, v in measurement.agreement.items() if name.startswith(f"{metric}:")]

@@ -43,30 +43,7 @@ def measure_model(
     *,
     device: str = "cpu",
 ) -> RunMeasurement:
-    """Measure a trained model.
-
-    Parameters
-    ----------
-    model : AttentionModel
-        With its training record; it is on the CPU again afterwards.
-    data : StudyData
-        Labelled images.
-    settings : MeasureSettings
-        Options.
-    annotated : HeldOutAnnotations, optional
-        What attention is compared with.
-    device : str
-        Where to compute.
-
-    Returns
-    -------
-    RunMeasurement
-
-    Raises
-    ------
-    OptionError
-        If the model has no training record, or has seen an annotated source.
-    """
+    """Measure a trained model, which is on the CPU again afterwards."""
     if model.training is None:
         raise OptionError(f"{model.name} has no record of its training")
     images = data.measured(settings.measure_on, model.training.validation_sources)
@@ -76,7 +53,8 @@ def measure_model(
         agreement: dict[str, tuple[float, ...]] = {}
         sources: tuple[str, ...] = ()
         if annotated is not None:
-            pairs = _aligned(model, annotated)
+            _check_unseen(model, annotated)
+            pairs = _pairs(model, annotated)
             agreement, sources = agreement_values(pairs), pairs.sources
     finally:
         model.network.to("cpu")
@@ -121,14 +99,13 @@ def _consistency(
     }
 
 
-def _aligned(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
+def _check_unseen(model: AttentionModel, annotated: HeldOutAnnotations) -> None:
     seen = [i.source for i in annotated.images if split_of(model, i) is not Split.HELD_OUT]
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the annotated sources, such as "
             f"{seen[0]}; its maps of them are no evidence"
         )
-    return _pairs(model, annotated)
 
 
 def _pairs(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
@@ -144,20 +121,6 @@ def rehearse_agreement(
     """Go through the measurement of agreement with the smallest of networks, untrained.
 
     Annotations that cannot be placed on their images should be found before a long training.
-
-    Parameters
-    ----------
-    annotated : HeldOutAnnotations
-        What attention will be compared with.
-    field : Preprocessing
-        What of each image the networks will see.
-    class_names : sequence of str
-        Classes of the models.
-
-    Raises
-    ------
-    AlignmentError, AnnotationError, ImageError
-        As the measurement would.
     """
     spec = paper_spec(
         "C1",
@@ -179,19 +142,10 @@ def rehearse_agreement(
 
 
 def agreement_values(pairs: AlignedPairs) -> dict[str, tuple[float, ...]]:
-    """Agreement of every map with the annotations of its source.
+    """For each metric and map, such as ``nss:mean``, the agreement with the annotations of each source.
 
-    Parameters
-    ----------
-    pairs : AlignedPairs
-        Maps and annotations on one field.
-
-    Returns
-    -------
-    dict of str to tuple of float
-        For each metric and map, such as ``nss:mean``, one value a source, averaged over the annotators
-        who marked it; NaN where undefined. The mean of the gates is always there: with one gate it is
-        that gate.
+    It is averaged over the annotators of the source; NaN where undefined. The mean of the gates is always
+    there: with one gate it is that gate.
     """
     explanations = dict(pairs.explanations)
     explanations.setdefault(PRIMARY_MAP, next(iter(explanations.values())))

@@ -9,7 +9,7 @@ from typing import Any
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.models.specification import ModelSpec, Preset, SymmetryGroup
-from attnxai.study.data import AnnotationRequest, DataRequest, plain
+from attnxai.study.data import AnnotationRequest, DataRequest, HeldOutAnnotations, StudyData
 from attnxai.study.matching import Equal, Match, matched_spec
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.summary import group_key
@@ -44,10 +44,11 @@ class MeasureSettings:
         if self.n_angles < 1:
             raise OptionError(f"n_angles has to be 1 or more, got {self.n_angles}")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values that a file can hold."""
-        annotations = self.annotations.to_dict() if self.annotations is not None else None
-        return {**plain(self), "annotations": annotations}
+    def read_annotations(self, data: StudyData) -> HeldOutAnnotations | None:
+        """The annotations that attention is compared with; None where it is not compared."""
+        if self.annotations is None:
+            return None
+        return self.annotations.read(data, self.measure_on)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +163,8 @@ class StudyPlan:
             "equal": str(self.equal),
             "specifications": {name: match.spec.to_dict() for name, match in self.matches.items()},
             "training": settings,
-            "measuring": self.measuring.to_dict(),
-            "data": self.data.to_dict(),
+            "measuring": dataclasses.asdict(self.measuring),
+            "data": dataclasses.asdict(self.data),
             "reference_loss": self.reference_loss,
             "size": self.size,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 from collections.abc import Sequence
 
@@ -28,53 +29,25 @@ class Better(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quantity:
-    """One quantity.
+    """One quantity: its name in files, its heading, and what it means.
 
-    Parameters
-    ----------
-    name : str
-        Its name in files.
-    label : str
-        Its heading.
-    kind : Kind
-        What it says something about.
-    better : Better
-        Which values are better.
-    meaning : str
-        One sentence for readers.
-    digits : int
-        Decimals to print.
-    lowest, highest : float
-        What no value can be below or above. Intervals of means end there.
+    Intervals of means end at ``lowest`` and ``highest``, which no value can pass.
     """
 
     name: str
     label: str
+    meaning: str
     kind: Kind
     better: Better
-    meaning: str
     digits: int = 3
     lowest: float = -math.inf
     highest: float = math.inf
 
 
-def _share(
-    name: str,
-    label: str,
-    meaning: str,
-    *,
-    kind: Kind = Kind.PERFORMANCE,
-    better: Better = Better.HIGHER,
-    lowest: float = 0.0,
-) -> Quantity:
-    return Quantity(name, label, kind, better, meaning, lowest=lowest, highest=1.0)
-
-
-def _count(
-    name: str, label: str, meaning: str, *, kind: Kind = Kind.FIT, digits: int = 0
-) -> Quantity:
-    return Quantity(name, label, kind, Better.LOWER, meaning, digits=digits, lowest=0.0)
-
+_share = functools.partial(
+    Quantity, kind=Kind.PERFORMANCE, better=Better.HIGHER, lowest=0.0, highest=1.0
+)
+_count = functools.partial(Quantity, kind=Kind.FIT, better=Better.LOWER, digits=0, lowest=0.0)
 
 EPOCHS = _count(
     "epochs",
@@ -164,28 +137,16 @@ _AGREEMENT_MEANINGS = {
 }
 
 
-def f1_of(class_name: str) -> Quantity:
-    """F1 of one class."""
-    meaning = f"harmonic mean of precision and recall of {class_name}"
-    return _share(f"f1:{class_name}", f"F1 {class_name}", meaning)
-
-
 def agreement_of(metric: str, map_name: str) -> Quantity:
-    """Agreement of one map with the annotations.
-
-    Examples
-    --------
-    >>> agreement_of("nss", "mean").name, agreement_of("nss", "gate2").label
-    ('nss:mean', 'NSS, gate 2')
-    """
+    """Agreement of one map with the annotations; its name is such as ``nss:mean``."""
     shown = "mean of gates" if map_name == PRIMARY_MAP else map_name.replace("gate", "gate ")
     limit = 1.0 if metric == "spearman" else math.inf
     return Quantity(
         f"{metric}:{map_name}",
         f"{AGREEMENT_LABELS[metric]}, {shown}",
+        f"{_AGREEMENT_MEANINGS[metric]} ({shown})",
         Kind.AGREEMENT,
         Better.HIGHER,
-        f"{_AGREEMENT_MEANINGS[metric]} ({shown})",
         digits=2,
         lowest=-limit,
         highest=limit,
@@ -193,20 +154,15 @@ def agreement_of(metric: str, map_name: str) -> Quantity:
 
 
 def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tuple[Quantity, ...]:
-    """All quantities of a study, in the order of its tables.
-
-    Parameters
-    ----------
-    class_names : sequence of str
-        Classes of the models.
-    map_names : sequence of str
-        Maps whose agreement was measured; empty without annotations.
-    """
+    """All quantities of a study, in the order of its tables; without map names, none of agreement."""
     names = sorted(map_names, key=lambda name: name != PRIMARY_MAP)
     return (
         *FIT,
         ACCURACY,
-        *(f1_of(name) for name in class_names),
+        *(
+            _share(f"f1:{name}", f"F1 {name}", f"harmonic mean of precision and recall of {name}")
+            for name in class_names
+        ),
         *CALIBRATION,
         *CONSISTENCY,
         *(agreement_of(metric, name) for metric in AGREEMENT_LABELS for name in names),

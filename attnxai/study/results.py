@@ -27,24 +27,9 @@ _UNEQUAL = 0.1
 class DataFacts:
     """What a reader has to know of the images and annotations.
 
-    Parameters
-    ----------
-    name, citation, licence : str
-        Of the data set.
-    sha256 : str
-        Hash of the images that were trained and validated on.
-    class_names : tuple of str
-        Classes.
-    n_train, n_validation, n_test : int
-        Images that each model is trained on, validated on, and that belong to the test part.
-    n_held_out : int
-        Images that were asked to be held out.
-    fixed_validation : bool
-        Whether all models are validated on the same images; else every seed draws its own.
-    annotations : str
-        What the annotations are, in words; empty without any.
-    n_annotators : int
-        Who marked.
+    ``n_train``, ``n_validation`` and ``n_test`` are the images that each model is trained on, validated on,
+    and that belong to the test part. With ``fixed_validation`` all models are validated on the same images;
+    else every seed draws its own. ``annotations`` says what they are, and is empty where there are none.
     """
 
     name: str
@@ -130,15 +115,7 @@ class StudyResult:
 
 
 def find_cautions(summary: StudySummary, plan: StudyPlan, facts: DataFacts) -> list[str]:
-    """What limits the conclusions, each sentence only where it applies.
-
-    Parameters
-    ----------
-    summary : StudySummary
-        The numbers.
-    plan, facts
-        See :class:`StudyResult`.
-    """
+    """What limits the conclusions, each sentence only where it applies."""
     n_seeds = len(summary.seeds)
     drawn = (
         "first weights and orders and changes of the images"

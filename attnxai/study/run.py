@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.data.short_repr import short_repr
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.worker import Job, JobEvent
-from attnxai.study.folder import StudyFolder
+from attnxai.study.folder import StudyFolder, made_with
 from attnxai.study.measurement import RunMeasurement, StudyRun
 from attnxai.study.plan import RunKey, StudyPlan
 from attnxai.study.results import DataFacts, StudyResult
@@ -26,24 +26,9 @@ if TYPE_CHECKING:
 class PreparedStudy:
     """A plan whose inputs have been read and checked.
 
-    Parameters
-    ----------
-    plan : StudyPlan
-        The plan.
-    folder : StudyFolder
-        Where its files lie.
-    data : StudyData
-        Labelled images.
-    annotated : HeldOutAnnotations or None
-        What attention is compared with.
-    field : Preprocessing
-        What of each image the networks see.
-    identity : mapping
-        What, beside the model, has to be the same for a measurement to be used again.
-    models : mapping of RunKey to str
-        Hashes of the models that are finished.
-    measurements : mapping of str to object
-        What was measured of them, and of models and inputs that they have replaced.
+    ``identity`` is what, beside the model, has to be the same for a measurement to be used again; ``models``
+    are the hashes of finished models. ``measurements`` are those of finished models, and of models and inputs
+    that these have replaced.
     """
 
     plan: StudyPlan
@@ -99,14 +84,9 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
     """
     data = data if data is not None else plan.data.read()
     measuring = plan.measuring
-    data.measured(
-        measuring.measure_on, ()
-    )  # a missing test part should not wait for a long training
-    annotated = (
-        measuring.annotations.read(data, measuring.measure_on)
-        if measuring.annotations is not None
-        else None
-    )
+    # a missing test part should not wait for a long training
+    data.measured(measuring.measure_on, ())
+    annotated = measuring.read_annotations(data)
     field = field_of(data.trained_on, size=plan.size)
     if annotated is not None:
         from attnxai.study.measuring import rehearse_agreement
@@ -137,14 +117,14 @@ def _finished_models(
     found = {}
     data_sha256 = data.trained_on.sha256()
     for run in plan.runs:
-        sha256 = folder.finished_model(
-            run,
+        planned = made_with(
             plan.matches[run.group].spec,
-            plan.settings_of(run),
+            plan.settings_of(run).to_dict(),
             class_names=data.labelled.class_names,
             data_sha256=data_sha256,
             size=field.size,
         )
+        sha256 = folder.finished_model(run, planned)
         if sha256 is not None:
             found[run] = sha256
     return found

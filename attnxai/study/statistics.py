@@ -29,26 +29,10 @@ MIN_SEEDS = 3
 
 
 def seed_mean(values: ArrayLike, *, level: float = CONFIDENCE_LEVEL) -> Interval:
-    """Mean over seeds with Student's t interval.
+    """Mean over seeds with Student's t interval; undefined values are left out.
 
-    Parameters
-    ----------
-    values : array_like, shape (n_seeds,)
-        One value a seed; undefined ones are left out.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Interval
-        Without an interval when fewer than :data:`MIN_SEEDS` seeds have a value, or when all values are
-        the same, so that nothing is known of their spread.
-
-    Examples
-    --------
-    >>> mean = seed_mean([1.0, 2.0, 3.0])
-    >>> mean.value, round(mean.low, 3), round(mean.high, 3)
-    (2.0, -0.484, 4.484)
+    There is no interval when fewer than :data:`MIN_SEEDS` seeds have a value, or when all values are the
+    same, so that nothing is known of their spread.
     """
     defined = _defined(values)
     n = len(defined)
@@ -64,16 +48,8 @@ def seed_mean(values: ArrayLike, *, level: float = CONFIDENCE_LEVEL) -> Interval
 def paired_p(differences: ArrayLike) -> float:
     """P-value of the t-test that paired differences are zero on average, two-sided.
 
-    Returns
-    -------
-    float
-        1 where all differences are exactly zero; NaN with fewer than :data:`MIN_SEEDS` of them, or when
-        all are the same without being zero, so that nothing is known of their spread.
-
-    Examples
-    --------
-    >>> round(paired_p([1.0, 2.0, 3.0]), 4)
-    0.0742
+    1 where all differences are exactly zero; NaN with fewer than :data:`MIN_SEEDS` of them, or when all are
+    the same without being zero, so that nothing is known of their spread.
     """
     from scipy.stats import t
 
@@ -89,13 +65,7 @@ def paired_p(differences: ArrayLike) -> float:
 
 
 def holm_where_tested(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted by Holm's method over those that are defined; NaN stays NaN.
-
-    Examples
-    --------
-    >>> holm_where_tested([0.01, float("nan"), 0.04])
-    array([0.02,  nan, 0.04])
-    """
+    """P-values adjusted by Holm's method over those that are defined; NaN stays NaN."""
     from attnxai.agreement.multiplicity import holm
 
     adjusted = np.array(p_values, dtype=np.float64)

@@ -41,22 +41,9 @@ N_DRAWS = 20_000
 class SeriesTrend:
     """One quantity over the order of the group, within cyclic or within dihedral groups.
 
-    Parameters
-    ----------
-    series : str
-        ``cyclic`` or ``dihedral``.
-    quantity : str
-        Name of the quantity.
-    groups : tuple of str
-        In their order.
-    slope : Interval
-        Change per doubling of the order: mean over seeds of straight lines.
-    slope_test : TrendTest or None
-        Permutation test of this slope; None with fewer than three groups.
-    page : TrendTest or None
-        Page's test, which conclusions rest on.
-    p_adjusted : float
-        Its p-value, adjusted by Holm's method over the series; NaN where there is none.
+    ``slope`` is the change per doubling of the order: the mean over seeds of straight lines, tested by the
+    permutations of ``slope_test``. Conclusions rest on Page's test, ``page``, whose p-value is adjusted by
+    Holm's method over the series. With fewer than three groups there are no tests.
     """
 
     series: str
@@ -166,25 +153,13 @@ class StudySummary:
 
 
 def group_key(name: str) -> tuple[bool, int]:
-    """Place of a group in tables: cyclic groups by order, then dihedral ones.
-
-    Examples
-    --------
-    >>> sorted(["D4", "C16", "C8", "C1"], key=group_key)
-    ['C1', 'C8', 'C16', 'D4']
-    """
+    """Place of a group in tables: cyclic groups by order, then dihedral ones."""
     group = SymmetryGroup.from_name(name)
     return group.reflections, group.order
 
 
 def groups_by_series(groups: Sequence[str]) -> dict[str, list[str]]:
-    """Groups of each series that has any, by their order.
-
-    Examples
-    --------
-    >>> groups_by_series(["D4", "C8", "C1"])
-    {'cyclic': ['C1', 'C8'], 'dihedral': ['D4']}
-    """
+    """Groups of each series that has any, by their order."""
     found: dict[str, list[str]] = {}
     for name in sorted(groups, key=group_key):
         found.setdefault(SERIES[group_key(name)[0]], []).append(name)
@@ -275,22 +250,7 @@ def long_table(
     horizon: int,
     sources: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
-    """A row for every run and quantity.
-
-    Parameters
-    ----------
-    runs : sequence of StudyRun
-        The runs, in the order of the table.
-    columns : sequence of Quantity
-        Which quantities.
-    times, horizon, sources
-        See :class:`StudySummary`.
-
-    Returns
-    -------
-    DataFrame
-        ``group``, ``seed``, ``quantity``, ``value``.
-    """
+    """A row for every run and quantity: ``group``, ``seed``, ``quantity``, ``value``."""
     import pandas as pd
 
     rows = []
@@ -321,22 +281,10 @@ def long_table(
 def compare_groups(table: pd.DataFrame, columns: Sequence[Quantity], baseline: str) -> pd.DataFrame:
     """Means over seeds of every group, and their differences from the baseline.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The long table; see :func:`long_table`.
-    columns : sequence of Quantity
-        Which quantities.
-    baseline : str
-        Group that others are compared with.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by ``group`` and ``quantity``. ``value``, ``low``, ``high``: the mean and its interval, cut
-        at what the quantity can reach; ``n``: seeds with a value; ``difference``, ``difference_low``,
-        ``difference_high``, ``difference_n``: mean difference from the baseline, paired by seed; ``p``: of
-        the paired t-test; ``p_adjusted``: adjusted by Holm's method over the groups.
+    Indexed by ``group`` and ``quantity``. ``value``, ``low``, ``high``: the mean and its interval, cut at
+    what the quantity can reach; ``n``: seeds with a value; ``difference``, ``difference_low``,
+    ``difference_high``, ``difference_n``: mean difference from the baseline, paired by seed; ``p``: of the
+    paired t-test; ``p_adjusted``: adjusted by Holm's method over the groups.
     """
     import pandas as pd
 
@@ -374,17 +322,7 @@ def compare_groups(table: pd.DataFrame, columns: Sequence[Quantity], baseline: s
 def trends_over_order(
     table: pd.DataFrame, columns: Sequence[Quantity], rng: np.random.Generator
 ) -> tuple[SeriesTrend, ...]:
-    """Trends of every quantity within the cyclic and within the dihedral groups.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The long table; see :func:`long_table`.
-    columns : sequence of Quantity
-        Which quantities.
-    rng : numpy.random.Generator
-        Source of randomness of permutations, where they are sampled.
-    """
+    """Trends of every quantity within the cyclic and within the dihedral groups."""
     trends = []
     for column in columns:
         values = _by_seed(table, column.name)

@@ -27,24 +27,8 @@ logger = logging.getLogger(__name__)
 class TrainingJob:
     """What the job of one run is to do.
 
-    Parameters
-    ----------
-    plan : StudyPlan
-        The study.
-    run : RunKey
-        Which of its runs.
-    folder : StudyFolder
-        Where its files lie.
-    identity : mapping
-        What, beside the model, has to be the same for a measurement to be used again.
-    command : str
-        For the training record.
-    threads : int or None
-        CPU threads; left as they are when None.
-    device : str
-        Where to train and to measure.
-    data : StudyData, optional
-        The plan's images; read when left out, once in every process.
+    ``identity`` is what, beside the model, has to be the same for a measurement to be used again. The images
+    are read, once in every process, where ``data`` does not hold them.
     """
 
     plan: StudyPlan
@@ -60,22 +44,7 @@ class TrainingJob:
 def train_and_measure(job: TrainingJob, report: Report) -> dict[str, Any]:
     """Train the model of a run, unless it is finished, and measure it.
 
-    Parameters
-    ----------
-    job : TrainingJob
-        What to do.
-    report : callable
-        Told how many steps of the training are done.
-
-    Returns
-    -------
-    dict
-        The ``measurement`` and its ``identity``, as plain values.
-
-    Raises
-    ------
-    OptionError
-        If the images are no longer those that the study was started with.
+    The result is the ``measurement`` and its ``identity``, as plain values.
     """
     with _threads(job.threads):
         data = job.data if job.data is not None else _read_once(job.plan.data)
@@ -151,11 +120,7 @@ def _measure(job: TrainingJob, data: StudyData) -> dict[str, Any]:
     from attnxai.study.measuring import measure_model
 
     measuring = job.plan.measuring
-    annotated = (
-        measuring.annotations.read(data, measuring.measure_on)
-        if measuring.annotations is not None
-        else None
-    )
+    annotated = measuring.read_annotations(data)
     model = load_model(job.folder.model(job.run))
     logger.info("measuring on %s images", measuring.measure_on)
     measurement = measure_model(model, data, measuring, annotated, device=job.device)

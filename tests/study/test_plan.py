@@ -43,15 +43,16 @@ def test_refused(plan, changes, error, text):
         dataclasses.replace(plan, **changes)
 
 
-def test_measure_settings_become_plain_values():
+def test_measure_settings_become_plain_values(plan):
     request = AnnotationRequest(path="marks.csv", fwhm_arcsec=3.0)
     settings = MeasureSettings(measure_on=MeasureOn.TEST, n_angles=3, annotations=request, seed=5)
-    assert json.loads(json.dumps(settings.to_dict())) == {
-        "measure_on": "test",
-        "n_angles": 3,
-        "annotations": request.to_dict(),
-        "seed": 5,
-    }
-    assert MeasureSettings().to_dict()["annotations"] is None
+    for chosen, marked in ((settings, dataclasses.asdict(request)), (plan.measuring, None)):
+        written = dataclasses.replace(plan, measuring=chosen).to_dict()
+        assert json.loads(json.dumps(written))["measuring"] == {
+            "measure_on": str(chosen.measure_on),
+            "n_angles": chosen.n_angles,
+            "annotations": marked,
+            "seed": chosen.seed,
+        }
     with pytest.raises(OptionError, match="n_angles"):
         MeasureSettings(n_angles=0)

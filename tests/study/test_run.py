@@ -128,8 +128,11 @@ def test_only_what_is_missing_is_open(copied, small_plan):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"settings": TrainingSettings(epochs=3, batch_size=4)}, "epochs 2, the study asks for 3"),
-        ({"size": 40}, "field is 32 pixels wide, the study asks for 40"),
+        (
+            {"settings": TrainingSettings(epochs=3, batch_size=4)},
+            "made with epochs 2, the study asks for 3",
+        ),
+        ({"size": 40}, r"made with field \(pixels\) 32, the study asks for 40"),
     ],
 )
 def test_models_of_another_plan_are_refused(copied, small_plan, changes, text):
@@ -140,12 +143,12 @@ def test_models_of_another_plan_are_refused(copied, small_plan, changes, text):
 
 def test_other_networks_and_images_are_refused(copied, small_plan, sources, tmp_path):
     spec = dataclasses.replace(small_plan.specification, dropout=0.1)
-    with pytest.raises(OptionError, match=r"its dropout is 0\.5, the study asks for 0\.1"):
+    with pytest.raises(OptionError, match=r"made with dropout 0\.5, the study asks for 0\.1"):
         prepare(dataclasses.replace(small_plan, specification=spec), copied)
     held_out = tmp_path / "held_out.txt"
     held_out.write_text(sources["train"][0])
     data = dataclasses.replace(small_plan.data, hold_out=str(held_out))
-    with pytest.raises(OptionError, match="trained on other images"):
+    with pytest.raises(OptionError, match="made with training images of sha256"):
         prepare(dataclasses.replace(small_plan, data=data), copied)
 
 
