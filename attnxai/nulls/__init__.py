@@ -13,7 +13,7 @@ from attnxai.nulls.rotation import GridSymmetries, Rotation
 from attnxai.nulls.shift import ToroidalShift, shifted_values
 from attnxai.nulls.source_permutation import SourcePermutation
 from attnxai.nulls.strata import combine_strata, quantile_strata
-from attnxai.nulls.surrogates import SampledSurrogateNull, SourcewiseNull, SurrogateNull
+from attnxai.nulls.surrogates import SampledSurrogateNull, SurrogateNull
 from attnxai.nulls.variogram import VariogramSurrogates
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Rotation",
     "SampledSurrogateNull",
     "SourcePermutation",
-    "SourcewiseNull",
     "SurrogateNull",
     "ToroidalShift",
     "VariogramSurrogates",

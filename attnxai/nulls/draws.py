@@ -1,12 +1,10 @@
 """Tables of values under a null, and draws from them.
 
-Whatever a null rearranges, the result is a table: row s holds the metric of source s under every
-rearrangement k. A draw picks one column for each source, and the statistic is the (weighted) mean over
-sources of what was picked. In a permutation across sources the columns are the sources' annotations, what was
-observed is the diagonal, and a draw is a permutation. When every source is rearranged by itself (turned,
-shifted, replaced by a surrogate), what was observed is column 0, and a draw picks columns freely, the
-observed one among them: under the null no column is special, so the choice that was observed is one of
-all choices, each as probable as any other.
+Row s of a table holds the metric of source s. A draw picks one column for each source, and the statistic is
+the (weighted) mean over sources of what was picked. In a permutation across sources the columns are the
+sources' annotations, what was observed is the diagonal, and a draw is a permutation. Otherwise columns are
+surrogate maps of the source, what was observed is column 0, and a draw picks columns freely, column 0 among
+them: under the null all are equally probable.
 """
 
 from __future__ import annotations
@@ -109,7 +107,7 @@ def usable_sources(
     *,
     permutes_sources: bool,
 ) -> NDArray[np.intp]:
-    """Sources whose values are defined under every rearrangement.
+    """Sources whose values are defined in every column.
 
     In a permutation across sources a source has to be defined with every partner, in both roles. The source with
     the most undefined values is left out first, until none is undefined, so that one constant map does not

@@ -1,4 +1,4 @@
-"""Pixels that a null can use: those of the valid ones that its rearrangements map onto themselves."""
+"""Pixels that a null can use: those that its surrogate maps have in common, and a source's own emission."""
 
 from __future__ import annotations
 
@@ -13,25 +13,7 @@ if TYPE_CHECKING:
 
 
 def centred_rectangle(where: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The largest rectangle about the field's centre that holds valid pixels only.
-
-    Parameters
-    ----------
-    where : ndarray of bool, shape (rows, columns)
-        Valid pixels.
-
-    Returns
-    -------
-    (slice, slice)
-        Rows and columns; empty when the centre itself is not valid.
-
-    Examples
-    --------
-    >>> where = np.ones((6, 6), bool)
-    >>> where[0, 0] = False
-    >>> centred_rectangle(where)
-    (slice(0, 6, None), slice(1, 5, None))
-    """
+    """Rows and columns of the largest rectangle of valid pixels about the field's centre, or empty slices."""
     rows, columns = where.shape
     best, found = 0, (slice(0, 0), slice(0, 0))
     for top in range((rows + 1) // 2):
@@ -47,36 +29,13 @@ def centred_rectangle(where: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def centred_disc(where: NDArray[np.bool_], *, margin: float = 0.0) -> NDArray[np.bool_]:
-    """The largest disc about the field's centre that keeps a margin from pixels that are not valid.
-
-    Parameters
-    ----------
-    where : ndarray of bool, shape (rows, columns)
-        Valid pixels.
-    margin : float
-        Distance in pixels that the disc keeps from the nearest pixel that is not valid or lies outside the
-        field.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-
-    Examples
-    --------
-    >>> int(centred_disc(np.ones((4, 4), bool), margin=1.0).sum())
-    4
-    """
+    """The largest disc about the field's centre that is ``margin`` pixels from any that is not valid."""
     padded = np.pad(where, 1)
-    distance = _distance_from_centre((padded.shape[0], padded.shape[1]))
+    y, x = np.ogrid[: padded.shape[0], : padded.shape[1]]
+    distance = np.hypot(y - (padded.shape[0] - 1) / 2, x - (padded.shape[1] - 1) / 2)
     radius = distance[~padded].min() - margin
     # strictly inside, beyond rounding: what turns onto the nearest pixel that is not valid stays out
     return np.asarray(distance[1:-1, 1:-1] < radius * (1 - 1e-9))
-
-
-def _distance_from_centre(shape: tuple[int, int]) -> NDArray[np.float64]:
-    y = np.arange(shape[0]) - (shape[0] - 1) / 2
-    x = np.arange(shape[1]) - (shape[1] - 1) / 2
-    return np.asarray(np.hypot(y[:, None], x[None, :]))
 
 
 def emission_footprint(

@@ -5,12 +5,8 @@ one over their distance, has eigenvectors that are maps, from the smoothest to t
 eigenvector maps, Dray et al. 2006). A surrogate keeps the size of the map's coefficient of each and has random
 signs, so that mean, variance and Moran's I stay exactly the same. Eigenvectors with one eigenvalue, as on
 footprints with a symmetry, are determined only as a subspace: there the length of the map's component is
-kept, in a random direction.
-
-It assumes that all signs are equally probable, which holds for Gaussian maps whose covariance has these
-eigenvectors, and so for no map exactly. Values are not kept: surrogates of a map with a few high pixels
-are closer to Gaussian, and can be negative, which some metrics do not accept. As with other surrogates, what
-map and annotation share in being brightest at the centre is broken too, and taken for agreement.
+kept, in a random direction. Values are not kept: surrogates of a map with a few high pixels are closer to
+Gaussian, and can be negative, which some metrics do not accept.
 """
 
 from __future__ import annotations
@@ -33,45 +29,10 @@ _RELATIVE_GAP = 1e-9
 
 
 def moran_weights(where: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """One over the distance of every two pixels of a footprint, 0 for a pixel and itself.
-
-    Examples
-    --------
-    >>> moran_weights(np.array([[True, True], [False, False]]))
-    array([[0., 1.],
-           [1., 0.]])
-    """
+    """One over the distance of every two pixels of a footprint, 0 for a pixel and itself."""
     from scipy.spatial.distance import pdist, squareform
 
     return np.asarray(squareform(1.0 / pdist(np.argwhere(where).astype(np.float64))))
-
-
-def moran_i(
-    values: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64] | np.float64:
-    """Moran's I: the autocorrelation of maps under some weights of pairs of pixels.
-
-    Parameters
-    ----------
-    values : ndarray, shape (..., n_pixels)
-        Maps; none constant.
-    weights : ndarray, shape (n_pixels, n_pixels)
-        Weights of pairs.
-
-    Returns
-    -------
-    ndarray, shape (...)
-
-    Examples
-    --------
-    >>> weights = moran_weights(np.ones((1, 3), bool))
-    >>> round(float(moran_i(np.array([1.0, 2.0, 3.0]), weights)), 6)
-    -0.3
-    """
-    centred = values - values.mean(axis=-1, keepdims=True)
-    product = ((centred @ weights) * centred).sum(axis=-1)
-    scale = values.shape[-1] / weights.sum()
-    return np.asarray(scale * product / (centred**2).sum(axis=-1))
 
 
 def moran_surrogates(
@@ -81,32 +42,7 @@ def moran_surrogates(
     *,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Maps on a footprint with the mean, the variance and Moran's I of one.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_pixels,)
-        The map on the footprint.
-    where : ndarray of bool, shape (rows, columns)
-        The footprint.
-    n_surrogates : int
-        Number of surrogates.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_surrogates, n_pixels)
-
-    Examples
-    --------
-    >>> where = np.ones((5, 5), bool)
-    >>> values = np.arange(25.0)
-    >>> surrogate = moran_surrogates(values, where, 1, rng=np.random.default_rng(0))[0]
-    >>> weights = moran_weights(where)
-    >>> bool(np.isclose(moran_i(surrogate, weights), moran_i(values, weights)))
-    True
-    """
+    """Maps (n_surrogates, n_pixels) on a footprint with the mean, the variance and Moran's I of one."""
     n = values.size
     weights = moran_weights(where)
     means = weights.mean(axis=0)

@@ -2,58 +2,53 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from attnxai.data.registration import check_unclaimed
 from attnxai.errors import OptionError
+from attnxai.nulls.draws import NullDraws, draw_choices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics import Metric
     from attnxai.metrics.targets import Others, Targets
-    from attnxai.nulls.draws import NullDraws
 
 
-class NullModel(Protocol):
-    """A way to break the pairing of maps and annotations.
+class NullModel(abc.ABC):
+    """Base of nulls: ways to break the pairing of maps and annotations.
 
     A null makes tables of values of any metric and draws from them; it never sees a p-value.
     """
 
-    @property
-    def name(self) -> str:
-        """Name in files and on the command line; an attribute of the class."""
-        ...
+    __slots__ = ()
+    permutes_sources = False
+    """Whether the columns of its tables are the annotations of sources."""
+    within_emission = False
+    """Whether it works on the pixels of the source's own emission instead of all valid ones."""
+    if TYPE_CHECKING:
+        # a null states these as attributes of the class or as properties
+        @property
+        def name(self) -> str:
+            """Name in files and on the command line; an attribute of the class."""
 
-    @property
-    def label(self) -> str:
-        """Name in text and figures."""
-        ...
+        @property
+        def label(self) -> str:
+            """Name in text and figures."""
 
-    @property
-    def question(self) -> str:
-        """What a test against this null asks: a sentence with a question mark."""
-        ...
+        @property
+        def question(self) -> str:
+            """What a test against this null asks: a sentence with a question mark."""
 
-    @property
-    def assumes(self) -> str:
-        """What has to hold for its level, and when it rejects too often, in sentences."""
-        ...
+        @property
+        def assumes(self) -> str:
+            """What has to hold for its level, and when it rejects too often, in sentences."""
 
-    @property
-    def permutes_sources(self) -> bool:
-        """Whether the columns of its tables are the annotations of sources."""
-        ...
-
-    @property
-    def within_emission(self) -> bool:
-        """Whether it works on the pixels of the source's own emission instead of all valid ones."""
-        ...
-
+    @abc.abstractmethod
     def tables(
         self,
         metrics: Sequence[Metric],
@@ -64,12 +59,12 @@ class NullModel(Protocol):
         others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Metrics of every source under every rearrangement.
+        """Metrics of every source under the null, with what was observed among them.
 
         Parameters
         ----------
         metrics : sequence of Metric
-            What to compute, all of the same rearrangements.
+            What to compute, all of the same surrogate maps or permutations.
         maps : ndarray, shape (n_sources, rows, columns)
             One explanation.
         targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
@@ -77,17 +72,16 @@ class NullModel(Protocol):
         valid : ndarray of bool, shape (n_sources, rows, columns)
             Pixels that count.
         others : mapping of TargetKind to ndarray, same shape as targets, optional
-            What is marked on the other sources, for metrics that need it; by default
-            :func:`~attnxai.metrics.leave_one_out_centre_bias`. It goes with the annotation.
+            For metrics that need it; by default :func:`~attnxai.metrics.leave_one_out_centre_bias`. It goes
+            with the annotation.
         rng : numpy.random.Generator
             Source of randomness; every source has a stream of its own.
 
         Returns
         -------
         ndarray, shape (n_metrics, n_annotators, n_sources, n_columns)
-            NaN where undefined.
+            NaN where undefined. What was observed is column 0, or the diagonal if sources are permuted.
         """
-        ...
 
     def draw(
         self,
@@ -97,8 +91,31 @@ class NullModel(Protocol):
         n_draws: int,
         rng: np.random.Generator,
     ) -> NullDraws:
-        """Draw columns of a table, of the sources whose strata are given."""
-        ...
+        """Draw columns of a table: any for each source, unless a null overrides it.
+
+        Parameters
+        ----------
+        strata : sequence of hashable
+            Stratum of every source of the table.
+        n_columns : int
+            Number of columns of the table; those of a permutation are the sources.
+        n_draws : int
+            Number of draws. If there are no more choices than that, each is made once.
+        rng : numpy.random.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        NullDraws
+
+        Raises
+        ------
+        OptionError
+            If the number of columns is not given, or that of draws below 1.
+        """
+        if n_columns is None:
+            raise OptionError("n_columns is needed: the number of columns of the table")
+        return draw_choices(len(strata), n_columns, n_draws=n_draws, rng=rng)
 
 
 Null = TypeVar("Null", bound=NullModel)
@@ -113,8 +130,7 @@ def register_null(null: type[Null]) -> type[Null]:
     Parameters
     ----------
     null : type
-        A class with the attributes and methods of :class:`NullModel`, such as a subclass of
-        :class:`SurrogateNull`. All its options need defaults.
+        A subclass of :class:`NullModel`, such as one of :class:`SurrogateNull`. All its options need defaults.
 
     Returns
     -------
@@ -124,7 +140,8 @@ def register_null(null: type[Null]) -> type[Null]:
     Raises
     ------
     OptionError
-        If an attribute is missing, or another module has registered a null of that name.
+        If it is no subclass, an attribute or a method is missing, or another module has registered a null of that
+        name.
 
     Examples
     --------
@@ -134,16 +151,19 @@ def register_null(null: type[Null]) -> type[Null]:
     ...     '''Reflect maps about the vertical axis.'''
     ...     name = "mirrored"
     ...     label = "reflection"
-    ...     question = "Does the map tell left from right as people do?"
-    ...     assumes = "Left and right can be exchanged."
+    ...     question = "Does the map distinguish left and right as annotators do?"
+    ...     assumes = "Left and right are alike."
     ...     def surrogates(self, map, where, rng):
     ...         used = where & where[:, ::-1]
     ...         return used, np.stack([map[used], map[:, ::-1][used]])
     >>> NULLS.pop("mirrored").label
     'reflection'
     """
-    needed = ("name", "label", "question", "assumes", "permutes_sources", "within_emission")
-    missing = [name for name in (*needed, "tables", "draw") if not hasattr(null, name)]
+    given: Any = null
+    if not (isinstance(given, type) and issubclass(given, NullModel)):
+        raise OptionError(f"a null is a subclass of attnxai.nulls.NullModel, got {null!r}")
+    missing = [n for n in ("name", "label", "question", "assumes") if not hasattr(null, n)]
+    missing += sorted(null.__abstractmethods__)
     if missing:
         raise OptionError(f"null {null.__name__} lacks {', '.join(missing)}")
     name = str(null.name)

@@ -49,13 +49,13 @@ class NullTest:
     smallest_p : float
         The smallest p-value that could have come out.
     n_sources : int
-        Number of sources that were rearranged.
+        Number of sources.
     n_draws : int
-        Number of rearrangements.
+        Number of draws.
     exhaustive : bool
         Whether these were all that there are.
     values : ndarray, shape (n_draws,)
-        The mean under every rearrangement.
+        The mean in every draw.
     alternative : Alternative
         Which deviations counted as extreme.
     """
@@ -101,10 +101,10 @@ class NullTest:
     ) -> float:
         """Share of other observed means that the same null distribution would reject.
 
-        With means of maps that are paired with annotations of other sources this is a false positive rate:
-        where the null suits the data it is near the level, and where it is far above, a small p-value says
-        nothing. It is an estimate: such pairings are made of the same maps and annotations, so that with 30
-        sources it scatters between about 0.03 and 0.25 where it should be 0.05.
+        With means of maps that are paired with annotations of other sources this is a false positive rate: near
+        the level for a calibrated null, and far above it for a miscalibrated one. It is an estimate: such
+        pairings are made of the same maps and annotations, so that with 30 sources it scatters between about
+        0.03 and 0.25 where it should be 0.05.
 
         Parameters
         ----------
@@ -156,8 +156,8 @@ def run_null_test(
     Parameters
     ----------
     table : ndarray, shape (n_sources, n_columns)
-        Metric of every source under every rearrangement; no NaN. In a permutation across sources column k is
-        the annotation of source k and the diagonal was observed; otherwise column 0 was.
+        From a null; no NaN. In a permutation across sources column k is the annotation of source k and the
+        diagonal was observed; otherwise column 0 was.
     draws : NullDraws
         Which columns are picked.
     null : str
@@ -178,7 +178,7 @@ def run_null_test(
 
     Examples
     --------
-    Two sources, each turned in four ways, agree best as they were observed:
+    Two sources, each turned in four ways, have the highest values as they were observed:
 
     >>> table = np.array([[0.9, 0.1, 0.3, 0.2], [0.8, 0.2, 0.1, 0.3]])
     >>> from attnxai.nulls import draw_choices

@@ -2,12 +2,8 @@
 
 Amplitude-adjusted Fourier surrogates (Theiler et al. 1992), and their iterated form (Schreiber & Schmitz
 1996), in two dimensions. A surrogate has exactly the values of the map, and nearly its power spectrum and
-so its autocorrelation. The phases, and with them position and shape, are random.
-
-It assumes a stationary map, a monotone transform of a Gaussian random field, on a periodic field. A map with
-its peak at the centre is not stationary: surrogates have their peaks anywhere, so that the test rejects far
-too often when annotations are centred as well, as the toroidal shift does. A map whose opposite edges differ
-has power at all scales from that jump.
+so its autocorrelation; position and shape are random. A map whose opposite edges differ has power at all
+scales from that jump.
 """
 
 from __future__ import annotations
@@ -29,31 +25,9 @@ if TYPE_CHECKING:
 def phase_surrogates(
     map: NDArray[np.float64], n_surrogates: int, *, n_iterations: int = 0, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Maps with the values of one and nearly its spectrum.
+    """Maps (n_surrogates, rows, columns) with the values of one and nearly its spectrum.
 
-    Parameters
-    ----------
-    map : ndarray, shape (rows, columns)
-        The map.
-    n_surrogates : int
-        Number of surrogates.
-    n_iterations : int
-        Rounds of putting the map's spectrum and then its values back (Schreiber & Schmitz 1996); 0 for
-        plain amplitude-adjusted surrogates. Ends early when nothing changes any more.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_surrogates, rows, columns)
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> map = rng.random((8, 8))
-    >>> surrogate = phase_surrogates(map, 1, rng=rng)[0]
-    >>> bool((np.sort(surrogate.ravel()) == np.sort(map.ravel())).all())
-    True
+    Of ``n_iterations`` rounds each puts the map's spectrum and then its values back, until nothing changes.
     """
     from scipy.fft import irfft2, rfft2
 
@@ -86,24 +60,7 @@ def _with_phases(
 
 
 def with_values(maps: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps whose pixels keep their order but take given values.
-
-    Parameters
-    ----------
-    maps : ndarray, shape (n, ...)
-        Maps, which say which pixel is higher than which.
-    values : ndarray, shape (n_pixels,)
-        As many values as a map has pixels, sorted.
-
-    Returns
-    -------
-    ndarray, shape (n, ...)
-
-    Examples
-    --------
-    >>> with_values(np.array([[0.3, -1.0, 0.5]]), np.array([1.0, 2.0, 3.0]))
-    array([[2., 1., 3.]])
-    """
+    """Maps (n, ...) whose pixels keep their order but take given values (n_pixels,), which are sorted."""
     flat = maps.reshape(len(maps), -1)
     result = np.empty_like(flat)
     np.put_along_axis(result, np.argsort(flat, axis=1), values[None, :], axis=1)

@@ -1,21 +1,11 @@
-"""Turn every map about the centre of its field.
+"""Rotations of maps about the centre of their field.
 
-What depends on the distance from the centre alone stays, and with it the centre bias that map and
-annotation share; orientation is broken. It is the natural null where no direction on the sky is preferred,
-and for networks that are equivariant under rotations.
-
-:class:`GridSymmetries` turns by right angles and reflects: pixels go to pixels, nothing is interpolated, and
-two sources with eight arrangements each can already give p = 1/64. It is the one to use.
-
-:class:`Rotation` turns by any angle and has to interpolate. Linear interpolation smooths: bumps of
-the FIRST beam (standard deviation 1.27 pixels) lose 9 % of their height, wider ones less. Cubic splines keep
-height but ring, which turns the ranks of a flat background into noise. A map that was turned therefore
-differs from one that was not in more than its orientation: where the observed map alone was left as it
-was, maps and annotations that shared nothing, 50 sources with backgrounds of zero, gave rank correlations
-2.6 standard deviations below the null with linear interpolation, and 11 above it with splines. So map and
-annotation are first turned together by one random angle, and every surrogate, that with the observed
-orientation as well, is interpolated once from the original map. The same simulation then gave 0.07 +- 0.08
-standard deviations.
+What depends on the distance from the centre alone stays, and with it the centre bias that map and annotation
+share; orientation is broken. :class:`GridSymmetries` takes pixels to pixels and is the one to use.
+:class:`Rotation` takes any angle and has to interpolate, so a rotated map differs from an original one in more
+than its orientation. Therefore map and annotation are first turned together by one random angle, and every
+surrogate, that with the observed orientation as well, is interpolated once from the original map. The
+documentation has what was measured.
 """
 
 from __future__ import annotations
@@ -39,26 +29,9 @@ if TYPE_CHECKING:
 
 
 def grid_symmetries(shape: tuple[int, int], *, reflections: bool) -> list[Symmetry]:
-    """Rearrangements of a field that take pixels to pixels, the identity first.
+    """Symmetries of a field that take pixels to pixels, the identity first; each acts on the last two axes.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns. Fields that are not square turn by half turns only.
-    reflections : bool
-        Whether reflections count.
-
-    Returns
-    -------
-    list of callable
-        Each acts on the last two axes.
-
-    Examples
-    --------
-    >>> len(grid_symmetries((4, 4), reflections=True))
-    8
-    >>> len(grid_symmetries((4, 6), reflections=True))
-    4
+    Fields that are not square turn by half turns only.
     """
     turns = range(4) if shape[0] == shape[1] else (0, 2)
 
@@ -73,7 +46,7 @@ def grid_symmetries(shape: tuple[int, int], *, reflections: bool) -> list[Symmet
 class GridSymmetries(SurrogateNull):
     """Turn maps by right angles and reflect them, without interpolation.
 
-    Pixels that some symmetry takes to a pixel that is not valid are left out of all arrangements.
+    Pixels that some symmetry takes to a pixel that is not valid are left out of all surrogates.
 
     Parameters
     ----------
@@ -111,27 +84,10 @@ class GridSymmetries(SurrogateNull):
 def turned_coordinates(
     where: NDArray[np.bool_], angles: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Where the values of a field lie that is turned about its centre.
+    """Where the values of a field come from that is turned about its centre.
 
-    Parameters
-    ----------
-    where : ndarray of bool, shape (rows, columns)
-        Pixels whose values are asked for.
-    angles : ndarray, shape (n_angles,)
-        Radians; a field that is turned by a right angle equals :func:`numpy.rot90`.
-
-    Returns
-    -------
-    ndarray, shape (2, n_angles, n_pixels)
-        Row and column of each value in the field that is not turned.
-
-    Examples
-    --------
-    >>> field = np.arange(4.0).reshape(2, 2)
-    >>> rows, columns = turned_coordinates(np.ones((2, 2), bool), np.array([np.pi / 2])).round(6)
-    >>> field[rows.astype(int), columns.astype(int)].reshape(2, 2) - np.rot90(field)
-    array([[0., 0.],
-           [0., 0.]])
+    For the pixels ``where``, rows and columns (2, n_angles, n_pixels) in the original field. A field that is
+    turned by a right angle equals :func:`numpy.rot90`.
     """
     centre = (np.array(where.shape) - 1) / 2
     y, x = np.argwhere(where).T - centre[:, None]
@@ -144,9 +100,9 @@ def turned_coordinates(
 class Rotation(SurrogateNull):
     """Turn maps by equally spaced angles, by interpolation.
 
-    Compared is a disc about the field's centre that stays on valid pixels at every angle. Map and
-    annotation are first turned together by a random angle, so that every arrangement, the observed one as
-    well, is interpolated once.
+    Maps are compared in a disc about the field's centre that stays on valid pixels at every angle. Map and
+    annotation are first turned together by a random angle, so that every surrogate, the observed map as well, is
+    interpolated once.
 
     Parameters
     ----------

@@ -1,13 +1,7 @@
-"""Shift every map over its field; what leaves on one side comes back on the other.
+"""Toroidal shifts of maps: what leaves the field on one side comes back on the other.
 
-A map's values and their autocorrelation stay, its position is broken. Metrics that are sums of products of a
-map and an annotation are computed for all shifts at once, as one correlation by Fourier transforms; so are
-rank metrics, since ranks shift with their pixels.
-
-It assumes that maps are stationary: that a map could as well lie anywhere on the field. Maps of single
-sources at the centre of their images are not, and annotations lie at the centre too. Shifted maps then miss
-the annotation for that reason alone, and the test finds agreement in most sets of maps that share nothing
-but their centre. Use it for wide fields, not for galaxies in centred cutouts.
+Metrics that are sums of products of a map and an annotation are computed for all shifts at once, as one
+correlation by Fourier transforms; so are rank metrics, since ranks shift with their pixels.
 """
 
 from __future__ import annotations
@@ -20,9 +14,10 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics import PixelRows
+from attnxai.metrics.evaluation import others_needed
 from attnxai.nulls.footprints import centred_rectangle
-from attnxai.nulls.null_model import register_null
-from attnxai.nulls.surrogates import SourcewiseNull, empty_tables, others_needed
+from attnxai.nulls.null_model import NullModel, register_null
+from attnxai.nulls.surrogates import empty_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,12 +41,11 @@ def shifted_values(
     Parameters
     ----------
     metric : Metric
-        What to compute. If it has :attr:`~attnxai.metrics.Metric.factors` it takes a few Fourier
-        transforms, otherwise one evaluation for every shift.
+        What to compute; by Fourier transforms if it has :attr:`~attnxai.metrics.Metric.factors`.
     map, target : ndarray, shape (rows, columns)
         A map, and the density or mask that the metric compares with.
     others : ndarray, shape (rows, columns), optional
-        What is marked on other sources, for metrics that need it.
+        Leave-one-out centre bias, for metrics that need it.
 
     Returns
     -------
@@ -108,7 +102,7 @@ def _one_by_one(
 
 @register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ToroidalShift(SourcewiseNull):
+class ToroidalShift(NullModel):
     """Shift maps over the field; what leaves on one side comes back on the other.
 
     Compared is the largest rectangle about the field's centre whose pixels are valid for all sources:
@@ -150,17 +144,7 @@ class ToroidalShift(SourcewiseNull):
         others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Metrics of every source under shifts, the observed position first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`NullModel`.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_shifts + 1)
-        """
+        """Metrics of every source under shifts, the observed position first; see :class:`NullModel`."""
         rows, columns = centred_rectangle(np.asarray(valid.all(axis=0)))
         inside = np.asarray(maps, dtype=np.float64)[:, rows, columns]
         n_pixels = inside[0].size

@@ -1,10 +1,10 @@
-"""Permute annotations across sources.
+"""Permutation of annotations across sources.
 
 Everything within a map and within an annotation stays, so smoothness, centring and brightness are as
 they were; only the pairing is broken. The pooled test permutes all sources, the test within strata only
 sources of the same class (or survey, or size, or all of these), which is exact when what maps and
-annotations share is shared by the stratum. It assumes that sources of a stratum are exchangeable. It does
-not ask whether the agreement comes from brightness, since a permutation breaks that tie as well.
+annotations share is shared by the stratum. A permutation cannot test whether the agreement comes from
+brightness, whose pairing with the annotation it breaks as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from attnxai.errors import OptionError
 from attnxai.metrics import agreement_tables
 from attnxai.nulls.draws import NullDraws, check_draws, smallest_int
-from attnxai.nulls.null_model import register_null
+from attnxai.nulls.null_model import NullModel, register_null
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePermutation:
+class SourcePermutation(NullModel):
     """Permute annotations across sources.
 
     Parameters
@@ -49,7 +49,6 @@ class SourcePermutation:
 
     name = "permutation"
     permutes_sources = True
-    within_emission = False
 
     within_strata: bool = True
     keys: tuple[str, ...] = ("class",)
@@ -100,17 +99,7 @@ class SourcePermutation:
         others: Others | None = None,
         rng: np.random.Generator,  # noqa: ARG002
     ) -> NDArray[np.float64]:
-        """Metrics of every source's map with every source's target, over the pixels valid for all.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`NullModel`.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_sources)
-        """
+        """Metrics of every map with every source's target, over the pixels valid for all; see :class:`NullModel`."""
         where = np.asarray(valid.all(axis=0))
         return np.asarray(
             agreement_tables(metrics, maps[None], targets, where, others=others)[:, 0]
@@ -128,14 +117,8 @@ class SourcePermutation:
 
         Parameters
         ----------
-        strata : sequence of hashable
-            Stratum of every source.
-        n_columns : int, optional
-            Number of annotations: that of sources.
-        n_draws : int
-            Number of draws.
-        rng : numpy.random.Generator
-            Source of randomness.
+        strata, n_columns, n_draws, rng
+            As in :meth:`NullModel.draw`; the number of columns can be left out.
 
         Returns
         -------

@@ -1,78 +1,24 @@
-"""Nulls that rearrange the map of every source by itself."""
+"""Nulls that compare surrogates of each source's map with the source's own annotations."""
 
 from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.metrics import PixelRows, leave_one_out_centre_bias
-from attnxai.nulls.draws import NullDraws, draw_choices
+from attnxai.metrics import PixelRows
+from attnxai.metrics.evaluation import others_needed
+from attnxai.nulls.null_model import NullModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics import Metric, TargetKind
     from attnxai.metrics.targets import Others, Targets
-
-
-class SourcewiseNull(abc.ABC):
-    """Base of nulls that rearrange every source by itself: how they draw."""
-
-    __slots__ = ()
-    permutes_sources = False
-    within_emission = False
-
-    @abc.abstractmethod
-    def tables(
-        self,
-        metrics: Sequence[Metric],
-        maps: NDArray[np.float64],
-        targets: Targets,
-        valid: NDArray[np.bool_],
-        *,
-        others: Others | None = None,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Metrics of every source under every rearrangement; see :class:`NullModel`."""
-
-    def draw(
-        self,
-        strata: Sequence[Hashable],
-        *,
-        n_columns: int | None = None,
-        n_draws: int,
-        rng: np.random.Generator,
-    ) -> NullDraws:
-        """Draw a rearrangement for every source; all combinations if there are no more than draws.
-
-        Parameters
-        ----------
-        strata : sequence of hashable
-            Stratum of every source; only their number matters.
-        n_columns : int
-            Number of columns of the table.
-        n_draws : int
-            Number of draws.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        NullDraws
-
-        Raises
-        ------
-        OptionError
-            If the number of columns is not given, or that of draws below 1.
-        """
-        if n_columns is None:
-            raise OptionError("n_columns is needed: the number of columns of the table")
-        return draw_choices(len(strata), n_columns, n_draws=n_draws, rng=rng)
 
 
 def empty_tables(
@@ -83,23 +29,11 @@ def empty_tables(
     return np.full((len(metrics), n_annotators, n_sources, n_columns), np.nan)
 
 
-def others_needed(
-    metrics: Sequence[Metric], targets: Targets, others: Others | None
-) -> dict[TargetKind, NDArray[np.float64]]:
-    """What is marked on the other sources, as given or else computed, in the forms that metrics need."""
-    kinds = {metric.target for metric in metrics if metric.needs_others}
-    given = others or {}
-    return {
-        kind: given[kind] if kind in given else leave_one_out_centre_bias(kind, targets[kind])
-        for kind in kinds
-    }
-
-
-class SurrogateNull(SourcewiseNull):
+class SurrogateNull(NullModel):
     """Base of nulls that compare surrogates of each source's map with the source's annotations.
 
-    A subclass has ``name``, ``label``, ``question`` and ``assumes`` as class attributes and the method
-    :meth:`surrogates`; see :func:`register_null`.
+    A subclass has the attributes of :class:`NullModel` and the method :meth:`surrogates`; see
+    :func:`register_null`.
     """
 
     __slots__ = ()
@@ -149,21 +83,10 @@ class SurrogateNull(SourcewiseNull):
         others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Metrics of every surrogate of every source's map with its own targets, the map itself first.
-
-        Parameters
-        ----------
-        metrics, maps, targets, valid, others, rng
-            As in :class:`NullModel`.
-
-        Returns
-        -------
-        ndarray, shape (n_metrics, n_annotators, n_sources, n_columns)
-            NaN for sources that cannot be used, and for metrics that are undefined for the surrogates.
-        """
+        """Metrics of every surrogate of every source's map with its own targets; see :class:`NullModel`."""
         self.check(valid)
         tables = None
-        kinds = {metric.target for metric in metrics}
+        wanted = {metric.target: targets[metric.target] for metric in metrics}
         needed = others_needed(metrics, targets, others)
         # a stream for every source: none depends on the others
         for source, stream in enumerate(rng.spawn(len(maps))):
@@ -178,10 +101,10 @@ class SurrogateNull(SourcewiseNull):
             rows = PixelRows(surrogates)
             own, elsewhere = (
                 {
-                    kind: PixelRows(self.target_values(arrays[kind][:, source], kind, used))
-                    for kind in some
+                    kind: PixelRows(self.target_values(array[:, source], kind, used))
+                    for kind, array in arrays.items()
                 }
-                for arrays, some in ((targets, kinds), (needed, set(needed)))
+                for arrays in (wanted, needed)
             )
             for m, metric in enumerate(metrics):
                 kind = metric.target
@@ -223,7 +146,7 @@ class SampledSurrogateNull(SurrogateNull):
     def surrogates(
         self, map: NDArray[np.float64], where: NDArray[np.bool_], rng: np.random.Generator
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """The map and its surrogates; see :class:`SurrogateNull`."""
+        """The map and what :meth:`sample` makes of it; see :class:`SurrogateNull`."""
         used = self.pixels(where)
         values = map[used]
         if not values.size:

@@ -4,12 +4,8 @@ After Burt et al. (2020): the map's pixels are permuted and smoothed with each o
 maps the one is taken whose variogram, times a factor and plus a constant, fits that of the map best; it is
 scaled by the factor, and the constant is added as white noise. Two things are adapted to images. Sums over
 pairs of pixels at a distance are sums over lags of the grid, so that Fourier transforms give variogram and
-smoothing of footprints of any size, without a matrix of distances and without subsampling pixels. Widths
-start at half a pixel, since images of a telescope are smooth over a beam and not over a tenth of the source.
-
-It assumes that the map is stationary on the footprint: one autocorrelation describes all of it. A map with
-its peak on the core, or one that rises with brightness, is not stationary. Where annotations do the same, the
-test rejects too often.
+smoothing of footprints of any size. Widths start at half a pixel, since images of a telescope are smooth over
+a beam and not over a tenth of the source.
 """
 
 from __future__ import annotations
@@ -35,19 +31,10 @@ MIN_PIXELS = 16
 
 
 class FootprintLags:
-    """Pairs of the pixels of one footprint, ordered by their distance.
+    """Pairs of the pixels of a footprint of two pixels or more, by their distance.
 
-    Parameters
-    ----------
-    where : ndarray of bool, shape (rows, columns)
-        The footprint, of two pixels or more.
-
-    Attributes
-    ----------
-    distances : ndarray, shape (N_LAGS,)
-        Distances at which variograms are known, in pixels.
-    widths : ndarray, shape (N_WIDTHS,)
-        Standard deviations of the kernels that smooth, in pixels.
+    ``distances`` are those at which variograms are computed, ``widths`` the standard deviations of smoothing
+    kernels, both in pixels.
     """
 
     def __init__(self, where: NDArray[np.bool_]) -> None:
@@ -78,17 +65,7 @@ class FootprintLags:
         self._weights = weights / (weights @ pairs[self._used])[:, None]
 
     def variograms(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Half the mean squared difference of two pixels at each distance.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n, n_pixels)
-            Maps on the footprint.
-
-        Returns
-        -------
-        ndarray, shape (n, N_LAGS)
-        """
+        """Half the mean squared difference of two pixels at each distance, for maps (n, n_pixels)."""
         spectrum = self._transform(values)
         squares = self._transform(values**2)
         # at every lag, the sum over pairs of half of (x_i - x_j)^2; the real part joins a lag and its
@@ -97,19 +74,7 @@ class FootprintLags:
         return np.asarray(sums[:, self._used] @ self._weights.T)
 
     def smoothed(self, values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-        """Weighted means of the footprint's pixels about each, with a Gaussian kernel.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n, n_pixels)
-            Maps on the footprint.
-        width : float
-            Standard deviation of the kernel, in pixels.
-
-        Returns
-        -------
-        ndarray, shape (n, n_pixels)
-        """
+        """Weighted means about each pixel of maps (n, n_pixels), with a Gaussian kernel."""
         from scipy.fft import rfft2
 
         kernel = rfft2(np.exp(-((self._distance / width) ** 2) / 2))
@@ -142,34 +107,7 @@ def variogram_surrogates(
     keep_values: bool = True,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Maps on a footprint with nearly the variogram of one.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_pixels,)
-        The map on the footprint.
-    where : ndarray of bool, shape (rows, columns)
-        The footprint.
-    n_surrogates : int
-        Number of surrogates.
-    keep_values : bool
-        Give the surrogates the map's own values, in their order.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n_surrogates, n_pixels)
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> where = np.ones((8, 8), bool)
-    >>> values = np.add.outer(np.arange(8.0), np.arange(8.0))[where]
-    >>> surrogates = variogram_surrogates(values, where, 5, rng=rng)
-    >>> surrogates.shape, float(surrogates.mean())
-    ((5, 64), 7.0)
-    """
+    """Maps (n_surrogates, n_pixels) on a footprint with nearly the variogram of one."""
     lags = FootprintLags(where)
     centred = values - values.mean()
     scale = float(centred.std()) or 1.0

@@ -140,7 +140,11 @@ def test_what_is_not_registered_is_refused(outside):
         ComparisonSettings(nulls=(mine(),))
     with pytest.raises(OptionError, match="called symmetries is registered by attnxai"):
         register_null(mine)
-    with pytest.raises(OptionError, match="null Nameless lacks name, label, question, assumes"):
+    with pytest.raises(OptionError, match=r"a null is a subclass of .*NullModel, got <function"):
+        register_null(lambda: None)
+    with pytest.raises(
+        OptionError, match="Nameless lacks name, label, question, assumes, surrogates"
+    ):
         register_null(type("Nameless", (SurrogateNull,), {}))
     with pytest.raises(OptionError, match="unknown null permutation; known are"):
         ComparisonSettings(nulls=("permutation",))
