@@ -283,7 +283,11 @@ class NoiseCeilingEstimate:
 
 
 def _interval_record(interval: Interval) -> dict[str, Any]:
-    return {"n_sources": interval.n_units, **interval.to_record()}
+    return {
+        "n_sources": interval.n_units,
+        "n_effective": interval.n_effective,
+        **interval.to_record(),
+    }
 
 
 def _record_of(test: NullTest | None) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from attnxai import presenters
 from attnxai.agreement.intervals.crossed import generalises_to
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
+from attnxai.statistics.bootstrap import weighted_mean
 from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,11 +190,60 @@ class AgreementResult:
     @property
     def generalises_to(self) -> str:
         """What the result is about, in a sentence that changes with the number of annotators."""
-        members = [group == self.verdict_group for group in self.splits]
-        marked = np.isfinite(self.values[..., members]).any(axis=(0, 1, 3))
-        # where nothing has a value, the annotators are those who were asked
+        counted = self.verdict_sources()
+        marked = np.isfinite(self.values[0, : len(self.explanations)][..., counted]).any(
+            axis=(0, 2)
+        )
+        # where nothing has a value, it is about the annotators and sources that were asked for
         n_annotators = int(marked.sum()) or len(self.annotators)
-        return generalises_to(n_annotators, sum(members))
+        if not counted.any():
+            return generalises_to(n_annotators, self.splits.count(self.verdict_group))
+        return generalises_to(
+            n_annotators,
+            int(counted.sum()),
+            n_effective=effective_number(self.source_weights[counted]),
+        )
+
+    def verdict_sources(self, metric: str | None = None) -> NDArray[np.bool_]:
+        """Whether each source counts in the means that conclusions rest on, shape (n_sources,).
+
+        Those count that are in the verdict group, have a weight above 0, and for which the metric (the first
+        when left out) is defined for some map.
+        """
+        of_metric = self.values[0 if metric is None else self.metrics.index(metric)]
+        defined = np.isfinite(of_metric[: len(self.explanations)]).any(axis=(0, 1))
+        in_group = np.array([split == self.verdict_group for split in self.splits])
+        return np.asarray(in_group & defined & (self.source_weights > 0))
+
+    def compared_means(
+        self,
+        explanation: str,
+        baseline: str,
+        metric: str,
+        *,
+        group: str | None = None,
+        class_name: str = ALL,
+    ) -> tuple[float, float]:
+        """Means of a map and a baseline over the sources and annotators for which both are defined.
+
+        The first less the second is the difference of the :meth:`estimate`.
+        """
+        names = self.explanations + self.baselines
+        table = self.values[self.metrics.index(metric)]
+        first, second = table[names.index(explanation)], table[names.index(baseline)]
+        group = group or self.verdict_group
+        members = np.array(
+            [
+                group in (ALL, split) and class_name in (ALL, own)
+                for split, own in zip(self.splits, self.classes, strict=True)
+            ]
+        )
+        both = np.isfinite(first) & np.isfinite(second) & members
+        of_first, of_second = (
+            weighted_mean(mean_over_annotators(np.where(both, x, np.nan)), self.source_weights)
+            for x in (first, second)
+        )
+        return of_first, of_second
 
     def source_means(self, explanation: str, metric: str) -> NDArray[np.float64]:
         """Value of every source, averaged over the annotators who marked it."""

@@ -254,14 +254,17 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
                 )
             )
             continue
-        both = difference.n_units
-        fewer = both < max(own.n_units, estimate.interval.n_units)
+        fewer = difference.n_units < max(own.n_units, estimate.interval.n_units)
+        of_map, of_baseline = result.compared_means(
+            estimate.explanation, shown, estimate.metric, group=estimate.group
+        )
         numbers = say(
-            "baselines.numbers",
+            "baselines.numbers.over" if fewer else "baselines.numbers",
             metric=label,
-            value=own.value,
+            value=of_baseline if fewer else own.value,
+            of_map=of_map,
+            n=difference.n_units,
             difference=difference,
-            over=say("baselines.over", n=both) if fewer else "",
         )
         relation = {Order.BETTER: "better", Order.WORSE: "worse", Order.OPEN: "open"}[order]
         sentences.append(say(f"baselines.order.{relation}", baseline=baseline, numbers=numbers))

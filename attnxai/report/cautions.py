@@ -12,7 +12,7 @@ from attnxai.agreement.comparison.strata import PREDICTED_CLASS
 from attnxai.explanations.stack import Split
 from attnxai.report.sentences import say
 from attnxai.report.wording import strata_words
-from attnxai.statistics.interval import MIN_UNITS
+from attnxai.statistics.interval import MIN_UNITS, effective_number, too_few
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -61,16 +61,19 @@ def _for_every_model(
 
 def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str]:
     group = result.verdict_group
-    n = sum(g == group for g in result.splits)
+    counted = result.verdict_sources()
+    # where nothing has a value, cautions are about all that were asked for
+    n = int(counted.sum()) or result.splits.count(group)
     if group == Split.HELD_OUT:
         cautions = [] if copies_recognised else [say("caution.copies")]
-        n_others = len(result.splits) - n
+        n_others = len(result.splits) - result.splits.count(group)
         if n_others:
             cautions.append(say("caution.others", n=n, n_others=n_others))
     else:
         cautions = [say(f"caution.group.{group}", n=n)]
-    if n < MIN_UNITS:
-        cautions.append(say("caution.few_sources", n=n, needed=MIN_UNITS))
+    few = too_few(n, effective_number(result.source_weights[counted]))
+    if few:
+        cautions.append(say("caution.few_sources", few=few, needed=MIN_UNITS))
     cautions += _about_strata(result)
     classes = {
         name for name, own in zip(result.classes, result.splits, strict=True) if own == group
@@ -84,8 +87,8 @@ def _about_strata(result: AgreementResult) -> list[str]:
     """Sources across which no annotation can be permuted."""
     strata = [
         stratum
-        for stratum, group in zip(result.strata, result.splits, strict=True)
-        if group == result.verdict_group
+        for stratum, counts in zip(result.strata, result.verdict_sources(), strict=True)
+        if counts
     ]
     if any(PREDICTED_CLASS in key for key in result.settings["strata"]):
         return []  # a note says which sources keep their annotation
@@ -100,8 +103,7 @@ def _about_annotators(result: AgreementResult) -> list[str]:
     if len(result.annotators) == 1:
         return [say("caution.one_annotator"), generalises]
     sentences = [generalises, say("caution.these_annotators")]
-    members = [group == result.verdict_group for group in result.splits]
-    marked = np.isfinite(result.values[..., members]).any(axis=(0, 1))
+    marked = np.isfinite(result.values[..., result.verdict_sources()]).any(axis=(0, 1))
     if len(np.unique(marked, axis=1).T) > 1 and ("annotators" not in result.settings["strata"]):
         sentences.append(say("caution.not_all_marked"))
     return sentences

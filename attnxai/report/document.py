@@ -29,6 +29,7 @@ from attnxai.report.page_rows import (
     class_tables,
     contrast_rows,
     estimate_rows,
+    most_sources,
     other_groups,
     source_headings,
     source_rows,
@@ -39,7 +40,7 @@ from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.annotators import annotators_table
 from attnxai.report.tables.latex_text import escape
 from attnxai.report.verdict import Verdict, reach_verdict
-from attnxai.report.wording import group_name, group_phrase, strata_words
+from attnxai.report.wording import group_name, group_phrase, n_beside, n_words, strata_words
 
 if TYPE_CHECKING:
     from typing import Any
@@ -249,6 +250,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             sources=say("caption.permuted.strata", strata=strata)
             if stratified
             else say("caption.permuted.any"),
+            n=say("page.cells.n") if _fewer_somewhere(first) else "",
             nulls=say("page.cells.nulls") if first.settings["nulls"] else "",
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
         ),
@@ -257,15 +259,23 @@ def _introductions(content: ReportContent) -> dict[str, str]:
     }
     if content.contrasts:
         contrasts = content.contrasts[0]
-        n = len(contrasts.sources)
         words["models"] = say(
             "page.models",
-            n=n,
-            group=group_phrase(contrasts.group, n),
+            n=n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts),
+            group=group_phrase(contrasts.group),
             level=contrasts.contrasts.level,
             others=say("page.models.others") if first.noise_ceilings else "",
         )
     return words
+
+
+def _fewer_somewhere(result: AgreementResult) -> bool:
+    most = most_sources(result, result.verdict_group, ALL)
+    return any(
+        n_beside(estimate.interval, most)
+        for estimate in result.estimates
+        if (estimate.group, estimate.class_name) == (result.verdict_group, ALL)
+    )
 
 
 def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict[str, Any]:
@@ -276,6 +286,8 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "suffix": suffix,
         "accuracy": part.accuracy(),
         "counts": counts_of(result.splits),
+        "n": most_sources(result, result.verdict_group, ALL)
+        or result.splits.count(result.verdict_group),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
         "main_rows": estimate_rows(result, result.verdict_group, ALL),
         "groups": other_groups(result),

@@ -120,7 +120,7 @@ def is_same_for_all(interval: Interval) -> bool:
     return (
         bool(np.isfinite(interval.value))
         and not interval.known
-        and interval.n_units >= MIN_UNITS
+        and interval.n_counted >= MIN_UNITS
         and "are the same" in interval.note
     )
 

@@ -9,7 +9,7 @@ from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, Alternative
 from attnxai.report.sentences import say
-from attnxai.report.wording import in_sentence, strata_words
+from attnxai.report.wording import in_sentence, n_words, strata_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def methods_paragraph(content: ReportContent) -> str:
 def _sentences(content: ReportContent) -> Iterator[str]:
     first = content.parts[0]
     result, pairs, settings = first.result, first.pairs, first.result.settings
-    n = sum(group == result.verdict_group for group in result.splits)
+    n = int(result.verdict_sources().sum())
     rows, columns = pairs.valid.shape[1:]
     yield say(
         "methods.compared",
@@ -68,7 +68,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         contrasts = content.contrasts[0]
         yield say(
             "methods.models",
-            n=len(contrasts.sources),
+            n=n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts),
             n_draws=contrasts.contrasts.n_draws,
             adjusted=correction_phrase(contrasts.contrasts.correction, say("methods.over_pairs")),
             others=say("methods.models.others") if result.noise_ceilings else "",

@@ -13,7 +13,7 @@ from attnxai.report.figures import listed_maps, shown_explanation
 from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
-from attnxai.report.wording import group_name
+from attnxai.report.wording import group_name, n_beside
 from attnxai.statistics.formats import (
     format_interval,
     format_number,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.content import ModelPart, ReportContent
+    from attnxai.statistics.interval import Interval
 
 
 NOISE_CEILING = "noise ceiling"
@@ -34,19 +35,21 @@ NOISE_CEILING = "noise ceiling"
 
 def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[dict[str, Any]]:
     """A row for every map and baseline, a cell for every metric."""
-    rows = []
-    for name in result.explanations + result.baselines:
-        cells = []
-        for metric in result.metrics:
-            try:
-                estimate = result.estimate(name, metric, group=group, class_name=class_name)
-            except KeyError:
-                continue
-            cells.append(_cell(estimate))
-        if cells:
-            rows.append({"name": name, "baseline": name in result.baselines, "cells": cells})
+    found: dict[str, list[Estimate]] = {}
+    for estimate in result.estimates:
+        if (estimate.group, estimate.class_name) == (group, class_name):
+            found.setdefault(estimate.explanation, []).append(estimate)
+    most = most_sources(result, group, class_name)
+    rows = [
+        {
+            "name": name,
+            "baseline": name in result.baselines,
+            "cells": [_cell(estimate, most) for estimate in estimates],
+        }
+        for name, estimates in found.items()
+    ]
     ceilings = [
-        noise_ceiling_cell(result, metric, group=group, class_name=class_name)
+        noise_ceiling_cell(result, metric, group=group, class_name=class_name, most=most)
         for metric in result.metrics
     ]
     if rows and any(ceilings):
@@ -54,8 +57,24 @@ def estimate_rows(result: AgreementResult, group: str, class_name: str) -> list[
     return rows
 
 
+def most_sources(result: AgreementResult, group: str, class_name: str) -> int:
+    """The largest number of sources that an estimate of this group and class rests on."""
+    return max(
+        (
+            e.interval.n_units
+            for e in result.estimates
+            if (e.group, e.class_name) == (group, class_name)
+        ),
+        default=0,
+    )
+
+
+def _lines(interval: Interval, most: int) -> list[str]:
+    return [line for line in (format_interval(interval), n_beside(interval, most)) if line]
+
+
 def noise_ceiling_cell(
-    result: AgreementResult, metric: str, *, group: str, class_name: str
+    result: AgreementResult, metric: str, *, group: str, class_name: str, most: int
 ) -> dict[str, Any]:
     """The noise ceiling: each annotator against the others, and the consensus against each."""
     ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
@@ -63,12 +82,12 @@ def noise_ceiling_cell(
         return {}
     return {
         "value": f"{format_value(ceiling.lower, 3)} to {format_value(ceiling.upper, 3)}",
-        "lines": [format_interval(ceiling.lower)],
+        "lines": _lines(ceiling.lower, most),
     }
 
 
-def _cell(estimate: Estimate) -> dict[str, Any]:
-    lines = [format_interval(estimate.interval)]
+def _cell(estimate: Estimate, most: int) -> dict[str, Any]:
+    lines = _lines(estimate.interval, most)
     test = estimate.test
     if test is not None:
         lines += [f"null {format_number(test.mean)}", p_equals(test.p_value)]
@@ -105,13 +124,14 @@ def class_tables(result: AgreementResult) -> list[dict[str, Any]]:
 def brightness_rows(result: AgreementResult) -> list[dict[str, str]]:
     """The partial rank correlation of every map, controlling for brightness."""
     rows = []
+    most = most_sources(result, result.verdict_group, ALL)
     for name in result.explanations:
         partial = result.partial_correlation(name)
         rows.append(
             {
                 "name": name,
                 "value": format_value(partial.interval, 3),
-                "interval": format_interval(partial.interval),
+                "interval": ", ".join(_lines(partial.interval, most)),
                 "controlling_for": ", ".join(partial.controlling_for),
             }
         )
@@ -222,11 +242,12 @@ def contrast_rows(content: ReportContent) -> list[dict[str, Any]]:
         cells = []
         for contrasts in content.contrasts:
             contrast = contrasts.contrasts.contrasts[index]
+            most = max(c.n_sources for c in content.contrasts[0].contrasts.contrasts)
             cells.append(
                 {
                     "value": format_value(contrast.interval, 3),
                     "lines": [
-                        format_interval(contrast.interval),
+                        *_lines(contrast.interval, most),
                         p_equals(contrast.p_value),
                         f"adjusted {format_p(contrast.p_adjusted)}",
                         *(

@@ -204,8 +204,11 @@ SENTENCES: dict[str, str] = {
     "baselines.order.worse": "{baseline} agrees better ({numbers}).",
     "baselines.order.open": "{baseline} cannot be distinguished from it ({numbers}).",
     "baselines.unknown": "{baseline} has {metric} {value:.2}; the difference has no interval ({reason}).",
-    "baselines.numbers": "{metric} {value:.2}; map minus baseline {difference}{over}",
-    "baselines.over": " over the {n:source} for which both are defined",
+    "baselines.numbers": "{metric} {value:.2}; map minus baseline {difference}",
+    "baselines.numbers.over": (
+        "{metric} {value:.2}, over the {n:source} for which both are defined and the map has {of_map:.2}; map "
+        "minus baseline {difference}"
+    ),
     # --- beyond brightness? -------------------------------------------------------------------------
     "question.partial": "Beyond brightness (partial correlation)?",
     "partial": (
@@ -269,9 +272,7 @@ SENTENCES: dict[str, str] = {
         "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
         "{n_others:~is|are} reported separately."
     ),
-    "caution.few_sources": (
-        "{n:source is|sources are} too few for confidence intervals, which need {needed}."
-    ),
+    "caution.few_sources": "{few} for confidence intervals, which need {needed}.",
     "caution.class_free": (
         "Annotations are permuted across classes: what maps and annotations of a class share counts as "
         "agreement here. Add --strata class to hold the class fixed."
@@ -348,7 +349,7 @@ SENTENCES: dict[str, str] = {
         "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap)."
     ),
     "methods.models": (
-        "Models were compared by differences paired by source over {n:source}, tested by flipping signs "
+        "Models were compared by differences paired by source over {n} sources, tested by flipping signs "
         "({n_draws} flips, two-sided, {adjusted}{others})."
     ),
     "methods.over_pairs": " over all pairs of models and maps",
@@ -442,7 +443,10 @@ SENTENCES: dict[str, str] = {
     "page.cells": (
         "Each cell gives the mean over sources{annotators}, its {level:%} interval, the mean when annotations "
         "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
-        "over all maps.{nulls}{ceiling}"
+        "over all maps.{n}{nulls}{ceiling}"
+    ),
+    "page.cells.n": (
+        " Where a value rests on fewer sources than its table, their number n stands beneath it."
     ),
     "page.cells.nulls": (
         " Further nulls follow by their names (not adjusted); * marks those that are miscalibrated here: they "

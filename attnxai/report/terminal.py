@@ -10,7 +10,7 @@ from attnxai.nulls import NULLS
 from attnxai.report.findings import MISCALIBRATED, best_brightness
 from attnxai.report.tables.table import Table, text_column
 from attnxai.report.tables.text import render_terminal
-from attnxai.report.wording import group_phrase, strata_words
+from attnxai.report.wording import group_phrase, n_beside, strata_words
 from attnxai.statistics.formats import (
     MISSING,
     format_interval,
@@ -64,24 +64,27 @@ def _print_result(result: AgreementResult, console: Console) -> None:
 
 def _main_table(result: AgreementResult) -> Table:
     """The first metric: a row for every map and baseline, and for the noise ceiling."""
-    n = sum(group == result.verdict_group for group in result.splits)
+    n = int(result.verdict_sources().sum())
     names = [*result.explanations, *result.baselines]
     metric = result.metrics[0]
     brightness = best_brightness(result, metric)
     estimates = [result.estimate(name, metric) for name in names]
     differences = [estimate.differences.get(brightness) for estimate in estimates]
     rows = [
-        [_interval(estimate.interval) for estimate in estimates],
+        [_interval(estimate.interval, n) for estimate in estimates],
         [format_number(e.test.mean, 2) if e.test else "" for e in estimates],
         [_p_values(estimate) for estimate in estimates],
-        [format_value(difference) if difference else "" for difference in differences],
+        [
+            f"{format_value(difference)}{_beside(difference, n)}" if difference else ""
+            for difference in differences
+        ],
     ]
     rules = [len(result.explanations)]
     ceiling = result.noise_ceiling(metric)
     if ceiling is not None:
         names.append("noise ceiling")
         rules.append(len(estimates))
-        for cells, shown in zip(rows, (_interval(ceiling.lower), "", "", ""), strict=True):
+        for cells, shown in zip(rows, (_interval(ceiling.lower, n), "", "", ""), strict=True):
             cells.append(shown)
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)
     sources = (
@@ -103,8 +106,13 @@ def _main_table(result: AgreementResult) -> Table:
     )
 
 
-def _interval(interval: Interval) -> str:
-    return f"{format_value(interval)} {format_interval(interval)}"
+def _interval(interval: Interval, n: int) -> str:
+    return f"{format_value(interval)} {format_interval(interval)}{_beside(interval, n)}"
+
+
+def _beside(interval: Interval, n: int) -> str:
+    said = n_beside(interval, n)
+    return f" ({said})" if said else ""
 
 
 def _p_values(estimate: Estimate) -> str:

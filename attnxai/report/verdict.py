@@ -51,7 +51,7 @@ from attnxai.report.findings import (
 )
 from attnxai.report.map_names import in_sentence, name_of_map, names_of_maps
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase
+from attnxai.report.wording import group_phrase, n_words
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -276,7 +276,7 @@ def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) ->
             for name in names
             if not is_comparable(unknown.differences[name])
         )
-        if difference.n_units < MIN_UNITS:
+        if difference.n_counted < MIN_UNITS:
             return say("headline.agree.unknown", n=n)
         return say("headline.agree.no_comparison", reason=why_no_interval(difference))
     n_better = orders.count(Order.BETTER)
@@ -323,6 +323,8 @@ def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annot
     coarse = why_too_coarse(result, estimates[0], **named)
     if coarse:
         return _capitalised(coarse)
+    tested = [estimate.test.n_sources for estimate in estimates if estimate.test is not None]
+    n_sources = max(tested, default=n_sources)
     return say("headline.coarse.sources", n=n_sources, group=result.verdict_group, **named)
 
 
@@ -361,14 +363,18 @@ def _joint_headline(
 def _difference_summary(contrasts: ResultContrasts) -> str:
     everything = contrasts.contrasts.contrasts
     n_found = sum(contrast.found for contrast in everything)
-    n = len(contrasts.sources)
+    n = n_words(contrast.n_sources for contrast in everything)
     named = {
         "between": say(
             "models.between.two" if len(contrasts.models) == 2 else "models.between.several"
         ),
-        "over": say("models.shared", n=n, group=group_phrase(contrasts.group, n)),
+        "over": say(
+            "models.shared", n=n, group=group_phrase(contrasts.group, 1 if n == "1" else 2)
+        ),
     }
-    if all(c.smallest_p > SIGNIFICANCE_LEVEL or c.n_sources < MIN_UNITS for c in everything):
+    if all(
+        c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything
+    ):
         return say("models.differences.too_few", **named)
     if not n_found:
         return say("models.differences.none", **named)
@@ -401,11 +407,11 @@ def _difference_sentences(contrasts: ResultContrasts) -> list[str]:
     n_open = n - len(sentences)
     if n_open:
         sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
-    n_sources = len(contrasts.sources)
-    group = group_phrase(contrasts.group, n_sources)
+    compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
+    group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
     return [
         *sentences,
-        say("models.difference.unit", n=n_sources, group=group),
+        say("models.difference.unit", n=compared, group=group),
         *contrasts.notes,
     ]
 

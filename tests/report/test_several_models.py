@@ -336,8 +336,9 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
             contrasts, contrasts=dataclasses.replace(contrasts.contrasts, contrasts=found)
         )
         headline = reach_verdict(two.results, two.annotations, contrasts=few).headline
+        n = change.get("n_sources", 16)
         assert headline.endswith(
-            "No difference between the two models can be shown over the 16 held-out sources that all of "
+            f"No difference between the two models can be shown over the {n} held-out sources that all of "
             "them share, however large: they are too few."
         )
 

@@ -16,7 +16,7 @@ from attnxai.statistics.bootstrap import (
     resampled_interval,
     weighted_mean,
 )
-from attnxai.statistics.interval import MIN_UNITS
+from attnxai.statistics.interval import MIN_UNITS, effective_number
 from attnxai.statistics.studentized import MOST_WITHOUT_ERROR
 
 
@@ -225,7 +225,7 @@ def test_undefined_values_leave_their_source_out(kind):
 
 
 def test_weights():
-    values, weights = np.arange(10.0), np.array([1.0] * 9 + [11.0])
+    values, weights = np.arange(10.0), np.array([1.0] * 9 + [2.0])
     assert weighted_mean(values, weights) == pytest.approx(np.average(values, weights=weights))
     counts = bootstrap_counts(10, 4000, np.random.default_rng(1))
     interval = mean_interval(values, counts, weights=weights)
@@ -233,6 +233,25 @@ def test_weights():
     assert interval.low < interval.value < interval.high
     # a source without weight is no source
     assert mean_interval(values, counts, weights=np.r_[0.0, np.ones(9)]).n_units == 9
+
+
+def test_weighted_sources_count_by_their_effective_number():
+    """Kish: 40 sources of which one weighs as much as 15.6 of the others count as (54.6)^2 / 282 = 10.6."""
+    counts = bootstrap_counts(40, 500, np.random.default_rng(0))
+    values = np.random.default_rng(1).normal(size=40)
+    for heavy, n in ((15.6, 10), (35.0, 4)):
+        weights = np.r_[heavy, np.ones(39)]
+        assert effective_number(weights) == pytest.approx((39 + heavy) ** 2 / (39 + heavy**2))
+        interval = mean_interval(values, counts, weights=weights)
+        assert (interval.n_units, interval.n_counted, interval.known) == (40, n, n >= MIN_UNITS)
+    assert interval.note == (
+        "no interval: 40 sources, weighing as much as 4 equal ones, are too few, 8 are needed"
+    )
+    # values that are all the same are no reason where there are too few sources
+    assert "too few" in mean_interval(np.ones(40), counts, weights=weights).note
+    assert mean_interval(values, counts, weights=np.full(40, 0.3)).n_effective is None
+    eight = np.r_[np.full(8, 0.1), np.zeros(32)]
+    assert mean_interval(values, counts, weights=eight).known
 
 
 def test_too_few_sources_have_no_interval():

@@ -24,7 +24,7 @@ from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.statistics.formats import format_p
-from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, UndefinedValue
@@ -235,7 +235,9 @@ def _annotators(
     done: Callable[[], None],
 ) -> AnnotatorAgreement | None:
     """Reliability of what was marked on the sources that conclusions rest on."""
-    members = [i for i, split in enumerate(inputs.splits) if split == group]
+    members = [
+        i for i, split in enumerate(inputs.splits) if split == group and inputs.weights[i] > 0
+    ]
     found = annotator_agreement(
         inputs.mask[:, members],
         inputs.present[:, members],
@@ -281,17 +283,18 @@ def _warn(
             stacklevel=3,
         )
     main = [e for e in estimates if e.group == verdict_group and e.class_name == ALL]
-    n = max(e.interval.n_units for e in main)
-    if n < MIN_UNITS:
+    most = max((e.interval for e in main), key=lambda interval: interval.n_counted)
+    n = most.n_units
+    few = too_few(n, most.n_effective, unit=f"{verdict_group} source")
+    if few:
         warnings.warn(
-            f"{n} {verdict_group} {'source is' if n == 1 else 'sources are'} too few for a confidence "
-            "interval, which needs "
-            f"{MIN_UNITS}: nothing can be concluded about how large the agreement is",
+            f"{few} for a confidence interval, which needs {MIN_UNITS}: nothing can be concluded about how "
+            "large the agreement is",
             FewSourcesWarning,
             stacklevel=3,
         )
-    tests = [e.test for e in main]
-    smallest = min((test.smallest_p for test in tests if test is not None), default=None)
+    tests = [e.test for e in main if e.test is not None]
+    smallest = min((test.smallest_p for test in tests), default=None)
     if smallest is None:
         warnings.warn(
             f"no test decides whether maps agree with their own sources' annotations over {n} {verdict_group} "
@@ -301,7 +304,8 @@ def _warn(
         )
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
-            f"with {n} {verdict_group} sources the smallest p-value that could come out is "
+            f"with {max(test.n_sources for test in tests)} {verdict_group} sources the smallest p-value that "
+            "could come out is "
             f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
             stacklevel=3,

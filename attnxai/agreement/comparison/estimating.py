@@ -170,7 +170,7 @@ class ScopeEstimates:
                 name,
                 "chance",
             ),
-            n_undefined=int((~np.isfinite(own[e]).any(axis=0)).sum()),
+            n_undefined=int((~np.isfinite(own[e]).any(axis=0) & (self._weights > 0)).sum()),
             pooled=tests.pooled if tests else None,
             within_strata=tests.within_strata if tests else None,
             pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken
@@ -253,10 +253,10 @@ class ScopeEstimates:
 
     def _spreads(self, m: int, e: int) -> tuple[Components, Interval] | None:
         """Effect and spreads for a plan, where the values of all pairs give them."""
-        members = self._scope.members
+        members = self._scope.members[self._weights > 0]
         tables = self._values.pairs[m, e][:, members][:, :, members]
         strata = [self._inputs.strata[i] for i in members]
-        if not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
+        if not members.size or not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
             return None
         try:
             return components_of_tables(tables, strata)

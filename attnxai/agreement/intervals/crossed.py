@@ -65,7 +65,7 @@ from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
     Interval,
-    no_interval,
+    counted_units,
     no_spread_interval,
     same_everywhere,
 )
@@ -128,8 +128,8 @@ def crossed_interval(
     Returns
     -------
     Interval
-        Without ends, and with the reason, when fewer than :data:`~attnxai.statistics.interval.MIN_UNITS` sources have a
-        value, or all values are the same or their variance comes out as 0. Where the missing cells leave
+        Without ends, and with the reason, when sources with a value and a weight are fewer than
+        :data:`~attnxai.statistics.interval.MIN_UNITS`, by their effective number, or all values are the same or their variance comes out as 0. Where the missing cells leave
         factors inseparable (no source has two annotators), or a factor has less than one degree of freedom,
         the dual bootstrap is used and the note says so.
 
@@ -162,19 +162,25 @@ def _interval(
     n_bootstrap: int,
     generator: np.random.Generator,
 ) -> Interval:
-    if table.n_sources < MIN_UNITS:
-        return no_interval(table.mean, table.n_sources, level=level)
+    if table.n_counted < MIN_UNITS:
+        return table.no_interval(level)
     if table.values.ndim == 1:
         counts = bootstrap_counts(table.n_sources, n_bootstrap, generator)
         return mean_interval(table.values, counts, weights=table.weights, level=level)
     defined = table.values[np.isfinite(table.values)]
     if same_everywhere(defined):
-        return no_spread_interval(table.mean, table.n_sources, defined.size, level=level)
+        return no_spread_interval(
+            table.mean,
+            table.n_sources,
+            defined.size,
+            level=level,
+            n_effective=table.n_effective,
+        )
     spread = _spread_of(table, method, n_bootstrap, generator)
     half, freedom = spread.half_width(level)
     if half <= _ROUNDING * np.abs(defined).max():
         reason = "the variance comes out as 0, which says nothing about other sources"
-        return no_interval(table.mean, table.n_sources, level=level, reason=reason)
+        return table.no_interval(level, reason)
     made = table.interval(half, freedom, spread.method, level)
     return dataclasses.replace(made, note=spread.note)
 
@@ -220,9 +226,9 @@ def _spread_of(
                 freedoms=components.degrees_of_freedom,
             )
     variances = bootstrap_variances(table, n_bootstrap, generator)
-    squares, freedoms = dual_mean_squares(variances, table.values.shape)
+    squares, freedoms = dual_mean_squares(variances, table.sizes)
     return _Spread(
-        half_width=lambda level: dual_half_width(variances, table.values.shape, level),
+        half_width=lambda level: dual_half_width(variances, table.sizes, level),
         method=CrossedMethod.DUAL_BOOTSTRAP,
         squares=squares,
         freedoms=freedoms,
@@ -294,7 +300,7 @@ def crossed_p_value(
     """
     method = None if method is None else CrossedMethod(method)
     table = CrossedTable.of(values, weights, CONFIDENCE_LEVEL)
-    if table.n_sources < MIN_UNITS:
+    if table.n_counted < MIN_UNITS:
         return float("nan")
     defined = table.values[np.isfinite(table.values)]
     if not defined.any():
@@ -338,7 +344,7 @@ def _smallest_risk(excludes_zero: Callable[[float], bool], smallest: float) -> f
     return float(np.exp(outside))
 
 
-def generalises_to(n_annotators: int, n_sources: int) -> str:
+def generalises_to(n_annotators: int, n_sources: int, *, n_effective: float | None = None) -> str:
     """What a result is about, in a sentence.
 
     Parameters
@@ -347,6 +353,8 @@ def generalises_to(n_annotators: int, n_sources: int) -> str:
         Annotators; 1 for a consensus whose members are not known.
     n_sources : int
         Sources that were compared.
+    n_effective : float, optional
+        Sources of equal weight that say as much, where they are weighted.
 
     Examples
     --------
@@ -364,8 +372,11 @@ def generalises_to(n_annotators: int, n_sources: int) -> str:
     else:
         annotators = f"annotators like these {n_annotators}"
     sources = f"sources like these {n_sources}"
-    if n_sources < MIN_UNITS:
+    n_counted = counted_units(n_sources, n_effective)
+    if n_counted < MIN_UNITS:
         sources = "this source alone" if n_sources == 1 else f"these {n_sources} sources alone"
+    if n_counted < n_sources:
+        sources += f", which weigh as much as {n_counted} equal ones"
     text = f"The result is about {annotators} and this trained model, for {sources}."
     if 2 <= n_annotators <= 3:
         text += (

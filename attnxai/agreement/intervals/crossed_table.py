@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.statistics.interval import Interval
+from attnxai.statistics.interval import Interval, counted_units, effective_number, no_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +87,21 @@ class CrossedTable:
         return int(self.values.shape[-1])
 
     @property
+    def n_effective(self) -> float | None:
+        """Sources of equal weight that say as much; None where all weigh the same."""
+        return effective_number(self.weights)
+
+    @property
+    def n_counted(self) -> int:
+        """Sources as rules count them."""
+        return counted_units(self.n_sources, self.n_effective)
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """Levels of every factor, sources by their effective number."""
+        return (*self.values.shape[:-1], self.n_effective or self.n_sources)
+
+    @property
     def coefficients(self) -> NDArray[np.float64]:
         """How much each cell counts in the estimate; they add up to 1."""
         defined = np.isfinite(self.values)
@@ -114,4 +129,17 @@ class CrossedTable:
             level=level,
             method=f"{METHOD_WORDS[method]} ({' x '.join(reversed(sizes))})",
             degrees_of_freedom=freedom,
+            n_effective=self.n_effective,
+        )
+
+    def no_interval(
+        self, level: float, reason: str = "", *, value: float | None = None
+    ) -> Interval:
+        """The estimate, or another value, without an interval, and why; else that sources are too few."""
+        return no_interval(
+            self.mean if value is None else value,
+            self.n_sources,
+            level=level,
+            n_effective=self.n_effective,
+            reason=reason,
         )

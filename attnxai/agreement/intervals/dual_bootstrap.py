@@ -22,7 +22,6 @@ from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
     MIN_UNITS,
     Interval,
-    no_interval,
     same_everywhere,
 )
 
@@ -78,8 +77,8 @@ def crossed_bootstrap_intervals(
     first = tables[0]
     means = np.array([[table.mean for table in tables]])
     observed = [float(statistic(means)[0]) for statistic in statistics]
-    if first.n_sources < MIN_UNITS:
-        return [no_interval(value, first.n_sources, level=level) for value in observed]
+    if first.n_counted < MIN_UNITS:
+        return [first.no_interval(level, value=value) for value in observed]
     draws = _resample(tables, n_bootstrap, np.random.default_rng(rng))
     varied = not any(same_everywhere(table.values[np.isfinite(table.values)]) for table in tables)
     return [
@@ -108,20 +107,14 @@ def _interval_of(
     """
     everything = statistics[max(statistics, key=len)]
     if not np.isfinite(value) or not np.isfinite(everything).all():
-        return no_interval(
-            value,
-            first.n_sources,
-            level=level,
-            reason="the statistic is undefined for some resamples",
-        )
+        reason = "the statistic is undefined for some resamples"
+        return first.no_interval(level, reason, value=value)
     if not varied and same_everywhere(np.append(everything, value)):
-        return no_interval(
-            value,
-            first.n_sources,
-            level=level,
-            reason="all values of one of the quantities are the same: their spread says "
-            "nothing about other sources",
+        reason = (
+            "all values of one of the quantities are the same: their spread says nothing about other "
+            "sources"
         )
+        return first.no_interval(level, reason, value=value)
     if first.values.ndim == 1:
         return resampled_interval(
             value,
@@ -130,10 +123,11 @@ def _interval_of(
             n_units=first.n_sources,
             kind=IntervalKind.PERCENTILE,
             level=level,
+            n_effective=first.n_effective,
         )
     half, freedom = dual_half_width(
         {subset: float(np.var(made)) for subset, made in statistics.items()},
-        first.values.shape,
+        first.sizes,
         level,
     )
     made = first.interval(half, freedom, CrossedMethod.DUAL_BOOTSTRAP, level)
@@ -141,7 +135,7 @@ def _interval_of(
 
 
 def dual_half_width(
-    variances: Mapping[frozenset[int], float], sizes: Sequence[int], level: float
+    variances: Mapping[frozenset[int], float], sizes: Sequence[float], level: float
 ) -> tuple[float, float]:
     """Half-width from the variances of resampling each set of factors.
 
@@ -149,8 +143,8 @@ def dual_half_width(
     ----------
     variances : mapping of frozenset of int to float
         Bootstrap variance of the statistic when these factors are resampled together.
-    sizes : sequence of int
-        Number of levels of each factor.
+    sizes : sequence of float
+        Number of levels of each factor; of weighted sources their effective number.
     level : float
         Confidence level.
 
@@ -164,7 +158,7 @@ def dual_half_width(
 
 
 def dual_mean_squares(
-    variances: Mapping[frozenset[int], float], sizes: Sequence[int]
+    variances: Mapping[frozenset[int], float], sizes: Sequence[float]
 ) -> tuple[dict[frozenset[int], float], dict[frozenset[int], float]]:
     """Mean square of each part, in units of the estimate's variance, and its degrees of freedom.
 

@@ -36,7 +36,8 @@ class VarianceComponents:
         The variance of the estimate that is due to each part.
     degrees_of_freedom : mapping of frozenset of int to float
         Of each part. Those of a factor count its levels by how much they weigh (Kish), so that two
-        annotators of unequal diligence have less than one.
+        annotators of unequal diligence have less than one. Those of interactions count weighted sources by
+        their effective number.
     """
 
     variances: Mapping[frozenset[int], float]
@@ -145,6 +146,11 @@ def _design_of(shape: tuple[int, ...], defined: bytes, coefficients: bytes) -> _
     if np.linalg.cond(system / scale) > _WORST_CONDITION:
         return None
     squared, freedoms = {}, {}
+    # weighted sources count by their effective number in the parts of single cells as well
+    of_sources = np.bincount(cells[:, -1], weights=weights)
+    weighted = 1.0
+    if not np.allclose(of_sources, of_sources[0], rtol=1e-9, atol=0.0):
+        weighted = (1.0 / float((of_sources**2).sum()) - 1.0) / (len(of_sources) - 1)
     for subset in subsets:
         if not subset:
             continue
@@ -159,6 +165,8 @@ def _design_of(shape: tuple[int, ...], defined: bytes, coefficients: bytes) -> _
                     if smaller <= subset
                 )
             )
+            if len(shape) - 1 in subset:
+                freedoms[subset] *= weighted
     return _Design(
         subsets=subsets,
         labels=tuple(labels[subset] for subset in subsets),

@@ -29,6 +29,7 @@ from attnxai.agreement.model_comparison.common_ground import (
 from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import counted
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
@@ -99,11 +100,9 @@ class ResultContrasts:
 
     def summary(self) -> str:
         """What was compared, one line a contrast, and the notes, as plain text."""
-        n = len(self.annotators)
-        what = (
-            f"{self.metric}, {len(self.sources)} sources ({self.group}), "
-            f"{n} annotator{'s' if n != 1 else ''}"
-        )
+        numbers = sorted({contrast.n_sources for contrast in self.contrasts.contrasts})
+        over = f"{numbers[0]}{f' to {numbers[-1]}' if len(numbers) > 1 else ''} sources"
+        what = f"{self.metric}, {over} ({self.group}), {counted(len(self.annotators), 'annotator')}"
         lines = [
             f"{name}, {dataclasses.replace(contrast, first=first, second=second).sentence()}"
             for (name, first, second), contrast in zip(

@@ -15,7 +15,7 @@ from attnxai.report.methods import correction_phrase
 from attnxai.report.plots.contrasts import plot_contrasts
 from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
-from attnxai.report.wording import group_phrase, in_sentence
+from attnxai.report.wording import group_phrase, in_sentence, n_words
 from attnxai.statistics.formats import p_equals, with_interval
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def _panels(
 
 def _caption(contrasts: ResultContrasts, label: str) -> str:
     family = contrasts.contrasts
-    n, count = len(contrasts.sources), len(family.contrasts)
+    n, count = n_words(c.n_sources for c in family.contrasts), len(family.contrasts)
     over = say("caption.models.over", n=count) if count > 1 else ""
     others = any(c.p_others_adjusted is not None for c in family.contrasts)
     return say(
         "caption.models",
         metric=in_sentence(label),
-        sources=say("caption.sources", n=n, group=group_phrase(contrasts.group, n)),
+        sources=say("caption.sources", n=n, group=group_phrase(contrasts.group)),
         n_annotators=len(contrasts.annotators),
         intervals=interval_phrase(c.interval for c in family.contrasts),
         level=family.level,

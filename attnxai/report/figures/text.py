@@ -13,7 +13,7 @@ from attnxai.nulls import Alternative
 from attnxai.report.findings import why_no_interval
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase, strata_words
+from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
@@ -44,12 +44,15 @@ def shown_estimates(
 
 
 def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:
-    """How many sources of which group, model by model where these differ."""
+    """How many sources of which group the points are over, model by model where these differ."""
     phrases = {}
     for result in results:
-        n = result.estimate(result.explanations[0], metric).interval.n_units
+        names = result.explanations + result.baselines
+        n = n_words(result.estimate(name, metric).interval.n_units for name in names)
         phrases[result.model_name] = say(
-            "caption.sources", n=n, group=group_phrase(result.verdict_group, n)
+            "caption.sources",
+            n=n,
+            group=group_phrase(result.verdict_group, 1 if n == "1" else 2),
         )
     if len(set(phrases.values())) == 1:
         return next(iter(phrases.values()))
@@ -154,12 +157,13 @@ def agreement_in_words(results: Sequence[AgreementResult], metric: str) -> str:
     """Every number of an agreement figure."""
     parts = []
     several = len(results) > 1
-    for row in agreement_rows(results, metric):
-        if row.estimate is None:
-            continue
-        interval = row.estimate.interval
+    rows = [row for row in agreement_rows(results, metric) if row.estimate is not None]
+    most = max(row.estimate.interval.n_units for row in rows)  # type: ignore[union-attr]
+    for row in rows:
+        interval = row.estimate.interval  # type: ignore[union-attr]
+        n = n_beside(interval, most)
         model = f"{results[row.model].model_name}, " if several and row.model is not None else ""
-        parts.append(f"{model}{row.text} {with_interval(interval)}")
+        parts.append(f"{model}{row.text} {with_interval(interval)}{f' ({n})' if n else ''}")
     parts += list(dict.fromkeys(_noise_ceiling_in_words(results, metric)))
     return f"{METRICS[metric].label}: {'; '.join(parts)}."
 

@@ -210,7 +210,7 @@ def test_five_sources_by_hand():
 
 def test_source_weights_change_estimates():
     maps, marks, images = made_up(n_sources=12, agreement=0.6)
-    weights = {name: 0.1 + 0.9 * (i < 3) for i, name in enumerate(maps.sources)}
+    weights = {name: 0.5 + 0.5 * (i < 3) for i, name in enumerate(maps.sources)}
     pairs = align(
         maps,
         dataclasses.replace(marks, source_weights=weights),

@@ -17,7 +17,12 @@ from attnxai.agreement.intervals.crossed import (
     crossed_p_value,
     generalises_to,
 )
-from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals, dual_half_width
+from attnxai.agreement.intervals.crossed_table import CrossedTable
+from attnxai.agreement.intervals.dual_bootstrap import (
+    crossed_bootstrap_intervals,
+    dual_half_width,
+    dual_mean_squares,
+)
 from attnxai.agreement.intervals.variance_components import estimate_components
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
@@ -200,13 +205,39 @@ def test_weights_are_those_of_the_mean():
         found = crossed_interval(values, weights=weights, method=method)
         assert found.value == pytest.approx(np.average(values.mean(axis=0), weights=weights))
         assert found.n_units == 27
-    # one source that counts like all others together leaves fewer degrees of freedom
-    heavy = np.ones(30)
-    heavy[0] = 29.0
+    # a source that counts like several others leaves fewer degrees of freedom
+    heavy = np.r_[8.0, np.ones(29)]
     assert (
         crossed_interval(values, weights=heavy).high - crossed_interval(values, weights=heavy).low
         > crossed_interval(values).high - crossed_interval(values).low
     )
+    # and one that counts like all others together leaves fewer than eight sources
+    heavy[0] = 29.0
+    few = crossed_interval(values, weights=heavy)
+    assert few.note == (
+        "no interval: 30 sources, weighing as much as 3 equal ones, are too few, 8 are needed"
+    )
+    assert np.isnan(crossed_p_value(values, weights=heavy))
+
+
+def test_degrees_of_freedom_count_weighted_sources_by_their_effective_number():
+    rng = np.random.default_rng(4)
+    values, weights = two_way(rng, 3, 40), np.r_[np.full(10, 2.0), np.full(30, 0.5)]
+    effective = 35**2 / 47.5
+    table = CrossedTable.of(values, weights, 0.95)
+    components = estimate_components(table.values, table.coefficients)
+    annotators, sources = frozenset({0}), frozenset({1})
+    assert components.degrees_of_freedom[sources] == pytest.approx(effective - 1)
+    assert components.degrees_of_freedom[annotators | sources] == pytest.approx(2 * (effective - 1))
+    squares, freedoms = dual_mean_squares(
+        {annotators: 1.0, sources: 1.0, annotators | sources: 2.5}, table.sizes
+    )
+    assert freedoms[annotators | sources] == pytest.approx(2 * (effective - 1))
+    assert squares[sources] == pytest.approx(effective / (effective - 1))
+    equal = CrossedTable.of(values, np.full(40, 0.7), 0.95)
+    assert equal.sizes == (3, 40)
+    of_equal = estimate_components(equal.values, equal.coefficients).degrees_of_freedom
+    assert of_equal[annotators | sources] == 2 * 39
 
 
 def test_annotators_of_different_sources_fall_back_to_the_bootstrap():

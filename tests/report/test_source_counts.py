@@ -1,0 +1,169 @@
+"""Every sentence and every cell counts the sources that its own number rests on."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.agreement.model_comparison.of_results import contrast_results
+from attnxai.agreement.results import ALL
+from attnxai.errors import FewSourcesWarning
+from attnxai.report.document import write_report
+from attnxai.report.page_rows import estimate_rows
+from attnxai.report.terminal import print_report
+from attnxai.report.verdict import reach_verdict
+from tests.builders import made_up
+
+QUICK = ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=100)
+
+
+def weighted(weights, **options):
+    maps, marks, images = made_up(n_sources=len(weights), side=24, **options)
+    marks = dataclasses.replace(marks, source_weights=dict(zip(maps.sources, weights, strict=True)))
+    return maps, marks, images
+
+
+@functools.cache
+def with_constant_brightness():
+    """40 sources; the brightness that the network saw of 12 of them is constant."""
+    maps, marks, images = made_up(n_sources=40, side=24, annotators=("ann",), agreement=0.5)
+    brightness = maps.brightness.copy()
+    brightness[:12] = 0.5
+    maps = dataclasses.replace(maps, brightness=brightness)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compare(maps, marks, images, settings=QUICK), marks
+
+
+@pytest.mark.parametrize("annotators", [("ann",), ("ann", "bob")])
+def test_weights_that_leave_few_sources_are_few_sources(annotators):
+    """One source of 24 weighs as much as 12: (23 + 12)^2 / (23 + 144) = 7.3 sources of equal weight."""
+    weights = [12.0] + [1.0] * 23
+    maps, marks, images = weighted(weights, annotators=annotators)
+    with pytest.warns(FewSourcesWarning, match="^24 held-out sources, weighing as much as 7 equal"):
+        result = compare(maps, marks, images, settings=QUICK, use_source_weights=True)
+    estimate = result.estimate("gate1", "nss")
+    assert (estimate.interval.known, estimate.interval.n_counted) == (False, 7)
+    assert estimate.to_record()["n_effective"] == pytest.approx(35**2 / 167)
+    assert "for these 24 sources alone, which weigh as much as 7 equal ones." in (
+        result.generalises_to
+    )
+    verdict = reach_verdict([result], marks)
+    assert (
+        "24 sources, weighing as much as 7 equal ones, are too few for confidence intervals, which need 8."
+    ) in verdict.cautions
+
+
+def test_weights_that_leave_enough_sources_are_said():
+    maps, marks, images = weighted([3.0] * 6 + [1.0] * 18)
+    result = compare(maps, marks, images, settings=QUICK, use_source_weights=True)
+    assert result.estimate("gate1", "nss").interval.known
+    assert "sources like these 24, which weigh as much as 18 equal ones." in result.generalises_to
+    equal = compare(*weighted([2.0] * 24), settings=QUICK, use_source_weights=True)
+    assert "for sources like these 24." in equal.generalises_to
+    assert equal.estimate("gate1", "nss").interval.n_effective is None
+
+
+def test_sources_without_weight_or_with_constant_maps_do_not_count():
+    maps, marks, images = weighted([0.0] * 4 + [1.0] * 16)
+    layers = {name: values.copy() for name, values in maps.layers.items()}
+    for values in layers.values():
+        values[4:7] = 0.25
+    maps = dataclasses.replace(maps, layers=layers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare(maps, marks, images, settings=QUICK, use_source_weights=True)
+    assert result.verdict_sources().sum() == 13
+    assert "for sources like these 13." in result.generalises_to
+    estimate = result.estimate("gate1", "nss")
+    assert (estimate.interval.n_units, estimate.n_undefined, estimate.test.n_sources) == (13, 3, 13)
+
+
+def test_means_beside_a_difference_are_over_the_same_sources():
+    result, marks = with_constant_brightness()
+    estimate = result.estimate("gate1", "nss")
+    baseline = result.estimate("brightness", "nss")
+    difference = estimate.differences["brightness"]
+    assert (estimate.interval.n_units, baseline.interval.n_units, difference.n_units) == (
+        40,
+        28,
+        28,
+    )
+    of_map, of_baseline = result.compared_means("gate1", "brightness", "nss")
+    values = result.source_means("gate1", "nss")
+    assert of_map == pytest.approx(values[12:].mean())
+    assert abs(of_map - values.mean()) > 0.005
+    assert of_map - of_baseline == pytest.approx(difference.value)
+    statement = reach_verdict([result], marks).statements[0]
+    assert "over the 28 sources for which both are defined and the map has" in statement.details
+    assert f"{of_map:.2f}" in statement.details
+
+
+@pytest.mark.parametrize("class_name", [ALL, "FR II"])
+def test_means_over_the_same_cells_with_weights_and_missing_annotators(class_name):
+    maps, marks, images = weighted([1.0, 2.0] * 10, seed=3)
+    kept = tuple(
+        a for a in marks.annotations if not (a.annotator == "bob" and a.source < "source_05")
+    )
+    brightness = maps.brightness.copy()
+    brightness[3:7] = 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare(
+            dataclasses.replace(maps, brightness=brightness),
+            dataclasses.replace(marks, annotations=kept),
+            images,
+            settings=QUICK,
+            use_source_weights=True,
+        )
+    of_map, of_baseline = result.compared_means("gate2", "brightness", "nss", class_name=class_name)
+    difference = result.estimate("gate2", "nss", class_name=class_name).differences["brightness"]
+    assert of_map - of_baseline == pytest.approx(difference.value)
+
+
+def test_tables_say_the_number_of_sources_where_it_differs(tmp_path):
+    from rich.console import Console
+
+    result, marks = with_constant_brightness()
+    rows = {row["name"]: row["cells"][0]["lines"] for row in estimate_rows(result, "held-out", ALL)}
+    assert "n = 28" in rows["brightness"]
+    assert not any("n =" in line for line in rows["gate1"])
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_report([result], reach_verdict([result], marks), console)
+    lines = console.export_text().splitlines()
+    (gate,) = (line for line in lines if line.strip().startswith("gate1 "))
+    assert gate.rstrip().endswith("(n = 28)")
+    (brightness,) = (line for line in lines if re.match(r"\s*brightness\s+\d", line))
+    assert "(n = 28)" in brightness
+    write_report(result, tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    record = next(r for r in summary["models"][0]["results"] if r["explanation"] == "gate1")
+    assert (record["n_sources"], record["difference"]["brightness"]["n_sources"]) == (40, 28)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<small>n = 28</small>" in page
+    assert "their number n stands beneath it" in page
+    assert "n = 28 to 40 held-out sources" in page
+
+
+def test_differences_between_models_count_the_sources_that_they_rest_on():
+    maps, marks, images = made_up(n_sources=20, side=24, annotators=("ann",))
+    layers = {name: np.array(values) for name, values in maps.layers.items()}
+    layers["gate1"][:6] = 1.0
+    layers["gate2"][:6] = 1.0
+    other = dataclasses.replace(maps, model_name="other", layers=layers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = [compare(m, marks, images, settings=QUICK) for m in (maps, other)]
+        contrasts = contrast_results(results, n_draws=199, n_bootstrap=100)
+    assert contrasts.summary().startswith("nss, 14 sources (held-out)")
+    verdict = reach_verdict(results, marks, contrasts=contrasts)
+    assert "Compared over 14 held-out sources" in " ".join(verdict.contrasts)
+    assert "over the 14 held-out sources that all of them share" in verdict.headline
