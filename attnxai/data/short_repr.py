@@ -60,6 +60,8 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
 
 def short_value(value: Any) -> str:
     """A value as it is, if its representation is short; else its type and size, or its beginning."""
+    if isinstance(value, int) and value.bit_length() > 1000:  # of more digits than Python prints
+        return f"<a whole number of {value.bit_length()} bits>"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         size = " x ".join(map(str, value.shape)) or "scalar"
         return f"<{size} {str(value.dtype).removeprefix('torch.')}>"

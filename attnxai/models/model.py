@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from attnxai.data.short_repr import short_repr, short_value, shown_name
+from attnxai.data.plain_values import checked_fields, to_plain
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
@@ -81,61 +82,13 @@ class TrainingRecord:
     def to_dict(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold; fingerprints only where there are any."""
         return {
-            field.name: _plain(value)
-            for field in dataclasses.fields(self)
-            for value in (getattr(self, field.name),)
-            if field.name not in _OPTIONAL or value
+            name: value for name, value in to_plain(self).items() if name not in _OPTIONAL or value
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecord:
         """Rebuild from plain values, refusing what is missing or of another kind."""
-        kinds: dict[str, type | tuple[type, ...]] = {
-            "data": str,
-            "data_licence": str,
-            "data_sha256": str,
-            "train_sources": (list, tuple),
-            "validation_sources": (list, tuple),
-            "settings": dict,
-            "metrics": dict,
-            "versions": dict,
-            "command": str,
-        }
-        if not isinstance(values, Mapping):
-            raise CheckpointError(f"the training record is a {type(values).__name__}, not a dict")
-        missing = [name for name in kinds if name not in values]
-        if missing:
-            raise CheckpointError(f"the training record lacks {', '.join(missing)}")
-        for name, kind in kinds.items():
-            if not isinstance(values[name], kind):
-                raise CheckpointError(
-                    f"the training record's {name} has the wrong type {type(values[name]).__name__}"
-                )
-        for name in ("settings", "metrics", "versions"):
-            if not all(isinstance(key, str) for key in values[name]):
-                raise CheckpointError(f"the training record's {name} have a name that is no text")
-        for name, value in values["metrics"].items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise CheckpointError(
-                    f"the training record's metric {shown_name(name)} is no number: {short_value(value)}"
-                )
-        checked = {name: values[name] for name in kinds}
-        for name in ("train_sources", "validation_sources"):
-            checked[name] = tuple(str(source) for source in checked[name])
-        for name in _OPTIONAL:
-            texts = values.get(name, ())
-            if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
-                raise CheckpointError(f"the training record's {name} are not all text")
-            checked[name] = tuple(texts)
-        return cls(**checked)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value
+        return cls(**checked_fields(cls, values, "the training record", ignore_unknown=True))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

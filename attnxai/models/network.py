@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -20,10 +19,8 @@ from attnxai.models.specification import (
 )
 from attnxai.models.steerable import (
     FieldBatchNorm,
-    FilterBasis,
     SharedBases,
-    SteerableConv2d,
-    he_normal_,
+    SpecifiedNetwork,
     pool_over_group,
     soft_disc,
 )
@@ -85,35 +82,11 @@ def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:
 class ConvolutionLayer(nn.Module):
     """One convolution with its rectifier and batch norm, in the order of the specification."""
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        fields_in: int,
-        fields_out: int,
-        *,
-        basis: FilterBasis | None,
-        generator: torch.Generator | None,
-    ) -> None:
+    def __init__(self, spec: ModelSpec, convolution: nn.Module, fields: int) -> None:
         super().__init__()
         self.norm_last = spec.layer_order is LayerOrder.CONV_RELU_NORM
-        size = spec.symmetry.size
-        self.convolution: nn.Module
-        if basis is not None:
-            self.convolution = SteerableConv2d(basis, fields_in, fields_out, generator=generator)
-        else:
-            plain = nn.Conv2d(
-                fields_in,
-                fields_out,
-                spec.kernel_size,
-                padding=spec.kernel_size // 2,
-                bias=spec.convolution_bias,
-            )
-            if generator is not None:
-                he_normal_(plain.weight, generator)
-                if plain.bias is not None:
-                    nn.init.zeros_(plain.bias)
-            self.convolution = plain
-        self.norm = FieldBatchNorm(fields_out, size)
+        self.convolution = convolution
+        self.norm = FieldBatchNorm(fields, spec.symmetry.size)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve, rectify and normalise."""
@@ -123,68 +96,35 @@ class ConvolutionLayer(nn.Module):
         return torch.relu(self.norm(features))
 
 
-class AttentionNetwork(nn.Module):
-    """Four blocks of convolutions, and gates that weigh three of them by the last.
+class AttentionNetwork(SpecifiedNetwork):
+    """Four blocks of convolutions (such as ``blocks.0.0.convolution``), and gates that weigh three of them by the last.
 
-    Images are (batch, 1, height, width), already through the model's preprocessing; the result is
-    (batch, n_classes) scores. Every module is exactly equivariant under the elements of its group that
-    map the pixel grid onto itself when the image is square, its side even and the padding symmetric.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        What to build.
-    bases : mapping of str to Tensor, shape (n_basis, size_out, size_in, k, k), optional
-        Filter bases that belong to the weights, under the names of their convolutions
-        (``blocks.0.0.convolution``); where every steerable layer has one, e2cnn is not needed.
-    generator : torch.Generator, optional
-        Draws the first weights. Left out, the weights wait to be loaded.
-
-    Raises
-    ------
-    SpecificationError
-        If a basis does not fit.
+    Every module is exactly equivariant under the elements of its group that map the pixel grid onto itself when the
+    image is square, its side even and the padding symmetric.
     """
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        *,
-        bases: Mapping[str, torch.Tensor] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        # torch fills ordinary layers at random as it makes them, from the global state
-        with torch.random.fork_rng(devices=()):
-            self._build_blocks(bases, generator)
-            self._build_gates_and_heads()
-        if generator is not None:
-            self._initialise_gates_and_heads(generator)
+    spec: ModelSpec
 
-    def _build_blocks(
-        self, bases: Mapping[str, torch.Tensor] | None, generator: torch.Generator | None
-    ) -> None:
+    def _build(self, shared: SharedBases, generator: torch.Generator | None) -> None:
         spec = self.spec
-        shared = SharedBases(spec.symmetry, spec.kernel_size, bases)
-        steerable = spec.architecture is Architecture.EQUIVARIANT_ATTENTION
         blocks: list[nn.Module] = []
         fields_in, lifting = 1, True
         for fields, n_convolutions in zip(spec.fields, spec.convolutions, strict=True):
             layers: list[nn.Module] = []
             for _ in range(n_convolutions):
-                name = f"blocks.{len(blocks)}.{len(layers)}.convolution"
-                basis = shared.of_layer(name, lifting=lifting) if steerable else None
-                layers.append(
-                    ConvolutionLayer(spec, fields_in, fields, basis=basis, generator=generator)
+                convolution = shared.convolution(
+                    f"blocks.{len(blocks)}.{len(layers)}.convolution",
+                    fields_in,
+                    fields,
+                    steerable=spec.architecture is Architecture.EQUIVARIANT_ATTENTION,
+                    lifting=lifting,
+                    generator=generator,
+                    bias=spec.convolution_bias,
                 )
+                layers.append(ConvolutionLayer(spec, convolution, fields))
                 fields_in, lifting = fields, False
             blocks.append(nn.Sequential(*layers))
-        shared.check_none_is_left()
         self.blocks = nn.ModuleList(blocks)
-
-    def _build_gates_and_heads(self) -> None:
-        spec = self.spec
         gated = spec.fields[2::-1][: spec.n_gates]
         self.gates = nn.ModuleList(
             AttentionGate(
@@ -210,20 +150,12 @@ class AttentionNetwork(nn.Module):
         elif spec.aggregation is not Aggregation.MEAN:
             self.head = nn.Linear(sum(gated), classes)
 
-    def _initialise_gates_and_heads(self, generator: torch.Generator) -> None:
-        for root in (self.gates, self.gate_heads, self.head):
-            for module in root.modules():
-                if isinstance(module, nn.Conv2d | nn.Linear):
-                    he_normal_(module.weight, generator)
-                    if module.bias is not None:
-                        nn.init.zeros_(module.bias)
-
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of shape (batch, n_classes)."""
         size = self.spec.symmetry.size
         height, width = images.shape[-2:]
         if self.spec.disc:
-            images = images * self._disc(height, width, images)
+            images = images * soft_disc(height, width).to(images)
         if self.spec.padding is Padding.SYMMETRIC:
             images = nn.functional.pad(images, (*padding_for(width), *padding_for(height)))
         features = images
@@ -251,9 +183,6 @@ class AttentionNetwork(nn.Module):
                 f"pixels alone, got {shape[0]} x {shape[1]}"
             )
         return self.head(flattened.flatten(1))  # type: ignore[no-any-return]
-
-    def _disc(self, height: int, width: int, like: torch.Tensor) -> torch.Tensor:
-        return soft_disc(height, width).to(device=like.device, dtype=like.dtype)
 
     def _aggregate(self, sums: list[torch.Tensor]) -> torch.Tensor:
         aggregation = self.spec.aggregation

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import GridTransform
-from attnxai.data.short_repr import short_repr, short_value
+from attnxai.data.plain_values import checked_fields, to_plain
+from attnxai.data.short_repr import short_repr
 from attnxai.errors import ImageError, SpecificationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Pixel scales closer than this are the same: resampling would only blur.
 _SAME_SCALE = 0.01
-# Of any number of a preprocessing that comes from a file.
+# Of any number of a preprocessing.
 _LARGEST = 1e9
 # Pixel scales and deviations below this are no rule: what is divided by them overflows.
 _SMALLEST = 1e-6
@@ -107,9 +108,11 @@ class Preprocessing:
     deviation: float = 1.0
 
     def __post_init__(self) -> None:
-        numbers = (self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation)
-        if not all(math.isfinite(number) for number in numbers):
-            raise SpecificationError(f"preprocessing holds numbers that are not finite: {self}")
+        numbers = (self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation)
+        if not all(abs(number) <= _LARGEST for number in numbers):
+            raise SpecificationError(
+                f"preprocessing needs finite numbers of at most {_LARGEST:g}, got {self}"
+            )
         if (
             self.size < 8
             or min(self.pixel_scale_arcsec, self.deviation) < _SMALLEST
@@ -206,27 +209,12 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, float]:
         """Plain values that a checkpoint can hold."""
-        return dataclasses.asdict(self)
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Rebuild from plain values, refusing what is unknown or missing."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(values) != names:
-            wrong = sorted(set(values) ^ names, key=str)
-            raise SpecificationError(
-                f"preprocessing has missing or unknown entries: {short_value(wrong)}"
-            )
-        for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise SpecificationError(
-                    f"preprocessing: {name} should be a number, got {short_value(value)}"
-                )
-            if abs(value) > _LARGEST:
-                raise SpecificationError(f"preprocessing: {name} is out of range")
-        if not float(values["size"]).is_integer():
-            raise SpecificationError(f"preprocessing: size should be whole, got {values['size']}")
-        return cls(**{**values, "size": int(values["size"])})
+        return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
 
 
 def _resample(

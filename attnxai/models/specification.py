@@ -6,16 +6,15 @@ import dataclasses
 import enum
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
+from attnxai.data.plain_values import checked_fields, to_plain
 from attnxai.data.short_repr import short_value
 from attnxai.errors import SpecificationError
 
 # Fields, gate channels, classes and convolutions beyond this are a damaged file, not a network.
 _MOST = 4096
 _MOST_CONVOLUTIONS = 8
-# of any number in a specification; longer ones could not even be printed
-_LARGEST = 1 << 31
 
 
 class Architecture(enum.StrEnum):
@@ -124,8 +123,63 @@ class SymmetryGroup:
         return self.order * (2 if self.reflections else 1)
 
 
+class NetworkSpec:
+    """What the specifications of all networks have in common."""
+
+    __slots__ = ()
+    architectures: ClassVar[tuple[Architecture, ...]]
+    architecture: Architecture
+    group: str
+    kernel_size: int
+    n_classes: int
+    dropout: float
+
+    def _settle(self) -> SymmetryGroup:
+        """Give names their types and check what every network has."""
+        group = SymmetryGroup.from_name(self.group)
+        object.__setattr__(self, "group", group.name)
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if (kind := _CHOICES.get(field.name)) is not None:
+                object.__setattr__(self, field.name, _choice(kind, getattr(self, field.name)))
+        if self.architecture not in self.architectures:
+            known = ", ".join(self.architectures)
+            raise SpecificationError(
+                f"a {type(self).__name__} describes the architectures {known}, not {self.architecture}"
+            )
+        if self.kernel_size not in (3, 5, 7, 9):
+            raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
+        if not 2 <= self.n_classes <= _MOST or not 0 <= self.dropout < 1:
+            raise SpecificationError(
+                f"n_classes has to be 2 to {_MOST} (got {self.n_classes}) and dropout to lie in [0, 1) (got "
+                f"{self.dropout})"
+            )
+        return group
+
+    def _settle_numbers(self, name: str, n: int, most: int) -> None:
+        values = tuple(int(v) for v in getattr(self, name))
+        object.__setattr__(self, name, values)
+        if len(values) != n or not 1 <= min(values) <= max(values) <= most:
+            raise SpecificationError(
+                f"{name} needs {n} numbers from 1 to {most}, got {short_value(values)}"
+            )
+
+    @property
+    def symmetry(self) -> SymmetryGroup:
+        """The group as an object."""
+        return SymmetryGroup.from_name(self.group)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild a specification, refusing names and types that it does not know."""
+        return cls(**checked_fields(cls, values, "the specification"))
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
+class ModelSpec(NetworkSpec):
     """Everything needed to rebuild an attention network, except its weights.
 
     Parameters
@@ -160,6 +214,8 @@ class ModelSpec:
         published, instead of over each image. A map then depends on the images that it is made with.
     """
 
+    architectures: ClassVar = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)
+
     architecture: Architecture
     group: str = "C1"
     fields: tuple[int, ...] = (6, 16, 32, 64)
@@ -179,28 +235,15 @@ class ModelSpec:
     extremes_over_batch: bool = False
 
     def __post_init__(self) -> None:
-        group = SymmetryGroup.from_name(self.group)
-        object.__setattr__(self, "group", group.name)
-        for name, kind in _CHOICES.items():
-            object.__setattr__(self, name, _choice(kind, getattr(self, name), name))
-        for name, most in (("fields", _MOST), ("convolutions", _MOST_CONVOLUTIONS)):
-            values = tuple(int(v) for v in getattr(self, name))
-            object.__setattr__(self, name, values)
-            if len(values) != 4 or not 1 <= min(values) <= max(values) <= most:
-                raise SpecificationError(
-                    f"{name} needs four numbers from 1 to {most}, got {short_value(values)}"
-                )
-        if self.kernel_size not in (3, 5, 7, 9):
-            raise SpecificationError(f"kernel_size has to be 3, 5, 7 or 9, got {self.kernel_size}")
+        group = self._settle()
+        self._settle_numbers("fields", 4, _MOST)
+        self._settle_numbers("convolutions", 4, _MOST_CONVOLUTIONS)
         if self.n_gates not in (0, 1, 2, 3):
             raise SpecificationError(f"n_gates has to be 0, 1, 2 or 3, got {self.n_gates}")
-        if not 1 <= self.gate_channels <= _MOST or not 2 <= self.n_classes <= _MOST:
+        if not 1 <= self.gate_channels <= _MOST:
             raise SpecificationError(
-                f"gate_channels has to be 1 to {_MOST} (got {self.gate_channels}) and n_classes 2 to "
-                f"{_MOST} (got {self.n_classes})"
+                f"gate_channels has to be 1 to {_MOST}, got {self.gate_channels}"
             )
-        if not 0 <= self.dropout < 1:
-            raise SpecificationError(f"dropout has to lie in [0, 1), got {self.dropout}")
         if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
             raise SpecificationError("the convolutions of an equivariant network have no bias")
         if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
@@ -208,8 +251,6 @@ class ModelSpec:
                 f"an attention-gated CNN has no symmetry group, got {self.group}; "
                 "use the architecture equivariant_attention"
             )
-        if self.architecture not in _WITH_GATES:
-            raise SpecificationError(f"a {self.architecture} is described by a LeNetSpec")
         if self.n_gates == 0:
             self._check_without_gates()
 
@@ -226,63 +267,18 @@ class ModelSpec:
             )
 
     @property
-    def symmetry(self) -> SymmetryGroup:
-        """The group as an object."""
-        return SymmetryGroup.from_name(self.group)
-
-    @property
     def gate_names(self) -> tuple[str, ...]:
         """Names of the gates, coarsest first."""
         return tuple(f"gate{i + 1}" for i in range(self.n_gates))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold."""
-        values = plain_values(self)
+        values = to_plain(self)
         # written only where it says something, so that earlier versions and records of running
         # trainings know all that is written
         if not self.extremes_over_batch:
             del values["extremes_over_batch"]
         return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
-        """Rebuild a specification, refusing names and types that it does not know."""
-        return cls(**checked_values(cls, values))
-
-
-_WITH_GATES = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)
-
-
-def plain_values(spec: Any) -> dict[str, Any]:
-    """The fields of a specification as text, numbers and lists."""
-    return {
-        name: str(value)
-        if isinstance(value, enum.Enum)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in dataclasses.asdict(spec).items()
-    }
-
-
-def checked_values(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a specification that come from a file, refusing names and types that it does not know.
-
-    Raises
-    ------
-    SpecificationError
-        Naming what is unknown or of another type.
-    """
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted((name for name in values if name not in known), key=str)
-    if unknown:
-        raise SpecificationError(
-            f"the specification holds {', '.join(map(short_value, unknown[:4]))}, which this version of "
-            "attnxai does not know; a newer version may"
-        )
-    if "architecture" not in values:
-        raise SpecificationError("the specification names no architecture")
-    return {name: _plain_value(name, value, known[name].type) for name, value in values.items()}
 
 
 _CHOICES: dict[str, type[enum.StrEnum]] = {
@@ -295,36 +291,14 @@ _CHOICES: dict[str, type[enum.StrEnum]] = {
 }
 
 
-def _choice(kind: type[enum.StrEnum], value: object, name: str) -> enum.StrEnum:
+def _choice(kind: type[enum.StrEnum], value: object) -> enum.StrEnum:
     try:
         return kind(str(value))
     except ValueError:
-        choices = ", ".join(member.value for member in kind)
+        name = next(name for name, known in _CHOICES.items() if known is kind)
         raise SpecificationError(
-            f"{name} {short_value(value)} is unknown; known are {choices}"
+            f"{name} {short_value(value)} is unknown; known are {', '.join(kind)}"
         ) from None
-
-
-def _plain_value(name: str, value: object, annotation: object) -> object:
-    """Check one entry of a specification that came from a file against its declared type."""
-    expected: dict[str, tuple[type, ...]] = {
-        "int": (int,),
-        "float": (int, float),
-        "bool": (bool,),
-        "str": (str,),
-        "tuple[int, ...]": (list, tuple),
-    }
-    kinds = expected.get(str(annotation), (str,))
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise SpecificationError(
-            f"{name} in the specification should be {annotation}, got {short_value(value)}"
-        )
-    numbers = list(value) if isinstance(value, list | tuple) else [value]
-    if isinstance(value, list | tuple) and not all(type(number) is int for number in numbers):
-        raise SpecificationError(f"{name} should hold whole numbers, got {short_value(value)}")
-    if any(isinstance(number, int) and abs(number) >= _LARGEST for number in numbers):
-        raise SpecificationError(f"{name} in the specification is out of range")
-    return tuple(value) if isinstance(value, list | tuple) else value
 
 
 def compact_spec(group: str, **changes: Any) -> ModelSpec:

@@ -10,26 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from attnxai.errors import SpecificationError
 from attnxai.models.bases import steerable_basis
-from attnxai.models.specification import SymmetryGroup
+from attnxai.models.specification import NetworkSpec, SymmetryGroup
 
 
 class FilterBasis(nn.Module):
-    """A basis of filters that convolutions share, on whatever device and in whatever precision.
+    """Filters of shape (n_basis, size_out, size_in, k, k) from one field to one field, shared by convolutions.
 
-    A module of its own, so that moving a network moves the basis once and not once for each layer.
-
-    Parameters
-    ----------
-    filters : Tensor, shape (n_basis, size_out, size_in, k, k)
-        Basis of the filters from one field to one field.
-    given : bool
-        Whether it came with the weights instead of following from group and kernel.
+    A module of its own, so that moving a network moves the basis once and not once for each layer. It is
+    ``given`` if it came with the weights instead of following from group and kernel.
     """
 
     filters: torch.Tensor
@@ -44,16 +39,8 @@ class FilterBasis(nn.Module):
 class SharedBases:
     """The bases of a network's layers, each kept once however many layers use it.
 
-    Parameters
-    ----------
-    group : SymmetryGroup
-        Group under which the filters are steerable.
-    kernel_size : int
-        Side of the filters in pixels.
-    given : mapping of str to Tensor, optional
-        Bases of shape (n_basis, size_out, size_in, k, k) that come with the weights, under the names
-        of their layers. Every other layer has the basis of
-        :func:`~attnxai.models.bases.steerable_basis`.
+    Bases that came with the weights are ``given`` under the names of their layers. Every other layer has the basis
+    of :func:`~attnxai.models.bases.steerable_basis`.
     """
 
     def __init__(
@@ -67,13 +54,7 @@ class SharedBases:
         self._shared: list[FilterBasis] = []
 
     def of_layer(self, layer: str, *, lifting: bool) -> FilterBasis:
-        """The basis of one layer.
-
-        Raises
-        ------
-        SpecificationError
-            If the basis that was given for it does not fit the group and the kernel.
-        """
+        """The basis of one layer; one that was given for it has to fit the group and the kernel."""
         if torch.get_default_device().type == "meta":  # a network whose shapes alone matter
             size, k = self.group.size, self.kernel_size
             # there are |G| filters between regular fields for each one that lifts
@@ -94,6 +75,25 @@ class SharedBases:
             raise SpecificationError(f"the basis of {layer} has values that are not finite")
         self._shared.append(FilterBasis(filters, given=given is not None))
         return self._shared[-1]
+
+    def convolution(
+        self,
+        layer: str,
+        fields_in: int,
+        fields_out: int,
+        *,
+        steerable: bool,
+        lifting: bool,
+        generator: torch.Generator | None,
+        padding: int | None = None,
+        bias: bool = True,
+    ) -> nn.Module:
+        """A steerable convolution, or an ordinary one; by default its padding keeps the size."""
+        padding = self.kernel_size // 2 if padding is None else padding
+        if not steerable:
+            return nn.Conv2d(fields_in, fields_out, self.kernel_size, padding=padding, bias=bias)
+        basis = self.of_layer(layer, lifting=lifting)
+        return SteerableConv2d(basis, fields_in, fields_out, generator=generator, padding=padding)
 
     def check_none_is_left(self) -> None:
         """Refuse bases for layers that the network does not have."""
@@ -117,17 +117,9 @@ class SharedBases:
 class SteerableConv2d(nn.Module):
     """A convolution between feature fields whose filter is a weighted sum of basis filters.
 
-    Parameters
-    ----------
-    basis : FilterBasis or Tensor, shape (n_basis, size_out, size_in, k, k)
-        Basis of the filters from one field to one field.
-    fields_in, fields_out : int
-        Numbers of fields. Channels are field-major: channel = field * size + element.
-    generator : torch.Generator, optional
-        Draws the first weights, in the manner of He et al. (2015) with every basis filter contributing
-        the same variance; zeros when left out, for weights that are about to be loaded.
-    padding : int, optional
-        Zeros on every side of the features; as many as keep their size when left out.
+    Channels are field-major: channel = field * size + element. The ``generator`` draws the first weights in the
+    manner of He et al. (2015), with every basis filter contributing the same variance; without one they are zeros,
+    to be loaded. ``padding`` zeros stand on every side; as many as keep the size when left out.
     """
 
     def __init__(
@@ -171,15 +163,7 @@ class SteerableConv2d(nn.Module):
 
 
 class FieldBatchNorm(nn.Module):
-    """Batch norm whose statistics are shared by the |G| channels of a field.
-
-    Parameters
-    ----------
-    fields : int
-        Number of fields.
-    size : int
-        Channels of each field, |G|.
-    """
+    """Batch norm whose statistics are shared by the ``size`` = |G| channels of a field."""
 
     def __init__(self, fields: int, size: int) -> None:
         super().__init__()
@@ -201,25 +185,9 @@ def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def soft_disc(height: int, width: int, *, margin: float = 0.0) -> torch.Tensor:
-    """Disc inscribed in the image, falling off smoothly at its rim.
+    """Disc inscribed in the image, falling off smoothly at its rim; shape (height, width).
 
-    Parameters
-    ----------
-    height, width : int
-        Size of the image in pixels.
-    margin : float
-        Share of the radius that the disc is smaller by, in percent.
-
-    Returns
-    -------
-    disc : Tensor, shape (height, width)
-        One inside, ``exp((r0^2 - r^2) / 4)`` outside the radius r0 = (side - 1) / 2 in pixels, less
-        the margin.
-
-    Examples
-    --------
-    >>> round(float(soft_disc(150, 150)[0, 75]), 2)
-    0.94
+    One inside, ``exp((r0^2 - r^2) / 4)`` outside the radius r0 = (side - 1) / 2 in pixels, less ``margin`` percent.
     """
     y = torch.arange(height, dtype=torch.float64) - (height - 1) / 2
     x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
@@ -228,7 +196,39 @@ def soft_disc(height: int, width: int, *, margin: float = 0.0) -> torch.Tensor:
     return torch.exp(-torch.clamp(radius_squared - limit, min=0.0) / 4.0).to(torch.float32)
 
 
-def he_normal_(weight: torch.Tensor, generator: torch.Generator) -> None:
+class SpecifiedNetwork(nn.Module):
+    """A network with class scores (batch, n_classes) of images (batch, 1, height, width), built from its ``spec``.
+
+    ``bases`` that came with the weights are given under the names of their layers. The ``generator`` draws the
+    first weights; without one they wait to be loaded.
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        bases: Mapping[str, torch.Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.spec: Any = spec
+        shared = SharedBases(spec.symmetry, spec.kernel_size, bases)
+        # torch fills ordinary layers at random as it makes them, from the global state
+        with torch.random.fork_rng(devices=()):
+            self._build(shared, generator)
+        shared.check_none_is_left()
+        if generator is not None:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d | nn.Linear):
+                    _he_normal_(module.weight, generator)
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
+
+    def _build(self, shared: SharedBases, generator: torch.Generator | None) -> None:
+        raise NotImplementedError
+
+
+def _he_normal_(weight: torch.Tensor, generator: torch.Generator) -> None:
     """Fill an ordinary filter or matrix in place with normal values of variance 2 / fan-in."""
     deviation = math.sqrt(2.0 / weight[0].numel())
     with torch.no_grad():

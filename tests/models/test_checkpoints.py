@@ -266,10 +266,10 @@ def test_missing_entries_and_wrong_types(refused, content, name) -> None:
         ("specification", {"group": "E8"}, "unknown group 'E8'"),
         ("specification", {"n_gates": "3"}, "n_gates"),
         ("specification", {"normalisation": "magic"}, "'magic' is unknown"),
-        ("specification", {"fields": [10**9] * 4}, "fields needs four"),
+        ("specification", {"fields": [10**9] * 4}, "fields needs 4"),
         ("specification", {"fields": [2, 2, 2, 2]}, "do not fit its specification"),
-        ("preprocessing", {"size": "150"}, "size should be a number"),
-        ("preprocessing", {"size": float("nan")}, "size should be whole"),
+        ("preprocessing", {"size": "150"}, "size of the preprocessing should be a whole number"),
+        ("preprocessing", {"size": float("nan")}, "from 0 to 1e18, got nan"),
         ("preprocessing", {"stretch": 1}, "stretch"),
     ],
 )
@@ -359,7 +359,7 @@ def test_fields_of_the_training_record(refused, content, name) -> None:
     missing = {key: value for key, value in record.items() if key != name}
     assert f"training record lacks {name}" in refused({**content, "training": missing})
     text = refused({**content, "training": {**record, name: 3}})
-    assert f"training record's {name} has the wrong type int" in text
+    assert f"{name} of the training record should be " in text
 
 
 @pytest.mark.parametrize("record", [3, "text", [1], torch.ones(2)])
@@ -383,9 +383,18 @@ def test_fingerprints_are_written_where_there_are_any(content, tmp_path) -> None
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"train_fingerprints": 3}, "train_fingerprints are not all text"),
-        ({"train_fingerprints": ["0", 1]}, "train_fingerprints are not all text"),
-        ({"validation_fingerprints": "0"}, "validation_fingerprints are not all text"),
+        (
+            {"train_fingerprints": 3},
+            "train_fingerprints of the training record should be a list of texts",
+        ),
+        (
+            {"train_fingerprints": ["0", 1]},
+            "train_fingerprints of the training record should be a list of texts",
+        ),
+        (
+            {"validation_fingerprints": "0"},
+            "validation_fingerprints of the training record should be a list of texts",
+        ),
         ({"train_fingerprints": ["0"]}, "1 train_fingerprints for 2 sources"),
         ({"train_fingerprints": ["0", "1"]}, "0 validation_fingerprints for 1 sources"),
     ],
@@ -398,7 +407,7 @@ def test_fingerprints_that_do_not_fit(refused, content, changes, text) -> None:
 def test_a_metric_that_is_no_number(refused, content, value) -> None:
     record = {**content["training"], "metrics": {"validation_accuracy": value}}
     text = refused({**content, "training": record})
-    assert "metric validation_accuracy is no number" in text
+    assert "validation_accuracy of metrics of the training record should be a number" in text
 
 
 # --- writing ---------------------------------------------------------------------------------------

@@ -69,12 +69,15 @@ def test_both_specifications_have_what_is_common() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"architecture": Architecture.EQUIVARIANT_ATTENTION}, "is no LeNet"),
+        (
+            {"architecture": Architecture.EQUIVARIANT_ATTENTION},
+            "a LeNetSpec describes the architectures",
+        ),
         ({"architecture": Architecture.LENET}, "no symmetry group, got D4"),
         ({"group": "E4"}, "unknown group"),
-        ({"fields": (1, 2, 3)}, "fields needs two"),
-        ({"hidden": (0, 3)}, "hidden needs two"),
-        ({"hidden": (10**9, 3)}, "hidden needs two"),
+        ({"fields": (1, 2, 3)}, "fields needs 2"),
+        ({"hidden": (0, 3)}, "hidden needs 2"),
+        ({"hidden": (10**9, 3)}, "hidden needs 2"),
         ({"kernel_size": 4}, "kernel_size"),
         ({"convolution_padding": 5}, "convolution_padding"),
         ({"n_classes": 1}, "n_classes"),

@@ -12,6 +12,7 @@ from torch.nn import functional
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.published.attention import _renamed
 from attnxai.models.specification import ModelSpec, Normalisation, paper_spec
+from attnxai.models.steerable import soft_disc
 from attnxai.models.weights import load_weights
 from tests.models.builders import random_images, scores_and_maps
 from tests.models.published_networks import PublishedEquivariant, in_double, run, trained
@@ -109,6 +110,6 @@ def test_the_disc_is_that_of_the_image_and_not_of_the_padding() -> None:
     bare = AttentionNetwork(paper_spec("C4", disc=False, **SMALL)).eval()
     bare.load_state_dict(network.state_dict())
     images = random_images(1, 30)
-    disc = network._disc(30, 30, images)
+    disc = soft_disc(30, 30)
     with torch.no_grad():
         torch.testing.assert_close(network(images), bare(functional.pad(images * disc, (1,) * 4)))

@@ -13,7 +13,7 @@ from attnxai.models.specification import SymmetryGroup
 from attnxai.models.steerable import (
     FieldBatchNorm,
     SteerableConv2d,
-    he_normal_,
+    _he_normal_,
     pool_over_group,
     soft_disc,
 )
@@ -151,6 +151,6 @@ def test_weights_wait_at_zero_without_a_generator() -> None:
 
 def test_he_normal_has_variance_two_over_fan_in() -> None:
     weight = torch.empty(64, 32, 3, 3)
-    he_normal_(weight, torch.Generator().manual_seed(0))
+    _he_normal_(weight, torch.Generator().manual_seed(0))
     assert float(weight.std()) == pytest.approx(math.sqrt(2 / (32 * 9)), rel=0.02)
     assert abs(float(weight.mean())) < 0.002
