@@ -181,7 +181,7 @@ def test_model_files_are_documented() -> None:
     keys = ["format", "version", "name", "specification", "weights", "preprocessing"]
     keys += ["class_names", "training"]
     for kind in (ModelSpec, LeNetSpec, Preprocessing, TrainingRecord):
-        keys += list(kind.__dataclass_fields__)
+        keys += [field.name for field in dataclasses.fields(kind)]
     for choices in (Architecture, Normalisation, Aggregation, LayerOrder, Padding):
         keys += [str(choice) for choice in choices]
     for key in keys:
