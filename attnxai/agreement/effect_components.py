@@ -41,14 +41,14 @@ class Components:
     sd_annotator : float
         Spread between annotators of their mean over all sources.
     sd_pairing : float, optional
-        Spread of permuted pairs, beyond what their map and their annotation score with any partner and
+        Spread of permuted pairs, beyond the means of their map and of their annotation over all partners and
         without the part of annotators; ``sd_source`` when left out.
     sd_value : float, optional
         Spread of values between sources, classes together, which decides the width of intervals;
         ``sd_source`` when left out.
     deviations : ndarray, shape (n,), optional
-        Values to draw sources from with replacement, brought to mean 0 and the spread asked for; sources
-        are normal when left out.
+        Values to draw sources from with replacement, scaled to mean 0 and the spread asked for; sources are
+        normal when left out.
     """
 
     effect: float
@@ -117,35 +117,10 @@ class Components:
 def components_of_tables(
     tables: ArrayLike, classes: Sequence[Hashable]
 ) -> tuple[Components, Interval]:
-    """Components and effect from the values of all pairs, permuted ones included.
+    """Components, and the effect with its t interval over sources, from values of all pairs of sources.
 
-    Parameters
-    ----------
-    tables : array_like, shape (n_annotators, n_sources, n_sources)
-        Value of the map of each source (rows) with each annotator's annotation of each source (columns),
-        without gaps.
-    classes : sequence of hashable
-        Class of every source, each of three sources or more.
-
-    Returns
-    -------
-    Components
-        To plan with.
-    Interval
-        The effect with its Student t interval over sources.
-
-    Raises
-    ------
-    OptionError
-        If a class has fewer than three sources, or values are missing.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> tables = rng.normal(size=(1, 40, 40)) + 0.5 * np.eye(40)
-    >>> components, effect = components_of_tables(tables, ["FR I", "FR II"] * 20)
-    >>> effect.low < 0.5 < effect.high, round(components.spread_permuted(1), 1)
-    (True, 1.0)
+    Tables (n_annotators, n_sources, n_sources) hold the value of the map of each source (rows) with each
+    annotator's annotation of each source (columns), without gaps; each class has three sources or more.
     """
     values = np.asarray(tables, dtype=np.float64)
     n_annotators, n = values.shape[0], len(classes)

@@ -1,4 +1,4 @@
-"""What a comparison found for one map, metric and group of sources: frozen, and ready to be written down."""
+"""Results of a comparison for one map, metric and group of sources."""
 
 from __future__ import annotations
 
@@ -19,23 +19,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherTest:
-    """A test against a null other than the permutation across sources.
+    """A test against a null other than the permutation across sources; None, with a reason, where there is none.
 
-    Parameters
-    ----------
-    null : str
-        Name of the null (:data:`attnxai.nulls.NULLS`).
-    label : str
-        Its name in text.
-    test : NullTest or None
-        The test; None where it cannot be made.
-    reason : str
-        Why not, or empty.
-    rejections_pairing_broken : float or None
-        Share of pairings of maps with the annotations of *other* sources that this null calls significant at
-        5 %. Far above 0.05, the null takes what sources share for agreement. Of the first metric only.
-    within_strata : bool
-        Whether those are other sources of the same stratum, or any where strata are too small.
+    ``rejections_pairing_broken`` is the share of pairings of maps with the annotations of *other* sources that this
+    null calls significant at 5 %, of the first metric only: far above 0.05 the null is miscalibrated for these
+    data. These are other sources of the same stratum if ``within_strata``, or any where strata are too small.
     """
 
     null: str
@@ -60,55 +48,10 @@ class FurtherTest:
 class Estimate:
     """Agreement of one map (or baseline) with the annotations of one group of sources.
 
-    Parameters
-    ----------
-    explanation : str
-        Name of the map or baseline.
-    is_baseline : bool
-        Whether it is a baseline rather than a map of the model.
-    metric : str
-        Name of the metric.
-    group : str
-        ``held-out``, ``training``, ... or ``all``: what the model knew of these sources.
-    class_name : str
-        Class of these sources, or ``all``.
-    interval : Interval
-        Mean over sources (and annotators) with its interval: over sources with one annotator, over sources
-        and annotators, crossed, with several.
-    above_chance : Interval
-        The same mean above the value without agreement.
-    n_undefined : int
-        Sources left out because the metric has no value for them.
-    pooled, within_strata : NullTest or None
-        Permutation of annotations across sources, any or within strata; None where a test makes no sense.
-    pooled_rejections_pairing_broken : float or None
-        Share of pairings of maps with the annotations of other sources of their stratum that the pooled test
-        would call significant at 5 %. Far above 0.05, maps and annotations share what their class (or other
-        stratum) brings with it. None where strata are too small to tell.
-    within_rejections_pairing_broken : float or None
-        The same of the test within strata, for pairings with other sources of their stratum and of like angular
-        size (smaller or larger than the median).
-    p_adjusted : float or None
-        P-value of :attr:`test`, adjusted over the maps; None for baselines, and where there is no test.
-    n_family : int
-        Tests that it is adjusted over.
-    correction : Correction or None
-        How it is adjusted.
-    further : tuple of FurtherTest
-        Tests against other nulls, as far as asked for.
-    differences : mapping of str to Interval
-        This map minus each baseline, over the same sources; empty for baselines.
-    share_of_noise_ceiling : NoiseCeilingShare or None
-        This map's agreement as a share of the noise ceiling; None for single annotators, for baselines, and
-        for groups other than the one that conclusions rest on.
-    spreads : (Components, Interval) or None
-        What a plan of a larger comparison needs (:mod:`attnxai.planning`), and the effect with its
-        interval; of maps over all classes of the group that conclusions rest on, where every annotator marked
-        every source and strata have three sources or more.
-    left_test : tuple of str
-        Sources that are not permuted because the metric is undefined with some partner.
-    not_tested : str
-        Why there is no test that can decide, or empty. The pooled one may be there all the same.
+    Groups are splits or ``all``, and so are classes. The interval is over sources with one annotator, over sources and
+    annotators, crossed, with several. Permutation tests are None where a test makes no sense; their rejections are
+    the share of pairings, with other sources of the stratum (pooled) and of like angular size as well (within), that
+    they call significant at 5 %: far above 0.05 they are miscalibrated for these data.
     """
 
     explanation: str
@@ -118,26 +61,30 @@ class Estimate:
     class_name: str
     interval: Interval
     above_chance: Interval
-    n_undefined: int
+    n_undefined: int  # sources left out because the metric has no value for them
     pooled: NullTest | None = None
     within_strata: NullTest | None = None
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
-    p_adjusted: float | None = None
+    p_adjusted: float | None = None  # of `test`, over the maps; None for baselines
     n_family: int = 0
     correction: Correction | None = None
     further: tuple[FurtherTest, ...] = ()
+    # this map minus each baseline, over the same sources; empty for baselines
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    # None for single annotators, for baselines, and for groups other than that of the conclusions
     share_of_noise_ceiling: NoiseCeilingShare | None = None
+    # for a plan (attnxai.planning): of maps over all classes of the group of the conclusions, where every annotator
+    # marked every source and strata have three sources or more
     spreads: tuple[Components, Interval] | None = None
-    left_test: tuple[str, ...] = ()
-    not_tested: str = ""
+    left_test: tuple[str, ...] = ()  # not permuted, as the metric is undefined with some partner
+    not_tested: str = ""  # why no test can decide; the pooled one may be there all the same
 
     __repr__ = short_repr
 
     @property
     def test(self) -> NullTest | None:
-        """The primary test: within strata, or pooled for the sources of a single stratum; None where none can decide."""
+        """The primary test: within strata, or pooled for a single stratum; None where none can decide."""
         return None if self.not_tested else self.within_strata or self.pooled
 
     def further_test(self, null: str) -> FurtherTest:
@@ -165,9 +112,7 @@ class Estimate:
             "n_undefined": self.n_undefined,
             **_interval_record(self.interval),
             "interval_method": self.interval.method,
-            "above_chance": finite_or_none(self.above_chance.value),
-            "above_chance_ci_low": finite_or_none(self.above_chance.low),
-            "above_chance_ci_high": finite_or_none(self.above_chance.high),
+            **_ends("above_chance", self.above_chance),
         }
         for name, test in (("pooled", self.pooled), ("within_strata", self.within_strata)):
             record |= {f"{key}_{name}": value for key, value in _record_of(test).items()}
@@ -186,16 +131,7 @@ class Estimate:
             "share_of_noise_ceiling_n_sources": share.raw.n_units if share else None,
         }
         for name in ("lower", "upper"):
-            interval = getattr(share, f"of_{name}") if share is not None else None
-            record |= {
-                f"share_of_{name}_ceiling": finite_or_none(interval.value) if interval else None,
-                f"share_of_{name}_ceiling_ci_low": finite_or_none(interval.low)
-                if interval
-                else None,
-                f"share_of_{name}_ceiling_ci_high": finite_or_none(interval.high)
-                if interval
-                else None,
-            }
+            record |= _ends(f"share_of_{name}_ceiling", getattr(share, f"of_{name}", None))
         record["spreads"] = None if self.spreads is None else _record_of_spreads(*self.spreads)
         record["further"] = [test.to_record() for test in self.further]
         record["difference"] = {
@@ -206,21 +142,10 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PartialCorrelation:
-    """Rank correlation of a map with the annotations that brightness does not account for.
+    """Rank correlation of a map with the annotations, controlling for brightness.
 
-    An estimate with its interval, without a test: permuting across sources would break the link between annotation
-    and brightness as well.
-
-    Parameters
-    ----------
-    explanation : str
-        The map.
-    group, class_name : str
-        Which sources.
-    controlling_for : tuple of str
-        Baselines held fixed: brightness at pixel scale and at the resolution of the map.
-    interval : Interval
-        Mean partial Spearman correlation over sources (and annotators).
+    An estimate without a test: permuting across sources would break the dependence of annotations on brightness as
+    well. It is controlled for the brightness at pixel scale and at the resolution of the map.
     """
 
     explanation: str
@@ -244,19 +169,7 @@ class PartialCorrelation:
 class NoiseCeilingEstimate:
     """How well annotators agree with each other, by one metric over one group of sources.
 
-    Parameters
-    ----------
-    metric, group, class_name : str
-        Of what.
-    lower, upper : Interval
-        Mean score of each annotator against the consensus of the others, and of the consensus of all, which
-        contains them, against each; see :mod:`attnxai.agreement.noise_ceiling.ceiling`.
-    upper_is_bound : bool
-        Whether no map can have a higher mean score with these annotators.
-    n_annotators : int
-        Annotators who share a source with another.
-    note : str
-        What a reader should know.
+    See :mod:`attnxai.agreement.noise_ceiling.ceiling` for the meaning of the numbers.
     """
 
     metric: str
@@ -290,6 +203,16 @@ def _interval_record(interval: Interval) -> dict[str, Any]:
     }
 
 
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    """A value and its ends, or None for each, with ``name`` before the names of the ends."""
+    found = {} if interval is None else interval.to_record()
+    return {
+        name: found.get("value"),
+        f"{name}_ci_low": found.get("ci_low"),
+        f"{name}_ci_high": found.get("ci_high"),
+    }
+
+
 def _record_of(test: NullTest | None) -> dict[str, Any]:
     low, high = test.range() if test is not None else (None, None)
     return {
@@ -308,18 +231,14 @@ def _record_of(test: NullTest | None) -> dict[str, Any]:
 
 def _record_of_spreads(components: Components, effect: Interval) -> dict[str, Any]:
     """What a plan needs, as plain values."""
+    names = ("sd_source", "sd_residual", "sd_annotator", "sd_pairing", "sd_value")
+    deviations = components.deviations
     return {
         "effect": effect.value,
         "effect_ci_low": effect.low,
         "effect_ci_high": effect.high,
-        "sd_source": components.sd_source,
-        "sd_residual": components.sd_residual,
-        "sd_annotator": components.sd_annotator,
-        "sd_pairing": components.sd_pairing,
-        "sd_value": components.sd_value,
-        "deviations": []
-        if components.deviations is None
-        else [float(value) for value in components.deviations],
+        **{name: getattr(components, name) for name in names},
+        "deviations": [] if deviations is None else [float(value) for value in deviations],
     }
 
 

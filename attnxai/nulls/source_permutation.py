@@ -99,7 +99,7 @@ class SourcePermutation(NullModel):
         others: Others | None = None,
         rng: np.random.Generator,  # noqa: ARG002
     ) -> NDArray[np.float64]:
-        """Metrics of every map with every source's target, over the pixels valid for all; see :class:`NullModel`."""
+        """Metrics of all pairs, over the pixels valid for all sources; see :class:`NullModel`."""
         where = np.asarray(valid.all(axis=0))
         return np.asarray(
             agreement_tables(metrics, maps[None], targets, where, others=others)[:, 0]

@@ -1,16 +1,15 @@
 """Bootstrap intervals over units: of a mean over sources, and of any statistic of images.
 
 The unit is the source or the image: pixels of one image are no independent samples. With several annotators
-(or several trained models of one kind) sources alone are not enough; see
-:mod:`attnxai.agreement.intervals.crossed`.
+(or several trained models of one kind) see :mod:`attnxai.agreement.intervals.crossed`.
 
 The default for means is the studentized bootstrap (:mod:`~.studentized`), whose coverage came nearest to the
-level asked for in simulations with 8 to 100 sources (the documentation has the table). Every end of it lies
-between the smallest and the largest value, so no interval leaves the range of a metric.
+level asked for in simulations with 8 to 100 sources (the documentation has the table). No end leaves the
+range of the values.
 
-``scipy.stats.bootstrap`` has neither studentized nor expanded intervals, takes no weights, and cannot share its
-resamples between statistics, which comparing maps and models over the same sources needs. Its BCa and
-percentile intervals are what these are tested against.
+``scipy.stats.bootstrap`` has neither studentized nor expanded intervals, takes no weights, and cannot share
+its resamples between statistics, which comparing maps and models over the same sources needs. The tests
+compare BCa and percentile intervals with it.
 """
 
 from __future__ import annotations
@@ -76,22 +75,7 @@ def bootstrap_counts(
 def stratified_counts(
     strata: ArrayLike, n_bootstrap: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
-    """How often each unit occurs in each resample, when each stratum is resampled by itself.
-
-    Parameters
-    ----------
-    strata : array_like of int, shape (n_units,)
-        Stratum of each unit, such as the class of an image.
-    n_bootstrap : int
-        Number of resamples.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of int, shape (n_bootstrap, n_units)
-        Every resample has as many units of a stratum as the data have.
-    """
+    """How often each unit occurs in each resample (n_bootstrap, n_units), within strata."""
     labels = np.asarray(strata)
     counts = np.zeros((n_bootstrap, len(labels)), dtype=np.int32)
     for label in np.unique(labels):
@@ -123,35 +107,14 @@ def mean_interval(
 ) -> Interval:
     """Mean over sources with its bootstrap interval.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_sources,)
-        One value a source; NaN where undefined, which leaves the source out.
-    counts : ndarray, shape (n_bootstrap, n_sources)
-        From :func:`bootstrap_counts`; the same counts for several statistics make them comparable
-        resample by resample.
-    weights : ndarray, shape (n_sources,), optional
-        Weight of each source.
-    kind : IntervalKind
-        How the resamples become an interval. Where more than
-        :data:`~.studentized.MOST_WITHOUT_ERROR` of the resamples hold a single value and so have no
-        standard error (hits and misses, scores at their maximum), ``studentized`` becomes ``expanded`` and
-        the note says so.
-    level : float
-        Confidence level.
+    Values are NaN where undefined, which leaves the source out. Counts are from :func:`bootstrap_counts`; the
+    same counts make several statistics comparable resample by resample. Where more than
+    :data:`~.studentized.MOST_WITHOUT_ERROR` of the resamples hold a single value and so have no standard
+    error (hits and misses, scores at their maximum), ``studentized`` becomes ``expanded`` and the note says
+    so.
 
-    Returns
-    -------
-    Interval
-        Without ends, and with the reason, when all values are the same or sources with a value and a weight are
-        fewer than :data:`~.interval.MIN_UNITS`, by their effective number. Ends lie between the smallest and the largest value.
-
-    Examples
-    --------
-    >>> auc = np.array([0.93, 0.88, 0.97, 0.81, 0.95, 0.9, 0.86, 0.75, 0.92, 0.84])
-    >>> found = mean_interval(auc, bootstrap_counts(10, 10_000, np.random.default_rng(0)))
-    >>> round(found.low, 2), round(found.value, 2), round(found.high, 2)
-    (0.82, 0.88, 0.92)
+    There are no ends, and the note says why, when all values are the same or sources with a value and a weight
+    are fewer than :data:`~.interval.MIN_UNITS` by their effective number.
     """
     kind = IntervalKind(kind)
     share = np.ones_like(values) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -216,28 +179,11 @@ def statistic_interval(
     kind: IntervalKind = IntervalKind.BCA,
     level: float = CONFIDENCE_LEVEL,
 ) -> Interval:
-    """Interval of any statistic, over resamples within strata.
+    """Interval of any statistic, over resamples within strata from :func:`stratified_counts`.
 
-    Parameters
-    ----------
-    statistic : callable
-        Gives one value for each row of counts, shape (n_bootstrap, n_units); NaN where undefined.
-    counts : ndarray of int, shape (n_bootstrap, n_units)
-        From :func:`stratified_counts`; the same for several statistics.
-    strata : ndarray of int, shape (n_units,)
-        Stratum of each unit, as in :func:`stratified_counts`.
-    unit : str
-        What a unit is.
-    kind : IntervalKind
-        Any but ``studentized``.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Interval
-        Without ends when the value is undefined, there are fewer than :data:`~.interval.MIN_UNITS` units, or
-        all resamples give the same value (such as an AUC of 1), which says nothing about its error.
+    The statistic gives one value for each row of counts (n_bootstrap, n_units), NaN where undefined. Any kind
+    will do but ``studentized``. There are no ends when the value is undefined, there are fewer than
+    :data:`~.interval.MIN_UNITS` units, or all resamples give the same value (such as an AUC of 1).
     """
     n = counts.shape[1]
     value = float(statistic(np.ones((1, n)))[0])
@@ -267,19 +213,7 @@ def statistic_interval(
 
 
 def over_resamples(statistic: Statistic, counts: NDArray[np.int32]) -> NDArray[np.float64]:
-    """A statistic of every resample, a block of them at a time.
-
-    Parameters
-    ----------
-    statistic : callable
-        Gives one value for each row of counts, shape (n_bootstrap, n_units).
-    counts : ndarray of int, shape (n_bootstrap, n_units)
-        How often each unit occurs in each resample.
-
-    Returns
-    -------
-    ndarray, shape (n_bootstrap,)
-    """
+    """A statistic of every resample, a block of them at a time; shape (n_bootstrap,)."""
     blocks = [
         statistic(counts[i : i + _ROWS].astype(np.float64)) for i in range(0, len(counts), _ROWS)
     ]
@@ -299,40 +233,12 @@ def resampled_interval(
     n_effective: float | None = None,
     strata: NDArray[np.int64] | None = None,
 ) -> Interval:
-    """Interval of any statistic from its resamples.
+    """Interval of any statistic from its resamples (n_bootstrap,), of any kind but ``studentized``.
 
-    Parameters
-    ----------
-    value : float
-        The statistic.
-    resampled : ndarray, shape (n_bootstrap,)
-        The statistic of each resample of the units.
-    left_out : ndarray, shape (n_units,)
-        The statistic without each unit, for the acceleration; percentile intervals do not use it.
-    n_units : int
-        Units with a defined value.
-    unit : str
-        What a unit is.
-    kind : IntervalKind
-        Any but ``studentized``, which needs the standard error of every resample.
-    level : float
-        Confidence level.
-    scale : float
-        Size of the values: resamples within 1e-12 of it from ``value`` count as equal to it.
-    n_effective : float, optional
-        Units of equal weight that would say as much, for ``expanded``; ``n_units`` when left out.
-    strata : ndarray of int, shape (n_units,), optional
-        Within what units were resampled; all together when left out.
-
-    Returns
-    -------
-    Interval
-        Of no width where no resample changes the statistic.
-
-    Raises
-    ------
-    OptionError
-        If the kind is ``studentized``.
+    BCa takes the statistic without each unit, ``left_out`` (n_units,), for its acceleration, within
+    ``strata`` if units were resampled so. Resamples within 1e-12 of ``scale``, the size of the values, count
+    as equal to the value. For expanded intervals ``n_effective`` units of equal weight would be as
+    informative as these.
     """
     from scipy.special import ndtri
 

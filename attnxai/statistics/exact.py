@@ -1,7 +1,6 @@
 """Intervals that need no resampling: of shares, and Student's t.
 
-SciPy has the intervals of a share as methods of ``scipy.stats.binomtest``, one share at a time and with the
-cost of its test; the forms here take arrays.
+``scipy.stats.binomtest`` has the intervals of a share, one at a time and with the cost of its test.
 """
 
 from __future__ import annotations
@@ -19,30 +18,10 @@ if TYPE_CHECKING:
 def wilson_ends(
     n_hits: ArrayLike, n_units: ArrayLike, *, level: float = CONFIDENCE_LEVEL
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ends of Wilson's (1927) score interval of a share.
+    """Ends of Wilson's (1927) score interval of shares.
 
-    Unlike the share plus and minus its standard error, it has a width when all or none are hits, and
-    covers close to its level from ten units on (Brown, Cai & DasGupta 2001).
-
-    Parameters
-    ----------
-    n_hits : array_like of int
-        Units with the property.
-    n_units : array_like of int, same shape
-        All units; 1 or more.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        Ends.
-
-    Examples
-    --------
-    >>> low, high = wilson_ends(130, 153)
-    >>> round(float(low), 3), round(float(high), 3)
-    (0.785, 0.898)
+    Unlike the share plus and minus its standard error, it has a width when all or none are hits, and covers
+    close to its level from ten units on (Brown, Cai & DasGupta 2001).
     """
     from scipy.special import ndtri
 
@@ -60,21 +39,7 @@ def wilson_ends(
 def clopper_pearson_ends(
     n_hits: int, n_units: int, *, level: float = CONFIDENCE_LEVEL
 ) -> tuple[float, float]:
-    """Ends of the exact interval of a share (Clopper & Pearson 1934).
-
-    Parameters
-    ----------
-    n_hits, n_units : int
-        Units with the property, and all units.
-    level : float
-        Confidence level.
-
-    Examples
-    --------
-    >>> low, high = clopper_pearson_ends(8, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.444, 0.975)
-    """
+    """Ends of the exact interval of a share (Clopper & Pearson 1934)."""
     from scipy.special import betaincinv
 
     tail = (1.0 - level) / 2
@@ -102,29 +67,7 @@ def t_interval(
     over: str = "",
     level: float = CONFIDENCE_LEVEL,
 ) -> Interval:
-    """Interval of a mean by Student's t.
-
-    Parameters
-    ----------
-    value, error : float
-        The mean and its standard error.
-    freedom : float
-        Degrees of freedom of the error.
-    n_units : int
-        Units that it is a mean of.
-    unit : str
-        What a unit is.
-    over : str
-        Over what, for the words of the result; the units when left out.
-    level : float
-        Confidence level.
-
-    Examples
-    --------
-    >>> made = t_interval(2.0, 3**-0.5, 2, 3, unit="seed")
-    >>> round(made.low, 3), round(made.high, 3), made.method
-    (-0.484, 4.484, "Student's t over seeds")
-    """
+    """Interval of a mean by Student's t; ``over`` says over what in words, the units if left out."""
     half = t_half_width(error, freedom, level=level)
     return Interval(
         value=value,

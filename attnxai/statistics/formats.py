@@ -23,14 +23,7 @@ SMALLEST_P = 0.0001
 
 
 def decimals_of(interval: Interval) -> int | None:
-    """Decimals that give two significant digits of half the interval's width; None without a width.
-
-    Examples
-    --------
-    >>> from attnxai.statistics.interval import Interval
-    >>> decimals_of(Interval(value=0.4237, low=0.3012, high=0.5461, n_units=40))
-    2
-    """
+    """Decimals that give two significant digits of half the interval's width; None without a width."""
     half = (interval.high - interval.low) / 2
     size = max(abs(interval.low), abs(interval.high))
     if not interval.known or half <= 1e-12 * size:
@@ -39,13 +32,7 @@ def decimals_of(interval: Interval) -> int | None:
 
 
 def decimals_of_half(half: float) -> int:
-    """Decimals that give two significant digits of half an interval's width; two where it is unknown.
-
-    Examples
-    --------
-    >>> decimals_of_half(0.0123), decimals_of_half(1.2), decimals_of_half(1200.0)
-    (3, 1, 0)
-    """
+    """Decimals that give two significant digits of half an interval's width; two where it is unknown."""
     if not math.isfinite(half) or half <= 0:
         return 2
     exponent = int(f"{half:.1e}".partition("e")[2])
@@ -53,34 +40,13 @@ def decimals_of_half(half: float) -> int:
 
 
 def rounded(value: float, decimals: int) -> str:
-    """A finite number with so many decimals; what rounds to 0 has no sign.
-
-    Examples
-    --------
-    >>> rounded(-1234.5678, 2), rounded(-0.0001, 2)
-    ('-1234.57', '0.00')
-    """
+    """A finite number with so many decimals; what rounds to 0 has no sign."""
     text = f"{value:.{decimals}f}"
     return text if text.strip("-0.") else text.removeprefix("-")
 
 
 def format_number(value: float | None, decimals: int = 3, *, signed: bool = False) -> str:
-    """A number for readers; a dash where there is none.
-
-    Parameters
-    ----------
-    value : float or None
-        The number.
-    decimals : int
-        Decimals.
-    signed : bool
-        Write a plus before what is above 0.
-
-    Examples
-    --------
-    >>> format_number(-1.23456, 2), format_number(12345.6, 0), format_number(0.5, 1, signed=True)
-    ('\u22121.23', '12,346', '+0.5')
-    """
+    """A number for readers, with a plus before what is above 0 if ``signed``; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
     text = rounded(value, decimals)
@@ -96,14 +62,7 @@ def format_value(interval: Interval, otherwise: int = 2, *, signed: bool = False
 
 
 def format_interval(interval: Interval, *, signed: bool = False) -> str:
-    """Ends of an interval, or that there is none.
-
-    Examples
-    --------
-    >>> from attnxai.statistics.interval import Interval
-    >>> format_interval(Interval(value=0.4237, low=-0.3012, high=1.5461, n_units=40))
-    '[\u22120.30, 1.55]'
-    """
+    """Ends of an interval, or that there is none."""
     if not interval.known:
         return "no interval"
     decimals = decimals_of(interval)
@@ -115,26 +74,13 @@ def format_interval(interval: Interval, *, signed: bool = False) -> str:
 
 
 def with_interval(interval: Interval, otherwise: int = 2, *, signed: bool = False) -> str:
-    """A value and the ends of its interval, where it has one.
-
-    Examples
-    --------
-    >>> from attnxai.statistics.interval import Interval
-    >>> with_interval(Interval(value=0.4237, low=0.3012, high=0.5461, n_units=40))
-    '0.42 [0.30, 0.55]'
-    """
+    """A value and the ends of its interval, where it has one."""
     value = format_value(interval, otherwise, signed=signed)
     return f"{value} {format_interval(interval, signed=signed)}" if interval.known else value
 
 
 def format_p(p_value: float | None) -> str:
-    """A p-value by the rule of this module.
-
-    Examples
-    --------
-    >>> format_p(0.4312), format_p(0.0496), format_p(1 / 10001), format_p(1e-5), format_p(None)
-    ('0.43', '0.0496', '0.0001', '< 0.0001', '–')
-    """
+    """A p-value by the rule of this module."""
     if p_value is None or not math.isfinite(p_value):
         return MISSING
     decimals = 4 if p_value < 0.1 else 2
@@ -143,23 +89,11 @@ def format_p(p_value: float | None) -> str:
 
 
 def p_equals(p_value: float | None) -> str:
-    """A p-value as it stands in a sentence.
-
-    Examples
-    --------
-    >>> p_equals(0.0496), p_equals(1e-5)
-    ('p = 0.0496', 'p < 0.0001')
-    """
+    """A p-value as it stands in a sentence."""
     text = format_p(p_value)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def format_share(share: float) -> str:
-    """A share in per cent, with the space that the SI asks for.
-
-    Examples
-    --------
-    >>> format_share(0.95)
-    '95 %'
-    """
+    """A share in per cent, with the space that the SI asks for."""
     return f"{format_number(share * 100, 0)} %"

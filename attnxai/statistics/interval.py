@@ -146,28 +146,7 @@ def no_interval(
     n_effective: float | None = None,
     reason: str = "",
 ) -> Interval:
-    """A value without an interval, and why.
-
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    n_units : int
-        Units with a defined value.
-    unit : str
-        What a unit is.
-    level : float
-        Confidence level that was asked for.
-    n_effective : float, optional
-        Units of equal weight that say as much.
-    reason : str
-        Why; when left out, that the units are too few.
-
-    Examples
-    --------
-    >>> no_interval(0.4, 5).note
-    'no interval: 5 sources are too few, 8 are needed'
-    """
+    """A value without an interval, and why; that the units are too few if no reason is given."""
     if not reason:
         reason = f"{too_few(n_units, n_effective, unit=unit)}, {MIN_UNITS} are needed"
     return Interval(
@@ -181,13 +160,7 @@ def no_interval(
 
 
 def same_everywhere(values: NDArray[np.float64]) -> bool:
-    """Whether finite values are all the same, up to rounding.
-
-    Examples
-    --------
-    >>> same_everywhere(np.array([0.3, 0.1 + 0.2])), same_everywhere(np.array([0.3, 0.3001]))
-    (True, False)
-    """
+    """Whether finite values are all the same, up to rounding."""
     return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
 
 
@@ -200,30 +173,10 @@ def no_spread_interval(
     level: float = CONFIDENCE_LEVEL,
     n_effective: float | None = None,
 ) -> Interval:
-    """A value without an interval because all values are the same.
+    """A value without an interval because all ``n_values`` values are the same.
 
-    Eight hits in eight sources are no proof that every source is a hit: an interval of no width would
-    promise what it cannot hold.
-
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    n_units : int
-        Units with a defined value.
-    n_values : int
-        Values that are the same.
-    unit : str
-        What a unit is.
-    level : float
-        Confidence level that was asked for.
-    n_effective : float, optional
-        Units of equal weight that say as much.
-
-    Examples
-    --------
-    >>> no_spread_interval(1.0, 12, 12).note
-    'no interval: all 12 values are the same: their spread says nothing about other sources'
+    Eight hits in eight sources do not show that every source is a hit, which an interval of no width would
+    say.
     """
     reason = f"all {n_values} values are the same: their spread says nothing about other {unit}s"
     return no_interval(

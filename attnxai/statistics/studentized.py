@@ -2,18 +2,17 @@
 
 The distance of each resample's mean from the mean, in units of the resample's own standard error, stands for
 the distance of the mean from the truth in units of its standard error (Efron & Tibshirani 1993, chapter 12).
-For a mean this is second-order correct, as BCa is (Hall 1988), and unlike BCa it makes up for standard
-errors that few sources tell badly.
+For a mean this is second-order correct, as BCa is (Hall 1988); unlike BCa it allows for the error of standard
+errors that were estimated from few sources.
 
 The standard error of a weighted mean with shares ``p`` (which add up to 1) is the root of
 
     ``sum(p**2 * (x - mean)**2) / (1 - 2 * sum(p**3) / sum(p**2) + sum(p**2))``
 
-The numerator needs no equal variances and takes the weights as drawn with their sources, as resamples draw
-them (Cochran 1977; of the formulas for weighted means it is the one nearest to the bootstrap, Gatz & Smith
-1995). The denominator makes it unbiased where sources vary alike and is ``1 - 1 / n`` for equal weights, so
-unweighted this is the usual standard error. In simulations it covered up to two percent more than the
-customary factor ``n / (n - 1)`` when ten sources have very different weights, and the same otherwise.
+The numerator needs no equal variances and takes the weights as drawn with their sources (Cochran 1977; Gatz &
+Smith 1995). The denominator makes it unbiased where sources have equal variances, and is ``1 - 1 / n`` for
+equal weights. In simulations it covered up to two percent more than the customary factor ``n / (n - 1)`` when
+ten sources have very different weights, and the same otherwise.
 """
 
 from __future__ import annotations
@@ -38,35 +37,13 @@ def studentized_ends(
     counts: NDArray[np.float64],
     level: float,
 ) -> tuple[float, float] | None:
-    """Ends of the studentized interval of a weighted mean.
+    """Ends of the studentized interval of a weighted mean; None where resamples cannot be studentized.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_sources,)
-        Finite values.
-    weights : ndarray, shape (n_sources,)
-        Positive weights.
-    counts : ndarray, shape (n_bootstrap, n_sources)
-        How often each source occurs in each resample. Resamples without any source are left out.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    (float, float) or None
-        Within the smallest and the largest value: a few resamples with tiny standard errors would otherwise
-        put an end anywhere. A resample of a single value has no standard error; it is infinitely far from
-        the mean, on its side, or no distance where it equals the mean. None when these are more than
-        :data:`MOST_WITHOUT_ERROR` of the resamples, as they are where all values are equal.
-
-    Examples
-    --------
-    >>> counts = np.random.default_rng(0).multinomial(9, np.full(9, 1 / 9), size=4000).astype(float)
-    >>> low, high = studentized_ends(np.arange(9.0) ** 2, np.ones(9), counts, 0.95)
-    >>> bool(low < np.mean(np.arange(9.0) ** 2) < high)
-    True
-    >>> studentized_ends(np.array([0.0] * 8 + [1.0]), np.ones(9), counts, 0.95) is None
-    True
+    Values are finite, weights positive, both of shape (n_sources,). Counts are (n_bootstrap, n_sources), and
+    resamples without any source are left out. The ends are kept between the smallest and the largest value: a
+    few resamples with tiny standard errors would otherwise put an end anywhere. A resample of a single value
+    has no standard error; it is infinitely far from the mean, on its side, or at no distance where it equals
+    the mean. The result is None when these are more than :data:`MOST_WITHOUT_ERROR` of the resamples.
     """
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:

@@ -66,12 +66,9 @@ def paired_p(differences: ArrayLike) -> float:
 
 def holm_where_tested(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values adjusted by Holm's method over those that are defined; NaN stays NaN."""
-    from attnxai.agreement.multiplicity import holm
+    from attnxai.agreement.multiplicity import adjust
 
-    adjusted = np.array(p_values, dtype=np.float64)
-    tested = np.isfinite(adjusted)
-    adjusted[tested] = holm(adjusted[tested])
-    return adjusted
+    return adjust(p_values, "holm")
 
 
 def _standard_error(values: NDArray[np.float64]) -> float:

@@ -8,23 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from attnxai.agreement.multiplicity import (
-    Correction,
-    adjust,
-    benjamini_hochberg,
-    holm,
-    max_t,
-    permutation_p,
-)
+from attnxai.agreement.multiplicity import Correction, adjust, max_t, permutation_p
 
+METHODS = [Correction.HOLM, Correction.BH]
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 
 def test_by_hand():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.6, 0.7]), [1.0, 1.0])
-    assert holm([]).size == 0
-    assert benjamini_hochberg([]).size == 0
+    found = adjust([0.01, 0.04, 0.03, 0.005], "holm")
+    np.testing.assert_allclose(found, [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(adjust([0.6, 0.7], "holm"), [1.0, 1.0])
+    assert all(adjust([], method).size == 0 for method in METHODS)
 
 
 @given(P_VALUES)
@@ -36,41 +30,39 @@ def test_rejects_what_stepping_down_rejects(p_values):
         if p_values[index] * (len(p_values) - step) > alpha:
             break
         rejected[index] = True
-    np.testing.assert_array_equal(holm(p_values) <= alpha, rejected)
+    np.testing.assert_array_equal(adjust(p_values, "holm") <= alpha, rejected)
 
 
 @given(P_VALUES)
 def test_benjamini_hochberg_equals_scipy(p_values):
     np.testing.assert_allclose(
-        benjamini_hochberg(p_values), false_discovery_control(p_values, method="bh"), rtol=1e-12
+        adjust(p_values, "bh"), false_discovery_control(p_values, method="bh"), rtol=1e-12
     )
 
 
-@pytest.mark.parametrize("method", [holm, benjamini_hochberg])
+@pytest.mark.parametrize("method", METHODS)
 def test_tests_that_were_not_made_leave_the_family(method):
     p_values = np.array([0.04, np.nan, 0.01, np.nan, 0.03])
     tested = np.isfinite(p_values)
-    found = method(p_values)
-    np.testing.assert_allclose(found[tested], method(p_values[tested]))
+    found = adjust(p_values, method)
+    np.testing.assert_allclose(found[tested], adjust(p_values[tested], method))
     assert np.isnan(found[~tested]).all()
-    assert np.isnan(method([np.nan, np.nan])).all()
+    assert np.isnan(adjust([np.nan, np.nan], method)).all()
 
 
-@pytest.mark.parametrize("method", [holm, benjamini_hochberg])
+@pytest.mark.parametrize("method", METHODS)
 def test_families_lie_along_the_last_axis(method):
     table = np.random.default_rng(0).random((3, 4, 6)) * 0.2
     table[1, 2, 3] = np.nan
-    expected = [[method(row) for row in block] for block in table]
-    np.testing.assert_array_equal(method(table), expected)
+    expected = [[adjust(row, method) for row in block] for block in table]
+    np.testing.assert_array_equal(adjust(table, method), expected)
     before = table.copy()
-    method(table)
+    adjust(table, method)
     np.testing.assert_array_equal(table, before)
 
 
-def test_adjust_chooses():
+def test_adjust_leaves_alone_or_refuses_what_it_cannot_adjust():
     p_values = [0.01, 0.04, 0.03]
-    np.testing.assert_array_equal(adjust(p_values, "holm"), holm(p_values))
-    np.testing.assert_array_equal(adjust(p_values, Correction.BH), benjamini_hochberg(p_values))
     np.testing.assert_array_equal(adjust(p_values, Correction.NONE), p_values)
     with pytest.raises(ValueError, match="needs the draws"):
         adjust(p_values, Correction.MAX_T)
@@ -104,13 +96,7 @@ def test_max_t_is_westfall_and_youngs(exhaustive):
     observed = np.array([2.5, -0.3, 1.2, 0.4, 1.9])
     expected = stepped_down(observed, draws, added=0 if exhaustive else 1)
     np.testing.assert_allclose(max_t(observed, draws, exhaustive=exhaustive), expected)
-    single = max_t(observed, draws, exhaustive=exhaustive, step_down=False)
-    largest = draws.max(axis=1)
-    added = 0 if exhaustive else 1
-    by_hand = [((largest >= value).sum() + added) / (60 + added) for value in observed]
-    np.testing.assert_allclose(single, by_hand)
     plain = permutation_p(observed, draws, exhaustive=exhaustive)
-    assert (max_t(observed, draws, exhaustive=exhaustive) <= single).all()
     assert (max_t(observed, draws, exhaustive=exhaustive) >= plain).all()
 
 

@@ -39,3 +39,4 @@ def test_student_equals_scipy():
     theirs = stats.ttest_1samp(values, 0.0).confidence_interval(0.9)
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
     assert (found.degrees_of_freedom, found.n_units, found.unit) == (6, 7, "seed")
+    assert found.method == "Student's t over seeds"

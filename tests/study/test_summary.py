@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.model_comparison.trend import page_trend, permutation_slope
-from attnxai.agreement.multiplicity import holm
+from attnxai.agreement.multiplicity import adjust
 from attnxai.errors import OptionError
 from attnxai.study.summary import summarise
 from tests.study.builders import CLASSES, GROUPS, made_runs, run
@@ -92,7 +92,7 @@ def test_means_differences_and_trends_equal_the_functions_they_come_from():
         assert (own.low, own.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
         assert summary.mean(group, "accuracy").value == pytest.approx(accuracy[group].mean())
     adjusted = [summary.p_adjusted(group, "accuracy") for group in GROUPS[1:]]
-    assert adjusted == pytest.approx(holm(p_values))
+    assert adjusted == pytest.approx(adjust(p_values, "holm"))
     cyclic, dihedral = summary.trends_of("accuracy")
     assert (cyclic.groups, dihedral.groups) == (GROUPS[:4], GROUPS[4:])
     rows = np.stack([accuracy[name] for name in GROUPS[:4]], axis=1)

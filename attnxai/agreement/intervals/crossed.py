@@ -1,39 +1,32 @@
 """Intervals when several annotators marked the same sources: two or three crossed factors.
 
 A value for each source and annotator (and each trained model of one kind, the seeds) has several sources of
-variance: sources, annotators, models, and their interactions. The error of the mean of all values has a
-component that shrinks with the number of sources, one that shrinks with the number of annotators, and so on.
-Resampling cells or sources alone captures only some of them and gives intervals that are far too short.
+variance: sources, annotators, models, and their interactions. Resampling cells or sources alone captures only
+some of them and gives intervals that are far too short.
 
-The model is a random one: ``x = mean + source + annotator + source:annotator`` with independent parts of
-mean zero. What is estimated is the (weighted) mean over sources of each source's mean over the values that
-it has.
+The model is a random one: ``x = mean + source + annotator + source:annotator`` with independent parts of mean
+zero. What is estimated is the (weighted) mean over sources of each source's mean over the values that it has.
 
 Three methods:
 
 ``components`` (the default for two factors)
     The variance of every part from crossed mean squares (Henderson's first method (1953) where cells are
-    missing). Each part's share of the squared half-width gets the t quantile of its own degrees of
-    freedom, in the spirit of Graybill & Wang (1980): few annotators widen the interval as far as
-    annotators differ, and no further.
+    missing). Each part's share of the squared half-width gets the t quantile of its own degrees of freedom,
+    in the spirit of Graybill & Wang (1980): few annotators widen the interval as far as annotators differ,
+    and no further.
 ``mean-squares`` (the default for three factors)
-    The same variance, never below what one factor alone gives, with one t quantile at the degrees of
-    freedom of Satterthwaite (1946).
+    The same variance, never below what one factor alone gives, with one t quantile at the degrees of freedom
+    of Satterthwaite (1946).
 ``dual-bootstrap``
-    The variance from resampling each factor alone and all together, corrected for counting the
-    interaction several times and with the bounds of Schütt et al. (2023): for two factors
-    ``2 (V_sources + V_annotators) - V_both``, each term with its factor n / (n - 1). Satterthwaite's
-    degrees of freedom. It holds for statistics that are no means, such as ratios.
+    The variance from resampling each factor alone and all together, corrected for counting the interaction
+    several times and with the bounds of Schütt et al. (2023): for two factors ``2 (V_sources + V_annotators)
+    - V_both``, each term with its factor n / (n - 1). Satterthwaite's degrees of freedom. It applies to
+    statistics that are no means, such as ratios.
 
-Values that are all the same have no interval: their spread says nothing about other sources. Factors whose
-levels have such unequal weights that they have less than one degree of freedom (the second of two annotators
-marked fewer sources than the first) get the dual bootstrap, since t quantiles below one degree of freedom grow
-without bound.
-
-Inverting an interval gives a test: :func:`crossed_p_value` is the smallest significance level at which the
-interval excludes 0. The variance between two or three annotators can be estimated as 0 by chance, which 95 %
-intervals compensate for on average and tests at a small fraction of 5 % do not; the ``strict`` form holds its level
-there too.
+Values that are all the same have no interval: their spread says nothing about other sources. Where levels
+have such unequal weights that a factor has less than one degree of freedom (the second of two annotators
+marked fewer sources than the first), the dual bootstrap is used, since t quantiles below one degree of
+freedom grow without bound.
 
 In simulations these defaults came nearest to 95 % (the documentation has the table). No method can estimate
 from two annotators how much annotators differ; :func:`generalises_to` says what a result is about.
@@ -73,17 +66,7 @@ from attnxai.statistics.interval import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "UNBOUNDED",
-    "CrossedMethod",
-    "components_half_width",
-    "crossed_interval",
-    "crossed_p_value",
-    "generalises_to",
-    "mean_squares_half_width",
-]
-
-
+__all__ = ["CrossedMethod", "crossed_interval", "crossed_p_value", "generalises_to"]
 UNBOUNDED = (-np.inf, np.inf)
 
 # Below one degree of freedom t quantiles explode; Kish's number of two equal annotators is 2 up to rounding.
@@ -112,9 +95,8 @@ def crossed_interval(
     weights : ndarray, shape (n_sources,), optional
         Weight of each source.
     method : CrossedMethod, optional
-        See the module for what is used when left out. A factor with one level is no factor; with sources
-        alone the interval is that of :func:`~attnxai.statistics.bootstrap.mean_interval`, a studentized bootstrap over
-        them.
+        See the module for the default. A factor with one level is no factor; with sources alone the interval
+        is that of :func:`~attnxai.statistics.bootstrap.mean_interval`.
     level : float
         Confidence level.
     n_bootstrap : int
@@ -122,29 +104,15 @@ def crossed_interval(
     rng : numpy.random.Generator or int
         Source of randomness, where a bootstrap is used.
     bounds : (float, float)
-        Smallest and largest value that the mean can have (0 and 1 for an AUC). Ends beyond them, which
-        symmetric intervals near a bound have, are moved there.
+        Smallest and largest value that the mean can have (0 and 1 for an AUC); ends beyond them are moved
+        there.
 
     Returns
     -------
     Interval
-        Without ends, and with the reason, when sources with a value and a weight are fewer than
-        :data:`~attnxai.statistics.interval.MIN_UNITS`, by their effective number, or all values are the same or their variance comes out as 0. Where the missing cells leave
-        factors inseparable (no source has two annotators), or a factor has less than one degree of freedom,
-        the dual bootstrap is used and the note says so.
-
-    Raises
-    ------
-    OptionError
-        If shapes or level do not fit.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> values = rng.normal(size=40) + rng.normal(size=(4, 1)) + rng.normal(size=(4, 40))
-    >>> both, alone = crossed_interval(values), crossed_interval(values.mean(axis=0))
-    >>> bool(both.high - both.low > alone.high - alone.low)
-    True
+        Without ends, and with the reason, when sources with a value and a weight are fewer than 8 by their
+        effective number, or all values are the same or their variance comes out as 0. The note says where the
+        dual bootstrap was used instead of the method asked for.
     """
     method = None if method is None else CrossedMethod(method)
     table = CrossedTable.of(values, weights, level)
@@ -187,10 +155,7 @@ def _interval(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Spread:
-    """Half-width and degrees of freedom at any level, by which method, and why it was not another.
-
-    Mean squares and their degrees of freedom are those behind it.
-    """
+    """Half-width and degrees of freedom at any level, the method used and why, and its mean squares."""
 
     half_width: Callable[[float], tuple[float, float]]
     method: CrossedMethod
@@ -214,16 +179,16 @@ def _spread_of(
         components = estimate_components(table.values, table.coefficients)
         note = _fault_of(components, table)
         if components is not None and not note:
-            of_level = (
-                mean_squares_half_width
-                if method is CrossedMethod.MEAN_SQUARES
-                else components_half_width
-            )
+            squares, freedoms = components.mean_squares, components.degrees_of_freedom
             return _Spread(
-                half_width=lambda level: of_level(components, level),
+                half_width=lambda level: (
+                    satterthwaite_half_width(squares, freedoms, level)
+                    if method is CrossedMethod.MEAN_SQUARES
+                    else components_half_width(components, level)
+                ),
                 method=method,
-                squares=components.mean_squares,
-                freedoms=components.degrees_of_freedom,
+                squares=squares,
+                freedoms=freedoms,
             )
     variances = bootstrap_variances(table, n_bootstrap, generator)
     squares, freedoms = dual_mean_squares(variances, table.sizes)
@@ -267,36 +232,14 @@ def crossed_p_value(
 ) -> float:
     """Two-sided p-value of a mean of 0, for the population of sources and annotators (and seeds).
 
-    It is the smallest ``1 - level`` at which :func:`crossed_interval` excludes 0, so it is at most 0.05
-    where the interval of 95 % does (with the same ``rng``, where resamples are drawn).
+    It is the smallest ``1 - level`` at which :func:`crossed_interval` excludes 0 (with the same ``rng``,
+    where resamples are drawn). A ``strict`` p-value also needs the distance from 0 of
+    :func:`~.variance_components.strict_half_width`. It is for families, which compare it with far less than
+    0.05: the variance between two or three annotators can be estimated as 0 by chance, which 95 % intervals
+    compensate for on average and tests at a small fraction of 5 % do not.
 
-    Parameters
-    ----------
-    values, weights, method, n_bootstrap, rng
-        As in :func:`crossed_interval`.
-    strict : bool
-        Also ask for the distance from 0 of :func:`~.variance_components.strict_half_width`, for p-values
-        that are compared with far less than 0.05, as those of a family are. The p-value is as large or
-        larger.
-
-    Returns
-    -------
-    float
-        1 where all values are 0; NaN where there is no interval. With sources alone, where quantiles of
-        resamples make the interval, at least ``1 / (n_bootstrap + 1)``.
-
-    Raises
-    ------
-    OptionError
-        If shapes do not fit.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> values = 0.9 + rng.normal(size=40) + rng.normal(size=(4, 1)) + rng.normal(size=(4, 40))
-    >>> p = crossed_p_value(values)
-    >>> round(p, 2), abs(round(crossed_interval(values, level=1 - p).low, 6))
-    (0.09, 0.0)
+    The p-value is 1 where all values are 0, and NaN where there is no interval. With sources alone it is at
+    least ``1 / (n_bootstrap + 1)``.
     """
     method = None if method is None else CrossedMethod(method)
     table = CrossedTable.of(values, weights, CONFIDENCE_LEVEL)
@@ -345,22 +288,7 @@ def _smallest_risk(excludes_zero: Callable[[float], bool], smallest: float) -> f
 
 
 def generalises_to(n_annotators: int, n_sources: int, *, n_effective: float | None = None) -> str:
-    """What a result is about, in a sentence.
-
-    Parameters
-    ----------
-    n_annotators : int
-        Annotators; 1 for a consensus whose members are not known.
-    n_sources : int
-        Sources that were compared.
-    n_effective : float, optional
-        Sources of equal weight that say as much, where they are weighted.
-
-    Examples
-    --------
-    >>> generalises_to(1, 40)
-    "The result is about this annotator's marks and this trained model, for sources like these 40."
-    """
+    """What a result is about, in a sentence; 1 annotator may be a consensus of unknown members."""
     if n_annotators < 1 or n_sources < 1:
         raise OptionError(
             f"n_annotators ({n_annotators}) and n_sources ({n_sources}) have to be 1 or more"
@@ -389,10 +317,7 @@ def generalises_to(n_annotators: int, n_sources: int, *, n_effective: float | No
 def components_half_width(parts: VarianceComponents, level: float) -> tuple[float, float]:
     """Half-width in which each variance component has a t quantile of its own.
 
-    Returns
-    -------
-    (float, float)
-        The half-width, and the degrees of freedom at which one t quantile would give the same.
+    The second number is the degrees of freedom at which one t quantile would give the same.
     """
     from scipy.special import stdtrit
 
@@ -420,8 +345,3 @@ def _freedom_of(quantile: float, tail: float, smallest: float) -> float:
     if quantile <= stdtrit(most, tail):
         return most
     return float(np.clip(stdtridf(tail, quantile), smallest, most))
-
-
-def mean_squares_half_width(parts: VarianceComponents, level: float) -> tuple[float, float]:
-    """Half-width from crossed mean squares with Satterthwaite's degrees of freedom."""
-    return satterthwaite_half_width(parts.mean_squares, parts.degrees_of_freedom, level)

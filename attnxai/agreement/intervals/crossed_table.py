@@ -36,14 +36,7 @@ METHOD_WORDS = {
 class CrossedTable:
     """Values without empty sources and levels, and without factors that have one level.
 
-    Parameters
-    ----------
-    values : ndarray
-        One axis a factor, sources last; NaN where a cell is missing.
-    weights : ndarray, shape (n_sources,)
-        Weight of each source.
-    names : tuple of str
-        What the axes are.
+    Values have one axis a factor, called ``names``, sources last; NaN where a cell is missing.
     """
 
     values: NDArray[np.float64]

@@ -1,9 +1,9 @@
 """The corrected dual bootstrap of Schütt et al. (2023), for two or three crossed factors.
 
 Resampling sources and annotators together counts the part that is due to single cells three times, resampling
-either alone counts it once, so ``2 (V_sources + V_annotators) - V_both`` counts everything once. With
-more factors the same follows from what each set of factors adds to the sets within it. Each term is
-scaled by n / (n - 1), without which few annotators look more alike than they are.
+either alone counts it once, so ``2 (V_sources + V_annotators) - V_both`` counts everything once. With more
+factors the same follows from what each set of factors adds to the sets within it. Each term is scaled by n /
+(n - 1), without which few annotators look more alike than they are.
 """
 
 from __future__ import annotations
@@ -43,33 +43,16 @@ def crossed_bootstrap_intervals(
     n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
 ) -> list[Interval]:
-    """Intervals of any statistics of several means, all resampled together.
+    """Intervals of any statistics of several means, all resampled together, by the corrected dual bootstrap.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n_quantities, ..., n_sources)
-        Quantities of the same cells, such as a model's score and a noise ceiling; a cell counts only where
-        all are defined.
-    statistics : sequence of callable
-        Each from means (n_bootstrap, n_quantities) to statistics (n_bootstrap,).
-    weights, level, n_bootstrap, rng
-        As in :func:`~.crossed.crossed_interval`.
+    Quantities (n_quantities, ..., n_sources) are of the same cells, such as a model's score and a noise
+    ceiling; a cell counts only where all are defined. Each statistic maps means (n_bootstrap, n_quantities)
+    to statistics (n_bootstrap,). The other parameters are those of :func:`~.crossed.crossed_interval`.
 
-    Returns
-    -------
-    list of Interval
-        One a statistic, by the corrected dual bootstrap; with sources alone, percentiles of the bootstrap
-        over them. A statistic that no resample changes keeps an interval of no width where the quantities do
-        vary, as the share of something in itself is 1 whatever the sources. Where one of the quantities is
-        the same everywhere there are no ends, since nothing shows how it varies over other sources.
-
-    Examples
-    --------
-    >>> score = np.random.default_rng(0).normal(0.3, 0.1, size=(3, 30))
-    >>> values = np.stack([score, 2 * score])
-    >>> (share,) = crossed_bootstrap_intervals(values, [lambda m: m[:, 0] / m[:, 1]])
-    >>> round(share.value, 6), round(share.high, 6)
-    (0.5, 0.5)
+    With sources alone, intervals are percentiles of the bootstrap over them. A statistic that no resample
+    changes keeps an interval of no width where the quantities do vary, as the share of something in itself is
+    1 whatever the sources. Where one of the quantities is the same everywhere there are no ends, since
+    nothing shows how it varies over other sources.
     """
     quantities = np.asarray(values, dtype=np.float64)
     shared = np.where(np.isfinite(quantities).all(axis=0), quantities, np.nan)
@@ -101,10 +84,7 @@ def _interval_of(
     *,
     varied: bool,
 ) -> Interval:
-    """Interval of one statistic from its resamples of every set of factors.
-
-    ``varied`` says whether each of the quantities varies between cells.
-    """
+    """Interval of one statistic from its resamples of every set of factors."""
     everything = statistics[max(statistics, key=len)]
     if not np.isfinite(value) or not np.isfinite(everything).all():
         reason = "the statistic is undefined for some resamples"
@@ -137,21 +117,9 @@ def _interval_of(
 def dual_half_width(
     variances: Mapping[frozenset[int], float], sizes: Sequence[float], level: float
 ) -> tuple[float, float]:
-    """Half-width from the variances of resampling each set of factors.
+    """Half-width and degrees of freedom from the variances of resampling each set of factors together.
 
-    Parameters
-    ----------
-    variances : mapping of frozenset of int to float
-        Bootstrap variance of the statistic when these factors are resampled together.
-    sizes : sequence of float
-        Number of levels of each factor; of weighted sources their effective number.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    (float, float)
-        Half-width and degrees of freedom.
+    Weighted sources count by their effective number in ``sizes``.
     """
     squares, freedoms = dual_mean_squares(variances, sizes)
     return satterthwaite_half_width(squares, freedoms, level, most=max(variances.values()))
@@ -160,13 +128,7 @@ def dual_half_width(
 def dual_mean_squares(
     variances: Mapping[frozenset[int], float], sizes: Sequence[float]
 ) -> tuple[dict[frozenset[int], float], dict[frozenset[int], float]]:
-    """Mean square of each part, in units of the estimate's variance, and its degrees of freedom.
-
-    Parameters
-    ----------
-    variances, sizes
-        As in :func:`dual_half_width`.
-    """
+    """Mean square of each part, in units of the estimate's variance, and its degrees of freedom."""
     pure: dict[frozenset[int], float] = {}
     for subset in sorted(variances, key=len):
         # what resampling these factors together adds to what fewer of them give

@@ -26,18 +26,10 @@ _WORST_CONDITION = 1e8
 class VarianceComponents:
     """What each part of the values contributes to the variance of an estimate.
 
-    Sets of factors are named by their axes; the set of all axes is the part of single cells.
-
-    Parameters
-    ----------
-    variances : mapping of frozenset of int to float
-        Variance of each part; unbiased, so that a small one can come out below 0.
-    contributions : mapping of frozenset of int to float
-        The variance of the estimate that is due to each part.
-    degrees_of_freedom : mapping of frozenset of int to float
-        Of each part. Those of a factor count its levels by how much they weigh (Kish), so that two
-        annotators of unequal diligence have less than one. Those of interactions count weighted sources by
-        their effective number.
+    Sets of factors are named by their axes; the set of all axes is the part of single cells. Variances are
+    unbiased, so that a small one can come out below 0. Degrees of freedom of a factor count its levels by how
+    much they weigh (Kish), so that two annotators of unequal diligence have less than one; those
+    of interactions count weighted sources by their effective number.
     """
 
     variances: Mapping[frozenset[int], float]
@@ -59,29 +51,10 @@ class VarianceComponents:
 def estimate_components(
     values: NDArray[np.float64], coefficients: NDArray[np.float64]
 ) -> VarianceComponents | None:
-    """Estimate the variances of all parts from the values themselves.
+    """Estimate the variances of all parts; None where the missing cells leave parts inseparable.
 
-    Parameters
-    ----------
-    values : ndarray
-        One axis a factor; NaN where a cell is missing. Each level of each factor has a value.
-    coefficients : ndarray, same shape
-        How much each cell counts in the estimate whose variance is wanted; 0 where missing.
-
-    Returns
-    -------
-    VarianceComponents or None
-        None where the missing cells leave parts inseparable.
-
-    Examples
-    --------
-    A table of two annotators and three sources, by hand: mean squares 8 (sources), 6 (annotators) and
-    2 (rest) give the variances (8 - 2) / 2 = 3 and (6 - 2) / 3 = 4/3.
-
-    >>> values = np.array([[0.0, 6.0, 3.0], [4.0, 6.0, 5.0]])
-    >>> parts = estimate_components(values, np.full((2, 3), 1 / 6))
-    >>> [round(parts.variances[frozenset(axes)], 6) for axes in ((1,), (0,), (0, 1))]
-    [3.0, 1.333333, 2.0]
+    Values have one axis a factor, NaN where a cell is missing, and every level has a value. Coefficients, of
+    the same shape, are how much each cell counts in the estimate whose variance is wanted, 0 where missing.
     """
     defined = np.isfinite(values)
     design = _design_of(values.shape, defined.tobytes(), coefficients.tobytes())
@@ -96,17 +69,14 @@ def estimate_components(
         ]
     )
     solution = np.linalg.solve(design.system, sums) / design.scale
+    variances = {
+        subset: float(variance)
+        for subset, variance in zip(design.subsets, solution, strict=True)
+        if subset
+    }
     return VarianceComponents(
-        variances={
-            subset: float(variance)
-            for subset, variance in zip(design.subsets, solution, strict=True)
-            if subset
-        },
-        contributions={
-            subset: float(variance) * design.squared[subset]
-            for subset, variance in zip(design.subsets, solution, strict=True)
-            if subset
-        },
+        variances=variances,
+        contributions={part: v * design.squared[part] for part, v in variances.items()},
         degrees_of_freedom=dict(design.freedoms),
     )
 
@@ -185,24 +155,10 @@ def satterthwaite_half_width(
     *,
     most: float = np.inf,
 ) -> tuple[float, float]:
-    """Half-width of an interval from mean squares, with one t quantile (Satterthwaite 1946).
+    """Half-width and degrees of freedom from mean squares, with one t quantile (Satterthwaite 1946).
 
-    Parameters
-    ----------
-    squares : mapping of frozenset of int to float
-        Mean square of each part, in units of the estimate's variance.
-    freedoms : mapping of frozenset of int to float
-        Their degrees of freedom.
-    level : float
-        Confidence level.
-    most : float
-        Largest variance that can be.
-
-    Returns
-    -------
-    (float, float)
-        Half-width and degrees of freedom. The variance is the sum of the mean squares with alternating
-        signs; it is not let below that of one factor alone, of which it is a part, nor above ``most``.
+    The variance is the sum of the mean squares, in units of the estimate's variance, with alternating signs;
+    it is not let below that of one factor alone, of which it is a part, nor above ``most``.
     """
     from scipy.special import stdtrit
 
@@ -223,34 +179,13 @@ def strict_half_width(
     freedoms: Mapping[frozenset[int], float],
     level: float,
 ) -> float:
-    """Half-width that holds at every level, however small the risk of error.
+    """Half-width that keeps its level however small the risk of error; the last axis is the sources.
 
-    Where the part of annotators comes out as 0 by chance, an interval takes them to be alike. At 95 % that is
-    made up for by experiments where it comes out large; far in the tails it is not. Here each factor has its
-    whole mean square (the part of single cells is not taken off it) with the t quantile of its own degrees of
-    freedom, and sources, which are many, have their own part alone. Squared half-widths of normal means that
-    are added up hold their level at least (Banerjee 1960).
-
-    Parameters
-    ----------
-    squares : mapping of frozenset of int to float
-        Mean square of each part, in units of the estimate's variance; the last axis is the sources.
-    freedoms : mapping of frozenset of int to float
-        Their degrees of freedom.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> annotators, sources, cells = frozenset({0}), frozenset({1}), frozenset({0, 1})
-    >>> squares = {annotators: 0.04, sources: 0.05, cells: 0.01}
-    >>> freedoms = {annotators: 2.0, sources: 49.0, cells: 98.0}
-    >>> round(strict_half_width(squares, freedoms, 0.95), 3)  # (4.30 * 0.2)^2 + (2.01 * 0.2)^2
-    0.95
+    Where the component of annotators comes out as 0 by chance, an interval takes them to be alike. At 95 %
+    experiments where it comes out large make up for that; far in the tails they do not. Here each factor has
+    its whole mean square (the part of single cells is not taken off it) with the t quantile of its own
+    degrees of freedom, and sources, which are many, have their own part alone. Squared half-widths of normal
+    means that are added up keep their level at least (Banerjee 1960).
     """
     from scipy.special import stdtrit
 

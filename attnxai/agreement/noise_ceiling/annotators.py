@@ -1,8 +1,8 @@
 """Inter-annotator agreement about each source, whatever the metric: reliability of sizes, places and regions.
 
-What each annotator marked on a source becomes a few numbers (:func:`~.marks.mark_properties`). For each of them
-Krippendorff's alpha and the intraclass correlation ICC2 say how much of the differences is between sources
-rather than between annotators; the regions themselves are compared by their overlap.
+What each annotator marked on a source becomes a few numbers (:func:`~.marks.mark_properties`). For each of
+them Krippendorff's alpha and the intraclass correlation ICC2 say how much of the differences is between
+sources rather than between annotators; the regions themselves are compared by their overlap.
 """
 
 from __future__ import annotations
@@ -42,17 +42,11 @@ QUANTITIES = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """How far annotators agree about one number of each source.
+    """How far annotators agree about one number of each source, one of :data:`QUANTITIES`.
 
-    Parameters
-    ----------
-    quantity : str
-        Its name, as in :data:`QUANTITIES`.
-    alpha : Interval
-        Krippendorff's alpha, for ratio data (number of parts) or interval data (all others).
-    icc : Interval
-        ICC2 (Shrout & Fleiss 1979): absolute agreement of single annotators, over the sources that all of them
-        marked; without a value where these are fewer than two.
+    Krippendorff's alpha is for ratio data (number of parts) or interval data (all others). ICC2 (Shrout &
+    Fleiss 1979), absolute agreement of single annotators, is over the sources that all of them marked;
+    without a value where these are fewer than two.
     """
 
     quantity: str
@@ -138,20 +132,10 @@ def annotator_agreement(
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (n_annotators, n_sources, rows, columns)
-        Marked pixels on one field.
-    present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
+    mask, present, strata, n_permutations, n_bootstrap, level, rng
+        As in :func:`region_agreement`.
     pixel_scale_arcsec : float
         Side of a pixel.
-    strata : sequence, optional
-        Class, survey or size group of each source; masks are permuted within them.
-    n_permutations, n_bootstrap : int
-        Draws of the test of overlap, and of the bootstrap over sources.
-    level : float
-        Confidence level.
-    rng : numpy.random.Generator or int
-        Source of randomness.
 
     Returns
     -------
@@ -202,7 +186,7 @@ def annotator_agreement(
 
 
 def _icc(numbers: NDArray[np.float64], level: float) -> Interval:
-    """ICC2 of the annotators who marked something, over the sources that all of them marked."""
+    """ICC2 of the annotators with any number, over the sources that all of them marked."""
     kept = numbers[np.isfinite(numbers).any(axis=1)]
     complete = np.isfinite(kept).all(axis=0)
     n = int(complete.sum())

@@ -2,18 +2,18 @@
 
 Each annotator is scored against the consensus of the others (the lower figure: what one more annotator
 reaches) and against the consensus of all, which contains them (the upper one: what the best possible map
-reaches). Model and consensus are scored alike: as predictions, against each individual annotator, over
-the same pixels.
+reaches). Model and consensus are scored alike: as predictions, against each individual annotator, over the
+same pixels.
 
 The consensus is made for the metric (Nili et al. 2014). For the linear correlation it is the mean of the
 standardised densities, for rank correlations that of their standardised ranks, for NSS and other metrics of
 distributions that of densities that add up to 1, else the plain mean of the densities. For NSS and the linear
-correlation no map has a higher mean score with these annotators, so the upper figure is a bound; for Spearman's
-correlation it is one among maps with the same ties. For other metrics it is a reference, which a map can
-exceed.
+correlation no map has a higher mean score with these annotators, so the upper figure is a bound; for
+Spearman's correlation it is one among maps with the same ties. For other metrics it is a reference, which a
+map can exceed.
 
-The scores of two annotators share most of their consensus and are not independent, which no interval here knows
-about; with two annotators they are of the same pair, and the interval is over sources.
+The scores of two annotators share most of their consensus and are not independent, which the intervals
+ignore; with two annotators they are of the same pair, and the interval is over sources.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
+from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
+from attnxai.agreement.results import mean_over_annotators
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.metrics import Consensus, TargetKind, own_tables
@@ -74,7 +75,6 @@ class NoiseCeiling:
         columns: NDArray[np.intp],
         *,
         weights: NDArray[np.float64] | None = None,
-        method: CrossedMethod | None = None,
         level: float = CONFIDENCE_LEVEL,
         n_bootstrap: int = 10_000,
         rng: np.random.Generator | int = 0,
@@ -87,9 +87,9 @@ class NoiseCeiling:
         columns : ndarray of int
             Positions of the sources.
         weights : ndarray, one for each of these sources, optional
-            How much each counts.
-        method, level, n_bootstrap, rng, bounds
-            See :func:`~.crossed.crossed_interval`.
+            Weight of each source.
+        level, n_bootstrap, rng, bounds
+            See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`.
 
         Returns
         -------
@@ -101,7 +101,6 @@ class NoiseCeiling:
             self.upper_values[:, columns],
             self.upper_is_bound,
             weights=weights,
-            method=method,
             level=level,
             n_bootstrap=n_bootstrap,
             rng=rng,
@@ -117,7 +116,6 @@ def noise_ceilings(
     valid: NDArray[np.bool_],
     *,
     weights: NDArray[np.float64] | None = None,
-    method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
     n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
@@ -131,12 +129,10 @@ def noise_ceilings(
     density, mask : ndarray, shape (n_annotators, n_sources, rows, columns)
         How strongly, and whether, each pixel is marked.
     present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
+        Which annotator marked which source.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count.
-    weights : ndarray, shape (n_sources,), optional
-        How much each source counts.
-    method, level, n_bootstrap, rng
+    weights, level, n_bootstrap, rng
         See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`; intervals stay within the bounds of
         their metric.
 
@@ -170,7 +166,6 @@ def noise_ceilings(
                 *_lower_and_upper(values, voted),
                 metric.consensus_is_bound,
                 weights=weights,
-                method=method,
                 level=level,
                 n_bootstrap=n_bootstrap,
                 rng=rng,
@@ -185,7 +180,7 @@ def _checked(
     present: NDArray[np.bool_],
     valid: NDArray[np.bool_],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Who marked what, and which pixels count."""
+    """Which annotator marked what, and which pixels count."""
     there = np.asarray(present, dtype=bool)
     if density.shape != mask.shape or there.shape != mask.shape[:2]:
         raise OptionError(
@@ -227,7 +222,6 @@ def _of_values(
     upper_is_bound: bool,
     *,
     weights: NDArray[np.float64] | None,
-    method: CrossedMethod | None,
     level: float,
     n_bootstrap: int,
     rng: np.random.Generator | int,
@@ -239,11 +233,10 @@ def _of_values(
 
     def interval(values: NDArray[np.float64], generator: np.random.Generator) -> Interval:
         if n_annotators == 2:
-            values = _mean_over_annotators(values)
+            values = mean_over_annotators(values)
         return crossed_interval(
             values,
             weights=weights,
-            method=method,
             level=level,
             n_bootstrap=n_bootstrap,
             rng=generator,
@@ -292,7 +285,7 @@ def _predictions(
 
 
 def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
-    """What each annotator adds to the consensus; NaN for an annotator whose marks say nothing."""
+    """What each annotator adds to the consensus; NaN for one whose marks are constant."""
     rows = PixelRows(marked)
     constant, marked = is_constant(rows)[:, None], rows.values
     if kind is Consensus.MEAN:
@@ -311,13 +304,6 @@ def _consensus(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = votes.mean(axis=0)
     largest = np.abs(mean).max()
     return np.asarray(np.round(mean / (largest if largest > 0 else 1.0), 12))
-
-
-def _mean_over_annotators(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    defined = np.isfinite(values)
-    number = defined.sum(axis=0)
-    total = np.where(defined, values, 0.0).sum(axis=0)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def _sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:

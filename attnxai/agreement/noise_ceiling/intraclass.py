@@ -1,10 +1,7 @@
 """Intraclass correlations: how much of the variance of annotators' numbers is due to sources.
 
-The six forms of Shrout & Fleiss (1979), with the intervals of McGraw & Wong (1996). A number for each
-source and annotator is needed (an area, a length, a count); they say nothing about pixels.
-
-They are our own because the package that has them, pingouin, is under the GPL, and statsmodels and SciPy have none;
-the tests compare every form and its interval with pingouin.
+The six forms of Shrout & Fleiss (1979), with the intervals of McGraw & Wong (1996). The package that has
+them, pingouin, is under the GPL; the tests compare every form and its interval with it.
 """
 
 from __future__ import annotations
@@ -40,21 +37,10 @@ class IntraclassForm(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class IntraclassCorrelation:
-    """One form of the intraclass correlation.
+    """One form of the intraclass correlation, with the F test that sources do not differ.
 
-    Parameters
-    ----------
-    form : IntraclassForm
-        Which.
-    interval : Interval
-        The estimate, below 0 when sources differ less than chance would have it, with its interval, which
-        rests on normal values; without ends when annotators never differ.
-    f_value, df1, df2, p_value : float
-        F test that sources do not differ.
-    n_annotators : int
-        Annotators of the table.
-    n_left_out : int
-        Sources without a number from every annotator, which are left out.
+    The estimate is below 0 when sources differ less than by chance. Its interval rests on normal values, and
+    has no ends when annotators never differ. Sources without a number from every annotator are left out.
     """
 
     form: IntraclassForm

@@ -2,8 +2,8 @@
 
 Reliability needs independent units, and these are sources. A source's mask becomes a few numbers (how many
 parts, how large, how long, which way), for :func:`~.reliability.alpha_interval` and
-:func:`~.intraclass.intraclass_correlations`; or the masks are compared as regions, against what masks of
-other sources give.
+:func:`~.intraclass.intraclass_correlations`; or the masks are compared as regions, against masks of other
+sources.
 """
 
 from __future__ import annotations
@@ -86,23 +86,11 @@ def mark_properties(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RegionAgreement:
-    """Overlap between annotators' regions, against regions of other sources.
+    """Overlap (``measure``: IoU or Dice) between annotators' regions, against regions of other sources.
 
-    Parameters
-    ----------
-    measure : str
-        ``iou`` or ``dice``.
-    observed : Interval
-        Mean over sources of the mean over pairs of annotators, with the bootstrap over sources; for these
-        annotators.
-    chance : float
-        Mean when every annotator's masks are permuted across sources.
-    p_value, smallest_p : float
-        Of the test that annotators agree no more than that, and the smallest that could come out.
-    n_draws : int
-        Permutations.
-    n_empty : int
-        Masks without a marked pixel, which are left out.
+    ``observed`` is the mean over sources of the mean over pairs of these annotators, with the bootstrap over
+    sources, and ``chance`` the mean when every annotator's masks are permuted across sources, ``n_draws``
+    times. ``n_empty`` masks without a marked pixel are left out.
     """
 
     measure: str
@@ -137,13 +125,13 @@ def region_agreement(
     mask : ndarray of bool, shape (n_annotators, n_sources, rows, columns)
         Marked pixels on one field.
     present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
+        Which annotator marked which source.
     measure : str
         ``iou`` (intersection over union) or ``dice``.
     strata : sequence, optional
         Class, survey or size group of each source; masks are permuted within them.
     n_permutations, n_bootstrap : int
-        Draws of the test and of the bootstrap.
+        Draws of the test and of the bootstrap over sources.
     level : float
         Confidence level.
     rng : numpy.random.Generator or int
@@ -260,10 +248,9 @@ def _orders(
 
 
 def _n_arrangements(used: NDArray[np.bool_], groups: NDArray[np.intp]) -> float:
-    """How many permutations differ: those of all annotators, up to a common permutation.
+    """Number of different joint permutations: a permutation that all annotators share changes nothing.
 
-    A permutation of the sources that all annotators share changes nothing, so the annotator with the most
-    permutations counts as fixed.
+    So the annotator with the most permutations counts as fixed.
     """
     logs = [
         sum(

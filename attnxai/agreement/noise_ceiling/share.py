@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.intervals.crossed import UNBOUNDED, CrossedMethod, crossed_interval
+from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals
 from attnxai.errors import OptionError
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
@@ -21,15 +21,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseCeilingShare:
-    """A model's score as a share of the noise ceiling.
+    """A model's score as a share of the noise ceiling, ``(score - chance) / (ceiling - chance)``.
 
-    Parameters
-    ----------
-    raw : Interval
-        The model's score over the cells that have a ceiling.
-    of_lower, of_upper : Interval
-        ``(score - chance) / (ceiling - chance)``, with score and ceiling resampled together; NaN with a
-        note where there is no share.
+    ``raw`` is the score over the cells that have a ceiling. Shares are NaN with a note where there is none.
     """
 
     raw: Interval
@@ -43,7 +37,6 @@ def shares_of_noise_ceiling(
     *,
     chance: NDArray[np.float64] | float = 0.0,
     weights: NDArray[np.float64] | None = None,
-    method: CrossedMethod | None = None,
     level: float = CONFIDENCE_LEVEL,
     n_bootstrap: int = 10_000,
     rng: np.random.Generator | int = 0,
@@ -51,7 +44,7 @@ def shares_of_noise_ceiling(
 ) -> list[NoiseCeilingShare]:
     """Scores of several maps as shares of the ceiling, above chance, under the same resamples.
 
-    An AUC of 0.5 is no agreement, not 56 % of a ceiling of 0.9: both are taken from chance.
+    An AUC of 0.5 is no agreement, not 56 % of a ceiling of 0.9: chance is subtracted from both.
 
     Parameters
     ----------
@@ -60,21 +53,17 @@ def shares_of_noise_ceiling(
     ceiling : NoiseCeiling
         Of the same metric, annotators and sources.
     chance : float or ndarray, shape (n_annotators, n_sources)
-        Value without agreement (:func:`~.metrics.chance_values`); NaN for a metric that has none.
-    weights : ndarray, shape (n_sources,), optional
-        How much each source counts.
-    method, level, n_bootstrap, rng, bounds
-        See :func:`~.crossed.crossed_interval`; ``bounds`` are those of the score. The shares are always
-        bootstrapped: sources and annotators are drawn for score and ceiling together, each with what was
-        computed for them; the consensus is not made anew from the annotators drawn, of whom some would meet
-        themselves in it.
+        Value without agreement (:func:`~attnxai.metrics.chance_values`); NaN for a metric that has none.
+    weights, level, n_bootstrap, rng, bounds
+        See :func:`~attnxai.agreement.intervals.crossed.crossed_interval`; ``bounds`` are those of the score.
+        Shares are always bootstrapped: sources and annotators are drawn for score and ceiling together. The
+        consensus is not computed anew from the annotators drawn, of whom some would meet themselves in it.
 
     Returns
     -------
     list of NoiseCeilingShare
         One a map.
     """
-    method = None if method is None else CrossedMethod(method)
     scores = np.asarray(values, dtype=np.float64)
     if scores.shape[1:] != ceiling.lower_values.shape:
         raise OptionError(
@@ -88,7 +77,6 @@ def shares_of_noise_ceiling(
         crossed_interval(
             score,
             weights=weights,
-            method=method,
             level=level,
             n_bootstrap=n_bootstrap,
             rng=stream,
@@ -106,9 +94,7 @@ def shares_of_noise_ceiling(
     for members in alike.values():
         cells = np.isfinite(scores[members[0]] - base)
         heights = [
-            _height(
-                np.where(cells, reference, np.nan), weights, method, level, n_bootstrap, check_rng
-            )
+            _height(np.where(cells, reference, np.nan), weights, level, n_bootstrap, check_rng)
             for reference in references
         ]
         wanted = []
@@ -139,7 +125,6 @@ def shares_of_noise_ceiling(
 def _height(
     reference: NDArray[np.float64],
     weights: NDArray[np.float64] | None,
-    method: CrossedMethod | None,
     level: float,
     n_bootstrap: int,
     rng: np.random.Generator,
@@ -149,7 +134,7 @@ def _height(
         reason = "the metric has no value for chance, or no source has a score and a ceiling"
         return no_interval(np.nan, 0, level=level, reason=reason)
     height = crossed_interval(
-        reference, weights=weights, method=method, level=level, n_bootstrap=n_bootstrap, rng=rng
+        reference, weights=weights, level=level, n_bootstrap=n_bootstrap, rng=rng
     )
     if not height.value > 0 or (height.known and height.low <= 0):
         reason = (
