@@ -1,8 +1,8 @@
-"""Compare maps of your own making with annotations, and with each other.
+"""Compare your own maps with annotations, and with each other.
 
-Two explanations of the same sources, here made by hand: how bright the image is around each pixel, and how much it
-stands out of its surroundings. Any array will do, of any method and any model. Layers that are to be compared
-with each other carry the same name, here "map".
+Maps can be arrays from any method and any model. The two maps of each source made here are the brightness around each
+pixel, and its difference from the surroundings. Layers that are compared with each other need the same name, here
+"map".
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ packs depends on its version):
     python examples/simulate_sample.py reference_annotations
 
 Forty sources (20 FR I, 20 FR II) are drawn by ``attnxai.data.simulation``. Three simulated annotators mark
-their true components, each in an own way: the first draws circles and ellipses on the sky, the second
-boxes and lines in pixels, the third points and polygons in pixels. Positions and sizes are disturbed, and
-faint components are missed, so that annotators differ as people do. Nobody drew any of this.
+the true components, each in a different way: the first draws circles and ellipses on the sky, the second
+boxes and lines in pixels, the third points and polygons in pixels. Positions and sizes are scattered, and faint
+components are missed, so that annotators differ as human annotators do. All of them are simulated.
 """
 
 from __future__ import annotations
