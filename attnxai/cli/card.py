@@ -12,7 +12,7 @@ from attnxai.cli import training_options as training
 from attnxai.cli.console import console, details, progress, stage
 from attnxai.cli.endings import command
 from attnxai.cli.help import INPUTS
-from attnxai.cli.options import OUTPUT, option
+from attnxai.cli.options import flag, output_option
 from attnxai.data.mirabest import Confidence
 
 
@@ -26,13 +26,7 @@ def card(
     model: options.ModelOption,
     output: Annotated[
         Path | None,
-        option(
-            "Card to write, such as d8.card.json; else beside the model file.",
-            "--output",
-            "-o",
-            group=OUTPUT,
-            metavar="FILE",
-        ),
+        output_option("Card to write, such as d8.card.json; else beside the model file.", "FILE"),
     ] = None,
     overwrite: options.OverwriteOption = False,
     images: options.TrainingImagesOption = "mirabest",
@@ -40,10 +34,10 @@ def card(
     data_dir: options.DataDirOption = None,
     test: Annotated[
         bool,
-        option(
-            "Measure on the published test split as well; do so once, when every choice is made.",
+        flag(
             "--test",
-            group=INPUTS,
+            "Measure on the published test split as well; do so once, when every choice is made.",
+            INPUTS,
         ),
     ] = False,
     confidence: training.ConfidenceOption = Confidence.ALL,

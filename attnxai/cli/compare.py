@@ -17,7 +17,8 @@ from attnxai.cli.console import (
     typed_command,
 )
 from attnxai.cli.endings import command
-from attnxai.cli.options import IMAGES, STATISTICS, option
+from attnxai.cli.help import IMAGES, INPUTS, STATISTICS
+from attnxai.cli.options import flag, option, output_option
 
 DEFAULT_FOLDER = "attnxai-report"
 
@@ -31,18 +32,21 @@ DEFAULT_FOLDER = "attnxai-report"
     other too."""
 )
 def compare(
-    model: options.ModelsOption,
+    model: Annotated[
+        list[str],
+        option(
+            "Model file, or the name of a shipped model such as d8.pt; repeat to compare several.",
+            INPUTS,
+            "MODEL",
+        ),
+    ],
     annotations: options.RequiredAnnotationsOption,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
     output: Annotated[
         Path | None,
-        option(
-            "Folder of the report; else attnxai-report, or the next free number.",
-            "--output",
-            "-o",
-            group=options.OUTPUT,
-            metavar="FOLDER",
+        output_option(
+            "Folder of the report; else attnxai-report, or the next free number.", "FOLDER"
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
@@ -50,84 +54,76 @@ def compare(
         str,
         option(
             "Explanation method whose maps are compared; gates are a network's own attention maps.",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = "gates",
-    metric: options.MetricsOption = None,
+    metric: Annotated[
+        list[str] | None,
+        option("Metric; repeat for several. Conclusions rest on the first.", STATISTICS, "NAME"),
+    ] = None,
     null: Annotated[
         list[str] | None,
         option(
             "Null to test against beside permutation across sources: symmetries, rotation, shift, moran, "
             "or variogram and phase, which take seconds for each map of each source; repeat for several.",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = None,
     alternative: Annotated[
         str,
         option(
             "What counts against a null: greater (more agreement), less, or two-sided.",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = "greater",
     strata: Annotated[
         list[str] | None,
         option(
-            "What sources share that are permuted: class, size, annotators (who marked them), or a column "
+            "What sources share that are permuted: class, size, annotators (those of each source), or a column "
             "of the table such as survey; repeat for several. [default: class]",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = None,
     correction: Annotated[
         str,
-        option(
-            "How p-values are adjusted over maps: holm, bh, max_t or none.",
-            group=STATISTICS,
-            metavar="NAME",
-        ),
+        option("How p-values are adjusted over maps: holm, bh, max_t or none.", STATISTICS, "NAME"),
     ] = "holm",
-    n_permutations: options.PermutationsOption = 10_000,
+    n_permutations: Annotated[int, option("Draws of each null.", STATISTICS, min=1)] = 10_000,
     n_bootstrap: options.BootstrapOption = 10_000,
     source_weights: Annotated[
         bool,
-        option(
-            "Weigh sources by the consensus level that a catalogue states.",
+        flag(
             "--source-weights",
-            group=STATISTICS,
+            "Weigh sources by the consensus level that a catalogue states.",
+            STATISTICS,
         ),
     ] = False,
     seed: options.SeedOption = 0,
     label: Annotated[
         list[str] | None,
-        option(
-            "Use only annotations with this label; repeat for several.",
-            group=IMAGES,
-            metavar="NAME",
-        ),
+        option("Use only annotations with this label; repeat for several.", IMAGES, "NAME"),
     ] = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[
-        int,
-        option("Catalogue sources with fewer components are left out.", group=IMAGES, min=1),
+        int, option("Catalogue sources with fewer components are left out.", IMAGES, min=1)
     ] = 2,
     match_radius_arcsec: Annotated[
-        float,
-        option("Largest distance of a catalogue source from an image.", group=IMAGES, min=0.0),
+        float, option("Largest distance of a catalogue source from an image.", IMAGES, min=0.0)
     ] = 30.0,
     fill_blank: Annotated[
-        bool,
-        option("Leave NaN pixels out instead of refusing the image.", "--fill-blank", group=IMAGES),
+        bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
     ] = False,
     pixel_scale_arcsec: options.PixelScaleOption = None,
     prepared: Annotated[
         bool | None,
-        option(
-            "Whether images are clipped and scaled already; else 8-bit ones are.",
+        flag(
             "--prepared/--survey",
-            group=IMAGES,
+            "Whether images are clipped and scaled already; else 8-bit ones are.",
+            IMAGES,
         ),
     ] = None,
     threads: options.ThreadsOption = None,

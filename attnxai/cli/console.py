@@ -74,13 +74,7 @@ verbosity = Verbosity()
 
 @contextlib.contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Say what is being done, while it is done; with ``--verbose`` as a line with the seconds it took.
-
-    Parameters
-    ----------
-    text : str
-        Such as ``Reading images``.
-    """
+    """Say what is being done, while it is done; with ``--verbose`` as a line with the seconds it took."""
     if not verbosity.verbose:
         with stderr.status(f"{text}…"):
             yield
@@ -131,32 +125,13 @@ def collected_assumptions() -> Iterator[list[str]]:
 
 
 class Steps:
-    """Bars on the error stream that show how far work is; with ``--verbose`` a line with its seconds.
-
-    Parameters
-    ----------
-    bar : rich.progress.Progress
-        Where the bars are drawn.
-    """
+    """Bars on the error stream that show how far work is; with ``--verbose`` a line with its seconds."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
 
     def __call__(self, text: str, total: int | None = None) -> Callable[[int, int], None]:
-        """Begin a bar.
-
-        Parameters
-        ----------
-        text : str
-            What is being done.
-        total : int, optional
-            Steps of it, where they are known already.
-
-        Returns
-        -------
-        callable
-            To be called with the number of finished steps and of all steps.
-        """
+        """Begin a bar; what is returned is called with the numbers of finished and of all steps."""
         task = self.bar.add_task(text, total=total)
         started = time.monotonic()
 

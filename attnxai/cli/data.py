@@ -11,7 +11,7 @@ import typer
 from attnxai.cli.console import console, details
 from attnxai.cli.endings import add_command, command
 from attnxai.cli.help import Group
-from attnxai.cli.options import OUTPUT, option
+from attnxai.cli.options import output_option
 
 data_app = typer.Typer(
     help="Fetch data sets.", cls=Group, no_args_is_help=True, rich_markup_mode=None
@@ -33,14 +33,7 @@ def _data() -> None:
 def fetch(
     name: Annotated[DataSet, typer.Argument(help="Which data set.")],
     output: Annotated[
-        Path | None,
-        option(
-            "Folder to keep it in; else the user's cache.",
-            "--output",
-            "-o",
-            group=OUTPUT,
-            metavar="FOLDER",
-        ),
+        Path | None, output_option("Folder to keep it in; else the user's cache.", "FOLDER")
     ] = None,
 ) -> None:
     """``attnxai data fetch``."""

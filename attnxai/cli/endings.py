@@ -26,15 +26,6 @@ BAD_INPUT = 2
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 141  # as programs end that the system stops for it
 
-QuietOption = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print only errors and where the results are."),
-]
-VerboseOption = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Print what is done and for how long, and tracebacks."),
-]
-
 # what the program itself prints beyond ASCII; names of others are written with their numbers
 _PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "±": "+/-", "≤": "<=", "≥": ">=", "≠": "!="}
 _PLAIN |= {"×": "x", "·": "*", "≈": "~", "°": " deg", "′": "'", "″": '"', "∞": "inf", "→": "->"}
@@ -66,18 +57,14 @@ class Application(typer.Typer):
                     sys.stdout.flush()
 
 
-def command(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command its help, ``--quiet`` and ``--verbose``, and the program's way of ending.
+def command(
+    help_text: str, *, shared: Callable[..., None] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command its help, options in common with others, and the program's way of ending.
 
-    Parameters
-    ----------
-    help_text : str
-        What ``--help`` says. Docstrings are not there under ``python -OO``.
-
-    Returns
-    -------
-    callable
-        A decorator; what it returns is registered by :func:`add_command`.
+    ``shared`` is a function whose parameters are options that the command takes as ``**given``. The help is
+    given as text since docstrings are not there under ``python -OO``. What this decorates is registered by
+    :func:`add_command`.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,22 +79,33 @@ def command(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
                     raise OptionError("--quiet and --verbose: give one of them")
                 return function(*args, **kwargs)
 
-        own = inspect.signature(function, eval_str=True)
         parameters = [
-            *own.parameters.values(),
-            *(
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
-                )
-                for name, annotation in (("quiet", QuietOption), ("verbose", VerboseOption))
-            ),
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for source in filter(None, (function, shared, _in_every_command))
+            for parameter in inspect.signature(source, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        wrapped.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
         wrapped.help_text = help_text  # type: ignore[attr-defined]
         return wrapped
 
     return decorate
+
+
+def _in_every_command(
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Print only errors and where the results are."),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Print what is done and for how long, and tracebacks."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def add_command(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> None:
@@ -120,13 +118,9 @@ def add_command(app: typer.Typer, function: Callable[..., Any], name: str | None
 def ending() -> Iterator[None]:
     """Turn every error that is no fault of the program into one sentence and an exit code.
 
-    A request to end, as ``kill`` and closed terminals make, ends the block like Ctrl-C.
-
-    Raises
-    ------
-    SystemExit
-        With 2 for something that cannot be used, read or written, 128 and the number of the signal
-        (130 for Ctrl-C) for an interruption, and 141 when nobody reads the output.
+    The exit code is 2 for something that cannot be used, read or written, 128 and the number of the signal
+    (130 for Ctrl-C) for an interruption, and 141 when nobody reads the output. A request to end, as ``kill``
+    and closed terminals make, ends the block like Ctrl-C.
     """
     try:
         with _signals_raised():
@@ -157,12 +151,9 @@ def ending() -> Iterator[None]:
 
 @contextlib.contextmanager
 def resumable(kept: Callable[[], str]) -> Iterator[None]:
-    """Let an interruption within the block end the command with a word on what is kept.
+    """Let an interruption within the block end the command with what it has kept.
 
-    Parameters
-    ----------
-    kept : callable
-        Called when interrupted: what the same command goes on with; nothing was kept where it is empty.
+    ``kept`` is called when interrupted: what the same command goes on with, or nothing.
     """
     try:
         yield
@@ -227,13 +218,7 @@ def _write_any_text() -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace characters that cannot be encoded by what is closest to them.
-
-    Examples
-    --------
-    >>> _in_ascii(UnicodeEncodeError("ascii", "ρ ≤ é", 0, 5, ""))
-    ('rho <= e', 5)
-    """
+    """Replace characters that cannot be encoded by what is closest to them."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_plain, error.object[error.start : error.end])), error.end

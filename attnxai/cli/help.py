@@ -7,8 +7,20 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-GENERAL = "General"
+ARGUMENTS = "Arguments"
 INPUTS = "Inputs"
+OUTPUT = "Output"
+IMAGES = "Images"
+STATISTICS = "Statistics"
+NETWORK = "Network"
+TRAINING = "Training"
+MACHINE = "Machine"
+GENERAL = "General"
+# groups that only one command has follow the inputs
+_FIRST = (ARGUMENTS, INPUTS)
+_LAST = (OUTPUT, IMAGES, NETWORK, TRAINING, STATISTICS, MACHINE, GENERAL)
+_ORDER = {name: place for place, name in enumerate(_FIRST, -len(_FIRST))}
+_ORDER |= {name: place for place, name in enumerate(_LAST, 1)}
 # however the library calls them
 _TYPES = re.compile(r" (<?(int|integer|float|path|str|text)( range)?>?)$", re.IGNORECASE)
 _SHORT = {"int": "N", "integer": "N", "float": "X", "path": "PATH", "str": "TEXT", "text": "TEXT"}
@@ -21,13 +33,11 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:
         if record is None:
             continue
         if parameter.param_type_name == "argument":
-            groups.setdefault("Arguments", []).append(record)
+            groups.setdefault(ARGUMENTS, []).append(record)
             continue
         group = getattr(parameter, "rich_help_panel", None) or GENERAL
         groups.setdefault(group, []).append((_short(record[0]), record[1]))
-    # inputs come first, and what all commands have last
-    first = {"Arguments": 0, INPUTS: 0, GENERAL: 2}
-    for name in sorted(groups, key=lambda name: first.get(name, 1)):
+    for name in sorted(groups, key=lambda name: _ORDER.get(name, 0)):
         with formatter.section(name):
             formatter.write_dl(groups[name])
 

@@ -12,7 +12,7 @@ from attnxai.cli.card import card
 from attnxai.cli.console import console
 from attnxai.cli.endings import add_command, command
 from attnxai.cli.help import Group
-from attnxai.cli.options import OUTPUT, option
+from attnxai.cli.options import output_option
 from attnxai.cli.symmetry import symmetry
 from attnxai.cli.temperature import temperature
 
@@ -44,12 +44,7 @@ def info(model: options.ModelOption) -> None:
 @command("Write a model file of attnxai from any model that can be read.")
 def convert(
     model: options.ModelOption,
-    output: Annotated[
-        Path,
-        option(
-            "Model file to write, such as d8.pt.", "--output", "-o", group=OUTPUT, metavar="FILE"
-        ),
-    ],
+    output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """``attnxai models convert``."""

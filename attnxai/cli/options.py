@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attnxai.cli.help import INPUTS
+from attnxai.cli.help import IMAGES, INPUTS, MACHINE, OUTPUT, STATISTICS
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -18,53 +18,40 @@ if TYPE_CHECKING:
     from attnxai.data.mirabest import Confidence
     from attnxai.models.model import AttentionModel
 
-OUTPUT = "Output"
-IMAGES = "Images"
-STATISTICS = "Statistics"
-NETWORK = "Network"
-TRAINING = "Training"
-MACHINE = "Machine"
-
 
 def option(
     help_text: str,
-    *names: str,
     group: str,
     metavar: str | None = None,
+    *names: str,
     min: float | None = None,  # as typer calls it
     max: float | None = None,
 ) -> OptionInfo:
-    """An option in a group of the help."""
+    """An option in a group of the help, named after its parameter where no names are given."""
     found: OptionInfo = typer.Option(
         *names, help=help_text, rich_help_panel=group, metavar=metavar, min=min, max=max
     )
     return found
 
 
+def flag(names: str, help_text: str, group: str) -> OptionInfo:
+    """An option without a value, such as ``--overwrite`` or ``--rotate/--no-rotate``."""
+    return option(help_text, group, None, names)
+
+
+def output_option(help_text: str, metavar: str) -> OptionInfo:
+    """The option that names what is written."""
+    return option(help_text, OUTPUT, metavar, "--output", "-o")
+
+
 ModelOption = Annotated[
-    str,
-    option(
-        "Model file, or the name of a shipped model such as d8.pt.",
-        "--model",
-        group=INPUTS,
-        metavar="MODEL",
-    ),
-]
-ModelsOption = Annotated[
-    list[str],
-    option(
-        "Model file, or the name of a shipped model such as d8.pt; repeat to compare several.",
-        "--model",
-        group=INPUTS,
-        metavar="MODEL",
-    ),
+    str, option("Model file, or the name of a shipped model such as d8.pt.", INPUTS, "MODEL")
 ]
 _ANNOTATIONS = option(
     "Annotation table (CSV), the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv for "
     "the simulated sample that ships.",
-    "--annotations",
-    group=INPUTS,
-    metavar="FILE",
+    INPUTS,
+    "FILE",
 )
 RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
 AnnotationsOption = Annotated[str | None, _ANNOTATIONS]
@@ -73,8 +60,8 @@ ImagesOption = Annotated[
     option(
         "'mirabest', a folder of FITS, PNG or NPY images, one image, or a folder or .tar.gz archive of "
         "batches.",
-        group=INPUTS,
-        metavar="PATH",
+        INPUTS,
+        "PATH",
     ),
 ]
 TrainingImagesOption = Annotated[
@@ -82,80 +69,43 @@ TrainingImagesOption = Annotated[
     option(
         "'mirabest', a folder or archive of batches like those of FR-DEEP, or a folder of images with "
         "--labels.",
-        "--images",
-        group=INPUTS,
-        metavar="PATH",
+        INPUTS,
+        "PATH",
     ),
 ]
 DataDirOption = Annotated[
-    Path | None,
-    option("Folder of MiraBest; else ATTNXAI_DATA or the cache.", group=INPUTS, metavar="FOLDER"),
+    Path | None, option("Folder of MiraBest; else ATTNXAI_DATA or the cache.", INPUTS, "FOLDER")
 ]
 LabelsOption = Annotated[
-    Path | None,
-    option("CSV table with the columns source and class.", group=INPUTS, metavar="FILE"),
+    Path | None, option("CSV table with the columns source and class.", INPUTS, "FILE")
 ]
 PixelScaleOption = Annotated[
-    float | None,
-    option("Pixel size in arcsec of images that do not state it.", group=IMAGES, min=1e-6),
+    float | None, option("Pixel size in arcsec of images that do not state it.", IMAGES, min=1e-6)
 ]
-FwhmOption = Annotated[
-    float, option("Width of points and lines of annotations.", group=IMAGES, min=1e-6)
-]
-OutputFolderOption = Annotated[
-    Path, option("Folder of the results.", "--output", "-o", group=OUTPUT, metavar="FOLDER")
-]
+FwhmOption = Annotated[float, option("Width of points and lines of annotations.", IMAGES, min=1e-6)]
+OutputFolderOption = Annotated[Path, output_option("Folder of the results.", "FOLDER")]
 OverwriteOption = Annotated[
     bool,
-    option(
-        "Replace what an earlier run wrote there; other files stay.", "--overwrite", group=OUTPUT
-    ),
-]
-MetricsOption = Annotated[
-    list[str] | None,
-    option(
-        "Metric; repeat for several. Conclusions rest on the first.",
-        "--metric",
-        group=STATISTICS,
-        metavar="NAME",
-    ),
-]
-PermutationsOption = Annotated[
-    int, option("Draws of each null.", "--n-permutations", group=STATISTICS, min=1)
+    flag("--overwrite", "Replace what an earlier run wrote there; other files stay.", OUTPUT),
 ]
 BootstrapOption = Annotated[
-    int, option("Bootstrap resamples behind the intervals.", group=STATISTICS, min=100)
+    int, option("Bootstrap resamples behind the intervals.", STATISTICS, min=100)
 ]
-SeedOption = Annotated[int, option("Same seed, same numbers.", group=STATISTICS, min=0)]
-WorkersOption = Annotated[int, option("Processes that share the work.", group=MACHINE, min=1)]
-ThreadsOption = Annotated[int | None, option("CPU threads of PyTorch.", group=MACHINE, min=1)]
-DeviceOption = Annotated[
-    str,
-    option("auto (a GPU if there is one), cpu or cuda.", group=MACHINE, metavar="NAME"),
-]
+SeedOption = Annotated[int, option("Same seed, same numbers.", STATISTICS, min=0)]
+WorkersOption = Annotated[int, option("Processes that share the work.", MACHINE, min=1)]
+ThreadsOption = Annotated[int | None, option("CPU threads of PyTorch.", MACHINE, min=1)]
+DeviceOption = Annotated[str, option("auto (a GPU if there is one), cpu or cuda.", MACHINE, "NAME")]
 
 
 def listed(values: Iterable[str]) -> tuple[str, ...]:
-    """Values of an option that can be repeated, or given once with commas between them.
-
-    Examples
-    --------
-    >>> listed(["C1, C2", "D4"])
-    ('C1', 'C2', 'D4')
-    """
+    """Values of an option that can be repeated, or given once with commas between them."""
     return tuple(part.strip() for value in values for part in value.split(","))
 
 
 def listed_numbers(
     name: str, values: Iterable[str], *, least: int, most: int = 100_000
 ) -> tuple[int, ...]:
-    """Whole numbers of an option that can be repeated, or given once with commas between them.
-
-    Raises
-    ------
-    OptionError
-        If one is no whole number, too small or too large.
-    """
+    """The same as whole numbers from ``least`` to ``most``."""
     numbers = listed(values)
     for number in numbers:
         if not number.isdecimal() or not least <= int(number[:20]) <= most:
@@ -166,18 +116,7 @@ def listed_numbers(
 
 
 def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Names of an option that can be repeated, or given once with commas between them.
-
-    Returns
-    -------
-    tuple of str
-        In the order of the known names.
-
-    Raises
-    ------
-    OptionError
-        If one is not known.
-    """
+    """The same as known names, in the order in which these are known."""
     names = listed(values)
     for one in names:
         if one not in known:
@@ -186,18 +125,7 @@ def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tupl
 
 
 def use_machine(device: str, threads: int | None) -> str:
-    """Set the number of threads, and find the device that ``auto`` stands for.
-
-    Returns
-    -------
-    str
-        Name of the device.
-
-    Raises
-    ------
-    OptionError
-        If this machine does not have the device that is named.
-    """
+    """Set the number of threads, and find the device that ``auto`` stands for."""
     import torch
 
     from attnxai.training.loop import check_device
@@ -222,19 +150,8 @@ def images_of_model(
 ) -> LabelledData:
     """Read the images that a model was trained with; hybrids where it knows them.
 
-    Parameters
-    ----------
-    context : typer.Context
-        Of the command, which has the option ``--images``.
-    model : AttentionModel
-        The model.
-    images, labels, data_dir, pixel_scale_arcsec, confidence
-        Values of the command's options.
-
-    Raises
-    ------
-    OptionError
-        If ``--images`` was left out, and the record of the model names no source of MiraBest.
+    ``context`` is that of the command, whose option ``--images`` may not be left out where the record of the
+    model names no source of MiraBest.
     """
     from attnxai.data.labelled import MIRABEST, read_training_images
     from attnxai.data.mirabest import CLASS_NAMES, Confidence, is_mirabest_source

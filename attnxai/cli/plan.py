@@ -9,7 +9,8 @@ from typing import Annotated
 from attnxai.cli import options
 from attnxai.cli.console import console, details, stage
 from attnxai.cli.endings import command
-from attnxai.cli.options import OUTPUT, STATISTICS, option
+from attnxai.cli.help import STATISTICS
+from attnxai.cli.options import option, output_option
 from attnxai.errors import OptionError
 
 BASIS = "What the plan rests on: a pilot, a simulated one, or effect and spreads"
@@ -24,34 +25,24 @@ BASIS = "What the plan rests on: a pilot, a simulated one, or effect and spreads
 def plan(
     pilot: Annotated[
         Path | None,
-        option(
-            "Report of a pilot: a folder that attnxai compare wrote.", group=BASIS, metavar="FOLDER"
-        ),
+        option("Report of a pilot: a folder that attnxai compare wrote.", BASIS, "FOLDER"),
     ] = None,
     model: Annotated[
-        str | None,
-        option(
-            "Model of a pilot that compared several; else its first.", group=BASIS, metavar="NAME"
-        ),
+        str | None, option("Model of a pilot that compared several; else its first.", BASIS, "NAME")
     ] = None,
     metric: Annotated[
         str | None,
-        option(
-            "Metric of the pilot or of the simulation; else the first.", group=BASIS, metavar="NAME"
-        ),
+        option("Metric of the pilot or of the simulation; else the first.", BASIS, "NAME"),
     ] = None,
     map_name: Annotated[
-        str | None,
-        option(
-            "Map of the pilot; else the mean of its gates.", "--map", group=BASIS, metavar="NAME"
-        ),
+        str | None, option("Map of the pilot; else the mean of its gates.", BASIS, "NAME", "--map")
     ] = None,
     agreement: Annotated[
         float | None,
         option(
             "Without a pilot: simulate galaxies, annotators and maps that follow their own source in this "
             "share of their variance, above 0 to 1.",
-            group=BASIS,
+            BASIS,
         ),
     ] = None,
     effect: Annotated[
@@ -59,59 +50,49 @@ def plan(
         option(
             "Agreement to see: mean with own less mean with permuted annotations, in the metric's units; "
             "else the pilot's.",
-            group=BASIS,
+            BASIS,
         ),
     ] = None,
     sd_source: Annotated[
         float | None,
-        option("Without a pilot: spread of that difference between sources.", group=BASIS, min=0.0),
+        option("Without a pilot: spread of that difference between sources.", BASIS, min=0.0),
     ] = None,
     sd_annotator: Annotated[
         float | None,
-        option("Without a pilot: spread between annotators' means; else 0.", group=BASIS, min=0.0),
+        option("Without a pilot: spread between annotators' means; else 0.", BASIS, min=0.0),
     ] = None,
     sd_residual: Annotated[
         float | None,
-        option(
-            "Without a pilot: spread of a source between annotators; else 0.", group=BASIS, min=0.0
-        ),
+        option("Without a pilot: spread of a source between annotators; else 0.", BASIS, min=0.0),
     ] = None,
     power: Annotated[
-        float, option("Power wanted, as a share from 0.01 to 0.99.", group=STATISTICS)
+        float, option("Power wanted, as a share from 0.01 to 0.99.", STATISTICS)
     ] = 0.8,
     n_sources: Annotated[
         list[str] | None,
         option(
             "Number of sources to look at; repeat for several. [default: 16 numbers from 6 to 500]",
-            group=STATISTICS,
-            metavar="N",
+            STATISTICS,
+            "N",
         ),
     ] = None,
     n_annotators: Annotated[
         list[str] | None,
         option(
             "Number of annotators to look at; repeat for several. [default: 1, 2, 3, 5, 10]",
-            group=STATISTICS,
-            metavar="N",
+            STATISTICS,
+            "N",
         ),
     ] = None,
     level: Annotated[
-        float, option("Level of the test, over all maps.", group=STATISTICS, min=1e-6, max=0.5)
+        float, option("Level of the test, over all maps.", STATISTICS, min=1e-6, max=0.5)
     ] = 0.05,
     n_maps: Annotated[
-        int | None,
-        option("Maps that are tested; else the pilot's, or 1.", group=STATISTICS, min=1),
+        int | None, option("Maps that are tested; else the pilot's, or 1.", STATISTICS, min=1)
     ] = None,
     seed: options.SeedOption = 0,
     output: Annotated[
-        Path | None,
-        option(
-            "Folder for the table of all designs and the figure.",
-            "--output",
-            "-o",
-            group=OUTPUT,
-            metavar="FOLDER",
-        ),
+        Path | None, output_option("Folder for the table of all designs and the figure.", "FOLDER")
     ] = None,
     overwrite: options.OverwriteOption = False,
 ) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli import training_options as training
 from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.options import option
-from attnxai.cli.training_options import DEFAULTS
-from attnxai.data.mirabest import Confidence
-from attnxai.models.specification import Normalisation, Preset
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
-from attnxai.training.settings import Schedule
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -31,71 +27,42 @@ STUDY = "Study"
     """Train one model for every group and seed, measure them, and say whether equivariance helps.
 
     Run it again after an interruption, or with more groups or seeds: finished models and measurements are
-    used again, unfinished trainings go on where they were."""
+    used again, unfinished trainings go on where they were.""",
+    shared=training.training_options,
 )
 def study(
     output: options.OutputFolderOption,
-    images: options.TrainingImagesOption = "mirabest",
-    labels: options.LabelsOption = None,
     annotations: options.AnnotationsOption = None,
-    data_dir: options.DataDirOption = None,
-    confidence: training.ConfidenceOption = Confidence.ALL,
-    hybrids: training.HybridsOption = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
-    hold_out: training.HoldOutOption = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
-    citation: training.CitationOption = "",
-    licence: training.LicenceOption = "",
     group: Annotated[
         list[str] | None,
         option(
             "Symmetry group; repeat for several. [default: C1, C4, C8, C16, D4, D8, D16]",
-            group=STUDY,
-            metavar="NAME",
+            STUDY,
+            "NAME",
         ),
     ] = None,
-    n_seeds: Annotated[int, option("Models of every group, a seed each.", group=STUDY, min=1)] = 5,
-    first_seed: Annotated[
-        int, option("The first seed; the others follow it.", group=STUDY, min=0)
-    ] = 0,
-    baseline: Annotated[
-        str, option("Group that others are compared with.", group=STUDY, metavar="NAME")
-    ] = "C1",
+    n_seeds: Annotated[int, option("Models of every group, a seed each.", STUDY, min=1)] = 5,
+    first_seed: Annotated[int, option("The first seed; the others follow it.", STUDY, min=0)] = 0,
+    baseline: Annotated[str, option("Group that others are compared with.", STUDY, "NAME")] = "C1",
     equal: Annotated[
-        Equal, option("What is about the same for all groups.", group=STUDY)
+        Equal, option("What is about the same for all groups.", STUDY)
     ] = Equal.CHANNELS,
     measure_on: Annotated[
-        MeasureOn, option("Images that finished models are measured on.", group=STUDY)
+        MeasureOn, option("Images that finished models are measured on.", STUDY)
     ] = MeasureOn.VALIDATION,
     n_angles: Annotated[
-        int, option("Arbitrary rotations of every measured image.", group=STUDY, min=1)
+        int, option("Arbitrary rotations of every measured image.", STUDY, min=1)
     ] = 8,
     reference_loss: Annotated[
-        float | None,
-        option("Reference loss; else derived from the baseline.", group=STUDY, min=1e-9),
+        float | None, option("Reference loss; else derived from the baseline.", STUDY, min=1e-9)
     ] = None,
-    preset: training.PresetOption = Preset.COMPACT,
-    published_form: training.PublishedFormOption = False,
-    normalisation: training.NormalisationOption = Normalisation.RANGE_NORM,
-    size: training.SizeOption = None,
-    epochs: training.EpochsOption = DEFAULTS.epochs,
-    batch_size: training.BatchSizeOption = DEFAULTS.batch_size,
-    learning_rate: training.LearningRateOption = DEFAULTS.learning_rate,
-    schedule: training.ScheduleOption = Schedule.COSINE,
-    weight_decay: training.WeightDecayOption = DEFAULTS.weight_decay,
-    weight_average: training.WeightAverageOption = DEFAULTS.weight_average,
-    patience: training.PatienceOption = DEFAULTS.patience,
-    rotate: training.RotateOption = True,
-    reflect: training.ReflectOption = True,
-    scale: training.ScaleOption = DEFAULTS.scale,
-    shift: training.ShiftOption = DEFAULTS.shift,
-    precision: training.PrecisionOption = training.PrecisionChoice.AUTO,
     workers: options.WorkersOption = 1,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai study``."""
-    given = dict(locals())  # every option by its name
     with stage("Starting"):
         from attnxai.report.study_document import write_study
         from attnxai.report.study_terminal import print_study
@@ -125,13 +92,13 @@ def study(
                 specification=training.chosen_spec(
                     given, baseline, n_classes=len(data.labelled.class_names)
                 ),
-                preset=preset,
+                preset=given["preset"],
                 equal=equal,
                 settings=settings,
                 measuring=measuring,
                 data=request,
                 reference_loss=reference_loss,
-                size=size,
+                size=given["size"],
             )
         with stage("Checking networks and finished models"):
             prepared = prepare(plan, folder, data)

@@ -9,7 +9,8 @@ from typing import Annotated
 from attnxai.cli import options
 from attnxai.cli.console import console, details, progress, stage
 from attnxai.cli.endings import command
-from attnxai.cli.options import IMAGES, OUTPUT, option
+from attnxai.cli.help import IMAGES
+from attnxai.cli.options import option, output_option
 
 
 @command(
@@ -26,25 +27,15 @@ def symmetry(
     side: Annotated[
         list[str] | None,
         option(
-            "Side of the field in pixels; repeat for several. Else the model's own.",
-            group=IMAGES,
-            metavar="N",
+            "Side of the field in pixels; repeat for several. Else the model's own.", IMAGES, "N"
         ),
     ] = None,
     n_images: Annotated[
-        int,
-        option("Images to turn, drawn at random where there are more.", group=IMAGES, min=2),
+        int, option("Images to turn, drawn at random where there are more.", IMAGES, min=2)
     ] = 12,
     seed: options.SeedOption = 0,
     output: Annotated[
-        Path | None,
-        option(
-            "CSV file for the table, with every number.",
-            "--output",
-            "-o",
-            group=OUTPUT,
-            metavar="FILE",
-        ),
+        Path | None, output_option("CSV file for the table, with every number.", "FILE")
     ] = None,
     overwrite: options.OverwriteOption = False,
     threads: options.ThreadsOption = None,

@@ -10,7 +10,8 @@ import typer
 from attnxai.cli import options
 from attnxai.cli.console import console, details
 from attnxai.cli.endings import command
-from attnxai.cli.options import OUTPUT, option
+from attnxai.cli.help import OUTPUT
+from attnxai.cli.options import option, output_option
 
 
 @command(
@@ -21,24 +22,11 @@ from attnxai.cli.options import OUTPUT, option
 def temperature(
     context: typer.Context,
     model: options.ModelOption,
-    output: Annotated[
-        Path,
-        option(
-            "Model file to write, such as calibrated.pt.",
-            "--output",
-            "-o",
-            group=OUTPUT,
-            metavar="FILE",
-        ),
-    ],
+    output: Annotated[Path, output_option("Model file to write, such as calibrated.pt.", "FILE")],
     overwrite: options.OverwriteOption = False,
     figure: Annotated[
         Path | None,
-        option(
-            "Reliability diagram before and after, such as reliability.png.",
-            group=OUTPUT,
-            metavar="FILE",
-        ),
+        option("Reliability diagram before and after, such as reliability.png.", OUTPUT, "FILE"),
     ] = None,
     images: options.TrainingImagesOption = "mirabest",
     labels: options.LabelsOption = None,

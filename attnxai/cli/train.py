@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli import training_options as training
 from attnxai.cli.console import console, details, progress, typed_command
 from attnxai.cli.endings import command, resumable
-from attnxai.cli.options import NETWORK, OUTPUT, TRAINING, option
-from attnxai.cli.training_options import DEFAULTS
-from attnxai.data.mirabest import Confidence
+from attnxai.cli.help import NETWORK, TRAINING
+from attnxai.cli.options import flag, option, output_option
 from attnxai.data.wording import counted
-from attnxai.models.specification import Normalisation, Preset
-from attnxai.training.settings import Schedule
 
 if TYPE_CHECKING:
     from attnxai.cli.console import Steps
@@ -29,60 +26,29 @@ if TYPE_CHECKING:
     """Train an equivariant attention network; run it again to go on after an interruption.
 
     The epoch with the lowest loss on the validation images is kept. Images of a published test split are
-    never used."""
+    never used.""",
+    shared=training.training_options,
 )
 def train(
-    output: Annotated[
-        Path,
-        option(
-            "Model file to write, such as d8.pt.", "--output", "-o", group=OUTPUT, metavar="FILE"
-        ),
-    ],
+    output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],
     overwrite: options.OverwriteOption = False,
-    images: options.TrainingImagesOption = "mirabest",
-    labels: options.LabelsOption = None,
-    data_dir: options.DataDirOption = None,
-    confidence: training.ConfidenceOption = Confidence.ALL,
-    hybrids: training.HybridsOption = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
-    hold_out: training.HoldOutOption = None,
-    citation: training.CitationOption = "",
-    licence: training.LicenceOption = "",
-    group: Annotated[
-        str, option("Symmetry group: C1, C4, D8, ...", group=NETWORK, metavar="NAME")
-    ] = "D8",
-    preset: training.PresetOption = Preset.COMPACT,
-    published_form: training.PublishedFormOption = False,
-    normalisation: training.NormalisationOption = Normalisation.RANGE_NORM,
-    size: training.SizeOption = None,
-    epochs: training.EpochsOption = DEFAULTS.epochs,
-    batch_size: training.BatchSizeOption = DEFAULTS.batch_size,
-    learning_rate: training.LearningRateOption = DEFAULTS.learning_rate,
-    schedule: training.ScheduleOption = Schedule.COSINE,
-    weight_decay: training.WeightDecayOption = DEFAULTS.weight_decay,
-    weight_average: training.WeightAverageOption = DEFAULTS.weight_average,
-    patience: training.PatienceOption = DEFAULTS.patience,
-    rotate: training.RotateOption = True,
-    reflect: training.ReflectOption = True,
-    scale: training.ScaleOption = DEFAULTS.scale,
-    shift: training.ShiftOption = DEFAULTS.shift,
+    group: Annotated[str, option("Symmetry group: C1, C4, D8, ...", NETWORK, "NAME")] = "D8",
     temperature_scaling: Annotated[
         bool,
-        option(
-            "Fit one temperature to the validation images, so that probabilities mean something.",
+        flag(
             "--temperature-scaling/--no-temperature-scaling",
-            group=TRAINING,
+            "Fit one temperature to the validation images, so that probabilities mean something.",
+            TRAINING,
         ),
     ] = True,
     seed: Annotated[
-        int, option("Same seed, device and threads, same weights.", group=TRAINING, min=0)
+        int, option("Same seed, device and threads, same weights.", TRAINING, min=0)
     ] = 0,
-    precision: training.PrecisionOption = training.PrecisionChoice.AUTO,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai train``."""
-    given = dict(locals())  # every option by its name
     from attnxai.classification.calibration import calibrated
     from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import save_model
@@ -114,7 +80,7 @@ def train(
         if not progress_file.is_file() and is_given_more_epochs(finished_file, settings):
             finished_file.replace(progress_file)
         details.print(
-            f"Training {spec.group} ({preset}, {settings.precision}, {device}) on "
+            f"Training {spec.group} ({given['preset']}, {settings.precision}, {device}) on "
             f"{len(used) - n_validation} images of {labelled.name}, {n_validation} more for validation"
             + (f"; {counted(len(data.test), 'test image')} not used" if len(data.test) else "")
             + (f"; {data.n_held_out} held out" if data.n_held_out else "")
@@ -134,7 +100,7 @@ def train(
                 class_names=labelled.class_names,
                 settings=settings,
                 name=spec.group,
-                field=field_of(used, size=size),
+                field=field_of(used, size=given["size"]),
                 data=labelled.citation,
                 data_licence=labelled.licence,
                 command=typed_command(),

@@ -1,7 +1,6 @@
 """Options of training that ``attnxai train`` and ``attnxai study`` share, and what they describe.
 
-Typer reads options from a command's signature, so each command lists them. Functions here take their values
-as one mapping, by the names of the options.
+Functions here take their values as one mapping, by the names of the options.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attnxai.cli.options import IMAGES, MACHINE, NETWORK, TRAINING, option
+from attnxai.cli import options
+from attnxai.cli.help import IMAGES, MACHINE, NETWORK, TRAINING
+from attnxai.cli.options import flag, option
 from attnxai.data.mirabest import Confidence
 from attnxai.errors import OptionError
 from attnxai.models.specification import ModelSpec, Normalisation, Preset
@@ -26,8 +27,7 @@ from attnxai.training.settings import (
 if TYPE_CHECKING:
     from attnxai.study.data import DataRequest
 
-DEFAULTS = TrainingSettings()
-"""Settings that the options have when they are left out."""
+_DEFAULTS = TrainingSettings()
 
 
 class PrecisionChoice(enum.StrEnum):
@@ -38,86 +38,92 @@ class PrecisionChoice(enum.StrEnum):
     MIXED = "mixed"
 
 
-PresetOption = Annotated[Preset, option("Size of the network.", group=NETWORK)]
-PublishedFormOption = Annotated[
-    bool,
-    option(
-        "With --preset paper: the published network to the letter, which is not exactly symmetric.",
-        "--published-form",
-        group=NETWORK,
-    ),
-]
-NormalisationOption = Annotated[
-    Normalisation, option("How the scores of a gate become its map.", group=NETWORK)
-]
-SizeOption = Annotated[
-    int | None,
-    option("Side of the field that the network sees, in pixels.", group=NETWORK, min=16),
-]
 ConfidenceOption = Annotated[
-    Confidence, option("MiraBest sources, by how sure their class is.", group=IMAGES)
+    Confidence, option("MiraBest sources, by how sure their class is.", IMAGES)
 ]
-HybridsOption = Annotated[
-    bool, option("Train on MiraBest's hybrids as a third class.", "--hybrids", group=IMAGES)
-]
-HoldOutOption = Annotated[
-    Path | None,
-    option(
-        "Annotation file (or text file with one source id a line) whose sources are neither trained nor "
-        "validated on, so that the model can be tested with them.",
-        group=IMAGES,
-        metavar="FILE",
-    ),
-]
-CitationOption = Annotated[
-    str, option("Source of your images, for the model's record.", group=IMAGES)
-]
-LicenceOption = Annotated[
-    str, option("Licence of your images, for the model's record.", group=IMAGES)
-]
-EpochsOption = Annotated[int, option("Passes over the training images.", group=TRAINING, min=1)]
-BatchSizeOption = Annotated[int, option("Images in one step.", group=TRAINING, min=2)]
-LearningRateOption = Annotated[float, option("Peak learning rate.", group=TRAINING, min=1e-9)]
-ScheduleOption = Annotated[Schedule, option("What follows the peak.", group=TRAINING)]
-WeightDecayOption = Annotated[float, option("Decoupled weight decay.", group=TRAINING, min=0.0)]
-WeightAverageOption = Annotated[
-    float,
-    option(
-        "Share of the past in the average of weights that is kept.",
-        group=TRAINING,
-        min=0.0,
-        max=1.0,
-    ),
-]
-PatienceOption = Annotated[
-    int,
-    option(
-        "Epochs without a lower validation loss before stopping; 0: never stop.",
-        group=TRAINING,
-        min=0,
-    ),
-]
-ScaleOption = Annotated[
-    float,
-    option("Magnify training images by up to this factor or its inverse.", group=TRAINING, min=1.0),
-]
-ShiftOption = Annotated[
-    float, option("Shift training images by up to this many pixels.", group=TRAINING, min=0.0)
-]
-RotateOption = Annotated[
-    bool,
-    option("Rotate training images by any angle.", "--rotate/--no-rotate", group=TRAINING),
-]
-ReflectOption = Annotated[
-    bool,
-    option("Reflect half of the training images.", "--reflect/--no-reflect", group=TRAINING),
-]
-PrecisionOption = Annotated[
-    PrecisionChoice,
-    option(
-        "Number format of the convolutions; auto takes mixed where it is faster.", group=MACHINE
-    ),
-]
+
+
+def training_options(
+    images: options.TrainingImagesOption = "mirabest",
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    confidence: ConfidenceOption = Confidence.ALL,
+    hybrids: Annotated[
+        bool, flag("--hybrids", "Train on MiraBest's hybrids as a third class.", IMAGES)
+    ] = False,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    hold_out: Annotated[
+        Path | None,
+        option(
+            "Annotation file (or text file with one source id a line) whose sources are neither trained "
+            "nor validated on, so that the model can be tested with them.",
+            IMAGES,
+            "FILE",
+        ),
+    ] = None,
+    citation: Annotated[str, option("Source of your images, for the model's record.", IMAGES)] = "",
+    licence: Annotated[str, option("Licence of your images, for the model's record.", IMAGES)] = "",
+    preset: Annotated[Preset, option("Size of the network.", NETWORK)] = Preset.COMPACT,
+    published_form: Annotated[
+        bool,
+        flag(
+            "--published-form",
+            "With --preset paper: the published network to the letter, which is not exactly symmetric.",
+            NETWORK,
+        ),
+    ] = False,
+    normalisation: Annotated[
+        Normalisation, option("How the scores of a gate become its map.", NETWORK)
+    ] = Normalisation.RANGE_NORM,
+    size: Annotated[
+        int | None, option("Side of the field that the network sees, in pixels.", NETWORK, min=16)
+    ] = None,
+    epochs: Annotated[
+        int, option("Passes over the training images.", TRAINING, min=1)
+    ] = _DEFAULTS.epochs,
+    batch_size: Annotated[
+        int, option("Images in one step.", TRAINING, min=2)
+    ] = _DEFAULTS.batch_size,
+    learning_rate: Annotated[
+        float, option("Peak learning rate.", TRAINING, min=1e-9)
+    ] = _DEFAULTS.learning_rate,
+    schedule: Annotated[Schedule, option("What follows the peak.", TRAINING)] = _DEFAULTS.schedule,
+    weight_decay: Annotated[
+        float, option("Decoupled weight decay.", TRAINING, min=0.0)
+    ] = _DEFAULTS.weight_decay,
+    weight_average: Annotated[
+        float,
+        option(
+            "Share of the past in the average of weights that is kept.", TRAINING, min=0.0, max=1.0
+        ),
+    ] = _DEFAULTS.weight_average,
+    patience: Annotated[
+        int,
+        option(
+            "Epochs without a lower validation loss before stopping; 0: never stop.",
+            TRAINING,
+            min=0,
+        ),
+    ] = _DEFAULTS.patience,
+    rotate: Annotated[
+        bool, flag("--rotate/--no-rotate", "Rotate training images by any angle.", TRAINING)
+    ] = _DEFAULTS.rotate,
+    reflect: Annotated[
+        bool, flag("--reflect/--no-reflect", "Reflect half of the training images.", TRAINING)
+    ] = _DEFAULTS.reflect,
+    scale: Annotated[
+        float,
+        option("Magnify training images by up to this factor or its inverse.", TRAINING, min=1.0),
+    ] = _DEFAULTS.scale,
+    shift: Annotated[
+        float, option("Shift training images by up to this many pixels.", TRAINING, min=0.0)
+    ] = _DEFAULTS.shift,
+    precision: Annotated[
+        PrecisionChoice,
+        option("Number format of the convolutions; auto takes mixed where it is faster.", MACHINE),
+    ] = PrecisionChoice.AUTO,
+) -> None:
+    """Options that a command takes as ``**given``."""
 
 
 def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:
@@ -130,14 +136,7 @@ def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:
 def chosen_settings(given: Mapping[str, Any], device: str, *, seed: int = 0) -> TrainingSettings:
     """Settings of the training that the options describe.
 
-    Parameters
-    ----------
-    given : mapping of str to object
-        Values of a command's options.
-    device : str
-        Where to train, which decides what ``--precision auto`` is.
-    seed : int
-        Seed of the training.
+    The device decides what ``--precision auto`` is.
     """
     own: dict[str, Any] = {
         "precision": chosen_precision(given["precision"], device),
@@ -149,13 +148,7 @@ def chosen_settings(given: Mapping[str, Any], device: str, *, seed: int = 0) -> 
 
 
 def chosen_images(given: Mapping[str, Any]) -> DataRequest:
-    """The labelled images that the options describe.
-
-    Parameters
-    ----------
-    given : mapping of str to object
-        Values of a command's options.
-    """
+    """The labelled images that the options describe."""
     from attnxai.study.data import DataRequest
 
     values: dict[str, Any] = {}
@@ -166,22 +159,7 @@ def chosen_images(given: Mapping[str, Any]) -> DataRequest:
 
 
 def chosen_spec(given: Mapping[str, Any], group: str, *, n_classes: int) -> ModelSpec:
-    """The network that the options describe.
-
-    Parameters
-    ----------
-    given : mapping of str to object
-        Values of a command's options.
-    group : str
-        Name of its symmetry group.
-    n_classes : int
-        Classes of the images.
-
-    Raises
-    ------
-    OptionError
-        If the published form is asked of a preset that was not published.
-    """
+    """The network of a group that the options describe."""
     preset: Preset = given["preset"]
     changes = {"normalisation": given["normalisation"], "n_classes": n_classes}
     if given["published_form"]:

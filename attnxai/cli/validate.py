@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from attnxai.cli import options
 from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import command, resumable
-from attnxai.cli.options import STATISTICS, option
+from attnxai.cli.help import STATISTICS
+from attnxai.cli.options import flag, option
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,29 +35,25 @@ def validate(
         list[str] | None,
         option(
             f"What to measure: {', '.join(PARTS)}; repeat for several. [default: all]",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = None,
     null: Annotated[
         list[str] | None,
         option(
             f"Null to look at: {', '.join(NULLS)}; repeat for several. [default: all]",
-            group=STATISTICS,
-            metavar="NAME",
+            STATISTICS,
+            "NAME",
         ),
     ] = None,
     n_experiments: Annotated[
         int | None,
-        option(
-            "Experiments of a design; else 1000, and 100 with --quick.", group=STATISTICS, min=10
-        ),
+        option("Experiments of a design; else 1000, and 100 with --quick.", STATISTICS, min=10),
     ] = None,
     quick: Annotated[
         bool,
-        option(
-            "Up to 20 sources and 5 annotators, and fewer experiments.", "--quick", group=STATISTICS
-        ),
+        flag("--quick", "Up to 20 sources and 5 annotators, and fewer experiments.", STATISTICS),
     ] = False,
     seed: options.SeedOption = 0,
     workers: options.WorkersOption = 1,
