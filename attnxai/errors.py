@@ -7,7 +7,6 @@ line prints their text as one sentence and ends with exit code 2; a traceback me
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 _LONG_WORD = re.compile(r"\S{300,}")
 
@@ -27,19 +26,7 @@ class ImageError(AttnxaiError, ValueError):
 
 
 class AnnotationError(AttnxaiError, ValueError):
-    """An annotation table cannot be used.
-
-    Parameters
-    ----------
-    message : str
-        One sentence that says what is wrong with the table as a whole.
-    rows : sequence of str, optional
-        One line for each bad row: where it is, what it holds and what would be right.
-    """
-
-    def __init__(self, message: str, rows: Sequence[str] = ()) -> None:
-        self.rows = tuple(rows)
-        super().__init__("\n".join([message, *(f"  {row}" for row in self.rows)]))
+    """An annotation table cannot be used."""
 
 
 class CheckpointError(AttnxaiError, ValueError):

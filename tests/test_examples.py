@@ -40,5 +40,6 @@ def test_an_example_runs(name, words, tmp_path) -> None:
 
 def test_every_example_is_run() -> None:
     shown = {path.name for path in EXAMPLES.glob("*.py")}
-    # the sample is made anew by tests of its own
-    assert shown == {"three_lines.py", "maps_from_anywhere.py", "simulate_sample.py"}
+    # the sample is made anew, and the reliability of experts tested, by tests of their own
+    of_their_own = {"simulate_sample.py", "expert_reliability.py"}
+    assert shown == {"three_lines.py", "maps_from_anywhere.py", *of_their_own}

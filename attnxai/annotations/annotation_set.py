@@ -1,4 +1,4 @@
-"""What several people marked on several sources."""
+"""Annotations of several sources by several annotators."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Annotation:
         Line of the file on which its row begins, 0 when it came from none.
     other : mapping of str to str
         What further columns of the table say, kept as it stands.
+
+    Raises
+    ------
+    AnnotationError
+        If source or annotator is empty, or the weight is out of range.
     """
 
     source: str
@@ -40,6 +45,19 @@ class Annotation:
     weight: float = 1.0
     line: int = 0
     other: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("source", "annotator"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                where = f" on line {self.line}" if self.line else ""
+                raise AnnotationError(
+                    f"the {name} of an annotation{where} has to be a name, got {value!r}"
+                )
+        if not 0 <= self.weight <= 1:
+            raise AnnotationError(
+                f"the weight of an annotation has to be from 0 to 1, got {self.weight!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +122,7 @@ class AnnotationSet:
         return tuple(sorted({a.annotator for a in self.annotations}))
 
     def of(self, source: str, annotator: str) -> tuple[Annotation, ...]:
-        """What one annotator marked on one source."""
+        """Annotations of one source by one annotator."""
         return tuple(a for a in self.annotations if a.source == source and a.annotator == annotator)
 
     def image_files(self) -> dict[str, Path]:
@@ -113,19 +131,19 @@ class AnnotationSet:
         return {source: folder / name for source, name in self.images.items()}
 
     def select(self, sources: Iterable[str]) -> AnnotationSet:
-        """What was marked on the named sources alone."""
+        """Annotations of the named sources only."""
         wanted = set(sources)
         return dataclasses.replace(
             self, annotations=tuple(a for a in self.annotations if a.source in wanted)
         )
 
     def with_labels(self, labels: Collection[Label] | None) -> AnnotationSet:
-        """Marks with these labels alone, the others counted as left out; all when None.
+        """Annotations with these labels only, the others counted as left out; all when None.
 
         Raises
         ------
         AnnotationError
-            If no mark has one of them.
+            If no annotation has one of them.
         """
         if labels is None:
             return self
@@ -140,20 +158,14 @@ class AnnotationSet:
         left_out = dict(self.left_out)
         if n_lost:
             left_out["another label than those asked for"] = n_lost
-        notice = f"Only marks labelled {names} are used: {len(kept)} of {len(self)}."
+        notice = f"Only annotations labelled {names} are used: {len(kept)} of {len(self)}."
         return dataclasses.replace(
             self, annotations=kept, left_out=left_out, notices=(*self.notices, notice)
         )
 
 
 def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:
-    """Labels from their names; None stands for all.
-
-    Raises
-    ------
-    OptionError
-        Naming the labels that there are.
-    """
+    """Labels from their names; None stands for all. An OptionError names the labels that there are."""
     if not names:
         return None
     unknown = [name for name in names if name.lower() not in set(Label)]

@@ -22,23 +22,15 @@ from attnxai.data.images import (
 )
 from attnxai.data.labelled import MIRABEST, recognised_batches
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError, ImageError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inputs:
-    """Annotations with the images of the annotated sources.
+    """Annotations with the images of the annotated sources, in the order of their ids.
 
-    Parameters
-    ----------
-    annotations : AnnotationSet
-        What people marked.
-    images : SourceSet
-        Images of the annotated sources, in the order of their ids.
-    data_name : str
-        What to call the images in reports.
-    notes : tuple of str
-        What was left out.
+    ``data_name`` is what to call the images in reports, and ``notes`` say what was left out.
     """
 
     annotations: AnnotationSet
@@ -61,37 +53,26 @@ def read_inputs(
     prepared: bool | None = None,
     pixel_scale_arcsec: float | None = None,
 ) -> Inputs:
-    """Read annotations and the images of the sources that they are of.
+    """Read annotations and the images of the annotated sources.
 
     Parameters
     ----------
     annotations : path
         A file of any known format; see :func:`attnxai.annotations.read_annotations`.
     images : path, optional
-        ``mirabest``; a folder of images, or one image; a folder or archive of batches (see
-        :func:`attnxai.data.frdeep.read_frdeep`), recognised as in training; the table's ``image`` column
-        when left out.
+        ``mirabest``; a folder of images, or one image; a folder or archive of batches, recognised as in
+        training; the table's ``image`` column when left out.
     data_dir : path, optional
         Where MiraBest lies.
     labels : collection of Label, optional
-        Marks to use; all when left out.
+        Labels to use; all when left out.
     min_components, match_radius_arcsec
         For a catalogue; see :func:`attnxai.annotations.read_annotations`.
     fill_blank, prepared, pixel_scale_arcsec
-        See :func:`attnxai.data.images.read_image`; batches need the pixel scale alone.
-
-    Returns
-    -------
-    Inputs
-
-    Raises
-    ------
-    AnnotationError, ImageError, DataSetError
-        Saying what is missing or does not fit.
+        See :func:`attnxai.data.read_image`; batches need the pixel scale only.
     """
-    reader, file = open_annotations(
-        annotations
-    )  # a wrong name should not wait for a million images
+    # first of all: a wrong name should not wait for a million images
+    reader, file = open_annotations(annotations)
     file = dataclasses.replace(
         file, min_components=min_components, match_radius_arcsec=match_radius_arcsec
     )
@@ -101,14 +82,14 @@ def read_inputs(
         "pixel_scale_arcsec": pixel_scale_arcsec,
     }
 
-    def marks(available: SourceSet | None = None) -> AnnotationSet:
+    def read(available: SourceSet | None = None) -> AnnotationSet:
         return reader(dataclasses.replace(file, images=available)).with_labels(labels)
 
     if reader.needs_images and images is not None:
         available, name = _read_available(images, data_dir, None, reading)
-        marked = marks(available)
+        marked = read(available)
     else:
-        marked = marks()
+        marked = read()
         if images is None:
             available, name = _images_of_table(marked, reading), Path(annotations).name
         else:
@@ -201,10 +182,8 @@ def _without_hybrids(
     kept = [source for source in marked.sources if source not in set(hybrids)]
     if not kept:
         raise AnnotationError("all annotated sources are hybrids, neither FR I nor FR II")
-    n_hybrids = (
-        "1 annotated source is a hybrid"
-        if len(hybrids) == 1
-        else f"{len(hybrids)} annotated sources are hybrids"
+    n_hybrids = counted(
+        len(hybrids), "annotated source is a hybrid", "annotated sources are hybrids"
     )
     n_rows = len({a.line for a in marked.annotations if a.source in set(hybrids)})
     left_out = {**marked.left_out, "the source is a hybrid, neither FR I nor FR II": n_rows}

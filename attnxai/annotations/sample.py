@@ -18,13 +18,7 @@ def sample_folder() -> Path:
 
 
 def resolve_annotations(name: str | Path) -> Path:
-    """Find an annotation file by its path or by the name of the sample's table.
-
-    Raises
-    ------
-    AnnotationError
-        If it is neither.
-    """
+    """Find an annotation file by its path or by the name of the sample's table."""
     path = Path(name)
     if path.is_file():
         return path

@@ -1,4 +1,4 @@
-"""Shapes that people draw, as astropy ``regions``, and their place in pixels.
+"""Shapes that annotators draw, as astropy ``regions``, and their place in pixels.
 
 Lengths of a shape are full lengths. Angles turn the width axis: in pixels from +x towards +y, on the
 sky as its position angle, from north through east. astropy ``regions`` counts the angles of sky regions

@@ -19,17 +19,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SkyMatch:
-    """Positions and the images that they belong to.
+    """Positions, by number, and the images that they belong to, in the order of the images.
 
-    Parameters
-    ----------
-    image_of : mapping of int to SourceImage
-        By the number of the position, in the order of the images.
-    too_far, not_nearest : tuple of int
-        Positions without an image within the radius, and those that are farther from their image than
-        another one.
-    note : str
-        How many images could not be matched for want of coordinates; empty where all could.
+    ``too_far`` have no image within the radius, ``not_nearest`` are farther from their image than another
+    position. ``note`` says how many images have no celestial coordinates; it is empty where all have.
     """
 
     image_of: Mapping[int, SourceImage]
@@ -45,23 +38,10 @@ def match_positions(
     radius_arcsec: float,
     path: str,
 ) -> SkyMatch:
-    """Give every position its nearest image, and every image the nearest of its positions.
+    """Give every position its nearest image within the radius, and every image the nearest of its positions.
 
-    Parameters
-    ----------
-    positions_deg : array_like, shape (n_positions, 2)
-        Right ascension and declination (ICRS).
-    images : sequence of SourceImage
-        Images; those without celestial coordinates are left out and counted.
-    radius_arcsec : float
-        Largest distance of a position from the centre of an image.
-    path : str
-        File of the positions, for the error.
-
-    Raises
-    ------
-    AnnotationError
-        If no image has celestial coordinates.
+    Positions are right ascension and declination (ICRS degrees), shape (n_positions, 2); distances are from the
+    centre of the image. Images without celestial coordinates are left out and counted.
     """
     from astropy.coordinates import SkyCoord
 

@@ -23,25 +23,9 @@ def read_archive(
 ) -> dict[PurePosixPath, bytes]:
     """Read files of a gzipped tar archive into memory, in one pass and without unpacking it.
 
-    Parameters
-    ----------
-    path : Path
-        The archive.
-    wanted : callable
-        Says of a file's name, without its folder, whether it is read.
-    content : bytes, optional
-        The archive's bytes, if they have been read already.
-
-    Returns
-    -------
-    dict
-        From the path within the archive to the content. Folders, links, sparse files and devices are
-        passed over.
-
-    Raises
-    ------
-    DataSetError
-        If it is damaged, holds a path twice, or inflates to more than 128 MiB and 8 times its size.
+    ``wanted`` says of a file's name, without its folder, whether it is read. Folders, links, sparse files and
+    devices are passed over. An archive that is damaged, holds a path twice, or inflates to more than 128 MiB and
+    8 times its size is refused with a DataSetError.
     """
     found: dict[PurePosixPath, bytes] = {}
     size = len(content) if content is not None else path.stat().st_size

@@ -22,6 +22,7 @@ from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
 from attnxai.data.pickled_arrays import NUMPY_NAMES
 from attnxai.data.pickles import PickleFault, unpickle
 from attnxai.data.short_repr import short_repr, short_value
+from attnxai.data.wording import first_of
 from attnxai.errors import AttnxaiWarning, DataSetError
 
 if TYPE_CHECKING:
@@ -35,20 +36,7 @@ _TRAIN_BATCH = re.compile(r"data_batch_(\d{1,6})|train_batch")
 
 
 def read_pickle(content: bytes, *, name: str) -> Any:
-    """Unpickle arrays, numbers, text and containers of them, and nothing that could run code.
-
-    Parameters
-    ----------
-    content : bytes
-        The pickle, also one of Python 2.
-    name : str
-        What to call it in errors.
-
-    Raises
-    ------
-    DataSetError
-        If it is damaged or asks for anything else.
-    """
+    """Arrays, numbers, text and containers of them from a pickle; a DataSetError for anything else."""
     try:
         value, _ = unpickle(content, NUMPY_NAMES, leaves=(np.ndarray,))
     except PickleFault as fault:
@@ -57,27 +45,7 @@ def read_pickle(content: bytes, *, name: str) -> Any:
 
 
 def load_batch(content: bytes, *, name: str, needs: Sequence[str] = COLUMNS) -> dict[str, Any]:
-    """Unpickle one batch and check that it is one.
-
-    Parameters
-    ----------
-    content : bytes
-        The pickle.
-    name : str
-        What to call it in errors, such as ``MiraBest batch data_batch_1``.
-    needs : sequence of str
-        Columns that have to be there, of ``labels``, ``data`` and ``filenames``.
-
-    Returns
-    -------
-    dict
-        With at least these columns, sequences of one length.
-
-    Raises
-    ------
-    DataSetError
-        If it was refused or is no batch.
-    """
+    """A batch with the columns that it ``needs``, sequences of one length; a DataSetError if it is none."""
     batch = read_pickle(content, name=name)
     if not isinstance(batch, dict) or not set(needs) <= set(batch):
         raise DataSetError(f"{name} lacks {', '.join(needs[:-1])} or {needs[-1]}")
@@ -95,13 +63,7 @@ def load_batch(content: bytes, *, name: str, needs: Sequence[str] = COLUMNS) -> 
 
 
 def check_label(label: Any, n_classes: int, *, name: str, hint: str = "") -> int:
-    """The label as a plain number, if it is one of 0 to ``n_classes - 1``.
-
-    Raises
-    ------
-    DataSetError
-        If it is not, naming the batch.
-    """
+    """The label as a plain number, if it is one of 0 to ``n_classes - 1``; else a DataSetError."""
     if not isinstance(label, int | np.integer) or not 0 <= label < n_classes:
         raise DataSetError(
             f"{name} has the unknown label {short_value(label)}; labels are 0 to {n_classes - 1}{hint}"
@@ -112,10 +74,7 @@ def check_label(label: Any, n_classes: int, *, name: str, hint: str = "") -> int
 def image_values(data: Any) -> NDArray[Any] | None:
     """The pixels of one image of a batch: an array, or whole numbers in up to three nested lists.
 
-    Returns
-    -------
-    ndarray or None
-        None for anything else.
+    None for anything else.
     """
     if isinstance(data, np.ndarray):
         return data
@@ -136,16 +95,8 @@ def _holds_whole_numbers(data: Any, *, n_axes: int) -> bool:
 class BatchFiles:
     """The files of one data set in batches.
 
-    Parameters
-    ----------
-    origin : Path
-        Folder or archive that they lie in.
-    train : mapping
-        From the name of each training batch to its content, in the order of their numbers.
-    test : bytes or None
-        Content of the test batch, if there is one.
-    meta : bytes or None
-        Content of ``batches.meta``, if there is one.
+    ``train`` has the content of every training batch by its name, in the order of their numbers; ``test`` and
+    ``meta`` are the contents of ``test_batch`` and ``batches.meta``, if they are there.
     """
 
     origin: Path
@@ -166,23 +117,9 @@ def is_batch(name: str) -> bool:
 
 
 def find_batches(path: str | Path) -> BatchFiles | None:
-    """Find the batches of a data set.
+    """The batches of an archive, a folder, or a folder with one such folder in it; None where there are none.
 
-    Parameters
-    ----------
-    path : path
-        A ``.tar.gz`` archive with batches in one of its folders, a folder of batches, or a folder with
-        one such folder in it.
-
-    Returns
-    -------
-    BatchFiles or None
-        None where there are no batches.
-
-    Raises
-    ------
-    DataSetError
-        If there are batches in several folders, or the archive is damaged.
+    Batches in several folders and a damaged archive are refused with a DataSetError.
     """
     path = Path(path)
     if path.is_file() and path.name.lower().endswith(ARCHIVE_ENDINGS):
@@ -210,13 +147,7 @@ def find_batches(path: str | Path) -> BatchFiles | None:
 
 
 def batch_content(file: Path) -> bytes:
-    """The bytes of a batch.
-
-    Raises
-    ------
-    DataSetError
-        If it has more than 4 GiB, which no batch of images has.
-    """
+    """The bytes of a batch; a DataSetError above 4 GiB, which no batch of images has."""
     if file.stat().st_size > _LARGEST_BATCH:
         raise DataSetError(
             f"{file} has {file.stat().st_size} bytes; no batch of images has as many"
@@ -246,10 +177,9 @@ def _sorted_out(origin: Path, contents: Mapping[str, bytes]) -> BatchFiles:
     if len(set(numbers)) != len(numbers):
         raise DataSetError(f"{origin} holds several batches of one number: {', '.join(train)}")
     if numbers and (lacking := sorted(set(range(1, numbers[-1])) - set(numbers))):
-        named = ", ".join(f"data_batch_{number}" for number in lacking[:10])
+        named = first_of([f"data_batch_{number}" for number in lacking])
         warnings.warn(
-            f"{origin} has batches up to {train[-1]} but lacks {named}"
-            + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else ""),
+            f"{origin} has batches up to {train[-1]} but lacks {named}",
             AttnxaiWarning,
             stacklevel=4,
         )

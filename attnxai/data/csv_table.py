@@ -5,33 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from attnxai.data.wording import printable
+from attnxai.data.wording import counted, printable
 from attnxai.errors import AttnxaiError
 from attnxai.jobs.files import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Rows = Iterable[tuple[int, list[str]]]
+_Parsed = TypeVar("_Parsed")
+
 # Spreadsheets take a cell that begins with one of these for a formula, the full-width signs included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
+_COMMA_HINT = "; a cell that holds a comma needs quotes, and a number a decimal point"
 
 
 def decode_csv(content: bytes, what: str, error: type[AttnxaiError]) -> str:
     """Text of a CSV file in UTF-8, with or without a byte order mark.
 
-    Parameters
-    ----------
-    content : bytes
-        Content of the file.
-    what : str
-        What to call the file in the error, such as ``"annotation table marks.csv"``.
-    error : type
-        Exception to raise.
+    ``what`` names the file in the ``error``, such as ``"annotation table marks.csv"``.
     """
     try:
         return content.decode("utf-8-sig")
@@ -41,33 +38,20 @@ def decode_csv(content: bytes, what: str, error: type[AttnxaiError]) -> str:
         ) from reason
 
 
-def parse_csv(
-    text: str, what: str, error: type[AttnxaiError]
-) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    r"""Header of a table, and its rows one by one.
+def read_csv(path: str | Path, what: str, error: type[AttnxaiError]) -> str:
+    """Text of a CSV file, as :func:`decode_csv` gives it."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as reason:
+        raise error(f"{what} cannot be read: {reason.strerror or reason}") from reason
+    return decode_csv(content, what, error)
 
-    Spaces around cells are taken off. Rows without any content are skipped.
 
-    Parameters
-    ----------
-    text : str
-        The table.
-    what, error
-        See :func:`decode_csv`.
+def parse_csv(text: str, what: str, error: type[AttnxaiError]) -> tuple[list[str], Rows]:
+    """Header of a table, and its rows one by one with the line on which each begins, counted from 1.
 
-    Returns
-    -------
-    list of str
-        Names of the columns.
-    iterator of (int, list of str)
-        The line on which each row begins, counted from 1 (a cell in quotes may span several lines), and
-        its cells, of which there may be more or fewer than columns.
-
-    Examples
-    --------
-    >>> header, rows = parse_csv('a,b\n1,"2\n3"\n\n4,5\n', "table t.csv", AttnxaiError)
-    >>> header, list(rows)
-    (['a', 'b'], [(2, ['1', '2\n3']), (5, ['4', '5'])])
+    A cell in quotes may span several lines. Spaces around cells are taken off, and rows without any
+    content are skipped. A row may have more or fewer cells than there are columns.
     """
     rows = _rows(text, what, error)
     try:
@@ -122,19 +106,50 @@ class Faults:
         if len(self.listed) < self._MOST_LISTED:
             self.listed.append(f"line {line}{text}")
 
-    def lines(self) -> list[str]:
-        """The faults, and how many more there are."""
+    def error(self, kind: type[AttnxaiError], message: str) -> AttnxaiError:
+        """An error with the faults, one a line, and how many more there are."""
         more = self._n_faults - len(self.listed)
-        return [*self.listed, f"and {more} more"] if more else list(self.listed)
+        lines = [message, *self.listed, *([f"and {more} more"] if more else [])]
+        return kind("\n  ".join(lines))
+
+
+def parse_rows(
+    header: Sequence[str],
+    rows: Rows,
+    what: str,
+    error: type[AttnxaiError],
+    parse: Callable[[dict[str, str], int, Faults], _Parsed | None],
+) -> list[_Parsed]:
+    """What ``parse`` makes of the cells of every row; it adds what is wrong with a row to the faults.
+
+    Rows with more or fewer cells than the header are faults as well. Faults are raised together, and a table
+    without rows is refused.
+    """
+    faults, parsed = Faults(), []
+    n_rows = 0
+    for line, cells in rows:
+        n_rows += 1
+        if len(cells) == len(header):
+            found = parse(dict(zip(header, cells, strict=True)), line, faults)
+            if found is not None:
+                parsed.append(found)
+        else:
+            hint = _COMMA_HINT if len(cells) > len(header) else ""
+            text = (
+                f": {counted(len(cells), 'cell')}, but the header has {len(header)} columns{hint}"
+            )
+            faults.add_row(line, text)
+    if faults:
+        raise faults.error(error, f"{faults.n_rows} of {n_rows} rows of {what} cannot be used:")
+    if not n_rows:
+        raise error(f"{what} has a header but no rows")
+    return parsed
 
 
 def decimal(text: str) -> float:
-    """A number written in decimals.
+    """A number written in decimals; a ValueError for anything else.
 
-    Raises
-    ------
-    ValueError
-        If it is none, or has underscores, which Python admits and a table holds by mistake only.
+    Python also admits underscores, which a table holds by mistake only.
     """
     if "_" in text:
         raise ValueError(text)
@@ -146,11 +161,6 @@ def spreadsheet_cell(value: Any) -> Any:
 
     Text that a spreadsheet would evaluate as a formula gets an apostrophe in front, which spreadsheets take
     for the mark of text, and control characters become ``?``. Numbers stay numbers, also where they are text.
-
-    Examples
-    --------
-    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("-J12"), spreadsheet_cell("-0.5"), spreadsheet_cell(-0.5)
-    ("'=1+1", "'-J12", '-0.5', -0.5)
     """
     if not isinstance(value, str):
         return value

@@ -15,24 +15,9 @@ def cache_folder() -> Path:
 
 
 def fetch_mirabest(folder: str | Path | None = None, *, progress: bool = True) -> Path:
-    """Fetch the MiraBest archive, or find it in the cache, and check it.
+    """Fetch the MiraBest archive, or find it in the cache (``folder``), and check it.
 
-    Parameters
-    ----------
-    folder : path, optional
-        Where to keep it; the user's cache when left out.
-    progress : bool
-        Show how far it is.
-
-    Returns
-    -------
-    Path
-        The archive.
-
-    Raises
-    ------
-    DataSetError
-        If it cannot be reached or has another checksum than the published one.
+    A DataSetError says if it cannot be reached or has another checksum than the published one.
     """
     import pooch
     from pooch import HTTPDownloader

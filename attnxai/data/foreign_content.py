@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes, for errors about files that are not read."""
+"""What a file is by its first bytes, for errors about files that are not read."""
 
 from __future__ import annotations
 
@@ -26,18 +26,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 
 
 def describe_content(head: bytes) -> str:
-    """What a file is, as the end of a sentence.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file, 64 or more where it has as many.
-
-    Examples
-    --------
-    >>> describe_content(b"GIF89a"), describe_content(b"")
-    ('a GIF image', 'empty')
-    """
+    """What a file is, as the end of a sentence, from its first 64 bytes or more."""
     if not head:
         return "empty"
     for magic, kind in _KINDS:

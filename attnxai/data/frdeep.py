@@ -36,6 +36,7 @@ from attnxai.data.grid import PixelGrid, check_scale
 from attnxai.data.images import SourceImage, SourceSet, source_id
 from attnxai.data.mirabest import CODES, is_mirabest_source
 from attnxai.data.short_repr import short_value
+from attnxai.data.wording import first_of
 from attnxai.errors import AttnxaiWarning, DataSetError, ImageError
 
 CITATION = (
@@ -43,67 +44,48 @@ CITATION = (
     "doi:10.1093/mnras/stz1883"
 )
 CLASS_NAMES = ("FR I", "FR II")
-_LIMIT_LISTED = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One published form of FR-DEEP.
-
-    Parameters
-    ----------
-    name : str
-        What it is called in reports.
-    pixel_scale_arcsec : float
-        Side of a pixel.
-    md5s : frozenset of str
-        Checksums of its batches.
-    """
+    """One published form of FR-DEEP: its name in reports, its pixel scale, and checksums of its batches."""
 
     name: str
     pixel_scale_arcsec: float
     md5s: frozenset[str]
 
 
+def _checksums(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 RELEASES = (
     Release(
         name="FR-DEEP (FIRST)",
         pixel_scale_arcsec=1.8,
-        md5s=frozenset(
-            {
-                "f34da44757c7fa3f6e6cd3d0839a4634",
-                "f56cda0d9a99305fee2bad7de0560f95",
-                "93265dd849331af4e1b092f74b06450b",
-                "0de8f4c18b775251f4e553e2990cd446",
-                "c6aa87400a1be6007da7cfcefd2c3e5c",
-                "cebd3fdea93abbc048a3a4d5e58528e0",
-                "49497445e9380f157e78cf8d74fca1eb",
-                "88e298eed2d87bbdddad83fef1482723",
-                "8c40117dbf4d456e63a8a665b245aa63",
-                "f24d110cc5811ba4651630b9ee9b2989",
-                "b843dc3b7f48606235029f135d41c85e",
-                "4e06889b1e7713deb46e62887eb37727",
-            }
+        md5s=_checksums(
+            """
+            f34da44757c7fa3f6e6cd3d0839a4634 f56cda0d9a99305fee2bad7de0560f95
+            93265dd849331af4e1b092f74b06450b 0de8f4c18b775251f4e553e2990cd446
+            c6aa87400a1be6007da7cfcefd2c3e5c cebd3fdea93abbc048a3a4d5e58528e0
+            49497445e9380f157e78cf8d74fca1eb 88e298eed2d87bbdddad83fef1482723
+            8c40117dbf4d456e63a8a665b245aa63 f24d110cc5811ba4651630b9ee9b2989
+            b843dc3b7f48606235029f135d41c85e 4e06889b1e7713deb46e62887eb37727
+            """
         ),
     ),
     Release(
         name="FR-DEEP (NVSS)",
         pixel_scale_arcsec=15.0,
-        md5s=frozenset(
-            {
-                "3a2a15d88756ba61c796378fc8574540",
-                "6a04e3985397e1f67f0ad42153dca64e",
-                "d852c8200f3bbb63beacf31f3e954f9a",
-                "a5739996ca44a1a1841f2d0e6b844dd6",
-                "8e2fdb3f60bf7541ca135fc8e2407f7a",
-                "9e5a82500bd9742f8fefe412ada95336",
-                "f66af7795265fbe24376f669200412c4",
-                "75982afc09bf480ecc521acdb39cbe46",
-                "72aee306fef9acee21a0e5537bb681e4",
-                "7a039ce8062a533b23b401a612c5f9b7",
-                "c0013314098c96ca4c7c20c0f17abcd3",
-                "39fd167b9a7df12cee1ef9a804f9fa86",
-            }
+        md5s=_checksums(
+            """
+            3a2a15d88756ba61c796378fc8574540 6a04e3985397e1f67f0ad42153dca64e
+            d852c8200f3bbb63beacf31f3e954f9a a5739996ca44a1a1841f2d0e6b844dd6
+            8e2fdb3f60bf7541ca135fc8e2407f7a 9e5a82500bd9742f8fefe412ada95336
+            f66af7795265fbe24376f669200412c4 75982afc09bf480ecc521acdb39cbe46
+            72aee306fef9acee21a0e5537bb681e4 7a039ce8062a533b23b401a612c5f9b7
+            c0013314098c96ca4c7c20c0f17abcd3 39fd167b9a7df12cee1ef9a804f9fa86
+            """
         ),
     ),
     Release(
@@ -220,8 +202,7 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
     if blank:
         warnings.warn(
             f"{len(blank)} of {len(first)} images of {files.origin} have one value throughout and are "
-            f"left out: {', '.join(blank[:_LIMIT_LISTED])}"
-            + (f" and {len(blank) - _LIMIT_LISTED} more" if len(blank) > _LIMIT_LISTED else ""),
+            f"left out: {first_of(blank)}",
             AttnxaiWarning,
             stacklevel=3,
         )

@@ -24,13 +24,7 @@ class RowZero(enum.StrEnum):
 
 
 def check_scale(pixel_scale_arcsec: float | None) -> None:
-    """Refuse a pixel scale, stated as an option, that is no length.
-
-    Raises
-    ------
-    OptionError
-        If it is not a finite number above 0.
-    """
+    """Refuse a pixel scale, stated as an option, that is not a finite number above 0."""
     if pixel_scale_arcsec is not None and not 0 < pixel_scale_arcsec < np.inf:
         raise OptionError(f"pixel_scale_arcsec has to be above 0, got {pixel_scale_arcsec:g}")
 

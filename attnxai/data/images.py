@@ -20,13 +20,11 @@ from attnxai.data.readers.registry import (
     without_ending,
 )
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import is_text
+from attnxai.data.wording import first_of, is_text
 from attnxai.errors import AssumptionWarning, ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-_LIMIT_LISTED = 10
 
 
 def source_id(name: str | Path) -> str:
@@ -330,13 +328,7 @@ def read_images(
 
 
 def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
-    """Call every reader and report all failures together.
-
-    Parameters
-    ----------
-    readers : iterable of callables
-        Each returns a SourceImage or raises ImageError.
-    """
+    """Call every reader, and report all failures together."""
     images, errors = [], []
     for reader in readers:
         try:
@@ -346,11 +338,8 @@ def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
     if len(errors) == 1:
         raise ImageError(errors[0])
     if errors:
-        listed = "\n".join(f"  {error}" for error in errors[:_LIMIT_LISTED])
-        more = len(errors) - _LIMIT_LISTED
         raise ImageError(
-            f"{len(errors)} images cannot be used:\n{listed}"
-            + (f"\n  and {more} more" if more > 0 else "")
+            f"{len(errors)} images cannot be used:\n  " + first_of(errors, separator="\n  ")
         )
     return images
 
@@ -382,20 +371,7 @@ def assume(message: str) -> None:
 
 
 def assume_pixel_scale(n_assumed: int, n_images: int, pixel_scale_arcsec: float) -> None:
-    """Warn that images were taken to have a model's pixel scale; silent where none was.
-
-    Parameters
-    ----------
-    n_assumed, n_images : int
-        Images that state no pixel scale, and all.
-    pixel_scale_arcsec : float
-        Side of a pixel of the model, arcsec.
-
-    Warns
-    -----
-    AssumptionWarning
-        If ``n_assumed`` is not 0.
-    """
+    """Warn that images without a pixel scale were taken to have a model's; silent where there are none."""
     if n_assumed:
         warnings.warn(
             f"{n_assumed} of {n_images} images state no pixel scale; they are taken to have the model's "

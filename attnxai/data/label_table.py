@@ -9,30 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attnxai.data.classes import canonical_class
-from attnxai.data.csv_table import Faults, decode_csv, parse_csv
+from attnxai.data.csv_table import Faults, parse_csv, parse_rows, read_csv
 from attnxai.data.images import source_id
+from attnxai.data.wording import first_of
 from attnxai.errors import AttnxaiWarning, DataSetError
 
 SOURCE_COLUMNS = ("source", "image")
 CLASS_COLUMNS = ("class", "label", "class_name")
 SPLIT_COLUMN = "split"
 SPLITS = ("train", "validation", "test")
-_LIMIT_LISTED = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRow:
-    """What a table says of one source.
-
-    Parameters
-    ----------
-    line : int
-        Where, counted from 1.
-    class_name : str
-        Its class.
-    split : str or None
-        ``train``, ``validation`` or ``test``; None where the table has no such column.
-    """
+    """What a table says of one source; the split is None where the table has no such column."""
 
     line: int
     class_name: str
@@ -40,32 +30,12 @@ class LabelRow:
 
 
 def read_label_table(path: str | Path) -> dict[str, LabelRow]:
-    """Read a CSV table of classes.
+    """Rows of a CSV table of classes by source id, in the order of the table.
 
-    Parameters
-    ----------
-    path : path
-        A CSV file in UTF-8 with the columns ``source`` (or ``image``), ``class`` (or ``label`` or
-        ``class_name``) and, if wanted, ``split``. Capitals and spaces around names do not matter.
-
-    Returns
-    -------
-    dict
-        From source id (file name without folder and ending) to its row, in the order of the table.
-
-    Raises
-    ------
-    DataSetError
-        If the file is missing or no such table, or listing its bad rows with their lines.
+    Columns are ``source`` (or ``image``), ``class`` (or ``label`` or ``class_name``) and, optionally,
+    ``split``. Capitals and spaces around names do not matter.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataSetError(
-            f"label table {path} cannot be read: {error.strerror or error}"
-        ) from error
-    text = decode_csv(content, f"label table {path}", DataSetError)
-    return parse_label_table(text, path=str(path))
+    return parse_label_table(read_csv(path, f"label table {path}", DataSetError), path=str(path))
 
 
 def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
@@ -79,76 +49,59 @@ def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
     """
     header, numbered = parse_csv(text, f"label table {path}", DataSetError)
     header = [name.lower() for name in header]
-    source, class_name, split = _columns(header, path)
+    source, class_name = _columns(header, path)
     rows: dict[str, LabelRow] = {}
-    faults, n_rows = Faults(), 0
-    repeated: list[int] = []
+    repeated: list[str] = []
     spelling: dict[str, LabelRow] = {}
-    for line, cells in numbered:
-        n_rows += 1
-        before = len(faults)
-        if len(cells) != len(header):
-            faults.add_row(line, f": {len(cells)} cells, but the header has {len(header)} columns")
-            continue
-        ident = source_id(cells[source])
+
+    def parse(cells: dict[str, str], line: int, faults: Faults) -> None:
+        ident, split = source_id(cells[source]), cells.get(SPLIT_COLUMN)
         row = LabelRow(
             line=line,
             class_name=canonical_class(cells[class_name]),
-            split=cells[split].lower() if split is not None else None,
+            split=None if split is None else split.lower(),
         )
-        for fault in _faults(row, ident, header, (source, class_name)):
-            faults.add_row(line, f": {fault}")
-        if len(faults) == before:
-            # 'WAT' and 'wat' are one class to everybody but a computer
-            alike = spelling.setdefault(re.sub(r"[\s_-]+", "", row.class_name).casefold(), row)
-            if alike.class_name != row.class_name:
-                faults.add_row(
-                    line,
-                    f": class {row.class_name[:60]!r} differs from {alike.class_name[:60]!r} (line "
-                    f"{alike.line}) in its spelling only; write them alike",
-                )
-        earlier = rows.setdefault(ident, row) if len(faults) == before else row
-        if earlier is not row:
-            if (earlier.class_name, earlier.split) == (row.class_name, row.split):
-                repeated.append(line)
-            else:
-                faults.add_row(
-                    line,
-                    f": {ident[:60]} is {_described(row)} here and {_described(earlier)} on line "
-                    f"{earlier.line}; give one",
-                )
-    if faults:
-        listed_faults = "\n".join(f"  {fault}" for fault in faults.lines())
-        raise DataSetError(
-            f"{faults.n_rows} of {n_rows} rows of label table {path} cannot be used:\n{listed_faults}"
-        )
-    if not rows:
-        raise DataSetError(f"label table {path} has a header but no rows")
+        before = len(faults)
+        for column, value in ((source, ident), (class_name, row.class_name)):
+            if not value.strip():
+                faults.add_row(line, f": no {column}")
+        if row.split is not None and row.split not in SPLITS:
+            known = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
+            faults.add_row(line, f": split {row.split[:60]!r} is unknown; give {known}")
+        if len(faults) > before:
+            return
+        # 'WAT' and 'wat' are one class to everybody but a computer
+        alike = spelling.setdefault(re.sub(r"[\s_-]+", "", row.class_name).casefold(), row)
+        earlier = rows.setdefault(ident, row)
+        if alike.class_name != row.class_name:
+            faults.add_row(
+                line,
+                f": class {row.class_name[:60]!r} differs from {alike.class_name[:60]!r} (line "
+                f"{alike.line}) in its spelling only; write them alike",
+            )
+        elif (earlier.class_name, earlier.split) != (row.class_name, row.split):
+            faults.add_row(
+                line,
+                f": {ident[:60]} is {_described(row)} here and {_described(earlier)} on line "
+                f"{earlier.line}; give one",
+            )
+        elif earlier is not row:
+            repeated.append(str(line))
+
+    parse_rows(header, numbered, f"label table {path}", DataSetError, parse)
     if repeated:
-        lines = ", ".join(map(str, repeated[:_LIMIT_LISTED]))
-        more = len(repeated) - _LIMIT_LISTED
         warnings.warn(
-            f"label table {path} says some things twice (lines {lines}"
-            + (f" and {more} more" if more > 0 else "")
-            + "); each source is used once",
+            f"label table {path} repeats earlier rows (lines {first_of(repeated)}); each source is "
+            "used once",
             AttnxaiWarning,
             stacklevel=3,
         )
     return rows
 
 
-def listed(lines: Sequence[str]) -> str:
-    """The first lines of a list, indented, and how many more there are."""
-    more = len(lines) - _LIMIT_LISTED
-    return "\n".join(f"  {line}" for line in lines[:_LIMIT_LISTED]) + (
-        f"\n  and {more} more" if more > 0 else ""
-    )
-
-
-def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
-    """Positions of the columns of source, class and split."""
-    known = {*SOURCE_COLUMNS, *CLASS_COLUMNS, SPLIT_COLUMN}
-    found: list[int] = []
+def _columns(header: Sequence[str], path: str) -> tuple[str, str]:
+    """Names of the columns of source and class."""
+    found: list[str] = []
     for names in (SOURCE_COLUMNS, CLASS_COLUMNS):
         present = [name for name in header if name in names]
         if not present:
@@ -162,30 +115,17 @@ def _columns(header: Sequence[str], path: str) -> tuple[int, int, int | None]:
                 f"label table {path} has the columns {' and '.join(present)}, which mean the same; "
                 "take one of them out"
             )
-        found.append(header.index(present[0]))
+        found += present
     if header.count(SPLIT_COLUMN) > 1:
         raise DataSetError(f"label table {path} has the column split twice; take one of them out")
+    known = {*SOURCE_COLUMNS, *CLASS_COLUMNS, SPLIT_COLUMN}
     if unused := [name or "one without a name" for name in header if name not in known]:
         warnings.warn(
             f"columns of label table {path} that are not used: {', '.join(unused)[:300]}",
             AttnxaiWarning,
             stacklevel=4,
         )
-    split = header.index(SPLIT_COLUMN) if SPLIT_COLUMN in header else None
-    return found[0], found[1], split
-
-
-def _faults(
-    row: LabelRow, ident: str, header: Sequence[str], columns: tuple[int, int]
-) -> list[str]:
-    faults = [
-        f"no {header[column]}"
-        for column, value in zip(columns, (ident, row.class_name), strict=True)
-        if not value.strip()
-    ]
-    if row.split is not None and row.split not in SPLITS:
-        faults.append(f"split {row.split[:60]!r} is unknown; give {', '.join(SPLITS[:-1])} or test")
-    return faults
+    return found[0], found[1]
 
 
 def _described(row: LabelRow) -> str:
@@ -193,18 +133,12 @@ def _described(row: LabelRow) -> str:
 
 
 def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
-    """Refuse a table that nothing could be trained on.
-
-    Raises
-    ------
-    DataSetError
-        If there is one class only, a class is never trained on, or nothing is.
-    """
+    """Refuse a table with one class only, or with a class that has no training images."""
     classes = {row.class_name for row in rows.values()}
     if len(classes) < 2:
         raise DataSetError(
             f"label table {path} knows one class only, {classes.pop()[:60]!r}, on all of its {len(rows)} "
-            "sources; a network needs two or more to tell apart"
+            "sources; a classifier needs two or more"
         )
     trained = {row.class_name for row in rows.values() if row.split in (None, "train")}
     if not trained:

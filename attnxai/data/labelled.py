@@ -19,14 +19,14 @@ from attnxai.data.images import (
     read_images,
     source_id,
 )
-from attnxai.data.label_table import check_classes, listed, read_label_table
+from attnxai.data.label_table import check_classes, read_label_table
 from attnxai.data.mirabest import Confidence, read_mirabest
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import first_of
 from attnxai.errors import AttnxaiWarning, DataSetError, OptionError
 
 MIRABEST = "mirabest"
 LABELS_NAME = "labels.csv"
-_LIMIT_NAMED = 5
 _OPTIONS = {
     "data_dir": "a data folder (--data-dir)",
     "labels": "a table of labels (--labels)",
@@ -43,7 +43,7 @@ class LabelledData:
     Parameters
     ----------
     images : SourceSet
-        The images; those of the split ``test`` are among them and marked.
+        The images, including those of the split ``test``.
     class_names : tuple of str
         Classes in the order in which a network scores them.
     citation : str
@@ -65,8 +65,8 @@ class LabelledData:
     def __post_init__(self) -> None:
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             raise DataSetError(
-                f"{self.name} has the classes {', '.join(self.class_names) or 'none'}; a network needs "
-                "two or more to tell apart"
+                f"{self.name} has the classes {', '.join(self.class_names) or 'none'}; a "
+                "classifier needs two or more"
             )
         for image in self.images:
             if image.class_name not in self.class_names:
@@ -178,22 +178,7 @@ def recognised_batches(images: str | Path) -> BatchFiles | None:
     """The batches that are meant where images are named, to train on or to compare.
 
     What lies in a folder itself goes before what lies in a folder within it, and a table of labels before
-    batches.
-
-    Parameters
-    ----------
-    images : path
-        Folder, archive or image.
-
-    Returns
-    -------
-    BatchFiles or None
-        None where a folder of images or one image is meant, or nothing is there.
-
-    Raises
-    ------
-    DataSetError
-        If there are batches in several folders, or the archive is damaged.
+    batches. None where a folder of images or one image is meant, or nothing is there.
     """
     root = Path(images)
     if (root / LABELS_NAME).is_file():
@@ -264,14 +249,13 @@ def read_labelled_folder(
     if missing:
         raise DataSetError(
             f"{len(missing)} of {len(rows)} sources of label table {labels} have no image in {root}; "
-            f"ids are file names without folder and ending:\n{listed(missing)}"
+            "ids are file names without folder and ending:\n  "
+            + first_of(missing, separator="\n  ")
         )
     if unlabelled:
-        named = ", ".join(unlabelled[:_LIMIT_NAMED])
-        more = len(unlabelled) - _LIMIT_NAMED
         warnings.warn(
-            f"{len(unlabelled)} of {len(files) + len(unlabelled)} images in {root} have no row in label table {labels} "
-            f"and are left out: {named}" + (f" and {more} more" if more > 0 else ""),
+            f"{len(unlabelled)} of {len(files) + len(unlabelled)} images in {root} have no row in label "
+            f"table {labels} and are left out: {first_of(unlabelled, 5)}",
             AttnxaiWarning,
             stacklevel=2,
         )

@@ -5,7 +5,6 @@ The data set is published as Python pickles, which are read as :mod:`attnxai.dat
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import enum
 import hashlib
@@ -25,6 +24,7 @@ from attnxai.data.batches import (
     image_values,
     load_batch,
 )
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, source_id
 from attnxai.data.short_repr import short_value
@@ -65,37 +65,17 @@ class Confidence(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MirabestLocation:
-    """Where the data set lies.
-
-    Parameters
-    ----------
-    batches : Path
-        The archive as published, or the folder of its batches.
-    wcs_table : Path or None
-        Table of celestial coordinate systems, when there is one.
-    """
+    """The archive as published or the folder of its batches, and the table of coordinates if there is one."""
 
     batches: Path
     wcs_table: Path | None
 
 
 def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
-    """Find the data set.
+    """Find the data set in ``data_dir``, also one level down in ``mirabest``.
 
-    Parameters
-    ----------
-    data_dir : path, optional
-        Folder to look in (also one level down, in ``mirabest``); else the folder that the environment
-        variable ATTNXAI_DATA names; else the cache that ``attnxai data fetch mirabest`` fills.
-
-    Returns
-    -------
-    MirabestLocation
-
-    Raises
-    ------
-    DataSetError
-        Naming every place where it was looked for.
+    Without it the folder that the environment variable ATTNXAI_DATA names is searched, then the cache that
+    ``attnxai data fetch mirabest`` fills. A DataSetError names every place that was searched.
     """
     from attnxai.data.download import cache_folder
 
@@ -289,7 +269,7 @@ def _wcs(header: dict[str, str]) -> Any:
         raise ValueError("an axis has no type")
     wcs.wcs.ctype = types
     for name in ("crval", "crpix", "cdelt"):
-        values = [float(header[f"{name}1"]), float(header[f"{name}2"])]
+        values = [decimal(header[f"{name}{axis}"]) for axis in (1, 2)]
         if not all(map(math.isfinite, values)):
             raise ValueError(f"{name} is not finite")
         if name == "cdelt" and not all(_SMALLEST_STEP <= abs(value) <= 1.0 for value in values):
@@ -305,32 +285,22 @@ def _wcs(header: dict[str, str]) -> Any:
 
 
 def read_wcs_table(path: str | Path) -> dict[str, Any]:
-    """Read a table of FITS coordinate keywords, one row an image.
+    """Coordinate systems by source id, from a table of FITS keywords with one row an image.
 
-    Returns
-    -------
-    dict
-        From source id to its astropy.wcs.WCS; images without a coordinate system are left out.
-
-    Raises
-    ------
-    DataSetError
-        If it is no such table, naming the first line that cannot be used.
+    Images without a coordinate system are left out.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataSetError(f"table {path} is no CSV table in UTF-8: {error}") from error
-    if not rows or not {"image", *_KEYWORDS} <= set(rows[0][1]):
-        raise DataSetError(f"table {path} lacks columns: it needs image, {', '.join(_KEYWORDS)}")
-    systems = {}
-    for line, row in rows:
-        if not (row["crval1"] or "").strip():
-            continue
-        try:
-            systems[source_id(row["image"])] = _wcs(row)
-        except (TypeError, ValueError) as error:
-            raise DataSetError(f"line {line} of table {path} is no coordinate system") from error
+    what = f"table of coordinates {path}"
+    header, rows = parse_csv(read_csv(path, what, DataSetError), what, DataSetError)
+    if not {"image", *_KEYWORDS} <= set(header):
+        raise DataSetError(f"{what} lacks columns: it needs image, {', '.join(_KEYWORDS)}")
+
+    def parse(row: dict[str, str], line: int, faults: Faults) -> None:
+        if row["crval1"]:
+            try:
+                systems[source_id(row["image"])] = _wcs(row)
+            except ValueError:
+                faults.add_row(line, ": its FITS keywords state no coordinate system")
+
+    systems: dict[str, Any] = {}
+    parse_rows(header, rows, what, DataSetError, parse)
     return systems

@@ -7,10 +7,11 @@ call nothing but the stand-ins that its reader gives, which check what they are 
 
 from __future__ import annotations
 
+import abc
 import codecs
 import dataclasses
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attnxai.data.short_repr import shown_name
@@ -20,8 +21,8 @@ _MOST_OPERATIONS = 5_000_000
 _DEEPEST = 50
 _LONGEST_NUMBER = 16
 _MOST_REPEATED = 10
-_LEAVES = (type(None), bool, int, float, str, bytes)
-_KEYS = (type(None), bool, int, float, str, bytes)
+_BYTES_OF_ITEM = 50
+_PLAIN = (type(None), bool, int, float, str, bytes)
 
 
 class PickleFault(ValueError):
@@ -29,13 +30,7 @@ class PickleFault(ValueError):
 
 
 class ForbiddenName(PickleFault):
-    """The pickle names something that is not among the stand-ins.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``os.system``.
-    """
+    """The pickle names something that is not among the stand-ins, such as ``os.system``."""
 
     def __init__(self, name: str) -> None:
         self.name = shown_name(name)
@@ -46,25 +41,22 @@ class ForbiddenName(PickleFault):
 class StandIn:
     """What a name in a pickle means.
 
-    Parameters
-    ----------
-    call : callable, optional
-        Takes the arguments that the pickle gives and checks them; it may raise any ``Exception``. A
-        stand-in without it can be passed to other stand-ins alone.
+    ``call`` takes the arguments that the pickle gives and checks them; it may raise any ``Exception``. A
+    stand-in without it can only be passed to other stand-ins.
     """
 
     call: Callable[..., Any] | None = None
 
 
-class Unbuilt:
-    """A value whose content follows in the pickle; see :meth:`built`."""
+class Unbuilt(abc.ABC):
+    """A value whose content follows in the pickle."""
 
     def __init__(self) -> None:
         self.memo_keys: list[int] = []
 
+    @abc.abstractmethod
     def built(self, state: Any) -> Any:
         """The value, from the content that the pickle gives for it."""
-        raise NotImplementedError
 
 
 def unpickle(
@@ -75,43 +67,26 @@ def unpickle(
     persistent: Callable[[Any], Any] | None = None,
     start: int = 0,
 ) -> tuple[Any, int]:
-    """Read a pickle.
+    """Read a pickle of any protocol, from ``start`` on; text of Python 2 is taken for Latin-1.
 
-    Parameters
-    ----------
-    content : bytes
-        The pickle, of any protocol; text of Python 2 is taken for Latin-1.
-    names : mapping of str to object
-        The meaning of ``"module name"``: a :class:`StandIn`, or a plain value.
-    leaves : tuple of type
-        What stand-ins give that may be part of the result, beside plain values.
-    persistent : callable, optional
-        Gives the value of a persistent id; without it such ids are refused.
-    start : int
-        Where the pickle begins in ``content``.
-
-    Returns
-    -------
-    value : object
-        Dictionaries, lists, tuples, plain values and ``leaves``: no cycles, at most 50 deep, and written
-        out at most ten times as long as ``content``.
-    end : int
-        Where the pickle ends in ``content``.
-
-    Raises
-    ------
-    PickleFault
-        If it is damaged, too large when written out, or names anything else.
+    ``names`` gives the meaning of ``"module name"``, a :class:`StandIn` or a plain value; ``persistent`` that
+    of a persistent id, which is refused without it. The value is made of dictionaries, lists, tuples, plain
+    values and ``leaves``, has no cycles, is at most 50 deep and, written out, at most ten times as long as
+    ``content``. It is returned with the position of the pickle's end.
     """
     machine = _Machine(content, names, persistent, start)
     try:
         value = machine.run()
-        _check_written_out(value, (*_LEAVES, *leaves), most=_MOST_REPEATED * len(content) + 10_000)
+        _written_length(value, (*_PLAIN, *leaves), most=_most_bytes(content))
     except PickleFault:
         raise
     except Exception as error:  # damage can raise anything, in stand-ins as well
         raise PickleFault("it is damaged") from error
     return value, machine.at
+
+
+def _most_bytes(content: bytes) -> int:
+    return _MOST_REPEATED * len(content) + 10_000
 
 
 class _Machine:
@@ -129,6 +104,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.below_marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.most_given = _most_bytes(content)
 
     def run(self) -> Any:
         for _ in range(_MOST_OPERATIONS):
@@ -214,7 +190,7 @@ class _Machine:
         if len(values) % 2:
             raise PickleFault("it is damaged")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            if not isinstance(key, _KEYS):
+            if not isinstance(key, _PLAIN):
                 raise PickleFault(f"it has a key that is a {type(key).__name__}")
             target[key] = value
 
@@ -249,11 +225,13 @@ class _Machine:
             or type(arguments) is not tuple
         ):
             raise PickleFault("it is damaged, or calls what it has put together itself")
+        self.count_given(arguments)
         self.stack.append(function.call(*arguments))
 
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack.pop()
         if isinstance(target, Unbuilt):
+            self.count_given(state)
             built = target.built(state)
             while target.memo_keys:
                 self.memo[target.memo_keys.pop()] = built
@@ -261,6 +239,18 @@ class _Machine:
         elif not isinstance(target, dict):  # attributes of an ordered dictionary are left out
             raise PickleFault("it is damaged")
         self.stack.append(target)
+
+    def count_given(self, values: Iterable[Any]) -> None:
+        """Limit what stand-ins copy: a few bytes can pass the same long value once more."""
+        for value in values:
+            if isinstance(value, str | bytes):
+                self.most_given -= len(value)
+            elif isinstance(value, list | tuple | dict):
+                self.most_given -= _BYTES_OF_ITEM * len(value)
+        if self.most_given < 0:
+            raise PickleFault(
+                "it passes the same values so often that they would not fit into memory"
+            )
 
     def push_persistent(self) -> None:
         if self.persistent is None:
@@ -345,54 +335,36 @@ def _new_dictionary(machine: _Machine) -> None:
     machine.set_items(items)
 
 
-def _check_written_out(value: Any, leaves: tuple[type, ...], *, most: int) -> None:
-    """Refuse what would be much longer than the file if it were printed, compared or copied.
+def _written_length(
+    value: Any,
+    leaves: tuple[type, ...],
+    *,
+    most: int,
+    depth: int = 0,
+    known: dict[int, int | None] | None = None,
+) -> int:
+    """Length of a value if it were printed, compared or copied, refused above ``most``.
 
-    A value that occurs several times is counted as often: a few hundred bytes of lists within lists
-    can stand for more values than any memory holds.
+    What occurs several times counts as often: a few hundred bytes of lists within lists can stand for
+    more values than any memory holds. ``known`` has the length of every container by its id, None within it.
     """
-    lengths: dict[int, int] = {}
-    entered: set[int] = set()
-    levels = [_Level(value, iter((value,)))]
-    while levels:
-        level = levels[-1]
-        child = next(level.children, _END)
-        if child is _END:
-            levels.pop()
-            if levels:
-                lengths[id(level.value)] = level.length
-                entered.discard(id(level.value))
-                levels[-1].length += level.length
-        elif not isinstance(child, dict | list | tuple):
-            if not isinstance(child, leaves):
-                raise PickleFault("it is damaged, or holds a function as a value")
-            level.length += 1 + (len(child) if isinstance(child, str | bytes) else 0)
-        elif id(child) in lengths:
-            level.length += lengths[id(child)]
-        elif id(child) in entered:
+    if not isinstance(value, dict | list | tuple):
+        if not isinstance(value, leaves):
+            raise PickleFault("it is damaged, or holds a function as a value")
+        return 1 + (len(value) if isinstance(value, str | bytes) else 0)
+    known = {} if known is None else known
+    if id(value) in known:
+        length = known[id(value)]
+        if length is None:
             raise PickleFault("it holds a container that contains itself")
-        elif len(levels) > _DEEPEST:
-            raise PickleFault(f"it holds containers that are more than {_DEEPEST} deep")
-        else:
-            entered.add(id(child))
-            levels.append(_Level(child, _children(child)))
-        if level.length > most:
+        return length
+    if depth == _DEEPEST:
+        raise PickleFault(f"it holds containers that are more than {_DEEPEST} deep")
+    known[id(value)] = None
+    length = 1
+    for item in (*value, *value.values()) if isinstance(value, dict) else value:
+        length += _written_length(item, leaves, most=most, depth=depth + 1, known=known)
+        if length > most:
             raise PickleFault("it repeats its values so often that it would not fit into memory")
-
-
-_END = object()
-
-
-@dataclasses.dataclass(slots=True)
-class _Level:
-    value: Any
-    children: Iterator[Any]
-    length: int = 1
-
-
-def _children(container: Any) -> Iterator[Any]:
-    if isinstance(container, dict):
-        yield from container
-        yield from container.values()
-    else:
-        yield from container
+    known[id(value)] = length
+    return length

@@ -1,27 +1,70 @@
-"""Names under which metrics, nulls and readers are registered."""
+"""Names under which metrics, nulls and readers are registered, and the readers of one kind of file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from attnxai.errors import OptionError
 
 
 def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, Any]) -> None:
-    """Raise an error if another module has registered the name.
+    """Refuse a name that another module has registered.
 
     Running the same cell of a notebook or the same module again replaces what it registered.
-
-    Parameters
-    ----------
-    kind, name, module : str
-        What is registered, under which name, and by which module.
-    registry : mapping
-        What there is: classes, functions or other things that know their module.
     """
     known = registry.get(name)
     if known is not None and known.__module__ != module:
         raise OptionError(
             f"a {kind} called {name} is registered by {known.__module__} already; choose another name"
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FileReader:
+    """A format of files.
+
+    Parameters
+    ----------
+    name : str
+        What to call the format.
+    recognises : callable
+        Takes the beginning of a file and says whether it is of this format.
+    read : callable
+        Reads a file of this format.
+    asked_last : bool
+        Whether it is asked after all others, since it recognises content that may be of another format too.
+    """
+
+    name: str
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Any], Any]
+    asked_last: bool = False
+
+
+_Reader = TypeVar("_Reader", bound=FileReader)
+
+
+class ReaderRegistry(dict[str, _Reader]):
+    """Readers of one kind of file by the names of their formats."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def add(self, reader: _Reader) -> None:
+        """Register a reader, in the place of one of the same name and module."""
+        registered = {name: known.read for name, known in self.items()}
+        check_unclaimed(f"reader of {self.kind}", reader.name, reader.read.__module__, registered)
+        self.pop(reader.name, None)  # so that it is the last one
+        self[reader.name] = reader
+
+    def recognising(self, head: bytes) -> _Reader | None:
+        """The reader that recognises a file by its beginning; the last one registered is asked first."""
+        asked = sorted(self.values(), key=lambda reader: not reader.asked_last)
+        return next((reader for reader in reversed(asked) if reader.recognises(head)), None)
+
+    def formats(self) -> str:
+        """Names of the formats, for messages."""
+        return ", ".join(self)

@@ -28,18 +28,9 @@ CLASS_NAMES = ("FR I", "FR II")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """How sources are seen.
+    """How sources are seen: images of ``side`` x ``side`` pixels with a round beam (FWHM).
 
-    Parameters
-    ----------
-    side : int
-        Side of the images in pixels.
-    pixel_scale_arcsec : float
-        Side of a pixel.
-    beam_arcsec : float
-        FWHM of the round beam.
-    noise_mjy : float
-        Noise in mJy a beam, correlated over the beam.
+    The noise, in mJy a beam, is correlated over the beam.
     """
 
     side: int = 160
@@ -52,20 +43,9 @@ class Survey:
 class Component:
     """A part of a source: an elliptical Gaussian, before the beam.
 
-    Parameters
-    ----------
-    label : str
-        ``core``, ``jet``, ``lobe`` or ``hotspot``.
-    x_arcsec, y_arcsec : float
-        Centre, to the right and up from the middle of the image.
-    major_arcsec, minor_arcsec : float
-        FWHM along and across ``angle_deg``.
-    angle_deg : float
-        Direction of the major axis, from right towards up.
-    flux_mjy : float
-        Integrated flux density.
-    side : int
-        -1 or 1 for the two sides of the source, 0 for the core.
+    ``x_arcsec`` and ``y_arcsec`` count to the right and up from the middle of the image, ``major_arcsec`` and
+    ``minor_arcsec`` are FWHM along and across ``angle_deg`` (from right towards up), and ``flux_mjy`` is the
+    integrated flux density. ``side`` is -1 or 1 for the two sides of the source and 0 for the core.
     """
 
     label: str

@@ -16,19 +16,6 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun, in the singular where there is one of it.
 
-    Parameters
-    ----------
-    n : int
-        How many.
-    noun : str
-        One of them.
-    plural : str, optional
-        Several of them; the noun and an s when left out.
-
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> counted(1, "source"), counted(0, "source"), counted(2, "class", "classes")
@@ -49,6 +36,19 @@ def listed(words: Sequence[str]) -> str:
         return ""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def first_of(items: Sequence[str], most: int = 10, separator: str = ", ") -> str:
+    """The first items of a list, and how many more there are.
+
+    Examples
+    --------
+    >>> first_of(["a", "b"]), first_of(["a", "b", "c"], 1)
+    ('a, b', 'a and 2 more')
+    """
+    more = len(items) - most
+    before = separator if "\n" in separator else " "
+    return separator.join(items[:most]) + (f"{before}and {more} more" if more > 0 else "")
 
 
 def is_text(text: str) -> bool:

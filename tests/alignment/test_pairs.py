@@ -120,7 +120,7 @@ def test_labels_choose_marks():
     # an annotator none of whose marks are used is not counted
     assert lobes.annotators == ("ann",)
     assert lobes.left_out == {"another label than those asked for": 1}
-    assert "Only marks labelled lobe are used: 3 of 4." in lobes.notices
+    assert "Only annotations labelled lobe are used: 3 of 4." in lobes.notices
     hosts = align(maps, both.with_labels([Label.HOST]), images)
     assert hosts.sources == ("source_00",)
     assert both.with_labels(None) is both

@@ -102,12 +102,13 @@ class TestRows:
             "a,FRII,train\n"  # 12
             "a,FRI,test\n"
         )
+        hint = "; a cell that holds a comma needs quotes, and a number a decimal point"
         assert problems(text) == [
             "8 of 10 rows of label table t.csv cannot be used:",
             "line 3: no source",
             "line 4: no class",
             "line 6: 2 cells, but the header has 3 columns",
-            "line 7: 4 cells, but the header has 3 columns",
+            f"line 7: 4 cells, but the header has 3 columns{hint}",
             "line 8: split 'valid' is unknown; give train, validation or test",
             "line 9: split '' is unknown; give train, validation or test",
             "line 12: a is 'FR II' for train here and 'FR I' for train on line 2; give one",
@@ -131,7 +132,7 @@ class TestRows:
 
     def test_repeated_rows_are_used_once(self) -> None:
         text = "source,class\na.png,FRI\nb,FRII\nx/a.fits,fr-1\nb,FR2\n"
-        with pytest.warns(AttnxaiWarning, match=r"says some things twice \(lines 4, 5\); each"):
+        with pytest.warns(AttnxaiWarning, match=r"repeats earlier rows \(lines 4, 5\); each"):
             assert parse(text) == {"a": ("FR I", None), "b": ("FR II", None)}
 
     @pytest.mark.parametrize("other", ["wat", "W A T", "W-AT", "w_at"])

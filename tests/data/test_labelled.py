@@ -313,7 +313,7 @@ class TestLabelledData:
 
     @pytest.mark.parametrize("names", [(), ("x",), ("x", "x")])
     def test_too_few_classes(self, names: tuple[str, ...]) -> None:
-        with pytest.raises(DataSetError, match=r"mine has the classes .*; a network needs two"):
+        with pytest.raises(DataSetError, match=r"mine has the classes .*; a classifier needs two"):
             self.made(self.images("x"), *names)
 
     @pytest.mark.parametrize("name", [None, "z"])

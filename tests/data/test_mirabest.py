@@ -309,7 +309,7 @@ class TestWcsTable:
         assert len(table) == 23
         assert filename_of(0, 0).removesuffix(".png") in table
 
-    @pytest.mark.parametrize("text", ["", "image,ctype1\n", "image,ctype1\na,RA---TAN\n", "\n\n"])
+    @pytest.mark.parametrize("text", ["image,ctype1\n", "image,ctype1\na,RA---TAN\n"])
     def test_missing_columns(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "t.csv").write_text(text, encoding="utf-8")
         with pytest.raises(DataSetError, match=r"t\.csv lacks columns: it needs image, ctype1"):
@@ -325,19 +325,19 @@ class TestWcsTable:
         cells = lines[2].split(",")
         cells[int(column)] = f'"{value}"'
         (tmp_path / "t.csv").write_text("\n".join([*lines[:2], ",".join(cells)]), encoding="utf-8")
-        with pytest.raises(DataSetError, match=r"line 3 of table .*t\.csv is no coordinate system"):
+        with pytest.raises(DataSetError, match="  line 3: its FITS keywords state no"):
             read_wcs_table(tmp_path / "t.csv")
 
     def test_short_row(self, tmp_path: Path) -> None:
         write_wcs_table(tmp_path / "t.csv", ["a.png"])
         with open(tmp_path / "t.csv", "a", encoding="utf-8") as file:
             file.write("b.png,x,1,RA---TAN,DEC--TAN,10.0\n")
-        with pytest.raises(DataSetError, match="line 3 of table"):
+        with pytest.raises(DataSetError, match="  line 3: 6 cells, but the header"):
             read_wcs_table(tmp_path / "t.csv")
 
     def test_other_encoding(self, tmp_path: Path) -> None:
         (tmp_path / "t.csv").write_bytes("image,ctype1\nJ\xf6rg,1\n".encode("latin1"))
-        with pytest.raises(DataSetError, match="is no CSV table in UTF-8"):
+        with pytest.raises(DataSetError, match="is not UTF-8 text"):
             read_wcs_table(tmp_path / "t.csv")
 
 
@@ -360,7 +360,7 @@ def test_axes_without_a_type(tmp_path: Path, ctype: str) -> None:
     write_wcs_table(tmp_path / "t.csv", [filename_of(0, 0)])
     text = (tmp_path / "t.csv").read_text(encoding="utf-8").replace("RA---TAN", ctype)
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(DataSetError, match=r"line 2 of table .* is no coordinate system"):
+    with pytest.raises(DataSetError, match="  line 2: its FITS keywords state no"):
         read_wcs_table(tmp_path / "t.csv")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.data.wording import counted
+from attnxai.data.wording import counted, first_of
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,8 @@ def test_one_is_singular(n, words):
 def test_plurals_of_their_own():
     assert counted(1, "class", "classes") == "1 class"
     assert counted(3, "class", "classes") == "3 classes"
+
+
+def test_long_lists_are_cut():
+    assert first_of(["x"] * 10) == ", ".join(["x"] * 10)
+    assert first_of(["x"] * 12, 2, separator="\n  ") == "x\n  x\n  and 10 more"

@@ -223,30 +223,34 @@ def fuzz(
 
 
 def in_own_process(
-    function: Callable[..., None], *arguments: float | str, timeout: float = 300.0
+    function: Callable[..., None], *arguments: float | str, seconds: int = 300
 ) -> None:
-    """Run a function of a test module in an interpreter of its own, and fail if it crashes or raises."""
+    """Run a function of a test module in an interpreter of its own, and fail if it crashes or raises.
+
+    It may take so many seconds of the processor, or ten times as many of waiting.
+    """
     place = f"{function.__module__}:{function.__qualname__}"
+    run = f"from {__name__} import _run; _run({place!r}, {arguments!r}, seconds={seconds})"
     done = subprocess.run(
-        [
-            sys.executable,
-            "-X",
-            "faulthandler",
-            "-c",
-            f"from {__name__} import _run; _run({place!r}, {arguments!r})",
-        ],
+        [sys.executable, "-X", "faulthandler", "-c", run],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=10 * seconds,
         check=False,
     )
     if done.returncode != 0:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
-        raise AssertionError(f"{place} ended with {how}:\n{done.stderr[-5000:]}")
+        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+        raise AssertionError(f"{place} ended with {how}: {last[:500]}\n{done.stderr[-5000:]}")
 
 
-def _run(place: str, arguments: tuple[float | str, ...]) -> None:
+def _run(place: str, arguments: tuple[float | str, ...], *, seconds: int) -> None:
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
     module, _, name = place.partition(":")
     getattr(importlib.import_module(module), name)(*arguments)

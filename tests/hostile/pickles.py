@@ -111,6 +111,13 @@ HARMFUL: dict[str, bytes] = {
     "no value": b".",
     "out buffer": b"\x80\x05\x97.",
     "set": b"\x80\x04\x8f(K\x01\x90.",
+    "text encoded again and again": PROTO
+    + text("x" * 100_000)
+    + b"q\x000"
+    + name("_codecs", "encode")
+    + b"q\x010("
+    + (b"h\x01h\x00" + text("latin1") + b"\x86R") * 20_000
+    + b"l.",
 }
 """Pickles that are refused, by what is wrong with them."""
 

@@ -16,11 +16,9 @@ from attnxai.annotations.readers import read_annotations
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.rgz_experts import COLUMNS as EXPERT_COLUMNS
-from attnxai.annotations.rgz_experts import ExpertSample, parse_expert_sample
-from attnxai.data.csv_table import decode_csv
 from attnxai.data.grid import GridTransform, PixelGrid
 from attnxai.data.images import SourceImage
-from attnxai.errors import AnnotationError, DataSetError
+from attnxai.errors import DataSetError
 from attnxai.training.held_out import read_held_out
 from tests.data.skies import make_wcs
 from tests.hostile.harness import EFFORTS, fuzz
@@ -154,21 +152,6 @@ def test_anything(effort: int) -> None:
         lambda start, rest: start + rest, st.sampled_from(starts), st.binary(max_size=300)
     )
     fuzz(read, files, file_name="marks.csv", examples=80 * effort)
-
-
-def _read_experts(path: Path) -> None:
-    text = decode_csv(path.read_bytes(), f"sample {path}", AnnotationError)
-    sample: ExpertSample = parse_expert_sample(text, path=str(path))
-    assert len(sample.rows) == sum(1 for line in text.splitlines()[1:] if line.strip(", \t")) or (
-        '"' in text
-    )
-    sample.numbers(), sample.masks(), sample.present(), sample.pair_ratings()
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-def test_the_expert_sample_by_itself(effort: int) -> None:
-    files = damaged([EXPERTS], words=WORDS, text=True)
-    fuzz(_read_experts, files, file_name="sample.csv", examples=80 * effort)
 
 
 @pytest.mark.parametrize("effort", EFFORTS)

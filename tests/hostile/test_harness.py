@@ -6,6 +6,7 @@ import ctypes
 import gzip
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -83,8 +84,8 @@ def test_an_endless_reader(file: Path, pause: float) -> None:
         check_reader(reader, file, seconds=0.1)
 
 
-def fails_for_a_word(path: Path) -> None:
-    if b"word" in path.read_bytes():
+def fails_for_a_word(path: Path | str) -> None:
+    if b"word" in Path(path).read_bytes():
         raise KeyError
 
 
@@ -100,6 +101,11 @@ def crash(address: int) -> None:
     ctypes.string_at(address)
 
 
+def spin() -> None:
+    while True:
+        pass
+
+
 def fine() -> None:
     pass
 
@@ -108,6 +114,17 @@ def test_a_crash_is_a_failed_test() -> None:
     in_own_process(fine)
     with pytest.raises(AssertionError, match="ended with signal 11"):
         in_own_process(crash, 0)
+
+
+def test_an_error_is_named_first() -> None:
+    with pytest.raises(AssertionError, match=r"ended with code 1: .*FileNotFoundError: .*no-file"):
+        in_own_process(fails_for_a_word, "no-file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of processor time there")
+def test_what_takes_too_long_is_ended() -> None:
+    with pytest.raises(AssertionError, match="ended with signal"):
+        in_own_process(spin, seconds=2)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def _fuzz_tiles(effort: int) -> None:
 
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_tiles_do_not_crash_their_decoder(effort: int) -> None:
-    in_own_process(_fuzz_tiles, effort, timeout=1500)
+    in_own_process(_fuzz_tiles, effort, seconds=1500)
 
 
 @pytest.mark.parametrize("effort", EFFORTS)

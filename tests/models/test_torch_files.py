@@ -382,4 +382,4 @@ def fuzz_torch_files(effort: int) -> None:
 
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_any_file(effort: int) -> None:
-    in_own_process(fuzz_torch_files, effort, timeout=3000)
+    in_own_process(fuzz_torch_files, effort, seconds=3000)

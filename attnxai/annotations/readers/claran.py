@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.annotations.sky_matching import match_positions
-from attnxai.data.csv_table import Faults, decimal, parse_csv
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
 from attnxai.errors import AnnotationError
 
 COLUMNS = frozenset({"catalog_id", "first_id", "num_cpnts", "cpnts_ras", "cpnts_decs", "cl"})
@@ -27,22 +27,19 @@ NOTICE = (
     "measured by machine, and nothing records where anyone looked."
 )
 KIND = "associations of radio components into sources by Radio Galaxy Zoo volunteers"
-_MOST_COMPONENTS = 10_000
+_LISTS = ("cpnts_ras", "cpnts_decs")
+# lowest and highest value, and what would be right
+_RANGES = {
+    "num_cpnts": (1, 10_000, "a number of components above 0"),
+    "cpnts_ras": (0, 360, "right ascensions in degrees, 0 to 360, separated by ;"),
+    "cpnts_decs": (-90, 90, "declinations in degrees, -90 to 90, separated by ;"),
+    "cl": (0, 1, "a consensus level from 0 to 1"),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSource:
-    """One row of the catalogue.
-
-    Parameters
-    ----------
-    line : int
-        Where it stands.
-    ra, dec : tuple of float
-        Its components, in degrees.
-    consensus : float
-        How far the volunteers agreed, 0 to 1.
-    """
+    """One row of the catalogue: its components in degrees, and the consensus of the volunteers, 0 to 1."""
 
     line: int
     ra: tuple[float, ...]
@@ -69,15 +66,7 @@ class CatalogueSource:
 def read_claran(file: AnnotationFile) -> AnnotationSet:
     """Give every image the nearest catalogue source, its components as points.
 
-    Returns
-    -------
-    AnnotationSet
-        With the consensus level as the weight of each source.
-
-    Raises
-    ------
-    AnnotationError
-        If the catalogue has bad rows, or no image has a source.
+    The consensus level is the weight of the source.
     """
     catalogue = parse_claran(file.text(), path=file.path)
     match = match_positions(
@@ -124,83 +113,27 @@ def read_claran(file: AnnotationFile) -> AnnotationSet:
 
 
 def parse_claran(text: str, *, path: str = "") -> list[CatalogueSource]:
-    """Parse the catalogue.
-
-    Raises
-    ------
-    AnnotationError
-        If it has no rows, or listing its bad rows with line, column, value and what would be right.
-    """
+    """Parse the catalogue; an AnnotationError lists the rows that cannot be used."""
     header, numbered = parse_csv(text, f"catalogue {path}", AnnotationError)
     if twice := sorted({name for name in COLUMNS if header.count(name) > 1}):
         raise AnnotationError(f"catalogue {path} has the column {twice[0]} twice; take one out")
-    rows, faults, n_rows = [], Faults(), 0
-    for line, cells in numbered:
-        n_rows += 1
-        before = len(faults)
-        if len(cells) != len(header):
-            faults.add_row(line, ": it has more or fewer cells than the header")
-            continue
-        row = dict(zip(header, cells, strict=True))
-        values = _values(row, line, faults)
-        if len(faults) == before:
-            rows.append(
-                CatalogueSource(
-                    line=line,
-                    ra=values["cpnts_ras"],
-                    dec=values["cpnts_decs"],
-                    consensus=values["cl"][0],
-                )
-            )
-    if faults:
-        raise AnnotationError(
-            f"{faults.n_rows} of {n_rows} rows of catalogue {path} cannot be used:", faults.lines()
-        )
-    if not rows:
-        raise AnnotationError(f"catalogue {path} has a header but no rows")
-    return rows
+    return parse_rows(header, numbered, f"catalogue {path}", AnnotationError, _source)
 
 
-def _values(row: Mapping[str, str], line: int, faults: Faults) -> dict[str, tuple[float, ...]]:
-    """Numbers of a row; what is wrong with them is added to the faults."""
-    checks: dict[str, tuple[Callable[[float], bool], bool, str]] = {
-        "num_cpnts": (
-            lambda v: 0 < v <= _MOST_COMPONENTS and v == int(v),
-            False,
-            "a number of components above 0",
-        ),
-        "cpnts_ras": (
-            lambda v: 0 <= v <= 360,
-            True,
-            "right ascensions in degrees, 0 to 360, separated by ;",
-        ),
-        "cpnts_decs": (
-            lambda v: -90 <= v <= 90,
-            True,
-            "declinations in degrees, -90 to 90, separated by ;",
-        ),
-        "cl": (lambda v: 0 <= v <= 1, False, "a consensus level from 0 to 1"),
-    }
+def _source(row: Mapping[str, str], line: int, faults: Faults) -> CatalogueSource:
+    before = len(faults)
     values: dict[str, tuple[float, ...]] = {}
-    for column, (is_right, is_list, right) in checks.items():
+    for column, (low, high, right) in _RANGES.items():
+        parts = row[column].split(";") if column in _LISTS else [row[column]]
         try:
-            parts = row[column].split(";") if is_list else [row[column]]
             values[column] = tuple(decimal(part) for part in parts)
-            good = all(is_right(value) for value in values[column])
         except ValueError:
-            good = False
-        if not good:
+            values[column] = (math.nan,)
+        if not all(low <= value <= high for value in values[column]):
             faults.add(line, column, row[column], right)
-            values.pop(column, None)
-    if len(values) < len(checks):
-        return values
-    count = int(values["num_cpnts"][0])
-    n_ra, n_dec = len(values["cpnts_ras"]), len(values["cpnts_decs"])
-    if not n_ra == n_dec == count:
-        faults.add(
-            line,
-            "num_cpnts",
-            row["num_cpnts"],
-            f"as many as there are right ascensions ({n_ra}) and declinations ({n_dec})",
-        )
-    return values
+    (count,), (consensus,) = values["num_cpnts"], values["cl"]
+    ra, dec = (values[column] for column in _LISTS)
+    if len(faults) == before and not len(ra) == len(dec) == count:
+        right = f"as many as there are right ascensions ({len(ra)}) and declinations ({len(dec)})"
+        faults.add(line, "num_cpnts", row["num_cpnts"], right)
+    return CatalogueSource(line=line, ra=ra, dec=dec, consensus=consensus)

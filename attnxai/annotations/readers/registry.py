@@ -13,7 +13,7 @@ from attnxai.annotations.sample import resolve_annotations
 from attnxai.data.csv_table import decode_csv
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import FileReader, ReaderRegistry
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError
 
@@ -61,38 +61,14 @@ class AnnotationFile:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotationReader:
-    """A format of annotation files.
+class AnnotationReader(FileReader):
+    """A format of annotation files; see :func:`register_reader`."""
 
-    Parameters
-    ----------
-    name : str
-        What to call the format.
-    recognises : callable
-        Takes the first 65,536 bytes of a file and says whether it is of this format.
-    read : callable
-        Takes an :class:`AnnotationFile` and gives the AnnotationSet. It raises AnnotationError, naming the line,
-        where something cannot be used, and counts what it leaves out in ``left_out``.
-    needs_images : bool
-        Whether its positions on the sky have to be matched with images.
-    asked_last : bool
-        Whether it is asked after all others, since it recognises content that may be of another format too.
-    """
-
-    name: str
-    recognises: Callable[[bytes], bool]
     read: Callable[[AnnotationFile], AnnotationSet]
     needs_images: bool = False
-    asked_last: bool = False
 
     def __call__(self, file: AnnotationFile) -> AnnotationSet:
-        """Read a file, with its path and hash in what is read.
-
-        Raises
-        ------
-        AnnotationError
-            If the file cannot be used, or images are needed and there are none.
-        """
+        """Read a file, with its path and hash in what is read."""
         if self.needs_images and file.images is None:
             raise AnnotationError(
                 f"{file.path} ({self.name}) lists positions on the sky; name the images to match it with, "
@@ -104,7 +80,7 @@ class AnnotationReader:
         )
 
 
-READERS: dict[str, AnnotationReader] = {}
+READERS: ReaderRegistry[AnnotationReader] = ReaderRegistry("annotations")
 """All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
@@ -119,12 +95,20 @@ def register_reader(
 ]:
     """Make a function the reader of a format of annotation files.
 
-    Readers that were registered later are asked first.
+    The function takes an :class:`AnnotationFile` and gives an :class:`AnnotationSet`. It raises an
+    AnnotationError that names the line where something cannot be used, and counts what it leaves out in
+    ``left_out``. Readers that were registered later are asked first.
 
     Parameters
     ----------
-    name, recognises, needs_images, asked_last
-        See :class:`AnnotationReader`.
+    name : str
+        What to call the format.
+    recognises : callable
+        Takes the first 65,536 bytes of a file and says whether it is of this format.
+    needs_images : bool
+        Whether its positions on the sky have to be matched with images.
+    asked_last : bool
+        Whether it is asked after all others, since it recognises content that may be of another format too.
 
     Raises
     ------
@@ -154,16 +138,14 @@ def register_reader(
     def register(
         read: Callable[[AnnotationFile], AnnotationSet],
     ) -> Callable[[AnnotationFile], AnnotationSet]:
-        check_unclaimed(
-            "reader of annotations", name, read.__module__, {n: r.read for n, r in READERS.items()}
-        )
-        READERS.pop(name, None)  # so that it is the last one
-        READERS[name] = AnnotationReader(
-            name=name,
-            recognises=recognises,
-            read=read,
-            needs_images=needs_images,
-            asked_last=asked_last,
+        READERS.add(
+            AnnotationReader(
+                name=name,
+                recognises=recognises,
+                read=read,
+                needs_images=needs_images,
+                asked_last=asked_last,
+            )
         )
         return read
 
@@ -172,19 +154,11 @@ def register_reader(
 
 def find_reader(content: bytes) -> AnnotationReader | None:
     """The reader that recognises a file's content; None where there is none."""
-    head = content[:HEAD_BYTES]
-    asked = sorted(READERS.values(), key=lambda reader: not reader.asked_last)
-    return next((reader for reader in reversed(asked) if reader.recognises(head)), None)
+    return READERS.recognising(content[:HEAD_BYTES])
 
 
 def columns_of(head: bytes) -> tuple[str, ...]:
-    r"""Names of the columns of a CSV file, from its beginning; empty where that is no header.
-
-    Examples
-    --------
-    >>> columns_of(b'source,"x",y\na,1,2\n')
-    ('source', 'x', 'y')
-    """
+    """Names of the columns of a CSV file, from its beginning; empty where that is no header."""
     line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
     try:
         return tuple(name.strip() for name in next(csv.reader([line]), []))
@@ -193,18 +167,7 @@ def columns_of(head: bytes) -> tuple[str, ...]:
 
 
 def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile]:
-    """An annotation file and the reader that recognises it.
-
-    Parameters
-    ----------
-    path : path
-        The file, or the name of the sample that ships.
-
-    Raises
-    ------
-    AnnotationError
-        If there is no such file, or no reader recognises it.
-    """
+    """An annotation file, or the sample that ships, and the reader that recognises it."""
     resolved = resolve_annotations(path)
     try:
         content = resolved.read_bytes()
@@ -214,11 +177,10 @@ def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile
         ) from error
     reader = find_reader(content)
     if reader is None:
-        formats = ", ".join(reader.name for reader in READERS.values())
         raise AnnotationError(
             f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])} that no reader "
-            f"recognises; known formats are {formats}, and an annotation table needs the columns source, "
-            "annotator, shape and label"
+            f"recognises; known formats are {READERS.formats()}, and an annotation table needs the "
+            "columns source, annotator, shape and label"
         )
     return reader, AnnotationFile(path=str(resolved), content=content)
 

@@ -24,11 +24,12 @@ from attnxai.annotations.rgz_experts import (
     RADIO_GRID,
     ExpertRow,
     RowKind,
+    last_looks,
     parse_expert_sample,
 )
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.annotations.sky_matching import match_positions
-from attnxai.data.csv_table import Faults, decimal, decode_csv, parse_csv
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
@@ -58,27 +59,23 @@ def read_rgz_experts(file: AnnotationFile) -> AnnotationSet:
 
     Every field belongs to the image whose centre is nearest, within the match radius, and every image takes the
     nearest field. Boxes carry the label ``source`` and hosts ``host``.
-
-    Raises
-    ------
-    AnnotationError
-        If sample or positions have bad rows, or no image shows a field.
     """
-    sample = parse_expert_sample(file.text(), path=file.path)
-    places, said = _positions(file.path, sample.fields)
+    rows = parse_expert_sample(file.text(), path=file.path)
+    fields = sorted({row.field for row in rows})
+    places, said = _positions(file.path, fields)
     match = match_positions(
-        [places[field] for field in sample.fields],
+        [places[field] for field in fields],
         file.images or (),
         radius_arcsec=file.match_radius_arcsec,
         path=file.path,
     )
-    image_of = {sample.fields[number]: image for number, image in match.image_of.items()}
-    too_far = {sample.fields[number] for number in match.too_far}
-    last = {row for rows in sample.last_looks.values() for row in rows}
+    image_of = {fields[number]: image for number, image in match.image_of.items()}
+    too_far = {fields[number] for number in match.too_far}
+    last = {row for looked in last_looks(rows).values() for row in looked}
     left_out = dict.fromkeys((_LATER, _NO_SOURCE, _NO_HOST, _TWICE, _TOO_FAR, _NOT_NEAREST), 0)
     used: list[ExpertRow] = []
     seen: set[tuple[object, ...]] = set()
-    for row in sample.rows:
+    for row in rows:
         box = (row.expert, row.field, row.number, row.values)
         if row not in last:
             left_out[_LATER] += 1
@@ -93,7 +90,7 @@ def read_rgz_experts(file: AnnotationFile) -> AnnotationSet:
             used.append(row)
     if not used:
         raise AnnotationError(
-            f"none of the {len(sample.fields)} fields of {file.path} lies within "
+            f"none of the {len(fields)} fields of {file.path} lies within "
             f"{file.match_radius_arcsec:g} arcsec of the centre of any image"
         )
     return AnnotationSet(
@@ -109,7 +106,7 @@ def read_rgz_experts(file: AnnotationFile) -> AnnotationSet:
             for row, shape in zip(used, shapes_on_sky(used, places), strict=True)
         ),
         kind=KIND,
-        n_rows=len(sample.rows),
+        n_rows=len(rows),
         left_out={reason: count for reason, count in left_out.items() if count},
         notices=tuple(notice for notice in (NOTICE, said, match.note) if notice),
     )
@@ -118,15 +115,7 @@ def read_rgz_experts(file: AnnotationFile) -> AnnotationSet:
 def shapes_on_sky(
     rows: Sequence[ExpertRow], places: Mapping[str, tuple[float, float]]
 ) -> list[Shape]:
-    """Boxes and hosts on the sky.
-
-    Parameters
-    ----------
-    rows : sequence of ExpertRow
-        Rows that hold a box or a host.
-    places : mapping of str to (float, float)
-        Right ascension and declination of the centre of every field, in degrees.
-    """
+    """Boxes and hosts on the sky; ``places`` has the centre of every field (ra, dec in degrees)."""
     middles, sizes = [], []
     for row in rows:
         scale = FIELD_ARCSEC / (RADIO_GRID if row.kind is RowKind.BOX else HOST_GRID)
@@ -191,45 +180,29 @@ def _positions(path: str, fields: Sequence[str]) -> tuple[dict[str, tuple[float,
 
 
 def _read_positions(path: Path) -> dict[str, tuple[float, float]]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise AnnotationError(f"positions {path} cannot be read: {error.strerror}") from error
     what = f"table of positions {path}"
-    header, rows = parse_csv(decode_csv(content, what, AnnotationError), what, AnnotationError)
+    header, rows = parse_csv(read_csv(path, what, AnnotationError), what, AnnotationError)
     wanted = ("first_id", "ra", "dec")
     if missing := [name for name in wanted if header.count(name) != 1]:
         raise AnnotationError(f"{what} needs one column {missing[0]}; it needs {', '.join(wanted)}")
     places: dict[str, tuple[float, float]] = {}
-    faults = Faults()
-    for line, cells in rows:
-        row = dict(zip(header, cells, strict=False))
+
+    def parse(row: dict[str, str], line: int, faults: Faults) -> None:
         try:
             ra, dec = decimal(row["ra"]), decimal(row["dec"])
-        except (KeyError, ValueError):
+        except ValueError:
             ra = dec = math.nan
         if not (0 <= ra <= 360 and -90 <= dec <= 90):
             faults.add_row(line, ": ra from 0 to 360 and dec from -90 to 90 degrees")
         elif places.setdefault(row["first_id"], (ra, dec)) != (ra, dec):
             faults.add(line, "first_id", row["first_id"], "another position than on a line before")
-    if faults:
-        raise AnnotationError(f"{what} cannot be used:", faults.lines())
+
+    parse_rows(header, rows, what, AnnotationError, parse)
     return places
 
 
 def field_centre(field: str) -> tuple[float, float]:
-    """Right ascension and declination in degrees that the J2000 name of a field states.
-
-    Raises
-    ------
-    AnnotationError
-        If the name states none.
-
-    Examples
-    --------
-    >>> field_centre("FIRSTJ120000.0+300000")
-    (180.0, 30.0)
-    """
+    """Right ascension and declination in degrees that the J2000 name of a field states."""
     found = _J2000.search(field)
     if found is None:
         raise AnnotationError(

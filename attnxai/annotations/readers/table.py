@@ -13,9 +13,10 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.classes import canonical_class
-from attnxai.data.csv_table import Faults, decimal, parse_csv
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
+from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError
 
 _Choice = TypeVar("_Choice", ShapeKind, Label, Frame)
@@ -47,10 +48,8 @@ _NEEDS: dict[ShapeKind, tuple[str, ...]] = {
     ShapeKind.LINE: ("vertices",),
 }
 _MAY_HAVE_ANGLE = (ShapeKind.ELLIPSE, ShapeKind.BOX)
-_COMMA_HINT = "; numbers need a decimal point, and a cell that holds a comma needs quotes"
 _GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
 _FEWEST_VERTICES = {ShapeKind.POLYGON: 3, ShapeKind.LINE: 2}
-_MOST_NAMED = 10
 # what a projection can still place and an image can hold: lengths are in pixels or arcsec
 _SHORTEST, _LONGEST = 1e-6, {Frame.PIXEL: 1e6, Frame.ICRS: 324_000.0}
 _FARTHEST_PIXEL = 1e6
@@ -64,39 +63,22 @@ def _recognises(head: bytes) -> bool:
 
 @register_reader("annotation table (CSV)", recognises=_recognises, asked_last=True)
 def read_table(file: AnnotationFile) -> AnnotationSet:
-    """Read an annotation table.
-
-    Raises
-    ------
-    AnnotationError
-        If it is no table, or listing its bad rows with line, column, value and what would be right.
-    """
+    """Read an annotation table; an AnnotationError lists line, column and value of every fault."""
     return parse_table(file.text(), path=file.path)
 
 
 def parse_table(text: str, *, path: str = "") -> AnnotationSet:
     """Parse the text of an annotation table; see :func:`read_table`."""
-    header, numbered = parse_csv(text, f"annotation table {path}", AnnotationError)
+    what = f"annotation table {path}"
+    header, numbered = parse_csv(text, what, AnnotationError)
     _check_header(header, path)
-    faults = Faults()
-    annotations: list[Annotation] = []
     stated: dict[str, dict[str, tuple[str, int]]] = {"class": {}, "image": {}}
     unused: collections.Counter[str] = collections.Counter()
-    n_rows = 0
-    for line, cells in numbered:
-        n_rows += 1
-        if len(cells) != len(header):
-            faults.add_row(
-                line,
-                f": {len(cells)} cells, but the header has {len(header)} columns"
-                + _COMMA_HINT * (len(cells) > len(header)),
-            )
-            continue
-        row = dict(zip(header, cells, strict=True))
+
+    def parse(row: dict[str, str], line: int, faults: Faults) -> Annotation | None:
         annotation = _parse_row(row, line, faults, unused)
         if annotation is None:
-            continue
-        annotations.append(annotation)
+            return None
         if is_image_name(row["source"]) and not row.get("image"):
             row["image"] = row["source"]
         for column, seen in stated.items():
@@ -108,26 +90,21 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
                 if first[0] != value:
                     right = f"line {first[1]} says {first[0][:60]!r} for the same source; give one"
                     faults.add(line, column, value, right)
-    if faults:
-        raise AnnotationError(
-            f"{faults.n_rows} of {n_rows} rows of annotation table {path} cannot be used:",
-            faults.lines(),
-        )
-    if not annotations:
-        raise AnnotationError(f"annotation table {path} has a header but no rows")
-    extra = [name for name in header if name not in COLUMNS]
+        return annotation
+
+    annotations = tuple(parse_rows(header, numbered, what, AnnotationError, parse))
     notices = []
-    if extra:
-        notices.append(f"Further columns are kept, for --strata: {_named(map(_with_hint, extra))}.")
+    if extra := [_with_hint(name) for name in header if name not in COLUMNS]:
+        notices.append(f"Further columns are kept, for --strata: {_named(extra)}.")
     for text_unused, count in sorted(unused.items()):
-        notices.append(f"{text_unused} ({count} row{'s' if count > 1 else ''}).")
+        notices.append(f"{text_unused} ({counted(count, 'row')}).")
     simulated = all(a.annotator.lower().startswith("simulated") for a in annotations)
     return AnnotationSet(
-        annotations=tuple(annotations),
+        annotations=annotations,
         classes={source: value for source, (value, _) in stated["class"].items()},
         images={source: value for source, (value, _) in stated["image"].items()},
         path=path,
-        n_rows=n_rows,
+        n_rows=len(annotations),
         notices=tuple(notices),
         simulated=simulated,
         kind=(
@@ -139,12 +116,7 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
 
 
 def _named(names: Iterable[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    every = list(names)
-    more = len(every) - _MOST_NAMED
-    return ", ".join(name[:100] for name in every[:_MOST_NAMED]) + (
-        f" and {more} more" if more > 0 else ""
-    )
+    return first_of([name[:100] for name in names])
 
 
 def _with_hint(name: str) -> str:

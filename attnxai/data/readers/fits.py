@@ -40,12 +40,7 @@ _ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 def read_fits(path: Path) -> ImageContent:
     """Read the first image of a file, and its place on the sky.
 
-    Of a file that is compressed no more is unpacked than its headers claim.
-
-    Raises
-    ------
-    ImageError
-        If it is truncated or holds no single plane, or naming the card that cannot be used.
+    Of a compressed file no more is unpacked than its headers claim.
     """
     where = f"image {path}"
     with _opened(path) as stream:

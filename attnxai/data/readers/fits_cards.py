@@ -17,17 +17,7 @@ if TYPE_CHECKING:
 
 
 class Cards:
-    """The cards of one header.
-
-    Parameters
-    ----------
-    header : astropy.io.fits.Header
-        The header.
-    where : str
-        What to call the file in errors, such as ``"image a.fits"``.
-    error : type
-        Exception to raise.
-    """
+    """The cards of one header; ``where`` names the file in errors, such as ``"image a.fits"``."""
 
     def __init__(self, header: Header, where: str, error: type[AttnxaiError]) -> None:
         self._header, self.where, self._error = header, where, error

@@ -26,27 +26,10 @@ _DISTORTIONS = ("CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "DP1", "DP2")
 
 
 def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
-    """Coordinate system of the first two axes of an image.
+    """Coordinate system of the first two axes of an image; None where these are not celestial.
 
-    A system is built anew of the cards that matter, each of which is checked, so that nothing is filled in
-    or put right on the way.
-
-    Parameters
-    ----------
-    cards : Cards
-        The header.
-    shape : (int, int)
-        Rows and columns of the image.
-
-    Returns
-    -------
-    astropy.wcs.WCS or None
-        Of two axes, in the order in which the image has them; None where the axes are not celestial.
-
-    Raises
-    ------
-    AttnxaiError
-        Of the kind that ``cards`` raises, naming the card that cannot be used.
+    It is built anew from the cards that matter, each of which is checked, so that nothing is filled in or
+    corrected on the way. ``shape`` has rows and columns.
     """
     from astropy.io.fits import Header
 

@@ -43,21 +43,8 @@ def decompressed(
 ) -> tuple[NDArray[Any], Header]:
     """Pixels of a tile-compressed image, and its own header.
 
-    Parameters
-    ----------
-    header : astropy.io.fits.Header
-        Of the table that holds the tiles.
-    text : bytes
-        The same as it stands in the file.
-    content : bytes
-        The table.
-    path : Path
-        The file, for errors.
-
-    Raises
-    ------
-    ImageError
-        If the table is not that of an image, or naming the card that cannot be used.
+    ``header`` is that of the table that holds the tiles, ``text`` the same as it stands in the file, and
+    ``content`` the table.
     """
     from astropy.io import fits
 

@@ -17,15 +17,6 @@ def check_pixels(path: Path, shape: Sequence[int], n_file_bytes: int) -> None:
 
     A megabyte can be inflated to a gigabyte of zeros. More than 4096 x 4096 pixels are read where the file has
     a byte for each of them, as real images have.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for the error.
-    shape : sequence of int
-        Numbers of pixels along the axes, as the header states them.
-    n_file_bytes : int
-        Size of the compressed file.
     """
     if math.prod(shape) > max(PIXELS_OF_ANY_FILE, n_file_bytes):
         raise ImageError(

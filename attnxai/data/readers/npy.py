@@ -18,13 +18,7 @@ _MOST_AXES = 32  # of an array of any version of NumPy
 
 @register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), endings=(".npy",))
 def read_npy(path: Path) -> ImageContent:
-    """Read one array of numbers.
-
-    Raises
-    ------
-    ImageError
-        If its header or its length is not that of an array of plain numbers.
-    """
+    """Read one array of plain numbers."""
     # in memory, so that a claimed length of the header allocates nothing
     stream = io.BytesIO(path.read_bytes())
     try:

@@ -21,13 +21,8 @@ _MAGIC = b"\x89PNG\r\n\x1a\n"
 def read_png(path: Path) -> ImageContent:
     """Read a picture; one in colour is refused unless its channels are equal.
 
-    Pillow is told to try no other format than PNG, so that a file which pretends to be one reaches none of
-    its other plugins, of which that for PostScript runs Ghostscript.
-
-    Raises
-    ------
-    ImageError
-        If it is damaged, in colour, or claims more pixels than a file of this size can be trusted with.
+    Pillow may try no other format than PNG, so that a file which pretends to be one reaches none of its other
+    plugins, of which that for PostScript runs Ghostscript.
     """
     from PIL import Image, UnidentifiedImageError
 

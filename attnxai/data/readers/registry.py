@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import FileReader, ReaderRegistry
 from attnxai.errors import ImageError, OptionError
 
 if TYPE_CHECKING:
@@ -51,29 +51,14 @@ class ImageContent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ImageReader:
-    """A format of image files.
+class ImageReader(FileReader):
+    """A format of image files; in a folder only files with one of the ``endings`` are taken for images."""
 
-    Parameters
-    ----------
-    name : str
-        What to call the format.
-    recognises : callable
-        Takes the first 4096 bytes of a file and says whether it is of this format.
-    read : callable
-        Takes the path and gives the :class:`ImageContent`.
-    endings : tuple of str
-        How names of such files end, with the dot. In a folder only files with a known ending are taken for
-        images; which reader reads them is decided by their content.
-    """
-
-    name: str
-    recognises: Callable[[bytes], bool]
     read: Callable[[Path], ImageContent]
-    endings: tuple[str, ...]
+    endings: tuple[str, ...] = ()
 
 
-READERS: dict[str, ImageReader] = {}
+READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images")
 """All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
@@ -86,8 +71,13 @@ def register_reader(
 
     Parameters
     ----------
-    name, recognises, endings
-        See :class:`ImageReader`.
+    name : str
+        What to call the format.
+    recognises : callable
+        Takes the first 4096 bytes of a file and says whether it is of this format.
+    endings : tuple of str
+        How names of such files end, with the dot. In a folder only files with a known ending are taken for
+        images; which reader reads them is decided by their content.
 
     Raises
     ------
@@ -107,24 +97,11 @@ def register_reader(
         raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
 
     def register(read: Callable[[Path], ImageContent]) -> Callable[[Path], ImageContent]:
-        check_unclaimed(
-            "reader of images", name, read.__module__, {n: r.read for n, r in READERS.items()}
-        )
-        READERS.pop(name, None)  # so that it is the last one
-        READERS[name] = ImageReader(
-            name=name,
-            recognises=recognises,
-            read=read,
-            endings=tuple(ending.lower() for ending in endings),
-        )
+        lower = tuple(ending.lower() for ending in endings)
+        READERS.add(ImageReader(name=name, recognises=recognises, read=read, endings=lower))
         return read
 
     return register
-
-
-def known_formats() -> str:
-    """Names of the formats, for messages."""
-    return ", ".join(reader.name for reader in READERS.values())
 
 
 def known_endings() -> str:
@@ -161,13 +138,7 @@ def without_ending(name: str) -> str:
 
 
 def read_content(path: Path) -> ImageContent:
-    """Read an image file with the reader that recognises its content.
-
-    Raises
-    ------
-    ImageError
-        If there is no such file, no reader recognises it, or it cannot be read.
-    """
+    """Read an image file with the reader that recognises its content."""
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -175,10 +146,10 @@ def read_content(path: Path) -> ImageContent:
         raise ImageError(f"image {path} does not exist") from None
     except OSError as error:
         raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
-    for reader in reversed(READERS.values()):
-        if reader.recognises(head):
-            return reader.read(path)
-    raise ImageError(
-        f"image {path} is {describe_content(head)}, which is not read; known formats are "
-        f"{known_formats()}"
-    )
+    reader = READERS.recognising(head)
+    if reader is None:
+        raise ImageError(
+            f"image {path} is {describe_content(head)}, which is not read; known formats are "
+            f"{READERS.formats()}"
+        )
+    return reader.read(path)

@@ -14,7 +14,13 @@ from attnxai.annotations.inputs import read_inputs
 from attnxai.annotations.readers import read_annotations
 from attnxai.annotations.readers.claran import parse_claran
 from attnxai.annotations.readers.rgz_experts import field_centre, shapes_on_sky
-from attnxai.annotations.rgz_experts import COLUMNS, FIELD_ARCSEC, RowKind, read_expert_sample
+from attnxai.annotations.rgz_experts import (
+    COLUMNS,
+    FIELD_ARCSEC,
+    RowKind,
+    last_looks,
+    parse_expert_sample,
+)
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
@@ -98,7 +104,7 @@ def test_shapes_on_the_sky(read: AnnotationSet) -> None:
 def test_offsets_as_astropy_makes_them(sample: Path) -> None:
     from astropy.coordinates import SkyCoord, SkyOffsetFrame
 
-    rows = [row for row in read_expert_sample(sample).rows if row.kind is RowKind.BOX]
+    rows = [row for row in parse_expert_sample(sample.read_text()) if row.kind is RowKind.BOX]
     for row, shape in zip(rows, shapes_on_sky(rows, CENTRES), strict=True):
         middle = (np.array(row.values[::2]) + row.values[1::2]) / 2 - 66.5
         right, down = middle * FIELD_ARCSEC / 132 / 3600
@@ -140,11 +146,12 @@ class TestPositionsBesideTheSample:
     @pytest.mark.parametrize(
         ("table", "words"),
         [
-            ("first_id,ra,dec\n", "states no position of 2 of 2 fields, such as 'FIRST"),
+            ("first_id,ra,dec\n", "has a header but no rows"),
+            ("first_id,ra,dec\nx,1,1\n", "states no position of 2 of 2 fields, such as 'FIRST"),
             (f"first_id,ra\n{FIELD},1\n", "needs one column dec"),
             (f"first_id,ra,dec\n{FIELD},1,91\n", "line 2: ra from 0 to 360 and dec"),
             (f"first_id,ra,dec\n{FIELD},nan,1\n", "line 2: ra from 0"),
-            (f"first_id,ra,dec\n{FIELD}\n", "line 2: ra from 0"),
+            (f"first_id,ra,dec\n{FIELD}\n", "line 2: 1 cell, but the header has 3"),
             (f"first_id,ra,dec\n{FIELD},1,1\n{FIELD},1,2\n", "line 3, column first_id"),
             ("", "is empty"),
         ],
@@ -187,15 +194,16 @@ def test_a_comparison_finds_its_images(sample: Path, tmp_path: Path) -> None:
 @pytest.mark.shared_data
 def test_real_boxes_lie_on_catalogued_components(shared_data: Path) -> None:
     """Another release gives the same components' sky positions: the orientation is right."""
-    sample = read_expert_sample(shared_data / "rgz" / "expert_sample.csv")
-    assert (len(sample.experts), len(sample.fields), len(sample.rows)) == (3, 100, 941)
-    assert sample.present().sum() == 299
-    assert sum(len(rows) for rows in sample.last_looks.values()) == 940
+    sample = parse_expert_sample((shared_data / "rgz" / "expert_sample.csv").read_text())
+    looks = last_looks(sample)
+    fields = {row.field for row in sample}
+    assert (len({row.expert for row in sample}), len(fields), len(sample)) == (3, 100, 941)
+    assert (len(looks), sum(len(rows) for rows in looks.values())) == (299, 940)
     catalogue = parse_claran((shared_data / "rgz" / "claran_full_catalogue.csv").read_text())
     ra = np.concatenate([source.ra for source in catalogue])
     dec = np.concatenate([source.dec for source in catalogue])
-    rows = [row for row in sample.rows if row.kind is RowKind.BOX]
-    centres = {field: field_centre(field) for field in sample.fields}
+    rows = [row for row in sample if row.kind is RowKind.BOX]
+    centres = {field: field_centre(field) for field in fields}
     distances, mirrored = [], []
     for row, shape in zip(rows, shapes_on_sky(rows, centres), strict=True):
         centre = centres[row.field]

@@ -33,10 +33,15 @@ def parse(*rows: dict[str, Any]) -> AnnotationSet:
     return parse_table(table(*rows), path="t.csv")
 
 
-def faults(*rows: dict[str, Any]) -> tuple[str, ...]:
+def listed_in(error: AnnotationError) -> list[str]:
+    """Faults that an error lists, one a line."""
+    return [line.removeprefix("  ") for line in str(error).splitlines()[1:]]
+
+
+def faults(*rows: dict[str, Any]) -> list[str]:
     with pytest.raises(AnnotationError) as caught:
         parse(*rows)
-    return caught.value.rows
+    return listed_in(caught.value)
 
 
 class TestGoodRows:
@@ -267,7 +272,7 @@ class TestBadCells:
         rows: list[dict[str, Any]] = [{}, *(bad for bad, *_ in BAD_CELLS), {}]
         with pytest.raises(AnnotationError) as caught:
             parse(*rows)
-        *listed, more = caught.value.rows
+        *listed, more = listed_in(caught.value)
         lines = [int(row.split(",")[0].removeprefix("line ")) for row in listed]
         assert lines == list(range(3, 3 + 15))
         assert more == f"and {len(BAD_CELLS) - 15} more"
@@ -275,13 +280,12 @@ class TestBadCells:
         assert text.startswith(
             f"{len(BAD_CELLS)} of {len(rows)} rows of annotation table t.csv cannot be used:\n"
         )
-        assert all(f"\n  {row}" in text for row in caught.value.rows)
 
     def test_several_faults_of_one_row_are_all_listed_and_counted_as_one(self) -> None:
         row = {"annotator": "", "shape": "circle", "x": "a", "radius": "-1", "weight": "7"}
         with pytest.raises(AnnotationError, match="1 of 2 rows") as caught:
             parse({}, row)
-        columns = [fault.split("column ")[1].split(":")[0] for fault in caught.value.rows]
+        columns = [fault.split("column ")[1].split(":")[0] for fault in listed_in(caught.value)]
         assert sorted(columns) == ["annotator", "radius", "weight", "x"]
 
     def test_contradictory_class(self) -> None:
@@ -301,7 +305,7 @@ class TestBadCells:
         row = ",".join(["s1", "ann", "point", "1", "2", "core", "5"][:n_cells])
         with pytest.raises(AnnotationError) as caught:
             parse_table(f"source,annotator,shape,x,y,label\ns1,ann,point,1,2,core\n{row}\n")
-        (fault,) = caught.value.rows
+        (fault,) = listed_in(caught.value)
         assert fault.startswith(f"line 3: {n_cells} cells, but the header has 6 columns")
         assert ("a decimal point" in fault) is hint
 
