@@ -21,10 +21,9 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import mean_defined
+from attnxai.audit.results import AuditResult, mean_defined
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
-from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.models.model import AttentionModel
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RotationConsistency:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class RotationConsistency(AuditResult):
     """What rotations by arbitrary angles change, image by image.
 
     The maps of a rotated image are correlated with the rotated maps of the image, within the largest
@@ -71,16 +70,6 @@ class RotationConsistency:
     layers: tuple[str, ...]
     pearson: NDArray[np.float64]
     spearman: NDArray[np.float64]
-
-    __repr__ = short_repr
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            values = getattr(self, field.name)
-            if isinstance(values, np.ndarray):
-                view = values.view()
-                view.setflags(write=False)
-                object.__setattr__(self, field.name, view)
 
     @property
     def class_consistency(self) -> NDArray[np.float64]:

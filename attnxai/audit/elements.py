@@ -36,26 +36,13 @@ class Outside(enum.StrEnum):
 class GroupElement:
     """A rotation, or a reflection followed by a rotation.
 
-    The reflection exchanges left and right (columns), as in e2cnn.
-
-    Parameters
-    ----------
-    rotation_deg : float
-        Angle, counter-clockwise when row 0 is at the top, as in :func:`numpy.rot90`; kept in [0, 360).
-    reflected : bool
-        Whether the image is reflected before it is rotated.
-
-    Raises
-    ------
-    OptionError
-        If the angle is not finite.
+    The reflection swaps left and right (columns), as in e2cnn. Angles are in degrees, kept in [0, 360),
+    counter-clockwise when row 0 is at the top, as in :func:`numpy.rot90`.
 
     Examples
     --------
-    >>> GroupElement(rotation_deg=-90).name
-    '270°'
-    >>> GroupElement(rotation_deg=45, reflected=True).name
-    'reflected, 45°'
+    >>> GroupElement(rotation_deg=-90).name, GroupElement(rotation_deg=45, reflected=True).name
+    ('270°', 'reflected, 45°')
     """
 
     rotation_deg: float
@@ -86,14 +73,7 @@ class GroupElement:
         return self if self.reflected else GroupElement(rotation_deg=-self.rotation_deg)
 
     def belongs_to(self, symmetry: SymmetryGroup) -> bool:
-        """Whether it is one of the elements of a group.
-
-        Examples
-        --------
-        >>> quarter_turn = GroupElement(rotation_deg=90)
-        >>> [quarter_turn.belongs_to(SymmetryGroup.from_name(name)) for name in ("C2", "C4", "D8")]
-        [False, True, True]
-        """
+        """Whether it is one of the elements of a group."""
         steps = self.rotation_deg * symmetry.order / 360.0
         return abs(steps - round(steps)) < 1e-9 and (symmetry.reflections or not self.reflected)
 
@@ -127,18 +107,10 @@ class GroupElement:
 
 
 IDENTITY = GroupElement(rotation_deg=0.0)
-TRANSPOSITION = GroupElement(rotation_deg=90.0, reflected=True)
-"""The reflection at the diagonal that exchanges rows and columns."""
 
 
 def group_elements(symmetry: SymmetryGroup) -> tuple[GroupElement, ...]:
-    """All elements of a group: rotations first, from the identity on, then reflections.
-
-    Examples
-    --------
-    >>> [element.name for element in group_elements(SymmetryGroup.from_name("D2"))]
-    ['0°', '180°', 'reflected', 'reflected, 180°']
-    """
+    """All elements of a group: rotations first, from the identity on, then reflections."""
     kinds = (False, True) if symmetry.reflections else (False,)
     return tuple(
         GroupElement(rotation_deg=360.0 * k / symmetry.order, reflected=reflected)
@@ -148,13 +120,7 @@ def group_elements(symmetry: SymmetryGroup) -> tuple[GroupElement, ...]:
 
 
 def elements_outside(symmetry: SymmetryGroup) -> tuple[GroupElement, ...]:
-    """Elements that a group lacks, to compare its own with: 45 and 90 degrees, and the reflection.
-
-    Examples
-    --------
-    >>> [element.name for element in elements_outside(SymmetryGroup.from_name("C4"))]
-    ['45°', 'reflected']
-    """
+    """Elements that a group lacks, to compare its own with: 45 and 90 degrees, and the reflection."""
     candidates = (
         GroupElement(rotation_deg=45.0),
         GroupElement(rotation_deg=90.0),
@@ -176,107 +142,35 @@ def transform_images(
     interpolation: Interpolation = Interpolation.BICUBIC,
     outside: Outside = Outside.ZERO,
 ) -> torch.Tensor:
-    """Turn all images by an element; the frame stays where it is.
+    """Turn images (..., rows, columns) by an element about ``centre`` (their middle); the frame stays where it is.
 
-    An element that maps the grid onto itself exchanges pixels and changes no value. Any other is
-    interpolated, and what leaves the frame is lost.
-
-    Parameters
-    ----------
-    images : Tensor, shape (..., rows, columns)
-        The images.
-    element : GroupElement
-        What to do to them.
-    centre : (float, float), optional
-        Row and column about which they turn; their middle when left out.
-    interpolation : Interpolation
-        How values between pixels are found; computed in float64.
-    outside : Outside
-        What lies beyond the outermost pixels.
-
-    Returns
-    -------
-    Tensor, shape (..., rows, columns)
-        New images of the same type.
-
-    Raises
-    ------
-    OptionError
-        If pixels hold whole numbers and would have to be interpolated.
-
-    Examples
-    --------
-    >>> image = torch.tensor([[1, 2], [3, 4]])
-    >>> transform_images(image, GroupElement(rotation_deg=90)).tolist()
-    [[2, 4], [1, 3]]
+    An element that maps the grid onto itself permutes pixels and changes no value. Any other is interpolated in float64,
+    and what leaves the frame is lost.
     """
     rows, columns = images.shape[-2:]
     if element.fits((rows, columns), centre):
         flipped = images.flip(-1) if element.reflected else images
         return torch.rot90(flipped, round(element.rotation_deg / 90.0), (-2, -1)).clone()
-    sampled = _sample(
-        images.reshape(1, -1, rows, columns),
+    return rotate_images(
+        images[None],
         [element.rotation_deg],
         reflected=element.reflected,
         centre=centre,
         interpolation=interpolation,
         outside=outside,
-    )
-    return sampled.reshape(images.shape)
+    )[0]
 
 
 def rotate_images(
     images: torch.Tensor,
     angles_deg: ArrayLike,
     *,
+    reflected: bool = False,
     centre: tuple[float, float] | None = None,
     interpolation: Interpolation = Interpolation.BICUBIC,
     outside: Outside = Outside.ZERO,
 ) -> torch.Tensor:
-    """Rotate every image by an angle of its own, always by interpolation.
-
-    Parameters
-    ----------
-    images : Tensor, shape (n, rows, columns)
-        The images.
-    angles_deg : array_like, shape (n,)
-        Angles in degrees, counter-clockwise when row 0 is at the top.
-    centre, interpolation, outside
-        See :func:`transform_images`.
-
-    Returns
-    -------
-    Tensor, shape (n, rows, columns)
-
-    Raises
-    ------
-    OptionError
-        If there is not one angle an image, or pixels hold whole numbers.
-    """
-    if np.shape(angles_deg) != (len(images),):
-        raise OptionError(
-            f"{len(images)} images need as many angles, got the shape {np.shape(angles_deg)}"
-        )
-    return _sample(
-        images[:, None],
-        angles_deg,
-        reflected=False,
-        centre=centre,
-        interpolation=interpolation,
-        outside=outside,
-    )[:, 0]
-
-
-def _sample(
-    images: torch.Tensor,
-    angles_deg: ArrayLike,
-    *,
-    reflected: bool,
-    centre: tuple[float, float] | None,
-    interpolation: Interpolation,
-    outside: Outside,
-) -> torch.Tensor:
-    """Values of (batch, channels, rows, columns) where the pixels of the turned images come from."""
+    """Rotate every one of n images (n, ..., rows, columns) by an angle of its own, always by interpolation."""
     if not images.is_floating_point():
         raise OptionError(f"only real numbers can be interpolated, got {images.dtype} pixels")
     rows, columns = images.shape[-2:]
@@ -299,6 +193,10 @@ def _sample(
         dim=-1,
     )
     sampled = functional.grid_sample(
-        images.double(), grid, mode=interpolation, padding_mode=outside, align_corners=False
+        images.reshape(len(images), -1, rows, columns).double(),
+        grid,
+        mode=interpolation,
+        padding_mode=outside,
+        align_corners=False,
     )
-    return sampled.to(images.dtype)
+    return sampled.reshape(images.shape).to(images.dtype)

@@ -40,17 +40,10 @@ def expected_symmetry(
 ) -> Symmetry:
     """What can be expected of an element for a field of ``shape`` (rows, columns).
 
-    Exact are the elements of the group that map the pixel grid onto itself, if the three poolings divide
-    every axis that they turn round evenly about its middle: an even side that is padded symmetrically,
-    or one that 8 divides. The transposition turns none round, so it is exact on every square. A LeNet
-    flattens its features, so nothing is built into its class scores.
-
-    Examples
-    --------
-    >>> from attnxai.models.specification import compact_spec
-    >>> quarter, eighth = (GroupElement(rotation_deg=angle) for angle in (90, 45))
-    >>> [str(expected_symmetry(compact_spec("C8"), g, (150, 150))) for g in (quarter, eighth)]
-    ['exact', 'approximate']
+    Exact are the elements of the group that map the pixel grid onto itself, if the three poolings divide every axis that
+    they reverse evenly about its middle: an even side that is padded symmetrically, or one that 8 divides. The
+    transposition reverses none, so it is exact on every square. A LeNet flattens its features, so nothing is built into
+    its class scores.
     """
     if element == IDENTITY:
         return Symmetry.EXACT

@@ -22,28 +22,10 @@ def audit_images(
     pixel_scale_arcsec: float | None = None,
     rng: np.random.Generator | int = 0,
 ) -> SourceSet:
-    """Images for an audit of a model.
+    """Images for an audit of a model, drawn at random where there are more.
 
-    Parameters
-    ----------
-    model : AttentionModel
-        The model, whose pixel scale simulated images have.
-    images : str, optional
-        ``mirabest``, a folder of images, or one image; simulated galaxies when left out.
-    side : int
-        Side of the field in pixels, which simulated images cover.
-    n_images : int
-        Images, drawn at random where there are more.
-    data_dir : path, optional
-        Where MiraBest lies.
-    pixel_scale_arcsec : float, optional
-        Side of a pixel, for images that do not state it.
-    rng : numpy.random.Generator or int
-        Source of randomness.
-
-    Returns
-    -------
-    SourceSet
+    ``images`` is ``mirabest``, a folder of images, or one image; without it they are simulated galaxies with the pixel scale
+    of the model, which cover a field of ``side`` pixels.
     """
     rng = np.random.default_rng(rng)
     if images is None:

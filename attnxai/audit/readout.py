@@ -27,19 +27,9 @@ if TYPE_CHECKING:
 class LayerGrid:
     """How the pixels of a gate's map lie about the middle of the field.
 
-    Parameters
-    ----------
-    name : str
-        The gate.
-    shape : (int, int)
-        Height and width of the map.
-    centre : (float, float)
-        The middle of the field, in rows and columns of the map.
-    reach : float
-        Radius, in field pixels, of the largest circle about that point that cuts neither the border of
-        the field nor the outermost pixel centres of the map.
-    disc : Tensor of bool, shape (height, width)
-        Pixels of the map within that circle, which any rotation keeps.
+    ``centre`` is that middle in rows and columns of the map. ``reach`` is the radius, in field pixels, of the largest circle
+    about it that cuts neither the border of the field nor the outermost pixel centres of the map; ``disc`` are the pixels of
+    the map within it, which any rotation keeps.
     """
 
     name: str
@@ -79,13 +69,7 @@ def layer_grids(spec: Specification, shape: tuple[int, int]) -> tuple[LayerGrid,
 
 
 def disc_about(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> torch.Tensor:
-    """Pixels whose centres lie within a circle.
-
-    Examples
-    --------
-    >>> int(disc_about((3, 3), (1.0, 1.0), 1.0).sum())
-    5
-    """
+    """Pixels whose centres lie within a circle."""
     down = torch.arange(shape[0], dtype=torch.float64)[:, None] - centre[0]
     right = torch.arange(shape[1], dtype=torch.float64)[None, :] - centre[1]
     return down**2 + right**2 <= radius**2 + 1e-9
@@ -94,28 +78,9 @@ def disc_about(shape: tuple[int, int], centre: tuple[float, float], radius: floa
 def field_brightness(
     model: AttentionModel, images: Sequence[SourceImage], *, side: int | None = None
 ) -> torch.Tensor:
-    """What a model sees of some images, before standardisation.
+    """Brightness in [0, 1] that a model sees of some images, before standardisation, of shape (n_images, side, side).
 
-    Parameters
-    ----------
-    model : AttentionModel
-        The model, whose preprocessing is applied.
-    images : sequence of SourceImage
-        The images.
-    side : int, optional
-        Side of the field in pixels; the model's own when left out.
-
-    Returns
-    -------
-    Tensor, shape (n_images, side, side)
-        Brightness in [0, 1].
-
-    Raises
-    ------
-    ImageError
-        If an image does not fit the field.
-    OptionError
-        If there are no images.
+    ``side`` is the model's own when left out.
     """
     if not len(images):
         raise OptionError("there are no images to turn")
@@ -136,21 +101,7 @@ def read_out(
 ) -> Readout:
     """Class scores and maps of the same forward passes, in evaluation mode.
 
-    Parameters
-    ----------
-    model : AttentionModel, AttentionNetwork or LeNet
-        A model standardises the brightness first; a network takes its input as it is. Mode, device and
-        hooks are the same afterwards.
-    fields : Tensor, shape (n, rows, columns)
-        Brightness, or input.
-    batch_size : int
-        Images in one forward pass. A network that takes extremes over the whole batch sees one at a
-        time.
-
-    Returns
-    -------
-    Readout
-        On the CPU.
+    A model standardises the brightness ``fields`` (n, rows, columns) first; a network takes its input as it is.
     """
     network = network_of(model)
     if isinstance(model, AttentionModel):
@@ -165,23 +116,7 @@ def network_of(model: AttentionModel | Network) -> Network:
 
 
 def row_correlations(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Pearson's correlation of every row of one array with the same row of another.
-
-    Parameters
-    ----------
-    first, second : array_like, shape (n, n_pixels)
-        Real values.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        From -1 to 1; NaN where either row is constant.
-
-    Examples
-    --------
-    >>> row_correlations([[1, 2, 3], [1, 2, 3]], [[2, 4, 6], [3, 3, 3]])
-    array([ 1., nan])
-    """
+    """Pearson's correlation of every row of one array with the same row of another; NaN where either is constant."""
     rows = []
     for values in (np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)):
         constant = values.max(axis=1) == values.min(axis=1)

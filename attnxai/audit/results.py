@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +26,24 @@ class Symmetry(enum.StrEnum):
     ABSENT = "not built in"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SymmetryErrors:
+class AuditResult:
+    """A result whose arrays are read-only."""
+
+    __slots__ = ()
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            values = getattr(self, field.name)
+            if isinstance(values, np.ndarray):
+                view = values.view()
+                view.setflags(write=False)
+                object.__setattr__(self, field.name, view)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SymmetryErrors(AuditResult):
     """Errors of every element g: what f(gx) and A(gx) lack to be f(x) and gA(x).
 
     Class scores are compared by the root mean square change over images and classes. It is given as a
@@ -94,17 +108,8 @@ class SymmetryErrors:
     back_map_errors: NDArray[np.float64]
     back_map_correlations: NDArray[np.float64]
 
-    __repr__ = short_repr
     to_latex = presenters.to_latex
     _repr_html_ = presenters.repr_html
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            values = getattr(self, field.name)
-            if isinstance(values, np.ndarray):
-                view = values.view()
-                view.setflags(write=False)
-                object.__setattr__(self, field.name, view)
 
     @property
     def score_errors(self) -> NDArray[np.float64]:
@@ -153,13 +158,12 @@ class SymmetryErrors:
             "reflected": [element.reflected for element in self.elements],
             "expected": [str(kind) for kind in self.expected],
         }
-        back = "back_"
         columns["score_error"], columns["spread_error"] = self.score_errors, self.spread_errors
         columns |= self._by_layer("", self.map_errors, self.map_correlations)
-        columns[f"{back}image_error"] = self.back_image_errors
-        columns[f"{back}score_error"] = self.back_score_errors
-        columns[f"{back}spread_error"] = self.back_spread_errors
-        columns |= self._by_layer(back, self.back_map_errors, self.back_map_correlations)
+        columns["back_image_error"] = self.back_image_errors
+        columns["back_score_error"] = self.back_score_errors
+        columns["back_spread_error"] = self.back_spread_errors
+        columns |= self._by_layer("back_", self.back_map_errors, self.back_map_correlations)
         return pd.DataFrame(columns)
 
     def _by_layer(
@@ -191,9 +195,10 @@ class SymmetryErrors:
                 + self._maps_of(rough)
             )
         if len(absent):
+            names = [self.elements[index].name for index in absent]
             parts.append(
-                f"{_listed([self.elements[index].name for index in absent])} {_is(absent)} not built "
-                "in (class scores change by up to "
+                f"{listed(names) if len(names) <= 5 else f'{len(names)} others'} "
+                f"{'is' if len(names) == 1 else 'are'} not built in (class scores change by up to "
                 f"{short_number(_largest(self.spread_errors[absent]))} of their spread"
                 + self._maps_of(absent)
             )
@@ -211,31 +216,19 @@ _ROUNDING = 1e-6
 
 
 def short_number(value: float) -> str:
-    """Two digits; below a thousandth one digit and a power of ten.
-
-    Examples
-    --------
-    >>> short_number(0.0000123), short_number(0.0123), short_number(0.0)
-    ('1e-05', '0.012', '0')
-    """
+    """Two digits; below a thousandth one digit and a power of ten."""
     return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
 
 
 def largest_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Largest value along the last axis; NaN where none is defined."""
-    return _over_defined(np.nanmax, values)
+    return np.asarray(np.fmax.reduce(values, axis=-1))
 
 
 def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of the defined values along the last axis; NaN where there are none."""
-    return _over_defined(np.nanmean, values)
-
-
-def _over_defined(function: Callable[..., Any], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    with warnings.catch_warnings():
-        # numpy warns of rows without any defined value, which become NaN here
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(function(values, axis=-1))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(values, axis=-1) / np.sum(~np.isnan(values), axis=-1))
 
 
 def _largest(values: NDArray[np.float64]) -> float:
@@ -248,12 +241,3 @@ def _share(values: NDArray[np.float64], of: float) -> NDArray[np.float64]:
 
 def _hold(positions: NDArray[np.intp]) -> str:
     return "holds" if len(positions) == 1 else "hold"
-
-
-def _is(positions: NDArray[np.intp]) -> str:
-    return "is" if len(positions) == 1 else "are"
-
-
-def _listed(names: list[str]) -> str:
-    """``a, b and c``; only a count beyond five."""
-    return listed(names) if len(names) <= 5 else f"{len(names)} others"

@@ -24,13 +24,7 @@ _SAME_BASIS = 1e-6
 
 
 def specification_from_dict(values: Mapping[str, Any]) -> Specification:
-    """Rebuild a specification from plain values, refusing names and types that it does not know.
-
-    Raises
-    ------
-    SpecificationError
-        Naming what does not fit.
-    """
+    """Rebuild a specification from plain values, refusing names and types that it does not know."""
     stated = values.get("architecture")
     if isinstance(stated, str) and stated in (Architecture.LENET, Architecture.STEERABLE_LENET):
         return LeNetSpec.from_dict(values)
@@ -45,30 +39,8 @@ def network_from_spec(
 ) -> Network:
     """Build the network that a specification describes.
 
-    Parameters
-    ----------
-    spec : ModelSpec or LeNetSpec
-        What to build.
-    bases : mapping of str to Tensor, optional
-        Filter bases that belong to the weights, under the names of their layers; the others follow
-        from group and kernel.
-    generator : torch.Generator, optional
-        Draws the first weights. Left out, the weights wait to be loaded.
-
-    Returns
-    -------
-    AttentionNetwork or LeNet
-
-    Raises
-    ------
-    SpecificationError
-        If a basis does not fit.
-
-    Examples
-    --------
-    >>> from attnxai.models.specification import compact_spec
-    >>> type(network_from_spec(compact_spec("C1"))).__name__
-    'AttentionNetwork'
+    ``bases`` that belong to the weights are given under the names of their layers; the others follow from group and
+    kernel. The ``generator`` draws the first weights; without one they wait to be loaded.
     """
     if isinstance(spec, LeNetSpec):
         return LeNet(spec, bases=bases, generator=generator)
@@ -85,12 +57,8 @@ def has_given_bases(network: Network) -> bool:
 def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
     """Bases that came with the weights of a network and cannot be made again from its specification.
 
-    Those that are too large to be sampled when a file is read are kept as well.
-
-    Returns
-    -------
-    bases : dict of str to Tensor, shape (n_basis, size_out, size_in, k, k)
-        Under the names of their layers; those of layers that share one are the same object.
+    Those that are too large to be sampled when a file is read are kept as well. They stand under the names of their
+    layers; those of layers that share one are the same object.
     """
     kept: dict[str, torch.Tensor] = {}
     known: dict[int, torch.Tensor | None] = {}

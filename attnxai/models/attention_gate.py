@@ -60,15 +60,9 @@ NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]
 class GateNormalisation(nn.Module):
     """Turns the scores of a gate into its attention map.
 
-    A module of its own so that a forward hook on it reads the map.
-
-    Parameters
-    ----------
-    normalisation : Normalisation
-        Which of the named functions.
-    over_batch : bool
-        Take extremes over the whole batch, as published, instead of over each image. A map then
-        depends on which images share its batch, and so does not explain a prediction on its own.
+    A module of its own so that a forward hook on it reads the map. With ``over_batch``, as published, extremes are
+    taken over the whole batch instead of over each image: a map then depends on which images share its batch, and so
+    does not explain a prediction on its own.
     """
 
     def __init__(self, normalisation: Normalisation, *, over_batch: bool = False) -> None:
@@ -82,19 +76,7 @@ class GateNormalisation(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    """Weigh features by where a coarser, later layer says to look.
-
-    Parameters
-    ----------
-    channels, channels_signal : int
-        Channels of the features and of the gating signal.
-    channels_between : int
-        Intermediate channels.
-    normalisation : Normalisation
-        How scores become the attention map.
-    over_batch : bool
-        See :class:`GateNormalisation`.
-    """
+    """Weigh features by where a coarser, later layer says to look."""
 
     def __init__(
         self,

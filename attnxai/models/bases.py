@@ -33,19 +33,8 @@ _LARGEST = 160_000_000
 def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) -> torch.Tensor:
     """Basis of the filters between two fields, as e2cnn samples it with its default settings.
 
-    Parameters
-    ----------
-    group : SymmetryGroup
-        Group under which the filters are steerable.
-    kernel_size : int
-        Side of the filters in pixels.
-    lifting : bool
-        From a scalar image to a regular field when true, from regular to regular otherwise.
-
-    Returns
-    -------
-    basis : Tensor, shape (n_basis, size_out, size_in, kernel_size, kernel_size)
-        Shared between callers and not to be changed.
+    From a scalar image to a regular field with ``lifting``, else from regular to regular; of shape
+    (n_basis, size_out, size_in, kernel_size, kernel_size). Shared between callers and not to be changed.
     """
     file = cached_file(group, kernel_size, lifting=lifting)
     shape = (group.size, 1 if lifting else group.size, kernel_size, kernel_size)
@@ -60,14 +49,8 @@ def steerable_basis(group: SymmetryGroup, kernel_size: int, *, lifting: bool) ->
 def is_large(group: SymmetryGroup, kernel_size: int) -> bool:
     """Whether sampling the basis between regular fields takes minutes, or gigabytes of memory.
 
-    Sampling takes about seven times the memory of the basis, which for D64 is 2 GB and for D64 with a
-    kernel of 9 pixels 17 GB.
-
-    Examples
-    --------
-    >>> from attnxai.models.specification import SymmetryGroup
-    >>> [is_large(SymmetryGroup.from_name(name), 5) for name in ("D16", "D32", "D64")]
-    [False, True, True]
+    Sampling takes about seven times the memory of the basis, which for D64 is 2 GB and for D64 with a kernel of 9
+    pixels 17 GB.
     """
     # |G| filters for each one that lifts, which are about half as many as pixels; of |G|^2 k^2 values
     return 4 * group.size**3 * kernel_size**4 // 2 > _LARGEST

@@ -25,13 +25,7 @@ _LONGEST_REASON = 300
 
 
 def card_path(model_file: str | Path) -> Path:
-    """Where the card of a model file lies: beside it.
-
-    Examples
-    --------
-    >>> card_path("models/d8.pt").name
-    'd8.card.json'
-    """
+    """Where the card of a model file lies: beside it."""
     return Path(model_file).with_suffix(CARD_ENDING)
 
 

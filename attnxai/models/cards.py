@@ -21,13 +21,7 @@ _NAMED_SETTINGS = ("seed", "validation_share")
 def measured(
     value: float | None, low: float | None = None, high: float | None = None, n_images: int = 0
 ) -> Interval:
-    """A number of a card; None or NaN where there is no interval or no number.
-
-    Examples
-    --------
-    >>> measured(0.85, 0.80, 0.90, 153).known, measured(None).known
-    (True, False)
-    """
+    """A number of a card; None or NaN where there is no interval or no number."""
     value, low, high = (
         math.nan if number is None or not math.isfinite(number) else float(number)
         for number in (value, low, high)
@@ -37,17 +31,7 @@ def measured(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PartMetrics:
-    """How a model does on one part of the data.
-
-    Parameters
-    ----------
-    n_images : int
-        Images of the part.
-    n_by_class : mapping of str to int
-        How many of them are of each class.
-    values : mapping of str to Interval
-        A number for each metric, over images; NaN where it is undefined.
-    """
+    """How a model does on one part of the data; ``values`` holds an interval over images for each metric."""
 
     n_images: int
     n_by_class: Mapping[str, int]

@@ -12,19 +12,7 @@ from attnxai.models.checkpoints import load_model, save_model
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What was written.
-
-    Parameters
-    ----------
-    path : Path
-        The new file.
-    name : str
-        Name of the model.
-    sha256 : str
-        Hash of the new file.
-    kept_bases : tuple of str
-        Layers whose filter bases are in the new file, because they cannot be made again.
-    """
+    """What was written; ``kept_bases`` names the layers whose bases are in the file, as they cannot be made again."""
 
     path: Path
     name: str

@@ -39,13 +39,7 @@ def _hash_of_basis(self: Any) -> int:
 
 
 def import_e2cnn() -> types.ModuleType:
-    """Import e2cnn, mended for the NumPy that is installed.
-
-    Returns
-    -------
-    module
-        The package ``e2cnn``.
-    """
+    """Import e2cnn, mended for the NumPy that is installed."""
     with warnings.catch_warnings():
         # e2cnn 0.2.3 and its use of sympy and scipy warn about things that only its authors can change
         warnings.simplefilter("ignore")

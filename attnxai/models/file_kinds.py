@@ -48,18 +48,9 @@ _FAMILIES: tuple[tuple[str, frozenset[str]], ...] = tuple(
 
 
 def foreign_file(path: Path) -> str | None:
-    """What a file is whose first bytes say that PyTorch did not write it as a checkpoint.
+    """What a file is whose first bytes say that PyTorch did not write it, with what to do about it.
 
-    Parameters
-    ----------
-    path : Path
-        An existing file.
-
-    Returns
-    -------
-    str or None
-        Such as "an HDF5 file ...", with what to do about it, or None when it may be a checkpoint or
-        nothing is known of it.
+    None when it may be a checkpoint or nothing is known of it.
     """
     with open(path, "rb") as file:
         start = file.read(512)

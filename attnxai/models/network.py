@@ -46,13 +46,8 @@ class LayerGeometry:
 def padding_for(side: int) -> tuple[int, int]:
     """Zeros to add before and after the pixels of an axis, so that three poolings divide it evenly.
 
-    An odd side gets one more after than before, so that nothing of it is dropped; no padding can keep
-    its centre between the same pixels.
-
-    Examples
-    --------
-    >>> padding_for(150), padding_for(152), padding_for(151)
-    ((1, 1), (0, 0), (0, 1))
+    An odd side gets one more after than before, so that nothing of it is dropped; no padding can keep its centre
+    between the same pixels.
     """
     zeros = -side % 2**N_POOLINGS
     return zeros // 2, zeros - zeros // 2

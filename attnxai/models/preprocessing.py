@@ -30,18 +30,10 @@ _SMALLEST = 1e-6
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NetworkView:
-    """What a network sees of an image.
+    """What a network sees of an image, on its input grid of (size, size) pixels.
 
-    Parameters
-    ----------
-    brightness : ndarray, shape (size, size)
-        Clipped and scaled brightness in [0, 1], before standardisation.
-    transform : GridTransform
-        How the network's input grid lies in the pixel coordinates of the image.
-    footprint : ndarray of bool, shape (size, size)
-        Input pixels that were observed.
-    scale_assumed : bool
-        The image states no pixel scale, so the model's own was taken.
+    ``brightness`` lies in [0, 1], before standardisation. ``scale_assumed`` says that the image states no pixel scale,
+    so that the model's own was taken.
     """
 
     brightness: NDArray[np.float32]
@@ -52,27 +44,10 @@ class NetworkView:
     __repr__ = short_repr
 
     def fingerprint(self) -> str:
-        """Short hash of the brightness in 256 steps, by which an image is known under any name.
+        """First 16 digits of a SHA-256 of the brightness in 256 steps, by which an image is known under any name.
 
-        Copies of an image have the same one if the network sees the same pixels of them: whatever their
-        format and margin, prepared or in survey brightness. Turned, mirrored and shifted ones have not.
-
-        Returns
-        -------
-        str
-            The first 16 hexadecimal digits of a SHA-256.
-
-        Examples
-        --------
-        >>> from attnxai.data.images import from_array
-        >>> pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
-        >>> views = [
-        ...     Preprocessing(size=8).view(from_array(values, source="any"))
-        ...     for values in (pixels, np.pad(pixels, 3), pixels.T)
-        ... ]
-        >>> first, with_margin, mirrored = (view.fingerprint() for view in views)
-        >>> first == with_margin, first == mirrored
-        (True, False)
+        Copies of an image have the same one if the network sees the same pixels of them: whatever their format and margin,
+        prepared or in survey brightness. Turned, mirrored and shifted ones have not.
         """
         steps = np.rint(self.brightness * 255.0).astype(np.uint8)
         digest = hashlib.sha256(repr(steps.shape).encode())

@@ -78,20 +78,7 @@ class FeatureSum(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SymmetryGroup:
-    """A cyclic group C_N (rotations) or dihedral group D_N (rotations and reflections).
-
-    Parameters
-    ----------
-    order : int
-        N, the number of rotations.
-    reflections : bool
-        Whether reflections belong to the group.
-
-    Examples
-    --------
-    >>> SymmetryGroup.from_name("D8").size
-    16
-    """
+    """A cyclic group C_N (rotations) or dihedral group D_N (rotations and reflections); N is its ``order``."""
 
     order: int
     reflections: bool
@@ -370,12 +357,6 @@ class Preset(enum.StrEnum):
     PAPER = "paper"
 
     def specification(self, group: str, **changes: Any) -> ModelSpec:
-        """The preset's network for a group.
-
-        Examples
-        --------
-        >>> Preset.COMPACT.specification("D4", n_classes=3) == compact_spec("D4", n_classes=3)
-        True
-        """
+        """The preset's network for a group."""
         make = compact_spec if self is Preset.COMPACT else paper_spec
         return make(group, **changes)

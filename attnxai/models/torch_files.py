@@ -50,26 +50,11 @@ _ASK = "ask its author for the weights alone: torch.save(network.state_dict(), f
 
 
 def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
-    """Read a ``.pt`` file without running anything in it.
+    """Content of a ``.pt`` file and its SHA-256, without running anything in it.
 
-    Parameters
-    ----------
-    path : path
-        A file that ``torch.save`` wrote, in today's format or the one before PyTorch 1.6.
-
-    Returns
-    -------
-    content : object
-        Dictionaries, lists, tuples, plain values and tensors on the CPU; ordered dictionaries are ordinary
-        ones, and parameters are tensors.
-    sha256 : str
-        Hash of the file.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, truncated, no checkpoint, asks for code, or holds tensors of another kind
-        than plain values.
+    The file is one that ``torch.save`` wrote, in today's format or the one before PyTorch 1.6. It may hold dictionaries,
+    lists, tuples, plain values and tensors; ordered dictionaries become ordinary ones, and parameters tensors. Anything
+    else is a CheckpointError.
     """
     path = Path(path)
     if not path.is_file():

@@ -24,31 +24,10 @@ def network_with_weights(
     *,
     bases: Mapping[str, torch.Tensor] | None = None,
 ) -> Network:
-    """Build the network of a specification from a file, once its weights are known to fit.
+    """Build the network of a specification from a file, in evaluation mode, once its weights are known to fit.
 
-    A few bytes can describe a network that fits into no memory, so shapes are compared on a network
-    without memory first.
-
-    Parameters
-    ----------
-    spec : ModelSpec or LeNetSpec
-        What the file says it is.
-    weights : mapping of str to Tensor
-        State dict; counts of batches may be missing.
-    bases : mapping of str to Tensor, optional
-        Filter bases that came with the weights.
-
-    Returns
-    -------
-    AttentionNetwork or LeNet
-        In evaluation mode.
-
-    Raises
-    ------
-    CheckpointError
-        Naming what is missing, unknown or of another shape, or if a basis is too large.
-    SpecificationError
-        If a basis does not fit the specification.
+    A few bytes can describe a network that fits into no memory, so shapes are compared on a network without memory
+    first. Counts of batches may be missing from ``weights``; ``bases`` are those that came with them.
     """
     bases = bases or {}
     with torch.device("meta"):

@@ -34,20 +34,7 @@ def _by_order(file: Path) -> tuple[str, int, str]:
 
 
 def shipped_cards() -> dict[str, ModelCard]:
-    """Cards of the models that ship, by the same names; a model without a card is left out.
-
-    Nothing but the cards is read, so this takes no time.
-
-    Raises
-    ------
-    CheckpointError
-        If a card cannot be read.
-
-    Examples
-    --------
-    >>> shipped_cards()["d8"].group
-    'D8'
-    """
+    """Cards of the models that ship, by the same names, without reading the models."""
     files = {name: card_path(file) for name, file in shipped_models().items()}
     return {name: read_card(file) for name, file in files.items() if file.is_file()}
 
@@ -77,29 +64,9 @@ def resolve_model(name: str | Path) -> ResolvedModel:
 
 
 def named_models(models: Sequence[str]) -> dict[str, ResolvedModel]:
-    """Find several models, under names that tell them apart.
+    """Find several models, under the names of their files, with as many folders as make them distinct.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Paths of files or names of shipped models.
-
-    Returns
-    -------
-    dict of str to ResolvedModel
-        By the names of the files, with as many folders as it takes where these are the same.
-
-    Raises
-    ------
-    CheckpointError
-        If one is neither a file nor a shipped model.
-    OptionError
-        If one is given twice, also under two names.
-
-    Examples
-    --------
-    >>> list(named_models(["d8.pt", "c1"]))
-    ['d8.pt', 'c1']
+    One that is given twice, also under two names, is an OptionError.
     """
     found: dict[Path, str] = {}
     resolved: list[ResolvedModel] = []
@@ -117,13 +84,7 @@ def named_models(models: Sequence[str]) -> dict[str, ResolvedModel]:
 
 
 def distinct_names(models: Sequence[str]) -> list[str]:
-    """File names of models, with as many folders as it takes to tell them apart.
-
-    Examples
-    --------
-    >>> distinct_names(["runs/a/d8.pt", "runs/b/d8.pt", "c1.pt"])
-    ['a/d8.pt', 'b/d8.pt', 'c1.pt']
-    """
+    """File names of models, with as many folders as it takes to make them distinct."""
     parts = [Path(name).parts for name in models]
     named = []
     for part in parts:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from attnxai.audit.elements import GroupElement
 from attnxai.data.images import SourceSet
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.models.network import AttentionNetwork
@@ -16,6 +17,8 @@ from attnxai.models.specification import compact_spec
 from tests.models.builders import make_network
 
 SIDE = 64
+# the reflection at the diagonal that swaps rows and columns
+TRANSPOSITION = GroupElement(rotation_deg=90.0, reflected=True)
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -11,7 +11,6 @@ from scipy import ndimage, stats
 
 from attnxai.audit.elements import (
     IDENTITY,
-    TRANSPOSITION,
     GroupElement,
     Interpolation,
     elements_outside,
@@ -33,6 +32,7 @@ from attnxai.models.specification import (
 )
 from tests.audit.conftest import (
     SIDE,
+    TRANSPOSITION,
     compact_network,
     settled_on,
     simulated,

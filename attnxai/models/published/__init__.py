@@ -38,26 +38,9 @@ def looks_published(content: Any) -> bool:
 def load_published(
     content: Mapping[str, torch.Tensor], *, path: str, sha256: str
 ) -> AttentionModel:
-    """Rebuild a published network and load its weights.
+    """Rebuild a published network from its state dict and load its weights.
 
     Where the file holds the filter bases, e2cnn is neither needed nor imported.
-
-    Parameters
-    ----------
-    content : mapping of str to Tensor
-        The state dict.
-    path, sha256 : str
-        The file and its hash.
-
-    Returns
-    -------
-    AttentionModel
-        In evaluation mode.
-
-    Raises
-    ------
-    CheckpointError
-        If layers are missing or do not fit together.
     """
     attention = looks_like_attention(content)
     load = load_attention if attention else load_lenet

@@ -60,15 +60,7 @@ def published_model(
 
 @contextlib.contextmanager
 def faults_of(path: str, kind: str) -> Iterator[None]:
-    """Say every fault of a state dict in one sentence that names the file.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    kind : str
-        What its content looks like.
-    """
+    """Say every fault of a state dict, which looks like this ``kind``, in one sentence that names the file."""
     looks = f"model file {path} looks like {kind}, but"
     try:
         yield
@@ -82,20 +74,7 @@ def faults_of(path: str, kind: str) -> Iterator[None]:
 
 
 def bases_of(content: StateDict, layers: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """Filter bases in a state dict of e2cnn.
-
-    Parameters
-    ----------
-    content : mapping of str to Tensor
-        The state dict.
-    layers : mapping of str to str
-        Names of our layers under the published names of theirs.
-
-    Returns
-    -------
-    bases : dict of str to Tensor, shape (n_basis, size_out, size_in, k, k)
-        Under our names; the weights belong to them.
-    """
+    """Filter bases in a state dict of e2cnn, under the names of our ``layers``, given by those of theirs."""
     bases = {}
     for name, basis in content.items():
         if (match := _BASIS.fullmatch(name)) is None:
@@ -107,13 +86,7 @@ def bases_of(content: StateDict, layers: Mapping[str, str]) -> dict[str, torch.T
 
 
 def group_and_kernel(content: StateDict, lifting: str) -> tuple[str, int]:
-    """Name of the group of a network and side of its kernels, from the basis of its first layer.
-
-    Raises
-    ------
-    KeyError
-        If the file does not hold that basis.
-    """
+    """Name of the group of a network and side of its kernels, from the basis of its first layer."""
     for name, flat in content.items():
         match = _BASIS.fullmatch(name)
         if match is None or match[1] != lifting:
