@@ -101,8 +101,7 @@ def plan(
         from attnxai.jobs.output_folder import output_folder
         from attnxai.planning.basis import plan_basis
         from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
-        from attnxai.report.plan_document import FILES, write_plan
-        from attnxai.report.plan_terminal import print_plan
+        from attnxai.report.planning import FILES, print_plan, write_plan
 
     if not 0.01 <= power <= 0.99:
         raise OptionError(

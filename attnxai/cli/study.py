@@ -64,8 +64,7 @@ def study(
 ) -> None:
     """``attnxai study``."""
     with stage("Starting"):
-        from attnxai.report.study_document import write_study
-        from attnxai.report.study_terminal import print_study
+        from attnxai.report.study_document import print_study, write_study
         from attnxai.study.data import AnnotationRequest
         from attnxai.study.folder import StudyFolder
         from attnxai.study.plan import MeasureSettings, StudyPlan

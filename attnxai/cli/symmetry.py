@@ -49,7 +49,7 @@ def symmetry(
         from attnxai.audit.readout import field_brightness
         from attnxai.jobs.files import free_path, output_file
         from attnxai.models.checkpoints import load_model
-        from attnxai.report.symmetry_terminal import print_symmetry
+        from attnxai.report.symmetry import print_symmetry
 
     sides = tuple(dict.fromkeys(options.listed_numbers("--side", side or (), least=8)))
     with contextlib.ExitStack() as stack:

@@ -40,7 +40,7 @@ def temperature(
     from attnxai.classification.calibration import calibration_images, recalibrated
     from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import load_model, save_model
-    from attnxai.report.temperature import FIGURE_ENDINGS, draw_temperature, print_temperature
+    from attnxai.report.classification import FIGURE_ENDINGS, draw_temperature, print_temperature
 
     if figure is not None:
         check_output_file(figure, endings=FIGURE_ENDINGS, overwrite=overwrite, option="--figure")

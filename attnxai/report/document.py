@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.results import ALL
-from attnxai.data.csv_table import write_frame
-from attnxai.jobs.output_folder import OutputFolder, output_folder
 from attnxai.metrics import METRICS
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures import (
@@ -23,30 +20,28 @@ from attnxai.report.figures import (
     draw_sources,
 )
 from attnxai.report.methods import methods_paragraph
-from attnxai.report.page import render_template
-from attnxai.report.page_rows import (
-    brightness_rows,
-    class_tables,
-    contrast_rows,
-    estimate_rows,
+from attnxai.report.page import write_results
+from attnxai.report.page_tables import (
+    contrasts_table,
+    estimates_table,
+    fewer_somewhere,
     most_sources,
-    other_groups,
+    partial_correlations_table,
     source_headings,
     source_rows,
     undefined_counts,
 )
 from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
-from attnxai.report.tables.annotators import annotators_table
+from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex_text import escape
 from attnxai.report.verdict import Verdict, reach_verdict
-from attnxai.report.wording import group_name, group_phrase, n_beside, n_words, strata_words
+from attnxai.report.wording import group_name, group_phrase, n_words, strata_words
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from attnxai.agreement.model_comparison.comparison import Comparison
     from attnxai.agreement.results import AgreementResult
+    from attnxai.jobs.output_folder import OutputFolder
 
 __all__ = ["ModelPart", "ReportContent", "write_content", "write_report"]
 
@@ -114,76 +109,36 @@ def write_content(
         ],
         notes=content.limits(),
     )
-    n_done = 0
-
-    def done() -> None:
-        nonlocal n_done
-        n_done += 1
-        if on_step is not None:
-            on_step(n_done, n_steps)
-
-    with (
-        output_folder(folder, what="report", overwrite=overwrite) as output,
-        output.writing() as partial,
-    ):
-        figures_folder = partial / "figures"
-        figures_folder.mkdir()
-        figures: dict[str, FigureText] = {}
-        drawers = _drawers(content, figures_folder)
-        n_steps = len(drawers) + 2
-        for draw in drawers:
-            text = draw()
-            if text is not None:
-                figures[text.name] = text
-            done()
-        write_frame(per_source_table(content), partial / "per_source.csv")
-        summary = summarise(content, verdict)
-        _write(partial / "summary.json", _json_text(summary))
-        _write(partial / "agreement.tex", _latex(content))
-        done()
-        page = render_page(content, verdict, figures, figures_folder)
-        # last, so that a folder without it is seen to be unfinished
-        _write(partial / "index.html", page)
-        done()
+    write_results(
+        folder,
+        what="report",
+        template="report.html",
+        drawers=_drawers(content),
+        files=lambda: {
+            "per_source.csv": per_source_table(content),
+            "summary.json": summarise(content, verdict),
+            "agreement.tex": _latex(content),
+        },
+        values=lambda: page_values(content, verdict),
+        overwrite=overwrite,
+        on_step=on_step,
+    )
     return verdict
 
 
-def _json_text(summary: Mapping[str, Any]) -> str:
-    """JSON that any reader takes: what :func:`_write` puts for a byte that is no UTF-8 is text there too."""
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\\\u{ord(half[0]):x}", text)
-
-
-def _write(path: Path, text: str) -> None:
-    # names of files may hold bytes that are no UTF-8, which Python keeps as halves of surrogate pairs
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _drawers(content: ReportContent, folder: Path) -> list[Callable[[], FigureText | None]]:
-    results = content.results
-    drawers: list[Callable[[], FigureText | None]] = [
-        lambda: draw_agreement(results, folder),
-        lambda: draw_all_metrics(results, folder),
+def _drawers(content: ReportContent) -> list[Callable[[Path], FigureText | None]]:
+    drawers: list[Callable[[Path], FigureText | None]] = [
+        partial(draw_agreement, content.results),
+        partial(draw_all_metrics, content.results),
     ]
     if content.contrasts:
-        drawers.append(lambda: draw_contrasts(content.contrasts[0], folder))
+        drawers.append(partial(draw_contrasts, content.contrasts[0]))
     for part, suffix in zip(content.parts, _suffixes(content), strict=True):
+        inputs = (part.pairs, part.maps, content.annotations, content.images)
         drawers += [
-            lambda part=part, suffix=suffix: draw_classes(  # type: ignore[misc]
-                part.result, folder, suffix=suffix
-            ),
-            lambda part=part, suffix=suffix: draw_sources(  # type: ignore[misc]
-                part.result,
-                part.pairs,
-                part.maps,
-                content.annotations,
-                content.images,
-                folder,
-                suffix=suffix,
-            ),
-            lambda part=part, suffix=suffix: draw_nulls(  # type: ignore[misc]
-                part.result, folder, suffix=suffix
-            ),
+            partial(draw_classes, part.result, suffix=suffix),
+            partial(draw_sources, part.result, *inputs, suffix=suffix),
+            partial(draw_nulls, part.result, suffix=suffix),
         ]
     return drawers
 
@@ -201,39 +156,30 @@ def _latex(content: ReportContent) -> str:
     return "\n".join(tables)
 
 
-def render_page(
-    content: ReportContent,
-    verdict: Verdict,
-    figures: Mapping[str, FigureText],
-    figures_folder: Path,
-) -> str:
-    """The page as one HTML text that needs no other file."""
-    first = content.parts[0].result
-    return render_template(
-        "report.html",
-        figures,
-        figures_folder,
-        first=first,
-        parts=[
+def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
+    """What the template of the page speaks of."""
+    return {
+        "first": content.parts[0].result,
+        "parts": [
             _part_values(part, facts, suffix)
             for part, facts, suffix in zip(
                 content.parts, content.provenance.models, _suffixes(content), strict=True
             )
         ],
-        verdict=verdict,
-        provenance=content.provenance,
-        annotations=content.annotations,
-        group_phrase=group_phrase,
-        group_name=group_name,
-        metrics=METRICS,
-        words=_introductions(content),
-        contrast_rows=contrast_rows(content),
-        contrasts=content.contrasts,
-        headings=source_headings(content),
-        source_rows=list(source_rows(content)),
-        methods=methods_paragraph(content),
-        undefined=undefined_counts(content.parts),
-    )
+        "verdict": verdict,
+        "provenance": content.provenance,
+        "annotations": content.annotations,
+        "group_phrase": group_phrase,
+        "group_name": group_name,
+        "metrics": METRICS,
+        "words": _introductions(content),
+        "partial_correlations": partial_correlations_table(content.parts),
+        "contrasts": contrasts_table(content),
+        "headings": source_headings(content),
+        "source_rows": source_rows(content),
+        "methods": methods_paragraph(content),
+        "undefined": undefined_counts(content.parts),
+    }
 
 
 def _introductions(content: ReportContent) -> dict[str, str]:
@@ -250,7 +196,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             sources=say("caption.permuted.strata", strata=strata)
             if stratified
             else say("caption.permuted.any"),
-            n=say("page.cells.n") if _fewer_somewhere(first) else "",
+            n=say("page.cells.n") if fewer_somewhere(first) else "",
             nulls=say("page.cells.nulls") if first.settings["nulls"] else "",
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
         ),
@@ -269,30 +215,26 @@ def _introductions(content: ReportContent) -> dict[str, str]:
     return words
 
 
-def _fewer_somewhere(result: AgreementResult) -> bool:
-    most = most_sources(result, result.verdict_group, ALL)
-    return any(
-        n_beside(estimate.interval, most)
-        for estimate in result.estimates
-        if (estimate.group, estimate.class_name) == (result.verdict_group, ALL)
-    )
-
-
 def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     result = part.result
+    classes = {
+        name: estimates_table(result, class_name=name) for name in result.class_names if name != ALL
+    }
     return {
         "result": result,
         "facts": facts,
         "suffix": suffix,
         "accuracy": part.accuracy(),
         "counts": counts_of(result.splits),
-        "n": most_sources(result, result.verdict_group, ALL)
-        or result.splits.count(result.verdict_group),
+        "n": most_sources(result) or result.splits.count(result.verdict_group),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
-        "main_rows": estimate_rows(result, result.verdict_group, ALL),
-        "groups": other_groups(result),
-        "classes": class_tables(result),
-        "brightness": brightness_rows(result),
+        "main": estimates_table(result),
+        "groups": {
+            group: estimates_table(result, group=group)
+            for group in result.groups
+            if group != result.verdict_group
+        },
+        "classes": {name: table for name, table in classes.items() if table is not None},
         "annotators": annotators_table(result.annotator_agreement)
         if result.annotator_agreement
         else None,

@@ -1,8 +1,13 @@
-"""Model files and the models that ship as a terminal shows them."""
+"""Model files, their cards, and the models that ship, as a terminal shows them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from attnxai.models.cards import ACCURACY, TEST, VALIDATION
+from attnxai.report.model_card import metrics_table, percent
+from attnxai.report.tables.text import render_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,15 +20,9 @@ _NOT_RECORDED = "not recorded"
 
 def print_model(model: AttentionModel, console: Console) -> None:
     """Print what a model file holds."""
-    from rich.table import Table
-    from rich.text import Text
-
     from attnxai.explanations.inputs import model_provenance
     from attnxai.models.architectures import has_given_bases
 
-    table = Table(show_header=False, title=Text(model.name), title_justify="left")
-    table.add_column("what", style="dim", no_wrap=True)
-    table.add_column("value", overflow="fold")
     facts = model_provenance(model)
     rows = {
         "file": model.path,
@@ -57,8 +56,18 @@ def print_model(model: AttentionModel, console: Console) -> None:
     if model.notes:
         rows["notes"] = " ".join(model.notes)
     rows |= _card_row(model)
+    _print_facts(model.name, {name.replace("_", " "): text for name, text in rows.items()}, console)
+
+
+def _print_facts(title: str, rows: Mapping[str, str], console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, title=Text(title), title_justify="left")
+    table.add_column("what", style="dim", no_wrap=True)
+    table.add_column("value", overflow="fold")
     for name, value in rows.items():
-        table.add_row(name.replace("_", " "), Text(value))
+        table.add_row(name, Text(value))
     console.print(table)
 
 
@@ -67,7 +76,6 @@ def print_shipped(console: Console) -> None:
     from rich import box
     from rich.table import Table
 
-    from attnxai.models.cards import TEST, VALIDATION
     from attnxai.models.zoo import shipped_cards, shipped_models
 
     # names and sizes stay whole in a narrow terminal; headings and intervals are what wraps
@@ -96,9 +104,6 @@ def print_shipped(console: Console) -> None:
 
 
 def _accuracy(card: ModelCard, part: str) -> str:
-    from attnxai.models.cards import ACCURACY
-    from attnxai.report.model_card import percent
-
     measured = card.measured(part, ACCURACY)
     return percent(measured) if measured is not None else ""
 
@@ -127,3 +132,15 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def print_card(measured: ModelCard, console: Console) -> None:
+    """Print a card."""
+    from rich.text import Text
+
+    command = measured.command or _NOT_RECORDED
+    _print_facts(measured.name, measured.facts() | {"Command": command}, console)
+    metrics = metrics_table(measured)
+    if metrics is not None:
+        console.print(render_terminal(metrics))
+    console.print(Text(measured.remarks()))

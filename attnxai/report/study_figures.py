@@ -11,7 +11,17 @@ import numpy as np
 
 from attnxai.data.wording import counted
 from attnxai.report.figures import FigureText
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.style import (
+    BASELINE_COLOUR,
+    BLUE,
+    MM,
+    PALE,
+    TWO_COLUMNS,
+    VERMILION,
+    new_figure,
+    paper_style,
+    save_figure,
+)
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
 from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
 from attnxai.study.statistics import MIN_SEEDS
@@ -21,9 +31,7 @@ if TYPE_CHECKING:
     from attnxai.study.results import StudyResult
     from attnxai.study.summary import StudySummary
 
-SERIES_STYLES = {"cyclic": ("#0072B2", "o"), "dihedral": ("#D55E00", "s")}
-BASELINE_COLOUR = "#4D4D4D"
-REFERENCE_COLOUR = "#999999"
+SERIES_STYLES = {"cyclic": (BLUE, "o"), "dihedral": (VERMILION, "s")}
 # the orders of a series, told apart in grey as well
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SPREAD = 0.15
@@ -44,7 +52,7 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
             for index, group in enumerate(members):
                 _draw_loss(ax, result, group, colours[index], _LINES[(index + 1) % len(_LINES)])
             if low < summary.reference < high:
-                ax.axhline(summary.reference, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
+                ax.axhline(summary.reference, color=PALE, lw=0.8, zorder=0)
                 ax.annotate(
                     f"reference {summary.reference:.3f}",
                     (1, summary.reference),
@@ -65,7 +73,6 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
         save_figure(figure, folder, "curves")
     return FigureText(
         name="curves",
-        title="Validation loss",
         caption=(
             f"Cross entropy on the validation images after every epoch: thick, the mean over "
             f"{_seeds(summary)}, as long as every run goes; thin, single runs. "
@@ -165,7 +172,6 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
         save_figure(figure, folder, "epochs")
     return FigureText(
         name="epochs",
-        title="Epochs until the reference loss",
         caption=(
             f"Passes over the training images until the validation loss is at or below "
             f"{summary.reference:.3f}. Small points: runs{_censored_phrase(summary)}. Large: mean over "
@@ -176,7 +182,7 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
 
 
 def _mark_horizon(ax: Any, horizon: int, n_rows: int) -> None:
-    ax.axvline(horizon, color=REFERENCE_COLOUR, lw=0.8, zorder=0)
+    ax.axvline(horizon, color=PALE, lw=0.8, zorder=0)
     ax.annotate(
         "horizon",
         (horizon, n_rows - 0.45),
@@ -204,7 +210,6 @@ def draw_metrics(result: StudyResult, folder: Path) -> FigureText:
         shown,
         folder,
         name="metrics",
-        title="Every measure against the order of the group",
         lead=f"Performance and consistency on {result.plan.measuring.measure_on} images",
     )
 
@@ -224,7 +229,6 @@ def draw_agreement_of_gates(result: StudyResult, folder: Path) -> FigureText | N
         shown,
         folder,
         name="agreement",
-        title="Agreement of every gate",
         lead=f"Agreement with annotations over {counted(n, 'held-out source')}",
         columns=len(shown) // 2 if len(shown) in (4, 6, 8) else 3,
     )
@@ -236,7 +240,6 @@ def _draw_panels(
     folder: Path,
     *,
     name: str,
-    title: str,
     lead: str,
     columns: int = 3,
 ) -> FigureText:
@@ -257,7 +260,6 @@ def _draw_panels(
         save_figure(figure, folder, name)
     return FigureText(
         name=name,
-        title=title,
         caption=(
             f"{lead}, against the order N of {groups}. Small points: "
             f"runs; large: means over {_seeds(summary)}{_interval_phrase(summary)}. The horizontal line "
@@ -272,7 +274,7 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
     orders = sorted({group_key(group)[1] for group in summary.groups})
     baseline = summary.mean(summary.baseline, quantity.name).value
     if math.isfinite(baseline):
-        ax.axhline(baseline, color=REFERENCE_COLOUR, lw=0.7, zorder=0)
+        ax.axhline(baseline, color=PALE, lw=0.7, zorder=0)
     series = groups_by_series(summary.groups)
     of_runs = summary.values(quantity.name)
     # two series stand side by side at each order, one alone stands on it

@@ -12,10 +12,21 @@ from attnxai.jobs.files import write_file
 
 MM = 1 / 25.4
 TWO_COLUMNS = 177 * MM
-# Okabe & Ito's colours, told apart by colour-blind readers and in grey
-CONTOUR_COLOUR = "#F0E442"
-ANNOTATOR_COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#0072B2")
-CLASS_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+# Okabe & Ito's colours, distinguishable for colour-blind readers and in grey
+BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
+ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+DARK, GREY, PALE = "#4D4D4D", "#767676", "#999999"
+CONTOUR_COLOUR = YELLOW
+ANNOTATOR_COLOURS = (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE)
+CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE)
+MODEL_COLOURS = (
+    *(BLUE, VERMILION, GREEN, "#882255", "#A87900"),
+    *("#332288", "#C0589A", "#5B2E00", "#2F8FC4", "#00533C"),
+)
+MODEL_COLOUR, BASELINE_COLOUR = MODEL_COLOURS[0], DARK
+NULL_COLOUR, FURTHER_COLOUR, CHANCE_COLOUR = "#C8C8C8", "#555555", PALE
+CEILING_COLOUR, CEILING_EDGE = "#EDE3F4", "#8F74AB"
+BAND_COLOUR = "#E3E6E8"
 MAP_COLOURS = "viridis"
 # for each label: the marker of a point, the line of an outline
 LABEL_STYLES = {
@@ -60,6 +71,15 @@ def paper_style(*, parse_math: bool = False) -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+def new_axes(ax: Any) -> Any:
+    """The axes that are given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots()[1]
 
 
 def new_figure(width: float, height: float, **kwargs: Any) -> Any:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attnxai.data.csv_table import write_frame
-from attnxai.jobs.output_folder import OutputFolder, output_folder
-from attnxai.report.page import render_template
+from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
 from attnxai.report.tables.validation import (
     coverage_tables,
@@ -22,7 +20,7 @@ from attnxai.validation import coverage, rejections, simulated_data
 from attnxai.validation.plan import COSTLY_SHARE, POWER_SHARE
 
 if TYPE_CHECKING:
-    from attnxai.report.figures import FigureText
+    from attnxai.jobs.output_folder import OutputFolder
     from attnxai.validation.results import ValidationResult
 
 FORMAT = "attnxai-validation"
@@ -36,53 +34,40 @@ def write_validation(
     command: str = "",
     on_step: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the results of a validation."""
-    drawers: list[Callable[[ValidationResult, Path], FigureText | None]] = [
-        draw_false_positives,
-        draw_coverage,
-        draw_power,
-    ]
-    steps = len(drawers) + 2
-    with (
-        output_folder(folder, what="validation", overwrite=True) as output,
-        output.writing() as partial,
-    ):
-        pictures = partial / "figures"
-        pictures.mkdir()
-        figures: dict[str, FigureText] = {}
-        for step, draw in enumerate(drawers):
-            text = draw(result, pictures)
-            if text is not None:
-                figures[text.name] = text
-            if on_step is not None:
-                on_step(step + 1, steps)
-        for part in result.plan.parts:
-            if result.rows(part):
-                write_frame(result.to_frame(part), partial / f"{part}.csv")
-        (partial / "validation.json").write_text(
-            json.dumps(record_of(result, command), indent=1, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-        )
-        (partial / "validation.md").write_text(markdown(result), encoding="utf-8")
-        if on_step is not None:
-            on_step(steps - 1, steps)
-        # last, so that a folder without it is seen to be unfinished
-        page = render_page(result, figures, pictures, command)
-        (partial / "index.html").write_text(page, encoding="utf-8")
-        if on_step is not None:
-            on_step(steps, steps)
-
-
-def record_of(result: ValidationResult, command: str) -> dict[str, Any]:
-    """All numbers and words of a validation under documented keys; see docs/commands/validate.md."""
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "command": command,
-        "versions": installed_versions(),
-        "settings": settings(),
-        **result.to_record(),
-    }
+    """Write the results of a validation, in place of earlier ones; ``command`` gives the same results."""
+    parts = [part for part in result.plan.parts if result.rows(part)]
+    write_results(
+        folder,
+        what="validation",
+        template="validation.html",
+        drawers=[
+            partial(draw, result) for draw in (draw_false_positives, draw_coverage, draw_power)
+        ],
+        files=lambda: {
+            **{f"{part}.csv": result.to_frame(part) for part in parts},
+            "validation.json": {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "command": command,
+                "versions": installed_versions(),
+                "settings": settings(),
+                **result.to_record(),
+            },
+            "validation.md": markdown(result),
+        },
+        values=lambda: {
+            "plan": result.plan,
+            "sentences": result.sentences(),
+            "false_positive_tables": false_positive_tables(result),
+            "coverage_tables": coverage_tables(result),
+            "power_tables": power_tables(result),
+            "parts": parts,
+            "settings": settings(),
+            "command": command,
+            "versions": installed_versions(),
+        },
+        on_step=on_step,
+    )
 
 
 def settings() -> dict[str, float]:
@@ -101,24 +86,3 @@ def settings() -> dict[str, float]:
         "costly_share_of_experiments": COSTLY_SHARE,
         "power_share_of_experiments": POWER_SHARE,
     }
-
-
-def render_page(
-    result: ValidationResult, figures: Mapping[str, FigureText], pictures: Path, command: str
-) -> str:
-    """The page as one HTML text that needs no other file."""
-    return render_template(
-        "validation.html",
-        figures,
-        pictures,
-        plan=result.plan,
-        sentences=result.sentences(),
-        false_positive_tables=false_positive_tables(result),
-        coverage_tables=coverage_tables(result),
-        power_tables=power_tables(result),
-        parts=[str(part) for part in result.plan.parts if result.rows(part)],
-        with_false_positives=bool(result.false_positives),
-        settings=settings(),
-        command=command,
-        versions=installed_versions(),
-    )

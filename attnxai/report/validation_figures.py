@@ -49,7 +49,6 @@ def draw_false_positives(result: ValidationResult, folder: Path) -> FigureText |
     listed = ", ".join(str(n) for n in numbers)
     return FigureText(
         name="false-positives",
-        title="False positive rates",
         caption=(
             f"How often each null rejects at 5 % ({_LABEL}) when no map is related to its own annotation; "
             "above each panel, what maps and annotations have in common besides. From top to bottom in each "
@@ -93,7 +92,6 @@ def draw_coverage(result: ValidationResult, folder: Path) -> FigureText | None:
         save_figure(figure, folder, "coverage")
     return FigureText(
         name="coverage",
-        title="Coverage of 95 % intervals",
         caption=(
             "Percentage of 95 % intervals that contain the true mean. Above: several annotators; solid lines "
             "are intervals over sources and annotators, dashed and dotted ones over sources alone. Below: one "
@@ -124,7 +122,6 @@ def draw_power(result: ValidationResult, folder: Path) -> FigureText | None:
         save_figure(figure, folder, "power")
     return FigureText(
         name="power",
-        title="Power",
         caption=(
             f"Fraction of experiments that reject at 5 % ({_LABEL}) against the amplitude of its annotation's "
             "own field in a map, relative to that of its other field; maps and annotations share a centre bias "

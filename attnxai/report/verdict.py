@@ -49,9 +49,14 @@ from attnxai.report.findings import (
     side_of_chance,
     why_no_interval,
 )
-from attnxai.report.map_names import in_sentence, name_of_map, names_of_maps
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase, n_words
+from attnxai.report.wording import (
+    group_phrase,
+    map_in_sentence,
+    n_words,
+    name_of_map,
+    names_of_maps,
+)
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -169,7 +174,6 @@ def _statement(result: AgreementResult, estimate: Estimate, annotations: str) ->
 
 def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotations: str) -> str:
     name = name_of_map(estimate.explanation)
-    inside = in_sentence(name)
     side = side_of_chance(estimate)
     if finding is Finding.INCONCLUSIVE:
         return say("lead.cannot_tell", map=name)
@@ -190,7 +194,10 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
         return say("lead.specific", map=name, annotations=annotations)
     if result.settings["alternative"] == Alternative.LESS:
         return say("lead.not_shown_less", map=name)
-    return say("lead.not_shown_below" if side is Side.BELOW else "lead.not_shown", map=inside)
+    return say(
+        "lead.not_shown_below" if side is Side.BELOW else "lead.not_shown",
+        map=map_in_sentence(estimate.explanation),
+    )
 
 
 def _exception(result: AgreementResult, estimate: Estimate) -> str:
@@ -396,7 +403,7 @@ def _difference_sentences(contrasts: ResultContrasts) -> list[str]:
             say(
                 "models.difference",
                 metric=label,
-                map=in_sentence(name_of_map(name)),
+                map=map_in_sentence(name),
                 higher=higher,
                 lower=lower,
                 difference=_upwards(contrast.interval),

@@ -1,4 +1,4 @@
-"""How groups of sources, metrics and lists are written."""
+"""How groups of sources, metrics and maps are written."""
 
 from __future__ import annotations
 
@@ -77,3 +77,29 @@ def in_sentence(label: str) -> str:
     if label[0] == "\u2212" or first in _PROPER_NAMES or first[1:] != first[1:].lower():
         return label
     return label[0].lower() + label[1:]
+
+
+def name_of_map(explanation: str) -> str:
+    """Words for a map: ``Gate 2``, ``The mean of the gates``, or its own name."""
+    if explanation == "mean":
+        return "The mean of the gates"
+    if explanation.startswith("gate") and explanation[4:].isdigit():
+        return f"Gate {explanation[4:]}"
+    return explanation
+
+
+def map_in_sentence(explanation: str) -> str:
+    """Words for a map within a sentence: ``gate 2``, ``the mean of the gates``."""
+    name = name_of_map(explanation)
+    return f"{name[0].lower()}{name[1:]}" if name.startswith(("The ", "Gate ")) else name
+
+
+def names_of_maps(explanations: Sequence[str]) -> str:
+    """Words for several maps: ``Gates 2 and 3``, ``Gate 1 and the mean of the gates``."""
+    numbers = [name[4:] for name in explanations if name_of_map(name) == f"Gate {name[4:]}"]
+    words = [f"{'Gate' if len(numbers) == 1 else 'Gates'} {listed(numbers)}"] if numbers else []
+    for name in explanations:
+        if name_of_map(name) != f"Gate {name[4:]}":
+            word = name_of_map(name)
+            words.append(word.replace("The", "the", 1) if words and name == "mean" else word)
+    return listed(words)

@@ -11,7 +11,7 @@ import pytest
 from attnxai.agreement.effect_components import Components
 from attnxai.planning.pilot import pilot_effects, read_pilot
 from attnxai.planning.plan import ANNOTATORS, plan_power
-from attnxai.report.plan_document import FILES
+from attnxai.report.planning import FILES
 from tests.cli.program import attnxai
 from tests.planning.pilot_report import write_pilot
 

@@ -15,7 +15,7 @@ from attnxai.errors import OptionError
 from attnxai.nulls import SourcePermutation, run_null_test
 from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
 from attnxai.planning.rejections import class_sizes, count_rejections
-from attnxai.report.plots.planning import plot_precision
+from attnxai.report.planning import plot_precision
 
 PLAIN = Components(effect=0.3, sd_source=1.0)
 

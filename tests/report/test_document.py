@@ -258,7 +258,7 @@ def test_an_interrupted_replacement_keeps_the_old_report(tmp_path, monkeypatch):
     content = content_of(n_sources=9)
     write_content(content, tmp_path / "out")
     before = (tmp_path / "out" / "index.html").read_bytes()
-    monkeypatch.setattr(document, "render_page", lambda *args: 1 / 0)
+    monkeypatch.setattr(document, "page_values", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_content(content, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "index.html").read_bytes() == before

@@ -71,7 +71,7 @@ def written(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("report") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document, "_drawers", lambda content, folder: [])
+        patch.setattr(document, "_drawers", lambda _: [])
         verdict = write_content(content, folder)
     return folder, content, verdict
 

@@ -25,9 +25,10 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.explanations.stack import Split
 from attnxai.nulls import NULLS
 from attnxai.report.content import ModelPart, ReportContent
-from attnxai.report.document import render_page, write_content
+from attnxai.report.document import page_values, write_content
 from attnxai.report.findings import Finding
 from attnxai.report.methods import methods_paragraph
+from attnxai.report.page import render_page
 from attnxai.report.provenance import describe
 from attnxai.report.summary import summarise
 from attnxai.report.tables.latex_text import escape
@@ -228,7 +229,7 @@ def three(good):
 
 def test_the_page_of_three_models_without_contrasts(three, tmp_path):
     verdict = verdict_on(three)
-    page = render_page(three, verdict, {}, tmp_path)
+    page = render_page("report.html", {}, tmp_path, page_values(three, verdict))
     (tmp_path / "index.html").write_text(page, encoding="utf-8")
     found = parsed(tmp_path)
     assert len(set(found.ids)) == len(found.ids)

@@ -17,7 +17,7 @@ from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.results import ALL
 from attnxai.errors import FewSourcesWarning
 from attnxai.report.document import write_report
-from attnxai.report.page_rows import estimate_rows
+from attnxai.report.page_tables import estimates_table
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
@@ -133,7 +133,8 @@ def test_tables_say_the_number_of_sources_where_it_differs(tmp_path):
     from rich.console import Console
 
     result, marks = with_constant_brightness()
-    rows = {row["name"]: row["cells"][0]["lines"] for row in estimate_rows(result, "held-out", ALL)}
+    names, values = (column.cells for column in estimates_table(result).columns)
+    rows = {name[0]: lines for name, lines in zip(names, values, strict=True)}
     assert "n = 28" in rows["brightness"]
     assert not any("n =" in line for line in rows["gate1"])
     console = Console(width=200, record=True, file=io.StringIO())

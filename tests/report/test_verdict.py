@@ -17,9 +17,8 @@ from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
 from attnxai.report.findings import Finding, Side, side_of_chance
-from attnxai.report.map_names import name_of_map, names_of_maps
 from attnxai.report.verdict import reach_verdict
-from attnxai.report.wording import group_phrase, in_sentence
+from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names_of_maps
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up

@@ -58,7 +58,6 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     ]
     return FigureText(
         name="agreement",
-        title=f"Agreement with the annotations ({METRICS[metric].label})",
         caption=" ".join(part for part in parts if part),
         alternative=agreement_in_words(results, metric),
     )
@@ -94,7 +93,6 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
     ]
     return FigureText(
         name="all_metrics",
-        title="Every metric",
         caption=say("caption.all_metrics", meanings=" ".join(meanings)),
         alternative=" ".join(agreement_in_words(results, metric) for metric in metrics),
     )

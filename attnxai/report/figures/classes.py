@@ -11,9 +11,9 @@ from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.figures.selection import listed_maps
 from attnxai.report.figures.text import FigureText, method_phrase
-from attnxai.report.plots.agreement import CHANCE_COLOUR
 from attnxai.report.sentences import say
 from attnxai.report.style import (
+    CHANCE_COLOUR,
     CLASS_COLOURS,
     MM,
     TWO_COLUMNS,
@@ -112,7 +112,6 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     )
     return FigureText(
         name=f"classes{suffix}",
-        title=f"Every class ({result.model_name})" if suffix else "Every class",
         caption=say(
             "caption.classes",
             metric=METRICS[metric].label,

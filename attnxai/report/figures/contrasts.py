@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.metrics import METRICS
+from attnxai.report.contrasts import plot_contrasts
 from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
 from attnxai.report.methods import correction_phrase
-from attnxai.report.plots.contrasts import plot_contrasts
 from attnxai.report.sentences import say
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
 from attnxai.report.wording import group_phrase, in_sentence, n_words
@@ -55,7 +55,6 @@ def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
         save_figure(figure, folder, "contrasts")
     return FigureText(
         name="contrasts",
-        title="Models against each other",
         caption=_caption(contrasts, label),
         alternative=(
             f"Differences in {in_sentence(label)}. "

@@ -11,10 +11,17 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
-from attnxai.report.plots.agreement import MODEL_COLOUR, NULL_COLOUR
-from attnxai.report.plots.agreement_rows import BASELINE_COLOUR
 from attnxai.report.sentences import say
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.style import (
+    BASELINE_COLOUR,
+    MM,
+    MODEL_COLOUR,
+    NULL_COLOUR,
+    TWO_COLUMNS,
+    new_figure,
+    paper_style,
+    save_figure,
+)
 from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
@@ -49,7 +56,6 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
     side = Alternative(result.settings["alternative"]).value.replace("-", "_")
     return FigureText(
         name=f"nulls{suffix}",
-        title="Observed values against their nulls" + (f" ({result.model_name})" if suffix else ""),
         caption=say(
             "caption.nulls",
             model=result.model_name,

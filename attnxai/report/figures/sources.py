@@ -78,15 +78,12 @@ def draw_sources(
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
         save_figure(figure, folder, f"sources{suffix}")
-    ranks = listed([f"the {rank.lower()}" for rank in chosen])
     ranked = {
         "metric": in_sentence(METRICS[metric].label),
         "ranks": ", ".join(f"{rank.lower()} {source}" for rank, source in chosen.items()),
     }
     return FigureText(
         name=f"sources{suffix}",
-        title=f"{ranks[0].upper()}{ranks[1:]} source"
-        + (f" ({result.model_name})" if suffix else ""),
         caption=say(
             "caption.sources_shown",
             model=result.model_name,

@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FigureText:
-    """Name of a figure's files, its title, caption and alternative text."""
+    """Name of a figure's files, its caption and alternative text."""
 
     name: str
-    title: str
     caption: str
     alternative: str
 

@@ -10,21 +10,21 @@ import numpy as np
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.metrics import METRICS
 from attnxai.report.plots.agreement_rows import (
-    MODEL_COLOURS,
     AgreementRow,
     agreement_rows,
     noise_ceiling_range,
+)
+from attnxai.report.style import (
+    CEILING_COLOUR,
+    CEILING_EDGE,
+    CHANCE_COLOUR,
+    FURTHER_COLOUR,
+    NULL_COLOUR,
 )
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
 
-MODEL_COLOUR = MODEL_COLOURS[0]
-NULL_COLOUR = "#C8C8C8"
-CHANCE_COLOUR = "#999999"
-CEILING_COLOUR = "#EDE3F4"
-CEILING_EDGE = "#8F74AB"
-FURTHER_COLOUR = "#555555"
 FURTHER_LINES: tuple[Any, ...] = ("-", (0, (1, 1)), (0, (4, 1.5)), (0, (4, 1, 1, 1)), "--", "-.")
 BAR_HEIGHT = 0.4
 # bars are thinner where many lines stand beneath them

@@ -9,26 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.results import ALL, AgreementResult
+from attnxai.report.style import BASELINE_COLOUR, MODEL_COLOURS
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASELINE_MARKER = "d"
-# distinguishable for colour-blind readers, and dark enough in grey
-MODEL_COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#882255",
-    "#A87900",
-    "#332288",
-    "#C0589A",
-    "#5B2E00",
-    "#2F8FC4",
-    "#00533C",
-)
-BASELINE_COLOUR = "#4D4D4D"
 _BASELINES = "baselines"
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.intervals.crossed import CrossedMethod
-from attnxai.report.plots.axes import new_axes
+from attnxai.report.style import (
+    BAND_COLOUR,
+    BLUE,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALE,
+    SKY,
+    VERMILION,
+    new_axes,
+)
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
 from attnxai.validation.coverage import Distribution
 from attnxai.validation.rates import Verdict
@@ -16,24 +27,22 @@ if TYPE_CHECKING:
     from attnxai.validation.rates import CoverageRate
     from attnxai.validation.results import ValidationResult
 
-# Okabe & Ito's colours; the markers differ as well
 VERDICT_STYLES = {
-    Verdict.NOMINAL: ("#4D4D4D", "o"),
+    Verdict.NOMINAL: (DARK, "o"),
     Verdict.TOO_OFTEN: ("#D50000", "^"),
-    Verdict.TOO_RARELY: ("#0072B2", "v"),
+    Verdict.TOO_RARELY: (BLUE, "v"),
 }
 _METHOD_STYLES = {
-    "components": ("#0072B2", "o", "-"),
-    "mean-squares": ("#009E73", "s", "-"),
-    "dual-bootstrap": ("#E69F00", "D", "-"),
-    "studentized": ("#0072B2", "o", "--"),
-    "expanded": ("#009E73", "s", "--"),
-    "bca": ("#D55E00", "^", ":"),
-    "percentile": ("#999999", "v", ":"),
+    "components": (BLUE, "o", "-"),
+    "mean-squares": (GREEN, "s", "-"),
+    "dual-bootstrap": (ORANGE, "D", "-"),
+    "studentized": (BLUE, "o", "--"),
+    "expanded": (GREEN, "s", "--"),
+    "bca": (VERMILION, "^", ":"),
+    "percentile": (PALE, "v", ":"),
 }
-_SHADES = ("#9ECAE1", "#56B4E9", "#0072B2", "#003B5C")
+_SHADES = ("#9ECAE1", SKY, BLUE, "#003B5C")
 _MARKERS = ("o", "s", "D", "^")
-_BAND_COLOUR = "#E3E6E8"
 
 
 def plot_validation(
@@ -67,12 +76,12 @@ def plot_false_positives(
         for place, cell in enumerate(cells):
             y = row + (place - (len(cells) - 1) / 2) * 0.2
             low, high = (bound / cell.n_experiments for bound in cell.band)
-            ax.fill_betweenx([y - 0.1, y + 0.1], low, high, color=_BAND_COLOUR, lw=0, zorder=0)
+            ax.fill_betweenx([y - 0.1, y + 0.1], low, high, color=BAND_COLOUR, lw=0, zorder=0)
             colour, marker = VERDICT_STYLES[cell.verdict]
             ax.plot([cell.rate], [y], marker=marker, color=colour, ms=3, ls="none", clip_on=False)
         if not cells:
-            ax.text(1.4 * level, row, "not run", va="center", fontsize=6, color="#767676")
-    ax.axvline(level, color="#767676", lw=0.6, zorder=1)
+            ax.text(1.4 * level, row, "not run", va="center", fontsize=6, color=GREY)
+    ax.axvline(level, color=GREY, lw=0.6, zorder=1)
     ax.set_yticks(range(len(nulls)), [str(null) for null in nulls])
     ax.set_ylim(len(nulls) - 0.45, -0.55)
     # small shares and large ones side by side
@@ -114,8 +123,8 @@ def plot_coverage(result: ValidationResult, distribution: Distribution, ax: Any)
             )
     if cells:
         low, high = (100 * bound / cells[0].n_experiments for bound in cells[0].band)
-        ax.axhspan(low, high, color=_BAND_COLOUR, lw=0, zorder=0)
-    ax.axhline(100 * CONFIDENCE_LEVEL, color="#767676", lw=0.6, zorder=1)
+        ax.axhspan(low, high, color=BAND_COLOUR, lw=0, zorder=0)
+    ax.axhline(100 * CONFIDENCE_LEVEL, color=GREY, lw=0.6, zorder=1)
     names = [f"{n} × {k}" if distribution.crossed else f"{n}" for n, k in designs]
     ax.set_xticks(range(len(designs)), names, rotation=90 if distribution.crossed else 0)
     return ax
@@ -138,6 +147,6 @@ def plot_power(
         ax.fill_between(strengths, lows, highs, color=colour, alpha=0.25, lw=0)
         shares = [cell.rate for cell in of_n]
         ax.plot(strengths, shares, color=colour, marker=marker, ms=2.5, label=f"{n} sources")
-    ax.axhline(SIGNIFICANCE_LEVEL, color="#767676", lw=0.6, ls=":")
+    ax.axhline(SIGNIFICANCE_LEVEL, color=GREY, lw=0.6, ls=":")
     ax.set_ylim(0, 1.02)
     return ax

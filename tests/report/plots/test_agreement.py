@@ -15,13 +15,9 @@ from matplotlib.patches import Rectangle
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
-from attnxai.report.plots.agreement import CEILING_COLOUR, NULL_COLOUR, plot_agreement
-from attnxai.report.plots.agreement_rows import (
-    BASELINE_COLOUR,
-    MODEL_COLOURS,
-    agreement_rows,
-    noise_ceiling_range,
-)
+from attnxai.report.plots.agreement import plot_agreement
+from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
+from attnxai.report.style import BASELINE_COLOUR, CEILING_COLOUR, MODEL_COLOURS, NULL_COLOUR
 from tests.builders import made_up
 
 QUICK = {"n_permutations": 99, "n_bootstrap": 100, "metrics": ("nss", "relevance_mass_accuracy")}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.reliability import Binning, reliability_curve
 from attnxai.classification.scoring import class_probabilities
-from attnxai.report.plots.reliability import plot_reliability
+from attnxai.report.classification import plot_reliability
 from tests.classification.test_scoring import made_up
 
 

@@ -1,13 +1,18 @@
-"""The table of a network's symmetry errors."""
+"""A network's symmetry errors as a table and as a terminal shows them."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.audit.results import Symmetry, largest_defined, mean_defined, short_number
 from attnxai.report.tables.table import Column, Table, checked_digits, number_column, text_column
+from attnxai.report.tables.text import render_terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from attnxai.audit.results import SymmetryErrors
 
 
@@ -47,3 +52,28 @@ def symmetry_table(errors: SymmetryErrors, *, digits: int | None = None) -> Tabl
 
 def _shares(heading: str, values: list[float]) -> Column:
     return text_column(heading, [short_number(value) for value in values], to_the_right=True)
+
+
+def print_symmetry(
+    name: str, measured: Sequence[SymmetryErrors], console: Console, *, simulated: bool
+) -> None:
+    """Print a table and a sentence for each size of the field, and what limits them."""
+    from rich.text import Text
+
+    for errors in measured:
+        table = symmetry_table(errors)
+        title = f"{name}: {table.title}{' (simulated)' if simulated else ''}"
+        console.print(render_terminal(dataclasses.replace(table, title=title)))
+    for errors in measured:
+        console.print(Text(f"{errors.summary()}."))
+    if any(len(errors.positions(Symmetry.EXACT)) for errors in measured):
+        console.print(
+            "- The table gives changes of the class scores as a share of their spread over these images; for "
+            "elements that hold exactly the sentence gives them as a share of the scores' own size, since "
+            "rounding goes with that."
+        )
+    if simulated:
+        console.print(
+            "- The images are simulated galaxies, so spreads and ranges are those of simulations; --images "
+            "names real ones."
+        )

@@ -1,0 +1,188 @@
+"""A classifier's numbers as a table and as a reliability diagram, before and after a new temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnxai.classification.metrics import ClassificationMetrics
+from attnxai.classification.reliability import ReliabilityCurve
+from attnxai.report.style import (
+    CHANCE_COLOUR,
+    MM,
+    TWO_COLUMNS,
+    new_axes,
+    new_figure,
+    paper_style,
+    write_figure,
+)
+from attnxai.report.tables.table import Table, interval_column, text_column
+from attnxai.report.tables.text import render_terminal
+from attnxai.statistics.formats import format_p, format_share, p_equals, with_interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from attnxai.classification.calibration import Recalibration
+
+FIGURE_ENDINGS = (".png", ".pdf", ".svg")
+_LABELS = {
+    "accuracy": "Accuracy",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "log_loss": "Log loss",
+    "brier_score": "Brier score",
+    "expected_calibration_error": "Expected calibration error",
+}
+
+
+def metrics_table(metrics: ClassificationMetrics, *, digits: int | None = None) -> Table:
+    """A row for every metric, with its interval."""
+    names = [
+        _LABELS[metric] + (f" {class_name}" if class_name != "all" else "")
+        for metric, class_name in metrics.intervals
+    ]
+    values = interval_column("Value", list(metrics.intervals.values()), digits=digits)
+    reference = metrics.calibrated
+    return Table(
+        columns=(text_column("Metric", names), values),
+        title=f"{metrics.n_images} images, temperature {metrics.temperature:.3g}",
+        note=f"A calibrated model with these confidences has an expected calibration error of "
+        f"{reference.mean:.3f} on average, and below {reference.high:.3f} in {format_share(reference.level)} of "
+        f"draws; {p_equals(reference.p_value)}",
+    )
+
+
+def temperatures_table(every: Sequence[ClassificationMetrics]) -> Table:
+    """A column for each temperature: how well probabilities fit, and the accuracy, which stays."""
+    rows = [
+        "log loss",
+        "Brier score",
+        "calibration error",
+        "  of a calibrated model",
+        "  p, if calibrated",
+        "accuracy",
+    ]
+    columns = [text_column("", rows)]
+    for when, metrics in zip(("before", "after"), every, strict=True):
+        reference = metrics.calibrated
+        cells = [
+            with_interval(metrics.log_loss),
+            with_interval(metrics.brier_score),
+            with_interval(metrics.expected_calibration_error),
+            f"{reference.mean:.3f} ({format_share(reference.level)} below {reference.high:.3f})",
+            format_p(reference.p_value),
+            with_interval(metrics.accuracy),
+        ]
+        columns.append(text_column(f"{when} (T = {metrics.temperature:.2f})", cells))
+    return Table(columns=tuple(columns))
+
+
+_DARK = "#222222"
+# Space for the counts under the lowest share that can be.
+_STRIP = 0.16
+
+
+def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = None) -> Any:
+    """Draw a reliability diagram.
+
+    A point a bin: its mean confidence and its share of right predictions, with Wilson's interval upright
+    and the range of the bin's confidences across. The number of images stands below each bin. The line is
+    what a calibrated model follows; points below it are too sure, points above it not sure enough. Metrics
+    add the expected calibration error beside that of a calibrated model.
+    """
+    ax = new_axes(ax)
+    curve = shown if isinstance(shown, ReliabilityCurve) else shown.reliability
+    chance = 1.0 / curve.n_classes
+    floor = min(chance, float(curve.low.min())) - 0.02
+    ax.plot([chance, 1.0], [chance, 1.0], color=CHANCE_COLOUR, lw=0.8, zorder=1)
+    ax.hlines(curve.accuracy, curve.lowest, curve.highest, color=CHANCE_COLOUR, lw=0.8, zorder=2)
+    ax.vlines(curve.confidence, curve.low, curve.high, color=_DARK, lw=1.1, zorder=3)
+    ax.plot(curve.confidence, curve.accuracy, marker="o", ms=4.5, ls="", color=_DARK, zorder=4)
+    height = 1.02 - floor
+    bottom = floor - _STRIP * height
+    positions = _spread(curve.confidence.tolist(), apart=0.055 * (1.04 - chance))
+    for place, bin_at, count in zip(positions, curve.confidence, curve.n_images, strict=True):
+        ax.plot(
+            [bin_at, place],
+            [floor, floor - 0.25 * _STRIP * height],
+            color=CHANCE_COLOUR,
+            lw=0.6,
+            clip_on=False,
+        )
+        ax.text(
+            place,
+            floor - 0.32 * _STRIP * height,
+            f"{count}",
+            ha="center",
+            va="top",
+            color=_DARK,
+            fontsize="small",
+        )
+    ax.text(
+        -0.015,
+        floor - 0.32 * _STRIP * height,
+        "images",
+        transform=ax.get_yaxis_transform(),
+        ha="right",
+        va="top",
+        color=_DARK,
+        fontsize="small",
+    )
+    ax.set_xlim(chance - 0.02 * (1 - chance), 1.0 + 0.03 * (1 - chance))
+    ax.set_ylim(bottom, 1.02)
+    ax.set_yticks([tick for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0) if tick >= floor])
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_xlabel("Confidence (probability of the predicted class)")
+    ax.set_ylabel("Share of right predictions")
+    if isinstance(shown, ClassificationMetrics):
+        error, reference = shown.expected_calibration_error, shown.calibrated
+        ax.set_title(
+            f"Calibration error {error.value:.3f}\n"
+            f"of a calibrated model {reference.mean:.3f}, {100 * reference.level:.0f} % below "
+            f"{reference.high:.3f}",
+            loc="left",
+            fontsize="small",
+        )
+    return ax
+
+
+def _spread(places: list[float], *, apart: float) -> list[float]:
+    """Ascending places moved to the left, as little as it takes, until none are nearer than ``apart``."""
+    moved = list(places)
+    for index in range(len(moved) - 2, -1, -1):
+        moved[index] = min(moved[index], moved[index + 1] - apart)
+    return moved
+
+
+def print_temperature(found: Recalibration, console: Console) -> None:
+    """Print how well a model is calibrated before and after, and the temperature."""
+    from rich.text import Text
+
+    fit = found.fit
+    console.print(render_terminal(temperatures_table((found.before, found.after))))
+    high = f"{fit.high:.2f}" if fit.high < float("inf") else "infinity"
+    needed = (
+        " These images do not show that scaling is needed: 1 lies in the interval."
+        if fit.low <= 1.0 <= fit.high
+        else ""
+    )
+    sentence = (
+        f"Temperature {fit.temperature:.3f}, {fit.level:.0%} interval {fit.low:.2f} to {high}.{needed} Log "
+        f"loss with each image's temperature fitted to all others: {fit.log_loss_cross_validated:.4f}, "
+        f"against {fit.log_loss_before:.4f} with temperature 1 (gain {fit.gain:.4f}, standard error "
+        f"{fit.gain_error:.4f}). What the table says of after is measured on the images that the "
+        "temperature was fitted to."
+    )
+    console.print(Text(sentence))
+
+
+def draw_temperature(found: Recalibration, path: Path) -> None:
+    """Draw reliability diagrams before and after into a file."""
+    with paper_style():
+        figure = new_figure(TWO_COLUMNS, 84 * MM)
+        for ax, metrics in zip(figure.subplots(1, 2), (found.before, found.after), strict=True):
+            metrics.plot(ax=ax)
+            ax.set_title(f"T = {metrics.temperature:.2f}\n{ax.get_title(loc='left')}", loc="left")
+        write_figure(figure, path)

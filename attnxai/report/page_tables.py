@@ -1,0 +1,286 @@
+"""Tables of the page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.agreement.results import ALL
+from attnxai.metrics import METRICS
+from attnxai.report.figures import listed_maps, shown_explanation
+from attnxai.report.findings import MISCALIBRATED
+from attnxai.report.source_panel import SourcePanel
+from attnxai.report.source_svg import source_svg
+from attnxai.report.tables.table import Table, text_column
+from attnxai.report.wording import group_name, n_beside
+from attnxai.statistics.formats import (
+    format_interval,
+    format_number,
+    format_p,
+    format_share,
+    format_value,
+    p_equals,
+)
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.model_comparison.contrast import Contrast
+    from attnxai.agreement.results import AgreementResult
+    from attnxai.report.content import ModelPart, ReportContent
+    from attnxai.statistics.interval import Interval
+
+_LAST = -1e9  # sorts what has no value below what has
+
+
+def _metrics_table(
+    title: str,
+    metrics: Sequence[str],
+    rows: Sequence[tuple[tuple[str, ...], Sequence[tuple[str, ...]]]],
+    *,
+    heading: str = "Map",
+    rules: tuple[int, ...] = (),
+) -> Table:
+    """A row for each name, which has lines below it, and a cell of lines for each metric."""
+    columns = [text_column(heading, [name for name, _ in rows])]
+    for index, metric in enumerate(metrics):
+        cells = [of_metrics[index] for _, of_metrics in rows]
+        columns.append(text_column(METRICS[metric].label, cells, to_the_right=True))
+    return Table(columns=tuple(columns), title=title, rules=rules)
+
+
+def _estimates_of(
+    result: AgreementResult, group: str | None = None, class_name: str = ALL
+) -> list[Estimate]:
+    key = (group or result.verdict_group, class_name)
+    return [e for e in result.estimates if (e.group, e.class_name) == key]
+
+
+def most_sources(result: AgreementResult, group: str | None = None, class_name: str = ALL) -> int:
+    """The largest number of sources that an estimate of this group and class rests on."""
+    return max((e.interval.n_units for e in _estimates_of(result, group, class_name)), default=0)
+
+
+def fewer_somewhere(result: AgreementResult) -> bool:
+    """Whether a number of sources stands beside some value of the main table."""
+    most = most_sources(result)
+    return any(n_beside(estimate.interval, most) for estimate in _estimates_of(result))
+
+
+def _lines(interval: Interval, most: int) -> list[str]:
+    return [line for line in (format_interval(interval), n_beside(interval, most)) if line]
+
+
+def estimates_table(
+    result: AgreementResult, *, group: str | None = None, class_name: str = ALL
+) -> Table | None:
+    """Every map and baseline, and the noise ceiling; None where the class has no estimates."""
+    group = group or result.verdict_group
+    found = {(e.explanation, e.metric): e for e in _estimates_of(result, group, class_name)}
+    most = most_sources(result, group, class_name)
+    rows = [
+        (
+            (name, "baseline") if name in result.baselines else (name,),
+            [_cell(found.get((name, metric)), most) for metric in result.metrics],
+        )
+        for name in result.explanations + result.baselines
+        if any((name, metric) in found for metric in result.metrics)
+    ]
+    if not rows:
+        return None
+    ceilings = [_ceiling_cell(result, metric, group, class_name, most) for metric in result.metrics]
+    rules = [sum(len(name) == 1 for name, _ in rows)]
+    if any(map(any, ceilings)):
+        rules.append(len(rows))
+        rows.append((("noise ceiling",), ceilings))
+    over = group if class_name == ALL else class_name
+    title = f"Agreement of maps and baselines of {result.model_name}, {over}"
+    return _metrics_table(title, result.metrics, rows, rules=tuple(rules))
+
+
+def _ceiling_cell(
+    result: AgreementResult, metric: str, group: str, class_name: str, most: int
+) -> tuple[str, ...]:
+    """Each annotator against the others to the consensus against each, and the interval of the former."""
+    ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
+    if ceiling is None:
+        return ("",)
+    value = f"{format_value(ceiling.lower, 3)} to {format_value(ceiling.upper, 3)}"
+    return (value, *_lines(ceiling.lower, most))
+
+
+def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
+    if estimate is None:
+        return ("",)
+    lines = [format_value(estimate.interval, 3), *_lines(estimate.interval, most)]
+    test = estimate.test
+    if test is not None:
+        lines += [f"null {format_number(test.mean)}", p_equals(test.p_value)]
+        if estimate.n_family > 1 and estimate.p_adjusted is not None:
+            lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
+    share = estimate.share_of_noise_ceiling
+    if share is not None and np.isfinite(share.of_lower.value):
+        lines.append(f"{format_share(share.of_lower.value)} of the ceiling")
+    for further in estimate.further:
+        if further.test is not None:
+            mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
+            lines.append(f"{further.null} {p_equals(further.test.p_value)}{mark}")
+    return tuple(lines)
+
+
+def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
+    """The partial rank correlation of every map, controlling for brightness."""
+    rows = [
+        (part.name, name, part.result.partial_correlation(name), most_sources(part.result))
+        for part in parts
+        for name in part.result.explanations
+    ]
+    models = [text_column("Model", [model for model, *_ in rows])] if len(parts) > 1 else []
+    cells = {
+        "Partial ρ": [format_value(partial.interval, 3) for *_, partial, _ in rows],
+        "Interval": [", ".join(_lines(partial.interval, most)) for *_, partial, most in rows],
+        "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
+    }
+    return Table(
+        columns=(
+            *models,
+            text_column("Map", [name for _, name, *_ in rows]),
+            *(text_column(head, texts, to_the_right=True) for head, texts in cells.items()),
+        ),
+        title="Partial correlations",
+    )
+
+
+def source_headings(content: ReportContent) -> list[str]:
+    """Columns of the table of all sources after id and class."""
+    if len(content.parts) > 1:
+        return [f"{part.name}: {shown_explanation(part.result)}" for part in content.parts]
+    return ["Predicted", "Split", *listed_maps(content.parts[0].result)]
+
+
+def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
+    """A row for every source, with a panel that opens."""
+    first = content.parts[0]
+    shown = shown_explanation(first.result)
+    sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
+    for source in sorted(sources):
+        parts = [part for part in content.parts if source in part.result.sources]
+        owner = first if first in parts else parts[0]
+        panel = SourcePanel.of(
+            source, shown, owner.pairs, owner.maps, content.annotations, content.images
+        )
+        index = owner.result.sources.index(source)
+        yield {
+            "source": source,
+            "class_name": owner.result.classes[index] or "unknown",
+            "split": owner.result.splits[index],
+            "cells": _several_cells(content.parts, source)
+            if len(content.parts) > 1
+            else _single_cells(owner, index),
+            "details": [
+                _details(part, source, part.name if len(content.parts) > 1 else "Map")
+                for part in parts
+            ],
+            "svg": source_svg(
+                panel, title=f"{source} with annotations and contours of {shown} of {owner.name}"
+            ),
+        }
+
+
+def _single_cells(part: ModelPart, index: int) -> list[dict[str, Any]]:
+    result, pairs = part.result, part.pairs
+    position = pairs.sources.index(result.sources[index])
+    split = result.splits[index]
+    return [
+        _sortable(pairs.predicted[position] if pairs.predicted else ""),
+        _sortable(group_name(split), split),
+        *(_value_cell(result, name, index) for name in listed_maps(result)),
+    ]
+
+
+def _several_cells(parts: Sequence[ModelPart], source: str) -> list[dict[str, Any]]:
+    cells = []
+    for part in parts:
+        result, pairs = part.result, part.pairs
+        if source not in result.sources:
+            cells.append(_sortable("–", _LAST))
+            continue
+        index = result.sources.index(source)
+        small = group_name(result.splits[index])
+        if pairs.predicted:
+            small += f", {pairs.predicted[pairs.sources.index(source)]}"
+        cells.append(_value_cell(result, shown_explanation(result), index) | {"small": small})
+    return cells
+
+
+def _value_cell(result: AgreementResult, name: str, index: int) -> dict[str, Any]:
+    value = float(result.source_means(name, result.metrics[0])[index])
+    return _sortable(format_number(value), value if np.isfinite(value) else _LAST)
+
+
+def _sortable(text: str, sort: str | float | None = None) -> dict[str, Any]:
+    """A cell of the table of all sources, what it is sorted by, and a small line below it."""
+    return {"text": text, "sort": text if sort is None else sort, "small": ""}
+
+
+def _details(part: ModelPart, source: str, heading: str) -> Table:
+    """All numbers of one source."""
+    result = part.result
+    index = result.sources.index(source)
+    rows = [
+        (
+            (name,),
+            [
+                (format_number(float(result.source_means(name, metric)[index])),)
+                for metric in result.metrics
+            ],
+        )
+        for name in result.explanations + result.baselines
+    ]
+    return _metrics_table("", result.metrics, rows, heading=heading)
+
+
+def contrasts_table(content: ReportContent) -> Table | None:
+    """Differences between models: a row a map and pair, a cell a metric."""
+    if not content.contrasts:
+        return None
+    most = max(c.n_sources for c in content.contrasts[0].contrasts.contrasts)
+    rows = [
+        (
+            (f"{name}: {first} − {second}",),
+            [_contrast_cell(of.contrasts.contrasts[index], most) for of in content.contrasts],
+        )
+        for index, (name, first, second) in enumerate(content.contrasts[0].keys)
+    ]
+    metrics = [contrasts.metric for contrasts in content.contrasts]
+    return _metrics_table("Differences between models", metrics, rows)
+
+
+def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
+    lines = [
+        format_value(contrast.interval, 3),
+        *_lines(contrast.interval, most),
+        p_equals(contrast.p_value),
+        f"adjusted {format_p(contrast.p_adjusted)}",
+    ]
+    if contrast.p_others_adjusted is not None:
+        lines.append(f"other annotators {format_p(contrast.p_others_adjusted)}")
+    return tuple(lines)
+
+
+def undefined_counts(parts: Sequence[ModelPart]) -> list[tuple[str, int, str]]:
+    """Undefined values by model, metric and reason: how many, and examples."""
+    counts: dict[tuple[str, str, str], list[str]] = {}
+    for part in parts:
+        for value in part.result.undefined:
+            key = (part.name if len(parts) > 1 else "", value.metric, value.reason)
+            counts.setdefault(key, []).append(value.source)
+    return [
+        (
+            f"{f'{model}, ' if model else ''}{METRICS[metric].label}: {reason}",
+            len(sources),
+            ", ".join(sorted(set(sources))[:5]),
+        )
+        for (model, metric, reason), sources in counts.items()
+    ]

@@ -1,0 +1,202 @@
+"""A plan of sources and annotators: its table and figure, the folder they lie in, and what a terminal shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from attnxai.data.wording import counted
+from attnxai.report.page import write_files
+from attnxai.report.style import (
+    ANNOTATOR_COLOURS,
+    TWO_COLUMNS,
+    new_axes,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+from attnxai.report.tables.table import (
+    Limit,
+    Table,
+    checked_digits,
+    count_column,
+    half_width_column,
+    interval_column,
+    number_column,
+)
+from attnxai.report.tables.text import render_terminal
+from attnxai.statistics.formats import with_interval
+from attnxai.statistics.interval import Interval
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from attnxai.jobs.output_folder import OutputFolder
+    from attnxai.planning.basis import PlanBasis
+    from attnxai.planning.pilot import Pilot
+    from attnxai.planning.plan import PowerPlan
+
+FILES = ("plan.csv", "plan.json", "plan.pdf", "plan.png")
+_SIGNS = {
+    "≤": "fewer were not simulated",
+    ">": "none of the grid was enough, and this is its largest",
+}
+
+
+def plan_table(plan: PowerPlan, *, digits: int | None = None) -> Table:
+    """A row for each number of annotators.
+
+    A row has the smallest number of sources that reaches the wanted power, with ``≤`` where it is the smallest
+    of the grid; or, with ``>``, the largest of the grid where none does.
+    """
+    digits = None if digits is None else checked_digits(digits)
+    answers = plan.answers()
+    designs = [design for design, _ in answers]
+    powers = [
+        Interval(
+            value=design.power,
+            low=design.power_low,
+            high=design.power_high,
+            n_units=plan.n_simulations,
+            unit="experiment",
+        )
+        for design in designs
+    ]
+    columns = [
+        count_column("Annotators", [design.n_annotators for design in designs]),
+        count_column(
+            "Sources",
+            [
+                Limit(sign=sign, count=design.n_sources) if sign else design.n_sources
+                for design, sign in answers
+            ],
+        ),
+        interval_column("Power", powers, digits=2),
+    ]
+    if plan.effect_low is not None:
+        low = [design.power_at_low_effect for design in designs]
+        columns.append(number_column("Power at low effect", low, 2))
+    columns.append(half_width_column("Half-width", [d.half_width for d in designs], digits=digits))
+    others = [design.half_width_others for design in designs]
+    if any(map(math.isfinite, others)):
+        columns.append(half_width_column("Half-width, others", others, digits=digits))
+    note = (
+        f"power [95 % interval of {plan.n_simulations} simulated experiments]; half-widths are those of the "
+        "expected 95 % interval of the mean, about these annotators and about others too"
+    )
+    signs = {sign for _, sign in answers}
+    note += "".join(f"; {sign}: {text}" for sign, text in _SIGNS.items() if sign in signs)
+    return Table(columns=tuple(columns), note=note)
+
+
+def plot_power(plan: PowerPlan, *, ax: Any = None) -> Any:
+    """Draw power against the number of sources, a line for each number of annotators.
+
+    Bands are the powers' intervals; broken lines are at the lower end of the effect's interval.
+    """
+    ax = new_axes(ax)
+    for k in plan.annotators:
+        designs = plan.of_annotators(k)
+        x = [d.n_sources for d in designs]
+        (line,) = ax.plot(x, [d.power for d in designs], marker=".", label=counted(k, "annotator"))
+        lows, highs = [d.power_low for d in designs], [d.power_high for d in designs]
+        ax.fill_between(x, lows, highs, color=line.get_color(), alpha=0.2, lw=0)
+        if plan.effect_low is not None:
+            low = [d.power_at_low_effect for d in designs]
+            ax.plot(x, low, color=line.get_color(), ls="--", lw=0.8)
+    ax.axhline(plan.wanted, color="#666666", lw=0.8, ls=":")
+    ax.set_ylim(0, 1.02)
+    ax.set_ylabel("power")
+    _number_sources(plan, ax)
+    return ax
+
+
+def plot_precision(plan: PowerPlan, *, ax: Any = None) -> Any:
+    """Draw the half-width of the interval against the number of sources.
+
+    Full lines are about these annotators, broken ones about other annotators too.
+    """
+    ax = new_axes(ax)
+    for k in plan.annotators:
+        designs = plan.of_annotators(k)
+        x = [d.n_sources for d in designs]
+        (line,) = ax.plot(x, [d.half_width for d in designs], label=counted(k, "annotator"))
+        others = [d.half_width_others for d in designs]
+        ax.plot(x, others, color=line.get_color(), ls="--", lw=0.8)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("half-width of the 95 % interval")
+    _number_sources(plan, ax)
+    ax.legend(loc="upper right")
+    return ax
+
+
+def _number_sources(plan: PowerPlan, ax: Any) -> None:
+    ax.set_xscale("log")
+    numbers = [d.n_sources for d in plan.of_annotators(plan.annotators[0])]
+    shown = numbers[:: -(-len(numbers) // 8)]
+    ax.set_xticks(shown, [str(n) for n in shown])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("sources")
+
+
+def write_plan(made: PowerPlan, folder: OutputFolder, *, pilot: Pilot | None, seed: int) -> None:
+    """Write a plan, the pilot it rests on and the seed that it was made with into a folder."""
+    content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
+    content["pilot"] = None if pilot is None else pilot.to_record()
+    with folder.writing() as partial, paper_style():
+        write_files(partial, {"plan.csv": made.to_frame(), "plan.json": content})
+        figure = new_figure(TWO_COLUMNS, TWO_COLUMNS * 0.42)
+        left, right = figure.subplots(1, 2)
+        for ax in (left, right):
+            ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
+        plot_power(made, ax=left)
+        plot_precision(made, ax=right)
+        save_figure(figure, partial, "plan")
+
+
+def print_plan(made: PowerPlan, basis: PlanBasis, console: Console) -> None:
+    """Print the smallest designs, the sentence and what limits them."""
+    from rich.text import Text
+
+    console.print(render_terminal(dataclasses.replace(plan_table(made), title=basis.title)))
+    console.print(Text(made.sentence(basis.what)))
+    for note in _notes(made, basis.pilot, simulated=basis.simulated):
+        console.print(Text(f"- {note}"))
+
+
+def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str]:
+    notes = []
+    if simulated:
+        notes.append(
+            "Galaxies, annotators and maps are simulated and fitted to nothing: a first guess, which a "
+            "pilot of ten sources or more should replace."
+        )
+    if pilot is not None and made.effect_low is not None:
+        notes.append(
+            "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "
+            f"{with_interval(pilot.effect)}. " + _at_low_effect(made)
+        )
+    if pilot is not None and pilot.inferred:
+        notes.append(
+            "What a report does not keep of permuted pairs is inferred, rather towards too many "
+            "sources."
+        )
+    notes.append(
+        "With 3 annotators or fewer a result is about these people; more of them are needed to speak of "
+        "astronomers, whatever the power."
+    )
+    return notes
+
+
+def _at_low_effect(made: PowerPlan) -> str:
+    if made.effect_low is None or made.effect_low <= 0:
+        return "It does not rule out that there is none to see, whatever the number of sources."
+    best = made.fewest_marks() or made.designs[-1]
+    enough = made.smallest(best.n_annotators, at_low_effect=True)
+    most = made.of_annotators(best.n_annotators)[-1].n_sources
+    needed = str(enough.n_sources) if enough else f"more than {most}"
+    return (
+        f"At its lower end {best.n_sources} sources with {counted(best.n_annotators, 'annotator')} have a power of "
+        f"{best.power_at_low_effect:.0%}, and {made.wanted:.0%} takes {needed}."
+    )
