@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+_OF_ALL_CLASSES = ("roc_auc", "log_loss", "brier_score", "expected_calibration_error")
 NO_METHOD = "none"
 """What records say of an interval that does not exist."""
 
@@ -108,9 +109,7 @@ class ClassificationMetrics:
         """Every number by its name and its class (``all`` where it is of all classes)."""
         found = {("accuracy", "all"): self.accuracy}
         found |= {("f1", name): interval for name, interval in self.f1.items()}
-        for name in ("roc_auc", "log_loss", "brier_score", "expected_calibration_error"):
-            found[name, "all"] = getattr(self, name)
-        return found
+        return found | {(name, "all"): getattr(self, name) for name in _OF_ALL_CLASSES}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under documented names; None where a number is undefined."""
@@ -125,14 +124,9 @@ class ClassificationMetrics:
             "n_bootstrap": self.n_bootstrap,
             "accuracy": _plain(self.accuracy),
             "f1": {name: _plain(interval) for name, interval in self.f1.items()},
-            "roc_auc": _plain(self.roc_auc),
-            "log_loss": _plain(self.log_loss),
-            "brier_score": _plain(self.brier_score),
-            "expected_calibration_error": _plain(self.expected_calibration_error),
+            **{name: _plain(getattr(self, name)) for name in _OF_ALL_CLASSES},
             "calibrated_model": {
-                "mean": self.calibrated.mean,
-                "high": self.calibrated.high,
-                "p_value": self.calibrated.p_value,
+                name: getattr(self.calibrated, name) for name in ("mean", "high", "p_value")
             },
             "confusion": self.confusion.tolist(),
             "binning": str(curve.binning),
@@ -323,13 +317,8 @@ def _warn_of_gaps(metrics: ClassificationMetrics) -> None:
         if np.isnan(interval.value)
     ]
     if missing:
-        absent = [
-            name
-            for name, members in zip(
-                metrics.class_names, metrics.confusion.sum(axis=1), strict=True
-            )
-            if not members
-        ]
+        members = metrics.confusion.sum(axis=1)
+        absent = [name for name, n in zip(metrics.class_names, members, strict=True) if not n]
         warnings.warn(
             f"undefined and left empty: {', '.join(missing)}, since there are no images of "
             f"{', '.join(absent)}",

@@ -147,11 +147,9 @@ def f1_scores(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     >>> f1_scores([[2, 1], [0, 1], [0, 1], [1, 3]], [0, 0, 1, 1]).round(3)
     array([0.667, 0.8  ])
     """
-    values, positions = checked_scores(scores, labels)
-    predicted = values.argmax(axis=1)
-    counts = np.ones((1, len(values)))
-    classes = range(values.shape[1])
-    f1 = np.array([resampled_f1(predicted == c, positions == c, counts)[0] for c in classes])
+    confusion = confusion_matrix(scores, labels)
+    either = confusion.sum(axis=0) + confusion.sum(axis=1)
+    f1 = np.where(either > 0, 2 * np.diag(confusion) / np.maximum(either, 1), np.nan)
     if np.isnan(f1).any():
         warnings.warn(
             f"F1 is undefined for the classes {', '.join(map(str, np.flatnonzero(np.isnan(f1))))}, "

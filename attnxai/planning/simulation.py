@@ -143,34 +143,30 @@ def _marked(parts: Sequence[Component], rng: np.random.Generator) -> list[Compon
     return moved
 
 
-def _distances(part: Component, beam_arcsec: float) -> NDArray[np.float64]:
-    """Squared distance of every pixel from a component, in standard deviations."""
+def _distances(parts: Sequence[Component], beam_arcsec: float) -> NDArray[np.float64]:
+    """Squared distance of every pixel from the nearest component, in standard deviations of that component."""
     index = (np.arange(SIDE) - (SIDE - 1) / 2) * PIXEL_ARCSEC
-    x, y = index[None, :] - part.x_arcsec, index[:, None] - part.y_arcsec
-    angle = math.radians(part.angle_deg)
-    along = x * math.cos(angle) + y * math.sin(angle)
-    across = y * math.cos(angle) - x * math.sin(angle)
-    major = math.hypot(part.major_arcsec, beam_arcsec) * _SIGMA_PER_FWHM
-    minor = math.hypot(part.minor_arcsec, beam_arcsec) * _SIGMA_PER_FWHM
-    return np.asarray((along / major) ** 2 + (across / minor) ** 2)
+    found = []
+    for part in parts:
+        x, y = index[None, :] - part.x_arcsec, index[:, None] - part.y_arcsec
+        angle = math.radians(part.angle_deg)
+        along = x * math.cos(angle) + y * math.sin(angle)
+        across = y * math.cos(angle) - x * math.sin(angle)
+        major = math.hypot(part.major_arcsec, beam_arcsec) * _SIGMA_PER_FWHM
+        minor = math.hypot(part.minor_arcsec, beam_arcsec) * _SIGMA_PER_FWHM
+        found.append((along / major) ** 2 + (across / minor) ** 2)
+    return np.asarray(np.min(found, axis=0))
 
 
 def _profile(parts: Sequence[Component], beam_arcsec: float = BEAM_ARCSEC) -> NDArray[np.float64]:
     """Density of marks: the highest of their profiles, cut off at three standard deviations."""
-    found = np.zeros((SIDE, SIDE))
-    for part in parts:
-        squared = _distances(part, beam_arcsec)
-        found = np.maximum(found, np.where(squared < 9.0, np.exp(-0.5 * squared), 0.0))
-    return found
+    squared = _distances(parts, beam_arcsec)
+    return np.where(squared < 9.0, np.exp(-0.5 * squared), 0.0)
 
 
 def _inside(parts: Sequence[Component]) -> NDArray[np.bool_]:
     """Pixels within the full width at half maximum of some mark."""
-    level = (0.5 / _SIGMA_PER_FWHM) ** 2
-    found = np.zeros((SIDE, SIDE), dtype=bool)
-    for part in parts:
-        found |= _distances(part, BEAM_ARCSEC) <= level
-    return found
+    return np.asarray(_distances(parts, BEAM_ARCSEC) <= (0.5 / _SIGMA_PER_FWHM) ** 2)
 
 
 def _maps(

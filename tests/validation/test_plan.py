@@ -61,7 +61,7 @@ def test_the_full_plan():
     assert len({design.key for design in plan.designs}) == len(plan.designs)
 
 
-def test_a_quick_plan_is_a_part_of_the_full_one():
+def test_a_quick_plan_is_part_of_the_full_one():
     full = {design.key for design in ValidationPlan().designs}
     assert {design.key for design in ValidationPlan(quick=True).designs} < full
 

@@ -60,7 +60,7 @@ def test_verdicts_on_false_positive_rates(rejections, verdict):
     assert cell.note == ""
 
 
-def test_few_arrangements_are_noted():
+def test_few_permutations_are_noted():
     cell = dataclasses.replace(LEVEL, smallest_p=1 / 36)
     assert cell.attainable == pytest.approx(1 / 36)
     assert "at most 2.8%" in cell.note
