@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
+import importlib
 import inspect
 import re
 import warnings
@@ -306,6 +307,9 @@ def test_examples_in_python_call_what_there_is(path) -> None:
         for node in nodes:
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "attnxai":
                 assert node.attr in dir(attnxai), node.attr
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("attnxai"):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
         for call in (node for node in nodes if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             if name in named:
