@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning, JobError
 
-_PARENT_GONE = 130
+_PARENT_GONE, _ASKED_TO_END = 130, 143
 _REPORT_EVERY_S = 0.2
 
 logger = logging.getLogger("attnxai")
@@ -187,8 +187,10 @@ def _printing_to(path: Path | None) -> Iterator[None]:
 
 
 def _leave_with_parent() -> None:
-    """Leave interruptions to the process that started this one, and end when it is gone."""
+    """Leave interruptions to the process that started this one, and end when it asks or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # by an exception, so that no part of a file stays behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ASKED_TO_END))
     parent = multiprocessing.parent_process()
     if parent is not None:
 

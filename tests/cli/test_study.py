@@ -147,19 +147,40 @@ def check_same_study(one, other):
     assert rows[0] == rows[1]
 
 
+WAITING_WITH_THE_SECOND_SEED = """
+import time
+from attnxai.training import loop
+
+saved = loop.save_progress
+
+def save_and_wait(state, path, identity):
+    saved(state, path, identity)
+    if "seed1" in path.name:
+        time.sleep(600)
+
+loop.save_progress = save_and_wait  # also in the workers, which run this file as well
+if __name__ == "__main__":
+    from attnxai.cli.main import app
+    app()
+"""
+
+
 @pytest.mark.slow
 def test_killed_and_run_again(whole, place, start):
     """A study of several processes that was killed goes on with what it had."""
     options = ["--output", "killed", *OPTIONS, "--workers", "2"]
     models = place / "killed" / "models"
-    process = start("-m", "attnxai", "study", *options, cwd=place)
+    (place / "waiting.py").write_text(WAITING_WITH_THE_SECOND_SEED)
+    process = start("waiting.py", "study", *options, cwd=place)
     process.wait_for(
-        lambda: list(models.glob("C?-seed?.pt")) and list(models.glob("*.progress.pt")),
-        "a model and a record of another training",
+        lambda: (
+            len(list(models.glob("*.progress.pt"))) == len(list(models.glob("C?-seed0.pt"))) == 2
+        ),
+        "two models and the records of two other trainings",
     )
     process.end(signal.SIGKILL)
     kept = {file: file.read_bytes() for file in models.glob("C?-seed?.pt")}
-    assert 0 < len(kept) < len(RUNS)
+    assert {file.stem for file in kept} == set(RUNS[:2])
     assert not list((place / "killed" / "results").glob("*.html"))
     study(*options, cwd=place, check=0)
     assert all(file.read_bytes() == content for file, content in kept.items())

@@ -43,7 +43,7 @@ def invert(number, report):
 
 
 def about_this_process(number, report):
-    return number, os.getpid(), os.environ["OMP_NUM_THREADS"]
+    return number, os.getpid(), os.environ.get("OMP_NUM_THREADS")
 
 
 @BOTH
@@ -254,6 +254,27 @@ def test_an_interruption_ends_the_workers(tmp_path):
     assert not multiprocessing.active_children()
     for file in files:
         assert not Path(file).exists() or not is_running(int(Path(file).read_text()))
+
+
+def write_without_end(path, report):
+    """Write a file of which a part is there when this process is asked to end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: (report("waiting"), time.sleep(60)))
+        write_file(path, "x")
+
+
+def test_a_worker_that_is_ended_leaves_no_part_of_a_file(tmp_path):
+    def interrupt(event):
+        if event.text == "waiting":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(
+            jobs_of(write_without_end, *(str(tmp_path / name) for name in "ab")),
+            n_workers=2,
+            on_event=interrupt,
+        )
+    assert not list(tmp_path.glob(".*"))
 
 
 def ignores_interruptions(_, report):
