@@ -37,7 +37,8 @@ def simulated_pairs(problem: Problem) -> Any:
     """Maps that share something with what is marked, on one field."""
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.alignment.pairs import CENTRE_BIAS, AlignedPairs, leave_one_out_mean
+    from attnxai.alignment.pairs import CENTRE_BIAS, AlignedPairs
+    from attnxai.alignment.rasterise import leave_one_out_mean
     from attnxai.explanations.stack import Split
 
     n, side, rng = problem.n_sources, problem.side, np.random.default_rng(0)

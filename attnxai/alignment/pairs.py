@@ -1,14 +1,15 @@
-"""Maps, what people marked, and baselines, of the same sources on one common field."""
+"""Maps, annotations and baselines of the same sources on one common field."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.alignment.rasterise import centre_of, rasterise_density, rasterise_mask
+from attnxai.alignment.placement import check_placement
+from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
@@ -130,7 +131,7 @@ def align(
     maps : MapStack
         Maps of some sources.
     annotations : AnnotationSet
-        What people marked; sources without a map are an error.
+        What annotators marked; sources without a map are an error.
     images : sequence of SourceImage
         The images of the sources, which place sky positions and give classes.
     fwhm_arcsec : float
@@ -146,66 +147,125 @@ def align(
     Raises
     ------
     AlignmentError
-        If nothing overlaps, or a sky position cannot be placed.
+        If nothing overlaps, a sky position cannot be placed, or the brightness of the maps does not agree with
+        the images where the maps' field is said to lie.
+    """
+    return align_all(
+        [maps],
+        annotations,
+        images,
+        fwhm_arcsec=fwhm_arcsec,
+        use_source_weights=use_source_weights,
+    )[0]
+
+
+def align_all(
+    stacks: Sequence[MapStack],
+    annotations: AnnotationSet,
+    images: Sequence[SourceImage],
+    *,
+    fwhm_arcsec: float,
+    use_source_weights: bool,
+) -> list[AlignedPairs]:
+    """:func:`align` of the maps of several models.
+
+    Annotations are drawn once for all models that see the same field; their pairs share the arrays.
     """
     if not 0 < fwhm_arcsec < np.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     by_id = {image.source: image for image in images}
+    drawn: dict[Hashable, DrawnAnnotations] = {}
+    placed: list[tuple[Hashable, MapStack, list[str]]] = []
+    found = []
+    for maps in stacks:
+        _check_sources(maps, annotations, by_id)
+        marked = set(annotations.sources)
+        # in the order of their ids, so that sums do not depend on the order of files
+        positions = sorted(
+            (i for i, source in enumerate(maps.sources) if source in marked),
+            key=lambda i: maps.sources[i],
+        )
+        field = (maps.sources, maps.field, maps.field_shape, maps.field_scale_arcsec)
+        notes = next(
+            (made for key, seen, made in placed if key == field and _look_alike(seen, maps)), None
+        )
+        if notes is None:
+            notes = check_placement(maps, positions, by_id)
+            placed.append((field, maps, notes))
+        if field not in drawn:
+            drawn[field] = draw_annotations(maps, positions, annotations, by_id, fwhm_arcsec)
+        found.append(
+            _pairs(
+                maps,
+                positions,
+                annotations,
+                by_id,
+                drawn[field],
+                notes,
+                fwhm_arcsec=fwhm_arcsec,
+                use_source_weights=use_source_weights,
+            )
+        )
+    return found
+
+
+def _look_alike(first: MapStack, second: MapStack) -> bool:
+    return np.array_equal(first.brightness, second.brightness) and np.array_equal(
+        first.valid, second.valid
+    )
+
+
+def _check_sources(
+    maps: MapStack, annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
+) -> None:
     without = [source for source in maps.sources if source not in by_id]
     if without:
         raise AlignmentError(
             f"{len(without)} of {len(maps.sources)} sources with a map have no image, such as "
             f"{without[0]!r}; give the images that the maps explain"
         )
-    used = annotations.annotations
-    marked = {a.source for a in used}
-    # in the order of their ids, so that sums do not depend on the order of files
-    positions = sorted(
-        (i for i, source in enumerate(maps.sources) if source in marked),
-        key=lambda i: maps.sources[i],
-    )
     check_overlap(annotations, maps.sources)
+
+
+def _pairs(
+    maps: MapStack,
+    positions: Sequence[int],
+    annotations: AnnotationSet,
+    by_id: Mapping[str, SourceImage],
+    drawn: DrawnAnnotations,
+    notes: Sequence[str],
+    *,
+    fwhm_arcsec: float,
+    use_source_weights: bool,
+) -> AlignedPairs:
     sources = tuple(maps.sources[i] for i in positions)
-    notes: list[str] = []
+    used, notes = annotations.annotations, list(notes)
     n_without = len(maps.sources) - len(sources)
     if n_without:
         notes.append(f"{n_without} sources have a map but no annotation; they are left out.")
-    annotators = annotations.annotators
-    density, mask, present, n_outside = _rasterise_all(
-        maps, positions, annotators, used, by_id, fwhm_arcsec
-    )
-    if not (mask & maps.valid[positions]).any():
+    if not (drawn.mask & maps.valid[positions]).any():
         raise AlignmentError(
             f"none of the {len(used)} marks lies on the pixels that the network sees, a field of "
             f"{maps.field_shape[0]} x {maps.field_shape[1]} pixels of {maps.field_scale_arcsec:g} arcsec "
             "at the centre of each image; check their coordinates and frame"
         )
-    if n_outside:
+    if drawn.n_outside:
         notes.append(
-            f"The centres of {n_outside} of {len(used)} marks lie outside the field that the network "
+            f"The centres of {drawn.n_outside} of {len(used)} marks lie outside the field that the network "
             "sees; only what reaches into it counts."
         )
-    shape = maps.field_shape
     explanations = {
-        name: resample_to_field(maps.layers[name][positions], maps.geometry[name], shape)
+        name: resample_to_field(maps.layers[name][positions], maps.geometry[name], maps.field_shape)
         for name in maps.layers
     }
     if len(explanations) > 1:
         explanations[MEAN_LAYER] = np.mean(list(explanations.values()), axis=0)
     brightness = maps.brightness[positions]
     baselines, resolutions = _brightness_baselines(maps, brightness)
-    baselines[CENTRE_BIAS] = leave_one_out_mean(density, present)
+    baselines[CENTRE_BIAS] = drawn.centre_bias
     weights = np.ones(len(sources))
     if use_source_weights:
-        missing = [s for s in sources if s not in annotations.source_weights]
-        if missing:
-            raise AnnotationError(
-                f"sources cannot be weighted: the annotations state no weight for {len(missing)} of "
-                f"them, such as {missing[0]}"
-            )
-        weights = np.array([annotations.source_weights[s] for s in sources])
-        if not weights.any():
-            raise AnnotationError("sources cannot be weighted: all their weights are 0")
+        weights = _weights_of(sources, annotations)
         n_weightless = int((weights == 0).sum())
         if n_weightless:
             notes.append(f"{n_weightless} sources have weight 0 and do not count.")
@@ -217,10 +277,10 @@ def align(
         splits=tuple(maps.splits[i] for i in positions),
         explanations=explanations,
         baselines=baselines,
-        annotators=annotators,
-        density=density,
-        mask=mask,
-        present=present,
+        annotators=annotations.annotators,
+        density=drawn.density,
+        mask=drawn.mask,
+        present=drawn.present,
         valid=maps.valid[positions],
         brightness=brightness,
         source_weights=weights,
@@ -234,6 +294,19 @@ def align(
         notes=tuple(notes),
         provenance=dict(maps.provenance),
     )
+
+
+def _weights_of(sources: Sequence[str], annotations: AnnotationSet) -> NDArray[np.float64]:
+    missing = [s for s in sources if s not in annotations.source_weights]
+    if missing:
+        raise AnnotationError(
+            f"sources cannot be weighted: the annotations state no weight for {len(missing)} of "
+            f"them, such as {missing[0]}"
+        )
+    weights = np.array([annotations.source_weights[s] for s in sources], dtype=np.float64)
+    if not weights.any():
+        raise AnnotationError("sources cannot be weighted: all their weights are 0")
+    return weights
 
 
 def _columns_of(
@@ -291,51 +364,6 @@ def _class_of(
     return stated or known
 
 
-def _rasterise_all(
-    maps: MapStack,
-    positions: Sequence[int],
-    annotators: tuple[str, ...],
-    used: Sequence[Any],
-    by_id: Mapping[str, SourceImage],
-    fwhm_arcsec: float,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], int]:
-    shape = maps.field_shape
-    size = (len(annotators), len(positions))
-    density = np.zeros((*size, *shape), np.float32)
-    mask = np.zeros((*size, *shape), bool)
-    present = np.zeros(size, bool)
-    row_of = {name: row for row, name in enumerate(annotators)}
-    column_of = {maps.sources[i]: column for column, i in enumerate(positions)}
-    grouped: dict[tuple[int, int], list[Any]] = {}
-    for annotation in used:
-        key = (row_of[annotation.annotator], column_of[annotation.source])
-        grouped.setdefault(key, []).append(annotation)
-    n_outside = 0
-    for (row, column), members in grouped.items():
-        source = maps.sources[positions[column]]
-        transform = maps.field[positions[column]]
-        image_scale = maps.field_scale_arcsec / transform.step
-        fwhm = fwhm_arcsec / image_scale
-        regions, weights = [], []
-        for annotation in members:
-            drawn = annotation.shape.to_pixel_regions(by_id[source].grid, source=source)
-            regions += drawn
-            weights += [annotation.weight] * len(drawn)
-            n_outside += not any(_inside(region, transform, shape) for region in drawn)
-        density[row, column] = rasterise_density(regions, weights, transform, shape, fwhm=fwhm)
-        counted = [r for r, weight in zip(regions, weights, strict=True) if weight > 0]
-        mask[row, column] = rasterise_mask(counted, transform, shape, fwhm=fwhm)
-        present[row, column] = True
-    for array in (density, mask, present):
-        array.setflags(write=False)
-    return density, mask, present, n_outside
-
-
-def _inside(region: Any, transform: Any, shape: tuple[int, int]) -> bool:
-    x, y = (float(v) for v in transform.to_inner(*(np.array(v) for v in centre_of(region))))
-    return -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
-
-
 def _brightness_baselines(
     maps: MapStack, brightness: NDArray[np.float32]
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, tuple[str, ...]]]:
@@ -353,31 +381,3 @@ def _brightness_baselines(
         else:
             resolutions[name] = (BRIGHTNESS,)
     return baselines, resolutions
-
-
-def leave_one_out_mean(
-    density: NDArray[np.floating], present: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Centre bias: for each source the mean of what was marked on all *other* sources.
-
-    Parameters
-    ----------
-    density : ndarray, shape (n_annotators, n_sources, rows, columns)
-        What was marked.
-    present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
-
-    Returns
-    -------
-    ndarray, shape (n_sources, rows, columns)
-        Each source counts once, however many annotators marked it. All zero for a single source.
-    """
-    counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
-    per_source = density.sum(axis=0, dtype=np.float64) / counts
-    n = len(per_source)
-    # sums of those before and of those after: taking each from the sum of all would leave rounding
-    # errors where the others marked nothing
-    others = np.zeros_like(per_source)
-    np.cumsum(per_source[:-1], axis=0, out=others[1:])
-    others[:-1] += np.cumsum(per_source[:0:-1], axis=0)[::-1]
-    return np.asarray(others / max(n - 1, 1))

@@ -6,8 +6,9 @@ shape was drawn, so that nothing is rounded on the way.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ from attnxai.data.grid import GridTransform
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from regions import PixelRegion
+
+    from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+    from attnxai.data.images import SourceImage
+    from attnxai.explanations.stack import MapStack
 
 # FWHM of a Gaussian in standard deviations
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
@@ -168,3 +173,95 @@ def centre_of(region: PixelRegion) -> tuple[float, float]:
     if hasattr(region, "vertices"):
         return float(np.mean(region.vertices.x)), float(np.mean(region.vertices.y))
     return (region.start.x + region.end.x) / 2, (region.start.y + region.end.y) / 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnAnnotations:
+    """Annotations on the field.
+
+    ``density``, ``mask`` and ``present`` are those of :class:`~.pairs.AlignedPairs`. ``centre_bias`` is the mean of
+    the other sources, and ``n_outside`` counts annotations whose centre lies outside the field.
+    """
+
+    density: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+    centre_bias: NDArray[np.float64]
+    n_outside: int
+
+
+def draw_annotations(
+    maps: MapStack,
+    positions: Sequence[int],
+    annotations: AnnotationSet,
+    by_id: Mapping[str, SourceImage],
+    fwhm_arcsec: float,
+) -> DrawnAnnotations:
+    """Draw the annotations of some sources, given by their positions in the maps, on the field of each."""
+    shape = maps.field_shape
+    row_of = {name: row for row, name in enumerate(annotations.annotators)}
+    size = (len(row_of), len(positions))
+    density = np.zeros((*size, *shape), np.float32)
+    mask = np.zeros((*size, *shape), bool)
+    present = np.zeros(size, bool)
+    column_of = {maps.sources[i]: column for column, i in enumerate(positions)}
+    grouped: dict[tuple[int, int], list[Annotation]] = {}
+    for annotation in annotations.annotations:
+        key = (row_of[annotation.annotator], column_of[annotation.source])
+        grouped.setdefault(key, []).append(annotation)
+    n_outside = 0
+    for (row, column), members in grouped.items():
+        source = maps.sources[positions[column]]
+        transform = maps.field[positions[column]]
+        image_scale = maps.field_scale_arcsec / transform.step
+        fwhm = fwhm_arcsec / image_scale
+        regions: list[PixelRegion] = []
+        weights: list[float] = []
+        for annotation in members:
+            drawn = annotation.shape.to_pixel_regions(by_id[source].grid, source=source)
+            regions += drawn
+            weights += [annotation.weight] * len(drawn)
+            n_outside += not any(_inside(region, transform, shape) for region in drawn)
+        density[row, column] = rasterise_density(regions, weights, transform, shape, fwhm=fwhm)
+        counted = [r for r, weight in zip(regions, weights, strict=True) if weight > 0]
+        mask[row, column] = rasterise_mask(counted, transform, shape, fwhm=fwhm)
+        present[row, column] = True
+    centre_bias = leave_one_out_mean(density, present)
+    for array in (density, mask, present, centre_bias):
+        array.setflags(write=False)
+    return DrawnAnnotations(
+        density=density, mask=mask, present=present, centre_bias=centre_bias, n_outside=n_outside
+    )
+
+
+def _inside(region: PixelRegion, transform: GridTransform, shape: tuple[int, int]) -> bool:
+    x, y = (float(v) for v in transform.to_inner(*(np.array(v) for v in centre_of(region))))
+    return -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
+
+
+def leave_one_out_mean(
+    density: NDArray[np.floating], present: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Centre bias: for each source the mean of what was marked on all *other* sources.
+
+    Parameters
+    ----------
+    density : ndarray, shape (n_annotators, n_sources, rows, columns)
+        What was marked.
+    present : ndarray of bool, shape (n_annotators, n_sources)
+        Who marked which source.
+
+    Returns
+    -------
+    ndarray, shape (n_sources, rows, columns)
+        Each source counts once, however many annotators marked it. All zero for a single source.
+    """
+    counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
+    per_source = density.sum(axis=0, dtype=np.float64) / counts
+    n = len(per_source)
+    # sums of those before and of those after: taking each from the sum of all would leave rounding
+    # errors where the others marked nothing
+    others = np.zeros_like(per_source)
+    np.cumsum(per_source[:-1], axis=0, out=others[1:])
+    others[:-1] += np.cumsum(per_source[:0:-1], axis=0)[::-1]
+    return np.asarray(others / max(n - 1, 1))

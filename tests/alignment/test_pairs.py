@@ -7,16 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnxai.alignment.pairs import (
-    BRIGHTNESS,
-    CENTRE_BIAS,
-    MEAN_LAYER,
-    align,
-    leave_one_out_mean,
-)
+from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, MEAN_LAYER, align
+from attnxai.alignment.rasterise import leave_one_out_mean
 from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
-from attnxai.data.grid import GridTransform
+from attnxai.data.grid import GridTransform, PixelGrid
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
 from tests.builders import circle, made_up
 
@@ -46,7 +41,11 @@ def test_everything_lies_on_one_field():
 def test_marks_follow_the_field_on_the_image():
     maps, marks, images = made_up(n_sources=3, annotators=("ann",))
     plain = align(maps, marks, images)
-    shifted = dataclasses.replace(maps, field=(GridTransform(origin_x=2.0, origin_y=-1.0),) * 3)
+    shifted = dataclasses.replace(
+        maps,
+        field=(GridTransform(origin_x=2.0, origin_y=-1.0),) * 3,
+        brightness=np.roll(maps.brightness, (1, -2), axis=(1, 2)),
+    )
     moved = align(shifted, marks, images)
     # the field begins two columns further right and one row further down
     np.testing.assert_array_equal(moved.mask[0, :, 1:, :-2], plain.mask[0, :, :-1, 2:])
@@ -247,6 +246,9 @@ def test_widths_are_those_on_the_sky_whatever_the_pixels_of_image_and_field():
     """Field pixels of 1.8 arcsec on an image of half as large ones: 7.2 arcsec are 4 and 8 pixels."""
     maps, marks, images = made_up(n_sources=1, annotators=("ann",))
     maps = dataclasses.replace(maps, field=(GridTransform(step=2.0),))
+    pixels = np.kron(images[0].pixels, np.ones((2, 2)))
+    grid = PixelGrid(shape=pixels.shape, pixel_scale_arcsec=0.9)
+    images = [dataclasses.replace(images[0], pixels=pixels, grid=grid)]
     point = dataclasses.replace(
         marks.annotations[0], shape=Shape(kind=ShapeKind.POINT, x=20.0, y=24.0)
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from attnxai.agreement.comparison.tables import Inputs, measure, undefined_value
 from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.results import ALL, AgreementResult
-from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align
+from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
+
+_Made = TypeVar("_Made")
 
 
 def compare(
@@ -83,22 +86,56 @@ def compare(
     >>> result.metrics[0], len(result.sources)
     ('nss', 12)
     """
-    pairs = align(
-        maps,
+    return compare_all(
+        [maps],
+        annotations,
+        images,
+        fwhm_arcsec=fwhm_arcsec,
+        use_source_weights=use_source_weights,
+        settings=settings,
+        rng=rng,
+        on_step=None if on_step is None else lambda _, n, n_steps: on_step(n, n_steps),
+    )[0]
+
+
+def compare_all(
+    stacks: Sequence[MapStack],
+    annotations: AnnotationSet,
+    images: Sequence[SourceImage],
+    *,
+    fwhm_arcsec: float,
+    use_source_weights: bool,
+    settings: ComparisonSettings | None,
+    rng: np.random.Generator | int,
+    on_step: Callable[[str, int, int], None] | None,
+) -> list[AgreementResult]:
+    """:func:`compare` for the maps of several models.
+
+    What depends on the annotations alone is computed once: their drawing on the field, noise ceilings and the
+    reliability of the annotators.
+    """
+    every = align_all(
+        stacks,
         annotations,
         images,
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,
     )
-    result = compare_pairs(pairs, settings=settings, rng=rng, on_step=on_step)
-    data = ComparedData(
-        maps=maps,
-        annotations=annotations,
-        images=images if isinstance(images, SourceSet) else SourceSet(images),
-        pairs=pairs,
-        seed=rng if isinstance(rng, int) else None,
-    )
-    return dataclasses.replace(result, data=data)
+    images = images if isinstance(images, SourceSet) else SourceSet(images)
+    once = _Once()
+    results = []
+    for maps, pairs in zip(stacks, every, strict=True):
+        step = None if on_step is None else functools.partial(on_step, maps.model_name)
+        data = ComparedData(
+            maps=maps,
+            annotations=annotations,
+            images=images,
+            pairs=pairs,
+            seed=rng if isinstance(rng, int) else None,
+        )
+        result = _compare(pairs, settings, rng, step, once)
+        results.append(dataclasses.replace(result, data=data))
+    return results
 
 
 def compare_pairs(
@@ -139,6 +176,37 @@ def compare_pairs(
     UndefinedValuesWarning
         When a metric has no value for some source.
     """
+    return _compare(pairs, settings, rng, on_step, _Once())
+
+
+class _Once:
+    """What several models share, computed for the first of them."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[tuple[Any, ...], Any]] = []
+
+    def of(self, made_from: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
+        """What is made from these values and arrays."""
+        for other, found in self._made:
+            if all(map(_equal, other, made_from)):
+                return found  # type: ignore[no-any-return]
+        found = make()
+        self._made.append((made_from, found))
+        return found
+
+
+def _equal(first: Any, second: Any) -> bool:
+    # models that see one field share the arrays of the annotations
+    return first is second or np.array_equal(first, second)
+
+
+def _compare(
+    pairs: AlignedPairs,
+    settings: ComparisonSettings | None,
+    rng: np.random.Generator | int,
+    on_step: Callable[[int, int], None] | None,
+    once: _Once,
+) -> AgreementResult:
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
     inputs = Inputs.of(pairs, settings)
@@ -162,8 +230,13 @@ def compare_pairs(
             rearranged.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
     verdict_group = _verdict_group(inputs.splits)
-    ceilings = _ceilings(inputs, settings, done) if several else {}
-    annotators = _annotators(inputs, settings, verdict_group, streams, done) if several else None
+    ceilings: dict[str, NoiseCeiling] = {}
+    annotators = None
+    if several:
+        ceilings = _ceilings(inputs, settings, once)
+        done()
+        annotators = _annotators(inputs, settings, verdict_group, streams, once)
+        done()
     estimates, given, ceiling_estimates = [], [], []
     for scope in scopes:
         made = ScopeEstimates(scope, inputs, values, settings, streams)
@@ -210,46 +283,43 @@ def compare_pairs(
     return adjust_over_maps([result], settings.correction)[0]
 
 
-def _ceilings(
-    inputs: Inputs, settings: ComparisonSettings, done: Callable[[], None]
-) -> dict[str, NoiseCeiling]:
-    """How well people agree with each other, for every metric over all sources."""
-    found = noise_ceilings(
-        inputs.metrics,
-        inputs.density,
-        inputs.mask,
-        inputs.present,
-        inputs.valid,
-        weights=inputs.weights,
-        level=settings.level,
+def _ceilings(inputs: Inputs, settings: ComparisonSettings, once: _Once) -> dict[str, NoiseCeiling]:
+    """Inter-annotator agreement, for every metric over all sources."""
+    return once.of(
+        ("ceilings", inputs.pairs.density, inputs.order, inputs.valid, inputs.weights),
+        lambda: noise_ceilings(
+            inputs.metrics,
+            inputs.density,
+            inputs.mask,
+            inputs.present,
+            inputs.valid,
+            weights=inputs.weights,
+            level=settings.level,
+        ),
     )
-    done()
-    return found
 
 
 def _annotators(
-    inputs: Inputs,
-    settings: ComparisonSettings,
-    group: str,
-    streams: Streams,
-    done: Callable[[], None],
+    inputs: Inputs, settings: ComparisonSettings, group: str, streams: Streams, once: _Once
 ) -> AnnotatorAgreement | None:
     """Reliability of what was marked on the sources that conclusions rest on."""
     members = [
         i for i, split in enumerate(inputs.splits) if split == group and inputs.weights[i] > 0
     ]
-    found = annotator_agreement(
-        inputs.mask[:, members],
-        inputs.present[:, members],
-        pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
-        strata=[inputs.strata[i] for i in members],
-        n_permutations=settings.n_permutations,
-        n_bootstrap=settings.n_bootstrap,
-        level=settings.level,
-        rng=streams.of("annotators"),
+    strata = [str(inputs.strata[i]) for i in members]
+    return once.of(
+        ("annotators", inputs.pairs.mask, inputs.order, members, strata),
+        lambda: annotator_agreement(
+            inputs.mask[:, members],
+            inputs.present[:, members],
+            pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
+            strata=[inputs.strata[i] for i in members],
+            n_permutations=settings.n_permutations,
+            n_bootstrap=settings.n_bootstrap,
+            level=settings.level,
+            rng=streams.of("annotators"),
+        ),
     )
-    done()
-    return found
 
 
 def _footprint_notes(inputs: Inputs) -> list[str]:
@@ -280,7 +350,7 @@ def _warn(
             f"{len(undefined)} values are undefined and left out, such as {first.metric} of "
             f"{first.explanation} on {first.source} ({first.reason}); all are listed in the report",
             UndefinedValuesWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     main = [e for e in estimates if e.group == verdict_group and e.class_name == ALL]
     most = max((e.interval for e in main), key=lambda interval: interval.n_counted)
@@ -291,7 +361,7 @@ def _warn(
             f"{few} for a confidence interval, which needs {MIN_UNITS}: nothing can be concluded about how "
             "large the agreement is",
             FewSourcesWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     tests = [e.test for e in main if e.test is not None]
     smallest = min((test.smallest_p for test in tests), default=None)
@@ -300,7 +370,7 @@ def _warn(
             f"no test decides whether maps agree with their own sources' annotations over {n} {verdict_group} "
             f"{'source' if n == 1 else 'sources'}: {main[0].not_tested}",
             FewSourcesWarning if main[0].pooled is None else AssumptionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
@@ -308,5 +378,5 @@ def _warn(
             "could come out is "
             f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
             FewSourcesWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

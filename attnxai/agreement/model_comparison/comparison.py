@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attnxai import presenters
-from attnxai.agreement.comparison import adjust_over_maps, compare
+from attnxai.agreement.comparison import adjust_over_maps
+from attnxai.agreement.comparison.comparing import compare_all
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.model_comparison.of_results import contrasts_by_metric
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC
@@ -102,21 +103,16 @@ def compare_models(
             raise OptionError(
                 f"two stacks of maps have the model name {name!r}; give each a name of its own"
             )
-    results = []
-    for maps in stacks:
-        result = compare(
-            maps,
-            annotations,
-            images,
-            fwhm_arcsec=fwhm_arcsec,
-            use_source_weights=use_source_weights,
-            settings=settings,
-            rng=rng,
-            on_step=None
-            if on_step is None
-            else lambda n, total, name=maps.model_name: on_step(name, n, total),  # type: ignore[misc]
-        )
-        results.append(result)
+    results = compare_all(
+        stacks,
+        annotations,
+        images,
+        fwhm_arcsec=fwhm_arcsec,
+        use_source_weights=use_source_weights,
+        settings=settings,
+        rng=rng,
+        on_step=on_step,
+    )
     if len(results) < 2:
         return Comparison(results=tuple(results))
     results = adjust_over_maps(results, settings.correction)
