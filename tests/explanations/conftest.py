@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,47 +10,25 @@ import pytest
 import torch
 
 from attnxai.data.images import SourceSet, from_array
-from attnxai.models.model import AttentionModel, TrainingRecord
-from attnxai.models.network import AttentionNetwork
+from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.specification import compact_spec
+from tests.models.builders import make_model
 
 SIDE = 26
 
 
 def build_model(**changes: object) -> AttentionModel:
     """A C4 network with random weights and batch statistics; knows sources s0 to s2."""
-    spec = compact_spec(
-        "C4",
-        **{
-            "fields": (1, 2, 2, 2),
-            "convolutions": (1, 1, 1, 1),
-            "gate_channels": 3,
-            "kernel_size": 3,
-            **changes,
-        },
+    model = make_model(side=SIDE, **{"gate_channels": 3, **changes})
+    assert model.training is not None
+    record = dataclasses.replace(
+        model.training, train_sources=("s0", "s1"), validation_sources=("s2",)
     )
-    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(2))
-    network.train()
-    with torch.no_grad():
-        network(torch.randn(4, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(3)))
-    return AttentionModel(
-        name="small",
-        spec=spec,
-        network=network.eval(),
+    return dataclasses.replace(
+        model,
         preprocessing=Preprocessing(size=SIDE, mean=0.1, deviation=0.4),
         class_names=("FR I", "FR II"),
-        training=TrainingRecord(
-            data="simulated",
-            data_licence="CC0",
-            data_sha256="12",
-            train_sources=("s0", "s1"),
-            validation_sources=("s2",),
-            settings={},
-            metrics={"validation_accuracy": 0.75},
-            versions={},
-            command="",
-        ),
+        training=record,
         path="/some/folder/small.pt",
         sha256="34",
     )

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from attnxai.errors import CheckpointError
 from attnxai.explanations.gates import recorded_gates
 from attnxai.models.architectures import Network
+from attnxai.models.checkpoints import load_model
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
@@ -160,3 +162,11 @@ def assert_one_sentence(error: BaseException, *, names: str | Path | None = None
     assert not re.search(r"KeyError|RuntimeError|Traceback|UnpicklingError|<class", text)
     if names is not None:
         assert str(names) in text
+
+
+def sentence(file: Path) -> str:
+    """With what a file is refused."""
+    with pytest.raises(CheckpointError) as caught:
+        load_model(file)
+    assert_one_sentence(caught.value, names=file)
+    return str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import gzip
+import io
 import pickle
 import struct
 import tarfile
@@ -16,25 +17,15 @@ import numpy as np
 import pytest
 import torch
 
-from attnxai.errors import CheckpointError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.file_kinds import foreign_file
-from attnxai.models.torch_files import read_checkpoint_file
-from tests.models.builders import assert_one_sentence, make_model, random_images
+from tests.models.builders import make_model, random_images, sentence
 from tests.models.published_networks import (
     PublishedCNN,
     PublishedLeNet,
     PublishedSteerableLeNet,
     trained,
 )
-
-
-def sentence(file: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        load_model(file)
-    assert_one_sentence(caught.value, names=file)
-    return str(caught.value)
-
 
 # --- files of other programs -----------------------------------------------------------------------
 
@@ -172,15 +163,28 @@ def test_what_torch_saves_is_not_taken_for_another(tmp_path, zipped, protocol) -
     assert foreign_file(file) is None
 
 
+def _zip_of_something_else() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"\x08", b"\x80", b"P", b"\x93", b"{", bytes(64), b"\x08\x08"]
+    "data",
+    [
+        *(b"", b"\x08", b"\x80", b"P", b"\x93", b"{", bytes(64), b"\x08\x08"),
+        *(b"source,annotator,shape\n", b"column\nname\n", b"A model. " * 400),
+        *(b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(range(256)) * 20, _zip_of_something_else()),
+    ],
 )
-def test_short_files_are_taken_for_nothing_in_particular(tmp_path, data) -> None:
+def test_other_files_are_taken_for_nothing_in_particular(tmp_path, data) -> None:
     file = tmp_path / "model.pt"
     file.write_bytes(data)
     assert foreign_file(file) is None
-    with pytest.raises(CheckpointError, match="no PyTorch checkpoint, or it is damaged"):
-        read_checkpoint_file(file)
+    said = sentence(file)
+    assert "is no PyTorch checkpoint, or it is damaged" in said
+    assert "run code" not in said
 
 
 # --- content of other networks ---------------------------------------------------------------------
@@ -246,6 +250,13 @@ def test_families_of_networks(tmp_path, family, names, prefix, wrapper) -> None:
         ({"model": {"a": 1}}, "training checkpoint whose 'model' is neither"),
         ({"epoch": 1, "loss": 0.1}, "it holds 2 entries, 0 of them tensors (epoch, loss, ...)"),
         ({1: torch.ones(1)}, "neither a model of attnxai nor"),
+        ({"format": "other", 3: 4}, "neither a model of attnxai nor"),
+        (torch.nn.Linear(3, 2).state_dict(), "2 entries, 2 of them tensors (weight, bias, ...)"),
+        ([1, 2], "holds a list, not a model"),
+        (torch.ones(3), "holds a Tensor, not a model"),
+        ("d8", "holds a str, not a model"),
+        (None, "holds a NoneType, not a model"),
+        ({}, "is empty"),
     ],
 )
 def test_other_content(tmp_path, content, text) -> None:

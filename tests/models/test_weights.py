@@ -35,15 +35,6 @@ from tests.models.published_networks import (
 )
 
 
-@pytest.fixture(scope="module")
-def content(tmp_path_factory) -> dict[str, Any]:
-    """What a good file holds."""
-    file = tmp_path_factory.mktemp("good") / "model.pt"
-    save_model(make_model(), file)
-    loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    return loaded
-
-
 @pytest.fixture
 def no_sampling(monkeypatch) -> None:
     """Fail if e2cnn is asked for a basis."""
