@@ -79,9 +79,9 @@ class GroupElement:
 
     @property
     def reverses(self) -> tuple[bool, bool]:
-        """Whether an element on the grid turns round the order of the rows, and of the columns.
+        """Whether an element on the grid reverses the order of the rows, and of the columns.
 
-        Quarter turns exchange rows and columns afterwards; the transposition does nothing else.
+        Quarter turns transpose the image afterwards; the transposition does nothing else.
         """
         quarter_turns = round(self.rotation_deg / 90.0)
         return quarter_turns in (2, 3), self.reflected != (quarter_turns in (1, 2))
@@ -89,15 +89,15 @@ class GroupElement:
     def fits(self, shape: tuple[int, int], centre: tuple[float, float] | None = None) -> bool:
         """Whether it maps a grid of ``shape`` (rows, columns) about ``centre`` onto itself.
 
-        An element that exchanges rows and columns fits square grids alone. An axis that is turned round
-        has to have the centre in its middle.
+        An element that transposes fits square grids alone. An axis that is reversed has to have the centre in its
+        middle.
         """
         if not self.on_grid:
             return False
         middle = middle_of(shape)
         place = middle if centre is None else centre
-        exchanges = self.rotation_deg % 180.0 != 0.0
-        if exchanges and (shape[0] != shape[1] or place[0] != place[1]):
+        transposes = self.rotation_deg % 180.0 != 0.0
+        if transposes and (shape[0] != shape[1] or place[0] != place[1]):
             return False
         return all(
             at == half

@@ -117,8 +117,8 @@ def symmetry_errors(
                 interpolation=Interpolation.BILINEAR,
                 outside=Outside.NEAREST,
             )
-            exchanges = element.fits(shape) and element.fits(grid.shape, grid.centre)
-            region = torch.ones_like(grid.disc) if exchanges else grid.disc
+            on_grid = element.fits(shape) and element.fits(grid.shape, grid.centre)
+            region = torch.ones_like(grid.disc) if on_grid else grid.disc
             turned.compare((index, layer), answer.maps[grid.name], expected, ranges[layer], region)
         if not element.fits(shape):
             twice = transform_images(once, element.inverse, interpolation=interpolation)

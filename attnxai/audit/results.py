@@ -50,7 +50,7 @@ class SymmetryErrors(AuditResult):
     share of their size (root mean square), and of how far they spread about their mean over the images.
     The second is the stricter: untrained networks of large groups give all images similar scores. It is
     0 for an invariant network, and the square root of 2 where turning an image changes its scores as
-    much as exchanging it for another.
+    much as replacing it by another.
 
     Maps are compared by their largest difference over pixels, as a share of the map's range (largest
     minus smallest value), and by Pearson's correlation. An element that maps the pixels of both field

@@ -50,7 +50,7 @@ class LeNetSpec(NetworkSpec):
     disc : bool
         Whether the image is multiplied by a soft disc of 99 % of its width.
     n_classes : int
-        Classes that the network tells apart.
+        Number of classes.
     dropout : float
         Probability with which values before the last layer are dropped in training.
 

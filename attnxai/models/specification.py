@@ -193,7 +193,7 @@ class ModelSpec(NetworkSpec):
     disc : bool
         Whether the input is multiplied by a soft disc.
     n_classes : int
-        Classes that the network tells apart.
+        Number of classes.
     dropout : float
         Probability with which summed features are dropped in training.
     extremes_over_batch : bool

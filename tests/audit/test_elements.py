@@ -122,7 +122,7 @@ def test_which_grids_an_element_fits(
 
 
 @pytest.mark.parametrize("element", ON_GRID, ids=lambda g: g.name)
-def test_which_axes_are_turned_round(element) -> None:
+def test_which_axes_are_reversed(element) -> None:
     """From how the numbers of rows and columns come to run."""
     down, right = np.mgrid[:4, :4]
     rows, columns = by_numpy(down, element), by_numpy(right, element)
@@ -134,7 +134,7 @@ def test_which_axes_are_turned_round(element) -> None:
 
 
 @pytest.mark.parametrize("element", ON_GRID, ids=lambda g: g.name)
-def test_grid_elements_exchange_pixels(element) -> None:
+def test_grid_elements_permute_pixels(element) -> None:
     image = np.arange(25.0).reshape(5, 5)
     images = torch.from_numpy(image).expand(2, 3, 5, 5)
     turned = transform_images(images, element)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.models.builders import make_model
 SIDE = 26
 
 
-def build_model(**changes: object) -> AttentionModel:
+def build_model(**changes: Any) -> AttentionModel:
     """A C4 network with random weights and batch statistics; knows sources s0 to s2."""
     model = make_model(side=SIDE, **{"gate_channels": 3, **changes})
     assert model.training is not None

@@ -1,4 +1,4 @@
-"""A file that holds no model is told apart by name."""
+"""What a file that holds no model is said to be."""
 
 from __future__ import annotations
 
