@@ -153,20 +153,23 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
 
     from attnxai.data.sky import pixel_to_sky
 
+    def named(axis: int) -> str:
+        names = (f"CDELT{axis}", f"CD{axis}_{axis}", f"CD1_{axis}", f"PC{axis}_{axis}", "CTYPE1")
+        return next(name for name in names if name in cards)
+
     scales = proj_plane_pixel_scales(wcs)
     for axis, (scale, side) in enumerate(zip(scales, shape[::-1], strict=True), start=1):
         if not (scale >= _SMALLEST_SCALE_DEG and scale * side <= 360.0):
-            named = (
-                f"CDELT{axis}",
-                f"CD{axis}_{axis}",
-                f"CD1_{axis}",
-                f"PC{axis}_{axis}",
-                "CTYPE1",
-            )
             raise cards.refuse(
-                next(name for name in named if name in cards),
-                f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky",
+                named(axis), f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky"
             )
+    # each axis may have a scale although both lie along one line
+    matrix = wcs.pixel_scale_matrix
+    if np.linalg.svd(matrix, compute_uv=False)[-1] < _SMALLEST_SCALE_DEG:
+        raise cards.refuse(
+            named(1 + int(np.abs(matrix).sum(axis=1).argmin())),
+            "its rows and columns lie along one line of the sky; correct CDELT, CD or PC",
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -124,6 +124,15 @@ class TestCards:
         with pytest.raises(ImageError, match=r"its card (CDELT1|CTYPE1) is .* - "):
             read_image(path)
 
+    def test_axes_along_one_line_of_the_sky(self, tmp_path: Path) -> None:
+        """Rotated, so that each axis has a scale, but of a second axis without extent."""
+        cards = {"PC1_1": 0.8, "PC1_2": 0.6, "PC2_1": -0.6, "PC2_2": 0.8, "CDELT2": 1e-320}
+        path = written(tmp_path / "a.fits", sky_header(**cards))
+        with pytest.raises(
+            ImageError, match=r"its card CDELT2 is .* - .*along one line of the sky"
+        ):
+            read_image(path)
+
     @pytest.mark.parametrize("name", ["J2000", "FK5/J2000", "GAPPT"])
     def test_unknown_frames_are_refused_when_they_are_read(self, tmp_path: Path, name: str) -> None:
         path = written(tmp_path / "a.fits", sky_header(RADESYS=name))
