@@ -315,7 +315,7 @@ def _note(n_annotators: int) -> str:
         return "there is no ceiling: no source was marked by two annotators"
     if n_annotators == 2:
         return (
-            "with two annotators the consensus of the others is one person, so the two scores of a source "
+            "with two annotators the consensus of the others is one annotator, so the two scores of a source "
             "are of the same pair, and the interval is over sources"
         )
     return ""

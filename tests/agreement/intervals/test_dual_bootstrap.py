@@ -6,11 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from attnxai.agreement.intervals.dual_bootstrap import (
-    crossed_bootstrap_intervals,
-)
+from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
+from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals, dual_half_width
 from attnxai.statistics.bootstrap import bootstrap_counts
+from tests.agreement.intervals.tables import CELL, A, S, mean_squares_by_hand, two_way
 
 STATISTICS = (
     lambda m: m[:, 0] / m[:, 2],
@@ -110,3 +111,54 @@ def test_quantities_that_are_the_same_everywhere_show_nothing(shape, score):
     assert "all values of one of the quantities are the same" in of_itself.note
     # as a share of what varies, the score varies unless it is 0
     assert of_varied.known == (score != 0)
+
+
+def test_dual_bootstrap_equals_its_expectation():
+    """For a mean and a full table the bootstrap's variances are known in closed form."""
+    values = two_way(np.random.default_rng(4), 4, 20)
+    of_sources, of_annotators, rest = (m / values.size for m in mean_squares_by_hand(values))
+    expected = {
+        S: of_sources * 19 / 20,
+        A: of_annotators * 3 / 4,
+    }
+    expected[CELL] = expected[S] + expected[A] + rest * (19 / 20) * (3 / 4)
+    half, freedom = dual_half_width(expected, (4, 20), 0.95)
+    found = crossed_interval(values, method=CrossedMethod.DUAL_BOOTSTRAP, n_bootstrap=60_000, rng=1)
+    assert found.high - found.value == pytest.approx(half, rel=0.02)
+    assert found.degrees_of_freedom == pytest.approx(freedom, rel=0.05)
+    # the small-sample form undoes the bootstrap's shrinkage, up to the bound: crossed mean squares
+    exact = max(of_sources + of_annotators - rest, of_sources, of_annotators)
+    variance = min(exact, expected[CELL])
+    assert half == pytest.approx(stats.t.ppf(0.975, freedom) * np.sqrt(variance), rel=1e-9)
+
+
+def test_dual_bootstrap_keeps_its_bounds():
+    below = {A: 0.1, S: 0.2, CELL: 5.0}  # the correction would come out negative
+    half, _ = dual_half_width(below, (11, 21), 0.95)
+    assert half >= stats.norm.ppf(0.975) * np.sqrt(0.2 * 21 / 20)
+    above = {A: 1.0, S: 1.0, CELL: 1.0}
+    half, freedom = dual_half_width(above, (1001, 1001), 0.95)
+    assert half == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-6)
+
+
+def test_ratio_of_two_means():
+    rng = np.random.default_rng(9)
+    ceiling = 0.6 + 0.1 * two_way(rng, 4, 40, annotator=0.1)
+    score = 0.5 * ceiling + 0.02 * rng.normal(size=ceiling.shape)
+    ceiling[0, 3] = np.nan
+    share = crossed_bootstrap_interval(
+        np.stack([score, ceiling]), lambda means: means[:, 0] / means[:, 1], n_bootstrap=4000
+    )
+    known = np.isfinite(ceiling)
+    of_source = [np.nanmean(np.where(known, x, np.nan), axis=0).mean() for x in (score, ceiling)]
+    assert share.value == pytest.approx(of_source[0] / of_source[1])
+    assert share.low < share.value < share.high
+    # score and ceiling rise and fall together, so their ratio is surer than either
+    assert share.high - share.low < 0.06
+    few = crossed_bootstrap_interval(np.ones((2, 4, 5)), lambda means: means[:, 0] / means[:, 1])
+    assert not few.known
+    alone = crossed_bootstrap_interval(
+        np.stack([score[1], ceiling[1]]), lambda means: means[:, 0] / means[:, 1]
+    )
+    assert alone.known
+    assert "percentile" in alone.method

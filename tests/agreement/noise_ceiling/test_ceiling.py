@@ -1,4 +1,4 @@
-"""People against people: against loops over single pairs, and the bound that a correlation has."""
+"""Noise ceilings: against loops over single pairs, and the bound that a correlation has."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def own_values(metric, maps, targets, valid):
     return own_tables([metric], maps, {metric.target: targets}, valid)[0]
 
 
-def people(n_annotators=3, n_sources=12, seed=0, noise=0.5):
+def annotated(n_annotators=3, n_sources=12, seed=0, noise=0.5):
     """Annotators who see the same thing with noise of their own; a tie-free density each."""
     rng = np.random.default_rng(seed)
     truth = rng.random((1, n_sources, *SHAPE))
@@ -54,7 +54,7 @@ def people(n_annotators=3, n_sources=12, seed=0, noise=0.5):
 
 
 def test_auc_ceiling_is_a_loop_over_annotators():
-    data = people()
+    data = annotated()
     found = noise_ceiling(METRICS["auc"], **data)
     for annotator in range(3):
         for source in range(12):
@@ -72,7 +72,7 @@ def test_auc_ceiling_is_a_loop_over_annotators():
 
 
 def test_nss_and_spearman_use_their_own_consensus():
-    data = people()
+    data = annotated()
     where = data["valid"][0]
     density = data["density"][:, 0][:, where]
     by_sum = (density / density.sum(axis=1, keepdims=True)).mean(axis=0)
@@ -88,7 +88,7 @@ def test_nss_and_spearman_use_their_own_consensus():
 
 @pytest.mark.parametrize("name", ["kendall", "spearman"])
 def test_annotators_with_larger_numbers_have_no_larger_say_in_rank_metrics(name):
-    data = people(n_sources=3)
+    data = annotated(n_sources=3)
     data["density"] = data["density"] * np.array([1.0, 10.0, 100.0])[:, None, None, None]
     found = noise_ceiling(METRICS[name], **data)
     density = data["density"][:, 0][:, data["valid"][0]]
@@ -103,7 +103,7 @@ def test_annotators_with_larger_numbers_have_no_larger_say_in_rank_metrics(name)
 @given(seed=st.integers(0, 10_000), mixture=st.floats(0, 1))
 @settings(max_examples=25, deadline=None)
 def test_no_map_beats_the_upper_figure(metric, seed, mixture):
-    data = people(n_annotators=3, n_sources=4, seed=seed)
+    data = annotated(n_annotators=3, n_sources=4, seed=seed)
     rng = np.random.default_rng(seed + 1)
     best = data["density"].mean(axis=0)
     maps = (1 - mixture) * best + mixture * rng.random(best.shape)
@@ -116,7 +116,7 @@ def test_no_map_beats_the_upper_figure(metric, seed, mixture):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_has_a_ceiling(name):
-    metric, data = METRICS[name], people()
+    metric, data = METRICS[name], annotated()
     found = noise_ceiling(metric, **data)
     assert np.isfinite(found.lower_values).all()
     assert np.isfinite(found.upper_values).all()
@@ -131,7 +131,7 @@ def test_every_metric_has_a_ceiling(name):
 
 
 def test_a_map_can_exceed_the_reference_of_another_metric():
-    data = people(noise=3.0)
+    data = annotated(noise=3.0)
     found = noise_ceiling(METRICS["relevance_mass_accuracy"], **data)
     shared = data["mask"].sum(axis=0) == data["mask"].sum(axis=0).max(axis=(1, 2), keepdims=True)
     scores = own_values(
@@ -142,14 +142,14 @@ def test_a_map_can_exceed_the_reference_of_another_metric():
 
 
 def test_annotators_who_agree_reach_the_top():
-    data = people(noise=0.0)
+    data = annotated(noise=0.0)
     found = noise_ceiling(METRICS["spearman"], **data)
     assert found.lower.value == pytest.approx(1.0)
     assert found.upper.value == pytest.approx(1.0)
 
 
-def test_sources_that_one_person_marked_have_no_ceiling():
-    data = people()
+def test_sources_that_one_annotator_marked_have_no_ceiling():
+    data = annotated()
     data["present"][1:, 4] = False
     data["present"][2, 5] = False
     found = noise_ceiling(METRICS["nss"], **data)
@@ -157,17 +157,17 @@ def test_sources_that_one_person_marked_have_no_ceiling():
     assert np.isfinite(found.lower_values[:2, 5]).all()
     assert np.isnan(found.lower_values[2, 5])
     assert found.lower.n_units == 11
-    # of two people the others are the other one
+    # of two annotators the others are the other one
     where = data["valid"][5]
     pair = data["density"][:2, 5][:, where]
     assert found.lower_values[0, 5] == pytest.approx(nss(pair[1], pair[0]))
 
 
 def test_an_empty_annotation_is_no_vote():
-    data = people()
+    data = annotated()
     data["density"][2, 3] = 0.0
     data["mask"][2, 3] = False
-    without = people()
+    without = annotated()
     without["present"][2, 3] = False
     for name in ("nss", "auc"):
         found = noise_ceiling(METRICS[name], **data)
@@ -177,25 +177,25 @@ def test_an_empty_annotation_is_no_vote():
 
 
 def test_one_annotator_has_no_ceiling_and_two_have_one_over_sources():
-    data = people(n_annotators=1)
+    data = annotated(n_annotators=1)
     found = noise_ceiling(METRICS["nss"], **data)
     assert np.isnan(found.lower.value)
     assert not found.lower.known
     assert "no ceiling" in found.note
     # nor is there one where the metric has values for one of two annotators: the other marked everything
-    data = people(n_annotators=2)
+    data = annotated(n_annotators=2)
     data["mask"][0] = True
     found = noise_ceiling(METRICS["auc"], **data)
     assert found.n_annotators == 1
     assert "no ceiling" in found.note
-    pair = noise_ceiling(METRICS["spearman"], **people(n_annotators=2))
+    pair = noise_ceiling(METRICS["spearman"], **annotated(n_annotators=2))
     assert "over sources" in pair.note
     assert "over sources" in pair.lower.method
     assert pair.lower.known
 
 
 def test_share_of_the_ceiling():
-    data = people(n_sources=25)
+    data = annotated(n_sources=25)
     metric = METRICS["auc"]
     rng = np.random.default_rng(3)
     maps = data["density"].mean(axis=0) + 0.8 * rng.random((25, *SHAPE))
@@ -215,16 +215,16 @@ def test_share_of_the_ceiling():
     assert nothing.of_lower.value == pytest.approx(0.0)
 
 
-def test_people_themselves_are_all_of_the_ceiling():
-    ceiling = noise_ceiling(METRICS["nss"], **people(n_sources=20))
+def test_annotators_themselves_reach_the_whole_ceiling():
+    ceiling = noise_ceiling(METRICS["nss"], **annotated(n_sources=20))
     found = share_of_noise_ceiling(ceiling.lower_values, ceiling, n_bootstrap=500)
     assert (found.of_lower.value, found.of_lower.low) == (pytest.approx(1.0), pytest.approx(1.0))
 
 
 def test_no_share_where_it_means_nothing():
     rng = np.random.default_rng(4)
-    data = people(n_sources=20)
-    data["density"] = rng.random(data["density"].shape)  # people who agree on nothing
+    data = annotated(n_sources=20)
+    data["density"] = rng.random(data["density"].shape)  # annotators who agree on nothing
     ceiling = noise_ceiling(METRICS["spearman"], **data)
     found = share_of_noise_ceiling(np.full((3, 20), 0.2), ceiling)
     assert np.isnan(found.of_lower.value)
@@ -232,12 +232,12 @@ def test_no_share_where_it_means_nothing():
     assert found.raw.value == pytest.approx(0.2)
     unknown = share_of_noise_ceiling(np.full((3, 20), 0.2), ceiling, chance=np.nan)
     assert "no value for chance" in unknown.of_upper.note
-    few = noise_ceiling(METRICS["nss"], **people(n_sources=5))
+    few = noise_ceiling(METRICS["nss"], **annotated(n_sources=5))
     assert not share_of_noise_ceiling(few.lower_values, few).of_lower.known
 
 
 def test_ends_stay_within_the_bounds_of_the_metric():
-    found = noise_ceiling(METRICS["auc"], **people(n_annotators=4, noise=0.01))
+    found = noise_ceiling(METRICS["auc"], **annotated(n_annotators=4, noise=0.01))
     assert found.upper.high == 1.0
     free = crossed_interval(found.upper_values)
     assert free.high > 1.0
@@ -245,7 +245,7 @@ def test_ends_stay_within_the_bounds_of_the_metric():
 
 
 def test_wrong_shapes_are_refused():
-    data = people()
+    data = annotated()
     with pytest.raises(OptionError, match="valid needs the shape"):
         noise_ceiling(METRICS["nss"], **data | {"valid": data["valid"][0]})
     with pytest.raises(OptionError, match="density and mask"):

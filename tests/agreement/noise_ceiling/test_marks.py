@@ -65,10 +65,10 @@ def test_overlap_equals_scikit_learn(measure, score):
     found = region_agreement(mask, present, measure=measure, n_permutations=200)
     of_source = []
     for source in range(10):
-        people = np.flatnonzero(present[:, source])
+        annotators = np.flatnonzero(present[:, source])
         pairs = [
             score(mask[a, source].ravel(), mask[b, source].ravel())
-            for a, b in itertools.combinations(people, 2)
+            for a, b in itertools.combinations(annotators, 2)
         ]
         of_source.append(np.mean(pairs))
     assert found.observed.value == pytest.approx(np.mean(of_source))
