@@ -8,9 +8,8 @@ and registered under its name in :data:`METRICS`. :func:`register_metric` adds a
 """
 
 from attnxai.metrics.concordance import kendall
-from attnxai.metrics.density import correlation, nss, similarity
+from attnxai.metrics.density import correlation, information_gain, negative_kl, nss, similarity
 from attnxai.metrics.evaluation import agreement_tables, chance_values, own_tables
-from attnxai.metrics.information import information_gain, negative_kl
 from attnxai.metrics.metric import METRICS, Consensus, Metric, register_metric
 from attnxai.metrics.overlap import (
     dice,
@@ -23,8 +22,7 @@ from attnxai.metrics.overlap import (
 )
 from attnxai.metrics.partial import partial_spearman
 from attnxai.metrics.pixels import PixelRows
-from attnxai.metrics.ranking import auc, average_precision, spearman
-from attnxai.metrics.shuffled import shuffled_auc
+from attnxai.metrics.ranking import auc, average_precision, shuffled_auc, spearman
 from attnxai.metrics.targets import TargetKind, leave_one_out_centre_bias
 
 DEFAULT_METRICS = tuple(

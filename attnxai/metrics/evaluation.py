@@ -164,13 +164,10 @@ def chance_values(metric: Metric, targets: Target, valid: NDArray[np.bool_]) -> 
         NaN where it depends on an annotation that is empty, or no pixel is valid.
     """
     shape = targets.shape[:2]
-    if metric.chance is not None:
-        return np.full(shape, metric.chance)
+    if metric.chance_of is None:
+        return np.full(shape, metric.chance, dtype=np.float64)
     values = np.full(shape, np.nan)
-    if metric.chance_of is not None:
-        for source, where in enumerate(valid):
-            if where.any():
-                values[:, source] = metric.chance_of(
-                    PixelRows(pixels_of(targets[:, source], where))
-                )
+    for source, where in enumerate(valid):
+        if where.any():
+            values[:, source] = metric.chance_of(PixelRows(pixels_of(targets[:, source], where)))
     return values

@@ -138,7 +138,7 @@ class Metric:
             )
         if self.chance is None and not self.chance_formula:
             raise OptionError(f"metric {self.name} needs chance_formula: its chance_of in words")
-        # it is documented like the function that it wraps, as functools.wraps would have it
+        # as functools.wraps would have it
         about = {
             "__name__": self.name,
             "__qualname__": self.name,
@@ -300,29 +300,6 @@ class Metric:
             return "the annotation is constant"
         return "the values are undefined"
 
-    def alias(self, name: str, *, label: str, meaning: str) -> Metric:
-        """Register the same metric under a second name.
-
-        Parameters
-        ----------
-        name, label, meaning : str
-            As of a metric of its own.
-
-        Returns
-        -------
-        Metric
-        """
-        return _registered(
-            dataclasses.replace(
-                self,
-                name=name,
-                label=label,
-                meaning=meaning,
-                formula=f"the same number as `{self.name}`",
-                alias_of=self.name,
-            )
-        )
-
 
 def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Metric]:
     """Register a function as a metric, so that comparisons and the command line know it.
@@ -372,16 +349,12 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
     facts["target"] = TargetKind(facts["target"])
 
     def decorate(pairwise: Pairwise) -> Metric:
-        made = Metric(name=name or pairwise.__name__, pairwise=pairwise, **facts)
-        return _registered(made)
+        metric = Metric(name=name or pairwise.__name__, pairwise=pairwise, **facts)
+        check_unclaimed("metric", metric.name, metric.__module__, METRICS)
+        METRICS[metric.name] = metric
+        return metric
 
     return decorate
-
-
-def _registered(metric: Metric) -> Metric:
-    check_unclaimed("metric", metric.name, metric.__module__, METRICS)
-    METRICS[metric.name] = metric
-    return metric
 
 
 def _numbers(name: str, values: ArrayLike) -> Array:
@@ -389,6 +362,26 @@ def _numbers(name: str, values: ArrayLike) -> Array:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise OptionError(f"{name} needs to be an array of numbers: {error}") from error
+
+
+_SECTIONS = """{head}
+
+Parameters
+----------
+map : array_like, shape (rows, columns) or (n, rows, columns)
+    One map, or a stack.
+target : array_like{of}, same shape
+    {target}
+valid : array_like of bool, optional
+    Pixels that count; all if not given.
+{others}
+Returns
+-------
+float or ndarray, shape (n,)
+{returned}"""
+_OTHERS = """others : array_like, same shape, optional
+    Leave-one-out centre bias; of a stack, that of its targets if not given.
+"""
 
 
 def _documentation(metric: Metric) -> str:
@@ -408,20 +401,13 @@ def _documentation(metric: Metric) -> str:
     undefined += ["no other source is marked"] if metric.needs_others else []
     returned = f"{span}{f', in {metric.unit}' if metric.unit else ''}; {chance}. NaN where "
     returned += f"{', '.join(undefined[:-1])}, or {undefined[-1]}."
-    parameters = [
-        ("map : array_like, shape (rows, columns) or (n, rows, columns)", "One map, or a stack."),
-        (
-            f"target : array_like{' of bool' if is_mask else ''}, same shape",
-            "Marked pixels." if is_mask else "How strongly each pixel is marked; nowhere negative.",
-        ),
-        ("valid : array_like of bool, optional", "Pixels that count; all if not given."),
-    ]
-    if metric.needs_others:
-        about = "Leave-one-out centre bias; of a stack, that of its targets if not given."
-        parameters.append(("others : array_like, same shape, optional", about))
-    lines = [head, "", "Parameters", "----------"]
-    for first, second in parameters:
-        lines += [first, f"    {second}"]
-    lines += ["", "Returns", "-------", "float or ndarray, shape (n,)"]
-    lines += textwrap.wrap(returned, 100, initial_indent="    ", subsequent_indent="    ")
-    return "\n\n".join(["\n".join(lines), *rest])
+    sections = _SECTIONS.format(
+        head=head,
+        of=" of bool" if is_mask else "",
+        target="Marked pixels."
+        if is_mask
+        else "How strongly each pixel is marked; nowhere negative.",
+        others=_OTHERS if metric.needs_others else "",
+        returned=textwrap.fill(returned, 100, initial_indent="    ", subsequent_indent="    "),
+    )
+    return "\n\n".join([sections, *rest])

@@ -113,14 +113,18 @@ def relevance_rank_accuracy(maps: PixelRows, targets: PixelRows) -> NDArray[np.f
     return maps.once(_shares_at_own_area, targets)
 
 
-dice = relevance_rank_accuracy.alias(
-    "dice",
+dice = register_metric(
+    name="dice",
     label="Dice",
     meaning=(
         "Dice coefficient of the marked pixels and as many of the highest pixels of the map: the same number "
         "as relevance rank accuracy"
     ),
-)
+    formula="the same number as `relevance_rank_accuracy`",
+    alias_of="relevance_rank_accuracy",
+    **_OF_SHARES,
+    factors=_own_area_factors,
+)(relevance_rank_accuracy.pairwise)
 
 
 def _iou_of_share(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from attnxai.errors import OptionError
 from attnxai.metrics import information_gain, negative_kl, nss, similarity
-from attnxai.metrics.information import UNIFORM_SHARE
+from attnxai.metrics.density import UNIFORM_SHARE
 
 
 def test_nss_by_hand():
