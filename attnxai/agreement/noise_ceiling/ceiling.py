@@ -19,8 +19,8 @@ ignore; with two annotators they are of the same pair, and the interval is over 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -100,10 +100,10 @@ class NoiseCeiling:
             self.lower_values[:, columns],
             self.upper_values[:, columns],
             self.upper_is_bound,
+            rng,
             weights=weights,
             level=level,
             n_bootstrap=n_bootstrap,
-            rng=rng,
             bounds=bounds,
         )
 
@@ -151,8 +151,20 @@ def noise_ceilings(
     >>> 0 < found.lower.value < found.upper.value < 1
     True
     """
-    there, where = _checked(density, mask, present, valid)
-    targets = _targets(density, mask, there)
+    there, where = np.asarray(present, dtype=bool), np.asarray(valid, dtype=bool)
+    if density.shape != mask.shape or there.shape != mask.shape[:2]:
+        raise OptionError(
+            "density and mask need the shape (n_annotators, n_sources, rows, columns) and present its "
+            f"first two, got {density.shape}, {mask.shape} and {there.shape}"
+        )
+    if where.shape != mask.shape[1:]:
+        raise OptionError(f"valid needs the shape {mask.shape[1:]}, got {where.shape}")
+    # nothing is predicted on sources that an annotator did not mark
+    fields = there[:, :, None, None]
+    targets = {
+        TargetKind.DENSITY: np.where(fields, density, np.zeros((), density.dtype)),
+        TargetKind.MASK: mask & fields,
+    }
     alike: dict[Consensus, list[Metric]] = {}
     for metric in metrics:
         alike.setdefault(metric.consensus, []).append(metric)
@@ -165,42 +177,13 @@ def noise_ceilings(
                 metric.name,
                 *_lower_and_upper(values, voted),
                 metric.consensus_is_bound,
+                rng,
                 weights=weights,
                 level=level,
                 n_bootstrap=n_bootstrap,
-                rng=rng,
                 bounds=metric.bounds,
             )
     return {metric.name: found[metric.name] for metric in metrics}
-
-
-def _checked(
-    density: NDArray[np.floating],
-    mask: NDArray[np.bool_],
-    present: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which annotator marked what, and which pixels count."""
-    there = np.asarray(present, dtype=bool)
-    if density.shape != mask.shape or there.shape != mask.shape[:2]:
-        raise OptionError(
-            "density and mask need the shape (n_annotators, n_sources, rows, columns) and present its "
-            f"first two, got {density.shape}, {mask.shape} and {there.shape}"
-        )
-    if valid.shape != mask.shape[1:]:
-        raise OptionError(f"valid needs the shape {mask.shape[1:]}, got {valid.shape}")
-    return there, np.asarray(valid, dtype=bool)
-
-
-def _targets(
-    density: NDArray[np.floating], mask: NDArray[np.bool_], present: NDArray[np.bool_]
-) -> Mapping[TargetKind, NDArray[np.floating] | NDArray[np.bool_]]:
-    """What is predicted; nothing on sources that somebody did not mark."""
-    there = present[:, :, None, None]
-    return {
-        TargetKind.DENSITY: np.where(there, density, np.zeros((), density.dtype)),
-        TargetKind.MASK: mask & there,
-    }
 
 
 def _lower_and_upper(
@@ -220,33 +203,21 @@ def _of_values(
     lower: NDArray[np.float64],
     upper: NDArray[np.float64],
     upper_is_bound: bool,
-    *,
-    weights: NDArray[np.float64] | None,
-    level: float,
-    n_bootstrap: int,
     rng: np.random.Generator | int,
-    bounds: tuple[float, float],
+    **options: Any,
 ) -> NoiseCeiling:
-    """The ceiling of these cells."""
+    """The ceiling of these cells, with the options of :func:`~.crossed.crossed_interval`."""
     n_annotators = int(np.isfinite(lower).any(axis=1).sum())
-    lower_rng, upper_rng = np.random.default_rng(rng).spawn(2)
-
-    def interval(values: NDArray[np.float64], generator: np.random.Generator) -> Interval:
-        if n_annotators == 2:
-            values = mean_over_annotators(values)
-        return crossed_interval(
-            values,
-            weights=weights,
-            level=level,
-            n_bootstrap=n_bootstrap,
-            rng=generator,
-            bounds=bounds,
+    intervals = [
+        crossed_interval(
+            mean_over_annotators(values) if n_annotators == 2 else values, rng=stream, **options
         )
-
+        for values, stream in zip((lower, upper), np.random.default_rng(rng).spawn(2), strict=True)
+    ]
     return NoiseCeiling(
         metric=metric,
-        lower=interval(lower, lower_rng),
-        upper=interval(upper, upper_rng),
+        lower=intervals[0],
+        upper=intervals[1],
         lower_values=lower,
         upper_values=upper,
         upper_is_bound=upper_is_bound,
@@ -291,11 +262,12 @@ def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
     if kind is Consensus.MEAN:
         return np.where(constant, np.nan, marked)
     if kind is Consensus.EQUAL_SUMS:
-        return np.where(constant, np.nan, marked / np.where(constant, 1.0, _sums(marked)))
+        sums = marked.sum(axis=1, keepdims=True)
+        return np.where(constant, np.nan, marked / np.where(constant, 1.0, sums))
     if kind is Consensus.RANKS:
         marked = centred_ranks(rows)
     centred = marked - marked.mean(axis=1, keepdims=True)
-    spread = np.sqrt(_sums(centred**2))
+    spread = np.sqrt((centred**2).sum(axis=1, keepdims=True))
     return np.where(constant, np.nan, centred / np.where(constant, 1.0, spread))
 
 
@@ -304,10 +276,6 @@ def _consensus(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = votes.mean(axis=0)
     largest = np.abs(mean).max()
     return np.asarray(np.round(mean / (largest if largest > 0 else 1.0), 12))
-
-
-def _sums(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(rows.sum(axis=1, keepdims=True))
 
 
 def _note(n_annotators: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from attnxai.errors import OptionError
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 
 class IntraclassForm(enum.StrEnum):
@@ -95,9 +95,8 @@ def intraclass_correlations(
         )
     if not 0.5 <= level < 1:
         raise OptionError(f"level has to lie between 0.5 and 1, got {level}")
-    squares = _MeanSquares.of(kept)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = _all_forms(squares, level)
+        found = _all_forms(kept, level)
     return {
         form: IntraclassCorrelation(
             form=form,
@@ -120,42 +119,35 @@ def intraclass_correlations(
     }
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _MeanSquares:
+class _MeanSquares(NamedTuple):
     """The table of a two-way analysis of variance with one value a cell."""
 
-    n: int
-    k: int
     sources: np.float64
     within: np.float64
     annotators: np.float64
     rest: np.float64
 
-    @classmethod
-    def of(cls, table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> _MeanSquares:
-        k, n = table.shape
-        grand = table.mean()
-        of_sources, of_annotators = table.mean(axis=0), table.mean(axis=1)
-        between = k * ((of_sources - grand) ** 2).sum()
-        offsets = n * ((of_annotators - grand) ** 2).sum()
-        rest = ((table - of_sources - of_annotators[:, None] + grand) ** 2).sum()
-        return cls(
-            n=n,
-            k=k,
-            sources=between / (n - 1),
-            within=((table - of_sources) ** 2).sum() / (n * (k - 1)),
-            annotators=offsets / (k - 1),
-            rest=rest / ((n - 1) * (k - 1)),
-        )
+
+def _mean_squares(table: NDArray[np.float64]) -> _MeanSquares:
+    k, n = table.shape
+    grand = table.mean()
+    of_sources, of_annotators = table.mean(axis=0), table.mean(axis=1)
+    rest = ((table - of_sources - of_annotators[:, None] + grand) ** 2).sum()
+    return _MeanSquares(
+        sources=k * ((of_sources - grand) ** 2).sum() / (n - 1),
+        within=((table - of_sources) ** 2).sum() / (n * (k - 1)),
+        annotators=n * ((of_annotators - grand) ** 2).sum() / (k - 1),
+        rest=rest / ((n - 1) * (k - 1)),
+    )
 
 
 def _all_forms(
-    ms: _MeanSquares, level: float
+    table: NDArray[np.float64], level: float
 ) -> dict[IntraclassForm, tuple[float, float, float, float, int, float]]:
     """Value, low, high, F, its second degrees of freedom and p of each form."""
     from scipy import stats
 
-    n, k = ms.n, ms.k
+    (k, n), ms = table.shape, _mean_squares(table)
     tail = 1.0 - (1.0 - level) / 2
     df1 = n - 1
     result = {}
@@ -172,7 +164,7 @@ def _all_forms(
         result[mean] = ((ms.sources - error) / ms.sources, 1 - 1 / low, 1 - 1 / high, *test)
     offset = k * (ms.annotators - ms.rest) / n
     value = (ms.sources - ms.rest) / (ms.sources + (k - 1) * ms.rest + offset)
-    low, high = _absolute_agreement_ends(ms, value, tail)
+    low, high = _absolute_agreement_ends(ms, n, k, value, tail)
     test = result[IntraclassForm.ICC3][3:]
     result[IntraclassForm.ICC2] = (value, low, high, *test)
     result[IntraclassForm.ICC2K] = (
@@ -184,11 +176,12 @@ def _all_forms(
     return {form: result[form] for form in IntraclassForm}
 
 
-def _absolute_agreement_ends(ms: _MeanSquares, value: float, tail: float) -> tuple[float, float]:
+def _absolute_agreement_ends(
+    ms: _MeanSquares, n: int, k: int, value: float, tail: float
+) -> tuple[float, float]:
     """Interval of ICC2 with Satterthwaite's degrees of freedom (McGraw & Wong 1996, table 7)."""
     from scipy import stats
 
-    n, k = ms.n, ms.k
     a = k * value / (n * (1 - value))
     b = 1 + k * value * (n - 1) / (n * (1 - value))
     freedom = (a * ms.annotators + b * ms.rest) ** 2 / (

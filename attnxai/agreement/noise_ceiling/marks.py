@@ -173,24 +173,26 @@ def region_agreement(
     n_pairs = np.sum([both[pair] for pair in pairs], axis=0)
     counted = n_pairs > 0
 
-    def means(order: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Mean overlap of each draw; order has the shape (n_draws, n_annotators, n_sources)."""
+    def of_sources(order: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Mean overlap in each draw (n_draws, n_annotators, n_sources), for every source with a pair."""
         total = np.zeros((len(order), n_sources))
         for a, b in pairs:
             total += np.where(both[a, b], tables[a, b][order[:, a], order[:, b]], 0.0)
-        return np.asarray((total[:, counted] / n_pairs[counted]).mean(axis=1))
+        return np.asarray(total[:, counted] / n_pairs[counted])
 
     identity = np.broadcast_to(np.arange(n_sources), (1, len(masks), n_sources))
-    own = np.stack([np.where(both[p], np.diagonal(tables[p]), 0.0) for p in pairs]).sum(axis=0)
-    per_source = np.where(counted, own / np.maximum(n_pairs, 1), np.nan)
-    observed = float(means(identity)[0])
+    per_source = np.full(n_sources, np.nan)
+    per_source[counted] = of_sources(identity)[0]
+    observed = float(per_source[counted].mean())
     groups = np.unique(
         np.zeros(n_sources) if strata is None else np.array([str(s) for s in strata]),
         return_inverse=True,
     )[1]
     drawn = np.concatenate(
         [
-            means(_orders(used, groups, min(_BLOCK, n_permutations - start), permutation_rng))
+            of_sources(
+                _orders(used, groups, min(_BLOCK, n_permutations - start), permutation_rng)
+            ).mean(axis=1)
             for start in range(0, n_permutations, _BLOCK)
         ]
     )

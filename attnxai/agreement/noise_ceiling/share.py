@@ -97,25 +97,25 @@ def shares_of_noise_ceiling(
             _height(np.where(cells, reference, np.nan), weights, level, n_bootstrap, check_rng)
             for reference in references
         ]
-        wanted = []
-        for r, height in enumerate(heights):
-            for position, index in enumerate(members):
-                found[index, r] = height
-                if not np.isnan(height.value):
-                    wanted.append((index, r, position))
+        found |= {(i, r): height for r, height in enumerate(heights) for i in members}
+        wanted = [
+            (position, r)
+            for r, height in enumerate(heights)
+            if not np.isnan(height.value)
+            for position in range(len(members))
+        ]
         if not wanted:
             continue
-        stacked = np.concatenate([scores[members] - base, references])
         intervals = crossed_bootstrap_intervals(
-            stacked,
-            [_ratio_of(position, len(members) + r) for _, r, position in wanted],
+            np.concatenate([scores[members] - base, references]),
+            [_ratio_of(position, len(members) + r) for position, r in wanted],
             weights=weights,
             level=level,
             n_bootstrap=n_bootstrap,
             rng=seed,
         )
-        for (index, r, _), interval in zip(wanted, intervals, strict=True):
-            found[index, r] = interval
+        for (position, r), interval in zip(wanted, intervals, strict=True):
+            found[members[position], r] = interval
     return [
         NoiseCeilingShare(raw=raw[i], of_lower=found[i, 0], of_upper=found[i, 1])
         for i in range(len(scores))
