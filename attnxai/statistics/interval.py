@@ -96,18 +96,7 @@ def finite_or_none(value: float | None) -> float | None:
 
 
 def effective_number(weights: NDArray[np.float64]) -> float | None:
-    """Units of equal weight whose mean is as certain as that of weighted ones (Kish 1965).
-
-    Returns
-    -------
-    float or None
-        ``sum(w)**2 / sum(w**2)``; None where all weights are equal, so that units count as they are.
-
-    Examples
-    --------
-    >>> effective_number(np.array([1.0, 1.0, 0.5])), effective_number(np.full(3, 0.2))
-    (2.7777777777777777, None)
-    """
+    """Units of equal weight whose mean is as certain (Kish 1965); None where all weights are equal."""
     if not weights.size or weights.min() == weights.max():
         return None
     share = weights / weights.max()
@@ -120,13 +109,7 @@ def counted_units(n_units: int, n_effective: float | None) -> int:
 
 
 def too_few(n_units: int, n_effective: float | None = None, *, unit: str = "source") -> str:
-    """Words for units that are too few for an interval, to be continued; empty where they are enough.
-
-    Examples
-    --------
-    >>> too_few(5), too_few(8), too_few(40, 5.8)
-    ('5 sources are too few', '', '40 sources, weighing as much as 5 equal ones, are too few')
-    """
+    """Words for units that are too few for an interval, to be continued; empty where they are enough."""
     n_counted = counted_units(n_units, n_effective)
     if n_counted >= MIN_UNITS:
         return ""

@@ -16,7 +16,7 @@ from attnxai.statistics.bootstrap import (
     resampled_interval,
     weighted_mean,
 )
-from attnxai.statistics.interval import MIN_UNITS, effective_number
+from attnxai.statistics.interval import MIN_UNITS, effective_number, too_few
 from attnxai.statistics.studentized import MOST_WITHOUT_ERROR
 
 
@@ -252,6 +252,11 @@ def test_weighted_sources_count_by_their_effective_number():
     assert mean_interval(values, counts, weights=np.full(40, 0.3)).n_effective is None
     eight = np.r_[np.full(8, 0.1), np.zeros(32)]
     assert mean_interval(values, counts, weights=eight).known
+
+
+def test_words_for_too_few_sources():
+    words = "40 sources, weighing as much as 5 equal ones, are too few"
+    assert (too_few(5), too_few(8), too_few(40, 5.8)) == ("5 sources are too few", "", words)
 
 
 def test_too_few_sources_have_no_interval():

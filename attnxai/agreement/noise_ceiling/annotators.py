@@ -16,6 +16,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
 from attnxai.agreement.noise_ceiling.marks import (
+    QUANTITIES,
     RegionAgreement,
     mark_properties,
     region_agreement,
@@ -27,17 +28,6 @@ from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-QUANTITIES = {
-    "parts": "number of parts",
-    "area": "area",
-    "x": "centre, horizontal",
-    "y": "centre, vertical",
-    "length": "length",
-    "along_x": "elongation, horizontal part",
-    "diagonal": "elongation, diagonal part",
-}
-"""Numbers of :func:`~.marks.mark_properties`, and their names for readers."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

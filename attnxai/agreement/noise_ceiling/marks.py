@@ -23,6 +23,16 @@ from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+QUANTITIES = {
+    "parts": "number of parts",
+    "area": "area",
+    "x": "centre, horizontal",
+    "y": "centre, vertical",
+    "length": "length",
+    "along_x": "elongation, horizontal part",
+    "diagonal": "elongation, diagonal part",
+}
+"""Numbers of :func:`mark_properties`, and their names for readers."""
 _TIE = 1e-12
 _BLOCK = 500
 
@@ -61,8 +71,7 @@ def mark_properties(
     from scipy import ndimage
 
     masks, there = _checked(mask, present)
-    names = ("parts", "area", "x", "y", "length", "along_x", "diagonal")
-    found = {name: np.full(there.shape, np.nan) for name in names}
+    found = {name: np.full(there.shape, np.nan) for name in QUANTITIES}
     rows, columns = masks.shape[2:]
     for a, s in np.argwhere(there):
         y, x = np.nonzero(masks[a, s])

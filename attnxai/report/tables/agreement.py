@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.noise_ceiling.annotators import QUANTITIES
+from attnxai.agreement.noise_ceiling.marks import QUANTITIES
 from attnxai.metrics import METRICS
 from attnxai.report.tables.table import (
     Table,

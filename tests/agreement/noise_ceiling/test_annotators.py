@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from attnxai.agreement.noise_ceiling.annotators import QUANTITIES, annotator_agreement
+from attnxai.agreement.noise_ceiling.annotators import annotator_agreement
 from attnxai.agreement.noise_ceiling.intraclass import IntraclassForm, intraclass_correlations
-from attnxai.agreement.noise_ceiling.marks import mark_properties
+from attnxai.agreement.noise_ceiling.marks import QUANTITIES, mark_properties
 from attnxai.agreement.noise_ceiling.reliability import Measurement, krippendorff_alpha
 from tests.report.tables.latex_reader import read_table
 
