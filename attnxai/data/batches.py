@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
+from attnxai.data.images import source_id
 from attnxai.data.pickled_arrays import NUMPY_NAMES
 from attnxai.data.pickles import PickleFault, unpickle
 from attnxai.data.short_repr import short_repr, short_value
@@ -69,6 +70,13 @@ def check_label(label: Any, n_classes: int, *, name: str, hint: str = "") -> int
             f"{name} has the unknown label {short_value(label)}; labels are 0 to {n_classes - 1}{hint}"
         )
     return int(label)
+
+
+def source_of(filename: Any, *, name: str) -> str:
+    """The source id of a file name in a batch; a DataSetError if it is none."""
+    if not isinstance(filename, str) or not source_id(filename).strip():
+        raise DataSetError(f"{name} has the file name {short_value(filename)}; file names are text")
+    return source_id(filename)
 
 
 def image_values(data: Any) -> NDArray[Any] | None:

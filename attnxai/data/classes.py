@@ -11,13 +11,7 @@ _NUMERALS = {"i": "FR I", "1": "FR I", "ii": "FR II", "2": "FR II"}
 
 
 def canonical_class(name: str) -> str:
-    """Spell Fanaroff-Riley classes in one way; other names stay as they are.
-
-    Examples
-    --------
-    >>> canonical_class("FRII"), canonical_class("fr-1"), canonical_class("WAT")
-    ('FR II', 'FR I', 'WAT')
-    """
+    """Spell Fanaroff-Riley classes in one way; other names stay as they are."""
     match = _FANAROFF_RILEY.match(name.strip())
     return _NUMERALS[match[1].lower()] if match else name.strip()
 
@@ -27,11 +21,6 @@ def ordered_classes(names: Iterable[str]) -> tuple[str, ...]:
 
     FR I, FR II and hybrid come in this order where there are no others; else the order is
     alphabetical, and so does not depend on that of the images.
-
-    Examples
-    --------
-    >>> ordered_classes(["hybrid", "FR II", "FR I", "FR II"]), ordered_classes(["WAT", "NAT"])
-    (('FR I', 'FR II', 'hybrid'), ('NAT', 'WAT'))
     """
     distinct = set(names)
     if distinct <= set(_MORPHOLOGIES):

@@ -30,10 +30,11 @@ from attnxai.data.batches import (
     image_values,
     load_batch,
     read_pickle,
+    source_of,
 )
 from attnxai.data.classes import canonical_class
 from attnxai.data.grid import PixelGrid, check_scale
-from attnxai.data.images import SourceImage, SourceSet, source_id
+from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.mirabest import CODES, is_mirabest_source
 from attnxai.data.short_repr import short_value
 from attnxai.data.wording import first_of
@@ -241,14 +242,7 @@ def _mirabest_error(files: BatchFiles) -> DataSetError:
 def _sources(batch: dict[str, Any], name: str, where: str) -> list[str]:
     if "filenames" not in batch:
         return [f"{name}_{position:04d}" for position in range(len(batch["labels"]))]
-    sources = []
-    for filename in batch["filenames"]:
-        if not isinstance(filename, str) or not source_id(filename).strip():
-            raise DataSetError(
-                f"{where} has the file name {short_value(filename)}; file names are text"
-            )
-        sources.append(source_id(filename))
-    return sources
+    return [source_of(filename, name=where) for filename in batch["filenames"]]
 
 
 def _pixels(data: Any, source: str, where: str) -> np.ndarray[Any, Any]:

@@ -56,9 +56,8 @@ class PixelGrid:
 
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
-            raise ValueError(f"shape needs two positive numbers of pixels, got {self.shape}")
-        if self.pixel_scale_arcsec is not None and not 0 < self.pixel_scale_arcsec < np.inf:
-            raise ValueError(f"pixel_scale_arcsec has to be above 0, got {self.pixel_scale_arcsec}")
+            raise OptionError(f"shape needs two positive numbers of pixels, got {self.shape}")
+        check_scale(self.pixel_scale_arcsec)
         if self.wcs is not None and self.pixel_scale_arcsec is None:
             from astropy.wcs.utils import proj_plane_pixel_scales
 

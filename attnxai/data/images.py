@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 
 
 def source_id(name: str | Path) -> str:
-    """Source id of a file: its name without folder and without a known image ending.
-
-    Examples
-    --------
-    >>> source_id("cutouts/100_142.745+003.808_0.0890_0212.98.fits.gz")
-    '100_142.745+003.808_0.0890_0212.98'
-    """
+    """Source id of a file: its name without folder and without a known image ending."""
     base = str(name).replace("\\", "/").rsplit("/", maxsplit=1)[-1]
     return without_ending(base)
 
@@ -86,41 +80,34 @@ class SourceImage:
         with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below
             pixels = np.array(self.pixels, dtype=np.float32)
         if pixels.ndim != 2:
-            raise ImageError(f"{self._where()} has {pixels.ndim} axes; an image has two")
+            raise self._fault(f"has {pixels.ndim} axes; an image has two")
         if pixels.shape != self.grid.shape:
-            raise ImageError(
-                f"{self._where()} has shape {pixels.shape}, but its grid {self.grid.shape}"
-            )
+            raise self._fault(f"has shape {pixels.shape}, but its grid {self.grid.shape}")
         n_bad = int(np.count_nonzero(~np.isfinite(pixels)))
         if n_bad == pixels.size:
-            raise ImageError(f"{self._where()} is blank: all of its pixels are NaN or infinite")
+            raise self._fault("is blank: all of its pixels are NaN or infinite")
         if n_bad:
-            raise ImageError(
-                f"{self._where()} has {n_bad} of {pixels.size} pixels that are NaN or infinite; "
-                "add --fill-blank to set them to 0 and leave them out of every number, or give a cutout "
-                "without blank pixels"
+            raise self._fault(
+                f"has {n_bad} of {pixels.size} pixels that are NaN or infinite; add --fill-blank to set "
+                "them to 0 and leave them out of every number, or give a cutout without blank pixels"
             )
         observed = pixels
         if self.footprint is not None:
             footprint = np.array(self.footprint, dtype=bool)
             if footprint.shape != pixels.shape:
-                raise ImageError(
-                    f"{self._where()} has shape {pixels.shape}, but its footprint {footprint.shape}"
-                )
+                raise self._fault(f"has shape {pixels.shape}, but its footprint {footprint.shape}")
             footprint.setflags(write=False)
             object.__setattr__(self, "footprint", footprint)
             observed = pixels[footprint]
         if not observed.size:
-            raise ImageError(f"{self._where()} has an empty footprint; there is nothing to see")
+            raise self._fault("has an empty footprint; there is nothing to see")
         if observed.max() == observed.min():
-            raise ImageError(
-                f"{self._where()} is constant ({observed.flat[0]:g} everywhere); there is no source"
-            )
+            raise self._fault(f"is constant ({observed.flat[0]:g} everywhere); there is no source")
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
 
-    def _where(self) -> str:
-        return f"image {self.path or self.source}"
+    def _fault(self, text: str) -> ImageError:
+        return ImageError(f"image {self.path or self.source} {text}")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -365,17 +352,16 @@ def from_array(
     )
 
 
-def assume(message: str) -> None:
+def assume(message: str, *, stacklevel: int = 3) -> None:
     """Warn that something had to be assumed."""
-    warnings.warn(message, AssumptionWarning, stacklevel=3)
+    warnings.warn(message, AssumptionWarning, stacklevel=stacklevel)
 
 
 def assume_pixel_scale(n_assumed: int, n_images: int, pixel_scale_arcsec: float) -> None:
     """Warn that images without a pixel scale were taken to have a model's; silent where there are none."""
     if n_assumed:
-        warnings.warn(
+        assume(
             f"{n_assumed} of {n_images} images state no pixel scale; they are taken to have the model's "
             f"{pixel_scale_arcsec:g} arcsec a pixel; state it with --pixel-scale-arcsec",
-            AssumptionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -39,14 +39,7 @@ def read_label_table(path: str | Path) -> dict[str, LabelRow]:
 
 
 def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
-    r"""Parse the text of a table of classes; see :func:`read_label_table`.
-
-    Examples
-    --------
-    >>> rows = parse_label_table("source,class\na.png,FRII\nb.png,fr-1\n")
-    >>> rows["a"].class_name, rows["b"].class_name
-    ('FR II', 'FR I')
-    """
+    """Parse the text of a table of classes; see :func:`read_label_table`."""
     header, numbered = parse_csv(text, f"label table {path}", DataSetError)
     header = [name.lower() for name in header]
     source, class_name = _columns(header, path)

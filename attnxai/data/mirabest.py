@@ -23,6 +23,7 @@ from attnxai.data.batches import (
     check_label,
     image_values,
     load_batch,
+    source_of,
 )
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv
 from attnxai.data.grid import PixelGrid
@@ -106,13 +107,7 @@ def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
 
 
 def is_mirabest_source(source: str) -> bool:
-    """Whether an id has the form of MiraBest's: code, position, redshift and size.
-
-    Examples
-    --------
-    >>> is_mirabest_source("100_142.745+003.808_0.0890_0212.98"), is_mirabest_source("3C 207_II")
-    (True, False)
-    """
+    """Whether an id has the form of MiraBest's: code, position, redshift and size."""
     return _POSITION.match(source) is not None and int(source[:3]) in CODES
 
 
@@ -191,22 +186,19 @@ def read_mirabest(
         )
     images = []
     for name, content in _batch_contents(location.batches):
-        batch = load_batch(content, name=f"MiraBest batch {name}")
+        where = f"MiraBest batch {name}"
+        batch = load_batch(content, name=where)
         split = "test" if name == TEST_BATCH else "train"
         for label, data, filename in zip(
             batch["labels"], batch["data"], batch["filenames"], strict=True
         ):
-            code = CODES[check_label(label, len(CODES), name=f"MiraBest batch {name}")]
+            code = CODES[check_label(label, len(CODES), name=where)]
             if code // 100 == 3 and not hybrids:
                 continue
             if confidence not in (Confidence.ALL, _confidence_of(code)):
                 continue
-            if not isinstance(filename, str):
-                raise DataSetError(
-                    f"MiraBest batch {name} has the file name {short_value(filename)}; file names are "
-                    "text"
-                )
-            images.append(_image(code, data, filename, split, name, table))
+            source = source_of(filename, name=where)
+            images.append(_image(code, data, source, split, name, table))
     return SourceSet(images, origin=str(location.batches))
 
 
@@ -217,7 +209,7 @@ def _confidence_of(code: int) -> Confidence:
 def _image(
     code: int,
     data: Any,
-    filename: str,
+    source: str,
     split: str,
     batch: str,
     table: Mapping[str, Any] | None,
@@ -225,10 +217,9 @@ def _image(
     pixels = image_values(data)
     if pixels is None or pixels.dtype.kind not in "ui" or pixels.size != SIDE * SIDE:
         raise DataSetError(
-            f"MiraBest image {filename} in {batch} is {short_value(data)}; an image is {SIDE} x {SIDE} "
+            f"MiraBest image {source} in {batch} is {short_value(data)}; an image is {SIDE} x {SIDE} "
             "whole numbers"
         )
-    source = source_id(filename)
     wcs = None
     if table is not None:
         wcs = table.get(source)

@@ -23,18 +23,9 @@ def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, An
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FileReader:
-    """A format of files.
+    """A format of files: its name, how its content is recognised, and how it is read.
 
-    Parameters
-    ----------
-    name : str
-        What to call the format.
-    recognises : callable
-        Takes the beginning of a file and says whether it is of this format.
-    read : callable
-        Reads a file of this format.
-    asked_last : bool
-        Whether it is asked after all others, since it recognises content that may be of another format too.
+    A reader that recognises content that may be of another format too is ``asked_last``.
     """
 
     name: str

@@ -16,19 +16,6 @@ def short_repr(instance: Any) -> str:
 
     A dataclass uses it with ``__repr__ = short_repr`` in its body. Fields that have their default value are
     left out.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> @dataclasses.dataclass
-    ... class Maps:
-    ...     name: str
-    ...     values: np.ndarray
-    ...     sources: tuple[str, ...]
-    ...     notes: tuple[str, ...] = ()
-    ...     __repr__ = short_repr
-    >>> Maps("d8.pt", np.zeros((88, 75, 75)), tuple("abcdefg"))
-    Maps(name='d8.pt', values=<88 x 75 x 75 float64>, sources=<7: 'a', ...>)
     """
     shown = [
         f"{field.name}={short_value(value)}"
@@ -39,13 +26,7 @@ def short_repr(instance: Any) -> str:
 
 
 def shown_name(name: object) -> str:
-    r"""A name from a file on one line, without quotes: escaped where it cannot be printed, and cut.
-
-    Examples
-    --------
-    >>> shown_name("conv1.weight"), shown_name("a\nb"), shown_name("x" * 100) == "x" * 57 + "..."
-    ('conv1.weight', 'a\\nb', True)
-    """
+    """A name from a file on one line, without quotes: escaped where it cannot be printed, and cut."""
     text = repr(str(name))[1:-1]
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
 

@@ -17,6 +17,7 @@ import numpy as np
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
+from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -102,7 +103,7 @@ def simulate_source(
     """
     survey = survey or Survey()
     if class_name not in CLASS_NAMES:
-        raise ValueError(f"class_name has to be one of {CLASS_NAMES}, got {class_name!r}")
+        raise OptionError(f"class_name has to be one of {CLASS_NAMES}, got {class_name!r}")
     draw = _fr1_components if class_name == CLASS_NAMES[0] else _fr2_components
     components = draw(rng)
     pixels = _observe(components, survey, rng)
@@ -117,9 +118,10 @@ def simulate_source(
     return SimulatedSource(image=image, components=tuple(components))
 
 
-def _bent_path(
-    length: float, angle: float, bend: float, share: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+_Path = tuple["NDArray[np.float64]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+def _bent_path(length: float, angle: float, bend: float, share: NDArray[np.float64]) -> _Path:
     """Points and directions along an arc that turns by ``bend`` radians over its length."""
     direction = angle + bend * share
     step = np.diff(share, prepend=0.0) * length
@@ -137,109 +139,80 @@ def _two_sides(rng: np.random.Generator) -> list[tuple[int, float, float]]:
     ]
 
 
+def _core(size: float, flux: float) -> Component:
+    return Component(
+        label="core",
+        x_arcsec=0.0,
+        y_arcsec=0.0,
+        major_arcsec=size,
+        minor_arcsec=size,
+        angle_deg=0.0,
+        flux_mjy=flux,
+        side=0,
+    )
+
+
+def _on_path(
+    path: _Path, i: int, label: str, size: tuple[float, float], flux: float, side: int
+) -> Component:
+    """A component of major and minor axis ``size`` at a point of a path, with its direction."""
+    x, y, direction = path
+    return Component(
+        label=label,
+        x_arcsec=float(x[i]),
+        y_arcsec=float(y[i]),
+        major_arcsec=size[0],
+        minor_arcsec=size[1],
+        angle_deg=math.degrees(direction[i]),
+        flux_mjy=float(flux),
+        side=side,
+    )
+
+
 def _fr1_components(rng: np.random.Generator) -> list[Component]:
     total = 10 ** rng.uniform(1.5, 2.3)
     core_share = rng.uniform(0.15, 0.4)
-    components = [
-        Component(
-            label="core",
-            x_arcsec=0.0,
-            y_arcsec=0.0,
-            major_arcsec=1.5,
-            minor_arcsec=1.5,
-            angle_deg=0.0,
-            flux_mjy=total * core_share,
-            side=0,
-        )
-    ]
+    components = [_core(1.5, total * core_share)]
     balance = rng.uniform(0.35, 0.65)
     length = rng.uniform(25, 60)
     for side, angle, bend in _two_sides(rng):
         reach = length * rng.uniform(0.75, 1.25)
         n = 7
         share = np.linspace(1 / n, 1.0, n)
-        x, y, direction = _bent_path(reach, angle, bend, share)
+        path = _bent_path(reach, angle, bend, share)
         fading = np.exp(-share * rng.uniform(1.2, 2.2))
         fading /= fading.sum()
         part = balance if side == 1 else 1 - balance
         for i in range(n):
             width = 3.0 + 0.22 * reach * share[i]
-            components.append(
-                Component(
-                    label="jet",
-                    x_arcsec=float(x[i]),
-                    y_arcsec=float(y[i]),
-                    major_arcsec=max(width, 1.3 * reach / n),
-                    minor_arcsec=width,
-                    angle_deg=math.degrees(direction[i]),
-                    flux_mjy=float(total * (1 - core_share) * part * fading[i]),
-                    side=side,
-                )
-            )
+            size = max(width, 1.3 * reach / n), width
+            flux = total * (1 - core_share) * part * fading[i]
+            components.append(_on_path(path, i, "jet", size, flux, side))
     return components
 
 
 def _fr2_components(rng: np.random.Generator) -> list[Component]:
     total = 10 ** rng.uniform(1.8, 2.7)
     core_share = rng.uniform(0.005, 0.04)
-    components = [
-        Component(
-            label="core",
-            x_arcsec=0.0,
-            y_arcsec=0.0,
-            major_arcsec=1.0,
-            minor_arcsec=1.0,
-            angle_deg=0.0,
-            flux_mjy=total * core_share,
-            side=0,
-        )
-    ]
+    components = [_core(1.0, total * core_share)]
     balance = rng.uniform(0.35, 0.65)
     length = rng.uniform(18, 60)
+    share = np.linspace(0.05, 1.0, 20)
     for side, angle, bend in _two_sides(rng):
         reach = length * rng.uniform(0.85, 1.15)
         part = total * (1 - core_share) * (balance if side == 1 else 1 - balance)
         hotspot_share = rng.uniform(0.35, 0.6)
-        x, y, direction = _bent_path(reach, angle, 0.5 * bend, np.linspace(0.05, 1.0, 20))
-        components.append(
-            Component(
-                label="hotspot",
-                x_arcsec=float(x[-1]),
-                y_arcsec=float(y[-1]),
-                major_arcsec=rng.uniform(1.0, 3.0),
-                minor_arcsec=1.0,
-                angle_deg=math.degrees(direction[-1]) + 90.0,
-                flux_mjy=part * hotspot_share,
-                side=side,
-            )
-        )
+        path = _bent_path(reach, angle, 0.5 * bend, share)
+        size = rng.uniform(1.0, 3.0), 1.0
+        hotspot = _on_path(path, -1, "hotspot", size, part * hotspot_share, side)
+        # hotspots lie across the jet
+        components.append(dataclasses.replace(hotspot, angle_deg=hotspot.angle_deg + 90.0))
         extent = reach * rng.uniform(0.35, 0.6)
-        middle = int(np.searchsorted(np.linspace(0.05, 1.0, 20), 1.0 - 0.45 * extent / reach))
-        components.append(
-            Component(
-                label="lobe",
-                x_arcsec=float(x[middle]),
-                y_arcsec=float(y[middle]),
-                major_arcsec=extent,
-                minor_arcsec=extent * rng.uniform(0.35, 0.6),
-                angle_deg=math.degrees(direction[middle]),
-                flux_mjy=part * (1 - hotspot_share) * 0.95,
-                side=side,
-            )
-        )
-        half = 8
-        components.append(
-            Component(
-                label="jet",
-                x_arcsec=float(x[half]),
-                y_arcsec=float(y[half]),
-                major_arcsec=reach * 0.5,
-                minor_arcsec=1.0,
-                angle_deg=math.degrees(direction[half]),
-                flux_mjy=part * (1 - hotspot_share) * 0.05,
-                side=side,
-            )
-        )
+        middle = int(np.searchsorted(share, 1.0 - 0.45 * extent / reach))
+        size = extent, extent * rng.uniform(0.35, 0.6)
+        flux = part * (1 - hotspot_share)
+        components.append(_on_path(path, middle, "lobe", size, flux * 0.95, side))
+        components.append(_on_path(path, 8, "jet", (reach * 0.5, 1.0), flux * 0.05, side))
     return components
 
 
@@ -251,19 +224,16 @@ def _observe(
 
     middle = (survey.side - 1) / 2
     index = np.arange(survey.side) - middle
-    x, y = np.meshgrid(index * survey.pixel_scale_arcsec, index * survey.pixel_scale_arcsec)
+    x, y = np.meshgrid(*[index * survey.pixel_scale_arcsec] * 2)
     beam = survey.beam_arcsec / FWHM_PER_SIGMA
     image = np.zeros_like(x)
     for component in components:
         major = math.hypot(component.major_arcsec / FWHM_PER_SIGMA, beam)
         minor = math.hypot(component.minor_arcsec / FWHM_PER_SIGMA, beam)
         angle = math.radians(component.angle_deg)
-        along = (x - component.x_arcsec) * math.cos(angle) + (y - component.y_arcsec) * math.sin(
-            angle
-        )
-        across = -(x - component.x_arcsec) * math.sin(angle) + (y - component.y_arcsec) * math.cos(
-            angle
-        )
+        right, up = x - component.x_arcsec, y - component.y_arcsec
+        along = right * math.cos(angle) + up * math.sin(angle)
+        across = -right * math.sin(angle) + up * math.cos(angle)
         peak = component.flux_mjy * beam**2 / (major * minor)
         image += peak * np.exp(-0.5 * ((along / major) ** 2 + (across / minor) ** 2))
     beam_pixels = beam / survey.pixel_scale_arcsec

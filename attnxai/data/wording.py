@@ -14,24 +14,12 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun, in the singular where there is one of it.
-
-    Examples
-    --------
-    >>> counted(1, "source"), counted(0, "source"), counted(2, "class", "classes")
-    ('1 source', '0 sources', '2 classes')
-    """
+    """A number with its noun, in the singular where there is one of it."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as a list: commas, and an "and" before the last.
-
-    Examples
-    --------
-    >>> listed([]), listed(["NSS"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('', 'NSS', 'a and b', 'a, b and c')
-    """
+    """Words as a list: commas, and an "and" before the last."""
     if not words:
         return ""
     *others, last = words
@@ -39,41 +27,25 @@ def listed(words: Sequence[str]) -> str:
 
 
 def first_of(items: Sequence[str], most: int = 10, separator: str = ", ") -> str:
-    """The first items of a list, and how many more there are.
-
-    Examples
-    --------
-    >>> first_of(["a", "b"]), first_of(["a", "b", "c"], 1)
-    ('a, b', 'a and 2 more')
-    """
+    """The first items of a list, and how many more there are."""
     more = len(items) - most
     before = separator if "\n" in separator else " "
     return separator.join(items[:most]) + (f"{before}and {more} more" if more > 0 else "")
 
 
 def is_text(text: str) -> bool:
-    r"""Whether text can be written as UTF-8, which halves of surrogate pairs cannot.
+    """Whether text can be written as UTF-8, which halves of surrogate pairs cannot.
 
     Python reads bytes of a file name that are no UTF-8, and escapes of JSON, as such halves.
-
-    Examples
-    --------
-    >>> is_text("Zoé"), is_text("\udcff")
-    (True, False)
     """
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def printable(text: str) -> str:
-    r"""Text in which nothing commands a terminal: ``?`` for every control character.
+    """Text in which nothing commands a terminal: ``?`` for every control character.
 
     Names of sources, annotators and models come from other people's files, and an escape sequence in one
     could set the title of the window, move the cursor or hide what follows.
-
-    Examples
-    --------
-    >>> printable("source \x1b]0;title\x07 1\n")
-    'source ?]0;title? 1\n'
     """
     if text.isascii() and text.isprintable():
         return text

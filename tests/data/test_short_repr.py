@@ -11,7 +11,7 @@ import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import short_repr, shown_name
 from tests.builders import made_up
 
 
@@ -38,6 +38,14 @@ class Things:
 )
 def test_short_values_as_they_are_and_sizes_of_long_ones(thing, shown):
     assert repr(thing) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("conv1.weight", "conv1.weight"), ("a\nb", "a\\nb"), ("x" * 100, "x" * 57 + "...")],
+)
+def test_names_from_files_are_on_one_line(name, shown):
+    assert shown_name(name) == shown
 
 
 def test_what_a_session_prints(tmp_path):

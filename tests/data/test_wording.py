@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.data.wording import counted, first_of
+from attnxai.data.wording import counted, first_of, is_text, listed, printable
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,17 @@ def test_plurals_of_their_own():
 def test_long_lists_are_cut():
     assert first_of(["x"] * 10) == ", ".join(["x"] * 10)
     assert first_of(["x"] * 12, 2, separator="\n  ") == "x\n  x\n  and 10 more"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")]
+)
+def test_lists_of_words(words, text):
+    assert listed(list(words)) == text
+
+
+def test_what_no_terminal_obeys():
+    assert is_text("Zoé \U0001f600")
+    assert not is_text("\udcff")
+    assert printable("source \x1b]0;title\x07 1\n") == "source ?]0;title? 1\n"
+    assert printable("\u202eabc\udcff\tZoé") == "?abc?\tZoé"

@@ -97,16 +97,12 @@ def _layout(cards: Cards) -> tuple[int, tuple[int, ...]]:
     bitpix = cards.whole("BITPIX", low=-64, high=64)
     if bitpix not in _BITPIX:
         raise cards.refuse("BITPIX", f"one of {', '.join(map(str, _BITPIX))}")
-    n_axes = cards.whole("NAXIS", low=0, high=_MOST_AXES)
-    if n_axes is None:
-        raise cards.refuse("NAXIS", "the number of axes")
-    sides = []
-    for axis in range(n_axes, 0, -1):
-        side = cards.whole(f"NAXIS{axis}", low=0, high=_LARGEST)
-        if side is None:
-            raise cards.refuse(f"NAXIS{axis}", "the length of the axis")
-        sides.append(side)
-    return bitpix, tuple(sides)
+    n_axes = cards.required("NAXIS", "the number of axes", low=0, high=_MOST_AXES)
+    length = "the length of the axis"
+    return bitpix, tuple(
+        cards.required(f"NAXIS{axis}", length, low=0, high=_LARGEST)
+        for axis in range(n_axes, 0, -1)
+    )
 
 
 class _Stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from attnxai.errors import AttnxaiError
@@ -36,10 +37,13 @@ class Cards:
                     value = "empty" if found is None else repr(found)
         except Exception:  # noqa: BLE001 -- the value is what is wrong
             value = "unreadable"
-        return self._error(f"{self.where} cannot be used: its card {keyword} is {value} - {right}")
+        return self._fault(f"{keyword} is {value} - {right}")
 
-    def _value(self, keyword: str) -> Any:
-        """Value of a card, None where there is none."""
+    def _fault(self, text: str) -> AttnxaiError:
+        return self._error(f"{self.where} cannot be used: its card {text}")
+
+    def _value(self, keyword: str, is_right: Callable[[Any], bool], right: str) -> Any:
+        """Value of a card, None where there is no such card."""
         if keyword not in self._header:
             return None
         n = self._header.count(keyword)
@@ -48,48 +52,50 @@ class Cards:
                 warnings.simplefilter("error")
                 values = [self._header[keyword, i] for i in range(n)]
         except Exception as error:  # astropy's words for a card that it cannot parse vary
-            raise self._error(
-                f"{self.where} cannot be used: its card {keyword} is not valid FITS; correct its value"
-            ) from error
+            raise self._fault(f"{keyword} is not valid FITS; correct its value") from error
         if any(value != values[0] for value in values[1:]):
-            raise self._error(
-                f"{self.where} cannot be used: its card {keyword} stands there {n} times with different "
-                "values; take the wrong ones out"
+            raise self._fault(
+                f"{keyword} is there {n} times with different values; remove the wrong ones"
             )
+        if not is_right(values[0]):
+            raise self.refuse(keyword, right)
         return values[0]
 
     def number(
         self, keyword: str, *, low: float = -math.inf, high: float = math.inf
     ) -> float | None:
         """A finite number within limits; None where there is no such card."""
-        value = self._value(keyword)
-        if value is None and keyword not in self._header:
-            return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
-            raise self.refuse(keyword, "a finite number")
-        if not low <= value <= high:
+
+        def is_finite(value: Any) -> bool:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return is_number and math.isfinite(value)
+
+        value = self._value(keyword, is_finite, "a finite number")
+        if value is not None and not low <= value <= high:
             raise self.refuse(keyword, f"a number from {low:g} to {high:g}")
-        return float(value)
+        return None if value is None else float(value)
 
     def whole(self, keyword: str, *, low: int, high: int) -> int | None:
         """A whole number within limits; None where there is no such card."""
-        value = self._value(keyword)
-        if value is None and keyword not in self._header:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.refuse(keyword, f"a whole number from {low} to {high}")
+
+        def is_right(value: Any) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+        value: int | None = self._value(keyword, is_right, f"a whole number from {low} to {high}")
+        return value
+
+    def required(self, keyword: str, right: str, *, low: int, high: int) -> int:
+        """A whole number within limits that has to be there."""
+        value = self.whole(keyword, low=low, high=high)
+        if value is None:
+            raise self.refuse(keyword, right)
         return value
 
     def flag(self, keyword: str) -> bool:
         """Whether there is such a card and it is true."""
-        return keyword in self._header and self._value(keyword) is True
+        return self._value(keyword, lambda _: True, "") is True
 
     def text(self, keyword: str) -> str | None:
         """Text without spaces around it; None where there is no such card."""
-        value = self._value(keyword)
-        if value is None and keyword not in self._header:
-            return None
-        if not isinstance(value, str):
-            raise self.refuse(keyword, "text in quotation marks")
-        return value.strip()
+        value = self._value(keyword, lambda v: isinstance(v, str), "text in quotation marks")
+        return None if value is None else str(value).strip()

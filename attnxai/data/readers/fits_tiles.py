@@ -72,14 +72,11 @@ def _damaged(cards: Cards, reason: object) -> ImageError:
 
 def _shapes(cards: Cards) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Sides of the image and of a tile, in the order of FITS axes."""
-    n_axes = cards.whole("ZNAXIS", low=2, high=_MOST_AXES)
-    if n_axes is None:
-        raise cards.refuse("ZNAXIS", "the number of axes of the image")
+    number = "the number of axes of the image"
+    n_axes = cards.required("ZNAXIS", number, low=2, high=_MOST_AXES)
     shape, tile = [], []
     for axis in range(1, n_axes + 1):
-        side = cards.whole(f"ZNAXIS{axis}", low=1, high=2**31)
-        if side is None:
-            raise cards.refuse(f"ZNAXIS{axis}", "the length of the axis")
+        side = cards.required(f"ZNAXIS{axis}", "the length of the axis", low=1, high=2**31)
         width = cards.whole(f"ZTILE{axis}", low=1, high=side)
         shape.append(side)
         tile.append(width or (side if axis == 1 else 1))

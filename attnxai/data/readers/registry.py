@@ -110,24 +110,12 @@ def known_endings() -> str:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file in a folder is taken for an image, by its ending.
-
-    Examples
-    --------
-    >>> is_image_name("J12.FITS.gz"), is_image_name("notes.txt")
-    (True, False)
-    """
+    """Whether a file in a folder is taken for an image, by its ending."""
     return without_ending(name) != name
 
 
 def without_ending(name: str) -> str:
-    """A file's name without the longest known ending; a name that is nothing else stays.
-
-    Examples
-    --------
-    >>> without_ending("J1432.3+32.fits.gz"), without_ending(".fits")
-    ('J1432.3+32', '.fits')
-    """
+    """A file's name without the longest known ending; a name that is nothing else stays."""
     endings = [
         ending
         for reader in READERS.values()

@@ -92,7 +92,7 @@ class TestCards:
             (
                 "CUNIT2",
                 "CDELT1  =              -0.0004",
-                "CDELT1 stands there 2 times with different",
+                "CDELT1 is there 2 times with different",
             ),
             ("NAXIS1", "NAXIS1  =                 17.5", "NAXIS1 is 17.5 - a whole number from 0"),
             ("NAXIS1", "NAXIS1  =                  -17", "NAXIS1 is -17 - a whole number"),
