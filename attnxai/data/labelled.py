@@ -203,7 +203,7 @@ def read_labelled_folder(
     Parameters
     ----------
     folder : path
-        Folder of FITS, PNG and NPY images.
+        Folder of image files.
     labels : path
         The table, see :func:`attnxai.data.label_table.read_label_table`.
     pixel_scale_arcsec, prepared, fill_blank
@@ -225,9 +225,7 @@ def read_labelled_folder(
     check_scale(pixel_scale_arcsec)
     root = Path(folder)
     if not root.is_dir():
-        raise DataSetError(
-            f"{root} is no folder; a table of labels goes with a folder of FITS, PNG or NPY images"
-        )
+        raise DataSetError(f"{root} is no folder; a table of labels goes with a folder of images")
     rows = read_label_table(labels)
     check_classes(rows, labels)
     files: dict[str, Path] = {}

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import strategies as st
 
 from attnxai.alignment.rasterise import rasterise_density, rasterise_mask
-from attnxai.annotations.readers import read_annotations
+from attnxai.annotations.readers import READERS, read_annotations
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
+from attnxai.annotations.readers.registry import find_reader
 from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.rgz_experts import COLUMNS as EXPERT_COLUMNS
 from attnxai.data.grid import GridTransform, PixelGrid
@@ -87,7 +88,13 @@ EXPERTS = as_csv(
     "two,FIRSTJ120000.0+300000,1,1,RADIO,60,64,65,68",
     "three,FIRSTJ130000.0-010203,0,0,NONE:1 nothing,,,,",
 )
-ALL = [*TABLES, CATALOGUE, EXPERTS]
+SEEDS = {
+    "annotation table (CSV)": TABLES,
+    "ClaRAN catalogue": [CATALOGUE],
+    "Radio Galaxy Zoo expert sample": [EXPERTS],
+}
+"""Valid files of every reader by its name."""
+ALL = [content for files in SEEDS.values() for content in files]
 WORDS = [
     *(f"{name},".encode() for name in (*COLUMNS, *CATALOGUE_COLUMNS, *EXPERT_COLUMNS)),
     *(b'"', b'""', b",", b";", b"\t", b"\r", b"\n", b"\r\n", b"\x00", b"\xff", b"\xef\xbb\xbf"),
@@ -97,12 +104,14 @@ WORDS = [
 ]
 
 
+def test_every_reader_has_seeds() -> None:
+    assert {name: find_reader(files[0]) for name, files in SEEDS.items()} == dict(READERS)
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize(
-    "valid", [TABLES, [CATALOGUE], [EXPERTS]], ids=["table", "claran", "experts"]
-)
-def test_damaged_files(effort: int, valid: list[bytes]) -> None:
-    files = damaged([*valid, *ALL], words=WORDS, text=True)
+@pytest.mark.parametrize("name", SEEDS)
+def test_damaged_files(name: str, effort: int) -> None:
+    files = damaged([*SEEDS[name], *ALL], words=WORDS, text=True)
     fuzz(read, files, file_name="marks.csv", examples=120 * effort)
 
 

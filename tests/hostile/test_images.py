@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from attnxai.data.images import read_image
+from attnxai.data.readers import READERS
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from tests.data.readers.test_fits import sky_header
 from tests.hostile.harness import EFFORTS, fuzz, in_own_process
@@ -202,12 +203,31 @@ CHUNKS = [b"IHDR", b"IDAT", b"PLTE", b"tRNS", b"zTXt", b"iCCP", b"acTL", b"fcTL"
 NPY_WORDS = [b"'|O'", b"'<U9'", b"'>c16'", b"(1000000,1000000)", b"True", b"__import__('os')", b"*"]
 
 
+SEEDS: dict[str, dict[str, Any]] = {
+    "FITS": {"valid": plain_files(), "words": CARDS, "text": True},
+    "NumPy": {"valid": arrays(), "words": NPY_WORDS, "text": True},
+    "PNG": {"valid": pictures(), "words": CHUNKS, "wrap": with_checksums},
+}
+"""Valid files of every reader by its name, and how they are damaged; see ``damaged``."""
+
+
+def test_every_reader_has_seeds() -> None:
+    assert set(SEEDS) == set(READERS)
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("name", SEEDS)
+def test_damaged_files(name: str, effort: int) -> None:
+    fuzz(read, damaged(**SEEDS[name]), file_name="a.png", examples=150 * effort)
+
+
 @pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("wrap", [None, gzip.compress], ids=["plain", "gzip"])
-def test_fits(effort: int, wrap: Any) -> None:
-    files = plain_files()
-    either = st.one_of(with_cards(files, wrap), damaged(files, words=CARDS, wrap=wrap, text=True))
-    fuzz(read, either, file_name="a.fits", examples=300 * effort)
+def test_headers_of_fits(effort: int, wrap: Any) -> None:
+    either = st.one_of(
+        with_cards(plain_files(), wrap), damaged(plain_files(), words=CARDS, wrap=wrap, text=True)
+    )
+    fuzz(read, either, file_name="a.fits", examples=200 * effort)
 
 
 def _fuzz_tiles(effort: int) -> None:
@@ -217,22 +237,6 @@ def _fuzz_tiles(effort: int) -> None:
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_tiles_do_not_crash_their_decoder(effort: int) -> None:
     in_own_process(_fuzz_tiles, effort, seconds=1500)
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-def test_png(effort: int) -> None:
-    files = damaged(pictures(), words=CHUNKS, wrap=with_checksums)
-    fuzz(read, files, file_name="a.png", examples=150 * effort)
-
-
-@pytest.mark.parametrize("effort", EFFORTS)
-def test_npy(effort: int) -> None:
-    fuzz(
-        read,
-        damaged(arrays(), words=NPY_WORDS, text=True),
-        file_name="a.npy",
-        examples=150 * effort,
-    )
 
 
 @pytest.mark.parametrize("effort", EFFORTS)

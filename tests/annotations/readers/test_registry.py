@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from attnxai.errors import AnnotationError, OptionError
 from attnxai.training.held_out import read_held_out
 
 WriteTable = Callable[..., Path]
+BUILT_IN = list(attnxai.annotations.READERS)
 PEAKS = ("#peaks", "s1 ann 3 4", "s1 bob 5 4", "s2 ann 1 2")
 
 
@@ -79,17 +81,23 @@ class TestToy:
     def test_is_named_among_the_known_formats(self, write_table: WriteTable) -> None:
         with pytest.raises(
             AnnotationError,
-            match=r"is a JSON text that no reader recognises; known formats are ClaRAN catalogue, "
-            r"Radio Galaxy Zoo expert sample, annotation table \(CSV\), peaks, and an",
+            match="is a JSON text that no reader recognises; known formats are "
+            + re.escape(", ".join([*BUILT_IN, "peaks, and an"])),
         ):
             attnxai.read_annotations(write_table('{"shapes": []}'))
 
     def test_a_name_belongs_to_one_module(self, toy: Any) -> None:
         register = attnxai.annotations.register_reader
-        with pytest.raises(OptionError, match="called ClaRAN catalogue is registered by attnxai"):
-            register("ClaRAN catalogue", recognises=lambda head: True)(toy)
+        with pytest.raises(OptionError, match=re.escape(f"called {BUILT_IN[0]} is registered by")):
+            register(BUILT_IN[0], recognises=lambda head: True)(toy)
         register("peaks", recognises=lambda head: False)(toy)  # as when a cell is run again
         assert list(attnxai.annotations.READERS)[-1] == "peaks"
+
+
+def test_every_format_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "annotations.md").read_text(encoding="utf-8")
+    for name in BUILT_IN:
+        assert name.removesuffix(" (CSV)").lower() in page.lower()
 
 
 def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:

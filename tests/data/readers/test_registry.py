@@ -20,6 +20,7 @@ from attnxai.data.images import read_image, read_images, source_id
 from attnxai.errors import ImageError, OptionError
 
 PIXELS = np.arange(12.0).reshape(3, 4)
+BUILT_IN = list(attnxai.data.READERS)
 
 
 @pytest.fixture
@@ -64,15 +65,23 @@ class TestToy:
     def test_errors_name_it_among_the_known_formats(self, tmp_path: Path) -> None:
         (tmp_path / "a.gif").write_bytes(b"GIF89a...")
         with pytest.raises(
-            ImageError, match=r"is a GIF image, .* known formats are FITS, NumPy, PNG, toy map"
+            ImageError,
+            match=rf"is a GIF image, .* known formats are {', '.join(BUILT_IN)}, toy map",
         ):
             read_image(tmp_path / "a.gif")
 
     def test_a_name_belongs_to_one_module(self, toy: Any) -> None:
-        with pytest.raises(OptionError, match="called FITS is registered by attnxai"):
-            attnxai.data.register_reader("FITS", recognises=lambda head: True)(toy)
+        with pytest.raises(OptionError, match=f"called {BUILT_IN[0]} is registered by attnxai"):
+            attnxai.data.register_reader(BUILT_IN[0], recognises=lambda head: True)(toy)
         attnxai.data.register_reader("toy map", recognises=lambda head: False)(toy)  # run again
-        assert list(attnxai.data.READERS) == ["FITS", "NumPy", "PNG", "toy map"]
+        assert list(attnxai.data.READERS) == [*BUILT_IN, "toy map"]
+
+
+def test_every_format_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "images.md").read_text(encoding="utf-8")
+    for reader in attnxai.data.READERS.values():
+        assert f"| {reader.name} " in page
+        assert all(f"`{ending.removesuffix('.gz')}`" in page for ending in reader.endings)
 
 
 def test_the_last_one_registered_is_asked_first(tmp_path: Path) -> None:
@@ -103,7 +112,9 @@ def test_no_other_plugin_of_pillow_sees_a_file_called_png(
     monkeypatch.setattr(
         subprocess, "Popen", lambda *args, **options: pytest.fail(f"started {args}")
     )
-    with pytest.raises(ImageError, match="which is not read; known formats are FITS, NumPy, PNG"):
+    with pytest.raises(
+        ImageError, match=f"which is not read; known formats are {', '.join(BUILT_IN)}"
+    ):
         read_image(path)
 
 
