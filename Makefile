@@ -24,7 +24,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/repo-review .
 
 slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(PYTEST_FLAGS)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/agreement.py
