@@ -9,7 +9,7 @@ is none.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +35,7 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences import say
-from attnxai.report.wording import strata_words
+from attnxai.report.wording import capitalised, strata_words
 from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -56,38 +56,27 @@ class Answer:
 
 def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...]:
     """Everything that is said about one map."""
-    return tuple(_answers(result, estimate))
-
-
-def _answers(result: AgreementResult, estimate: Estimate) -> Iterator[Answer]:
-    yield Answer(question=say("question.at_all"), answer=_at_all(result, estimate))
     shares = strata_words(result.settings["strata"])
-    test = estimate.test
+    test, pooled, within = estimate.test, estimate.pooled, estimate.within_strata
+    answers = {say("question.at_all"): _at_all(result, estimate)}
     if test is None:
-        yield Answer(
-            question=say("question.own"), answer=say("own.not_tested", reason=estimate.not_tested)
+        answers[say("question.own")] = say("own.not_tested", reason=estimate.not_tested)
+    if pooled is not None:
+        answers[say("question.own_any")] = (
+            _primary(estimate, pooled, say("own.sources.any"))
+            if pooled is test
+            else _pooled(estimate, pooled, shares)
         )
-    if estimate.pooled is not None:
-        answer = _pooled(estimate, estimate.pooled, shares)
-        if estimate.pooled is test:
-            answer = _primary(estimate, test, say("own.sources.any"))
-        yield Answer(question=say("question.own_any"), answer=answer)
-    if estimate.within_strata is not None:
-        yield Answer(
-            question=say("question.own_within", strata=shares),
-            answer=_primary(
-                estimate, estimate.within_strata, say("own.sources.strata", strata=shares)
-            ),
-        )
-    yield Answer(question=say("question.baselines"), answer=_against_baselines(estimate, result))
-    partial = _partial_correlation(result, estimate)
-    if partial:
-        yield Answer(question=say("question.partial"), answer=partial)
-    ceiling = _against_noise_ceiling(result, estimate)
-    if ceiling:
-        yield Answer(question=say("question.ceiling"), answer=ceiling)
-    for further in estimate.further:
-        yield _against_null(further, result)
+    if within is not None:
+        sources = say("own.sources.strata", strata=shares)
+        answers[say("question.own_within", strata=shares)] = _primary(estimate, within, sources)
+    answers[say("question.baselines")] = _against_baselines(estimate, result)
+    answers[say("question.partial")] = _partial_correlation(result, estimate)
+    answers[say("question.ceiling")] = _against_noise_ceiling(result, estimate)
+    return (
+        *(Answer(question=question, answer=text) for question, text in answers.items() if text),
+        *(_against_null(further, result) for further in estimate.further),
+    )
 
 
 def _at_all(result: AgreementResult, estimate: Estimate) -> str:
@@ -100,12 +89,7 @@ def _at_all(result: AgreementResult, estimate: Estimate) -> str:
         else say("at_all.by", value=estimate.above_chance)
     )
     reason = why_no_interval(estimate.above_chance)
-    side = {
-        Side.ABOVE: say("at_all.above", by=by),
-        Side.BELOW: say("at_all.below", by=by),
-        Side.OPEN: say("at_all.open", by=by),
-        Side.UNKNOWN: say("at_all.no_interval", reason=reason),
-    }[side_of_chance(estimate)]
+    side = say(f"at_all.side.{side_of_chance(estimate)}", by=by, reason=reason)
     if is_same_for_all(estimate.above_chance):
         side = say("at_all.same", side=side, reason=reason)
     return say(
@@ -144,7 +128,7 @@ def _own(test: NullTest, sources: str, adjusted: str) -> str:
         p=test.p_value,
         adjusted=adjusted,
         n=test.n_sources,
-        alternative=_alternative(test),
+        alternative=say(f"own.alternative.{test.alternative}"),
     )
 
 
@@ -167,15 +151,13 @@ def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
             for_all=say("own.coarse.for_all", smallest=f"{smallest:.3g}", n=estimate.n_family)
             if more
             else "",
-            sought=say(f"own.sought.{_KEYS[test.alternative]}"),
+            sought=say(f"own.sought.{test.alternative}"),
             why=_why_coarse(test),
         )
     elif (estimate.p_adjusted or 0.0) <= SIGNIFICANCE_LEVEL and speaks_for_agreement(test):
-        yet = {Side.OPEN: "open", Side.BELOW: "below", Side.UNKNOWN: "unknown"}.get(
-            side_of_chance(estimate)
-        )
-        if yet:
-            text += say("own.yet", yet=say(f"own.yet.{yet}"))
+        side = side_of_chance(estimate)
+        if side is not Side.ABOVE:
+            text += say("own.yet", yet=say(f"own.yet.{side}"))
     if test.alternative is Alternative.GREATER and lower_side_p(test) <= SIGNIFICANCE_LEVEL:
         text += say("own.lower", p=lower_side_p(test))
     rate = estimate.within_rejections_pairing_broken
@@ -211,17 +193,6 @@ def why_too_coarse(
     return ""
 
 
-_KEYS = {
-    Alternative.GREATER: "greater",
-    Alternative.LESS: "less",
-    Alternative.TWO_SIDED: "two_sided",
-}
-
-
-def _alternative(test: NullTest) -> str:
-    return say(f"own.alternative.{_KEYS[test.alternative]}")
-
-
 def _adjusted(estimate: Estimate) -> str:
     if estimate.correction is Correction.NONE:
         return say("own.not_adjusted")
@@ -239,9 +210,7 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
         difference = estimate.differences[shown]
         if not np.isfinite(difference.value):
             continue
-        baseline = (
-            say("baselines.centre") if shown == CENTRE_BIAS else f"{shown[0].upper()}{shown[1:]}"
-        )
+        baseline = say("baselines.centre") if shown == CENTRE_BIAS else capitalised(shown)
         own = result.estimate(shown, estimate.metric, group=estimate.group).interval
         if order is Order.UNKNOWN:
             sentences.append(
@@ -266,8 +235,7 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
             n=difference.n_units,
             difference=difference,
         )
-        relation = {Order.BETTER: "better", Order.WORSE: "worse", Order.OPEN: "open"}[order]
-        sentences.append(say(f"baselines.order.{relation}", baseline=baseline, numbers=numbers))
+        sentences.append(say(f"baselines.order.{order}", baseline=baseline, numbers=numbers))
     return " ".join(sentences) or say("baselines.none")
 
 
@@ -309,7 +277,7 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
         return text
     if not np.isfinite(share.of_lower.value) or not share.of_lower.known:
         note = share.of_lower.note.replace("no interval", "no share")
-        return text + (say("ceiling.no_share", reason=_sentence(note)) if note else "")
+        return text + (say("ceiling.no_share", reason=capitalised(note)) if note else "")
     shares = " and ".join(
         say(f"ceiling.share.of.{name}", share=_share_with_interval(interval))
         for name, interval in (("lower", share.of_lower), ("upper", share.of_upper))
@@ -330,10 +298,6 @@ def _share_with_interval(interval: Interval) -> str:
     return f"{value} [{ends}]"
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
-
-
 def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
     model = NULLS[further.null]()
     if further.test is None:
@@ -347,13 +311,11 @@ def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
         name=further.null,
         p=test.p_value,
         n=test.n_sources,
-        alternative=_alternative(test),
+        alternative=say(f"own.alternative.{test.alternative}"),
     )
     share = further.rejections_pairing_broken
     if share is None:
-        return Answer(
-            question=model.question, answer=text + say("further.assumes", assumes=model.assumes)
-        )
+        return Answer(question=model.question, answer=f"{text} {model.assumes}")
     strata = strata_words(result.settings["strata"])
     within = say("further.within", strata=strata) if further.within_strata else ""
     rate = say("further.rate", within=within, share=share)

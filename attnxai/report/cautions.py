@@ -99,7 +99,7 @@ def _about_strata(result: AgreementResult) -> list[str]:
 
 
 def _about_annotators(result: AgreementResult) -> list[str]:
-    generalises = say("caution.generalises", sentence=result.generalises_to)
+    generalises = result.generalises_to
     if len(result.annotators) == 1:
         return [say("caution.one_annotator"), generalises]
     sentences = [generalises, say("caution.these_annotators")]

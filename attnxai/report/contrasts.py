@@ -1,12 +1,14 @@
-"""Differences between models as a table and on one axes."""
+"""Differences between models as a table, on one axes, and in sentences."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.metrics import METRICS
+from attnxai.report.sentences import say
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, new_axes
 from attnxai.report.tables.table import (
     Column,
@@ -16,10 +18,14 @@ from attnxai.report.tables.table import (
     p_value_column,
     text_column,
 )
+from attnxai.report.wording import group_phrase, map_in_sentence, n_words
+from attnxai.statistics.formats import format_p
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.contrast import Contrast, ModelContrasts
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
+    from attnxai.statistics.interval import Interval
 
 CORRECTION_WORDS = {
     Correction.HOLM: "Holm",
@@ -113,3 +119,79 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
     ax.set_yticks(range(len(contrasts)), list(names))
     ax.set_xlabel("difference")
     return ax
+
+
+def difference_summary(contrasts: ResultContrasts) -> str:
+    """How many differences are shown, for the headline."""
+    everything = contrasts.contrasts.contrasts
+    n_found = sum(contrast.found for contrast in everything)
+    n = n_words(contrast.n_sources for contrast in everything)
+    between = "two" if len(contrasts.models) == 2 else "several"
+    group = group_phrase(contrasts.group, 1 if n == "1" else 2)
+    named = {
+        "between": say(f"models.between.{between}"),
+        "over": say("models.shared", n=n, group=group),
+    }
+    if all(
+        c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything
+    ):
+        return say("models.differences.too_few", **named)
+    if not n_found:
+        return say("models.differences.none", **named)
+    return say("models.differences.some", n_found=n_found, n=len(everything), **named)
+
+
+def difference_sentences(contrasts: ResultContrasts) -> list[str]:
+    """What is shown first, a sentence each; one more for all that is not."""
+    label = METRICS[contrasts.metric].label
+    n = len(contrasts.keys)
+    sentences = []
+    for (name, first, second), contrast in zip(
+        contrasts.keys, contrasts.contrasts.contrasts, strict=True
+    ):
+        if not contrast.found:
+            continue
+        higher, lower = (first, second) if contrast.interval.value > 0 else (second, first)
+        sentences.append(
+            say(
+                "models.difference",
+                metric=label,
+                map=map_in_sentence(name),
+                higher=higher,
+                lower=lower,
+                difference=_upwards(contrast.interval),
+                p=_difference_p(contrast),
+                n=n,
+            )
+        )
+    n_open = n - len(sentences)
+    if n_open:
+        sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
+    compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
+    group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
+    return [
+        *sentences,
+        say("models.difference.unit", n=compared, group=group),
+        *contrasts.notes,
+    ]
+
+
+def _upwards(interval: Interval) -> Interval:
+    """A difference as that of the higher minus the lower."""
+    if interval.value >= 0:
+        return interval
+    return dataclasses.replace(
+        interval, value=-interval.value, low=-interval.high, high=-interval.low
+    )
+
+
+def _difference_p(contrast: Contrast) -> str:
+    if contrast.p_others_adjusted is None:
+        return say(
+            "models.difference.p", p=contrast.p_value, p_adjusted=format_p(contrast.p_adjusted)
+        )
+    return say(
+        "models.difference.p_others",
+        p=contrast.p_adjusted,
+        p_others=format_p(contrast.p_others_adjusted),
+    )

@@ -37,22 +37,22 @@ class Finding(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class Side(enum.Enum):
+class Side(enum.StrEnum):
     """Where a mean lies by its interval, seen from chance."""
 
-    ABOVE = enum.auto()
-    BELOW = enum.auto()
-    OPEN = enum.auto()
-    UNKNOWN = enum.auto()
+    ABOVE = "above"
+    BELOW = "below"
+    OPEN = "open"
+    UNKNOWN = "unknown"
 
 
-class Order(enum.Enum):
+class Order(enum.StrEnum):
     """How a map compares with baselines, by the intervals of the differences."""
 
-    BETTER = enum.auto()
-    WORSE = enum.auto()
-    OPEN = enum.auto()
-    UNKNOWN = enum.auto()
+    BETTER = "better"
+    WORSE = "worse"
+    OPEN = "open"
+    UNKNOWN = "unknown"
 
 
 def finding_of(estimate: Estimate) -> Finding:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
-from attnxai.nulls import NULLS, Alternative
+from attnxai.nulls import NULLS
 from attnxai.report.sentences import say
 from attnxai.report.wording import in_sentence, n_words, strata_words
 
@@ -47,7 +47,8 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         fwhm=f"{settings['fwhm_arcsec']:g}",
     )
     yield say(
-        "methods.metrics" if len(result.metrics) > 1 else "methods.metric",
+        "methods.metrics",
+        n=len(result.metrics),
         metrics=listed([in_sentence(METRICS[name].label) for name in result.metrics]),
         annotators=say("methods.and_annotators") if len(result.annotators) > 1 else "",
         intervals=_intervals(result, n),
@@ -112,12 +113,11 @@ def _tests(content: ReportContent) -> str:
     correction = Correction(settings["correction"])
     if correction is Correction.MAX_T and Correction.MAX_T not in used:
         correction = Correction.HOLM
-    side = Alternative(settings["alternative"]).value.replace("-", "_")
     return say(
         "methods.tests",
         sources=say("own.sources.strata", strata=strata) if stratified else say("own.sources.any"),
         n_draws=settings["n_permutations"],
-        side=say(f"methods.side.{side}"),
+        side=say(f"methods.side.{settings['alternative']}"),
         adjusted=correction_phrase(correction, say("methods.over_maps", n=n_maps)),
         metric=in_sentence(METRICS[result.metrics[0]].label),
     )

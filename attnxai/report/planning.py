@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import counted
 from attnxai.report.page import write_files
-from attnxai.report.style import (
-    ANNOTATOR_COLOURS,
-    TWO_COLUMNS,
-    new_axes,
-    new_figure,
-    paper_style,
-    save_figure,
-)
+from attnxai.report.style import ANNOTATOR_COLOURS, MM, TWO_COLUMNS, new_axes, saved_figure
 from attnxai.report.tables.table import (
     Limit,
     Table,
@@ -144,15 +137,14 @@ def write_plan(made: PowerPlan, folder: OutputFolder, *, pilot: Pilot | None, se
     """Write a plan, the pilot it rests on and the seed that it was made with into a folder."""
     content = {"format": "attnxai-plan", "format_version": 1, "seed": seed} | made.to_record()
     content["pilot"] = None if pilot is None else pilot.to_record()
-    with folder.writing() as partial, paper_style():
+    with folder.writing() as partial:
         write_files(partial, {"plan.csv": made.to_frame(), "plan.json": content})
-        figure = new_figure(TWO_COLUMNS, TWO_COLUMNS * 0.42)
-        left, right = figure.subplots(1, 2)
-        for ax in (left, right):
-            ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
-        plot_power(made, ax=left)
-        plot_precision(made, ax=right)
-        save_figure(figure, partial, "plan")
+        with saved_figure(partial, "plan", 0.42 * TWO_COLUMNS / MM) as figure:
+            left, right = figure.subplots(1, 2)
+            for ax in (left, right):
+                ax.set_prop_cycle(color=ANNOTATOR_COLOURS)
+            plot_power(made, ax=left)
+            plot_precision(made, ax=right)
 
 
 def print_plan(made: PowerPlan, basis: PlanBasis, console: Console) -> None:

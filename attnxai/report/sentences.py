@@ -26,9 +26,9 @@ SENTENCES: dict[str, str] = {
     # --- the sentence in bold on each map -----------------------------------------------------------
     "lead.cannot_tell": "{map}: no conclusion is possible.",
     "lead.agrees": "{map} agrees with {annotations} of its own source{exception}.",
-    "lead.exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
-    "lead.exception.for": "for {on}",
-    "lead.exception.overall": "over all sources",
+    "exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
+    "exception.for": "for {on}",
+    "exception.overall": "over all sources",
     "lead.anti_correlated": (
         "{map} is anti-correlated with {annotations}: it agrees less with its own source than with others, and "
         "is lower on the annotations than elsewhere."
@@ -45,9 +45,9 @@ SENTENCES: dict[str, str] = {
         "{map} distinguishes its own source from others, but its agreement with {annotations} is not shown to "
         "be above chance."
     ),
-    "lead.not_shown": "Agreement of {map} with its own source is not shown.",
+    "lead.not_shown": "Agreement of {inside} with its own source is not shown.",
     "lead.not_shown_below": (
-        "Agreement of {map} with its own source is not shown; it is lower on the annotations than elsewhere."
+        "Agreement of {inside} with its own source is not shown; it is lower on the annotations than elsewhere."
     ),
     "lead.not_shown_less": "{map} is not shown to agree less with its own source than with others.",
     # --- the headline -------------------------------------------------------------------------------
@@ -107,10 +107,10 @@ SENTENCES: dict[str, str] = {
         "{n:{group} source is|{group} sources are} too few to test the agreement of {model} with {annotations}."
     ),
     # --- several models -----------------------------------------------------------------------------
-    "models.agree": "Maps that agree with {annotations} of their own source: {counts}.",
-    "models.less": "Maps that agree less with their own source than with others: {counts}.",
-    "models.count": "{model}: {n} of {n_all:map}{less}",
-    "models.count.less": ", {n_less} less than with others",
+    "models.start.agree": "Maps that agree with {annotations} of their own source: {counts}.",
+    "models.start.less": "Maps that agree less with their own source than with others: {counts}.",
+    "models.count.some": "{model}: {n} of {n_all:map}{less}",
+    "models.also_less": ", {n_less} less than with others",
     "models.count.none": "{model}: no conclusion",
     "models.differences.too_few": (
         "No difference between {between} can be shown over {over}, however large: they are too few."
@@ -140,11 +140,11 @@ SENTENCES: dict[str, str] = {
     "question.at_all": "Does the map agree with the annotations at all?",
     "at_all.undefined": "{metric} is undefined for this map.",
     "at_all": "{metric} {value} over {n:source}; {side}.{by_class}",
-    "at_all.above": "above chance{by}",
-    "at_all.below": "below chance{by}",
-    "at_all.open": "not shown to differ from chance{by}",
+    "at_all.side.above": "above chance{by}",
+    "at_all.side.below": "below chance{by}",
+    "at_all.side.open": "not shown to differ from chance{by}",
     "at_all.same": "{side}; there is no interval, since {reason}",
-    "at_all.no_interval": "without an interval ({reason})",
+    "at_all.side.unknown": "without an interval ({reason})",
     "at_all.by": " (by {value})",
     "at_all.by_zero": ", which is 0",
     "at_all.by_class": " By class: {metric} {classes}.",
@@ -166,7 +166,7 @@ SENTENCES: dict[str, str] = {
     "own.adjusted": ", {p} adjusted for {n} maps",
     "own.alternative.greater": "",
     "own.alternative.less": "; the test is one-sided, for less agreement",
-    "own.alternative.two_sided": ", two-sided",
+    "own.alternative.two-sided": ", two-sided",
     "own.pooled.miscalibrated": (
         " Not to be relied on: with the pairing broken within {strata}, {share:%} of the permuted data sets would "
         "pass this test, where 5 % should; sources of the same {strata} share something."
@@ -181,7 +181,7 @@ SENTENCES: dict[str, str] = {
     "own.coarse.few": "{n:source} can be permuted in only {n_draws:way}",
     "own.sought.greater": "agreement",
     "own.sought.less": "a lack of agreement",
-    "own.sought.two_sided": "a difference",
+    "own.sought.two-sided": "a difference",
     "own.yet": " Agreement with its own source is larger than with others, yet {yet}.",
     "own.yet.open": "over all sources it is not shown to be above chance",
     "own.yet.below": "over all sources it is below chance",
@@ -247,7 +247,6 @@ SENTENCES: dict[str, str] = {
     ),
     "further.within": " within {strata}",
     "further.miscalibrated": " This null is miscalibrated here.{rate} {assumes}",
-    "further.assumes": " {assumes}",
     # --- cautions -----------------------------------------------------------------------------------
     "caution.simulated": (
         "Sources and annotators are simulated: this shows how the comparison works, and says nothing about "
@@ -284,7 +283,6 @@ SENTENCES: dict[str, str] = {
     "caution.one_annotator": (
         "There is one annotator, so nothing can be said about how far annotators agree."
     ),
-    "caution.generalises": "{sentence}",
     "caution.these_annotators": (
         "P-values of permutations across sources are about the annotations of these annotators; the intervals "
         "allow for other annotators."
@@ -310,9 +308,8 @@ SENTENCES: dict[str, str] = {
         "arcsec, and agreement was computed over the pixels that the network sees; points and lines were given "
         "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
     ),
-    "methods.metric": "The metric was {metrics}; it is the mean over sources{annotators}{intervals}.",
     "methods.metrics": (
-        "Metrics were {metrics}; each is the mean over sources{annotators}{intervals}."
+        "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the mean over sources{annotators}{intervals}."
     ),
     "methods.and_annotators": " and annotators",
     "methods.no_intervals": "; the {n:~source is|sources are} too few for intervals",
@@ -326,7 +323,7 @@ SENTENCES: dict[str, str] = {
     "methods.no_test": "Agreement was not tested: {reason}.",
     "methods.side.greater": "one-sided",
     "methods.side.less": "one-sided, for less agreement",
-    "methods.side.two_sided": "two-sided",
+    "methods.side.two-sided": "two-sided",
     "methods.correction.holm": "adjusted by Holm's method{over}",
     "methods.correction.bh": "adjusted by the method of Benjamini and Hochberg{over}",
     "methods.correction.max_t": "adjusted by max-T{over}",
@@ -381,7 +378,7 @@ SENTENCES: dict[str, str] = {
     "caption.side.less": (
         "The tests are one-sided, for less agreement: p reaches 0.05 a little inside the left end."
     ),
-    "caption.side.two_sided": "The tests are two-sided: p is about 0.05 at either end.",
+    "caption.side.two-sided": "The tests are two-sided: p is about 0.05 at either end.",
     "caption.further": (
         "Thin {n:~line|lines} beneath each bar{order}: the same under {nulls}, with surrogates of each source's "
         "map."

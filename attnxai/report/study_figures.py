@@ -14,13 +14,9 @@ from attnxai.report.figures import FigureText
 from attnxai.report.style import (
     BASELINE_COLOUR,
     BLUE,
-    MM,
     PALE,
-    TWO_COLUMNS,
     VERMILION,
-    new_figure,
-    paper_style,
-    save_figure,
+    saved_figure,
 )
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
 from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
@@ -42,8 +38,7 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
     summary = result.summary
     series = groups_by_series(summary.groups)
     low, high = _loss_limits(result)
-    with paper_style(parse_math=True):
-        figure = new_figure(TWO_COLUMNS, 74 * MM)
+    with saved_figure(folder, "curves", 74, parse_math=True) as figure:
         axes = figure.subplots(1, len(series), squeeze=False, sharey=True)[0]
         for ax, (name, groups) in zip(axes, series.items(), strict=True):
             members = [g for g in groups if g != summary.baseline]
@@ -70,7 +65,6 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
             ax.legend(loc="upper right", handlelength=2.8)
         axes[0].set_ylabel("validation loss (nats)")
         axes[0].set_ylim(low, high)
-        save_figure(figure, folder, "curves")
     return FigureText(
         name="curves",
         caption=(
@@ -118,8 +112,7 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
     if not summary.times:
         return None
     groups = summary.groups
-    with paper_style(parse_math=True):
-        figure = new_figure(TWO_COLUMNS, (24 + 8 * len(groups)) * MM)
+    with saved_figure(folder, "epochs", 24 + 8 * len(groups), parse_math=True) as figure:
         ax = figure.add_subplot()
         for row, group in enumerate(groups):
             colour, marker = _style_of(group, summary.baseline)
@@ -169,7 +162,6 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
             ),
         )
         top.set_xlabel("published epochs (16 passes)")
-        save_figure(figure, folder, "epochs")
     return FigureText(
         name="epochs",
         caption=(
@@ -247,8 +239,7 @@ def _draw_panels(
     marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
     groups = " and ".join(marks[series] for series in groups_by_series(summary.groups))
     n_rows = math.ceil(len(shown) / columns)
-    with paper_style(parse_math=True):
-        figure = new_figure(TWO_COLUMNS, (14 + 42 * n_rows) * MM)
+    with saved_figure(folder, name, 14 + 42 * n_rows, parse_math=True) as figure:
         axes = figure.subplots(n_rows, columns, squeeze=False).ravel()
         for ax, quantity in zip(axes, shown, strict=False):
             _draw_over_order(ax, summary, quantity)
@@ -257,7 +248,6 @@ def _draw_panels(
         figure.supxlabel("order N of the group", fontsize=8)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=3)
-        save_figure(figure, folder, name)
     return FigureText(
         name=name,
         caption=(

@@ -92,6 +92,17 @@ def new_figure(width: float, height: float, **kwargs: Any) -> Any:
     return figure
 
 
+@contextlib.contextmanager
+def saved_figure(
+    folder: Path, name: str, height_mm: float, *, parse_math: bool = False, **kwargs: Any
+) -> Iterator[Any]:
+    """A figure of two columns that is written when it is drawn."""
+    with paper_style(parse_math=parse_math):
+        figure = new_figure(TWO_COLUMNS, height_mm * MM, **kwargs)
+        yield figure
+        save_figure(figure, folder, name)
+
+
 def save_figure(figure: Any, folder: Path, name: str) -> None:
     """Write a figure as PNG (300 dpi) and PDF (vectors), without dates in the files."""
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})

@@ -13,7 +13,7 @@ from attnxai.report.plots.validation import (
     plot_false_positives,
     plot_power,
 )
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.style import saved_figure
 from attnxai.validation.coverage import Distribution
 from attnxai.validation.rejections import METRIC_NAMES
 
@@ -32,8 +32,7 @@ def draw_false_positives(result: ValidationResult, folder: Path) -> FigureText |
     numbers = list(dict.fromkeys(cell.n_sources for cell in result.false_positives))
     n_columns = min(3, len(scenarios))
     n_rows = -(-len(scenarios) // n_columns)
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, (14 + n_rows * (12 + 8 * len(nulls))) * MM)
+    with saved_figure(folder, "false-positives", 14 + n_rows * (12 + 8 * len(nulls))) as figure:
         axes = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True, sharex=True)
         for number, ax in enumerate(axes.ravel()):
             if number >= len(scenarios):
@@ -45,7 +44,6 @@ def draw_false_positives(result: ValidationResult, folder: Path) -> FigureText |
         for ax in axes[-1]:
             ax.set_xlabel("false positive rate at 5 % (%)")
         _verdict_legend(figure)
-        save_figure(figure, folder, "false-positives")
     listed = ", ".join(str(n) for n in numbers)
     return FigureText(
         name="false-positives",
@@ -78,8 +76,7 @@ def draw_coverage(result: ValidationResult, folder: Path) -> FigureText | None:
     if not kinds:
         return None
     rows = [found for crossed in (True, False) if (found := _of_kind(kinds, crossed))]
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, (18 + 58 * len(rows)) * MM)
+    with saved_figure(folder, "coverage", 18 + 58 * len(rows)) as figure:
         axes = figure.subplots(len(rows), 3, squeeze=False, sharey="row")
         for row, some in zip(axes, rows, strict=True):
             for ax, distribution in zip(row, some, strict=True):
@@ -89,7 +86,6 @@ def draw_coverage(result: ValidationResult, folder: Path) -> FigureText | None:
             row[0].set_ylabel("coverage (%)")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=4)
-        save_figure(figure, folder, "coverage")
     return FigureText(
         name="coverage",
         caption=(
@@ -110,8 +106,7 @@ def draw_power(result: ValidationResult, folder: Path) -> FigureText | None:
     nulls = list(dict.fromkeys(cell.null for cell in result.power))
     if not nulls:
         return None
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, 66 * MM)
+    with saved_figure(folder, "power", 66) as figure:
         axes = figure.subplots(1, len(nulls), squeeze=False, sharey=True)[0]
         for ax, null in zip(axes, nulls, strict=True):
             plot_power(result, null, ax)
@@ -119,7 +114,6 @@ def draw_power(result: ValidationResult, folder: Path) -> FigureText | None:
             ax.set_xlabel("strength of agreement")
         axes[0].set_ylabel("rejections at 5 %")
         axes[-1].legend(loc="lower right")
-        save_figure(figure, folder, "power")
     return FigureText(
         name="power",
         caption=(

@@ -37,6 +37,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.answers import Answer, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
+from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.findings import (
     Finding,
     Order,
@@ -51,22 +52,18 @@ from attnxai.report.findings import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.wording import (
-    group_phrase,
+    capitalised,
     map_in_sentence,
-    n_words,
     name_of_map,
     names_of_maps,
 )
-from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
-    from attnxai.agreement.model_comparison.contrast import Contrast
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.statistics.interval import Interval
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,7 @@ def reach_verdict(
     """Choose the words."""
     words = _words_for(annotations)
     models = tuple(_of_model(result, words) for result in results)
-    compared = tuple(_difference_sentences(contrasts)) if contrasts is not None else ()
+    compared = tuple(difference_sentences(contrasts)) if contrasts is not None else ()
     headline = models[0].headline
     if len(models) > 1:
         alternative = Alternative(results[0].settings["alternative"])
@@ -154,11 +151,8 @@ def _of_model(result: AgreementResult, annotations: str) -> ModelVerdict:
 
 
 def _words_for(annotations: AnnotationSet) -> str:
-    if annotations.simulated:
-        return say("annotations.simulated")
-    if "associations" in annotations.kind:
-        return say("annotations.associations")
-    return say("annotations.any")
+    key = "associations" if "associations" in annotations.kind else "any"
+    return say(f"annotations.{'simulated' if annotations.simulated else key}")
 
 
 def _statement(result: AgreementResult, estimate: Estimate, annotations: str) -> Statement:
@@ -166,37 +160,30 @@ def _statement(result: AgreementResult, estimate: Estimate, annotations: str) ->
     return Statement(
         explanation=estimate.explanation,
         finding=finding,
-        lead=_capitalised(_lead(result, estimate, finding, annotations)),
+        lead=capitalised(_lead(result, estimate, finding, annotations)),
         answers=answers_of(result, estimate),
         p_adjusted=estimate.p_adjusted,
     )
 
 
 def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotations: str) -> str:
-    name = name_of_map(estimate.explanation)
     side = side_of_chance(estimate)
-    if finding is Finding.INCONCLUSIVE:
-        return say("lead.cannot_tell", map=name)
-    if finding is Finding.AGREES:
-        return say(
-            "lead.agrees",
-            map=name,
-            annotations=annotations,
-            exception=_exception(result, estimate),
-        )
-    if finding is Finding.ANTI_CORRELATED:
-        return say("lead.anti_correlated", map=name, annotations=annotations)
-    if finding is Finding.LESS:
-        return say("lead.less_above" if side is Side.ABOVE else "lead.less", map=name)
-    if finding is Finding.SOURCE_SPECIFIC:
-        if side is Side.BELOW:
-            return say("lead.specific_below", map=name)
-        return say("lead.specific", map=name, annotations=annotations)
-    if result.settings["alternative"] == Alternative.LESS:
-        return say("lead.not_shown_less", map=name)
+    below = "_below" if side is Side.BELOW else ""
+    less = result.settings["alternative"] == Alternative.LESS
+    key = {
+        Finding.INCONCLUSIVE: "cannot_tell",
+        Finding.AGREES: "agrees",
+        Finding.ANTI_CORRELATED: "anti_correlated",
+        Finding.LESS: "less_above" if side is Side.ABOVE else "less",
+        Finding.SOURCE_SPECIFIC: f"specific{below}",
+        Finding.NOT_SHOWN: "not_shown_less" if less else f"not_shown{below}",
+    }[finding]
     return say(
-        "lead.not_shown_below" if side is Side.BELOW else "lead.not_shown",
-        map=map_in_sentence(estimate.explanation),
+        f"lead.{key}",
+        map=name_of_map(estimate.explanation),
+        inside=map_in_sentence(estimate.explanation),
+        annotations=annotations,
+        exception=_exception(result, estimate),
     )
 
 
@@ -213,8 +200,8 @@ def _exception(result: AgreementResult, estimate: Estimate) -> str:
         and e.p_adjusted is not None
         and e.p_adjusted <= SIGNIFICANCE_LEVEL
     ]
-    where = say("lead.exception.for", on=listed(on)) if on else say("lead.exception.overall")
-    return say("lead.exception", where=where, off=listed(off))
+    where = say("exception.for", on=listed(on)) if on else say("exception.overall")
+    return say("exception", where=where, off=listed(off))
 
 
 def _headline(
@@ -223,47 +210,33 @@ def _headline(
     estimates: Sequence[Estimate],
     annotations: str,
 ) -> str:
-    n, model = len(statements), result.model_name
-    findings = [s.finding for s in statements]
+    findings = [statement.finding for statement in statements]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
         return _no_conclusion(result, estimates, annotations)
+    n, named = len(statements), {"model": result.model_name, "annotations": annotations}
     n_specific = findings.count(Finding.SOURCE_SPECIFIC)
     n_anti = findings.count(Finding.ANTI_CORRELATED)
     n_less = n_anti + findings.count(Finding.LESS)
-    agreeing = [
-        estimate
-        for estimate, finding in zip(estimates, findings, strict=True)
-        if finding is Finding.AGREES
-    ]
-    if n_less and not agreeing:
+    agreeing = [e for e, f in zip(estimates, findings, strict=True) if f is Finding.AGREES]
+    if agreeing:
         return say(
-            "headline.less",
-            n_less=n_less,
-            n=n,
-            model=model,
-            anti_correlated=say(
-                "headline.less.anti_correlated", n_anti=n_anti, annotations=annotations
-            )
-            if n_anti
-            else "",
+            "headline.agree",
+            maps=_counted_maps(len(agreeing), n),
+            n=len(agreeing),
+            less=say("headline.agree.less", n_less=n_less) if n_less else "",
+            baselines=_against_baselines(result, agreeing),
+            **named,
         )
-    if not agreeing and n_specific:
+    if n_less:
+        anti = say("headline.less.anti_correlated", n_anti=n_anti, annotations=annotations)
         return say(
-            "headline.specific", model=model, annotations=annotations, n_specific=n_specific, n=n
+            "headline.less", n_less=n_less, n=n, anti_correlated=anti if n_anti else "", **named
         )
-    if not agreeing:
-        if result.settings["alternative"] == Alternative.LESS:
-            return say("headline.none_less", model=model)
-        return say("headline.none", model=model, annotations=annotations, n=n)
-    return say(
-        "headline.agree",
-        maps=_counted_maps(len(agreeing), n),
-        model=model,
-        n=len(agreeing),
-        annotations=annotations,
-        less=say("headline.agree.less", n_less=n_less) if n_less else "",
-        baselines=_against_baselines(result, agreeing),
-    )
+    if n_specific:
+        return say("headline.specific", n_specific=n_specific, n=n, **named)
+    if result.settings["alternative"] == Alternative.LESS:
+        return say("headline.none_less", **named)
+    return say("headline.none", n=n, **named)
 
 
 def _counted_maps(n: int, n_all: int) -> str:
@@ -329,7 +302,7 @@ def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annot
         return say("headline.no_test", reason=untested[0].not_tested, **named)
     coarse = why_too_coarse(result, estimates[0], **named)
     if coarse:
-        return _capitalised(coarse)
+        return capitalised(coarse)
     tested = [estimate.test.n_sources for estimate in estimates if estimate.test is not None]
     n_sources = max(tested, default=n_sources)
     return say("headline.coarse.sources", n=n_sources, group=result.verdict_group, **named)
@@ -346,103 +319,17 @@ def _joint_headline(
     for model in models:
         findings = [statement.finding for statement in model.statements]
         n_less = findings.count(Finding.ANTI_CORRELATED) + findings.count(Finding.LESS)
-        if all(finding is Finding.INCONCLUSIVE for finding in findings):
-            counts.append(say("models.count.none", model=model.model_name))
-            continue
+        key = "none" if all(f is Finding.INCONCLUSIVE for f in findings) else "some"
+        also_less = say("models.also_less", n_less=n_less) if n_less and not less else ""
         counts.append(
             say(
-                "models.count",
+                f"models.count.{key}",
                 model=model.model_name,
                 n=n_less if less else findings.count(Finding.AGREES),
                 n_all=len(findings),
-                less=say("models.count.less", n_less=n_less) if n_less and not less else "",
+                less=also_less,
             )
         )
-    listing = "; ".join(counts)
-    start = (
-        say("models.less", counts=listing)
-        if less
-        else say("models.agree", annotations=annotations, counts=listing)
-    )
-    return f"{start} {_difference_summary(contrasts)}" if contrasts is not None else start
-
-
-def _difference_summary(contrasts: ResultContrasts) -> str:
-    everything = contrasts.contrasts.contrasts
-    n_found = sum(contrast.found for contrast in everything)
-    n = n_words(contrast.n_sources for contrast in everything)
-    named = {
-        "between": say(
-            "models.between.two" if len(contrasts.models) == 2 else "models.between.several"
-        ),
-        "over": say(
-            "models.shared", n=n, group=group_phrase(contrasts.group, 1 if n == "1" else 2)
-        ),
-    }
-    if all(
-        c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything
-    ):
-        return say("models.differences.too_few", **named)
-    if not n_found:
-        return say("models.differences.none", **named)
-    return say("models.differences.some", n_found=n_found, n=len(everything), **named)
-
-
-def _difference_sentences(contrasts: ResultContrasts) -> list[str]:
-    """What is shown first, a sentence each; one more for all that is not."""
-    label = METRICS[contrasts.metric].label
-    n = len(contrasts.keys)
-    sentences = []
-    for (name, first, second), contrast in zip(
-        contrasts.keys, contrasts.contrasts.contrasts, strict=True
-    ):
-        if not contrast.found:
-            continue
-        higher, lower = (first, second) if contrast.interval.value > 0 else (second, first)
-        sentences.append(
-            say(
-                "models.difference",
-                metric=label,
-                map=map_in_sentence(name),
-                higher=higher,
-                lower=lower,
-                difference=_upwards(contrast.interval),
-                p=_difference_p(contrast),
-                n=n,
-            )
-        )
-    n_open = n - len(sentences)
-    if n_open:
-        sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
-    compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
-    group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
-    return [
-        *sentences,
-        say("models.difference.unit", n=compared, group=group),
-        *contrasts.notes,
-    ]
-
-
-def _upwards(interval: Interval) -> Interval:
-    """A difference as that of the higher minus the lower."""
-    if interval.value >= 0:
-        return interval
-    return dataclasses.replace(
-        interval, value=-interval.value, low=-interval.high, high=-interval.low
-    )
-
-
-def _difference_p(contrast: Contrast) -> str:
-    if contrast.p_others_adjusted is None:
-        return say(
-            "models.difference.p", p=contrast.p_value, p_adjusted=format_p(contrast.p_adjusted)
-        )
-    return say(
-        "models.difference.p_others",
-        p=contrast.p_adjusted,
-        p_others=format_p(contrast.p_others_adjusted),
-    )
-
-
-def _capitalised(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
+    key = "less" if less else "agree"
+    start = say(f"models.start.{key}", annotations=annotations, counts="; ".join(counts))
+    return f"{start} {difference_summary(contrasts)}" if contrasts is not None else start

@@ -31,6 +31,11 @@ _PROPER_NAMES = ("Spearman",)
 _SHORT_GROUPS = {"unknown": "not known if trained on"}
 
 
+def capitalised(text: str) -> str:
+    """A text with a capital letter at its beginning."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def group_phrase(group: str, n: int = 2) -> str:
     """Words for a group of n sources."""
     one, several = _GROUPS[group]

@@ -70,8 +70,7 @@ def kept(monkeypatch):
         figure.draw_without_rendering()
         figures[name] = figure
 
-    for room in ("agreement", "classes", "contrasts", "nulls", "sources"):
-        monkeypatch.setattr(f"attnxai.report.figures.{room}.save_figure", keep)
+    monkeypatch.setattr("attnxai.report.style.save_figure", keep)
     return figures
 
 

@@ -183,7 +183,7 @@ def test_one_of_a_thing_is_singular(tmp_path):
 def test_one_series_stands_on_its_ticks(tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        "attnxai.report.study_figures.save_figure",
+        "attnxai.report.style.save_figure",
         lambda figure, folder, name: drawn.update({name: figure}),
     )
     for groups, shift in ((("C1", "C4"), 0.0), (("C1", "C4", "D4"), 0.15)):

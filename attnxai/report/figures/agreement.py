@@ -23,7 +23,7 @@ from attnxai.report.figures.text import (
 from attnxai.report.plots.agreement import plot_agreement
 from attnxai.report.plots.agreement_rows import agreement_rows
 from attnxai.report.sentences import say
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.style import saved_figure
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -36,14 +36,12 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
     metric = results[0].metrics[0]
     n_rows = len(agreement_rows(results, metric))
     n_further = len({f.label for e in shown_estimates(results, metric) for f in e.further})
-    with paper_style():
-        height = 20 + (_row_height(n_rows, 6.5, 4.3) + 1.0 * n_further) * n_rows
-        figure = new_figure(TWO_COLUMNS, height * MM)
+    height = 20 + (_row_height(n_rows, 6.5, 4.3) + 1.0 * n_further) * n_rows
+    with saved_figure(folder, "agreement", height) as figure:
         ax = figure.add_subplot()
         plot_agreement(results, metric, ax=ax, legend=False)
         add_legend(figure, ax)
         fit_headings(figure, [ax])
-        save_figure(figure, folder, "agreement")
     several = say("caption.points.several") if len(results) > 1 else ""
     models = listed([result.model_name for result in results])
     intervals = interval_phrase(e.interval for e in shown_estimates(results, metric))
@@ -68,9 +66,8 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
     metrics = results[0].metrics
     n_rows = max(len(agreement_rows(results, metric)) for metric in metrics)
     panel_rows, columns = panel_grid(len(metrics))
-    with paper_style():
-        height = 8 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.3) * n_rows)
-        figure = new_figure(TWO_COLUMNS, height * MM)
+    height = 8 + panel_rows * (12 + _row_height(n_rows, 4.6, 3.3) * n_rows)
+    with saved_figure(folder, "all_metrics", height) as figure:
         axes = figure.subplots(panel_rows, columns, squeeze=False)
         for index, (metric, ax) in enumerate(zip(metrics, axes.flat, strict=False)):
             plot_agreement(
@@ -87,7 +84,6 @@ def draw_all_metrics(results: Sequence[AgreementResult], folder: Path) -> Figure
             ax.set_visible(False)
         add_legend(figure, *axes.flat[: len(metrics)])
         fit_headings(figure, axes[:, 0])
-        save_figure(figure, folder, "all_metrics")
     meanings = [
         say("caption.metric", metric=METRICS[m].label, meaning=METRICS[m].meaning) for m in metrics
     ]

@@ -12,16 +12,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures.selection import listed_maps
 from attnxai.report.figures.text import FigureText, method_phrase
 from attnxai.report.sentences import say
-from attnxai.report.style import (
-    CHANCE_COLOUR,
-    CLASS_COLOURS,
-    MM,
-    TWO_COLUMNS,
-    colours_of,
-    new_figure,
-    paper_style,
-    save_figure,
-)
+from attnxai.report.style import CHANCE_COLOUR, CLASS_COLOURS, colours_of, saved_figure
 from attnxai.report.wording import group_phrase, in_sentence
 from attnxai.statistics.formats import format_value
 
@@ -56,8 +47,7 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
         return None
     palette = colours_of(names, CLASS_COLOURS)
     estimates = _estimates(result, metric, shown, names)
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, 72 * MM)
+    with saved_figure(folder, f"classes{suffix}", 72) as figure:
         ax = figure.add_subplot()
         width = 0.8 / len(names)
         frame["position"] = [
@@ -106,7 +96,6 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
         ax.set_xlabel("")
         ax.set_ylabel(METRICS[metric].label)
         figure.legend(ncols=len(names), loc="outside upper center")
-        save_figure(figure, folder, f"classes{suffix}")
     counts = ", ".join(
         f"{sum(result.classes[i] == name for i in members)} {name}" for name in names
     )

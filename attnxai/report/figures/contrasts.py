@@ -14,7 +14,7 @@ from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
 from attnxai.report.methods import correction_phrase
 from attnxai.report.sentences import say
-from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style, save_figure
+from attnxai.report.style import saved_figure
 from attnxai.report.wording import group_phrase, in_sentence, n_words
 from attnxai.statistics.formats import p_equals, with_interval
 
@@ -36,9 +36,8 @@ def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
     panels, axis_label = _panels(by_map, f"difference in {in_sentence(label)}")
     panel_rows, columns = panel_grid(len(panels), MAX_COLUMNS)
     n_rows = max(map(len, panels.values()))
-    with paper_style():
-        height = 8 + panel_rows * (14 + max(3.4, 6 - 0.06 * n_rows) * n_rows)
-        figure = new_figure(TWO_COLUMNS, height * MM)
+    height = 8 + panel_rows * (14 + max(3.4, 6 - 0.06 * n_rows) * n_rows)
+    with saved_figure(folder, "contrasts", height) as figure:
         axes = figure.subplots(panel_rows, columns, squeeze=False, sharex=True)
         for index, ((name, rows), ax) in enumerate(zip(panels.items(), axes.flat, strict=False)):
             texts = [text if index % columns == 0 else "" for text, _ in rows]
@@ -52,7 +51,6 @@ def draw_contrasts(contrasts: ResultContrasts, folder: Path) -> FigureText:
         for ax in axes.flat[len(panels) :]:
             ax.set_visible(False)
         figure.supxlabel(axis_label, fontsize=8)
-        save_figure(figure, folder, "contrasts")
     return FigureText(
         name="contrasts",
         caption=_caption(contrasts, label),

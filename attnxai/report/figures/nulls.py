@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.metrics import METRICS
-from attnxai.nulls import Alternative
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.sentences import say
-from attnxai.report.style import (
-    BASELINE_COLOUR,
-    MM,
-    MODEL_COLOUR,
-    NULL_COLOUR,
-    TWO_COLUMNS,
-    new_figure,
-    paper_style,
-    save_figure,
-)
+from attnxai.report.style import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, saved_figure
 from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
@@ -34,8 +24,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
     n_rows = rows_a_map * len(result.explanations)
     tested = any(e.test for m in result.metrics for e in shown_estimates([result], m))
     row_height = (24 if rows_a_map == 1 else 20) if tested else 9
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, (20 + row_height * n_rows) * MM)
+    with saved_figure(folder, f"nulls{suffix}", 20 + row_height * n_rows) as figure:
         axes = figure.subplots(n_rows, columns, squeeze=False)
         for m, explanation in enumerate(result.explanations):
             block = axes[m * rows_a_map : (m + 1) * rows_a_map]
@@ -49,11 +38,9 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
                 ax.set_visible(False)
             block[0, 0].set_ylabel(explanation)
         add_legend(figure, *axes.flat)
-        save_figure(figure, folder, f"nulls{suffix}")
     metric = result.metrics[0]
     estimates = shown_estimates([result], metric)
     within = any(e.within_strata is not None for e in estimates)
-    side = Alternative(result.settings["alternative"]).value.replace("-", "_")
     return FigureText(
         name=f"nulls{suffix}",
         caption=say(
@@ -63,7 +50,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
             outline=say("caption.nulls.outline") if within else "",
             n_draws=result.settings["n_permutations"],
             former=say("caption.nulls.former") if within else "",
-            side=say(f"methods.side.{side}"),
+            side=say(f"methods.side.{result.settings['alternative']}"),
         ),
         alternative=_in_words(result),
     )

@@ -21,12 +21,8 @@ from attnxai.report.style import (
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
     LABEL_STYLES,
-    MM,
-    TWO_COLUMNS,
     colours_of,
-    new_figure,
-    paper_style,
-    save_figure,
+    saved_figure,
 )
 from attnxai.report.wording import in_sentence
 from attnxai.statistics.formats import format_number, format_share
@@ -57,8 +53,7 @@ def draw_sources(
         source: SourcePanel.of(source, explanation, pairs, maps, annotations, images)
         for source in chosen.values()
     }
-    with paper_style():
-        figure = new_figure(TWO_COLUMNS, 112 * MM, layout="compressed")
+    with saved_figure(folder, f"sources{suffix}", 112, layout="compressed") as figure:
         axes = figure.subplots(2, len(chosen), squeeze=False)
         stack = np.stack([panel.attention for panel in panels.values()])
         limits = float(stack.min()), float(stack.max())
@@ -77,7 +72,6 @@ def draw_sources(
         figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
-        save_figure(figure, folder, f"sources{suffix}")
     ranked = {
         "metric": in_sentence(METRICS[metric].label),
         "ranks": ", ".join(f"{rank.lower()} {source}" for rank, source in chosen.items()),

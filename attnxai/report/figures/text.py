@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
-from attnxai.nulls import Alternative
 from attnxai.report.findings import why_no_interval
 from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.sentences import say
@@ -103,10 +102,7 @@ def bar_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     sources = permutation_phrase(results, metric)
     if not sources:
         return ""
-    sides = dict.fromkeys(
-        say(f"caption.side.{Alternative(r.settings['alternative']).value.replace('-', '_')}")
-        for r in results
-    )
+    sides = dict.fromkeys(say(f"caption.side.{r.settings['alternative']}") for r in results)
     return say("caption.permuted", sources=sources, side=" ".join(sides))
 
 
