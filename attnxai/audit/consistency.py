@@ -235,10 +235,7 @@ def _matching_pixels(
         interpolation=Interpolation.BILINEAR,
         outside=Outside.NEAREST,
     )
-    return (
-        maps[1:, layer.disc].double().numpy(),
-        wanted[:, layer.disc].double().numpy(),
-    )
+    return (maps[1:, layer.disc].double().numpy(), wanted[:, layer.disc].double().numpy())
 
 
 def _warn_of_undefined(layers: Sequence[LayerGrid], pearson: NDArray[np.float64]) -> None:

@@ -49,10 +49,7 @@ def layer_grids(spec: Specification, shape: tuple[int, int]) -> tuple[LayerGrid,
         gate_geometry(spec, shape[0]), gate_geometry(spec, shape[1]), strict=True
     ):
         size = (down.size, right.size)
-        centre = (
-            (middle[0] - down.origin) / down.step,
-            (middle[1] - right.origin) / right.step,
-        )
+        centre = ((middle[0] - down.origin) / down.step, (middle[1] - right.origin) / right.step)
         reach = min(middle)
         for at, n in zip(centre, size, strict=True):
             reach = min(reach, at * down.step, (n - 1 - at) * down.step)
@@ -94,10 +91,7 @@ def field_brightness(
 
 
 def read_out(
-    model: AttentionModel | Network,
-    fields: torch.Tensor,
-    *,
-    batch_size: int = 16,
+    model: AttentionModel | Network, fields: torch.Tensor, *, batch_size: int = 16
 ) -> Readout:
     """Class scores and maps of the same forward passes, in evaluation mode.
 

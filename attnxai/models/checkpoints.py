@@ -10,10 +10,7 @@ import torch
 
 from attnxai.data.short_repr import short_value
 from attnxai.errors import AttnxaiError, CheckpointError
-from attnxai.models.architectures import (
-    bases_to_keep,
-    specification_from_dict,
-)
+from attnxai.models.architectures import bases_to_keep, specification_from_dict
 from attnxai.models.file_kinds import candidates, describe_entries, has_format
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing

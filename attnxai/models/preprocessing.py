@@ -125,9 +125,7 @@ class Preprocessing:
         else:
             half = step * (self.size - 1) / 2
             transform = GridTransform(
-                step=step,
-                origin_x=(columns - 1) / 2 - half,
-                origin_y=(rows - 1) / 2 - half,
+                step=step, origin_x=(columns - 1) / 2 - half, origin_y=(rows - 1) / 2 - half
             )
             pixels, field, footprint = _resample(image, pixels, transform, self.size)
         brightness = self._scale(image, pixels, field)

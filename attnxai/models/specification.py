@@ -341,10 +341,7 @@ def paper_spec(group: str, *, published_form: bool = False, **changes: Any) -> M
     >>> paper_spec("D8", published_form=True).padding.value
     'none'
     """
-    settings: dict[str, Any] = {
-        "architecture": Architecture.EQUIVARIANT_ATTENTION,
-        "group": group,
-    }
+    settings: dict[str, Any] = {"architecture": Architecture.EQUIVARIANT_ATTENTION, "group": group}
     if published_form:
         settings |= {"padding": Padding.NONE, "extremes_over_batch": True}
     return ModelSpec(**(settings | changes))

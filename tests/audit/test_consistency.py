@@ -86,11 +86,7 @@ def test_numbers_of_one_image_at_one_angle(galaxies):
         maps: torch.Tensor, turned: torch.Tensor, centre, radius
     ) -> tuple[float, float]:
         wanted = transform_images(
-            maps,
-            turn,
-            centre=centre,
-            interpolation=Interpolation.BILINEAR,
-            outside=Outside.NEAREST,
+            maps, turn, centre=centre, interpolation=Interpolation.BILINEAR, outside=Outside.NEAREST
         )[0]
         y, x = np.mgrid[: maps.shape[1], : maps.shape[2]]
         disc = np.hypot(y - centre[0], x - centre[1]) <= radius + 1e-6

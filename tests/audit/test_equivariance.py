@@ -79,16 +79,6 @@ def test_what_they_are_off_by_is_rounding(name) -> None:
     assert max(exactly(errors)) <= 1e-12
 
 
-@pytest.mark.parametrize("name", GROUPS)
-def test_they_are_exact_for_the_published_side_as_well(name) -> None:
-    network = compact_network(name)
-    fitting = [g for g in group_elements(network.spec.symmetry) if g.on_grid and g != IDENTITY]
-    errors = symmetry_errors(network, random_images(1, 150, seed=5)[:, 0], elements=fitting[-3:])
-    assert set(errors.expected) <= {Symmetry.EXACT}
-    if fitting:
-        assert max(exactly(errors)) <= TOLERANCE
-
-
 @pytest.mark.parametrize("name", ["C4", "D4"])
 def test_the_paper_preset_is_exact(name) -> None:
     network = make_network(paper_spec(name, fields=(2, 3, 4, 4), gate_channels=8), 62)

@@ -284,9 +284,7 @@ def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, image
         return tuple(model.preprocessing.view(images[s]).fingerprint() for s in sources)
 
     record = dataclasses.replace(
-        model.training,
-        train_fingerprints=seen("s0", "s1"),
-        validation_fingerprints=seen("s2"),
+        model.training, train_fingerprints=seen("s0", "s1"), validation_fingerprints=seen("s2")
     )
     marked = dataclasses.replace(model, training=record)
     copies = [

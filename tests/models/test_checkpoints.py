@@ -15,10 +15,7 @@ import pytest
 import torch
 
 from attnxai.errors import CheckpointError
-from attnxai.models.checkpoints import (
-    load_model,
-    save_model,
-)
+from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.model import TrainingRecord
 from attnxai.models.specification import Aggregation, Architecture, LayerOrder, Normalisation
 from attnxai.models.torch_files import read_checkpoint_file, write_atomically

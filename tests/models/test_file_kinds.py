@@ -10,7 +10,6 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,87 +29,61 @@ from tests.models.published_networks import (
 # --- files of other programs -----------------------------------------------------------------------
 
 
-def _safetensors(file: Path) -> None:
-    header = b'{"weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
-    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+def made(write: Callable[[Any], object]) -> bytes:
+    """What a function writes into a file."""
+    buffer = io.BytesIO()
+    write(buffer)
+    return buffer.getvalue()
 
 
-def _safetensors_that_begin_like_a_pickle(file: Path) -> None:
-    header = b'{"__metadata__":{}}'.ljust(0x0280)
-    file.write_bytes(struct.pack("<Q", len(header)) + header)
-    assert file.read_bytes().startswith(b"\x80\x02")
+def zipped(**members: bytes) -> bytes:
+    """An archive with these members, in whose names ``__`` stands for a slash and ``_`` for a dot."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "/").replace("_", "."), content)
+    return buffer.getvalue()
 
 
-def _onnx(file: Path) -> None:
-    # ir_version 8, producer_name "pytorch", producer_version "2.0"
-    file.write_bytes(b"\x08\x08\x12\x07pytorch\x1a\x032.0" + bytes(40))
+def safetensors(header: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header + bytes(8)
 
 
-def _hdf5(file: Path) -> None:
-    file.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(200))
-
-
-def _keras(file: Path) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("metadata.json", "{}")
-        archive.writestr("config.json", "{}")
-        archive.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
-
-
-def _torchscript(file: Path) -> None:
-    """As torch.jit.save lays it out."""
-    with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_STORED) as archive:
-        for name in ("data.pkl", "code/__torch__.py", "constants.pkl", "version"):
-            archive.writestr(f"model/{name}", b"3\n")
-
-
-def _npz(file: Path) -> None:
-    with open(file, "wb") as handle:
-        np.savez(handle, a=np.ones(3), b=np.zeros(2))
-
-
-def _npy(file: Path) -> None:
-    with open(file, "wb") as handle:
-        np.save(handle, np.ones(3))
-
-
-def _pickle(file: Path) -> None:
-    file.write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
-
-
-def _old_pickle(file: Path) -> None:
-    file.write_bytes(pickle.dumps(collections.OrderedDict(a=1), protocol=2))
-
-
-def _gzip(file: Path) -> None:
-    file.write_bytes(gzip.compress(b"\x80\x02" + bytes(100)))
-
-
-def _tar(file: Path) -> None:
-    with tarfile.open(file, "w") as archive:
+def tar(buffer: Any) -> None:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("storages"))
 
 
+HEADER = b'{"weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+LIKE_A_PICKLE = safetensors(b'{"__metadata__":{}}'.ljust(0x0280))
+assert LIKE_A_PICKLE.startswith(b"\x80\x02")
+
+
 @pytest.mark.parametrize(
-    ("write", "text"),
+    ("content", "text"),
     [
-        (_gzip, "is compressed by gzip"),
-        (_tar, "is a tar archive"),
-        (_safetensors, "is a safetensors file"),
-        (_safetensors_that_begin_like_a_pickle, "is a safetensors file"),
-        (_onnx, "is an ONNX model"),
-        (_hdf5, "is an HDF5 file, as Keras writes them"),
-        (_keras, "is a Keras model"),
-        (_torchscript, "is a TorchScript archive"),
-        (_npz, "is an archive of NumPy arrays (NPZ)"),
-        (_npy, "is a NumPy array (NPY)"),
-        (_pickle, "is a plain Python pickle"),
-        (_old_pickle, "is a plain Python pickle"),
+        (gzip.compress(b"\x80\x02" + bytes(100)), "is compressed by gzip"),
+        (made(tar), "is a tar archive"),
+        (safetensors(HEADER), "is a safetensors file"),
+        (LIKE_A_PICKLE, "is a safetensors file"),
+        # ir_version 8, producer_name "pytorch", producer_version "2.0"
+        (b"\x08\x08\x12\x07pytorch\x1a\x032.0" + bytes(40), "is an ONNX model"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(200), "is an HDF5 file, as Keras writes them"),
+        (zipped(config_json=b"{}", model_weights_h5=b"\x89HDF\r\n\x1a\n"), "is a Keras model"),
+        # as torch.jit.save lays it out
+        (
+            zipped(model__data_pkl=b"3", model__code__x_py=b"3", model__constants_pkl=b"3"),
+            "is a TorchScript archive",
+        ),
+        (made(lambda file: np.savez(file, a=np.ones(3))), "is an archive of NumPy arrays (NPZ)"),
+        (made(lambda file: np.save(file, np.ones(3))), "is a NumPy array (NPY)"),
+        (pickle.dumps({"weights": [1.0, 2.0]}), "is a plain Python pickle"),
+        (pickle.dumps(collections.OrderedDict(a=1), protocol=2), "is a plain Python pickle"),
     ],
 )
-def test_files_of_other_programs(tmp_path, write, text) -> None:
+def test_files_of_other_programs(tmp_path, content, text) -> None:
     file = tmp_path / "model.pt"
-    write(file)
+    file.write_bytes(content)
     said = sentence(file)
     assert text in said
     assert "no PyTorch checkpoint" in said
@@ -155,19 +128,9 @@ def test_a_real_torchscript_archive(tmp_path) -> None:
 def test_what_torch_saves_is_not_taken_for_another(tmp_path, zipped, protocol) -> None:
     file = tmp_path / "model.pt"
     torch.save(
-        {"a": torch.ones(2)},
-        file,
-        _use_new_zipfile_serialization=zipped,
-        pickle_protocol=protocol,
+        {"a": torch.ones(2)}, file, _use_new_zipfile_serialization=zipped, pickle_protocol=protocol
     )
     assert foreign_file(file) is None
-
-
-def _zip_of_something_else() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("readme.txt", "nothing")
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +138,7 @@ def _zip_of_something_else() -> bytes:
     [
         *(b"", b"\x08", b"\x80", b"P", b"\x93", b"{", bytes(64), b"\x08\x08"),
         *(b"source,annotator,shape\n", b"column\nname\n", b"A model. " * 400),
-        *(b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(range(256)) * 20, _zip_of_something_else()),
+        *(b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(range(256)) * 20, zipped(readme_txt=b"nothing")),
     ],
 )
 def test_other_files_are_taken_for_nothing_in_particular(tmp_path, data) -> None:

@@ -6,13 +6,7 @@ import pytest
 import torch
 
 from attnxai.models.network import AttentionNetwork, gate_geometry, padding_for
-from attnxai.models.specification import (
-    Aggregation,
-    Architecture,
-    ModelSpec,
-    Padding,
-    paper_spec,
-)
+from attnxai.models.specification import Aggregation, Architecture, ModelSpec, Padding, paper_spec
 from tests.models.builders import make_network, random_images, scores_and_maps, tiny_spec
 
 

@@ -1,4 +1,4 @@
-"""The network against e2cnn, its symmetry, and where the pixels of its maps lie."""
+"""The symmetry of the network, and its conventions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
 
-from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import (
     Aggregation,
@@ -21,93 +18,18 @@ from attnxai.models.specification import (
     Padding,
     SymmetryGroup,
     compact_spec,
-    paper_spec,
 )
 from tests.models.builders import (
     GROUPS,
     OPERATIONS,
     GridOperation,
-    group_space,
     make_network,
-    quietly,
     random_images,
     scores_and_maps,
     tiny_spec,
 )
 
 TOLERANCE = 1e-5
-
-
-# --- the same network from the modules of e2cnn ----------------------------------------------------
-
-
-class ReferenceNetwork(nn.Module):
-    """The compact network from e2cnn's own modules, with the weights of one of ours."""
-
-    def __init__(self, ours: AttentionNetwork, side: int) -> None:
-        super().__init__()
-        e2nn = import_e2cnn().nn
-        self.e2nn, self.ours, spec = e2nn, ours, ours.spec
-        space = group_space(spec.group)
-        self.scalar = e2nn.FieldType(space, [space.trivial_repr])
-        self.mask = e2nn.MaskModule(self.scalar, side)
-        type_in, blocks, pools = self.scalar, [], []
-        for fields, own_block in zip(spec.fields, ours.blocks, strict=True):
-            type_out = e2nn.FieldType(space, fields * [space.regular_repr])
-            layers: list[nn.Module] = []
-            for own in own_block:  # type: ignore[attr-defined]
-                convolution = e2nn.R2Conv(
-                    type_in, type_out, spec.kernel_size, padding=2, bias=False, initialize=False
-                )
-                norm = e2nn.InnerBatchNorm(type_out)
-                (inner,) = (m for m in norm.modules() if isinstance(m, nn.BatchNorm3d))
-                with torch.no_grad():
-                    convolution.weights.copy_(own.convolution.weights.flatten())
-                inner.load_state_dict(own.norm.norm.state_dict())
-                layers += [convolution, e2nn.ReLU(type_out), norm]
-                type_in = type_out
-            blocks.append(e2nn.SequentialModule(*layers))
-            pools.append(e2nn.GroupPooling(type_out))
-        self.blocks, self.pools = nn.ModuleList(blocks), nn.ModuleList(pools)
-        self.halve = nn.ModuleList(
-            e2nn.PointwiseMaxPool(block.out_type, kernel_size=2) for block in self.blocks
-        )
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        features = self.mask(self.e2nn.GeometricTensor(images, self.scalar))
-        padded = functional.pad(features.tensor, (1, 1, 1, 1))
-        features = self.e2nn.GeometricTensor(padded, self.scalar)
-        invariant = []
-        for index in range(4):
-            features = self.blocks[index](features)
-            invariant.append(self.pools[index](features).tensor)
-            if index < 3:
-                features = self.halve[index](features)
-        maps, means = [], []
-        for own, x in zip(self.ours.gates, (invariant[2], invariant[1], invariant[0]), strict=True):
-            signal = functional.conv2d(invariant[3], own.phi.weight)  # type: ignore[union-attr, arg-type]
-            signal = functional.interpolate(signal, x.shape[2:], mode="bilinear")
-            between = functional.relu(functional.conv2d(x, own.theta.weight) + signal)  # type: ignore[union-attr, arg-type]
-            q = functional.conv2d(between, own.psi.weight, own.psi.bias)  # type: ignore[union-attr, arg-type]
-            maps.append(torch.stack([(v - v.min()) / (v.max() - v.min()) for v in q[:, 0]]))
-            means.append((maps[-1][:, None] * x).mean(dim=(2, 3)))
-        head = self.ours.head
-        return functional.linear(torch.cat(means, dim=1), head.weight, head.bias), maps  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["D4", "C8"])
-def test_compact_network_equals_the_one_built_from_e2cnn(name) -> None:
-    side = 30
-    network = make_network(compact_spec(name), side)
-    reference = quietly(lambda: ReferenceNetwork(network, side)).eval()
-    images = random_images(3, side, seed=7)
-    scores, maps = scores_and_maps(network, images)
-    with torch.no_grad():
-        expected, expected_maps = quietly(lambda: reference(images))
-    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-5)
-    for values, theirs in zip(maps.values(), expected_maps, strict=True):
-        torch.testing.assert_close(values, theirs, rtol=0, atol=TOLERANCE)
-    assert scores.std(dim=0).min() > 1e-3, "scores that do not depend on the image prove nothing"
 
 
 # --- symmetry --------------------------------------------------------------------------------------
@@ -170,13 +92,6 @@ def test_symmetry_holds_for_every_convention(normalisation, aggregation) -> None
                 torch.testing.assert_close(
                     turned_maps[name], expected, rtol=0, atol=TOLERANCE * scale
                 )
-
-
-def test_paper_network_is_symmetric() -> None:
-    spec = paper_spec("C4", fields=(2, 3, 4, 4), gate_channels=8)
-    network = make_network(spec, 38)
-    images = random_images(2, 38, seed=11)
-    assert max(max(error) for error in _errors(network, images, OPERATIONS[:4])) < TOLERANCE
 
 
 def test_without_padding_an_uneven_size_is_not_exactly_symmetric() -> None:

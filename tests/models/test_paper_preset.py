@@ -58,8 +58,7 @@ def test_the_published_form_is_the_published_network(group, normalisation, train
 
 
 @pytest.mark.parametrize(
-    ("group", "n_images"),
-    [("C4", 2), pytest.param("D8", 1, marks=pytest.mark.slow)],
+    ("group", "n_images"), [("C4", 2), pytest.param("D8", 1, marks=pytest.mark.slow)]
 )
 def test_in_the_published_size(group, n_images) -> None:
     images = random_images(n_images, 150, seed=3)

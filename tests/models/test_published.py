@@ -14,13 +14,7 @@ from attnxai.explanations.gates import attention_maps
 from attnxai.models.checkpoints import load_model
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE
 from attnxai.models.published import load_published, looks_published
-from attnxai.models.specification import (
-    Architecture,
-    LayerOrder,
-    ModelSpec,
-    Normalisation,
-    Padding,
-)
+from attnxai.models.specification import Architecture, LayerOrder, ModelSpec, Normalisation, Padding
 from tests.models.builders import assert_one_sentence, random_images, scores_and_maps
 from tests.models.published_networks import PublishedCNN, PublishedEquivariant, trained
 

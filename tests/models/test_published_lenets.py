@@ -200,10 +200,7 @@ def test_layers_that_do_not_fit(steerable, tmp_path, name, change, text) -> None
 
 
 def test_the_lenet_of_a_tutorial_is_not_taken_for_it(ordinary) -> None:
-    tutorial = {
-        **ordinary,
-        "fc1.weight": torch.ones(120, 16 * 5 * 5),
-    }
+    tutorial = {**ordinary, "fc1.weight": torch.ones(120, 16 * 5 * 5)}
     with pytest.raises(CheckpointError, match="takes 400 values, which neither the published"):
         load_published(tutorial, path="net.pt", sha256="")
 

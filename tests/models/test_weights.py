@@ -291,53 +291,14 @@ def test_a_basis_of_another_network(group: str) -> None:
 
 # --- any content -----------------------------------------------------------------------------------
 
-WEIRD: list[Any] = [
-    *(None, True, False, -1, 0, 1, 7, 10**30, 0.5, -1.0, float("nan"), float("inf"), 1e300),
-    *(
-        "",
-        "text",
-        "D4",
-        "D64",
-        "lenet",
-        "steerable_lenet",
-        "attention_gate_cnn",
-        "mean",
-        "x" * 3000,
-    ),
-    *(
-        [],
-        {},
-        (),
-        [1] * 4,
-        [0] * 4,
-        [4096] * 4,
-        ["a"] * 3,
-        {"a": 1},
-        {1: 2},
-        [[1]],
-        "conv1a.weight",
-    ),
-    *(torch.ones(()), torch.ones(1), torch.empty(0), torch.ones(2, 2), torch.ones(1, 1, 9, 9)),
-    *(
-        torch.zeros(3, dtype=torch.int64),
-        torch.full((4,), float("nan")),
-        torch.ones(2, dtype=torch.complex64),
-    ),
-    *(
-        torch.ones(1, 1, 1),
-        torch.ones(1, 1, 1, 25),
-        torch.ones(0, 4, 4, 25),
-        torch.ones(2, 1, 5, 5),
-    ),
-]
-
-WEIRD += [
-    np.ones(3),
-    np.array(["attnxai-model", "a"]),
-    np.array("x"),
-    "line\nline \x1b[0m",
-    {"a\nb\x07": 1},
-]
+WEIRD: list[Any] = [None, True, False, -1, 0, 1, 7, 10**30, 0.5, -1.0, float("nan"), 1e300]
+WEIRD += ["", "text", "D4", "D64", "lenet", "steerable_lenet", "attention_gate_cnn", "mean"]
+WEIRD += ["x" * 3000, "conv1a.weight", "line\nline \x1b[0m", float("inf"), {"a\nb\x07": 1}]
+WEIRD += [[], {}, (), [1] * 4, [0] * 4, [4096] * 4, ["a"] * 3, {"a": 1}, {1: 2}, [[1]]]
+WEIRD += [torch.ones(()), torch.ones(1), torch.empty(0), torch.ones(2, 2), torch.ones(1, 1, 9, 9)]
+WEIRD += [torch.zeros(3, dtype=torch.int64), torch.full((4,), float("nan")), torch.ones(1, 1, 1)]
+WEIRD += [torch.ones(2, dtype=torch.complex64), torch.ones(1, 1, 1, 25), torch.ones(0, 4, 4, 25)]
+WEIRD += [torch.ones(2, 1, 5, 5), np.ones(3), np.array(["attnxai-model", "a"]), np.array("x")]
 TENSORS = [value for value in WEIRD if isinstance(value, torch.Tensor)]
 
 
