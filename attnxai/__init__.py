@@ -1,6 +1,6 @@
 """Explanations of radio-galaxy classifiers compared with astronomers' annotations.
 
-Three lines are the whole interface for most people::
+Three lines are enough for most purposes::
 
     maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
     result = attnxai.compare(maps, attnxai.read_annotations("expert.csv"), images)

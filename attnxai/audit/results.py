@@ -54,7 +54,7 @@ class SymmetryErrors(AuditResult):
 
     Maps are compared by their largest difference over pixels, as a share of the map's range (largest
     minus smallest value), and by Pearson's correlation. An element that maps the pixels of both field
-    and layer onto pixels is judged on the whole map. For any other, images are interpolated bicubically
+    and layer onto pixels is evaluated on the whole map. For any other, images are interpolated bicubically
     and maps bilinearly, and only the largest disc within field and map counts, since corners leave the
     frame.
 

@@ -1,4 +1,4 @@
-"""A network together with everything needed to use and to judge it."""
+"""A network together with everything needed to use and to evaluate it."""
 
 from __future__ import annotations
 

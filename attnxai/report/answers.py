@@ -1,9 +1,9 @@
 """One question after the other, each with the number that answers it.
 
-The questions are kept apart because their numbers differ: whether a map agrees with the annotations at all,
-with those of its own source rather than of any, beyond what its class shares, beyond brightness, and how close
-it comes to the noise ceiling. A question is asked only where there is a number for it, or a reason why there
-is none.
+The questions are separate because their numbers differ: whether a map agrees with the annotations at all, with
+those of its own source rather than of any, beyond what its class shares, when controlling for brightness, and how
+close it comes to the noise ceiling. A question is asked only if there is a number for it, or a reason why there is
+none.
 """
 
 from __future__ import annotations

@@ -87,10 +87,10 @@ _STRIP = 0.16
 def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = None) -> Any:
     """Draw a reliability diagram.
 
-    A point a bin: its mean confidence and its share of right predictions, with Wilson's interval upright
-    and the range of the bin's confidences across. The number of images stands below each bin. The line is
-    what a calibrated model follows; points below it are too sure, points above it not sure enough. Metrics
-    add the expected calibration error beside that of a calibrated model.
+    Each bin is a point with its mean confidence and its accuracy, Wilson's interval as a vertical bar and the
+    range of the bin's confidences as a horizontal one. The number of images is below each bin. The line is that
+    of a calibrated model; points below it are overconfident, points above it underconfident. Metrics add the
+    expected calibration error and that of a calibrated model.
     """
     ax = new_axes(ax)
     curve = shown if isinstance(shown, ReliabilityCurve) else shown.reliability
@@ -135,7 +135,7 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     ax.set_yticks([tick for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0) if tick >= floor])
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_xlabel("Confidence (probability of the predicted class)")
-    ax.set_ylabel("Share of right predictions")
+    ax.set_ylabel("Accuracy")
     if isinstance(shown, ClassificationMetrics):
         error, reference = shown.expected_calibration_error, shown.calibrated
         ax.set_title(

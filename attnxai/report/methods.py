@@ -124,7 +124,7 @@ def _tests(content: ReportContent) -> str:
 
 
 def _number_of_annotators(content: ReportContent) -> str:
-    """How many people annotated, where the words for the annotations do not say so already."""
+    """Number of annotators, if the description of the annotations does not say it already."""
     n = len(content.parts[0].result.annotators)
     words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
     said = set(content.annotations.kind.split()) & {str(n), words.get(n, str(n))}

@@ -123,7 +123,7 @@ def _card_row(model: AttentionModel) -> dict[str, str]:
 
 
 def _metric_row(name: str, value: float) -> tuple[str, str]:
-    if name == "epoch":  # a record counts from 0, and people from 1
+    if name == "epoch":  # a record counts from 0, the table from 1
         return "epoch kept", f"{value + 1:g}"
     return name.replace("_", " "), _text(value)
 

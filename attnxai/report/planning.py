@@ -175,8 +175,8 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
             "sources."
         )
     notes.append(
-        "With 3 annotators or fewer a result is about these people; more of them are needed to speak of "
-        "astronomers, whatever the power."
+        "With 3 annotators or fewer the result is about these annotators, whatever the power; more are needed to "
+        "generalise to other astronomers."
     )
     return notes
 

@@ -209,8 +209,8 @@ SENTENCES: dict[str, str] = {
         "{metric} {value:.2}, over the {n:source} for which both are defined and the map has {of_map:.2}; map "
         "minus baseline {difference}"
     ),
-    # --- beyond brightness? -------------------------------------------------------------------------
-    "question.partial": "Beyond brightness (partial correlation)?",
+    # --- controlling for brightness? ----------------------------------------------------------------
+    "question.partial": "Controlling for brightness (partial correlation)?",
     "partial": (
         "Partial Spearman ρ of map and annotations, controlling for {controls}: {value}, {said}. This is an "
         "estimate over all sources, not a test against other sources."
@@ -220,7 +220,7 @@ SENTENCES: dict[str, str] = {
         "ranks; brightness at another scale, or the centre, may account for it"
     ),
     "partial.said.below": "below 0: what brightness does not account for is anti-correlated with the annotations",
-    "partial.said.open": "not shown to differ from 0: nothing beyond brightness is shown",
+    "partial.said.open": "not shown to differ from 0: no agreement is shown when controlling for brightness",
     "partial.no_interval": (
         "Partial Spearman ρ of map and annotations, controlling for {controls}: {value} ({reason})."
     ),
@@ -336,9 +336,8 @@ SENTENCES: dict[str, str] = {
     "methods.weights": "Sources were weighted by the consensus level of their annotations.",
     "methods.baselines": (
         "Baselines were the brightness that the network saw, also at the resolution of its coarser layers, and "
-        "the leave-one-out centre bias (the mean annotation of the other sources); agreement beyond brightness "
-        "is the partial rank correlation controlling for brightness at pixel scale and at the layer's "
-        "resolution."
+        "the leave-one-out centre bias (the mean annotation of the other sources); partial rank correlations "
+        "control for brightness at pixel scale and at the layer's resolution."
     ),
     "methods.ceiling": (
         "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "

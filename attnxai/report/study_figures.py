@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from attnxai.study.summary import StudySummary
 
 SERIES_STYLES = {"cyclic": (BLUE, "o"), "dihedral": (VERMILION, "s")}
-# the orders of a series, told apart in grey as well
+# the orders of a series, distinguishable in grey as well
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SPREAD = 0.15
 
@@ -57,7 +57,7 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
                     ha="right",
                     fontsize=7,
                     color="#666666",
-                    annotation_clip=True,  # one that is far away would take all the room
+                    annotation_clip=True,  # one that is far away would take all the space
                 )
             ax.set_title(f"{name} groups", loc="left")
             ax.set_xlabel("epoch (one pass over the training images)")

@@ -592,7 +592,7 @@ def test_without_people_to_agree_nothing_is_asked(one):
             "above 0: something remains that brightness at these resolutions does not account",
         ),
         (-0.3, -0.1, "below 0: what brightness does not account for is anti-correlated"),
-        (-0.1, 0.3, "not shown to differ from 0: nothing beyond brightness is shown"),
+        (-0.1, 0.3, "no agreement is shown when controlling for brightness"),
         (np.nan, np.nan, "brightness at 3.6″: 0.10 (no interval)."),
     ],
 )

@@ -11,7 +11,7 @@ SHORTEST_NAME = 8  # letters
 
 
 def shortened(name: str, length: int) -> str:
-    """Name with its middle left out: ends tell names apart as often as beginnings."""
+    """Name with its middle left out: ends distinguish names as often as beginnings."""
     if len(name) <= length:
         return name
     kept = max(length - 1, 2)
@@ -19,7 +19,7 @@ def shortened(name: str, length: int) -> str:
 
 
 def shortened_apart(names: Iterable[str], length: int) -> dict[str, str]:
-    """Names of no more letters than there is room for, which can still be told apart.
+    """Names of no more letters than there is room for, which can still be distinguished.
 
     Their middle is left out; where that takes away what they differ in, first what they all begin with;
     where that is not enough either, they are numbered.

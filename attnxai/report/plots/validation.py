@@ -1,4 +1,4 @@
-"""Levels, coverage and power on axes of matplotlib."""
+"""False positive rates, coverage and power on axes of matplotlib."""
 
 from __future__ import annotations
 
