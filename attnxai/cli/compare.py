@@ -74,7 +74,7 @@ def compare(
     alternative: Annotated[
         str,
         option(
-            "What counts against a null: greater (more agreement), less, or two-sided.",
+            "Alternative hypothesis: greater (more agreement), less, or two-sided.",
             STATISTICS,
             "NAME",
         ),
@@ -82,7 +82,7 @@ def compare(
     strata: Annotated[
         list[str] | None,
         option(
-            "What sources share that are permuted: class, size, annotators (those of each source), or a column "
+            "What permuted sources have in common: class, size, annotators, or a column "
             "of the table such as survey; repeat for several. [default: class]",
             STATISTICS,
             "NAME",
@@ -98,7 +98,7 @@ def compare(
         bool,
         flag(
             "--source-weights",
-            "Weigh sources by the consensus level that a catalogue states.",
+            "Weight sources by the consensus level that a catalogue states.",
             STATISTICS,
         ),
     ] = False,

@@ -142,7 +142,7 @@ def ending() -> Iterator[None]:
     except KeyboardInterrupt as interruption:
         kept = "".join(getattr(interruption, "__notes__", ()))
         _print_error(
-            f"Interrupted; run the same command again to go on: {kept}."
+            f"Interrupted; run the same command again to resume: {kept}."
             if kept
             else "Interrupted; nothing that looks finished was left behind."
         )
@@ -153,7 +153,7 @@ def ending() -> Iterator[None]:
 def resumable(kept: Callable[[], str]) -> Iterator[None]:
     """Let an interruption within the block end the command with what it has kept.
 
-    ``kept`` is called when interrupted: what the same command goes on with, or nothing.
+    ``kept`` is called when interrupted: what the same command resumes from, or nothing.
     """
     try:
         yield

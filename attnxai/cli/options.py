@@ -82,7 +82,10 @@ LabelsOption = Annotated[
 PixelScaleOption = Annotated[
     float | None, option("Pixel size in arcsec of images that do not state it.", IMAGES, min=1e-6)
 ]
-FwhmOption = Annotated[float, option("Width of points and lines of annotations.", IMAGES, min=1e-6)]
+FwhmOption = Annotated[
+    float,
+    option("Full width at half maximum of points and lines of annotations.", IMAGES, min=1e-6),
+]
 OutputFolderOption = Annotated[Path, output_option("Folder of the results.", "FOLDER")]
 OverwriteOption = Annotated[
     bool,

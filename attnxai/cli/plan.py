@@ -13,13 +13,13 @@ from attnxai.cli.help import STATISTICS
 from attnxai.cli.options import option, output_option
 from attnxai.errors import OptionError
 
-BASIS = "What the plan rests on: a pilot, a simulated one, or effect and spreads"
+BASIS = "Basis: a pilot, a simulated pilot, or effect and standard deviations"
 
 
 @command(
-    """Say how many sources and annotators it takes to see a given agreement.
+    """Plan how many sources and annotators are needed to detect a given agreement.
 
-    The test is the primary one, permutation across sources of one class. Effect and spreads come from a
+    The test is the primary one, permutation across sources of one class. Effect and standard deviations come from a
     pilot comparison, from simulated galaxies, or are given."""
 )
 def plan(
@@ -48,22 +48,32 @@ def plan(
     effect: Annotated[
         float | None,
         option(
-            "Agreement to see: mean with own less mean with permuted annotations, in the metric's units; "
+            "Effect to detect: mean with own less mean with permuted annotations, in the metric's units; "
             "else the pilot's.",
             BASIS,
         ),
     ] = None,
     sd_source: Annotated[
         float | None,
-        option("Without a pilot: spread of that difference between sources.", BASIS, min=0.0),
+        option(
+            "Without a pilot: standard deviation of that difference between sources.",
+            BASIS,
+            min=0.0,
+        ),
     ] = None,
     sd_annotator: Annotated[
         float | None,
-        option("Without a pilot: spread between annotators' means; else 0.", BASIS, min=0.0),
+        option(
+            "Without a pilot: standard deviation between annotators' means; else 0.", BASIS, min=0.0
+        ),
     ] = None,
     sd_residual: Annotated[
         float | None,
-        option("Without a pilot: spread of a source between annotators; else 0.", BASIS, min=0.0),
+        option(
+            "Without a pilot: standard deviation of a source between annotators; else 0.",
+            BASIS,
+            min=0.0,
+        ),
     ] = None,
     power: Annotated[
         float, option("Power wanted, as a share from 0.01 to 0.99.", STATISTICS)
@@ -71,7 +81,7 @@ def plan(
     n_sources: Annotated[
         list[str] | None,
         option(
-            "Number of sources to look at; repeat for several. [default: 16 numbers from 6 to 500]",
+            "Number of sources; repeat for several. [default: 16 numbers from 6 to 500]",
             STATISTICS,
             "N",
         ),
@@ -79,13 +89,14 @@ def plan(
     n_annotators: Annotated[
         list[str] | None,
         option(
-            "Number of annotators to look at; repeat for several. [default: 1, 2, 3, 5, 10]",
+            "Number of annotators; repeat for several. [default: 1, 2, 3, 5, 10]",
             STATISTICS,
             "N",
         ),
     ] = None,
     level: Annotated[
-        float, option("Level of the test, over all maps.", STATISTICS, min=1e-6, max=0.5)
+        float,
+        option("Significance level of the test, over all maps.", STATISTICS, min=1e-6, max=0.5),
     ] = 0.05,
     n_maps: Annotated[
         int | None, option("Maps that are tested; else the pilot's, or 1.", STATISTICS, min=1)

@@ -24,10 +24,10 @@ STUDY = "Study"
 
 
 @command(
-    """Train one model for every group and seed, measure them, and say whether equivariance helps.
+    """Train one model for every group and seed, measure them, and test whether equivariance helps.
 
     Run it again after an interruption, or with more groups or seeds: finished models and measurements are
-    used again, unfinished trainings go on where they were.""",
+    used again, unfinished trainings are resumed.""",
     shared=training.training_options,
 )
 def study(
@@ -45,14 +45,12 @@ def study(
     n_seeds: Annotated[int, option("Models of every group, a seed each.", STUDY, min=1)] = 5,
     first_seed: Annotated[int, option("The first seed; the others follow it.", STUDY, min=0)] = 0,
     baseline: Annotated[str, option("Group that others are compared with.", STUDY, "NAME")] = "C1",
-    equal: Annotated[
-        Equal, option("What is about the same for all groups.", STUDY)
-    ] = Equal.CHANNELS,
+    equal: Annotated[Equal, option("What is held equal between groups.", STUDY)] = Equal.CHANNELS,
     measure_on: Annotated[
         MeasureOn, option("Images that finished models are measured on.", STUDY)
     ] = MeasureOn.VALIDATION,
     n_angles: Annotated[
-        int, option("Arbitrary rotations of every measured image.", STUDY, min=1)
+        int, option("Random rotations of every image for the consistency.", STUDY, min=1)
     ] = 8,
     reference_loss: Annotated[
         float | None, option("Reference loss; else derived from the baseline.", STUDY, min=1e-9)

@@ -15,7 +15,7 @@ from attnxai.cli.options import option, output_option
 
 
 @command(
-    """Fit a temperature that makes class probabilities mean what they say.
+    """Fit a temperature that calibrates the class probabilities.
 
     The temperature is fitted to the model's own validation images; the predicted classes do not change."""
 )

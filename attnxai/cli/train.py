@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    """Train an equivariant attention network; run it again to go on after an interruption.
+    """Train an equivariant attention network; the same command resumes it after an interruption.
 
     The epoch with the lowest loss on the validation images is kept. Images of a published test split are
     never used.""",
@@ -37,7 +37,7 @@ def train(
         bool,
         flag(
             "--temperature-scaling/--no-temperature-scaling",
-            "Fit one temperature to the validation images, so that probabilities mean something.",
+            "Calibrate the class probabilities by a temperature fitted to the validation images.",
             TRAINING,
         ),
     ] = True,
@@ -87,7 +87,7 @@ def train(
         )
 
         def resume(n_epochs: int) -> None:
-            details.print(f"Going on from {progress_file} after {counted(n_epochs, 'epoch')}")
+            details.print(f"Resuming from {progress_file} after {counted(n_epochs, 'epoch')}")
 
         def kept() -> str:
             return f"{progress_file} keeps what was trained" if progress_file.is_file() else ""
@@ -116,7 +116,7 @@ def train(
             write_history(history, history_file)
             curves = plot_history(history, title=f"{spec.group}, seed {seed}")
             write_figure(curves, curves_file, dpi=150)
-            # the model comes last: once it is there the same command is refused and cannot go on
+            # the model comes last: once it is there the same command is refused and cannot resume
             written = free_path(output, overwrite=overwrite)
             sha256 = save_model(model, written)
         progress_file.replace(finished_file)

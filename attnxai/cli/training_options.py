@@ -39,7 +39,7 @@ class PrecisionChoice(enum.StrEnum):
 
 
 ConfidenceOption = Annotated[
-    Confidence, option("MiraBest sources, by how sure their class is.", IMAGES)
+    Confidence, option("MiraBest sources, by the confidence of their class.", IMAGES)
 ]
 
 
@@ -73,7 +73,7 @@ def training_options(
         ),
     ] = False,
     normalisation: Annotated[
-        Normalisation, option("How the scores of a gate become its map.", NETWORK)
+        Normalisation, option("Normalisation of the scores of a gate.", NETWORK)
     ] = Normalisation.RANGE_NORM,
     size: Annotated[
         int | None, option("Side of the field that the network sees, in pixels.", NETWORK, min=16)
@@ -85,7 +85,7 @@ def training_options(
         int, option("Images in one step.", TRAINING, min=2)
     ] = _DEFAULTS.batch_size,
     learning_rate: Annotated[
-        float, option("Peak learning rate.", TRAINING, min=1e-9)
+        float, option("Peak of the learning rate.", TRAINING, min=1e-9)
     ] = _DEFAULTS.learning_rate,
     schedule: Annotated[Schedule, option("What follows the peak.", TRAINING)] = _DEFAULTS.schedule,
     weight_decay: Annotated[

@@ -34,7 +34,7 @@ def validate(
     part: Annotated[
         list[str] | None,
         option(
-            f"What to measure: {', '.join(PARTS)}; repeat for several. [default: all]",
+            f"Part: {', '.join(PARTS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
         ),
@@ -42,7 +42,7 @@ def validate(
     null: Annotated[
         list[str] | None,
         option(
-            f"Null to look at: {', '.join(NULLS)}; repeat for several. [default: all]",
+            f"Null: {', '.join(NULLS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
         ),

@@ -1,1 +1,1 @@
-"""Long work: output that one run claims, that is written whole, and that a later run goes on with."""
+"""Long-running work: output folders that one run owns, atomic writes, and jobs that can be resumed."""

@@ -85,7 +85,7 @@ def _raise(jobs: Sequence[Job], failures: Mapping[str, str], error: Exception | 
         sentences.append(f"Its log is {log}")
     if len(failures) > 1:
         sentences.append(f"{len(failures)} of {len(jobs)} jobs failed")
-    raise JobError(". ".join([*sentences, "Run the same command again to go on"])) from error
+    raise JobError(". ".join([*sentences, "Run the same command again to resume"])) from error
 
 
 def _in_this_process(

@@ -1,4 +1,4 @@
-"""Results of finished jobs, kept in a file so that a later run goes on with them."""
+"""Results of finished jobs, kept in a file so that a later run can use them."""
 
 from __future__ import annotations
 

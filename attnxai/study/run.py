@@ -1,4 +1,4 @@
-"""Run a plan: use what is finished, go on with what is not, and summarise the runs."""
+"""Run a plan: use what is finished, resume what is not, and summarise the runs."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def run_study(
     """Train and measure what is left of a plan, and summarise it.
 
     It can be interrupted at any moment: finished models and measurements are used again, unfinished
-    trainings go on where they were.
+    trainings are resumed.
 
     Parameters
     ----------

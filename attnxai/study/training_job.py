@@ -93,7 +93,7 @@ def _train(job: TrainingJob, data: StudyData, report: Report) -> None:
         loss = f"validation loss {result.validation_loss:.3f}"
         logger.info("epoch %d: %s", result.epoch + 1, loss)
 
-    logger.info("%s", "training goes on" if progress.is_file() else "training")
+    logger.info("%s", "resuming the training" if progress.is_file() else "training")
     model, history = train_model(
         plan.matches[run.group].spec,
         data.trained_on,

@@ -78,15 +78,15 @@ def train_model(
     data, data_licence, command : str
         For the training record.
     progress_file : path, optional
-        Record of the run. A run that finds it goes on where it stopped, and ends with the same weights
-        as one that was never stopped. With more epochs than before it goes on as well; the model's notes
+        Record of the run, from which an interrupted run is resumed; it ends with the same weights as one
+        that was never stopped. With more epochs than before it is resumed as well; the model's notes
         then say so, since the learning rate of the epochs before followed another schedule.
     save_every_s : float
         Seconds between writing the record; it is written after every epoch as well.
     device : str or torch.device
         Where to train.
     on_resume : callable, optional
-        Called with the number of finished epochs, once it is known that the run goes on from the record.
+        Called with the number of finished epochs, when the run is resumed from the record.
     on_step : callable, optional
         Called with the number of finished steps and of all steps.
     on_epoch : callable, optional
@@ -238,7 +238,7 @@ def _notes(run: TrainingRun) -> tuple[str, ...]:
 
 
 def _identity(run: TrainingRun, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:
-    """What has to be the same for a run to go on where another stopped."""
+    """What has to be the same for a run to be resumed."""
     return {
         "class_names": list(class_names),
         "sources": list(images.sources),

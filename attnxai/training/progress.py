@@ -1,4 +1,4 @@
-"""The record from which an interrupted training run goes on."""
+"""The record from which an interrupted training run is resumed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PROGRESS_FORMAT = "attnxai-training"
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class TrainingState:
-    """Everything of a run that changes while it goes on, except random numbers.
+    """Everything of a run that changes in the course of training, except random numbers.
 
-    Those are drawn from the seed, the epoch and the step alone, so that a run that goes on repeats one
+    Those are drawn from the seed, the epoch and the step alone, so that a resumed run repeats one
     that was never stopped. ``averaged`` is the running average of the weights and ``best`` the weights that
     would be kept, empty before the first epoch has ended. ``step``, ``loss_sum`` and ``n_images`` count
     within the current epoch. ``earlier_epochs`` are the numbers of epochs that the run was meant to have

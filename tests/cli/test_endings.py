@@ -137,7 +137,7 @@ def test_a_signal_ends_a_command_with_what_is_kept(
         command("Help.")(work)()
     assert caught.value.code == code
     words = (
-        f"run the same command again to go on: {kept}"
+        f"run the same command again to resume: {kept}"
         if kept
         else ("nothing that looks finished was left behind")
     )

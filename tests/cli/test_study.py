@@ -116,7 +116,7 @@ def test_interrupted_and_run_again(whole, place, monkeypatch):
 
     monkeypatch.setattr(module._Board, "show", interrupted)
     done = study("--output", "cut", *OPTIONS, cwd=place, check=130)
-    said = "Interrupted; run the same command again to go on: finished models and epochs are kept."
+    said = "Interrupted; run the same command again to resume: finished models and epochs are kept."
     assert said in " ".join(done.stderr.split())
     assert done.stderr.count("again") == 1
     models = place / "cut" / "models"
@@ -196,7 +196,7 @@ def test_a_signal_ends_the_training(place, start, number, code):
     process.wait_for(lambda: list(folder.glob("models/*.progress.pt")), "a record")
     assert process.end(number) == code
     assert " ".join(process.stderr.split()).endswith(
-        "Interrupted; run the same command again to go on: finished models and epochs are kept."
+        "Interrupted; run the same command again to resume: finished models and epochs are kept."
     )
     assert not list(folder.glob("**/.*"))
 

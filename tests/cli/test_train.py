@@ -75,12 +75,12 @@ def test_stopped_again_and_again(place, start):
         assert not (place / "cut.pt").exists()
         if number != signal.SIGKILL:
             assert " ".join(process.stderr.split()).endswith(
-                "Interrupted; run the same command again to go on: cut.progress.pt keeps what was "
+                "Interrupted; run the same command again to resume: cut.progress.pt keeps what was "
                 "trained."
             )
             assert not list(place.glob(".*"))
     done = attnxai(*arguments, "cut.pt", cwd=place, check=0)
-    assert "Going on from cut.progress.pt" in done.stdout
+    assert "Resuming from cut.progress.pt" in done.stdout
     assert not list(place.glob(".*"))
     whole, cut = (load_model(place / name) for name in ("whole.pt", "cut.pt"))
     weights = cut.network.state_dict()
@@ -102,11 +102,11 @@ def test_more_epochs_than_before_the_interruption(place, monkeypatch):
     said = " ".join(other.stderr.split())
     assert "its settings differ: learning_rate is 0.005 there and 0.001 here" in said
     assert "epochs is" not in said
-    assert "Going on" not in other.stdout
+    assert "Resuming" not in other.stdout
     other = attnxai(*arguments, "1", cwd=place, check=2)
     assert "its settings differ: epochs is 2 there and 1 here" in " ".join(other.stderr.split())
     done = attnxai(*arguments, "3", cwd=place, check=0)
-    assert "Going on from cut.progress.pt after 1 epoch" in done.stdout
+    assert "Resuming from cut.progress.pt after 1 epoch" in done.stdout
     assert load_model(place / "cut.pt").training.settings["epochs"] == 3
     with open(place / "cut.history.csv", encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3
@@ -121,7 +121,7 @@ def test_more_epochs_for_a_finished_model(place):
         assert not (place / "m.progress.pt").exists()
         with open(place / "m.history.csv", encoding="utf-8", newline="") as file:
             rows = [row | {"seconds": ""} for row in csv.DictReader(file)]
-        return rows, load_model(place / "m.pt"), "Going on from m.progress.pt after" in done.stdout
+        return rows, load_model(place / "m.pt"), "Resuming from m.progress.pt after" in done.stdout
 
     first, _, _ = trained("1")
     rows, _, has_gone_on = trained("1")

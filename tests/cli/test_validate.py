@@ -90,7 +90,7 @@ def test_an_interruption_is_gone_on_with(tmp_path, monkeypatch) -> None:
     run("--output", whole, *part)
     monkeypatch.setattr(module._Board, "show", interrupted)
     shown = run("--output", again, *part, code=130)
-    assert "run the same command again to go on: finished experiments are kept" in shown
+    assert "run the same command again to resume: finished experiments are kept" in shown
     assert not (again / "results").exists()
     monkeypatch.setattr(module._Board, "show", show)
     assert "5 of 6 blocks of experiments are finished already" in run("--output", again, *part)

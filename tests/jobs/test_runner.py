@@ -138,7 +138,7 @@ def test_a_failed_job_does_not_stop_the_others(n_workers, tmp_path):
             keep_going=True,
             on_event=events.append,
         )
-    assert str(caught.value).endswith("2 of 3 jobs failed. Run the same command again to go on")
+    assert str(caught.value).endswith("2 of 3 jobs failed. Run the same command again to resume")
     kinds = {(event.job, event.kind, event.text) for event in events}
     assert ("job0", "failed", "the images are gone") in kinds
     assert ("job1", "finished", "") in kinds
