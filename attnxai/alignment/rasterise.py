@@ -242,7 +242,7 @@ def _inside(region: PixelRegion, transform: GridTransform, shape: tuple[int, int
 def leave_one_out_mean(
     density: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Centre bias: for each source the mean of what was marked on all *other* sources.
+    """Leave-one-out centre bias: for each source the mean annotation of all *other* sources.
 
     Parameters
     ----------
