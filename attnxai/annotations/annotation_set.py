@@ -20,7 +20,7 @@ class Annotation:
     source : str
         Id of the source.
     annotator : str
-        Who drew it.
+        Name of the annotator.
     shape : Shape
         What was drawn.
     label : Label
@@ -30,7 +30,7 @@ class Annotation:
     line : int
         Line of the file on which its row begins, 0 when it came from none.
     other : mapping of str to str
-        What further columns of the table say, kept as it stands.
+        Further columns of the table, as they are.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class Annotation:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AnnotationSet:
-    """Annotations, and what is known about where they come from.
+    """Annotations, with what is known about their origin.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class AnnotationSet:
     images : mapping of str to str
         Image file of a source, where the annotations state it.
     source_weights : mapping of str to float
-        How far each source's annotations are to be trusted, where stated.
+        Reliability of each source's annotations, where stated.
     kind : str
         What the annotations are, for reports, such as "shapes drawn by annotators".
     path, sha256 : str
@@ -83,9 +83,9 @@ class AnnotationSet:
     left_out : mapping of str to int
         Rows that are not used, counted by reason.
     notices : tuple of str
-        What a reader should know.
+        Sentences about them for the report.
     simulated : bool
-        Whether nobody drew them.
+        Whether the annotators are simulated.
     """
 
     annotations: tuple[Annotation, ...]

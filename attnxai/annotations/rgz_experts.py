@@ -1,8 +1,8 @@
 """Annotations of the same hundred fields by three radio astronomers, from the Radio Galaxy Zoo analysis.
 
-Each expert saw fields of 3 arcmin and said which radio contours belong to one source and where its host
-galaxy is. The contours' boxes were made by machine, so that two experts who mean the same component
-give the same numbers; which boxes were put together, and where the host was seen, is human.
+Each expert saw fields of 3 arcmin and decided which radio contours belong to one source and where its host
+galaxy is. The boxes around contours were made by machine, so two experts who chose the same component have the
+same numbers.
 
 Boxes are given on a grid of 132 x 132 and hosts on one of 424 x 424 positions, counted from 1, over the same
 field; the origin is the top left corner, with north up and east left.

@@ -60,17 +60,17 @@ def read_archive(
 
 
 class _TooLarge(Exception):
-    """More would have to be inflated than is allowed."""
+    """More would have to be unpacked than is allowed."""
 
 
 class _Inflated:
-    """The unpacked content of a gzipped file, as it comes and up to a limit."""
+    """The unpacked content of a gzipped file, read in order and up to a limit."""
 
     def __init__(self, file: gzip.GzipFile, most: int) -> None:
         self._file, self._left = file, most
 
     def take_some(self, length: int) -> bytes:
-        """So many bytes, fewer at the end of the file."""
+        """Up to ``length`` bytes, fewer only at the end of the file."""
         if length > self._left:
             raise _TooLarge
         taken = self._file.read(length)

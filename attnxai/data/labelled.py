@@ -124,54 +124,52 @@ def read_training_images(
         If an option does not belong to this kind of data.
     """
     check_scale(pixel_scale_arcsec)
+    root = Path(images)
+    name = root.resolve().name
     if str(images).lower() == MIRABEST:
-        _check_unused("mirabest", labels=labels, pixel_scale_arcsec=pixel_scale_arcsec)
+        _check_unused(MIRABEST, labels=labels, pixel_scale_arcsec=pixel_scale_arcsec)
         selection = [str(confidence)] if confidence != Confidence.ALL else []
         selection += ["with hybrids"] if hybrids else []
-        return _labelled(
-            read_mirabest(data_dir, hybrids=hybrids, confidence=confidence),
-            citation=citation or mirabest.CITATION,
-            licence=licence or mirabest.LICENCE,
-            name="MiraBest" + (f" ({', '.join(selection)})" if selection else ""),
+        found = read_mirabest(data_dir, hybrids=hybrids, confidence=confidence)
+        name = "MiraBest" + (f" ({', '.join(selection)})" if selection else "")
+        citation, licence = citation or mirabest.CITATION, licence or mirabest.LICENCE
+    else:
+        _check_unused(
+            str(images),
+            data_dir=data_dir,
+            confidence=confidence if confidence != Confidence.ALL else None,
+            hybrids=hybrids or None,
         )
-    _check_unused(
-        str(images),
-        data_dir=data_dir,
-        confidence=confidence if confidence != Confidence.ALL else None,
-        hybrids=hybrids or None,
-    )
-    root = Path(images)
-    if labels is None and (root / LABELS_NAME).is_file():
-        labels = root / LABELS_NAME
-    if labels is not None:
-        return _labelled(
-            read_labelled_folder(
+        if labels is None and (root / LABELS_NAME).is_file():
+            labels = root / LABELS_NAME
+        if labels is not None:
+            found = read_labelled_folder(
                 root,
                 labels,
                 pixel_scale_arcsec=pixel_scale_arcsec,
                 prepared=prepared,
                 fill_blank=fill_blank,
-            ),
-            citation=citation,
-            licence=licence,
-            name=root.resolve().name,
-        )
+            )
+        else:
+            files = _batches(root)
+            found = frdeep.images_of_batches(files, pixel_scale_arcsec=pixel_scale_arcsec)
+            if (release := frdeep.published_release(files)) is not None:
+                name, citation = release.name, citation or frdeep.CITATION
+    class_names = ordered_classes(str(image.class_name) for image in found)
+    return LabelledData(
+        images=found, class_names=class_names, citation=citation, licence=licence, name=name
+    )
+
+
+def _batches(root: Path) -> BatchFiles:
     files = recognised_batches(root)
     if files is None:
         raise DataSetError(
-            f"{str(images)!r} "
-            + ("does not exist" if not root.exists() else "holds no labelled images")
-            + "; images to train on are 'mirabest', a folder or .tar.gz archive of batches "
-            f"(data_batch_1, ...), or a folder of images with a table of labels (--labels, or "
-            f"{LABELS_NAME} within it)"
+            f"{str(root)!r} {'holds no labelled images' if root.exists() else 'does not exist'}; images "
+            "to train on are 'mirabest', a folder or .tar.gz archive of batches (data_batch_1, ...), or a "
+            f"folder of images with a table of labels (--labels, or {LABELS_NAME} within it)"
         )
-    release = frdeep.published_release(files)
-    return _labelled(
-        frdeep.images_of_batches(files, pixel_scale_arcsec=pixel_scale_arcsec),
-        citation=citation or (frdeep.CITATION if release is not None else ""),
-        licence=licence,
-        name=release.name if release is not None else root.resolve().name,
-    )
+    return files
 
 
 def recognised_batches(images: str | Path) -> BatchFiles | None:
@@ -270,16 +268,6 @@ def read_labelled_folder(
         for ident in sorted(rows)
     )
     return SourceSet(images, origin=str(root))
-
-
-def _labelled(images: SourceSet, *, citation: str, licence: str, name: str) -> LabelledData:
-    return LabelledData(
-        images=images,
-        class_names=ordered_classes(str(image.class_name) for image in images),
-        citation=citation,
-        licence=licence,
-        name=name,
-    )
 
 
 def _check_unused(kind: str, **options: object) -> None:

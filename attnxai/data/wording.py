@@ -42,7 +42,7 @@ def is_text(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """Text in which nothing commands a terminal: ``?`` for every control character.
+    """Text that cannot control a terminal: every control character becomes ``?``.
 
     Names of sources, annotators and models come from files of strangers, and an escape sequence in one
     could set the title of the window, move the cursor or hide what follows.

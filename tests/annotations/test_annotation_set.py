@@ -4,11 +4,19 @@ from typing import Any
 
 import pytest
 
-from attnxai.annotations import Annotation, Label, Shape, ShapeKind
+from attnxai.annotations import Annotation, AnnotationSet, Label, Shape, ShapeKind
 from attnxai.annotations.annotation_set import parse_labels
+from attnxai.annotations.readers.table import parse_table
 from attnxai.errors import AnnotationError, OptionError
 
 POINT = Shape(kind=ShapeKind.POINT)
+TABLE = """\
+source,annotator,shape,x,y,label,class
+s1,ann,point,3,4,core,
+s2,ann,point,3,4,core,FR I
+s1,b,point,3,4,core,
+s1,ann,point,3,9,core,
+"""
 
 
 @pytest.mark.parametrize("name", ["source", "annotator"])
@@ -32,3 +40,33 @@ def test_labels_from_their_names() -> None:
     assert parse_labels(["Core", "lobe"]) == (Label.CORE, Label.LOBE)
     with pytest.raises(OptionError, match="unknown label 'halo'; labels are core, jet, lobe"):
         parse_labels(["halo"])
+
+
+class TestAnnotationSet:
+    @pytest.fixture
+    def read(self) -> AnnotationSet:
+        return parse_table(TABLE, path="t.csv")
+
+    def test_of_one_annotator_and_source(self, read: AnnotationSet) -> None:
+        assert [a.shape.y for a in read.of("s1", "ann")] == [4.0, 9.0]
+        assert [a.line for a in read.of("s1", "b")] == [4]
+        assert read.of("s2", "b") == ()
+
+    def test_select(self, read: AnnotationSet) -> None:
+        chosen = read.select(["s2"])
+        assert chosen.sources == ("s2",)
+        assert chosen.n_rows == 4
+        assert chosen.classes == {"s2": "FR I"}
+        with pytest.raises(AnnotationError, match=r"t\.csv holds no annotations to use"):
+            read.select(["s3"])
+
+    def test_empty_set(self) -> None:
+        with pytest.raises(AnnotationError, match="the annotation set holds no annotations to use"):
+            AnnotationSet(annotations=())
+
+    def test_defaults(self) -> None:
+        annotation = Annotation(source="a", annotator="b", shape=POINT)
+        assert (annotation.label, annotation.weight, annotation.line) == (Label.SOURCE, 1.0, 0)
+        assert annotation.other == {}
+        read = AnnotationSet(annotations=(annotation,))
+        assert (read.sources, read.annotators, read.image_files()) == (("a",), ("b",), {})

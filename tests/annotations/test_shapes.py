@@ -12,24 +12,10 @@ from regions import PixCoord, PolygonPixelRegion
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import PixelGrid
 from attnxai.errors import AlignmentError, AnnotationError
-from tests.data.skies import DEC, RA, make_wcs
+from tests.data.skies import DEC, RA, SKIES, make_wcs
 
 SHAPE = (81, 101)
 CENTRE = (50.0, 40.0)
-SKIES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "east right": {"east_right": True},
-    "turned": {"turn_deg": 30.0},
-    "turned and east right": {"turn_deg": 30.0, "east_right": True},
-    "FK5 B1950": {"frame": "fk5"},
-    "galactic": {"frame": "galactic", "centre": (180.0, 50.0)},
-    "galactic, turned, east right": {
-        "frame": "galactic",
-        "centre": (180.0, 50.0),
-        "turn_deg": 30.0,
-        "east_right": True,
-    },
-}
 
 
 def grid_of(**values: Any) -> PixelGrid:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from astropy.wcs import WCS
 
 PIXEL_ARCSEC = 1.8
 RA, DEC = 150.0, 40.0
+GALACTIC = {"frame": "galactic", "centre": (180.0, 50.0)}
+SKIES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "east right": {"east_right": True},
+    "turned": {"turn_deg": 30.0},
+    "turned and east right": {"turn_deg": 30.0, "east_right": True},
+    "FK5 B1950": {"frame": "fk5"},
+    "galactic": GALACTIC,
+    "galactic, turned, east right": {**GALACTIC, "turn_deg": 30.0, "east_right": True},
+}
 
 
 def make_wcs(

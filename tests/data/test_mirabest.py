@@ -43,6 +43,19 @@ def rewrite(folder: Path, batch: str, **values: Any) -> None:
     (folder / "batches" / batch).write_bytes(batch_with(**values))
 
 
+@pytest.fixture
+def every_label(mirabest_folder: Path) -> Path:
+    """A data set whose last batch has an image of every label."""
+    rewrite(
+        mirabest_folder,
+        "test_batch",
+        labels=list(range(10)),
+        data=[pixels_of(n) for n in range(40, 50)],
+        filenames=[f"./MiraBest_data/{filename_of(n, 40 + n)}" for n in range(10)],
+    )
+    return mirabest_folder
+
+
 class TestReading:
     def test_images_classes_and_split(self, mirabest_folder: Path) -> None:
         images = read_mirabest(mirabest_folder, hybrids=True)
@@ -65,40 +78,22 @@ class TestReading:
         assert len(images) == 24 - 4
         assert {image.class_name for image in images} == {"FR I", "FR II"}
 
-    def test_every_label_has_its_class(self, tmp_path: Path) -> None:
+    def test_every_label_has_its_class(self, every_label: Path) -> None:
         expected = ["FR I"] * 5 + ["FR II"] * 3 + ["hybrid"] * 2
-        names = write_batches(tmp_path / "batches")
-        write_wcs_table(tmp_path / "mirabest_wcs.csv", names)
-        rewrite(
-            tmp_path,
-            "test_batch",
-            labels=list(range(10)),
-            data=[pixels_of(n) for n in range(40, 50)],
-            filenames=[f"./MiraBest_data/{filename_of(n, 40 + n)}" for n in range(10)],
-        )
-        images = read_mirabest(tmp_path, hybrids=True)
+        images = read_mirabest(every_label, hybrids=True)
         assert [image.class_name for image in images[-10:]] == expected
 
     @pytest.mark.parametrize("hybrids", [True, False])
-    def test_confidence_is_the_second_digit(self, tmp_path: Path, hybrids: bool) -> None:
-        names = write_batches(tmp_path / "batches")
-        write_wcs_table(tmp_path / "mirabest_wcs.csv", names)
-        rewrite(
-            tmp_path,
-            "test_batch",
-            labels=list(range(10)),
-            data=[pixels_of(n) for n in range(40, 50)],
-            filenames=[f"./MiraBest_data/{filename_of(n, 40 + n)}" for n in range(10)],
-        )
-        everything = read_mirabest(tmp_path, hybrids=hybrids)
+    def test_confidence_is_the_second_digit(self, every_label: Path, hybrids: bool) -> None:
+        everything = read_mirabest(every_label, hybrids=hybrids)
         for confidence, digit in ((Confidence.CONFIDENT, "0"), (Confidence.UNCERTAIN, "1")):
-            part = read_mirabest(tmp_path, hybrids=hybrids, confidence=confidence)
+            part = read_mirabest(every_label, hybrids=hybrids, confidence=confidence)
             assert part.sources == tuple(s for s in everything.sources if s[1] == digit)
             assert len(part) > 3
             assert {image.class_name for image in part} == {
                 image.class_name for image in everything
             }
-        assert read_mirabest(tmp_path, hybrids=hybrids, confidence=Confidence.ALL).sources == (
+        assert read_mirabest(every_label, hybrids=hybrids, confidence=Confidence.ALL).sources == (
             everything.sources
         )
 

@@ -9,18 +9,9 @@ from astropy.coordinates import SkyCoord
 
 from attnxai.data.grid import PixelGrid
 from attnxai.data.sky import offset_to_pixel, pixel_direction, pixel_to_sky, sky_to_pixel
-from tests.data.skies import DEC, RA, make_wcs
+from tests.data.skies import DEC, RA, SKIES, make_wcs
 
 SHAPE = (61, 81)
-SKIES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "east right": {"east_right": True},
-    "turned": {"turn_deg": 30.0},
-    "turned and east right": {"turn_deg": 30.0, "east_right": True},
-    "FK5 B1950": {"frame": "fk5"},
-    "galactic": {"frame": "galactic", "centre": (180.0, 50.0)},
-    "galactic, turned": {"frame": "galactic", "centre": (180.0, 50.0), "turn_deg": 30.0},
-}
 
 
 @pytest.fixture(params=list(SKIES))

@@ -1,4 +1,4 @@
-"""Readers of annotation files, one module a format; the content of a file decides which one reads it."""
+"""Readers of annotation files, one module for each format, chosen by the content of a file."""
 
 from attnxai.annotations.readers import claran, rgz_experts, table
 from attnxai.annotations.readers.registry import (

@@ -1,8 +1,7 @@
 """Component associations by the volunteers of Radio Galaxy Zoo, as the ClaRAN release lists them.
 
-Positions of components are machine-measured; which components belong to one source, and how far the
-volunteers agreed on it (the consensus level), is human. A row is a source, not a place where anyone
-looked.
+Positions of components were measured by machine. Volunteers decided which components belong to one source,
+and the consensus level says how far they agreed. A row is a source, not a place where anyone looked.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class CatalogueSource:
     consensus: float
 
     def mean_position(self) -> tuple[float, float]:
-        """Mean over components, safe across right ascension 0."""
+        """Mean position of the components, also across right ascension 0."""
         ra, dec = np.radians(self.ra), np.radians(self.dec)
         x, y, z = (
             (np.cos(dec) * np.cos(ra)).mean(),

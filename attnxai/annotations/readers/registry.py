@@ -1,4 +1,4 @@
-"""The readers that there are, and which one an annotation file is for."""
+"""The registry of readers of annotation files, and the functions that read a file with them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HEAD_BYTES = 65536
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AnnotationFile:
-    """A file that a reader is given, and what it may need besides.
+    """A file as it is given to a reader, with what is needed to match it with images.
 
     Parameters
     ----------
     path : str
-        Where the file lies.
+        Path of the file.
     content : bytes
-        What it holds.
+        Its content.
     images : sequence of SourceImage, optional
         Images to match positions on the sky with, for readers that need them.
     min_components, match_radius_arcsec
@@ -192,7 +192,7 @@ def read_annotations(
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
 ) -> AnnotationSet:
-    """Read an annotation file; its content decides on its format, not its ending.
+    """Read an annotation file, whose format is recognised by its content.
 
     Parameters
     ----------
@@ -203,8 +203,8 @@ def read_annotations(
     images : sequence of SourceImage, optional
         Images to match positions on the sky with, for a catalogue and the expert sample; a table needs none.
     min_components : int
-        Sources of a catalogue with fewer components are left out: one component at the centre says nothing
-        about where a map should look.
+        Sources of a catalogue with fewer components are left out: a single component at the centre says
+        nothing about where a map should be high.
     match_radius_arcsec : float
         Largest distance of a position from the centre of an image.
 

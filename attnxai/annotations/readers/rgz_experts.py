@@ -35,10 +35,10 @@ from attnxai.errors import AnnotationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KIND = "radio components that astronomers put together into sources, and their hosts"
+KIND = "radio components that astronomers associated into sources, and their hosts"
 NOTICE = (
-    "Boxes were made by machine around contours; which of them belong together, and where the host is, "
-    "three astronomers said."
+    "Boxes were made by machine around contours; three astronomers decided which of them belong together and "
+    "where the host is."
 )
 _J2000 = re.compile(r"J(\d{2})(\d{2})(\d{2}(?:\.\d+)?)([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)$")
 _LATER = "the expert looked at the field again later"

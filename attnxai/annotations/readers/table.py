@@ -173,10 +173,8 @@ def _parse_row(
             vertices = _vertices(text, kind, frame, line, faults)
         elif not text:
             faults.add(line, column, "", f"{_a(kind)} needs a number here")
-        elif column in ("x", "y"):
-            values[column] = _number(text, line, column, faults, *_limits(column, frame))
         else:
-            values[column] = _length(text, line, column, faults, frame)
+            values[column] = _number(text, line, column, faults, *_limits(column, frame))
     if kind in _MAY_HAVE_ANGLE and row.get("angle"):
         values["angle"] = _number(
             row["angle"], line, "angle", faults, -_LARGEST_ANGLE, _LARGEST_ANGLE, "degrees, "
@@ -213,7 +211,10 @@ def _member(
 
 
 def _limits(column: str, frame: Frame) -> tuple[float, float, str]:
-    """Lowest and highest value of a coordinate, and what it is."""
+    """Lowest and highest value of a coordinate or length, and what it is."""
+    unit = "pixels" if frame is Frame.PIXEL else "arcsec"
+    if column not in ("x", "y"):
+        return _SHORTEST, _LONGEST[frame], f"a length above 0 in {unit}, from "
     if frame is Frame.PIXEL:
         return -_FARTHEST_PIXEL, _FARTHEST_PIXEL, "pixels, "
     if column == "x":
@@ -236,16 +237,6 @@ def _number(
     elif not low <= value <= high:
         what = what or "a number from "
         faults.add(line, column, text, f"{what}{low:.10g} to {high:.10g}")
-    return value
-
-
-def _length(text: str, line: int, column: str, faults: Faults, frame: Frame) -> float:
-    before = len(faults)
-    value = _number(text, line, column, faults, -math.inf, math.inf)
-    if len(faults) == before and not _SHORTEST <= value <= _LONGEST[frame]:
-        unit = "arcsec" if frame is Frame.ICRS else "pixels"
-        right = f"a length above 0, from {_SHORTEST:g} to {_LONGEST[frame]:.10g} {unit}"
-        faults.add(line, column, text, right)
     return value
 
 

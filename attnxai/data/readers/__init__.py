@@ -1,4 +1,4 @@
-"""Readers of image files, one module a format; the content of a file decides which one reads it."""
+"""Readers of image files, one module for each format, chosen by the content of a file."""
 
 from attnxai.data.readers import fits, npy, png
 from attnxai.data.readers.registry import (

@@ -1,7 +1,7 @@
-"""Cards of FITS headers, taken as they stand: what cannot be taken so is refused by name.
+"""Cards of FITS headers, read strictly: a card that is not valid is refused by name.
 
-astropy and wcslib put many faults right without a word: text where a number belongs becomes the default, and
-of two cards with one keyword one is chosen. An image would be magnified or moved by that.
+astropy and wcslib correct many faults silently: text in the place of a number becomes the default, and of two
+cards with one keyword one is chosen. That would rescale or shift an image.
 """
 
 from __future__ import annotations

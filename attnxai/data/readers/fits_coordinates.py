@@ -125,7 +125,7 @@ def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:
 
 
 def _built(cards: Cards, header: Any) -> WCS:
-    """The system of checked cards; what does not fit together is refused with all of them."""
+    """The system of checked cards; a contradiction between them is refused, with all of them."""
     from astropy.wcs import WCS
     from astropy.wcs.utils import wcs_to_celestial_frame
 

@@ -1,4 +1,4 @@
-"""The readers that there are, and which one a file is for."""
+"""The registry of readers of image files, and the reading of a file with one of them."""
 
 from __future__ import annotations
 
