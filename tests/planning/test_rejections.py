@@ -13,9 +13,7 @@ from attnxai.agreement.effect_components import Components
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.errors import OptionError
 from attnxai.nulls import SourcePermutation, run_null_test
-from attnxai.planning.plan import ANNOTATORS, SOURCES, plan_power
 from attnxai.planning.rejections import class_sizes, count_rejections
-from attnxai.report.planning import plot_precision
 
 PLAIN = Components(effect=0.3, sd_source=1.0)
 
@@ -181,129 +179,6 @@ def test_half_widths_by_hand_and_as_crossed_intervals_turn_out():
     assert np.isnan(wide.half_widths(7, 3)).all()
 
 
-# --- plans -----------------------------------------------------------------------------------------
-
-
-def test_the_smallest_design_reaches_the_power_and_the_next_smaller_does_not():
-    plan = plan_power(
-        Components(effect=0.4, sd_source=0.6, sd_residual=1.0), n_sources=range(10, 90, 10)
-    )
-    for k in plan.annotators:
-        grid = plan.of_annotators(k)
-        found = plan.smallest(k)
-        place = grid.index(found)
-        assert found.power >= 0.8
-        assert grid[place - 1].power < 0.8
-        assert found.power_low < found.power < found.power_high
-    numbers = [plan.smallest(k).n_sources for k in plan.annotators]
-    assert numbers == sorted(numbers, reverse=True)
-    assert numbers[0] > numbers[-1]
-    best = plan.fewest_marks()
-    assert best.n_sources * best.n_annotators == min(
-        plan.smallest(k).n_sources * k for k in plan.annotators
-    )
-
-
-def test_maps_share_the_level():
-    one = plan_power(PLAIN, n_sources=(60,), n_annotators=(1,), level=0.0125)
-    four = plan_power(PLAIN, n_sources=(60,), n_annotators=(1,), level=0.05, n_maps=4)
-    assert one.designs == four.designs
-
-
-def test_a_design_has_the_same_power_in_every_grid():
-    alone = plan_power(PLAIN, n_sources=(40,), n_annotators=(2,), effect_low=0.1, rng=4)
-    among = plan_power(
-        PLAIN, n_sources=(80, 40, 20, 40), n_annotators=(2, 1), effect_low=0.1, rng=4
-    )
-    assert alone.designs[0] in among.designs
-    assert len(among.designs) == 6
-    other = plan_power(PLAIN, n_sources=(40,), n_annotators=(2,), effect_low=0.1, rng=5)
-    assert other.designs[0].power != alone.designs[0].power
-
-
-def test_the_lower_end_of_the_effect_has_less_power():
-    plan = plan_power(PLAIN, n_sources=(80,), n_annotators=(1,), effect_low=0.1)
-    (design,) = plan.designs
-    expected = share(dataclasses.replace(PLAIN, effect=0.1), (40, 40))
-    assert design.power_at_low_effect == pytest.approx(expected, abs=0.04)
-    assert design.power > design.power_at_low_effect + 0.3
-    assert plan.smallest(1, at_low_effect=True) is None
-    more = plan_power(PLAIN, n_sources=(80, 900), n_annotators=(1,), effect_low=0.1)
-    assert more.smallest(1, at_low_effect=True).n_sources == 900
-    without = plan_power(PLAIN, n_sources=(80,), n_annotators=(1,)).designs[0]
-    assert math.isnan(without.power_at_low_effect)
-    assert without.to_record()["power_at_low_effect"] is None
-
-
-def test_intervals_of_the_power_are_clopper_and_pearsons():
-    plan = plan_power(PLAIN, n_sources=(6, 50), n_annotators=(1,), n_simulations=500, n_maps=4)
-    for design in plan.designs:
-        expected = stats.binomtest(round(design.power * 500), 500).proportion_ci(method="exact")
-        assert design.power_low == pytest.approx(expected.low)
-        assert design.power_high == pytest.approx(expected.high)
-    assert plan.designs[0].power == 0.0
-
-
-def test_the_answer_in_words():
-    plan = plan_power(
-        Components(effect=0.5, sd_source=1.0), n_sources=(20, 40, 60), n_annotators=(1, 2, 3)
-    )
-    assert plan.sentence() == (
-        "For 80% power to see an agreement 0.5 above that with permuted annotations, at level 0.05, "
-        "it takes 40 sources with 1, 2 or 3 annotators."
-    )
-    easy = plan_power(Components(effect=3.0, sd_source=1.0), n_sources=(20, 40), n_annotators=(1,))
-    assert "20 sources or fewer with 1 annotator." in easy.sentence()
-    mixed = plan_power(
-        Components(effect=0.4, sd_source=0.3, sd_residual=2.0),
-        n_sources=(30, 60),
-        n_annotators=(1, 10),
-        n_maps=4,
-    )
-    text = mixed.sentence("an agreement (NSS)")
-    assert "see an agreement (NSS) 0.4 above" in text
-    assert "at level 0.05 / 4" in text
-    assert "more than 60 sources with 1 annotator; 60 sources with 10 annotators." in text
-    hard = plan_power(PLAIN, n_sources=(6, 10), n_annotators=(1,))
-    assert hard.sentence().startswith("No design in the grid has 80% power")
-    assert "with 10 sources and 1 annotator." in hard.sentence()
-    assert hard.fewest_marks() is None
-
-
-def test_export_and_figures():
-    from matplotlib.figure import Figure
-
-    plan = plan_power(PLAIN, n_sources=(20, 40), n_annotators=(1, 3), effect_low=0.1)
-    frame = plan.to_frame()
-    assert list(frame["n_sources"]) == [20, 40, 20, 40]
-    assert plan.to_record()["designs"][0]["half_width_others"] is None
-    assert plan.to_record()["components"]["deviations"] is None
-    left, right = Figure().subplots(1, 2)
-    assert plan.plot(left) is left
-    assert len(left.lines) == 2 * 2 + 1
-    np.testing.assert_array_equal(left.lines[0].get_ydata(), frame["power"][:2])
-    plot_precision(plan, ax=right)
-    np.testing.assert_array_equal(right.lines[2].get_ydata(), frame["half_width"][2:])
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"n_sources": ()}, "numbers of sources from 2 on"),
-        ({"n_sources": (1,)}, "numbers of sources from 2 on"),
-        ({"n_annotators": (0,)}, "annotators from 1 on"),
-        ({"power": 1.0}, "between 0 and 1, got 1 and 0.05"),
-        ({"level": 0.0}, "between 0 and 1"),
-        ({"n_maps": 0}, "n_maps has to be 1 or more"),
-        ({"n_simulations": 10}, "n_simulations 100 or more"),
-        ({"class_shares": (1, 0)}, "above 0"),
-    ],
-)
-def test_what_cannot_be_planned(options, words):
-    with pytest.raises(OptionError, match=words):
-        plan_power(PLAIN, **({"n_sources": (10,), "n_annotators": (1,)} | options))
-
-
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -325,8 +200,3 @@ def test_class_sizes_add_up():
         sizes = class_sizes(n, (20, 13, 7))
         assert sum(sizes) == n
         np.testing.assert_allclose(sizes, np.array([20, 13, 7]) / 40 * n, atol=1)
-
-
-def test_default_grids_rise():
-    assert list(SOURCES) == sorted(SOURCES)
-    assert list(ANNOTATORS) == sorted(ANNOTATORS)
