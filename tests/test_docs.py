@@ -159,9 +159,9 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:
-    """Mended by ``python -m attnxai.report.documentation docs``."""
     text = metrics_markdown()
-    assert with_part(page("agreement.md"), "metrics", text) == page("agreement.md")
+    message = "run: python -m attnxai.report.documentation docs"
+    assert with_part(page("agreement.md"), "metrics", text) == page("agreement.md"), message
     begin, end = "<!-- metrics:begin -->", "<!-- metrics:end -->"
     for broken in ("no marks", f"{end} {begin}", 2 * f"{begin} {end}"):
         with pytest.raises(OptionError, match="once and in this order"):
@@ -171,10 +171,10 @@ def test_the_table_of_metrics_is_made_of_the_registry() -> None:
 def test_nulls_are_documented() -> None:
     text = page("nulls.md")
     rows = [line for line in text.splitlines() if line.startswith("| `")]
-    assert len(rows) == len(NULLS)
+    assert len(rows) == len(NULLS), "docs/nulls.md has one row for each null"
     for name, null in NULLS.items():
-        (row,) = [line for line in rows if line.startswith(f"| `{name}` ")]
-        assert f"(`{null.__name__}`)" in row
+        row = next((line for line in rows if line.startswith(f"| `{name}` ")), "")
+        assert f"(`{null.__name__}`)" in row, name
 
 
 def test_model_files_are_documented() -> None:
@@ -260,6 +260,7 @@ def public_names():
 def test_public_names_are_on_the_page_of_the_api() -> None:
     shown = re.findall(r"^::: (.+)$", page("api.md"), re.MULTILINE)
     named = public_names()
+    assert not set(named) - set(shown), "add these to docs/api.md"
     assert sorted(shown) == sorted(named)
     for name, described in named.items():
         assert (described.__doc__ or "").strip(), name

@@ -27,14 +27,12 @@ from attnxai.metrics import (
     relevance_rank_accuracy,
 )
 
-NOT_OF_RANKS = {
-    *("nss", "correlation", "similarity", "negative_kl"),
-    *("information_gain", "relevance_mass_accuracy"),
-}
-RANK_METRICS = tuple(name for name in METRICS if name not in NOT_OF_RANKS)
-ON_MARKS = np.log2(
-    0.99 / 6 + 0.01 / 64
-)  # of a map that marks 6 of 64 pixels, mixed with a uniform one
+RANK_METRICS = (
+    *("spearman", "kendall", "auc", "shuffled_auc", "average_precision"),
+    *("relevance_rank_accuracy", "iou", "dice", "pointing_game", "top_intersection"),
+)
+# of a map that marks 6 of 64 pixels, mixed with a uniform one
+ON_MARKS = np.log2(0.99 / 6 + 0.01 / 64)
 BEST = {
     "nss": np.sqrt(58 / 6),
     "negative_kl": np.log2(6) + ON_MARKS,
@@ -207,9 +205,14 @@ def test_rank_metrics_ignore_monotone_changes_of_the_map(seed, ties):
     for name in RANK_METRICS:
         # ranks are the same, so numbers are the same to the last bit
         expected = value_of(name, values, mask, valid)
-        found = value_of(name, changed, mask, valid)
-        message = f"{name} is no metric of ranks: add it to NOT_OF_RANKS"
-        assert found == pytest.approx(expected, abs=0, nan_ok=True), message
+        assert value_of(name, changed, mask, valid) == pytest.approx(expected, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - set(RANK_METRICS)))
+def test_other_metrics_depend_on_the_values_of_the_map(name):
+    values, mask, valid = random_pair(0, ties=False)
+    found, changed = (value_of(name, map, mask, valid) for map in (values, np.exp(5 * values)))
+    assert changed != pytest.approx(found), f"{name} depends on ranks alone: add it to RANK_METRICS"
 
 
 def whole_numbers(seed=4, n_pixels=60):
