@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from attnxai.data.plain_values import checked_fields
 from attnxai.data.short_repr import short_value
 from attnxai.errors import AttnxaiError, CheckpointError
 from attnxai.models.architectures import bases_to_keep, specification_from_dict
@@ -20,19 +22,30 @@ from attnxai.models.weights import network_with_weights
 FORMAT = "attnxai-model"
 # 2 holds bases, without which its weights are another network; all else is version 1
 VERSIONS = (1, 2)
-_ENTRIES: dict[str, type | tuple[type, ...]] = {
-    "specification": dict,
-    "weights": dict,
-    "preprocessing": dict,
-    "class_names": (list, tuple),
-}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Entries:
+    """What a model file holds; what has a default may be missing."""
+
+    specification: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    class_names: tuple[str, ...]
+    training: Any = None
+    name: Any = None
+    trained_on_split: str | None = None
+    notes: tuple[str, ...] = ()
+    temperature: float = 1.0
+    bases: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def load_model(path: str | Path) -> AttentionModel:
     """Load a model file of this package or a published checkpoint.
 
     A checkpoint of a training that holds one under ``state_dict``, ``model_state_dict`` or the like is
-    unwrapped, and a prefix that all its names share is left out. A name that is no local file but one of the shipped models (such as ``d8.pt``) gives that model.
+    unwrapped, and a prefix that all its names share is left out. A name that is no local file but one of the
+    shipped models (such as ``d8.pt``) gives that model.
 
     Parameters
     ----------
@@ -51,8 +64,8 @@ def load_model(path: str | Path) -> AttentionModel:
 
     Examples
     --------
-    >>> from attnxai.models.checkpoints import load_model
-    >>> load_model("d8.pt").spec.group
+    >>> import attnxai
+    >>> attnxai.load_model("d8.pt").spec.group
     'D8'
     """
     from attnxai.models.published import load_published, looks_published
@@ -75,60 +88,28 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
             f"model file {path} has format version {short_value(version)}; this attnxai reads versions "
             f"{' and '.join(map(str, VERSIONS))}"
         )
-    for name, kind in _ENTRIES.items():
-        if name not in content:
-            raise CheckpointError(f"model file {path} lacks its {name.replace('_', ' ')}")
-        if not isinstance(content[name], kind):
-            raise CheckpointError(
-                f"model file {path}: its {name.replace('_', ' ')} is a "
-                f"{type(content[name]).__name__}, which does not fit"
-            )
-    stated = content.get("name")
-    split = content.get("trained_on_split")
     try:
-        spec = specification_from_dict(content["specification"])
-        preprocessing = Preprocessing.from_dict(content["preprocessing"])
-        training = content.get("training")
-        record = TrainingRecord.from_dict(training) if training is not None else None
-        network = network_with_weights(spec, content["weights"], bases=_bases(content))
+        entries = _Entries(**checked_fields(_Entries, content, "the file", ignore_unknown=True))
+        spec = specification_from_dict(entries.specification)
+        if not all(isinstance(basis, torch.Tensor) for basis in entries.bases.values()):
+            raise CheckpointError("its bases are not all tensors")
         return AttentionModel(
-            name=stated if isinstance(stated, str) and stated else path.stem,
+            name=entries.name if isinstance(entries.name, str) and entries.name else path.stem,
             spec=spec,
-            network=network,
-            preprocessing=preprocessing,
-            class_names=_texts(content, "class_names"),
-            training=record,
-            trained_on_split=split if isinstance(split, str) else None,
+            network=network_with_weights(spec, entries.weights, bases=entries.bases),
+            preprocessing=Preprocessing.from_dict(entries.preprocessing),
+            class_names=entries.class_names,
+            training=None
+            if entries.training is None
+            else TrainingRecord.from_dict(entries.training),
+            trained_on_split=entries.trained_on_split,
             path=str(path),
             sha256=sha256,
-            notes=_texts(content, "notes"),
-            temperature=_temperature(content),
+            notes=entries.notes,
+            temperature=float(entries.temperature),
         )
     except AttnxaiError as error:
         raise CheckpointError(f"model file {path}: {error}") from error
-
-
-def _temperature(content: Mapping[str, Any]) -> float:
-    stated = content.get("temperature", 1.0)
-    if isinstance(stated, bool) or not isinstance(stated, int | float):
-        raise CheckpointError(f"its temperature should be a number, got {short_value(stated)}")
-    return float(stated)
-
-
-def _texts(content: Mapping[str, Any], entry: str) -> tuple[str, ...]:
-    values = content.get(entry, ())
-    if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
-        raise CheckpointError(f"its {entry.replace('_', ' ')} are not all text")
-    return tuple(values)
-
-
-def _bases(content: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
-    bases = content.get("bases", {})
-    if not isinstance(bases, dict) or not all(
-        isinstance(name, str) and isinstance(basis, torch.Tensor) for name, basis in bases.items()
-    ):
-        raise CheckpointError("its bases are not all tensors under the name of a layer")
-    return bases
 
 
 def save_model(model: AttentionModel, path: str | Path) -> str:

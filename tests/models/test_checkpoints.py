@@ -185,11 +185,10 @@ def test_another_version(refused, content, version) -> None:
 
 @pytest.mark.parametrize("name", ["specification", "weights", "preprocessing", "class_names"])
 def test_missing_entries_and_wrong_types(refused, content, name) -> None:
-    spoken = name.replace("_", " ")
     missing = {key: value for key, value in content.items() if key != name}
-    assert f"lacks its {spoken}" in refused(missing)
+    assert f"the file lacks {name}" in refused(missing)
     for value in (None, 3, "text", torch.ones(2)):
-        assert f"its {spoken} is a" in refused({**content, name: value})
+        assert f"{name} of the file should be a" in refused({**content, name: value})
 
 
 @pytest.mark.parametrize(
@@ -211,7 +210,9 @@ def test_a_wrong_number_of_class_names(refused, content, names) -> None:
 
 
 def test_class_names_that_are_no_text(refused, content) -> None:
-    assert "class names are not all text" in refused({**content, "class_names": [1, "b"]})
+    assert "class_names of the file should be a list of texts" in refused(
+        {**content, "class_names": [1, "b"]}
+    )
 
 
 def test_a_temperature_is_kept_and_written_only_where_it_differs_from_one(tmp_path) -> None:
@@ -245,7 +246,6 @@ def _nan(weights: dict[str, Any]) -> None:
     [
         (lambda w: w.pop(WEIGHT), f"lacks {WEIGHT}"),
         (lambda w: w.update(extra=torch.ones(1)), "unknown extra"),
-        (lambda w: w.update({5: torch.ones(1)}), "unknown 5"),
         (lambda w: w.update({WEIGHT: w[WEIGHT][:1]}), f"{WEIGHT} of shape"),
         (lambda w: w.update({WEIGHT: w[WEIGHT].flatten()}), f"{WEIGHT} of shape"),
         (_nan, f"values in {WEIGHT} that are not finite"),

@@ -153,11 +153,13 @@ def test_what_cannot_be_read_leaves_no_file(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("entry", "value", "text"),
     [
-        ("notes", "text", "its notes are not all text"),
-        ("notes", [1], "its notes are not all text"),
-        ("bases", [torch.ones(1)], "its bases are not all tensors"),
+        ("notes", "text", "notes of the file should be a list of texts"),
+        ("notes", [1], "notes of the file should be a list of texts"),
+        ("bases", [torch.ones(1)], "bases of the file should be a dictionary"),
         ("bases", {"blocks.0.0.convolution": 3}, "its bases are not all tensors"),
-        ("bases", {3: torch.ones(1)}, "its bases are not all tensors"),
+        ("bases", {3: torch.ones(1)}, "bases of the file should be a dictionary"),
+        ("weights", {5: torch.ones(1)}, "weights of the file should be a dictionary"),
+        ("trained_on_split", 3, "trained_on_split of the file should be text, got 3"),
         ("bases", {"blocks.0.0.convolution": torch.ones(1)}, "has shape"),
         ("bases", {"blocks.9.0.convolution": torch.ones(1)}, "no such steerable layers"),
     ],
