@@ -208,6 +208,7 @@ def test_a_published_checkpoint_needs_no_e2cnn_and_no_cache(tmp_path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_the_second_process_needs_no_e2cnn_for_a_model_of_ours(tmp_path) -> None:
     save_model(make_model(group="D4"), tmp_path / "model.pt")
     found = [

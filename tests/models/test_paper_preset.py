@@ -57,9 +57,8 @@ def test_the_published_form_is_the_published_network(group, normalisation, train
     assert_same(theirs, ours_with_weights_of(theirs, spec), images, training=training)
 
 
-@pytest.mark.parametrize(
-    ("group", "n_images"), [("C4", 2), pytest.param("D8", 1, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "n_images"), [("C4", 2), ("D8", 1)])
 def test_in_the_published_size(group, n_images) -> None:
     images = random_images(n_images, 150, seed=3)
     theirs = trained(

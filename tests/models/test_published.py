@@ -203,6 +203,7 @@ def test_published_cnn_gives_the_published_outputs(shared_data, mirabest) -> Non
     np.testing.assert_allclose(given, log_ratio, rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_published_cnn_classifies_as_published(shared_data, mirabest) -> None:
     name = "bowles2021_mirabest_ag3_range_norm_ft.pt"

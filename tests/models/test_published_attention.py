@@ -143,7 +143,7 @@ def test_equivariant_networks(tmp_path, group, kernel_size, options) -> None:
     assert_same(theirs, model, images)
 
 
-@pytest.mark.parametrize("n_gates", [1, 2, 3])
+@pytest.mark.parametrize("n_gates", [*(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2)), 3])
 def test_equivariant_networks_of_all_conventions(tmp_path, n_gates) -> None:
     side = 22
     images = random_images(1, side, seed=8)

@@ -145,6 +145,7 @@ def test_no_model_is_bad_on_its_validation_images(name) -> None:
     assert value == pytest.approx(trained, abs=2.5 / part.n_images)
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_a_card_can_be_measured_again(shared_data) -> None:
     import numpy as np
