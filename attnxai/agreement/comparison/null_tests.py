@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -111,13 +112,14 @@ class SourcePermutationTests:
         within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
         strata = [self._inputs.strata[i] for i in usable]
         # what sources of one stratum can still share, and what every image shows
-        halves = [self._inputs.size_halves[i] for i in usable]
-        finer = list(zip(strata, halves, strict=True))
+        finer = divide_strata(strata, [self._inputs.size_halves[i] for i in usable])
         return PermutationTests(
             pooled=pooled,
             within_strata=within,
             pooled_rejections_pairing_broken=self._rejections(pooled, matrix, usable, strata),
-            within_rejections_pairing_broken=self._rejections(within, matrix, usable, finer),
+            within_rejections_pairing_broken=self._rejections(
+                within, matrix, usable, finer, keep_single=True
+            ),
             left_out=left_out,
         )
 
@@ -127,12 +129,17 @@ class SourcePermutationTests:
         matrix: NDArray[np.float64],
         usable: NDArray[np.intp],
         strata: Sequence[Hashable],
+        *,
+        keep_single: bool = False,
     ) -> float | None:
         """How often a test rejects for maps paired with annotations of others of their stratum."""
         if not large_enough(strata):
             return None
         partners = pair_with_others(
-            strata, N_PERMUTATION_PAIRINGS, self._streams.of("pairings", test.null, *self._scope)
+            strata,
+            N_PERMUTATION_PAIRINGS,
+            self._streams.of("pairings", test.null, *self._scope),
+            keep_single=keep_single,
         )
         # weights go with annotations, as in the test itself
         weights = self._inputs.weights[usable][partners]
@@ -236,47 +243,43 @@ def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArr
 
 
 def large_enough(strata: Sequence[Hashable]) -> bool:
-    """Whether strata hold enough sources to pair within them, :data:`MIN_PARTNERS` on average.
+    """Whether strata of two sources or more hold :data:`MIN_PARTNERS` on average, to pair within them."""
+    sizes = [n for n in Counter(strata).values() if n > 1]
+    return bool(sizes) and sum(sizes) >= MIN_PARTNERS * len(sizes)
 
-    Examples
-    --------
-    >>> large_enough("a" * 8 + "b" * 8), large_enough("a" * 8 + "b" * 7)
-    (True, False)
-    """
-    return len(strata) >= MIN_PARTNERS * len(set(strata))
+
+def divide_strata(
+    strata: Sequence[Hashable], parts: Sequence[Hashable]
+) -> list[tuple[Hashable, Hashable]]:
+    """Strata divided into parts, except those of which a part would be a single source."""
+    single = {
+        stratum for (stratum, _), n in Counter(zip(strata, parts, strict=True)).items() if n == 1
+    }
+    return [
+        (stratum, None if stratum in single else part)
+        for stratum, part in zip(strata, parts, strict=True)
+    ]
 
 
 def pair_with_others(
-    strata: Sequence[Hashable], n_pairings: int, rng: np.random.Generator
+    strata: Sequence[Hashable],
+    n_pairings: int,
+    rng: np.random.Generator,
+    *,
+    keep_single: bool = False,
 ) -> NDArray[np.intp]:
-    """Pair every source with another one of its stratum, where it can be.
+    """Pair every source with another one of its stratum, shape (n_pairings, n_sources).
 
-    Parameters
-    ----------
-    strata : sequence of hashable
-        Stratum of every source, two or more. A source that is alone in its stratum is paired with any other.
-    n_pairings : int
-        Number of pairings of all sources.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of int, shape (n_pairings, n_sources)
-        No source is paired with itself.
-
-    Examples
-    --------
-    >>> pair_with_others("ab", 2, np.random.default_rng(0))
-    array([[1, 0],
-           [1, 0]])
+    A source that is alone in its stratum is paired with any other or, with ``keep_single``, with itself, as it is
+    in every permutation within strata.
     """
     n = len(strata)
     partners = np.empty((n_pairings, n), dtype=np.intp)
     groups = [[i for i in range(n) if strata[i] == stratum] for stratum in dict.fromkeys(strata)]
     for group in groups:
         if len(group) == 1:
-            partners[:, group[0]] = (group[0] + rng.integers(1, n, size=n_pairings)) % n
+            steps = 0 if keep_single else rng.integers(1, n, size=n_pairings)
+            partners[:, group[0]] = (group[0] + steps) % n
             continue
         rings = rng.permuted(np.tile(group, (n_pairings, 1)), axis=1)
         np.put_along_axis(partners, rings, np.roll(rings, 1, axis=1), axis=1)

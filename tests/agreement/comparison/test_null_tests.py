@@ -11,7 +11,12 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.agreement.comparison.null_tests import MIN_PARTNERS, pair_with_others
+from attnxai.agreement.comparison.null_tests import (
+    MIN_PARTNERS,
+    divide_strata,
+    large_enough,
+    pair_with_others,
+)
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.alignment.pairs import align
 from attnxai.metrics import METRICS, TargetKind
@@ -268,6 +273,45 @@ def test_pairs_stay_within_strata_and_singles_meet_anybody():
     assert set(partners[:, 0]) == {1}
     assert set(partners[:, 3]) == {2}
     assert set(partners[:, 4]) == {0, 1, 2, 3}
+
+
+def test_pairs_for_the_test_within_strata_keep_what_it_keeps():
+    """A source that no permutation moves keeps its annotation; a lone small source meets its whole class."""
+    strata, sizes = ["a"] * 10 + ["b"] * 9 + ["c"], [0] * 5 + [1] * 5 + [0] + [1] * 8 + [0]
+    finer = divide_strata(strata, sizes)
+    assert finer[:10] == [("a", 0)] * 5 + [("a", 1)] * 5
+    assert finer[10:] == [("b", None)] * 9 + [("c", None)]
+    partners = pair_with_others(finer, 40, np.random.default_rng(0), keep_single=True)
+    assert (partners[:, 19] == 19).all()
+    assert set(partners[:, 10]) == set(range(11, 19))
+    assert set(partners[:, 0]) == {1, 2, 3, 4}
+
+
+def test_single_sources_do_not_make_strata_too_small():
+    assert large_enough("a" * 8 + "b" * 8)
+    assert large_enough("a" * 8 + "b" * 8 + "cdefgh")
+    assert not large_enough("a" * 8 + "b" * 7)
+    assert not large_enough("abc")
+
+
+def test_a_few_sources_without_a_class_leave_the_check_of_the_test_as_it_is():
+    """They keep their annotations, in the permutations and in the pairings that check them."""
+    maps, marks, images = made_up(n_sources=40, side=24, annotators=("ann",))
+    maps = dataclasses.replace(maps, scores=None, class_names=())
+    unknown = set(maps.sources[::10])
+    marks = dataclasses.replace(
+        marks, classes={name: c for name, c in marks.classes.items() if name not in unknown}
+    )
+    images = [
+        dataclasses.replace(image, class_name=None) if image.source in unknown else image
+        for image in images
+    ]
+    settings = dataclasses.replace(QUICK, metrics=("nss",), n_permutations=999)
+    estimate = compare_pairs(align(maps, marks, images), settings=settings).estimate("gate1", "nss")
+    assert estimate.within_strata.n_sources == 40
+    assert estimate.pooled_rejections_pairing_broken is not None
+    # derangements within classes are a part of the test's own permutations
+    assert estimate.within_rejections_pairing_broken <= 0.1
 
 
 def test_strata_that_are_too_small_tell_nothing_about_the_pooled_test():
