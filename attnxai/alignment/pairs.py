@@ -327,13 +327,7 @@ def _columns_of(
 
 
 def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
-    """Refuse annotations of sources that have no image.
-
-    Raises
-    ------
-    AlignmentError
-        Naming sources that do not overlap, with an example of either side.
-    """
+    """Refuse annotations of sources that have no image, with an example of either side."""
     known = set(sources)
     unknown = [s for s in annotations.sources if s not in known]
     if len(unknown) == len(annotations.sources):

@@ -37,27 +37,7 @@ _LEAST_INSIDE = 0.75
 def check_placement(
     maps: MapStack, positions: Sequence[int], images: Mapping[str, SourceImage]
 ) -> list[str]:
-    """Refuse a field that does not lie on its images as stated.
-
-    Parameters
-    ----------
-    maps : MapStack
-        What is compared.
-    positions : sequence of int
-        Which of its sources.
-    images : mapping of str to SourceImage
-        The images by source.
-
-    Returns
-    -------
-    list of str
-        A note, where some brightness is constant and so says nothing about its place.
-
-    Raises
-    ------
-    AlignmentError
-        If the scale of the field, or the brightness on it, does not fit an image.
-    """
+    """Refuse a field that does not lie on its images as stated; a note says where that cannot be checked."""
     faults: list[tuple[str, float, str]] = []
     n_constant = 0
     for i in positions:

@@ -242,19 +242,9 @@ def _inside(region: PixelRegion, transform: GridTransform, shape: tuple[int, int
 def leave_one_out_mean(
     density: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Leave-one-out centre bias: for each source the mean annotation of all *other* sources.
+    """Leave-one-out centre bias (n_sources, rows, columns): the mean annotation of all *other* sources.
 
-    Parameters
-    ----------
-    density : ndarray, shape (n_annotators, n_sources, rows, columns)
-        What was marked.
-    present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
-
-    Returns
-    -------
-    ndarray, shape (n_sources, rows, columns)
-        Each source counts once, however many annotators marked it. All zero for a single source.
+    Each source counts once, however many annotators marked it. All zero for a single source.
     """
     counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
     per_source = density.sum(axis=0, dtype=np.float64) / counts

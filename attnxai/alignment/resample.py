@@ -15,27 +15,9 @@ if TYPE_CHECKING:
 def interpolation_matrix(
     n_inner: int, n_outer: int, step: float, origin: float
 ) -> NDArray[np.float64]:
-    """Matrix that interpolates linearly from inner pixels to outer ones along one axis.
+    """Matrix (n_outer, n_inner) that interpolates linearly from inner pixels to outer ones along one axis.
 
-    Parameters
-    ----------
-    n_inner, n_outer : int
-        Numbers of pixels.
-    step, origin : float
-        Inner pixel i is centred on outer pixel ``origin + step * i``.
-
-    Returns
-    -------
-    weights : ndarray, shape (n_outer, n_inner)
-        Rows sum to one. Beyond the outermost centres the outermost pixel's value holds.
-
-    Examples
-    --------
-    >>> interpolation_matrix(2, 4, step=2.0, origin=0.5)
-    array([[1.  , 0.  ],
-           [0.75, 0.25],
-           [0.25, 0.75],
-           [0.  , 1.  ]])
+    Inner pixel i is centred on outer pixel ``origin + step * i``. Beyond the outermost centres their value holds.
     """
     position = np.clip((np.arange(n_outer) - origin) / step, 0, n_inner - 1)
     low = np.minimum(np.floor(position).astype(int), max(n_inner - 2, 0))

@@ -1,4 +1,4 @@
-"""The walk of a comparison over groups, classes, metrics and maps."""
+"""Estimates of a comparison: for every split and class, every metric and map."""
 
 from __future__ import annotations
 
@@ -39,15 +39,7 @@ CORRELATION_BOUNDS = (-1.0, 1.0)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Sources that an estimate is over.
-
-    Parameters
-    ----------
-    group, class_name : str
-        What the model knew of them, and their class; ``all`` for any.
-    members : ndarray of int
-        Their positions.
-    """
+    """Sources, by their positions, that an estimate is over: a split and a class, or ``all``."""
 
     group: str
     class_name: str
@@ -79,19 +71,7 @@ def scopes_of(inputs: Inputs) -> Iterator[Scope]:
 
 
 class ScopeEstimates:
-    """All estimates over the sources of one scope.
-
-    Parameters
-    ----------
-    scope : Scope
-        Which sources.
-    inputs, values : Inputs, Values
-        Everything that was computed.
-    settings : ComparisonSettings
-        Options.
-    streams : Streams
-        Source of randomness.
-    """
+    """All estimates over the sources of one scope."""
 
     def __init__(
         self,
@@ -109,21 +89,16 @@ class ScopeEstimates:
 
     def estimates(
         self,
-        rearranged: Mapping[str, list[NullTables]],
+        further: Mapping[str, list[NullTables]],
         ceilings: Mapping[str, NoiseCeiling],
         *,
         main: bool,
     ) -> list[Estimate]:
         """Estimates of all metrics and maps.
 
-        Parameters
-        ----------
-        rearranged : mapping of str to list of NullTables
-            Tables of the further nulls for every explanation.
-        ceilings : mapping of str to NoiseCeiling
-            Agreement among people over these sources by metric, where shares of it are wanted.
-        main : bool
-            Whether conclusions rest on these sources: only then is it said what a plan needs.
+        ``further`` holds the tables of the further nulls for every map, ``ceilings`` the noise ceilings over these sources
+        by metric, where shares of them are wanted. Only where conclusions rest on these sources (``main``), estimates hold
+        what a plan needs.
         """
         inputs = self._inputs
         found = []
@@ -132,7 +107,7 @@ class ScopeEstimates:
             shares = self._shares(m, ceiling) if ceiling is not None else {}
             for e, name in enumerate(inputs.names):
                 found.append(
-                    self._estimate(m, e, rearranged.get(name, []), shares.get(name), main=main)
+                    self._estimate(m, e, further.get(name, []), shares.get(name), main=main)
                 )
         return found
 
@@ -140,7 +115,7 @@ class ScopeEstimates:
         self,
         m: int,
         e: int,
-        rearranged: list[NullTables],
+        further: list[NullTables],
         share: NoiseCeilingShare | None,
         *,
         main: bool,
@@ -183,7 +158,7 @@ class ScopeEstimates:
                 run_sourcewise_test(
                     made, inputs, self._settings, self._streams, members, m, scope.names
                 )
-                for made in rearranged
+                for made in further
             ),
             differences={}
             if is_baseline
@@ -282,7 +257,7 @@ class ScopeEstimates:
         ]
 
     def ceiling(self, ceiling: NoiseCeiling, bounds: tuple[float, float]) -> NoiseCeiling:
-        """Agreement among people over the sources of this scope."""
+        """The noise ceiling over the sources of this scope."""
         return ceiling.over(
             self._scope.members,
             weights=self._weights,

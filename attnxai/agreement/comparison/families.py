@@ -24,27 +24,22 @@ def adjust_over_maps(
 ) -> list[AgreementResult]:
     """Adjust the p-values of the primary tests over the maps of all results together.
 
-    A family is what one metric, one group and one class are tested for: all maps of all models. The groups that
-    conclusions rest on count as one, held-out sources of one model and sources of which nothing is known for
-    another. Baselines are no claims and stay out of it, and so do tests that could not be made.
+    A family is what one metric, one split and one class are tested for: all maps of all models. The splits that
+    conclusions rest on count as one: held-out sources of one model, and sources whose split is unknown for another.
+    Baselines stay out of it, and so do tests that could not be made.
 
     Parameters
     ----------
     results : sequence of AgreementResult
-        One, or several of models that are looked at together, made with the same seed.
+        Of models that are looked at together, made with the same seed.
     correction : Correction
-        How. Max-T needs all maps to be tested under the same draws, so over the same sources; where they
-        are not, Holm's method is used and a warning says so.
+        Max-T needs all maps to be tested under the same draws, so over the same sources; where they are not,
+        Holm's method is used and an :class:`~attnxai.errors.AssumptionWarning` says so.
 
     Returns
     -------
     list of AgreementResult
-        The same with ``p_adjusted`` and ``n_family`` of every map set anew.
-
-    Warns
-    -----
-    AssumptionWarning
-        If Holm's method replaces max-T.
+        The same with ``p_adjusted``, ``n_family`` and ``correction`` of every map set anew.
     """
     correction = Correction(correction)
     families: dict[tuple[str, str, str], list[tuple[int, int]]] = {}

@@ -43,19 +43,11 @@ MIN_PARTNERS = 8
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PermutationTests:
-    """The permutation across sources for one map and metric.
+    """The permutation across sources for one map and metric; a test is None where it does not apply.
 
-    Parameters
-    ----------
-    pooled, within_strata : NullTest or None
-        The tests; None where they do not apply.
-    pooled_rejections_pairing_broken : float or None
-        False positive rate of the pooled test: the share of pairings with other sources of the stratum that it
-        rejects. None where strata are too small to tell.
-    within_rejections_pairing_broken : float or None
-        The same of the test within strata, for pairings with other sources of the stratum and of like size.
-    left_out : ndarray of int
-        Positions of the sources that have no value with some partner.
+    Each test has its false positive rate: the share of pairings with other sources of the stratum (for the test within
+    strata, of similar size as well) that it rejects. It is None where strata are too small to tell. ``left_out`` are
+    positions of sources that have no value with some partner.
     """
 
     pooled: NullTest | None = None
@@ -66,19 +58,7 @@ class PermutationTests:
 
 
 class SourcePermutationTests:
-    """Permutes the sources of one group and class; all maps and metrics share the draws.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        The sources.
-    settings : ComparisonSettings
-        Number of draws, strata, alternative.
-    streams : Streams
-        Source of randomness.
-    scope : tuple of str
-        Names of group and class, for the streams.
-    """
+    """Permutes the sources of one scope (names of split and class); all maps and metrics share the draws."""
 
     def __init__(
         self, inputs: Inputs, settings: ComparisonSettings, streams: Streams, scope: tuple[str, str]
@@ -90,16 +70,9 @@ class SourcePermutationTests:
     def run(
         self, matrix: NDArray[np.float64], members: NDArray[np.intp], *, in_strata: bool
     ) -> PermutationTests:
-        """Permute the members, pooled and, if asked for, within strata.
+        """Permute the members (positions of sources), pooled and, if asked for, within strata.
 
-        Parameters
-        ----------
-        matrix : ndarray, shape (n_sources, n_sources)
-            Metric of every source's map with every source's annotation.
-        members : ndarray of int
-            Positions of the sources.
-        in_strata : bool
-            Whether to test within strata as well.
+        ``matrix``, shape (n_sources, n_sources), holds the metric of every source's map with every source's annotation.
         """
         counted = members[self._inputs.weights[members] > 0]
         usable = usable_sources(matrix, counted, permutes_sources=True)
@@ -169,17 +142,11 @@ class SourcePermutationTests:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NullTables:
-    """The tables of one null and one map: every source under every rearrangement of it.
+    """Every source under every rearrangement of one null, for one map.
 
-    Parameters
-    ----------
-    null : NullModel
-        The null.
-    tables : ndarray, shape (n_metrics, n_sources, n_columns)
-        Averaged over annotators; NaN where undefined.
-    pairing_broken : ndarray, shape (n_pairings, n_sources, n_columns)
-        The same for the first metric, of maps paired with annotations of other sources, of their stratum
-        where strata are large enough.
+    ``tables``, shape (n_metrics, n_sources, n_columns), are means over annotators, NaN where undefined.
+    ``pairing_broken``, shape (n_pairings, n_sources, n_columns), is the same for the first metric and maps paired with
+    annotations of other sources, of their stratum where strata are large enough.
     """
 
     null: NullModel
@@ -188,19 +155,7 @@ class NullTables:
 
 
 def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -> NullTables:
-    """Compute the tables of a null for one map.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Maps and annotations.
-    null : NullModel
-        A null that rearranges every source by itself.
-    index : int
-        Position of the map.
-    streams : Streams
-        Source of randomness.
-    """
+    """Compute the tables of a null that rearranges every source by itself, for the map at this position."""
     maps, valid = inputs.maps[index], inputs.valid
     if null.within_emission:
         valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)

@@ -1,11 +1,10 @@
 """What sources have to share for their annotations to be permuted.
 
-Maps and annotations of sources of one class look alike, so a permutation across classes takes what a class
-shares for agreement with the own source. The class is therefore held fixed. Where it is not known, the class
-that the model predicts stands in for it, together with the angular size of what is marked. A prediction can be
-wrong, so only the half of the sources whose class the model is surest of is permuted, in strata of about
-:data:`STRATUM_SIZE` sources; the others keep their own annotation. Without class and class scores nothing stands
-in for the class, and no test decides.
+Maps and annotations of sources of one class look alike, so a permutation across classes takes what a class shares for
+agreement with the own source. The class is therefore held fixed. Where it is not known, the class that the model
+predicts stands in for it, together with the angular size of the annotations. A prediction can be wrong, so only the
+half of the sources whose class the model is surest of is permuted, in strata of about :data:`STRATUM_SIZE` sources; the
+others keep their own annotation. Without class and class scores nothing stands in for the class, and no test decides.
 """
 
 from __future__ import annotations
@@ -37,18 +36,9 @@ STRATUM_SIZE = 5
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Strata:
-    """Between which sources annotations are permuted.
+    """The stratum of every source (None for all where nothing is known), and what sources of one stratum share.
 
-    Parameters
-    ----------
-    keys : tuple of str
-        What sources of one stratum share.
-    of_sources : tuple
-        Stratum of every source; None for all where nothing is known.
-    missing : str
-        Why no test can decide, or empty.
-    notes : tuple of str
-        What was assumed, in sentences.
+    ``missing`` says why no test can decide, or is empty; ``notes`` say what was assumed.
     """
 
     keys: tuple[str, ...]
@@ -64,26 +54,10 @@ class Strata:
 
 
 def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]) -> Strata:
-    """Stratum of every source.
+    """Stratum of every source, in the order of these positions, from the keys that are known for some source.
 
-    Parameters
-    ----------
-    pairs : AlignedPairs
-        The sources.
-    keys : sequence of str
-        ``class``, ``size``, ``annotators`` (who marked the source) or columns of the annotation table.
-    order : ndarray of int
-        Positions of the sources, in the order wanted.
-
-    Returns
-    -------
-    Strata
-        Of the keys that are known for some source.
-
-    Raises
-    ------
-    OptionError
-        If a key is no such column.
+    A key is ``class``, ``size``, ``annotators`` (who marked the source) or a column of the annotation table; an
+    :class:`~attnxai.errors.OptionError` names any other.
     """
     found: dict[str, Sequence[Hashable]] = {}
     notes: list[str] = []
@@ -183,28 +157,9 @@ def size_bins(
 ) -> list[str | None]:
     """Bins of annotated size for the sources whose predicted class stands in for their class.
 
-    Each split is divided by itself, so that a test over one of them has strata that suit its number of sources.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n_sources, n_classes)
-        Class scores.
-    sizes : ndarray, shape (n_sources,)
-        Annotated size; NaN where nothing is marked.
-    splits : sequence of str
-        Split of every source.
-
-    Returns
-    -------
-    list of (str or None)
-        None for the sources that keep their own annotation: those with a smaller margin between their two
-        highest scores than half of their split.
-
-    Examples
-    --------
-    >>> scores = np.array([[4.0, 0.0], [3.0, 0.0], [0.0, 5.0], [0.0, 6.0], [1.0, 0.9], [0.2, 0.0]])
-    >>> size_bins(scores, np.arange(6.0), ["held-out"] * 6)
-    ['held-out 1/1', None, 'held-out 1/1', 'held-out 1/1', None, None]
+    Each split is divided by itself, so that a test over one of them has strata that suit its number of sources. None for
+    the sources that keep their own annotation: those with a smaller margin between their two highest scores
+    (n_sources, n_classes) than half of their split.
     """
     ordered = np.sort(scores, axis=1)
     margins, predicted = ordered[:, -1] - ordered[:, -2], scores.argmax(axis=1)
@@ -224,30 +179,10 @@ def size_bins(
 def annotated_sizes(
     density: NDArray[np.floating], valid: NDArray[np.bool_], pixel_scale_arcsec: float
 ) -> NDArray[np.float64]:
-    """Angular size of what is marked on every source, by all annotators together.
+    """Angular size of the annotations of every source, in arcsec; NaN where nothing is marked.
 
-    Parameters
-    ----------
-    density : ndarray, shape (n_annotators, n_sources, rows, columns)
-        What was marked.
-    valid : ndarray of bool, shape (n_sources, rows, columns)
-        Pixels that count; those are used that are valid for all sources.
-    pixel_scale_arcsec : float
-        Side of a pixel.
-
-    Returns
-    -------
-    ndarray, shape (n_sources,)
-        Root mean square distance of the marks from their centroid, in arcsec; NaN where nothing is marked.
-
-    Examples
-    --------
-    Two marks eight pixels apart, and one alone:
-
-    >>> density = np.zeros((1, 2, 9, 9))
-    >>> density[0, 0, 4, [0, 8]] = density[0, 1, 4, 4] = 1.0
-    >>> annotated_sizes(density, np.ones((2, 9, 9), bool), 1.8)
-    array([7.2, 0. ])
+    Root mean square distance of the density (n_annotators, n_sources, rows, columns), summed over annotators, from its
+    centroid, over the pixels that are valid for all sources.
     """
     y, x = np.nonzero(valid.all(axis=0))
     sizes = np.full(density.shape[1], np.nan)
@@ -269,34 +204,11 @@ def size_halves(pairs: AlignedPairs, order: NDArray[np.intp]) -> tuple[int, ...]
 def angular_sizes(
     brightness: NDArray[np.floating], valid: NDArray[np.bool_], pixel_scale_arcsec: float
 ) -> NDArray[np.float64]:
-    """Angular size of every source's emission, from its second moments.
+    """Angular size of every source's emission in arcsec; NaN where none is found.
 
-    Four times the standard deviation of the brightness along the axis on which it is longest, over the
-    pixels of :func:`~attnxai.nulls.emission_footprint`: the length of a uniform ellipse with the
-    same moments. Neighbours in the field count.
-
-    Parameters
-    ----------
-    brightness : ndarray, shape (n_sources, rows, columns)
-        Images.
-    valid : ndarray of bool, same shape
-        Pixels that count.
-    pixel_scale_arcsec : float
-        Side of a pixel.
-
-    Returns
-    -------
-    ndarray, shape (n_sources,)
-        In arcsec; NaN where no emission is found.
-
-    Examples
-    --------
-    A bar of eight by two pixels; 4 times the root of 64 / 12 is 9.24:
-
-    >>> image = np.zeros((1, 8, 12))
-    >>> image[0, 3:5, 2:10] = 1.0
-    >>> angular_sizes(image, np.ones(image.shape, bool), 1.0).round(3)
-    array([9.238])
+    Four times the standard deviation of the brightness (n_sources, rows, columns) along the axis on which it is longest,
+    over the pixels of :func:`~attnxai.nulls.emission_footprint`: the length of a uniform ellipse with the same moments.
+    Neighbours in the field count.
     """
     sizes = np.full(len(brightness), np.nan)
     for source, where in enumerate(emission_footprint(brightness, valid)):

@@ -8,19 +8,7 @@ import numpy as np
 
 
 class Streams:
-    """Independent generators, one for each name.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator or int
-        Where they come from.
-
-    Examples
-    --------
-    >>> streams = Streams(0)
-    >>> bool(streams.of("a").random() == Streams(0).of("a").random() != streams.of("b").random())
-    True
-    """
+    """Independent generators, one for each name."""
 
     def __init__(self, rng: np.random.Generator | int) -> None:
         self._base = [int(v) for v in np.random.default_rng(rng).integers(2**63, size=2)]

@@ -1,4 +1,4 @@
-"""Every value that a comparison needs, as arrays: maps with own and with others' annotations."""
+"""Every value that a comparison needs, as arrays: maps with their own and with other sources' annotations."""
 
 from __future__ import annotations
 
@@ -35,32 +35,9 @@ if TYPE_CHECKING:
 class Inputs:
     """The arrays of aligned pairs, with the sources in the order of their ids.
 
-    Parameters
-    ----------
-    pairs : AlignedPairs
-        Where they come from.
-    order : ndarray of int, shape (n_sources,)
-        Positions of the sources in it.
-    metrics : tuple of Metric
-        What is computed.
-    names : tuple of str
-        Explanations, then baselines.
-    maps : ndarray, shape (n_explanations + n_baselines, n_sources, rows, columns)
-        Both.
-    targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
-        What was marked.
-    present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
-    valid : ndarray of bool, shape (n_sources, rows, columns)
-        Pixels that count.
-    weights : ndarray, shape (n_sources,)
-        How much each source counts.
-    sources, classes, splits : tuple
-        Of every source.
-    stratified : Strata
-        Between which sources annotations are permuted.
-    size_halves : tuple of int
-        Whether each source is larger than the median; -1 where that is not known.
+    ``order`` are the positions of the sources in ``pairs``; ``maps`` (n_maps, n_sources, rows, columns) are explanations,
+    then baselines; ``valid`` has the shape (n_sources, rows, columns). ``size_halves`` says whether the emission of each
+    source is larger than the median; -1 where that is not known.
     """
 
     pairs: AlignedPairs
@@ -134,19 +111,11 @@ class Inputs:
 class Values:
     """Metrics of all sources; NaN where undefined or not marked.
 
-    Parameters
-    ----------
-    own : ndarray, shape (n_metrics, n_maps, n_annotators, n_sources)
-        Each source's maps with its own annotations, over its own pixels.
-    chance : ndarray, shape (n_metrics, n_annotators, n_sources)
-        Value without agreement.
-    exchanged : tuple of ndarray, shape (n_maps, n_sources, n_sources)
-        For each metric every source's maps with every source's annotation, over the pixels valid for all,
-        averaged over annotators.
-    pairs : ndarray, shape (n_metrics, n_maps, n_annotators, n_sources, n_sources)
-        The same of every annotator.
-    partial_correlations : ndarray, shape (n_explanations, n_annotators, n_sources)
-        Rank correlation that brightness does not account for.
+    ``own``, shape (n_metrics, n_maps, n_annotators, n_sources), has each source's maps with its own annotations, over its
+    own pixels; ``chance`` (n_metrics, n_annotators, n_sources) the values without agreement; ``pairs``
+    (n_metrics, n_maps, n_annotators, n_sources, n_sources) every source's maps with every source's annotation, over the pixels
+    that are valid for all; ``exchanged`` the same averaged over annotators; ``partial_correlations``
+    (n_explanations, n_annotators, n_sources) the rank correlations controlling for brightness.
     """
 
     own: NDArray[np.float64]

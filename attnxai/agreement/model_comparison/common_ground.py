@@ -1,4 +1,4 @@
-"""What several results have in common: sources of one group, annotators, maps, a metric and weights."""
+"""What several results have in common: sources of one split, annotators, maps, a metric and weights."""
 
 from __future__ import annotations
 
@@ -23,13 +23,7 @@ GROUPS = tuple(
 
 
 def model_names(results: Sequence[AgreementResult]) -> tuple[str, ...]:
-    """Names of the models.
-
-    Raises
-    ------
-    OptionError
-        If there are fewer than two, or two are the same.
-    """
+    """Names of the models; an OptionError if there are fewer than two, or two are the same."""
     models = tuple(result.model_name for result in results)
     if len(models) < 2:
         raise OptionError(
@@ -45,13 +39,7 @@ def model_names(results: Sequence[AgreementResult]) -> tuple[str, ...]:
 
 
 def common_metric(results: Sequence[AgreementResult], wanted: str | None) -> str:
-    """The metric that is wanted, or else the first that all results have.
-
-    Raises
-    ------
-    OptionError
-        If some result lacks it, naming what each has.
-    """
+    """The metric that is wanted, or the first that all results have; an OptionError says what each has."""
     common = [
         name for name in results[0].metrics if all(name in result.metrics for result in results)
     ]
@@ -67,21 +55,10 @@ def common_metric(results: Sequence[AgreementResult], wanted: str | None) -> str
 def common_sources(
     results: Sequence[AgreementResult], group: str | None, notes: list[str]
 ) -> tuple[tuple[str, ...], str]:
-    """Sources that all results have and that are in one group for all models, sorted, and that group.
+    """Sources that all results have and that are in one split for all models, sorted, and that split.
 
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        Of all models.
-    group : str or None
-        The group; the best evidence that there is when None, see :data:`GROUPS`.
-    notes : list of str
-        Gets what was assumed and left out.
-
-    Raises
-    ------
-    OptionError
-        If there are no such sources, counting what there is.
+    Without a wanted split it is the best evidence that there is, see :data:`GROUPS`. Notes get what was assumed and left
+    out; where there are no such sources an OptionError counts what there is.
     """
     splits_by_result = [dict(zip(result.sources, result.splits, strict=True)) for result in results]
     common = [
@@ -144,13 +121,7 @@ def names_in_common(
     *,
     hint: str,
 ) -> tuple[str, ...]:
-    """Names that all results have, in the order of the first; a note names the others.
-
-    Raises
-    ------
-    OptionError
-        If there are none, naming what each result has and ending with the hint.
-    """
+    """Names that all results have, in the order of the first; a note names the others, an OptionError what each has."""
     common = tuple(name for name in of(results[0]) if all(name in of(result) for result in results))
     if not common:
         having = "; ".join(
@@ -183,13 +154,7 @@ def common_weights(
     sources: Sequence[str],
     weights: Mapping[str, float] | None,
 ) -> NDArray[np.float64]:
-    """Weight of every source: as given, or else what the results say.
-
-    Raises
-    ------
-    OptionError
-        If a source has no weight, or one that differs between results.
-    """
+    """Weight of every source: as given, or what the results say if they agree; else an OptionError."""
     if weights is not None:
         missing = [source for source in sources if source not in weights]
         if missing:

@@ -172,13 +172,7 @@ class ModelContrasts:
     level: float
 
     def contrast(self, first: str, second: str) -> Contrast:
-        """One contrast by its names, in the order in which it was made.
-
-        Raises
-        ------
-        KeyError
-            Naming what there is.
-        """
+        """One contrast by its names, in the order in which it was made; a KeyError names what there is."""
         for candidate in self.contrasts:
             if (candidate.first, candidate.second) == (first, second):
                 return candidate

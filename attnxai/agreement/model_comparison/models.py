@@ -45,7 +45,7 @@ from attnxai.agreement.multiplicity import (
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.nulls.p_values import Alternative
-from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
@@ -61,15 +61,12 @@ if TYPE_CHECKING:
 def paired_differences(
     values: Mapping[str, ArrayLike],
     *,
-    baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     weights: ArrayLike | None = None,
     alternative: Alternative = Alternative.TWO_SIDED,
     correction: Correction = Correction.MAX_T,
     n_draws: int = 10_000,
     n_bootstrap: int = 10_000,
-    counts: NDArray[np.float64] | None = None,
-    interval: IntervalKind | None = None,
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> ModelContrasts:
@@ -78,30 +75,22 @@ def paired_differences(
     Parameters
     ----------
     values : mapping of str to array_like, shape (n_sources,) or (n_annotators, n_sources)
-        For each model its value for the same sources in the same order, and, where there is a row an
-        annotator, the same annotators. NaN where undefined: an annotator's difference needs both values,
-        and a source's difference is the mean over the annotators who have one.
-    baseline : str, optional
-        Compare every other model with this one; all pairs when left out.
+        For each model its values for the same sources in the same order, and the same annotators. NaN where
+        undefined: a source's difference is the mean over the annotators who have both values.
     pairs : sequence of (str, str), optional
-        The contrasts to make, each the first minus the second; all pairs when left out. They are the family
-        that p-values are adjusted over.
+        The contrasts, each the first minus the second; all pairs when left out. They are the family that
+        p-values are adjusted over.
     weights : array_like, shape (n_sources,), optional
         Weight of each source.
     alternative : Alternative
         Which differences count, first minus second.
     correction : Correction
-        How p-values are adjusted over the contrasts; max-T with step-down by default. Those about other
-        annotators have no draws, and are adjusted by Holm's method in place of max-T.
+        How p-values are adjusted over the contrasts. Those about other annotators have no draws, and are
+        adjusted by Holm's method in place of max-T.
     n_draws : int
         Sign flips; all 2 to the power of n_sources, where these are no more.
     n_bootstrap : int
         Bootstrap resamples, the same for all contrasts.
-    counts : ndarray, shape (n_bootstrap, n_sources), optional
-        Resamples from :func:`~attnxai.statistics.bootstrap.bootstrap_counts` to share with other
-        statistics; drawn when left out.
-    interval : IntervalKind, optional
-        Kind of interval; that of :func:`~attnxai.statistics.bootstrap.mean_interval` when left out.
     level : float
         Confidence level.
     rng : numpy.random.Generator or int
@@ -114,8 +103,8 @@ def paired_differences(
     Raises
     ------
     OptionError
-        If there are fewer than two models, the baseline or one of a pair is not among them, a pair comes
-        twice, both a baseline and pairs are given, or numbers of draws are too small.
+        If there are fewer than two models, a pair is not among them or comes twice, or numbers of draws are too
+        small.
     ValueError
         If the models' values differ in shape.
 
@@ -136,15 +125,11 @@ def paired_differences(
     (0.17, True, 0.0098)
     """
     alternative, correction = Alternative(alternative), Correction(correction)
-    names, tables, share = _checked(values, baseline, weights, n_draws, n_bootstrap)
+    names, tables, share = _checked(values, weights, n_draws, n_bootstrap)
     flip_rng, resample_rng, crossed_rng = np.random.default_rng(rng).spawn(3)
     n_sources = tables.shape[2]
-    if counts is None:
-        counts = bootstrap_counts(n_sources, n_bootstrap, resample_rng)
-    elif counts.shape[1:] != (n_sources,):
-        raise ValueError(f"counts need {n_sources} columns, got the shape {counts.shape}")
-    pairs = _pairs(names, baseline, pairs)
-    kind = {} if interval is None else {"kind": IntervalKind(interval)}
+    counts = bootstrap_counts(n_sources, n_bootstrap, resample_rng)
+    pairs = _pairs(names, pairs)
     positions = {name: index for index, name in enumerate(names)}
     by_annotator = [tables[positions[a]] - tables[positions[b]] for a, b in pairs]
     differences = np.stack([mean_over_annotators(values) for values in by_annotator])
@@ -182,9 +167,7 @@ def paired_differences(
             Contrast(
                 first=first,
                 second=second,
-                difference=mean_interval(
-                    differences[i], counts, weights=share, level=level, **kind
-                ),
+                difference=mean_interval(differences[i], counts, weights=share, level=level),
                 difference_others=others[i],
                 statistic=float(terms[:, i].sum()) if tested[i] else float("nan"),
                 p_value=float(p_values[i]),
@@ -238,7 +221,6 @@ def _about_others(
 
 def _checked(
     values: Mapping[str, ArrayLike],
-    baseline: str | None,
     weights: ArrayLike | None,
     n_draws: int,
     n_bootstrap: int,
@@ -246,8 +228,6 @@ def _checked(
     names = list(values)
     if len(names) < 2:
         raise OptionError(f"comparing models takes two or more, got {', '.join(names) or 'none'}")
-    if baseline is not None and baseline not in values:
-        raise OptionError(f"the baseline {baseline} is not among the models {', '.join(names)}")
     if n_draws < 1 or n_bootstrap < 100:
         raise OptionError(
             f"n_draws has to be 1 or more (got {n_draws}) and n_bootstrap 100 or more "
@@ -267,18 +247,9 @@ def _checked(
     return names, np.stack(tables), share
 
 
-def _pairs(
-    names: Sequence[str], baseline: str | None, wanted: Sequence[tuple[str, str]] | None
-) -> list[tuple[str, str]]:
+def _pairs(names: Sequence[str], wanted: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
     if wanted is None:
-        if baseline is None:
-            return list(itertools.combinations(names, 2))
-        return [(name, baseline) for name in names if name != baseline]
-    if baseline is not None:
-        raise OptionError(
-            f"the baseline {baseline} and pairs are both given, and each says what is compared; "
-            "leave one of them out"
-        )
+        return list(itertools.combinations(names, 2))
     pairs = [(first, second) for first, second in wanted]
     if not pairs:
         raise OptionError("pairs is empty; leave it out to compare all models with each other")

@@ -270,28 +270,7 @@ def contrasts_by_metric(
     n_bootstrap: int = 10_000,
     rng: int = 0,
 ) -> tuple[ResultContrasts, ...]:
-    """Compare several models' results with each other by every metric, where they can be compared.
-
-    Parameters
-    ----------
-    results : sequence of AgreementResult
-        Two or more, of models with different names.
-    metrics : sequence of str
-        Names of the metrics.
-    n_draws, n_bootstrap, rng
-        As for :func:`contrast_results`.
-
-    Returns
-    -------
-    tuple of ResultContrasts
-        One for each metric; none where the results have nothing in common.
-
-    Warns
-    -----
-    AssumptionWarning
-        With the reason, where the results have nothing in common, as when models were trained on
-        different parts of the sources.
-    """
+    """:func:`contrast_results` for every metric; none, with a warning that says why, where results have nothing in common."""
     options: dict[str, Any] = {"n_draws": n_draws, "n_bootstrap": n_bootstrap, "rng": rng}
     try:
         return tuple(contrast_results(results, metric=name, **options) for name in metrics)
