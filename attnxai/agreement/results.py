@@ -45,7 +45,7 @@ class AgreementResult:
     sources, classes, splits : tuple of str
         Of every source, sorted by id.
     annotators : tuple of str
-        Who marked.
+        Their names.
     explanations, baselines, metrics : tuple of str
         Names.
     values : ndarray, shape (n_metrics, n_explanations + n_baselines, n_annotators, n_sources)
@@ -61,7 +61,7 @@ class AgreementResult:
     source_weights : ndarray, shape (n_sources,)
         How much each source counts.
     partial_correlations : tuple of PartialCorrelation
-        What remains of the rank correlation of every map when brightness is held fixed.
+        Rank correlation of every map with the annotations, controlling for brightness.
     partial_correlation_values : ndarray, shape (n_explanations, n_annotators, n_sources)
         The same, source by source.
     noise_ceilings : tuple of NoiseCeilingEstimate
@@ -155,7 +155,7 @@ class AgreementResult:
     def partial_correlation(
         self, explanation: str, *, group: str | None = None, class_name: str = ALL
     ) -> PartialCorrelation:
-        """What remains of a map's rank correlation when brightness is held fixed.
+        """A map's rank correlation with the annotations, controlling for brightness.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class AgreementResult:
         return of_first, of_second
 
     def source_means(self, explanation: str, metric: str) -> NDArray[np.float64]:
-        """Value of every source, averaged over the annotators who marked it."""
+        """Value of every source, averaged over its annotators."""
         names = self.explanations + self.baselines
         values = self.values[self.metrics.index(metric), names.index(explanation)]
         return mean_over_annotators(values)

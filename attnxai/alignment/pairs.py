@@ -47,13 +47,13 @@ class AlignedPairs:
     baselines : mapping of str to ndarray, shape (n_sources, rows, columns)
         What a map has to beat.
     annotators : tuple of str
-        Who marked.
+        Their names.
     density : ndarray, shape (n_annotators, n_sources, rows, columns)
         How strongly each pixel is marked, float32.
     mask : ndarray of bool, same shape
         Which pixels are marked.
     present : ndarray of bool, shape (n_annotators, n_sources)
-        Who marked which source.
+        Whether each annotator marked each source.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count.
     brightness : ndarray, shape (n_sources, rows, columns)

@@ -224,10 +224,10 @@ def _compare(
 
     values = measure(inputs, done)
     undefined = undefined_values(inputs, values.own)
-    rearranged: dict[str, list[NullTables]] = {}
+    of_nulls: dict[str, list[NullTables]] = {}
     for null in nulls:
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
-            rearranged.setdefault(name, []).append(null_tables(inputs, null, e, streams))
+            of_nulls.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
     verdict_group = _verdict_group(inputs.splits)
     ceilings: dict[str, NoiseCeiling] = {}
@@ -246,7 +246,7 @@ def _compare(
             if metric.name in ceilings
         }
         main = scope.names == (verdict_group, ALL)
-        estimates += made.estimates(rearranged, own if main else {}, main=main)
+        estimates += made.estimates(of_nulls, own if main else {}, main=main)
         given += made.partial_correlations()
         ceiling_estimates += [
             made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1
@@ -327,7 +327,7 @@ def _footprint_notes(inputs: Inputs) -> list[str]:
     if not (valid != common).any():
         return []
     note = (
-        f"Footprints differ between sources: exchanged sources are compared over the {common.sum()} "
+        f"Footprints differ between sources: annotations are permuted over the {common.sum()} "
         f"pixels that are valid for all, of up to {valid.sum(axis=(1, 2)).max()}."
     )
     return [note]

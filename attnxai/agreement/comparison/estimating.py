@@ -85,7 +85,7 @@ class ScopeEstimates:
         self._settings, self._streams = settings, streams
         self._weights = inputs.weights[scope.members]
         self._counts: NDArray[np.float64] | None = None
-        self._exchange = SourcePermutationTests(inputs, settings, streams, scope.names)
+        self._permutations = SourcePermutationTests(inputs, settings, streams, scope.names)
 
     def estimates(
         self,
@@ -127,8 +127,8 @@ class ScopeEstimates:
         reason = _WHY_NO_TEST if name == CENTRE_BIAS else ""
         tests = None
         if not reason:
-            tests = self._exchange.run(
-                self._values.exchanged[m][e], members, in_strata=self._permutes_within_strata()
+            tests = self._permutations.run(
+                self._values.pair_means[m][e], members, in_strata=self._permutes_within_strata()
             )
             reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
         return Estimate(
@@ -176,7 +176,7 @@ class ScopeEstimates:
 
     def _permutes_within_strata(self) -> bool:
         strata = {self._inputs.strata[i] for i in self._scope.members}
-        # of one class alone, strata of classes are those of the pooled exchange
+        # of one class alone, permuting within classes is permuting all
         return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
 
     def _interval(
@@ -239,7 +239,7 @@ class ScopeEstimates:
             return None
 
     def partial_correlations(self) -> list[PartialCorrelation]:
-        """What remains of every map's rank correlation when brightness is held fixed."""
+        """Every map's partial rank correlation with the annotations, controlling for brightness."""
         return [
             PartialCorrelation(
                 explanation=name,
@@ -290,7 +290,7 @@ def _above_chance_bounds(metric: Metric) -> tuple[float, float]:
 
 
 _WHY_NO_TEST = (
-    "the centre bias of a source is made of the other sources' annotations, so exchanging these is no test "
+    "the centre bias of a source is made of the other sources' annotations, so permuting these is no test "
     "of it"
 )
 _TOO_FEW = "fewer than two sources have a defined value with every partner, over the pixels that are valid for all"

@@ -90,8 +90,8 @@ def adjust_over_maps(
 
 
 def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[int, int]]) -> bool:
-    """Whether all tests of a family exchange the same sources, and so share their draws."""
-    exchanged = set()
+    """Whether all tests of a family permute the same sources, and so share their draws."""
+    permuted = set()
     for r, i in members:
         result, estimate = results[r], results[r].estimates[i]
         if estimate.test is None:
@@ -107,8 +107,8 @@ def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[
             and source not in estimate.left_test
         )
         # every group has a stream of draws of its own
-        exchanged.add((tested, estimate.group, estimate.test.null, estimate.test.n_draws))
-    return len(exchanged) <= 1
+        permuted.add((tested, estimate.group, estimate.test.null, estimate.test.n_draws))
+    return len(permuted) <= 1
 
 
 def _by_max_t(tests: Sequence[NullTest], p_values: np.ndarray) -> np.ndarray:

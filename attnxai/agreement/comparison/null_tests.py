@@ -1,4 +1,4 @@
-"""The tests of a comparison: permutation across sources, and nulls that rearrange each source by itself."""
+"""The tests of a comparison: permutation across sources, and nulls of surrogate maps of each source."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class SourcePermutationTests:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NullTables:
-    """Every source under every rearrangement of one null, for one map.
+    """All surrogate maps of every source, by one null, for one map.
 
     ``tables``, shape (n_metrics, n_sources, n_columns), are means over annotators, NaN where undefined.
     ``pairing_broken``, shape (n_pairings, n_sources, n_columns), is the same for the first metric and maps paired with
@@ -155,7 +155,7 @@ class NullTables:
 
 
 def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -> NullTables:
-    """Compute the tables of a null that rearranges every source by itself, for the map at this position."""
+    """Compute the tables of a null that has surrogate maps of every source, for the map at this position."""
     maps, valid = inputs.maps[index], inputs.valid
     if null.within_emission:
         valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)
@@ -250,7 +250,7 @@ def run_sourcewise_test(
     metric_index: int,
     scope: tuple[str, str],
 ) -> FurtherTest:
-    """Test one map and metric against a null that rearranges every source by itself."""
+    """Test one map and metric against a null of surrogate maps."""
     null = made.null
     counted = members[inputs.weights[members] > 0]
     table = made.tables[metric_index]
@@ -260,7 +260,7 @@ def run_sourcewise_test(
             null=null.name,
             label=null.label,
             test=None,
-            reason="no source has a defined value under every rearrangement",
+            reason="no source has a defined value for all of its surrogate maps",
             rejections_pairing_broken=None,
         )
     draws = null.draw(

@@ -1,7 +1,7 @@
 """What sources have to share for their annotations to be permuted.
 
 Maps and annotations of sources of one class look alike, so a permutation across classes takes what a class shares for
-agreement with the own source. The class is therefore held fixed. Where it is not known, the class that the model
+agreement with the own source. So annotations are permuted within classes. Where it is not known, the class that the model
 predicts stands in for it, together with the angular size of the annotations. A prediction can be wrong, so only the
 half of the sources whose class the model is surest of is permuted, in strata of about :data:`STRATUM_SIZE` sources; the
 others keep their own annotation. Without class and class scores nothing stands in for the class, and no test decides.
@@ -56,7 +56,7 @@ class Strata:
 def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]) -> Strata:
     """Stratum of every source, in the order of these positions, from the keys that are known for some source.
 
-    A key is ``class``, ``size``, ``annotators`` (who marked the source) or a column of the annotation table; an
+    A key is ``class``, ``size``, ``annotators`` (those of the source) or a column of the annotation table; an
     :class:`~attnxai.errors.OptionError` names any other.
     """
     found: dict[str, Sequence[Hashable]] = {}
@@ -87,9 +87,7 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp])
         key: values for key, values in found.items() if any(value is not None for value in values)
     }
     if not known:
-        missing = (
-            f"{' and '.join(keys)} is known for none of the sources, so nothing can be held fixed"
-        )
+        missing = f"{' and '.join(keys)} is known for none of the sources, so there is nothing to permute within"
         return Strata(keys=tuple(keys), of_sources=(None,) * len(order), missing=missing)
     if CLASS not in keys and not any(pairs.classes):
         notes.append(
@@ -104,13 +102,13 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp])
 
 
 def _unknown(keys: Sequence[str], sources: str) -> str:
-    return f"{' and '.join(keys)} is known for none of {sources}, so nothing can be held fixed"
+    return f"{' and '.join(keys)} is known for none of {sources}, so there is nothing to permute within"
 
 
 def _classes(
     pairs: AlignedPairs, order: NDArray[np.intp]
 ) -> tuple[dict[str, Sequence[Hashable]], str]:
-    """What holds the class fixed, by its name, and a note; where nothing does, the note says why."""
+    """What stands for the class, by its name, and a note; where nothing does, the note says why."""
     classes = [pairs.classes[i] for i in order]
     unknown = np.array([name is None for name in classes])
     if not unknown.any():
@@ -121,8 +119,8 @@ def _classes(
         if n_unknown == len(classes):
             return {}, (
                 "the classes of the sources are not known and the maps come without class scores, so what "
-                "maps and annotations of a class share cannot be held fixed; give the annotation table a class "
-                "column, or name with --strata a column that holds it fixed"
+                "maps and annotations of a class share cannot be controlled for; give the annotation table a class "
+                "column, or name with --strata a column to permute within"
             )
         alone = [
             name or f"not permuted ({pairs.sources[i]})"

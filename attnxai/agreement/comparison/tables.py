@@ -94,12 +94,12 @@ class Inputs:
     @property
     def density(self) -> NDArray[np.float32]:
         """How strongly each pixel is marked, shape (n_annotators, n_sources, rows, columns)."""
-        return self.pairs.density[:, self.order]
+        return self.targets[TargetKind.DENSITY]
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Whether each pixel is marked, the same shape."""
-        return self.pairs.mask[:, self.order]
+        return self.targets[TargetKind.MASK]
 
     @property
     def common(self) -> NDArray[np.bool_]:
@@ -114,13 +114,13 @@ class Values:
     ``own``, shape (n_metrics, n_maps, n_annotators, n_sources), has each source's maps with its own annotations, over its
     own pixels; ``chance`` (n_metrics, n_annotators, n_sources) the values without agreement; ``pairs``
     (n_metrics, n_maps, n_annotators, n_sources, n_sources) every source's maps with every source's annotation, over the pixels
-    that are valid for all; ``exchanged`` the same averaged over annotators; ``partial_correlations``
+    that are valid for all; ``pair_means`` the same averaged over annotators; ``partial_correlations``
     (n_explanations, n_annotators, n_sources) the rank correlations controlling for brightness.
     """
 
     own: NDArray[np.float64]
     chance: NDArray[np.float64]
-    exchanged: tuple[NDArray[np.float64], ...]
+    pair_means: tuple[NDArray[np.float64], ...]
     pairs: NDArray[np.float64]
     partial_correlations: NDArray[np.float64]
 
@@ -145,7 +145,7 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
         ]
     )
     by_name = dict(zip(inputs.names, inputs.maps, strict=True))
-    # maps that come without brightness have nothing to be held fixed
+    # maps that come without brightness have nothing to control for
     fixed = {
         e: [by_name[b] for b in inputs.pairs.brightness_of(name)]
         for e, name in enumerate(inputs.names[: inputs.n_explanations])
@@ -160,7 +160,7 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
     return Values(
         own=own,
         chance=chance,
-        exchanged=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
+        pair_means=tuple(mean_over_annotators(table.transpose(1, 0, 2, 3)) for table in tables),
         pairs=tables,
         partial_correlations=given,
     )

@@ -203,7 +203,7 @@ def test_a_null_without_spread_does_not_decide_for_the_others():
 
 
 def is_constant(maps):
-    """One source whose map says nothing, so that it is not exchanged."""
+    """One source whose map says nothing, so that it is not permuted."""
     layers = {name: array.copy() for name, array in maps.layers.items()}
     layers["gate1"][3] = 0.5
     return dataclasses.replace(maps, layers=layers)

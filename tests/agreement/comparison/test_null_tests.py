@@ -98,7 +98,7 @@ def test_without_values_there_is_a_reason(pairs):
         result = compare_pairs(dataclasses.replace(pairs, explanations=flat), settings=settings)
     further = result.estimate("gate1", "nss").further_test("symmetries")
     assert further.test is None
-    assert further.reason == "no source has a defined value under every rearrangement"
+    assert further.reason == "no source has a defined value for all of its surrogate maps"
     record = further.to_record()
     assert record["p"] is None
     assert record["not_tested"] == further.reason
@@ -237,7 +237,7 @@ def test_class_templates_make_the_pooled_test_reject_within_classes(pairs):
 
 
 def test_pooled_pairings_are_weighed_like_the_test(pairs):
-    """Under weights, exchanges within strata are a part of all exchanges: 5 % where nothing is shared."""
+    """Under weights, permutations within strata are a part of all permutations: 5 % where nothing is shared."""
     settings = ComparisonSettings(metrics=("nss",), n_permutations=999, n_bootstrap=100)
     rng = np.random.default_rng(2)
     found = []
@@ -321,7 +321,7 @@ def test_strata_that_are_too_small_tell_nothing_about_the_pooled_test():
         estimate = compare_pairs(made, settings=QUICK, rng=0).estimate("gate1", "nss")
         assert (estimate.pooled_rejections_pairing_broken is not None) == known
         assert estimate.within_strata is not None
-    # and nulls that rearrange each source are then judged by pairings of any sources
+    # and nulls of surrogate maps are then judged by pairings of any sources
     settings = dataclasses.replace(QUICK, nulls=("symmetries",))
     for n, within in ((16, True), (15, False)):
         made = align(*made_up(n_sources=n, side=24))

@@ -1,4 +1,4 @@
-"""What sources have to share to be exchanged: classes, sizes, columns of the table, and all of these together."""
+"""What sources have to share for a permutation: classes, sizes, columns of the table, and all of these together."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_size_does_not_see_what_is_not_valid():
     assert angular_sizes(image, valid, 1.0)[0] == pytest.approx(4 * np.sqrt(100 / 12))
 
 
-def test_sources_are_exchanged_within_all_keys_together(pairs):
+def test_sources_are_permuted_within_all_keys_together(pairs):
     settings = dataclasses.replace(QUICK, strata=("class", "survey"))
     test = compare_pairs(pairs, settings=settings).estimate("gate1", "nss").within_strata
     assert test.null == "within class and survey"
@@ -163,7 +163,7 @@ def test_a_source_alone_in_its_stratum_keeps_its_annotation(pairs):
         warnings.simplefilter("ignore")
         only = dataclasses.replace(pairs, classes=tuple(f"class {i}" for i in range(12)))
         test = compare_pairs(only, settings=QUICK).estimate("gate1", "nss").within_strata
-    # nothing can be exchanged
+    # nothing can be permuted
     assert (test.n_draws, test.p_value, test.smallest_p) == (1, 1.0, 1.0)
 
 

@@ -95,7 +95,7 @@ def test_strata_that_are_named_decide_without_classes_and_say_what_they_take_for
     assert result.settings["strata"] == ["size"]
     assert result.estimate("gate1", "nss").test.null == "within size"
     assert any("same size share nothing further that their class brings" in n for n in result.notes)
-    # class is asked for beside it: it cannot be held fixed
+    # class is asked for beside it: it cannot be controlled for
     with pytest.warns(AssumptionWarning, match="no test decides"):
         both = compare_pairs(pairs, settings=dataclasses.replace(QUICK, strata=("class", "size")))
     assert both.estimate("gate1", "nss").test is None
@@ -117,7 +117,8 @@ def test_strata_of_which_nothing_is_known_decide_nothing():
     estimate = result.estimate("gate1", "nss")
     assert estimate.test is None
     assert (
-        estimate.not_tested == "size is known for none of the sources, so nothing can be held fixed"
+        estimate.not_tested
+        == "size is known for none of the sources, so there is nothing to permute within"
     )
 
 

@@ -30,7 +30,7 @@ def test_page_equals_scipy_without_ties(shape, seed):
     assert page_trend(values, alternative=Direction.DECREASING).p_value == pytest.approx(falling)
 
 
-def test_page_with_ties_counts_the_exchanges_of_its_own_ranks():
+def test_page_with_ties_counts_the_permutations_of_its_own_ranks():
     values = np.array([[1.0, 1.0, 2.0], [3.0, 2.0, 3.0]])
     ranks = np.array([[1.5, 1.5, 3.0], [2.5, 1.0, 2.5]])
     numbers = np.array([1, 2, 3])
