@@ -74,7 +74,7 @@ def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data)
         pairs, density=pairs.density[:, partner], classes=(None,) * len(pairs)
     )
     sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)
-    found = strata_of(broken, ("class",), np.arange(len(pairs))).of_sources
+    found = strata_of(broken, ("class",)).of_sources
     for (predicted, size), expected, bin_ in zip(
         found, pairs.predicted, size_bins(pairs.scores, sizes[partner], pairs.splits), strict=True
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ BRIGHTNESS = "brightness"
 CENTRE_BIAS = "centre bias"
 DEFAULT_FWHM_ARCSEC = 5.4
 _LIMIT_LISTED = 5
+_Value = TypeVar("_Value")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,6 +107,33 @@ class AlignedPairs:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    def in_order(self) -> AlignedPairs:
+        """The same with the sources in the order of their ids."""
+        order = np.argsort(np.array(self.sources))
+        if (order == np.arange(len(order))).all():
+            return self
+
+        def ordered(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
+            return tuple(values[i] for i in order)
+
+        return dataclasses.replace(
+            self,
+            sources=ordered(self.sources),
+            classes=ordered(self.classes),
+            splits=ordered(self.splits),
+            explanations={name: maps[order] for name, maps in self.explanations.items()},
+            baselines={name: maps[order] for name, maps in self.baselines.items()},
+            density=self.density[:, order],
+            mask=self.mask[:, order],
+            present=self.present[:, order],
+            valid=self.valid[order],
+            brightness=self.brightness[order],
+            source_weights=self.source_weights[order],
+            predicted=None if self.predicted is None else ordered(self.predicted),
+            scores=None if self.scores is None else self.scores[order],
+            columns={name: ordered(values) for name, values in self.columns.items()},
+        )
 
     def brightness_of(self, explanation: str) -> tuple[str, ...]:
         """Baselines that hold brightness fixed for a map: at pixel scale and at the map's resolution.

@@ -212,7 +212,7 @@ def _compare(
     inputs = Inputs.of(pairs, settings)
     nulls = settings.chosen_nulls
     scopes = list(scopes_of(inputs))
-    several = bool((inputs.present.sum(axis=0) > 1).any())
+    several = bool((inputs.pairs.present.sum(axis=0) > 1).any())
     n_steps = 2 + len(nulls) * inputs.n_explanations + 2 * several + len(scopes)
     n_done = 0
 
@@ -229,7 +229,7 @@ def _compare(
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
             of_nulls.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
-    verdict_group = _verdict_group(inputs.splits)
+    verdict_group = _verdict_group(inputs.pairs.splits)
     ceilings: dict[str, NoiseCeiling] = {}
     annotators = None
     if several:
@@ -255,9 +255,9 @@ def _compare(
     result = AgreementResult(
         model_name=pairs.model_name,
         estimates=tuple(estimates),
-        sources=inputs.sources,
-        classes=inputs.classes,
-        splits=inputs.splits,
+        sources=inputs.pairs.sources,
+        classes=inputs.pairs.classes,
+        splits=tuple(str(split) for split in inputs.pairs.splits),
         annotators=pairs.annotators,
         explanations=tuple(pairs.explanations),
         baselines=tuple(pairs.baselines),
@@ -271,8 +271,8 @@ def _compare(
             "fwhm_arcsec": pairs.fwhm_arcsec,
             "weighted": bool((pairs.source_weights != 1).any()),
         },
-        strata=inputs.strata,
-        source_weights=inputs.weights,
+        strata=inputs.stratified.of_sources,
+        source_weights=inputs.pairs.source_weights,
         partial_correlations=tuple(given),
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
@@ -286,14 +286,14 @@ def _compare(
 def _ceilings(inputs: Inputs, settings: ComparisonSettings, once: _Once) -> dict[str, NoiseCeiling]:
     """Inter-annotator agreement, for every metric over all sources."""
     return once.of(
-        ("ceilings", inputs.pairs.density, inputs.order, inputs.valid, inputs.weights),
+        ("ceilings", inputs.pairs.density, inputs.pairs.valid, inputs.pairs.source_weights),
         lambda: noise_ceilings(
             inputs.metrics,
-            inputs.density,
-            inputs.mask,
-            inputs.present,
-            inputs.valid,
-            weights=inputs.weights,
+            inputs.pairs.density,
+            inputs.pairs.mask,
+            inputs.pairs.present,
+            inputs.pairs.valid,
+            weights=inputs.pairs.source_weights,
             level=settings.level,
         ),
     )
@@ -304,16 +304,18 @@ def _annotators(
 ) -> AnnotatorAgreement | None:
     """Reliability of what was marked on the sources that conclusions rest on."""
     members = [
-        i for i, split in enumerate(inputs.splits) if split == group and inputs.weights[i] > 0
+        i
+        for i, split in enumerate(inputs.pairs.splits)
+        if split == group and inputs.pairs.source_weights[i] > 0
     ]
-    strata = [str(inputs.strata[i]) for i in members]
+    strata = [str(inputs.stratified.of_sources[i]) for i in members]
     return once.of(
-        ("annotators", inputs.pairs.mask, inputs.order, members, strata),
+        ("annotators", inputs.pairs.mask, members, strata),
         lambda: annotator_agreement(
-            inputs.mask[:, members],
-            inputs.present[:, members],
+            inputs.pairs.mask[:, members],
+            inputs.pairs.present[:, members],
             pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
-            strata=[inputs.strata[i] for i in members],
+            strata=[inputs.stratified.of_sources[i] for i in members],
             n_permutations=settings.n_permutations,
             n_bootstrap=settings.n_bootstrap,
             level=settings.level,
@@ -323,7 +325,7 @@ def _annotators(
 
 
 def _footprint_notes(inputs: Inputs) -> list[str]:
-    valid, common = inputs.valid, inputs.common
+    valid, common = inputs.pairs.valid, inputs.common
     if not (valid != common).any():
         return []
     note = (

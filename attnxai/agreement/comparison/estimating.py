@@ -53,16 +53,17 @@ class Scope:
 
 def scopes_of(inputs: Inputs) -> Iterator[Scope]:
     """Every group, and all if there are several; of each every class, and all."""
-    groups = sorted(set(inputs.splits))
+    groups = sorted({str(split) for split in inputs.pairs.splits})
     if len(groups) > 1:
         groups.append(ALL)
-    known = sorted({name for name in inputs.classes if name is not None})
+    known = sorted({name for name in inputs.pairs.classes if name is not None})
     for group in groups:
         for class_name in (ALL, *known):
             members = [
                 i
-                for i in range(len(inputs.sources))
-                if group in (ALL, inputs.splits[i]) and class_name in (ALL, inputs.classes[i])
+                for i in range(len(inputs.pairs.sources))
+                if group in (ALL, inputs.pairs.splits[i])
+                and class_name in (ALL, inputs.pairs.classes[i])
             ]
             if members:
                 yield Scope(
@@ -83,7 +84,7 @@ class ScopeEstimates:
     ) -> None:
         self._scope, self._inputs, self._values = scope, inputs, values
         self._settings, self._streams = settings, streams
-        self._weights = inputs.weights[scope.members]
+        self._weights = inputs.pairs.source_weights[scope.members]
         self._counts: NDArray[np.float64] | None = None
         self._permutations = SourcePermutationTests(inputs, settings, streams, scope.names)
 
@@ -170,12 +171,12 @@ class ScopeEstimates:
             },
             share_of_noise_ceiling=share,
             spreads=self._spreads(m, e) if main and not is_baseline else None,
-            left_test=tuple(inputs.sources[i] for i in tests.left_out) if tests else (),
+            left_test=tuple(inputs.pairs.sources[i] for i in tests.left_out) if tests else (),
             not_tested=reason,
         )
 
     def _permutes_within_strata(self) -> bool:
-        strata = {self._inputs.strata[i] for i in self._scope.members}
+        strata = {self._inputs.stratified.of_sources[i] for i in self._scope.members}
         # of one class alone, permuting within classes is permuting all
         return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
 
@@ -230,7 +231,7 @@ class ScopeEstimates:
         """Effect and spreads for a plan, where the values of all pairs give them."""
         members = self._scope.members[self._weights > 0]
         tables = self._values.pairs[m, e][:, members][:, :, members]
-        strata = [self._inputs.strata[i] for i in members]
+        strata = [self._inputs.stratified.of_sources[i] for i in members]
         if not members.size or not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
             return None
         try:

@@ -74,7 +74,7 @@ class SourcePermutationTests:
 
         ``matrix``, shape (n_sources, n_sources), holds the metric of every source's map with every source's annotation.
         """
-        counted = members[self._inputs.weights[members] > 0]
+        counted = members[self._inputs.pairs.source_weights[members] > 0]
         usable = usable_sources(matrix, counted, permutes_sources=True)
         left_out = np.setdiff1d(counted, usable)
         if usable.size < 2:
@@ -83,7 +83,7 @@ class SourcePermutationTests:
         if not in_strata:
             return PermutationTests(pooled=pooled, left_out=left_out)
         within = self._test(SourcePermutation(keys=self._inputs.stratified.keys), matrix, usable)
-        strata = [self._inputs.strata[i] for i in usable]
+        strata = [self._inputs.stratified.of_sources[i] for i in usable]
         # what sources of one stratum can still share, and what every image shows
         finer = divide_strata(strata, [self._inputs.size_halves[i] for i in usable])
         return PermutationTests(
@@ -115,7 +115,7 @@ class SourcePermutationTests:
             keep_single=keep_single,
         )
         # weights go with annotations, as in the test itself
-        weights = self._inputs.weights[usable][partners]
+        weights = self._inputs.pairs.source_weights[usable][partners]
         values = matrix[np.ix_(usable, usable)][np.arange(usable.size), partners]
         return test.rejection_rate(
             (values * weights).sum(axis=1) / weights.sum(axis=1), level=SIGNIFICANCE_LEVEL
@@ -127,7 +127,7 @@ class SourcePermutationTests:
         key = (null.label, usable.tobytes())
         if key not in self._draws:
             self._draws[key] = null.draw(
-                [self._inputs.strata[i] for i in usable],
+                [self._inputs.stratified.of_sources[i] for i in usable],
                 n_draws=self._settings.n_permutations,
                 rng=self._streams.of("exchange", null.label, *self._scope),
             )
@@ -135,7 +135,7 @@ class SourcePermutationTests:
             matrix[np.ix_(usable, usable)],
             self._draws[key],
             null=null.label,
-            weights=self._inputs.weights[usable],
+            weights=self._inputs.pairs.source_weights[usable],
             alternative=self._settings.alternative,
         )
 
@@ -156,9 +156,9 @@ class NullTables:
 
 def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -> NullTables:
     """Compute the tables of a null that has surrogate maps of every source, for the map at this position."""
-    maps, valid = inputs.maps[index], inputs.valid
+    maps, valid = inputs.maps[index], inputs.pairs.valid
     if null.within_emission:
-        valid = emission_footprint(inputs.pairs.brightness[inputs.order], valid)
+        valid = emission_footprint(inputs.pairs.brightness, valid)
 
     def values(
         metrics: Sequence[Metric], targets: Targets, present: NDArray[np.bool_]
@@ -169,9 +169,9 @@ def null_tables(inputs: Inputs, null: NullModel, index: int, streams: Streams) -
         tables[:, ~present] = np.nan
         return tables
 
-    tables = values(inputs.metrics, inputs.targets, inputs.present)
+    tables = values(inputs.metrics, inputs.targets, inputs.pairs.present)
     pairing_broken = np.empty((0, *tables.shape[2:]))
-    if len(inputs.sources) > 1:
+    if len(inputs.pairs.sources) > 1:
         pairing_broken = values(inputs.metrics[:1], *_targets_of_others(inputs, streams))[0]
     return NullTables(
         null=null,
@@ -186,8 +186,12 @@ def _targets_of_others(inputs: Inputs, streams: Streams) -> tuple[Targets, NDArr
     Each row is one pairing, of one annotator each.
     """
     kind = inputs.metrics[0].target
-    targets, present = inputs.targets[kind], inputs.present
-    strata = inputs.strata if large_enough(inputs.strata) else [None] * len(inputs.strata)
+    targets, present = inputs.targets[kind], inputs.pairs.present
+    strata = (
+        inputs.stratified.of_sources
+        if large_enough(inputs.stratified.of_sources)
+        else [None] * len(inputs.stratified.of_sources)
+    )
     partners = pair_with_others(strata, N_PAIRINGS, streams.of("pairings"))
     # annotators who marked a source come first, and take turns
     who = np.argsort(~present, axis=0, kind="stable")
@@ -252,7 +256,7 @@ def run_sourcewise_test(
 ) -> FurtherTest:
     """Test one map and metric against a null of surrogate maps."""
     null = made.null
-    counted = members[inputs.weights[members] > 0]
+    counted = members[inputs.pairs.source_weights[members] > 0]
     table = made.tables[metric_index]
     usable = usable_sources(table, counted, permutes_sources=False)
     if not usable.size:
@@ -275,7 +279,7 @@ def run_sourcewise_test(
             rows[usable][kept],
             dataclasses.replace(draws, choices=draws.choices[:, kept]),
             null=null.label,
-            weights=inputs.weights[usable][kept],
+            weights=inputs.pairs.source_weights[usable][kept],
             alternative=settings.alternative,
         )
 
@@ -295,5 +299,6 @@ def run_sourcewise_test(
         test=test(table, np.ones(usable.size, dtype=bool)),
         reason="",
         rejections_pairing_broken=rejections_pairing_broken,
-        within_strata=large_enough(inputs.strata) and len(set(inputs.strata)) > 1,
+        within_strata=large_enough(inputs.stratified.of_sources)
+        and len(set(inputs.stratified.of_sources)) > 1,
     )

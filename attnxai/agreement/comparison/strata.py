@@ -53,8 +53,8 @@ class Strata:
         return self.missing
 
 
-def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp]) -> Strata:
-    """Stratum of every source, in the order of these positions, from the keys that are known for some source.
+def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
+    """Stratum of every source, from the keys that are known for some source.
 
     A key is ``class``, ``size``, ``annotators`` (those of the source) or a column of the annotation table; an
     :class:`~attnxai.errors.OptionError` names any other.
@@ -63,20 +63,20 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp])
     notes: list[str] = []
     for key in keys:
         if key == CLASS:
-            classes, note = _classes(pairs, order)
+            classes, note = _classes(pairs)
             if not classes:
-                return Strata(keys=tuple(keys), of_sources=(None,) * len(order), missing=note)
+                return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=note)
             found |= classes
             notes += [note] if note else []
         elif key == SIZE:
             sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-            bins = quantile_strata(sizes[order].tolist(), n_bins=N_SIZE_BINS)
+            bins = quantile_strata(sizes.tolist(), n_bins=N_SIZE_BINS)
             found[key] = [None if value < 0 else value for value in bins]
         elif key == ANNOTATORS:
             names = np.array(pairs.annotators)
-            found[key] = [" + ".join(names[pairs.present[:, i]]) for i in order]
+            found[key] = [" + ".join(names[marked]) for marked in pairs.present.T]
         elif key in pairs.columns:
-            found[key] = [pairs.columns[key][i] for i in order]
+            found[key] = pairs.columns[key]
         else:
             there = [CLASS, SIZE, ANNOTATORS, *pairs.columns]
             raise OptionError(
@@ -88,7 +88,7 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str], order: NDArray[np.intp])
     }
     if not known:
         missing = f"{' and '.join(keys)} is known for none of the sources, so there is nothing to permute within"
-        return Strata(keys=tuple(keys), of_sources=(None,) * len(order), missing=missing)
+        return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=missing)
     if CLASS not in keys and not any(pairs.classes):
         notes.append(
             "The classes of the sources are not known: the test takes it that sources of the same "
@@ -105,11 +105,9 @@ def _unknown(keys: Sequence[str], sources: str) -> str:
     return f"{' and '.join(keys)} is known for none of {sources}, so there is nothing to permute within"
 
 
-def _classes(
-    pairs: AlignedPairs, order: NDArray[np.intp]
-) -> tuple[dict[str, Sequence[Hashable]], str]:
+def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     """What stands for the class, by its name, and a note; where nothing does, the note says why."""
-    classes = [pairs.classes[i] for i in order]
+    classes = pairs.classes
     unknown = np.array([name is None for name in classes])
     if not unknown.any():
         return {CLASS: classes}, ""
@@ -123,14 +121,14 @@ def _classes(
                 "column, or name with --strata a column to permute within"
             )
         alone = [
-            name or f"not permuted ({pairs.sources[i]})"
-            for name, i in zip(classes, order, strict=True)
+            name or f"not permuted ({source})"
+            for name, source in zip(classes, pairs.sources, strict=True)
         ]
         return {CLASS: alone}, (
             f"{which} and the maps come without class scores: "
             f"{'its annotation is' if n_unknown == 1 else 'their annotations are'} not permuted."
         )
-    positions = order[unknown]
+    positions = np.flatnonzero(unknown)
     sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)[positions]
     bins = size_bins(scores[positions], sizes, [pairs.splits[i] for i in positions])
     predicted = [pairs.class_names[i] for i in scores[positions].argmax(axis=1)]
@@ -191,12 +189,6 @@ def annotated_sizes(
             spread = sum(marked @ (axis - marked @ axis) ** 2 for axis in (x, y))
             sizes[source] = np.sqrt(spread) * pixel_scale_arcsec
     return sizes
-
-
-def size_halves(pairs: AlignedPairs, order: NDArray[np.intp]) -> tuple[int, ...]:
-    """Whether each source is larger than the median; -1 where no emission is found."""
-    sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-    return quantile_strata(sizes[order].tolist(), n_bins=2)
 
 
 def angular_sizes(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.strata import Strata, size_halves, strata_of
+from attnxai.agreement.comparison.strata import Strata, angular_sizes, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.metrics import (
@@ -19,10 +19,9 @@ from attnxai.metrics import (
     own_tables,
 )
 from attnxai.metrics.partial import partial_values
+from attnxai.nulls import quantile_strata
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from numpy.typing import NDArray
 
     from attnxai.agreement.comparison.settings import ComparisonSettings
@@ -35,56 +34,32 @@ if TYPE_CHECKING:
 class Inputs:
     """The arrays of aligned pairs, with the sources in the order of their ids.
 
-    ``order`` are the positions of the sources in ``pairs``; ``maps`` (n_maps, n_sources, rows, columns) are explanations,
-    then baselines; ``valid`` has the shape (n_sources, rows, columns). ``size_halves`` says whether the emission of each
-    source is larger than the median; -1 where that is not known.
+    ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``size_halves`` says whether the
+    emission of each source is larger than the median; -1 where that is not known.
     """
 
     pairs: AlignedPairs
-    order: NDArray[np.intp]
     metrics: tuple[Metric, ...]
     names: tuple[str, ...]
     maps: NDArray[np.float64]
     targets: Targets
-    present: NDArray[np.bool_]
-    valid: NDArray[np.bool_]
-    weights: NDArray[np.float64]
-    sources: tuple[str, ...]
-    classes: tuple[str | None, ...]
-    splits: tuple[str, ...]
     stratified: Strata
     size_halves: tuple[int, ...]
 
     @classmethod
     def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
         """Put the sources in order, so that no result depends on the order of the files."""
-        order = np.argsort(np.array(pairs.sources))
-        names = (*pairs.explanations, *pairs.baselines)
-        stacks = [*pairs.explanations.values(), *pairs.baselines.values()]
+        pairs = pairs.in_order()
+        sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
         return cls(
             pairs=pairs,
-            order=order,
             metrics=settings.chosen_metrics,
-            names=names,
-            maps=np.stack([stack[order] for stack in stacks]),
-            targets={
-                TargetKind.DENSITY: pairs.density[:, order],
-                TargetKind.MASK: pairs.mask[:, order],
-            },
-            present=pairs.present[:, order],
-            valid=pairs.valid[order],
-            weights=pairs.source_weights[order],
-            sources=tuple(pairs.sources[i] for i in order),
-            classes=tuple(pairs.classes[i] for i in order),
-            splits=tuple(str(pairs.splits[i]) for i in order),
-            stratified=strata_of(pairs, settings.strata, order),
-            size_halves=size_halves(pairs, order),
+            names=(*pairs.explanations, *pairs.baselines),
+            maps=np.stack([*pairs.explanations.values(), *pairs.baselines.values()]),
+            targets={TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask},
+            stratified=strata_of(pairs, settings.strata),
+            size_halves=quantile_strata(sizes.tolist(), n_bins=2),
         )
-
-    @property
-    def strata(self) -> tuple[Hashable, ...]:
-        """Stratum of every source."""
-        return self.stratified.of_sources
 
     @property
     def n_explanations(self) -> int:
@@ -92,19 +67,9 @@ class Inputs:
         return len(self.pairs.explanations)
 
     @property
-    def density(self) -> NDArray[np.float32]:
-        """How strongly each pixel is marked, shape (n_annotators, n_sources, rows, columns)."""
-        return self.targets[TargetKind.DENSITY]
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """Whether each pixel is marked, the same shape."""
-        return self.targets[TargetKind.MASK]
-
-    @property
     def common(self) -> NDArray[np.bool_]:
         """Pixels that are valid for all sources, shape (rows, columns)."""
-        return np.asarray(self.valid.all(axis=0))
+        return np.asarray(self.pairs.valid.all(axis=0))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,20 +92,20 @@ class Values:
 
 def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
     """Compute all values; ``on_step`` is called twice."""
-    absent = ~inputs.present
+    absent = ~inputs.pairs.present
     common = inputs.common
     tables = agreement_tables(inputs.metrics, inputs.maps, inputs.targets, common)
     # what an annotator did not mark is missing, not an empty annotation
     tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
     on_step()
-    if (inputs.valid == common).all():
+    if (inputs.pairs.valid == common).all():
         own = np.diagonal(tables, axis1=3, axis2=4).copy()
     else:
-        own = own_tables(inputs.metrics, inputs.maps, inputs.targets, inputs.valid)
+        own = own_tables(inputs.metrics, inputs.maps, inputs.targets, inputs.pairs.valid)
         own[:, :, absent] = np.nan
     chance = np.stack(
         [
-            chance_values(metric, inputs.targets[metric.target], inputs.valid)
+            chance_values(metric, inputs.targets[metric.target], inputs.pairs.valid)
             for metric in inputs.metrics
         ]
     )
@@ -151,9 +116,12 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
         for e, name in enumerate(inputs.names[: inputs.n_explanations])
         if inputs.pairs.brightness_of(name)
     }
-    given = np.full((inputs.n_explanations, *inputs.present.shape), np.nan)
+    given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
     given[list(fixed)] = partial_values(
-        [inputs.maps[e] for e in fixed], inputs.density, list(fixed.values()), inputs.valid
+        [inputs.maps[e] for e in fixed],
+        inputs.pairs.density,
+        list(fixed.values()),
+        inputs.pairs.valid,
     )
     given[:, absent] = np.nan
     on_step()
@@ -168,14 +136,14 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
 
 def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[UndefinedValue]:
     """Every value that is missing although the source was marked, and why."""
-    missing = ~np.isfinite(own) & inputs.present[None, None]
+    missing = ~np.isfinite(own) & inputs.pairs.present[None, None]
     elsewhere = {
         kind: leave_one_out_centre_bias(kind, inputs.targets[kind])
         for kind in _kinds(inputs.metrics, missing)
     }
     found = []
     for m, e, a, s in np.argwhere(missing):
-        kind, where = inputs.metrics[m].target, inputs.valid[s]
+        kind, where = inputs.metrics[m].target, inputs.pairs.valid[s]
         reason = inputs.metrics[m].reason_undefined(
             inputs.maps[e, s][where],
             inputs.targets[kind][a, s][where],
@@ -183,7 +151,7 @@ def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[Undefined
         )
         found.append(
             UndefinedValue(
-                source=inputs.sources[s],
+                source=inputs.pairs.sources[s],
                 annotator=inputs.pairs.annotators[a],
                 explanation=inputs.names[e],
                 metric=inputs.metrics[m].name,

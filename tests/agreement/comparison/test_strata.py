@@ -36,27 +36,14 @@ def pairs():
     return align(maps, dataclasses.replace(marks, annotations=annotations), images)
 
 
-def everything(pairs):
-    return np.arange(len(pairs.sources))
-
-
 def test_classes_are_strata(pairs):
-    assert strata_of(pairs, ("class",), everything(pairs)).of_sources == (("FR I",), ("FR II",)) * 6
-
-
-def test_strata_follow_the_order_that_is_asked_for(pairs):
-    order = np.random.default_rng(0).permutation(12)
-    keys = ("class", "size", "survey")
-    straight = strata_of(pairs, keys, everything(pairs))
-    assert straight.keys == keys
-    expected = tuple(straight.of_sources[i] for i in order)
-    assert strata_of(pairs, keys, order).of_sources == expected
+    assert strata_of(pairs, ("class",)).of_sources == (("FR I",), ("FR II",)) * 6
 
 
 def test_a_column_of_the_table_is_a_key_and_an_empty_cell_is_not_known(pairs):
-    found = strata_of(pairs, ("survey",), everything(pairs)).of_sources
+    found = strata_of(pairs, ("survey",)).of_sources
     assert found[:3] == (("FIRST",), ("NVSS",), None)
-    both = strata_of(pairs, ("class", "survey"), everything(pairs)).of_sources
+    both = strata_of(pairs, ("class", "survey")).of_sources
     assert both[0] == ("FR I", "FIRST")
     # one of two keys is known
     assert both[2] == ("FR I", None)
@@ -67,7 +54,7 @@ def test_who_marked_a_source_is_a_key():
     maps, marks, images = made_up(n_sources=12)
     kept = tuple(a for i, a in enumerate(marks.annotations) if i % 6 != 0)
     pairs = align(maps, dataclasses.replace(marks, annotations=kept), images)
-    found = strata_of(pairs, ("annotators",), everything(pairs))
+    found = strata_of(pairs, ("annotators",))
     assert found.keys == ("annotators",)
     assert found.of_sources[:4] == (("bob",), ("ann + bob",), ("ann + bob",), ("bob",))
 
@@ -75,7 +62,7 @@ def test_who_marked_a_source_is_a_key():
 def test_an_unknown_column_names_what_there_is(pairs):
     message = r"by 'redshift': .* known are class, size, annotators, survey$"
     with pytest.raises(OptionError, match=message):
-        strata_of(pairs, ("class", "redshift"), everything(pairs))
+        strata_of(pairs, ("class", "redshift"))
     # two values for one source make no stratum
     with pytest.raises(OptionError, match="one value for each source"):
         compare_pairs(pairs, settings=dataclasses.replace(QUICK, strata=("night",)))
@@ -83,7 +70,7 @@ def test_an_unknown_column_names_what_there_is(pairs):
 
 def test_sizes_are_thirds_of_the_angular_size(pairs):
     sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-    strata = strata_of(pairs, ("size",), everything(pairs)).of_sources
+    strata = strata_of(pairs, ("size",)).of_sources
     found = [stratum[0] for stratum in strata]
     expected = (stats.rankdata(sizes, method="ordinal") - 1) // 4
     assert found == expected.astype(int).tolist()
@@ -93,7 +80,7 @@ def test_sources_without_emission_have_no_size(pairs):
     brightness = pairs.brightness.copy()
     brightness[4] = 0.0
     changed = dataclasses.replace(pairs, brightness=brightness)
-    found = strata_of(changed, ("size",), everything(pairs)).of_sources
+    found = strata_of(changed, ("size",)).of_sources
     assert found[4] is None
     assert all(stratum is not None for i, stratum in enumerate(found) if i != 4)
 

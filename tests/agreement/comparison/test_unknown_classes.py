@@ -103,7 +103,7 @@ def test_strata_that_are_named_decide_without_classes_and_say_what_they_take_for
 
 def test_size_of_the_emission_comes_on_top_where_it_is_asked_for():
     pairs = without_classes(n_sources=24)
-    strata = strata_of(pairs, ("class", "size"), np.arange(24))
+    strata = strata_of(pairs, ("class", "size"))
     assert strata.keys == ("predicted class", "annotated size", "size")
     assert all(len(stratum) == 3 for stratum in strata.of_sources)
 
@@ -125,7 +125,7 @@ def test_strata_of_which_nothing_is_known_decide_nothing():
 def test_some_classes_known_keep_the_others_apart():
     pairs = without_classes(n_sources=30)
     some = dataclasses.replace(pairs, classes=("FR I",) * 6 + ("FR II",) * 6 + (None,) * 18)
-    strata = strata_of(some, ("class",), np.arange(30))
+    strata = strata_of(some, ("class",))
     assert strata.keys == ("class (predicted class and annotated size where it is not known)",)
     assert [stratum[0] for stratum in strata.of_sources[:12]] == ["FR I"] * 6 + ["FR II"] * 6
     inferred = [stratum[0] for stratum in strata.of_sources[12:]]
@@ -133,7 +133,7 @@ def test_some_classes_known_keep_the_others_apart():
     assert sum("not permuted" in stratum for stratum in inferred) == 9
     assert strata.notes[0].startswith("The class of 18 sources is not known")
     # without scores those without a class keep their annotation
-    strata = strata_of(without_scores(some), ("class",), np.arange(30))
+    strata = strata_of(without_scores(some), ("class",))
     assert strata.keys == ("class",)
     assert len(set(strata.of_sources[12:])) == 18
     assert "18 sources is not known and the maps come without class scores" in strata.notes[0]
@@ -185,7 +185,7 @@ def test_class_templates_do_not_pass_for_agreement():
         flat = (flat - flat.mean(axis=1, keepdims=True)) / flat.std(axis=1, keepdims=True)
         target = made.density[0].reshape(n, -1)
         matrix = flat @ (target / target.sum(axis=1, keepdims=True)).T
-        strata = strata_of(made, ("class",), np.arange(n)).of_sources
+        strata = strata_of(made, ("class",)).of_sources
         for name in rejected:
             null = SourcePermutation(within_strata=name == "unknown")
             draws = null.draw(strata, n_draws=199, rng=rng)
