@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv, write_frame
 from attnxai.errors import DataSetError
-from attnxai.jobs.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,40 +49,29 @@ _COLUMNS = {field.name: field.type for field in dataclasses.fields(EpochResult)}
 
 def write_history(history: Sequence[EpochResult], path: str | Path) -> None:
     """Write one CSV row an epoch."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(_COLUMNS))
-    writer.writeheader()
-    writer.writerows(dataclasses.asdict(result) for result in history)
-    write_file(path, text.getvalue())
+    import pandas as pd
+
+    write_frame(pd.DataFrame(map(dataclasses.asdict, history)), path)
 
 
 def read_history(path: str | Path) -> list[EpochResult]:
     """Read what :func:`write_history` wrote."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            names = set(reader.fieldnames or ())
-            rows = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError:
-        raise DataSetError(f"training history {path} does not exist") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataSetError(f"training history {path} is no CSV table in UTF-8: {error}") from error
-    missing = [name for name in _COLUMNS if name not in names]
+    what = f"training history {path}"
+    header, rows = parse_csv(read_csv(path, what, DataSetError), what, DataSetError)
+    missing = [name for name in _COLUMNS if name not in header]
     if missing:
-        raise DataSetError(f"training history {path} lacks the columns {', '.join(missing)}")
-    history = []
-    for line, row in rows:
-        try:
-            values: dict[str, Any] = {
-                name: int(row[name]) if kind == "int" else float(row[name])
-                for name, kind in _COLUMNS.items()
-            }
-        except (TypeError, ValueError) as error:
-            raise DataSetError(
-                f"line {line} of training history {path} holds something that is no number"
-            ) from error
-        history.append(EpochResult(**values))
-    return history
+        raise DataSetError(f"{what} lacks the columns {', '.join(missing)}")
+
+    def parse(cells: dict[str, str], line: int, faults: Faults) -> EpochResult | None:
+        values: dict[str, Any] = {}
+        for name, kind in _COLUMNS.items():
+            try:
+                values[name] = int(cells[name]) if kind == "int" else decimal(cells[name])
+            except ValueError:
+                faults.add(line, name, cells[name], "a number")
+        return EpochResult(**values) if len(values) == len(_COLUMNS) else None
+
+    return parse_rows(header, rows, what, DataSetError, parse)
 
 
 def kept_epoch(history: Sequence[EpochResult]) -> EpochResult:
@@ -101,32 +88,20 @@ def plot_history(history: Sequence[EpochResult], *, title: str = "") -> Figure:
     loss, accuracy = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     epochs = [result.epoch + 1 for result in history]
     kept = kept_epoch(history)
+    training, validation = {"color": "#8a8a8a", "lw": 1.4}, {"color": "#0b5fa5", "lw": 1.8}
+    mark = {"color": "#0b5fa5", "markersize": 7}
     loss.plot(
         epochs,
         [result.train_loss for result in history],
-        color="#8a8a8a",
-        linewidth=1.4,
         label="training (augmented, with dropout)",
+        **training,
     )
-    loss.plot(
-        epochs,
-        [result.validation_loss for result in history],
-        color="#0b5fa5",
-        linewidth=1.8,
-        label="validation",
-    )
-    loss.plot(
-        kept.epoch + 1, kept.validation_loss, "o", color="#0b5fa5", markersize=7, label="kept"
-    )
+    loss.plot(epochs, [r.validation_loss for r in history], label="validation", **validation)
+    loss.plot(kept.epoch + 1, kept.validation_loss, "o", label="kept", **mark)
     loss.set_ylabel("cross entropy (nats)")
     loss.legend(frameon=False)
-    accuracy.plot(
-        epochs,
-        [result.validation_accuracy for result in history],
-        color="#0b5fa5",
-        linewidth=1.8,
-    )
-    accuracy.plot(kept.epoch + 1, kept.validation_accuracy, "o", color="#0b5fa5", markersize=7)
+    accuracy.plot(epochs, [result.validation_accuracy for result in history], **validation)
+    accuracy.plot(kept.epoch + 1, kept.validation_accuracy, "o", **mark)
     accuracy.set_ylabel("validation accuracy")
     accuracy.yaxis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=0))
     accuracy.set_xlabel("epoch (one pass over the training images)")

@@ -18,7 +18,7 @@ from attnxai.errors import DataSetError, FewSourcesWarning, TrainingError
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
-from attnxai.training.augmentation import Augmentation
+from attnxai.training.augmentation import augmented
 from attnxai.training.progress import TrainingState
 from attnxai.training.settings import Precision, TrainingSettings
 
@@ -100,12 +100,6 @@ class TrainingRun:
         )
         self.images = torch.from_numpy(stack)[:, None].to(device)
         self.labels = torch.tensor(labels, device=device)
-        self.augmentation = Augmentation(
-            rotate=settings.rotate,
-            reflect=settings.reflect,
-            scale=settings.scale,
-            shift=settings.shift,
-        )
         network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(settings.seed)).to(
             device
         )
@@ -136,9 +130,10 @@ class TrainingRun:
         n_done = epoch * n_batches + index
         for group in state.optimiser.param_groups:
             group["lr"] = settings.rate(n_done, settings.epochs * n_batches)
-        with torch.random.fork_rng(devices=_cuda_devices(self.device)):
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)  # dropout draws from torch's own state
-            images = self.augmentation.apply(self.images[batch], generator=generator)
+            images = augmented(self.images[batch], settings, generator=generator)
             scores = self.scores(state.network, images)
         loss = nn.functional.cross_entropy(scores, self.labels[batch])
         state.optimiser.zero_grad(set_to_none=True)
@@ -191,7 +186,3 @@ class TrainingRun:
             )
         loss = float(nn.functional.cross_entropy(scores, labels))
         return loss, float((scores.argmax(dim=1) == labels).float().mean())
-
-
-def _cuda_devices(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []

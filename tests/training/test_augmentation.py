@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from attnxai.training.augmentation import Augmentation
+from attnxai.training.augmentation import augmented
+from attnxai.training.settings import TrainingSettings
 
 SIDE = 20
 
@@ -39,9 +41,9 @@ def one_pixel(row: int, column: int) -> torch.Tensor:
     return image
 
 
-def apply(images: torch.Tensor, **changes: object) -> torch.Tensor:
-    augment = Augmentation(**changes)  # type: ignore[arg-type]
-    return augment.apply(images, generator=torch.Generator().manual_seed(0))
+def apply(images: torch.Tensor, *, seed: int = 0, **changes: Any) -> torch.Tensor:
+    settings = TrainingSettings(**{"shift": 0.0, **changes})
+    return augmented(images, settings, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
@@ -143,7 +145,7 @@ def test_same_generator_same_changes_and_no_global_state() -> None:
     images = torch.rand(4, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     before = torch.get_rng_state()
     first, second = apply(images), apply(images)
-    other = Augmentation().apply(images, generator=torch.Generator().manual_seed(9))
+    other = apply(images, seed=9)
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), before)

@@ -39,28 +39,29 @@ def test_the_first_of_equally_good_epochs_is_kept() -> None:
     assert kept_epoch(HISTORY).epoch == 2
 
 
-@pytest.mark.parametrize("text", ["epoch,steps\n1,2\n", "", "no table\n"])
-def test_other_tables_are_refused(tmp_path, text) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"epoch,steps\n1,2\n", r"lacks the columns .*validation_loss"),
+        (b"no table\n", r"lacks the columns .*validation_loss"),
+        (b"", "is empty"),
+        (b"\xff\xfe\x00\x81", "is not UTF-8 text"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, content, words) -> None:
     path = tmp_path / "h.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataSetError, match=r"lacks the columns .*validation_loss"):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataSetError, match=rf"training history .*h\.csv {words}"):
         read_history(path)
-    with pytest.raises(DataSetError, match="does not exist"):
-        read_history(tmp_path / "none.csv")
 
 
 def test_rows_with_words_for_numbers_are_refused_by_line(tmp_path) -> None:
     path = tmp_path / "h.csv"
     write_history(HISTORY, path)
-    path.write_text(path.read_text().replace("0.4", "low", 1))
-    with pytest.raises(DataSetError, match="line 3 of training history"):
-        read_history(path)
-
-
-def test_files_that_are_no_text_are_refused(tmp_path) -> None:
-    path = tmp_path / "h.csv"
-    path.write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(DataSetError, match="no CSV table in UTF-8"):
+    path.write_text(path.read_text().replace(",0.4,", ",low,", 1))
+    with pytest.raises(DataSetError, match="line 3, column validation_loss: 'low' - a number"):
         read_history(path)
 
 

@@ -14,7 +14,7 @@ from attnxai.data.images import SourceSet
 from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.training.augmentation import Augmentation
+from attnxai.training.augmentation import augmented
 from attnxai.training.history import EpochResult, write_history
 from attnxai.training.run import TrainingRun, split_sources
 from attnxai.training.settings import Precision, Schedule, TrainingSettings
@@ -56,13 +56,12 @@ def test_numpys_global_state_is_the_same_afterwards(images, spec) -> None:
 
 def test_validation_images_are_never_trained_on(images, spec, monkeypatch) -> None:
     seen: list[torch.Tensor] = []
-    augment = Augmentation.apply
 
-    def record(self: Any, batch: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+    def record(batch: torch.Tensor, settings: Any, *, generator: torch.Generator) -> torch.Tensor:
         seen.extend(batch.clone())
-        return augment(self, batch, generator=generator)
+        return augmented(batch, settings, generator=generator)
 
-    monkeypatch.setattr(Augmentation, "apply", record)
+    monkeypatch.setattr("attnxai.training.run.augmented", record)
     model, _ = train(spec, images, dataclasses.replace(SETTINGS, epochs=2))
     assert model.training is not None
     brightness = {i.source: torch.from_numpy(i.pixels / np.float32(255)) for i in images}
@@ -155,13 +154,12 @@ def test_an_earlier_epoch_is_kept_when_it_was_the_best(
 
 def test_dropout_is_drawn_anew_in_every_step(images, spec, monkeypatch) -> None:
     seeds: list[int] = []
-    augment = Augmentation.apply
 
-    def record(self: Any, batch: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
+    def record(batch: torch.Tensor, settings: Any, *, generator: torch.Generator) -> torch.Tensor:
         seeds.append(torch.initial_seed())
-        return augment(self, batch, generator=generator)
+        return augmented(batch, settings, generator=generator)
 
-    monkeypatch.setattr(Augmentation, "apply", record)
+    monkeypatch.setattr("attnxai.training.run.augmented", record)
     train(spec, images)
     assert len(seeds) == len(set(seeds)) == 9
 
