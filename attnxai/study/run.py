@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
     from attnxai.study.data import HeldOutAnnotations, StudyData
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedStudy:
     """A plan whose inputs have been read and checked.
 
-    ``identity`` is what, beside the model, has to be the same for a measurement to be used again; ``models``
-    are the hashes of finished models. ``measurements`` are those of finished models, and of models and inputs
-    that these have replaced.
+    ``identity`` is what, beside the model, has to be the same for a measurement to be used again.
     """
 
     plan: StudyPlan
@@ -37,10 +36,31 @@ class PreparedStudy:
     annotated: HeldOutAnnotations | None
     field: Preprocessing
     identity: Mapping[str, Any]
-    models: Mapping[RunKey, str]
-    measurements: Mapping[str, Any]
 
     __repr__ = short_repr
+
+    @functools.cached_property
+    def models(self) -> Mapping[RunKey, str]:
+        """Hashes of the models that are finished."""
+        plan, found = self.plan, {}
+        data_sha256 = self.data.trained_on.sha256()
+        for run in plan.runs:
+            planned = made_with(
+                plan.matches[run.group].spec,
+                plan.settings_of(run).to_dict(),
+                class_names=self.data.labelled.class_names,
+                data_sha256=data_sha256,
+                size=self.field.size,
+            )
+            sha256 = self.folder.finished_model(run, planned)
+            if sha256 is not None:
+                found[run] = sha256
+        return found
+
+    @functools.cached_property
+    def measurements(self) -> Mapping[str, Any]:
+        """What was measured of finished models, and of models and inputs that these have replaced."""
+        return self.folder.measurements().results
 
     def measurement(self, run: RunKey) -> RunMeasurement | None:
         """What was measured of a finished model, or None."""
@@ -99,35 +119,12 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
         **data.identity(),
         "annotations": annotated.identity() if annotated is not None else None,
     }
-    return PreparedStudy(
-        plan=plan,
-        folder=folder,
-        data=data,
-        annotated=annotated,
-        identity=identity,
-        field=field,
-        models=_finished_models(plan, folder, data, field),
-        measurements=folder.measurements().results,
+    prepared = PreparedStudy(
+        plan=plan, folder=folder, data=data, annotated=annotated, identity=identity, field=field
     )
-
-
-def _finished_models(
-    plan: StudyPlan, folder: StudyFolder, data: StudyData, field: Preprocessing
-) -> dict[RunKey, str]:
-    found = {}
-    data_sha256 = data.trained_on.sha256()
-    for run in plan.runs:
-        planned = made_with(
-            plan.matches[run.group].spec,
-            plan.settings_of(run).to_dict(),
-            class_names=data.labelled.class_names,
-            data_sha256=data_sha256,
-            size=field.size,
-        )
-        sha256 = folder.finished_model(run, planned)
-        if sha256 is not None:
-            found[run] = sha256
-    return found
+    # a model of another plan should not be found after a long training either
+    _ = prepared.remaining_runs
+    return prepared
 
 
 def run_study(
@@ -201,12 +198,7 @@ def run_study(
         on_event=on_event,
         on_result=lambda name, result: store.add(f"{name}, {plan.measuring.measure_on}", result),
     )
-    if jobs:
-        prepared = dataclasses.replace(
-            prepared,
-            models=_finished_models(plan, folder, prepared.data, prepared.field),
-            measurements=store.results,
-        )
+    prepared = dataclasses.replace(prepared)  # which looks again at what is finished
     runs = [_gather(prepared, run) for run in plan.runs]
     return StudyResult.of(plan, runs, _facts(prepared, runs[0]), command=command)
 
