@@ -154,14 +154,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.fixture
-def pilot(tmp_path):
-    """Arguments of commands that write, and what is computed when each is interrupted."""
-    from tests.cli.test_compare import made_sample
-
-    return made_sample(tmp_path)
-
-
+# arguments of commands that write, and what is computed when each is interrupted
 WRITERS = {
     "compare": (
         ["--model", "d8.pt", "--annotations", "mine.csv"],
@@ -179,15 +172,15 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_command_that_writes_leaves_nothing_when_it_is_stopped(
-    pilot, monkeypatch, name
+    sample, monkeypatch, name
 ) -> None:
     arguments, computed = WRITERS[name]
     output = {"models symmetry": "out/t.csv", "models convert": "out/m.pt"}.get(name, "out/r")
-    before = sorted(pilot.rglob("*"))
+    before = sorted(sample.rglob("*"))
     monkeypatch.setattr(computed, lambda *_, **__: interrupt(signal.SIGTERM))
-    done = attnxai(*name.split(), *arguments, "-o", output, cwd=pilot, check=143)
+    done = attnxai(*name.split(), *arguments, "-o", output, cwd=sample, check=143)
     assert "Interrupted; " in done.stderr
-    kept = [path for path in sorted(pilot.rglob("*")) if path not in before]
+    kept = [path for path in sorted(sample.rglob("*")) if path not in before]
     # finished experiments are kept, and here there are none
     assert {path.name for path in kept} <= (
         {"out", "r", "blocks.jsonl"} if name == "validate" else set()
@@ -196,11 +189,11 @@ def test_every_command_that_writes_leaves_nothing_when_it_is_stopped(
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_command_that_writes_ends_in_a_sentence_on_a_full_disk(
-    pilot, monkeypatch, name
+    sample, monkeypatch, name
 ) -> None:
     arguments, _ = WRITERS[name]
     output = {"models symmetry": "out/t.csv", "models convert": "out/m.pt"}.get(name, "out/r")
-    before = sorted(pilot.rglob("*"))
+    before = sorted(sample.rglob("*"))
     if name == "compare":
         monkeypatch.setattr("attnxai.report.document._drawers", lambda *_: [])
         arguments = [
@@ -213,9 +206,9 @@ def test_every_command_that_writes_ends_in_a_sentence_on_a_full_disk(
             "nss",
         ]
     with largest_file(60):
-        done = attnxai(*name.split(), *arguments, "-o", output, cwd=pilot)
+        done = attnxai(*name.split(), *arguments, "-o", output, cwd=sample)
     refused(done, "out/", "cannot be written: File too large")
-    assert sorted(pilot.rglob("*")) == before
+    assert sorted(sample.rglob("*")) == before
 
 
 # --- the output --------------------------------------------------------------------------------------

@@ -111,3 +111,26 @@ def test_no_model_is_loaded():
     )
     assert "d8.pt" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_models_info_and_list(tmp_path):
+    text = attnxai("models", "info", "--model", "d8.pt", cwd=tmp_path, check=0).stdout
+    for expected in ("D8", "equivariant attention", "CC BY 4.0", "sha256", "validation accuracy"):
+        assert expected in text
+    listed = attnxai("models", "list", cwd=tmp_path, check=0).stdout
+    assert {"d8.pt", "c1.pt"} <= set(listed.split())
+    refused(attnxai("models", "info", "--model", "no.pt", cwd=tmp_path), "neither a file nor")
+
+
+def test_shipped_models_say_what_a_referee_asks():
+    from attnxai.models.checkpoints import read_checkpoint_file
+    from attnxai.models.model import TrainingRecord
+
+    for name, path in zoo.shipped_models().items():
+        record = TrainingRecord.from_dict(read_checkpoint_file(path)[0]["training"])
+        assert record.data_licence == "CC BY 4.0"
+        assert len(record.data_sha256) == 64
+        assert not set(record.train_sources) & set(record.validation_sources)
+        assert record.metrics["validation_accuracy"] >= 0.8, name
+        assert record.command.startswith("attnxai train ")
+        assert path.stat().st_size < 3e6

@@ -1,0 +1,212 @@
+"""What ``attnxai compare`` refuses, and how it says so."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+
+from attnxai.models.zoo import shipped_models
+from tests.cli.program import attnxai, refused
+from tests.cli.samples import QUICK, read_table, write_table
+
+BAD_TABLES = {
+    "missing": (None, ["'nowhere.csv' does not exist"]),
+    "empty": ("", ["is empty"]),
+    "no columns": (
+        "a,b\n1,2\n",
+        ["no reader recognises", "needs the columns source, annotator, shape and label"],
+    ),
+    "binary": (b"\x89PNG\xff\xfe\x00", ["of an unknown kind that no reader recognises"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_tables(sample, name):
+    content, texts = BAD_TABLES[name]
+    if content is not None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (sample / "nowhere.csv").write_bytes(data)
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "nowhere.csv", cwd=sample)
+    refused(done, *texts)
+    assert not list(sample.glob("*attnxai-report*"))
+
+
+def test_every_bad_row_is_listed(sample):
+    rows = read_table(sample / "mine.csv")
+    rows[0]["radius"], rows[0]["shape"] = "-3", "circle"
+    rows[4]["label"] = "nucleus"
+    rows[7]["weight"] = "2"
+    write_table(sample / "bad.csv", rows)
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "bad.csv", cwd=sample)
+    refused(
+        done,
+        "3 of",
+        "line 2, column radius: '-3' - a length above 0",
+        "line 6, column label: 'nucleus' - one of core",
+        "line 9, column weight: '2' - a number from 0 to 1",
+    )
+
+
+def bad_model(kind, folder):
+    path = folder / "bad.pt"
+    good = shipped_models()["d8"]
+    if kind == "text":
+        path.write_text("this is no model")
+    elif kind == "truncated":
+        path.write_bytes(good.read_bytes()[:20_000])
+    elif kind == "code":
+
+        class Evil:
+            def __reduce__(self):
+                return (os.system, (f"touch {folder / 'pwned'}",))
+
+        torch.save({"format": "attnxai-model", "x": Evil()}, path)
+    elif kind == "pickle":
+
+        class Worse:
+            def __reduce__(self):
+                return (os.system, (f"touch {folder / 'pwned'}",))
+
+        path.write_bytes(pickle.dumps(Worse()))
+    elif kind == "other network":
+        torch.save(torch.nn.Linear(3, 2).state_dict(), path)
+    elif kind == "incomplete":
+        content = torch.load(good, weights_only=True)
+        del content["preprocessing"]
+        torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("missing", "neither a file nor one of the shipped models"),
+        ("text", "no PyTorch checkpoint"),
+        ("truncated", "is truncated"),
+        ("code", "would have to run code"),
+        ("pickle", "no PyTorch checkpoint"),
+        ("other network", "neither a model of attnxai nor a published attention network"),
+        ("incomplete", "lacks its preprocessing"),
+    ],
+)
+def test_bad_models(sample, kind, text):
+    path = bad_model(kind, sample)
+    done = attnxai("compare", "--model", path, "--annotations", "mine.csv", cwd=sample)
+    refused(done, text, "bad.pt")
+    assert not (sample / "pwned").exists()
+    assert not list(sample.glob("*attnxai-report*"))
+
+
+def spoil_image(kind, folder):
+    path = folder / "images" / "simulated_fr1_01.fits.gz"
+    if kind == "missing":
+        path.unlink()
+        return
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:9000])
+        return
+    with fits.open(path) as hdus:
+        values, header = np.array(hdus[0].data, dtype=np.float32), hdus[0].header.copy()
+    if kind == "nan":
+        values[3:6, 4] = np.nan
+    elif kind == "constant":
+        values[:] = 0.25
+    elif kind == "small":
+        values = values[:40, :40]
+    elif kind == "no wcs":
+        header = fits.Header()
+    path.unlink()
+    fits.PrimaryHDU(values, header).writeto(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("missing", ["simulated_fr1_01.fits.gz does not exist"]),
+        (
+            "truncated",
+            ["simulated_fr1_01.fits.gz cannot be read, its gzip compression is truncated"],
+        ),
+        ("nan", ["3 of 25600 pixels that are NaN", "--fill-blank"]),
+        ("constant", ["is constant (0.25 everywhere)"]),
+        ("small", ["40 x 40 pixels", "needs at least 150 x 150", "larger cutout"]),
+        ("no wcs", ["sky positions", "no celestial coordinates"]),
+    ],
+)
+def test_bad_images(sample, kind, texts, without_figures):
+    spoil_image(kind, sample)
+    arguments = ["compare", "--model", "d8.pt", "--annotations", "mine.csv", "--output", "out"]
+    refused(attnxai(*arguments, *QUICK, "--metric", "nss", cwd=sample), *texts)
+    assert not (sample / "out").exists()
+    if kind == "nan":
+        attnxai(*arguments, *QUICK, "--metric", "nss", "--fill-blank", cwd=sample, check=0)
+
+
+def test_sources_that_do_not_overlap(sample):
+    rows = read_table(sample / "mine.csv")
+    for row in rows:
+        row["image"] = ""
+    rows[0]["source"] = "unheard_of"
+    write_table(sample / "one.csv", rows)
+    arguments = ["compare", "--model", "d8.pt", "--images", "images"]
+    refused(
+        attnxai(*arguments, "--annotations", "one.csv", cwd=sample),
+        "1 of 11 annotated sources have no image: 'unheard_of'",
+    )
+    for row in rows:
+        row["source"] = f"other_{row['source']}"
+    write_table(sample / "none.csv", rows)
+    refused(
+        attnxai(*arguments, "--annotations", "none.csv", cwd=sample),
+        "none of the 11 sources",
+    )
+    refused(
+        attnxai("compare", "--model", "d8.pt", "--annotations", "none.csv", cwd=sample),
+        "name no image",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--metric", "SSIM"], "unknown metric ssim; known are auc"),
+        (["--label", "nucleus"], "unknown label 'nucleus'"),
+        (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec'"),
+        (["--images", "nowhere"], "neither a file nor a folder"),
+        (["--source-weights"], "cannot be weighted"),
+        (["--output", "mine.csv"], "is a file"),
+        (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
+        (["--null", "shuffle"], "unknown null shuffle; known are "),
+        (
+            ["--alternative", "more"],
+            "unknown alternative 'more'; known are greater, less, two-sided",
+        ),
+        (
+            ["--correction", "bonferroni"],
+            "unknown correction 'bonferroni'; known are holm, bh, max_t",
+        ),
+        (
+            ["--strata", "redshift"],
+            "sources cannot be stratified by 'redshift': it is no column of the annotation table",
+        ),
+        (["--model", "d8.pt"], "--model d8.pt is given twice"),
+        (["--model", "D8"], "--model d8.pt and --model D8 are the same file"),
+    ],
+)
+def test_bad_options(sample, options, text):
+    done = attnxai("compare", "--model", "d8.pt", "--annotations", "mine.csv", *options, cwd=sample)
+    refused(done, text)
+
+
+def test_mirabest_that_is_not_there(sample, without_data, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(sample / "cache"))
+    done = attnxai(
+        "compare", "--model", "d8.pt", "--annotations", "mine.csv", "--images", "mirabest",
+        cwd=sample,
+    )  # fmt: skip
+    refused(done, "MiraBest was not found", "--data-dir", "attnxai data fetch mirabest")
