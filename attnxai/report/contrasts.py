@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.metrics import METRICS
 from attnxai.report.sentences import say
-from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, new_axes
+from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axes
 from attnxai.report.tables.table import (
     Column,
     Table,
@@ -102,19 +102,7 @@ def plot_contrasts(contrasts: Sequence[Contrast], names: Sequence[str], *, ax: A
     ax = new_axes(ax)
     ax.axvline(0.0, color=CHANCE_COLOUR, lw=0.6, zorder=0)
     for row, contrast in enumerate(contrasts):
-        interval = contrast.interval
-        if interval.known:
-            ax.plot([interval.low, interval.high], [row, row], color=MODEL_COLOUR, lw=1.3, zorder=3)
-        ax.plot(
-            [interval.value],
-            [row],
-            marker="o",
-            color=MODEL_COLOUR,
-            markerfacecolor=MODEL_COLOUR if contrast.found else "white",
-            ms=5,
-            ls="",
-            zorder=4,
-        )
+        draw_mean(ax, contrast.interval, row, colour=MODEL_COLOUR, filled=contrast.found)
     ax.set_ylim(len(contrasts) - 0.4, -0.6)
     ax.set_yticks(range(len(contrasts)), list(names))
     ax.set_xlabel("difference")

@@ -6,9 +6,12 @@ import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attnxai.jobs.files import write_file
+
+if TYPE_CHECKING:
+    from attnxai.statistics.interval import Interval
 
 MM = 1 / 25.4
 TWO_COLUMNS = 177 * MM
@@ -119,3 +122,29 @@ def write_figure(figure: Any, path: Path, *, dpi: float | str = "figure") -> Non
 def colours_of(names: Sequence[str], palette: Sequence[str]) -> dict[str, str]:
     """One colour a name, repeating when the palette ends."""
     return {name: palette[i % len(palette)] for i, name in enumerate(names)}
+
+
+def draw_mean(
+    ax: Any,
+    interval: Interval,
+    at: float,
+    *,
+    colour: str,
+    marker: str = "o",
+    size: float = 5,
+    filled: bool = True,
+    outlined: bool = False,
+) -> None:
+    """Draw a mean in a row as a point, and its interval, where there is one, as a line."""
+    from matplotlib.patheffects import withStroke
+
+    def outline(width: float) -> list[Any]:
+        return [withStroke(linewidth=width, foreground="white")] if outlined else []
+
+    if interval.known:
+        ends = [interval.low, interval.high]
+        ax.plot(ends, [at, at], color=colour, lw=1.3, zorder=3, path_effects=outline(2.3))
+    (point,) = ax.plot(
+        [interval.value], [at], marker=marker, color=colour, ms=size, ls="", zorder=4
+    )
+    point.set(markerfacecolor=colour if filled else "white", path_effects=outline(2.0))

@@ -20,6 +20,7 @@ from attnxai.report.style import (
     CHANCE_COLOUR,
     FURTHER_COLOUR,
     NULL_COLOUR,
+    draw_mean,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ BAR_HEIGHT = 0.4
 # bars are thinner where many lines stand beneath them
 CROWDED, CROWDED_BAR_HEIGHT = 4, 0.28
 _FURTHER_GAP, _FURTHER_TO, _FURTHER_STEP = 0.09, 0.7, 0.12
-_CHANCE_LABEL = "no agreement"
 
 
 def plot_agreement(
@@ -64,61 +64,55 @@ def plot_agreement(
         _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
     # lines between groups keep clear of those beneath the bars
     lowered = 0.0 if not further else 0.15 if len(further) < CROWDED else 0.28
-    labels = _Labels()
-    _draw_noise_ceiling(ax, models, rows, metric, group, class_name, labels, lowered)
+    edges = [noise_ceiling_range(of, metric, group=group, class_name=class_name) for of in models]
+    for (low, high), (top, bottom) in _bands(edges, rows, lowered):
+        _draw_box(ax, low, high, top, bottom, CEILING_COLOUR, CEILING_EDGE, "noise ceiling")
     for place, row in enumerate(rows):
         if row.estimate is None:
             _draw_heading(ax, place, row, line_at=place - 0.5 + lowered, show_names=show_names)
         else:
-            _draw_estimate(ax, place, row, row.estimate, further, labels, marker_size)
+            _draw_nulls(ax, place, row.estimate, further)
+            draw_mean(
+                ax,
+                row.estimate.interval,
+                place,
+                colour=row.colour,
+                marker=row.marker,
+                size=marker_size,
+                filled=not row.estimate.is_baseline,
+                outlined=True,
+            )
     if len(models) == 1:
         at = len(models[0].explanations) - 0.5 + lowered
         ax.axhline(at, color=CHANCE_COLOUR, lw=0.5, ls=":")
     chance = METRICS[metric].chance
     if chance is not None:
-        ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label=_CHANCE_LABEL)
+        ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label="no agreement")
     ax.set_ylim(len(rows) - 0.4 + lowered, -0.6)
     places = [place for place, row in enumerate(rows) if row.estimate is not None]
     ax.set_yticks(places, [rows[place].text if show_names else "" for place in places])
     ax.set_xlabel(METRICS[metric].label)
     ax.autoscale_view(scaley=False)
+    _label_once(ax)
     if legend:
-        handles, texts = ax.get_legend_handles_labels()
-        ax.legend(
-            handles,
-            texts,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.5 * ax.figure.dpi / ax.figure.bbox.height),
-            ncols=2,
-            fontsize="small",
-            frameon=False,
-        )
+        below = (0.5, -0.5 * ax.figure.dpi / ax.figure.bbox.height)
+        look = {"ncols": 2, "fontsize": "small", "frameon": False}
+        ax.legend(loc="upper center", bbox_to_anchor=below, **look)
     return ax
 
 
-class _Labels:
-    """Gives every label once, so that a legend has one entry for it."""
-
-    def __init__(self) -> None:
-        self._given: set[str] = set()
-
-    def once(self, text: str) -> str | None:
-        if text in self._given:
-            return None
-        self._given.add(text)
-        return text
+def _label_once(ax: Any) -> None:
+    """Leave every label to one artist, so that a legend has one entry for it."""
+    seen: set[str] = set()
+    for artist in (*ax.patches, *ax.lines):
+        label = artist.get_label()
+        artist.set_label("_" if label in seen else label)
+        seen.add(label)
 
 
 def _further_labels(rows: Sequence[AgreementRow]) -> list[str]:
-    return list(
-        dict.fromkeys(
-            further.label
-            for row in rows
-            if row.estimate is not None
-            for further in row.estimate.further
-            if further.test is not None
-        )
-    )
+    tests = [further for row in rows if row.estimate for further in row.estimate.further]
+    return list(dict.fromkeys(further.label for further in tests if further.test is not None))
 
 
 def _draw_heading(
@@ -147,44 +141,24 @@ def _draw_heading(
         )
 
 
-def _draw_estimate(
-    ax: Any,
-    place: int,
-    row: AgreementRow,
-    estimate: Estimate,
-    further: Sequence[str],
-    labels: _Labels,
-    marker_size: float,
-) -> None:
-    from matplotlib.patches import Rectangle
-    from matplotlib.patheffects import withStroke
-
+def _draw_nulls(ax: Any, place: int, estimate: Estimate, further: Sequence[str]) -> None:
+    """Draw where the central 95 % of the means lie: of permuted annotations as a bar, of others as lines."""
     bar_height = BAR_HEIGHT if len(further) < CROWDED else CROWDED_BAR_HEIGHT
     if estimate.test is not None:
         low, high = estimate.test.range()
         within = f" {estimate.test.null}" if estimate.within_strata is not None else ""
-        bar = Rectangle(
-            (low, place - bar_height / 2),
-            high - low,
-            bar_height,
-            facecolor=NULL_COLOUR,
-            # an edge, so that a null of one value is seen
-            edgecolor=NULL_COLOUR,
-            lw=0.5,
-            zorder=1,
-            label=labels.once(f"annotations permuted{within}, central 95 %"),
-        )
-        ax.add_patch(bar)
+        top, label = place - bar_height / 2, f"annotations permuted{within}, central 95 %"
+        # an edge, so that a null of one value is seen
+        _draw_box(ax, low, high, top, top + bar_height, NULL_COLOUR, NULL_COLOUR, label)
     first = bar_height / 2 + _FURTHER_GAP
     step = min(_FURTHER_STEP, (_FURTHER_TO - first) / max(len(further) - 1, 1))
     for null in estimate.further:
         if null.test is None or null.label not in further:
             continue
         index = further.index(null.label)
-        at = place + first + index * step
         ax.plot(
             null.test.range(),
-            [at, at],
+            [place + first + index * step] * 2,
             color=FURTHER_COLOUR,
             lw=0.9,
             ls=FURTHER_LINES[index % len(FURTHER_LINES)],
@@ -194,74 +168,27 @@ def _draw_estimate(
             ms=3,
             mew=0.7,
             zorder=2,
-            label=labels.once(f"{null.label}, central 95 %"),
+            label=f"{null.label}, central 95 %",
         )
-    interval = estimate.interval
-    if interval.known:
-        ax.plot(
-            [interval.low, interval.high],
-            [place, place],
-            color=row.colour,
-            lw=1.3,
-            zorder=3,
-            path_effects=[withStroke(linewidth=2.3, foreground="white")],
-        )
-    ax.plot(
-        [interval.value],
-        [place],
-        marker=row.marker,
-        color=row.colour,
-        markerfacecolor="white" if estimate.is_baseline else row.colour,
-        ms=marker_size,
-        ls="",
-        zorder=4,
-        path_effects=[withStroke(linewidth=2.0, foreground="white")],
-    )
 
 
-def _draw_noise_ceiling(
-    ax: Any,
-    models: Sequence[AgreementResult],
-    rows: Sequence[AgreementRow],
-    metric: str,
-    group: str | None,
-    class_name: str,
-    labels: _Labels,
-    lowered: float,
+def _draw_box(
+    ax: Any, low: float, high: float, top: float, bottom: float, face: str, edge: str, label: str
 ) -> None:
     from matplotlib.patches import Rectangle
 
-    for (low, high), (top, bottom) in _bands(models, rows, metric, group, class_name, lowered):
-        ax.add_patch(
-            Rectangle(
-                (low, top),
-                high - low,
-                bottom - top,
-                facecolor=CEILING_COLOUR,
-                edgecolor=CEILING_EDGE,
-                lw=0.7,
-                zorder=0.5,
-                label=labels.once("noise ceiling"),
-            )
-        )
+    box = Rectangle((low, top), high - low, bottom - top, label=label, facecolor=face)
+    null = face == NULL_COLOUR
+    box.set(edgecolor=edge, linewidth=0.5 if null else 0.7, zorder=1 if null else 0.5)
+    ax.add_patch(box)
 
 
 def _bands(
-    models: Sequence[AgreementResult],
-    rows: Sequence[AgreementRow],
-    metric: str,
-    group: str | None,
-    class_name: str,
-    lowered: float,
+    edges: Sequence[tuple[float, float] | None], rows: Sequence[AgreementRow], lowered: float
 ) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
     """Edges of every band, and where it begins and ends: beyond the axis where it is of all rows."""
-    edges = [
-        noise_ceiling_range(result, metric, group=group, class_name=class_name) for result in models
-    ]
     first = edges[0]
-    if first is not None and all(
-        edge is not None and np.allclose(edge, first) for edge in edges[1:]
-    ):
+    if first and all(edge is not None and np.allclose(edge, first) for edge in edges):
         yield first, (-2.0, len(rows) + 1.0)
         return
     for index, edge in enumerate(edges):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BASELINE_MARKER = "d"
-_BASELINES = "baselines"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,39 +41,32 @@ def agreement_rows(
     One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
     same for all; see :func:`share_baselines`.
     """
-    maps = list(dict.fromkeys(name for result in results for name in result.explanations))
+    maps = dict.fromkeys(name for result in results for name in result.explanations)
     markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
     several = len(results) > 1
     shared = share_baselines(results, metric, group=group, class_name=class_name)
+
+    def row(result: AgreementResult, name: str, colour: str, model: int | None) -> AgreementRow:
+        estimate = result.estimate(name, metric, group=group, class_name=class_name)
+        return AgreementRow(
+            text=name,
+            colour=BASELINE_COLOUR if estimate.is_baseline else colour,
+            marker=markers.get(name, BASELINE_MARKER),
+            estimate=estimate,
+            model=model,
+        )
+
     rows = []
     for index, result in enumerate(results):
         colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
         if several:
             rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
         names = result.explanations if shared else result.explanations + result.baselines
-        for name in names:
-            estimate = result.estimate(name, metric, group=group, class_name=class_name)
-            rows.append(
-                AgreementRow(
-                    text=name,
-                    colour=BASELINE_COLOUR if estimate.is_baseline else colour,
-                    marker=markers.get(name, BASELINE_MARKER),
-                    estimate=estimate,
-                    model=index,
-                )
-            )
+        rows += [row(result, name, colour, index) for name in names]
     if shared and results[0].baselines:
         if several:
-            rows.append(AgreementRow(text=_BASELINES, colour=BASELINE_COLOUR))
-        rows += [
-            AgreementRow(
-                text=name,
-                colour=BASELINE_COLOUR,
-                marker=BASELINE_MARKER,
-                estimate=results[0].estimate(name, metric, group=group, class_name=class_name),
-            )
-            for name in results[0].baselines
-        ]
+            rows.append(AgreementRow(text="baselines", colour=BASELINE_COLOUR))
+        rows += [row(results[0], name, BASELINE_COLOUR, None) for name in results[0].baselines]
     return rows
 
 
