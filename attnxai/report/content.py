@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -55,14 +56,11 @@ class ModelPart:
             return {}
         predicted = dict(zip(pairs.sources, pairs.predicted, strict=True))
         counts: dict[str, dict[str, int]] = {}
-        for source, class_name, group in zip(
-            result.sources, result.classes, result.splits, strict=True
-        ):
-            if class_name not in pairs.class_names:
-                continue
-            entry = counts.setdefault(group, {"n_right": 0, "n": 0})
-            entry["n"] += 1
-            entry["n_right"] += predicted[source] == class_name
+        for source, name, split in zip(result.sources, result.classes, result.splits, strict=True):
+            if name in pairs.class_names:
+                entry = counts.setdefault(split, {"n_right": 0, "n": 0})
+                entry["n"] += 1
+                entry["n_right"] += predicted[source] == name
         return counts
 
 
@@ -175,20 +173,10 @@ class ReportContent:
             return []
         n = len(result.sources)
         seen = sum(group in (Split.TRAINING, Split.VALIDATION) for group in result.splits)
-        return [
-            say(
-                "caution.split",
-                n_train=counts.get("train", 0),
-                n=n,
-                n_test=counts.get("test", 0),
-                n_seen=seen,
-            )
-        ]
+        n_train, n_test = counts.get("train", 0), counts.get("test", 0)
+        return [say("caution.split", n_train=n_train, n=n, n_test=n_test, n_seen=seen)]
 
 
 def counts_of(values: Iterable[object]) -> dict[str, int]:
     """How often each value occurs, in the order of their names."""
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[str(value)] = counts.get(str(value), 0) + 1
-    return dict(sorted(counts.items()))
+    return dict(sorted(Counter(map(str, values)).items()))

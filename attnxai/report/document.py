@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.content import ModelPart, ReportContent, counts_of
-from attnxai.report.figures import (
-    FigureText,
-    draw_agreement,
-    draw_all_metrics,
-    draw_classes,
-    draw_contrasts,
-    draw_nulls,
-    draw_sources,
-)
+from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics
+from attnxai.report.figures.classes import draw_classes
+from attnxai.report.figures.contrasts import draw_contrasts
+from attnxai.report.figures.nulls import draw_nulls
+from attnxai.report.figures.sources import draw_sources
+from attnxai.report.figures.text import FigureText
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.page import write_results
 from attnxai.report.page_tables import (

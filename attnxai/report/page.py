@@ -19,7 +19,7 @@ from attnxai.report.tables.text import render_html
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from attnxai.report.figures import FigureText
+    from attnxai.report.figures.text import FigureText
     from attnxai.report.tables.table import Table
 
 

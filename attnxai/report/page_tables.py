@@ -9,7 +9,7 @@ import numpy as np
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
-from attnxai.report.figures import listed_maps, shown_explanation
+from attnxai.report.figures.selection import listed_maps, shown_explanation
 from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg

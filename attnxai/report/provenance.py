@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -89,15 +90,9 @@ def describe(
             "n": len(images),
             "n_prepared": sum(image.prepared for image in images),
             "sha256": images.sha256(),
-            "published_split": _counts_of_splits(images),
+            "published_split": dict(
+                Counter(image.split for image in images if image.split is not None)
+            ),
         },
         versions=installed_versions(),
     )
-
-
-def _counts_of_splits(images: SourceSet) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for image in images:
-        if image.split is not None:
-            counts[image.split] = counts.get(image.split, 0) + 1
-    return counts

@@ -111,58 +111,40 @@ class SourcePanel:
 
     def radius_of_interest(self) -> float:
         """Half the side, in arcsec, of a square that holds all annotations and the strongest attention."""
-        reach = [20.0]
-        scale = self.pixel_scale_arcsec
-        for marks in self.outlines.values():
-            for _label, x, y, _closed in marks:
-                reach += [
-                    1.25 * scale * float(np.abs(x).max()),
-                    1.25 * scale * float(np.abs(y).max()),
-                ]
         inside = self.attention[self.valid]
         strongest = self.valid & (self.attention >= np.quantile(inside, CONTOUR_QUANTILES[1]))
-        rows, columns = np.nonzero(strongest)
-        middle_row, middle_column = (np.array(self.valid.shape) - 1) / 2
-        reach.append(1.1 * scale * float(np.abs(rows - middle_row).max()))
-        reach.append(1.1 * scale * float(np.abs(columns - middle_column).max()))
+        middle = (np.array(self.valid.shape) - 1) / 2
+        marked = [
+            float(np.abs(ends).max())
+            for marks in self.outlines.values()
+            for _label, x, y, _closed in marks
+            for ends in (x, y)
+        ]
+        scale = self.pixel_scale_arcsec
+        attended = 1.1 * scale * float(np.abs(np.argwhere(strongest) - middle).max())
+        reach = [20.0, attended, *(1.25 * scale * end for end in marked)]
         return min(max(reach), self._extent_arcsec()[1])
 
     def _draw_furniture(self, ax: Any, radius: float) -> None:
-        left, right, bottom, top = -radius, radius, -radius, radius
+        from matplotlib.patches import Ellipse
+
         width = 2 * radius
         bar = max(step for step in (5, 10, 20, 30, 60, 120, 300, 600) if step < 0.35 * width)
-        x0, y0 = left + 0.06 * width, bottom + 0.06 * (top - bottom)
+        x0 = y0 = 0.06 * width - radius
         ax.plot([x0, x0 + bar], [y0, y0], color="white", lw=1.6, solid_capstyle="butt")
-        ax.text(
-            x0 + bar / 2, y0 + 0.015 * width, f"{bar}″", color="white", ha="center", va="bottom"
-        )
+        text = {"color": "white", "ha": "center"}
+        ax.text(x0 + bar / 2, y0 + 0.015 * width, f"{bar}″", va="bottom", **text)
         if self.beam_arcsec is not None:
-            from matplotlib.patches import Ellipse
-
             major, minor, angle = self.beam_arcsec
-            ax.add_patch(
-                Ellipse(
-                    (right - 0.08 * width, y0 + minor / 2),
-                    minor,
-                    major,
-                    angle=angle,
-                    facecolor="none",
-                    edgecolor="white",
-                    lw=0.8,
-                )
-            )
+            at = (radius - 0.08 * width, y0 + minor / 2)
+            look = {"facecolor": "none", "edgecolor": "white", "lw": 0.8}
+            ax.add_patch(Ellipse(at, minor, major, angle=angle, **look))
         if self.view.north is not None and self.view.east is not None:
-            origin = np.array([right - 0.1 * width, top - 0.24 * width])
+            origin = np.array([radius - 0.1 * width, radius - 0.24 * width])
+            arrow = {"arrowstyle": "-|>", "color": "white", "lw": 0.8}
             for name, direction in (("N", self.view.north), ("E", self.view.east)):
-                tip = origin + 0.12 * width * direction
-                ax.annotate(
-                    "",
-                    tip,
-                    origin,
-                    arrowprops={"arrowstyle": "-|>", "color": "white", "lw": 0.8},
-                )
-                at = origin + 0.17 * width * direction
-                ax.text(*at, name, color="white", ha="center", va="center", fontsize=7)
+                ax.annotate("", origin + 0.12 * width * direction, origin, arrowprops=arrow)
+                ax.text(*(origin + 0.17 * width * direction), name, va="center", fontsize=7, **text)
 
     def draw_map(self, ax: Any, *, limits: tuple[float, float], left: bool) -> Any:
         """Draw the whole attention map and a frame around what the image shows; gives the picture."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.report.page import data_url
 from attnxai.report.sky_view import asinh_stretch, contour_levels
 from attnxai.report.style import (
     ANNOTATOR_COLOURS,
@@ -54,20 +54,14 @@ def source_svg(panel: SourcePanel, *, title: str) -> str:
     colours = colours_of(list(panel.outlines), ANNOTATOR_COLOURS)
     for annotator, marks in panel.outlines.items():
         for label, x, y, closed in marks:
-            name = escape(f"{annotator}: {label}")
-            colour = colours[annotator]
+            tag, shape = "polygon" if closed else "polyline", f'points="{place(x, y)}"'
             if len(x) == 1:
                 cx, cy = float(x[0]) - left, top - float(y[0])
-                shape = f'<path d="M{cx - 3:.1f} {cy:.1f}h6M{cx:.1f} {cy - 3:.1f}v6"'
-            else:
-                shape = f'<{"polygon" if closed else "polyline"} points="{place(x, y)}"'
-            parts.append(f'{shape} stroke="{colour}"><title>{name}</title></{_tag(shape)}>')
+                tag, shape = "path", f'd="M{cx - 3:.1f} {cy:.1f}h6M{cx:.1f} {cy - 3:.1f}v6"'
+            name = f"<title>{escape(f'{annotator}: {label}')}</title>"
+            parts.append(f'<{tag} {shape} stroke="{colours[annotator]}">{name}</{tag}>')
     parts.append("</svg>")
     return "".join(parts)
-
-
-def _tag(shape: str) -> str:
-    return shape[1:].split(" ", maxsplit=1)[0]
 
 
 def _png(panel: SourcePanel) -> str:
@@ -77,8 +71,3 @@ def _png(panel: SourcePanel) -> str:
     buffer = io.BytesIO()
     Image.fromarray(grey[::-1]).save(buffer, format="PNG", optimize=True)
     return data_url(buffer.getvalue())
-
-
-def data_url(content: bytes) -> str:
-    """PNG bytes as an address that needs no file."""
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

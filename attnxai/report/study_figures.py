@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.wording import counted
-from attnxai.report.figures import FigureText
+from attnxai.report.figures.text import FigureText
 from attnxai.report.style import (
     BASELINE_COLOUR,
     BLUE,
@@ -31,6 +31,7 @@ SERIES_STYLES = {"cyclic": (BLUE, "o"), "dihedral": (VERMILION, "s")}
 # the orders of a series, distinguishable in grey as well
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SPREAD = 0.15
+_BESIDE = ("axes fraction", "data")
 
 
 def draw_curves(result: StudyResult, folder: Path) -> FigureText:
@@ -48,16 +49,10 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
                 _draw_loss(ax, result, group, colours[index], _LINES[(index + 1) % len(_LINES)])
             if low < summary.reference < high:
                 ax.axhline(summary.reference, color=PALE, lw=0.8, zorder=0)
-                ax.annotate(
-                    f"reference {summary.reference:.3f}",
-                    (1, summary.reference),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(0, 2),
-                    textcoords="offset points",
-                    ha="right",
-                    fontsize=7,
-                    color="#666666",
-                    annotation_clip=True,  # one that is far away would take all the space
+                text, at = f"reference {summary.reference:.3f}", (1, summary.reference)
+                # clipped: a note that is far away would take the space of the axes
+                _note(
+                    ax, text, at, xycoords=_BESIDE, xytext=(0, 2), ha="right", annotation_clip=True
                 )
             ax.set_title(f"{name} groups", loc="left")
             ax.set_xlabel("epoch (one pass over the training images)")
@@ -119,48 +114,31 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
             mean = summary.mean(group, EPOCHS.name)
             for place, seed in zip(_places(len(summary.seeds)), summary.seeds, strict=True):
                 time = summary.times[group, seed]
-                ax.plot(
-                    [time.epochs],
-                    [row + 0.2 + 1.3 * place],
-                    marker="o" if time.reached else ">",
-                    ms=3,
-                    mfc=colour if time.reached else "white",
-                    mec=colour,
-                    mew=0.7,
-                    alpha=0.8,
-                    ls="",
-                )
+                (point,) = ax.plot([time.epochs], [row + 0.2 + 1.3 * place], ms=3, mew=0.7, ls="")
+                point.set(marker="o" if time.reached else ">", mec=colour, alpha=0.8)
+                point.set(mfc=colour if time.reached else "white")
             if mean.known:
                 ax.plot([mean.low, mean.high], [row - 0.2] * 2, color=colour, lw=1.4)
             ax.plot([mean.value], [row - 0.2], marker=marker, ms=5.5, color=colour, ls="")
             n_reached, n_runs = summary.n_reached(group), len(summary.seeds)
-            ax.annotate(
-                f"{n_reached} of {n_runs}",
-                (1.01, row),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                fontsize=7,
-                color="#666666" if n_reached == n_runs else "#B00000",
-            )
-        ax.annotate(
-            "reached", (1.01, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7
-        )
+            text = f"{n_reached} of {n_runs}"
+            shade = "#666666" if n_reached == n_runs else "#B00000"
+            _note(ax, text, (1.01, row), xycoords=_BESIDE, va="center", color=shade)
+        _note(ax, "reached", (1.01, -0.75), xycoords=_BESIDE, va="center", color="black")
         longest = max(time.epochs for time in summary.times.values())
         if not all(time.reached for time in summary.times.values()):
-            _mark_horizon(ax, summary.horizon, len(groups))
+            ax.axvline(summary.horizon, color=PALE, lw=0.8, zorder=0)
+            at = (summary.horizon, len(groups) - 0.45)
+            _note(ax, "horizon", at, xytext=(-3, 0), ha="right", va="bottom")
         ends = [summary.mean(group, EPOCHS.name).high for group in groups]
         ax.set_xlim(0, np.nanmax([longest, *ends]) * 1.02 + 0.5)
         ax.set_ylim(len(groups) - 0.4, -0.6)
         ax.set_yticks(range(len(groups)), groups)
         ax.set_xlabel("epochs until the reference loss (passes over the training images)")
         whole_ticks(ax.xaxis)
-        top = ax.secondary_xaxis(
-            "top",
-            functions=(
-                lambda x: x / PASSES_A_PUBLISHED_EPOCH,
-                lambda x: x * PASSES_A_PUBLISHED_EPOCH,
-            ),
-        )
+        passes = PASSES_A_PUBLISHED_EPOCH
+        scales = (lambda x: x / passes, lambda x: x * passes)
+        top = ax.secondary_xaxis("top", functions=scales)
         top.set_xlabel("published epochs (16 passes)")
     return FigureText(
         name="epochs",
@@ -173,46 +151,35 @@ def draw_epochs(result: StudyResult, folder: Path) -> FigureText | None:
     )
 
 
-def _mark_horizon(ax: Any, horizon: int, n_rows: int) -> None:
-    ax.axvline(horizon, color=PALE, lw=0.8, zorder=0)
-    ax.annotate(
-        "horizon",
-        (horizon, n_rows - 0.45),
-        xytext=(-3, 0),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=7,
-        color="#666666",
-    )
+def _note(ax: Any, text: str, at: tuple[float, float], **look: Any) -> None:
+    """Write a few words beside what is drawn."""
+    look = {"xytext": (0, 0), "color": "#666666", "fontsize": 7} | look
+    ax.annotate(text, at, textcoords="offset points", **look)
 
 
 def draw_metrics(result: StudyResult, folder: Path) -> FigureText:
     """Draw every measure against the order of the group."""
     shown = [
-        quantity
-        for quantity in result.summary.quantities
-        if quantity.kind in (Kind.PERFORMANCE, Kind.CONSISTENCY)
-        or (quantity.kind is Kind.AGREEMENT and quantity.name.endswith(":mean"))
-        or quantity.name in (EPOCHS.name, SECONDS.name)
+        q
+        for q in result.summary.quantities
+        if q.kind in (Kind.PERFORMANCE, Kind.CONSISTENCY)
+        or (q.kind is Kind.AGREEMENT and q.name.endswith(":mean"))
+        or q.name in (EPOCHS.name, SECONDS.name)
     ]
-    shown = [q for q in shown if _has_values(result.summary, q)]
+    on = result.plan.measuring.measure_on
     return _draw_panels(
         result,
         shown,
         folder,
         name="metrics",
-        lead=f"Performance and consistency on {result.plan.measuring.measure_on} images",
+        lead=f"Performance and consistency on {on} images",
     )
 
 
 def draw_agreement_of_gates(result: StudyResult, folder: Path) -> FigureText | None:
     """Draw the agreement of every map against the order of the group; nothing without annotations."""
-    shown = [
-        quantity
-        for quantity in result.summary.quantities
-        if quantity.kind is Kind.AGREEMENT and _has_values(result.summary, quantity)
-    ]
+    quantities = [q for q in result.summary.quantities if q.kind is Kind.AGREEMENT]
+    shown = [q for q in quantities if _has_values(result.summary, q)]
     if not shown:
         return None
     n = len(result.summary.sources["nss"])
@@ -236,6 +203,7 @@ def _draw_panels(
     columns: int = 3,
 ) -> FigureText:
     summary = result.summary
+    shown = [quantity for quantity in shown if _has_values(summary, quantity)]
     marks = {"cyclic": "C_N (circles)", "dihedral": "D_N (squares)"}
     groups = " and ".join(marks[series] for series in groups_by_series(summary.groups))
     n_rows = math.ceil(len(shown) / columns)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.metrics import METRICS
-from attnxai.report.figures import FigureText
+from attnxai.report.figures.text import FigureText
 from attnxai.report.plots.validation import (
     VERDICT_STYLES,
     plot_coverage,

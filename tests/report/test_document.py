@@ -24,7 +24,7 @@ from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.document import write_content
-from attnxai.report.figures import fit_titles
+from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.provenance import describe
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style

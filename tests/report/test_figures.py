@@ -16,18 +16,13 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures import (
     agreement as agreement_module,
 )
-from attnxai.report.figures import (
-    draw_agreement,
-    draw_all_metrics,
-    draw_classes,
-    draw_contrasts,
-    draw_nulls,
-    draw_sources,
-    extreme_sources,
-)
-from attnxai.report.figures.agreement import panel_grid
+from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics, panel_grid
+from attnxai.report.figures.classes import draw_classes
+from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
-from attnxai.report.figures.sources import drawn_labels
+from attnxai.report.figures.nulls import draw_nulls
+from attnxai.report.figures.selection import extreme_sources
+from attnxai.report.figures.sources import draw_sources, drawn_labels
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 

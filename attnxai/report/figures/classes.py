@@ -32,61 +32,39 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
     metric = result.metrics[0]
     members = [i for i, group in enumerate(result.splits) if group == result.verdict_group]
     shown = listed_maps(result)
-    rows = [
-        {
-            "explanation": explanation,
-            "class": result.classes[i],
-            "value": result.source_means(explanation, metric)[i],
-        }
-        for explanation in shown
-        for i in members
-        if result.classes[i] is not None
-    ]
-    frame = pd.DataFrame(rows).dropna()
+    values = {name: result.source_means(name, metric) for name in shown}
+    frame = pd.DataFrame(
+        [
+            (explanation, result.classes[i], values[explanation][i])
+            for explanation in shown
+            for i in members
+            if result.classes[i] is not None
+        ],
+        columns=["explanation", "class", "value"],
+    ).dropna()
     if frame.empty:
         return None
     palette = colours_of(names, CLASS_COLOURS)
     estimates = _estimates(result, metric, shown, names)
+    width = 0.8 / len(names)
+
+    def place(explanation: str, name: str, aside: float = 0.0) -> float:
+        return shown.index(explanation) - 0.4 + width * (names.index(name) + 0.5 + aside)
+
+    aside = 0.5 * _spread(len(frame))
+    frame["position"] = list(map(place, frame["explanation"], frame["class"], aside))
     with saved_figure(folder, f"classes{suffix}", 72) as figure:
         ax = figure.add_subplot()
-        width = 0.8 / len(names)
-        frame["position"] = [
-            shown.index(row["explanation"])
-            - 0.4
-            + width * (names.index(row["class"]) + 0.5 + 0.5 * spread)
-            for (_, row), spread in zip(frame.iterrows(), _spread(len(frame)), strict=True)
-        ]
-        sns.scatterplot(
-            data=frame,
-            x="position",
-            y="value",
-            hue="class",
-            hue_order=names,
-            palette=palette,
-            s=7,
-            alpha=0.55,
-            linewidth=0,
-            legend=False,
-            ax=ax,
-        )
+        look = {"s": 7, "alpha": 0.55, "linewidth": 0, "legend": False, "palette": palette}
+        sns.scatterplot(frame, x="position", y="value", hue="class", hue_order=names, ax=ax, **look)
         for (explanation, name), estimate in estimates.items():
-            column, index = shown.index(explanation), names.index(name)
-            position = column - 0.4 + width * (index + 0.5)
-            interval = estimate.interval
+            position, interval = place(explanation, name), estimate.interval
             if interval.known:
                 ax.plot([position] * 2, [interval.low, interval.high], color="black", lw=1.2)
-            ax.plot(
-                [position],
-                [interval.value],
-                marker="D",
-                ms=4,
-                ls="",
-                color=palette[name],
-                markeredgecolor="black",
-                markeredgewidth=0.7,
-                zorder=5,
-                label=name if column == 0 else None,
-            )
+            (mean,) = ax.plot([position], [interval.value], "D", ms=4, color=palette[name])
+            mean.set(markeredgecolor="black", markeredgewidth=0.7, zorder=5)
+            if explanation == shown[0]:
+                mean.set_label(name)
         chance = METRICS[metric].chance
         if chance is not None:
             ax.axhline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0)
