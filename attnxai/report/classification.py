@@ -17,7 +17,7 @@ from attnxai.report.style import (
     paper_style,
     write_figure,
 )
-from attnxai.report.tables.table import Table, interval_column, text_column
+from attnxai.report.tables.table import Table, interval_column, text_column, text_table
 from attnxai.report.tables.text import render_terminal
 from attnxai.statistics.formats import format_p, format_share, p_equals, with_interval
 
@@ -64,10 +64,10 @@ def temperatures_table(every: Sequence[ClassificationMetrics]) -> Table:
         "  p, if calibrated",
         "accuracy",
     ]
-    columns = [text_column("", rows)]
+    cells = {}
     for when, metrics in zip(("before", "after"), every, strict=True):
         reference = metrics.calibrated
-        cells = [
+        cells[f"{when} (T = {metrics.temperature:.2f})"] = [
             with_interval(metrics.log_loss),
             with_interval(metrics.brier_score),
             with_interval(metrics.expected_calibration_error),
@@ -75,8 +75,7 @@ def temperatures_table(every: Sequence[ClassificationMetrics]) -> Table:
             format_p(reference.p_value),
             with_interval(metrics.accuracy),
         ]
-        columns.append(text_column(f"{when} (T = {metrics.temperature:.2f})", cells))
-    return Table(columns=tuple(columns))
+    return text_table({"": rows} | cells, {})
 
 
 _DARK = "#222222"

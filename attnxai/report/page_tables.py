@@ -13,7 +13,7 @@ from attnxai.report.figures.selection import listed_maps, shown_explanation
 from attnxai.report.findings import MISCALIBRATED
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
-from attnxai.report.tables.table import Table, text_column
+from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import group_name, n_beside
 from attnxai.statistics.formats import (
     format_interval,
@@ -43,11 +43,11 @@ def _metrics_table(
     rules: tuple[int, ...] = (),
 ) -> Table:
     """A row for each name, which has lines below it, and a cell of lines for each metric."""
-    columns = [text_column(heading, [name for name, _ in rows])]
-    for index, metric in enumerate(metrics):
-        cells = [of_metrics[index] for _, of_metrics in rows]
-        columns.append(text_column(METRICS[metric].label, cells, to_the_right=True))
-    return Table(columns=tuple(columns), title=title, rules=rules)
+    cells = {
+        METRICS[metric].label: [of_metrics[index] for _, of_metrics in rows]
+        for index, metric in enumerate(metrics)
+    }
+    return text_table({heading: [name for name, _ in rows]}, cells, title=title, rules=rules)
 
 
 def _estimates_of(
@@ -136,20 +136,14 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
         for part in parts
         for name in part.result.explanations
     ]
-    models = [text_column("Model", [model for model, *_ in rows])] if len(parts) > 1 else []
+    models = {"Model": [model for model, *_ in rows]} if len(parts) > 1 else {}
     cells = {
         "Partial ρ": [format_value(partial.interval, 3) for *_, partial, _ in rows],
         "Interval": [", ".join(_lines(partial.interval, most)) for *_, partial, most in rows],
         "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
     }
-    return Table(
-        columns=(
-            *models,
-            text_column("Map", [name for _, name, *_ in rows]),
-            *(text_column(head, texts, to_the_right=True) for head, texts in cells.items()),
-        ),
-        title="Partial correlations",
-    )
+    names = models | {"Map": [name for _, name, *_ in rows]}
+    return text_table(names, cells, title="Partial correlations")
 
 
 def source_headings(content: ReportContent) -> list[str]:

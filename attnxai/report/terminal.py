@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.report.findings import MISCALIBRATED, best_brightness
-from attnxai.report.tables.table import Table, text_column
+from attnxai.report.tables.table import Table, text_table
 from attnxai.report.tables.text import render_terminal
 from attnxai.report.wording import group_phrase, n_beside, strata_words
 from attnxai.statistics.formats import (
@@ -91,14 +91,9 @@ def _main_table(result: AgreementResult) -> Table:
         f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
     )
     headings = (METRICS[metric].label, "null", "p", f"minus {brightness}")
-    return Table(
-        columns=(
-            text_column("map", names),
-            *(
-                text_column(heading, cells, to_the_right=True)
-                for heading, cells in zip(headings, rows, strict=True)
-            ),
-        ),
+    return text_table(
+        {"map": names},
+        dict(zip(headings, rows, strict=True)),
         title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}",
         note=f"mean [{format_share(result.settings['level'])} interval]; null: annotations permuted across "
         f"{sources}; p (adjusted over maps)",
@@ -131,15 +126,9 @@ def _further_nulls(result: AgreementResult, metric: str) -> Table:
         return f"{format_p(further.test.p_value)}{mark}" if further.test else MISSING
 
     nulls = [NULLS[name]() for name in result.settings["nulls"]]
-    return Table(
-        columns=(
-            text_column("map", result.explanations),
-            *(
-                text_column(null.label, [cell(name, null.name) for name in result.explanations])
-                for null in nulls
-            ),
-        )
-    )
+    names = result.explanations
+    cells = {null.label: [cell(name, null.name) for name in names] for null in nulls}
+    return text_table({"map": names}, cells)
 
 
 def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
@@ -150,14 +139,6 @@ def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
         p_value = f" ({format_p(estimate.test.p_value)})" if estimate.test else ""
         return f"{format_value(estimate.interval, 3)}{p_value}"
 
-    return Table(
-        columns=(
-            text_column("map", names),
-            *(
-                text_column(METRICS[metric].label, [cell(name, metric) for name in names])
-                for metric in metrics
-            ),
-        ),
-        title="Other metrics: mean (p)",
-        rules=(len(result.explanations),),
-    )
+    cells = {METRICS[metric].label: [cell(name, metric) for name in names] for metric in metrics}
+    rules = (len(result.explanations),)
+    return text_table({"map": names}, cells, title="Other metrics: mean (p)", rules=rules)

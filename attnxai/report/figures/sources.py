@@ -72,6 +72,8 @@ def draw_sources(
         figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
+    known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
+    north = "all" if all(known) else "some" if any(known) else "none"
     ranked = {
         "metric": in_sentence(METRICS[metric].label),
         "ranks": ", ".join(f"{rank.lower()} {source}" for rank, source in chosen.items()),
@@ -83,17 +85,11 @@ def draw_sources(
             model=result.model_name,
             map=explanation,
             quantiles=listed([format_share(q) for q in CONTOUR_QUANTILES]),
-            orientation=_orientation(
-                [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
-            ),
+            orientation=say(f"caption.north.{north}"),
             **ranked,
         ),
         alternative=say("caption.sources_shown.alternative", **ranked),
     )
-
-
-def _orientation(known: Sequence[bool]) -> str:
-    return say(f"caption.north.{'all' if all(known) else 'some' if any(known) else 'none'}")
 
 
 def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel]) -> None:
@@ -105,19 +101,9 @@ def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel
     handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
     for label, (points, outlines) in drawn_labels([panel.outlines for panel in panels]).items():
         marker, line = LABEL_STYLES[label]
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color="white",
-                lw=0.9,
-                ls=line if outlines else "",
-                marker=marker if points else "",
-                ms=5,
-                mew=1.0,
-                label=label,
-            )
-        )
+        mark = Line2D([], [], color="white", lw=0.9, ms=5, mew=1.0, label=label)
+        mark.set(linestyle=line if outlines else "", marker=marker if points else "")
+        handles.append(mark)
     legend = figure.legend(
         handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
     )

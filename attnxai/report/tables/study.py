@@ -13,6 +13,7 @@ from attnxai.report.tables.table import (
     number_column,
     p_value_column,
     text_column,
+    text_table,
 )
 from attnxai.report.tables.text import render_markdown
 from attnxai.statistics.formats import (
@@ -60,18 +61,12 @@ def reader_tables(result: StudyResult) -> tuple[Table, ...]:
     adjusted p-value.
     """
     by_kind = {kind: [q for q in result.summary.quantities if q.kind is kind] for kind in Kind}
+    on = f"{result.plan.measuring.measure_on} images"
+    consistency = f"Consistency under arbitrary rotations, on {on}"
     tables = [
         _quantity_table(result, "Fit and time", [*by_kind[Kind.FIT], SECONDS]),
-        _quantity_table(
-            result,
-            f"Performance on {result.plan.measuring.measure_on} images",
-            by_kind[Kind.PERFORMANCE],
-        ),
-        _quantity_table(
-            result,
-            f"Consistency under arbitrary rotations, on {result.plan.measuring.measure_on} images",
-            by_kind[Kind.CONSISTENCY],
-        ),
+        _quantity_table(result, f"Performance on {on}", by_kind[Kind.PERFORMANCE]),
+        _quantity_table(result, consistency, by_kind[Kind.CONSISTENCY]),
     ]
     for metric, label in AGREEMENT_LABELS.items():
         own = [q for q in by_kind[Kind.AGREEMENT] if q.name.startswith(f"{metric}:")]
@@ -84,20 +79,8 @@ def reader_tables(result: StudyResult) -> tuple[Table, ...]:
 
 def _quantity_table(result: StudyResult, title: str, quantities: Sequence[Quantity]) -> Table:
     summary = result.summary
-    return Table(
-        title=title,
-        columns=(
-            text_column("Group", summary.groups),
-            *(
-                text_column(
-                    quantity.label,
-                    [_quantity_cell(summary, group, quantity) for group in summary.groups],
-                    to_the_right=True,
-                )
-                for quantity in quantities
-            ),
-        ),
-    )
+    cells = {q.label: [_quantity_cell(summary, g, q) for g in summary.groups] for q in quantities}
+    return text_table({"Group": summary.groups}, cells, title=title)
 
 
 def _quantity_cell(summary: StudySummary, group: str, quantity: Quantity) -> tuple[str, ...]:
@@ -180,26 +163,15 @@ def main_table(result: StudyResult) -> Table:
     summary = result.summary
     n_seeds = len(summary.seeds)
     parameters = [result.plan.matches[group].size.parameters for group in summary.groups]
-    columns = [
-        text_column(
-            "group,\nparameters",
-            [
-                (group, format_number(n, 0))
-                for group, n in zip(summary.groups, parameters, strict=True)
-            ],
-        )
-    ]
-    columns += [
-        text_column(
-            heading,
-            [_main_cell(summary, group, quantity) for group in summary.groups],
-            to_the_right=True,
-        )
+    names = zip(summary.groups, (format_number(n, 0) for n in parameters), strict=True)
+    cells = {
+        heading: [_main_cell(summary, group, quantity) for group in summary.groups]
         for quantity, heading in _MAIN.items()
         if summary.quantity(quantity.name) is not None
-    ]
-    return Table(
-        columns=tuple(columns),
+    }
+    return text_table(
+        {"group,\nparameters": list(names)},
+        cells,
         title=f"{result.facts.name}: {counted(n_seeds, 'seed')} a group",
         note=f"mean [95 % interval over seeds]; p of the difference from {summary.baseline}, adjusted over the "
         f"groups; equal: {result.plan.equal}; measured on {result.plan.measuring.measure_on} images",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from attnxai.errors import OptionError
@@ -98,6 +98,17 @@ def text_column(
 ) -> Column:
     """A column of names, or of cells with several lines."""
     return Column(heading=heading, kind=Kind.TEXT, cells=tuple(texts), to_the_right=to_the_right)
+
+
+def text_table(
+    left: Mapping[str, Sequence[str | tuple[Line, ...]]],
+    right: Mapping[str, Sequence[str | tuple[Line, ...]]],
+    **options: Any,
+) -> Table:
+    """A table of text: names by their headings, then what is aligned to the right, as numbers are."""
+    columns = [text_column(heading, cells) for heading, cells in left.items()]
+    columns += [text_column(h, cells, to_the_right=True) for h, cells in right.items()]
+    return Table(columns=tuple(columns), **options)
 
 
 def count_column(heading: str, counts: Sequence[int | Limit | None]) -> Column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attnxai.metrics import METRICS
-from attnxai.report.tables.table import Column, Line, Piece, Table, Tone, text_column
+from attnxai.report.tables.table import Line, Piece, Table, Tone, text_table
 from attnxai.report.tables.text import render_markdown
 from attnxai.statistics.formats import format_number
 from attnxai.validation.coverage import Distribution
@@ -30,28 +30,24 @@ def false_positive_tables(result: ValidationResult) -> list[Table]:
     for metric in METRIC_NAMES:
         rows = [(null, scenario) for null in nulls for scenario in null.scenarios]
         cells = {row: result.rates_of(metric=metric, null=row[0], scenario=row[1]) for row in rows}
+        shown = ", ".join(f"{100 * level:g}" for level in SIGNIFICANCE_LEVELS)
         tables.append(
-            Table(
+            text_table(
+                {
+                    "Null": [str(null) for null, _ in rows],
+                    "Scenario": [str(scenario) for _, scenario in rows],
+                    "Assumptions met": [
+                        "yes" if n.is_valid_for(where) else "no" for n, where in rows
+                    ],
+                },
+                {
+                    f"{n} sources": [
+                        _rates([c for c in cells[row] if c.n_sources == n]) for row in rows
+                    ]
+                    for n in numbers
+                },
                 title=f"False positive rates, in per cent: {METRICS[metric].label}",
-                note=(
-                    f"Each cell: rates at {', '.join(f'{100 * level:g}' for level in SIGNIFICANCE_LEVELS)} %. "
-                    + _band_words(result)
-                ),
-                columns=(
-                    text_column("Null", [str(null) for null, _ in rows]),
-                    text_column("Scenario", [str(scenario) for _, scenario in rows]),
-                    text_column(
-                        "Assumptions met",
-                        ["yes" if null.is_valid_for(scenario) else "no" for null, scenario in rows],
-                    ),
-                    *(
-                        _shown(
-                            f"{n} sources",
-                            [_rates([c for c in cells[row] if c.n_sources == n]) for row in rows],
-                        )
-                        for n in numbers
-                    ),
-                ),
+                note=f"Each cell: rates at {shown} %. {_band_words(result)}",
                 rules=_starts([null for null, _ in rows]),
             )
         )
@@ -85,31 +81,26 @@ def coverage_tables(result: ValidationResult) -> list[Table]:
         n = cells[0].n_experiments
         low, high = cells[0].band
         found = {(c.n_sources, c.n_annotators, c.over, c.method): c for c in cells}
+        crossed = distribution.crossed
+        headings = {
+            key: f"sources alone, {key[1]}" if crossed and key[0] == "sources" else key[1]
+            for key in methods
+        }
         tables.append(
-            Table(
+            text_table(
+                {
+                    "Sources × annotators" if crossed else "Sources": [
+                        f"{sources} × {annotators}" if crossed else f"{sources}"
+                        for sources, annotators in sizes
+                    ]
+                },
+                {
+                    heading: [_coverage(found[*size, *key]) for size in sizes]
+                    for key, heading in headings.items()
+                },
                 title=f"Coverage of 95 % intervals, in per cent: {distribution}",
-                note=(
-                    f"Values: {distribution.words}; {n:,} experiments per row. The central 99.8 % of the "
-                    f"binomial distribution are {100 * low / n:.1f} to {100 * high / n:.1f}."
-                ),
-                columns=(
-                    text_column(
-                        "Sources × annotators" if distribution.crossed else "Sources",
-                        [
-                            f"{sources} × {annotators}" if distribution.crossed else f"{sources}"
-                            for sources, annotators in sizes
-                        ],
-                    ),
-                    *(
-                        _shown(
-                            f"sources alone, {method}"
-                            if distribution.crossed and over == "sources"
-                            else method,
-                            [_coverage(found[*size, over, method]) for size in sizes],
-                        )
-                        for over, method in methods
-                    ),
-                ),
+                note=f"Values: {distribution.words}; {n:,} experiments per row. The central 99.8 % of the "
+                f"binomial distribution are {100 * low / n:.1f} to {100 * high / n:.1f}.",
             )
         )
     return tables
@@ -131,21 +122,16 @@ def power_tables(result: ValidationResult) -> list[Table]:
     for metric in METRIC_NAMES:
         found = {(c.null, c.n_sources, c.strength): c for c in result.power if c.metric == metric}
         tables.append(
-            Table(
+            text_table(
+                {
+                    "Null": [str(null) for null, _ in rows],
+                    "Sources": [str(sources) for _, sources in rows],
+                },
+                {f"{x:g}": [_power(found[*row, x]) for row in rows] for x in strengths},
                 title=f"Power at 5 %, in per cent: {METRICS[metric].label}",
-                note=(
-                    "Columns: the amplitude of its annotation's own field in a map, relative to that of its "
-                    "other field. At 0 it is the false positive rate, and the central 99.8 % of the binomial "
-                    f"distribution are {100 * low / n:.1f} to {100 * high / n:.1f}. {n:,} experiments per cell."
-                ),
-                columns=(
-                    text_column("Null", [str(null) for null, _ in rows]),
-                    text_column("Sources", [str(sources) for _, sources in rows]),
-                    *(
-                        _shown(f"{strength:g}", [_power(found[*row, strength]) for row in rows])
-                        for strength in strengths
-                    ),
-                ),
+                note="Columns: the amplitude of its annotation's own field in a map, relative to that of its "
+                "other field. At 0 it is the false positive rate, and the central 99.8 % of the binomial "
+                f"distribution are {100 * low / n:.1f} to {100 * high / n:.1f}. {n:,} experiments per cell.",
                 rules=_starts([null for null, _ in rows]),
             )
         )
@@ -186,10 +172,6 @@ _TONES = {
     verdict: Tone.WARNING if verdict.misleads else Tone.NOTE if verdict.mark else Tone.PLAIN
     for verdict in Verdict
 }
-
-
-def _shown(heading: str, cells: Sequence[tuple[Line, ...]]) -> Column:
-    return text_column(heading, cells, to_the_right=True)
 
 
 def _starts(names: Sequence[object]) -> tuple[int, ...]:
