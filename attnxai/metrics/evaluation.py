@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics.metric import Metric
-    from attnxai.metrics.targets import Others, Target, Targets
+    from attnxai.metrics.targets import Target, Targets
 
 _CHUNK = 64  # maps whose ranks and other parts are held at a time
 
@@ -32,8 +32,6 @@ def agreement_tables(
     maps: NDArray[np.floating],
     targets: Targets,
     where: NDArray[np.bool_],
-    *,
-    others: Others | None = None,
 ) -> NDArray[np.float64]:
     """Several metrics of each source's maps with the targets of every source.
 
@@ -50,8 +48,6 @@ def agreement_tables(
         Densities and masks on the same field, as the metrics need.
     where : ndarray of bool, shape (rows, columns)
         Pixels that count.
-    others : mapping of TargetKind to ndarray, same shape as targets, optional
-        For metrics that need it; by default :func:`leave_one_out_centre_bias`.
 
     Returns
     -------
@@ -68,18 +64,13 @@ def agreement_tables(
         }
         pixels = np.flatnonzero(where)
         picked = {kind: np.take(array, pixels, axis=-1) for kind, array in fields.items()}
-        # rows (n_annotators * n_sources, n_pixels)
-        target_rows = {k: PixelRows(rows.reshape(-1, len(pixels))) for k, rows in picked.items()}
-        other_rows = {
-            kind: PixelRows(
-                (
-                    pixels_of(others[kind], where)
-                    if others is not None and kind in others
-                    else sums_over_others(kind, picked[kind], fields[kind])
-                ).reshape(-1, len(pixels))
+        target_rows, other_rows = (
+            {kind: PixelRows(rows.reshape(-1, len(pixels))) for kind, rows in some.items()}
+            for some in (
+                picked,
+                {k: sums_over_others(k, picked[k], fields[k]) for k in _need_others(metrics)},
             )
-            for kind in {metric.target for metric in metrics if metric.needs_others}
-        }
+        )
         flat_maps = maps.reshape(n_explanations * n, *where.shape)
         for start in range(0, len(flat_maps), _CHUNK):
             some = slice(start, start + _CHUNK)
@@ -92,15 +83,15 @@ def agreement_tables(
     return values.reshape(shape).transpose(0, 1, 3, 2, 4)
 
 
-def others_needed(
-    metrics: Sequence[Metric], targets: Targets, others: Others | None
+def _need_others(metrics: Sequence[Metric]) -> set[TargetKind]:
+    return {metric.target for metric in metrics if metric.needs_others}
+
+
+def centre_biases(
+    metrics: Sequence[Metric], targets: Targets
 ) -> dict[TargetKind, NDArray[np.float64]]:
-    """The centre bias of the kinds of target for which metrics need it, as given or else computed."""
-    given = others or {}
-    return {
-        kind: given[kind] if kind in given else leave_one_out_centre_bias(kind, targets[kind])
-        for kind in {metric.target for metric in metrics if metric.needs_others}
-    }
+    """The centre bias of the kinds of target for which metrics need it."""
+    return {k: leave_one_out_centre_bias(k, targets[k]) for k in _need_others(metrics)}
 
 
 def own_tables(
@@ -108,14 +99,12 @@ def own_tables(
     maps: NDArray[np.floating],
     targets: Targets,
     valid: NDArray[np.bool_],
-    *,
-    others: Others | None = None,
 ) -> NDArray[np.float64]:
     """Several metrics of each source's maps with its own targets, over its own valid pixels.
 
     Parameters
     ----------
-    metrics, maps, targets, others
+    metrics, maps, targets
         As in :func:`agreement_tables`.
     valid : ndarray of bool, shape (n_sources, rows, columns)
         Pixels that count for each source.
@@ -127,7 +116,7 @@ def own_tables(
     """
     n_annotators = len(next(iter(targets.values())))
     values = np.full((len(metrics), len(maps), n_annotators, len(valid)), np.nan)
-    elsewhere = others_needed(metrics, targets, others)
+    elsewhere = centre_biases(metrics, targets)
     for source, where in enumerate(valid):
         if not where.any():
             continue

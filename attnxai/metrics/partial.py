@@ -133,12 +133,6 @@ def partial_values(
     of an array that is given several times are computed once. Targets are (n_annotators, n_sources, rows,
     columns); the result is (n_explanations, n_annotators, n_sources), NaN where undefined.
     """
-    if len(maps) != len(covariates):
-        raise OptionError(
-            f"covariates are needed for each of {len(maps)} explanations, got {len(covariates)}"
-        )
-    if not all(covariates):
-        raise OptionError("every explanation needs at least one covariate")
     values = np.full((len(maps), len(targets), len(valid)), np.nan)
     arrays = {id(array): array for some in covariates for array in some}
     for source, where in enumerate(valid):

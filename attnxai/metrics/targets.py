@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Target = NDArray[np.floating] | NDArray[np.bool_]
     Targets = Mapping["TargetKind", Target]
-    Others = Mapping["TargetKind", NDArray[np.float64]]
 
 
 class TargetKind(enum.StrEnum):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics import Metric
-    from attnxai.metrics.targets import Others, Targets
+    from attnxai.metrics.targets import Targets
 
 
 class NullModel(abc.ABC):
@@ -56,7 +56,6 @@ class NullModel(abc.ABC):
         targets: Targets,
         valid: NDArray[np.bool_],
         *,
-        others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """Metrics of every source under the null, with what was observed among them.
@@ -68,12 +67,10 @@ class NullModel(abc.ABC):
         maps : ndarray, shape (n_sources, rows, columns)
             One explanation.
         targets : mapping of TargetKind to ndarray, shape (n_annotators, n_sources, rows, columns)
-            Annotations as densities and masks; only those that the metrics need.
+            Annotations as densities and masks; only those that the metrics need. Their leave-one-out centre
+            bias goes with them.
         valid : ndarray of bool, shape (n_sources, rows, columns)
             Pixels that count.
-        others : mapping of TargetKind to ndarray, same shape as targets, optional
-            For metrics that need it; by default :func:`~attnxai.metrics.leave_one_out_centre_bias`. It goes
-            with the annotation.
         rng : numpy.random.Generator
             Source of randomness; every source has a stream of its own.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics import PixelRows
-from attnxai.metrics.evaluation import others_needed
+from attnxai.metrics.evaluation import centre_biases
 from attnxai.nulls.footprints import centred_rectangle
 from attnxai.nulls.null_model import NullModel, register_null
 from attnxai.nulls.surrogates import empty_tables
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics.metric import Metric
-    from attnxai.metrics.targets import Others, Targets
+    from attnxai.metrics.targets import Targets
 
     Array = NDArray[np.float64]
 
@@ -141,7 +141,6 @@ class ToroidalShift(NullModel):
         targets: Targets,
         valid: NDArray[np.bool_],
         *,
-        others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """Metrics of every source under shifts, the observed position first; see :class:`NullModel`."""
@@ -150,7 +149,7 @@ class ToroidalShift(NullModel):
         n_pixels = inside[0].size
         n_columns = n_pixels if self.n_shifts is None else min(self.n_shifts + 1, n_pixels)
         tables = empty_tables(metrics, targets, n_columns)
-        needed = others_needed(metrics, targets, others)
+        needed = centre_biases(metrics, targets)
         if n_pixels == 0:
             return tables
         for source, stream in enumerate(rng.spawn(len(maps))):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics import Metric
-    from attnxai.metrics.targets import Others, Targets
+    from attnxai.metrics.targets import Targets
 
 
 @register_null
@@ -96,14 +96,11 @@ class SourcePermutation(NullModel):
         targets: Targets,
         valid: NDArray[np.bool_],
         *,
-        others: Others | None = None,
         rng: np.random.Generator,  # noqa: ARG002
     ) -> NDArray[np.float64]:
         """Metrics of all pairs, over the pixels valid for all sources; see :class:`NullModel`."""
         where = np.asarray(valid.all(axis=0))
-        return np.asarray(
-            agreement_tables(metrics, maps[None], targets, where, others=others)[:, 0]
-        )
+        return np.asarray(agreement_tables(metrics, maps[None], targets, where)[:, 0])
 
     def draw(
         self,

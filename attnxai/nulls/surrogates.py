@@ -11,14 +11,14 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.metrics import PixelRows
-from attnxai.metrics.evaluation import others_needed
+from attnxai.metrics.evaluation import centre_biases
 from attnxai.nulls.null_model import NullModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.metrics import Metric, TargetKind
-    from attnxai.metrics.targets import Others, Targets
+    from attnxai.metrics.targets import Targets
 
 
 def empty_tables(
@@ -80,14 +80,13 @@ class SurrogateNull(NullModel):
         targets: Targets,
         valid: NDArray[np.bool_],
         *,
-        others: Others | None = None,
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
         """Metrics of every surrogate of every source's map with its own targets; see :class:`NullModel`."""
         self.check(valid)
         tables = None
         wanted = {metric.target: targets[metric.target] for metric in metrics}
-        needed = others_needed(metrics, targets, others)
+        needed = centre_biases(metrics, targets)
         # a stream for every source: none depends on the others
         for source, stream in enumerate(rng.spawn(len(maps))):
             used, surrogates = self.surrogates(

@@ -134,25 +134,6 @@ def test_densities_of_extreme_scale_make_the_same_tables(exponent):
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name, m in METRICS.items() if m.needs_others])
-def test_others_can_be_given(name):
-    maps, targets = made_up(13)
-    metric = METRICS[name]
-    target = targets[metric.target]
-    others = np.random.default_rng(5).integers(1, 4, target.shape).astype(float)
-    where = np.ones((6, 5), bool)
-    matrices = agreement_tables([metric], maps, targets, where, others={metric.target: others})[0]
-    own = own_tables(
-        [metric], maps, targets, np.ones((4, 6, 5), bool), others={metric.target: others}
-    )[0]
-    for a, s in np.ndindex(3, 4):
-        expected = value_of(name, maps[1, s], target[a, s], others=others[a, s])
-        assert matrices[1, a, s, s] == pytest.approx(expected, abs=1e-10)
-        assert own[1, a, s] == pytest.approx(expected, abs=1e-10)
-    default = agreement_tables([metric], maps, targets, where)[0]
-    assert not np.allclose(default, matrices)
-
-
 def test_one_source_has_no_others():
     maps, targets = made_up(14, n_sources=1)
     for metric in ALL_METRICS:

@@ -127,7 +127,3 @@ def test_values_of_sources_hold_their_own_brightness_fixed():
         covariates = [brightness[s], smooth[s]][: e + 1]
         expected = partial_spearman(maps[e, s], targets[a, s], covariates, valid[s])
         assert found[e, a, s] == pytest.approx(expected, abs=1e-12)
-    with pytest.raises(OptionError, match="each of 2 explanations"):
-        partial_values(maps, targets, [[brightness]], valid)
-    with pytest.raises(OptionError, match="at least one covariate"):
-        partial_values(maps, targets, [[brightness], []], valid)
