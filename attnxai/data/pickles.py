@@ -21,7 +21,7 @@ _MOST_OPERATIONS = 5_000_000
 _DEEPEST = 50
 _LONGEST_NUMBER = 16
 _MOST_REPEATED = 10
-_BYTES_OF_ITEM = 50
+_BYTES_OF_ITEM = 20
 _PLAIN = (type(None), bool, int, float, str, bytes)
 
 

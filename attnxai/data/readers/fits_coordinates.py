@@ -49,10 +49,8 @@ def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
         header[f"CTYPE{axis}"] = types[axis]
         header[f"CUNIT{axis}"] = _unit(cards, axis)
         for name in ("CRVAL", "CRPIX"):
-            value = cards.number(f"{name}{axis}", low=-_LARGEST, high=_LARGEST)
-            if value is None:
+            if not _copy(cards, header, f"{name}{axis}"):
                 raise cards.refuse(f"{name}{axis}", "where the image lies on the sky")
-            header[f"{name}{axis}"] = value
     _copy_matrix(cards, header)
     _copy_projection(cards, header)
     _copy_sip(cards, header, types[1])
@@ -68,40 +66,41 @@ def _unit(cards: Cards, axis: int) -> str:
     return unit
 
 
+def _copy(
+    cards: Cards, header: Any, name: str, *, to: str | None = None, limit: float = _LARGEST
+) -> bool:
+    """Copy a number, if there is one, and tell whether there is."""
+    value = cards.number(name, low=-limit, high=limit)
+    if value is not None:
+        header[to or name] = value
+    return value is not None
+
+
 def _copy_matrix(cards: Cards, header: Any) -> None:
     """Scale and rotation; without any the standard's scale is 1 degree a pixel, which nobody means."""
     scaled = dict.fromkeys((1, 2), False)
     for axis in (1, 2):
         for name in (f"CDELT{axis}", f"CROTA{axis}"):
-            value = cards.number(name, low=-_LARGEST, high=_LARGEST)
-            if value is not None:
-                header[name] = value
+            if _copy(cards, header, name):
                 scaled[axis] |= name.startswith("CDELT")
     for (i, j), name in itertools.product(itertools.product((1, 2), repeat=2), ("PC", "CD")):
         for keyword in (f"{name}{i}_{j}", f"{name}{i:03}{j:03}"):
-            value = cards.number(keyword, low=-_LARGEST, high=_LARGEST)
-            if value is not None:
-                header[f"{name}{i}_{j}"] = value
-                scaled[i] = True
+            scaled[i] |= _copy(cards, header, keyword, to=f"{name}{i}_{j}")
     for axis, is_scaled in scaled.items():
         if not is_scaled:
             raise cards.refuse(f"CDELT{axis}", "the size of a pixel")
-    if any(name in cards for name in _DISTORTIONS):
-        name = next(name for name in _DISTORTIONS if name in cards)
-        raise cards.refuse(
-            name, "tables of distortions are not read; resample the image without them"
-        )
+    for name in _DISTORTIONS:
+        if name in cards:
+            raise cards.refuse(
+                name, "tables of distortions are not read; resample the image without them"
+            )
 
 
 def _copy_projection(cards: Cards, header: Any) -> None:
     for name in ("LONPOLE", "LATPOLE"):
-        if (value := cards.number(name, low=-999.0, high=999.0)) is not None:
-            header[name] = value
-    for axis in (1, 2):
-        for m in range(40):
-            value = cards.number(f"PV{axis}_{m}", low=-_LARGEST, high=_LARGEST)
-            if value is not None:
-                header[f"PV{axis}_{m}"] = value
+        _copy(cards, header, name, limit=999.0)
+    for axis, m in itertools.product((1, 2), range(40)):
+        _copy(cards, header, f"PV{axis}_{m}")
     equinox = "EQUINOX" if "EQUINOX" in cards else "EPOCH"
     if (value := cards.number(equinox, low=1850.0, high=2150.0)) is not None:
         header["EQUINOX"] = value
@@ -119,9 +118,7 @@ def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:
             continue
         header[f"{name}_ORDER"] = order
         for p, q in itertools.product(range(order + 1), repeat=2):
-            value = cards.number(f"{name}_{p}_{q}", low=-_LARGEST, high=_LARGEST)
-            if value is not None:
-                header[f"{name}_{p}_{q}"] = value
+            _copy(cards, header, f"{name}_{p}_{q}")
 
 
 def _built(cards: Cards, header: Any) -> WCS:
