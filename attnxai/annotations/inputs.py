@@ -55,21 +55,11 @@ def read_inputs(
 ) -> Inputs:
     """Read annotations and the images of the annotated sources.
 
-    Parameters
-    ----------
-    annotations : path
-        A file of any known format; see :func:`attnxai.annotations.read_annotations`.
-    images : path, optional
-        ``mirabest``; a folder of images, or one image; a folder or archive of batches, recognised as in
-        training; the table's ``image`` column when left out.
-    data_dir : path, optional
-        Where MiraBest lies.
-    labels : collection of Label, optional
-        Labels to use; all when left out.
-    min_components, match_radius_arcsec
-        For a catalogue; see :func:`attnxai.annotations.read_annotations`.
-    fill_blank, prepared, pixel_scale_arcsec
-        See :func:`attnxai.data.read_image`; batches need the pixel scale only.
+    ``images`` is ``mirabest`` (in ``data_dir``), a folder of images, one image, or a folder or archive of
+    batches, recognised as in training; left out, the table's ``image`` column names them. Only ``labels`` are
+    used, if given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
+    :func:`attnxai.annotations.read_annotations`; for the others see :func:`attnxai.data.read_image`, of which
+    batches need the pixel scale only.
     """
     # first of all: a wrong name should not wait for a million images
     reader, file = open_annotations(annotations)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import itertools
 import math
+from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -184,62 +186,40 @@ def _shape_in_pixels(shape: Shape, wcs: Any, source: str) -> Shape:
 
 
 def _pixel_regions(shape: Shape) -> tuple[PixelRegion, ...]:
-    import astropy.units as u
-    from regions import (
-        CirclePixelRegion,
-        EllipsePixelRegion,
-        LinePixelRegion,
-        PixCoord,
-        PointPixelRegion,
-        PolygonPixelRegion,
-        RectanglePixelRegion,
-    )
+    from regions import PixCoord
 
-    centre = PixCoord(shape.x, shape.y)
-    match shape.kind:
-        case ShapeKind.POINT:
-            return (PointPixelRegion(centre),)
-        case ShapeKind.CIRCLE:
-            return (CirclePixelRegion(centre, shape.radius),)
-        case ShapeKind.ELLIPSE:
-            return (EllipsePixelRegion(centre, shape.width, shape.height, shape.angle * u.deg),)
-        case ShapeKind.BOX:
-            return (RectanglePixelRegion(centre, shape.width, shape.height, shape.angle * u.deg),)
-        case ShapeKind.POLYGON:
-            x, y = zip(*shape.vertices, strict=True)
-            return (PolygonPixelRegion(PixCoord(list(x), list(y))),)
-        case ShapeKind.LINE:
-            points = [PixCoord(x, y) for x, y in shape.vertices]
-            return tuple(LinePixelRegion(start, end) for start, end in itertools.pairwise(points))
+    return _regions(shape, "Pixel", PixCoord, unit=1.0, angle_deg=shape.angle)
 
 
 def _sky_regions(shape: Shape) -> tuple[Region, ...]:
     import astropy.units as u
     from astropy.coordinates import SkyCoord
-    from regions import (
-        CircleSkyRegion,
-        EllipseSkyRegion,
-        LineSkyRegion,
-        PointSkyRegion,
-        PolygonSkyRegion,
-        RectangleSkyRegion,
-    )
 
-    centre = SkyCoord(shape.x, shape.y, unit="deg", frame="icrs")
-    width, height = shape.width * u.arcsec, shape.height * u.arcsec
-    angle = (shape.angle - 90.0) * u.deg
-    match shape.kind:
-        case ShapeKind.POINT:
-            return (PointSkyRegion(centre),)
-        case ShapeKind.CIRCLE:
-            return (CircleSkyRegion(centre, shape.radius * u.arcsec),)
-        case ShapeKind.ELLIPSE:
-            return (EllipseSkyRegion(centre, width, height, angle),)
-        case ShapeKind.BOX:
-            return (RectangleSkyRegion(centre, width, height, angle),)
-        case ShapeKind.POLYGON:
-            ra, dec = zip(*shape.vertices, strict=True)
-            return (PolygonSkyRegion(SkyCoord(list(ra), list(dec), unit="deg", frame="icrs")),)
-        case ShapeKind.LINE:
-            points = [SkyCoord(*v, unit="deg", frame="icrs") for v in shape.vertices]
-            return tuple(LineSkyRegion(start, end) for start, end in itertools.pairwise(points))
+    place = functools.partial(SkyCoord, unit="deg", frame="icrs")
+    return _regions(shape, "Sky", place, unit=u.arcsec, angle_deg=shape.angle - 90.0)
+
+
+def _regions(
+    shape: Shape, frame: str, place: Callable[..., Any], *, unit: Any, angle_deg: float
+) -> tuple[Any, ...]:
+    """Regions of the classes of a frame, with positions made by ``place`` and lengths in ``unit``."""
+    import astropy.units as u
+    import regions
+
+    def region(name: str, *values: Any) -> Any:
+        return getattr(regions, f"{name}{frame}Region")(*values)
+
+    if shape.kind is ShapeKind.POLYGON:
+        x, y = zip(*shape.vertices, strict=True)
+        return (region("Polygon", place(list(x), list(y))),)
+    if shape.kind is ShapeKind.LINE:
+        points = [place(x, y) for x, y in shape.vertices]
+        return tuple(region("Line", start, end) for start, end in itertools.pairwise(points))
+    centre = place(shape.x, shape.y)
+    if shape.kind is ShapeKind.POINT:
+        return (region("Point", centre),)
+    if shape.kind is ShapeKind.CIRCLE:
+        return (region("Circle", centre, shape.radius * unit),)
+    name = "Ellipse" if shape.kind is ShapeKind.ELLIPSE else "Rectangle"
+    sides = shape.width * unit, shape.height * unit
+    return (region(name, centre, *sides, angle_deg * u.deg),)

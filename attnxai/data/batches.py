@@ -101,22 +101,13 @@ def _holds_whole_numbers(data: Any, *, n_axes: int) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchFiles:
-    """The files of one data set in batches.
-
-    ``train`` has the content of every training batch by its name, in the order of their numbers; ``test`` and
-    ``meta`` are the contents of ``test_batch`` and ``batches.meta``, if they are there.
-    """
+    """Contents of the batches of one data set by name, the test batch last, and of ``batches.meta``."""
 
     origin: Path
-    train: Mapping[str, bytes]
-    test: bytes | None
+    batches: Mapping[str, bytes]
     meta: bytes | None
 
     __repr__ = short_repr
-
-    def batches(self) -> dict[str, bytes]:
-        """All batches, the test batch last."""
-        return {**self.train, **({TEST_BATCH: self.test} if self.test is not None else {})}
 
 
 def is_batch(name: str) -> bool:
@@ -169,8 +160,8 @@ def _batch_names(folder: Path) -> list[str]:
 
 def _refuse_several(path: Path, folders: Sequence[str]) -> None:
     raise DataSetError(
-        f"{path} holds batches in several folders ({', '.join(folders)}), such as one a survey; name "
-        "one of the folders" + (", unpacked" if path.is_file() else "")
+        f"{path} holds batches in several folders ({', '.join(folders)}), such as one for each "
+        "survey; name one of the folders" + (", unpacked" if path.is_file() else "")
     )
 
 
@@ -191,9 +182,5 @@ def _sorted_out(origin: Path, contents: Mapping[str, bytes]) -> BatchFiles:
             AttnxaiWarning,
             stacklevel=4,
         )
-    return BatchFiles(
-        origin=origin,
-        train={name: contents[name] for name in train},
-        test=contents.get(TEST_BATCH),
-        meta=contents.get(META),
-    )
+    batches = {name: contents[name] for name in (*train, TEST_BATCH) if name in contents}
+    return BatchFiles(origin=origin, batches=batches, meta=contents.get(META))

@@ -150,7 +150,7 @@ def published_release(files: BatchFiles) -> Release | None:
     """The release that all batches belong to, by their checksums; None for any other data set."""
     md5s = {
         hashlib.md5(content, usedforsecurity=False).hexdigest()
-        for content in files.batches().values()
+        for content in files.batches.values()
     }
     return next((release for release in RELEASES if md5s <= release.md5s), None)
 
@@ -171,7 +171,7 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
     images: list[SourceImage] = []
     blank: list[str] = []
     first: dict[str, str] = {}
-    for name, content in files.batches().items():
+    for name, content in files.batches.items():
         where = f"batch {name} of {files.origin}"
         batch = load_batch(content, name=where, needs=("labels", "data"))
         sources = _sources(batch, name, where)

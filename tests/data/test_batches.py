@@ -209,10 +209,10 @@ class TestFinding:
         )
         for files in (found_in(tmp_path / "data"), found_in(path)):
             # by number, not by spelling
-            assert list(files.train) == [f"data_batch_{n}" for n in range(1, 12)]
-            assert list(files.batches()) == [*files.train, "test_batch"]
-            assert files.batches()["data_batch_10"] == b"10"
-            assert (files.test, files.meta) == (b"t", b"m")
+            train = [f"data_batch_{n}" for n in range(1, 12)]
+            assert list(files.batches) == [*train, "test_batch"]
+            assert files.batches["data_batch_10"] == b"10"
+            assert (files.batches["test_batch"], files.meta) == (b"t", b"m")
         assert found_in(tmp_path / "data").origin == folder
         assert found_in(path).origin == path
 
@@ -221,8 +221,8 @@ class TestFinding:
         (tmp_path / "train_batch").write_bytes(b"own")
         (tmp_path / "other" / "train_batch").write_bytes(b"other")
         files = found_in(tmp_path)
-        assert files.batches() == {"train_batch": b"own"}
-        assert files.test is files.meta is None
+        assert files.batches == {"train_batch": b"own"}
+        assert files.meta is None
 
     def test_several_folders(self, tmp_path: Path) -> None:
         for survey in ("FIRST", "NVSS"):
@@ -255,7 +255,7 @@ class TestFinding:
         with pytest.warns(
             AttnxaiWarning, match="up to data_batch_4 but lacks data_batch_2, data_b"
         ):
-            assert list(found_in(tmp_path).train) == ["data_batch_1", "data_batch_4"]
+            assert list(found_in(tmp_path).batches) == ["data_batch_1", "data_batch_4"]
         (tmp_path / "data_batch_999999").touch()
         with pytest.warns(AttnxaiWarning, match="and 999986 more"):
             find_batches(tmp_path)

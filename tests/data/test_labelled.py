@@ -221,7 +221,7 @@ class TestRecognition:
         for path in (tmp_path / "mine", tmp_path, str(tmp_path / "mine.tar.gz")):
             files = recognised_batches(path)
             assert files is not None
-            assert list(files.batches()) == ["data_batch_1", "test_batch"]
+            assert list(files.batches) == ["data_batch_1", "test_batch"]
 
     def test_what_stands_for_no_batches(self, folder: Path, tmp_path: Path) -> None:
         for path in (folder, folder / "a.png", folder / "more.png", tmp_path / "gone", "mirabest"):

@@ -60,11 +60,14 @@ class AnnotationFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
+_Read = Callable[[AnnotationFile], AnnotationSet]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationReader(FileReader):
     """A format of annotation files; see :func:`register_reader`."""
 
-    read: Callable[[AnnotationFile], AnnotationSet]
+    read: _Read
     needs_images: bool = False
 
     def __call__(self, file: AnnotationFile) -> AnnotationSet:
@@ -90,9 +93,7 @@ def register_reader(
     recognises: Callable[[bytes], bool],
     needs_images: bool = False,
     asked_last: bool = False,
-) -> Callable[
-    [Callable[[AnnotationFile], AnnotationSet]], Callable[[AnnotationFile], AnnotationSet]
-]:
+) -> Callable[[_Read], _Read]:
     """Make a function the reader of a format of annotation files.
 
     The function takes an :class:`AnnotationFile` and gives an :class:`AnnotationSet`. It raises an
@@ -135,9 +136,7 @@ def register_reader(
     False
     """
 
-    def register(
-        read: Callable[[AnnotationFile], AnnotationSet],
-    ) -> Callable[[AnnotationFile], AnnotationSet]:
+    def register(read: _Read) -> _Read:
         READERS.add(
             AnnotationReader(
                 name=name,

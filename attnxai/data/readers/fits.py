@@ -126,9 +126,8 @@ class _Stream:
                 header = Header.fromstring(text)
             cards = Cards(header, f"image {self._path}", ImageError)
             if is_primary and cards.flag("GROUPS"):
-                raise ImageError(
-                    f"image {self._path} is a FITS file of visibilities (random groups); make an image "
-                    "of them first"
+                raise self._fault(
+                    "is a FITS file of visibilities (random groups); make an image of them first"
                 )
             extension = "IMAGE" if is_primary else cards.text("XTENSION")
             bitpix, shape = _layout(cards)
@@ -145,7 +144,10 @@ class _Stream:
                 return header, text, self._data(size)
             self._skip(size)
             is_primary = False
-        raise ImageError(f"image {self._path} is a FITS file without an image")
+        raise self._fault("is a FITS file without an image")
+
+    def _fault(self, text: str) -> ImageError:
+        return ImageError(f"image {self._path} {text}")
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if self._is_compressed:
@@ -159,17 +161,16 @@ class _Stream:
             if not blocks and (not block or not block.startswith((b"SIMPLE", b"XTENSION"))):
                 if self._has_begun:
                     return None
-                raise ImageError(f"image {self._path} holds no FITS file within gzip")
+                raise self._fault("holds no FITS file within gzip")
             if len(block) < _BLOCK:
-                raise ImageError(f"image {self._path} is truncated within a header")
+                raise self._fault("is truncated within a header")
             self._has_begun = True
             blocks.append(block)
             cards = (block[at : at + _CARD] for at in range(0, _BLOCK, _CARD))
             if any(card.rstrip() == b"END" for card in cards):
                 return b"".join(blocks)
-        raise ImageError(
-            f"image {self._path} has a header without END in its first "
-            f"{_MOST_HEADER_BLOCKS * _BLOCK} bytes"
+        raise self._fault(
+            f"has a header without END in its first {_MOST_HEADER_BLOCKS * _BLOCK} bytes"
         )
 
     def _data(self, size: int) -> bytes:
@@ -180,8 +181,8 @@ class _Stream:
             left = self._n_file_bytes - self._file.tell()
         content = self._read(padded) if left >= padded else b""
         if len(content) < padded:
-            raise ImageError(
-                f"image {self._path} is truncated: its header claims {padded} bytes of pixels, and "
+            raise self._fault(
+                f"is truncated: its header claims {padded} bytes of pixels, and "
                 f"{len(content) or left} follow"
             )
         if self._is_compressed:
@@ -195,8 +196,8 @@ class _Stream:
             return
         self._n_to_skip -= padded
         if self._n_to_skip < 0:
-            raise ImageError(
-                f"image {self._path} claims {padded} bytes of data before its image, in a compressed file "
+            raise self._fault(
+                f"claims {padded} bytes of data before its image, in a compressed file "
                 f"of {self._n_file_bytes} bytes; save it uncompressed if that is right"
             )
         while padded > 0 and (chunk := self._read(min(padded, _CHUNK))):
@@ -206,9 +207,8 @@ class _Stream:
         try:
             return self._file.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ImageError(
-                f"image {self._path} cannot be read, its gzip compression is truncated or damaged: "
-                f"{error}"
+            raise self._fault(
+                f"cannot be read, its gzip compression is truncated or damaged: {error}"
             ) from error
 
 

@@ -50,11 +50,14 @@ class ImageContent:
             raise OptionError(f"row_zero has to be one of {choices}, got {self.row_zero!r}")
 
 
+_Read = Callable[[Path], ImageContent]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReader(FileReader):
     """A format of image files; in a folder only files with one of the ``endings`` are taken for images."""
 
-    read: Callable[[Path], ImageContent]
+    read: _Read
     endings: tuple[str, ...] = ()
 
 
@@ -64,7 +67,7 @@ READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images")
 
 def register_reader(
     name: str, *, recognises: Callable[[bytes], bool], endings: tuple[str, ...] = ()
-) -> Callable[[Callable[[Path], ImageContent]], Callable[[Path], ImageContent]]:
+) -> Callable[[_Read], _Read]:
     r"""Make a function the reader of a format of image files.
 
     Readers that were registered later are asked first.
@@ -96,7 +99,7 @@ def register_reader(
     if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
         raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
 
-    def register(read: Callable[[Path], ImageContent]) -> Callable[[Path], ImageContent]:
+    def register(read: _Read) -> _Read:
         lower = tuple(ending.lower() for ending in endings)
         READERS.add(ImageReader(name=name, recognises=recognises, read=read, endings=lower))
         return read
