@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -18,9 +17,7 @@ _LONGEST_NAME = 4096
 _REGULAR, _LONG_NAME, _EXTENDED = (b"0", b"\0", b"7"), b"L", b"x"
 
 
-def read_archive(
-    path: Path, *, wanted: Callable[[str], bool], content: bytes | None = None
-) -> dict[PurePosixPath, bytes]:
+def read_archive(path: Path, *, wanted: Callable[[str], bool]) -> dict[PurePosixPath, bytes]:
     """Read files of a gzipped tar archive into memory, in one pass and without unpacking it.
 
     ``wanted`` says of a file's name, without its folder, whether it is read. Folders, links, sparse files and
@@ -28,10 +25,9 @@ def read_archive(
     8 times its size is refused with a DataSetError.
     """
     found: dict[PurePosixPath, bytes] = {}
-    size = len(content) if content is not None else path.stat().st_size
-    most = _MOST_INFLATED + _MOST_INFLATED_PER_BYTE * size
+    most = _MOST_INFLATED + _MOST_INFLATED_PER_BYTE * path.stat().st_size
     try:
-        with gzip.open(io.BytesIO(content) if content is not None else path, "rb") as file:
+        with gzip.open(path, "rb") as file:
             inflated = _Inflated(file, most)
             for place, is_file, length in _members(inflated):
                 padding = -length % _BLOCK

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,7 @@ from attnxai.data.images import source_id
 from attnxai.data.pickled_arrays import NUMPY_NAMES
 from attnxai.data.pickles import PickleFault, unpickle
 from attnxai.data.short_repr import short_repr, short_value
-from attnxai.data.wording import first_of
-from attnxai.errors import AttnxaiWarning, DataSetError
+from attnxai.errors import DataSetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,11 +99,15 @@ def _holds_whole_numbers(data: Any, *, n_axes: int) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchFiles:
-    """Contents of the batches of one data set by name, the test batch last, and of ``batches.meta``."""
+    """Contents of the batches of one data set by name, the test batch last, and of ``batches.meta``.
+
+    ``lacking`` has the numbers of batches that are not there, though one with a higher number is.
+    """
 
     origin: Path
     batches: Mapping[str, bytes]
     meta: bytes | None
+    lacking: tuple[int, ...] = ()
 
     __repr__ = short_repr
 
@@ -175,12 +177,8 @@ def _sorted_out(origin: Path, contents: Mapping[str, bytes]) -> BatchFiles:
     numbers = [_number(name) for name in train if _number(name)]
     if len(set(numbers)) != len(numbers):
         raise DataSetError(f"{origin} holds several batches of one number: {', '.join(train)}")
-    if numbers and (lacking := sorted(set(range(1, numbers[-1])) - set(numbers))):
-        named = first_of([f"data_batch_{number}" for number in lacking])
-        warnings.warn(
-            f"{origin} has batches up to {train[-1]} but lacks {named}",
-            AttnxaiWarning,
-            stacklevel=4,
-        )
+    lacking = sorted(set(range(1, max(numbers, default=1))) - set(numbers))
     batches = {name: contents[name] for name in (*train, TEST_BATCH) if name in contents}
-    return BatchFiles(origin=origin, batches=batches, meta=contents.get(META))
+    return BatchFiles(
+        origin=origin, batches=batches, meta=contents.get(META), lacking=tuple(lacking)
+    )

@@ -161,6 +161,13 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
     release = published_release(files)
     if release is not None:
         pixel_scale_arcsec = release.pixel_scale_arcsec
+    if files.lacking:
+        warnings.warn(
+            f"{files.origin} has batches with higher numbers, but not those with the numbers "
+            + first_of(list(map(str, files.lacking))),
+            AttnxaiWarning,
+            stacklevel=3,
+        )
     class_names: tuple[str, ...] = CLASS_NAMES
     hint = (
         f" ({', '.join(CLASS_NAMES)}), or as {META} names them; MiraBest, whose labels go up to 9, is "

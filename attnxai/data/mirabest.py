@@ -5,22 +5,21 @@ The data set is published as Python pickles, which are read as :mod:`attnxai.dat
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import hashlib
 import math
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
+from attnxai.data.archives import ARCHIVE_ENDINGS
 from attnxai.data.batches import (
     TEST_BATCH,
-    batch_content,
     check_label,
+    find_batches,
     image_values,
     load_batch,
     source_of,
@@ -48,9 +47,7 @@ BATCHES = (*(f"data_batch_{i}" for i in range(1, 8)), TEST_BATCH)
 # first digit: FR I, FR II or hybrid; second: confident or uncertain; third: the form in detail
 CODES = (100, 102, 104, 110, 112, 200, 201, 210, 300, 310)
 CLASS_NAMES = {1: "FR I", 2: "FR II", 3: "hybrid"}
-_KEYWORDS = tuple(
-    f"{name}{axis}" for name in ("ctype", "crval", "crpix", "cdelt") for axis in (1, 2)
-)
+_KEYWORDS = ("ctype", "crval", "crpix", "cdelt")
 _POSITION = re.compile(r"^\d{3}_(\d{1,3}\.\d{1,9})([+-]0?[0-8]\d\.\d{1,9})_")
 
 _AXIS_TYPE = re.compile(r"[A-Z0-9-]{1,8}")
@@ -64,17 +61,10 @@ class Confidence(enum.StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MirabestLocation:
-    """The archive as published or the folder of its batches, and the table of coordinates if there is one."""
+def find_mirabest(data_dir: str | Path | None = None) -> tuple[Path, Path | None]:
+    """The archive or the folder of batches, and the table of coordinates, if there is one.
 
-    batches: Path
-    wcs_table: Path | None
-
-
-def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
-    """Find the data set in ``data_dir``, also one level down in ``mirabest``.
-
+    They are in ``data_dir``, or one level down in ``mirabest``.
     Without it the folder that the environment variable ATTNXAI_DATA names is searched, then the cache that
     ``attnxai data fetch mirabest`` fills. A DataSetError names every place that was searched.
     """
@@ -91,13 +81,11 @@ def find_mirabest(data_dir: str | Path | None = None) -> MirabestLocation:
         roots.append(cache_folder())
     for root in roots:
         if root.is_file() and root.name.endswith(ARCHIVE_ENDINGS):
-            return MirabestLocation(batches=root, wcs_table=_wcs_table(root.parent))
+            return root, _wcs_table(root.parent)
         for folder in (root, root / "mirabest"):
             for candidate in (folder / "batches", folder, folder / ARCHIVE_NAME):
                 if candidate.is_file() or any((candidate / name).is_file() for name in BATCHES):
-                    return MirabestLocation(
-                        batches=candidate, wcs_table=_wcs_table(folder, folder.parent)
-                    )
+                    return candidate, _wcs_table(folder, folder.parent)
     places = ", ".join(str(root) for root in roots)
     raise DataSetError(
         f"MiraBest was not found in {places}; point --data-dir or {DATA_DIR_VARIABLE} at the folder "
@@ -112,33 +100,24 @@ def is_mirabest_source(source: str) -> bool:
 
 
 def _wcs_table(*folders: Path) -> Path | None:
-    for folder in folders:
-        if (folder / WCS_TABLE_NAME).is_file():
-            return folder / WCS_TABLE_NAME
-    return None
+    tables = (folder / WCS_TABLE_NAME for folder in folders)
+    return next((table for table in tables if table.is_file()), None)
 
 
-def _batch_contents(location: Path) -> Iterator[tuple[str, bytes]]:
-    if location.is_dir():
-        missing = [name for name in BATCHES if not (location / name).is_file()]
-        if missing:
-            raise DataSetError(f"MiraBest folder {location} lacks {', '.join(missing)}")
-        for name in BATCHES:
-            yield name, batch_content(location / name)
-        return
-    content = batch_content(location)
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if md5 != ARCHIVE_MD5:
-        raise DataSetError(
-            f"{location} is not the published MiraBest archive: its md5 is {md5}, the published one "
-            f"{ARCHIVE_MD5}; it may be truncated, so fetch it again"
-        )
-    members = read_archive(location, wanted=BATCHES.__contains__, content=content)
-    contents = {place.name: batch for place, batch in members.items()}
-    for name in BATCHES:
-        if name not in contents:
-            raise DataSetError(f"MiraBest archive {location} lacks {name}")
-        yield name, contents[name]
+def _batch_contents(location: Path) -> dict[str, bytes]:
+    if location.is_file():
+        with open(location, "rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if md5 != ARCHIVE_MD5:
+            raise DataSetError(
+                f"{location} is not the published MiraBest archive: its md5 is {md5}, the published one "
+                f"{ARCHIVE_MD5}; it may be truncated, so fetch it again"
+            )
+    files = find_batches(location)
+    found = files.batches if files is not None else {}
+    if missing := [name for name in BATCHES if name not in found]:
+        raise DataSetError(f"{location} lacks {', '.join(missing)} of MiraBest")
+    return {name: found[name] for name in BATCHES}
 
 
 def read_mirabest(
@@ -175,8 +154,8 @@ def read_mirabest(
         raise OptionError(
             f"confidence {confidence!r} is unknown; choose one of {', '.join(Confidence)}"
         )
-    location = find_mirabest(data_dir)
-    table = read_wcs_table(location.wcs_table) if location.wcs_table else None
+    location, wcs_table = find_mirabest(data_dir)
+    table = read_wcs_table(wcs_table) if wcs_table else None
     if table is None:
         warnings.warn(
             f"no {WCS_TABLE_NAME} lies beside the MiraBest data, so positions come from the file "
@@ -185,7 +164,7 @@ def read_mirabest(
             stacklevel=2,
         )
     images = []
-    for name, content in _batch_contents(location.batches):
+    for name, content in _batch_contents(location).items():
         where = f"MiraBest batch {name}"
         batch = load_batch(content, name=where)
         split = "test" if name == TEST_BATCH else "train"
@@ -199,7 +178,7 @@ def read_mirabest(
                 continue
             source = source_of(filename, name=where)
             images.append(_image(code, data, source, split, name, table))
-    return SourceSet(images, origin=str(location.batches))
+    return SourceSet(images, origin=str(location))
 
 
 def _confidence_of(code: int) -> Confidence:
@@ -224,7 +203,9 @@ def _image(
     if table is not None:
         wcs = table.get(source)
     elif match := _POSITION.match(source):
-        wcs = _wcs(_header_from_position(match[1], match[2]))
+        step = PIXEL_SCALE_ARCSEC / 3600.0
+        place, middle = (float(match[1]), float(match[2])), ((SIDE + 1) / 2,) * 2
+        wcs = _wcs(("RA---TAN", "DEC--TAN"), place, middle, (-step, step))
     return SourceImage(
         source=source,
         pixels=pixels.reshape(SIDE, SIDE),
@@ -237,35 +218,21 @@ def _image(
     )
 
 
-def _header_from_position(ra: str, dec: str) -> dict[str, str]:
-    step = PIXEL_SCALE_ARCSEC / 3600.0
-    return {
-        "ctype1": "RA---TAN",
-        "ctype2": "DEC--TAN",
-        "crval1": ra,
-        "crval2": dec,
-        "crpix1": str((SIDE + 1) / 2),
-        "crpix2": str((SIDE + 1) / 2),
-        "cdelt1": str(-step),
-        "cdelt2": str(step),
-    }
-
-
-def _wcs(header: dict[str, str]) -> Any:
+def _wcs(
+    ctype: Sequence[str], crval: Sequence[float], crpix: Sequence[float], cdelt: Sequence[float]
+) -> Any:
+    """The coordinate system of FITS keywords; a ValueError where they state none."""
     from astropy.wcs import WCS
 
+    if (
+        not all(map(_AXIS_TYPE.fullmatch, ctype))
+        or not all(map(math.isfinite, (*crval, *crpix)))
+        or not all(_SMALLEST_STEP <= abs(step) <= 1.0 for step in cdelt)
+    ):
+        raise ValueError("type, place or size of a pixel is out of range")
     wcs = WCS(naxis=2)
-    types = [header["ctype1"], header["ctype2"]]
-    if not all(map(_AXIS_TYPE.fullmatch, types)):
-        raise ValueError("an axis has no type")
-    wcs.wcs.ctype = types
-    for name in ("crval", "crpix", "cdelt"):
-        values = [decimal(header[f"{name}{axis}"]) for axis in (1, 2)]
-        if not all(map(math.isfinite, values)):
-            raise ValueError(f"{name} is not finite")
-        if name == "cdelt" and not all(_SMALLEST_STEP <= abs(value) <= 1.0 for value in values):
-            raise ValueError(f"{name} is no size of a pixel in degrees")
-        setattr(wcs.wcs, name, values)
+    wcs.wcs.ctype = list(ctype)
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, crpix, cdelt
     # as the FITS headers of these cutouts say; 20 milliarcsec from ICRS, so that both read the same
     wcs.wcs.radesys = "FK5"
     wcs.wcs.equinox = 2000.0
@@ -282,13 +249,16 @@ def read_wcs_table(path: str | Path) -> dict[str, Any]:
     """
     what = f"table of coordinates {path}"
     header, rows = parse_csv(read_csv(path, what, DataSetError), what, DataSetError)
-    if not {"image", *_KEYWORDS} <= set(header):
-        raise DataSetError(f"{what} lacks columns: it needs image, {', '.join(_KEYWORDS)}")
+    needed = ["image", *(f"{name}{axis}" for name in _KEYWORDS for axis in (1, 2))]
+    if not set(needed) <= set(header):
+        raise DataSetError(f"{what} lacks columns: it needs {', '.join(needed)}")
 
     def parse(row: dict[str, str], line: int, faults: Faults) -> None:
         if row["crval1"]:
             try:
-                systems[source_id(row["image"])] = _wcs(row)
+                types, *numbers = ([row[f"{name}{axis}"] for axis in (1, 2)] for name in _KEYWORDS)
+                values = (list(map(decimal, pair)) for pair in numbers)
+                systems[source_id(row["image"])] = _wcs(types, *values)
             except ValueError:
                 faults.add_row(line, ": its FITS keywords state no coordinate system")
 

@@ -87,6 +87,12 @@ class TestReading:
         assert {image.split for image in images} == {"train"}
         assert len(images) == 2 * n_train
 
+    def test_gaps_are_named(self, folder: Path) -> None:
+        for number in (2, 3):
+            (folder / f"data_batch_{number}").unlink()
+        with pytest.warns(AttnxaiWarning, match="but not those with the numbers 2, 3$"):
+            assert len(read_frdeep(folder)) == 20
+
     def test_one_array_for_all_images(self, folder: Path) -> None:
         expected = read_frdeep(folder)
         stack = np.stack([pixels_of(0), pixels_of(1)])

@@ -178,7 +178,7 @@ class TestReading:
     @pytest.mark.parametrize("missing", [BATCHES[0], BATCHES[4], "test_batch"])
     def test_missing_batch(self, mirabest_folder: Path, missing: str) -> None:
         (mirabest_folder / "batches" / missing).unlink()
-        with pytest.raises(DataSetError, match=f"folder .*batches lacks {missing}$"):
+        with pytest.raises(DataSetError, match=f"batches lacks {missing} of MiraBest"):
             read_mirabest(mirabest_folder)
 
     def test_malicious_batch_in_the_folder(self, mirabest_folder: Path, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ class TestArchive:
     def test_missing_batch(self, mirabest_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = mirabest_folder / mirabest.ARCHIVE_NAME
         self.pack(path, monkeypatch, leave_out="data_batch_6")
-        with pytest.raises(DataSetError, match=r"archive .* lacks data_batch_6"):
+        with pytest.raises(DataSetError, match=" lacks data_batch_6 of MiraBest"):
             read_mirabest(path)
 
 
@@ -254,7 +254,7 @@ class TestFinding:
     @pytest.mark.parametrize("below", ["", "batches", "mirabest", "mirabest/batches"])
     def test_folder_of_batches(self, tmp_path: Path, below: str) -> None:
         write_batches(tmp_path / "data" / below)
-        assert find_mirabest(tmp_path / "data").batches == tmp_path / "data" / below
+        assert find_mirabest(tmp_path / "data")[0] == tmp_path / "data" / below
 
     @pytest.mark.parametrize("below", ["", "mirabest"])
     def test_archive(self, tmp_path: Path, below: str) -> None:
@@ -262,24 +262,23 @@ class TestFinding:
         folder.mkdir(parents=True)
         (folder / mirabest.ARCHIVE_NAME).touch()
         (folder / "mirabest_wcs.csv").touch()
-        found = find_mirabest(tmp_path / "data")
-        assert found.batches == folder / mirabest.ARCHIVE_NAME
-        assert found.wcs_table == folder / "mirabest_wcs.csv"
+        expected = folder / mirabest.ARCHIVE_NAME, folder / "mirabest_wcs.csv"
+        assert find_mirabest(tmp_path / "data") == expected
 
     def test_table_lies_beside_the_batches_or_one_folder_up(self, tmp_path: Path) -> None:
         write_batches(tmp_path / "batches")
-        assert find_mirabest(tmp_path).wcs_table is None
+        assert find_mirabest(tmp_path)[1] is None
         (tmp_path / "mirabest_wcs.csv").touch()
-        assert find_mirabest(tmp_path).wcs_table == tmp_path / "mirabest_wcs.csv"
-        assert find_mirabest(tmp_path / "batches").wcs_table == tmp_path / "mirabest_wcs.csv"
+        assert find_mirabest(tmp_path)[1] == tmp_path / "mirabest_wcs.csv"
+        assert find_mirabest(tmp_path / "batches")[1] == tmp_path / "mirabest_wcs.csv"
 
     def test_environment_then_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "cache").mkdir()
         (tmp_path / "cache" / mirabest.ARCHIVE_NAME).touch()
-        assert find_mirabest().batches.parent == tmp_path / "cache"
+        assert find_mirabest()[0].parent == tmp_path / "cache"
         write_batches(tmp_path / "own")
         monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "own"))
-        assert find_mirabest().batches == tmp_path / "own"
+        assert find_mirabest()[0] == tmp_path / "own"
 
     def test_option_goes_before_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_batches(tmp_path / "own")
