@@ -111,7 +111,7 @@ class ClassificationMetrics:
         found |= {("f1", name): interval for name, interval in self.f1.items()}
         return found | {(name, "all"): getattr(self, name) for name in _OF_ALL_CLASSES}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, Any]:
         """Plain values under documented names; None where a number is undefined."""
         curve = self.reliability
         columns = (curve.confidence, curve.accuracy, curve.low, curve.high, curve.n_images)

@@ -96,7 +96,7 @@ class TemperatureFit:
             "where the search ends; check that the labels belong to this model"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, Any]:
         """Plain values; None for the open end of an interval."""
         values = dataclasses.asdict(self)
         return values | {"high": self.high if math.isfinite(self.high) else None}

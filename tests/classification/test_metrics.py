@@ -102,7 +102,7 @@ def test_same_seed_same_numbers_in_any_order():
     again = classification_metrics(
         scores[order], labels[order], NAMES, n_bootstrap=200, rng=np.random.default_rng(3)
     )
-    assert first.to_dict() == again.to_dict()
+    assert first.to_record() == again.to_record()
     other = classification_metrics(scores, labels, NAMES, n_bootstrap=200, rng=4)
     assert other.roc_auc.low != first.roc_auc.low
 
@@ -110,7 +110,7 @@ def test_same_seed_same_numbers_in_any_order():
 def test_exports():
     scores, labels = made_up(60, 2)
     metrics = classification_metrics(scores, labels, NAMES[:2], n_bootstrap=200, rng=0)
-    plain = json.loads(json.dumps(metrics.to_dict(), allow_nan=False))
+    plain = json.loads(json.dumps(metrics.to_record(), allow_nan=False))
     assert plain["accuracy"]["value"] == metrics.accuracy.value
     assert plain["f1"]["FR II"]["ci_high"] == metrics.f1["FR II"].high
     assert plain["confusion"] == metrics.confusion.tolist()
@@ -141,7 +141,7 @@ def test_a_class_without_images():
         metrics = classification_metrics(scores, labels, NAMES, n_bootstrap=100, rng=0)
     assert np.isnan(metrics.f1["hybrid"].value)
     assert metrics.f1["FR I"].known
-    plain = metrics.to_dict()
+    plain = metrics.to_record()
     assert plain["f1"]["hybrid"] == {
         "value": None, "ci_low": None, "ci_high": None, "interval": "none"
     }  # fmt: skip

@@ -126,8 +126,8 @@ def test_scores_that_point_the_wrong_way():
     assert fit.at_bound
     assert fit.temperature == TEMPERATURE_RANGE[1]
     assert fit.high == math.inf
-    assert fit.to_dict()["high"] is None
-    json.dumps(fit.to_dict(), allow_nan=False)
+    assert fit.to_record()["high"] is None
+    json.dumps(fit.to_record(), allow_nan=False)
 
 
 def test_what_cannot_be_fitted_is_refused():
