@@ -421,12 +421,12 @@ SENTENCES: dict[str, str] = {
     "caption.nulls.former": " of the former",
     "caption.sources_shown": (
         "Upper row: what {model} saw (asinh stretch), contours of its {map} map at its {quantiles} quantiles "
-        "(yellow), and the annotations of every annotator, zoomed to what they and the strongest attention "
+        "(yellow), and the annotations of every annotator, zoomed to what they and the highest map values "
         "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the image. {orientation} "
         "Sources are ranked by {metric}: {ranks}."
     ),
     "caption.sources_shown.alternative": (
-        "Images with attention contours and annotations; by {metric}, {ranks}."
+        "Images with contours of the map and annotations; by {metric}, {ranks}."
     ),
     "caption.north.all": "North is up and east left as the arrows show; ticks in arcsec from the centre.",
     "caption.north.some": (

@@ -322,7 +322,7 @@ def test_sources_say_what_is_drawn(kept, tmp_path):
     text = draw_sources(result, pairs, maps, marks, images, tmp_path, suffix="-d8")
     assert text.name == "sources-d8"
     figure = kept["sources-d8"]
-    assert legend_of(figure) == ["attention", "ann", "bob", "lobe"]
+    assert legend_of(figure) == ["map", "ann", "bob", "lobe"]
     images_above, maps_below = figure.axes[0], figure.axes[3]
     gap = images_above.get_window_extent().y0 - maps_below.get_window_extent().y1
     assert 0 < gap / figure.dpi * 25.4 < 10

@@ -69,7 +69,7 @@ def draw_sources(
                 f"{METRICS[metric].label} {format_number(value, 2)}",
                 fontsize=7.5,
             )
-        figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"attention ({explanation})")
+        figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({explanation})")
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
@@ -97,7 +97,7 @@ def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel
     from matplotlib.lines import Line2D
 
     colours = colours_of(annotators, ANNOTATOR_COLOURS)
-    handles = [Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="attention")]
+    handles = [Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="map")]
     handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
     for label, (points, outlines) in drawn_labels([panel.outlines for panel in panels]).items():
         marker, line = LABEL_STYLES[label]
