@@ -24,7 +24,7 @@ from attnxai.alignment.pairs import align
 from attnxai.annotations.sample import sample_folder
 from attnxai.cli.compare import compare as compare_command
 from attnxai.errors import OptionError
-from attnxai.explanations import EXPLANATIONS, ExplanationMethod
+from attnxai.explanations import EXPLANATIONS
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
@@ -233,39 +233,6 @@ def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monk
     assert result.data.maps.provenance["explanation"]["name"] == "gradients"
     with pytest.raises(OptionError, match="unknown explanation method lime; known are gates, gr"):
         command(**given, explanation="lime")
-
-
-def test_explanations_that_do_not_fit_are_refused(outside, sample):
-    model, images, _ = sample
-    with pytest.raises(OptionError, match="target 'FR III' is no class of the model C1; its cl"):
-        attnxai.explain(model, images, target="FR III")
-    with pytest.raises(OptionError, match=r"called gates is registered by attnxai\.explan"):
-        attnxai.explanations.register_explanation(name="gates", title="mine")(vars)
-    first = ExplanationMethod(
-        name="first",
-        title="maps of the first image",
-        function=lambda model, images, **_: attnxai.attention_maps(model, images[:1]),
-    )
-    with pytest.raises(OptionError, match="method first has to return a MapStack of the images"):
-        attnxai.explain(model, images, first)
-
-
-def test_randomness_and_progress_of_an_explanation(sample):
-    model, images, _ = sample
-    drawn, reported = [], []
-
-    def noise(model, images, *, target, rng):
-        drawn.append(rng.random())
-        return attnxai.attention_maps(model, images)
-
-    method = ExplanationMethod(name="noise", title="noise", function=noise, uses_rng=True)
-    for rng in (3, np.random.default_rng(3)):
-        maps = attnxai.explain(
-            model, images, method, rng=rng, on_batch=lambda *n: reported.append(n)
-        )
-    assert drawn == [np.random.default_rng(3).random()] * 2
-    assert reported == [(4, 4)] * 2
-    assert maps.provenance["explanation"] == {"name": "noise", "title": "noise", "seed": None}
 
 
 @pytest.mark.slow

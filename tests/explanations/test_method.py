@@ -1,0 +1,84 @@
+"""What every explanation method does, whoever wrote it: targets, randomness, progress, provenance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import attnxai
+from attnxai.errors import AlignmentError, OptionError
+from attnxai.explanations import ExplanationMethod
+
+
+def method_of(function, **facts) -> ExplanationMethod:
+    return ExplanationMethod(name="mine", title="my maps", function=function, **facts)
+
+
+def mine(model, images, *, target, rng):
+    return attnxai.attention_maps(model, images)
+
+
+def test_the_gates_are_a_method_and_attention_maps_its_verb(model, images) -> None:
+    by_name = attnxai.explain(model, images, target="FR II", rng=4)
+    verb = attnxai.attention_maps(model, images)
+    for name, maps in verb.layers.items():
+        np.testing.assert_array_equal(by_name.layers[name], maps)
+    # neither class nor randomness plays a part, and so neither is recorded
+    assert by_name.provenance == verb.provenance
+    assert verb.provenance["explanation"] == {"name": "gates", "title": "attention maps"}
+    gates = attnxai.explanations.EXPLANATIONS["gates"]
+    assert attnxai.explain(model, images, gates).sources == images.sources
+
+
+def test_a_method_runs_in_evaluation_without_gradients_on_one_thread(model, images) -> None:
+    seen = []
+
+    def watched(given, some, *, target, rng):
+        seen.append((given.network.training, torch.is_grad_enabled(), torch.get_num_threads()))
+        assert target == "FR II"
+        return attnxai.attention_maps(given, some)
+
+    model.network.train()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        maps = attnxai.explain(model, images, method_of(watched, uses_target=True), target="FR II")
+        assert seen == [(False, False, 1)]
+        assert (model.network.training, torch.get_num_threads()) == (True, 2)
+    finally:
+        torch.set_num_threads(before)
+    assert maps.provenance["explanation"]["target"] == "FR II"
+
+
+@pytest.mark.parametrize(("rng", "seed"), [(3, 3), (np.random.default_rng(3), None)])
+def test_randomness_and_progress(model, images, rng, seed) -> None:
+    drawn, reported = [], []
+
+    def noise(given, some, *, target, rng):
+        drawn.append(rng.random())
+        return attnxai.attention_maps(given, some)
+
+    method = method_of(noise, uses_rng=True)
+    maps = attnxai.explain(model, images, method, rng=rng, on_batch=lambda *n: reported.append(n))
+    assert drawn == [np.random.default_rng(3).random()]
+    assert reported == [(5, 5)]
+    expected = {"name": "mine", "title": "my maps", "seed": seed}
+    assert maps.provenance["explanation"] == expected
+
+
+def test_what_does_not_fit_is_refused(model, images) -> None:
+    with pytest.raises(OptionError, match="target 'FR III' is no class of the model tiny; its cl"):
+        attnxai.explain(model, images, target="FR III")
+    with pytest.raises(OptionError, match="unknown explanation method lime; known are gates"):
+        attnxai.explain(model, images, "lime")
+    with pytest.raises(AlignmentError, match="no images to explain"):
+        attnxai.explain(model, [])
+    with pytest.raises(OptionError, match=r"called gates is registered by attnxai\.explan"):
+        attnxai.explanations.register_explanation(name="gates", title="mine")(mine)
+    for function in (
+        lambda given, some, **_: attnxai.attention_maps(given, some[:1]),
+        lambda given, some, **_: np.ones((5, 8, 8)),
+    ):
+        with pytest.raises(OptionError, match="method mine has to return a MapStack of the image"):
+            attnxai.explain(model, images, method_of(function))
