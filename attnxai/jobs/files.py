@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes, JSON from untrusted files, and checks of output paths."""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import math
 import os
@@ -47,14 +48,14 @@ def write_file(path: str | Path, content: bytes | str) -> None:
 
 
 def _written(target: Path, data: bytes) -> bool:
-    # opened like any file, so that whoever may read its neighbours may read it
+    # opened like any other file, so that it has the usual permissions
     temporary = target.with_name(f".{target.name}{_PARTIAL}{secrets.token_hex(8)}")
     try:
         with open(temporary, "xb") as file:
-            # which tells it from the file of a process that was killed
+            # the lock shows that the process that writes it is alive
             try_lock(file.fileno())
             file.write(data)
-        with contextlib.suppress(FileNotFoundError):  # taken for one before or after it was locked
+        with contextlib.suppress(FileNotFoundError):  # removed by another process as a leftover
             temporary.replace(target)
             return True
     except BaseException:
@@ -65,14 +66,10 @@ def _written(target: Path, data: bytes) -> bool:
 
 def clear_partial_files(target: Path) -> None:
     """Remove what processes that were killed have left of a file."""
-    for file in target.parent.glob(f".{_escaped(target.name)}{_PARTIAL}*"):
+    for file in target.parent.glob(f".{glob.escape(target.name)}{_PARTIAL}*"):
         with contextlib.suppress(OSError), open(file, "r+b") as left:
             if try_lock(left.fileno()):
                 file.unlink()
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def read_json(path: Path) -> Any:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PASSES_A_PUBLISHED_EPOCH = 16
 """Augmented passes over the training images that Bowles et al. (2021) count as one epoch."""
 
-DEFAULT_SHARE = 0.75
-"""How far the default reference loss lies on the way from guessing to the baseline."""
+# How far the default reference loss lies on the way from guessing to the baseline.
+_SHARE = 0.75
 
 DEFINITION = (
     "Epochs until the reference loss: the number of the first epoch after which the loss on the "
@@ -50,25 +50,13 @@ class TimeToReference:
     Parameters
     ----------
     reached : bool
-        Whether it did; otherwise the numbers are those of its last epoch.
+        Whether it did.
     epochs : int
-        Passes over the training images.
-    images_seen, steps : int
-        Augmented images shown and steps of the optimiser.
-    seconds : float
-        Training time.
+        Passes over the training images until then, or in all.
     """
 
     reached: bool
     epochs: int
-    images_seen: int
-    steps: int
-    seconds: float
-
-    @property
-    def published_epochs(self) -> float:
-        """The same in published epochs of sixteen passes."""
-        return self.epochs / PASSES_A_PUBLISHED_EPOCH
 
 
 def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeToReference:
@@ -82,20 +70,11 @@ def time_to_reference(history: Sequence[EpochResult], reference: float) -> TimeT
         The reference loss.
     """
     first = next((result for result in history if result.validation_loss <= reference), None)
-    end = first if first is not None else history[-1]
-    return TimeToReference(
-        reached=first is not None,
-        epochs=end.epoch + 1,
-        images_seen=end.images_seen,
-        steps=end.steps,
-        seconds=end.seconds,
-    )
+    return TimeToReference(reached=first is not None, epochs=(first or history[-1]).epoch + 1)
 
 
-def default_reference(
-    baseline_losses: Sequence[float], n_classes: int, *, share: float = DEFAULT_SHARE
-) -> float:
-    """Reference loss from what the baseline reaches: ln K - share (ln K - L), for K classes.
+def default_reference(baseline_losses: Sequence[float], n_classes: int) -> float:
+    """Reference loss from what the baseline reaches: ln K - 0.75 (ln K - L), for K classes.
 
     L is the mean over the baseline's runs of their lowest validation losses. NaN if the baseline does no
     better than guessing, so that there is no such loss.
@@ -104,7 +83,7 @@ def default_reference(
     reached = float(np.mean(baseline_losses)) if len(baseline_losses) else math.nan
     if not reached < guessing:
         return math.nan
-    return guessing - share * (guessing - reached)
+    return guessing - _SHARE * (guessing - reached)
 
 
 def common_horizon(times: Sequence[TimeToReference]) -> int:

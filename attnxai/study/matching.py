@@ -106,7 +106,6 @@ class Match:
     """
 
     spec: ModelSpec
-    equal: Equal
     size: Size
     ratio: float
 
@@ -132,9 +131,7 @@ def matched_spec(
         fields = _nearest_fields(baseline, own, equal)
     spec = dataclasses.replace(own, fields=fields)
     size = size_of(spec)
-    return Match(
-        spec=spec, equal=equal, size=size, ratio=size.of(equal) / size_of(baseline).of(equal)
-    )
+    return Match(spec=spec, size=size, ratio=size.of(equal) / size_of(baseline).of(equal))
 
 
 def _nearest_fields(baseline: ModelSpec, own: ModelSpec, equal: Equal) -> tuple[int, ...]:

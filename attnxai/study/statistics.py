@@ -14,7 +14,6 @@ import numpy as np
 
 from attnxai.statistics.exact import t_interval
 from attnxai.statistics.interval import (
-    CONFIDENCE_LEVEL,
     Interval,
     no_interval,
     no_spread_interval,
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MIN_SEEDS = 3
-"""Fewer seeds than this give no interval: the spread of two numbers says next to nothing."""
+"""Fewer seeds than this give no interval: two numbers say next to nothing of their variance."""
 
 
-def seed_mean(values: ArrayLike, *, level: float = CONFIDENCE_LEVEL) -> Interval:
+def seed_mean(values: ArrayLike) -> Interval:
     """Mean over seeds with Student's t interval; undefined values are left out.
 
     There is no interval when fewer than :data:`MIN_SEEDS` seeds have a value, or when all values are the
@@ -39,10 +38,10 @@ def seed_mean(values: ArrayLike, *, level: float = CONFIDENCE_LEVEL) -> Interval
     value = float(defined.mean()) if n else float("nan")
     if n < MIN_SEEDS:
         reason = f"{n} {'seed is' if n == 1 else 'seeds are'} too few, {MIN_SEEDS} are needed"
-        return no_interval(value, n, unit="seed", level=level, reason=reason)
+        return no_interval(value, n, unit="seed", reason=reason)
     if same_everywhere(defined):
-        return no_spread_interval(value, n, n, unit="seed", level=level)
-    return t_interval(value, _standard_error(defined), n - 1, n, unit="seed", level=level)
+        return no_spread_interval(value, n, n, unit="seed")
+    return t_interval(value, _standard_error(defined), n - 1, n, unit="seed")
 
 
 def paired_p(differences: ArrayLike) -> float:

@@ -67,8 +67,6 @@ class StudySummary:
         Cyclic groups by order, then dihedral ones.
     seeds : tuple of int
         In ascending order.
-    class_names : tuple of str
-        Classes of the models.
     quantities : tuple of Quantity
         In the order of the tables.
     runs : DataFrame
@@ -90,14 +88,11 @@ class StudySummary:
         For each metric of agreement, the sources over which all runs are averaged.
     left_out : mapping of str to int
         How many annotated sources were left out, by reason.
-    n_images : tuple of int
-        Smallest and largest number of images that runs were measured on.
     """
 
     baseline: str
     groups: tuple[str, ...]
     seeds: tuple[int, ...]
-    class_names: tuple[str, ...]
     quantities: tuple[Quantity, ...]
     runs: pd.DataFrame
     comparisons: pd.DataFrame
@@ -108,7 +103,6 @@ class StudySummary:
     horizon: int
     sources: Mapping[str, tuple[str, ...]]
     left_out: Mapping[str, int]
-    n_images: tuple[int, int]
 
     __repr__ = short_repr
 
@@ -228,7 +222,6 @@ def summarise(
         baseline=baseline,
         groups=groups,
         seeds=seeds,
-        class_names=tuple(class_names),
         quantities=columns,
         runs=table,
         comparisons=compare_groups(table, columns, baseline),
@@ -239,7 +232,6 @@ def summarise(
         horizon=horizon,
         sources=sources,
         left_out=dict(measurements[0].left_out),
-        n_images=(min(m.n_images for m in measurements), max(m.n_images for m in measurements)),
     )
 
 

@@ -12,8 +12,8 @@ from attnxai.study.statistics import holm_where_tested, paired_p, seed_mean
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_interval_equals_scipys_t_interval(n):
     values = np.random.default_rng(n).normal(10, 2, n)
-    found = seed_mean(values, level=0.9)
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    found = seed_mean(values)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert found.value == values.mean()
     assert found.n_units == n
