@@ -1,4 +1,4 @@
-"""Tables, draws and p-values, whatever was rearranged."""
+"""Tables, draws and p-values of any null."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_exhaustive_p_value_of_permutations_by_hand():
     assert test.exhaustive
 
 
-def test_sampled_p_value_counts_the_observed_arrangement():
+def test_sampled_p_value_counts_the_observed_pairing():
     test = run_null_test(np.eye(12), pooled_draws(12, 99), null="pooled")
     assert test.p_value == 1 / 100
     assert test.smallest_p == 1 / 100
@@ -166,17 +166,17 @@ def test_order_of_sources_changes_nothing_when_all_is_enumerated(seed):
     assert first.observed == pytest.approx(second.observed, rel=1e-12)
 
 
-def test_weights_go_with_the_annotations_that_are_exchanged():
+def test_weights_go_with_the_annotations_that_are_permuted():
     matrix = np.array([[1.0, 5.0], [2.0, 3.0]])
     weights = np.array([3.0, 1.0])
     draws = NullDraws(choices=np.array([[0, 1], [1, 0]]), exhaustive=True, permutes_sources=True)
     test = run_null_test(matrix, draws, null="pooled", weights=weights)
     assert test.observed == pytest.approx((3 * 1 + 1 * 3) / 4)
-    # exchanged: map 0 with annotation 1 (weight 1), map 1 with annotation 0 (weight 3)
+    # permuted: map 0 with annotation 1 (weight 1), map 1 with annotation 0 (weight 3)
     assert test.values[1] == pytest.approx((1 * 5 + 3 * 2) / 4)
 
 
-def test_weights_stay_with_sources_that_are_rearranged():
+def test_weights_stay_with_the_sources_of_surrogates():
     table = np.array([[1.0, 5.0], [2.0, 3.0]])
     draws = NullDraws(choices=np.array([[0, 0], [1, 0]]), exhaustive=True)
     test = run_null_test(table, draws, null="turned", weights=np.array([3.0, 1.0]))
@@ -227,7 +227,7 @@ def test_impossible_numbers_are_refused():
         draw_choices(3, 0, n_draws=5, rng=rng)
 
 
-def test_usable_sources_of_exchanges_and_of_rearrangements():
+def test_usable_sources_of_permutations_and_of_surrogates():
     table = np.ones((4, 4))
     table[2, 1] = np.nan
     table[2, 3] = np.nan
@@ -240,7 +240,7 @@ def test_usable_sources_of_exchanges_and_of_rearrangements():
     assert usable_sources(table, members, permutes_sources=False).tolist() == [2, 3]
 
 
-def test_a_caller_keeps_his_table():
+def test_the_table_of_the_caller_stays_as_it_is():
     table = np.random.default_rng(0).random((4, 4))
     before = table.copy()
     table.setflags(write=False)
@@ -263,12 +263,12 @@ def share_rejected(null, *, bias, linked=0.0, seed=0, n_sources=30, n_pixels=24)
 
 
 @pytest.mark.parametrize("null", [GridSymmetries(), ToroidalShift(n_shifts=99)])
-def test_a_null_that_suits_the_data_rejects_at_about_its_level(null):
+def test_a_calibrated_null_rejects_at_about_its_level(null):
     shares = [share_rejected(null, bias=0.0, seed=seed) for seed in range(8)]
     assert 0.01 < np.mean(shares) < 0.2
 
 
-def test_shared_centres_tell_the_shift_and_not_the_rotation():
+def test_shared_centres_miscalibrate_the_shift_and_not_the_rotation():
     assert share_rejected(ToroidalShift(n_shifts=99), bias=2.0) > 0.8
     assert share_rejected(GridSymmetries(), bias=2.0) < 0.2
 

@@ -86,8 +86,8 @@ def test_surrogates_of_a_comparison_are_adjusted_until_their_spectrum_is_that_of
     map = np.exp(2 * smooth_fields(rng, 1, 16)[0])
 
     def error(null):
-        _, versions = null.surrogates(map, np.ones(map.shape, bool), np.random.default_rng(1))
-        return spectrum_error(map, versions[1:].reshape(-1, 16, 16))
+        _, surrogates = null.surrogates(map, np.ones(map.shape, bool), np.random.default_rng(1))
+        return spectrum_error(map, surrogates[1:].reshape(-1, 16, 16))
 
     plain = error(PhaseSurrogates(n_surrogates=20, n_iterations=0))
     assert error(PhaseSurrogates(n_surrogates=20)) < 0.3 * plain

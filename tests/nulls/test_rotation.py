@@ -155,7 +155,7 @@ def test_power_against_a_shared_direction():
         assert run_null_test(table, draws, null=null.label).p_value < 0.01
 
 
-def test_interpolating_all_versions_alike_removes_the_bias_of_interpolation():
+def test_interpolating_all_surrogates_alike_removes_the_bias_of_interpolation():
     """Splines ring where a map is 0: had the observed map not been turned, ranks would tell it."""
     from scipy.ndimage import map_coordinates
 

@@ -60,7 +60,7 @@ def test_several_keys_make_strata():
     assert "class and survey" in null.question
 
 
-def test_as_many_strata_as_sources_leave_nothing_to_exchange():
+def test_as_many_strata_as_sources_leave_nothing_to_permute():
     draws = WITHIN.draw(range(100), n_draws=100, rng=np.random.default_rng(0))
     assert draws.exhaustive
     np.testing.assert_array_equal(draws.choices, np.arange(100)[None])

@@ -233,7 +233,7 @@ def test_less_than_one_degree_of_freedom_falls_back_to_the_bootstrap():
     weights = np.random.default_rng(1).random(50)
     full = crossed_interval(two_way(np.random.default_rng(0), 2, 50), weights=weights)
     assert "components" in full.method
-    # the parts can still be told apart
+    # the parts can still be separated
     coefficients = np.isfinite(values) / np.isfinite(values).sum(axis=0) / 50
     assert estimate_components(values, coefficients).variances[CELL] == pytest.approx(1, abs=0.6)
 

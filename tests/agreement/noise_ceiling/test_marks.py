@@ -149,7 +149,7 @@ def test_bad_arguments_are_refused():
 
 
 @pytest.mark.parametrize(("n_sources", "smallest"), [(1, 1.0), (2, 1 / 2), (3, 1 / 6), (40, 1e-4)])
-def test_the_smallest_p_counts_the_exchanges_there_are(n_sources, smallest):
+def test_the_smallest_p_counts_the_permutations_there_are(n_sources, smallest):
     masks = np.zeros((2, n_sources, 7, 7), bool)
     for source in range(n_sources):
         masks[:, source].reshape(2, -1)[:, source] = True
