@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from attnxai import presenters
 from attnxai.agreement.intervals.crossed import generalises_to
+from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
 from attnxai.statistics.bootstrap import weighted_mean
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from attnxai.agreement.comparison.compared_data import ComparedData
     from attnxai.agreement.estimates import (
         Estimate,
         NoiseCeilingEstimate,
@@ -28,8 +28,26 @@ if TYPE_CHECKING:
         UndefinedValue,
     )
     from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement
+    from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.stack import MapStack
 
 ALL = "all"
+_Part = TypeVar("_Part")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ComparedData:
+    """What a result was computed from; the seed is None where a generator was given."""
+
+    maps: MapStack
+    annotations: AnnotationSet
+    images: SourceSet
+    pairs: AlignedPairs
+    seed: int | None
+
+    __repr__ = short_repr
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,20 +148,26 @@ class AgreementResult:
         KeyError
             Naming what there is.
         """
-        wanted = (explanation, metric, group or self.verdict_group, class_name)
-        for candidate in self.estimates:
-            key = (
-                candidate.explanation,
-                candidate.metric,
-                candidate.group,
-                candidate.class_name,
-            )
-            if key == wanted:
-                return candidate
-        raise KeyError(
-            f"no estimate for {wanted}; explanations are {self.explanations + self.baselines}, "
-            f"metrics {self.metrics}, groups {self.groups}, classes {self.class_names}"
+        found = self._find(
+            self.estimates, group, class_name, explanation=explanation, metric=metric
         )
+        if found is None:
+            raise KeyError(
+                f"no estimate for {(explanation, metric, group or self.verdict_group, class_name)}; "
+                f"explanations are {self.explanations + self.baselines}, metrics {self.metrics}, groups "
+                f"{self.groups}, classes {self.class_names}"
+            )
+        return found
+
+    def _find(
+        self, candidates: Sequence[_Part], group: str | None, class_name: str, **names: str
+    ) -> _Part | None:
+        """The one of these names, group (of which conclusions rest on when left out) and class."""
+        names |= {"group": group or self.verdict_group, "class_name": class_name}
+        for candidate in candidates:
+            if all(getattr(candidate, key) == name for key, name in names.items()):
+                return candidate
+        return None
 
     def confidence_interval(
         self, explanation: str, metric: str, *, group: str | None = None
@@ -162,30 +186,19 @@ class AgreementResult:
         KeyError
             Naming what there is.
         """
-        for candidate in self.partial_correlations:
-            if (candidate.explanation, candidate.group, candidate.class_name) == (
-                explanation,
-                group or self.verdict_group,
-                class_name,
-            ):
-                return candidate
-        raise KeyError(
-            f"no partial correlation for {explanation!r}; explanations are {self.explanations}, groups "
-            f"{self.groups}, classes {self.class_names}"
-        )
+        found = self._find(self.partial_correlations, group, class_name, explanation=explanation)
+        if found is None:
+            raise KeyError(
+                f"no partial correlation for {explanation!r}; explanations are {self.explanations}, groups "
+                f"{self.groups}, classes {self.class_names}"
+            )
+        return found
 
     def noise_ceiling(
         self, metric: str, *, group: str | None = None, class_name: str = ALL
     ) -> NoiseCeilingEstimate | None:
-        """How well the annotators agree with each other; None where one alone marked."""
-        for candidate in self.noise_ceilings:
-            if (candidate.metric, candidate.group, candidate.class_name) == (
-                metric,
-                group or self.verdict_group,
-                class_name,
-            ):
-                return candidate
-        return None
+        """Noise ceiling of a metric; None for a single annotator."""
+        return self._find(self.noise_ceilings, group, class_name, metric=metric)
 
     @property
     def generalises_to(self) -> str:

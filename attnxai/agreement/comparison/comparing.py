@@ -6,20 +6,18 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.compared_data import ComparedData
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
 from attnxai.agreement.comparison.null_tests import NullTables, null_tables
+from attnxai.agreement.comparison.once import Once, annotators_of, ceilings_of
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
-from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
-from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
-from attnxai.agreement.results import ALL, AgreementResult
+from attnxai.agreement.results import ALL, AgreementResult, ComparedData
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
-
-_Made = TypeVar("_Made")
 
 
 def compare(
@@ -122,7 +118,7 @@ def compare_all(
         use_source_weights=use_source_weights,
     )
     images = images if isinstance(images, SourceSet) else SourceSet(images)
-    once = _Once()
+    once = Once()
     results = []
     for maps, pairs in zip(stacks, every, strict=True):
         step = None if on_step is None else functools.partial(on_step, maps.model_name)
@@ -176,28 +172,7 @@ def compare_pairs(
     UndefinedValuesWarning
         When a metric has no value for some source.
     """
-    return _compare(pairs, settings, rng, on_step, _Once())
-
-
-class _Once:
-    """What several models share, computed for the first of them."""
-
-    def __init__(self) -> None:
-        self._made: list[tuple[tuple[Any, ...], Any]] = []
-
-    def of(self, made_from: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
-        """What is made from these values and arrays."""
-        for other, found in self._made:
-            if all(map(_equal, other, made_from)):
-                return found  # type: ignore[no-any-return]
-        found = make()
-        self._made.append((made_from, found))
-        return found
-
-
-def _equal(first: Any, second: Any) -> bool:
-    # models that see one field share the arrays of the annotations
-    return first is second or np.array_equal(first, second)
+    return _compare(pairs, settings, rng, on_step, Once())
 
 
 def _compare(
@@ -205,7 +180,7 @@ def _compare(
     settings: ComparisonSettings | None,
     rng: np.random.Generator | int,
     on_step: Callable[[int, int], None] | None,
-    once: _Once,
+    once: Once,
 ) -> AgreementResult:
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
@@ -233,9 +208,9 @@ def _compare(
     ceilings: dict[str, NoiseCeiling] = {}
     annotators = None
     if several:
-        ceilings = _ceilings(inputs, settings, once)
+        ceilings = ceilings_of(inputs, settings, once)
         done()
-        annotators = _annotators(inputs, settings, verdict_group, streams, once)
+        annotators = annotators_of(inputs, settings, verdict_group, streams, once)
         done()
     estimates, given, ceiling_estimates = [], [], []
     for scope in scopes:
@@ -281,47 +256,6 @@ def _compare(
     )
     _warn(estimates, undefined, verdict_group)
     return adjust_over_maps([result], settings.correction)[0]
-
-
-def _ceilings(inputs: Inputs, settings: ComparisonSettings, once: _Once) -> dict[str, NoiseCeiling]:
-    """Inter-annotator agreement, for every metric over all sources."""
-    return once.of(
-        ("ceilings", inputs.pairs.density, inputs.pairs.valid, inputs.pairs.source_weights),
-        lambda: noise_ceilings(
-            inputs.metrics,
-            inputs.pairs.density,
-            inputs.pairs.mask,
-            inputs.pairs.present,
-            inputs.pairs.valid,
-            weights=inputs.pairs.source_weights,
-            level=settings.level,
-        ),
-    )
-
-
-def _annotators(
-    inputs: Inputs, settings: ComparisonSettings, group: str, streams: Streams, once: _Once
-) -> AnnotatorAgreement | None:
-    """Reliability of what was marked on the sources that conclusions rest on."""
-    members = [
-        i
-        for i, split in enumerate(inputs.pairs.splits)
-        if split == group and inputs.pairs.source_weights[i] > 0
-    ]
-    strata = [str(inputs.stratified.of_sources[i]) for i in members]
-    return once.of(
-        ("annotators", inputs.pairs.mask, members, strata),
-        lambda: annotator_agreement(
-            inputs.pairs.mask[:, members],
-            inputs.pairs.present[:, members],
-            pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
-            strata=[inputs.stratified.of_sources[i] for i in members],
-            n_permutations=settings.n_permutations,
-            n_bootstrap=settings.n_bootstrap,
-            level=settings.level,
-            rng=streams.of("annotators"),
-        ),
-    )
 
 
 def _footprint_notes(inputs: Inputs) -> list[str]:

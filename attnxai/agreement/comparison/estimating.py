@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import (
     NullTables,
+    PermutationTests,
     SourcePermutationTests,
     run_sourcewise_test,
 )
@@ -125,9 +126,8 @@ class ScopeEstimates:
         name, metric = inputs.names[e], inputs.metrics[m]
         own = self._values.own[m][:, :, members]
         is_baseline = e >= inputs.n_explanations
-        reason = _WHY_NO_TEST if name == CENTRE_BIAS else ""
-        tests = None
-        if not reason:
+        tests, reason = PermutationTests(), _WHY_NO_TEST
+        if name != CENTRE_BIAS:
             tests = self._permutations.run(
                 self._values.pair_means[m][e], members, in_strata=self._permutes_within_strata()
             )
@@ -147,14 +147,10 @@ class ScopeEstimates:
                 "chance",
             ),
             n_undefined=int((~np.isfinite(own[e]).any(axis=0) & (self._weights > 0)).sum()),
-            pooled=tests.pooled if tests else None,
-            within_strata=tests.within_strata if tests else None,
-            pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken
-            if tests
-            else None,
-            within_rejections_pairing_broken=tests.within_rejections_pairing_broken
-            if tests
-            else None,
+            pooled=tests.pooled,
+            within_strata=tests.within_strata,
+            pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken,
+            within_rejections_pairing_broken=tests.within_rejections_pairing_broken,
             further=tuple(
                 run_sourcewise_test(
                     made, inputs, self._settings, self._streams, members, m, scope.names
@@ -171,7 +167,7 @@ class ScopeEstimates:
             },
             share_of_noise_ceiling=share,
             spreads=self._spreads(m, e) if main and not is_baseline else None,
-            left_test=tuple(inputs.pairs.sources[i] for i in tests.left_out) if tests else (),
+            left_test=tuple(inputs.pairs.sources[i] for i in tests.left_out),
             not_tested=reason,
         )
 

@@ -54,7 +54,7 @@ class PermutationTests:
     within_strata: NullTest | None = None
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
-    left_out: NDArray[np.intp]
+    left_out: Sequence[int] = ()
 
 
 class SourcePermutationTests:
@@ -76,7 +76,7 @@ class SourcePermutationTests:
         """
         counted = members[self._inputs.pairs.source_weights[members] > 0]
         usable = usable_sources(matrix, counted, permutes_sources=True)
-        left_out = np.setdiff1d(counted, usable)
+        left_out = np.setdiff1d(counted, usable).tolist()
         if usable.size < 2:
             return PermutationTests(left_out=left_out)
         pooled = self._test(SourcePermutation(within_strata=False), matrix, usable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,10 @@ from attnxai import presenters
 from attnxai.agreement.comparison import adjust_over_maps
 from attnxai.agreement.comparison.comparing import compare_all
 from attnxai.agreement.comparison.settings import ComparisonSettings
-from attnxai.agreement.model_comparison.of_results import contrasts_by_metric
+from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC
 from attnxai.data.short_repr import short_repr
-from attnxai.errors import OptionError
+from attnxai.errors import AssumptionWarning, OptionError
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
@@ -116,11 +117,20 @@ def compare_models(
     if len(results) < 2:
         return Comparison(results=tuple(results))
     results = adjust_over_maps(results, settings.correction)
-    contrasts = contrasts_by_metric(
-        results,
-        settings.metric_names,
-        n_draws=settings.n_permutations,
-        n_bootstrap=settings.n_bootstrap,
-        rng=rng,
-    )
+    try:
+        contrasts = tuple(
+            contrast_results(
+                results,
+                metric=name,
+                n_draws=settings.n_permutations,
+                n_bootstrap=settings.n_bootstrap,
+                rng=rng,
+            )
+            for name in settings.metric_names
+        )
+    except OptionError as error:  # as when models were trained on different parts of the sources
+        warnings.warn(
+            f"the models are not compared with each other: {error}", AssumptionWarning, stacklevel=2
+        )
+        contrasts = ()
     return Comparison(results=tuple(results), contrasts=contrasts)

@@ -40,27 +40,17 @@ class Contrast:
     difference : Interval
         Mean difference over sources, with its interval about these annotators.
     difference_others : Interval or None
-        The same about other annotators too, sources and annotators being crossed; None with a single
-        annotator.
+        The same about other annotators too (sources crossed with annotators); None with a single annotator.
     statistic : float
-        Sum of the differences over the root of the sum of their squares; about standard normal without a
-        difference. NaN without a source.
-    p_value : float
-        Of the sign-flip test, not adjusted; NaN without a source.
-    p_adjusted : float
-        The same, adjusted over all contrasts.
-    smallest_p : float
-        The smallest p-value that could have come out with these differences.
-    n_sources : int
-        Sources compared.
-    n_dropped : int
-        Sources left out because one of the two has no value there.
-    p_others : float or None
+        Sum of the differences over the root of the sum of their squares.
+    p_value, p_adjusted, smallest_p : float
+        Of the sign-flip test, adjusted over all contrasts, and the smallest that could have come out; NaN without a
+        source.
+    n_sources, n_dropped : int
+        Sources compared, and left out because one of the two has no value there.
+    p_others, p_others_adjusted : float or None
         About other annotators too, of the crossed interval
-        (:func:`~attnxai.agreement.intervals.crossed.crossed_p_value`, strict), not adjusted; None with a
-        single annotator, or without that interval.
-    p_others_adjusted : float or None
-        The same, adjusted over all contrasts.
+        (:func:`~attnxai.agreement.intervals.crossed.crossed_p_value`, strict); None without that interval.
     """
 
     first: str

@@ -1,27 +1,17 @@
 """Models against each other: differences paired by source.
 
-Two models are compared over the same sources and the same annotators, so what makes a source easy or hard
-cancels. The estimate is the mean difference with its bootstrap interval, all pairs under the same
-resamples, and with several annotators a second interval for which these are crossed with the sources. The
-test flips the sign of each source's difference at random: without a difference between
-the models, it is as likely one way as the other. It is exact where differences are symmetric about zero,
-as they are when a source's two values could be swapped, and approximate for many sources otherwise. Each
-source counts alike, whether one annotator marked it or three.
+The test flips the sign of each source's difference at random: without a difference between the models, it is as likely
+one way as the other. It is exact where differences are symmetric about zero, as they are when a source's two values could be
+swapped, and approximate for many sources otherwise.
 
-Flipping signs conditions on the annotators: a model that happens to agree with these annotators would seem to agree
-with others. So with several annotators a second p-value comes from inverting the crossed interval, in its strict
-form, adjusted over the same pairs by Holm's method; a difference counts as found if both are small enough.
+All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of its differences
+over the root of the sum of their squares, which no flip changes, so pairs of wide and of narrow differences are on one
+scale. Of a single pair it orders the flips as the mean and as Student's t do; between pairs, the largest of them (max-T,
+Westfall & Young 1993) holds the family-wise error at the level for many sources, and exactly where all differences
+together are symmetric about zero.
 
-All pairs are flipped together: a draw has one sign for each source. Each pair's statistic is the sum of
-its differences over the root of the sum of their squares, which no flip changes, so pairs of wide and of
-narrow differences stand on one scale. Of a single pair it orders the flips as the mean and as Student's t
-do; between pairs, the largest of them (max-T, Westfall & Young 1993) holds the family-wise error at the
-level for many sources, and exactly where all differences together are symmetric about zero. Which pairs are
-the family can be said: several maps of several models, for which see
-:mod:`attnxai.agreement.model_comparison.of_results`, are compared map by map.
-
-The unit is the source: conclusions are about these trained networks. Another seed gives another network;
-for claims about kinds of network see :mod:`attnxai.agreement.model_comparison.trend`.
+Flipping signs conditions on the annotators, so with several annotators a second p-value comes from inverting the crossed
+interval, in its strict form. Conclusions are about these trained networks; for kinds of network see :mod:`~.trend`.
 """
 
 from __future__ import annotations

@@ -1,17 +1,14 @@
 """Results of several models against each other: every pair of models, map by map.
 
-Models are compared over the sources that all of them have, that are in one group for all of them (held out,
-say), and with the annotators that all were compared with. Maps are matched by name: gate 1 of one model with
-gate 1 of the other, the mean of the gates with the mean. All pairs of models times all maps are one family:
-their signs are flipped together and their p-values adjusted over all of them, so that looking at more maps
-costs what it should.
+Maps are matched by name: gate 1 of one model with gate 1 of the other. All pairs of models times all maps are one family:
+their signs are flipped together and their p-values adjusted over all of them, so that looking at more maps costs what
+it should.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +27,7 @@ from attnxai.agreement.model_comparison.models import paired_differences
 from attnxai.agreement.multiplicity import Correction
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
-from attnxai.errors import AssumptionWarning, OptionError
+from attnxai.errors import OptionError
 from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
@@ -83,13 +80,7 @@ class ResultContrasts:
         return tuple((name, *pair) for name in self.maps for pair in pairs)
 
     def contrast(self, first_model: str, second_model: str, map: str) -> Contrast:
-        """One model minus another, in the order in which they were given, for one map.
-
-        Raises
-        ------
-        KeyError
-            Naming what there is.
-        """
+        """One model minus another, in the order in which they were given, for one map; a KeyError names what there is."""
         key = (map, first_model, second_model)
         if key not in self.keys:
             raise KeyError(
@@ -260,25 +251,6 @@ def contrast_results(
         contrasts=contrasts,
         notes=tuple(notes),
     )
-
-
-def contrasts_by_metric(
-    results: Sequence[AgreementResult],
-    metrics: Sequence[str],
-    *,
-    n_draws: int = 10_000,
-    n_bootstrap: int = 10_000,
-    rng: int = 0,
-) -> tuple[ResultContrasts, ...]:
-    """:func:`contrast_results` for every metric; none, with a warning that says why, where results have nothing in common."""
-    options: dict[str, Any] = {"n_draws": n_draws, "n_bootstrap": n_bootstrap, "rng": rng}
-    try:
-        return tuple(contrast_results(results, metric=name, **options) for name in metrics)
-    except OptionError as error:
-        warnings.warn(
-            f"the models are not compared with each other: {error}", AssumptionWarning, stacklevel=2
-        )
-        return ()
 
 
 def _values(

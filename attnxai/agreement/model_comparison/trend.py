@@ -84,8 +84,7 @@ class TrendTest:
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
-        record = dataclasses.asdict(self)
-        return {name: _plain(value) for name, value in record.items()}
+        return {**dataclasses.asdict(self), "alternative": str(self.alternative)}
 
     def to_frame(self) -> pd.DataFrame:
         """One row."""
@@ -333,9 +332,3 @@ def _central(null: _Null) -> tuple[float, float]:
     low = sums[np.flatnonzero(reached > _TAIL + RELATIVE_TIE)[0]]
     high = sums[np.flatnonzero(beyond > _TAIL + RELATIVE_TIE)[-1]]
     return float(low), float(high)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare, comparing
+from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare, once
 from attnxai.agreement.model_comparison.comparison import compare_models
 from attnxai.alignment import pairs, rasterise
 from attnxai.errors import AlignmentError
@@ -60,8 +60,8 @@ def test_what_models_share_is_computed_once_and_gives_the_same_bytes(
     )
     drawn = counted(monkeypatch, pairs, "draw_annotations")
     shapes = counted(monkeypatch, rasterise, "rasterise_density")
-    ceilings = counted(monkeypatch, comparing, "noise_ceilings")
-    reliabilities = counted(monkeypatch, comparing, "annotator_agreement")
+    ceilings = counted(monkeypatch, once, "noise_ceilings")
+    reliabilities = counted(monkeypatch, once, "annotator_agreement")
     placements = counted(monkeypatch, pairs, "check_placement")
     steps = []
     together = compare_models(

@@ -1,0 +1,83 @@
+"""What depends on annotations and not on a model, computed once for several models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
+from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+
+if TYPE_CHECKING:
+    from attnxai.agreement.comparison.settings import ComparisonSettings
+    from attnxai.agreement.comparison.streams import Streams
+    from attnxai.agreement.comparison.tables import Inputs
+    from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
+
+_Made = TypeVar("_Made")
+
+
+class Once:
+    """What several models share, computed for the first of them."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[tuple[Any, ...], Any]] = []
+
+    def of(self, made_from: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
+        """What is made from these values and arrays."""
+        for other, found in self._made:
+            if all(map(_equal, other, made_from)):
+                return found  # type: ignore[no-any-return]
+        found = make()
+        self._made.append((made_from, found))
+        return found
+
+
+def _equal(first: Any, second: Any) -> bool:
+    # models that see one field share the arrays of the annotations
+    return first is second or np.array_equal(first, second)
+
+
+def ceilings_of(
+    inputs: Inputs, settings: ComparisonSettings, once: Once
+) -> dict[str, NoiseCeiling]:
+    """Inter-annotator agreement, for every metric over all sources."""
+    return once.of(
+        ("ceilings", inputs.pairs.density, inputs.pairs.valid, inputs.pairs.source_weights),
+        lambda: noise_ceilings(
+            inputs.metrics,
+            inputs.pairs.density,
+            inputs.pairs.mask,
+            inputs.pairs.present,
+            inputs.pairs.valid,
+            weights=inputs.pairs.source_weights,
+            level=settings.level,
+        ),
+    )
+
+
+def annotators_of(
+    inputs: Inputs, settings: ComparisonSettings, group: str, streams: Streams, once: Once
+) -> AnnotatorAgreement | None:
+    """Reliability of what was marked on the sources that conclusions rest on."""
+    members = [
+        i
+        for i, split in enumerate(inputs.pairs.splits)
+        if split == group and inputs.pairs.source_weights[i] > 0
+    ]
+    strata = [str(inputs.stratified.of_sources[i]) for i in members]
+    return once.of(
+        ("annotators", inputs.pairs.mask, members, strata),
+        lambda: annotator_agreement(
+            inputs.pairs.mask[:, members],
+            inputs.pairs.present[:, members],
+            pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
+            strata=[inputs.stratified.of_sources[i] for i in members],
+            n_permutations=settings.n_permutations,
+            n_bootstrap=settings.n_bootstrap,
+            level=settings.level,
+            rng=streams.of("annotators"),
+        ),
+    )
