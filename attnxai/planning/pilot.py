@@ -160,7 +160,9 @@ def read_pilot(
             components, effect = _infer(values, **null)
         else:
             components, effect = _of_record(stored, values.shape[1], len(set(classes)))
-        _check_finite(components, effect)
+        deviations = np.asarray(components.deviations, np.float64).ravel()
+        if not np.isfinite([effect.low, effect.high, *deviations]).all():
+            raise ValueError("numbers that are not finite")
         return Pilot(
             model_name=model_name,
             map_name=map_name,
@@ -191,15 +193,6 @@ def _damage_named(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_finite(components: Components, effect: Interval) -> None:
-    numbers = [effect.value, effect.low, effect.high, components.effect]
-    numbers += [components.sd_source, components.sd_residual, components.sd_annotator]
-    if components.deviations is not None:
-        numbers += components.deviations.ravel().tolist()
-    if not np.isfinite(numbers).all():
-        raise ValueError("numbers that are not finite")
-
-
 def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple[str, str], float]:
     """Effects of all pairs of map and metric of a pilot that can be planned from.
 
@@ -224,12 +217,9 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
     folder = Path(folder)
     with _damage_named(folder):
         records = _chosen_model(_read_summary(folder), model, folder)["results"]
-        pairs = {
-            (str(record.get("explanation")), str(record.get("metric"))): None
-            for record in records
-            if not record.get("is_baseline")
-        }
-    for pair in pairs:
+        maps = [record for record in records if not record["is_baseline"]]
+        pairs = [(str(record["explanation"]), str(record["metric"])) for record in maps]
+    for pair in dict.fromkeys(pairs):
         with warnings.catch_warnings(), contextlib.suppress(OptionError):
             # weights were warned about when the pilot itself was read
             warnings.simplefilter("ignore", AssumptionWarning)
@@ -310,12 +300,7 @@ def _read_summary(folder: Path) -> dict[str, Any]:
 
 
 def _chosen_model(summary: dict[str, Any], asked: str | None, folder: Path) -> dict[str, Any]:
-    models: list[dict[str, Any]] = summary.get("models") or []
-    if not models:
-        raise OptionError(
-            f"the pilot {folder} was written by another version of attnxai; write it again with attnxai "
-            "compare"
-        )
+    models: list[dict[str, Any]] = summary["models"]
     names = [str(model["name"]) for model in models]
     return models[names.index(_chosen("model", asked, names, names[0], folder))]
 

@@ -1,13 +1,10 @@
 """Power of the within-class source permutation, by simulation.
 
-The question is about the primary test: annotations are permuted across sources of one class. What that
-test sees is the effect, the mean value of maps with their own annotations less the mean with permuted
-ones. Three spreads decide whether it is seen: how much the values of sources differ beyond what permuted
-ones do (``sd_source``), how much one source's value differs between annotators (``sd_residual``, which
-averaging over annotators lowers), and how much permuted pairs differ (``sd_pairing``), the null's width.
-What makes a map or an annotation score high with any partner, and what makes an annotator score high
-throughout (``sd_annotator``), is in both means and falls out of the test; the latter widens an interval
-that is to hold for other annotators.
+The effect is the mean value of maps with their own annotations less the mean with permuted ones. Three standard
+deviations decide whether the primary test detects it: that of sources beyond permuted pairs (``sd_source``), that of
+one source between annotators (``sd_residual``, which averaging over annotators lowers), and that of permuted pairs
+(``sd_pairing``), the width of the null. What makes a map, an annotation or an annotator (``sd_annotator``) score high
+with any partner is in both means and cancels; the last widens an interval that generalises to other annotators.
 
 Experiments are simulated. Each draws the values of its sources, and the null's mean and variance are those
 that all permutations of such a matrix have (Hoeffding 1951), with a normal tail; with few sources the
