@@ -21,6 +21,7 @@ from attnxai.metrics.pixels import (
     extremes,
     is_constant,
     n_marked,
+    numbers_of,
     rows_of,
     totals,
 )
@@ -191,14 +192,14 @@ class Metric:
             If shapes differ, something is no number or not finite, a target is negative somewhere, or
             ``others`` is missing.
         """
-        maps, targets = _numbers("map", map), _numbers("target", target)
+        maps, targets = numbers_of("map", map), numbers_of("target", target)
         is_stack = maps.ndim == 3
         if self.needs_others and others is None and is_stack and maps.shape == targets.shape:
             others = leave_one_out_centre_bias(self.target, targets[None])[0]
-        use = np.ones(maps.shape, bool) if valid is None else np.asarray(valid, bool)
+        use = np.ones(maps.shape, bool) if valid is None else numbers_of("valid", valid) != 0
         if is_stack and use.shape == maps.shape[1:]:
             use = np.broadcast_to(use, maps.shape)
-        rest = targets if others is None else _numbers("others", others)
+        rest = targets if others is None else numbers_of("others", others)
         shapes = (maps.shape, targets.shape, use.shape, rest.shape)
         if maps.ndim not in (1, 2, 3) or len(set(shapes)) != 1:
             raise OptionError(
@@ -355,13 +356,6 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
         return metric
 
     return decorate
-
-
-def _numbers(name: str, values: ArrayLike) -> Array:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"{name} needs to be an array of numbers: {error}") from error
 
 
 _SECTIONS = """{head}

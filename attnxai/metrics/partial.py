@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
-from attnxai.metrics.pixels import PixelRows, checked_pixels, is_constant
+from attnxai.metrics.pixels import PixelRows, checked_pixels, is_constant, numbers_of
 from attnxai.metrics.ranking import centred_ranks
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def partial_spearman(
     >>> round(spearman(map, target), 4), round(partial_spearman(map, target, brightness), 4)
     (0.9429, 0.804)
     """
-    maps, targets = np.asarray(map, np.float64), np.asarray(target, np.float64)
-    use = np.ones(maps.shape, bool) if valid is None else np.asarray(valid, bool)
-    stack = np.asarray(covariates, np.float64)
+    maps, targets = numbers_of("map", map), numbers_of("target", target)
+    use = np.ones(maps.shape, bool) if valid is None else numbers_of("valid", valid) != 0
+    stack = numbers_of("covariates", covariates)
     stack = stack[None] if stack.shape == maps.shape else stack
     shapes = (maps.shape, targets.shape, use.shape, stack.shape[1:])
     if len(set(shapes)) != 1:

@@ -181,6 +181,19 @@ def marked_pixels(rows: PixelRows) -> list[NDArray[np.intp]]:
     return [np.flatnonzero(row > 0) for row in rows.values]
 
 
+def numbers_of(name: str, values: Any) -> NDArray[np.float64]:
+    """An array of what a user gave; ``name`` is what an error calls it."""
+    if np.ma.isMaskedArray(values):
+        raise OptionError(
+            f"{name} is a masked array, whose mask would be lost; give its data, and leave masked pixels out "
+            "with valid (or fill missing ratings with NaN)"
+        )
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name} needs to be an array of numbers: {error}") from error
+
+
 def checked_pixels(
     name: str, values: NDArray[np.float64], where: NDArray[np.bool_], *, signed: bool = False
 ) -> PixelRows:

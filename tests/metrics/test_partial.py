@@ -109,6 +109,8 @@ def test_errors_name_what_is_wrong():
         partial_spearman(MAP, TARGET, [1, 2, 3])
     with pytest.raises(OptionError, match="shape"):
         partial_spearman(MAP, TARGET, COVARIATES, [True])
+    with pytest.raises(OptionError, match="covariates needs to be an array of numbers"):
+        partial_spearman([1.0, 2, 3], [1, 3, 2], [[1, 2, 3], [1, 2]])
     with pytest.raises(OptionError, match="finite"):
         partial_spearman([1.0, 2, 3], [1, 3, 2], [1.0, np.nan, 2])
 

@@ -161,6 +161,10 @@ def test_errors_name_what_is_wrong(name):
     for wrong in ([["a", "b"]], [[1.0], [1.0, 2.0]]):
         with pytest.raises(OptionError, match="target needs to be an array of numbers"):
             value_of(name, [[1.0, 2.0]], wrong)
+        with pytest.raises(OptionError, match="valid needs to be an array of numbers"):
+            value_of(name, [[1.0, 2.0]], [[0.0, 1.0]], wrong)
+    with pytest.raises(OptionError, match="map is a masked array, whose mask would be lost"):
+        value_of(name, np.ma.masked_less([[1.0, 2.0]], 2), [[0.0, 1.0]])
     with pytest.raises(ValueError, match="map needs finite"):
         value_of(name, [[np.nan, 1.0]], [[1.0, 0.0]])
     with pytest.raises(ValueError, match="target needs finite"):

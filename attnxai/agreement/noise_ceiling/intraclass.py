@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from attnxai.errors import OptionError
+from attnxai.metrics.pixels import numbers_of
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def intraclass_correlations(
     >>> {str(form): round(icc.interval.value, 2) for form, icc in intraclass_correlations(judges).items()}
     {'ICC1': 0.17, 'ICC2': 0.29, 'ICC3': 0.71, 'ICC1k': 0.44, 'ICC2k': 0.62, 'ICC3k': 0.91}
     """
-    table = np.asarray(ratings, dtype=np.float64)
+    table = numbers_of("ratings", ratings)
     if table.ndim != 2:
         raise OptionError(f"ratings need the shape (n_annotators, n_sources), got {table.shape}")
     complete = np.isfinite(table).all(axis=0)

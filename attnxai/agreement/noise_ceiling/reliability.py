@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.errors import OptionError
+from attnxai.metrics.pixels import numbers_of
 from attnxai.statistics.bootstrap import IntervalKind, bootstrap_counts, resampled_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, no_interval
 
@@ -104,7 +105,7 @@ def alpha_interval(
     >>> round(found.value, 3), found.low < found.value < found.high
     (0.996, True)
     """
-    table = np.asarray(ratings, dtype=np.float64)
+    table = numbers_of("ratings", ratings)
     counts = _Counts.of(table, measurement)
     if groups is None:
         of_unit = np.arange(len(counts.per_unit))
@@ -154,7 +155,7 @@ class _Counts:
     @classmethod
     def of(cls, ratings: ArrayLike, measurement: Measurement) -> _Counts:
         measurement = Measurement(measurement)
-        table = np.asarray(ratings, dtype=np.float64)
+        table = numbers_of("ratings", ratings)
         if table.ndim != 2:
             raise OptionError(f"ratings need the shape (n_annotators, n_units), got {table.shape}")
         if np.isinf(table).any():

@@ -171,6 +171,10 @@ def test_resamples_without_difference_are_counted_or_refused():
 def test_bad_ratings_are_refused():
     with pytest.raises(OptionError, match="shape"):
         krippendorff_alpha([1.0, 2.0])
+    with pytest.raises(OptionError, match="ratings needs to be an array of numbers"):
+        krippendorff_alpha([["FR I", "FR II"], ["FR I", "FR I"]])
+    with pytest.raises(OptionError, match="fill missing ratings with NaN"):
+        krippendorff_alpha(np.ma.masked_less([[1.0, 2.0], [1.0, 0.0]], 1))
     with pytest.raises(OptionError, match="never negative"):
         krippendorff_alpha([[1, -2], [1, 2]], Measurement.RATIO)
     with pytest.raises(OptionError, match="infinite"):
