@@ -73,10 +73,11 @@ class SourceImage:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        if not is_text(self.source):
-            raise ImageError(
-                f"the source id {self.source!a} is no valid text; rename the file in UTF-8"
-            )
+        source: object = self.source
+        if not isinstance(source, str) or not source.strip():
+            raise ImageError(f"the source id of an image has to be a name, got {source!r}")
+        if not is_text(source):
+            raise ImageError(f"the source id {source!a} is no valid text; rename the file in UTF-8")
         with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below
             pixels = np.array(self.pixels, dtype=np.float32)
         if pixels.ndim != 2:

@@ -120,6 +120,16 @@ def test_an_ordered_dictionary_needs_a_stand_in() -> None:
     assert value == {"a": 1}
 
 
+def test_a_list_passed_again_and_again() -> None:
+    pairs = pickle.dumps([(str(n), n) for n in range(500)], protocol=2)[2:-1] + b"r\xff\x00\x00\x00"
+    calls = b"ccollections\nOrderedDict\nj\xff\x00\x00\x00\x85R" * 500
+    names = {"collections OrderedDict": StandIn(dict)}
+    with pytest.raises(PickleFault, match="passes the same values so often"):
+        unpickle(b"\x80\x02](" + pairs + calls + b"e.", names)
+    value, _ = unpickle(b"\x80\x02](" + pairs + calls[: len(calls) // 500] + b"e.", names)
+    assert value[1] == dict(value[0])
+
+
 def test_several_pickles_in_one_file() -> None:
     content = pickle.dumps("first") + pickle.dumps([2])
     first, end = unpickle(content, {})

@@ -30,6 +30,15 @@ class TestSourceImage:
         with pytest.raises(ImageError, match=f"image a is constant .{value:g} everywhere"):
             image_of(np.full(SHAPE, value))
 
+    @pytest.mark.parametrize("source", ["", " ", None, 3])
+    def test_an_image_has_a_source(self, source: Any, pixels: Any) -> None:
+        with pytest.raises(ImageError, match=f"has to be a name, got {source!r}"):
+            image_of(pixels, source=source)
+
+    def test_ids_are_text(self, pixels: Any) -> None:
+        with pytest.raises(ImageError, match=r"'a\\udcff' is no valid text; rename"):
+            image_of(pixels, source="a\udcff")
+
     def test_too_large_for_32_bits_is_infinite(self) -> None:
         with pytest.raises(ImageError, match="1 of 4 pixels that are NaN or infinite"):
             image_of(np.array([[1.0, 1e200], [2.0, 3.0]]))
