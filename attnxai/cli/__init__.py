@@ -1,1 +1,1 @@
-"""The command line: one file a command, which parses and calls."""
+"""The command line: one module per command."""

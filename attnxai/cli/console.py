@@ -1,4 +1,4 @@
-"""What all commands print with: the consoles, progress bars and notes."""
+"""Consoles, progress bars and notes of all commands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SafeConsole(Console):
             yield Segment(text if control else printable(text), style, control)
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the command to end."""
+        """Let the command handle it."""
         raise BrokenPipeError
 
 
@@ -52,7 +52,7 @@ stderr = SafeConsole(stderr=True, soft_wrap=True)
 
 
 class Verbosity:
-    """How much a command prints; called, it holds for a block."""
+    """How much a command prints; called, it sets this for a block."""
 
     def __init__(self) -> None:
         self.quiet = self.verbose = False
@@ -74,7 +74,7 @@ verbosity = Verbosity()
 
 @contextlib.contextmanager
 def stage(text: str) -> Iterator[None]:
-    """Say what is being done, while it is done; with ``--verbose`` as a line with the seconds it took."""
+    """Show what is being done, with ``--verbose`` as a line with the time it took."""
     if not verbosity.verbose:
         with stderr.status(f"{text}…"):
             yield
@@ -108,7 +108,7 @@ def noted_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def collected_assumptions() -> Iterator[list[str]]:
-    """Collect what had to be assumed, for the report; it is shown all the same."""
+    """Collect assumptions for the report; they are shown as well."""
     assumed: list[str] = []
     previous = warnings.showwarning
 
@@ -125,7 +125,7 @@ def collected_assumptions() -> Iterator[list[str]]:
 
 
 class Steps:
-    """Bars on the error stream that show how far work is; with ``--verbose`` a line with its seconds."""
+    """Progress bars on the error stream; with ``--verbose`` a line with the time of each."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
@@ -145,7 +145,7 @@ class Steps:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Steps]:
-    """Bars that disappear when the block ends."""
+    """Progress bars that disappear when the block ends."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

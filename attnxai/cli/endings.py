@@ -1,4 +1,4 @@
-"""How a command ends: with its results, or with one sentence and an exit code."""
+"""Exit codes and error messages of the commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from attnxai.errors import AttnxaiError, OptionError
 
 BAD_INPUT = 2
 INTERRUPTED = 128 + signal.SIGINT
-BROKEN_PIPE = 141  # as programs end that the system stops for it
+BROKEN_PIPE = 128 + 13  # SIGPIPE, which not every system has
 
 # what the program itself prints beyond ASCII; names of others are written with their numbers
 _PLAIN = {"–": "-", "—": "-", "−": "-", "…": "...", "±": "+/-", "≤": "<=", "≥": ">=", "≠": "!="}
@@ -33,7 +33,7 @@ _PLAIN |= {"‘": "'", "’": "'", "“": '"', "”": '"', "↑": "^", "↓": "v
 
 
 class Stopped(KeyboardInterrupt):
-    """The system or somebody asked this process to end, by a signal other than that of Ctrl-C."""
+    """A request to end, by a signal other than SIGINT."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class Application(typer.Typer):
-    """The program: every way in which it can end is one of :func:`ending`."""
+    """The program, whose errors are handled by :func:`ending`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program, as the installed script does."""
@@ -60,7 +60,7 @@ class Application(typer.Typer):
 def command(
     help_text: str, *, shared: Callable[..., None] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command its help, options in common with others, and the program's way of ending.
+    """Give a command its help, the options it shares with others, and the handling of errors.
 
     ``shared`` is a function whose parameters are options that the command takes as ``**given``. The help is
     given as text since docstrings are not there under ``python -OO``. What this decorates is registered by
@@ -116,7 +116,7 @@ def add_command(app: typer.Typer, function: Callable[..., Any], name: str | None
 
 @contextlib.contextmanager
 def ending() -> Iterator[None]:
-    """Turn every error that is no fault of the program into one sentence and an exit code.
+    """Turn every error that is not a bug into one sentence and an exit code.
 
     The exit code is 2 for something that cannot be used, read or written, 128 and the number of the signal
     (130 for Ctrl-C) for an interruption, and 141 when nobody reads the output. A request to end, as ``kill``
@@ -151,7 +151,7 @@ def ending() -> Iterator[None]:
 
 @contextlib.contextmanager
 def resumable(kept: Callable[[], str]) -> Iterator[None]:
-    """Let an interruption within the block end the command with what it has kept.
+    """Add to the message of an interruption within the block what was kept.
 
     ``kept`` is called when interrupted: what the same command resumes from, or nothing.
     """
@@ -174,14 +174,14 @@ def _fail(text: str, error: BaseException) -> None:
 
 def _print_error(text: str, start: str = "") -> None:
     stderr.quiet = False
-    # where nothing can be written, the exit code has to do
+    # where nothing can be written, only the exit code is left
     with contextlib.suppress(OSError):
         stderr.print(Text(start, style="bold red"), end="")
         stderr.print(text)
 
 
 def _abandon(stream: Any) -> None:
-    """Let what a stream still holds go nowhere, so that it does not fail once more at the end."""
+    """Discard what a stream still holds, so that it does not fail again at the end."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -210,7 +210,7 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _write_any_text() -> None:
-    """Write what a terminal has no characters for in ASCII, whatever its encoding."""
+    """Replace characters that a terminal's encoding lacks by ASCII."""
     codecs.register_error("attnxai", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -218,7 +218,7 @@ def _write_any_text() -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace characters that cannot be encoded by what is closest to them."""
+    """Replace characters that cannot be encoded by the closest ASCII characters."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_plain, error.object[error.start : error.end])), error.end

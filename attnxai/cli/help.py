@@ -43,7 +43,7 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:
 
 
 def _short(names: str) -> str:
-    """Names of an option with a short word for what follows them.
+    """Names of an option with a short metavar.
 
     Examples
     --------

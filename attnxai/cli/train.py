@@ -130,7 +130,7 @@ def train(
 
 
 class _Shown:
-    """A bar of steps, and a line for every epoch with the time that is left."""
+    """A progress bar of steps, and a line for every epoch with the remaining time."""
 
     def __init__(self, begin: Steps, name: str, epochs: int) -> None:
         self._bar, self._epochs = begin.bar, epochs
@@ -154,7 +154,7 @@ class _Shown:
 
 
 def _n_validation(data: StudyData, settings: TrainingSettings) -> int:
-    """How many of the images the training will validate on."""
+    """Number of images that the training will validate on."""
     from attnxai.training.run import training_and_validation
 
     names = data.labelled.class_names

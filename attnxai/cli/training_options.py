@@ -31,7 +31,7 @@ _DEFAULTS = TrainingSettings()
 
 
 class PrecisionChoice(enum.StrEnum):
-    """Precision, or what the device does best."""
+    """Precision, or the faster one of the device."""
 
     AUTO = "auto"
     FLOAT32 = "float32"

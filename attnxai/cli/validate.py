@@ -104,7 +104,7 @@ def validate(
 
 
 def _command_of(plan: ValidationPlan) -> str:
-    """What makes the same results, whatever the folder and the number of workers."""
+    """The command that gives the same results, whatever the folder and the number of workers."""
     words = ["attnxai", "validate", "--output", "FOLDER"]
     words += ["--n-experiments", str(plan.n_experiments), "--seed", str(plan.seed)]
     words += ["--quick"] if plan.quick else []

@@ -22,7 +22,7 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 @contextlib.contextmanager
 def named_faults(path: Path) -> Iterator[None]:
-    """Raise an :class:`OSError` that names no file, as when a disk is full, as an OutputError that does."""
+    """Turn an :class:`OSError` without a file name, as when a disk is full, into an OutputError with one."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,7 @@ def named_faults(path: Path) -> Iterator[None]:
 
 
 def write_file(path: str | Path, content: bytes | str) -> None:
-    """Write a file (text in UTF-8) so that a reader finds the old or the new one whole, never a part.
+    """Write a file (text in UTF-8) atomically: a reader finds the old or the new content, never a part.
 
     Its folder is made where it is missing; a link to a file is written through. If there is no space, the
     old file is kept.
@@ -65,7 +65,7 @@ def _written(target: Path, data: bytes) -> bool:
 
 
 def clear_partial_files(target: Path) -> None:
-    """Remove what processes that were killed have left of a file."""
+    """Remove the temporary files that killed processes have left of a file."""
     for file in target.parent.glob(f".{glob.escape(target.name)}{_PARTIAL}*"):
         with contextlib.suppress(OSError), open(file, "r+b") as left:
             if try_lock(left.fileno()):
@@ -115,7 +115,7 @@ def check_output_file(
 def output_file(
     path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
 ) -> Iterator[None]:
-    """Check that a file can be written, and keep other runs from it while the block runs."""
+    """Check that a file can be written, and lock it against other runs while the block runs."""
     check_output_file(path, endings=endings, overwrite=overwrite, option=option)
     target = _target(path)
     with (
@@ -128,7 +128,7 @@ def output_file(
 
 
 def free_path(path: Path, *, overwrite: bool = False) -> Path:
-    """A path as asked for, or with the next free number where another file has appeared there."""
+    """The given path, or one with the next free number where another file has appeared meanwhile."""
     free, number = path, 1
     while free.exists() and not overwrite:
         number += 1
@@ -163,7 +163,7 @@ def made_folder(
 
 
 def _check_folder(folder: Path, *, named: Path, option: str) -> None:
-    """Refuse what is no folder, and what cannot be made or written to."""
+    """Refuse paths that are not folders, and folders that cannot be made or written to."""
     absolute = folder.absolute()
     if os.path.lexists(folder) and not folder.is_dir():
         is_link = folder.is_symlink() and not folder.exists()

@@ -1,4 +1,4 @@
-"""A lock file that one process holds, and that is free again when the process ends in any way."""
+"""A lock file that one process holds, released however the process ends."""
 
 from __future__ import annotations
 

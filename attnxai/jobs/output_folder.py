@@ -1,4 +1,4 @@
-"""A folder of results that one run claims when it starts and fills when everything is computed.
+"""A folder of results that a run locks when it starts and fills when everything is computed.
 
 Beside the results lies ``manifest.json``, which names the files that were written. Only these are ever
 replaced; whatever else lies in the folder stays.
@@ -28,7 +28,7 @@ _PARTIAL_NAME = ".attnxai-partial"
 
 @contextlib.contextmanager
 def claimed_folder(folder: Path, *, refuse: Callable[[set[str]], None]) -> Iterator[None]:
-    """Make a folder, or take one that exists, and keep other runs from it while the block runs.
+    """Make a folder, or use an existing one, and lock it against other runs while the block runs.
 
     ``refuse`` is called with the names of what lies there and raises an error if they should not be added
     to. What a run that was killed has left there is removed. A folder that was made and is still empty is
@@ -47,7 +47,7 @@ def _names(folder: Path) -> set[str]:
 
 
 class OutputFolder:
-    """A folder that this process has claimed; see :func:`output_folder`."""
+    """A folder that this process has locked; see :func:`output_folder`."""
 
     def __init__(self, path: Path, *, what: str, overwrite: bool) -> None:
         self._path, self._what, self._overwrite = path, what, overwrite
@@ -91,7 +91,7 @@ class OutputFolder:
         write_manifest(self._path, self._what, names)
 
     def _earlier_files(self) -> set[str]:
-        """Files that may be replaced; none where a manifest has appeared since the folder was claimed."""
+        """Files that may be replaced; none where a manifest has appeared since the folder was locked."""
         manifest = read_manifest(self._path) if self._overwrite else None
         if manifest is None or manifest[0] != self._what:
             return set()
@@ -140,7 +140,7 @@ def output_folder(
     default: str = "",
     overwrite: bool = False,
 ) -> Iterator[OutputFolder]:
-    """Claim a folder for results while the block runs; its ``writing`` fills it.
+    """Lock a folder for results while the block runs; its ``writing`` fills it.
 
     One that was claimed already is yielded as it is. None stands for ``default``, or the next free number
     of it. ``what`` says what the folder holds, such as ``report``. With ``overwrite`` the files of an
@@ -176,7 +176,7 @@ def _refuse_others(folder: Path, names: set[str], *, what: str, overwrite: bool)
 
 
 def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
-    """Claim the first free folder of a name, or one that a run which was killed has left empty."""
+    """Lock the first free folder of a name, or one that a killed run has left empty."""
 
     def refuse(names: set[str]) -> None:
         if names:
@@ -194,7 +194,7 @@ def _numbered(default: str, stack: contextlib.ExitStack) -> Path:
 
 
 def read_manifest(folder: Path) -> tuple[str, set[str]] | None:
-    """What a folder holds, such as ``report``, and the paths of the files that were written.
+    """Kind of the results in a folder, such as ``report``, and the paths of the files that were written.
 
     None where there is no manifest, or none that can be trusted.
     """

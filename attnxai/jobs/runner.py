@@ -1,4 +1,4 @@
-"""Run jobs in this process, or side by side in worker processes that do not outlive it.
+"""Run jobs in this process, or in parallel in worker processes that end with it.
 
 A job is a function of a module and an argument; both are pickled for a worker process. Workers are started
 by ``spawn``, so a script that asks for more than one of them has to guard its own code with
@@ -130,7 +130,7 @@ def _in_workers(
 
 
 class _Worker:
-    """A process that runs one job after the other."""
+    """A process that runs one job after another."""
 
     job: Job
 
@@ -145,12 +145,12 @@ class _Worker:
     def begin(self, job: Job, tell: Callable[[JobEvent], None]) -> None:
         self.job = job
         tell(JobEvent(job=job.name, kind=EventKind.STARTED))
-        # where the process has ended, this is found when something is received
+        # a process that has ended is noticed when its next message is received
         with contextlib.suppress(BrokenPipeError):
             self.connection.send(job)
 
     def receive(self) -> JobEvent | Outcome:
-        """What the process says; where it has ended, an outcome that says so."""
+        """The next message of the process; where it has ended, an outcome with the reason."""
         try:
             message: JobEvent | Outcome = self.connection.recv()
         except (EOFError, OSError):
@@ -178,7 +178,7 @@ class _Worker:
 
 @contextlib.contextmanager
 def _environment(threads: int) -> Iterator[None]:
-    """Let a process start with the number of threads that its libraries read when they are loaded."""
+    """Start a process with the environment variables that set the number of threads of its libraries."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     try:

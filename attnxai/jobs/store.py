@@ -80,7 +80,7 @@ class ResultStore:
         return MappingProxyType(self._results)
 
     def add(self, job: str, result: Any) -> None:
-        """Keep the result of a job, which JSON has to be able to hold, in place of an earlier one."""
+        """Store the result of a job, which has to be serialisable as JSON, in place of an earlier one."""
         content = {"job": job, "result": result, "sha256": _checksum(job, result)}
         line = json.dumps(content) + "\n"
         if not self._begun:

@@ -1,4 +1,4 @@
-"""What a job is, and what the process does that runs it."""
+"""Jobs, their events, and the worker process that runs them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ logger = logging.getLogger("attnxai")
 
 
 class Report(Protocol):
-    """What a job calls to say how far it is."""
+    """Called by a job to report its progress."""
 
     def __call__(self, text: str = "", *, done: int = 0, total: int = 0) -> None:
-        """Say how many of how many steps are done, and of what."""
+        """Report the number of finished steps, of all steps, and what is being done."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Job:
 
 
 class EventKind(enum.StrEnum):
-    """What has happened to a job."""
+    """Kind of an event."""
 
     STARTED = "started"
     PROGRESS = "progress"
@@ -60,7 +60,7 @@ class EventKind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:
-    """Something that has happened to a job.
+    """An event of a job.
 
     ``done`` and ``total`` count steps, and are 0 where the job does not count them; ``text`` says what the
     job is at, or why it failed.
@@ -75,7 +75,7 @@ class JobEvent:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of a job: its result, or its error."""
+    """Result of a job, or its error."""
 
     result: Any = None
     error: Exception | None = None
@@ -138,7 +138,7 @@ def _logging_to(path: Path | None) -> Iterator[None]:
 
 
 def serve(connection: Connection) -> None:
-    """Run the jobs that come, until there are no more: the main function of a worker process."""
+    """Main function of a worker process: run jobs until there are no more."""
     _leave_with_parent()
     while True:
         try:
@@ -151,7 +151,7 @@ def serve(connection: Connection) -> None:
 
 
 def _sendable(outcome: Outcome) -> Outcome:
-    """An outcome that survives being pickled; its error keeps the traceback as a note."""
+    """An outcome that can be pickled; its error keeps the traceback as a note."""
     error = outcome.error
     if error is not None:
         if not isinstance(error, AttnxaiError):
@@ -187,9 +187,9 @@ def _printing_to(path: Path | None) -> Iterator[None]:
 
 
 def _leave_with_parent() -> None:
-    """Leave interruptions to the process that started this one, and end when it asks or is gone."""
+    """Ignore Ctrl-C, which the parent process handles, and end when the parent asks or has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # by an exception, so that no part of a file stays behind
+    # by an exception, so that temporary files are removed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ASKED_TO_END))
     parent = multiprocessing.parent_process()
     if parent is not None:

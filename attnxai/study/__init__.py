@@ -1,4 +1,4 @@
-"""A set of groups and seeds: trained, measured and compared."""
+"""Studies: networks of several groups and seeds, trained, measured and compared."""
 
 import lazy_loader
 

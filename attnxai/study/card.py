@@ -40,7 +40,7 @@ CONFIDENT = f"{TEST}, confident"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CardImages:
-    """What a card of a model is measured on.
+    """Images that a model card is measured on.
 
     ``parts`` are ``validation`` and, on request, ``test`` and, of MiraBest, ``test, confident``: the test
     images of whose class Miraghaei & Best (2017) were sure. ``n_held_out`` counts the images outside the test
@@ -101,7 +101,7 @@ def _test_parts(model: AttentionModel, images: SourceSet) -> dict[str, SourceSet
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the {len(tests)} test images or on "
-            f"copies of them, such as {seen[0]}; they are no test of it, so leave out --test"
+            f"copies of them, such as {seen[0]}; they do not test it, so leave out --test"
         )
     confident = [i for i in tests if is_mirabest_source(i.source) and i.source[1] == "0"]
     parts = {TEST: SourceSet(tests, origin=images.origin)}

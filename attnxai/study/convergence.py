@@ -1,4 +1,4 @@
-"""How long a run takes to fit: epochs until a reference loss, and runs that never get there.
+"""Epochs until a reference loss, and runs that do not reach it.
 
 "Epochs until" is defined here and nowhere else; tables, pages and docs print :data:`DEFINITION`.
 """

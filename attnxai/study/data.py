@@ -25,7 +25,7 @@ NO_IMAGE = "the source has no image"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataRequest:
-    """Which labelled images to read, as given to ``attnxai train`` or ``attnxai study``.
+    """Labelled images to read, as given to ``attnxai train`` or ``attnxai study``.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class DataRequest:
     hold_out: str | None = None
 
     def read(self) -> StudyData:
-        """Read the images and take apart what is trained on and what is not."""
+        """Read the images and split them by use."""
         options = dataclasses.asdict(self)
         del options["hold_out"]
         everything = read_training_images(**options)
@@ -98,7 +98,7 @@ class StudyData:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotationRequest:
-    """Which annotations to compare attention with.
+    """Annotations to compare attention with.
 
     Parameters
     ----------

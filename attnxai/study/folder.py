@@ -1,4 +1,4 @@
-"""The folder of a study: what is finished, what belongs to another plan, and who works in it."""
+"""The folder of a study: its files, its lock, and whether finished models belong to its plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESULTS_NAME = "results"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFolder:
-    """Where the files of a study lie.
+    """Paths of the files of a study.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class StudyFolder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[OutputFolder]:
-        """Make the folder, or see that it is one of a study or holds models alone, and keep others out.
+        """Make the folder, or check that it holds a study or models alone, and lock it.
 
         Yields
         ------
@@ -157,19 +157,19 @@ class StudyFolder:
             )
         except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
-                f"{path} is no model that attnxai has trained: {error}"
+                f"{path} is not a model that attnxai has trained: {error}"
             ) from error
         for name in {**planned, **own}:
             if own.get(name) != planned.get(name):
                 raise OptionError(
                     f"{path} does not belong to this study: it was made with {name} {own.get(name)!r}, "
-                    f"the study asks for {planned.get(name)!r}; give another --output, or move it away to "
-                    "train it again"
+                    f"the study asks for {planned.get(name)!r}; give another --output, or move it "
+                    "elsewhere to train it again"
                 )
         if not self.history(run).is_file():
             raise OptionError(
-                f"{path} lies there without its history {self.history(run).name}; move it away to train "
-                "it again"
+                f"{path} has no history {self.history(run).name} beside it; move it elsewhere to train it "
+                "again"
             )
         return sha256
 
@@ -182,7 +182,7 @@ def made_with(
     data_sha256: str,
     size: int,
 ) -> dict[str, Any]:
-    """Everything that decides the weights of a model, by names for messages."""
+    """Everything that determines the weights of a model, by names for messages."""
     return {
         **spec.to_dict(),
         **settings,

@@ -1,4 +1,4 @@
-"""What a study finds for three hypotheses, in words chosen by rule from its numbers.
+"""Outcomes of the three hypotheses of a study, by fixed rules.
 
 The hypotheses are that equivariance (a) lowers the number of epochs needed to fit, (b) raises performance
 and (c) increases the agreement of attention with astronomers' annotations. Each rests on one quantity:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(enum.StrEnum):
-    """What the numbers say of a hypothesis."""
+    """Outcome of a hypothesis."""
 
     SUPPORTED = "supported"
     PARTLY_SUPPORTED = "partly supported"
@@ -47,7 +47,7 @@ class Outcome(enum.StrEnum):
 
 
 class TrendOutcome(enum.StrEnum):
-    """What the numbers say of a trend over the order of the group."""
+    """Outcome of a trend over the order of the group."""
 
     INCREASES = "increases"
     DECREASES = "decreases"
@@ -57,7 +57,7 @@ class TrendOutcome(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
-    """One hypothesis and what the study says of it.
+    """One hypothesis and its outcome.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Hypothesis:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """How one hypothesis is talked about."""
+    """Wording of one hypothesis."""
 
     letter: str
     statement: str
@@ -138,7 +138,7 @@ _HYPOTHESES = (
 
 
 def evaluate_hypotheses(summary: StudySummary) -> tuple[Hypothesis, ...]:
-    """Say of each hypothesis what the numbers say.
+    """Evaluate each hypothesis.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def _reached(summary: StudySummary) -> str:
 
 
 def trend_outcome(trend: SeriesTrend) -> TrendOutcome:
-    """What Page's test says of a trend."""
+    """Outcome of Page's test of a trend."""
     if (
         trend.page is None
         or trend.page.smallest_p > SIGNIFICANCE_LEVEL

@@ -23,7 +23,7 @@ _LARGEST_SCALE = 50.0
 
 
 class Equal(enum.StrEnum):
-    """What is about the same for all groups.
+    """What is (nearly) equal between groups.
 
     ``CHANNELS``: channels of every block, |G| times fields. ``PARAMETERS``: trainable numbers.
     ``OPERATIONS``: multiply-adds of the convolutions in one forward pass. ``FIELDS``: feature fields of
@@ -38,7 +38,7 @@ class Equal(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How large a network is.
+    """Size of a network.
 
     ``channels`` and ``fields`` are sums over the four blocks, ``parameters`` the trainable numbers and
     ``operations`` the multiply-adds of the convolutions in one forward pass of a 150 x 150 image.

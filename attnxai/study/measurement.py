@@ -44,12 +44,12 @@ class RunMeasurement:
     __repr__ = short_repr
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that a file can hold."""
+        """Values that can be written to a file."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunMeasurement:
-        """Rebuild from plain values, as a file gives them back."""
+        """Rebuild from the values of a file."""
         return cls(
             values={str(name): float(value) for name, value in values["values"].items()},
             n_images=int(values["n_images"]),

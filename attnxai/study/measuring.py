@@ -104,7 +104,7 @@ def _check_unseen(model: AttentionModel, annotated: HeldOutAnnotations) -> None:
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the annotated sources, such as "
-            f"{seen[0]}; its maps of them are no evidence"
+            f"{seen[0]}; its maps of them cannot be used"
         )
 
 
@@ -118,7 +118,7 @@ def _pairs(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs
 def rehearse_agreement(
     annotated: HeldOutAnnotations, field: Preprocessing, class_names: Sequence[str]
 ) -> None:
-    """Go through the measurement of agreement with the smallest of networks, untrained.
+    """Try the measurement of agreement with a tiny untrained network.
 
     Annotations that cannot be placed on their images should be found before a long training.
     """

@@ -66,7 +66,7 @@ class RunKey:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class StudyPlan:
-    """Everything that decides the numbers of a study.
+    """Everything that determines the numbers of a study.
 
     Parameters
     ----------

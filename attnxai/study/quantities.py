@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 class Kind(enum.StrEnum):
-    """What a quantity says something about."""
+    """Kind of a quantity."""
 
     FIT = "fit"
     PERFORMANCE = "performance"

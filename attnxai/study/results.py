@@ -25,7 +25,7 @@ _UNEQUAL = 0.1
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """What a reader has to know of the images and annotations.
+    """Facts about the images and annotations, for readers.
 
     ``n_train``, ``n_validation`` and ``n_test`` are the images that each model is trained on, validated on,
     and that belong to the test part. With ``fixed_validation`` all models are validated on the same images;

@@ -63,7 +63,7 @@ class PreparedStudy:
         return self.folder.measurements().results
 
     def measurement(self, run: RunKey) -> RunMeasurement | None:
-        """What was measured of a finished model, or None."""
+        """Measurements of a finished model, or None."""
         kept: Any = self.measurements.get(f"{run.name}, {self.plan.measuring.measure_on}")
         identity = {**self.identity, "model_sha256": self.models.get(run)}
         try:
@@ -80,7 +80,7 @@ class PreparedStudy:
 
 
 def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None) -> PreparedStudy:
-    """Read the inputs of a plan and see what is finished; nothing is trained yet.
+    """Read the inputs of a plan and find what is finished; nothing is trained yet.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def run_study(
     device: str = "cpu",
     on_event: Callable[[JobEvent], None] | None = None,
 ) -> StudyResult:
-    """Train and measure what is left of a plan, and summarise it.
+    """Train and measure the remaining runs of a plan, and summarise all of them.
 
     It can be interrupted at any moment: finished models and measurements are used again, unfinished
     trainings are resumed.
@@ -198,7 +198,7 @@ def run_study(
         on_event=on_event,
         on_result=lambda name, result: store.add(f"{name}, {plan.measuring.measure_on}", result),
     )
-    prepared = dataclasses.replace(prepared)  # which looks again at what is finished
+    prepared = dataclasses.replace(prepared)  # a copy looks up anew what is finished
     runs = [_gather(prepared, run) for run in plan.runs]
     return StudyResult.of(plan, runs, _facts(prepared, runs[0]), command=command)
 

@@ -57,7 +57,7 @@ class SeriesTrend:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudySummary:
-    """Everything that a study says in numbers.
+    """The numbers of a study.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class StudySummary:
 
 
 def group_key(name: str) -> tuple[bool, int]:
-    """Place of a group in tables: cyclic groups by order, then dihedral ones."""
+    """Sort key of a group in tables: cyclic groups by order, then dihedral ones."""
     group = SymmetryGroup.from_name(name)
     return group.reflections, group.order
 

@@ -1,4 +1,4 @@
-"""The tables of a study as plain rows: one a group, one a run, one an epoch, one a trend."""
+"""The tables of a study as plain rows: one per group, per run, per epoch or per trend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job of one run of a study: train its model unless it is there, and measure it."""
+"""The job of one run of a study: train its model unless it is finished, and measure it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingJob:
-    """What the job of one run is to do.
+    """Argument of the job of one run.
 
     ``identity`` is what, beside the model, has to be the same for a measurement to be used again. The images
     are read, once in every process, where ``data`` does not hold them.
@@ -109,7 +109,7 @@ def _train(job: TrainingJob, data: StudyData, report: Report) -> None:
         on_step=tell_step,
         on_epoch=tell_epoch,
     )
-    # the model comes last: where it is, everything of it is
+    # the model is written last: where it exists, the other files do
     write_history(history, folder.history(run))
     save_model(calibrated(model, data.trained_on, device=job.device), folder.model(run))
     progress.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Sources that a model must not see in training because it is to be tested with them."""
+"""Sources that are held out of training because the model will be tested with them."""
 
 from __future__ import annotations
 

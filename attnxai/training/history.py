@@ -1,4 +1,4 @@
-"""What every epoch of a training run gave: as numbers, a table and curves."""
+"""The history of a training run as numbers, a table and curves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult:
-    """What one epoch of training gave.
+    """Results of one epoch of training.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def kept_epoch(history: Sequence[EpochResult]) -> EpochResult:
 
 
 def plot_history(history: Sequence[EpochResult], *, title: str = "") -> Figure:
-    """Draw loss and accuracy of every epoch, and mark the one that was kept; connected to no window."""
+    """Draw loss and accuracy of every epoch, and mark the one that was kept."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 

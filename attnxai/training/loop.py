@@ -141,7 +141,7 @@ def _fit(
     on_step: Callable[[int, int], None] | None,
     on_epoch: Callable[[EpochResult], None] | None,
 ) -> None:
-    """Go through the epochs that are left."""
+    """Train the remaining epochs."""
     state, settings = run.state, run.settings
     started, before = time.monotonic(), state.seconds
     saved = started

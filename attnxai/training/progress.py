@@ -58,7 +58,7 @@ _FAULTS = (
 
 
 def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
-    """Write the record so that a reader finds the old or the new one whole, never a part."""
+    """Write the record atomically."""
     content: dict[str, Any] = {
         "format": PROGRESS_FORMAT,
         "identity": dict(identity),
@@ -73,13 +73,13 @@ def save_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
 
 
 def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any]) -> None:
-    """Bring a fresh state to where the record ends; the record has to be one of the same run.
+    """Restore a fresh state from a record, which has to be one of the same run.
 
     The run may have more epochs than it was meant to have; any other difference is named.
     """
     content, _ = read_checkpoint_file(path)
     if not has_format(content, PROGRESS_FORMAT):
-        raise CheckpointError(f"{path} is no record of a training run; move it out of the way")
+        raise CheckpointError(f"{path} is not a record of a training run; move or rename it")
     try:
         stored = content["identity"]
         differences = _differences(stored, identity)
@@ -110,7 +110,7 @@ def is_given_more_epochs(path: Path, settings: TrainingSettings) -> bool:
 
 
 def _differences(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
-    """What of a run is not as in the record."""
+    """Differences between a run and the record."""
     differences = []
     for key, value in identity.items():
         other = stored[key]
@@ -145,7 +145,7 @@ def _restore(state: TrainingState, content: Mapping[str, Any]) -> None:
     if [result.epoch for result in history] != list(range(len(history))):
         raise ValueError("epochs are missing")
     if content["best"] or history:
-        # also loaded to see that it fits: it is the model that the run ends with
+        # loaded only to check it: it may become the final model
         load_weights(state.averaged, content["best"])
     load_weights(state.averaged, content["averaged"])
     load_weights(state.network, content["network"])

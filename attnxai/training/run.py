@@ -151,7 +151,7 @@ class TrainingRun:
             )
 
     def _average(self, n_done: int) -> None:
-        # early on the past is little and far off, so it counts for less
+        # the first weights are few and far from the later ones, so they count for less
         past = min(self.settings.weight_average, (1 + n_done) / (10 + n_done))
         pairs = zip(
             self.state.averaged.state_dict().values(),

@@ -10,7 +10,7 @@ from attnxai.errors import OptionError
 
 
 class Schedule(enum.StrEnum):
-    """How the learning rate goes after it has risen over the first twentieth of the steps.
+    """Learning rate after the warm-up over the first twentieth of the steps.
 
     ``COSINE`` falls to zero along half a cosine; ``CONSTANT`` stays at the peak.
     """
@@ -131,7 +131,7 @@ class TrainingSettings:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / (n_steps - rise)))
 
     def to_dict(self) -> dict[str, int | float | str | bool]:
-        """Plain values that a file can hold."""
+        """Values that can be written to a file."""
         return {
             name: str(value) if isinstance(value, enum.Enum) else value
             for name, value in dataclasses.asdict(self).items()

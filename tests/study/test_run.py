@@ -156,7 +156,7 @@ def test_damaged_and_incomplete_models_are_refused(copied, small_plan):
     key = RunKey(group="C1", seed=0)
     history = copied.history(key).read_bytes()
     copied.history(key).unlink()
-    with pytest.raises(OptionError, match="without its history"):
+    with pytest.raises(OptionError, match="has no history"):
         prepare(small_plan, copied)
     copied.history(key).write_bytes(history)
     copied.model(key).write_bytes(b"PK no model")

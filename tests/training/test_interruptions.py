@@ -201,7 +201,7 @@ def test_files_that_are_no_record_are_refused(images, spec, undisturbed, tmp_pat
     model_file, text = tmp_path / "model.pt", tmp_path / "text.pt"
     save_model(undisturbed[0], model_file)
     text.write_text("nothing")
-    with pytest.raises(CheckpointError, match="no record of a training run"):
+    with pytest.raises(CheckpointError, match="not a record of a training run"):
         train(spec, images, progress_file=model_file)
     with pytest.raises(CheckpointError, match="no PyTorch checkpoint"):
         train(spec, images, progress_file=text)
