@@ -74,23 +74,17 @@ def test_three_classes_by_hand():
     assert curve.n_classes == 3
 
 
-def test_equal_mass_bins_equal_scikit_learn():
+@pytest.mark.parametrize(
+    ("binning", "strategy", "n_bins"),
+    [(Binning.EQUAL_MASS, "quantile", 5), (Binning.EQUAL_WIDTH, "uniform", 12)],
+)
+def test_bins_equal_those_of_scikit_learn(binning, strategy, n_bins):
     """Its quantile bins of any number, here the confidence, hold the same images without ties."""
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.5, 1.0, 100)
     right = rng.random(100) < confidence
-    curve = reliability_curve(*table(confidence, right), n_bins=5)
-    share, mean = calibration_curve(right, confidence, n_bins=5, strategy="quantile")
-    np.testing.assert_allclose(curve.accuracy, share)
-    np.testing.assert_allclose(curve.confidence, mean)
-
-
-def test_equal_width_bins_equal_scikit_learn():
-    rng = np.random.default_rng(1)
-    confidence = rng.uniform(0.5, 1.0, 80)
-    right = rng.random(80) < confidence
-    curve = reliability_curve(*table(confidence, right), n_bins=12, binning=Binning.EQUAL_WIDTH)
-    share, mean = calibration_curve(right, confidence, n_bins=12, strategy="uniform")
+    curve = reliability_curve(*table(confidence, right), n_bins=n_bins, binning=binning)
+    share, mean = calibration_curve(right, confidence, n_bins=n_bins, strategy=strategy)
     np.testing.assert_allclose(curve.accuracy, share)
     np.testing.assert_allclose(curve.confidence, mean)
 
