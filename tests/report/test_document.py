@@ -8,54 +8,35 @@ import io
 import itertools
 import json
 import re
-import subprocess
 import warnings
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.alignment.pairs import align
-from attnxai.annotations.inputs import Inputs
+from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.errors import OptionError
 from attnxai.report import document
-from attnxai.report.content import ModelPart, ReportContent
+from attnxai.report.content import ReportContent
 from attnxai.report.document import write_content
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.methods import methods_paragraph
-from attnxai.report.provenance import describe
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
+from tests.report.pages import SOURCES_TABLE, Page, probed
 
 QUICK = ComparisonSettings(n_permutations=199, n_bootstrap=200)
 FIGURES = {"agreement", "all_metrics", "classes", "sources", "nulls"}
 
 
 def content_of(command="attnxai compare", **options):
-    maps, marks, images = made_up(**options)
-    pairs = align(maps, marks, images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = compare_pairs(pairs, settings=QUICK, rng=4)
-    inputs = Inputs(annotations=marks, images=images, data_name="made up")
-    return ReportContent(
-        parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
-        annotations=marks,
-        images=images,
-        provenance=describe(
-            [maps],
-            inputs.annotations,
-            inputs.images,
-            images_name=inputs.data_name,
-            seed=4,
-            command=command,
-        ),
-    )
+        result = compare(*made_up(**options), settings=QUICK, rng=4)
+    return ReportContent.of(result, images_name="made up", command=command)
 
 
 @pytest.fixture(scope="module")
@@ -64,43 +45,6 @@ def written(tmp_path_factory):
     content = content_of(n_sources=12)
     write_content(content, folder)
     return folder, content
-
-
-class _Page(HTMLParser):
-    void = frozenset({"meta", "br", "img", "input", "image", "link"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.ids, self.text, self.links, self.images = [], [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        values = dict(attrs)
-        if "id" in values:
-            self.ids.append(values["id"])
-        if tag in ("img", "image"):
-            self.images.append(values)
-        if tag in ("a", "link", "script"):
-            self.links.append(values.get("href") or values.get("src") or "")
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in self.void:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def parsed(folder):
-    page = _Page()
-    page.feed((folder / "index.html").read_text(encoding="utf-8"))
-    assert page.open == []
-    return page
 
 
 def test_all_files_are_there(written):
@@ -114,7 +58,7 @@ def test_all_files_are_there(written):
 
 def test_the_page_is_self_contained(written):
     folder, _ = written
-    page = parsed(folder)
+    page = Page(folder)
     assert len(set(page.ids)) == len(page.ids)
     for image in page.images:
         source = image.get("src") or image.get("href")
@@ -131,7 +75,7 @@ def test_the_page_is_self_contained(written):
 
 def test_the_page_begins_with_the_verdict(written):
     folder, _ = written
-    text = " ".join(parsed(folder).text)
+    text = Page(folder).text
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     headline = summary["verdict"]["headline"]
     assert text.index(headline) < text.index("What was compared")
@@ -228,19 +172,19 @@ def test_text_from_files_is_escaped(tmp_path):
     text = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert evil not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    parsed(tmp_path / "out")
+    Page(tmp_path / "out")
 
 
 @pytest.mark.parametrize("n_sources", [1, 2, 3])
 def test_a_report_of_very_few_sources(tmp_path, n_sources):
     write_content(content_of(n_sources=n_sources), tmp_path / "out")
-    assert "too few" in " ".join(parsed(tmp_path / "out").text)
+    assert "too few" in Page(tmp_path / "out").text
 
 
 def test_a_report_without_classes(tmp_path):
     write_content(content_of(n_sources=9, classes=()), tmp_path / "out")
     assert not (tmp_path / "out" / "figures" / "classes.png").exists()
-    parsed(tmp_path / "out")
+    Page(tmp_path / "out")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -286,75 +230,18 @@ def test_negative_maps_are_drawn_around_zero(tmp_path):
     assert (tmp_path / "out" / "figures" / "sources.png").is_file()
 
 
-PROBE = """
-<script>
-window.addEventListener("load", () => {
-  const log = [];
-  const rows = () => Array.from(document.getElementById("sources-table").tBodies).filter(b => !b.hidden)
-    .map(b => b.rows[0].cells[0].dataset.sort);
-  log.push(rows().length);
-  document.getElementById("find").value = "source_0";
-  document.getElementById("find").dispatchEvent(new Event("input"));
-  log.push(rows().length);
-  document.getElementById("find").value = "";
-  document.getElementById("class").value = "FR I";
-  document.getElementById("class").dispatchEvent(new Event("input"));
-  log.push(rows().length);
-  document.getElementById("class").value = "";
-  document.getElementById("class").dispatchEvent(new Event("input"));
-  const heads = document.getElementById("sources-table").tHead.querySelectorAll("button");
-  heads[4].click();
-  const values = Array.from(document.getElementById("sources-table").tBodies).map(b => Number(b.rows[0].cells[4].dataset.sort));
-  log.push(values.every((v, i) => i === 0 || values[i - 1] >= v));
-  heads[4].click();
-  const up = Array.from(document.getElementById("sources-table").tBodies).map(b => Number(b.rows[0].cells[4].dataset.sort));
-  log.push(up.every((v, i) => i === 0 || up[i - 1] <= v));
-  const body = document.querySelector("#sources-table tbody");
-  log.push(body.rows[1].hidden);
-  body.rows[0].querySelector("button").click();
-  log.push(body.rows[1].hidden);
-  log.push(body.rows[1].querySelector("svg image").getBoundingClientRect().width > 100);
-  log.push(document.documentElement.scrollWidth <= window.innerWidth);
-  log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
-  document.title = "PROBE " + JSON.stringify(log);
-});
-</script>
-"""
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [500, 1920])
 def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
     folder, _ = written
-    text = (folder / "index.html").read_text(encoding="utf-8")
-    page = tmp_path / "probe.html"
-    page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--window-size={width},900",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    title = done.stdout.split("<title>")[1].split("</title>")[0]
-    assert title == "PROBE [12,10,6,true,true,true,false,true,true,true]"
+    script = SOURCES_TABLE.replace("COLUMN", "4")
+    log = probed(chromium, folder, tmp_path, width=width, script=script)
+    assert log == [True, True, 12, 10, 6, True, True, True, False, True]
 
 
 def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
     write_content(content_of(n_sources=5), tmp_path / "out")
-    text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
+    text = Page(tmp_path / "out").text
     assert "which have no intervals (" in text
     assert "the sources are too few for intervals" in text
     assert "bootstrap intervals over sources" not in text
@@ -410,7 +297,7 @@ def test_the_methods_paragraph_reads_as_sentences(written):
 
 def test_per_cent_is_written_one_way(written):
     folder, _ = written
-    page = " ".join(parsed(folder).text)
+    page = Page(folder).text
     # what people read: neither style before it nor script after it
     text = page[page.index("attnxai report") : page.index("use strict")]
     assert "95 % interval" in text
@@ -419,7 +306,7 @@ def test_per_cent_is_written_one_way(written):
 
 def test_one_source_is_singular_on_the_page(tmp_path):
     write_content(content_of(n_sources=1), tmp_path / "out")
-    text = " ".join(" ".join(parsed(tmp_path / "out").text).split())
+    text = Page(tmp_path / "out").text
     assert (
         "n = 1 held-out source, which have no intervals (1 source is too few, 8 are needed)" in text
     )
@@ -430,7 +317,7 @@ def test_one_source_is_singular_on_the_page(tmp_path):
 
 def test_captions_say_what_points_beside_their_bars_mean(written):
     folder, _ = written
-    text = " ".join(" ".join(parsed(folder).text).split())
+    text = Page(folder).text
     assert "a point left of it less well, a point right of it better" in text
 
 

@@ -10,18 +10,17 @@ import re
 
 import pytest
 
-from attnxai.agreement.comparison import compare_pairs
-from attnxai.alignment.pairs import align
+from attnxai.agreement.comparison import compare
 from attnxai.cli.console import SafeConsole
 from attnxai.data.wording import printable
 from attnxai.planning.pilot import read_pilot
 from attnxai.report import document
-from attnxai.report.content import ModelPart, ReportContent
+from attnxai.report.content import ReportContent
 from attnxai.report.document import write_content
-from attnxai.report.provenance import describe
 from attnxai.report.terminal import print_report
 from tests.builders import made_up
-from tests.report.test_document import QUICK, parsed
+from tests.report.pages import Page
+from tests.report.test_document import QUICK
 
 MODEL = "=1+1\n\\input{/etc/passwd}%[/red]:smile:\x1b]0;title\x07\u202e.pt"
 SOURCES = (
@@ -54,21 +53,9 @@ def written(tmp_path_factory):
     images = type(images)(
         dataclasses.replace(i, source=named.get(i.source, i.source)) for i in images
     )
-    pairs = align(maps, marks, images)
-    result = compare_pairs(pairs, settings=QUICK, rng=4)
-    content = ReportContent(
-        parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
-        annotations=marks,
-        images=images,
-        provenance=describe(
-            [maps],
-            marks,
-            images,
-            images_name="\udcff",
-            seed=4,
-            command=f"attnxai compare --model {MODEL} \udcff",
-        ),
-    )
+    result = compare(maps, marks, images, settings=QUICK, rng=4)
+    command = f"attnxai compare --model {MODEL} \udcff"
+    content = ReportContent.of(result, images_name="\udcff", command=command)
     folder = tmp_path_factory.mktemp("report") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document, "_drawers", lambda _: [])
@@ -134,7 +121,7 @@ def test_the_page_holds_no_script_of_a_name(written):
     folder, _, _ = written
     text = (folder / "index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in text
-    assert "<script>alert(1)</script>" in "".join(parsed(folder).text)
+    assert "<script>alert(1)</script>" in "".join(Page(folder).parts)
 
 
 def test_the_summary_is_json_with_the_names_as_they_are(written):

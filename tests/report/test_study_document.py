@@ -7,8 +7,6 @@ import io
 import json
 import math
 import re
-import subprocess
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
@@ -25,6 +23,7 @@ from attnxai.report.study_figures import (
 from attnxai.statistics.formats import with_interval
 from attnxai.study.measurement import MeasureOn
 from attnxai.training.settings import TrainingSettings
+from tests.report.pages import Page, probed
 from tests.study.builders import made_result, made_runs, run
 
 
@@ -40,22 +39,6 @@ def written(result, tmp_path_factory):
     write_study(result, folder, on_step=lambda n, total: steps.append((n, total)))
     assert steps == [(n, 6) for n in range(1, 7)]
     return folder
-
-
-class Page(HTMLParser):
-    """Text, addresses and headings of a page."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.text, self.addresses, self.tags = [], [], []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def test_files(written):
@@ -83,15 +66,15 @@ def test_the_record_holds_every_number(result, written):
 
 
 def test_the_page_needs_nothing_else(result, written):
-    page = Page(written / "index.html")
-    text = " ".join(" ".join(page.text).split())
+    page = Page(written)
+    text = page.text
     for hypothesis in result.hypotheses:
         assert hypothesis.lead in text
         assert hypothesis.details in text
     for caution in result.cautions:
         assert caution in text
-    for address in page.addresses:
-        assert address.startswith("data:image/png;base64,") or (written / address).is_file()
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.images)
+    assert all((written / address).is_file() for address in page.links)
     assert page.tags.count("img") == 4
     assert "script" not in page.tags
     assert (written / "index.html").stat().st_size < 10e6
@@ -151,7 +134,7 @@ def test_little_to_show(tmp_path):
     assert draw_epochs(result, tmp_path) is None
     assert draw_agreement_of_gates(result, tmp_path) is None
     write_study(result, tmp_path / "results")
-    text = " ".join(" ".join(Page(tmp_path / "results" / "index.html").text).split())
+    text = Page(tmp_path / "results").text
     assert "There is no reference loss" in text
     assert "too few for intervals" in text
     assert "nan" not in re.sub(r"data:[^\"]*", "", text).lower().replace("nanometre", "")
@@ -218,7 +201,7 @@ def test_settings_are_words(tmp_path):
     settings = TrainingSettings(epochs=1, reflect=False, learning_rate=0.0001)
     result = small_result(settings=settings)
     write_study(result, tmp_path / "results")
-    text = " ".join(" ".join(Page(tmp_path / "results" / "index.html").text).split())
+    text = Page(tmp_path / "results").text
     for words in ("rotate on", "reflect off", "learning rate 0.0001"):
         assert words in text
 
@@ -248,43 +231,11 @@ def test_the_table_fits_a_narrow_terminal(result):
         assert interval.replace(" ", "\u00a0") in table  # on one line
 
 
-PROBE = """
-<script>
-window.addEventListener("load", () => {
-  const log = [document.documentElement.scrollWidth <= window.innerWidth];
-  log.push(Array.from(document.images).every(i => i.naturalWidth > 0));
-  const tables = Array.from(document.querySelectorAll(".scroll"));
-  log.push(tables.every(t => t.getBoundingClientRect().right <= window.innerWidth + 1));
-  document.title = "PROBE " + JSON.stringify(log);
-});
-</script>
-"""
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [500, 1400, 1920])
 def test_the_page_fits_a_window(written, chromium, tmp_path, width):
-    text = (written / "index.html").read_text(encoding="utf-8")
-    page = tmp_path / "probe.html"
-    page.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--window-size={width},900",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    title = done.stdout.split("<title>")[1].split("</title>")[0]
-    assert title == "PROBE [true,true,true]"
+    script = """
+      const tables = Array.from(document.querySelectorAll(".scroll"));
+      log.push(tables.every(t => t.getBoundingClientRect().right <= window.innerWidth + 1));
+    """
+    assert all(probed(chromium, written, tmp_path, width=width, script=script))
