@@ -50,7 +50,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "SymmetryErrors": {TABLE: "symmetry:symmetry_table"},
         "TrendTest": {PLOT: "trends:plot_trend_test", TABLE: "trends:trend_table"},
         "ValidationResult": {
-            PLOT: "plots.validation:plot_validation",
+            PLOT: "validation_figures:plot_validation",
             PAGE: "validation_document:write_validation",
         },
     }

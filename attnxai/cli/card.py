@@ -52,7 +52,7 @@ def card(
     from attnxai.jobs.files import free_path, output_file
     from attnxai.models.card_file import card_path, write_card
     from attnxai.models.zoo import resolve_model
-    from attnxai.report.model_terminal import print_card
+    from attnxai.report.model_card import print_card
 
     resolved = resolve_model(model)
     if output is None and resolved.shipped:

@@ -27,7 +27,7 @@ models_app = typer.Typer(
 @command("List the models that ship.")
 def list_models() -> None:
     """``attnxai models list``."""
-    from attnxai.report.model_terminal import print_shipped
+    from attnxai.report.model_card import print_shipped
 
     print_shipped(console)
 
@@ -36,7 +36,7 @@ def list_models() -> None:
 def info(model: options.ModelOption) -> None:
     """``attnxai models info``."""
     from attnxai.models.checkpoints import load_model
-    from attnxai.report.model_terminal import print_model
+    from attnxai.report.model_card import print_model
 
     print_model(load_model(model), console)
 

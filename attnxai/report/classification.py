@@ -102,33 +102,14 @@ def plot_reliability(shown: ClassificationMetrics | ReliabilityCurve, ax: Any = 
     height = 1.02 - floor
     bottom = floor - _STRIP * height
     positions = _spread(curve.confidence.tolist(), apart=0.055 * (1.04 - chance))
+    counts_at = floor - 0.32 * _STRIP * height
+    look = {"va": "top", "color": _DARK, "fontsize": "small"}
     for place, bin_at, count in zip(positions, curve.confidence, curve.n_images, strict=True):
-        ax.plot(
-            [bin_at, place],
-            [floor, floor - 0.25 * _STRIP * height],
-            color=CHANCE_COLOUR,
-            lw=0.6,
-            clip_on=False,
-        )
-        ax.text(
-            place,
-            floor - 0.32 * _STRIP * height,
-            f"{count}",
-            ha="center",
-            va="top",
-            color=_DARK,
-            fontsize="small",
-        )
-    ax.text(
-        -0.015,
-        floor - 0.32 * _STRIP * height,
-        "images",
-        transform=ax.get_yaxis_transform(),
-        ha="right",
-        va="top",
-        color=_DARK,
-        fontsize="small",
-    )
+        ends = [floor, floor - 0.25 * _STRIP * height]
+        ax.plot([bin_at, place], ends, color=CHANCE_COLOUR, lw=0.6, clip_on=False)
+        ax.text(place, counts_at, f"{count}", ha="center", **look)
+    beside = ax.get_yaxis_transform()
+    ax.text(-0.015, counts_at, "images", transform=beside, ha="right", **look)
     ax.set_xlim(chance - 0.02 * (1 - chance), 1.0 + 0.03 * (1 - chance))
     ax.set_ylim(bottom, 1.02)
     ax.set_yticks([tick for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0) if tick >= floor])

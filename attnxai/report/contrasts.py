@@ -157,11 +157,7 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
         sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
     compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
     group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
-    return [
-        *sentences,
-        say("models.difference.unit", n=compared, group=group),
-        *contrasts.notes,
-    ]
+    return [*sentences, say("models.difference.unit", n=compared, group=group), *contrasts.notes]
 
 
 def _upwards(interval: Interval) -> Interval:

@@ -17,7 +17,7 @@ from attnxai.nulls.p_values import p_values_of
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
-    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.estimates import Estimate, FurtherTest
     from attnxai.agreement.results import AgreementResult
     from attnxai.nulls import NullTest
     from attnxai.statistics.interval import Interval
@@ -89,6 +89,11 @@ def lower_side_p(test: NullTest) -> float:
     """One-sided p-value of what was observed being as low as it is, ties counting as extreme."""
     observed = np.array([test.observed])
     return float(p_values_of(observed, test.values, test.exhaustive, Alternative.LESS)[0])
+
+
+def is_miscalibrated(further: FurtherTest) -> bool:
+    """Whether a further null calls too many maps significant when the pairing is broken."""
+    return (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED
 
 
 def why_no_interval(interval: Interval) -> str:

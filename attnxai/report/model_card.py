@@ -1,18 +1,22 @@
-"""Model cards as Markdown, and their table of metrics."""
+"""Model files, their cards, and the models that ship, as Markdown and as a terminal shows them."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attnxai.models.cards import P_IF_CALIBRATED
+from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, TEST, VALIDATION
 from attnxai.report.tables.table import Table, text_column
-from attnxai.report.tables.text import markdown_text, render_markdown
+from attnxai.report.tables.text import markdown_text, render_markdown, render_terminal
 from attnxai.statistics.formats import format_p, with_interval
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from attnxai.models.cards import ModelCard
+    from attnxai.models.model import AttentionModel
     from attnxai.statistics.interval import Interval
 
 _SHORTEST_FENCE = 3
@@ -60,3 +64,134 @@ def code_block(text: str, language: str = "sh") -> list[str]:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(_SHORTEST_FENCE, longest + 1)
     return [f"{fence}{language}", *text.splitlines(), fence]
+
+
+_NOT_RECORDED = "not recorded"
+
+
+def print_model(model: AttentionModel, console: Console) -> None:
+    """Print what a model file holds."""
+    from attnxai.explanations.inputs import model_provenance
+    from attnxai.models.architectures import has_given_bases
+
+    facts = model_provenance(model)
+    rows = {
+        "file": model.path,
+        "sha256": model.sha256,
+        "architecture": facts["architecture"],
+        "parameters": f"{facts['n_parameters']:,}",
+        "classes": ", ".join(model.class_names),
+    }
+    specification = model.spec.to_dict()
+    del specification["architecture"]
+    for part in (specification, model.preprocessing.to_dict()):
+        rows |= {name: _text(value) for name, value in part.items()}
+    if has_given_bases(model.network):
+        rows["filter bases"] = "taken from the file"
+    if model.temperature != 1.0:
+        rows["temperature"] = f"{model.temperature:.4g}"
+    if model.training is None:
+        rows["training"] = f"{_NOT_RECORDED} in this file"
+    else:
+        record = model.training
+        rows |= {
+            "trained on": record.data or _NOT_RECORDED,
+            "licence of the data": record.data_licence or _NOT_RECORDED,
+            "sha256 of the data": record.data_sha256 or _NOT_RECORDED,
+            "sources": f"{len(record.train_sources)} for training, "
+            f"{len(record.validation_sources)} for validation",
+            "command": record.command or _NOT_RECORDED,
+            "versions": ", ".join(f"{k} {v}" for k, v in record.versions.items()) or _NOT_RECORDED,
+        }
+        rows |= dict(_metric_row(name, value) for name, value in record.metrics.items())
+    if model.notes:
+        rows["notes"] = " ".join(model.notes)
+    rows |= _card_row(model)
+    _print_facts(model.name, {name.replace("_", " "): text for name, text in rows.items()}, console)
+
+
+def _print_facts(title: str, rows: Mapping[str, str], console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, title=Text(title), title_justify="left")
+    table.add_column("what", style="dim", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    console.print(table)
+
+
+def print_shipped(console: Console) -> None:
+    """Print the models that ship, from their cards alone."""
+    from rich import box
+    from rich.table import Table
+
+    from attnxai.models.zoo import shipped_cards, shipped_models
+
+    # names and sizes stay whole in a narrow terminal; headings and intervals are what wraps
+    table = Table(box=box.MINIMAL_HEAVY_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("group", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("validation accuracy, %", justify="right")
+    table.add_column("test accuracy, %", justify="right")
+    table.add_column("kB", justify="right", no_wrap=True)
+    cards, files = shipped_cards(), shipped_models()
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    for name, file in files.items():
+        known = cards.get(name)
+        cells = ["no card", "", "", ""]
+        if known is not None:
+            accuracies = (_accuracy(known, part) for part in (VALIDATION, TEST))
+            cells = [known.group, f"{known.n_parameters:,}", *accuracies]
+        table.add_row(file.name, *cells, f"{sizes[name] / 1e3:,.0f}")
+    console.print(table)
+    levels = {f"{100 * known.level:g} %" for known in cards.values()}
+    console.print(
+        f"{len(files)} models, {sum(sizes.values()) / 1e6:.2f} MB"
+        + (f"; in brackets {' and '.join(sorted(levels))} intervals over images" if levels else "")
+    )
+
+
+def _accuracy(card: ModelCard, part: str) -> str:
+    measured = card.measured(part, ACCURACY)
+    return percent(measured) if measured is not None else ""
+
+
+def _card_row(model: AttentionModel) -> dict[str, str]:
+    from attnxai.errors import CheckpointError
+    from attnxai.models.card_file import card_path, read_card
+
+    file = card_path(model.path)
+    if not file.is_file():
+        return {}
+    try:
+        same = read_card(file).sha256 == model.sha256
+    except CheckpointError as error:
+        return {"card": str(error)}
+    return {"card": f"{file}" if same else f"{file}, of another model file: its sha256 differs"}
+
+
+def _metric_row(name: str, value: float) -> tuple[str, str]:
+    if name == "epoch":  # a record counts from 0, the table from 1
+        return "epoch kept", f"{value + 1:g}"
+    return name.replace("_", " "), _text(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def print_card(measured: ModelCard, console: Console) -> None:
+    """Print a card."""
+    from rich.text import Text
+
+    command = measured.command or _NOT_RECORDED
+    _print_facts(measured.name, measured.facts() | {"Command": command}, console)
+    metrics = metrics_table(measured)
+    if metrics is not None:
+        console.print(render_terminal(metrics))
+    console.print(Text(measured.remarks()))

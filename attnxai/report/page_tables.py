@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.figures.selection import listed_maps, shown_explanation
-from attnxai.report.findings import MISCALIBRATED
+from attnxai.report.findings import is_miscalibrated
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table
@@ -124,7 +124,7 @@ def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
         lines.append(f"{format_share(share.of_lower.value)} of the ceiling")
     for further in estimate.further:
         if further.test is not None:
-            mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
+            mark = " *" if is_miscalibrated(further) else ""
             lines.append(f"{further.null} {p_equals(further.test.p_value)}{mark}")
     return tuple(lines)
 

@@ -9,12 +9,7 @@ import numpy as np
 
 from attnxai.report.page import data_url
 from attnxai.report.sky_view import asinh_stretch, contour_levels
-from attnxai.report.style import (
-    ANNOTATOR_COLOURS,
-    CONTOUR_COLOUR,
-    CONTOUR_QUANTILES,
-    colours_of,
-)
+from attnxai.report.style import ANNOTATOR_COLOURS, CONTOUR_COLOUR, CONTOUR_QUANTILES, colours_of
 
 if TYPE_CHECKING:
     from attnxai.report.source_panel import SourcePanel

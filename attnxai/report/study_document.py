@@ -16,13 +16,7 @@ from attnxai.report.study_figures import (
     draw_epochs,
     draw_metrics,
 )
-from attnxai.report.tables.study import (
-    footnotes,
-    main_table,
-    markdown,
-    reader_tables,
-    trends_table,
-)
+from attnxai.report.tables.study import footnotes, main_table, markdown, reader_tables, trends_table
 from attnxai.report.tables.text import render_terminal
 from attnxai.study.matching import stated
 from attnxai.study.tables import group_rows, history_rows, run_rows, trend_rows

@@ -11,13 +11,7 @@ import numpy as np
 
 from attnxai.data.wording import counted
 from attnxai.report.figures.text import FigureText
-from attnxai.report.style import (
-    BASELINE_COLOUR,
-    BLUE,
-    PALE,
-    VERMILION,
-    saved_figure,
-)
+from attnxai.report.style import BASELINE_COLOUR, BLUE, PALE, VERMILION, saved_figure
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
 from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
 from attnxai.study.statistics import MIN_SEEDS
@@ -168,11 +162,7 @@ def draw_metrics(result: StudyResult, folder: Path) -> FigureText:
     ]
     on = result.plan.measuring.measure_on
     return _draw_panels(
-        result,
-        shown,
-        folder,
-        name="metrics",
-        lead=f"Performance and consistency on {on} images",
+        result, shown, folder, name="metrics", lead=f"Performance and consistency on {on} images"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
-from attnxai.report.findings import MISCALIBRATED, best_brightness
+from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.tables.text import render_terminal
 from attnxai.report.wording import group_phrase, n_beside, strata_words
@@ -122,7 +122,7 @@ def _p_values(estimate: Estimate) -> str:
 def _further_nulls(result: AgreementResult, metric: str) -> Table:
     def cell(name: str, null: str) -> str:
         further = result.estimate(name, metric).further_test(null)
-        mark = " *" if (further.rejections_pairing_broken or 0.0) >= MISCALIBRATED else ""
+        mark = " *" if is_miscalibrated(further) else ""
         return f"{format_p(further.test.p_value)}{mark}" if further.test else MISSING
 
     nulls = [NULLS[name]() for name in result.settings["nulls"]]

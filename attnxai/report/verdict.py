@@ -51,12 +51,7 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences import say
-from attnxai.report.wording import (
-    capitalised,
-    map_in_sentence,
-    name_of_map,
-    names_of_maps,
-)
+from attnxai.report.wording import capitalised, map_in_sentence, name_of_map, names_of_maps
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:

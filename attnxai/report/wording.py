@@ -13,14 +13,8 @@ if TYPE_CHECKING:
 
 _GROUPS = {
     "held-out": ("held-out source", "held-out sources"),
-    "training": (
-        "source that the model was trained on",
-        "sources that the model was trained on",
-    ),
-    "validation": (
-        "source that the model was chosen by",
-        "sources that the model was chosen by",
-    ),
+    "training": ("source that the model was trained on", "sources that the model was trained on"),
+    "validation": ("source that the model was chosen by", "sources that the model was chosen by"),
     "unknown": (
         "source (whether the model was trained on it is not known)",
         "sources (whether the model was trained on them is not known)",

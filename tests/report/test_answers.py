@@ -22,15 +22,7 @@ from attnxai.report.summary import summarise
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import no_interval
-from tests.report.several import (
-    EVIL,
-    QUICK,
-    content_of,
-    inverted,
-    part_of,
-    unchanged,
-    verdict_on,
-)
+from tests.report.several import EVIL, QUICK, content_of, inverted, part_of, unchanged, verdict_on
 
 # what a test of less agreement says
 

@@ -13,9 +13,7 @@ from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.figures import (
-    agreement as agreement_module,
-)
+from attnxai.report.figures import agreement as agreement_module
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics, panel_grid
 from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts

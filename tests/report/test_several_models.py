@@ -18,13 +18,7 @@ from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import no_interval
 from tests.report.pages import SOURCES_TABLE, Page, probed
-from tests.report.several import (
-    EVIL,
-    content_of,
-    part_of,
-    random_maps,
-    verdict_on,
-)
+from tests.report.several import EVIL, content_of, part_of, random_maps, verdict_on
 
 
 @pytest.fixture(scope="module")

@@ -10,21 +10,17 @@ import pandas as pd
 import pytest
 
 from attnxai.report.tables.text import cells_of, render_markdown
-from attnxai.report.tables.validation import (
+from attnxai.report.validation_document import (
     coverage_tables,
     false_positive_tables,
     markdown,
     power_tables,
+    write_validation,
 )
-from attnxai.report.validation_document import write_validation
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.validation.coverage import CoverageDesign, Distribution
 from attnxai.validation.plan import Part, ValidationPlan, run_validation
-from attnxai.validation.rates import (
-    CoverageRate,
-    FalsePositiveRate,
-    PowerEstimate,
-)
+from attnxai.validation.rates import CoverageRate, FalsePositiveRate, PowerEstimate
 from attnxai.validation.rejections import (
     SIGNIFICANCE_LEVELS,
     FalsePositiveDesign,

@@ -48,9 +48,7 @@ def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:
         names = result.explanations + result.baselines
         n = n_words(result.estimate(name, metric).interval.n_units for name in names)
         phrases[result.model_name] = say(
-            "caption.sources",
-            n=n,
-            group=group_phrase(result.verdict_group, 1 if n == "1" else 2),
+            "caption.sources", n=n, group=group_phrase(result.verdict_group, 1 if n == "1" else 2)
         )
     if len(set(phrases.values())) == 1:
         return next(iter(phrases.values()))

@@ -9,11 +9,7 @@ import numpy as np
 
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.metrics import METRICS
-from attnxai.report.plots.agreement_rows import (
-    AgreementRow,
-    agreement_rows,
-    noise_ceiling_range,
-)
+from attnxai.report.plots.agreement_rows import AgreementRow, agreement_rows, noise_ceiling_range
 from attnxai.report.style import (
     CEILING_COLOUR,
     CEILING_EDGE,

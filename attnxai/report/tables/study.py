@@ -23,11 +23,7 @@ from attnxai.statistics.formats import (
     p_equals,
     with_interval,
 )
-from attnxai.study.convergence import (
-    DEFINITION,
-    DEFINITION_OF_CENSORING,
-    DEFINITION_OF_REFERENCE,
-)
+from attnxai.study.convergence import DEFINITION, DEFINITION_OF_CENSORING, DEFINITION_OF_REFERENCE
 from attnxai.study.matching import stated
 from attnxai.study.quantities import (
     ACCURACY,

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.report.tables.study import (
-    footnotes,
-    main_table,
-    markdown,
-    reader_tables,
-    trends_table,
-)
+from attnxai.report.tables.study import footnotes, main_table, markdown, reader_tables, trends_table
 from attnxai.report.tables.text import cells_of
 from attnxai.study.convergence import DEFINITION
 from attnxai.study.tables import trend_rows
