@@ -168,3 +168,23 @@ def test_differences_between_models_count_the_sources_that_they_rest_on():
     verdict = reach_verdict(results, marks, contrasts=contrasts)
     assert "Compared over 14 held-out sources" in " ".join(verdict.contrasts)
     assert "over the 14 held-out sources that all of them share" in verdict.headline
+
+
+@pytest.mark.filterwarnings("ignore::attnxai.errors.AttnxaiWarning")
+def test_a_few_defined_of_many_sources_are_few_sources():
+    """Maps of 5 of 20 sources are not constant: nothing in the verdict is about 20."""
+    maps, marks, images = made_up(n_sources=20, side=24, annotators=("ann", "bob"))
+    layers = {name: np.array(values) for name, values in maps.layers.items()}
+    for values in layers.values():
+        values[5:] = 1.0
+    maps = dataclasses.replace(maps, layers=layers)
+    with pytest.warns(FewSourcesWarning, match="^5 held-out sources are too few for a confidence"):
+        result = compare(maps, marks, images, settings=QUICK)
+    verdict = reach_verdict([result], marks)
+    texts = [verdict.headline, *verdict.cautions, *(s.details for s in verdict.statements)]
+    texts += [s.lead for s in verdict.statements]
+    assert "5 sources are too few for confidence intervals, which need 8." in verdict.cautions
+    assert any("these 5 sources alone" in text for text in texts)
+    assert "5 held-out sources are too few" in verdict.headline
+    about_twenty = [text for text in texts if re.search(r"\b20 (held-out )?sources", text)]
+    assert not about_twenty

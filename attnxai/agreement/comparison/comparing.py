@@ -288,7 +288,11 @@ def _warn(
             UndefinedValuesWarning,
             stacklevel=4,
         )
-    main = [e for e in estimates if e.group == verdict_group and e.class_name == ALL]
+    main = [
+        e
+        for e in estimates
+        if (e.group, e.class_name, e.is_baseline) == (verdict_group, ALL, False)
+    ]
     most = max((e.interval for e in main), key=lambda interval: interval.n_counted)
     n = most.n_units
     few = too_few(n, most.n_effective, unit=f"{verdict_group} source")
