@@ -10,6 +10,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.report.sentences import say
 from attnxai.report.wording import in_sentence, n_words, strata_words
+from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,11 @@ def _sentences(content: ReportContent) -> Iterator[str]:
             n_draws=settings["n_permutations"],
         )
     if settings["weighted"]:
-        yield say("methods.weights")
+        n_effective = effective_number(result.source_weights[result.verdict_sources()])
+        effective = ""
+        if n_effective is not None:
+            effective = say("methods.weights.effective", n=f"{n_effective:.1f}")
+        yield say("methods.weights", effective=effective)
     yield say("methods.baselines")
     if result.noise_ceilings:
         yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])

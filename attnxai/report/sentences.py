@@ -333,7 +333,8 @@ SENTENCES: dict[str, str] = {
         "Further nulls ({nulls}) used surrogates of each source's map, with {n_draws} draws each; their p-values "
         "are not adjusted."
     ),
-    "methods.weights": "Sources were weighted by the consensus level of their annotations.",
+    "methods.weights": "Sources were weighted by the consensus level of their annotations{effective}.",
+    "methods.weights.effective": ", and weigh as much as {n} equal ones",
     "methods.baselines": (
         "Baselines were the brightness that the network saw, also at the resolution of its coarser layers, and "
         "the leave-one-out centre bias (the mean annotation of the other sources); partial rank correlations "

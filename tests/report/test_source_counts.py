@@ -16,7 +16,9 @@ from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.results import ALL
 from attnxai.errors import FewSourcesWarning
+from attnxai.report.content import ReportContent
 from attnxai.report.document import write_report
+from attnxai.report.methods import methods_paragraph
 from attnxai.report.page_tables import estimates_table
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -67,6 +69,11 @@ def test_weights_that_leave_enough_sources_are_said():
     result = compare(maps, marks, images, settings=QUICK, use_source_weights=True)
     assert result.estimate("gate1", "nss").interval.known
     assert "sources like these 24, which weigh as much as 18 equal ones." in result.generalises_to
+    methods = methods_paragraph(ReportContent.of(result))
+    assert (
+        "by the consensus level of their annotations, and weigh as much as 18.0 equal ones."
+        in methods
+    )
     equal = compare(*weighted([2.0] * 24), settings=QUICK, use_source_weights=True)
     assert "for sources like these 24." in equal.generalises_to
     assert equal.estimate("gate1", "nss").interval.n_effective is None
