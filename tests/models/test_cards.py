@@ -254,25 +254,10 @@ DAMAGES = [
     (without("parts", "test", "values", "accuracy"), "parts do not have the same metrics"),
     (put("f" * 63, "sha256"), "sha256 is no hash"),
     (put("F" * 64, "sha256"), "sha256 is no hash"),
-    (
-        put("many", "n_parameters"),
-        "n_parameters of the card should be a whole number from 0 to 1e18, got 'many'",
-    ),
     (put(-1, "n_train"), "n_train of the card should be a whole number from 0 to 1e18, got -1"),
-    (put(True, "n_train"), "n_train of the card should be a whole number"),
-    (put(1.5, "seed"), "seed of the card should be a whole number"),
     (put(10**30, "file_bytes"), "file_bytes of the card should be a whole number"),
-    (put(None, "n_validation"), "n_validation of the card should be a whole number"),
     (put(5, "name"), "name of the card should be text, got 5"),
-    (put([1], "command"), "command of the card should be text, got [1]"),
-    (
-        put("D8", "fields"),
-        "fields of the card should be a list of whole numbers from 0 to 1e18, got 'D8'",
-    ),
-    (put([2, "x"], "fields"), "fields of the card should be a list of whole"),
     (put("FR I", "class_names"), "class_names of the card should be a list of texts"),
-    (put([1], "class_names"), "class_names of the card should be a list of texts"),
-    (put([], "settings"), "settings of the card should be a dictionary"),
     (
         put({"epochs": [1]}, "settings"),
         "epochs of settings of the card should be a number below 1e18 or text or true",
@@ -284,7 +269,6 @@ DAMAGES = [
     (put(10**400, "temperature"), "is damaged"),
     (put([], "parts"), "parts of the card should be a dictionary"),
     (put([], "parts", "test"), "test of parts of the card should be a dictionary"),
-    (put([], "parts", "test", "n_by_class"), "n_by_class of the part test should be a dictionary"),
     (
         put("x", "parts", "test", "n_by_class", "FR I"),
         "FR I of n_by_class of the part test should be a whole number",

@@ -92,22 +92,11 @@ def test_unknown_keys_are_named() -> None:
     ("name", "value"),
     [
         ("group", 8),
-        ("fields", "1234"),
         ("fields", [1, 2, 3.0, 4]),
-        ("fields", [1, 2, True, 4]),
-        ("convolutions", 3),
-        ("kernel_size", "5"),
         ("kernel_size", True),
-        ("gate_channels", 16.0),
-        ("n_gates", None),
         ("normalisation", 1),
-        ("architecture", ["equivariant_attention"]),
-        ("disc", 1),
         ("disc", "False"),
-        ("convolution_bias", None),
-        ("n_classes", [2]),
         ("dropout", "0.5"),
-        ("dropout", False),
     ],
 )
 def test_wrong_types_are_refused_with_name_and_value(name, value) -> None:
