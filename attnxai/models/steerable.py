@@ -124,7 +124,7 @@ class SteerableConv2d(nn.Module):
 
     def __init__(
         self,
-        basis: FilterBasis | torch.Tensor,
+        basis: FilterBasis,
         fields_in: int,
         fields_out: int,
         *,
@@ -132,7 +132,7 @@ class SteerableConv2d(nn.Module):
         padding: int | None = None,
     ) -> None:
         super().__init__()
-        self.shared = FilterBasis(basis) if isinstance(basis, torch.Tensor) else basis
+        self.shared = basis
         filters = self.basis
         self.padding = filters.shape[-1] // 2 if padding is None else padding
         weights = torch.zeros(fields_out, fields_in, filters.shape[0])

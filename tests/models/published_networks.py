@@ -1,8 +1,8 @@
 """The published networks, built from plain torch and e2cnn alone, to compare ours with.
 
 Names of layers, sizes and orders of operations are facts of the papers (arXiv 2012.01248, 2111.04742 and
-2102.08252) and of the checkpoints that belong to them. Nothing of the package is used here but the repair
-of e2cnn for NumPy 2.
+2102.08252) and of the checkpoints that belong to them. They use nothing of the package but the repair of
+e2cnn for NumPy 2.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from attnxai.models.checkpoints import load_model
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
+from attnxai.models.model import AttentionModel
 from tests.models.builders import group_space, quietly
 
 LAYERS = ("1a", "1b", "1c", "2a", "2b", "2c", "3a", "3b", "3c", "4a", "4b")
@@ -315,3 +318,9 @@ def in_double(network: nn.Module, *, training: bool = False) -> nn.Module:
     # in training mode it has no expanded filters, which could not be copied
     with precision(torch.float64):
         return copy.deepcopy(network.train()).double().train(training)
+
+
+def saved(network: nn.Module, file: Path) -> AttentionModel:
+    """What the package makes of the state dict of a network."""
+    torch.save(network.state_dict(), file)
+    return load_model(file)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from attnxai.models.checkpoints import load_model
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE
 from attnxai.models.specification import Aggregation, LayerOrder, Normalisation, Padding
@@ -21,13 +19,9 @@ from tests.models.published_networks import (
     PublishedEquivariant,
     in_double,
     run,
+    saved,
     trained,
 )
-
-
-def saved(network: nn.Module, file: Path) -> AttentionModel:
-    torch.save(network.state_dict(), file)
-    return load_model(file)
 
 
 def assert_same(theirs: nn.Module, model: AttentionModel, images: torch.Tensor) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -24,15 +22,11 @@ from tests.models.published_networks import (
     PublishedSteerableLeNet,
     in_double,
     run,
+    saved,
     trained,
 )
 
 EMPTY = -0.0031 / 0.0350
-
-
-def saved(network: nn.Module, file: Path) -> AttentionModel:
-    torch.save(network.state_dict(), file)
-    return load_model(file)
 
 
 def assert_same(

@@ -12,6 +12,7 @@ from attnxai.models.e2cnn_numpy2 import import_e2cnn
 from attnxai.models.specification import SymmetryGroup
 from attnxai.models.steerable import (
     FieldBatchNorm,
+    FilterBasis,
     SteerableConv2d,
     _he_normal_,
     pool_over_group,
@@ -52,7 +53,7 @@ def test_convolution_equals_that_of_e2cnn(name, lifting, kernel_size) -> None:
         )
     )
     ours = SteerableConv2d(
-        steerable_basis(group, kernel_size, lifting=lifting),
+        FilterBasis(steerable_basis(group, kernel_size, lifting=lifting)),
         fields_in,
         fields_out,
         generator=torch.Generator().manual_seed(3),
@@ -121,7 +122,7 @@ def test_disc_of_an_oblong_image_is_round_and_centred() -> None:
 @pytest.mark.parametrize("name", ["C4", "D4"])
 def test_lifted_impulse_turns_with_the_group(name) -> None:
     group = SymmetryGroup.from_name(name)
-    basis = steerable_basis(group, 5, lifting=True)
+    basis = FilterBasis(steerable_basis(group, 5, lifting=True))
     convolution = SteerableConv2d(basis, 1, 2, generator=torch.Generator().manual_seed(0))
     image = torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -133,7 +134,7 @@ def test_lifted_impulse_turns_with_the_group(name) -> None:
 
 def test_first_weights_keep_the_variance_of_rectified_features() -> None:
     group = SymmetryGroup.from_name("C4")
-    basis = steerable_basis(group, 5, lifting=False)
+    basis = FilterBasis(steerable_basis(group, 5, lifting=False))
     convolution = SteerableConv2d(basis, 16, 16, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -143,7 +144,7 @@ def test_first_weights_keep_the_variance_of_rectified_features() -> None:
 
 
 def test_weights_wait_at_zero_without_a_generator() -> None:
-    basis = steerable_basis(SymmetryGroup.from_name("C2"), 3, lifting=True)
+    basis = FilterBasis(steerable_basis(SymmetryGroup.from_name("C2"), 3, lifting=True))
     assert not SteerableConv2d(basis, 1, 2).weights.any()
     state = SteerableConv2d(basis, 1, 2).state_dict()
     assert list(state) == ["weights"], "files hold weights and not bases"
