@@ -142,8 +142,8 @@ def describe_entries(content: Any) -> str:
         return "is empty"
     if has_format(content, "attnxai-training"):
         return (
-            "is the record of a training that is not finished: run the same attnxai train again to "
-            "finish it"
+            "is the record of a training run: the model is the file that attnxai train --output names, and "
+            "the same command finishes a run that was interrupted"
         )
     if set(content) == {"state", "param_groups"}:
         return "is the state of an optimiser, not a model; save that of the network"

@@ -202,7 +202,7 @@ def test_families_of_networks(tmp_path, family, names, prefix, wrapper) -> None:
     [
         (
             {"format": "attnxai-training", "version": 1},
-            "the record of a training that is not finished",
+            "is the record of a training run: the model is the file",
         ),
         ({"state": {}, "param_groups": []}, "is the state of an optimiser"),
         ({"state_dict": {}}, "training checkpoint whose 'state_dict' is empty"),
