@@ -39,15 +39,14 @@ def studentized_ends(
 ) -> tuple[float, float] | None:
     """Ends of the studentized interval of a weighted mean; None where resamples cannot be studentized.
 
-    Values are finite, weights positive, both of shape (n_sources,). Counts are (n_bootstrap, n_sources), and
-    resamples without any source are left out. The ends are kept between the smallest and the largest value: a
-    few resamples with tiny standard errors would otherwise put an end anywhere. A resample of a single value
-    has no standard error; it is infinitely far from the mean, on its side, or at no distance where it equals
-    the mean. The result is None when these are more than :data:`MOST_WITHOUT_ERROR` of the resamples.
+    Values are finite and not all the same, weights positive, both of shape (n_sources,). Counts are
+    (n_bootstrap, n_sources), and resamples without any source are left out. The ends are kept between the
+    smallest and the largest value: a few resamples with tiny standard errors would otherwise put an end
+    anywhere. A resample of a single value has no standard error; it is infinitely far from the mean, on its
+    side, or at no distance where it equals the mean. The result is None when these are more than
+    :data:`MOST_WITHOUT_ERROR` of the resamples.
     """
     lowest, highest = float(values.min()), float(values.max())
-    if lowest == highest:
-        return None
     share = weights / weights.max()
     mean = float((share * values).sum() / share.sum())
     # deviations in units of the largest: sums of squares neither overflow nor lose digits to the mean

@@ -194,6 +194,9 @@ def test_chance_by_hand():
     assert chance_values(METRICS["similarity"], density, valid)[0, 0] == pytest.approx(0.5)
     # of 4 pixels the highest 5 % are 1
     assert chance_values(METRICS["top_intersection"], density, valid)[0, 0] == 0.25
+    # a field of one pixel, which is marked
+    alone = chance_values(METRICS["average_precision"], mask[..., :1], valid[..., :1])
+    assert alone[0, 0] == 1.0
     empty = chance_values(METRICS["negative_kl"], 0 * density, valid)
     assert np.isnan(empty).all()
 

@@ -124,6 +124,8 @@ def test_what_is_no_metric_is_refused():
     facts = {"label": "Toy", "meaning": "nothing", "target": "density"}
     with pytest.raises(OptionError, match="unknown: bond; missing: label"):
         register_metric(meaning="nothing", target="mask", bond=7)
+    with pytest.raises(OptionError, match="one of density, mask, got 'map'"):
+        register_metric(**facts | {"target": "map"})
     with pytest.raises(OptionError, match="either chance"):
         register_metric(**facts)(pairwise)
     with pytest.raises(OptionError, match="chance_formula"):

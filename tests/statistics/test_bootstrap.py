@@ -156,6 +156,12 @@ def test_beyond_the_pole_of_bca_the_last_resample_is_the_end():
     assert -1.0 <= found[-1].low < 0.2
 
 
+def test_a_value_beyond_all_resamples_has_no_bias_to_correct():
+    resampled = np.linspace(0.0, 1.0, 1001)
+    found = resampled_interval(2.0, resampled, np.zeros(9), n_units=9, kind=IntervalKind.BCA)
+    assert (found.low, found.high) == (pytest.approx(0.025), pytest.approx(0.975))
+
+
 def test_studentized_intervals_are_for_means_alone():
     with pytest.raises(OptionError, match="for other statistics choose the kind expanded"):
         resampled_interval(
