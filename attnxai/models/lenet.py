@@ -28,36 +28,11 @@ _BLUR = 0.6
 class LeNetSpec(NetworkSpec):
     """Everything needed to rebuild a LeNet, except its weights.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        ``LENET`` (ordinary convolutions with bias, plain max-pooling) or ``STEERABLE_LENET``
-        (steerable convolutions without bias, max-pooling with a Gaussian blur, pooling over the group).
-    group : str
-        Name of the symmetry group, ``C1`` for the ordinary one.
-    side : int
-        Side of the images in pixels; the first linear layer takes no other.
-    trailing_pixels : int
-        Empty rows below and columns right of the image, that make it ``side + trailing_pixels``.
-    empty_value : float
-        Value of an empty pixel after preprocessing, with which they are filled.
-    fields : tuple of 2 ints
-        Feature fields of the two convolutions.
-    kernel_size, convolution_padding : int
-        Side of the kernels, and zeros on every side before a convolution.
-    hidden : tuple of 2 ints
-        Widths of the two linear layers before the last.
-    disc : bool
-        Whether the image is multiplied by a soft disc of 99 % of its width.
-    n_classes : int
-        Number of classes.
-    dropout : float
-        Probability with which values before the last layer are dropped in training.
-
-    Examples
-    --------
-    >>> LeNetSpec(architecture=Architecture.STEERABLE_LENET, group="D16").flattened_side
-    11
+    An ordinary LeNet (``LENET``) has convolutions with bias and plain max-pooling; a steerable one
+    (``STEERABLE_LENET``) steerable convolutions without bias, max-pooling with a Gaussian blur, and pooling over the group.
+    Images have ``side`` pixels, and the first linear layer takes no other; ``trailing_pixels`` empty rows below and columns
+    on the right, of ``empty_value`` after preprocessing, are added to them. ``hidden`` are the widths of the two linear
+    layers before the last. With ``disc``, the image is multiplied by a soft disc of 99 % of its width.
     """
 
     architectures: ClassVar = (Architecture.LENET, Architecture.STEERABLE_LENET)
