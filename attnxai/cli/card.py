@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli import training_options as training
@@ -19,19 +17,16 @@ from attnxai.data.mirabest import Confidence
 @command(
     """Measure a model and write its card: data, split, seed, command and metrics with intervals.
 
-    It is measured on its own validation images, and on test images only with --test."""
+    It is measured on its own validation images, and on test images only with --test.""",
+    shared=options.model_images_options,
 )
 def card(
-    context: typer.Context,
     model: options.ModelOption,
     output: Annotated[
         Path | None,
         output_option("Card to write, such as d8.card.json; else beside the model file.", "FILE"),
     ] = None,
     overwrite: options.OverwriteOption = False,
-    images: options.TrainingImagesOption = "mirabest",
-    labels: options.LabelsOption = None,
-    data_dir: options.DataDirOption = None,
     test: Annotated[
         bool,
         flag(
@@ -41,11 +36,11 @@ def card(
         ),
     ] = False,
     confidence: training.ConfidenceOption = Confidence.ALL,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
     n_bootstrap: options.BootstrapOption = 10_000,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai models card``."""
     from attnxai.errors import OptionError
@@ -70,15 +65,7 @@ def card(
 
             device = options.use_machine(device, threads)
             loaded = load_model(resolved.path)
-            data = options.images_of_model(
-                context,
-                loaded,
-                images,
-                labels=labels,
-                data_dir=data_dir,
-                confidence=confidence,
-                pixel_scale_arcsec=pixel_scale_arcsec,
-            )
+            data = options.images_of_model(loaded, given, confidence=confidence)
             chosen = card_images(loaded, data.images, test=test)
         counts = ", ".join(f"{len(part)} ({name})" for name, part in chosen.parts.items())
         details.print(f"Measuring {loaded.name} on images of {data.name}: {counts}")

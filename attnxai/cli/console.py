@@ -130,9 +130,9 @@ class Steps:
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
 
-    def __call__(self, text: str, total: int | None = None) -> Callable[[int, int], None]:
+    def __call__(self, text: str) -> Callable[[int, int], None]:
         """Begin a bar; what is returned is called with the numbers of finished and of all steps."""
-        task = self.bar.add_task(text, total=total)
+        task = self.bar.add_task(text, total=None)
         started = time.monotonic()
 
         def show(n_done: int, n_all: int) -> None:

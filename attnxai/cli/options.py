@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typer.models import OptionInfo
 
     from attnxai.data.labelled import LabelledData
-    from attnxai.data.mirabest import Confidence
     from attnxai.models.model import AttentionModel
 
 
@@ -141,25 +140,26 @@ def use_machine(device: str, threads: int | None) -> str:
     return device
 
 
-def images_of_model(
+def model_images_options(
     context: typer.Context,
-    model: AttentionModel,
-    images: str,
-    *,
-    labels: Path | None,
-    data_dir: Path | None,
-    pixel_scale_arcsec: float | None,
-    confidence: Confidence | None = None,
-) -> LabelledData:
+    images: TrainingImagesOption = "mirabest",
+    labels: LabelsOption = None,
+    data_dir: DataDirOption = None,
+    pixel_scale_arcsec: PixelScaleOption = None,
+) -> None:
+    """Options for :func:`images_of_model`, which a command takes as ``**given``."""
+
+
+def images_of_model(model: AttentionModel, given: Mapping[str, Any], **more: Any) -> LabelledData:
     """Read the images that a model was trained with; hybrids where it knows them.
 
-    ``context`` is that of the command, whose option ``--images`` may not be left out where the record of the
-    model names no source of MiraBest.
+    ``--images`` may not be left out where the record of the model names no source of MiraBest.
     """
     from attnxai.data.labelled import MIRABEST, read_training_images
-    from attnxai.data.mirabest import CLASS_NAMES, Confidence, is_mirabest_source
+    from attnxai.data.mirabest import CLASS_NAMES, is_mirabest_source
 
-    source = context.get_parameter_source("images")
+    chosen = {name: value for name, value in given.items() if name != "context"}
+    source = given["context"].get_parameter_source("images")
     if source is not None and source.name == "DEFAULT" and model.training is not None:
         used = (*model.training.train_sources, *model.training.validation_sources)
         if used and not any(map(is_mirabest_source, used)):
@@ -168,11 +168,5 @@ def images_of_model(
                 f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; name "
                 "them with --images"
             )
-    return read_training_images(
-        images,
-        data_dir=data_dir,
-        labels=labels,
-        confidence=confidence or Confidence.ALL,
-        hybrids=images.lower() == MIRABEST and CLASS_NAMES[3] in model.class_names,
-        pixel_scale_arcsec=pixel_scale_arcsec,
-    )
+    hybrids = chosen["images"].lower() == MIRABEST and CLASS_NAMES[3] in model.class_names
+    return read_training_images(hybrids=hybrids, **chosen, **more)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli.console import console, details
@@ -17,10 +15,10 @@ from attnxai.cli.options import option, output_option
 @command(
     """Fit a temperature that calibrates the class probabilities.
 
-    The temperature is fitted to the model's own validation images; the predicted classes do not change."""
+    The temperature is fitted to the model's own validation images; the predicted classes do not change.""",
+    shared=options.model_images_options,
 )
 def temperature(
-    context: typer.Context,
     model: options.ModelOption,
     output: Annotated[Path, output_option("Model file to write, such as calibrated.pt.", "FILE")],
     overwrite: options.OverwriteOption = False,
@@ -28,13 +26,10 @@ def temperature(
         Path | None,
         option("Reliability diagram before and after, such as reliability.png.", OUTPUT, "FILE"),
     ] = None,
-    images: options.TrainingImagesOption = "mirabest",
-    labels: options.LabelsOption = None,
-    data_dir: options.DataDirOption = None,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai models temperature``."""
     from attnxai.classification.calibration import calibration_images, recalibrated
@@ -47,14 +42,7 @@ def temperature(
     with output_file(output, endings=(".pt",), overwrite=overwrite):
         device = options.use_machine(device, threads)
         loaded = load_model(model)
-        data = options.images_of_model(
-            context,
-            loaded,
-            images,
-            labels=labels,
-            data_dir=data_dir,
-            pixel_scale_arcsec=pixel_scale_arcsec,
-        )
+        data = options.images_of_model(loaded, given)
         chosen, own = calibration_images(loaded, data.images)
         details.print(
             f"Calibrating {loaded.name} on {len(chosen)} "
