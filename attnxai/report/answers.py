@@ -279,7 +279,7 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
         note = share.of_lower.note.replace("no interval", "no share")
         return text + (say("ceiling.no_share", reason=capitalised(note)) if note else "")
     shares = " and ".join(
-        say(f"ceiling.share.of.{name}", share=_share_with_interval(interval))
+        say(f"ceiling.share.of.{name}", share=share_with_interval(interval))
         for name, interval in (("lower", share.of_lower), ("upper", share.of_upper))
         if np.isfinite(interval.value)
     )
@@ -290,7 +290,8 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     return text + say("ceiling.share", where=where, shares=shares)
 
 
-def _share_with_interval(interval: Interval) -> str:
+def share_with_interval(interval: Interval) -> str:
+    """A share in per cent with its interval."""
     value = format_share(interval.value)
     if not interval.known:
         return value

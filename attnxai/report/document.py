@@ -27,6 +27,7 @@ from attnxai.report.page_tables import (
     source_headings,
     source_rows,
     undefined_counts,
+    verdict_table,
 )
 from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
@@ -164,6 +165,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
             )
         ],
         "verdict": verdict,
+        "verdict_table": verdict_table(content.parts, verdict),
         "provenance": content.provenance,
         "annotations": content.annotations,
         "group_phrase": group_phrase,

@@ -9,19 +9,22 @@ import numpy as np
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
+from attnxai.report.answers import share_with_interval
 from attnxai.report.figures.selection import listed_maps, shown_explanation
-from attnxai.report.findings import is_miscalibrated
+from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import group_name, n_beside
 from attnxai.statistics.formats import (
+    MISSING,
     format_interval,
     format_number,
     format_p,
     format_share,
     format_value,
     p_equals,
+    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.contrast import Contrast
     from attnxai.agreement.results import AgreementResult
     from attnxai.report.content import ModelPart, ReportContent
+    from attnxai.report.verdict import Verdict
     from attnxai.statistics.interval import Interval
 
 _LAST = -1e9  # sorts what has no value below what has
@@ -48,6 +52,36 @@ def _metrics_table(
         for index, metric in enumerate(metrics)
     }
     return text_table({heading: [name for name, _ in rows]}, cells, title=title, rules=rules)
+
+
+def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
+    """A row for every map: its finding, and the numbers of the first metric that decide."""
+    metric = parts[0].result.metrics[0]
+    rows = [
+        (part.result, statement, part.result.estimate(statement.explanation, metric))
+        for part, model in zip(parts, verdict.models, strict=True)
+        for statement in model.statements
+    ]
+    estimates = [estimate for *_, estimate in rows]
+    names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
+    names |= {
+        "Map": [statement.explanation for _, statement, _ in rows],
+        "Verdict": [str(statement.finding) for _, statement, _ in rows],
+    }
+    cells = {
+        METRICS[metric].label: [with_interval(e.interval) for e in estimates],
+        "Permuted": [format_number(e.test.mean, 2) if e.test else MISSING for e in estimates],
+        "p adjusted": [format_p(e.p_adjusted) for e in estimates],
+        "Minus brightness": [
+            with_interval(e.differences[best_brightness(result, metric)]) for result, _, e in rows
+        ],
+    }
+    shares = [e.share_of_noise_ceiling for e in estimates]
+    if any(shares):
+        cells["Share of noise ceiling"] = [
+            share_with_interval(share.of_lower) if share else MISSING for share in shares
+        ]
+    return text_table(names, cells, title="The verdict on every map")
 
 
 def _estimates_of(

@@ -21,10 +21,13 @@ from attnxai.report import document
 from attnxai.report.content import ReportContent
 from attnxai.report.document import write_content
 from attnxai.report.figures.fitting import fit_titles
+from attnxai.report.findings import best_brightness
 from attnxai.report.methods import methods_paragraph
+from attnxai.report.page_tables import verdict_table
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
+from attnxai.statistics.formats import format_p, with_interval
 from tests.builders import made_up
 from tests.report.pages import SOURCES_TABLE, Page, probed
 
@@ -86,6 +89,26 @@ def test_the_page_begins_with_the_verdict(written):
             assert answer["answer"] in text
     for caution in summary["verdict"]["cautions"]:
         assert caution in text
+
+
+def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
+    _, content = written
+    (result,), verdict = content.results, reach_verdict(content.results, content.annotations)
+    columns = {c.heading: c.cells for c in verdict_table(content.parts, verdict).columns}
+    assert list(columns) == [
+        "Map", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
+    ]  # fmt: skip
+    assert columns["Map"] == tuple(result.explanations)
+    assert columns["Verdict"] == tuple(str(s.finding) for s in verdict.statements)
+    estimate = result.estimate("gate2", "nss")
+    row = [cells[1] for cells in columns.values()]
+    share = f"{100 * estimate.share_of_noise_ceiling.of_lower.value:.0f} % ["
+    best = best_brightness(result, "nss")
+    assert row[2] == with_interval(estimate.interval)
+    assert row[3] == f"{estimate.test.mean:.2f}"
+    assert row[4] == format_p(estimate.p_adjusted)
+    assert row[5] == with_interval(estimate.differences[best])
+    assert row[6].startswith(share)
 
 
 def test_summary_holds_the_numbers(written):
