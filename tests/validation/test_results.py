@@ -101,7 +101,7 @@ def test_intervals_of_powers_are_those_of_scipy():
 @pytest.fixture(scope="module")
 def result():
     plan = ValidationPlan(
-        n_experiments=20,
+        n_experiments=10,
         nulls=(NullKind.POOLED, NullKind.WITHIN_CLASS),
         quick=True,
     )
@@ -114,15 +114,15 @@ def test_counts_become_cells(result):
     assert len(result.coverage) == len(plan.coverage_designs)
     assert len(result.power) == len(plan.power_designs) * 2
     design = plan.false_positive_designs[3]
-    counts = design.count(0, 0, 20)
+    counts = design.count(0, 0, 10)
     cells = result.rates_of(metric="spearman", null=design.null, scenario=design.scenario)
     of_design = [cell.rejections for cell in cells if cell.n_sources == design.n_sources]
     assert of_design == counts["spearman"]
     assert all(cell.smallest_p == pytest.approx(1 / 200) for cell in result.false_positives)
     one = result.coverage[0]
     assert (one.covered, one.width) == (
-        plan.coverage_designs[0].count(0, 0, 20)["covered"][0],
-        pytest.approx(plan.coverage_designs[0].count(0, 0, 20)["width"][0] / 20, rel=1e-5),
+        plan.coverage_designs[0].count(0, 0, 10)["covered"][0],
+        pytest.approx(plan.coverage_designs[0].count(0, 0, 10)["width"][0] / 10, rel=1e-5),
     )
 
 
