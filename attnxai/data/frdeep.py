@@ -56,49 +56,40 @@ class Release:
     md5s: frozenset[str]
 
 
-def _checksums(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-RELEASES = (
-    Release(
-        name="FR-DEEP (FIRST)",
-        pixel_scale_arcsec=1.8,
-        md5s=_checksums(
-            """
-            f34da44757c7fa3f6e6cd3d0839a4634 f56cda0d9a99305fee2bad7de0560f95
-            93265dd849331af4e1b092f74b06450b 0de8f4c18b775251f4e553e2990cd446
-            c6aa87400a1be6007da7cfcefd2c3e5c cebd3fdea93abbc048a3a4d5e58528e0
-            49497445e9380f157e78cf8d74fca1eb 88e298eed2d87bbdddad83fef1482723
-            8c40117dbf4d456e63a8a665b245aa63 f24d110cc5811ba4651630b9ee9b2989
-            b843dc3b7f48606235029f135d41c85e 4e06889b1e7713deb46e62887eb37727
-            """
+RELEASES = tuple(
+    Release(name=name, pixel_scale_arcsec=scale, md5s=frozenset(md5s.split()))
+    for name, scale, md5s in (
+        (
+            "FR-DEEP (FIRST)",
+            1.8,
+            """f34da44757c7fa3f6e6cd3d0839a4634 f56cda0d9a99305fee2bad7de0560f95
+             93265dd849331af4e1b092f74b06450b 0de8f4c18b775251f4e553e2990cd446
+             c6aa87400a1be6007da7cfcefd2c3e5c cebd3fdea93abbc048a3a4d5e58528e0
+             49497445e9380f157e78cf8d74fca1eb 88e298eed2d87bbdddad83fef1482723
+             8c40117dbf4d456e63a8a665b245aa63 f24d110cc5811ba4651630b9ee9b2989
+             b843dc3b7f48606235029f135d41c85e 4e06889b1e7713deb46e62887eb37727""",
         ),
-    ),
-    Release(
-        name="FR-DEEP (NVSS)",
-        pixel_scale_arcsec=15.0,
-        md5s=_checksums(
-            """
-            3a2a15d88756ba61c796378fc8574540 6a04e3985397e1f67f0ad42153dca64e
-            d852c8200f3bbb63beacf31f3e954f9a a5739996ca44a1a1841f2d0e6b844dd6
-            8e2fdb3f60bf7541ca135fc8e2407f7a 9e5a82500bd9742f8fefe412ada95336
-            f66af7795265fbe24376f669200412c4 75982afc09bf480ecc521acdb39cbe46
-            72aee306fef9acee21a0e5537bb681e4 7a039ce8062a533b23b401a612c5f9b7
-            c0013314098c96ca4c7c20c0f17abcd3 39fd167b9a7df12cee1ef9a804f9fa86
-            """
+        (
+            "FR-DEEP (NVSS)",
+            15.0,
+            """3a2a15d88756ba61c796378fc8574540 6a04e3985397e1f67f0ad42153dca64e
+             d852c8200f3bbb63beacf31f3e954f9a a5739996ca44a1a1841f2d0e6b844dd6
+             8e2fdb3f60bf7541ca135fc8e2407f7a 9e5a82500bd9742f8fefe412ada95336
+             f66af7795265fbe24376f669200412c4 75982afc09bf480ecc521acdb39cbe46
+             72aee306fef9acee21a0e5537bb681e4 7a039ce8062a533b23b401a612c5f9b7
+             c0013314098c96ca4c7c20c0f17abcd3 39fd167b9a7df12cee1ef9a804f9fa86""",
         ),
-    ),
-    Release(
-        name="FR-DEEP 2 (FIRST)",
-        pixel_scale_arcsec=1.8,
-        md5s=frozenset({"234b66460e95834c78cee7c7a73ed916", "acb0277e9feb983ff8fa79c31c4b395a"}),
-    ),
-    Release(
-        name="FR-DEEP 2 (NVSS)",
-        pixel_scale_arcsec=15.0,
-        md5s=frozenset({"a7bd9f5f3f27f395f51e424a89e48db9", "9a46e93a9932f986efc94fddc7de0164"}),
-    ),
+        (
+            "FR-DEEP 2 (FIRST)",
+            1.8,
+            "234b66460e95834c78cee7c7a73ed916 acb0277e9feb983ff8fa79c31c4b395a",
+        ),
+        (
+            "FR-DEEP 2 (NVSS)",
+            15.0,
+            "a7bd9f5f3f27f395f51e424a89e48db9 9a46e93a9932f986efc94fddc7de0164",
+        ),
+    )
 )
 
 
@@ -255,21 +246,20 @@ def _sources(batch: dict[str, Any], name: str, where: str) -> list[str]:
 def _pixels(data: Any, source: str, where: str) -> np.ndarray[Any, Any]:
     """An image in two axes: as it was stored, or a square that was flattened."""
     array = image_values(data)
+    what = f"image {source} in {where}"
     if array is None:
-        raise DataSetError(
-            f"image {source} in {where} is {short_value(data)}, not an array of whole numbers"
-        )
+        raise DataSetError(f"{what} is {short_value(data)}, not an array of whole numbers")
     values = np.squeeze(array)
     if values.ndim == 1 and math.isqrt(values.size) ** 2 == values.size:
         values = values.reshape(math.isqrt(values.size), -1)
     if values.dtype.kind not in "ui" or values.ndim != 2 or not values.size:
         raise DataSetError(
-            f"image {source} in {where} has {values.dtype} values of shape {values.shape}; an image is "
-            "a square (or flattened square) of 8-bit numbers with one channel"
+            f"{what} has {values.dtype} values of shape {values.shape}; an image is a square (or "
+            "flattened square) of 8-bit numbers with one channel"
         )
-    if values.min() < 0 or values.max() > 255:
+    low, high = values.min(), values.max()
+    if low < 0 or high > 255:
         raise DataSetError(
-            f"image {source} in {where} has values from {values.min()} to {values.max()}; 8-bit "
-            "numbers run from 0 to 255"
+            f"{what} has values from {low} to {high}; 8-bit numbers run from 0 to 255"
         )
     return values

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,9 +156,6 @@ class SourceSet(Sequence[SourceImage]):
         if isinstance(index, str):
             return self._images[self._position[index]]
         return self._images[index]
-
-    def __iter__(self) -> Iterator[SourceImage]:
-        return iter(self._images)
 
     def __contains__(self, item: object) -> bool:
         return item in self._position if isinstance(item, str) else item in self._images

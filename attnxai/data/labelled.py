@@ -27,13 +27,6 @@ from attnxai.errors import AttnxaiWarning, DataSetError, OptionError
 
 MIRABEST = "mirabest"
 LABELS_NAME = "labels.csv"
-_OPTIONS = {
-    "data_dir": "a data folder (--data-dir)",
-    "labels": "a table of labels (--labels)",
-    "confidence": "a choice of MiraBest sources (--confidence)",
-    "hybrids": "a third class of hybrids (--hybrids)",
-    "pixel_scale_arcsec": "a pixel scale",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -274,6 +267,5 @@ def _check_unused(kind: str, **options: object) -> None:
     """Refuse options that would change nothing."""
     for name, value in options.items():
         if value is not None:
-            raise OptionError(
-                f"{_OPTIONS[name]} does not belong to the images {kind!r}; leave it out"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{option} does not belong to the images {kind!r}; leave it out")

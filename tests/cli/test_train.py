@@ -212,7 +212,7 @@ def test_batches_of_fr_deep(place):
     [
         (
             ["--images", "folder"],
-            "a data folder (--data-dir) does not belong to the images 'folder'",
+            "--data-dir does not belong to the images 'folder'",
         ),
         (["--published-form"], "--published-form belongs to --preset paper"),
         (["--weight-average", "1"], "weight_average has to be at least 0 and below 1, got 1.0"),

@@ -15,8 +15,12 @@ import numpy as np
 
 from attnxai.data.readers.fits_cards import Cards
 from attnxai.data.readers.fits_coordinates import celestial_wcs
-from attnxai.data.readers.limits import PIXELS_OF_ANY_FILE, check_pixels
-from attnxai.data.readers.registry import ImageContent, register_reader
+from attnxai.data.readers.registry import (
+    PIXELS_OF_ANY_FILE,
+    ImageContent,
+    check_pixels,
+    register_reader,
+)
 from attnxai.errors import ImageError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.readers.fits_cards import Cards
-from attnxai.data.readers.limits import check_pixels
+from attnxai.data.readers.registry import check_pixels
 from attnxai.errors import ImageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from attnxai.data.grid import RowZero
-from attnxai.data.readers.limits import check_pixels
-from attnxai.data.readers.registry import ImageContent, register_reader
+from attnxai.data.readers.registry import ImageContent, check_pixels, register_reader
 from attnxai.errors import ImageError
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"

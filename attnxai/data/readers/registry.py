@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 4096
 """Bytes at the beginning of a file that a reader is recognised by."""
+
+
+PIXELS_OF_ANY_FILE = 1 << 24
+"""Pixels (4096 x 4096) that any compressed file may hold, however small it is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,3 +149,17 @@ def read_content(path: Path) -> ImageContent:
             f"{READERS.formats()}"
         )
     return reader.read(path)
+
+
+def check_pixels(path: Path, shape: Sequence[int], n_file_bytes: int) -> None:
+    """Refuse a compressed image that claims more pixels than its file can be trusted with.
+
+    A megabyte can be inflated to a gigabyte of zeros. More than 4096 x 4096 pixels are read where the file has
+    a byte for each of them, as real images have.
+    """
+    if math.prod(shape) > max(PIXELS_OF_ANY_FILE, n_file_bytes):
+        raise ImageError(
+            f"image {path} claims {' x '.join(map(str, shape))} pixels in a compressed file of "
+            f"{n_file_bytes} bytes, which only an empty or a hostile image can hold; save it "
+            "uncompressed if it is right"
+        )
