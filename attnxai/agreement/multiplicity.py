@@ -80,7 +80,7 @@ def max_t(observed: ArrayLike, draws: ArrayLike, *, exhaustive: bool) -> NDArray
     null = np.asarray(draws, dtype=np.float64)
     if statistics.ndim != 1 or null.ndim != 2 or null.shape[1] != len(statistics) or not len(null):
         raise ValueError(
-            f"draws need one row a draw and one column for each of the {statistics.size} statistics, "
+            f"draws need one row for each draw and one column for each of the {statistics.size} statistics, "
             f"got the shape {null.shape}"
         )
     result = np.full(len(statistics), np.nan)

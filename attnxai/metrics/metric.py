@@ -166,31 +166,10 @@ class Metric:
         others: ArrayLike | None = None,
         **options: Any,
     ) -> float | Array:
-        """Value of a map with its annotation, or of each of a stack of maps with its own.
+        """Value of a map with its annotation, or of each of a stack of maps with its own; NaN where undefined.
 
-        Parameters
-        ----------
-        map : array_like, shape (rows, columns) or (n, rows, columns)
-            One map or a stack of them. One axis will do for a single map.
-        target : array_like, same shape
-            Densities or masks.
-        valid : array_like of bool, same shape or (rows, columns), optional
-            Pixels that count; all if not given.
-        others : array_like, same shape, optional
-            For metrics that need it; of a stack, :func:`leave_one_out_centre_bias` of its targets if not given.
-        **options
-            Options of the metric.
-
-        Returns
-        -------
-        float or ndarray, shape (n,)
-            NaN where undefined.
-
-        Raises
-        ------
-        OptionError
-            If shapes differ, something is no number or not finite, a target is negative somewhere, or
-            ``others`` is missing.
+        Every metric documents these parameters. One axis will do for a single map,
+        and one field of valid pixels for a stack. ``options`` are those of the metric.
         """
         maps, targets = numbers_of("map", map), numbers_of("target", target)
         is_stack = maps.ndim == 3

@@ -21,10 +21,7 @@ _LARGE = 2.0**256  # squares of this, and of one over it, are far from the ends 
 
 
 class PixelRows:
-    """Rows of pixels, with what several metrics derive from them computed once.
-
-    Ranks cost more than the products that are made of them. A metric that is given rows in this form
-    leaves what it derived here for the next one.
+    """Rows of pixels, with what several metrics derive from them, such as ranks, computed once.
 
     Parameters
     ----------
@@ -121,7 +118,7 @@ def _exponents(lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> NDA
 
 
 def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
-    """Rows of pixels, as they are if they are such already."""
+    """Values as rows of pixels, unless they are such already."""
     return values if isinstance(values, PixelRows) else PixelRows(values)
 
 

@@ -45,7 +45,7 @@ class Interval:
     degrees_of_freedom : float or None
         Of the t distribution whose quantile was used; None for bootstrap quantiles.
     n_effective : float or None
-        Units of equal weight that say as much as these (:func:`effective_number`); None where all weigh the same.
+        Units of equal weight that are as informative (:func:`effective_number`); None for equal weights.
     note : str
         Why there is no interval, or what a reader of it should know.
 

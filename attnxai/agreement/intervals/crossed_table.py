@@ -36,7 +36,7 @@ METHOD_WORDS = {
 class CrossedTable:
     """Values without empty sources and levels, and without factors that have one level.
 
-    Values have one axis a factor, called ``names``, sources last; NaN where a cell is missing.
+    Values have one axis for each factor, called ``names``, sources last; NaN where a cell is missing.
     """
 
     values: NDArray[np.float64]

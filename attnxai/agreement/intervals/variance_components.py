@@ -53,7 +53,7 @@ def estimate_components(
 ) -> VarianceComponents | None:
     """Estimate the variances of all parts; None where the missing cells leave parts inseparable.
 
-    Values have one axis a factor, NaN where a cell is missing, and every level has a value. Coefficients, of
+    Values have one axis for each factor, NaN where a cell is missing; every level has a value. Coefficients, of
     the same shape, are how much each cell counts in the estimate whose variance is wanted, 0 where missing.
     """
     defined = np.isfinite(values)

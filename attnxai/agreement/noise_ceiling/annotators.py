@@ -51,7 +51,7 @@ class AnnotatorAgreement:
     Parameters
     ----------
     reliabilities : tuple of Reliability
-        One a number.
+        One for each of the numbers.
     overlap : RegionAgreement
         Overlap of the regions, beside that with regions of other sources.
     n_annotators : int
@@ -93,7 +93,7 @@ class AnnotatorAgreement:
         }
 
     def summary(self) -> str:
-        """One line a number, as plain text."""
+        """One line for each number, as plain text."""
         lines = [
             f"{QUANTITIES[entry.quantity]:>28} alpha {with_interval(entry.alpha, 3)}, ICC2 "
             f"{with_interval(entry.icc, 3)}"

@@ -234,7 +234,7 @@ def _predictions(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Consensus without each annotator and that of all, and whose marks are in them.
 
-    Constant, so without a score, where fewer than two annotators say something.
+    Constant, so without a score, where fewer than two annotators have a vote.
     """
     n_annotators = len(present)
     predictions = np.zeros((n_annotators + 1, *density.shape[1:]))

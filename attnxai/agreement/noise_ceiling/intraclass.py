@@ -121,7 +121,7 @@ def intraclass_correlations(
 
 
 class _MeanSquares(NamedTuple):
-    """The table of a two-way analysis of variance with one value a cell."""
+    """The table of a two-way analysis of variance with one value for each cell."""
 
     sources: np.float64
     within: np.float64

@@ -62,7 +62,7 @@ def shares_of_noise_ceiling(
     Returns
     -------
     list of NoiseCeilingShare
-        One a map.
+        One for each map.
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.shape[1:] != ceiling.lower_values.shape:
