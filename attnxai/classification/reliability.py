@@ -47,24 +47,8 @@ class Binning(enum.StrEnum):
 class ReliabilityCurve:
     """Confidence and accuracy, bin by bin; bins without images are left out.
 
-    Parameters
-    ----------
-    confidence : ndarray, shape (n_bins,)
-        Mean confidence of the images of each bin, ascending.
-    lowest, highest : ndarray, shape (n_bins,)
-        Range of their confidences.
-    accuracy : ndarray, shape (n_bins,)
-        Share of them that are classified correctly.
-    low, high : ndarray, shape (n_bins,)
-        Wilson's interval of this share.
-    n_images : ndarray of int, shape (n_bins,)
-        Images in each bin.
-    n_classes : int
-        Number of classes; no confidence is below its inverse.
-    binning : Binning
-        How the bins were made.
-    level : float
-        Confidence level of the intervals.
+    Arrays have the shape (n_bins,): mean and range of the confidences, ascending; accuracy, and the ends of its
+    Wilson interval; number of images. No confidence is below 1 / ``n_classes``.
     """
 
     confidence: NDArray[np.float64]
