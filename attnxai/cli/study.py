@@ -99,7 +99,6 @@ def study(
             )
         with stage("Checking networks and finished models"):
             prepared = prepare(plan, folder, data)
-            folder.write_plan(plan, typed, prepared.identity["trained_on_sha256"])
         with resumable(lambda: "finished models and epochs are kept"):
             study_result = _run(prepared, typed, workers, threads, device)
             with progress() as begin:

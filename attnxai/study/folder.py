@@ -75,7 +75,7 @@ class StudyFolder:
 
         def refuse(names: set[str]) -> None:
             # models that were trained elsewhere may be brought before the study begins
-            if names - {MODELS_NAME, RESULTS_NAME} and not self._plan():
+            if names - {MODELS_NAME, RESULTS_NAME} and not self.plan():
                 raise OptionError(
                     f"--output {self.root} holds other files than a study; name another folder"
                 )
@@ -86,7 +86,7 @@ class StudyFolder:
         ):
             yield results
 
-    def _plan(self) -> dict[str, Any]:
+    def plan(self) -> dict[str, Any]:
         """The plan that was last written here; empty where there is none."""
         try:
             content = read_json(self.root / PLAN_NAME)
@@ -95,83 +95,61 @@ class StudyFolder:
         is_plan = isinstance(content, dict) and content.get("format") == FORMAT
         return content if is_plan else {}
 
-    def write_plan(self, plan: StudyPlan, command: str, labels_sha256: str) -> None:
-        """Write what the study consists of.
 
-        Parameters
-        ----------
-        plan : StudyPlan
-            The plan.
-        command : str
-            The command as it was given.
-        labels_sha256 : str
-            Hash of the classes of the images, which model files do not hold.
+def write_plan(folder: StudyFolder, plan: StudyPlan, command: str, labels_sha256: str) -> None:
+    """Write the plan, with the hash of the classes and splits, which model files do not hold.
 
-        Raises
-        ------
-        OptionError
-            If the models that lie there were trained with other classes.
-        """
-        earlier = self._plan().get("labels_sha256", labels_sha256)
-        if earlier != labels_sha256 and any((self.root / MODELS_NAME).glob("*.pt")):
+    Models in the folder that were trained with other classes are refused.
+    """
+    earlier = folder.plan().get("labels_sha256", labels_sha256)
+    if earlier != labels_sha256 and any((folder.root / MODELS_NAME).glob("*.pt")):
+        raise OptionError(
+            f"the classes or splits of the images have changed since the models in {folder.root} were "
+            "trained; give another --output"
+        )
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "command": command,
+        "labels_sha256": labels_sha256,
+        **plan.to_dict(),
+    }
+    write_file(folder.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def finished_model(folder: StudyFolder, run: RunKey, planned: Mapping[str, Any]) -> str | None:
+    """Hash of the finished model of a run; None where it has still to be trained.
+
+    ``planned`` is what it has to have been made with, as :func:`made_with` gives it.
+    """
+    path = folder.model(run)
+    if not path.is_file():
+        return None
+    content, sha256 = read_checkpoint_file(path)
+    try:
+        record = TrainingRecord.from_dict(content["training"])
+        own = made_with(
+            ModelSpec.from_dict(content["specification"]),
+            record.settings,
+            class_names=content["class_names"],
+            data_sha256=record.data_sha256,
+            size=int(content["preprocessing"]["size"]),
+        )
+    except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a model that attnxai has trained: {error}") from error
+    for name in {**planned, **own}:
+        if own.get(name) != planned.get(name):
             raise OptionError(
-                f"the classes or splits of the images have changed since the models in {self.root} were "
-                "trained; give another --output"
+                f"{path} does not belong to this study: it was made with {name} {own.get(name)!r}, "
+                f"the study asks for {planned.get(name)!r}; give another --output, or move it "
+                "elsewhere to train it again"
             )
-        content = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "command": command,
-            "labels_sha256": labels_sha256,
-            **plan.to_dict(),
-        }
-        write_file(self.root / PLAN_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-    def finished_model(self, run: RunKey, planned: Mapping[str, Any]) -> str | None:
-        """Hash of the finished model of a run; None where it has still to be trained.
-
-        Parameters
-        ----------
-        run : RunKey
-            The run.
-        planned : mapping of str to object
-            What it has to have been made with, as :func:`made_with` says it.
-
-        Raises
-        ------
-        OptionError
-            If there is a model that was made with anything else, or its history is missing.
-        """
-        path = self.model(run)
-        if not path.is_file():
-            return None
-        content, sha256 = read_checkpoint_file(path)
-        try:
-            record = TrainingRecord.from_dict(content["training"])
-            own = made_with(
-                ModelSpec.from_dict(content["specification"]),
-                record.settings,
-                class_names=content["class_names"],
-                data_sha256=record.data_sha256,
-                size=int(content["preprocessing"]["size"]),
-            )
-        except (AttnxaiError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(
-                f"{path} is not a model that attnxai has trained: {error}"
-            ) from error
-        for name in {**planned, **own}:
-            if own.get(name) != planned.get(name):
-                raise OptionError(
-                    f"{path} does not belong to this study: it was made with {name} {own.get(name)!r}, "
-                    f"the study asks for {planned.get(name)!r}; give another --output, or move it "
-                    "elsewhere to train it again"
-                )
-        if not self.history(run).is_file():
-            raise OptionError(
-                f"{path} has no history {self.history(run).name} beside it; move it elsewhere to train it "
-                "again"
-            )
-        return sha256
+    if not folder.history(run).is_file():
+        raise OptionError(
+            f"{path} has no history {folder.history(run).name} beside it; move it elsewhere to train it "
+            "again"
+        )
+    return sha256
 
 
 def made_with(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.data.short_repr import short_repr
 from attnxai.jobs.runner import run_jobs
 from attnxai.jobs.worker import Job, JobEvent
-from attnxai.study.folder import StudyFolder, made_with
+from attnxai.study.folder import StudyFolder, finished_model, made_with, write_plan
 from attnxai.study.measurement import RunMeasurement, StudyRun
 from attnxai.study.plan import RunKey, StudyPlan
 from attnxai.study.results import DataFacts, StudyResult
@@ -52,7 +52,7 @@ class PreparedStudy:
                 data_sha256=data_sha256,
                 size=self.field.size,
             )
-            sha256 = self.folder.finished_model(run, planned)
+            sha256 = finished_model(self.folder, run, planned)
             if sha256 is not None:
                 found[run] = sha256
         return found
@@ -166,6 +166,7 @@ def run_study(
         If a job has failed, when all others have ended.
     """
     plan, folder = prepared.plan, prepared.folder
+    write_plan(folder, plan, command, prepared.identity["trained_on_sha256"])
     if threads is None:
         threads = max(1, (os.cpu_count() or 1) // n_workers)
     remaining = prepared.remaining_runs

@@ -138,7 +138,7 @@ def test_plans_of_studies(effort: int) -> None:
     """A folder whose plan cannot be read is not taken for one of a study."""
 
     def read(path: Path) -> None:
-        StudyFolder(root=path.parent)._plan()
+        StudyFolder(root=path.parent).plan()
 
     valid = [b'{"format": "attnxai-study", "format_version": 1, "labels_sha256": "00"}']
     fuzz(read, damaged(valid, words=WORDS, text=True), file_name="plan.json", examples=60 * effort)

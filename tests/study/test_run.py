@@ -17,7 +17,7 @@ from attnxai.errors import (
 from attnxai.models.checkpoints import load_model
 from attnxai.models.specification import Preset
 from attnxai.study.data import AnnotationRequest, DataRequest
-from attnxai.study.folder import StudyFolder
+from attnxai.study.folder import StudyFolder, write_plan
 from attnxai.study.measurement import MeasureOn
 from attnxai.study.plan import MeasureSettings, RunKey, StudyPlan
 from attnxai.study.run import prepare, run_study
@@ -44,7 +44,6 @@ def run_in(folder, plan, **kwargs):
     """Run a plan in a folder, with what its jobs told."""
     events = []
     prepared = prepare(plan, folder)
-    folder.write_plan(plan, "attnxai study", prepared.identity["trained_on_sha256"])
     result = run_study(
         prepared, command="attnxai study", threads=1, on_event=events.append, **kwargs
     )
@@ -108,6 +107,8 @@ def test_finished_work_is_used_again(finished, small_plan):
     assert not prepared.remaining_runs
     again = run_study(prepared, on_event=lambda event: pytest.fail(str(event)))
     assert again.runs == runs
+    with folder.opened():  # it is known to be the folder of a study
+        pass
     assert again.facts.n_train + again.facts.n_validation == len(prepared.data.trained_on)
     assert again.facts.n_validation == runs[0].measurement.n_images
 
@@ -166,9 +167,9 @@ def test_damaged_and_incomplete_models_are_refused(copied, small_plan):
 
 def test_changed_classes_are_refused(copied, small_plan):
     prepared = prepare(small_plan, copied)
-    copied.write_plan(small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
+    write_plan(copied, small_plan, "attnxai study", prepared.identity["trained_on_sha256"])
     with pytest.raises(OptionError, match="classes or splits of the images have changed"):
-        copied.write_plan(small_plan, "attnxai study", "another hash")
+        write_plan(copied, small_plan, "attnxai study", "another hash")
 
 
 def test_a_missing_test_part_is_found_before_training(small_plan, tmp_path):
