@@ -96,10 +96,8 @@ class NullModel(abc.ABC):
             Stratum of every source of the table.
         n_columns : int
             Number of columns of the table; those of a permutation are the sources.
-        n_draws : int
-            Number of draws. If there are no more choices than that, each is made once.
-        rng : numpy.random.Generator
-            Source of randomness.
+        n_draws, rng
+            As in :func:`draw_choices`.
 
         Returns
         -------
