@@ -55,7 +55,7 @@ class PixelGrid:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        if min(self.shape) < 1:
+        if np.shape(self.shape) != (2,) or min(self.shape) < 1:
             raise OptionError(f"shape needs two positive numbers of pixels, got {self.shape}")
         check_scale(self.pixel_scale_arcsec)
         if self.wcs is not None and self.pixel_scale_arcsec is None:
@@ -88,6 +88,11 @@ class GridTransform:
     Pixel (x, y) of the inner grid is centred on ``(origin_x + step * x, origin_y + step * y)`` of the
     outer one.
 
+    Raises
+    ------
+    OptionError
+        If ``step`` is not above 0, or one of them is not finite.
+
     Examples
     --------
     >>> coarse = GridTransform(step=4.0, origin_x=0.5, origin_y=0.5)
@@ -98,6 +103,10 @@ class GridTransform:
     step: float = 1.0
     origin_x: float = 0.0
     origin_y: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.step < np.inf and np.isfinite((self.origin_x, self.origin_y)).all()):
+            raise OptionError(f"a step above 0 and finite origins are needed, got {self}")
 
     @classmethod
     def covering(cls, shape: tuple[int, int], outer_shape: tuple[int, int]) -> GridTransform:
@@ -115,13 +124,15 @@ class GridTransform:
         Raises
         ------
         OptionError
-            If the two have other proportions.
+            If one has no pixels, or the two have other proportions.
 
         Examples
         --------
         >>> GridTransform.covering((25, 25), (150, 150))
         GridTransform(step=6.0, origin_x=2.5, origin_y=2.5)
         """
+        if min(*shape, *outer_shape) < 1:
+            raise OptionError(f"grids of {shape} and {outer_shape} pixels have no pixels in common")
         step = outer_shape[0] / shape[0]
         if abs(step - outer_shape[1] / shape[1]) > 1e-9 * step:
             raise OptionError(

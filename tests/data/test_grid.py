@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attnxai.data.grid import GridTransform, PixelGrid, RowZero
+from attnxai.errors import OptionError
 from tests.data.skies import make_wcs
 
 finite = st.floats(-1e4, 1e4)
@@ -37,9 +39,9 @@ def test_nothing_is_known_without_a_wcs() -> None:
     assert grid.row_zero is RowZero.BOTTOM
 
 
-@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (-1, 3)])
-def test_empty_shape_is_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="shape needs two positive numbers of pixels, got"):
+@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (-1, 3), (3,), (2, 3, 4)])
+def test_other_shapes_are_refused(shape: Any) -> None:
+    with pytest.raises(OptionError, match="shape needs two positive numbers of pixels, got"):
         PixelGrid(shape=shape)
 
 
@@ -100,3 +102,18 @@ def test_pooled_grid_by_hand() -> None:
     placed = pooled.within(cropped)
     x, y = placed.to_outer(np.array([3.0]), np.array([0.0]))
     assert (x[0], y[0]) == (81.5, 70.5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"step": 0.0}, {"step": -1.0}, {"step": math.nan}, {"step": math.inf}]
+    + [{name: value} for name in ("origin_x", "origin_y") for value in (math.nan, math.inf)],
+)
+def test_a_grid_that_lies_nowhere(values: dict[str, float]) -> None:
+    with pytest.raises(OptionError, match="a step above 0 and finite origins are needed, got Grid"):
+        GridTransform(**values)
+
+
+def test_grids_without_pixels() -> None:
+    with pytest.raises(OptionError, match="no pixels in common"):
+        GridTransform.covering((0, 0), (5, 5))
