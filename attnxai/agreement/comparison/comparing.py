@@ -141,24 +141,11 @@ def compare_pairs(
     rng: np.random.Generator | int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> AgreementResult:
-    """Agreement of every map and baseline with the annotations.
+    """:func:`compare` of maps, annotations and baselines that are on one field already.
 
-    Parameters
-    ----------
-    pairs : AlignedPairs
-        Maps, annotations and baselines on one field.
-    settings : ComparisonSettings, optional
-        Options.
-    rng : numpy.random.Generator or int
-        Source of randomness. Sources are put in the order of their ids first, so the same seed gives
-        the same result whatever the order of the files; every group, class, null and metric has a stream of
-        its own, so none changes with what else is asked for.
-    on_step : callable, optional
-        Called with the number of finished steps and of all steps.
-
-    Returns
-    -------
-    AgreementResult
+    Sources are put in the order of their ids first, so the same seed gives the same result whatever the order of the
+    files; every split, class, null and metric has a random stream of its own, so none changes with what else is asked
+    for.
 
     Raises
     ------
@@ -168,7 +155,7 @@ def compare_pairs(
     Warns
     -----
     FewSourcesWarning
-        When there are too few sources for an interval or for the level of a test.
+        When there are too few sources for an interval, or for a test to reach 0.05.
     UndefinedValuesWarning
         When a metric has no value for some source.
     """

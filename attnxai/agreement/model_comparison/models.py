@@ -72,19 +72,11 @@ def paired_differences(
         p-values are adjusted over.
     weights : array_like, shape (n_sources,), optional
         Weight of each source.
-    alternative : Alternative
-        Which differences count, first minus second.
+    alternative, n_draws, n_bootstrap, level, rng
+        As in :func:`attnxai.contrast_results`; the flips and the resamples have streams of their own.
     correction : Correction
         How p-values are adjusted over the contrasts. Those about other annotators have no draws, and are
         adjusted by Holm's method in place of max-T.
-    n_draws : int
-        Sign flips; all 2 to the power of n_sources, where these are no more.
-    n_bootstrap : int
-        Bootstrap resamples, the same for all contrasts.
-    level : float
-        Confidence level.
-    rng : numpy.random.Generator or int
-        Source of randomness; the flips and the resamples have streams of their own.
 
     Returns
     -------

@@ -177,12 +177,8 @@ def permutation_slope(
         A row with an undefined value is left out.
     positions : array_like, shape (n_conditions,)
         Where the conditions lie, such as log2 of a group's order: the slope is then per doubling.
-    alternative : Direction
-        Which trends count.
-    n_draws : int
-        Permutations where they are sampled.
-    rng : numpy.random.Generator or int
-        Source of randomness where they are sampled.
+    alternative, n_draws, rng
+        As in :func:`page_trend`.
 
     Returns
     -------
