@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 from attnxai.annotations.sample import sample_folder
+from tests.agreement.comparison.alike import assert_alike
+
+# whole commands in processes of their own
+pytestmark = pytest.mark.slow
 
 NAMES = tuple(f"simulated_fr{c}_{i:02d}" for c in (1, 2) for i in range(1, 5))
 COMMAND = (
@@ -67,41 +71,7 @@ def single(tmp_path_factory):
     return summary_of(folder, threads=1)
 
 
-# p-values and shares of draws are counts, and have to be the same to the last digit
-COUNTED = (
-    "p_",
-    "p",
-    "n_",
-    "n",
-    "pooled_rejections_pairing_broken",
-    "rejections_pairing_broken",
-)
-
-
-def assert_alike(one, other, key=()):
-    """Draws, counts, words and p-values identical, other numbers to 1e-12."""
-    assert type(one) is type(other), key
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), key
-        for name, value in one.items():
-            assert_alike(value, other[name], (*key, name))
-    elif isinstance(one, list):
-        assert len(one) == len(other), key
-        for index, value in enumerate(one):
-            assert_alike(value, other[index], (*key, index))
-    elif isinstance(one, float):
-        name = str(key[-1])
-        if name in COUNTED or name.startswith(("p_", "n_")):
-            assert one == other, key
-        else:
-            assert other == pytest.approx(one, rel=1e-12, abs=1e-14), key
-    else:
-        assert one == other, key
-
-
-@pytest.mark.parametrize(
-    ("threads", "shuffled"), [(2, True), pytest.param(4, False, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("threads", "shuffled"), [(2, True), (4, False)])
 def test_neither_threads_nor_the_order_of_files_change_a_number(
     single, tmp_path, threads, shuffled
 ):
