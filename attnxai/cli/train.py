@@ -53,8 +53,9 @@ def train(
     from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import save_model
     from attnxai.report.style import write_figure
+    from attnxai.report.training import plot_history
     from attnxai.training.field import field_of
-    from attnxai.training.history import plot_history, write_history
+    from attnxai.training.history import write_history
     from attnxai.training.loop import train_model
     from attnxai.training.progress import is_given_more_epochs
 

@@ -1,15 +1,13 @@
-"""The record of epochs: table and curves."""
+"""The record of epochs as a table."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from attnxai.errors import DataSetError
 from attnxai.training.history import (
     EpochResult,
     kept_epoch,
-    plot_history,
     read_history,
     write_history,
 )
@@ -63,14 +61,3 @@ def test_rows_with_words_for_numbers_are_refused_by_line(tmp_path) -> None:
     path.write_text(path.read_text().replace(",0.4,", ",low,", 1))
     with pytest.raises(DataSetError, match="line 3, column validation_loss: 'low' - a number"):
         read_history(path)
-
-
-def test_curves_show_every_epoch_and_mark_the_kept_one() -> None:
-    figure = plot_history(HISTORY, title="D8, seed 0")
-    loss, accuracy = figure.axes
-    training, validation, kept = (np.array(line.get_xydata()) for line in loss.lines)
-    np.testing.assert_array_equal(validation, np.column_stack([range(1, 6), LOSSES]))
-    np.testing.assert_allclose(training[:, 1], np.array(LOSSES) + 0.1)
-    np.testing.assert_array_equal(kept, [[3, 0.3]])
-    np.testing.assert_allclose(np.array(accuracy.lines[1].get_xydata()), [[3, 0.7]])
-    assert loss.get_title(loc="left") == "D8, seed 0"
