@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import os
 import pickle
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from attnxai.errors import CheckpointError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.model import TrainingRecord
 from attnxai.models.specification import Aggregation, Architecture, LayerOrder, Normalisation
-from attnxai.models.torch_files import read_checkpoint_file, write_atomically
+from attnxai.models.torch_files import read_checkpoint_file
 from tests.models.builders import make_model, random_images, sentence
 
 
@@ -344,19 +343,6 @@ def test_a_failing_save_leaves_the_old_file(tmp_path, monkeypatch) -> None:
         save_model(make_model(group="C1"), file)
     assert file.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["model.pt"]
-
-
-def test_a_first_save_that_fails_leaves_nothing(tmp_path) -> None:
-    with pytest.raises((AttributeError, pickle.PicklingError)):
-        write_atomically({"function": lambda: None}, tmp_path / "model.pt")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_others_may_read_what_they_may_read_of_any_file(tmp_path) -> None:
-    save_model(make_model(), tmp_path / "model.pt")
-    (tmp_path / "neighbour").touch()
-    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("model.pt", "neighbour")]
-    assert modes[0] == modes[1]
 
 
 def test_saving_does_not_change_the_model(tmp_path) -> None:

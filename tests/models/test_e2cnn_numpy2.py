@@ -16,22 +16,6 @@ def kernels():
     return irreps_basis, utils
 
 
-def test_psi_is_the_rotation_by_k_theta_plus_gamma(kernels) -> None:
-    _, utils = kernels
-    theta = np.array([0.0, 0.3, 1.1])
-    matrices = utils.psi(theta, k=2, gamma=0.25)
-    angle = 2 * theta + 0.25
-    expected = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    np.testing.assert_allclose(matrices[:, :, 0, :], expected, atol=1e-15)
-
-
-def test_chi_is_the_reflection(kernels) -> None:
-    _, utils = kernels
-    signs = utils.chi(np.array([0, 1]))
-    np.testing.assert_array_equal(signs[:, :, 0, 0], np.eye(2))
-    np.testing.assert_array_equal(signs[:, :, 1, 0], np.diag([1.0, -1.0]))
-
-
 def test_psichi_is_the_product_of_psi_and_chi(kernels) -> None:
     _, utils = kernels
     theta = np.array([0.2, 0.7])

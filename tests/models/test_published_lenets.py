@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from attnxai.data.images import from_array
 from attnxai.errors import CheckpointError
-from attnxai.models.checkpoints import load_model, save_model
+from attnxai.models.checkpoints import load_model
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.published import load_published, looks_published
+from attnxai.models.published import looks_published
 from attnxai.models.specification import Architecture
 from tests.models.builders import assert_one_sentence, random_images
 from tests.models.published_networks import (
@@ -134,18 +134,6 @@ def test_networks_trained_on_frdeep_are_told_by_their_name(tmp_path) -> None:
     assert other.trained_on_split == "train"
 
 
-def test_a_lenet_in_a_file_of_ours(tmp_path) -> None:
-    theirs = trained(lambda: PublishedSteerableLeNet("D4"), random_images(2, 51))
-    model = saved(theirs, tmp_path / "lenet.pt")
-    save_model(model, tmp_path / "ours.pt")
-    again = load_model(tmp_path / "ours.pt")
-    for name in ("spec", "preprocessing", "class_names", "notes", "trained_on_split", "name"):
-        assert getattr(again, name) == getattr(model, name)
-    images = random_images(2, 50)
-    with torch.no_grad():
-        torch.testing.assert_close(again.network(images), model.network(images))
-
-
 # --- faults ----------------------------------------------------------------------------------------
 
 
@@ -191,12 +179,6 @@ def test_layers_that_do_not_fit(steerable, tmp_path, name, change, text) -> None
         load_model(file)
     assert_one_sentence(caught.value, names=file)
     assert text in str(caught.value)
-
-
-def test_the_lenet_of_a_tutorial_is_not_taken_for_it(ordinary) -> None:
-    tutorial = {**ordinary, "fc1.weight": torch.ones(120, 16 * 5 * 5)}
-    with pytest.raises(CheckpointError, match="takes 400 values, which neither the published"):
-        load_published(tutorial, path="net.pt", sha256="")
 
 
 def test_what_looks_like_one(ordinary, steerable) -> None:

@@ -18,7 +18,7 @@ from attnxai.models.steerable import (
     pool_over_group,
     soft_disc,
 )
-from tests.models.builders import OPERATIONS, group_space, quietly
+from tests.models.builders import group_space, quietly
 
 SOME_GROUPS = ("C1", "C4", "D1", "D4", "D8")
 
@@ -117,19 +117,6 @@ def test_disc_of_an_oblong_image_is_round_and_centred() -> None:
     torch.testing.assert_close(disc, disc.flip(0))
     torch.testing.assert_close(disc, disc.flip(1))
     torch.testing.assert_close(disc[:, 5:25], soft_disc(20, 20))
-
-
-@pytest.mark.parametrize("name", ["C4", "D4"])
-def test_lifted_impulse_turns_with_the_group(name) -> None:
-    group = SymmetryGroup.from_name(name)
-    basis = FilterBasis(steerable_basis(group, 5, lifting=True))
-    convolution = SteerableConv2d(basis, 1, 2, generator=torch.Generator().manual_seed(0))
-    image = torch.randn(1, 1, 12, 12, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        pooled = pool_over_group(convolution(image), group.size)
-        for operation in filter(lambda operation: operation.belongs_to(group), OPERATIONS):
-            turned = pool_over_group(convolution(operation(image)), group.size)
-            torch.testing.assert_close(turned, operation(pooled), rtol=1e-5, atol=1e-5)
 
 
 def test_first_weights_keep_the_variance_of_rectified_features() -> None:
