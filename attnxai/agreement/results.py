@@ -90,7 +90,7 @@ class AgreementResult:
     notes : tuple of str
         What was left out or assumed.
     data : ComparedData, optional
-        What it was computed from, which its report shows.
+        Maps, annotations, images and aligned pairs that it was computed from, which its report shows.
     """
 
     model_name: str
@@ -208,24 +208,20 @@ class AgreementResult:
             axis=(0, 2)
         )
         # where nothing has a value, it is about the annotators and sources that were asked for
-        n_annotators = int(marked.sum()) or len(self.annotators)
-        if not counted.any():
-            return generalises_to(n_annotators, self.splits.count(self.verdict_group))
         return generalises_to(
-            n_annotators,
-            int(counted.sum()),
+            int(marked.sum()) or len(self.annotators),
+            int(counted.sum()) or self.splits.count(self.verdict_group),
             n_effective=effective_number(self.source_weights[counted]),
         )
 
-    def verdict_sources(self, metric: str | None = None) -> NDArray[np.bool_]:
-        """Whether each source counts in the means that conclusions rest on, shape (n_sources,).
+    def verdict_sources(self) -> NDArray[np.bool_]:
+        """Whether conclusions rest on each source, shape (n_sources,).
 
-        Those count that are in the verdict group, have a weight above 0, and for which the metric (the first
-        when left out) is defined for some map.
+        They rest on sources of the verdict group that have a weight above 0 and a value of the first metric for
+        some map.
         """
-        of_metric = self.values[0 if metric is None else self.metrics.index(metric)]
-        defined = np.isfinite(of_metric[: len(self.explanations)]).any(axis=(0, 1))
-        in_group = np.array([split == self.verdict_group for split in self.splits])
+        defined = np.isfinite(self.values[0, : len(self.explanations)]).any(axis=(0, 1))
+        in_group = np.array(self.splits) == self.verdict_group
         return np.asarray(in_group & defined & (self.source_weights > 0))
 
     def compared_means(
@@ -239,7 +235,17 @@ class AgreementResult:
     ) -> tuple[float, float]:
         """Means of a map and a baseline over the sources and annotators for which both are defined.
 
-        The first less the second is the difference of the :meth:`estimate`.
+        Parameters
+        ----------
+        explanation, baseline, metric : str
+            Names.
+        group, class_name : str, optional
+            Which sources; those that conclusions rest on when left out.
+
+        Returns
+        -------
+        of_map, of_baseline : float
+            Their difference is that of the :meth:`estimate`.
         """
         names = self.explanations + self.baselines
         table = self.values[self.metrics.index(metric)]
