@@ -14,5 +14,5 @@ def good():
 
 @pytest.fixture(scope="session")
 def two(good):
-    """One model whose maps lie where people mark, and one with maps of other sources."""
+    """One model whose maps lie where annotators mark, and one with maps of other sources."""
     return content_of(good, part_of(EVIL, random_maps))

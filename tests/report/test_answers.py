@@ -199,7 +199,7 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
     content = content_of(part_of("a.pt", settings=settings), contrasts=False)
     shares = {"symmetries": 0.05, "shift": 0.85}
 
-    def judged(e):
+    def marked(e):
         return {
             "further": tuple(
                 dataclasses.replace(f, rejections_pairing_broken=shares[f.null]) for f in e.further
@@ -207,7 +207,7 @@ def test_the_terminal_marks_nulls_that_do_not_suit():
         }
 
     stream = io.StringIO()
-    content = changed(content, of_gate1(judged))
+    content = changed(content, of_gate1(marked))
     print_report(content.results, verdict_on(content), Console(file=stream, width=400))
     lines = [line.strip() for line in stream.getvalue().splitlines()]
     start = next(i for i, line in enumerate(lines) if "under other nulls" in line)
@@ -225,7 +225,7 @@ def test_ceilings_are_put_into_words(one):
     assert f"this map reaches {100 * share.of_lower.value:.0f} % [" in text
     assert " of the former and " in text
 
-    none = no_interval(np.nan, 16, reason="people do not agree")
+    none = no_interval(np.nan, 16, reason="annotators do not agree")
 
     def no_share(e):
         return {
@@ -235,14 +235,14 @@ def test_ceilings_are_put_into_words(one):
         }
 
     text = details(one, no_share)
-    assert text.endswith("No share: people do not agree.")
+    assert text.endswith("No share: annotators do not agree.")
     assert "this map reaches" not in text
     auc = part_of("a.pt", settings=dataclasses.replace(QUICK, metrics=("auc",)))
     answers = verdict_on(content_of(auc, contrasts=False)).statements[0].details
     assert "(a reference, not a bound)" in answers
 
 
-def test_without_people_to_agree_nothing_is_asked(one):
+def test_a_single_annotator_nothing_is_asked_of_the_ceiling(one):
     result = dataclasses.replace(one.results[0], noise_ceilings=())
     (statement, *_) = reach_verdict([result], one.annotations).statements
     assert not any("noise ceiling" in a.question for a in statement.answers)

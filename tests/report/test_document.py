@@ -198,10 +198,18 @@ def test_text_from_files_is_escaped(tmp_path):
     Page(tmp_path / "out")
 
 
-@pytest.mark.parametrize("n_sources", [1, 2, 3])
-def test_a_report_of_very_few_sources(tmp_path, n_sources):
+@pytest.mark.parametrize(
+    ("n_sources", "are"), [(1, "source is"), (2, "sources are"), (5, "sources are")]
+)
+def test_few_sources_have_no_intervals(tmp_path, n_sources, are):
     write_content(content_of(n_sources=n_sources), tmp_path / "out")
-    assert "too few" in Page(tmp_path / "out").text
+    text = Page(tmp_path / "out").text
+    reason = f"which have no intervals ({n_sources} {are} too few, 8 are needed)"
+    assert f"n = {n_sources} held-out {are.split()[0]}, {reason}" in text
+    assert f"the {are} too few for intervals" in text
+    assert "bootstrap intervals over sources" not in text
+    assert ("Over the one held-out source" in text) is (n_sources == 1)
+    assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
 
 
 def test_a_report_without_classes(tmp_path):
@@ -241,18 +249,6 @@ def test_a_report_is_replaced_only_on_request(tmp_path, written):
         write_content(content, tmp_path, overwrite=True)
 
 
-def test_negative_maps_are_drawn_around_zero(tmp_path):
-    content = content_of(n_sources=9)
-    (part,) = content.parts
-    shown = part.result.explanations[-1]
-    explanations = dict(part.pairs.explanations)
-    explanations[shown] = explanations[shown] - 0.4
-    pairs = dataclasses.replace(part.pairs, explanations=explanations)
-    changed = dataclasses.replace(part, pairs=pairs)
-    write_content(dataclasses.replace(content, parts=(changed,)), tmp_path / "out")
-    assert (tmp_path / "out" / "figures" / "sources.png").is_file()
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [500, 1920])
 def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
@@ -260,14 +256,6 @@ def test_the_page_works_in_a_browser(written, chromium, tmp_path, width):
     script = SOURCES_TABLE.replace("COLUMN", "4")
     log = probed(chromium, folder, tmp_path, width=width, script=script)
     assert log == [True, True, 12, 10, 6, True, True, True, False, True]
-
-
-def test_captions_and_methods_claim_no_intervals_where_there_are_none(tmp_path):
-    write_content(content_of(n_sources=5), tmp_path / "out")
-    text = Page(tmp_path / "out").text
-    assert "which have no intervals (" in text
-    assert "the sources are too few for intervals" in text
-    assert "bootstrap intervals over sources" not in text
 
 
 def test_titles_of_sources_stay_within_their_panels():
@@ -325,23 +313,6 @@ def test_per_cent_is_written_one_way(written):
     text = page[page.index("attnxai report") : page.index("use strict")]
     assert "95 % interval" in text
     assert not re.search(r"\d%", text)
-
-
-def test_one_source_is_singular_on_the_page(tmp_path):
-    write_content(content_of(n_sources=1), tmp_path / "out")
-    text = Page(tmp_path / "out").text
-    assert (
-        "n = 1 held-out source, which have no intervals (1 source is too few, 8 are needed)" in text
-    )
-    assert "Over the one held-out source" in text
-    assert "the source is too few for intervals" in text
-    assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
-
-
-def test_captions_say_what_points_beside_their_bars_mean(written):
-    folder, _ = written
-    text = Page(folder).text
-    assert "a point left of it less well, a point right of it better" in text
 
 
 def test_the_terminal_shows_a_line_for_every_map(written):

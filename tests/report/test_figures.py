@@ -133,7 +133,7 @@ def test_long_names_stay_on_their_axis(one, kept, tmp_path):
     assert not panels[1].texts
 
 
-def test_the_caption_names_n_intervals_null_and_people(one, kept, tmp_path):
+def test_the_caption_names_n_intervals_null_and_annotators(one, kept, tmp_path):
     text = draw_agreement([one], tmp_path).caption
     assert "means over n = 9 held-out sources, lines their 95 % intervals by crossed" in text
     assert "(9 sources × 2 annotators)" in text
@@ -259,7 +259,7 @@ def test_every_metric_has_an_axis_of_its_own(kept, tmp_path):
 
 
 @pytest.mark.parametrize("n", range(1, 17))
-def test_panels_have_room(n):
+def test_panels_have_enough_space(n):
     rows, columns = panel_grid(n)
     assert columns <= 5
     assert (rows - 1) * columns < n <= rows * columns
@@ -325,6 +325,19 @@ def test_sources_say_what_is_drawn(kept, tmp_path):
     gap = images_above.get_window_extent().y0 - maps_below.get_window_extent().y1
     assert 0 < gap / figure.dpi * 25.4 < 10
     assert "what d8.pt saw" in text.caption
+
+
+def test_signed_maps_are_drawn_around_zero(kept, tmp_path):
+    pairs, maps, marks, images = inputs_of()
+    low = pairs.explanations["mean"] - 0.4
+    signed = dataclasses.replace(pairs, explanations={**pairs.explanations, "mean": low})
+    draw_sources(compared(), signed, maps, marks, images, tmp_path)
+    draw_sources(compared(), pairs, maps, marks, images, tmp_path, suffix="-1")
+    drawn = [ax.images[0] for ax in kept["sources"].axes[3:6]]
+    assert {picture.get_cmap().name for picture in drawn} == {"RdBu_r"}
+    assert len({picture.get_clim() for picture in drawn}) == 1
+    assert drawn[0].get_clim()[0] == -drawn[0].get_clim()[1] < 0
+    assert kept["sources-1"].axes[3].images[0].get_cmap().name == "viridis"
 
 
 @pytest.mark.parametrize(

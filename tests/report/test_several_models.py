@@ -234,7 +234,7 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
         )
 
 
-def test_the_terminal_tells_models_apart(two):
+def test_the_terminal_names_every_model(two):
     verdict = verdict_on(two)
     stream = io.StringIO()
     print_report(two.results, verdict, Console(file=stream, width=400))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import warnings
 
@@ -38,6 +39,34 @@ def verdict_of(*, settings=QUICK, splits=None, marks_change=None, **options):
     return reach_verdict([result], marks), result
 
 
+@functools.cache
+def planted():
+    """The verdict on sixteen sources whose maps agree with their annotations, and the result."""
+    return verdict_of(n_sources=16)
+
+
+def verdict_with(result, change):
+    """The verdict on the same results, of which ``change`` gives some estimates other numbers."""
+    _, marks, _ = made_up(n_sources=len(result.sources))
+    estimates = tuple(change(estimate) for estimate in result.estimates)
+    return reach_verdict([dataclasses.replace(result, estimates=estimates)], marks)
+
+
+def is_of(estimate, explanation, class_name=ALL):
+    found = (estimate.explanation, estimate.metric, estimate.group, estimate.class_name)
+    return found == (explanation, "nss", "held-out", class_name)
+
+
+def at(estimate, low, high):
+    above = dataclasses.replace(estimate.above_chance, value=(low + high) / 2, low=low, high=high)
+    return dataclasses.replace(estimate, above_chance=above)
+
+
+def of_gate1(**numbers):
+    """A change of the estimate of the first gate over all classes."""
+    return lambda e: dataclasses.replace(e, **numbers) if is_of(e, "gate1") else e
+
+
 def brightest(result):
     """The brightness baseline with the largest mean over sources and annotators, from the values."""
     names = result.explanations + result.baselines
@@ -48,7 +77,7 @@ def brightest(result):
 
 
 def test_planted_agreement_is_stated_with_its_numbers():
-    verdict, result = verdict_of(n_sources=16)
+    verdict, result = planted()
     assert [s.finding for s in verdict.statements] == [Finding.AGREES] * 3
     assert "All 3 maps of made-up agree with the annotations" in verdict.headline
     statement = verdict.statements[0]
@@ -87,7 +116,7 @@ def test_the_number_of_maps_counts_for_what_can_be_concluded():
 
 
 def test_baselines_decide_what_is_better():
-    verdict, result = verdict_of(n_sources=16)
+    verdict, result = planted()
     details = verdict.statements[0].details
     best = brightest(result)
     # the made-up images are narrow blobs at the marks, the maps wide ones
@@ -184,15 +213,9 @@ def test_following_a_source_is_not_looking_at_it():
     assert "By class: NSS FR I −" in verdict.statements[0].details
 
 
-def test_a_map_that_follows_but_does_not_look(monkeypatch):
-    verdict, result = verdict_of(n_sources=16)
-    estimate = result.estimate("gate1", "nss")
-    low = dataclasses.replace(estimate.above_chance, value=0.3, low=-0.2, high=0.8)
-    changed = tuple(
-        dataclasses.replace(e, above_chance=low) if e is estimate else e for e in result.estimates
-    )
-    _, marks, _ = made_up(n_sources=16)
-    again = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
+def test_a_map_that_is_source_specific_is_not_said_to_agree():
+    verdict, result = planted()
+    again = verdict_with(result, lambda e: at(e, -0.2, 0.8) if is_of(e, "gate1") else e)
     assert again.statements[0].finding is Finding.SOURCE_SPECIFIC
     details = again.statements[0].details
     assert "not shown to differ from chance, which is 0" in details
@@ -225,7 +248,7 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
 
 
 def test_better_means_better_than_brightness_at_every_resolution():
-    verdict, result = verdict_of(n_sources=16)
+    verdict, result = planted()
     assert "brightness alone agrees better" in verdict.headline
     estimate = result.estimate("gate1", "nss")
     brightness = [name for name in result.baselines if name.startswith("brightness")]
@@ -235,16 +258,8 @@ def test_better_means_better_than_brightness_at_every_resolution():
         (dict.fromkeys(brightness, above), "1 of them better than brightness alone"),
         ({brightness[0]: above, brightness[1]: open_}, "none is shown to agree better"),
     ):
-        changed = tuple(
-            dataclasses.replace(e, differences={**e.differences, **intervals})
-            if e is estimate
-            else e
-            for e in result.estimates
-        )
-        _, marks, _ = made_up(n_sources=16)
-        assert (
-            words in reach_verdict([dataclasses.replace(result, estimates=changed)], marks).headline
-        )
+        change = of_gate1(differences={**estimate.differences, **intervals})
+        assert words in verdict_with(result, change).headline
 
 
 def test_a_map_without_values_is_not_called_few_sources():
@@ -271,29 +286,8 @@ def test_classes_on_opposite_sides_of_chance_are_named():
     assert "Gate 2" not in headline
 
 
-def verdict_with(result, change):
-    """The verdict on the same results, of which ``change`` gives some estimates other numbers."""
-    _, marks, _ = made_up(n_sources=len(result.sources))
-    estimates = tuple(change(estimate) for estimate in result.estimates)
-    return reach_verdict([dataclasses.replace(result, estimates=estimates)], marks)
-
-
-def is_of(estimate, explanation, class_name=ALL):
-    return (estimate.explanation, estimate.metric, estimate.group, estimate.class_name) == (
-        explanation,
-        "nss",
-        "held-out",
-        class_name,
-    )
-
-
-def at(estimate, low, high):
-    above = dataclasses.replace(estimate.above_chance, value=(low + high) / 2, low=low, high=high)
-    return dataclasses.replace(estimate, above_chance=above)
-
-
 def test_below_chance_is_said_of_a_map_that_follows():
-    _, result = verdict_of(n_sources=16)
+    _, result = planted()
     verdict = verdict_with(result, lambda e: at(e, -1.2, -0.28) if is_of(e, "gate1") else e)
     statement = verdict.statements[0]
     assert statement.finding is Finding.SOURCE_SPECIFIC
@@ -319,7 +313,7 @@ def test_below_chance_is_said_of_a_map_that_is_not_shown_to_agree():
 
 
 def test_the_lead_carries_a_class_whose_marks_are_avoided():
-    _, result = verdict_of(n_sources=16)
+    _, result = planted()
 
     def change(estimate, p_value):
         if is_of(estimate, "gate1", "FR II"):
@@ -339,7 +333,7 @@ def test_the_lead_carries_a_class_whose_marks_are_avoided():
 
 
 def test_the_baseline_that_is_named_is_one_that_decides():
-    _, result = verdict_of(n_sources=16)
+    _, result = planted()
     best = brightest(result)
     other = next(n for n in result.baselines if n.startswith("brightness") and n != best)
     ends = {"above": (0.5, 1.5), "open": (-0.5, 1.5), "below": (-1.5, -0.5)}
@@ -422,8 +416,8 @@ def test_values_that_are_the_same_for_few_sources_show_nothing():
 
 def test_ties_are_not_called_lower_than_permutations():
     """A constant table gives p = 1 on either side; a value at the lower end is said to be there."""
-    _, result = verdict_of(n_sources=16)
-    _, marks, _ = made_up(n_sources=16)
+    _, result = planted()
+    words = "lower than under nearly all permutations"
 
     def details(observed, values):
         test = dataclasses.replace(
@@ -433,16 +427,9 @@ def test_ties_are_not_called_lower_than_permutations():
             p_value=1.0,
             exhaustive=False,
         )
-        estimates = tuple(
-            dataclasses.replace(e, within_strata=test, p_adjusted=1.0)
-            if (e.explanation, e.metric, e.class_name) == ("gate1", "nss", ALL)
-            else e
-            for e in result.estimates
+        return (
+            verdict_with(result, of_gate1(within_strata=test, p_adjusted=1.0)).statements[0].details
         )
-        changed = dataclasses.replace(result, estimates=estimates)
-        return reach_verdict([changed], marks).statements[0].details
 
-    assert "lower than under nearly all permutations" not in details(1.0, np.ones(99))
-    assert "lower than under nearly all permutations (p = 0.0100 on the lower side)" in details(
-        0.0, np.linspace(1, 2, 99)
-    )
+    assert words not in details(1.0, np.ones(99))
+    assert f"{words} (p = 0.0100 on the lower side)" in details(0.0, np.linspace(1, 2, 99))

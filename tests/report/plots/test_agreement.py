@@ -113,15 +113,15 @@ def test_grey_bars_are_the_central_range_of_the_exchange(one, ax):
     assert len(found) == len(one.explanations) + len(one.baselines) - 1  # centre bias: no test
 
 
-def test_the_band_lies_between_the_two_figures_of_people(one, ax):
+def test_the_band_lies_between_the_two_ends_of_the_noise_ceiling(one, ax):
     plot_agreement(one, "nss", ax=ax)
     (band,) = bars(ax, CEILING_COLOUR)
-    people = one.noise_ceiling("nss")
-    assert band.get_x() == people.lower.value
-    assert band.get_x() + band.get_width() == pytest.approx(people.upper.value, rel=1e-12)
+    ceiling = one.noise_ceiling("nss")
+    assert band.get_x() == ceiling.lower.value
+    assert band.get_x() + band.get_width() == pytest.approx(ceiling.upper.value, rel=1e-12)
     low, high = ax.get_xlim()
-    assert low < people.lower.value
-    assert people.upper.value < high
+    assert low < ceiling.lower.value
+    assert ceiling.upper.value < high
     # behind everything else
     assert band.get_zorder() < min(a.get_zorder() for a in [*ax.lines, *bars(ax, NULL_COLOUR)])
 

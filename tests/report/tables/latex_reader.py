@@ -128,7 +128,7 @@ def cells_of(line: str, columns: list[str]) -> list[str]:
 
 
 def check_number(cell: str, column: str) -> None:
-    """It is all in braces, or a number for which the column has room."""
+    """It is all in braces, or a number for which the column has space."""
     if re.fullmatch(r"\{([^{}]|\{[^{}]*\})*\}", cell):
         return
     sign, whole, decimals = match_of(_COLUMN.pattern, column).groups()
