@@ -26,7 +26,7 @@ PLOT, TABLE, PAGE, MARKDOWN = "plot", "table", "page", "markdown"
 PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "AgreementResult": {
-            PLOT: "plots.agreement:plot_agreement",
+            PLOT: "agreement_plot:plot_agreement",
             TABLE: "tables.agreement:agreement_table",
             PAGE: "document:write_report",
         },

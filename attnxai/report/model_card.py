@@ -59,11 +59,11 @@ def percent(interval: Interval) -> str:
     return with_interval(dataclasses.replace(interval, **scaled), 1)
 
 
-def code_block(text: str, language: str = "sh") -> list[str]:
+def code_block(text: str) -> list[str]:
     """Lines of a Markdown block that shows a text to the letter, whatever it holds."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(_SHORTEST_FENCE, longest + 1)
-    return [f"{fence}{language}", *text.splitlines(), fence]
+    return [f"{fence}sh", *text.splitlines(), fence]
 
 
 _NOT_RECORDED = "not recorded"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
+from attnxai.report.agreement_plot import agreement_rows, plot_agreement
 from attnxai.report.figures.fitting import fit_headings
 from attnxai.report.figures.text import (
     FigureText,
@@ -20,8 +21,6 @@ from attnxai.report.figures.text import (
     shown_estimates,
     sources_phrase,
 )
-from attnxai.report.plots.agreement import plot_agreement
-from attnxai.report.plots.agreement_rows import agreement_rows
 from attnxai.report.sentences import say
 from attnxai.report.style import saved_figure
 

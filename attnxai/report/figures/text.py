@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
+from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
 from attnxai.report.findings import why_no_interval
-from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
 from attnxai.report.sentences import say
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
@@ -30,15 +29,9 @@ class FigureText:
     alternative: str
 
 
-def shown_estimates(
-    results: Sequence[AgreementResult], metric: str, *, class_name: str = ALL
-) -> list[Estimate]:
+def shown_estimates(results: Sequence[AgreementResult], metric: str) -> list[Estimate]:
     """Estimates of the maps over the sources that conclusions rest on."""
-    return [
-        result.estimate(name, metric, class_name=class_name)
-        for result in results
-        for name in result.explanations
-    ]
+    return [result.estimate(name, metric) for result in results for name in result.explanations]
 
 
 def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:

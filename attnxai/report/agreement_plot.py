@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +11,13 @@ import numpy as np
 
 from attnxai.agreement.results import ALL, AgreementResult
 from attnxai.metrics import METRICS
-from attnxai.report.plots.agreement_rows import AgreementRow, agreement_rows, noise_ceiling_range
 from attnxai.report.style import (
+    BASELINE_COLOUR,
     CEILING_COLOUR,
     CEILING_EDGE,
     CHANCE_COLOUR,
     FURTHER_COLOUR,
+    MODEL_COLOURS,
     NULL_COLOUR,
     draw_mean,
 )
@@ -29,12 +32,14 @@ CROWDED, CROWDED_BAR_HEIGHT = 4, 0.28
 _FURTHER_GAP, _FURTHER_TO, _FURTHER_STEP = 0.09, 0.7, 0.12
 
 
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+BASELINE_MARKER = "d"
+
+
 def plot_agreement(
     results: AgreementResult | Sequence[AgreementResult],
     metric: str,
     *,
-    group: str | None = None,
-    class_name: str = ALL,
     ax: Any = None,
     show_names: bool = True,
     show_further: bool = True,
@@ -49,7 +54,7 @@ def plot_agreement(
     where several annotated. Colour marks the model, shape the map.
     """
     models = [results] if isinstance(results, AgreementResult) else list(results)
-    rows = agreement_rows(models, metric, group=group, class_name=class_name)
+    rows = agreement_rows(models, metric)
     further = _further_labels(rows) if show_further else []
     if legend is None:
         legend = ax is None
@@ -60,7 +65,7 @@ def plot_agreement(
         _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
     # lines between groups keep clear of those beneath the bars
     lowered = 0.0 if not further else 0.15 if len(further) < CROWDED else 0.28
-    edges = [noise_ceiling_range(of, metric, group=group, class_name=class_name) for of in models]
+    edges = [noise_ceiling_range(of, metric) for of in models]
     for (low, high), (top, bottom) in _bands(edges, rows, lowered):
         _draw_box(ax, low, high, top, bottom, CEILING_COLOUR, CEILING_EDGE, "noise ceiling")
     for place, row in enumerate(rows):
@@ -191,3 +196,74 @@ def _bands(
         if edge is not None:
             own = [place for place, row in enumerate(rows) if row.model == index]
             yield edge, (own[0] - 0.5 + lowered, own[-1] + 0.5 + lowered)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AgreementRow:
+    """One row of the figure."""
+
+    text: str
+    colour: str
+    marker: str = ""
+    estimate: Estimate | None = None
+    model: int | None = None
+
+
+def agreement_rows(results: Sequence[AgreementResult], metric: str) -> list[AgreementRow]:
+    """Rows of the figure, from top to bottom.
+
+    One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
+    same for all; see :func:`_share_baselines`.
+    """
+    maps = dict.fromkeys(name for result in results for name in result.explanations)
+    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
+    several = len(results) > 1
+    shared = _share_baselines(results, metric)
+
+    def row(result: AgreementResult, name: str, colour: str, model: int | None) -> AgreementRow:
+        estimate = result.estimate(name, metric)
+        return AgreementRow(
+            text=name,
+            colour=BASELINE_COLOUR if estimate.is_baseline else colour,
+            marker=markers.get(name, BASELINE_MARKER),
+            estimate=estimate,
+            model=model,
+        )
+
+    rows = []
+    for index, result in enumerate(results):
+        colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
+        if several:
+            rows.append(AgreementRow(text=result.model_name, colour=colour, model=index))
+        names = result.explanations if shared else result.explanations + result.baselines
+        rows += [row(result, name, colour, index) for name in names]
+    if shared and results[0].baselines:
+        if several:
+            rows.append(AgreementRow(text="baselines", colour=BASELINE_COLOUR))
+        rows += [row(results[0], name, BASELINE_COLOUR, None) for name in results[0].baselines]
+    return rows
+
+
+def _share_baselines(results: Sequence[AgreementResult], metric: str) -> bool:
+    """Whether all models have the same baselines, of the same values on the same sources."""
+
+    def of(result: AgreementResult) -> tuple[object, np.ndarray]:
+        members = [result.verdict_group in (ALL, split) for split in result.splits]
+        values = result.values[result.metrics.index(metric), len(result.explanations) :]
+        sources = tuple(itertools.compress(result.sources, members))
+        return (result.baselines, result.annotators, sources), values[:, :, members]
+
+    names, values = of(results[0])
+    return all(
+        other_names == names and np.allclose(other, values, equal_nan=True)
+        for other_names, other in map(of, results[1:])
+    )
+
+
+def noise_ceiling_range(result: AgreementResult, metric: str) -> tuple[float, float] | None:
+    """Lower and upper figure of the noise ceiling; None where these are not known."""
+    ceiling = result.noise_ceiling(metric)
+    if ceiling is None:
+        return None
+    low, high = sorted((ceiling.lower.value, ceiling.upper.value))
+    return (low, high) if np.isfinite([low, high]).all() else None

@@ -15,8 +15,7 @@ from matplotlib.patches import Rectangle
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
 from attnxai.explanations.stack import Split
-from attnxai.report.plots.agreement import plot_agreement
-from attnxai.report.plots.agreement_rows import agreement_rows, noise_ceiling_range
+from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range, plot_agreement
 from attnxai.report.style import BASELINE_COLOUR, CEILING_COLOUR, MODEL_COLOURS, NULL_COLOUR
 from tests.builders import made_up
 
@@ -222,14 +221,6 @@ def test_colours_are_dark_enough_to_be_read_in_grey():
 def test_chance_is_drawn_where_it_is_one_number(one, ax):
     plot_agreement(one, "relevance_mass_accuracy", ax=ax)
     assert "no agreement" not in ax.get_legend_handles_labels()[1]
-
-
-def test_classes_have_their_own_numbers(one, ax):
-    plot_agreement(one, "nss", class_name="FR I", ax=ax)
-    values = [value for _, value, _, _ in points(ax)]
-    assert values[0] == one.estimate("gate1", "nss", class_name="FR I").interval.value
-    (band,) = bars(ax, CEILING_COLOUR)
-    assert band.get_x() == one.noise_ceiling("nss", class_name="FR I").lower.value
 
 
 def test_baselines_are_shared_on_the_same_sources_whatever_a_model_knew_of_them(one):

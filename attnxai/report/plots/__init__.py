@@ -1,1 +1,0 @@
-"""What the ``plot()`` of a result draws on one axes."""
