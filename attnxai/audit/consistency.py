@@ -21,9 +21,10 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import AuditResult, mean_defined
+from attnxai.audit.results import mean_defined
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
+from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.models.model import AttentionModel
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class RotationConsistency(AuditResult):
+class RotationConsistency(ArrayResult):
     """What rotations by arbitrary angles change, image by image.
 
     The maps of a rotated image are correlated with the rotated maps of the image, within the largest

@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.audit.elements import IDENTITY, GroupElement
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import listed
 
 if TYPE_CHECKING:
@@ -26,24 +26,8 @@ class Symmetry(enum.StrEnum):
     ABSENT = "not built in"
 
 
-class AuditResult:
-    """A result whose arrays are read-only."""
-
-    __slots__ = ()
-
-    __repr__ = short_repr
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            values = getattr(self, field.name)
-            if isinstance(values, np.ndarray):
-                view = values.view()
-                view.setflags(write=False)
-                object.__setattr__(self, field.name, view)
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class SymmetryErrors(AuditResult):
+class SymmetryErrors(ArrayResult):
     """Errors of every element g: what f(gx) and A(gx) lack to be f(x) and gA(x).
 
     Class scores are compared by the root mean square change over images and classes. It is given as a

@@ -29,6 +29,7 @@ from attnxai.classification.scoring import (
     resampled_f1,
     resampled_roc_auc,
 )
+from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.statistics.bootstrap import statistic_interval, stratified_counts
 from attnxai.statistics.exact import wilson_ends
@@ -46,7 +47,7 @@ NO_METHOD = "none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClassificationMetrics:
+class ClassificationMetrics(ArrayResult):
     """How well a model distinguishes classes on some images, and whether its probabilities are calibrated.
 
     Parameters
@@ -95,11 +96,6 @@ class ClassificationMetrics:
     reliability: ReliabilityCurve
     n_bootstrap: int
     level: float
-
-    def __post_init__(self) -> None:
-        confusion = self.confusion.view()
-        confusion.setflags(write=False)
-        object.__setattr__(self, "confusion", confusion)
 
     def __repr__(self) -> str:
         return f"ClassificationMetrics({self.n_images} images, accuracy {with_interval(self.accuracy)})"

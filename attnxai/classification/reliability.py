@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.classification.scoring import checked_probabilities
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import IntervalKind, over_resamples, resampled_interval
 from attnxai.statistics.exact import wilson_ends
@@ -43,8 +43,8 @@ class Binning(enum.StrEnum):
     EQUAL_WIDTH = "equal-width"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReliabilityCurve:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ReliabilityCurve(ArrayResult):
     """Confidence and accuracy, bin by bin; bins without images are left out.
 
     Arrays have the shape (n_bins,): mean and range of the confidences, ascending; accuracy, and the ends of its
@@ -61,14 +61,6 @@ class ReliabilityCurve:
     n_classes: int
     binning: Binning
     level: float
-
-    __repr__ = short_repr
-
-    def __post_init__(self) -> None:
-        for name in ("confidence", "lowest", "highest", "accuracy", "low", "high", "n_images"):
-            view = getattr(self, name).view()
-            view.setflags(write=False)
-            object.__setattr__(self, name, view)
 
     @property
     def expected_calibration_error(self) -> float:

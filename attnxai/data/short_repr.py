@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import numpy as np
+
 _LONGEST_TEXT = 60
 _MOST_ITEMS = 4
 
@@ -23,6 +25,22 @@ def short_repr(instance: Any) -> str:
         if not _is_default(field, value := getattr(instance, field.name))
     ]
     return f"{type(instance).__name__}({', '.join(shown)})"
+
+
+class ArrayResult:
+    """Base of frozen dataclasses whose arrays are read-only; they are made with ``repr=False``."""
+
+    __slots__ = ()
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            values = getattr(self, field.name)
+            if isinstance(values, np.ndarray):
+                view = values.view()
+                view.setflags(write=False)
+                object.__setattr__(self, field.name, view)
 
 
 def shown_name(name: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import ArrayResult
 from attnxai.metrics import TargetKind
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Domain(enum.StrEnum):
     FOOTPRINTS = "ellipses of any orientation"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SimulatedSources:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SimulatedSources(ArrayResult):
     """Maps and annotations of one simulated experiment.
 
     Parameters
@@ -71,8 +71,6 @@ class SimulatedSources:
     targets: dict[TargetKind, NDArray[np.float64]]
     valid: NDArray[np.bool_]
     classes: tuple[int, ...]
-
-    __repr__ = short_repr
 
 
 def simulate_sources(
