@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.agreement.model_comparison.comparison import compare_models
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.results import ALL
 from attnxai.errors import FewSourcesWarning
@@ -195,3 +196,18 @@ def test_a_few_defined_of_many_sources_are_few_sources():
     assert "5 held-out sources are too few" in verdict.headline
     about_twenty = [text for text in texts if re.search(r"\b20 (held-out )?sources", text)]
     assert not about_twenty
+
+
+@pytest.mark.filterwarnings("ignore::attnxai.errors.AttnxaiWarning")
+def test_differences_between_models_over_few_effective_sources_show_nothing():
+    maps, marks, images = weighted([12.0] + [1.0] * 23, annotators=("ann",))
+    layers = {name: np.array(values)[:, ::-1] for name, values in maps.layers.items()}
+    other = dataclasses.replace(maps, model_name="other", layers=layers)
+    options = {"settings": QUICK, "use_source_weights": True}
+    compared = compare_models([maps, other], marks, images, **options)
+    (contrasts,) = compared.contrasts
+    found = contrasts.contrast("made-up", "other", "gate1")
+    assert (found.n_sources, found.difference.n_counted, found.found) == (24, 7, False)
+    assert found.to_record()["n_effective"] == pytest.approx(35**2 / 167)
+    headline = reach_verdict(compared.results, marks, contrasts=contrasts).headline
+    assert headline.endswith("however large: they are too few.")

@@ -117,6 +117,7 @@ class Contrast:
             "found": self.found,
             "n_sources": self.n_sources,
             "n_dropped": self.n_dropped,
+            "n_effective": self.difference.n_effective,
         }
 
     def sentence(self) -> str:
