@@ -163,5 +163,5 @@ class AttentionModel:
             return spec, network
         raise CheckpointError(
             f"the model {self.name} ({str(spec.architecture).replace('_', ' ')}) has no attention "
-            "gates, and so no attention maps; maps of it would have to come from an attribution method"
+            "gates, and so no attention maps; compare maps of an attribution method (--explanation) instead"
         )
