@@ -91,7 +91,7 @@ def bad_model(kind, folder):
         ("code", "would have to run code"),
         ("pickle", "no PyTorch checkpoint"),
         ("other network", "neither a model of attnxai nor a published attention network"),
-        ("incomplete", "lacks its preprocessing"),
+        ("incomplete", "lacks preprocessing"),
     ],
 )
 def test_bad_models(sample, kind, text):
