@@ -32,7 +32,7 @@ from attnxai.report.page_tables import (
 from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
-from attnxai.report.tables.latex_text import escape
+from attnxai.report.tables.latex import escape
 from attnxai.report.verdict import Verdict, reach_verdict
 from attnxai.report.wording import group_name, group_phrase, n_words, strata_words
 

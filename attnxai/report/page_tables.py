@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
-from attnxai.report.figures.selection import listed_maps, shown_explanation
+from attnxai.report.figures.text import listed_maps, shown_explanation
 from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
@@ -81,7 +81,8 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         cells["Share of noise ceiling"] = [
             share_with_interval(share.of_lower) if share else MISSING for share in shares
         ]
-    return text_table(names, cells, title="The verdict on every map")
+    starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
+    return text_table(names, cells, title="The verdict on every map", rules=tuple(starts))
 
 
 def _estimates_of(

@@ -13,7 +13,7 @@ from rich.console import Console
 from attnxai.explanations.stack import Split
 from attnxai.report.document import page_values, write_content
 from attnxai.report.page import render_page
-from attnxai.report.tables.latex_text import escape
+from attnxai.report.tables.latex import escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import no_interval

@@ -11,8 +11,7 @@ import numpy as np
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
-from attnxai.report.figures.selection import extreme_sources, shown_explanation
-from attnxai.report.figures.text import FigureText
+from attnxai.report.figures.text import FigureText, extreme_sources, shown_explanation
 from attnxai.report.sentences import say
 from attnxai.report.sky_view import SkyView
 from attnxai.report.source_panel import SourcePanel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from attnxai.errors import OptionError
-from attnxai.report.tables.latex_text import check_caption, check_label, escape
+from attnxai.report.tables.latex import check_caption, check_label, escape
 from tests.report.tables.latex_reader import check_text
 
 
