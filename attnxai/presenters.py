@@ -59,30 +59,10 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def presenter_of(result: object, what: str) -> Callable[..., Any]:
-    """The function of the report that shows a result.
+    """The function of the report that shows a result, which it takes first.
 
-    Parameters
-    ----------
-    result : object
-        Of a class that :data:`PRESENTERS` names, or of one derived from it.
-    what : str
-        ``plot``, ``table``, ``page`` or ``markdown``.
-
-    Returns
-    -------
-    callable
-        Takes the result first.
-
-    Raises
-    ------
-    LookupError
-        If nothing is registered: a mistake in the class of the result, not of the user.
-
-    Examples
-    --------
-    >>> from attnxai.agreement.model_comparison.trend import page_trend
-    >>> presenter_of(page_trend([[1, 2, 3]]), "plot").__name__
-    'plot_trend_test'
+    ``what`` is ``plot``, ``table``, ``page`` or ``markdown``. The result is of a class that :data:`PRESENTERS`
+    names, or of one derived from it; any other is a mistake in its class, and a LookupError.
     """
     for cls in type(result).__mro__:
         place = PRESENTERS.get(cls.__name__, {}).get(what)

@@ -46,25 +46,15 @@ def plan_table(plan: PowerPlan, *, digits: int | None = None) -> Table:
     digits = None if digits is None else checked_digits(digits)
     answers = plan.answers()
     designs = [design for design, _ in answers]
+    n = plan.n_simulations
     powers = [
-        Interval(
-            value=design.power,
-            low=design.power_low,
-            high=design.power_high,
-            n_units=plan.n_simulations,
-            unit="experiment",
-        )
-        for design in designs
+        Interval(value=d.power, low=d.power_low, high=d.power_high, n_units=n, unit="experiment")
+        for d in designs
     ]
+    sources = [Limit(sign=sign, count=d.n_sources) if sign else d.n_sources for d, sign in answers]
     columns = [
         count_column("Annotators", [design.n_annotators for design in designs]),
-        count_column(
-            "Sources",
-            [
-                Limit(sign=sign, count=design.n_sources) if sign else design.n_sources
-                for design, sign in answers
-            ],
-        ),
+        count_column("Sources", sources),
         interval_column("Power", powers, digits=2),
     ]
     if plan.effect_low is not None:

@@ -74,27 +74,14 @@ class SourcePanel:
 
     def draw_image(self, ax: Any, *, left: bool) -> None:
         """Draw image, contours, annotations, scale bar, beam and directions."""
-        extent = self._extent_arcsec()
+        look = {"origin": "lower", "extent": self._extent_arcsec()}
         scale = self.pixel_scale_arcsec
-        ax.imshow(
-            asinh_stretch(self.view.array(self.brightness)),
-            cmap="gray",
-            origin="lower",
-            extent=extent,
-            vmin=0,
-            vmax=1,
-        )
+        grey = asinh_stretch(self.view.array(self.brightness))
+        ax.imshow(grey, cmap="gray", vmin=0, vmax=1, **look)
         levels = contour_levels(self.attention, self.valid, CONTOUR_QUANTILES)
         if levels.size:
-            shown = np.where(self.valid, self.attention, np.nan)
-            ax.contour(
-                self.view.array(shown),
-                levels=levels,
-                colors=CONTOUR_COLOUR,
-                linewidths=0.8,
-                origin="lower",
-                extent=extent,
-            )
+            shown = self.view.array(np.where(self.valid, self.attention, np.nan))
+            ax.contour(shown, levels=levels, colors=CONTOUR_COLOUR, linewidths=0.8, **look)
         colours = colours_of(list(self.outlines), ANNOTATOR_COLOURS)
         for annotator, marks in self.outlines.items():
             for label, x, y, closed in marks:
