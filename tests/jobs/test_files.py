@@ -166,6 +166,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path) -> None:
     path = tmp_path / "m.pt"
     assert free_path(path) == path
     path.touch()
+    assert free_path(path) == tmp_path / "m-2.pt"
     (tmp_path / "m-2.pt").touch()
     assert free_path(path) == tmp_path / "m-3.pt"
     assert free_path(path, overwrite=True) == path

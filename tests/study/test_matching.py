@@ -32,6 +32,7 @@ def small(group, **changes):
         (small("D4", fields=(1, 1, 2, 2), n_gates=2), 150),
         (compact_spec("C8"), 40),
         (small("C4", fields=(1, 2, 2, 3), padding=Padding.NONE), 40),
+        (small("C4", fields=(1, 2, 2, 3), padding=Padding.NONE), 47),
     ],
 )
 def test_operations_equal_torchs_count(spec, side):

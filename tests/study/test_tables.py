@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
 from attnxai.study.matching import Equal
 from attnxai.study.measurement import MeasureOn
+from attnxai.study.results import find_cautions
 from attnxai.study.tables import group_rows, history_rows, run_rows
 from tests.study.builders import made_result, made_runs, run
 
@@ -74,3 +76,15 @@ def test_cautions_follow_the_design():
     unequal = made_result(made_runs(("C1", "D16")), equal=Equal.OPERATIONS)
     assert "D16 has " in cautions(unequal)
     assert "multiply-adds" in cautions(unequal)
+
+
+def test_networks_that_differ_by_more_than_a_tenth_are_named(result):
+    plan = dataclasses.replace(result.plan)
+    ratios = {"C1": 1.0, "C4": 1.09, "C8": 1.11, "D4": 0.89, "D8": 0.91}
+    match = result.plan.matches["C1"]
+    vars(plan)["matches"] = {g: dataclasses.replace(match, ratio=r) for g, r in ratios.items()}
+    text = " ".join(find_cautions(result.summary, plan, result.facts))
+    assert (
+        "as far as whole fields allow: C8 has 1.11 times those of C1; D4 has 0.89 times those of C1."
+        in text
+    )

@@ -47,6 +47,14 @@ def test_mixed_scales_are_brought_to_their_median_and_the_field_still_fits() -> 
         assert found.view(image).brightness.shape == (50, 50)
 
 
+def test_nearly_equal_scales_are_one() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        field(square(150, 1.8, "a"), square(150, 1.815, "b"))
+    with pytest.warns(AssumptionWarning, match="all are resampled"):
+        field(square(150, 1.8, "a"), square(150, 1.82, "b"))
+
+
 def test_unknown_scales_are_assumed_aloud() -> None:
     with pytest.warns(AssumptionWarning, match=r"1\.8 arcsec, that of FIRST, is assumed"):
         assert field(square(150, None)).pixel_scale_arcsec == 1.8

@@ -187,6 +187,27 @@ def test_the_running_average_starts_near_the_weights_and_approaches_its_decay(
     assert not torch.equal(averages[-1], weights[-1])
 
 
+def test_gradients_longer_than_five_are_shortened(images, spec, monkeypatch) -> None:
+    lengths: list[tuple[float, float]] = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def record(parameters: Any, longest: float) -> torch.Tensor:
+        own = list(parameters)
+        for parameter in own:
+            parameter.grad *= 10.0 ** (len(lengths) % 3)  # some are short and some are long
+        before = clip(own, longest)
+        after = torch.linalg.vector_norm(torch.stack([p.grad.norm() for p in own]))
+        lengths.append((float(before), float(after)))
+        return before
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", record)
+    train(spec, images, dataclasses.replace(SETTINGS, epochs=2))
+    assert [after for _, after in lengths] == pytest.approx(
+        [min(before, 5.0) for before, _ in lengths], rel=1e-4
+    )
+    assert min(lengths)[0] < 4 < 6 < max(lengths)[0]
+
+
 def test_without_average_the_weights_themselves_are_kept(images, spec, monkeypatch) -> None:
     last: list[dict[str, torch.Tensor]] = []
     validate = TrainingRun.validate
