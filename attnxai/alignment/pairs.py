@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -61,8 +61,6 @@ class AlignedPairs:
         What the network saw.
     source_weights : ndarray, shape (n_sources,)
         How much each source counts; ones unless asked for.
-    predicted : tuple of str, optional
-        Class that the model gives to every source.
     pixel_scale_arcsec : float
         Side of a field pixel.
     fwhm_arcsec : float
@@ -95,18 +93,23 @@ class AlignedPairs:
     source_weights: NDArray[np.float64]
     pixel_scale_arcsec: float
     fwhm_arcsec: float = DEFAULT_FWHM_ARCSEC
-    predicted: tuple[str, ...] | None = None
     scores: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str | None, ...]] = dataclasses.field(default_factory=dict)
     resolutions: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    @property
+    def predicted(self) -> tuple[str, ...] | None:
+        """Class with the highest score of every source; None without scores."""
+        if self.scores is None:
+            return None
+        return tuple(self.class_names[i] for i in self.scores.argmax(axis=1))
 
     def in_order(self) -> AlignedPairs:
         """The same with the sources in the order of their ids."""
@@ -130,7 +133,6 @@ class AlignedPairs:
             valid=self.valid[order],
             brightness=self.brightness[order],
             source_weights=self.source_weights[order],
-            predicted=None if self.predicted is None else ordered(self.predicted),
             scores=None if self.scores is None else self.scores[order],
             columns={name: ordered(values) for name, values in self.columns.items()},
         )
@@ -297,7 +299,6 @@ def _pairs(
         n_weightless = int((weights == 0).sum())
         if n_weightless:
             notes.append(f"{n_weightless} sources have weight 0 and do not count.")
-    predicted = maps.predicted_classes()
     return AlignedPairs(
         model_name=maps.model_name,
         sources=sources,
@@ -314,13 +315,11 @@ def _pairs(
         source_weights=weights,
         pixel_scale_arcsec=maps.field_scale_arcsec,
         fwhm_arcsec=fwhm_arcsec,
-        predicted=tuple(predicted[i] for i in positions) if predicted is not None else None,
         scores=maps.scores[positions] if maps.scores is not None else None,
         class_names=maps.class_names,
         columns=_columns_of(sources, used),
         resolutions=resolutions,
         notes=tuple(notes),
-        provenance=dict(maps.provenance),
     )
 
 

@@ -77,18 +77,13 @@ class Contrast:
         return THESE if self.difference_others is None else OTHERS
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether there is an interval to report and 0 lies outside it."""
-        return self.interval.excludes(0.0)
-
-    @property
     def found(self) -> bool:
         """Whether :attr:`interval` excludes 0 and each adjusted p-value is at most 1 less its level.
 
         With a single annotator there is one, with several that about other annotators too.
         """
         most = 1 - self.interval.level + RELATIVE_TIE
-        if not self.excludes_zero or not self.p_adjusted <= most:
+        if not self.interval.excludes(0.0) or not self.p_adjusted <= most:
             return False
         if self.difference_others is None:
             return True

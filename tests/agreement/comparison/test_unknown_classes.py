@@ -29,7 +29,7 @@ def without_classes(n_sources=40, **options):
 
 
 def without_scores(pairs):
-    return dataclasses.replace(pairs, scores=None, class_names=(), predicted=None)
+    return dataclasses.replace(pairs, scores=None, class_names=())
 
 
 def test_predicted_class_and_annotated_size_stand_in_for_the_class():

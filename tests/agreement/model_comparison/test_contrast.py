@@ -97,7 +97,7 @@ def family(*contrasts, **changes):
 )
 def test_found_needs_the_interval_and_the_test(changes, excludes, found):
     made = contrast(**changes)
-    assert made.excludes_zero is excludes
+    assert made.interval.excludes(0.0) is excludes
     assert made.found is found
     assert made.to_record()["found"] is found
 

@@ -180,7 +180,7 @@ def test_a_difference_in_the_other_direction_is_not_found():
     assert paired_differences(values, **settings).contrasts[0].found
     assert paired_differences(values, alternative="greater", **settings).contrasts[0].found
     (less,) = paired_differences(values, alternative="less", **settings).contrasts
-    assert less.excludes_zero
+    assert less.interval.excludes(0.0)
     assert not less.found
 
 
@@ -449,7 +449,7 @@ def share_found(n_annotators, n_models, annotator, *, n_experiments, seed, n_map
         ]
         result = paired_differences(values, pairs=pairs, n_draws=499, n_bootstrap=100, rng=rng)
         found += any(c.found for c in result.contrasts)
-        without += any(c.excludes_zero and c.p_adjusted <= 0.05 for c in result.contrasts)
+        without += any(c.interval.excludes(0.0) and c.p_adjusted <= 0.05 for c in result.contrasts)
     return found, without
 
 
