@@ -92,8 +92,8 @@ def common_sources(
     chosen = tuple(sorted(members[found]))
     if group is None and found != GROUPS[0]:
         notes.append(
-            f"No source is {GROUPS[0]} for every model, so the models are compared over the "
-            f"{len(chosen)} of the group {found}, which is the same for all."
+            f"No source is {GROUPS[0]} for every model, so the models are compared over the group {found}, in which "
+            f"all of them have the same {len(chosen)}."
         )
     mixed = {of[source] for of in splits_by_result for source in chosen}
     if len(mixed) > 1:
@@ -104,7 +104,7 @@ def common_sources(
     if any(len(chosen) < len(result.sources) for result in results):
         of_each = ", ".join(f"{len(result.sources)} of {result.model_name}" for result in results)
         notes.append(
-            f"Compared are {len(chosen)} sources ({found}) that all models have, out of {of_each}."
+            f"All models have {len(chosen)} sources ({found}) in common, out of {of_each}."
         )
     return chosen, found
 

@@ -123,7 +123,7 @@ def test_only_what_all_have_is_compared_and_the_rest_is_noted():
     assert one.difference.value == pytest.approx(expected.mean())
     assert one.difference_others is None
     assert found.notes == (
-        "Compared are 11 sources (held-out) that all models have, out of 14 of a, 14 of b, 11 of c.",
+        "All models have 11 sources (held-out) in common, out of 14 of a, 14 of b, 11 of c.",
         "Not all models have the annotators bob, cyd: left out.",
         "Not all models have the maps gate 2, mean: left out.",
     )
@@ -136,7 +136,7 @@ def test_groups_are_never_mixed_in_silence():
     assert found.group == HELD_OUT
     assert found.sources == tuple(f"s{i:02d}" for i in range(1, 9))
     assert found.notes == (
-        "Compared are 8 sources (held-out) that all models have, out of 12 of a, 12 of b.",
+        "All models have 8 sources (held-out) in common, out of 12 of a, 12 of b.",
     )
     everything = contrast_results([a, b], group="all", **QUICK)
     assert len(everything.sources) == 12
@@ -159,7 +159,7 @@ def test_without_held_out_sources_the_next_best_group_is_taken_and_noted(first, 
     assert found.group == group
     assert len(found.sources) == 8
     assert found.notes[0].startswith("No source is held-out for every model")
-    assert f"8 of the group {group}," in found.notes[0]
+    assert f"the group {group}, in which all of them have the same 8" in found.notes[0]
 
 
 def test_a_group_that_is_asked_for_is_taken_without_a_note():
