@@ -45,6 +45,11 @@ def check_placement(
         image, seen = images[source], np.asarray(maps.brightness[i], dtype=np.float64)
         _check_scale(maps, source, transform, image)
         valid = maps.valid[i]
+        if not np.isfinite(seen).all():
+            raise AlignmentError(
+                f"the brightness of {source!r} holds values that are not finite; set them to 0, and valid to "
+                "False where nothing was observed"
+            )
         if not valid.any() or np.ptp(seen[valid]) == 0:
             n_constant += 1
             continue

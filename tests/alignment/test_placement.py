@@ -142,3 +142,11 @@ def test_a_field_that_mostly_lies_off_the_image_is_refused():
     maps, marks, images = cropped(GridTransform(origin_x=28.0, origin_y=8.0))
     with pytest.raises(AlignmentError, match=r"correlation 0\.00 with .*origin_x=28"):
         align(maps, marks, images)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_brightness_has_to_be_finite(value):
+    with pytest.raises(
+        AlignmentError, match=r"'source_03' holds values that are not finite; set them to 0"
+    ):
+        align(*changed(lambda b: np.where(np.arange(6)[:, None, None] == 3, value, b)))
