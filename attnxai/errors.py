@@ -73,6 +73,10 @@ class FewSourcesWarning(AttnxaiWarning):
     """There are too few sources for what was asked; the text says what cannot be concluded."""
 
 
+class LeftOutWarning(AttnxaiWarning):
+    """Something that was given is not used; the text names it and says why. ``--quiet`` does not hide it."""
+
+
 class UndefinedValuesWarning(AttnxaiWarning):
     """Some values of a metric are undefined and were left out; the text names and counts them."""
 

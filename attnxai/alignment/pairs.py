@@ -11,9 +11,11 @@ import numpy as np
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import resample_to_field, smooth_to_layer
+from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
-from attnxai.errors import AlignmentError, AnnotationError, OptionError
+from attnxai.data.wording import counted, first_of
+from attnxai.errors import AlignmentError, AnnotationError
 from attnxai.explanations.stack import MapStack, Split
 
 if TYPE_CHECKING:
@@ -172,7 +174,8 @@ def align(
     Returns
     -------
     AlignedPairs
-        Sources in the order of their ids; those that nobody marked are left out and noted.
+        Sources in the order of their ids; those that nobody marked are left out and noted. Marks of weight 0 and
+        marks outside their image are left out with a LeftOutWarning.
 
     Raises
     ------
@@ -182,7 +185,7 @@ def align(
     """
     return align_all(
         [maps],
-        annotations,
+        usable_annotations(annotations, images, fwhm_arcsec),
         images,
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,
@@ -199,10 +202,9 @@ def align_all(
 ) -> list[AlignedPairs]:
     """:func:`align` of the maps of several models.
 
-    Annotations are drawn once for all models that see the same field; their pairs share the arrays.
+    Annotations are those of :func:`usable_annotations`. They are drawn once for all models that see the same
+    field; their pairs share the arrays.
     """
-    if not 0 < fwhm_arcsec < np.inf:
-        raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     by_id = {image.source: image for image in images}
     drawn: dict[Hashable, DrawnAnnotations] = {}
     placed: list[tuple[Hashable, MapStack, list[str]]] = []
@@ -272,7 +274,9 @@ def _pairs(
     used, notes = annotations.annotations, list(notes)
     n_without = len(maps.sources) - len(sources)
     if n_without:
-        notes.append(f"{n_without} sources have a map but no annotation; they are left out.")
+        notes.append(
+            f"{counted(n_without, 'source has', 'sources have')} a map but no annotation to use; left out."
+        )
     if not (drawn.mask & maps.valid[positions]).any():
         raise AlignmentError(
             f"none of the {len(used)} marks lies on the pixels that the network sees, a field of "
@@ -296,9 +300,12 @@ def _pairs(
     weights = np.ones(len(sources))
     if use_source_weights:
         weights = _weights_of(sources, annotations)
-        n_weightless = int((weights == 0).sum())
-        if n_weightless:
-            notes.append(f"{n_weightless} sources have weight 0 and do not count.")
+        weightless = [s for s, weight in zip(sources, weights, strict=True) if weight == 0]
+        if weightless:
+            notes.append(
+                f"{counted(len(weightless), 'source has', 'sources have')} weight 0 and "
+                f"{'does' if len(weightless) == 1 else 'do'} not count: {first_of(weightless)}."
+            )
     return AlignedPairs(
         model_name=maps.model_name,
         sources=sources,
@@ -332,7 +339,10 @@ def _weights_of(sources: Sequence[str], annotations: AnnotationSet) -> NDArray[n
         )
     weights = np.array([annotations.source_weights[s] for s in sources], dtype=np.float64)
     if not weights.any():
-        raise AnnotationError("sources cannot be weighted: all their weights are 0")
+        raise AnnotationError(
+            f"sources cannot be weighted: the annotations state weight 0 for {len(weights)} of {len(weights)}; "
+            "compare without source weights, or state weights above 0"
+        )
     return weights
 
 

@@ -135,6 +135,7 @@ def compare(
         from attnxai.agreement.comparison.strata import CLASS
         from attnxai.agreement.model_comparison.comparison import compare_models
         from attnxai.alignment.pairs import check_overlap
+        from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
@@ -185,19 +186,19 @@ def compare(
                 pixel_scale_arcsec=pixel_scale_arcsec,
             )
             check_overlap(inputs.annotations, inputs.images.sources)
+            marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
+            sources = inputs.images.select(sorted(marks.sources))
         with progress() as begin:
             stacks = []
             for name, network in loaded.items():
                 network.network.to(device)
-                maps = method(
-                    network, inputs.images, rng=seed, on_batch=begin(f"{name}: {method.title}")
-                )
+                maps = method(network, sources, rng=seed, on_batch=begin(f"{name}: {method.title}"))
                 stacks.append(dataclasses.replace(maps, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in loaded}
             comparison = compare_models(
                 stacks,
-                inputs.annotations,
-                inputs.images,
+                marks,
+                sources,
                 fwhm_arcsec=fwhm_arcsec,
                 use_source_weights=source_weights,
                 settings=settings,

@@ -23,7 +23,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from attnxai.data.wording import printable
-from attnxai.errors import AssumptionWarning, AttnxaiWarning
+from attnxai.errors import AssumptionWarning, AttnxaiWarning, LeftOutWarning
 
 
 class SafeConsole(Console):
@@ -87,7 +87,10 @@ def stage(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def noted_warnings() -> Iterator[None]:
-    """Show this package's warnings as they come, a line each, once each."""
+    """Show this package's warnings as they come, a line each, once each.
+
+    With ``--quiet`` only those about what is left out.
+    """
     shown: set[str] = set()
     previous = warnings.showwarning
 
@@ -95,8 +98,11 @@ def noted_warnings() -> Iterator[None]:
         if isinstance(message, AttnxaiWarning):
             if str(message) not in shown:
                 shown.add(str(message))
+                quiet = stderr.quiet
+                stderr.quiet = quiet and not isinstance(message, LeftOutWarning)
                 stderr.print(Text("Note: ", style="yellow"), end="")
                 stderr.print(str(message))
+                stderr.quiet = quiet
         else:
             previous(message, category, *args, **kwargs)
 

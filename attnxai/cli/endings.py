@@ -96,7 +96,9 @@ def command(
 def _in_every_command(
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="Print only errors and where the results are."),
+        typer.Option(
+            "--quiet", "-q", help="Print only errors, what is left out, and where the results are."
+        ),
     ] = False,
     verbose: Annotated[
         bool,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.results import ALL
+from attnxai.data.wording import first_of
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.figures.text import listed_maps, shown_explanation
@@ -299,7 +300,7 @@ def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
 
 
 def undefined_counts(parts: Sequence[ModelPart]) -> list[tuple[str, int, str]]:
-    """Undefined values by model, metric and reason: how many, and examples."""
+    """Undefined values by model, metric and reason: how many, and of which sources."""
     counts: dict[tuple[str, str, str], list[str]] = {}
     for part in parts:
         for value in part.result.undefined:
@@ -309,7 +310,7 @@ def undefined_counts(parts: Sequence[ModelPart]) -> list[tuple[str, int, str]]:
         (
             f"{f'{model}, ' if model else ''}{METRICS[metric].label}: {reason}",
             len(sources),
-            ", ".join(sorted(set(sources))[:5]),
+            first_of(sorted(set(sources)), 5),
         )
         for (model, metric, reason), sources in counts.items()
     ]

@@ -19,6 +19,7 @@ from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
+from attnxai.alignment.usable import usable_annotations
 from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
@@ -110,6 +111,7 @@ def compare_all(
     What depends on the annotations alone is computed once: their drawing on the field, noise ceilings and the
     reliability of the annotators.
     """
+    annotations = usable_annotations(annotations, images, fwhm_arcsec)
     every = align_all(
         stacks,
         annotations,

@@ -1,0 +1,154 @@
+"""Marks that cannot count: of weight 0, or outside their image."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+
+from attnxai.alignment.pairs import align
+from attnxai.alignment.usable import usable_annotations
+from attnxai.annotations.annotation_set import Annotation
+from attnxai.annotations.shapes import Frame, Shape, ShapeKind
+from attnxai.data.grid import PixelGrid
+from attnxai.errors import AlignmentError, AnnotationError, LeftOutWarning
+from tests.builders import circle, made_up
+
+FWHM = 5.4
+
+
+def with_marks(marks, *more, replaced=()):
+    return dataclasses.replace(marks, annotations=(*(replaced or marks.annotations), *more))
+
+
+def usable(marks, images):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = usable_annotations(marks, images, FWHM)
+    assert [f"{c.message}." for c in caught] == list(found.notices)
+    assert all(c.category is LeftOutWarning for c in caught)
+    return found
+
+
+def test_nothing_is_said_where_all_marks_count():
+    _, marks, images = made_up(n_sources=2)
+    assert usable_annotations(marks, images, FWHM) is marks
+
+
+def test_single_marks_of_weight_0_are_named_and_change_nothing():
+    maps, marks, images = made_up(n_sources=2, annotators=("ann",))
+    ghost = circle("source_00", "ann", 4.0, 4.0, weight=0.0, line=9)
+    found = usable(with_marks(marks, ghost), images)
+    assert found.annotations == marks.annotations
+    assert found.notices == (
+        "1 of 3 marks has weight 0 and is left out: source_00 by ann (line 9).",
+    )
+    assert found.left_out == {"weight 0": 1}
+    first, second = align(maps, marks, images), align(maps, found, images)
+    np.testing.assert_array_equal(first.density, second.density)
+    np.testing.assert_array_equal(first.mask, second.mask)
+
+
+def test_whoever_gave_a_source_weight_0_alone_has_not_marked_it():
+    maps, marks, images = made_up(n_sources=3)
+    changed = tuple(
+        dataclasses.replace(a, weight=0.0)
+        if a.source == "source_02" or (a.source, a.annotator) == ("source_00", "bob")
+        else a
+        for a in marks.annotations
+    )
+    both = with_marks(marks, replaced=changed)
+    found = usable(both, images)
+    assert found.notices[0].startswith(
+        "3 of 6 marks have weight 0 and are left out: source_00 by bob"
+    )
+    assert found.notices[1:] == (
+        "As all their marks have weight 0, these count as not marked: source_00 by bob.",
+        "1 source is left out, as all their marks have weight 0: source_02.",
+    )
+    with pytest.warns(LeftOutWarning, match="weight 0"):
+        pairs = align(maps, both, images)
+    assert pairs.sources == ("source_00", "source_01")
+    assert pairs.present.tolist() == [[True, True], [False, True]]
+
+
+def test_nothing_but_weight_0_is_refused_with_that_reason():
+    _, marks, images = made_up(n_sources=2)
+    ghosts = tuple(dataclasses.replace(a, weight=0.0) for a in marks.annotations)
+    with pytest.raises(
+        AnnotationError,
+        match=r"^4 of 4 marks of made-up.csv have weight 0, .* leave the weight empty",
+    ):
+        usable_annotations(with_marks(marks, replaced=ghosts), images, FWHM)
+
+
+def test_a_mark_outside_its_image_is_named_with_its_place():
+    _, marks, images = made_up(n_sources=2, annotators=("ann",))
+    found = usable(with_marks(marks, circle("source_01", "ann", 900.0, 20.0, line=7)), images)
+    assert found.annotations == marks.annotations
+    (notice,) = found.notices
+    assert notice.startswith(
+        "1 of 3 marks lies outside its image and is left out: source_01 by ann (line 7), at"
+    )
+    assert notice.endswith("at pixel 900, 20 of 32 x 32.")
+    assert found.left_out == {"outside the image": 1}
+
+
+@pytest.mark.parametrize(
+    ("shape", "reaches"),
+    [
+        (Shape(kind=ShapeKind.CIRCLE, x=40.0, y=10.0, radius=10.0), True),
+        (Shape(kind=ShapeKind.CIRCLE, x=40.0, y=10.0, radius=5.0), False),
+        # a Gaussian of 5.4 arcsec, that is 3 pixels, ends 3.8 pixels from its centre
+        (Shape(kind=ShapeKind.POINT, x=34.0, y=10.0), True),
+        (Shape(kind=ShapeKind.POINT, x=36.0, y=10.0), False),
+        (Shape(kind=ShapeKind.LINE, vertices=((-90.0, 10.0), (90.0, 10.0))), True),
+        (Shape(kind=ShapeKind.LINE, vertices=((-90.0, -10.0), (90.0, -10.0))), False),
+        # the corner of the box around it reaches the image, the shape does not
+        (Shape(kind=ShapeKind.POLYGON, vertices=((40.0, 25.0), (40.0, 40.0), (25.0, 40.0))), False),
+    ],
+)
+def test_a_mark_counts_if_anything_of_it_reaches_the_image(shape, reaches):
+    _, marks, images = made_up(n_sources=1, annotators=("ann",))
+    mark = Annotation(source="source_00", annotator="ann", shape=shape)
+    more = with_marks(marks, mark)
+    if reaches:
+        assert usable_annotations(more, images, FWHM) is more
+    else:
+        assert usable(more, images).annotations == marks.annotations
+
+
+@pytest.mark.parametrize("ra", [170.0, 330.0])
+def test_a_position_elsewhere_on_the_sky_is_outside(ra):
+    """Even where the projection cannot show it."""
+    _, marks, images = made_up(n_sources=1, annotators=("ann",))
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 20.0]
+    wcs.wcs.cdelt, wcs.wcs.crpix = [-5e-4, 5e-4], [16.5, 16.5]
+    images = [dataclasses.replace(images[0], grid=PixelGrid(shape=(32, 32), wcs=wcs))]
+
+    def at(x):
+        shape = Shape(kind=ShapeKind.CIRCLE, frame=Frame.ICRS, x=x, y=20.0, radius=5.0)
+        return Annotation(source="source_00", annotator="ann", shape=shape, line=5)
+
+    assert len(usable_annotations(with_marks(marks, at(150.0)), images, FWHM)) == 2
+    found = usable(with_marks(marks, at(ra)), images)
+    assert "source_00 by ann (line 5), at " in found.notices[0]
+    assert f"{ra:.4f}, 20.0000 degrees" in found.notices[0]
+
+
+def test_only_marks_outside_are_refused():
+    _, marks, images = made_up(n_sources=2, annotators=("ann",))
+    away = tuple(circle(a.source, "ann", 500.0, 500.0, line=a.line) for a in marks.annotations)
+    with pytest.raises(
+        AlignmentError,
+        match=r"^2 of 2 marks of made-up.csv lie outside their image, such as source_00 by ann \(line 2\), at "
+        r"pixel 500, 500 of 32 x 32; check their coordinates and frame",
+    ):
+        usable_annotations(with_marks(marks, replaced=away), images, FWHM)
+    mixed = (away[0], dataclasses.replace(away[1], weight=0.0))
+    with pytest.raises(AlignmentError, match=r"1 of 2 marks .*, and the other 1 have weight 0"):
+        usable_annotations(with_marks(marks, replaced=mixed), images, FWHM)
