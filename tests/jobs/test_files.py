@@ -90,6 +90,24 @@ def test_what_a_killed_process_left_is_cleared_and_what_lives_stays(tmp_path) ->
     )
 
 
+def test_what_is_being_written_is_not_cleared(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("fcntl")
+    path, seen = tmp_path / "a.txt", []
+
+    def lock_and_clear(handle):
+        held = try_lock(handle)
+        if not seen:
+            seen.append(1)
+            clear_partial_files(path)
+            seen.extend(tmp_path.iterdir())
+        return held
+
+    monkeypatch.setattr("attnxai.jobs.files.try_lock", lock_and_clear)
+    write_file(path, "x")
+    assert len(seen) == 2
+    assert seen[1].name.startswith(".a.txt.partial-")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -84,6 +84,22 @@ def test_without_locks_only_a_dead_process_of_this_machine_is_taken_over(
     assert (tmp_path / "lock").read_text() == owner
 
 
+def test_a_file_that_its_holder_has_removed_is_made_again(tmp_path, monkeypatch) -> None:
+    pytest.importorskip("fcntl")
+    path, lock, handles = tmp_path / "lock", locks.try_lock, []
+
+    def removed_before(handle):
+        if not handles:
+            path.unlink()
+        handles.append(handle)
+        return lock(handle)
+
+    monkeypatch.setattr(locks, "try_lock", removed_before)
+    with locked(path, output=tmp_path):
+        assert path.exists()
+    assert len(handles) == 2
+
+
 def test_many_threads_hold_it_one_at_a_time(tmp_path) -> None:
     """The file goes each time, so that some wait for one that is not there any more."""
     pytest.importorskip("fcntl")

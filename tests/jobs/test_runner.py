@@ -96,8 +96,9 @@ def test_workers_are_used_again_and_have_their_threads(monkeypatch):
     assert not multiprocessing.active_children()
 
 
-def test_one_worker_is_this_process():
-    ((_, process, _),) = run_jobs(jobs_of(about_this_process, 0), n_workers=1).values()
+@BOTH
+def test_a_single_job_runs_in_this_process(n_workers):
+    ((_, process, _),) = run_jobs(jobs_of(about_this_process, 0), n_workers=n_workers).values()
     assert process == os.getpid()
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 
 import pytest
+import torch
 
 from attnxai.errors import (
     AlignmentError,
@@ -151,6 +152,15 @@ def test_other_networks_and_images_are_refused(copied, small_plan, sources, tmp_
     data = dataclasses.replace(small_plan.data, hold_out=str(held_out))
     with pytest.raises(OptionError, match="made with training images of sha256"):
         prepare(dataclasses.replace(small_plan, data=data), copied)
+
+
+def test_a_setting_that_a_model_does_not_state_is_another_one(copied, small_plan):
+    path = copied.model(RunKey(group="C1", seed=0))
+    content = torch.load(path, weights_only=True)
+    del content["training"]["settings"]["shift"]
+    torch.save(content, path)
+    with pytest.raises(OptionError, match=r"made with shift None, the study asks for 3\.0"):
+        prepare(small_plan, copied)
 
 
 def test_damaged_and_incomplete_models_are_refused(copied, small_plan):
