@@ -92,12 +92,13 @@ def test_what_a_killed_process_left_is_cleared_and_what_lives_stays(tmp_path) ->
 
 def test_what_is_being_written_is_not_cleared(tmp_path, monkeypatch) -> None:
     pytest.importorskip("fcntl")
-    path, seen = tmp_path / "a.txt", []
+    path = tmp_path / "a.txt"
+    seen: list[Path] = []
 
     def lock_and_clear(handle):
         held = try_lock(handle)
         if not seen:
-            seen.append(1)
+            seen.append(path)
             clear_partial_files(path)
             seen.extend(tmp_path.iterdir())
         return held

@@ -86,7 +86,8 @@ def test_without_locks_only_a_dead_process_of_this_machine_is_taken_over(
 
 def test_a_file_that_its_holder_has_removed_is_made_again(tmp_path, monkeypatch) -> None:
     pytest.importorskip("fcntl")
-    path, lock, handles = tmp_path / "lock", locks.try_lock, []
+    path, lock = tmp_path / "lock", locks.try_lock
+    handles: list[int] = []
 
     def removed_before(handle):
         if not handles:
