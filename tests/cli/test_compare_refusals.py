@@ -117,7 +117,7 @@ def spoil_image(kind, folder):
     elif kind == "constant":
         values[:] = 0.25
     elif kind == "small":
-        values = values[:40, :40]
+        values = values[:140, :140]
     elif kind == "no wcs":
         header = fits.Header()
     path.unlink()
@@ -134,7 +134,7 @@ def spoil_image(kind, folder):
         ),
         ("nan", ["3 of 25600 pixels that are NaN", "--fill-blank"]),
         ("constant", ["is constant (0.25 everywhere)"]),
-        ("small", ["40 x 40 pixels", "needs at least 150 x 150", "larger cutout"]),
+        ("small", ["140 x 140 pixels", "needs at least 150 x 150", "larger cutout"]),
         ("no wcs", ["sky positions", "no celestial coordinates"]),
     ],
 )
