@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +25,18 @@ def sky_to_pixel(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixel coordinates (0-based x, y) of positions in ICRS degrees.
 
-    Works for any celestial frame of the WCS. Positions that the projection cannot show are NaN.
+    Works for any celestial frame of the WCS. Positions that the projection cannot show are NaN, and all of them
+    are where a distortion cannot be inverted at one.
     """
     from astropy.coordinates import SkyCoord
 
-    x, y = _of_two_axes(wcs).world_to_pixel(SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs"))
+    places = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*failed to converge", UserWarning)
+        try:
+            x, y = _of_two_axes(wcs).world_to_pixel(places)
+        except UserWarning:
+            x = y = np.full(places.shape, np.nan)
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -148,30 +149,33 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
     """Refuse pixels of absurd size, and an image whose centre is nowhere on the sky."""
     from astropy.wcs.utils import proj_plane_pixel_scales
 
-    from attnxai.data.sky import pixel_to_sky
+    from attnxai.data.sky import pixel_direction, pixel_to_sky
 
     def named(axis: int) -> str:
         names = (f"CDELT{axis}", f"CD{axis}_{axis}", f"CD1_{axis}", f"PC{axis}_{axis}", "CTYPE1")
         return next(name for name in names if name in cards)
 
-    scales = proj_plane_pixel_scales(wcs)
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        scales, matrix = proj_plane_pixel_scales(wcs), wcs.pixel_scale_matrix
     for axis, (scale, side) in enumerate(zip(scales, shape[::-1], strict=True), start=1):
         if not (scale >= _SMALLEST_SCALE_DEG and scale * side <= 360.0):
             raise cards.refuse(
                 named(axis), f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky"
             )
     # each axis may have a scale although both lie along one line
-    matrix = wcs.pixel_scale_matrix
     if np.linalg.svd(matrix, compute_uv=False)[-1] < _SMALLEST_SCALE_DEG:
         raise cards.refuse(
             named(1 + int(np.abs(matrix).sum(axis=1).argmin())),
             "its rows and columns lie along one line of the sky; correct CDELT, CD or PC",
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            place = pixel_to_sky(wcs, (shape[1] - 1) / 2, (shape[0] - 1) / 2)
-    except Exception:  # noqa: BLE001 -- astropy's conversions raise what they like
-        place = (np.array(math.nan),) * 2
+    place = north = np.full(2, math.nan)
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        # astropy's conversions raise what they like
+        warnings.simplefilter("ignore")
+        centre = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+        place = np.array(pixel_to_sky(wcs, *centre))
+        north = pixel_direction(wcs, *centre, 0.0) if wcs.sip is not None else np.zeros(2)
     if not np.isfinite(place).all():
         raise cards.refuse("CRPIX1", "its centre lies nowhere on the sky; correct CRPIX and CRVAL")
+    if not np.isfinite(north).all():
+        raise cards.refuse("CTYPE1", "its distortion (SIP) cannot be inverted; correct A_ and B_")

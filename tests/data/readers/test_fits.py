@@ -150,6 +150,17 @@ class TestCards:
         assert "wcs" not in str(caught.value).replace(str(path), "").lower()
         assert "truncated" not in str(caught.value)
 
+    def test_a_distortion_that_cannot_be_inverted(self, tmp_path: Path) -> None:
+        sip = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 2, "B_ORDER": 2}
+        path = written(tmp_path / "a.fits", sky_header(A_2_0=-1.0, **sip))
+        with pytest.raises(ImageError, match=r"its distortion \(SIP\) cannot be inverted"):
+            read_image(path)
+
+    def test_pixels_of_no_size_that_are_turned(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "a.fits", sky_header(CDELT1=1e-320, CROTA2=20.0))
+        with pytest.raises(ImageError, match="arcsec are no image of the sky"):
+            read_image(path)
+
     def test_an_image_beside_the_sky(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.fits", sky_header(CRPIX1=1e6))
         with pytest.raises(ImageError, match="its centre lies nowhere on the sky"):
