@@ -28,7 +28,7 @@ from attnxai.report.findings import (
     classes_of,
     compared_with,
     is_same_for_all,
-    lower_side_p,
+    one_sided_p,
     side_of_chance,
     smallest_adjusted,
     speaks_for_agreement,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate, FurtherTest
     from attnxai.agreement.results import AgreementResult
     from attnxai.nulls import NullTest
+    from attnxai.report.findings import ClassEffect
     from attnxai.statistics.interval import Interval
 
 
@@ -141,7 +142,7 @@ def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
 
 
 def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
-    text = _own(test, sources, _adjusted(estimate))
+    text = _own(test, sources, adjusted_words(estimate))
     smallest = smallest_adjusted(estimate)
     if smallest > SIGNIFICANCE_LEVEL:
         more = smallest > test.smallest_p
@@ -158,8 +159,10 @@ def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
         side = side_of_chance(estimate)
         if side is not Side.ABOVE:
             text += say("own.yet", yet=say(f"own.yet.{side}"))
-    if test.alternative is Alternative.GREATER and lower_side_p(test) <= SIGNIFICANCE_LEVEL:
-        text += say("own.lower", p=lower_side_p(test))
+    if test.alternative is Alternative.GREATER:
+        p_lower = one_sided_p(test, Alternative.LESS)
+        if p_lower <= SIGNIFICANCE_LEVEL:
+            text += say("own.lower", p=p_lower)
     rate = estimate.within_rejections_pairing_broken
     if test.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
         text += say("own.within.miscalibrated", share=rate)
@@ -193,7 +196,8 @@ def why_too_coarse(
     return ""
 
 
-def _adjusted(estimate: Estimate) -> str:
+def adjusted_words(estimate: Estimate | ClassEffect) -> str:
+    """How a p-value is adjusted, to follow it."""
     if estimate.correction is Correction.NONE:
         return say("own.not_adjusted")
     if estimate.n_family < 2 or estimate.p_adjusted is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -85,10 +86,62 @@ def speaks_for_agreement(test: NullTest) -> bool:
     return test.alternative is Alternative.GREATER
 
 
-def lower_side_p(test: NullTest) -> float:
-    """One-sided p-value of what was observed being as low as it is, ties counting as extreme."""
+def one_sided_p(test: NullTest, side: Alternative) -> float:
+    """P-value of what was observed on one side of its null distribution, ties counting as extreme."""
     observed = np.array([test.observed])
-    return float(p_values_of(observed, test.values, test.exhaustive, Alternative.LESS)[0])
+    return float(p_values_of(observed, test.values, test.exhaustive, side)[0])
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClassEffect:
+    """The permutation across the sources of one class, on the side where the mean lies."""
+
+    class_name: str
+    side: Alternative  # greater or less
+    tested: bool  # whether that side was the alternative, or a part of it
+    p_value: float
+    p_adjusted: float
+    n_family: int
+    correction: Correction | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the adjusted p-value is small enough."""
+        return self.p_adjusted <= SIGNIFICANCE_LEVEL
+
+
+def class_effects(result: AgreementResult, estimate: Estimate) -> list[ClassEffect]:
+    """On which side of its null each class lies, with p-values of that side.
+
+    A side that was not the alternative is adjusted by Bonferroni's method over the maps.
+    """
+    effects = []
+    for of_class in classes_of(result, estimate):
+        test = of_class.test
+        if test is None or of_class.p_adjusted is None:
+            continue
+        side = Alternative.GREATER if test.observed > test.mean else Alternative.LESS
+        tested = test.alternative in (side, Alternative.TWO_SIDED)
+        p_value = test.p_value if tested else one_sided_p(test, side)
+        factor = 1 if of_class.correction is Correction.NONE else max(of_class.n_family, 1)
+        effects.append(
+            ClassEffect(
+                class_name=of_class.class_name,
+                side=side,
+                tested=tested,
+                p_value=p_value,
+                p_adjusted=of_class.p_adjusted if tested else min(p_value * factor, 1.0),
+                n_family=of_class.n_family,
+                correction=of_class.correction,
+            )
+        )
+    return effects
+
+
+def classes_differ(result: AgreementResult, estimate: Estimate) -> bool:
+    """Whether one class is shown to lie above its null, and another below its own."""
+    shown = {effect.side for effect in class_effects(result, estimate) if effect.shown}
+    return len(shown) == 2
 
 
 def is_miscalibrated(further: FurtherTest) -> bool:

@@ -67,7 +67,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
     names |= {
         "Map": [statement.explanation for _, statement, _ in rows],
-        "Verdict": [str(statement.finding) for _, statement, _ in rows],
+        "Verdict": [statement.badge for _, statement, _ in rows],
     }
     cells = {
         METRICS[metric].label: [with_interval(e.interval) for e in estimates],

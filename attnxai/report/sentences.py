@@ -1,7 +1,8 @@
 """Every sentence that the report of a comparison chooses by rule, as templates in one table.
 
 The rules that choose are in :mod:`~.findings`, :mod:`~.answers`, :mod:`~.verdict`, :mod:`~.cautions`,
-:mod:`~.methods` and the captions in :mod:`~.figures`. A field is written in braces, its form after a colon:
+:mod:`~.methods` and :mod:`~.figures`; captions stand in :mod:`~.captions`. A field is written in braces, its form
+after a colon:
 
 - ``{name}``: a text, a whole number, or an interval (its value and, in brackets, its ends);
 - ``{x:.2}``: a number with two decimals;
@@ -16,6 +17,7 @@ from __future__ import annotations
 import string
 from typing import Any
 
+from attnxai.report.captions import CAPTIONS
 from attnxai.statistics.formats import format_number, format_share, p_equals, with_interval
 
 SENTENCES: dict[str, str] = {
@@ -25,7 +27,8 @@ SENTENCES: dict[str, str] = {
     "annotations.associations": "the human component associations",
     # --- the sentence in bold on each map -----------------------------------------------------------
     "lead.cannot_tell": "{map}: no conclusion is possible.",
-    "lead.agrees": "{map} agrees with {annotations} of its own source{exception}.",
+    "lead.agrees": "{map} agrees with {annotations} of its own source{exception}{baselines}.",
+    "lead.agrees.better": ", but {baselines} {n:~agrees|agree} better",
     "exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
     "exception.for": "for {on}",
     "exception.overall": "over all sources",
@@ -50,6 +53,18 @@ SENTENCES: dict[str, str] = {
         "Agreement of {inside} with its own source is not shown; it is lower on the annotations than elsewhere."
     ),
     "lead.not_shown_less": "{map} is not shown to agree less with its own source than with others.",
+    "by_class.differ": (
+        " The classes differ: it agrees more with its own source than with others for {more}, but less for {fewer}."
+    ),
+    "lead.by_class.more": " Within {classes} it agrees more with its own source than with others.",
+    "lead.by_class.less": " Within {classes} it agrees less with its own source than with others.",
+    "class.p": "{name} ({p:p}{side}{adjusted})",
+    "class.side.greater": " on the upper side",
+    "class.side.less": " on the lower side",
+    "badge.classes": ", classes differ",
+    "badge.baselines": ", {baselines} better",
+    "badge.baseline.brightness": "brightness",
+    "badge.baseline.centre": "centre bias",
     # --- the headline -------------------------------------------------------------------------------
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
@@ -187,8 +202,8 @@ SENTENCES: dict[str, str] = {
     "own.yet.below": "over all sources it is below chance",
     "own.yet.unknown": "there is no interval that shows it to be above chance",
     "own.lower": (
-        " It is lower than under nearly all permutations ({p:p} on the lower side); --alternative two-sided tests "
-        "whether that is more than chance."
+        " It is lower than under nearly all permutations ({p:p} on the lower side, which was not the alternative "
+        "tested)."
     ),
     "own.within.miscalibrated": (
         " To be taken with care: with the pairing broken among such sources of similar angular size, {share:%} "
@@ -355,120 +370,7 @@ SENTENCES: dict[str, str] = {
     ),
     "methods.seed": "The seed was {seed}.",
     "methods.no_seed": "Draws came from a generator that was given.",
-    # --- captions -----------------------------------------------------------------------------------
-    "caption.metric": "{metric}: {meaning}.",
-    "caption.points": "Filled points: maps of {models}{several}; open points: baselines.",
-    "caption.points.several": ", a colour each, the same shape for the same map",
-    "caption.means": "Points are means over {sources}, {intervals}.",
-    "caption.sources": "n = {n} {group}",
-    "caption.intervals": "lines their {level:%} intervals by {methods}{without}",
-    "caption.intervals.none": "which have no intervals ({reason})",
-    "caption.intervals.without": "; {n:mean} without a line {n:~has|have} no interval",
-    "caption.permuted": (
-        "Grey bars: central 95 % of the means when annotations are permuted across {sources}; a point inside its "
-        "bar agrees no better with its own source than with others, a point left of it less well, a point right "
-        "of it better. {side}"
-    ),
-    "caption.permuted.any": "sources",
-    "caption.permuted.mixed_any": "all sources",
-    "caption.permuted.strata": "sources of one {strata}",
-    "caption.side.greater": (
-        "The tests are one-sided, for more agreement: p reaches 0.05 a little inside the right end."
-    ),
-    "caption.side.less": (
-        "The tests are one-sided, for less agreement: p reaches 0.05 a little inside the left end."
-    ),
-    "caption.side.two-sided": "The tests are two-sided: p is about 0.05 at either end.",
-    "caption.further": (
-        "Thin {n:~line|lines} beneath each bar{order}: the same under {nulls}, with surrogates of each source's "
-        "map."
-    ),
-    "caption.further.order": ", from top to bottom",
-    "caption.further.untested": "{null} could not be tested for some maps ({reason})",
-    "caption.ceiling": (
-        "Band: the noise ceiling, from {who} each against the consensus of the others (lower edge) to the "
-        "consensus of all against each (upper edge; {bound})."
-    ),
-    "caption.ceiling.who": "the {n} annotators",
-    "caption.ceiling.who.any": "the annotators",
-    "caption.ceiling.bound": "an upper bound for every map",
-    "caption.ceiling.reference": "a reference, which a map can exceed",
-    "caption.chance": "The thin vertical line is the value without any agreement.",
-    "caption.ceiling.alternative": "noise ceiling {low:.2} to {high:.2}",
-    "caption.all_metrics": "As above for every metric, each on its own axis. {meanings}",
-    "caption.classes": (
-        "{metric} of every source (small points; {counts}, {group}) for the maps of {model} and two baselines. "
-        "Diamonds: mean of each class, {intervals}."
-    ),
-    "caption.classes.intervals": "with its {level:%} interval by {methods}",
-    "caption.classes.no_intervals": "which has too few sources for an interval",
-    "caption.classes.alternative": "Distribution of {metric} over sources by class. Means: {means}.",
-    "caption.models": (
-        "Difference in {metric}, one model minus the other over the same sources, for each map: right of the "
-        "vertical line the first has the higher value. Points are means over {sources} and "
-        "{n_annotators:annotator}, {intervals}. Filled points: the {level:%} interval excludes zero and the p-value "
-        "of the sign-flip test, {adjusted}, is at most {alpha}{others}."
-    ),
-    "caption.models.over": " over the {n:contrast}",
-    "caption.models.others": (
-        ", and so is the p-value about other annotators, adjusted by Holm's method"
-    ),
-    "caption.nulls": (
-        "Mean over sources of the maps of {model} as observed (line) and when annotations are permuted across "
-        "{sources}{outline}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
-        "panel."
-    ),
-    "caption.nulls.outline": " (filled) or across all sources (outline)",
-    "caption.nulls.former": " of the former",
-    "caption.sources_shown": (
-        "Upper row: what {model} saw (asinh stretch), contours of its {map} map at its {quantiles} quantiles "
-        "(yellow), and the annotations of every annotator, zoomed to what they and the highest map values "
-        "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the image. {orientation} "
-        "Sources are ranked by {metric}: {ranks}."
-    ),
-    "caption.sources_shown.alternative": (
-        "Images with contours of the map and annotations; by {metric}, {ranks}."
-    ),
-    "caption.north.all": "North is up and east left as the arrows show; ticks in arcsec from the centre.",
-    "caption.north.some": (
-        "North is up and east left where arrows show it; the other images have no celestial coordinates."
-    ),
-    "caption.north.none": (
-        "No celestial coordinates are known, so the orientation on the sky is not stated."
-    ),
-    # --- introductions of the page ------------------------------------------------------------------
-    "page.cells": (
-        "Each cell gives the mean over sources{annotators}, its {level:%} interval, the mean when annotations "
-        "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
-        "over all maps.{n}{nulls}{ceiling}"
-    ),
-    "page.cells.n": (
-        " Where a value rests on fewer sources than its table, their number n stands beneath it."
-    ),
-    "page.cells.nulls": (
-        " Further nulls follow by their names (not adjusted); * marks those that are miscalibrated here: they "
-        "call too many maps significant when the pairing is broken."
-    ),
-    "page.cells.ceiling": (
-        " The row “noise ceiling” gives the inter-annotator agreement, from each annotator against the others to "
-        "the consensus of all against each; the share of the former that a map reaches, above chance, is in its "
-        "cell."
-    ),
-    "page.partial": (
-        "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
-        "and at the resolution of the map: an estimate with its interval, without a test."
-    ),
-    "page.annotators": (
-        "How far annotators agree about each source, whatever the metric: Krippendorff's α and ICC2 (single "
-        "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "
-        "annotators differ on one source as much as sources differ from each other."
-    ),
-    "page.models": (
-        "Mean differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
-        "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"
-        "{others}."
-    ),
-    "page.models.others": "; it is about these annotators, and the last line of a cell about others too",
+    **CAPTIONS,
 }
 
 

@@ -14,11 +14,15 @@ For each map of a model, on the sources that conclusions rest on and for the fir
 2. Where the interval of the mean lies wholly below chance, the map is said to be lower on the annotations than
    elsewhere. Where a map agrees, but its mean over the sources of some class lies below chance by its interval,
    the sentence in bold says so, and names the classes that agreement holds for: those whose mean lies above
-   chance by its interval and whose own permutation test has a p-value of 0.05 or below (not adjusted). The
-   headline names the maps whose class means lie on opposite sides of chance.
+   chance by its interval and whose own permutation test has an adjusted p-value of 0.05 or below. The
+   headline names the maps whose class means lie on opposite sides of chance. Where the permutations within classes,
+   each on the side where its mean lies and adjusted over the maps, are significant on opposite sides, sentence and
+   badge say that the classes differ; where a map is not shown to agree over all sources but is for some class, the
+   sentence says so.
 3. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
    the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
-   that is named, by its row in the tables, is the one that agrees best of those that decide.
+   that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
+   a baseline agrees better, the sentence in bold and the badge say so as well.
 4. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
 
@@ -35,14 +39,17 @@ from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
-from attnxai.report.answers import Answer, answers_of, why_too_coarse
+from attnxai.report.answers import Answer, adjusted_words, answers_of, why_too_coarse
 from attnxai.report.cautions import find_cautions
 from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.findings import (
+    ClassEffect,
     Finding,
     Order,
     Side,
     brightness_names,
+    class_effects,
+    classes_differ,
     classes_of,
     compared_with,
     finding_of,
@@ -67,6 +74,7 @@ class Statement:
 
     explanation: str
     finding: Finding
+    badge: str  # the finding in a word, with what must not be overlooked
     lead: str
     answers: tuple[Answer, ...]
     p_adjusted: float | None
@@ -155,7 +163,9 @@ def _statement(result: AgreementResult, estimate: Estimate, annotations: str) ->
     return Statement(
         explanation=estimate.explanation,
         finding=finding,
-        lead=capitalised(_lead(result, estimate, finding, annotations)),
+        badge=_badge(result, estimate, finding),
+        lead=capitalised(_lead(result, estimate, finding, annotations))
+        + _by_class(result, estimate, finding),
         answers=answers_of(result, estimate),
         p_adjusted=estimate.p_adjusted,
     )
@@ -165,6 +175,7 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
     side = side_of_chance(estimate)
     below = "_below" if side is Side.BELOW else ""
     less = result.settings["alternative"] == Alternative.LESS
+    better = _better_baselines(result, [estimate], "headline")
     key = {
         Finding.INCONCLUSIVE: "cannot_tell",
         Finding.AGREES: "agrees",
@@ -179,6 +190,56 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
         inside=map_in_sentence(estimate.explanation),
         annotations=annotations,
         exception=_exception(result, estimate),
+        baselines=say("lead.agrees.better", baselines=listed(better), n=len(better))
+        if better
+        else "",
+    )
+
+
+def _better_baselines(
+    result: AgreementResult, estimates: Sequence[Estimate], key: str
+) -> list[str]:
+    """Baselines that agree better than all of some maps, in the words for a headline or a badge."""
+    return [
+        say(f"{key}.baseline.{name}")
+        for name, baselines in (("brightness", brightness_names(result)), ("centre", [CENTRE_BIAS]))
+        if all(compared_with(estimate, baselines) is Order.WORSE for estimate in estimates)
+    ]
+
+
+def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str:
+    badge = str(finding)
+    if classes_differ(result, estimate):
+        badge += say("badge.classes")
+    better = _better_baselines(result, [estimate], "badge")
+    if finding is Finding.AGREES and better:
+        badge += say("badge.baselines", baselines=listed(better))
+    return badge
+
+
+def _by_class(result: AgreementResult, estimate: Estimate, finding: Finding) -> str:
+    """What the permutations within classes show that the one over all sources does not."""
+    if finding is Finding.INCONCLUSIVE:
+        return ""
+    effects = [effect for effect in class_effects(result, estimate) if effect.shown]
+    more, fewer = (
+        listed([_class_p(effect) for effect in effects if effect.side is side])
+        for side in (Alternative.GREATER, Alternative.LESS)
+    )
+    if more and fewer:
+        return say("by_class.differ", more=more, fewer=fewer)
+    if finding is Finding.NOT_SHOWN and any(effect.tested for effect in effects):
+        return say(f"lead.by_class.{'more' if more else 'less'}", classes=more or fewer)
+    return ""
+
+
+def _class_p(effect: ClassEffect) -> str:
+    return say(
+        "class.p",
+        name=effect.class_name,
+        p=effect.p_value,
+        side="" if effect.tested else say(f"class.side.{effect.side}"),
+        adjusted=adjusted_words(effect),
     )
 
 
@@ -259,11 +320,7 @@ def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) ->
         return say("headline.agree.better")
     if n_better:
         return say("headline.agree.some_better", n_better=n_better)
-    better = [
-        say(f"headline.baseline.{key}")
-        for key, baselines in (("brightness", names), ("centre", [CENTRE_BIAS]))
-        if all(compared_with(estimate, baselines) is Order.WORSE for estimate in agreeing)
-    ]
+    better = _better_baselines(result, agreeing, "headline")
     if better:
         return say("headline.agree.worse", baselines=listed(better), n=len(better))
     return say("headline.agree.open")

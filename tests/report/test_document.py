@@ -99,7 +99,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
         "Map", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
     ]  # fmt: skip
     assert columns["Map"] == tuple(result.explanations)
-    assert columns["Verdict"] == tuple(str(s.finding) for s in verdict.statements)
+    assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
     estimate = result.estimate("gate2", "nss")
     row = [cells[1] for cells in columns.values()]
     share = f"{100 * estimate.share_of_noise_ceiling.of_lower.value:.0f} % ["

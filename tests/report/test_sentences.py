@@ -97,6 +97,6 @@ def test_values_are_written_with_their_intervals():
 
 def test_p_values_and_shares_have_one_form():
     assert say("own.lower", p=0.0004).startswith(
-        " It is lower than under nearly all permutations (p = 0.0004"
+        " It is lower than under nearly all permutations (p = 0.0004 on the lower side"
     )
     assert "25 % of the permuted data sets" in say("further.rate", within="", share=0.25)

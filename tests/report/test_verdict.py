@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import warnings
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
@@ -23,48 +21,7 @@ from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up
-
-QUICK = ComparisonSettings(n_permutations=999, n_bootstrap=500)
-
-
-def verdict_of(*, settings=QUICK, splits=None, marks_change=None, **options):
-    maps, marks, images = made_up(**options)
-    if splits is not None:
-        maps = dataclasses.replace(maps, splits=splits)
-    if marks_change is not None:
-        marks = dataclasses.replace(marks, **marks_change)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = compare(maps, marks, images, settings=settings)
-    return reach_verdict([result], marks), result
-
-
-@functools.cache
-def planted():
-    """The verdict on sixteen sources whose maps agree with their annotations, and the result."""
-    return verdict_of(n_sources=16)
-
-
-def verdict_with(result, change):
-    """The verdict on the same results, of which ``change`` gives some estimates other numbers."""
-    _, marks, _ = made_up(n_sources=len(result.sources))
-    estimates = tuple(change(estimate) for estimate in result.estimates)
-    return reach_verdict([dataclasses.replace(result, estimates=estimates)], marks)
-
-
-def is_of(estimate, explanation, class_name=ALL):
-    found = (estimate.explanation, estimate.metric, estimate.group, estimate.class_name)
-    return found == (explanation, "nss", "held-out", class_name)
-
-
-def at(estimate, low, high):
-    above = dataclasses.replace(estimate.above_chance, value=(low + high) / 2, low=low, high=high)
-    return dataclasses.replace(estimate, above_chance=above)
-
-
-def of_gate1(**numbers):
-    """A change of the estimate of the first gate over all classes."""
-    return lambda e: dataclasses.replace(e, **numbers) if is_of(e, "gate1") else e
+from tests.report.verdicts import QUICK, at, is_of, of_gate1, planted, verdict_of, verdict_with
 
 
 def brightest(result):
@@ -124,6 +81,17 @@ def test_baselines_decide_what_is_better():
     assert "The centre bias" in details
     assert "agrees less" in details
     assert "; brightness alone agrees better." in verdict.headline
+    statement = verdict.statements[0]
+    assert statement.lead == (
+        "Gate 1 agrees with the annotations of its own source, but brightness alone agrees better."
+    )
+    assert statement.badge == "agrees, brightness better"
+    worse = dataclasses.replace(
+        result.estimate("gate1", "nss").interval, value=1.0, low=0.5, high=1.5
+    )
+    change = of_gate1(differences=dict.fromkeys(result.baselines, worse))
+    statement = verdict_with(result, change).statements[0]
+    assert (statement.badge, statement.lead.partition(", but")[1:]) == ("agrees", ("", ""))
 
 
 def test_training_sources_are_no_evidence():
@@ -325,7 +293,7 @@ def test_the_lead_carries_a_class_whose_marks_are_avoided():
     lead = verdict_with(result, lambda e: change(e, 0.01)).statements[0].lead
     assert lead == (
         "Gate 1 agrees with the annotations of its own source, for FR I; for FR II it is lower on the "
-        "annotations than elsewhere."
+        "annotations than elsewhere, but brightness alone agrees better."
     )
     # a class is named as agreeing only with a test of its own
     lead = verdict_with(result, lambda e: change(e, 0.2)).statements[0].lead
@@ -432,4 +400,6 @@ def test_ties_are_not_called_lower_than_permutations():
         )
 
     assert words not in details(1.0, np.ones(99))
-    assert f"{words} (p = 0.0100 on the lower side)" in details(0.0, np.linspace(1, 2, 99))
+    text = details(0.0, np.linspace(1, 2, 99))
+    assert f"{words} (p = 0.0100 on the lower side, which was not the alternative tested)." in text
+    assert "--alternative" not in text
