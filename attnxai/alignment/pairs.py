@@ -324,7 +324,7 @@ def _pairs(
         fwhm_arcsec=fwhm_arcsec,
         scores=maps.scores[positions] if maps.scores is not None else None,
         class_names=maps.class_names,
-        columns=_columns_of(sources, used),
+        columns=columns_of(sources, used),
         resolutions=resolutions,
         notes=tuple(notes),
     )
@@ -346,7 +346,7 @@ def _weights_of(sources: Sequence[str], annotations: AnnotationSet) -> NDArray[n
     return weights
 
 
-def _columns_of(
+def columns_of(
     sources: Sequence[str], used: Sequence[Annotation]
 ) -> dict[str, tuple[str | None, ...]]:
     """Further columns of the table in which no source has two values."""
@@ -361,6 +361,18 @@ def _columns_of(
         for name, by_source in values.items()
         if all(len(found) <= 1 for found in by_source.values()) and any(by_source.values())
     }
+
+
+def check_inputs(
+    annotations: AnnotationSet, images: Sequence[SourceImage], *, use_source_weights: bool
+) -> None:
+    """Refuse, before maps are computed, what :func:`align` would refuse of annotations and images."""
+    by_id = {image.source: image for image in images}
+    check_overlap(annotations, tuple(by_id))
+    for source in annotations.sources:
+        _class_of(source, annotations, by_id)
+    if use_source_weights:
+        _weights_of(annotations.sources, annotations)
 
 
 def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attnxai.annotations.shapes import Label, Shape
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import unknown_name
 from attnxai.errors import AnnotationError, OptionError
 
 
@@ -170,5 +171,5 @@ def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:
         return None
     unknown = [name for name in names if name.lower() not in set(Label)]
     if unknown:
-        raise OptionError(f"unknown label {unknown[0]!r}; labels are {', '.join(Label)}")
+        raise OptionError(unknown_name("label", unknown, Label))
     return tuple(Label(name.lower()) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from attnxai.data.images import (
 )
 from attnxai.data.labelled import MIRABEST, recognised_batches
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import counted
+from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError, ImageError
 
 
@@ -103,6 +104,14 @@ def _images_of_table(marked: AnnotationSet, reading: dict[str, Any]) -> SourceSe
         raise AnnotationError(
             f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such as "
             f"{missing[0]!r}; fill the image column or give --images"
+        )
+    gone = [files[source] for source in marked.sources if not os.path.exists(files[source])]  # noqa: PTH110 -- names too long
+    if gone:
+        raise ImageError(
+            f"{len(gone)} of {counted(len(files), 'image')} that the column image of {marked.path} names "
+            f"{'does' if len(gone) == 1 else 'do'} not exist: {first_of(list(map(str, gone)), 5)}; correct the "
+            "column, whose paths are relative to the folder of the table, or name the folder of the images with "
+            "--images"
         )
     return SourceSet(
         collect_images(

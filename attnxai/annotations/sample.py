@@ -25,6 +25,8 @@ def resolve_annotations(name: str | Path) -> Path:
     shipped = sample_folder() / TABLE_NAME
     if str(name) == TABLE_NAME and shipped.is_file():
         return shipped
+    if str(name) and path.is_dir():
+        raise AnnotationError(f"{str(name)!r} is a folder; name the annotation file in it")
     raise AnnotationError(
         f"annotation file {str(name)!r} does not exist"
         + ("" if path.is_absolute() else f" in {Path.cwd()}")

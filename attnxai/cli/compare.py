@@ -132,9 +132,9 @@ def compare(
     """``attnxai compare``."""
     with stage("Starting"):
         from attnxai.agreement.comparison import ComparisonSettings
-        from attnxai.agreement.comparison.strata import CLASS
+        from attnxai.agreement.comparison.strata import CLASS, check_keys
         from attnxai.agreement.model_comparison.comparison import compare_models
-        from attnxai.alignment.pairs import check_overlap
+        from attnxai.alignment.pairs import check_inputs, columns_of
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
@@ -185,8 +185,9 @@ def compare(
                 prepared=prepared,
                 pixel_scale_arcsec=pixel_scale_arcsec,
             )
-            check_overlap(inputs.annotations, inputs.images.sources)
+            check_inputs(inputs.annotations, inputs.images, use_source_weights=source_weights)
             marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
+            check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
         with progress() as begin:
             stacks = []

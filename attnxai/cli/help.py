@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from attnxai.data.wording import did_you_mean
+
 ARGUMENTS = "Arguments"
 INPUTS = "Inputs"
 OUTPUT = "Output"
@@ -24,6 +26,15 @@ _ORDER |= {name: place for place, name in enumerate(_LAST, 1)}
 # however the library calls them
 _TYPES = re.compile(r" (<?(int|integer|float|path|str|text)( range)?>?)$", re.IGNORECASE)
 _SHORT = {"int": "N", "integer": "N", "float": "X", "path": "PATH", "str": "TEXT", "text": "TEXT"}
+
+_WORDS = (
+    (r"Value error, ", ""),
+    (r"Input should be greater than or equal to (\S+)", r"should be \1 or more"),
+    (r"Input should be less than or equal to (\S+)", r"should be \1 or less"),
+    (r"Input should be a valid integer\b.*", "should be a whole number"),
+    (r"Input should be a valid number\b.*", "should be a number"),
+    (r"Input should be ", "should be "),
+)
 
 
 def _write_options(command: Any, context: Any, formatter: Any) -> None:
@@ -54,8 +65,29 @@ def _short(names: str) -> str:
     return re.sub(r" [<\[](.+)[>\]]$", r" \1", names)
 
 
+def _in_plain_words(message: str, cause: object) -> str:
+    """What typer says of a value, which are the words of pydantic, in those of this program."""
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    if message.startswith("should be") and hasattr(cause, "errors"):
+        given = cause.errors()[0]["input"]
+        return f"{given!r} {message}" if message.endswith("number") else f"{given} {message}"
+    if found := re.match(r"'(.*)' is not one of ('.*')", message, re.DOTALL):
+        return message.rstrip(".") + did_you_mean(found[1], re.findall(r"'(.*?)'", found[2]))
+    return message
+
+
 class Command(TyperCommand):
     """A command whose help names its options in groups."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the arguments; a value that cannot be used is refused in the words of this program."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = _in_plain_words(message, error.__cause__)  # type: ignore[attr-defined]
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attnxai.cli.help import IMAGES, INPUTS, MACHINE, OUTPUT, STATISTICS
+from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -120,9 +121,8 @@ def listed_numbers(
 def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
     """The same as known names, in the order in which these are known."""
     names = listed(values)
-    for one in names:
-        if one not in known:
-            raise OptionError(f"{name} {one!r} is not known; known are {', '.join(known)}")
+    if unknown := [one for one in names if one not in known]:
+        raise OptionError(f"{name}: {unknown_name(name.lstrip('-'), unknown, known)}")
     return tuple(one for one in known if one in names)
 
 

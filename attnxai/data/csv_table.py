@@ -57,7 +57,7 @@ def parse_csv(text: str, what: str, error: type[AttnxaiError]) -> tuple[list[str
     try:
         _, header = next(rows)
     except StopIteration:
-        raise error(f"{what} is empty") from None
+        raise error(f"{what} is empty; its first line has to name the columns") from None
     return header, rows
 
 
@@ -142,7 +142,7 @@ def parse_rows(
     if faults:
         raise faults.error(error, f"{faults.n_rows} of {n_rows} rows of {what} cannot be used:")
     if not n_rows:
-        raise error(f"{what} has a header but no rows")
+        raise error(f"{what} has a header but no rows; add a row for each entry")
     return parsed
 
 

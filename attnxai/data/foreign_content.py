@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+UNKNOWN_KIND = "of an unknown kind"
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF image"),
     (b"\xff\xd8\xff", "a JPEG image"),
@@ -47,4 +48,4 @@ def describe_content(head: bytes) -> str:
         text = head[: error.start].decode() if error.start > 60 else ""
     if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
         return "a text"
-    return "of an unknown kind"
+    return UNKNOWN_KIND

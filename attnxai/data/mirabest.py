@@ -28,6 +28,7 @@ from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, source_id
 from attnxai.data.short_repr import short_value
+from attnxai.data.wording import unknown_name
 from attnxai.errors import AssumptionWarning, DataSetError, OptionError
 
 ARCHIVE_NAME = "MiraBest_full_batches.tar.gz"
@@ -151,9 +152,7 @@ def read_mirabest(
         If ``confidence`` is none of its choices.
     """
     if confidence not in tuple(Confidence):
-        raise OptionError(
-            f"confidence {confidence!r} is unknown; choose one of {', '.join(Confidence)}"
-        )
+        raise OptionError(unknown_name("confidence", str(confidence), Confidence, "values"))
     location, wcs_table = find_mirabest(data_dir)
     table = read_wcs_table(wcs_table) if wcs_table else None
     if table is None:

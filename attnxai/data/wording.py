@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # explicit directional formatting, which reorders what a terminal shows
 _BIDIRECTIONAL = frozenset(
@@ -31,6 +32,32 @@ def first_of(items: Sequence[str], most: int = 10, separator: str = ", ") -> str
     more = len(items) - most
     before = separator if "\n" in separator else " "
     return separator.join(items[:most]) + (f"{before}and {more} more" if more > 0 else "")
+
+
+def unknown_name(
+    what: str, names: str | Sequence[str], known: Iterable[str], plural: str | None = None
+) -> str:
+    """A refusal of names that are not known: what they are, the close one, and all that are known.
+
+    Examples
+    --------
+    >>> unknown_name("metric", "aux", ["auc", "nss"])
+    "unknown metric 'aux' (did you mean auc?); known metrics are auc, nss"
+    """
+    names, known = [names] if isinstance(names, str) else names, list(known)
+    plural = plural or f"{what}s"
+    given = ", ".join(f"{name!r}{did_you_mean(name, known)}" for name in names)
+    return (
+        f"unknown {what if len(names) == 1 else plural} {given}; known {plural} are "
+        f"{', '.join(known) or 'none'}"
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """A hint at the known name that is closest to another, in brackets; empty where none is close."""
+    by_lower = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name[:40].lower(), by_lower, n=1, cutoff=cutoff)
+    return f" (did you mean {by_lower[close[0]]}?)" if close else ""
 
 
 def is_text(text: str) -> bool:

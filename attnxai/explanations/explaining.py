@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from attnxai.data.images import SourceImage
+from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations import gates  # noqa: F401 -- which registers itself
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod
@@ -73,7 +74,5 @@ def explain(
 def explanation_method(name: str) -> ExplanationMethod:
     """The method of this name, or an error that lists what there is."""
     if name not in EXPLANATIONS:
-        raise OptionError(
-            f"unknown explanation method {name}; known are {', '.join(sorted(EXPLANATIONS))}"
-        )
+        raise OptionError(unknown_name("explanation method", name, sorted(EXPLANATIONS)))
     return EXPLANATIONS[name]

@@ -9,21 +9,13 @@ from typing import Any
 
 import torch
 
-from attnxai.data.foreign_content import describe_content
+from attnxai.data.foreign_content import UNKNOWN_KIND, describe_content
 from attnxai.data.short_repr import shown_name
 
 # torch.save before its zip format: a number, pickled, stands at the beginning.
 LEGACY_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")
 _ONNX_SECOND_FIELDS = b"\x12\x1a\x22\x28\x32\x3a\x42"
 _READ = "attnxai reads its own files and those that torch.save(network.state_dict(), file) writes"
-# of what other formats are told by, those that are met under the name of a model
-_MET = (
-    "an HDF5 file",
-    "a NumPy array",
-    "compressed by",
-    "a pointer of Git LFS",
-    "a web page (HTML)",
-)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")
 # "model.module." is two of them
 _MOST_PREFIXES = 4
@@ -55,13 +47,12 @@ def foreign_file(path: Path) -> str | None:
     with open(path, "rb") as file:
         start = file.read(512)
     kind = _kind_by_first_bytes(start, path)
+    if not start:
+        return f"empty; {_READ}"
     return f"{kind}, and no PyTorch checkpoint; {_READ}" if kind is not None else None
 
 
 def _kind_by_first_bytes(start: bytes, path: Path) -> str | None:
-    kind = describe_content(start)
-    if kind.startswith(_MET):
-        return kind.replace("an HDF5 file", "an HDF5 file, as Keras writes them")
     if start[257:262] == b"ustar":
         return "a tar archive"
     if _is_safetensors(start, path.stat().st_size):
@@ -70,7 +61,14 @@ def _kind_by_first_bytes(start: bytes, path: Path) -> str | None:
         return "an ONNX model"
     if start[:1] == b"\x80" and start[1:2] in _each(b"\x02\x03\x04\x05"):
         return None if LEGACY_TORCH in start[:64] else "a plain Python pickle"
-    return _foreign_archive(path) if start.startswith(b"PK") else None
+    if start.startswith(b"PK"):
+        return _foreign_archive(path)
+    kind = describe_content(start)
+    return (
+        None
+        if kind == UNKNOWN_KIND
+        else kind.replace("an HDF5 file", "an HDF5 file, as Keras writes them")
+    )
 
 
 def _each(values: bytes) -> tuple[bytes, ...]:

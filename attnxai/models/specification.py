@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from attnxai.data.plain_values import checked_fields, to_plain
 from attnxai.data.short_repr import short_value
+from attnxai.data.wording import unknown_name
 from attnxai.errors import SpecificationError
 
 # Fields, gate channels, classes and convolutions beyond this are a damaged file, not a network.
@@ -283,9 +284,7 @@ def _choice(kind: type[enum.StrEnum], value: object) -> enum.StrEnum:
         return kind(str(value))
     except ValueError:
         name = next(name for name, known in _CHOICES.items() if known is kind)
-        raise SpecificationError(
-            f"{name} {short_value(value)} is unknown; known are {', '.join(kind)}"
-        ) from None
+        raise SpecificationError(unknown_name(name, str(value)[:60], kind, "values")) from None
 
 
 def compact_spec(group: str, **changes: Any) -> ModelSpec:

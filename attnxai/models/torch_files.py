@@ -146,7 +146,7 @@ def _read_archive(path: Path) -> Any:
 def _read_legacy(content: bytes) -> Any:
     """Pickles one after the other, and then the storages."""
     if not content.startswith(b"\x80") or LEGACY_TORCH not in content[:32]:
-        raise PickleFault("it does not begin like one")
+        raise PickleFault("its first bytes are not those of a PyTorch file")
     end = 0
     header = []
     for _ in range(3):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from attnxai.data.wording import did_you_mean
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ModelCard
@@ -57,9 +58,12 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     if path.name == str(name) and key in models:
         return ResolvedModel(path=str(models[key]), shipped=True)
     is_what = "is a folder, neither a file" if str(name) and path.is_dir() else "is neither a file"
+    hint = did_you_mean(key, models)
+    if "," in str(name):
+        hint = "; to compare several models, repeat --model for each"
     raise CheckpointError(
         f"model {str(name)!r} {is_what} nor one of the shipped models "
-        f"({', '.join(models) or 'none ship with this build'})"
+        f"({', '.join(models) or 'none ship with this build'}){hint}"
     )
 
 

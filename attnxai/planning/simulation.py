@@ -18,6 +18,7 @@ import numpy as np
 
 from attnxai.agreement.effect_components import components_of_tables
 from attnxai.data.simulation import CLASS_NAMES, Component, Survey, simulate_source
+from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
 
@@ -81,7 +82,7 @@ def simulate_components(
             f"agreement has to be a share above 0 and at most 1, such as 0.3, got {agreement:g}"
         )
     if metric not in METRICS:
-        raise OptionError(f"unknown metric {metric}; known are {', '.join(METRICS)}")
+        raise OptionError(unknown_name("metric", metric, sorted(METRICS)))
     generator = np.random.default_rng(rng)
     classes = [CLASS_NAMES[i % 2] for i in range(N_SOURCES)]
     survey = Survey(side=SIDE, pixel_scale_arcsec=PIXEL_ARCSEC)

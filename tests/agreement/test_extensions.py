@@ -146,12 +146,12 @@ def test_what_is_not_registered_is_refused(outside):
         OptionError, match="Nameless lacks name, label, question, assumes, surrogates"
     ):
         register_null(type("Nameless", (SurrogateNull,), {}))
-    with pytest.raises(OptionError, match="unknown null permutation; known are"):
+    with pytest.raises(OptionError, match=r"unknown null 'permutation'.*; known nulls are"):
         ComparisonSettings(nulls=("permutation",))
     for options in ({"metrics": METRICS["nss"]}, {"nulls": GridSymmetries()}, {"nulls": "shift"}):
         with pytest.raises(OptionError, match=r"takes several, such as \(.*,\), got .* alone"):
             ComparisonSettings(**options)
-    with pytest.raises(OptionError, match="unknown metric 3; known are"):
+    with pytest.raises(OptionError, match="unknown metric '3'; known metrics are"):
         ComparisonSettings(metrics=(3,))
     with pytest.raises(OptionError, match="given twice with different options"):
         ComparisonSettings(nulls=("symmetries", GridSymmetries(reflections=False)))
@@ -231,7 +231,10 @@ def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monk
     (result,) = written
     assert result.explanations == ("input",)
     assert result.data.maps.provenance["explanation"]["name"] == "gradients"
-    with pytest.raises(OptionError, match="unknown explanation method lime; known are gates, gr"):
+    with pytest.raises(
+        OptionError,
+        match="unknown explanation method 'lime'; known explanation methods are gates, gr",
+    ):
         command(**given, explanation="lime")
 
 

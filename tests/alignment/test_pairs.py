@@ -126,7 +126,7 @@ def test_labels_choose_marks():
     with pytest.raises(AnnotationError, match=r"labels jet; the labels in use are host, lobe"):
         both.with_labels([Label.JET])
     assert parse_labels(["Core", "jet"]) == (Label.CORE, Label.JET)
-    with pytest.raises(OptionError, match="unknown label 'nucleus'; labels are core"):
+    with pytest.raises(OptionError, match="unknown label 'nucleus'; known labels are core"):
         parse_labels(["nucleus"])
 
 

@@ -38,7 +38,7 @@ def test_weights_lie_between_0_and_1(weight: float) -> None:
 def test_labels_from_their_names() -> None:
     assert parse_labels(None) is None
     assert parse_labels(["Core", "lobe"]) == (Label.CORE, Label.LOBE)
-    with pytest.raises(OptionError, match="unknown label 'halo'; labels are core, jet, lobe"):
+    with pytest.raises(OptionError, match="unknown label 'halo'; known labels are core, jet, lobe"):
         parse_labels(["halo"])
 
 

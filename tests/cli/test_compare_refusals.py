@@ -21,7 +21,7 @@ BAD_TABLES = {
         "a,b\n1,2\n",
         ["no reader recognises", "needs the columns source, annotator, shape and label"],
     ),
-    "binary": (b"\x89PNG\xff\xfe\x00", ["of an unknown kind that no reader recognises"]),
+    "binary": (b"\x89PNG\xff\xfe\x00", ["of an unknown kind; no reader recognises it"]),
 }
 
 
@@ -127,7 +127,13 @@ def spoil_image(kind, folder):
 @pytest.mark.parametrize(
     ("kind", "texts"),
     [
-        ("missing", ["simulated_fr1_01.fits.gz does not exist"]),
+        (
+            "missing",
+            [
+                "that the column image of mine.csv names does not exist",
+                "simulated_fr1_01.fits.gz; correct",
+            ],
+        ),
         (
             "truncated",
             ["simulated_fr1_01.fits.gz cannot be read, its gzip compression is truncated"],
@@ -174,32 +180,51 @@ def test_sources_that_do_not_overlap(sample):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--metric", "SSIM"], "unknown metric ssim; known are auc"),
+        (["--metric", "SSIM"], "unknown metric 'ssim'"),
         (["--label", "nucleus"], "unknown label 'nucleus'"),
-        (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec'"),
+        (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec': 0 should be 0.000001 or more"),
         (["--images", "nowhere"], "neither a file nor a folder"),
-        (["--source-weights"], "cannot be weighted"),
         (["--output", "mine.csv"], "is a file"),
         (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
-        (["--null", "shuffle"], "unknown null shuffle; known are "),
+        (["--null", "shuffle"], "unknown null 'shuffle'"),
         (
             ["--alternative", "more"],
-            "unknown alternative 'more'; known are greater, less, two-sided",
+            "unknown alternative 'more'; known alternatives are greater, less, two-sided",
         ),
         (
             ["--correction", "bonferroni"],
-            "unknown correction 'bonferroni'; known are holm, bh, max_t",
+            "unknown correction 'bonferroni'; known corrections are holm, bh, max_t",
         ),
-        (
-            ["--strata", "redshift"],
-            "sources cannot be stratified by 'redshift': it is no column of the annotation table",
-        ),
+        (["--n-permutations", "0"], "Invalid value for '--n-permutations': 0 should be 1 or more"),
+        (["--n-bootstrap", "x"], "Invalid value for '--n-bootstrap': 'x' should be a whole number"),
+        (["--model", "c1.pt,d8.pt"], "to compare several models, repeat --model for each"),
         (["--model", "d8.pt"], "--model d8.pt is given twice"),
         (["--model", "D8"], "--model d8.pt and --model D8 are the same file"),
     ],
 )
 def test_bad_options(sample, options, text):
     done = attnxai("compare", "--model", "d8.pt", "--annotations", "mine.csv", *options, cwd=sample)
+    refused(done, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--source-weights"], "cannot be weighted"),
+        (
+            ["--strata", "redshift"],
+            "unknown strata 'redshift'; known strata are class, size, annotators; beside",
+        ),
+    ],
+)
+def test_what_the_annotations_lack_is_noticed_before_maps_are_computed(
+    sample, monkeypatch, options, text
+):
+    def method(*_, **__):
+        raise AssertionError("maps are computed")
+
+    monkeypatch.setattr("attnxai.explanations.explaining.explanation_method", lambda _: method)
+    done = attnxai("compare", "--model", "c1", "--annotations", "mine.csv", *options, cwd=sample)
     refused(done, text)
 
 

@@ -119,10 +119,13 @@ def test_parts_can_be_chosen(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--part", "levels,power"), "--part 'levels' is not known; known are false-positives"),
+        (
+            ("--part", "levels,power"),
+            "--part: unknown part 'levels'; known parts are false-positives",
+        ),
         (
             ("--null", "pooled,bootstrap"),
-            "--null 'bootstrap' is not known; known are pooled, within-class",
+            "--null: unknown null 'bootstrap'; known nulls are pooled, within-class",
         ),
         (("--part", "power", "--null", "shift"), "nothing to validate"),
     ],

@@ -80,10 +80,14 @@ class TestColumns:
 
     @pytest.mark.parametrize("text", ["", "\n\n", " , ,\n"])
     def test_empty(self, text: str) -> None:
-        assert problems(text) == ["label table t.csv is empty"]
+        assert problems(text) == [
+            "label table t.csv is empty; its first line has to name the columns"
+        ]
 
     def test_header_alone(self) -> None:
-        assert problems("source,class\n\n,\n") == ["label table t.csv has a header but no rows"]
+        assert problems("source,class\n\n,\n") == [
+            "label table t.csv has a header but no rows; add a row for each entry"
+        ]
 
 
 class TestRows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.data.wording import counted, first_of, is_text, listed, printable
+from attnxai.data.wording import counted, first_of, is_text, listed, printable, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,22 @@ def test_what_no_terminal_obeys():
     assert not is_text("\udcff")
     assert printable("source \x1b]0;title\x07 1\n") == "source ?]0;title? 1\n"
     assert printable("\u202eabc\udcff\tZoé") == "?abc?\tZoé"
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("Lobes", "unknown label 'Lobes' (did you mean lobe?); known labels are Core, lobe"),
+        (
+            ["cor", "x"],
+            "unknown labels 'cor' (did you mean Core?), 'x'; known labels are Core, lobe",
+        ),
+        ("x" * 100_000, f"unknown label '{'x' * 100_000}'; known labels are Core, lobe"),
+    ],
+)
+def test_unknown_names_come_with_the_closest_and_all_that_are_known(names, text):
+    assert unknown_name("label", names, ["Core", "lobe"]) == text
+
+
+def test_where_nothing_is_known_there_is_nothing_to_mean():
+    assert unknown_name("strata", "x", [], "strata") == "unknown strata 'x'; known strata are none"

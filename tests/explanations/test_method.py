@@ -70,7 +70,9 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
 def test_what_does_not_fit_is_refused(model, images) -> None:
     with pytest.raises(OptionError, match="target 'FR III' is no class of the model tiny; its cl"):
         attnxai.explain(model, images, target="FR III")
-    with pytest.raises(OptionError, match="unknown explanation method lime; known are gates"):
+    with pytest.raises(
+        OptionError, match="unknown explanation method 'lime'; known explanation methods are gates"
+    ):
         attnxai.explain(model, images, "lime")
     with pytest.raises(AlignmentError, match="no images to explain"):
         attnxai.explain(model, [])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from attnxai.errors import CheckpointError
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.file_kinds import foreign_file
 from tests.models.builders import make_model, random_images, sentence
@@ -136,9 +137,8 @@ def test_what_torch_saves_is_not_taken_for_another(tmp_path, zipped, protocol) -
 @pytest.mark.parametrize(
     "data",
     [
-        *(b"", b"\x08", b"\x80", b"P", b"\x93", b"{", bytes(64), b"\x08\x08"),
-        *(b"source,annotator,shape\n", b"column\nname\n", b"A model. " * 400),
-        *(b"\x89PNG\r\n\x1a\n" + bytes(50), bytes(range(256)) * 20, zipped(readme_txt=b"nothing")),
+        *(b"\x08", b"\x80", b"\x93", bytes(64), b"\x08\x08"),
+        *(bytes(range(256)) * 20, zipped(readme_txt=b"nothing")),
     ],
 )
 def test_other_files_are_taken_for_nothing_in_particular(tmp_path, data) -> None:
@@ -288,3 +288,23 @@ def test_a_fault_within_is_said_of_the_file(tmp_path) -> None:
     del weights["conv2b.weight"]
     torch.save({"state_dict": weights}, tmp_path / "tanh.pt")
     assert "lacks conv2b.weight" in sentence(tmp_path / "tanh.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "model.pt is empty; attnxai reads its own files"),
+        (b"\x89PNG\r\n\x1a\n", "model.pt is a PNG image, and no PyTorch checkpoint; attnxai reads"),
+        (b"{", "model.pt is a JSON text, and no PyTorch checkpoint; attnxai reads"),
+        (b"epoch,loss\n1,2\n", "model.pt is a text, and no PyTorch checkpoint; attnxai reads"),
+        (
+            b"\x01\xff" * 40,
+            "checkpoint, or it is damaged: its first bytes are not those of a PyTorch file",
+        ),
+    ],
+)
+def test_files_of_other_kinds_are_named_for_what_they_are(tmp_path, content, words):
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=words):
+        load_model(path)

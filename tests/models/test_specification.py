@@ -120,7 +120,9 @@ def test_wrong_types_are_refused_with_name_and_value(name, value) -> None:
 )
 def test_unknown_choices_name_the_known_ones(name, known) -> None:
     values = {**other_than_default().to_dict(), name: "globals"}
-    with pytest.raises(SpecificationError, match=f"{name} 'globals' is unknown.*{known}"):
+    with pytest.raises(
+        SpecificationError, match=f"^unknown {name} 'globals'.*; known values are .*{known}"
+    ):
         ModelSpec.from_dict(values)
 
 

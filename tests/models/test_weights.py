@@ -170,7 +170,7 @@ def test_a_lenet_that_flattens_more_than_memory_holds(tmp_path: Path, content) -
         ),
         ("specification", "dropout", True, "dropout of the specification should be a number"),
         ("specification", "group", "C" + "1" * 1000, "unknown group 'C111"),
-        ("specification", "normalisation", "x" * 1000, "is unknown; known are sigmoid"),
+        ("specification", "normalisation", "x" * 1000, "known values are sigmoid"),
         ("preprocessing", "size", 10**30, "size of the preprocessing should be a whole number"),
         ("preprocessing", "mean", 1e300, "mean of the preprocessing should be a number below"),
         ("preprocessing", "size", True, "from 0 to 1e18, got True"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.multiplicity import Correction
+from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS, Metric
 from attnxai.nulls import NULLS, Alternative, NullModel
@@ -68,7 +69,7 @@ class ComparisonSettings:
             value = str(getattr(self, name))
             known = [str(member) for member in choice]
             if value not in known:
-                raise OptionError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+                raise OptionError(unknown_name(name, value, known))
             object.__setattr__(self, name, choice(value))
         _check_names("metric", self.metric_names, METRICS)
         for metric in self.metrics:
@@ -90,7 +91,7 @@ class ComparisonSettings:
                 "a null is given twice with different options; results go by its name"
             )
         if not self.metrics:
-            raise OptionError(f"no metric is given; known are {', '.join(sorted(METRICS))}")
+            raise OptionError(f"no metric is given; known metrics are {', '.join(sorted(METRICS))}")
         if not self.strata:
             raise OptionError("no strata are given; class is the usual choice")
         for name in ("metrics", "nulls", "strata"):
@@ -154,7 +155,4 @@ def _options(null: object) -> dict[str, Any]:
 def _check_names(what: str, names: tuple[str, ...], known: Iterable[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise OptionError(
-            f"unknown {what}{'s' if len(unknown) != 1 else ''} {', '.join(unknown)}; known are "
-            f"{', '.join(sorted(known))}"
-        )
+        raise OptionError(unknown_name(what, unknown, sorted(known)))

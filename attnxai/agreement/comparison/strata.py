@@ -10,12 +10,12 @@ others keep their own annotation. Without class and class scores nothing stands 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.wording import counted
+from attnxai.data.wording import counted, unknown_name
 from attnxai.errors import OptionError
 from attnxai.nulls import combine_strata, emission_footprint, quantile_strata
 
@@ -59,6 +59,7 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
     A key is ``class``, ``size``, ``annotators`` (those of the source) or a column of the annotation table; an
     :class:`~attnxai.errors.OptionError` names any other.
     """
+    check_keys(keys, pairs.columns)
     found: dict[str, Sequence[Hashable]] = {}
     notes: list[str] = []
     for key in keys:
@@ -75,14 +76,8 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
         elif key == ANNOTATORS:
             names = np.array(pairs.annotators)
             found[key] = [" + ".join(names[marked]) for marked in pairs.present.T]
-        elif key in pairs.columns:
-            found[key] = pairs.columns[key]
         else:
-            there = [CLASS, SIZE, ANNOTATORS, *pairs.columns]
-            raise OptionError(
-                f"sources cannot be stratified by {key!r}: it is no column of the annotation table with "
-                f"one value for each source; known are {', '.join(there)}"
-            )
+            found[key] = pairs.columns[key]
     known = {
         key: values for key, values in found.items() if any(value is not None for value in values)
     }
@@ -99,6 +94,16 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
         for stratum in combine_strata(known)
     )
     return Strata(keys=tuple(known), of_sources=tuple(strata), notes=tuple(notes))
+
+
+def check_keys(keys: Sequence[str], columns: Iterable[str]) -> None:
+    """Refuse keys that are neither known by themselves nor columns with one value for each source."""
+    known = [CLASS, SIZE, ANNOTATORS, *columns]
+    if unknown := [key for key in keys if key not in known]:
+        raise OptionError(
+            f"{unknown_name('strata', unknown, known, 'strata')}; beside {CLASS}, {SIZE} and {ANNOTATORS} they are "
+            "columns of the annotation table that have one value for each source"
+        )
 
 
 def _unknown(keys: Sequence[str], sources: str) -> str:
@@ -126,7 +131,8 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
         ]
         return {CLASS: alone}, (
             f"{which} and the maps come without class scores: "
-            f"{'its annotation is' if n_unknown == 1 else 'their annotations are'} not permuted."
+            f"{'its annotation is' if n_unknown == 1 else 'their annotations are'} not permuted. If the classes are "
+            "known, complete the class column of the annotation table."
         )
     positions = np.flatnonzero(unknown)
     sizes = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)[positions]
@@ -139,7 +145,8 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     note = (
         f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
         f"of the same {PREDICTED_CLASS} and like {ANNOTATED_SIZE}, for the half whose class the model is surest "
-        f"of; the other {bins.count(None)} keep their own annotation."
+        f"of; the other {bins.count(None)} keep their own annotation. If the classes are known, add a class column to "
+        "the annotation table."
     )
     if n_unknown == len(classes):
         return {PREDICTED_CLASS: predicted, ANNOTATED_SIZE: kept}, note

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.results import ALL
+from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import Split
 
@@ -77,7 +78,7 @@ def common_sources(
         for name in GROUPS
     } | {ALL: common}
     if group is not None and group not in members:
-        raise OptionError(f"no group of sources is called {group}; there are {', '.join(members)}")
+        raise OptionError(unknown_name("group of sources", group, members, "groups of sources"))
     found = next((name for name in GROUPS if members[name]), None) if group is None else group
     if found is None or not members[found]:
         raise OptionError(

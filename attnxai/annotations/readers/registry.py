@@ -20,6 +20,8 @@ from attnxai.errors import AnnotationError
 HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
 
+_NEEDED = "an annotation table needs the columns source, annotator, shape and label"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AnnotationFile:
@@ -174,12 +176,13 @@ def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile
         raise AnnotationError(
             f"annotation file {resolved} cannot be read: {error.strerror}"
         ) from error
+    if not content.strip():
+        raise AnnotationError(f"annotation file {resolved} is empty; {_NEEDED}")
     reader = find_reader(content)
     if reader is None:
         raise AnnotationError(
-            f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])} that no reader "
-            f"recognises; known formats are {READERS.formats()}, and an annotation table needs the "
-            "columns source, annotator, shape and label"
+            f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])}; no reader recognises it. "
+            f"Known formats are {READERS.formats()}; {_NEEDED}"
         )
     return reader, AnnotationFile(path=str(resolved), content=content)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from attnxai.data.classes import canonical_class
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
-from attnxai.data.wording import counted, first_of
+from attnxai.data.wording import counted, did_you_mean, first_of
 from attnxai.errors import AnnotationError
 
 _Choice = TypeVar("_Choice", ShapeKind, Label, Frame)
@@ -123,22 +122,21 @@ def _with_hint(name: str) -> str:
     """A column's name, and the known one that it may have been meant for."""
     if not name:
         return "one without a name"
-    close = difflib.get_close_matches(name[:20].lower(), COLUMNS, n=1, cutoff=0.8)
-    return f"{name} (is {close[0]} meant?)" if close else name
+    return f"{name}{did_you_mean(name, COLUMNS, 0.8)}"
 
 
 def _check_header(header: Sequence[str], path: str) -> None:
     missing = [name for name in REQUIRED if name not in header]
+    if len(header) == 1 and (other := set(header[0]) & {";", "\t"}):
+        name = "semicolons" if ";" in other else "tabs"
+        raise AnnotationError(
+            f"annotation table {path} has {name} between its columns; separate them by commas"
+        )
     if missing:
         raise AnnotationError(
             f"annotation table {path} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(missing)}; its header is {_named(header) or 'empty'}, and the columns are "
             f"{', '.join(COLUMNS)}"
-            + (
-                "; separate them by commas"
-                if len(header) == 1 and set(header[0]) & {";", "\t"}
-                else ""
-            )
         )
     twice = sorted(name for name, n in collections.Counter(header).items() if n > 1)
     if twice:
@@ -206,7 +204,7 @@ def _member(
     try:
         return kind(value.lower())
     except ValueError:
-        faults.add(line, column, value, f"one of {', '.join(kind)}")
+        faults.add(line, column, value, f"one of {', '.join(kind)}{did_you_mean(value, kind)}")
         return None
 
 

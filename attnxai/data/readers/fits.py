@@ -140,7 +140,8 @@ class _Stream:
             size = abs(bitpix) // 8 * groups * (parameters + math.prod(shape)) if shape else 0
             if extension == "IMAGE" and len(shape) >= 2:
                 if groups != 1 or parameters:
-                    raise cards.refuse("PCOUNT" if parameters else "GCOUNT", "none of an image")
+                    keyword, right = ("PCOUNT", "0") if parameters else ("GCOUNT", "1")
+                    raise cards.refuse(keyword, f"{right} for an image")
                 self._check(shape)
                 return header, b"", self._data(size)
             if extension == "BINTABLE" and cards.flag("ZIMAGE"):

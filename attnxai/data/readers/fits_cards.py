@@ -26,8 +26,8 @@ class Cards:
     def __contains__(self, keyword: str) -> bool:
         return keyword in self._header
 
-    def refuse(self, keyword: str, right: str) -> AttnxaiError:
-        """The error about a card: its keyword, its value and what would be right."""
+    def refuse(self, keyword: str, right: str = "", *, reason: str = "") -> AttnxaiError:
+        """The error about a card: its keyword, its value, and what would be right or why it is not."""
         value = "missing"
         try:
             if keyword in self._header:
@@ -37,7 +37,9 @@ class Cards:
                     value = "empty" if found is None else repr(found)
         except Exception:  # noqa: BLE001 -- the value is what is wrong
             value = "unreadable"
-        return self._fault(f"{keyword} is {value} - {right}")
+        return self._fault(
+            f"{keyword} is {value}" + (f": {reason}" if reason else f" but should be {right}")
+        )
 
     def _fault(self, text: str) -> AttnxaiError:
         return self._error(f"{self.where} cannot be used: its card {text}")

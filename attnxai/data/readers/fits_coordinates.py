@@ -43,7 +43,7 @@ def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
     if found != [1, 2]:
         raise cards.refuse(
             f"CTYPE{found[0]}",
-            f"the axes of the sky have to be the first two, and they are {', '.join(map(str, found))}",
+            reason=f"the axes of the sky have to be the first two, and they are {', '.join(map(str, found))}",
         )
     header = Header({"WCSAXES": 2})
     for axis in found:
@@ -51,7 +51,9 @@ def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
         header[f"CUNIT{axis}"] = _unit(cards, axis)
         for name in ("CRVAL", "CRPIX"):
             if not _copy(cards, header, f"{name}{axis}"):
-                raise cards.refuse(f"{name}{axis}", "where the image lies on the sky")
+                raise cards.refuse(
+                    f"{name}{axis}", reason="it has to state where the image lies on the sky"
+                )
     _copy_matrix(cards, header)
     _copy_projection(cards, header)
     _copy_sip(cards, header, types[1])
@@ -89,11 +91,11 @@ def _copy_matrix(cards: Cards, header: Any) -> None:
             scaled[i] |= _copy(cards, header, keyword, to=f"{name}{i}_{j}")
     for axis, is_scaled in scaled.items():
         if not is_scaled:
-            raise cards.refuse(f"CDELT{axis}", "the size of a pixel")
+            raise cards.refuse(f"CDELT{axis}", reason="it has to state the size of a pixel")
     for name in _DISTORTIONS:
         if name in cards:
             raise cards.refuse(
-                name, "tables of distortions are not read; resample the image without them"
+                name, reason="tables of distortions are not read; resample the image without them"
             )
 
 
@@ -135,13 +137,13 @@ def _built(cards: Cards, header: Any) -> WCS:
     except Exception as error:  # wcslib's errors have many types
         stated = ", ".join(f"{name} = {value!r}" for name, value in list(header.items())[1:12])
         raise cards.refuse(
-            "CTYPE1", f"the cards of its coordinates do not fit together ({stated})"
+            "CTYPE1", reason=f"the cards of its coordinates do not fit together ({stated})"
         ) from error
     try:
         wcs_to_celestial_frame(wcs)
     except Exception as error:
         name = next(n for n in ("RADESYS", "RADECSYS", "CTYPE1") if n in cards)
-        raise cards.refuse(name, "known frames are ICRS, FK5, FK4 and FK4-NO-E") from error
+        raise cards.refuse(name, reason="known frames are ICRS, FK5, FK4 and FK4-NO-E") from error
     return wcs
 
 
@@ -160,13 +162,14 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
     for axis, (scale, side) in enumerate(zip(scales, shape[::-1], strict=True), start=1):
         if not (scale >= _SMALLEST_SCALE_DEG and scale * side <= 360.0):
             raise cards.refuse(
-                named(axis), f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky"
+                named(axis),
+                reason=f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky",
             )
     # each axis may have a scale although both lie along one line
     if np.linalg.svd(matrix, compute_uv=False)[-1] < _SMALLEST_SCALE_DEG:
         raise cards.refuse(
             named(1 + int(np.abs(matrix).sum(axis=1).argmin())),
-            "its rows and columns lie along one line of the sky; correct CDELT, CD or PC",
+            reason="its rows and columns lie along one line of the sky; correct CDELT, CD or PC",
         )
     place = north = np.full(2, math.nan)
     with contextlib.suppress(Exception), warnings.catch_warnings():
@@ -176,6 +179,10 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
         place = np.array(pixel_to_sky(wcs, *centre))
         north = pixel_direction(wcs, *centre, 0.0) if wcs.sip is not None else np.zeros(2)
     if not np.isfinite(place).all():
-        raise cards.refuse("CRPIX1", "its centre lies nowhere on the sky; correct CRPIX and CRVAL")
+        raise cards.refuse(
+            "CRPIX1", reason="its centre lies nowhere on the sky; correct CRPIX and CRVAL"
+        )
     if not np.isfinite(north).all():
-        raise cards.refuse("CTYPE1", "its distortion (SIP) cannot be inverted; correct A_ and B_")
+        raise cards.refuse(
+            "CTYPE1", reason="its distortion (SIP) cannot be inverted; correct A_ and B_"
+        )

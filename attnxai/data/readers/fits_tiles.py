@@ -90,7 +90,7 @@ def _check_tiles(
     method = cards.text("ZCMPTYPE") or ""
     if method not in _METHODS:
         raise cards.refuse(
-            "ZCMPTYPE", "RICE_1 or GZIP_1 are read; unpack others with funpack first"
+            "ZCMPTYPE", reason="RICE_1 or GZIP_1 are read; unpack others with funpack first"
         )
     if cards.whole("ZBITPIX", low=-64, high=64) not in (8, 16, 32, -32, -64):
         raise cards.refuse("ZBITPIX", "8, 16, 32, -32 or -64")
@@ -103,7 +103,7 @@ def _check_tiles(
     while (name := cards.text(f"ZNAME{number}")) is not None:
         allowed, value = _SETTINGS.get(name, ()), cards.number(f"ZVAL{number}")
         if value is None or (allowed is not None and value not in allowed):
-            raise cards.refuse(f"ZVAL{number}", f"no value of {name!r} that is known")
+            raise cards.refuse(f"ZVAL{number}", f"a known value of {name}")
         settings[name] = value
         number += 1
     n_pixels = _pixels_of_tiles(shape, tile)
@@ -161,7 +161,7 @@ def _streams(cards: Cards, content: bytes, n_tiles: int) -> Iterator[tuple[str, 
             pairs = place.view(">i4" if found[2] == "P" else ">i8").astype(np.int64)
             size = _WIDTHS[found[3] or "B"]
             if (pairs < 0).any() or (pairs > len(heap)).any() or (pairs @ [size, 1] > len(heap)).any():  # fmt: skip
-                raise cards.refuse("PCOUNT", f"the heap does not hold all of {name}")
+                raise cards.refuse("PCOUNT", reason=f"the heap does not hold all of {name}")
             yield name, (heap[at : at + n * size] for n, at in pairs.tolist())
         position = end
     if position != width:

@@ -253,15 +253,24 @@ def test_results_export_themselves():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ("nss", "ssim")}, "unknown metric ssim; known are auc, average_precision"),
+        (
+            {"metrics": ("nss", "ssim")},
+            "unknown metric 'ssim'.*; known metrics are auc, average_precision",
+        ),
         ({"metrics": ()}, "no metric is given"),
         ({"n_permutations": 0}, "n_permutations"),
         ({"n_bootstrap": 10}, "n_bootstrap"),
         ({"level": 1.5}, "level"),
-        ({"nulls": ("shuffle",)}, r"unknown null shuffle; known are .*moran, phase, rotation"),
+        (
+            {"nulls": ("shuffle",)},
+            r"unknown null 'shuffle'.*; known nulls are .*moran, phase, rotation",
+        ),
         ({"strata": ()}, "class is the usual choice"),
-        ({"alternative": "more"}, "unknown alternative 'more'; known are greater, less, two-sided"),
-        ({"correction": "bonferroni"}, "known are holm, bh, max_t, none"),
+        (
+            {"alternative": "more"},
+            "unknown alternative 'more'; known alternatives are greater, less, two-sided",
+        ),
+        ({"correction": "bonferroni"}, "known corrections are holm, bh, max_t, none"),
     ],
 )
 def test_settings_name_what_is_wrong(options, message):

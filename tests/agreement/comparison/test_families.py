@@ -273,5 +273,5 @@ def test_other_groups_are_families_of_their_own():
 
 
 def test_unknown_corrections_are_refused():
-    with pytest.raises(OptionError, match="known are holm, bh, max_t, none"):
+    with pytest.raises(OptionError, match="known corrections are holm, bh, max_t, none"):
         ComparisonSettings(correction="bonferroni")

@@ -60,7 +60,9 @@ def test_who_marked_a_source_is_a_key():
 
 
 def test_an_unknown_column_names_what_there_is(pairs):
-    message = r"by 'redshift': .* known are class, size, annotators, survey$"
+    message = (
+        r"^unknown strata 'redshift'; known strata are class, size, annotators, survey; beside"
+    )
     with pytest.raises(OptionError, match=message):
         strata_of(pairs, ("class", "redshift"))
     # two values for one source make no stratum

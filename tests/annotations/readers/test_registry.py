@@ -81,8 +81,8 @@ class TestToy:
     def test_is_named_among_the_known_formats(self, write_table: WriteTable) -> None:
         with pytest.raises(
             AnnotationError,
-            match="is a JSON text that no reader recognises; known formats are "
-            + re.escape(", ".join([*BUILT_IN, "peaks, and an"])),
+            match=r"is a JSON text; no reader recognises it\. Known formats are "
+            + re.escape(", ".join([*BUILT_IN, "peaks; an"])),
         ):
             attnxai.read_annotations(write_table('{"shapes": []}'))
 

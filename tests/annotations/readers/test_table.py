@@ -410,11 +410,13 @@ class TestReading:
         read = read_annotations(path)
         assert (read.annotators, read.sources) == (("Jörg",), ("源1",))
 
-    @pytest.mark.parametrize("content", [b"", b"\x00" * 10, b"\x89PNG\r\n" + b"\xff" * 300_000])
+    @pytest.mark.parametrize("content", [b"\x00" * 10, b"\x89PNG\r\n" + b"\xff" * 300_000])
     def test_what_is_no_table(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "t.csv"
         path.write_bytes(content)
-        with pytest.raises(AnnotationError, match="that no reader recognises; known formats are "):
+        with pytest.raises(
+            AnnotationError, match=r"; no reader recognises it\. Known formats are "
+        ):
             read_annotations(path)
 
     @pytest.mark.parametrize(
@@ -425,7 +427,16 @@ class TestReading:
     def test_one_long_line(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "t.csv"
         path.write_bytes(content)
-        with pytest.raises(AnnotationError, match=r"is a text that no reader|field larger than"):
+        with pytest.raises(AnnotationError, match=r"is a text; no reader|field larger than"):
+            read_annotations(path)
+
+    @pytest.mark.parametrize("content", [b"", b"\n \n"])
+    def test_an_empty_file(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "t.csv"
+        path.write_bytes(content)
+        with pytest.raises(
+            AnnotationError, match=r"t\.csv is empty; an annotation table needs the columns source"
+        ):
             read_annotations(path)
 
     def test_missing_file(self, tmp_path: Path) -> None:

@@ -76,15 +76,15 @@ class TestCards:
         with pytest.raises(ImageError) as caught:
             read_image(path)
         text = str(caught.value)
-        assert text.startswith(f"image {path} cannot be used: its card {card} is {value!r} - ")
+        assert text.startswith(f"image {path} cannot be used: its card {card} is {value!r}")
         assert "\n" not in text
 
     @pytest.mark.parametrize(
         ("card", "written_as", "words"),
         [
-            ("CUNIT2", "BSCALE  = '1,5'", "BSCALE is '1,5' - a finite number"),
-            ("CUNIT2", "BZERO   = 'zero'", "BZERO is 'zero' - a finite number"),
-            ("CUNIT2", "BSCALE  = 0", "BSCALE is 0 - a number other than 0"),
+            ("CUNIT2", "BSCALE  = '1,5'", "BSCALE is '1,5' but should be a finite number"),
+            ("CUNIT2", "BZERO   = 'zero'", "BZERO is 'zero' but should be a finite number"),
+            ("CUNIT2", "BSCALE  = 0", "BSCALE is 0 but should be a number other than 0"),
             ("CDELT1", "CDELT1  = NaN", "CDELT1 is "),
             ("CDELT1", "CDELT1  = 0,0005", "CDELT1 is "),
             ("CDELT1", "CDELT1  =", "CDELT1 is "),
@@ -94,15 +94,23 @@ class TestCards:
                 "CDELT1  =              -0.0004",
                 "CDELT1 is there 2 times with different",
             ),
-            ("NAXIS1", "NAXIS1  =                 17.5", "NAXIS1 is 17.5 - a whole number from 0"),
-            ("NAXIS1", "NAXIS1  =                  -17", "NAXIS1 is -17 - a whole number"),
+            (
+                "NAXIS1",
+                "NAXIS1  =                 17.5",
+                "NAXIS1 is 17.5 but should be a whole number",
+            ),
+            (
+                "NAXIS1",
+                "NAXIS1  =                  -17",
+                "NAXIS1 is -17 but should be a whole number",
+            ),
             ("NAXIS1", "NAXIS1  = " + "9" * 60, "NAXIS1 is 999"),
             (
                 "NAXIS",
                 "NAXIS   =                 9999",
-                "NAXIS is 9999 - a whole number from 0 to 32",
+                "NAXIS is 9999 but should be a whole number from 0 to 32",
             ),
-            ("BITPIX", "BITPIX  =                   31", "BITPIX is 31 - one of 8, 16"),
+            ("BITPIX", "BITPIX  =                   31", "BITPIX is 31 but should be one of 8, 16"),
         ],
     )
     def test_cards_that_no_library_writes(
@@ -115,28 +123,26 @@ class TestCards:
     @pytest.mark.parametrize("missing", ["CDELT1", "CRVAL2", "CRPIX1"])
     def test_nothing_is_filled_in(self, tmp_path: Path, missing: str) -> None:
         path = written(tmp_path / "a.fits", sky_header(**{missing: None}))
-        with pytest.raises(ImageError, match=f"its card {missing} is missing - "):
+        with pytest.raises(ImageError, match=f"its card {missing} is missing: it has to state "):
             read_image(path)
 
     @pytest.mark.parametrize("scale", [1e-300, 1e300, 1e-14, 50.0, 0.0])
     def test_absurd_scales(self, tmp_path: Path, scale: float) -> None:
         path = written(tmp_path / "a.fits", sky_header(CDELT1=scale))
-        with pytest.raises(ImageError, match=r"its card (CDELT1|CTYPE1) is .* - "):
+        with pytest.raises(ImageError, match=r"its card (CDELT1|CTYPE1) is .*(: | but should be )"):
             read_image(path)
 
     def test_axes_along_one_line_of_the_sky(self, tmp_path: Path) -> None:
         """Rotated, so that each axis has a scale, but of a second axis without extent."""
         cards = {"PC1_1": 0.8, "PC1_2": 0.6, "PC2_1": -0.6, "PC2_2": 0.8, "CDELT2": 1e-320}
         path = written(tmp_path / "a.fits", sky_header(**cards))
-        with pytest.raises(
-            ImageError, match=r"its card CDELT2 is .* - .*along one line of the sky"
-        ):
+        with pytest.raises(ImageError, match=r"its card CDELT2 is .*: .*along one line of the sky"):
             read_image(path)
 
     @pytest.mark.parametrize("name", ["J2000", "FK5/J2000", "GAPPT"])
     def test_unknown_frames_are_refused_when_they_are_read(self, tmp_path: Path, name: str) -> None:
         path = written(tmp_path / "a.fits", sky_header(RADESYS=name))
-        with pytest.raises(ImageError, match=f"RADESYS is '{name}' - known frames are ICRS, FK5"):
+        with pytest.raises(ImageError, match=f"RADESYS is '{name}': known frames are ICRS, FK5"):
             read_image(path)
 
     def test_what_does_not_fit_together_names_the_cards_and_no_line_of_c(
@@ -337,7 +343,7 @@ class TestTiles:
         self, tmp_path: Path, method: str
     ) -> None:
         path = with_card(tiled(tmp_path / "a.fits", INTEGERS), "ZCMPTYPE", f"ZCMPTYPE= '{method}'")
-        with pytest.raises(ImageError, match=f"ZCMPTYPE is '{method}' - RICE_1 or GZIP_1 are read"):
+        with pytest.raises(ImageError, match=f"ZCMPTYPE is '{method}': RICE_1 or GZIP_1 are read"):
             read_image(path)
 
     @pytest.mark.parametrize(
