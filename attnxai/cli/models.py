@@ -48,7 +48,11 @@ def convert(
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """``attnxai models convert``."""
+    from attnxai.jobs.files import check_output_file
     from attnxai.models.conversion import convert_model
+
+    # in the words of the command line, before the function says it in those of Python
+    check_output_file(output, endings=(".pt",), overwrite=overwrite)
 
     done = convert_model(model, output, overwrite=overwrite)
     kept = len(done.kept_bases)

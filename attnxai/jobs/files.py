@@ -107,8 +107,15 @@ def check_output_file(
     if path.is_dir():
         raise OptionError(f"{option} {path} is a folder; name a file")
     if path.exists() and not overwrite:
-        raise OptionError(f"{option} {path} exists already; name another file or add --overwrite")
+        raise OptionError(
+            f"{option} {path} exists already; name another file or {to_replace(option)}"
+        )
     _check_folder(_target(path).parent, named=path, option=option)
+
+
+def to_replace(option: str) -> str:
+    """How to replace what is there, where an output is named by an option, or else by a Python argument."""
+    return "add --overwrite" if option.startswith("--") else "pass overwrite=True"
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ def _acquired(path: Path, output: Path) -> int:
                 ended = "" if has_locks else f"; if it has ended, remove {path}"
                 raise InUseError(
                     f"another run is writing to {output} ({_owner(handle) or 'just started'}); wait for "
-                    f"it, stop it, or name another --output{ended}"
+                    f"it, stop it, or choose another output{ended}"
                 )
             if _is_at(handle, path):
                 os.ftruncate(handle, 0)

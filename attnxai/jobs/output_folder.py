@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from attnxai.errors import AttnxaiWarning, InUseError, OptionError
-from attnxai.jobs.files import made_folder, named_faults, read_json, write_file
+from attnxai.jobs.files import made_folder, named_faults, read_json, to_replace, write_file
 from attnxai.jobs.locks import locked
 
 FORMAT = "attnxai-manifest"
@@ -27,7 +27,9 @@ _PARTIAL_NAME = ".attnxai-partial"
 
 
 @contextlib.contextmanager
-def claimed_folder(folder: Path, *, refuse: Callable[[set[str]], None]) -> Iterator[None]:
+def claimed_folder(
+    folder: Path, *, refuse: Callable[[set[str]], None], option: str = "--output"
+) -> Iterator[None]:
     """Make a folder, or use an existing one, and lock it against other runs while the block runs.
 
     ``refuse`` is called with the names of what lies there and raises an error if they should not be added
@@ -36,7 +38,7 @@ def claimed_folder(folder: Path, *, refuse: Callable[[set[str]], None]) -> Itera
     """
     if folder.is_dir():
         refuse(_names(folder))
-    with made_folder(folder), locked(folder / _LOCK_NAME, output=folder):
+    with made_folder(folder, option=option), locked(folder / _LOCK_NAME, output=folder):
         refuse(_names(folder))
         shutil.rmtree(folder / _PARTIAL_NAME, ignore_errors=True)
         yield
@@ -139,16 +141,18 @@ def output_folder(
     what: str,
     default: str = "",
     overwrite: bool = False,
+    option: str = "--output",
 ) -> Iterator[OutputFolder]:
     """Lock a folder for results while the block runs; its ``writing`` fills it.
 
     One that was claimed already is yielded as it is. None stands for ``default``, or the next free number
     of it. ``what`` says what the folder holds, such as ``report``. With ``overwrite`` the files of an
-    earlier run are replaced; other files stay.
+    earlier run are replaced; other files stay. Errors name the folder by ``option``, which is no option of the
+    command line where the folder is an argument in Python.
     """
 
     def refuse(names: set[str]) -> None:
-        _refuse_others(folder, names, what=what, overwrite=overwrite)
+        _refuse_others(folder, names, what=what, overwrite=overwrite, option=option)
 
     if isinstance(output, OutputFolder):
         yield output
@@ -158,20 +162,22 @@ def output_folder(
             folder = _numbered(default, stack)
         else:
             folder = Path(output)
-            stack.enter_context(claimed_folder(folder, refuse=refuse))
+            stack.enter_context(claimed_folder(folder, refuse=refuse, option=option))
         yield OutputFolder(folder, what=what, overwrite=overwrite and output is not None)
 
 
-def _refuse_others(folder: Path, names: set[str], *, what: str, overwrite: bool) -> None:
+def _refuse_others(
+    folder: Path, names: set[str], *, what: str, overwrite: bool, option: str
+) -> None:
     if not names:
         return
     manifest = read_manifest(folder)
     if manifest is None or manifest[0] != what:
         holds = "other files than" if manifest is None else f"a {manifest[0]}, not"
-        raise OptionError(f"--output {folder} holds {holds} a {what}; name another folder")
+        raise OptionError(f"{option} {folder} holds {holds} a {what}; name another folder")
     if not overwrite:
         raise OptionError(
-            f"--output {folder} holds a {what} already; name another folder or add --overwrite"
+            f"{option} {folder} holds a {what} already; name another folder or {to_replace(option)}"
         )
 
 

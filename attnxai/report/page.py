@@ -46,7 +46,7 @@ def write_results(
             on_step(next(numbers), len(drawers) + 2)
 
     with (
-        output_folder(folder, what=what, overwrite=overwrite) as output,
+        output_folder(folder, what=what, overwrite=overwrite, option="folder") as output,
         output.writing() as partial,
     ):
         pictures = partial / "figures"

@@ -125,7 +125,9 @@ def test_a_model_of_ours_stays_what_it_is(tmp_path) -> None:
 def test_nothing_is_replaced_unless_it_is_asked_for(tmp_path) -> None:
     source, output = written(tmp_path, "lenet"), tmp_path / "ours.pt"
     output.write_text("dear", encoding="utf-8")
-    with pytest.raises(OptionError, match="exists already; name another file or add --overwrite"):
+    with pytest.raises(
+        OptionError, match="exists already; name another file or pass overwrite=True"
+    ):
         convert_model(source, output)
     assert output.read_text(encoding="utf-8") == "dear"
     convert_model(source, output, overwrite=True)

@@ -32,6 +32,16 @@ def test_a_result_writes_its_page(compared, tmp_path):
     assert "<dt>Seed</dt><dd>3</dd>" in text
 
 
+def test_a_second_page_is_refused_in_words_of_python(compared, tmp_path):
+    compared.write_report(tmp_path)
+    with pytest.raises(OptionError) as caught:
+        compared.write_report(tmp_path)
+    assert str(caught.value) == (
+        f"folder {tmp_path} holds a report already; name another folder or pass overwrite=True"
+    )
+    assert compared.write_report(tmp_path, overwrite=True).is_file()
+
+
 def test_models_share_a_page_and_are_compared(compared):
     maps, marks, images = made_up(n_sources=9)
     twin = dataclasses.replace(maps, model_name="twin")
