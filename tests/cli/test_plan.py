@@ -216,7 +216,7 @@ def test_simulated_galaxies_stand_in_for_a_pilot() -> None:
     assert "--effect: with --agreement" in run("--agreement", 0.1, "--effect", 0.5, code=2)
     assert "--sd-source: with --agreement" in run("--agreement", 0.1, "--sd-source", 0.5, code=2)
     assert "above 0 and at most 1" in run("--agreement", 0, code=2)
-    assert "unknown metric ssim" in run("--agreement", 0.1, "--metric", "ssim", code=2)
+    assert "unknown metric 'ssim'" in run("--agreement", 0.1, "--metric", "ssim", code=2)
 
 
 def test_a_pilot_is_not_simulated_as_well(pilot) -> None:

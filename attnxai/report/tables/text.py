@@ -12,6 +12,8 @@ from attnxai.statistics.formats import format_number, format_p
 
 if TYPE_CHECKING:
     import rich.table
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
 
     from attnxai.statistics.interval import Interval
 
@@ -142,29 +144,98 @@ def _cell_in_html(lines: list[str]) -> str:
     return first + "".join(f"<br><small>{line}</small>" for line in others)
 
 
-def render_terminal(table: Table) -> rich.table.Table:
-    """A table for a terminal, with its title above and its note below."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
+class TerminalTable:
+    """A table for a terminal of any width, with its title above and its note below.
 
-    made = RichTable(
-        title=Text(table.title) if table.title else None,
-        title_justify="left",
-        caption=Text(table.note) if table.note else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in table.columns:
-        right = column.to_the_right or column.kind is not Kind.TEXT
-        made.add_column(
-            Text(column.heading),
-            justify="right" if right else "left",
-            no_wrap=column.kind is not Kind.TEXT,
+    Numbers are never cut. Where columns at full width do not fit, text and headings are wrapped; then intervals
+    stand below their values; then every row becomes lines of heading and value.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for stacked in (False, True):
+            cells = [_terminal_cells(column, stacked=stacked) for column in self._table.columns]
+            ranges = [
+                _widths(column, lines)
+                for column, lines in zip(self._table.columns, cells, strict=True)
+            ]
+            widths = [low for low, _ in ranges]
+            frame = console.measure(
+                self._made(cells, widths), options=options.update(width=1 << 16)
+            )
+            slack = options.max_width - frame.maximum
+            if slack < 0:
+                continue
+            while slack and (
+                wanting := [i for i, (_, high) in enumerate(ranges) if widths[i] < high]
+            ):
+                # where least of what is wanted is there
+                narrow = max(wanting, key=lambda i: ranges[i][1] - widths[i])
+                widths[narrow] += 1
+                slack -= 1
+            yield self._made(cells, widths)
+            return
+        yield from self._as_lines()
+
+    def _made(self, cells: list[list[tuple[str, ...]]], widths: list[int]) -> rich.table.Table:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = self._table
+        made = RichTable(
+            title=Text(table.title) if table.title else None,
+            title_justify="left",
+            caption=Text(table.note) if table.note else None,
+            caption_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
         )
-    for index, row in enumerate(zip(*map(cells_of, table.columns), strict=True)):
-        if index in table.rules and index:
-            made.add_section()
-        made.add_row(*(Text("\n".join(cell)) for cell in row))
-    return made
+        for column, width in zip(table.columns, widths, strict=True):
+            right = column.to_the_right or column.kind is not Kind.TEXT
+            made.add_column(Text(column.heading), justify="right" if right else "left", width=width)
+        for index, row in enumerate(zip(*cells, strict=True)):
+            if index in table.rules and index:
+                made.add_section()
+            made.add_row(*(Text("\n".join(cell)) for cell in row))
+        return made
+
+    def _as_lines(self) -> Iterator[Text]:
+        """Every row as lines of heading and value."""
+        from rich.text import Text
+
+        table = self._table
+        if table.title:
+            yield Text(table.title, style="italic")
+        for row in zip(*map(cells_of, table.columns), strict=True):
+            yield Text()
+            for column, cell in zip(table.columns, row, strict=True):
+                yield Text(f"{column.heading}: {'; '.join(cell)}".removeprefix(": "))
+        yield Text()
+        if table.note:
+            yield Text(table.note, style="italic")
+
+
+def _terminal_cells(column: Column, *, stacked: bool) -> list[tuple[str, ...]]:
+    cells = cells_of(column)
+    if not stacked or column.kind is not Kind.INTERVAL:
+        return cells
+    return [tuple(cell[0].replace(" [", "\n[", 1).split("\n")) for cell in cells]
+
+
+def _widths(column: Column, cells: list[tuple[str, ...]]) -> tuple[int, int]:
+    """Smallest and full width of a column: words are never divided, and lines of numbers stay whole."""
+    from rich.cells import cell_len
+
+    lines = [line for cell in cells for line in cell]
+    words = column.heading.split()
+    for line in lines:
+        words += line.split() if column.kind is Kind.TEXT and not column.to_the_right else [line]
+    return max(map(cell_len, words), default=1), max(map(cell_len, [column.heading, *lines]))
+
+
+def render_terminal(table: Table) -> TerminalTable:
+    """A table for a terminal, with its title above and its note below."""
+    return TerminalTable(table)

@@ -136,6 +136,22 @@ def test_a_terminal_shows_title_cells_and_note():
     assert "[link]" in text
 
 
+@pytest.mark.parametrize("width", [18, 24, 30, 40, 60, 80, 120])
+def test_no_terminal_is_too_narrow_for_a_number(width):
+    """Columns become narrower by wrapping, then rows become lines; numbers stay whole."""
+    table = made()
+    file = io.StringIO()
+    Console(file=file, width=width).print(render_terminal(table))
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert "…" not in file.getvalue()
+    shown = " ".join(lines).split()
+    for column in table.columns[1:]:
+        for cell in cells_of(column):
+            for number in cell[0].split():
+                assert number in shown
+
+
 @given(st.lists(st.text(max_size=15), min_size=1, max_size=4))
 def test_no_name_breaks_markdown_or_html(names):
     table = Table(columns=(text_column("Name", names), count_column("n", range(len(names)))))
