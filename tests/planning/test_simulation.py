@@ -63,7 +63,7 @@ def test_power_rises_with_what_was_planted():
     [
         ({"agreement": 0.0}, "a share above 0 and at most 1"),
         ({"agreement": 1.2}, "got 1.2"),
-        ({"agreement": 0.5, "metric": "ssim"}, "unknown metric ssim"),
+        ({"agreement": 0.5, "metric": "ssim"}, "unknown metric 'ssim'"),
     ],
 )
 def test_what_cannot_be_simulated_is_named(options, message):
