@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, TEST, VALIDATION
-from attnxai.report.tables.table import Table, text_column
+from attnxai.report.tables.table import Table, count_column, text_column
 from attnxai.report.tables.text import markdown_text, render_markdown, render_terminal
 from attnxai.statistics.formats import format_p, with_interval
 
@@ -124,29 +124,24 @@ def _print_facts(title: str, rows: Mapping[str, str], console: Console) -> None:
 
 def print_shipped(console: Console) -> None:
     """Print the models that ship, from their cards alone."""
-    from rich import box
-    from rich.table import Table
-
     from attnxai.models.zoo import shipped_cards, shipped_models
 
-    # names and sizes stay whole in a narrow terminal; headings and intervals are what wraps
-    table = Table(box=box.MINIMAL_HEAVY_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("group", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("validation accuracy, %", justify="right")
-    table.add_column("test accuracy, %", justify="right")
-    table.add_column("kB", justify="right", no_wrap=True)
     cards, files = shipped_cards(), shipped_models()
     sizes = {name: file.stat().st_size for name, file in files.items()}
-    for name, file in files.items():
-        known = cards.get(name)
-        cells = ["no card", "", "", ""]
-        if known is not None:
-            accuracies = (_accuracy(known, part) for part in (VALIDATION, TEST))
-            cells = [known.group, f"{known.n_parameters:,}", *accuracies]
-        table.add_row(file.name, *cells, f"{sizes[name] / 1e3:,.0f}")
-    console.print(table)
+    known = [cards.get(name) for name in files]
+    columns = [
+        text_column("name", [file.name for file in files.values()]),
+        text_column("group", [card.group if card else "no card" for card in known]),
+        count_column("parameters", [card.n_parameters if card else None for card in known]),
+    ]
+    columns += [
+        text_column(
+            f"{part} accuracy, %", [_accuracy(card, part) if card else "" for card in known]
+        )
+        for part in (VALIDATION, TEST)
+    ]
+    columns.append(count_column("kB", [round(size / 1e3) for size in sizes.values()]))
+    console.print(render_terminal(Table(columns=tuple(columns))))
     levels = {f"{100 * known.level:g} %" for known in cards.values()}
     console.print(
         f"{len(files)} models, {sum(sizes.values()) / 1e6:.2f} MB"

@@ -105,7 +105,10 @@ class TestReading:
 
     def test_unknown_confidence(self, mirabest_folder: Path) -> None:
         wrong: Any = "sure"
-        with pytest.raises(OptionError, match=r"unknown confidence 'sure'; known values are all, confident, uncertain"):
+        with pytest.raises(
+            OptionError,
+            match=r"unknown confidence 'sure'; known values are all, confident, uncertain",
+        ):
             read_mirabest(mirabest_folder, confidence=wrong)
 
     def test_ids_are_recognised(self, mirabest_folder: Path) -> None:
