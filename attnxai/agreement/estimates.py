@@ -153,6 +153,7 @@ class PartialCorrelation:
     class_name: str
     controlling_for: tuple[str, ...]
     interval: Interval
+    n_undefined: int  # sources left out, such as those whose brightness is constant
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""
@@ -162,6 +163,7 @@ class PartialCorrelation:
             "class": self.class_name,
             "controlling_for": list(self.controlling_for),
             **_interval_record(self.interval),
+            "n_undefined": self.n_undefined,
         }
 
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Pairwise = Callable[..., Array]
 
 
+NO_REASON = "the values are undefined"
+"""Reason for an undefined value where no other is known."""
+
+
 class Consensus(enum.StrEnum):
     """How the densities of several annotators become one prediction, for the noise ceiling."""
 
@@ -278,7 +282,7 @@ class Metric:
             return "no other source is annotated"
         if self.varying_targets and is_constant(PixelRows(target[None]))[0]:
             return "the annotation is constant"
-        return "the values are undefined"
+        return NO_REASON
 
 
 def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Metric]:

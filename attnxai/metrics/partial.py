@@ -57,6 +57,8 @@ def _partial(
             "covariates need finite values on all valid pixels; exclude the others with valid"
         )
     basis = _basis(covariates)
+    if not len(basis):  # nothing is controlled for, and the plain correlation is another quantity
+        return np.full((len(maps.values), len(targets.values)), np.nan)
     map_rows, map_lengths = _remainders(centred_ranks(maps), basis)
     target_rows, target_lengths = _remainders(centred_ranks(targets), basis)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -82,15 +84,16 @@ def partial_spearman(
         Real values.
     covariates : array_like of that shape, or several of them
         What is controlled for, such as the brightness of the image, as it is and smoothed to the resolution
-        of the map. A constant covariate, or one whose ranks follow from those of others, changes nothing.
+        of the map. One that is constant, or whose ranks follow from those of others, changes nothing beside
+        others that vary.
     valid : array_like of bool, same shape, optional
         Pixels that count; all if not given.
 
     Returns
     -------
     float
-        From -1 to 1; NaN where the covariates determine the ranks of map or target, of which a constant one
-        is the simplest case: nothing is left then to be compared.
+        From -1 to 1; NaN where the covariates determine the ranks of map or target, of which a constant map
+        is the simplest case, and where all covariates are constant, so that nothing is controlled for.
 
     Raises
     ------

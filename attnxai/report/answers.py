@@ -256,7 +256,11 @@ def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:
     interval = partial.interval
     if not np.isfinite(interval.value):
         return ""
-    named = {"controls": listed(list(partial.controlling_for)), "value": interval}
+    named = {
+        "controls": listed(list(partial.controlling_for)),
+        "value": interval,
+        "n": interval.n_units,
+    }
     if not interval.known:
         return say("partial.no_interval", reason=why_no_interval(interval), **named)
     side = "above" if interval.low > 0 else "below" if interval.high < 0 else "open"

@@ -306,9 +306,11 @@ def undefined_counts(parts: Sequence[ModelPart]) -> list[tuple[str, int, str]]:
         for value in part.result.undefined:
             key = (part.name if len(parts) > 1 else "", value.metric, value.reason)
             counts.setdefault(key, []).append(value.source)
+    labels = {name: metric.label for name, metric in METRICS.items()}
+    labels["partial_spearman"] = "Partial ρ"
     return [
         (
-            f"{f'{model}, ' if model else ''}{METRICS[metric].label}: {reason}",
+            f"{f'{model}, ' if model else ''}{labels[metric]}: {reason}",
             len(sources),
             first_of(sorted(set(sources)), 5),
         )

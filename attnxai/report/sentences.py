@@ -227,8 +227,8 @@ SENTENCES: dict[str, str] = {
     # --- controlling for brightness? ----------------------------------------------------------------
     "question.partial": "Controlling for brightness (partial correlation)?",
     "partial": (
-        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value}, {said}. This is an "
-        "estimate over all sources, not a test against other sources."
+        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value} over "
+        "{n:source}, {said}. This is an estimate over all sources, not a test against other sources."
     ),
     "partial.said.above": (
         "above 0: something remains that brightness at these resolutions does not account for linearly in "
@@ -237,7 +237,8 @@ SENTENCES: dict[str, str] = {
     "partial.said.below": "below 0: what brightness does not account for is anti-correlated with the annotations",
     "partial.said.open": "not shown to differ from 0: no agreement is shown when controlling for brightness",
     "partial.no_interval": (
-        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value} ({reason})."
+        "Partial Spearman ρ of map and annotations, controlling for {controls}: {value} over "
+        "{n:source} ({reason})."
     ),
     # --- the noise ceiling --------------------------------------------------------------------------
     "question.ceiling": "How close to the noise ceiling?",

@@ -258,7 +258,7 @@ def test_a_single_annotator_nothing_is_asked_of_the_ceiling(one):
         ),
         (-0.3, -0.1, "below 0: what brightness does not account for is anti-correlated"),
         (-0.1, 0.3, "no agreement is shown when controlling for brightness"),
-        (np.nan, np.nan, "brightness at 3.6″: 0.10 (no interval)."),
+        (np.nan, np.nan, "brightness at 3.6″: 0.10 over 16 sources (no interval)."),
     ],
 )
 def test_what_is_beyond_brightness_is_put_into_words(one, low, high, words):

@@ -187,7 +187,7 @@ def _compare(
             on_step(n_done, n_steps)
 
     values = measure(inputs, done)
-    undefined = undefined_values(inputs, values.own)
+    undefined = undefined_values(inputs, values)
     of_nulls: dict[str, list[NullTables]] = {}
     for null in nulls:
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):

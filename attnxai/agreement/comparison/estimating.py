@@ -146,7 +146,7 @@ class ScopeEstimates:
                 name,
                 "chance",
             ),
-            n_undefined=int((~np.isfinite(own[e]).any(axis=0) & (self._weights > 0)).sum()),
+            n_undefined=self._n_undefined(own[e]),
             pooled=tests.pooled,
             within_strata=tests.within_strata,
             pooled_rejections_pairing_broken=tests.pooled_rejections_pairing_broken,
@@ -170,6 +170,10 @@ class ScopeEstimates:
             left_test=tuple(inputs.pairs.sources[i] for i in tests.left_out),
             not_tested=reason,
         )
+
+    def _n_undefined(self, values: NDArray[np.float64]) -> int:
+        """Sources that count and have no value of any annotator, of values (n_annotators, n_sources)."""
+        return int((~np.isfinite(values).any(axis=0) & (self._weights > 0)).sum())
 
     def _permutes_within_strata(self) -> bool:
         strata = {self._inputs.stratified.of_sources[i] for i in self._scope.members}
@@ -246,6 +250,7 @@ class ScopeEstimates:
                 interval=self._interval(
                     values[:, self._scope.members], CORRELATION_BOUNDS, "given brightness", name
                 ),
+                n_undefined=self._n_undefined(values[:, self._scope.members]),
             )
             for name, values in zip(
                 self._inputs.names, self._values.partial_correlations, strict=False

@@ -12,13 +12,18 @@ from attnxai.agreement.comparison.strata import Strata, angular_sizes, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.results import mean_over_annotators
 from attnxai.metrics import (
+    METRICS,
+    PixelRows,
     TargetKind,
     agreement_tables,
     chance_values,
     leave_one_out_centre_bias,
     own_tables,
+    partial_spearman,
 )
+from attnxai.metrics.metric import NO_REASON
 from attnxai.metrics.partial import partial_values
+from attnxai.metrics.pixels import is_constant
 from attnxai.nulls import quantile_strata
 
 if TYPE_CHECKING:
@@ -134,8 +139,9 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
     )
 
 
-def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[UndefinedValue]:
+def undefined_values(inputs: Inputs, values: Values) -> list[UndefinedValue]:
     """Every value that is missing although the source was marked, and why."""
+    own = values.own
     missing = ~np.isfinite(own) & inputs.pairs.present[None, None]
     elsewhere = {
         kind: leave_one_out_centre_bias(kind, inputs.targets[kind])
@@ -158,7 +164,39 @@ def undefined_values(inputs: Inputs, own: NDArray[np.float64]) -> list[Undefined
                 reason=reason,
             )
         )
-    return found
+    return found + _undefined_partial_correlations(inputs, values.partial_correlations)
+
+
+def _undefined_partial_correlations(
+    inputs: Inputs, found: NDArray[np.float64]
+) -> list[UndefinedValue]:
+    by_name = dict(zip(inputs.names, inputs.maps, strict=True))
+    undefined = []
+    for e, a, s in np.argwhere(~np.isfinite(found) & inputs.pairs.present):
+        name, where = inputs.names[e], inputs.pairs.valid[s]
+        controls = inputs.pairs.brightness_of(name)
+        if not controls:
+            continue
+        reason = METRICS["spearman"].reason_undefined(
+            inputs.maps[e, s][where], inputs.pairs.density[a, s][where]
+        )
+        if reason == NO_REASON:
+            varies = [not is_constant(PixelRows(by_name[b][s][where][None]))[0] for b in controls]
+            reason = (
+                "the brightness determines the ranks of the map or the annotation"
+                if any(varies)
+                else "the brightness is constant"
+            )
+        undefined.append(
+            UndefinedValue(
+                source=inputs.pairs.sources[s],
+                annotator=inputs.pairs.annotators[a],
+                explanation=name,
+                metric=partial_spearman.__name__,
+                reason=reason,
+            )
+        )
+    return undefined
 
 
 def _kinds(metrics: Sequence[Metric], missing: NDArray[np.bool_]) -> set[TargetKind]:

@@ -134,7 +134,8 @@ def test_undefined_values_are_counted_named_and_left_out():
         result = compare(dataclasses.replace(maps, layers=layers), marks, images, settings=QUICK)
     named = {(u.source, u.explanation, u.reason) for u in result.undefined}
     assert named == {("source_03", "gate1", "the map is constant")}
-    assert len(result.undefined) == 2 * len(DEFAULT_METRICS)
+    # every metric and the partial correlation, of two annotators
+    assert len(result.undefined) == 2 * (len(DEFAULT_METRICS) + 1)
     estimate = result.estimate("gate1", "nss")
     assert estimate.n_undefined == 1
     assert estimate.interval.n_units == 11

@@ -14,7 +14,7 @@ from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
-from attnxai.alignment.pairs import BRIGHTNESS, align
+from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
 from attnxai.errors import UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, chance_values, partial_spearman
@@ -190,6 +190,35 @@ def test_partial_correlations_hold_brightness_fixed(several):
         )
     with pytest.raises(KeyError, match="no partial correlation for 'gate9'"):
         result.partial_correlation("gate9")
+
+
+def test_sources_of_constant_brightness_have_no_partial_correlation():
+    pairs = made(n_sources=14, annotators=("ann",))
+    flat = {name: values.copy() for name, values in pairs.baselines.items()}
+    for name, values in flat.items():
+        if name != CENTRE_BIAS:
+            values[:4] = 0.3
+    with pytest.warns(UndefinedValuesWarning):
+        result = compare_pairs(dataclasses.replace(pairs, baselines=flat), settings=QUICK)
+    everywhere = compare_pairs(pairs, settings=QUICK)
+    for e, name in enumerate(result.explanations):
+        given = result.partial_correlation(name)
+        assert (given.interval.n_units, given.n_undefined) == (10, 4)
+        assert given.to_record()["n_undefined"] == 4
+        assert result.estimate(name, "nss").differences[BRIGHTNESS].n_units == 10
+        values = everywhere.partial_correlation_values[e, 0]
+        assert np.isfinite(values).all()
+        assert given.interval.value == pytest.approx(values[4:].mean(), abs=1e-12)
+    named = {
+        (u.source, u.explanation, u.reason)
+        for u in result.undefined
+        if u.metric == "partial_spearman"
+    }
+    assert named == {
+        (source, name, "the brightness is constant")
+        for source in pairs.sources[:4]
+        for name in result.explanations
+    }
 
 
 def of_residuals(map_values, target, covariates):
