@@ -67,6 +67,8 @@ class Estimate:
     pooled_rejections_pairing_broken: float | None = None
     within_rejections_pairing_broken: float | None = None
     p_adjusted: float | None = None  # of `test`, over the maps; None for baselines
+    # exact 95 % interval for what all permutations would give; None where all were made
+    p_adjusted_monte_carlo: tuple[float, float] | None = None
     n_family: int = 0
     correction: Correction | None = None
     further: tuple[FurtherTest, ...] = ()
@@ -120,6 +122,8 @@ class Estimate:
             "pooled_rejections_pairing_broken": self.pooled_rejections_pairing_broken,
             "within_strata_rejections_pairing_broken": self.within_rejections_pairing_broken,
             "p_adjusted": self.p_adjusted,
+            "p_adjusted_monte_carlo_low": (self.p_adjusted_monte_carlo or (None, None))[0],
+            "p_adjusted_monte_carlo_high": (self.p_adjusted_monte_carlo or (None, None))[1],
             "n_family": self.n_family,
             "correction": None if self.correction is None else str(self.correction),
             "left_test": list(self.left_test),
@@ -217,8 +221,11 @@ def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
 
 def _record_of(test: NullTest | None) -> dict[str, Any]:
     low, high = test.range() if test is not None else (None, None)
+    p_low, p_high = (test.monte_carlo_interval if test is not None else None) or (None, None)
     return {
         "p": test.p_value if test else None,
+        "p_monte_carlo_low": p_low,
+        "p_monte_carlo_high": p_high,
         "p_smallest": test.smallest_p if test else None,
         "n_tested": test.n_sources if test else None,
         "observed": test.observed if test else None,

@@ -40,7 +40,7 @@ def adjust(p_values: ArrayLike, correction: Correction | str) -> NDArray[np.floa
     chosen = Correction(correction)
     if chosen is Correction.MAX_T:
         raise ValueError("max-T needs the draws behind the p-values: use max_t(observed, draws)")
-    adjusted = np.array(p_values, dtype=np.float64)
+    adjusted = np.array(p_values, dtype=np.float64, order="C")  # its families are views below
     wrong = adjusted[~np.isnan(adjusted) & ~((adjusted >= 0) & (adjusted <= 1))]
     if wrong.size:
         raise ValueError(f"p-values lie between 0 and 1, got {wrong[0]}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ class NullTest:
         tail = (1.0 - level) / 2
         low, high = np.quantile(self.values, [tail, 1.0 - tail])
         return float(low), float(high)
+
+    @property
+    def monte_carlo_interval(self) -> tuple[float, float] | None:
+        """Exact 95 % interval for the p-value of all possible draws; None where all of them were made."""
+        if self.exhaustive:
+            return None
+        n_sides = 2 if self.alternative is Alternative.TWO_SIDED else 1
+        return monte_carlo_ends(self.p_value, self.n_draws, n_sides=n_sides)
 
     def can_reject(self, level: float = SIGNIFICANCE_LEVEL) -> bool:
         """Whether a p-value of the level or below was possible at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,14 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.agreement.comparison.strata import PREDICTED_CLASS
+from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
+from attnxai.report.findings import smallest_adjusted
 from attnxai.report.sentences import say
-from attnxai.report.wording import strata_words
-from attnxai.statistics.interval import MIN_UNITS, effective_number, too_few
+from attnxai.report.wording import map_in_sentence, strata_words
+from attnxai.statistics.formats import format_p
+from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, effective_number, too_few
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
+
+MOST_DRAWS = 1_000_000
+"""More permutations than these are not asked for: a p-value that needs them is at the level."""
 
 
 def find_cautions(
@@ -42,6 +49,7 @@ def find_cautions(
             for own in about
         ]
     cautions += _for_every_model(results, about)
+    cautions += _for_every_model(results, [_about_draws(result) for result in results])
     cautions += list(annotations.notices)
     cautions += list(notes)
     return list(dict.fromkeys(cautions))
@@ -96,6 +104,59 @@ def _about_strata(result: AgreementResult) -> list[str]:
     if not alone or set(strata) == {None} or len(strata) == 1:
         return []
     return [say("caution.alone", n=alone, strata=strata_words(result.settings["strata"]))]
+
+
+def _about_draws(result: AgreementResult) -> list[str]:
+    """Tests whose decision depends on which permutations were drawn."""
+    maps, needed, n_draws = [], 0, 0
+    for name in result.explanations:
+        estimate = result.estimate(name, result.metrics[0])
+        ends, p_value, test = estimate.p_adjusted_monte_carlo, estimate.p_adjusted, estimate.test
+        if (
+            ends is None
+            or p_value is None
+            or test is None
+            or not ends[0] <= SIGNIFICANCE_LEVEL < ends[1]
+        ):
+            continue
+        if smallest_adjusted(estimate) > SIGNIFICANCE_LEVEL:
+            continue  # no p-value of this test could be small enough, which is said elsewhere
+        needed = max(needed, draws_to_decide(p_value, ends, test.n_draws))
+        n_draws = test.n_draws
+        adjusted = say("caution.monte_carlo.adjusted") if p_value != test.p_value else ""
+        maps.append(
+            say(
+                "caution.monte_carlo.map",
+                map=map_in_sentence(name),
+                p=p_value,
+                adjusted=adjusted,
+                low=format_p(ends[0]),
+                high=format_p(ends[1]),
+            )
+        )
+    if not maps:
+        return []
+    remedy = say(
+        "caution.monte_carlo.more" if needed <= MOST_DRAWS else "caution.monte_carlo.borderline",
+        n_draws=n_draws,
+        needed=min(needed, MOST_DRAWS),
+        option=str(needed),
+    )
+    return [say("caution.monte_carlo", n=len(maps), maps=listed(maps), remedy=remedy)]
+
+
+def draws_to_decide(p_value: float, ends: tuple[float, float], n_draws: int) -> int:
+    """About how many draws bring the Monte Carlo interval to one side of the level, to one or two digits.
+
+    Its half-width falls with the root of their number. The p-value is taken to stay where it is.
+    """
+    below = p_value <= SIGNIFICANCE_LEVEL
+    reach = ends[1] - p_value if below else p_value - ends[0]
+    distance = max(abs(p_value - SIGNIFICANCE_LEVEL), 1e-6)
+    # a quarter more, since exact intervals are skewed and narrow a little more slowly
+    draws = n_draws * max(2.0, 1.25 * (reach / distance) ** 2)
+    unit: int = 10 ** max(math.floor(math.log10(draws)), 0)
+    return math.ceil(draws / unit) * unit
 
 
 def _about_annotators(result: AgreementResult) -> list[str]:

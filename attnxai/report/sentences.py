@@ -288,6 +288,19 @@ SENTENCES: dict[str, str] = {
         "{n_others:~is|are} reported separately."
     ),
     "caution.few_sources": "{few} for confidence intervals, which need {needed}.",
+    "caution.monte_carlo": (
+        "With other random permutations {n:~this test|these tests} could fall on the other side of the 5 % level: "
+        "{maps}. {remedy}"
+    ),
+    "caution.monte_carlo.map": "{map} ({p:p}{adjusted}; 95 % Monte Carlo interval {low} to {high})",
+    "caution.monte_carlo.adjusted": " adjusted",
+    "caution.monte_carlo.more": (
+        "{n_draws:permutation was|permutations were} drawn; about {needed} (--n-permutations {option}) would decide."
+    ),
+    "caution.monte_carlo.borderline": (
+        "{n_draws:permutation was|permutations were} drawn, and even {needed} would not decide: the p-value is at "
+        "the level."
+    ),
     "caution.class_free": (
         "Annotations are permuted across classes: what maps and annotations of a class share counts as "
         "agreement here. Add --strata class to hold the class fixed."

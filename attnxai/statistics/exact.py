@@ -50,6 +50,16 @@ def clopper_pearson_ends(
     return low, high
 
 
+def monte_carlo_ends(p_value: float, n_draws: int, *, n_sides: int = 1) -> tuple[float, float]:
+    """Where the p-value of all draws lies, given that of random ones: the exact 95 % interval of its share.
+
+    ``p_value`` is (b + 1) / (B + 1), times 2 if ``n_sides`` is 2, for b of B draws at least as extreme.
+    """
+    n_extreme = round(p_value / n_sides * (n_draws + 1)) - 1
+    low, high = clopper_pearson_ends(min(max(n_extreme, 0), n_draws), n_draws)
+    return min(1.0, n_sides * low), min(1.0, n_sides * high)
+
+
 def t_half_width(error: float, freedom: float, *, level: float = CONFIDENCE_LEVEL) -> float:
     """Half-width of an interval by Student's t, from a standard error and its degrees of freedom."""
     from scipy.special import stdtrit

@@ -282,3 +282,24 @@ def test_impossible_levels_are_refused():
     test = run_null_test(np.eye(3), draws, null="pooled")
     with pytest.raises(OptionError, match="level"):
         test.rejection_rate(test.values, level=0.0)
+
+
+@pytest.mark.parametrize("alternative", Alternative)
+def test_the_monte_carlo_interval_is_the_exact_one_of_the_share_of_draws(alternative):
+    rng = np.random.default_rng(3)
+    table = rng.normal(size=(12, 12)) + 0.3 * np.eye(12)
+    draws = pooled_draws(12, 199)
+    test = run_null_test(table, draws, null="pooled", alternative=alternative)
+    above = int((test.values >= test.observed).sum())
+    n_extreme = {"greater": above, "less": 199 - above, "two-sided": min(above, 199 - above)}
+    share = stats.binomtest(n_extreme[alternative], 199).proportion_ci(0.95, method="exact")
+    sides = 2 if alternative == "two-sided" else 1
+    expected = (sides * share.low, min(1.0, sides * share.high))
+    np.testing.assert_allclose(test.monte_carlo_interval, expected, rtol=1e-9)
+    assert test.monte_carlo_interval[0] < test.p_value < test.monte_carlo_interval[1]
+
+
+def test_enumerated_draws_have_no_monte_carlo_error():
+    test = run_null_test(np.eye(5), pooled_draws(5, 200), null="pooled")
+    assert test.exhaustive
+    assert test.monte_carlo_interval is None

@@ -12,6 +12,7 @@ import numpy as np
 from attnxai.agreement.multiplicity import Correction, adjust, max_t
 from attnxai.errors import AssumptionWarning
 from attnxai.nulls import Alternative
+from attnxai.statistics.exact import monte_carlo_ends
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -61,13 +62,22 @@ def adjust_over_maps(
             used, replaced = Correction.HOLM, True
         if used is Correction.MAX_T:
             adjusted = _by_max_t([test for test in tests if test], p_values)
+            ends = _ends_of_max_t(adjusted, tests)
         else:
             adjusted = adjust(p_values, used)
+            # these corrections rise with each p-value, so the ends of intervals are adjusted alike
+            ends = adjust(np.array([_monte_carlo_ends(test) for test in tests]).T, used)
+        drawn = any(test is not None and not test.exhaustive for test in tests)
         n_family = int(np.isfinite(p_values).sum())
-        for place, estimate, value in zip(members, estimates, adjusted, strict=True):
+        for place, estimate, value, low, high in zip(
+            members, estimates, adjusted, *ends, strict=True
+        ):
             changed[place] = dataclasses.replace(
                 estimate,
                 p_adjusted=float(value) if np.isfinite(value) else None,
+                p_adjusted_monte_carlo=(float(low), float(high))
+                if drawn and np.isfinite(value)
+                else None,
                 n_family=n_family,
                 correction=used,
             )
@@ -109,6 +119,21 @@ def _drawn_together(results: Sequence[AgreementResult], members: Sequence[tuple[
         # every group has a stream of draws of its own
         permuted.add((tested, estimate.group, estimate.test.null, estimate.test.n_draws))
     return len(permuted) <= 1
+
+
+def _monte_carlo_ends(test: NullTest | None) -> tuple[float, float]:
+    if test is None:
+        return np.nan, np.nan
+    return test.monte_carlo_interval or (test.p_value, test.p_value)
+
+
+def _ends_of_max_t(adjusted: np.ndarray, tests: Sequence[NullTest | None]) -> np.ndarray:
+    """Intervals (2, n) of p-values by max-T: of a share of the draws, where it is not the unadjusted p-value."""
+    ends = np.array([_monte_carlo_ends(test) for test in tests]).T
+    for i, test in enumerate(tests):
+        if test is not None and not test.exhaustive and adjusted[i] != test.p_value:
+            ends[:, i] = np.fmax(ends[:, i], monte_carlo_ends(float(adjusted[i]), test.n_draws))
+    return ends
 
 
 def _by_max_t(tests: Sequence[NullTest], p_values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from scipy.stats import false_discovery_control
+from scipy.stats import binomtest, false_discovery_control
 
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare_pairs
 from attnxai.alignment.pairs import align
@@ -102,6 +102,7 @@ def test_nothing_but_the_adjusted_values_changes(results):
             same = dataclasses.replace(
                 other,
                 p_adjusted=one.p_adjusted,
+                p_adjusted_monte_carlo=one.p_adjusted_monte_carlo,
                 n_family=one.n_family,
                 correction=one.correction,
             ).to_record()
@@ -275,3 +276,25 @@ def test_other_groups_are_families_of_their_own():
 def test_unknown_corrections_are_refused():
     with pytest.raises(OptionError, match="known corrections are holm, bh, max_t, none"):
         ComparisonSettings(correction="bonferroni")
+
+
+@pytest.mark.parametrize("correction", ["holm", "bh", "none", "max_t"])
+def test_adjusted_p_values_have_the_monte_carlo_interval_of_their_family(results, correction):
+    made = family(adjust_over_maps(results, correction))
+    own = np.array([e.test.monte_carlo_interval for e in made]).T
+    found = np.array([e.p_adjusted_monte_carlo for e in made]).T
+    if correction == "max_t":
+        n_extreme = np.rint(adjusted(made) * 500).astype(int) - 1
+        shares = [binomtest(int(n), 499).proportion_ci(0.95, method="exact") for n in n_extreme]
+        expected = np.array([(share.low, share.high) for share in shares]).T
+    else:
+        by_hand = {"holm": holm_by_hand, "bh": false_discovery_control, "none": lambda p: p}
+        expected = np.array([by_hand[correction](ends) for ends in own])
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert (found[0] <= adjusted(made)).all()
+    assert (adjusted(made) <= found[1]).all()
+    record = made[0].to_record()
+    assert (record["p_adjusted_monte_carlo_low"], record["p_adjusted_monte_carlo_high"]) == tuple(
+        found[:, 0]
+    )
+    assert record["p_monte_carlo_high_within_strata"] == own[1, 0]
