@@ -169,7 +169,7 @@ def align(
     fwhm_arcsec : float
         Width of points and lines.
     use_source_weights : bool
-        Weigh sources by the weights that the annotations state, such as a consensus level.
+        Weight sources by the weights that the annotations state, such as a consensus level.
 
     Returns
     -------

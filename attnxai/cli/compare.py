@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from attnxai.cli import options
+from attnxai.cli import completion, options
 from attnxai.cli.console import (
     collected_assumptions,
     console,
@@ -17,7 +17,7 @@ from attnxai.cli.console import (
     typed_command,
 )
 from attnxai.cli.endings import command
-from attnxai.cli.help import IMAGES, INPUTS, STATISTICS
+from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MAPS, STATISTICS
 from attnxai.cli.options import flag, option, output_option
 
 DEFAULT_FOLDER = "attnxai-report"
@@ -38,6 +38,8 @@ def compare(
             "Model file, or the name of a shipped model such as d8.pt; repeat to compare several.",
             INPUTS,
             "MODEL",
+            choices=completion.model_names,
+            endings=(".pt",),
         ),
     ],
     annotations: options.RequiredAnnotationsOption,
@@ -54,13 +56,19 @@ def compare(
         str,
         option(
             "Explanation method whose maps are compared; gates are a network's own attention maps.",
-            STATISTICS,
+            MAPS,
             "NAME",
+            choices=lambda: completion.EXPLANATION_NAMES,
         ),
     ] = "gates",
     metric: Annotated[
         list[str] | None,
-        option("Metric; repeat for several. Conclusions rest on the first.", STATISTICS, "NAME"),
+        option(
+            "Metric; repeat for several. Conclusions rest on the first.",
+            STATISTICS,
+            "NAME",
+            choices=completion.metric_names,
+        ),
     ] = None,
     null: Annotated[
         list[str] | None,
@@ -69,6 +77,7 @@ def compare(
             "or variogram and phase, which take seconds for each map of each source; repeat for several.",
             STATISTICS,
             "NAME",
+            choices=completion.null_names,
         ),
     ] = None,
     alternative: Annotated[
@@ -77,6 +86,7 @@ def compare(
             "Alternative hypothesis: greater (more agreement), less, or two-sided.",
             STATISTICS,
             "NAME",
+            choices=completion.alternative_names,
         ),
     ] = "greater",
     strata: Annotated[
@@ -86,11 +96,17 @@ def compare(
             "of the table such as survey; repeat for several. [default: class]",
             STATISTICS,
             "NAME",
+            choices=lambda: ("class", "size", "annotators"),
         ),
     ] = None,
     correction: Annotated[
         str,
-        option("How p-values are adjusted over maps: holm, bh, max_t or none.", STATISTICS, "NAME"),
+        option(
+            "How p-values are adjusted over maps: holm, bh, max_t or none.",
+            STATISTICS,
+            "NAME",
+            choices=completion.correction_names,
+        ),
     ] = "holm",
     n_permutations: Annotated[int, option("Draws of each null.", STATISTICS, min=1)] = 10_000,
     n_bootstrap: options.BootstrapOption = 10_000,
@@ -105,14 +121,19 @@ def compare(
     seed: options.SeedOption = 0,
     label: Annotated[
         list[str] | None,
-        option("Use only annotations with this label; repeat for several.", IMAGES, "NAME"),
+        option(
+            "Use only annotations with this label; repeat for several.",
+            ANNOTATIONS,
+            "NAME",
+            choices=completion.label_names,
+        ),
     ] = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[
-        int, option("Catalogue sources with fewer components are left out.", IMAGES, min=1)
+        int, option("Catalogue sources with fewer components are left out.", ANNOTATIONS, min=1)
     ] = 2,
     match_radius_arcsec: Annotated[
-        float, option("Largest distance of a catalogue source from an image.", IMAGES, min=0.0)
+        float, option("Largest distance of a catalogue source from an image.", ANNOTATIONS, min=0.0)
     ] = 30.0,
     fill_blank: Annotated[
         bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)

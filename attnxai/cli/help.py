@@ -13,6 +13,8 @@ ARGUMENTS = "Arguments"
 INPUTS = "Inputs"
 OUTPUT = "Output"
 IMAGES = "Images"
+ANNOTATIONS = "Annotations"
+MAPS = "Maps"
 STATISTICS = "Statistics"
 NETWORK = "Network"
 TRAINING = "Training"
@@ -20,7 +22,7 @@ MACHINE = "Machine"
 GENERAL = "General"
 # groups that only one command has follow the inputs
 _FIRST = (ARGUMENTS, INPUTS)
-_LAST = (OUTPUT, IMAGES, NETWORK, TRAINING, STATISTICS, MACHINE, GENERAL)
+_LAST = (OUTPUT, IMAGES, ANNOTATIONS, MAPS, NETWORK, TRAINING, STATISTICS, MACHINE, GENERAL)
 _ORDER = {name: place for place, name in enumerate(_FIRST, -len(_FIRST))}
 _ORDER |= {name: place for place, name in enumerate(_LAST, 1)}
 # however the library calls them

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attnxai.cli.help import IMAGES, INPUTS, MACHINE, OUTPUT, STATISTICS
+from attnxai.cli import completion
+from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MACHINE, OUTPUT, STATISTICS
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 
@@ -26,10 +27,21 @@ def option(
     *names: str,
     min: float | None = None,  # as typer calls it
     max: float | None = None,
+    choices: completion.Names | None = None,
+    endings: tuple[str, ...] = (),
 ) -> OptionInfo:
-    """An option in a group of the help, named after its parameter where no names are given."""
+    """An option in a group of the help, named after its parameter where no names are given.
+
+    Shells complete its value by the names that ``choices`` gives and by files with one of the ``endings``.
+    """
     found: OptionInfo = typer.Option(
-        *names, help=help_text, rich_help_panel=group, metavar=metavar, min=min, max=max
+        *names,
+        help=help_text,
+        rich_help_panel=group,
+        metavar=metavar,
+        min=min,
+        max=max,
+        autocompletion=completion.completer(choices, endings=endings) if choices else None,
     )
     return found
 
@@ -45,13 +57,22 @@ def output_option(help_text: str, metavar: str) -> OptionInfo:
 
 
 ModelOption = Annotated[
-    str, option("Model file, or the name of a shipped model such as d8.pt.", INPUTS, "MODEL")
+    str,
+    option(
+        "Model file, or the name of a shipped model such as d8.pt.",
+        INPUTS,
+        "MODEL",
+        choices=completion.model_names,
+        endings=(".pt",),
+    ),
 ]
 _ANNOTATIONS = option(
     "Annotation table (CSV), the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv for "
     "the simulated sample that ships.",
     INPUTS,
     "FILE",
+    choices=lambda: ("expert.csv",),
+    endings=(".csv",),
 )
 RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
 AnnotationsOption = Annotated[str | None, _ANNOTATIONS]
@@ -84,7 +105,7 @@ PixelScaleOption = Annotated[
 ]
 FwhmOption = Annotated[
     float,
-    option("Full width at half maximum of points and lines of annotations.", IMAGES, min=1e-6),
+    option("Full width at half maximum of points and lines of annotations.", ANNOTATIONS, min=1e-6),
 ]
 OutputFolderOption = Annotated[Path, output_option("Folder of the results.", "FOLDER")]
 OverwriteOption = Annotated[
@@ -97,7 +118,15 @@ BootstrapOption = Annotated[
 SeedOption = Annotated[int, option("Same seed, same numbers.", STATISTICS, min=0)]
 WorkersOption = Annotated[int, option("Processes that share the work.", MACHINE, min=1)]
 ThreadsOption = Annotated[int | None, option("CPU threads of PyTorch.", MACHINE, min=1)]
-DeviceOption = Annotated[str, option("auto (a GPU if there is one), cpu or cuda.", MACHINE, "NAME")]
+DeviceOption = Annotated[
+    str,
+    option(
+        "auto (a GPU if there is one), cpu or cuda.",
+        MACHINE,
+        "NAME",
+        choices=lambda: ("auto", "cpu", "cuda"),
+    ),
+]
 
 
 def listed(values: Iterable[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Annotated
 
-from attnxai.cli import options
+from attnxai.cli import completion, options
 from attnxai.cli.console import console, details, stage
 from attnxai.cli.endings import command
 from attnxai.cli.help import STATISTICS
@@ -32,7 +32,12 @@ def plan(
     ] = None,
     metric: Annotated[
         str | None,
-        option("Metric of the pilot or of the simulation; else the first.", BASIS, "NAME"),
+        option(
+            "Metric of the pilot or of the simulation; else the first.",
+            BASIS,
+            "NAME",
+            choices=completion.metric_names,
+        ),
     ] = None,
     map_name: Annotated[
         str | None, option("Map of the pilot; else the mean of its gates.", BASIS, "NAME", "--map")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attnxai.cli import options
+from attnxai.cli import completion, options
 from attnxai.cli import training_options as training
 from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
 from attnxai.cli.endings import command, resumable
@@ -40,11 +40,17 @@ def study(
             "Symmetry group; repeat for several. [default: C1, C4, C8, C16, D4, D8, D16]",
             STUDY,
             "NAME",
+            choices=completion.group_names,
         ),
     ] = None,
     n_seeds: Annotated[int, option("Models of every group, a seed each.", STUDY, min=1)] = 5,
     first_seed: Annotated[int, option("The first seed; the others follow it.", STUDY, min=0)] = 0,
-    baseline: Annotated[str, option("Group that others are compared with.", STUDY, "NAME")] = "C1",
+    baseline: Annotated[
+        str,
+        option(
+            "Group that others are compared with.", STUDY, "NAME", choices=completion.group_names
+        ),
+    ] = "C1",
     equal: Annotated[Equal, option("What is held equal between groups.", STUDY)] = Equal.CHANNELS,
     measure_on: Annotated[
         MeasureOn, option("Images that finished models are measured on.", STUDY)

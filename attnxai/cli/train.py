@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attnxai.cli import options
+from attnxai.cli import completion, options
 from attnxai.cli import training_options as training
 from attnxai.cli.console import console, details, progress, typed_command
 from attnxai.cli.endings import command, resumable
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 def train(
     output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],
     overwrite: options.OverwriteOption = False,
-    group: Annotated[str, option("Symmetry group: C1, C4, D8, ...", NETWORK, "NAME")] = "D8",
+    group: Annotated[
+        str,
+        option("Symmetry group: C1, C4, D8, ...", NETWORK, "NAME", choices=completion.group_names),
+    ] = "D8",
     temperature_scaling: Annotated[
         bool,
         flag(

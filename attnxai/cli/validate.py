@@ -37,6 +37,7 @@ def validate(
             f"Part: {', '.join(PARTS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
+            choices=lambda: PARTS,
         ),
     ] = None,
     null: Annotated[
@@ -45,6 +46,7 @@ def validate(
             f"Null: {', '.join(NULLS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
+            choices=lambda: NULLS,
         ),
     ] = None,
     n_experiments: Annotated[

@@ -59,7 +59,7 @@ def compare(
     fwhm_arcsec : float
         Width of points and lines.
     use_source_weights : bool
-        Weigh sources by the weights that the annotations state, such as a consensus level.
+        Weight sources by the weights that the annotations state, such as a consensus level.
     settings : ComparisonSettings, optional
         Metrics, nulls, strata and numbers of draws.
     rng : numpy.random.Generator or int

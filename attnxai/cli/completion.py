@@ -1,0 +1,92 @@
+"""Values that a shell completes with the Tab key: names that options know, and files.
+
+Names are looked up when they are asked for, so that no command waits for it; none needs PyTorch.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable
+
+Names = Callable[[], Iterable[str]]
+EXPLANATION_NAMES = ("gates",)
+"""Explanation methods of this package; their registry would import PyTorch."""
+
+
+def completer(names: Names, *, endings: tuple[str, ...] = ()) -> Callable[[str], list[str]]:
+    """What completes a value: one of the names, the last of several between commas, or a file with an ending."""
+
+    def complete(incomplete: str) -> list[str]:
+        if endings:
+            found = [name for name in names() if name.startswith(incomplete)]
+            return found + _files(incomplete, endings)
+        before, comma, last = incomplete.rpartition(",")
+        given = before.split(",")
+        return [
+            f"{before}{comma}{name}"
+            for name in names()
+            if name.startswith(last) and name not in given
+        ]
+
+    return complete
+
+
+def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
+    """Files with one of the endings, and folders, whose paths begin like this, as it was typed."""
+    found = []
+    for path in sorted(glob.glob(f"{glob.escape(incomplete)}*")):  # noqa: PTH207
+        if os.path.isdir(path):  # noqa: PTH112
+            found.append(f"{path}/")
+        elif path.endswith(endings):
+            found.append(path)
+    return found
+
+
+def metric_names() -> Iterable[str]:
+    """Metrics."""
+    from attnxai.metrics import METRICS
+
+    return sorted(METRICS)
+
+
+def null_names() -> Iterable[str]:
+    """Nulls beside the permutation across sources."""
+    from attnxai.nulls import NULLS
+
+    return sorted(name for name, null in NULLS.items() if not null().permutes_sources)
+
+
+def alternative_names() -> Iterable[str]:
+    """Alternative hypotheses."""
+    from attnxai.nulls import Alternative
+
+    return map(str, Alternative)
+
+
+def correction_names() -> Iterable[str]:
+    """Corrections of p-values."""
+    from attnxai.agreement.multiplicity import Correction
+
+    return map(str, Correction)
+
+
+def label_names() -> Iterable[str]:
+    """Labels of annotations."""
+    from attnxai.annotations.shapes import Label
+
+    return map(str, Label)
+
+
+def model_names() -> Iterable[str]:
+    """Models that ship."""
+    from attnxai.models.zoo import shipped_models
+
+    return [f"{name}.pt" for name in shipped_models()]
+
+
+def group_names() -> Iterable[str]:
+    """Symmetry groups that models ship for."""
+    from attnxai.models.zoo import shipped_models
+
+    return [name.upper() for name in shipped_models()]

@@ -1,0 +1,49 @@
+"""The help of a command: its options in groups, and messages about their values."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.program import attnxai, refused
+
+
+def groups_of(command):
+    """Long names of the options in every group of the help."""
+    found, group = {}, ""
+    for line in attnxai(command, "--help", check=0).stdout.splitlines():
+        if heading := re.fullmatch(r"(\w+):", line.strip()):
+            group = heading[1]
+        elif option := re.match(r" +(?:-\w, )?(--[\w-]+)", line):
+            found.setdefault(group, []).append(option[1])
+    return found
+
+
+def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
+    groups = groups_of("compare")
+    assert list(groups) == [
+        *("Inputs", "Output", "Images", "Annotations", "Maps", "Statistics", "Machine", "General")
+    ]
+    assert groups["Images"] == ["--fill-blank", "--pixel-scale-arcsec", "--prepared"]
+    assert groups["Annotations"] == [
+        *("--label", "--fwhm-arcsec", "--min-components", "--match-radius-arcsec")
+    ]
+    assert groups["Maps"] == ["--explanation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compare", "--n-permutations", "0"), "'--n-permutations': 0 should be 1 or more"),
+        (("compare", "--seed", "1.5"), "'--seed': '1.5' should be a whole number"),
+        (("compare", "--fwhm-arcsec", "wide"), "'--fwhm-arcsec': 'wide' should be a number"),
+        (("plan", "--level", "0.7"), "'--level': 0.7 should be 0.5 or less"),
+        (
+            ("train", "--preset", "papr"),
+            "'--preset': 'papr' is not one of 'compact', 'paper' (did you mean paper?)",
+        ),
+    ],
+)
+def test_values_that_options_cannot_take(arguments, words):
+    refused(attnxai(*arguments), words)
