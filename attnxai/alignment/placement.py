@@ -8,6 +8,7 @@ anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,21 +26,42 @@ if TYPE_CHECKING:
 
 _LEAST = 0.5
 """Smallest correlation of brightness and image; another stretch or resampling leaves more."""
-_SURE = 0.9
-"""From this correlation on no other place is tried."""
 _BETTER = 0.1
 """A place that correlates better by this is the right one."""
+_EXACT = 1e-4
+"""Brightness whose correlation falls short of 1 by less is where it should be."""
+_REMAINING = 0.1
+"""A mistake that all sources share, put right, leaves at most this share of what is missing to correlations of 1."""
+_MOST_REMAINING = 3e-3
+"""And no more than this, which resampling leaves; smoothed compact sources look like enlarged ones by less."""
+_LEAST_MOVED = 2.0
+"""Field pixels by which a corner of the field has to lie elsewhere; half a pixel is no such mistake."""
+_N_SHARED = 40
+"""Number of sources that are looked at for such a mistake."""
 _NO_REMEDY = "state in field how the network's input lies on each image, and give the images that it was made from"
 _SAME_SCALE = 0.05
 _LEAST_INSIDE = 0.75
+_OF_LAYERS = "of layers, brightness and valid"
+_ORIENTATIONS = {
+    (1, 1): "",
+    (-1, 1): (
+        "upside down: row 0 is at the top of the one and at the bottom of the other, so reverse the rows "
+        f"{_OF_LAYERS}"
+    ),
+    (1, -1): (
+        "mirrored left to right: column 0 is at the left of the one and at the right of the other, so reverse "
+        f"the columns {_OF_LAYERS}"
+    ),
+    (-1, -1): f"rotated by 180 degrees, so reverse the rows and the columns {_OF_LAYERS}",
+}
+"""Steps along rows and columns, and how the field then lies on its image."""
 
 
 def check_placement(
     maps: MapStack, positions: Sequence[int], images: Mapping[str, SourceImage]
 ) -> list[str]:
     """Refuse a field that does not lie on its images as stated; a note says where that cannot be checked."""
-    faults: list[tuple[str, float, str]] = []
-    n_constant = 0
+    found: dict[int, float] = {}
     for i in positions:
         source, transform = maps.sources[i], maps.field[i]
         image, seen = images[source], np.asarray(maps.brightness[i], dtype=np.float64)
@@ -50,37 +72,65 @@ def check_placement(
                 f"the brightness of {source!r} holds values that are not finite; set them to 0, and valid to "
                 "False where nothing was observed"
             )
-        if not valid.any() or np.ptp(seen[valid]) == 0:
-            n_constant += 1
-            continue
-        found = _correlation(seen, valid, image, transform)
-        if found >= _SURE:
-            continue
-        best, remedy = max(
-            (_correlation(pixels, where, image, place), words)
-            for pixels, where, place, words in _alternatives(seen, valid, image, transform)
-        )
-        if best > found + _BETTER and best > _LEAST:
-            faults.append((source, found, f"{remedy} (correlation {best:.2f})"))
-        elif found < _LEAST:
-            faults.append((source, found, _NO_REMEDY))
-    if faults:
-        source, found, remedy = max(faults, key=lambda fault: bool(fault[2]))
-        transform = maps.field[maps.sources.index(source)]
-        raise AlignmentError(
-            f"the brightness of {len(faults)} of {counted(len(positions), 'source')} does not agree with the "
-            f"image where field places it, such as {source!r} (correlation {found:.2f} with {transform}); "
-            + (
-                remedy
-                or "state in field how the network's input lies on each image, and give the images"
-            )
-            + ("" if remedy else " that it was made from")
-        )
+        if valid.any() and np.ptp(seen[valid]) > 0:
+            found[i] = _correlation(seen, valid, image, transform)
+    _refuse_single(maps, images, found, len(positions))
+    _refuse_shared(maps, images, found)
+    n_constant = len(positions) - len(found)
     note = (
         f"The brightness of {counted(n_constant, 'source')} is constant, so it could not be checked where the "
         "maps lie on the image."
     )
     return [note] if n_constant else []
+
+
+def _refuse_single(
+    maps: MapStack, images: Mapping[str, SourceImage], found: Mapping[int, float], n: int
+) -> None:
+    """Refuse sources that lie elsewhere, each judged by itself."""
+    faults: list[tuple[float, int, str]] = []
+    for i, value in found.items():
+        if value >= 1.0 - _BETTER:
+            continue
+        best, _, remedy = max(_alternatives(maps, i, images), key=lambda other: other[0])
+        if best > value + _BETTER and best > _LEAST:
+            faults.append((best - value, i, f"{remedy} (correlation {best:.2f})"))
+        elif value < _LEAST:
+            faults.append((0.0, i, _NO_REMEDY))
+    if faults:
+        _, i, remedy = max(faults, key=lambda fault: fault[0])
+        raise AlignmentError(
+            f"the brightness of {len(faults)} of {counted(n, 'source')} does not agree with the image where "
+            f"field places it, such as {maps.sources[i]!r} (correlation {found[i]:.2f} with {maps.field[i]}); "
+            f"{remedy}"
+        )
+
+
+def _refuse_shared(
+    maps: MapStack, images: Mapping[str, SourceImage], found: Mapping[int, float]
+) -> None:
+    """Refuse a mistake that all sources share, which compact or symmetric sources show only together."""
+    if not found:
+        return
+    some = list(found)[:: math.ceil(len(found) / _N_SHARED)]
+    missing = 1.0 - np.array([found[i] for i in some])
+    if missing.mean() < _EXACT:
+        return
+    others = [_alternatives(maps, i, images) for i in some]
+    remaining = np.array(
+        [[1.0 - value if far else np.inf for value, far, _ in of_source] for of_source in others]
+    )
+    best = int(remaining.mean(axis=0).argmin())
+    if remaining[:, best].mean() > min(_REMAINING * missing.mean(), _MOST_REMAINING):
+        return
+    shown = int((missing - remaining[:, best]).argmax())
+    value, _, remedy = others[shown][best]
+    i = some[shown]
+    raise AlignmentError(
+        f"the brightness of {counted(len(found), 'source')} agrees better with the images elsewhere than where "
+        f"field places it, such as {maps.sources[i]!r} (correlation {found[i]:.3f} with {maps.field[i]}); "
+        f"{remedy} (correlation {value:.3f})"
+    )
 
 
 def _check_scale(maps: MapStack, source: str, transform: GridTransform, image: SourceImage) -> None:
@@ -97,28 +147,43 @@ def _check_scale(maps: MapStack, source: str, transform: GridTransform, image: S
 
 
 def _alternatives(
-    seen: NDArray[np.float64],
-    valid: NDArray[np.bool_],
-    image: SourceImage,
-    transform: GridTransform,
-) -> list[tuple[NDArray[np.float64], NDArray[np.bool_], GridTransform, str]]:
-    """Mistakes that are easily made, each put right, and the words for that."""
+    maps: MapStack, i: int, images: Mapping[str, SourceImage]
+) -> list[tuple[float, bool, str]]:
+    """Correlations after putting right mistakes that are easily made, whether far from there, and the words."""
+    image, transform = images[maps.sources[i]], maps.field[i]
+    seen, valid = np.asarray(maps.brightness[i], dtype=np.float64), maps.valid[i]
     (rows, columns), (n_y, n_x) = image.shape, seen.shape
-    middle = GridTransform(
-        step=transform.step,
-        origin_x=(columns - 1) / 2 - transform.step * (n_x - 1) / 2,
-        origin_y=(rows - 1) / 2 - transform.step * (n_y - 1) / 2,
-    )
-    step = rows / n_y
-    whole = GridTransform(step=step, origin_x=(step - 1) / 2, origin_y=(step - 1) / 2)
-    upside_down = (
-        "it does upside down: row 0 is at the top of the one and at the bottom of the other, so reverse the "
-        "rows of layers, brightness and valid"
-    )
+
+    def middle(step: float) -> GridTransform:
+        return GridTransform(
+            step=step,
+            origin_x=(columns - 1) / 2 - step * (n_x - 1) / 2,
+            origin_y=(rows - 1) / 2 - step * (n_y - 1) / 2,
+        )
+
+    def far(place: GridTransform) -> bool:
+        corners = np.array([0.0, n_x - 1.0]), np.array([0.0, n_y - 1.0])
+        moved = np.subtract(place.to_outer(*corners), transform.to_outer(*corners))
+        return float(np.abs(moved).max()) > _LEAST_MOVED * transform.step
+
+    across = rows / n_y
+    whole = GridTransform(step=across, origin_x=(across - 1) / 2, origin_y=(across - 1) / 2)
+    of_middle = "for a crop of the middle, with field {}"
+    # the same for every source, so that sources can be judged together
+    places = [
+        (transform, ""),
+        (whole, f"where it covers the image, with field {whole}"),
+        *((middle(step), of_middle.format(middle(step))) for step in (transform.step, 1.0)),
+    ]
     return [
-        (seen, valid, middle, f"it does for a crop of the middle, with field {middle}"),
-        (seen, valid, whole, f"it does where it covers the image, with field {whole}"),
-        (seen[::-1], valid[::-1], transform, upside_down),
+        (
+            _correlation(seen[::down, ::right], valid[::down, ::right], image, place),
+            bool(turned) or far(place),
+            f"it does {', and '.join(words for words in (where, turned) if words)}",
+        )
+        for (down, right), turned in _ORIENTATIONS.items()
+        for place, where in places
+        if where or turned
     ]
 
 

@@ -9,8 +9,12 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from attnxai.alignment.pairs import align
+from attnxai.alignment.placement import check_placement
 from attnxai.data.grid import GridTransform, PixelGrid
+from attnxai.data.images import read_images
+from attnxai.data.simulation import simulate_source
 from attnxai.errors import AlignmentError
+from attnxai.explanations.stack import MapStack, Split
 from tests.builders import made_up
 
 CROP = slice(8, 24)
@@ -64,6 +68,117 @@ def test_the_whole_image_with_the_transform_of_a_crop_is_refused():
 def test_a_field_upside_down_is_refused():
     with pytest.raises(AlignmentError, match="it does upside down: row 0 is at the top of the one"):
         align(*changed(lambda b: b[:, ::-1]))
+
+
+@pytest.mark.parametrize(
+    ("turned", "words"),
+    [
+        (lambda b: b[:, :, ::-1], "it does mirrored left to right: .* so reverse the columns of layers"),
+        (lambda b: b[:, ::-1, ::-1], "it does rotated by 180 degrees, so reverse the rows and the columns of"),
+    ],
+)  # fmt: skip
+def test_a_mirrored_or_rotated_field_is_refused_with_its_own_remedy(turned, words):
+    with pytest.raises(AlignmentError, match=words):
+        align(*changed(turned))
+
+
+def test_a_fault_with_a_remedy_is_shown_before_one_without():
+    maps, marks, images = cropped(GridTransform())
+    brightness = maps.brightness.copy()
+    # the first is unlike its image wherever it lies
+    brightness[0] = np.random.default_rng(3).random(brightness[0].shape)
+    with pytest.raises(AlignmentError, match=r"of 4 sources .* it does for a crop of the middle"):
+        align(dataclasses.replace(maps, brightness=brightness), marks, images)
+
+
+def of_images(images, seen, field):
+    """Aligned maps whose brightness is made of images, where it is said to lie."""
+    made = [np.asarray(seen(clipped(image)), dtype=np.float32) for image in images]
+    names = tuple(image.source for image in images)
+    n = made[0].shape[0]
+    scale = images[0].grid.pixel_scale_arcsec * field.step
+    maps = MapStack(
+        model_name="by hand",
+        sources=names,
+        splits=(Split.UNKNOWN,) * len(names),
+        layers={"gate": np.random.default_rng(0).random((len(names), n, n), dtype=np.float32)},
+        geometry={"gate": GridTransform()},
+        field=(field,) * len(names),
+        field_scale_arcsec=scale,
+        brightness=np.stack(made),
+        valid=np.ones((len(names), n, n), bool),
+    )
+    return check_placement(maps, range(len(names)), {image.source: image for image in images})
+
+
+def clipped(image):
+    """As networks see images of FIRST: noise set to 0, 256 values."""
+    pixels = np.asarray(image.pixels, dtype=np.float64)
+    noise = 1.4826 * np.median(np.abs(pixels - np.median(pixels)))
+    return np.floor(255 * np.where(pixels < 3 * noise, 0.0, pixels) / pixels.max())
+
+
+def middle(pixels, n):
+    start = (len(pixels) - n) // 2
+    return pixels[start : start + n, start : start + n]
+
+
+@pytest.fixture(scope="module")
+def compact():
+    """Simulated FR I sources, which are bright in the middle and symmetric."""
+    rng = np.random.default_rng(11)
+    return [simulate_source("FR I", source=f"fr1_{i}", rng=rng).image for i in range(8)]
+
+
+@pytest.mark.parametrize("n", [80, 120, 140])
+def test_a_crop_of_compact_sources_with_the_transform_of_the_whole_image_is_refused(compact, n):
+    start = (160 - n) / 2
+    right = GridTransform(origin_x=start, origin_y=start)
+    assert of_images(compact, lambda seen: middle(seen, n), right) == []
+    with pytest.raises(
+        AlignmentError, match=rf"for a crop of the middle, with field .*origin_x={start}"
+    ):
+        of_images(compact, lambda seen: middle(seen, n), GridTransform.covering((n, n), (160, 160)))
+
+
+def right_placements(n):
+    """Brightness of images with n x n pixels, and the field on which it is."""
+    quarter = n // 4
+    return {
+        "whole": (lambda b: b, GridTransform()),
+        "crop": (
+            lambda b: middle(b, n // 2),
+            GridTransform(origin_x=float(quarter), origin_y=float(quarter)),
+        ),
+        "smoothed": (lambda b: gaussian_filter(b, 2.0), GridTransform()),
+        "binned": (
+            lambda b: gaussian_filter(b, 1.0).reshape(n // 2, 2, n // 2, 2).mean(axis=(1, 3)),
+            GridTransform.covering((n // 2, n // 2), (n, n)),
+        ),
+        "enlarged": (
+            lambda b: middle(b, n // 2).repeat(2, axis=0).repeat(2, axis=1),
+            GridTransform(step=0.5, origin_x=quarter - 0.25, origin_y=quarter - 0.25),
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", list(right_placements(8)))
+def test_right_placements_of_compact_sources_pass(compact, kind):
+    assert of_images(compact, *right_placements(160)[kind]) == []
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("kind", list(right_placements(8)))
+def test_right_placements_of_images_of_first_pass(shared_data, kind):
+    images = read_images(shared_data / "mirabest_fits")[::3]
+    assert of_images(images, *right_placements(300)[kind]) == []
+
+
+@pytest.mark.shared_data
+def test_crops_of_images_of_first_with_the_transform_of_the_whole_are_refused(shared_data):
+    images = read_images(shared_data / "mirabest_fits")
+    with pytest.raises(AlignmentError, match=r"crop of the middle, with field .*origin_x=75"):
+        of_images(images, lambda b: middle(b, 150), GridTransform.covering((150, 150), (300, 300)))
 
 
 def test_images_of_other_sources_are_refused():
