@@ -98,7 +98,8 @@ CAPTIONS: dict[str, str] = {
     "page.cells.ceiling": (
         " The row “noise ceiling” gives the inter-annotator agreement, from each annotator against the others to "
         "the consensus of all against each; the share of the former that a map reaches, above chance, is in its "
-        "cell."
+        "cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
+        "interval of a share and that of the mean excludes chance, that of the mean decides."
     ),
     "page.partial": (
         "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
