@@ -19,7 +19,7 @@ from attnxai.cli import console as consoles
 from attnxai.cli import endings
 from attnxai.cli.endings import Stopped, command, ending, resumable
 from attnxai.cli.main import app
-from attnxai.errors import AttnxaiWarning, OptionError
+from attnxai.errors import AttnxaiWarning, LeftOutWarning, OptionError
 from tests.cli.program import attnxai, refused
 from tests.jobs.limits import largest_file
 
@@ -379,10 +379,15 @@ def test_quiet_prints_where_the_results_are_and_verbose_what_takes_time(tmp_path
     assert re.search(r"^Simulating experiments: \d+\.\d s$", verbose.stderr, re.MULTILINE)
 
 
-def test_notes_are_not_shown_when_quiet(capsys) -> None:
+@pytest.mark.parametrize(
+    ("category", "when_quiet"), [(AttnxaiWarning, ""), (LeftOutWarning, "Note: few sources\n")]
+)
+def test_of_notes_only_those_about_what_is_left_out_are_shown_when_quiet(
+    capsys, category, when_quiet
+) -> None:
     def warn() -> None:
-        warnings.warn("few sources", AttnxaiWarning, stacklevel=1)
+        warnings.warn("few sources", category, stacklevel=1)
 
-    for quiet, shown in ((False, "Note: few sources\n"), (True, "")):
+    for quiet, shown in ((False, "Note: few sources\n"), (True, when_quiet)):
         command("Help.")(warn)(quiet=quiet)
         assert capsys.readouterr().err == shown

@@ -8,11 +8,13 @@ import io
 import json
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
+from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.model_comparison.comparison import compare_models
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.agreement.results import ALL
@@ -20,7 +22,7 @@ from attnxai.errors import FewSourcesWarning
 from attnxai.report.content import ReportContent
 from attnxai.report.document import write_report
 from attnxai.report.methods import methods_paragraph
-from attnxai.report.page_tables import estimates_table
+from attnxai.report.page_tables import estimates_table, undefined_counts
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
@@ -211,3 +213,16 @@ def test_differences_between_models_over_few_effective_sources_show_nothing():
     assert found.to_record()["n_effective"] == pytest.approx(35**2 / 167)
     headline = reach_verdict(compared.results, marks, contrasts=contrasts).headline
     assert headline.endswith("however large: they are too few.")
+
+
+def test_undefined_values_name_each_source_once_and_none_that_is_not_there():
+    def counted(*sources):
+        undefined = [
+            UndefinedValue(source=s, annotator="ann", explanation="e", metric="nss", reason="why")
+            for s in sources
+        ]
+        part = SimpleNamespace(name="m", result=SimpleNamespace(undefined=undefined))
+        return undefined_counts([part])
+
+    assert counted(*["s1"] * 8) == [("NSS: why", 8, "s1")]
+    assert counted(*"gfedcba") == [("NSS: why", 7, "a, b, c, d, e and 2 more")]
