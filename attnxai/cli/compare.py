@@ -187,10 +187,10 @@ def compare(
         models = named_models(model)
         for name, found in models.items():
             if found.shipped:
-                stderr.print(f"{name} is no local file: using the model that ships with attnxai")
+                stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
         if is_shipped(annotations):
             stderr.print(
-                f"{annotations} is no local file: using the simulated sample that ships with attnxai "
+                f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
                 "(sources and annotators do not exist)"
             )
         with stage("Reading models, annotations and images"):

@@ -19,7 +19,7 @@ BASIS = "Basis: a pilot, a simulated pilot, or effect and standard deviations"
 @command(
     """Plan how many sources and annotators are needed to detect a given agreement.
 
-    The test is the primary one, permutation across sources of one class. Effect and standard deviations come from a
+    The test is the primary one, permutation across sources of the same class. Effect and standard deviations come from a
     pilot comparison, from simulated galaxies, or are given."""
 )
 def plan(

@@ -44,7 +44,7 @@ def load_model(path: str | Path) -> AttentionModel:
     """Load a model file of this package or a published checkpoint.
 
     A checkpoint of a training that holds one under ``state_dict``, ``model_state_dict`` or the like is
-    unwrapped, and a prefix that all its names share is left out. A name that is no local file but one of the
+    unwrapped, and a prefix that all its names share is left out. A name that is not a local file but one of the
     shipped models (such as ``d8.pt``) gives that model.
 
     Parameters

@@ -17,7 +17,7 @@ CAPTIONS: dict[str, str] = {
     ),
     "caption.permuted.any": "sources",
     "caption.permuted.mixed_any": "all sources",
-    "caption.permuted.strata": "sources of one {strata}",
+    "caption.permuted.strata": "sources of the same {strata}",
     "caption.side.greater": (
         "The tests are one-sided, for more agreement: p reaches 0.05 a little inside the right end."
     ),

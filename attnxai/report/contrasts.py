@@ -118,7 +118,7 @@ def difference_summary(contrasts: ResultContrasts) -> str:
     group = group_phrase(contrasts.group, 1 if n == "1" else 2)
     named = {
         "between": say(f"models.between.{between}"),
-        "over": say("models.shared", n=n, group=group),
+        "over": say("models.shared", n=n, group=group, who=say(f"models.shared.{between}")),
     }
     if all(
         c.smallest_p > SIGNIFICANCE_LEVEL or c.difference.n_counted < MIN_UNITS for c in everything

@@ -156,7 +156,7 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
         )
     if pilot is not None and made.effect_low is not None:
         notes.append(
-            "A pilot's effect is uncertain, and flatters if it was chosen for being large: here it is "
+            "A pilot's effect is uncertain, and too large on average if it was selected for being large: here it is "
             f"{with_interval(pilot.effect)}. " + _at_low_effect(made)
         )
     if pilot is not None and pilot.inferred:
@@ -180,5 +180,6 @@ def _at_low_effect(made: PowerPlan) -> str:
     needed = str(enough.n_sources) if enough else f"more than {most}"
     return (
         f"At its lower end {best.n_sources} sources with {counted(best.n_annotators, 'annotator')} have a power of "
-        f"{best.power_at_low_effect:.0%}, and {made.wanted:.0%} takes {needed}."
+        f"{best.power_at_low_effect:.0%}, and a power of {made.wanted:.0%} needs {needed} "
+        "sources."
     )

@@ -53,14 +53,21 @@ SENTENCES: dict[str, str] = {
         "Agreement of {inside} with its own source is not shown; it is lower on the annotations than elsewhere."
     ),
     "lead.not_shown_less": "{map} is not shown to agree less with its own source than with others.",
+    "other_metrics.agrees": " By {metrics} it agrees with its own source.",
+    "other_metrics.specific": " By {metrics} it distinguishes its own source from others.",
+    "other_metrics.not_shown": " By {metrics} agreement with its own source is not shown.",
+    "other_metrics.not_shown_less": (
+        " By {metrics} it is not shown to agree less with its own source than with others."
+    ),
+    "other_metrics.less": " By {metrics} it agrees less with its own source than with others.",
     "by_class.differ": (
         " The classes differ: it agrees more with its own source than with others for {more}, but less for {fewer}."
     ),
     "lead.by_class.more": " Within {classes} it agrees more with its own source than with others.",
     "lead.by_class.less": " Within {classes} it agrees less with its own source than with others.",
-    "class.p": "{name} ({p:p}{side}{adjusted})",
-    "class.side.greater": " on the upper side",
-    "class.side.less": " on the lower side",
+    "with_p": "{name} ({p:p}{side}{adjusted})",
+    "side.greater": " on the upper side",
+    "side.less": " on the lower side",
     "badge.classes": ", classes differ",
     "badge.baselines": ", {baselines} better",
     "badge.baseline.brightness": "brightness",
@@ -68,25 +75,26 @@ SENTENCES: dict[str, str] = {
     # --- the headline -------------------------------------------------------------------------------
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
-        "others{anti_correlated}."
+        "others, by {metric}{anti_correlated}."
     ),
     "headline.less.anti_correlated": (
         ", of which {n_anti:~1 is|{n_anti} are} anti-correlated with {annotations}"
     ),
     "headline.specific": (
-        "No map of {model} is shown to agree with {annotations}; {n_specific} of {n} "
+        "No map of {model} is shown to agree with {annotations} by {metric}; {n_specific} of {n} "
         "{n_specific:~distinguishes|distinguish} {n_specific:~its|their} own source beyond what the permuted "
         "sources share."
     ),
     "headline.none_less": (
-        "No map of {model} is shown to agree less with its own source than with others."
+        "No map of {model} is shown to agree less with its own source than with others, by {metric}."
     ),
     "headline.none": (
-        "Agreement of {model} with {annotations} of its own source is not shown for {n:~its one map|any of its "
-        "{n} maps}."
+        "By {metric}, agreement of {model} with {annotations} of its own source is not shown for "
+        "{n:~its one map|any of its {n} maps}."
     ),
     "headline.agree": (
-        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source{less}{baselines}."
+        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source by {metric}{less}"
+        "{baselines}."
     ),
     "headline.maps.one": "The one map",
     "headline.maps.all": "All {n} maps",
@@ -122,8 +130,8 @@ SENTENCES: dict[str, str] = {
         "{n:{group} source is|{group} sources are} too few to test the agreement of {model} with {annotations}."
     ),
     # --- several models -----------------------------------------------------------------------------
-    "models.start.agree": "Maps that agree with {annotations} of their own source: {counts}.",
-    "models.start.less": "Maps that agree less with their own source than with others: {counts}.",
+    "models.start.agree": "Maps that agree with {annotations} of their own source by {metric}: {counts}.",
+    "models.start.less": "Maps that agree less with their own source than with others, by {metric}: {counts}.",
     "models.count.some": "{model}: {n} of {n_all:map}{less}",
     "models.also_less": ", {n_less} less than with others",
     "models.count.none": "{model}: no conclusion",
@@ -134,9 +142,11 @@ SENTENCES: dict[str, str] = {
     "models.differences.some": (
         "{n_found} of {n:difference} between {between}, map by map, {n_found:~is|are} shown over {over}."
     ),
+    "models.shared.two": "both",
+    "models.shared.several": "all of them",
     "models.between.two": "the two models",
     "models.between.several": "the models",
-    "models.shared": "the {n} {group} that all of them share",
+    "models.shared": "the {n} {group} that {who} share",
     "models.difference": (
         "{metric} of {map} is higher for {higher} than for {lower}, by {difference} ({p} adjusted over "
         "{n:difference})."

@@ -88,7 +88,9 @@ def _main_table(result: AgreementResult) -> Table:
             cells.append(shown)
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)
     sources = (
-        f"sources of one {strata_words(result.settings['strata'])}" if stratified else "sources"
+        f"sources of the same {strata_words(result.settings['strata'])}"
+        if stratified
+        else "sources"
     )
     headings = (METRICS[metric].label, "null", "p", f"minus {brightness}")
     return text_table(

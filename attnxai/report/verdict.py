@@ -23,7 +23,8 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
    that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
    a baseline agrees better, the sentence in bold and the badge say so as well.
-4. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
+4. Another metric that leads to another conclusion on a map is named with its p-values.
+5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
 
 Nothing is said that is stronger than the test behind it. The sentences are in :mod:`~.sentences`.
@@ -58,7 +59,13 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences import say
-from attnxai.report.wording import capitalised, map_in_sentence, name_of_map, names_of_maps
+from attnxai.report.wording import (
+    capitalised,
+    in_sentence,
+    map_in_sentence,
+    name_of_map,
+    names_of_maps,
+)
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -125,7 +132,8 @@ def reach_verdict(
     headline = models[0].headline
     if len(models) > 1:
         alternative = Alternative(results[0].settings["alternative"])
-        headline = _joint_headline(models, words, contrasts, alternative)
+        label = in_sentence(METRICS[results[0].metrics[0]].label)
+        headline = _joint_headline(models, words, label, contrasts, alternative)
     return Verdict(
         annotations=words,
         headline=headline,
@@ -165,6 +173,7 @@ def _statement(result: AgreementResult, estimate: Estimate, annotations: str) ->
         finding=finding,
         badge=_badge(result, estimate, finding),
         lead=capitalised(_lead(result, estimate, finding, annotations))
+        + _by_other_metrics(result, estimate, finding)
         + _by_class(result, estimate, finding),
         answers=answers_of(result, estimate),
         p_adjusted=estimate.p_adjusted,
@@ -233,12 +242,38 @@ def _by_class(result: AgreementResult, estimate: Estimate, finding: Finding) -> 
     return ""
 
 
+def _by_other_metrics(result: AgreementResult, estimate: Estimate, finding: Finding) -> str:
+    """The other metrics that lead to another conclusion, with their p-values."""
+    less = result.settings["alternative"] == Alternative.LESS
+    keys = {
+        Finding.AGREES: "agrees",
+        Finding.SOURCE_SPECIFIC: "specific",
+        Finding.NOT_SHOWN: "not_shown_less" if less else "not_shown",
+        Finding.LESS: "less",
+        Finding.ANTI_CORRELATED: "less",
+    }
+    metrics: dict[str, list[str]] = {}
+    for name in result.metrics[1:]:
+        other = result.estimate(estimate.explanation, name)
+        key, test = keys.get(finding_of(other)), other.test
+        if test is None or key is None or key == keys.get(finding, key):
+            continue
+        label = in_sentence(METRICS[name].label)
+        adjusted = adjusted_words(other)
+        metrics.setdefault(key, []).append(
+            say("with_p", name=label, p=test.p_value, side="", adjusted=adjusted)
+        )
+    return "".join(
+        say(f"other_metrics.{key}", metrics=listed(named)) for key, named in metrics.items()
+    )
+
+
 def _class_p(effect: ClassEffect) -> str:
     return say(
-        "class.p",
+        "with_p",
         name=effect.class_name,
         p=effect.p_value,
-        side="" if effect.tested else say(f"class.side.{effect.side}"),
+        side="" if effect.tested else say(f"side.{effect.side}"),
         adjusted=adjusted_words(effect),
     )
 
@@ -269,7 +304,8 @@ def _headline(
     findings = [statement.finding for statement in statements]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
         return _no_conclusion(result, estimates, annotations)
-    n, named = len(statements), {"model": result.model_name, "annotations": annotations}
+    n, metric = len(statements), in_sentence(METRICS[result.metrics[0]].label)
+    named = {"model": result.model_name, "annotations": annotations, "metric": metric}
     n_specific = findings.count(Finding.SOURCE_SPECIFIC)
     n_anti = findings.count(Finding.ANTI_CORRELATED)
     n_less = n_anti + findings.count(Finding.LESS)
@@ -363,6 +399,7 @@ def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annot
 def _joint_headline(
     models: Sequence[ModelVerdict],
     annotations: str,
+    metric: str,
     contrasts: ResultContrasts | None,
     alternative: Alternative,
 ) -> str:
@@ -383,5 +420,7 @@ def _joint_headline(
             )
         )
     key = "less" if less else "agree"
-    start = say(f"models.start.{key}", annotations=annotations, counts="; ".join(counts))
+    start = say(
+        f"models.start.{key}", annotations=annotations, metric=metric, counts="; ".join(counts)
+    )
     return f"{start} {difference_summary(contrasts)}" if contrasts is not None else start

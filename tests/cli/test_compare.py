@@ -17,8 +17,8 @@ def test_the_command_of_the_readme_in_any_folder(tmp_path):
     done = attnxai(
         "compare", "--model", "d8.pt", "--annotations", "expert.csv", cwd=tmp_path, check=0
     )
-    assert "d8.pt is no local file: using the model that ships" in done.stderr
-    assert "expert.csv is no local file: using the simulated sample" in done.stderr
+    assert "d8.pt is not a local file: using the model that ships" in done.stderr
+    assert "expert.csv is not a local file: using the simulated sample" in done.stderr
     assert "Report: attnxai-report/index.html" in done.stdout
     summary = json.loads((tmp_path / "attnxai-report" / "summary.json").read_text(encoding="utf-8"))
     assert summary["models"][0]["sources"]["by_class"] == {"FR I": 20, "FR II": 20}

@@ -64,12 +64,15 @@ def test_a_pilot_is_planned_from(pilot) -> None:
     assert expected.sentence("an agreement (NSS)") in shown
     assert "at level 0.05 / 3" in shown
     assert f"{found.effect.value:.3g} [{found.effect.low:.3g}, {found.effect.high:.3g}]" in shown
-    assert "flatters" in shown
+    assert "selected for being large" in shown
     best = expected.fewest_marks()
     assert best is not None
     enough = expected.smallest(best.n_annotators, at_low_effect=True)
     needed = "more than 40" if enough is None else str(enough.n_sources)
-    assert f"have a power of {best.power_at_low_effect:.0%}, and 80% takes {needed}." in shown
+    assert (
+        f"have a power of {best.power_at_low_effect:.0%}, and a power of 80% needs {needed} sources."
+        in shown
+    )
 
 
 def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
@@ -82,7 +85,7 @@ def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
     assert "at level 0.01, it takes" in shown
     # the pilot's own effect no longer matters, nor how uncertain it is
     assert "if effect" not in shown
-    assert "flatters" not in shown
+    assert "selected for being large" not in shown
 
 
 def test_the_same_seed_gives_the_same_plan(tmp_path) -> None:

@@ -37,7 +37,7 @@ def test_maps_that_look_away_are_found_by_a_test_of_less_agreement():
     (model,) = verdict_on(content).models
     assert [s.finding for s in model.statements] == [Finding.ANTI_CORRELATED] * 3
     assert model.headline.startswith(
-        "3 of 3 maps of away.pt agree less with their own source than with others, of which 3 are "
+        "3 of 3 maps of away.pt agree less with their own source than with others, by NSS, of which 3 are "
         "anti-correlated with the annotations."
     )
     statement = model.statements[0]
@@ -54,7 +54,7 @@ def test_a_test_of_less_agreement_says_nothing_about_more(good):
     (model,) = verdict_on(content).models
     assert [s.finding for s in model.statements] == [Finding.NOT_SHOWN] * 3
     assert model.headline == (
-        "No map of away.pt is shown to agree less with its own source than with others."
+        "No map of away.pt is shown to agree less with its own source than with others, by NSS."
     )
     assert model.statements[0].lead == (
         "Gate 1 is not shown to agree less with its own source than with others."
@@ -63,7 +63,7 @@ def test_a_test_of_less_agreement_says_nothing_about_more(good):
     named = dataclasses.replace(both.parts[0].result, model_name="toward.pt")
     headline = reach_verdict([named, both.results[1]], both.annotations).headline
     assert headline == (
-        "Maps that agree less with their own source than with others: toward.pt: 0 of 3 maps; "
+        "Maps that agree less with their own source than with others, by NSS: toward.pt: 0 of 3 maps; "
         "away.pt: 3 of 3 maps."
     )
 

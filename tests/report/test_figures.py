@@ -137,7 +137,7 @@ def test_the_caption_names_n_intervals_null_and_annotators(one, kept, tmp_path):
     text = draw_agreement([one], tmp_path).caption
     assert "means over n = 9 held-out sources, lines their 95 % intervals by crossed" in text
     assert "(9 sources × 2 annotators)" in text
-    assert "permuted across sources of one class;" in text
+    assert "permuted across sources of the same class;" in text
     assert (
         "Band: the noise ceiling, from the 2 annotators each against the consensus of the others"
         in text
@@ -173,12 +173,12 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
         n_sources=12, settings={"strata": ("class", "size"), "nulls": ("symmetries", "shift")}
     )
     text = draw_agreement([result], tmp_path)
-    assert "permuted across sources of one class and size;" in text.caption
+    assert "permuted across sources of the same class and size;" in text.caption
     assert "from top to bottom: the same under grid symmetries and toroidal shift" in (text.caption)
     assert "annotations permuted within class and size, central 95 %" in legend_of(
         kept["agreement"]
     )
-    assert "sources of one class and size (filled) or across all sources (outline)" in (
+    assert "sources of the same class and size (filled) or across all sources (outline)" in (
         draw_nulls(result, tmp_path).caption
     )
 
@@ -273,7 +273,7 @@ def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
             (line,) = axes[row, column].lines
             assert line.get_xdata()[0] == one.estimate(explanation, metric).test.observed
     assert legend_of(kept["nulls"]) == [
-        "permuted across sources of one class",
+        "permuted across sources of the same class",
         "across all sources",
         "observed",
     ]

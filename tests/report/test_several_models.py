@@ -161,7 +161,7 @@ def test_the_joint_headline_counts_maps_and_differences(two, three):
     )
     assert headline.endswith(
         "3 of 3 differences between the two models, map by map, are shown over the 16 held-out sources "
-        "that all of them share."
+        "that both share."
     )
     assert "difference" not in verdict_on(three).headline
     few = [dataclasses.replace(result, estimates=untested(result)) for result in two.results]
@@ -200,7 +200,7 @@ def test_differences_that_are_not_shown_are_counted(good):
     )
     verdict = verdict_on(twin)
     assert verdict.headline.endswith(
-        "No difference between the two models is shown over the 16 held-out sources that all of them "
+        "No difference between the two models is shown over the 16 held-out sources that both "
         "share."
     )
     assert verdict.contrasts[0] == (

@@ -177,7 +177,7 @@ def test_differences_between_models_count_the_sources_that_they_rest_on():
     assert contrasts.summary().startswith("nss, 14 sources (held-out)")
     verdict = reach_verdict(results, marks, contrasts=contrasts)
     assert "Compared over 14 held-out sources" in " ".join(verdict.contrasts)
-    assert "over the 14 held-out sources that all of them share" in verdict.headline
+    assert "over the 14 held-out sources that both share" in verdict.headline
 
 
 @pytest.mark.filterwarnings("ignore::attnxai.errors.AttnxaiWarning")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
+from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
@@ -36,7 +37,9 @@ def brightest(result):
 def test_planted_agreement_is_stated_with_its_numbers():
     verdict, result = planted()
     assert [s.finding for s in verdict.statements] == [Finding.AGREES] * 3
-    assert "All 3 maps of made-up agree with the annotations" in verdict.headline
+    assert verdict.headline.startswith(
+        "All 3 maps of made-up agree with the annotations of their own source by NSS; "
+    )
     statement = verdict.statements[0]
     estimate = result.estimate("gate1", "nss")
     assert statement.lead.startswith("Gate 1 agrees with the annotations")
@@ -53,7 +56,9 @@ def test_planted_agreement_is_stated_with_its_numbers():
 def test_no_agreement_is_not_shown_which_is_not_the_same_as_absent():
     verdict, _ = verdict_of(n_sources=16, agreement=0.0, seed=3)
     assert {s.finding for s in verdict.statements} == {Finding.NOT_SHOWN}
-    assert "is not shown" in verdict.headline
+    assert verdict.headline == (
+        "By NSS, agreement of made-up with the annotations of its own source is not shown for any of its 3 maps."
+    )
     assert all("is not shown" in s.lead for s in verdict.statements)
 
 
@@ -213,6 +218,36 @@ def test_significant_but_avoiding_the_marks_is_not_agreement():
     verdict = reach_verdict([dataclasses.replace(result, estimates=changed)], marks)
     assert estimate.above_chance.high < 0
     assert verdict.statements[0].finding is Finding.SOURCE_SPECIFIC
+
+
+def test_other_metrics_that_lead_to_another_conclusion_are_named():
+    _, result = planted()
+    assert result.metrics == (
+        "nss",
+        "spearman",
+        "auc",
+        "relevance_mass_accuracy",
+        "relevance_rank_accuracy",
+    )
+
+    def change(estimate):
+        if estimate.explanation != "gate1" or estimate.class_name != ALL:
+            return estimate
+        if estimate.metric == "auc":
+            test = dataclasses.replace(estimate.within_strata, p_value=0.25)
+            return dataclasses.replace(estimate, within_strata=test, p_adjusted=0.75)
+        if estimate.metric == "relevance_rank_accuracy":
+            return at(estimate, -0.1, 0.3)
+        return estimate
+
+    first, second, _ = verdict_with(result, change).statements
+    rank = result.estimate("gate1", "relevance_rank_accuracy")
+    assert first.lead.endswith(
+        " By AUC (p = 0.25, 0.75 adjusted for 3 maps) agreement with its own source is not shown. By relevance rank "
+        f"(p = {rank.test.p_value:.4f}, {rank.p_adjusted:.4f} adjusted for 3 maps) it distinguishes its own source "
+        "from others."
+    )
+    assert "By " not in second.lead
 
 
 def test_better_means_better_than_brightness_at_every_resolution():

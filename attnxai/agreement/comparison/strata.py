@@ -1,6 +1,6 @@
 """What sources have to share for their annotations to be permuted.
 
-Maps and annotations of sources of one class look alike, so a permutation across classes takes what a class shares for
+Maps and annotations of sources of the same class look alike, so a permutation across classes takes what a class shares for
 agreement with the own source. So annotations are permuted within classes. Where it is not known, the class that the model
 predicts stands in for it, together with the angular size of the annotations. A prediction can be wrong, so only the
 half of the sources whose class the model is surest of is permuted, in strata of about :data:`STRATUM_SIZE` sources; the
@@ -144,7 +144,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     ]
     note = (
         f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
-        f"of the same {PREDICTED_CLASS} and like {ANNOTATED_SIZE}, for the half whose class the model is surest "
+        f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half whose class the model is surest "
         f"of; the other {bins.count(None)} keep their own annotation. If the classes are known, add a class column to "
         "the annotation table."
     )

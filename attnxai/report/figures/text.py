@@ -75,7 +75,7 @@ def method_phrase(intervals: Iterable[Interval]) -> str:
 def permutation_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     """Across what annotations are permuted in the primary test.
 
-    ``sources of one class and size``, or ``sources`` where no strata are known; empty where there is no test.
+    ``sources of the same class and size``, or ``sources`` where no strata are known; empty where there is no test.
     """
     found: dict[str, None] = {}
     for result in results:

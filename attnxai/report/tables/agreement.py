@@ -77,7 +77,7 @@ def annotators_table(agreement: AnnotatorAgreement, *, digits: int | None = None
         ),
         title="Inter-annotator agreement about each source",
         note=(
-            f"Mean {overlap.measure.upper()} of the regions of two annotators: "
+            f"Mean {METRICS[overlap.measure].label} of the regions of two annotators: "
             f"{with_interval(overlap.observed)}, against {format_number(overlap.chance, 2)} for regions of different "
             f"sources ({p_equals(overlap.p_value)})."
         ),

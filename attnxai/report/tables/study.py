@@ -228,6 +228,6 @@ def markdown(result: StudyResult) -> str:
     trends = trends_table(result)
     for table in (*reader_tables(result), *([trends] if trends is not None else [])):
         lines += [f"### {table.title}", "", render_markdown(table), ""]
-    lines += [*(f"- {note}" for note in footnotes(result)), "", "What limits this:", ""]
+    lines += [*(f"- {note}" for note in footnotes(result)), "", "Limitations:", ""]
     lines += [*(f"- {caution}" for caution in result.cautions), ""]
     return "\n".join(lines)
