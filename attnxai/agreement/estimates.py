@@ -31,6 +31,7 @@ class FurtherTest:
     test: NullTest | None
     reason: str = ""
     rejections_pairing_broken: float | None = None
+    n_pairings: int = 0  # that the share rests on
     within_strata: bool = False
 
     def to_record(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class FurtherTest:
             "null": self.null,
             **_record_of(self.test),
             "rejections_pairing_broken": self.rejections_pairing_broken,
+            "n_pairings": self.n_pairings,
             "paired_within_strata": self.within_strata,
             "not_tested": self.reason,
         }

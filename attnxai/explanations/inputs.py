@@ -15,13 +15,17 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.short_repr import short_repr
+from attnxai.errors import CheckpointError
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.architectures import Network, Specification
+from attnxai.models.card_file import card_path, read_card
+from attnxai.models.cards import ACCURACY, TEST
 from attnxai.models.lenet import DISC_MARGIN, LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import NetworkView
 from attnxai.models.specification import ModelSpec
 from attnxai.models.steerable import soft_disc
+from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -233,6 +237,24 @@ def split_of(model: AttentionModel, image: SourceImage, view: NetworkView | None
     return Split.UNKNOWN
 
 
+def _test_accuracy(model: AttentionModel) -> float | None:
+    """Accuracy on the test images by the card beside the model's file, if it is the card of that file."""
+    path = card_path(model.path)
+    if not path.is_file():
+        return None
+    try:
+        card = read_card(path)
+    except CheckpointError:
+        return None  # `attnxai models card` says what is wrong with it
+    if (
+        card.sha256 != model.sha256
+        or TEST not in card.parts
+        or ACCURACY not in card.parts[TEST].values
+    ):
+        return None
+    return finite_or_none(card.parts[TEST].values[ACCURACY].value)
+
+
 def model_provenance(model: AttentionModel) -> dict[str, Any]:
     """What results say about the model that they are of, as plain values."""
     training = model.training
@@ -250,6 +272,8 @@ def model_provenance(model: AttentionModel) -> dict[str, Any]:
         "validation_accuracy": training.metrics.get("validation_accuracy")
         if training is not None
         else None,
+        "test_accuracy": _test_accuracy(model),
+        "temperature": getattr(model, "temperature", 1.0),
         "copies_recognised": bool(training is not None and training.train_fingerprints),
         "notes": list(model.notes),
     }

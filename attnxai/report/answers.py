@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.multiplicity import Correction
 from attnxai.alignment.pairs import CENTRE_BIAS
 from attnxai.data.wording import listed
@@ -36,7 +37,7 @@ from attnxai.report.findings import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.wording import capitalised, strata_words
-from attnxai.statistics.formats import format_number, format_p, format_share
+from attnxai.statistics.formats import decimals_of, format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
     answers[say("question.ceiling")] = _against_noise_ceiling(result, estimate)
     return (
         *(Answer(question=question, answer=text) for question, text in answers.items() if text),
-        *(_against_null(further, result) for further in estimate.further),
+        *(_against_null(estimate, further, result) for further in estimate.further),
     )
 
 
@@ -120,11 +121,23 @@ def _by_class(result: AgreementResult, estimate: Estimate, label: str) -> str:
     return say("at_all.by_class", metric=label, classes=", ".join(parts))
 
 
-def _own(test: NullTest, sources: str, adjusted: str) -> str:
+def _with_decimals_of(interval: Interval, *numbers: float) -> list[str]:
+    """Numbers with the decimals of an interval, or more where they would not differ otherwise."""
+    known = decimals_of(interval)
+    decimals = 2 if known is None else known
+    for more in range(decimals, decimals + 3):
+        written = [format_number(number, more) for number in numbers]
+        if len(set(written)) == len(written):
+            return written
+    return [format_number(number, decimals) for number in numbers]
+
+
+def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str:
+    observed, permuted = _with_decimals_of(estimate.interval, test.observed, test.mean)
     return say(
         "own",
-        observed=test.observed,
-        permuted=test.mean,
+        observed=observed,
+        permuted=permuted,
         sources=sources,
         p=test.p_value,
         adjusted=adjusted,
@@ -134,15 +147,15 @@ def _own(test: NullTest, sources: str, adjusted: str) -> str:
 
 
 def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
-    text = _own(pooled, say("own.sources.all"), say("own.not_adjusted"))
+    text = _own(estimate, pooled, say("own.sources.all"), say("own.not_adjusted"))
     rate = estimate.pooled_rejections_pairing_broken
     if pooled.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
-        text += say("own.pooled.miscalibrated", strata=shares, share=rate)
+        text += say("own.pooled.miscalibrated", strata=shares, share=rate, n=N_PERMUTATION_PAIRINGS)
     return text
 
 
 def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
-    text = _own(test, sources, adjusted_words(estimate))
+    text = _own(estimate, test, sources, adjusted_words(estimate))
     smallest = smallest_adjusted(estimate)
     if smallest > SIGNIFICANCE_LEVEL:
         more = smallest > test.smallest_p
@@ -165,7 +178,7 @@ def _primary(estimate: Estimate, test: NullTest, sources: str) -> str:
             text += say("own.lower", p=p_lower)
     rate = estimate.within_rejections_pairing_broken
     if test.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
-        text += say("own.within.miscalibrated", share=rate)
+        text += say("own.within.miscalibrated", share=rate, n=N_PERMUTATION_PAIRINGS)
     if estimate.left_test:
         text += say("own.left_out", n=len(estimate.left_test))
     return text
@@ -231,11 +244,14 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
         of_map, of_baseline = result.compared_means(
             estimate.explanation, shown, estimate.metric, group=estimate.group
         )
+        value, shown_of_map = _with_decimals_of(
+            difference, of_baseline if fewer else own.value, of_map
+        )
         numbers = say(
             "baselines.numbers.over" if fewer else "baselines.numbers",
             metric=label,
-            value=of_baseline if fewer else own.value,
-            of_map=of_map,
+            value=value,
+            of_map=shown_of_map,
             n=difference.n_units,
             difference=difference,
         )
@@ -286,6 +302,8 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
     if not np.isfinite(share.of_lower.value) or not share.of_lower.known:
         note = share.of_lower.note.replace("no interval", "no share")
         return text + (say("ceiling.no_share", reason=capitalised(note)) if note else "")
+    if share.of_lower.value < 0:
+        return text + say("ceiling.below")
     shares = " and ".join(
         say(f"ceiling.share.of.{name}", share=share_with_interval(interval))
         for name, interval in (("lower", share.of_lower), ("upper", share.of_upper))
@@ -307,15 +325,16 @@ def share_with_interval(interval: Interval) -> str:
     return f"{value} [{ends}]"
 
 
-def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
+def _against_null(estimate: Estimate, further: FurtherTest, result: AgreementResult) -> Answer:
     model = NULLS[further.null]()
     if further.test is None:
         return Answer(question=model.question, answer=say("own.not_tested", reason=further.reason))
     test = further.test
+    observed, expected = _with_decimals_of(estimate.interval, test.observed, test.mean)
     text = say(
         "further",
-        observed=test.observed,
-        expected=test.mean,
+        observed=observed,
+        expected=expected,
         label=further.label,
         name=further.null,
         p=test.p_value,
@@ -327,7 +346,7 @@ def _against_null(further: FurtherTest, result: AgreementResult) -> Answer:
         return Answer(question=model.question, answer=f"{text} {model.assumes}")
     strata = strata_words(result.settings["strata"])
     within = say("further.within", strata=strata) if further.within_strata else ""
-    rate = say("further.rate", within=within, share=share)
+    rate = say("further.rate", within=within, share=share, n=further.n_pairings)
     if share >= MISCALIBRATED:
         rate = say("further.miscalibrated", rate=rate, assumes=model.assumes)
     return Answer(question=model.question, answer=text + rate)

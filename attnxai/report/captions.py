@@ -101,6 +101,7 @@ CAPTIONS: dict[str, str] = {
         "cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
         "interval of a share and that of the mean excludes chance, that of the mean decides."
     ),
+    "page.no_interval": "No interval: {reasons}.",
     "page.partial": (
         "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
         "and at the resolution of the map: an estimate with its interval, without a test."

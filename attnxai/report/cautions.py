@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.comparison.strata import PREDICTED_CLASS
+from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
+from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
 from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
+from attnxai.metrics import METRICS
 from attnxai.report.findings import smallest_adjusted
 from attnxai.report.sentences import say
 from attnxai.report.wording import map_in_sentence, strata_words
-from attnxai.statistics.formats import format_p
+from attnxai.statistics.formats import format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, effective_number, too_few
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
     few = too_few(n, effective_number(result.source_weights[counted]))
     if few:
         cautions.append(say("caution.few_sources", few=few, needed=MIN_UNITS))
-    cautions += _about_strata(result)
+    cautions += _about_strata(result) + _about_size(result)
     classes = {
         name for name, own in zip(result.classes, result.splits, strict=True) if own == group
     }
@@ -157,6 +159,35 @@ def draws_to_decide(p_value: float, ends: tuple[float, float], n_draws: int) -> 
     draws = n_draws * max(2.0, 1.25 * (reach / distance) ** 2)
     unit: int = 10 ** max(math.floor(math.log10(draws)), 0)
     return math.ceil(draws / unit) * unit
+
+
+def _about_size(result: AgreementResult) -> list[str]:
+    """What sources of different size can do to the tests, where no stratum holds the size fixed."""
+    strata = result.settings["strata"]
+    tested = [
+        estimate
+        for name in result.explanations
+        if (estimate := result.estimate(name, result.metrics[0])).test is not None
+    ]
+    if not tested or any(SIZE in key for key in strata):
+        return []
+    rates = [
+        e.within_rejections_pairing_broken
+        for e in tested
+        if e.within_rejections_pairing_broken is not None
+    ]
+    measured = ""
+    if rates:
+        shares = dict.fromkeys(map(format_share, (min(rates), max(rates))))
+        measured = say(
+            "caution.size.measured",
+            strata=say("caution.size.strata", strata=strata_words(strata)) if strata else "",
+            metric=METRICS[result.metrics[0]].label,
+            shares=" to ".join(shares),
+            n=N_PERMUTATION_PAIRINGS,
+        )
+    options = " ".join(f"--strata {key}" for key in (*strata, SIZE))
+    return [say("caution.size", measured=measured, options=options)]
 
 
 def _about_annotators(result: AgreementResult) -> list[str]:

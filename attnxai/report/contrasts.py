@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.metrics import METRICS
+from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.report.sentences import say
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axes
 from attnxai.report.tables.table import (
@@ -169,13 +170,25 @@ def _upwards(interval: Interval) -> Interval:
     )
 
 
+def is_smallest(p_value: float, contrast: Contrast) -> bool:
+    """Whether a p-value of the sign flips is the smallest that could come out."""
+    return p_value <= contrast.smallest_p * (1 + RELATIVE_TIE)
+
+
 def _difference_p(contrast: Contrast) -> str:
+    several = contrast.p_others_adjusted is not None
+    p_value = contrast.p_adjusted if several else contrast.p_value
+    smallest = say("models.difference.smallest") if is_smallest(p_value, contrast) else ""
     if contrast.p_others_adjusted is None:
         return say(
-            "models.difference.p", p=contrast.p_value, p_adjusted=format_p(contrast.p_adjusted)
+            "models.difference.p",
+            p=p_value,
+            smallest=smallest,
+            p_adjusted=format_p(contrast.p_adjusted),
         )
     return say(
         "models.difference.p_others",
-        p=contrast.p_adjusted,
+        p=p_value,
+        smallest=smallest,
         p_others=format_p(contrast.p_others_adjusted),
     )

@@ -214,6 +214,21 @@ def _introductions(content: ReportContent) -> dict[str, str]:
     return words
 
 
+def _recorded_accuracy(facts: Mapping[str, Any]) -> list[str]:
+    """The accuracies that a model's file and card record, and what else the validation images decided."""
+    accuracies = []
+    validation, test = facts.get("validation_accuracy"), facts.get("test_accuracy")
+    if validation is not None:
+        fitted = facts.get("temperature", 1.0) != 1.0
+        chose = say(f"accuracy.validation.{'temperature' if fitted else 'epoch'}")
+        accuracies.append(
+            say("accuracy.validation", accuracy=f"{100 * validation:.1f} %", chose=chose)
+        )
+    if test is not None:
+        accuracies.append(say("accuracy.test", accuracy=f"{100 * test:.1f} %"))
+    return accuracies
+
+
 def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     result = part.result
     classes = {
@@ -222,6 +237,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
     return {
         "result": result,
         "facts": facts,
+        "recorded_accuracy": _recorded_accuracy(facts),
         "suffix": suffix,
         "accuracy": part.accuracy(),
         "counts": counts_of(result.splits),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,17 @@ from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
+from attnxai.report.contrasts import is_smallest
 from attnxai.report.figures.text import listed_maps, shown_explanation
 from attnxai.report.findings import best_brightness, is_miscalibrated
+from attnxai.report.sentences import say
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import group_name, n_beside
 from attnxai.statistics.formats import (
     MISSING,
+    decimals_of,
     format_interval,
     format_number,
     format_p,
@@ -46,13 +49,32 @@ def _metrics_table(
     *,
     heading: str = "Map",
     rules: tuple[int, ...] = (),
+    note: str = "",
 ) -> Table:
     """A row for each name, which has lines below it, and a cell of lines for each metric."""
     cells = {
         METRICS[metric].label: [of_metrics[index] for _, of_metrics in rows]
         for index, metric in enumerate(metrics)
     }
-    return text_table({heading: [name for name, _ in rows]}, cells, title=title, rules=rules)
+    return text_table(
+        {heading: [name for name, _ in rows]}, cells, title=title, rules=rules, note=note
+    )
+
+
+def _why_no_intervals(intervals: Iterable[Interval]) -> str:
+    """Why values of a table have no interval, each reason once."""
+    reasons = [
+        interval.note.removeprefix("no interval: ")
+        for interval in intervals
+        if np.isfinite(interval.value) and not interval.known and interval.note
+    ]
+    return say("page.no_interval", reasons="; ".join(dict.fromkeys(reasons))) if reasons else ""
+
+
+def _decimals(interval: Interval, otherwise: int) -> int:
+    """Decimals for what stands beside a value with an interval."""
+    decimals = decimals_of(interval)
+    return otherwise if decimals is None else decimals
 
 
 def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
@@ -71,19 +93,34 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     }
     cells = {
         METRICS[metric].label: [with_interval(e.interval) for e in estimates],
-        "Permuted": [format_number(e.test.mean, 2) if e.test else MISSING for e in estimates],
+        "Permuted": [
+            format_number(e.test.mean, _decimals(e.interval, 2)) if e.test else MISSING
+            for e in estimates
+        ],
         "p adjusted": [format_p(e.p_adjusted) for e in estimates],
         "Minus brightness": [
             with_interval(e.differences[best_brightness(result, metric)]) for result, _, e in rows
         ],
     }
-    shares = [e.share_of_noise_ceiling for e in estimates]
-    if any(shares):
+    if any(e.share_of_noise_ceiling for e in estimates):
+        shares = map(_share_of_ceiling, estimates)
         cells["Share of noise ceiling"] = [
-            share_with_interval(share.of_lower) if share else MISSING for share in shares
+            share_with_interval(share) if share else MISSING for share in shares
         ]
     starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
-    return text_table(names, cells, title="The verdict on every map", rules=tuple(starts))
+    return text_table(
+        names,
+        cells,
+        title="The verdict on every map",
+        rules=tuple(starts),
+        note=_why_no_intervals(e.interval for e in estimates),
+    )
+
+
+def _share_of_ceiling(estimate: Estimate) -> Interval | None:
+    """The share of the noise ceiling that a map reaches; below chance there is none."""
+    share = estimate.share_of_noise_ceiling
+    return share.of_lower if share is not None and share.of_lower.value >= 0 else None
 
 
 def _estimates_of(
@@ -132,7 +169,8 @@ def estimates_table(
         rows.append((("noise ceiling",), ceilings))
     over = group if class_name == ALL else class_name
     title = f"Agreement of maps and baselines of {result.model_name}, {over}"
-    return _metrics_table(title, result.metrics, rows, rules=tuple(rules))
+    note = _why_no_intervals(estimate.interval for estimate in found.values())
+    return _metrics_table(title, result.metrics, rows, rules=tuple(rules), note=note)
 
 
 def _ceiling_cell(
@@ -142,7 +180,8 @@ def _ceiling_cell(
     ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
     if ceiling is None:
         return ("",)
-    value = f"{format_value(ceiling.lower, 3)} to {format_value(ceiling.upper, 3)}"
+    upper = format_number(ceiling.upper.value, _decimals(ceiling.lower, 3))
+    value = f"{format_value(ceiling.lower, 3)} to {upper}"
     return (value, *_lines(ceiling.lower, most))
 
 
@@ -152,12 +191,15 @@ def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
     lines = [format_value(estimate.interval, 3), *_lines(estimate.interval, most)]
     test = estimate.test
     if test is not None:
-        lines += [f"null {format_number(test.mean)}", p_equals(test.p_value)]
+        lines += [
+            f"null {format_number(test.mean, _decimals(estimate.interval, 3))}",
+            p_equals(test.p_value),
+        ]
         if estimate.n_family > 1 and estimate.p_adjusted is not None:
             lines.append(f"adjusted {format_p(estimate.p_adjusted)}")
-    share = estimate.share_of_noise_ceiling
-    if share is not None and np.isfinite(share.of_lower.value):
-        lines.append(f"{format_share(share.of_lower.value)} of the ceiling")
+    share = _share_of_ceiling(estimate)
+    if share is not None:
+        lines.append(f"{format_share(share.value)} of the ceiling")
     for further in estimate.further:
         if further.test is not None:
             mark = " *" if is_miscalibrated(further) else ""
@@ -179,7 +221,8 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
         "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
     }
     names = models | {"Map": [name for _, name, *_ in rows]}
-    return text_table(names, cells, title="Partial correlations")
+    note = _why_no_intervals(partial.interval for *_, partial, _ in rows)
+    return text_table(names, cells, title="Partial correlations", note=note)
 
 
 def source_headings(content: ReportContent) -> list[str]:
@@ -284,14 +327,16 @@ def contrasts_table(content: ReportContent) -> Table | None:
         for index, (name, first, second) in enumerate(content.contrasts[0].keys)
     ]
     metrics = [contrasts.metric for contrasts in content.contrasts]
-    return _metrics_table("Differences between models", metrics, rows)
+    note = _why_no_intervals(c.interval for of in content.contrasts for c in of.contrasts.contrasts)
+    return _metrics_table("Differences between models", metrics, rows, note=note)
 
 
 def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
     lines = [
         format_value(contrast.interval, 3),
         *_lines(contrast.interval, most),
-        p_equals(contrast.p_value),
+        p_equals(contrast.p_value)
+        + (say("models.difference.smallest") if is_smallest(contrast.p_value, contrast) else ""),
         f"adjusted {format_p(contrast.p_adjusted)}",
     ]
     if contrast.p_others_adjusted is not None:

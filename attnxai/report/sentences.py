@@ -151,8 +151,9 @@ SENTENCES: dict[str, str] = {
         "{metric} of {map} is higher for {higher} than for {lower}, by {difference} ({p} adjusted over "
         "{n:difference})."
     ),
-    "models.difference.p": "{p:p}, {p_adjusted}",
-    "models.difference.p_others": "{p:p} for these annotators and {p_others} for others too,",
+    "models.difference.p": "{p:p}{smallest}, {p_adjusted}",
+    "models.difference.smallest": " (the smallest possible)",
+    "models.difference.p_others": "{p:p}{smallest} for these annotators and {p_others} for others too,",
     "models.difference.open": (
         "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown, which is not the same as shown to be "
         "zero."
@@ -181,7 +182,7 @@ SENTENCES: dict[str, str] = {
     "question.own_within": "With its own source, beyond what sources of the same {strata} share?",
     "own.not_tested": "Not tested: {reason}.",
     "own": (
-        "{observed:.2} against {permuted:.2} when annotations are permuted across {sources} ({p:p}{adjusted}, "
+        "{observed} against {permuted} when annotations are permuted across {sources} ({p:p}{adjusted}, "
         "{n:source}){alternative}."
     ),
     "own.sources.any": "sources",
@@ -193,7 +194,7 @@ SENTENCES: dict[str, str] = {
     "own.alternative.less": "; the test is one-sided, for less agreement",
     "own.alternative.two-sided": ", two-sided",
     "own.pooled.miscalibrated": (
-        " Not to be relied on: with the pairing broken within {strata}, {share:%} of the permuted data sets would "
+        " Not to be relied on: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
         "pass this test, where 5 % should; sources of the same {strata} share something."
     ),
     "own.coarse": (
@@ -217,7 +218,7 @@ SENTENCES: dict[str, str] = {
     ),
     "own.within.miscalibrated": (
         " To be taken with care: with the pairing broken among such sources of similar angular size, {share:%} "
-        "of the permuted data sets would pass this test, where 5 % should; --strata size asks for agreement "
+        "of {n} permuted data sets would pass this test, where 5 % should; --strata size asks for agreement "
         "beyond that."
     ),
     "own.left_out": (" {n:source} without a value for some partner {n:~is|are} not permuted."),
@@ -229,9 +230,9 @@ SENTENCES: dict[str, str] = {
     "baselines.order.worse": "{baseline} agrees better ({numbers}).",
     "baselines.order.open": "{baseline} cannot be distinguished from it ({numbers}).",
     "baselines.unknown": "{baseline} has {metric} {value:.2}; the difference has no interval ({reason}).",
-    "baselines.numbers": "{metric} {value:.2}; map minus baseline {difference}",
+    "baselines.numbers": "{metric} {value}; map minus baseline {difference}",
     "baselines.numbers.over": (
-        "{metric} {value:.2}, over the {n:source} for which both are defined and the map has {of_map:.2}; map "
+        "{metric} {value}, over the {n:source} for which both are defined and the map has {of_map}; map "
         "minus baseline {difference}"
     ),
     # --- controlling for brightness? ----------------------------------------------------------------
@@ -262,14 +263,15 @@ SENTENCES: dict[str, str] = {
     "ceiling.shared": " ({metric} {value} over the {n:source} that two or more annotated)",
     "ceiling.share.of.lower": "{share} of the former",
     "ceiling.share.of.upper": "{share} of the latter",
+    "ceiling.below": " This map lies below chance, so it has no share.",
     "ceiling.no_share": " {reason}.",
     # --- further nulls ------------------------------------------------------------------------------
     "further": (
-        "{observed:.2} against {expected:.2} under the null “{label}” (--null {name}; {p:p}, not adjusted, "
+        "{observed} against {expected} under the null “{label}” (--null {name}; {p:p}, not adjusted, "
         "{n:source}){alternative}."
     ),
     "further.rate": (
-        " With the pairing broken{within}, {share:%} of the permuted data sets pass this test, where 5 % should."
+        " With the pairing broken{within}, {share:%} of {n} permuted data sets pass this test, where 5 % should."
     ),
     "further.within": " within {strata}",
     "further.miscalibrated": " This null is miscalibrated here.{rate} {assumes}",
@@ -319,6 +321,12 @@ SENTENCES: dict[str, str] = {
         "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
         "annotation in every permutation."
     ),
+    "caution.size": "Angular size is not held fixed{measured}; {options} asks for agreement beyond size.",
+    "caution.size.measured": (
+        ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} pass for "
+        "{shares} of {n} permuted data sets each, where 5 % should"
+    ),
+    "caution.size.strata": " and the same {strata}",
     "caution.one_annotator": (
         "There is one annotator, so nothing can be said about how far annotators agree."
     ),
@@ -335,6 +343,11 @@ SENTENCES: dict[str, str] = {
         "{n_train} of {n:source} {n_train:~belongs|belong} to the training part of the data set's published "
         "split and {n_test} to its test part; this model was trained or selected on {n_seen} of them."
     ),
+    # --- the model ---------------------------------------------------------------------------------
+    "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
+    "accuracy.validation.epoch": "the epoch",
+    "accuracy.validation.temperature": "the epoch and the temperature",
+    "accuracy.test": "{accuracy} on its test images",
     # --- methods ------------------------------------------------------------------------------------
     "methods.compared": (
         "We compared the {maps} of {models} with {annotations} {annotators}for {n:{group} source}"

@@ -13,6 +13,7 @@ from attnxai.report.tables.text import render_terminal
 from attnxai.report.wording import group_phrase, n_beside, strata_words
 from attnxai.statistics.formats import (
     MISSING,
+    decimals_of,
     format_interval,
     format_number,
     format_p,
@@ -72,7 +73,12 @@ def _main_table(result: AgreementResult) -> Table:
     differences = [estimate.differences.get(brightness) for estimate in estimates]
     rows = [
         [_interval(estimate.interval, n) for estimate in estimates],
-        [format_number(e.test.mean, 2) if e.test else "" for e in estimates],
+        [
+            format_number(e.test.mean, 2 if (d := decimals_of(e.interval)) is None else d)
+            if e.test
+            else ""
+            for e in estimates
+        ],
         [_p_values(estimate) for estimate in estimates],
         [
             f"{format_value(difference)}{_beside(difference, n)}" if difference else ""

@@ -315,6 +315,7 @@ def test_provenance_is_plain_and_names_no_folder(model) -> None:
     assert facts["sha256"] == "34"
     assert facts["group"] == "C4"
     assert facts["validation_accuracy"] == 0.75
+    assert facts["test_accuracy"] is None
     assert facts["n_parameters"] == sum(p.numel() for p in model.network.parameters())
     bare: AttentionModel = dataclasses.replace(model, training=None)
     assert model_provenance(bare)["trained_on"] is None

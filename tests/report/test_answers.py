@@ -152,12 +152,12 @@ def test_tests_that_cannot_find_anything_say_what(one, alternative, words):
 
 def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
     warned = (
-        "Not to be relied on: with the pairing broken within class, 90 % of the permuted data sets would "
+        "Not to be relied on: with the pairing broken within class, 90 % of 200 permuted data sets would "
         "pass this test, where 5 % should; sources of the same class share something."
     )
     assert warned in details(one, lambda _: {"pooled_rejections_pairing_broken": 0.9})
     text = details(one, lambda _: {"pooled_rejections_pairing_broken": 0.2})
-    assert "20 % of the permuted data sets would pass this test" in text
+    assert "20 % of 200 permuted data sets would pass this test" in text
     for share in (0.19, 0.05, None):
         text = details(one, lambda _, share=share: {"pooled_rejections_pairing_broken": share})
         assert "Not to be relied on" not in text
@@ -169,7 +169,7 @@ def test_further_nulls_answer_their_own_question(one, name):
     model = NULLS[name]()
 
     def answer(**further):
-        made = FurtherTest(null=name, label=model.label, **further)
+        made = FurtherTest(null=name, label=model.label, n_pairings=19, **further)
         verdict = verdict_on(changed(one, of_gate1(lambda _: {"further": (made,)})))
         found = verdict.statements[0].answers[-1]
         assert found.question == model.question
@@ -178,13 +178,13 @@ def test_further_nulls_answer_their_own_question(one, name):
     plain = answer(test=test, rejections_pairing_broken=0.05)
     assert f"under the null “{model.label}” (--null {name}; p = " in plain
     passed = (
-        " With the pairing broken, 5 % of the permuted data sets pass this test, where 5 % should."
+        " With the pairing broken, 5 % of 19 permuted data sets pass this test, where 5 % should."
     )
     assert plain.endswith(f"not adjusted, 16 sources).{passed}")
     plain = plain.removesuffix(passed)
     warned = answer(test=test, rejections_pairing_broken=0.85, within_strata=True)
     assert warned.startswith(plain)
-    assert "broken within class, 85 % of the permuted data sets pass this test" in warned
+    assert "broken within class, 85 % of 19 permuted data sets pass this test" in warned
     assert "This null is miscalibrated here." in warned
     assert warned.endswith(model.assumes)
     # where it is not known whether the null suits, what it assumes is said
@@ -192,6 +192,24 @@ def test_further_nulls_answer_their_own_question(one, name):
     assert answer(test=None, reason="no source has a value") == (
         "Not tested: no source has a value."
     )
+
+
+def test_mean_and_null_have_the_decimals_of_the_interval(one):
+    def numbers(observed, low, high, null):
+        def change(e):
+            test = dataclasses.replace(
+                e.within_strata, observed=observed, values=np.full(99, float(null))
+            )
+            interval = dataclasses.replace(e.interval, value=observed, low=low, high=high)
+            return {"within_strata": test, "interval": interval}
+
+        return details(one, change)
+
+    text = numbers(0.602, -1.4, 2.6, 1.834)
+    assert "NSS 0.6 [−1.4, 2.6] over" in text
+    assert "0.6 against 1.8 when annotations are permuted across sources of the same class" in text
+    # two means that differ are not printed as the same number
+    assert "0.602 against 0.604 when" in numbers(0.602, -1.4, 2.6, 0.604)
 
 
 def test_the_terminal_marks_nulls_that_do_not_suit():
@@ -224,6 +242,15 @@ def test_ceilings_are_put_into_words(one):
     share = one.results[0].estimate("gate1", "nss").share_of_noise_ceiling
     assert f"this map reaches {100 * share.of_lower.value:.0f} % [" in text
     assert " of the former and " in text
+
+    def below(e):
+        share = e.share_of_noise_ceiling
+        low = dataclasses.replace(share.of_lower, value=-0.1, low=-0.2, high=0.1)
+        return {"share_of_noise_ceiling": dataclasses.replace(share, of_lower=low)}
+
+    text = details(one, below)
+    assert text.endswith(" This map lies below chance, so it has no share.")
+    assert "of the former" not in text
 
     none = no_interval(np.nan, 16, reason="annotators do not agree")
 

@@ -19,7 +19,7 @@ from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.errors import OptionError
 from attnxai.report import document
 from attnxai.report.content import ReportContent
-from attnxai.report.document import write_content
+from attnxai.report.document import page_values, write_content
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.findings import best_brightness
 from attnxai.report.methods import methods_paragraph
@@ -210,6 +210,68 @@ def test_few_sources_have_no_intervals(tmp_path, n_sources, are):
     assert "bootstrap intervals over sources" not in text
     assert ("Over the one held-out source" in text) is (n_sources == 1)
     assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
+
+
+def test_the_reason_for_a_missing_interval_stands_below_the_table():
+    content = content_of(n_sources=5)
+    values = page_values(content, reach_verdict(content.results, content.annotations))
+    reason = content.results[0].estimate("gate1", "nss").interval.note
+    assert reason.startswith("no interval: 5 ")
+    for table in (
+        values["verdict_table"],
+        values["parts"][0]["main"],
+        values["partial_correlations"],
+    ):
+        assert table.note.startswith(f"N{reason[1:]}")
+    content = content_of(n_sources=12)
+    values = page_values(content, reach_verdict(content.results, content.annotations))
+    assert values["parts"][0]["main"].note == ""
+
+
+def test_a_score_below_chance_is_no_share_of_the_ceiling(written):
+    _, content = written
+    (part,) = content.parts
+
+    def below(e):
+        share = e.share_of_noise_ceiling
+        if share is None or e.explanation != "gate1":
+            return e
+        low = dataclasses.replace(share.of_lower, value=-0.1, low=-0.2, high=0.1)
+        return dataclasses.replace(
+            e, share_of_noise_ceiling=dataclasses.replace(share, of_lower=low)
+        )
+
+    changed = dataclasses.replace(
+        part.result, estimates=tuple(below(e) for e in part.result.estimates)
+    )
+    content = dataclasses.replace(content, parts=(dataclasses.replace(part, result=changed),))
+    values = page_values(content, reach_verdict(content.results, content.annotations))
+    columns = {column.heading: column.cells for column in values["verdict_table"].columns}
+    first, *others = columns["Share of noise ceiling"]
+    assert first == "–"
+    assert all("%" in cell for cell in others)
+    nss = next(c for c in values["parts"][0]["main"].columns if c.heading == "NSS")
+    assert "of the ceiling" not in str(nss.cells[0])
+    assert "of the ceiling" in str(nss.cells[1])
+
+
+def test_accuracies_say_which_images_they_are_of(written):
+    _, content = written
+
+    def said(**facts):
+        (model,) = content.provenance.models
+        provenance = dataclasses.replace(content.provenance, models=({**model, **facts},))
+        changed = dataclasses.replace(content, provenance=provenance)
+        verdict = reach_verdict(content.results, content.annotations)
+        return page_values(changed, verdict)["parts"][0]["recorded_accuracy"]
+
+    epoch = "92.0 % accuracy on its validation images, which also chose the epoch"
+    assert said(validation_accuracy=0.9196) == [epoch]
+    assert said(validation_accuracy=0.9196, temperature=1.7, test_accuracy=0.85) == [
+        f"{epoch} and the temperature",
+        "85.0 % on its test images",
+    ]
+    assert said(validation_accuracy=None) == []
 
 
 def test_a_report_without_classes(tmp_path):

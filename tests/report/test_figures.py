@@ -185,7 +185,7 @@ def test_words_follow_strata_and_further_nulls(kept, tmp_path):
 
 def test_without_classes_what_stands_in_for_them_is_named(kept, tmp_path):
     result = compared(classes=())
-    words = "permuted across sources of one predicted class and annotated size"
+    words = "permuted across sources of the same predicted class and annotated size"
     assert words in draw_agreement([result], tmp_path).caption
     assert "predicted class and annotated size (filled)" in draw_nulls(result, tmp_path).caption
     assert draw_classes(result, tmp_path) is None

@@ -13,6 +13,7 @@ from rich.console import Console
 from attnxai.explanations.stack import Split
 from attnxai.report.document import page_values, write_content
 from attnxai.report.page import render_page
+from attnxai.report.page_tables import contrasts_table
 from attnxai.report.tables.latex import escape
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
@@ -156,7 +157,7 @@ def test_cautions_of_all_models_stand_once(two):
 def test_the_joint_headline_counts_maps_and_differences(two, three):
     headline = verdict_on(two).headline
     assert headline.startswith(
-        "Maps that agree with the annotations of their own source: good.pt: 3 of 3 maps; "
+        "Maps that agree with the annotations of their own source by NSS: good.pt: 3 of 3 maps; "
         f"{EVIL}: 0 of 3 maps."
     )
     assert headline.endswith(
@@ -194,6 +195,25 @@ def test_the_better_model_is_named_whatever_the_order(good):
     assert "−" not in sentence.split("(p = ")[0]
 
 
+def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two):
+    contrasts = two.contrasts[0].contrasts.contrasts
+    assert contrasts[0].p_adjusted == contrasts[0].smallest_p == pytest.approx(1 / 500)
+    sentence = verdict_on(two).contrasts[0]
+    assert "(p = 0.0020 (the smallest possible) for these annotators and " in sentence
+    cell = str(contrasts_table(two).columns[1].cells[0])
+    assert "p = 0.0020 (the smallest possible)" in cell
+    twin = dataclasses.replace(contrasts[0], p_adjusted=0.004)
+    of_metric = two.contrasts[0]
+    changed = dataclasses.replace(
+        of_metric,
+        contrasts=dataclasses.replace(of_metric.contrasts, contrasts=(twin, *contrasts[1:])),
+    )
+    assert (
+        "(p = 0.0040 for these annotators"
+        in verdict_on(dataclasses.replace(two, contrasts=(changed,))).contrasts[0]
+    )
+
+
 def test_differences_that_are_not_shown_are_counted(good):
     twin = content_of(
         good, part_of("twin.pt", lambda layers: {n: a + 0.0 for n, a in layers.items()})
@@ -229,8 +249,8 @@ def test_differences_that_could_not_be_shown_are_not_said_to_be_small(two):
         headline = reach_verdict(two.results, two.annotations, contrasts=few).headline
         n = change.get("n_sources", 16)
         assert headline.endswith(
-            f"No difference between the two models can be shown over the {n} held-out sources that all of "
-            "them share, however large: they are too few."
+            f"No difference between the two models can be shown over the {n} held-out sources that both "
+            "share, however large: they are too few."
         )
 
 

@@ -283,9 +283,8 @@ def run_sourcewise_test(
             alternative=settings.alternative,
         )
 
-    rejections_pairing_broken = None
+    rejections_pairing_broken, p_values = None, []
     if metric_index == 0 and draws.smallest_p <= SIGNIFICANCE_LEVEL:
-        p_values = []
         for rows in made.pairing_broken:
             kept = np.isfinite(rows[usable]).all(axis=1)
             # a pairing of fewer than half the sources says little about the test of all
@@ -299,6 +298,7 @@ def run_sourcewise_test(
         test=test(table, np.ones(usable.size, dtype=bool)),
         reason="",
         rejections_pairing_broken=rejections_pairing_broken,
+        n_pairings=len(p_values),
         within_strata=large_enough(inputs.stratified.of_sources)
         and len(set(inputs.stratified.of_sources)) > 1,
     )
