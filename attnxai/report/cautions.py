@@ -162,7 +162,7 @@ def draws_to_decide(p_value: float, ends: tuple[float, float], n_draws: int) -> 
 
 
 def _about_size(result: AgreementResult) -> list[str]:
-    """What sources of different size can do to the tests, where no stratum holds the size fixed."""
+    """What sources of different size can do to the tests, where no stratum controls for size."""
     strata = result.settings["strata"]
     tested = [
         estimate

@@ -321,7 +321,7 @@ SENTENCES: dict[str, str] = {
         "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
         "annotation in every permutation."
     ),
-    "caution.size": "Angular size is not held fixed{measured}; {options} asks for agreement beyond size.",
+    "caution.size": "The permutations do not control for angular size{measured}; {options} asks for agreement beyond size.",
     "caution.size.measured": (
         ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} pass for "
         "{shares} of {n} permuted data sets each, where 5 % should"

@@ -402,17 +402,17 @@ def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
 
     said = "; --strata class --strata size asks for agreement beyond size."
     assert (
-        "Angular size is not held fixed: with the pairing broken among sources of similar size and the same "
+        "The permutations do not control for angular size: with the pairing broken among sources of similar size and the same "
         "class, the tests of the maps by NSS pass for 4 % to 15 % of 200 permuted data sets each, where 5 % should"
         + said
     ) in cautions({"gate1": 0.15, "gate2": 0.04})
-    assert "Angular size is not held fixed" + said in cautions({})
+    assert "The permutations do not control for angular size" + said in cautions({})
     verdict, _ = verdict_of(
         n_sources=16, settings=dataclasses.replace(QUICK, strata=("class", "size"))
     )
-    assert not any("Angular size" in caution for caution in verdict.cautions)
+    assert not any("angular size" in caution for caution in verdict.cautions)
     verdict, _ = verdict_of(n_sources=12, classes=())
-    assert not any("Angular size" in caution for caution in verdict.cautions)
+    assert not any("angular size" in caution for caution in verdict.cautions)
 
 
 @pytest.mark.parametrize("metric", ["auc", "spearman", "correlation"])
