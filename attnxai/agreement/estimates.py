@@ -229,7 +229,7 @@ def _record_of(test: NullTest | None) -> dict[str, Any]:
         "p_monte_carlo_low": p_low,
         "p_monte_carlo_high": p_high,
         "p_smallest": test.smallest_p if test else None,
-        "n_tested": test.n_sources if test else None,
+        "n_tested": test.n_tested if test else None,
         "observed": test.observed if test else None,
         "n_permutations": test.n_draws if test else None,
         "exhaustive": test.exhaustive if test else None,

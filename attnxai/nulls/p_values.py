@@ -50,7 +50,9 @@ class NullTest:
     smallest_p : float
         The smallest p-value that could have come out.
     n_sources : int
-        Number of sources.
+        Number of sources that the mean is over.
+    n_tested : int
+        Number of them that some draw permuted or replaced; the others kept their own annotation in every draw.
     n_draws : int
         Number of draws.
     exhaustive : bool
@@ -66,6 +68,7 @@ class NullTest:
     p_value: float
     smallest_p: float
     n_sources: int
+    n_tested: int
     n_draws: int
     exhaustive: bool
     values: NDArray[np.float64]
@@ -236,6 +239,7 @@ def run_null_test(
         p_value=p_value,
         smallest_p=min(1.0, 2 * smallest) if alternative is Alternative.TWO_SIDED else smallest,
         n_sources=n,
+        n_tested=int((draws.choices != observed_column).any(axis=0).sum()),
         n_draws=len(values),
         exhaustive=draws.exhaustive,
         values=values,

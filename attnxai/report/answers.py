@@ -141,7 +141,11 @@ def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str
         sources=sources,
         p=test.p_value,
         adjusted=adjusted,
-        n=test.n_sources,
+        tested=say(
+            "own.tested.all" if test.n_tested == test.n_sources else "own.tested.some",
+            n=test.n_sources,
+            n_tested=test.n_tested,
+        ),
         alternative=say(f"own.alternative.{test.alternative}"),
     )
 
@@ -151,6 +155,8 @@ def _pooled(estimate: Estimate, pooled: NullTest, shares: str) -> str:
     rate = estimate.pooled_rejections_pairing_broken
     if pooled.p_value <= SIGNIFICANCE_LEVEL and rate is not None and rate >= MISCALIBRATED:
         text += say("own.pooled.miscalibrated", strata=shares, share=rate, n=N_PERMUTATION_PAIRINGS)
+    if rate is None:
+        text += say("own.pooled.not_measured")
     return text
 
 
@@ -190,7 +196,7 @@ def _why_coarse(test: NullTest) -> str:
         return say("own.coarse.draws", n_draws=test.n_draws)
     if test.n_draws == 1:
         return say("own.coarse.alone")
-    return say("own.coarse.few", n=test.n_sources, n_draws=test.n_draws)
+    return say("own.coarse.few", n=test.n_tested, n_draws=test.n_draws)
 
 
 def why_too_coarse(

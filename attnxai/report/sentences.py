@@ -183,8 +183,10 @@ SENTENCES: dict[str, str] = {
     "own.not_tested": "Not tested: {reason}.",
     "own": (
         "{observed} against {permuted} when annotations are permuted across {sources} ({p:p}{adjusted}, "
-        "{n:source}){alternative}."
+        "{tested}){alternative}."
     ),
+    "own.tested.all": "{n:source}",
+    "own.tested.some": "{n_tested} of {n:source} permuted, the others keep their own annotation",
     "own.sources.any": "sources",
     "own.sources.all": "all sources",
     "own.sources.strata": "sources of the same {strata}",
@@ -196,6 +198,10 @@ SENTENCES: dict[str, str] = {
     "own.pooled.miscalibrated": (
         " Not to be relied on: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
         "pass this test, where 5 % should; sources of the same {strata} share something."
+    ),
+    "own.pooled.not_measured": (
+        " How often this test rejects when the pairing is broken was not measured, and it is not valid where maps "
+        "and annotations differ between classes."
     ),
     "own.coarse": (
         " The smallest p-value that could come out is {smallest}{for_all}, so this test cannot find {sought}, "

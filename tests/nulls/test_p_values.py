@@ -71,7 +71,7 @@ def test_exhaustive_p_value_of_choices_by_hand():
     assert test.observed == 2.5
     assert test.p_value == pytest.approx(2 / 9)
     assert test.n_draws == 9
-    assert test.n_sources == 2
+    assert test.n_sources == test.n_tested == 2
 
 
 def test_exhaustive_p_value_of_permutations_by_hand():

@@ -161,6 +161,21 @@ def test_the_pooled_test_is_distrusted_where_it_passes_unrelated_pairings(one):
     for share in (0.19, 0.05, None):
         text = details(one, lambda _, share=share: {"pooled_rejections_pairing_broken": share})
         assert "Not to be relied on" not in text
+        # what was not measured is not passed over
+        not_measured = (
+            "How often this test rejects when the pairing is broken was not measured, and it is not valid "
+            "where maps and annotations differ between classes."
+        )
+        assert (not_measured in text) is (share is None)
+
+
+def test_sources_that_keep_their_own_annotation_are_not_counted_as_permuted(one):
+    def half(e):
+        return {"within_strata": dataclasses.replace(e.within_strata, n_tested=8)}
+
+    kept = "8 of 16 sources permuted, the others keep their own annotation)"
+    assert details(one, half).count(kept) == 1
+    assert "keep their own" not in details(one, lambda _: {})
 
 
 @pytest.mark.parametrize("name", sorted(set(NULLS) - {"permutation"}))

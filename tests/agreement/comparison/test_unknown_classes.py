@@ -42,6 +42,10 @@ def test_predicted_class_and_annotated_size_stand_in_for_the_class():
     assert estimate.p_adjusted is not None
     note = next(note for note in result.notes if "The class of 40 sources is not known" in note)
     assert "20 keep their own annotation" in note
+    assert (estimate.test.n_sources, estimate.test.n_tested) == (40, 20)
+    record = estimate.to_record()
+    assert record["n_tested_within_strata"] == 20
+    assert record["n_tested_pooled"] == 40
     # a share of a class's sources is in each, and the unsure ones are alone
     margins = np.abs(pairs.scores[:, 0] - pairs.scores[:, 1])
     of_sure = Counter(
@@ -68,6 +72,7 @@ def test_the_unsure_half_keeps_its_annotation():
         means.append(value[np.arange(8), [*first, *second, 4, 5, 6, 7]].mean())
     np.testing.assert_allclose(np.sort(test.values), np.sort(means))
     assert test.exhaustive
+    assert (test.n_sources, test.n_tested) == (8, 4)
     assert test.p_value == pytest.approx(np.mean(np.array(means) >= means[0] - 1e-9))
 
 
