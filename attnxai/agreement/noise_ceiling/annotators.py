@@ -8,6 +8,7 @@ sources rather than between annotators; the regions themselves are compared by t
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from attnxai.agreement.noise_ceiling.marks import (
 )
 from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
 from attnxai.data.short_repr import short_repr
-from attnxai.statistics.formats import p_equals, with_interval
+from attnxai.statistics.formats import format_number, p_equals, with_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class AnnotatorAgreement:
                 "measure": self.overlap.measure,
                 **self.overlap.observed.to_record(),
                 "n_sources": self.overlap.observed.n_units,
-                "chance": self.overlap.chance,
+                "chance": self.overlap.chance if math.isfinite(self.overlap.chance) else None,
                 "p": self.overlap.p_value,
                 "p_smallest": self.overlap.smallest_p,
                 "n_permutations": self.overlap.n_draws,
@@ -102,7 +103,7 @@ class AnnotatorAgreement:
         overlap = self.overlap
         lines.append(
             f"{f'mean {overlap.measure.upper()}':>28} {with_interval(overlap.observed, 3)}, "
-            f"{overlap.chance:.3f} between sources, {p_equals(overlap.p_value)}"
+            f"{format_number(overlap.chance)} between sources, {p_equals(overlap.p_value)}"
         )
         return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,8 +98,9 @@ class RegionAgreement:
     """Overlap (``measure``: IoU or Dice) between annotators' regions, against regions of other sources.
 
     ``observed`` is the mean over sources of the mean over pairs of these annotators, with the bootstrap over
-    sources, and ``chance`` the mean when every annotator's masks are permuted across sources, ``n_draws``
-    times. ``n_empty`` masks without a marked pixel are left out.
+    sources. ``chance`` is the mean over pairs of masks of two annotators on different sources (of one stratum), each
+    source counted once; NaN where no stratum has two sources. The p-value is that of ``n_draws`` permutations of
+    every annotator's masks across sources. ``n_empty`` masks without a marked pixel are left out.
     """
 
     measure: str
@@ -210,7 +211,7 @@ def region_agreement(
     return RegionAgreement(
         measure=measure,
         observed=mean_interval(per_source, counts, level=level),
-        chance=float(drawn.mean()),
+        chance=_mean_over_other_sources(tables, used, groups),
         p_value=(extreme + 1) / (n_permutations + 1),
         smallest_p=max(1 / (n_permutations + 1), 1 / _n_arrangements(used, groups)),
         n_draws=n_permutations,
@@ -239,6 +240,26 @@ def _overlaps(
     total = size[a][:, None] + size[b]
     top, bottom = (shared, total - shared) if measure == "iou" else (2.0 * shared, total)
     return np.asarray(top / np.where(bottom > 0, bottom, 1.0))
+
+
+def _mean_over_other_sources(
+    tables: Mapping[tuple[int, int], NDArray[np.float64]],
+    used: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+) -> float:
+    """Mean over sources of the mean overlap with the other annotator's masks on other sources of the group."""
+    other = (groups[:, None] == groups) & ~np.eye(groups.size, dtype=bool)
+    total, n_means = np.zeros(groups.size), np.zeros(groups.size)
+    for (a, b), table in tables.items():
+        both = used[a] & used[b]
+        for overlaps, theirs in ((table, used[b]), (table.T, used[a])):
+            partners = other & theirs
+            n_partners = partners.sum(axis=1)
+            has = both & (n_partners > 0)
+            total[has] += np.where(partners, overlaps, 0.0).sum(axis=1)[has] / n_partners[has]
+            n_means += has
+    counted = n_means > 0
+    return float((total[counted] / n_means[counted]).mean()) if counted.any() else math.nan
 
 
 def _orders(

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, jaccard_score
 
+from attnxai.agreement.noise_ceiling.annotators import annotator_agreement
 from attnxai.agreement.noise_ceiling.marks import mark_properties, region_agreement
 from attnxai.errors import OptionError
 
@@ -77,16 +78,57 @@ def test_overlap_equals_scikit_learn(measure, score):
     assert found.p_value == pytest.approx(1 / 201)
 
 
-def test_chance_is_the_mean_over_other_sources():
+@pytest.mark.parametrize("strata", [None, ["FR I"] * 5 + ["FR II"] * 8 + ["alone"]])
+def test_chance_is_the_mean_over_other_sources_of_the_stratum(strata):
     mask, present = discs(2, 14, np.random.default_rng(1))
-    found = region_agreement(mask, present, n_permutations=4000)
+    found = region_agreement(mask, present, strata=strata, n_permutations=50)
     every = [
-        jaccard_score(mask[0, s].ravel(), mask[1, t].ravel()) for s in range(14) for t in range(14)
+        np.mean(
+            [
+                jaccard_score(mask[a, s].ravel(), mask[1 - a, t].ravel())
+                for a in range(2)
+                for t in range(14)
+                if t != s and (strata is None or strata[t] == strata[s])
+            ]
+        )
+        for s in range(14 if strata is None else 13)
     ]
-    assert found.chance == pytest.approx(np.mean(every), abs=0.005)
+    assert found.chance == pytest.approx(np.mean(every), abs=1e-12)
     assert found.beyond_chance == pytest.approx(
         (found.observed.value - found.chance) / (1 - found.chance)
     )
+
+
+def test_chance_takes_masks_of_other_sources_that_were_marked():
+    """Three annotators, one of whom left out a source."""
+    mask, present = discs(3, 6, np.random.default_rng(7))
+    present[2, 4] = False
+    found = region_agreement(mask, present, n_permutations=50)
+    every = [
+        np.mean(
+            [
+                np.mean(
+                    [
+                        jaccard_score(mask[a, s].ravel(), mask[b, t].ravel())
+                        for t in range(6)
+                        if t != s and present[b, t]
+                    ]
+                )
+                for a, b in itertools.permutations(range(3), 2)
+                if present[a, s] and present[b, s]
+            ]
+        )
+        for s in range(6)
+    ]
+    assert found.chance == pytest.approx(np.mean(every), abs=1e-12)
+
+
+def test_sources_that_are_alone_in_their_stratum_have_no_chance():
+    mask, present = discs(2, 3, np.random.default_rng(1))
+    found = annotator_agreement(mask, present, strata=["a", "b", "c"], n_permutations=9)
+    assert np.isnan(found.overlap.chance)
+    assert found.to_record()["overlap"]["chance"] is None
+    assert "nan" not in found.summary().splitlines()[-1]
 
 
 @pytest.mark.parametrize("missing", [False, True])
