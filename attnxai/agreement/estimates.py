@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
+from attnxai.statistics.exact import ends_record
 from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ class Estimate:
             "pooled_rejections_pairing_broken": self.pooled_rejections_pairing_broken,
             "within_strata_rejections_pairing_broken": self.within_rejections_pairing_broken,
             "p_adjusted": self.p_adjusted,
-            "p_adjusted_monte_carlo_low": (self.p_adjusted_monte_carlo or (None, None))[0],
-            "p_adjusted_monte_carlo_high": (self.p_adjusted_monte_carlo or (None, None))[1],
+            **ends_record("p_adjusted_monte_carlo", self.p_adjusted_monte_carlo),
             "n_family": self.n_family,
             "correction": None if self.correction is None else str(self.correction),
             "left_test": list(self.left_test),
@@ -223,11 +223,9 @@ def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
 
 def _record_of(test: NullTest | None) -> dict[str, Any]:
     low, high = test.range() if test is not None else (None, None)
-    p_low, p_high = (test.monte_carlo_interval if test is not None else None) or (None, None)
     return {
         "p": test.p_value if test else None,
-        "p_monte_carlo_low": p_low,
-        "p_monte_carlo_high": p_high,
+        **ends_record("p_monte_carlo", test.monte_carlo_interval if test else None),
         "p_smallest": test.smallest_p if test else None,
         "n_tested": test.n_tested if test else None,
         "observed": test.observed if test else None,

@@ -14,7 +14,7 @@ from attnxai.agreement.comparison.strata import PREDICTED_CLASS, SIZE
 from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.findings import smallest_adjusted
+from attnxai.report.findings import class_effects, classes_of, smallest_adjusted
 from attnxai.report.sentences import say
 from attnxai.report.wording import map_in_sentence, strata_words
 from attnxai.statistics.formats import format_p, format_share
@@ -109,35 +109,33 @@ def _about_strata(result: AgreementResult) -> list[str]:
 
 
 def _about_draws(result: AgreementResult) -> list[str]:
-    """Tests whose decision depends on which permutations were drawn."""
-    maps, needed, n_draws = [], 0, 0
+    """Tests, of maps and within classes, whose decision depends on which permutations were drawn."""
+    found: list[tuple[str, float, tuple[float, float], int]] = []
     for name in result.explanations:
-        estimate = result.estimate(name, result.metrics[0])
-        ends, p_value, test = estimate.p_adjusted_monte_carlo, estimate.p_adjusted, estimate.test
-        if (
-            ends is None
-            or p_value is None
-            or test is None
-            or not ends[0] <= SIGNIFICANCE_LEVEL < ends[1]
-        ):
-            continue
-        if smallest_adjusted(estimate) > SIGNIFICANCE_LEVEL:
-            continue  # no p-value of this test could be small enough, which is said elsewhere
-        needed = max(needed, draws_to_decide(p_value, ends, test.n_draws))
-        n_draws = test.n_draws
-        adjusted = say("caution.monte_carlo.adjusted") if p_value != test.p_value else ""
-        maps.append(
-            say(
-                "caution.monte_carlo.map",
-                map=map_in_sentence(name),
-                p=p_value,
-                adjusted=adjusted,
-                low=format_p(ends[0]),
-                high=format_p(ends[1]),
-            )
-        )
-    if not maps:
+        estimate, words = result.estimate(name, result.metrics[0]), map_in_sentence(name)
+        tests = [(words, estimate.p_adjusted, estimate.p_adjusted_monte_carlo, estimate)]
+        of_class = {e.class_name: e for e in classes_of(result, estimate)}
+        tests += [
+            (f"{words} within {e.class_name}", e.p_adjusted, e.monte_carlo, of_class[e.class_name])
+            for e in class_effects(result, estimate)
+        ]
+        for called, p_value, ends, tested in tests:
+            if p_value is None or ends is None or tested.test is None:
+                continue
+            # where no p-value could be small enough, that is said elsewhere
+            could = smallest_adjusted(tested) <= SIGNIFICANCE_LEVEL
+            if could and ends[0] <= SIGNIFICANCE_LEVEL < ends[1]:
+                found.append((called, p_value, ends, tested.test.n_draws))
+    if not found:
         return []
+    maps = [
+        say(
+            "caution.monte_carlo.map", map=words, p=p, low=format_p(ends[0]), high=format_p(ends[1])
+        )
+        for words, p, ends, _ in found
+    ]
+    n_draws = max(n for *_, n in found)
+    needed = max(draws_to_decide(p, ends, n) for _, p, ends, n in found)
     remedy = say(
         "caution.monte_carlo.more" if needed <= MOST_DRAWS else "caution.monte_carlo.borderline",
         n_draws=n_draws,

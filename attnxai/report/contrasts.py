@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction, correction_without_draws
+from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.report.sentences import say
@@ -156,9 +157,45 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
     n_open = n - len(sentences)
     if n_open:
         sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
+    sentences += _that_hang_on_the_flips(contrasts)
     compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
     group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
     return [*sentences, say("models.difference.unit", n=compared, group=group), *contrasts.notes]
+
+
+def _that_hang_on_the_flips(contrasts: ResultContrasts) -> list[str]:
+    """Differences that other random flips could turn, in one sentence."""
+    found = []
+    for (name, first, second), contrast in zip(
+        contrasts.keys, contrasts.contrasts.contrasts, strict=True
+    ):
+        ends = contrast.p_adjusted_monte_carlo
+        if ends is None or not contrast.n_sources:
+            continue
+        low, high = (dataclasses.replace(contrast, p_adjusted=end).found for end in ends)
+        if low != high:
+            found.append(
+                say(
+                    "models.difference.monte_carlo.one",
+                    map=map_in_sentence(name),
+                    first=first,
+                    second=second,
+                    p=contrast.p_adjusted,
+                    low=format_p(ends[0]),
+                    high=format_p(ends[1]),
+                )
+            )
+    if not found:
+        return []
+    n_draws = contrasts.contrasts.n_draws
+    return [
+        say(
+            "models.difference.monte_carlo",
+            n=len(found),
+            differences=listed(found),
+            n_draws=n_draws,
+        )
+    ]
 
 
 def _upwards(interval: Interval) -> Interval:

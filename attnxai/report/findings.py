@@ -15,6 +15,7 @@ from attnxai.alignment.pairs import BRIGHTNESS
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.nulls.p_values import p_values_of
+from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ class ClassEffect:
     p_adjusted: float
     n_family: int
     correction: Correction | None
+    monte_carlo: (
+        tuple[float, float] | None
+    )  # of the adjusted p-value; None where all permutations were made
 
     @property
     def shown(self) -> bool:
@@ -124,6 +128,10 @@ def class_effects(result: AgreementResult, estimate: Estimate) -> list[ClassEffe
         tested = test.alternative in (side, Alternative.TWO_SIDED)
         p_value = test.p_value if tested else one_sided_p(test, side)
         factor = 1 if of_class.correction is Correction.NONE else max(of_class.n_family, 1)
+        ends = of_class.p_adjusted_monte_carlo
+        if not tested and not test.exhaustive:
+            low, high = monte_carlo_ends(p_value, test.n_draws)
+            ends = min(low * factor, 1.0), min(high * factor, 1.0)
         effects.append(
             ClassEffect(
                 class_name=of_class.class_name,
@@ -133,6 +141,7 @@ def class_effects(result: AgreementResult, estimate: Estimate) -> list[ClassEffe
                 p_adjusted=of_class.p_adjusted if tested else min(p_value * factor, 1.0),
                 n_family=of_class.n_family,
                 correction=of_class.correction,
+                monte_carlo=ends if tested or not test.exhaustive else None,
             )
         )
     return effects

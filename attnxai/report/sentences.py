@@ -158,6 +158,13 @@ SENTENCES: dict[str, str] = {
         "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown, which is not the same as shown to be "
         "zero."
     ),
+    "models.difference.monte_carlo": (
+        "With other random flips {n:~this difference|these differences} could fall on the other side of the 5 % "
+        "level: {differences}. {n_draws:flip was|flips were} drawn; ask for more (--n-permutations)."
+    ),
+    "models.difference.monte_carlo.one": (
+        "{map} of {first} and {second} (adjusted {p:p}; 95 % Monte Carlo interval {low} to {high})"
+    ),
     "models.difference.unit": (
         "Compared over {n} {group} for every model. The unit is the source, so this is about these trained "
         "networks, not about kinds of networks."
@@ -310,8 +317,7 @@ SENTENCES: dict[str, str] = {
         "With other random permutations {n:~this test|these tests} could fall on the other side of the 5 % level: "
         "{maps}. {remedy}"
     ),
-    "caution.monte_carlo.map": "{map} ({p:p}{adjusted}; 95 % Monte Carlo interval {low} to {high})",
-    "caution.monte_carlo.adjusted": " adjusted",
+    "caution.monte_carlo.map": "{map} (adjusted {p:p}; 95 % Monte Carlo interval {low} to {high})",
     "caution.monte_carlo.more": (
         "{n_draws:permutation was|permutations were} drawn; about {needed} (--n-permutations {option}) would decide."
     ),

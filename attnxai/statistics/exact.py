@@ -53,11 +53,20 @@ def clopper_pearson_ends(
 def monte_carlo_ends(p_value: float, n_draws: int, *, n_sides: int = 1) -> tuple[float, float]:
     """Where the p-value of all draws lies, given that of random ones: the exact 95 % interval of its share.
 
-    ``p_value`` is (b + 1) / (B + 1), times 2 if ``n_sides`` is 2, for b of B draws at least as extreme.
+    ``p_value`` is (b + 1) / (B + 1), times 2 if ``n_sides`` is 2, for b of B draws at least as extreme; of an
+    undefined one the ends are undefined.
     """
+    if np.isnan(p_value):
+        return float("nan"), float("nan")
     n_extreme = round(p_value / n_sides * (n_draws + 1)) - 1
     low, high = clopper_pearson_ends(min(max(n_extreme, 0), n_draws), n_draws)
     return min(1.0, n_sides * low), min(1.0, n_sides * high)
+
+
+def ends_record(name: str, ends: tuple[float, float] | None) -> dict[str, float | None]:
+    """Ends of an interval under their documented names, None where there is none."""
+    low, high = ends or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
 
 
 def t_half_width(error: float, freedom: float, *, level: float = CONFIDENCE_LEVEL) -> float:

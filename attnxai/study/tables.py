@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+from attnxai.statistics.exact import ends_record
+
 if TYPE_CHECKING:
     from attnxai.study.results import StudyResult
 
@@ -99,6 +101,7 @@ def trend_rows(result: StudyResult) -> list[Row]:
         for name, test in (("slope", trend.slope_test), ("page", trend.page)):
             row |= {
                 f"{name}_p": test.p_value if test else math.nan,
+                **ends_record(f"{name}_p_monte_carlo", test.monte_carlo_interval if test else None),
                 f"{name}_p_smallest": test.smallest_p if test else math.nan,
                 f"{name}_exhaustive": test.exhaustive if test else None,
             }

@@ -109,6 +109,8 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert row[4] == format_p(estimate.p_adjusted)
     assert row[5] == with_interval(estimate.differences[best])
     assert row[6].startswith(share)
+    page = (written[0] / "index.html").read_text(encoding="utf-8")
+    assert "that of the mean decides" in page
 
 
 def test_summary_holds_the_numbers(written):

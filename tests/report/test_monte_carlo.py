@@ -5,15 +5,24 @@ from __future__ import annotations
 import dataclasses
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from attnxai.report.cautions import draws_to_decide
+from attnxai.report.contrasts import difference_sentences
 from attnxai.report.terminal import print_report
 from attnxai.statistics.exact import monte_carlo_ends
-from tests.report.verdicts import QUICK, of_gate1, planted, verdict_of, verdict_with
+from tests.report.several import content_of, inverted, part_of
+from tests.report.verdicts import QUICK, is_of, of_gate1, planted, verdict_of, verdict_with
 
 WORDS = "other side of the 5 % level"
+
+
+@pytest.fixture(scope="module")
+def two_models():
+    content = content_of(part_of("good.pt"), part_of("bad.pt", inverted))
+    return content.contrasts[0]
 
 
 def warned(verdict):
@@ -28,7 +37,7 @@ def test_a_comparison_at_the_edge_is_warned_of_on_the_page_and_in_the_terminal()
     low, high = estimate.p_adjusted_monte_carlo
     assert low <= 0.05 < high
     assert f"{low:.4f} to {high:.2f}" in caution
-    console = Console(file=io.StringIO(), width=400)
+    console = Console(file=io.StringIO(), width=2000)
     print_report([result], verdict, console)
     assert caution in console.file.getvalue()
 
@@ -50,7 +59,7 @@ def test_a_p_value_near_the_level_is_named_with_its_interval_and_the_remedy(p_va
     needed = draws_to_decide(p_value, ends, 999)
     assert caution == (
         f"With other random permutations this test could fall on the other side of the 5 % level: gate 1 "
-        f"(p = {p_value:.4f} adjusted; 95 % Monte Carlo interval {ends[0]:.4f} to {ends[1]:.4f}). 999 "
+        f"(adjusted p = {p_value:.4f}; 95 % Monte Carlo interval {ends[0]:.4f} to {ends[1]:.4f}). 999 "
         f"permutations were drawn; about {needed:,} (--n-permutations {needed}) would decide."
     )
 
@@ -84,3 +93,50 @@ def test_too_few_permutations_for_any_decision_are_said_once():
     verdict, _ = verdict_of(n_sources=16, settings=dataclasses.replace(QUICK, n_permutations=19))
     assert "19 permutations are too few" in verdict.headline
     assert warned(verdict) == []
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_decision_within_a_class_is_named_with_its_class(tested):
+    _, result = planted()
+    estimate = result.estimate("gate1", "nss", class_name="FR I")
+    near = {"p_adjusted": 0.04, "p_adjusted_monte_carlo": (0.02, 0.07)}
+    if not tested:
+        # far below its null: 12 of 999 draws on the side that is not tested, over three maps
+        values = np.concatenate([np.zeros(12), np.ones(987)])
+        test = dataclasses.replace(
+            estimate.test, observed=0.5, values=values, n_draws=999, exhaustive=False
+        )
+        near = {"pooled": test, "within_strata": None, "p_adjusted": 1.0}
+
+    def change(e):
+        return dataclasses.replace(e, **near) if is_of(e, "gate1", "FR I") else e
+
+    (caution,) = warned(verdict_with(result, change))
+    low, high = (0.02, 0.07) if tested else (3 * end for end in monte_carlo_ends(0.013, 999))
+    p = 0.04 if tested else 3 * 0.013
+    assert f": gate 1 within FR I (adjusted p = {p:.4f}; 95 % Monte Carlo" in caution
+    assert f"interval {low:.4f} to {high:.4f})" in caution
+
+
+def test_differences_between_models_that_hang_on_the_flips_are_named(two_models):
+    contrasts = two_models
+    family = contrasts.contrasts
+    clear = difference_sentences(contrasts)
+    assert not any("With other random flips" in sentence for sentence in clear)
+    below = dataclasses.replace(
+        family.contrasts[0].difference, value=-0.5, low=-0.8, high=-0.2, level=0.95
+    )
+    first = dataclasses.replace(
+        family.contrasts[0],
+        difference=below,
+        difference_others=None,
+        p_adjusted=0.04,
+        p_adjusted_monte_carlo=(0.02, 0.07),
+    )
+    edge = dataclasses.replace(family, contrasts=(first, *family.contrasts[1:]))
+    said = difference_sentences(dataclasses.replace(contrasts, contrasts=edge))
+    (sentence,) = [s for s in said if "With other random flips" in s]
+    assert (
+        "gate 1 of good.pt and bad.pt (adjusted p = 0.0400; 95 % Monte Carlo interval" in sentence
+    )
+    assert "499 flips were drawn" in sentence

@@ -16,6 +16,7 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.nulls.p_values import RELATIVE_TIE
+from attnxai.statistics.exact import ends_record
 from attnxai.statistics.formats import format_p, p_equals, with_interval
 from attnxai.statistics.interval import finite_or_none
 
@@ -51,6 +52,8 @@ class Contrast:
     p_others, p_others_adjusted : float or None
         About other annotators too, of the crossed interval
         (:func:`~attnxai.agreement.intervals.crossed.crossed_p_value`, strict); None without that interval.
+    p_monte_carlo, p_adjusted_monte_carlo : tuple of two floats or None
+        Exact 95 % intervals of ``p_value`` and ``p_adjusted`` for all flips; None where all were made.
     """
 
     first: str
@@ -65,6 +68,8 @@ class Contrast:
     n_dropped: int
     p_others: float | None = None
     p_others_adjusted: float | None = None
+    p_monte_carlo: tuple[float, float] | None = None
+    p_adjusted_monte_carlo: tuple[float, float] | None = None
 
     @property
     def interval(self) -> Interval:
@@ -101,6 +106,8 @@ class Contrast:
             "p_value": self.p_value,
             "p_adjusted": self.p_adjusted,
             "p_smallest": self.smallest_p,
+            **ends_record("p_monte_carlo", self.p_monte_carlo),
+            **ends_record("p_adjusted_monte_carlo", self.p_adjusted_monte_carlo),
             "p_others": self.p_others,
             "p_others_adjusted": self.p_others_adjusted,
         }

@@ -36,6 +36,7 @@ from attnxai.agreement.results import mean_over_annotators
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.nulls.p_values import Alternative
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import (
     CONFIDENCE_LEVEL,
@@ -133,6 +134,13 @@ def paired_differences(
         adjusted = max_t(observed, null, exhaustive=exhaustive)
     else:
         adjusted = adjust(p_values, correction)
+    drawn = p_values if correction is not Correction.MAX_T else adjusted
+    own, of_family = (
+        np.array([monte_carlo_ends(float(p), len(signs)) for p in shares])
+        for shares in (p_values, drawn)
+    )
+    if correction is not Correction.MAX_T:
+        of_family = adjust(of_family.T, correction).T  # these corrections rise with each p-value
     smallest = _smallest(null, exhaustive=exhaustive)
     _warn_of_few(members.size, smallest[tested])
     others, p_others = _about_others(
@@ -159,6 +167,10 @@ def paired_differences(
                 n_dropped=int((share > 0).sum() - compared[i].sum()),
                 p_others=finite_or_none(p_others[i]),
                 p_others_adjusted=finite_or_none(p_others_adjusted[i]),
+                p_monte_carlo=None if exhaustive else (float(own[i, 0]), float(own[i, 1])),
+                p_adjusted_monte_carlo=None
+                if exhaustive
+                else (float(of_family[i, 0]), float(of_family[i, 1])),
             )
             for i, (first, second) in enumerate(pairs)
         ),

@@ -19,6 +19,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.nulls.p_values import RELATIVE_TIE
+from attnxai.statistics.exact import monte_carlo_ends
 from attnxai.statistics.formats import p_equals
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class TrendTest:
     n_draws: int
     exhaustive: bool
     alternative: Direction
+
+    @property
+    def monte_carlo_interval(self) -> tuple[float, float] | None:
+        """Exact 95 % interval for the p-value of all permutations; None where all of them were counted."""
+        return None if self.exhaustive else monte_carlo_ends(self.p_value, self.n_draws)
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under their documented names."""

@@ -24,6 +24,7 @@ from attnxai.agreement.noise_ceiling.marks import (
 )
 from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
 from attnxai.data.short_repr import short_repr
+from attnxai.statistics.exact import ends_record, monte_carlo_ends
 from attnxai.statistics.formats import format_number, p_equals, with_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 
@@ -87,6 +88,9 @@ class AnnotatorAgreement:
                 "n_sources": self.overlap.observed.n_units,
                 "chance": self.overlap.chance if math.isfinite(self.overlap.chance) else None,
                 "p": self.overlap.p_value,
+                **ends_record(
+                    "p_monte_carlo", monte_carlo_ends(self.overlap.p_value, self.overlap.n_draws)
+                ),
                 "p_smallest": self.overlap.smallest_p,
                 "n_permutations": self.overlap.n_draws,
                 "n_empty": self.overlap.n_empty,

@@ -470,3 +470,25 @@ def test_family_wise_error_of_the_documented_table(n_annotators, n_models, annot
     n = 600
     found, _ = share_found(n_annotators, n_models, annotator, n_experiments=n, seed=7)
     assert found <= stats.binom.ppf(0.9995, n, 0.05)
+
+
+@pytest.mark.parametrize("correction", ["holm", "max_t"])
+def test_sampled_flips_have_monte_carlo_intervals(correction):
+    values = models(3, 20, shift=0.4)
+    result = paired_differences(values, n_draws=499, correction=correction, **QUICK)
+
+    def exact(p):
+        share = stats.binomtest(round(p * 500) - 1, 499).proportion_ci(0.95, method="exact")
+        return share.low, share.high
+
+    own = np.array([exact(c.p_value) for c in result.contrasts])
+    np.testing.assert_allclose([c.p_monte_carlo for c in result.contrasts], own, rtol=1e-9)
+    of_family = [exact(c.p_adjusted) for c in result.contrasts]
+    if correction == "holm":
+        of_family = np.transpose([adjust(ends, "holm") for ends in own.T])
+    found = [c.p_adjusted_monte_carlo for c in result.contrasts]
+    np.testing.assert_allclose(found, of_family, rtol=1e-9)
+    assert result.contrasts[0].to_record()["p_adjusted_monte_carlo_high"] == found[0][1]
+    every = paired_differences(models(2, 7), n_draws=499, **QUICK).contrasts[0]
+    assert every.p_monte_carlo is None
+    assert every.to_record()["p_monte_carlo_low"] is None
