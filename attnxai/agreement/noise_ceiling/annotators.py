@@ -24,6 +24,7 @@ from attnxai.agreement.noise_ceiling.marks import (
 )
 from attnxai.agreement.noise_ceiling.reliability import Measurement, alpha_interval
 from attnxai.data.short_repr import short_repr
+from attnxai.metrics import METRICS
 from attnxai.statistics.exact import ends_record, monte_carlo_ends
 from attnxai.statistics.formats import format_number, p_equals, with_interval
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
@@ -106,7 +107,7 @@ class AnnotatorAgreement:
         ]
         overlap = self.overlap
         lines.append(
-            f"{f'mean {overlap.measure.upper()}':>28} {with_interval(overlap.observed, 3)}, "
+            f"{f'mean {METRICS[overlap.measure].label}':>28} {with_interval(overlap.observed, 3)}, "
             f"{format_number(overlap.chance)} between sources, {p_equals(overlap.p_value)}"
         )
         return "\n".join(lines)

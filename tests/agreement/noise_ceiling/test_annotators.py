@@ -96,7 +96,7 @@ def test_exports():
     read = read_table(found.to_latex())
     assert read.header[1:4] == ["{Krippendorff's $\\alpha$}", r"95\,\% interval", "{ICC2}"]
     assert len(read.rows) == len(QUANTITIES)
-    assert "mean IOU" in found.summary()
+    assert "mean IoU" in found.summary()
     assert found.summary().count("alpha") == len(QUANTITIES)
     assert "Krippendorff&#x27;s α" in found._repr_html_()
 
