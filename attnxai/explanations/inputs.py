@@ -239,6 +239,8 @@ def split_of(model: AttentionModel, image: SourceImage, view: NetworkView | None
 
 def _test_accuracy(model: AttentionModel) -> float | None:
     """Accuracy on the test images by the card beside the model's file, if it is the card of that file."""
+    if not Path(model.path).name:  # made in Python, not read from a file
+        return None
     path = card_path(model.path)
     if not path.is_file():
         return None
