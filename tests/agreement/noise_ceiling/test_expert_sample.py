@@ -131,7 +131,8 @@ def test_overlap_and_ceiling(sample):
     masks, present = sample.masks(), sample.present
     found = region_agreement(masks, present, n_permutations=999)
     assert found.observed.value == pytest.approx(0.937, abs=5e-4)
-    assert found.chance == pytest.approx(0.249, abs=0.003)
+    # exact: 0.249 over all pairs of sources, of which one in a hundred is a source with itself
+    assert found.chance == pytest.approx(0.242, abs=5e-4)
     several = present.copy()
     several[:, ~np.isin(sample.fields, sample.pair_ratings()[1])] = False
     ceiling = noise_ceilings(
