@@ -8,6 +8,7 @@ A network can also be built on bases that come with its weights, without e2cnn.
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -196,7 +197,7 @@ def soft_disc(height: int, width: int, *, margin: float = 0.0) -> torch.Tensor:
     return torch.exp(-torch.clamp(radius_squared - limit, min=0.0) / 4.0).to(torch.float32)
 
 
-class SpecifiedNetwork(nn.Module):
+class SpecifiedNetwork(nn.Module, abc.ABC):
     """A network with class scores (batch, n_classes) of images (batch, 1, height, width), built from its ``spec``.
 
     ``bases`` that came with the weights are given under the names of their layers. The ``generator`` draws the
@@ -224,8 +225,9 @@ class SpecifiedNetwork(nn.Module):
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
 
+    @abc.abstractmethod
     def _build(self, shared: SharedBases, generator: torch.Generator | None) -> None:
-        raise NotImplementedError
+        """Make the layers."""
 
 
 def _he_normal_(weight: torch.Tensor, generator: torch.Generator) -> None:
