@@ -37,7 +37,13 @@ from attnxai.report.findings import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.wording import capitalised, strata_words
-from attnxai.statistics.formats import decimals_of, format_number, format_p, format_share
+from attnxai.statistics.formats import (
+    decimals_of,
+    format_interval,
+    format_number,
+    format_p,
+    format_value,
+)
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -324,11 +330,10 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
 
 def share_with_interval(interval: Interval) -> str:
     """A share in per cent with its interval."""
-    value = format_share(interval.value)
-    if not interval.known:
-        return value
-    ends = f"{format_number(100 * interval.low, 0)}, {format_number(100 * interval.high, 0)}"
-    return f"{value} [{ends}]"
+    scaled = {name: 100 * getattr(interval, name) for name in ("value", "low", "high")}
+    percent = dataclasses.replace(interval, **scaled)
+    value = f"{format_value(percent, 0)} %"
+    return f"{value} {format_interval(percent)}" if percent.known else value
 
 
 def _against_null(estimate: Estimate, further: FurtherTest, result: AgreementResult) -> Answer:

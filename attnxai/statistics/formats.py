@@ -1,9 +1,11 @@
 """How numbers are written: one rule for digits, one for p-values, for sentences, tables and summaries alike.
 
 - A value with an interval has as many decimals as give two significant digits of half the interval's width,
-  and so have its ends: what is uncertain is not printed as if it were known.
-- A p-value has two decimals from 0.1 on and four below; what would round to 0 is ``< 0.0001``. So none is 0, and
-  none of 0.05 or less is shown as more.
+  and so have its ends: what is uncertain is not printed as if it were known. Where an interval excludes its reference
+  (0 or chance) and one of the three numbers would round to it, they have as many more as it takes to differ from it: what is said
+  to be above 0 is not printed as [0.00, 0.35].
+- A p-value has two decimals from 0.1 on and four below; what would round to 0 is ``< 0.0001``. So none is 0. Near 0.05
+  it has as many more as are needed to stay on its side.
 - Minus is a minus sign, thousands are grouped, and what is missing is a dash. LaTeX has its own signs
   (:mod:`attnxai.report.tables.latex`) and the same digits.
 """
@@ -12,6 +14,8 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+
+from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
@@ -23,12 +27,19 @@ SMALLEST_P = 0.0001
 
 
 def decimals_of(interval: Interval) -> int | None:
-    """Decimals that give two significant digits of half the interval's width; None without a width."""
+    """Decimals of a value and the ends of its interval, by the rule of this module; None without a width."""
     half = (interval.high - interval.low) / 2
     size = max(abs(interval.low), abs(interval.high))
     if not interval.known or half <= 1e-12 * size:
         return None
-    return decimals_of_half(half)
+    decimals = decimals_of_half(half)
+    if interval.excludes(interval.reference):
+        numbers = (interval.low, interval.value, interval.high)
+        while decimals < MOST_DECIMALS and any(
+            rounded(number, decimals) == rounded(interval.reference, decimals) for number in numbers
+        ):
+            decimals += 1
+    return decimals
 
 
 def decimals_of_half(half: float) -> int:
@@ -84,6 +95,8 @@ def format_p(p_value: float | None) -> str:
     if p_value is None or not math.isfinite(p_value):
         return MISSING
     decimals = 4 if p_value < 0.1 else 2
+    while p_value > SIGNIFICANCE_LEVEL >= round(p_value, decimals) and decimals < MOST_DECIMALS:
+        decimals += 1
     text = f"{p_value:.{decimals}f}"
     return text if float(text) > 0 else f"< {SMALLEST_P:.4f}"
 

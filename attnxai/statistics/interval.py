@@ -48,6 +48,8 @@ class Interval:
         Units of equal weight that are as informative (:func:`effective_number`); None for equal weights.
     note : str
         Why there is no interval, or what a reader of it should know.
+    reference : float
+        What a reader compares the interval with: chance, or no difference.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Interval:
     degrees_of_freedom: float | None = None
     n_effective: float | None = None
     note: str = ""
+    reference: float = 0.0
 
     @property
     def known(self) -> bool:

@@ -55,6 +55,47 @@ def test_a_value_and_its_ends_have_the_same_decimals():
     assert format_interval(interval(0.5, -0.5, 1.5), signed=True) == "[−0.5, +1.5]"
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "reference", "text"),
+    [
+        (0.18, 0.003, 0.35, 0.0, "0.180 [0.003, 0.350]"),
+        (-0.18, -0.35, -0.0004, 0.0, "−0.1800 [−0.3500, −0.0004]"),
+        (0.68, 0.5034, 0.85, 0.5, "0.680 [0.503, 0.850]"),
+        (0.32, 0.15, 0.4966, 0.5, "0.320 [0.150, 0.497]"),
+        # a value close to its lower end
+        (0.004, 0.001, 0.5, 0.0, "0.004 [0.001, 0.500]"),
+        # 0 lies inside, or is an end
+        (0.18, -0.003, 0.35, 0.0, "0.18 [0.00, 0.35]"),
+        (0.18, 0.0, 0.35, 0.0, "0.18 [0.00, 0.35]"),
+        # what is no reference may be rounded to
+        (0.68, 0.5034, 0.85, 0.0, "0.68 [0.50, 0.85]"),
+    ],
+)
+def test_no_number_of_an_interval_that_excludes_its_reference_is_printed_as_it(
+    value, low, high, reference, text
+):
+    made = Interval(value=value, low=low, high=high, n_units=40, reference=reference)
+    assert with_interval(made) == text
+
+
+@given(
+    ends=st.tuples(st.floats(-2, 2), st.floats(-2, 2), st.floats(-2, 2)),
+    reference=st.sampled_from([0.0, 0.05, 0.5]),
+)
+def test_rounding_keeps_an_interval_on_its_side_of_the_reference(ends, reference):
+    low, value, high = sorted(ends)
+    made = Interval(value=value, low=low, high=high, n_units=40, reference=reference)
+    decimals = decimals_of(made)
+    if decimals is None or not made.excludes(reference):
+        return
+    # what lies nearer than the last decimal that is ever written may coincide
+    if min(abs(low - reference), abs(high - reference)) < 1e-8:
+        return
+    shown = [round(number, decimals) for number in (low, value, high)]
+    assert all(number > reference for number in shown) == (low > reference)
+    assert all(number < reference for number in shown) == (high < reference)
+
+
 @given(value=st.floats(-1e12, 1e12), decimals=st.integers(0, 9), signed=st.booleans())
 def test_numbers_read_back(value, decimals, signed):
     text = format_number(value, decimals, signed=signed)
@@ -80,9 +121,17 @@ def test_p_values_stay_on_their_side_of_the_levels(p):
     assert shown > 0
     assert abs(shown - p) <= (0.00005 if p < 0.1 else 0.005) + 1e-12
     # 0.05 itself is on the side of what is found
-    assert p > 0.05 or shown <= 0.05
-    assert p < 0.05005 or shown > 0.05
+    assert (shown > 0.05) == (p > 0.05) or 0 < p - 0.05 < 1e-9
     assert p_equals(p) == f"p = {text}"
+
+
+def test_a_p_value_just_above_the_level_is_not_printed_as_the_level():
+    assert [format_p(p) for p in (0.05, 0.049996, 0.05003, 0.050004)] == [
+        "0.0500",
+        "0.0500",
+        "0.05003",
+        "0.050004",
+    ]
 
 
 def test_the_smallest_p_value_of_ten_thousand_draws_is_shown():

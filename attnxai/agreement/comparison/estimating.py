@@ -138,7 +138,10 @@ class ScopeEstimates:
             metric=metric.name,
             group=scope.group,
             class_name=scope.class_name,
-            interval=self._interval(own[e], metric.bounds, metric.name, name),
+            interval=dataclasses.replace(
+                self._interval(own[e], metric.bounds, metric.name, name),
+                reference=metric.chance or 0.0,
+            ),
             above_chance=self._interval(
                 own[e] - self._values.chance[m][:, members],
                 _above_chance_bounds(metric),
