@@ -14,7 +14,7 @@ from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.presenters import PLOT, TABLE, latex_of, presenter_of, repr_html
 from attnxai.statistics.bootstrap import weighted_mean
-from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.formats import format_effective, format_p, p_equals, with_interval
 from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
@@ -373,6 +373,11 @@ class AgreementResult:
     def summary(self) -> str:
         """The main numbers of the group that conclusions rest on, as plain text."""
         lines = [repr(self), f"Group: {self.verdict_group}"]
+        effective = format_effective(effective_number(self.source_weights[self.verdict_sources()]))
+        if effective:
+            lines.append(
+                f"Weighted means over {self.verdict_sources().sum()} sources ({effective})"
+            )
         for estimate in self.estimates:
             if estimate.group != self.verdict_group or estimate.class_name != ALL:
                 continue

@@ -36,7 +36,7 @@ from attnxai.report.findings import (
     why_no_interval,
 )
 from attnxai.report.sentences import say
-from attnxai.report.wording import capitalised, strata_words
+from attnxai.report.wording import capitalised, strata_words, weighted_label
 from attnxai.statistics.formats import (
     decimals_of,
     format_interval,
@@ -102,9 +102,9 @@ def _at_all(result: AgreementResult, estimate: Estimate) -> str:
         side = say("at_all.same", side=side, reason=reason)
     return say(
         "at_all",
-        metric=metric.label,
+        metric=capitalised(weighted_label(metric.label, [estimate.interval])),
         value=estimate.interval,
-        n=estimate.interval.n_units,
+        n=estimate.interval,
         side=side,
         by_class=_by_class(result, estimate, metric.label),
     )
@@ -138,6 +138,11 @@ def _with_decimals_of(interval: Interval, *numbers: float) -> list[str]:
     return [format_number(number, decimals) for number in numbers]
 
 
+def _sources_of(test: NullTest, estimate: Estimate) -> Interval | int:
+    """How many sources a test is over: with their effective number where they are those of the estimate."""
+    return estimate.interval if test.n_sources == estimate.interval.n_units else test.n_sources
+
+
 def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str:
     observed, permuted = _with_decimals_of(estimate.interval, test.observed, test.mean)
     return say(
@@ -149,7 +154,7 @@ def _own(estimate: Estimate, test: NullTest, sources: str, adjusted: str) -> str
         adjusted=adjusted,
         tested=say(
             "own.tested.all" if test.n_tested == test.n_sources else "own.tested.some",
-            n=test.n_sources,
+            n=_sources_of(test, estimate),
             n_tested=test.n_tested,
         ),
         alternative=say(f"own.alternative.{test.alternative}"),
@@ -264,7 +269,7 @@ def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
             metric=label,
             value=value,
             of_map=shown_of_map,
-            n=difference.n_units,
+            n=difference,
             difference=difference,
         )
         sentences.append(say(f"baselines.order.{order}", baseline=baseline, numbers=numbers))
@@ -287,7 +292,7 @@ def _partial_correlation(result: AgreementResult, estimate: Estimate) -> str:
     named = {
         "controls": listed(list(partial.controlling_for)),
         "value": interval,
-        "n": interval.n_units,
+        "n": interval,
     }
     if not interval.known:
         return say("partial.no_interval", reason=why_no_interval(interval), **named)
@@ -322,9 +327,7 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
         if np.isfinite(interval.value)
     )
     fewer = share.raw.n_units < estimate.interval.n_units
-    where = (
-        say("ceiling.shared", metric=label, value=share.raw, n=share.raw.n_units) if fewer else ""
-    )
+    where = say("ceiling.shared", metric=label, value=share.raw, n=share.raw) if fewer else ""
     return text + say("ceiling.share", where=where, shares=shares)
 
 
@@ -349,7 +352,7 @@ def _against_null(estimate: Estimate, further: FurtherTest, result: AgreementRes
         label=further.label,
         name=further.null,
         p=test.p_value,
-        n=test.n_sources,
+        n=_sources_of(test, estimate),
         alternative=say(f"own.alternative.{test.alternative}"),
     )
     share = further.rejections_pairing_broken

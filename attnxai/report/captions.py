@@ -5,7 +5,7 @@ CAPTIONS: dict[str, str] = {
     "caption.metric": "{metric}: {meaning}.",
     "caption.points": "Filled points: maps of {models}{several}; open points: baselines.",
     "caption.points.several": ", a colour each, the same shape for the same map",
-    "caption.means": "Points are means over {sources}, {intervals}.",
+    "caption.means": "Points are {mean}s over {sources}, {intervals}.",
     "caption.sources": "n = {n} {group}",
     "caption.intervals": "lines their {level:%} intervals by {methods}{without}",
     "caption.intervals.none": "which have no intervals ({reason})",
@@ -44,14 +44,14 @@ CAPTIONS: dict[str, str] = {
     "caption.all_metrics": "As above for every metric, each on its own axis. {meanings}",
     "caption.classes": (
         "{metric} of every source (small points; {counts}, {group}) for the maps of {model} and two baselines. "
-        "Diamonds: mean of each class, {intervals}."
+        "Diamonds: {mean} of each class, {intervals}."
     ),
     "caption.classes.intervals": "with its {level:%} interval by {methods}",
     "caption.classes.no_intervals": "which has too few sources for an interval",
-    "caption.classes.alternative": "Distribution of {metric} over sources by class. Means: {means}.",
+    "caption.classes.alternative": "Distribution of {metric} over sources by class. {mean}s: {means}.",
     "caption.models": (
         "Difference in {metric}, one model minus the other over the same sources, for each map: right of the "
-        "vertical line the first has the higher value. Points are means over {sources} and "
+        "vertical line the first has the higher value. Points are {mean}s over {sources} and "
         "{n_annotators:annotator}, {intervals}. Filled points: the {level:%} interval excludes zero and the p-value "
         "of the sign-flip test, {adjusted}, is at most {alpha}{others}."
     ),
@@ -60,7 +60,7 @@ CAPTIONS: dict[str, str] = {
         ", and so is the p-value about other annotators, adjusted by Holm's method"
     ),
     "caption.nulls": (
-        "Mean over sources of the maps of {model} as observed (line) and when annotations are permuted across "
+        "{mean} over sources of the maps of {model} as observed (line) and when annotations are permuted across "
         "{sources}{outline}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
         "panel."
     ),
@@ -84,7 +84,7 @@ CAPTIONS: dict[str, str] = {
     ),
     # --- introductions of the page ------------------------------------------------------------------
     "page.cells": (
-        "Each cell gives the mean over sources{annotators}, its {level:%} interval, the mean when annotations "
+        "Each cell gives the {mean} over sources{annotators}, its {level:%} interval, the mean when annotations "
         "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
         "over all maps.{n}{nulls}{ceiling}"
     ),
@@ -96,10 +96,17 @@ CAPTIONS: dict[str, str] = {
         "call too many maps significant when the pairing is broken."
     ),
     "page.cells.ceiling": (
-        " The row “noise ceiling” gives the inter-annotator agreement, from each annotator against the others to "
-        "the consensus of all against each; the share of the former that a map reaches, above chance, is in its "
-        "cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
+        " The rows “noise ceiling” give the inter-annotator agreement: the lower value is that of each annotator "
+        "against the others, the upper one that of the consensus of all against each. The share of the lower value "
+        "that a map reaches, above chance, is in its cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
         "interval of a share and that of the mean excludes chance, that of the mean decides."
+    ),
+    "page.weighted": "Values are weighted means over sources.",
+    "page.minus_brightness": (
+        "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
+    ),
+    "page.share": (
+        "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
     ),
     "page.no_interval": "No interval: {reasons}.",
     "page.partial": (
@@ -109,10 +116,11 @@ CAPTIONS: dict[str, str] = {
     "page.annotators": (
         "How far annotators agree about each source, whatever the metric: Krippendorff's α and ICC2 (single "
         "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "
-        "annotators differ on one source as much as sources differ from each other."
+        "annotators differ on one source as much as sources differ from each other.{weights}"
     ),
+    "page.annotators.weights": " Weights of sources are not used here.",
     "page.models": (
-        "Mean differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
+        "{mean} differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
         "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"
         "{others}."
     ),

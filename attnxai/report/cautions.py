@@ -17,7 +17,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.findings import class_effects, classes_of, smallest_adjusted
 from attnxai.report.sentences import say
 from attnxai.report.wording import map_in_sentence, strata_words
-from attnxai.statistics.formats import format_p, format_share
+from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, effective_number, too_few
 
 if TYPE_CHECKING:
@@ -81,7 +81,11 @@ def _about_sources(result: AgreementResult, copies_recognised: bool) -> list[str
             cautions.append(say("caution.others", n=n, n_others=n_others))
     else:
         cautions = [say(f"caution.group.{group}", n=n)]
-    few = too_few(n, effective_number(result.source_weights[counted]))
+    n_effective = effective_number(result.source_weights[counted])
+    if n_effective is not None:
+        effective = format_number(n_effective, 1)
+        cautions.append(say("caution.weighted", n=n, effective=effective))
+    few = too_few(n, n_effective)
     if few:
         cautions.append(say("caution.few_sources", few=few, needed=MIN_UNITS))
     cautions += _about_strata(result) + _about_size(result)

@@ -15,12 +15,19 @@ from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axe
 from attnxai.report.tables.table import (
     Column,
     Table,
-    count_column,
     interval_column,
     p_value_column,
+    sources_columns,
     text_column,
+    weighted_heading,
 )
-from attnxai.report.wording import group_phrase, map_in_sentence, n_words
+from attnxai.report.wording import (
+    capitalised,
+    group_phrase,
+    map_in_sentence,
+    n_words,
+    weighted_label,
+)
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -61,10 +68,11 @@ def _columns(
     digits: int | None,
 ) -> list[Column]:
     """With several annotators, a column holds the adjusted p-values about other annotators too."""
+    intervals = [contrast.interval for contrast in contrasts]
     columns = [
         text_column("First", [first for first, _ in names]),
         text_column("Second", [second for _, second in names]),
-        interval_column("Difference", [c.interval for c in contrasts], digits=digits),
+        interval_column(f"Difference{weighted_heading(intervals)}", intervals, digits=digits),
         p_value_column("p", [contrast.p_value for contrast in contrasts]),
     ]
     if correction is not Correction.NONE:
@@ -75,7 +83,7 @@ def _columns(
         by = correction_without_draws(correction)
         words = "others" if by is Correction.NONE else f"others, {CORRECTION_WORDS[by]}"
         columns.append(p_value_column(f"p ({words})", about_others))
-    return [*columns, count_column("Sources", [contrast.n_sources for contrast in contrasts])]
+    return [*columns, *sources_columns(intervals)]
 
 
 def plot_model_contrasts(result: ModelContrasts, *, ax: Any = None) -> Any:
@@ -115,7 +123,7 @@ def difference_summary(contrasts: ResultContrasts) -> str:
     """How many differences are shown, for the headline."""
     everything = contrasts.contrasts.contrasts
     n_found = sum(contrast.found for contrast in everything)
-    n = n_words(contrast.n_sources for contrast in everything)
+    n = n_words(contrast.interval for contrast in everything)
     between = "two" if len(contrasts.models) == 2 else "several"
     group = group_phrase(contrasts.group, 1 if n == "1" else 2)
     named = {
@@ -133,7 +141,9 @@ def difference_summary(contrasts: ResultContrasts) -> str:
 
 def difference_sentences(contrasts: ResultContrasts) -> list[str]:
     """What is shown first, a sentence each; one more for all that is not."""
+    everything = contrasts.contrasts.contrasts
     label = METRICS[contrasts.metric].label
+    metric = capitalised(weighted_label(label, (c.interval for c in everything)))
     n = len(contrasts.keys)
     sentences = []
     for (name, first, second), contrast in zip(
@@ -145,7 +155,7 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
         sentences.append(
             say(
                 "models.difference",
-                metric=label,
+                metric=metric,
                 map=map_in_sentence(name),
                 higher=higher,
                 lower=lower,
@@ -158,7 +168,7 @@ def difference_sentences(contrasts: ResultContrasts) -> list[str]:
     if n_open:
         sentences.append(say("models.difference.open", n_open=n_open, n=n, metric=label))
     sentences += _that_hang_on_the_flips(contrasts)
-    compared = n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts)
+    compared = n_words(contrast.interval for contrast in contrasts.contrasts.contrasts)
     group = group_phrase(contrasts.group, 1 if compared == "1" else 2)
     return [*sentences, say("models.difference.unit", n=compared, group=group), *contrasts.notes]
 

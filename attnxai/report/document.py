@@ -22,7 +22,7 @@ from attnxai.report.page_tables import (
     contrasts_table,
     estimates_table,
     fewer_somewhere,
-    most_sources,
+    most_in_words,
     partial_correlations_table,
     source_headings,
     source_rows,
@@ -34,7 +34,14 @@ from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape
 from attnxai.report.verdict import Verdict, reach_verdict
-from attnxai.report.wording import group_name, group_phrase, n_words, strata_words
+from attnxai.report.wording import (
+    capitalised,
+    group_name,
+    group_phrase,
+    mean_word,
+    n_words,
+    strata_words,
+)
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.comparison import Comparison
@@ -190,6 +197,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
     words = {
         "cells": say(
             "page.cells",
+            mean=mean_word(e.interval for e in first.estimates),
             annotators=say("methods.and_annotators") if len(first.annotators) > 1 else "",
             level=level,
             sources=say("caption.permuted.strata", strata=strata)
@@ -200,13 +208,17 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
         ),
         "partial": say("page.partial"),
-        "annotators": say("page.annotators"),
+        "annotators": say(
+            "page.annotators",
+            weights=say("page.annotators.weights") if first.settings["weighted"] else "",
+        ),
     }
     if content.contrasts:
         contrasts = content.contrasts[0]
         words["models"] = say(
             "page.models",
-            n=n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts),
+            mean=capitalised(mean_word(c.interval for c in contrasts.contrasts.contrasts)),
+            n=n_words(c.interval for c in contrasts.contrasts.contrasts),
             group=group_phrase(contrasts.group),
             level=contrasts.contrasts.level,
             others=say("page.models.others") if first.noise_ceilings else "",
@@ -241,7 +253,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "suffix": suffix,
         "accuracy": part.accuracy(),
         "counts": counts_of(result.splits),
-        "n": most_sources(result) or result.splits.count(result.verdict_group),
+        "most": most_in_words(result),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
         "main": estimates_table(result),
         "groups": {

@@ -74,7 +74,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         contrasts = content.contrasts[0]
         yield say(
             "methods.models",
-            n=n_words(contrast.n_sources for contrast in contrasts.contrasts.contrasts),
+            n=n_words(contrast.interval for contrast in contrasts.contrasts.contrasts),
             n_draws=contrasts.contrasts.n_draws,
             adjusted=correction_phrase(contrasts.contrasts.correction, say("methods.over_pairs")),
             others=say("methods.models.others") if result.noise_ceilings else "",

@@ -114,7 +114,7 @@ def render_page(
 
 
 def _table(table: Table) -> Markup:
-    """A table without its title and note, which stand above it in the page."""
+    """A table without its title and note, which stand around it in the page."""
     from markupsafe import Markup
 
     # render_html has escaped every cell

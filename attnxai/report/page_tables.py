@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.agreement.results import ALL
-from attnxai.data.wording import first_of
+from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.contrasts import is_smallest
@@ -18,7 +18,14 @@ from attnxai.report.sentences import say
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table
-from attnxai.report.wording import group_name, n_beside
+from attnxai.report.wording import (
+    are_weighted,
+    group_name,
+    group_phrase,
+    in_brackets,
+    in_sentence,
+    n_beside,
+)
 from attnxai.statistics.formats import (
     MISSING,
     decimals_of,
@@ -61,14 +68,18 @@ def _metrics_table(
     )
 
 
-def _why_no_intervals(intervals: Iterable[Interval]) -> str:
-    """Why values of a table have no interval, each reason once."""
+def _note_on(intervals: Iterable[Interval]) -> str:
+    """Whether values of a table are weighted means, and why some have no interval, each reason once."""
+    every = list(intervals)
+    notes = [say("page.weighted")] if are_weighted(every) else []
     reasons = [
         interval.note.removeprefix("no interval: ")
-        for interval in intervals
+        for interval in every
         if np.isfinite(interval.value) and not interval.known and interval.note
     ]
-    return say("page.no_interval", reasons="; ".join(dict.fromkeys(reasons))) if reasons else ""
+    if reasons:
+        notes.append(say("page.no_interval", reasons="; ".join(dict.fromkeys(reasons))))
+    return " ".join(notes)
 
 
 def _decimals(interval: Interval, otherwise: int) -> int:
@@ -102,18 +113,27 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
             with_interval(e.differences[best_brightness(result, metric)]) for result, _, e in rows
         ],
     }
+    label = in_sentence(METRICS[metric].label)
+    best = {part.name: best_brightness(part.result, metric) for part in parts}
+    named = best if len(set(best.values())) > 1 else {"": best[parts[0].name]}
+    baseline = listed([f"{name} of {model}" if model else name for model, name in named.items()])
+    notes = [
+        _note_on(e.interval for e in estimates),
+        say("page.minus_brightness", metric=label, baseline=baseline),
+    ]
     if any(e.share_of_noise_ceiling for e in estimates):
         shares = map(_share_of_ceiling, estimates)
         cells["Share of noise ceiling"] = [
             share_with_interval(share) if share else MISSING for share in shares
         ]
+        notes.append(say("page.share"))
     starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
     return text_table(
         names,
         cells,
         title="The verdict on every map",
         rules=tuple(starts),
-        note=_why_no_intervals(e.interval for e in estimates),
+        note=" ".join(filter(None, notes)),
     )
 
 
@@ -133,6 +153,15 @@ def _estimates_of(
 def most_sources(result: AgreementResult, group: str | None = None, class_name: str = ALL) -> int:
     """The largest number of sources that an estimate of this group and class rests on."""
     return max((e.interval.n_units for e in _estimates_of(result, group, class_name)), default=0)
+
+
+def most_in_words(result: AgreementResult) -> str:
+    """The number of :func:`most_sources`, of the group that conclusions rest on, and the group."""
+    n = most_sources(result)
+    rest = [e.interval for e in _estimates_of(result) if n and e.interval.n_units == n]
+    n = n or result.splits.count(result.verdict_group)
+    words = group_phrase(result.verdict_group, n)
+    return f"{'the one' if n == 1 else n} {words}{in_brackets(rest[0]) if rest else ''}"
 
 
 def fewer_somewhere(result: AgreementResult) -> bool:
@@ -162,27 +191,21 @@ def estimates_table(
     ]
     if not rows:
         return None
-    ceilings = [_ceiling_cell(result, metric, group, class_name, most) for metric in result.metrics]
+    ceilings = [
+        result.noise_ceiling(metric, group=group, class_name=class_name)
+        for metric in result.metrics
+    ]
     rules = [sum(len(name) == 1 for name, _ in rows)]
-    if any(map(any, ceilings)):
+    if any(ceilings):
         rules.append(len(rows))
-        rows.append((("noise ceiling",), ceilings))
+        for edge in ("lower", "upper"):
+            values = [getattr(ceiling, edge, None) for ceiling in ceilings]
+            cells = [(format_value(v, 3), *_lines(v, most)) if v else ("",) for v in values]
+            rows.append(((f"noise ceiling, {edge}",), cells))
     over = group if class_name == ALL else class_name
     title = f"Agreement of maps and baselines of {result.model_name}, {over}"
-    note = _why_no_intervals(estimate.interval for estimate in found.values())
+    note = _note_on(estimate.interval for estimate in found.values())
     return _metrics_table(title, result.metrics, rows, rules=tuple(rules), note=note)
-
-
-def _ceiling_cell(
-    result: AgreementResult, metric: str, group: str, class_name: str, most: int
-) -> tuple[str, ...]:
-    """Each annotator against the others to the consensus against each, and the interval of the former."""
-    ceiling = result.noise_ceiling(metric, group=group, class_name=class_name)
-    if ceiling is None:
-        return ("",)
-    upper = format_number(ceiling.upper.value, _decimals(ceiling.lower, 3))
-    value = f"{format_value(ceiling.lower, 3)} to {upper}"
-    return (value, *_lines(ceiling.lower, most))
 
 
 def _cell(estimate: Estimate | None, most: int) -> tuple[str, ...]:
@@ -221,7 +244,7 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
         "Controlling for": [", ".join(partial.controlling_for) for *_, partial, _ in rows],
     }
     names = models | {"Map": [name for _, name, *_ in rows]}
-    note = _why_no_intervals(partial.interval for *_, partial, _ in rows)
+    note = _note_on(partial.interval for *_, partial, _ in rows)
     return text_table(names, cells, title="Partial correlations", note=note)
 
 
@@ -327,7 +350,7 @@ def contrasts_table(content: ReportContent) -> Table | None:
         for index, (name, first, second) in enumerate(content.contrasts[0].keys)
     ]
     metrics = [contrasts.metric for contrasts in content.contrasts]
-    note = _why_no_intervals(c.interval for of in content.contrasts for c in of.contrasts.contrasts)
+    note = _note_on(c.interval for of in content.contrasts for c in of.contrasts.contrasts)
     return _metrics_table("Differences between models", metrics, rows, note=note)
 
 

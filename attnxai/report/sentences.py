@@ -8,7 +8,8 @@ after a colon:
 - ``{x:.2}``: a number with two decimals;
 - ``{p:p}``: a p-value, as ``p = 0.0004``;
 - ``{share:%}``: a share, in per cent;
-- ``{n:source}`` or ``{n:source is|sources are}``: a count and what is counted, as ``5 sources``;
+- ``{n:source}`` or ``{n:source is|sources are}``: a count and what is counted, as ``5 sources``; of an interval
+  that of its sources, with their effective number where they are weighted;
 - ``{n:~is|are}``: one of two forms by a count that is not printed.
 """
 
@@ -18,6 +19,7 @@ import string
 from typing import Any
 
 from attnxai.report.captions import CAPTIONS
+from attnxai.report.wording import in_brackets
 from attnxai.statistics.formats import format_number, format_share, p_equals, with_interval
 
 SENTENCES: dict[str, str] = {
@@ -312,6 +314,10 @@ SENTENCES: dict[str, str] = {
         "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
         "{n_others:~is|are} reported separately."
     ),
+    "caution.weighted": (
+        "Sources are weighted by the consensus level of their annotations: means are weighted means, and {n:source "
+        "is|sources are} as informative as {effective} of equal weight (Kish's effective number, n_eff)."
+    ),
     "caution.few_sources": "{few} for confidence intervals, which need {needed}.",
     "caution.monte_carlo": (
         "With other random permutations {n:~this test|these tests} could fall on the other side of the 5 % level: "
@@ -427,8 +433,11 @@ class _Fields(string.Formatter):
     """Format fields of sentences: numbers, p-values, intervals, counts and words that follow a count."""
 
     def format_field(self, value: Any, spec: str) -> str:
+        effective = ""
         if hasattr(value, "known"):
-            return with_interval(value)
+            if not spec:
+                return with_interval(value)
+            value, effective = value.n_units, in_brackets(value)
         if spec == "p":
             return p_equals(value)
         if spec == "%":
@@ -440,7 +449,7 @@ class _Fields(string.Formatter):
             return one if value == 1 else several
         if spec:
             one, _, several = spec.partition("|")
-            return f"{value:,} {one if value == 1 else several or one + 's'}"
+            return f"{value:,} {one if value == 1 else several or one + 's'}{effective}"
         return f"{value:,}" if isinstance(value, int) else str(value)
 
 

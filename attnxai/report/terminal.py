@@ -10,16 +10,18 @@ from attnxai.nulls import NULLS
 from attnxai.report.findings import best_brightness, is_miscalibrated
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.tables.text import render_terminal
-from attnxai.report.wording import group_phrase, n_beside, strata_words
+from attnxai.report.wording import group_phrase, mean_word, n_beside, strata_words
 from attnxai.statistics.formats import (
     MISSING,
     decimals_of,
+    format_effective,
     format_interval,
     format_number,
     format_p,
     format_share,
     format_value,
 )
+from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,6 +71,7 @@ def _main_table(result: AgreementResult) -> Table:
     names = [*result.explanations, *result.baselines]
     metric = result.metrics[0]
     brightness = best_brightness(result, metric)
+    effective = format_effective(effective_number(result.source_weights[result.verdict_sources()]))
     estimates = [result.estimate(name, metric) for name in names]
     differences = [estimate.differences.get(brightness) for estimate in estimates]
     rows = [
@@ -88,10 +91,11 @@ def _main_table(result: AgreementResult) -> Table:
     rules = [len(result.explanations)]
     ceiling = result.noise_ceiling(metric)
     if ceiling is not None:
-        names.append("noise ceiling")
         rules.append(len(estimates))
-        for cells, shown in zip(rows, (_interval(ceiling.lower, n), "", "", ""), strict=True):
-            cells.append(shown)
+        for edge, interval in (("lower", ceiling.lower), ("upper", ceiling.upper)):
+            names.append(f"noise ceiling, {edge}")
+            for cells, shown in zip(rows, (_interval(interval, n), "", "", ""), strict=True):
+                cells.append(shown)
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)
     sources = (
         f"sources of the same {strata_words(result.settings['strata'])}"
@@ -102,9 +106,11 @@ def _main_table(result: AgreementResult) -> Table:
     return text_table(
         {"map": names},
         dict(zip(headings, rows, strict=True)),
-        title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}",
-        note=f"mean [{format_share(result.settings['level'])} interval]; null: annotations permuted across "
-        f"{sources}; p (adjusted over maps)",
+        title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"
+        f"{f' ({effective})' if effective else ''}",
+        note=f"{mean_word(e.interval for e in estimates)} [{format_share(result.settings['level'])} interval]; "
+        f"null: annotations permuted across {sources}; p (adjusted over maps); minus {brightness}: the baseline of "
+        "brightness that agrees best",
         rules=tuple(rules),
     )
 
@@ -149,4 +155,7 @@ def _other_metrics(result: AgreementResult, metrics: Sequence[str]) -> Table:
 
     cells = {METRICS[metric].label: [cell(name, metric) for name in names] for metric in metrics}
     rules = (len(result.explanations),)
-    return text_table({"map": names}, cells, title="Other metrics: mean (p)", rules=rules)
+    shown = [result.estimate(name, metric).interval for metric in metrics for name in names]
+    return text_table(
+        {"map": names}, cells, title=f"Other metrics: {mean_word(shown)} (p)", rules=rules
+    )

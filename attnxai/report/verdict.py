@@ -65,6 +65,7 @@ from attnxai.report.wording import (
     map_in_sentence,
     name_of_map,
     names_of_maps,
+    weighted_label,
 )
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL
 
@@ -132,7 +133,7 @@ def reach_verdict(
     headline = models[0].headline
     if len(models) > 1:
         alternative = Alternative(results[0].settings["alternative"])
-        label = in_sentence(METRICS[results[0].metrics[0]].label)
+        label = _metric_words(results[0])
         headline = _joint_headline(models, words, label, contrasts, alternative)
     return Verdict(
         annotations=words,
@@ -304,7 +305,7 @@ def _headline(
     findings = [statement.finding for statement in statements]
     if all(finding is Finding.INCONCLUSIVE for finding in findings):
         return _no_conclusion(result, estimates, annotations)
-    n, metric = len(statements), in_sentence(METRICS[result.metrics[0]].label)
+    n, metric = len(statements), _metric_words(result)
     named = {"model": result.model_name, "annotations": annotations, "metric": metric}
     n_specific = findings.count(Finding.SOURCE_SPECIFIC)
     n_anti = findings.count(Finding.ANTI_CORRELATED)
@@ -329,6 +330,13 @@ def _headline(
     if result.settings["alternative"] == Alternative.LESS:
         return say("headline.none_less", **named)
     return say("headline.none", n=n, **named)
+
+
+def _metric_words(result: AgreementResult) -> str:
+    """The metric that conclusions rest on, as it stands inside a sentence."""
+    metric = result.metrics[0]
+    intervals = [result.estimate(name, metric).interval for name in result.explanations]
+    return weighted_label(in_sentence(METRICS[metric].label), intervals)
 
 
 def _counted_maps(n: int, n_all: int) -> str:

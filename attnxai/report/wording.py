@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
+from attnxai.statistics.formats import format_effective, format_number
 
 if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
@@ -41,16 +42,28 @@ def group_name(group: str) -> str:
     return _SHORT_GROUPS.get(group, group)
 
 
-def n_words(numbers: Iterable[int]) -> str:
-    """Numbers of sources as one number or a range; zeros, of values that there are not, are left out.
+def n_words(intervals: Iterable[Interval]) -> str:
+    """Numbers of sources as one number or a range, with the effective numbers of weighted ones.
+
+    Zeros, of values that there are not, are left out.
 
     Examples
     --------
-    >>> n_words([40, 40, 0]), n_words([40, 28])
-    ('40', '28 to 40')
+    >>> from attnxai.statistics.interval import Interval
+    >>> n_words([Interval(value=0.4, n_units=n) for n in (40, 28, 0)])
+    '28 to 40'
+    >>> n_words([Interval(value=0.4, n_units=40, n_effective=31.2)])
+    '40 (n_eff = 31.2)'
     """
-    every = sorted({n for n in numbers if n}) or [0]
-    return f"{every[0]:,}" if len(every) == 1 else f"{every[0]:,} to {every[-1]:,}"
+    found = [interval for interval in intervals if interval.n_units]
+    effective = [i.n_effective for i in found if i.n_effective is not None]
+    text = _range([i.n_units for i in found] or [0], 0)
+    return f"{text} (n_eff = {_range(effective, 1)})" if effective else text
+
+
+def _range(numbers: Sequence[float], decimals: int) -> str:
+    ends = (format_number(end, decimals) for end in (min(numbers), max(numbers)))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def n_beside(interval: Interval, n: int) -> str:
@@ -62,7 +75,31 @@ def n_beside(interval: Interval, n: int) -> str:
     >>> n_beside(Interval(value=0.4, n_units=28), 40), n_beside(Interval(value=0.4, n_units=40), 40)
     ('n = 28', '')
     """
-    return f"n = {interval.n_units:,}" if interval.n_units not in (0, n) else ""
+    if interval.n_units in (0, n):
+        return ""
+    effective = format_effective(interval.n_effective)
+    return ", ".join(filter(None, [f"n = {interval.n_units:,}", effective]))
+
+
+def in_brackets(interval: Interval) -> str:
+    """The effective number of weighted sources, to follow their number; empty where all weigh the same."""
+    effective = format_effective(interval.n_effective)
+    return f" ({effective})" if effective else ""
+
+
+def mean_word(intervals: Iterable[Interval]) -> str:
+    """``weighted mean`` where some sources weigh more than others, else ``mean``."""
+    return "weighted mean" if are_weighted(intervals) else "mean"
+
+
+def weighted_label(label: str, intervals: Iterable[Interval]) -> str:
+    """A metric as it stands inside a sentence, with ``weighted mean`` before it where sources are weighted."""
+    return f"weighted mean {label}" if are_weighted(intervals) else label
+
+
+def are_weighted(intervals: Iterable[Interval]) -> bool:
+    """Whether some sources weigh more than others."""
+    return any(interval.n_effective is not None for interval in intervals)
 
 
 def strata_words(strata: Sequence[str]) -> str:

@@ -110,3 +110,8 @@ def p_equals(p_value: float | None) -> str:
 def format_share(share: float) -> str:
     """A share in per cent, with the space that the SI asks for."""
     return f"{format_number(share * 100, 0)} %"
+
+
+def format_effective(n_effective: float | None) -> str:
+    """The effective number of weighted units (Kish) beside their number; empty where all weigh the same."""
+    return "" if n_effective is None else f"n_eff = {format_number(n_effective, 1)}"

@@ -23,11 +23,11 @@ from attnxai.report.document import page_values, write_content
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.findings import best_brightness
 from attnxai.report.methods import methods_paragraph
-from attnxai.report.page_tables import verdict_table
+from attnxai.report.page_tables import estimates_table, verdict_table
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
-from attnxai.statistics.formats import format_p, with_interval
+from attnxai.statistics.formats import format_interval, format_p, format_value, with_interval
 from tests.builders import made_up
 from tests.report.pages import SOURCES_TABLE, Page, probed
 
@@ -111,6 +111,15 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert row[6].startswith(share)
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
+    beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
+    assert f'<p class="beneath">{beneath} Share of noise ceiling: of its lower value' in page
+    ceiling = result.noise_ceiling("nss")
+    (of_names, of_nss, *_) = (c.cells for c in estimates_table(result).columns)
+    rows = {name[0]: lines for name, lines in zip(of_names, of_nss, strict=True)}
+    for edge in ("lower", "upper"):
+        own = getattr(ceiling, edge)
+        lines = rows[f"noise ceiling, {edge}"]
+        assert lines == (format_value(own, 3), format_interval(own))
 
 
 def test_summary_holds_the_numbers(written):
@@ -210,6 +219,8 @@ def test_few_sources_have_no_intervals(tmp_path, n_sources, are):
     assert f"n = {n_sources} held-out {are.split()[0]}, {reason}" in text
     assert f"the {are} too few for intervals" in text
     assert "bootstrap intervals over sources" not in text
+    # beneath the verdicts, the main table and the partial correlations
+    assert text.count(f"No interval: {n_sources} {are} too few, 8 are needed") >= 3
     assert ("Over the one held-out source" in text) is (n_sources == 1)
     assert not re.search(r"\b1 (held-out )?(sources|annotators|maps)\b", text)
 
@@ -390,3 +401,8 @@ def test_the_terminal_shows_a_line_for_every_map(written):
     assert lines[start + 1 : start + 1 + len(leads)] == leads
     assert "made-up: 12 held-out sources" in lines[0]
     assert any("mean [95 % interval]" in line for line in lines)
+    assert any("the baseline of brightness that agrees best" in line for line in lines)
+    ceiling = content.results[0].noise_ceiling("nss")
+    for edge in ("lower", "upper"):
+        shown = with_interval(getattr(ceiling, edge))
+        assert any(line.split() == ["noise", "ceiling,", edge, *shown.split()] for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import html
 import io
 import json
 import re
@@ -80,6 +81,69 @@ def test_weights_that_leave_enough_sources_are_said():
     equal = compare(*weighted([2.0] * 24), settings=QUICK, use_source_weights=True)
     assert "for sources like these 24." in equal.generalises_to
     assert equal.estimate("gate1", "nss").interval.n_effective is None
+
+
+@pytest.fixture(scope="module")
+def weighted_comparison():
+    maps, marks, images = weighted([3.0] * 6 + [1.0] * 18)
+    other = dataclasses.replace(
+        maps,
+        model_name="other",
+        layers={name: np.array(values)[:, ::-1] for name, values in maps.layers.items()},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compare_models(
+            [maps, other], marks, images, settings=QUICK, use_source_weights=True
+        ), marks
+
+
+def test_a_weighted_comparison_says_so_wherever_it_gives_means_and_numbers(
+    weighted_comparison, tmp_path
+):
+    """36^2 / (6 * 9 + 18) = 18.0."""
+    from rich.console import Console
+
+    compared, marks = weighted_comparison
+    first = compared.results[0]
+    effective = "24 (n_eff = 18.0)"
+    verdict = write_report(compared, tmp_path / "out")
+    page = html.unescape((tmp_path / "out" / "index.html").read_text())
+    assert "weighted mean NSS" in verdict.headline
+    assert effective in verdict.headline
+    assert any(
+        "means are weighted means, and 24 sources are as informative as 18.0" in c
+        for c in verdict.cautions
+    )
+    assert all("Weighted mean NSS" in s.details for s in verdict.statements)
+    assert all("over 24 sources (n_eff = 18.0)" in s.details for s in verdict.statements)
+    assert f"Points are weighted means over n = {effective} held-out sources" in page
+    assert "Each cell gives the weighted mean over sources and annotators" in page
+    assert f"Weighted mean differences over {effective} held-out sources" in page
+    assert "Weighted mean over sources of the maps of made-up" in page
+    assert "Diamonds: weighted mean of each class" in page
+    assert "Weights of sources are not used here." in page
+    assert page.count("Values are weighted means over sources.") >= 5
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_report([first], reach_verdict([first], marks), console)
+    text = console.export_text()
+    assert "made-up: 24 held-out sources (n_eff = 18.0)" in text
+    assert "weighted mean [95 % interval]" in text
+    for table in (first.to_latex(), compared.contrasts[0].to_latex()):
+        assert "{Effective number}" in table
+        assert ", weighted}" in table
+        assert "& 24 & 18.0 " in table
+    assert "(24 sources, n_eff = 18.0)" in compared.contrasts[0].contrasts.contrasts[0].sentence()
+    assert "Weighted means over 24 sources (n_eff = 18.0)" in first.summary()
+
+
+def test_a_comparison_without_weights_does_not_speak_of_them(tmp_path):
+    result, _ = with_constant_brightness()
+    write_report(result, tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert not re.search("weighted mean|n_eff|weights of sources", page, re.IGNORECASE)
+    assert "Effective number" not in result.to_latex()
+    assert "eighted" not in result.summary()
 
 
 def test_sources_without_weight_or_with_constant_maps_do_not_count():

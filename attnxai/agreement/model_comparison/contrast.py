@@ -17,7 +17,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.nulls.p_values import RELATIVE_TIE
 from attnxai.statistics.exact import ends_record
-from attnxai.statistics.formats import format_p, p_equals, with_interval
+from attnxai.statistics.formats import format_effective, format_p, p_equals, with_interval
 from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
@@ -125,15 +125,17 @@ class Contrast:
     def sentence(self) -> str:
         """The difference, its interval and its p-values in one line."""
         text = f"{self.first} minus {self.second}: {with_interval(self.interval, 3)}"
+        effective = format_effective(self.interval.n_effective)
+        sources = f"({self.n_sources} sources{f', {effective}' if effective else ''})"
         if not np.isfinite(self.p_value):
-            return f"{text}, not tested ({self.n_sources} sources)"
+            return f"{text}, not tested {sources}"
         text += f", {p_equals(self.p_value)}, adjusted {format_p(self.p_adjusted)}"
         if self.p_others is not None and self.p_others_adjusted is not None:
             text += (
                 f" about these annotators, {p_equals(self.p_others)}, adjusted "
                 f"{format_p(self.p_others_adjusted)} about others too"
             )
-        return f"{text} ({self.n_sources} sources)"
+        return f"{text} {sources}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from attnxai.report.figures.text import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.style import saved_figure
+from attnxai.report.wording import mean_word
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
@@ -43,11 +44,16 @@ def draw_agreement(results: Sequence[AgreementResult], folder: Path) -> FigureTe
         fit_headings(figure, [ax])
     several = say("caption.points.several") if len(results) > 1 else ""
     models = listed([result.model_name for result in results])
-    intervals = interval_phrase(e.interval for e in shown_estimates(results, metric))
+    shown = [e.interval for e in shown_estimates(results, metric)]
     parts = [
         say("caption.metric", metric=METRICS[metric].label, meaning=METRICS[metric].meaning),
         say("caption.points", models=models, several=several),
-        say("caption.means", sources=sources_phrase(results, metric), intervals=intervals),
+        say(
+            "caption.means",
+            mean=mean_word(shown),
+            sources=sources_phrase(results, metric),
+            intervals=interval_phrase(shown),
+        ),
         bar_phrase(results, metric),
         further_phrase(results, metric),
         noise_ceiling_phrase(results, metric),

@@ -12,8 +12,9 @@ from attnxai.metrics import METRICS
 from attnxai.report.figures.text import FigureText, listed_maps, method_phrase
 from attnxai.report.sentences import say
 from attnxai.report.style import CHANCE_COLOUR, CLASS_COLOURS, colours_of, saved_figure
-from attnxai.report.wording import group_phrase, in_sentence
-from attnxai.statistics.formats import format_value
+from attnxai.report.wording import capitalised, group_phrase, in_sentence, mean_word
+from attnxai.statistics.formats import format_effective, format_value
+from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -73,9 +74,8 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
         ax.set_xlabel("")
         ax.set_ylabel(METRICS[metric].label)
         figure.legend(ncols=len(names), loc="outside upper center")
-    counts = ", ".join(
-        f"{sum(result.classes[i] == name for i in members)} {name}" for name in names
-    )
+    counts = ", ".join(_count(result, members, name) for name in names)
+    mean = mean_word(e.interval for e in estimates.values())
     return FigureText(
         name=f"classes{suffix}",
         caption=say(
@@ -84,10 +84,18 @@ def draw_classes(result: AgreementResult, folder: Path, *, suffix: str = "") -> 
             counts=counts,
             group=group_phrase(result.verdict_group, len(members)),
             model=result.model_name,
+            mean=mean,
             intervals=_intervals(list(estimates.values())),
         ),
-        alternative=_in_words(metric, estimates),
+        alternative=_in_words(metric, estimates, mean),
     )
+
+
+def _count(result: AgreementResult, members: list[int], name: str) -> str:
+    own = [i for i in members if result.classes[i] == name]
+    weights = result.source_weights[own]
+    effective = format_effective(effective_number(weights[weights > 0]))
+    return f"{len(own)} {name}{f' ({effective})' if effective else ''}"
 
 
 def _estimates(
@@ -109,7 +117,7 @@ def _intervals(estimates: list[Estimate]) -> str:
     return say("caption.classes.intervals", level=known[0].level, methods=method_phrase(known))
 
 
-def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
+def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate], mean: str) -> str:
     means: dict[str, list[str]] = {}
     for (explanation, name), estimate in estimates.items():
         value = format_value(estimate.interval)
@@ -118,6 +126,7 @@ def _in_words(metric: str, estimates: dict[tuple[str, str], Estimate]) -> str:
     return say(
         "caption.classes.alternative",
         metric=in_sentence(METRICS[metric].label),
+        mean=capitalised(mean),
         means="; ".join(parts),
     )
 

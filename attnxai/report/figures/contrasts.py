@@ -15,7 +15,7 @@ from attnxai.report.figures.text import FigureText, interval_phrase
 from attnxai.report.methods import correction_phrase
 from attnxai.report.sentences import say
 from attnxai.report.style import saved_figure
-from attnxai.report.wording import group_phrase, in_sentence, n_words
+from attnxai.report.wording import group_phrase, in_sentence, mean_word, n_words
 from attnxai.statistics.formats import p_equals, with_interval
 
 if TYPE_CHECKING:
@@ -86,15 +86,16 @@ def _panels(
 
 def _caption(contrasts: ResultContrasts, label: str) -> str:
     family = contrasts.contrasts
-    n, count = n_words(c.n_sources for c in family.contrasts), len(family.contrasts)
+    intervals, count = [c.interval for c in family.contrasts], len(family.contrasts)
     over = say("caption.models.over", n=count) if count > 1 else ""
     others = any(c.p_others_adjusted is not None for c in family.contrasts)
     return say(
         "caption.models",
         metric=in_sentence(label),
-        sources=say("caption.sources", n=n, group=group_phrase(contrasts.group)),
+        mean=mean_word(intervals),
+        sources=say("caption.sources", n=n_words(intervals), group=group_phrase(contrasts.group)),
         n_annotators=len(contrasts.annotators),
-        intervals=interval_phrase(c.interval for c in family.contrasts),
+        intervals=interval_phrase(intervals),
         level=family.level,
         adjusted=correction_phrase(Correction(family.correction), over),
         alpha=f"{1 - family.level:.2g}",

@@ -12,6 +12,7 @@ from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.sentences import say
 from attnxai.report.style import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, saved_figure
+from attnxai.report.wording import capitalised, mean_word
 from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
         name=f"nulls{suffix}",
         caption=say(
             "caption.nulls",
+            mean=capitalised(mean_word(e.interval for e in estimates)),
             model=result.model_name,
             sources=permutation_phrase([result], metric) or say("caption.permuted.any"),
             outline=say("caption.nulls.outline") if within else "",

@@ -41,7 +41,7 @@ def sources_phrase(results: Sequence[AgreementResult], metric: str) -> str:
     phrases = {}
     for result in results:
         names = result.explanations + result.baselines
-        n = n_words(result.estimate(name, metric).interval.n_units for name in names)
+        n = n_words(result.estimate(name, metric).interval for name in names)
         phrases[result.model_name] = say(
             "caption.sources", n=n, group=group_phrase(result.verdict_group, 1 if n == "1" else 2)
         )

@@ -12,7 +12,9 @@ from attnxai.report.tables.table import (
     interval_column,
     number_column,
     p_value_column,
+    sources_columns,
     text_column,
+    weighted_heading,
 )
 from attnxai.statistics.formats import format_number, p_equals, with_interval
 
@@ -33,7 +35,8 @@ def agreement_table(
 
     Columns are the mean over sources and its interval; the mean under the null and the p-value, of the
     permutation within strata where there is one and of the pooled one otherwise, never of both in one
-    column; the p-value adjusted over the maps, where there is one; the number of sources.
+    column; the p-value adjusted over the maps, where there is one; the number of sources, and the effective
+    number of weighted ones.
     """
     metric = result.metrics[0] if metric is None else metric
     names = result.explanations + result.baselines
@@ -43,11 +46,9 @@ def agreement_table(
     within = any(estimate.within_strata is not None for estimate in estimates)
     tests = [estimate.within_strata if within else estimate.pooled for estimate in estimates]
     adjusted = [estimate.p_adjusted for estimate in estimates]
-    values = interval_column(
-        METRICS[metric].label if metric in METRICS else metric,
-        [estimate.interval for estimate in estimates],
-        digits=digits,
-    )
+    intervals = [estimate.interval for estimate in estimates]
+    label = METRICS[metric].label if metric in METRICS else metric
+    values = interval_column(f"{label}{weighted_heading(intervals)}", intervals, digits=digits)
     columns = [text_column("Map", names), values]
     if any(test is not None for test in tests):
         means = [test.mean if test else None for test in tests]
@@ -60,7 +61,7 @@ def agreement_table(
         ]
     if any(p_value is not None for p_value in adjusted):
         columns.append(p_value_column("p adjusted", adjusted))
-    columns.append(count_column("Sources", [e.interval.n_units for e in estimates]))
+    columns += sources_columns(intervals)
     return Table(columns=tuple(columns), rules=(len(result.explanations),))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from attnxai.errors import OptionError
+from attnxai.report.wording import are_weighted
 from attnxai.statistics.formats import MOST_DECIMALS, decimals_of, decimals_of_half
 from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
@@ -114,6 +115,20 @@ def text_table(
 def count_column(heading: str, counts: Sequence[int | Limit | None]) -> Column:
     """A column of whole numbers."""
     return Column(heading=heading, kind=Kind.COUNT, cells=tuple(counts))
+
+
+def sources_columns(intervals: Sequence[Interval]) -> list[Column]:
+    """Numbers of sources, and their effective numbers where they are weighted."""
+    columns = [count_column("Sources", [interval.n_units for interval in intervals])]
+    if are_weighted(intervals):
+        effective = [interval.n_effective for interval in intervals]
+        columns.append(number_column("Effective number", effective, 1))
+    return columns
+
+
+def weighted_heading(intervals: Sequence[Interval]) -> str:
+    """What follows the heading of values that are weighted means; empty for others."""
+    return ", weighted" if are_weighted(intervals) else ""
 
 
 def number_column(
