@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from attnxai.alignment.pairs import align
 from attnxai.alignment.placement import check_placement
 from attnxai.data.grid import GridTransform, PixelGrid
-from attnxai.data.images import read_images
+from attnxai.data.images import SourceImage, read_images
 from attnxai.data.simulation import simulate_source
 from attnxai.errors import AlignmentError
 from attnxai.explanations.stack import MapStack, Split
@@ -209,6 +209,29 @@ def test_images_of_other_sources_are_refused():
 def test_clipping_stretching_and_smoothing_are_no_faults(seen):
     pairs = align(*changed(lambda b: seen(b).astype(np.float32)))
     assert not any("constant" in note for note in pairs.notes)
+
+
+def test_images_are_smoothed_by_half_of_what_a_pixel_grows_by():
+    noise = np.random.default_rng(2).random((33, 33))
+    image = SourceImage(
+        source="noise", pixels=noise, grid=PixelGrid(shape=(33, 33), pixel_scale_arcsec=1.8)
+    )
+    maps = MapStack(
+        model_name="by hand",
+        sources=("noise",),
+        splits=(Split.UNKNOWN,),
+        layers={"gate": np.ones((1, 12, 12), np.float32)},
+        geometry={"gate": GridTransform()},
+        field=(GridTransform(step=2.0),),
+        field_scale_arcsec=3.6,
+        brightness=gaussian_filter(noise, 0.5, mode="nearest")[None, 5:29:2, 5:29:2],
+        valid=np.ones((1, 12, 12), bool),
+    )
+    # smoothed to another width, as by a whole pixel, it would correlate by 0.7
+    with pytest.raises(
+        AlignmentError, match=r"origin_x=5\.0, origin_y=5\.0\) \(correlation 1\.00\)$"
+    ):
+        check_placement(maps, [0], {"noise": image})
 
 
 @pytest.mark.parametrize("step", [2.0, 0.5])

@@ -104,6 +104,12 @@ def test_pooled_grid_by_hand() -> None:
     assert (x[0], y[0]) == (81.5, 70.5)
 
 
+def test_a_covering_grid_has_the_edges_of_the_other() -> None:
+    coarse = GridTransform.covering((25, 50), (150, 300))
+    x, y = coarse.to_outer(np.array([-0.5, 49.5]), np.array([-0.5, 24.5]))
+    assert (x.tolist(), y.tolist()) == ([-0.5, 299.5], [-0.5, 149.5])
+
+
 @pytest.mark.parametrize(
     "values",
     [{"step": 0.0}, {"step": -1.0}, {"step": math.nan}, {"step": math.inf}]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from attnxai.metrics import auc, kendall
+from attnxai.metrics import Consensus, auc, kendall
 from tests.metrics.test_registry import random_pair
 
 
@@ -61,3 +61,7 @@ def test_kendall_of_a_mask_is_the_auc_on_another_scale(seed):
     not_tied = (n * (n - 1) - (counts * (counts - 1)).sum()) / 2
     expected = (2 * auc(values, mask) - 1) * np.sqrt(k * (n - k) / not_tied)
     assert kendall(values, mask) == pytest.approx(expected, abs=1e-12)
+
+
+def test_annotators_agree_on_ranks():
+    assert kendall.consensus is Consensus.RANKS

@@ -149,3 +149,5 @@ def test_top_intersection_takes_five_per_cent_of_the_pixels():
     density[[0, 1, 2, 3, 50, 51]] = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
     assert top_intersection(map, density) == pytest.approx(4 / 5)
     assert top_intersection.chance_of(PixelRows(density[None])) == pytest.approx(5 / 100)
+    # 5 % of 38 pixels are 1.9, to the nearest whole number 2
+    assert top_intersection.chance_of(PixelRows(density[None, :38])) == pytest.approx(2 / 38)

@@ -99,6 +99,7 @@ def test_metrics_that_refuse_signed_maps_have_no_value():
 
 
 def test_footprints_beyond_the_limit_are_refused():
+    MoranSurrogates(max_pixels=100).check(np.ones((1, 10, 10), bool))
     with pytest.raises(OptionError, match=r"source number 2 has 100.*matched variogram"):
         MoranSurrogates(max_pixels=99).tables(
             [METRICS["nss"]],

@@ -202,6 +202,7 @@ def test_whether_a_test_can_reject_is_known():
     assert test.smallest_p == 1 / 12
     assert not test.can_reject(0.05)
     assert test.can_reject(0.1)
+    assert test.can_reject(1 / 12)
 
 
 def test_unusable_tables_are_refused():
@@ -282,6 +283,15 @@ def test_impossible_levels_are_refused():
     test = run_null_test(np.eye(3), draws, null="pooled")
     with pytest.raises(OptionError, match="level"):
         test.rejection_rate(test.values, level=0.0)
+
+
+def test_a_p_value_at_the_level_rejects():
+    """The highest of 4 equally probable means has p = 1/4, the second 2/4."""
+    table = np.array([[4.0, 3.0, 2.0, 1.0]])
+    draws = draw_choices(1, 4, n_draws=4, rng=np.random.default_rng(0))
+    test = run_null_test(table, draws, null="turned")
+    assert test.rejection_rate(np.array([4.0, 3.0]), level=0.25) == 0.5
+    assert test.rejection_rate(np.array([4.0, 3.0]), level=0.5) == 1.0
 
 
 @pytest.mark.parametrize("alternative", Alternative)

@@ -122,9 +122,24 @@ def test_angles_turn_smooth_maps_as_they_should(order):
 def test_angles_keep_masks_masks():
     maps, targets, valid = random_problem((21, 21))
     null = Rotation(n_angles=4)
-    first = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
-    assert np.isfinite(first).all()
-    assert ((first[0] >= 0) & (first[0] <= 1)).all()
+    tables = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
+    assert np.isfinite(tables).all()
+    mask, density = targets[TargetKind.MASK][0, 0], targets[TargetKind.DENSITY][0, 0]
+    places = np.array([[3.4, 10.6], [12.0, 7.2]])
+    found = null.target_values(mask[None], TargetKind.MASK, places)
+    np.testing.assert_array_equal(found, [[mask[3, 12], mask[11, 7]]])
+    linear = null.target_values(density[None], TargetKind.DENSITY, places)
+    assert linear[0, 0] == pytest.approx(0.6 * density[3, 12] + 0.4 * density[4, 12])
+
+
+def test_map_and_annotation_start_at_a_random_angle():
+    """The place of the first pixel is turned by any angle: it comes to lie in every quadrant."""
+    where = np.ones((21, 21), bool)
+    map = np.random.default_rng(0).random((21, 21))
+    rng = np.random.default_rng(5)
+    places = [Rotation(n_angles=4).surrogates(map, where, rng)[0][:, 0] - 10 for _ in range(40)]
+    quadrants = {(bool(y > 0), bool(x > 0)) for y, x in places}
+    assert len(quadrants) == 4
 
 
 def test_linear_interpolation_keeps_a_flat_background_flat():

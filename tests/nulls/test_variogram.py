@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from attnxai.nulls.variogram import FootprintLags, variogram_surrogates
+from attnxai.nulls.variogram import FootprintLags, VariogramSurrogates, variogram_surrogates
 from tests.nulls.fields import smooth_fields
 
 
@@ -100,3 +100,10 @@ def test_narrow_footprints_and_constant_maps(shape):
     assert np.isfinite(variogram_surrogates(values, where, 3, rng=rng)).all()
     constant = variogram_surrogates(np.full(16, 2.5), where, 3, rng=rng)
     np.testing.assert_array_equal(constant, np.full((3, 16), 2.5))
+
+
+@pytest.mark.parametrize(("n_pixels", "used"), [(15, 0), (16, 16)])
+def test_footprints_have_16_pixels_or_more(n_pixels, used):
+    where = np.zeros((5, 5), bool)
+    where.flat[:n_pixels] = True
+    assert VariogramSurrogates().pixels(where).sum() == used

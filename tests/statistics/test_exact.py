@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attnxai.statistics.exact import clopper_pearson_ends, t_interval, wilson_ends
+from attnxai.statistics.exact import (
+    clopper_pearson_ends,
+    monte_carlo_ends,
+    t_interval,
+    wilson_ends,
+)
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (130, 153), (10, 10), (1, 1)])
@@ -31,6 +36,14 @@ def test_clopper_pearson_equals_scipy(hits, n, level):
     assert clopper_pearson_ends(hits, n, level=level) == pytest.approx(
         (theirs.low, theirs.high), abs=1e-12
     )
+
+
+@pytest.mark.parametrize("n_sides", [1, 2])
+def test_the_observed_arrangement_is_none_of_the_draws(n_sides):
+    # 4 of 99 draws as extreme, and the observed one, are 5 of 100
+    theirs = stats.binomtest(4, 99).proportion_ci(0.95, method="exact")
+    found = monte_carlo_ends(0.05 * n_sides, 99, n_sides=n_sides)
+    assert found == pytest.approx((n_sides * theirs.low, n_sides * theirs.high))
 
 
 def test_student_equals_scipy():

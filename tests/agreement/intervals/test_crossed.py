@@ -48,10 +48,15 @@ def test_mean_squares_interval_is_the_textbook_one():
     assert "25 sources x 4 annotators" in found.method
 
 
-def test_components_interval_by_hand():
+@pytest.mark.parametrize("alike", [False, True])
+def test_components_interval_by_hand(alike):
     values = two_way(np.random.default_rng(1), 5, 30)
+    if alike:
+        values -= values.mean(axis=1, keepdims=True)
     of_sources, of_annotators, rest = mean_squares_by_hand(values)
-    shares = [(of_sources - rest) / 150, (of_annotators - rest) / 150, rest / 150]
+    # annotators of one mean come out at a negative variance, which counts as none
+    assert (of_annotators < rest) == alike
+    shares = [(of_sources - rest) / 150, max(of_annotators - rest, 0) / 150, rest / 150]
     quantiles = stats.t.ppf(0.975, [29, 4, 29 * 4])
     half = np.sqrt((quantiles**2 * shares).sum())
     found = crossed_interval(values)

@@ -9,7 +9,12 @@ import pytest
 from scipy import stats
 
 from attnxai.agreement.intervals.crossed import CrossedMethod, crossed_interval
-from attnxai.agreement.intervals.dual_bootstrap import crossed_bootstrap_intervals, dual_half_width
+from attnxai.agreement.intervals.crossed_table import CrossedTable
+from attnxai.agreement.intervals.dual_bootstrap import (
+    bootstrap_variances,
+    crossed_bootstrap_intervals,
+    dual_half_width,
+)
 from attnxai.statistics.bootstrap import bootstrap_counts
 from tests.agreement.intervals.tables import CELL, A, S, mean_squares_by_hand, two_way
 
@@ -130,6 +135,29 @@ def test_dual_bootstrap_equals_its_expectation():
     exact = max(of_sources + of_annotators - rest, of_sources, of_annotators)
     variance = min(exact, expected[CELL])
     assert half == pytest.approx(stats.t.ppf(0.975, freedom) * np.sqrt(variance), rel=1e-9)
+
+
+def test_resampled_means_are_weighted_as_the_estimate():
+    values, weights = two_way(np.random.default_rng(4), 3, 12), np.linspace(0.1, 1, 12)
+    values[1, 4] = np.nan
+    table = CrossedTable.of(values, weights, 0.95)
+    found = bootstrap_variances(table, 50, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    rows, columns = bootstrap_counts(3, 50, rng), bootstrap_counts(12, 50, rng)
+    drawn = {
+        A: (rows, np.ones_like(columns)),
+        S: (np.ones_like(rows), columns),
+        CELL: (rows, columns),
+    }
+    for subset, (annotators, sources) in drawn.items():
+        means = []
+        for of_annotators, of_sources in zip(annotators, sources, strict=True):
+            times = of_annotators[:, None] * np.isfinite(values)
+            number = times.sum(axis=0)
+            share = np.where(number > 0, weights * of_sources, 0.0)
+            own = (times * np.nan_to_num(values)).sum(axis=0) / np.maximum(number, 1)
+            means.append(np.average(own, weights=share))
+        assert found[subset] == pytest.approx(np.var(means))
 
 
 def test_dual_bootstrap_keeps_its_bounds():
