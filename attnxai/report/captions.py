@@ -69,7 +69,7 @@ CAPTIONS: dict[str, str] = {
     "caption.sources_shown": (
         "Upper row: what {model} saw (asinh stretch), contours of its {map} map at its {quantiles} quantiles "
         "(yellow), and the annotations of every annotator, zoomed to what they and the highest map values "
-        "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the image. {orientation} "
+        "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the panel above. {orientation} "
         "Sources are ranked by {metric}: {ranks}."
     ),
     "caption.sources_shown.alternative": (
@@ -101,7 +101,10 @@ CAPTIONS: dict[str, str] = {
         "that a map reaches, above chance, is in its cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
         "interval of a share and that of the mean excludes chance, that of the mean decides."
     ),
-    "page.weighted": "Values are weighted means over sources.",
+    "page.weighted": (
+        "Values are weighted means over sources; n_eff is the number of sources of equal weight that would be as "
+        "informative (Kish)."
+    ),
     "page.minus_brightness": (
         "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
     ),

@@ -9,7 +9,7 @@ from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.report.sentences import say
-from attnxai.report.wording import in_sentence, n_words, strata_words
+from attnxai.report.wording import in_sentence, mean_word, n_words, strata_words
 from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         "methods.metrics",
         n=len(result.metrics),
         metrics=listed([in_sentence(METRICS[name].label) for name in result.metrics]),
+        mean=mean_word(e.interval for e in result.estimates),
         annotators=say("methods.and_annotators") if len(result.annotators) > 1 else "",
         intervals=_intervals(result, n),
     )

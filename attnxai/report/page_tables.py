@@ -358,8 +358,8 @@ def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
     lines = [
         format_value(contrast.interval, 3),
         *_lines(contrast.interval, most),
-        p_equals(contrast.p_value)
-        + (say("models.difference.smallest") if is_smallest(contrast.p_value, contrast) else ""),
+        p_equals(contrast.p_value),
+        *(["the smallest possible"] if is_smallest(contrast.p_value, contrast) else []),
         f"adjusted {format_p(contrast.p_adjusted)}",
     ]
     if contrast.p_others_adjusted is not None:

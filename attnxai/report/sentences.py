@@ -379,7 +379,7 @@ SENTENCES: dict[str, str] = {
         "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
     ),
     "methods.metrics": (
-        "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the mean over sources{annotators}{intervals}."
+        "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the {mean} over sources{annotators}{intervals}."
     ),
     "methods.and_annotators": " and annotators",
     "methods.no_intervals": "; the {n:~source is|sources are} too few for intervals",

@@ -201,7 +201,7 @@ def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two
     sentence = verdict_on(two).contrasts[0]
     assert "(p = 0.0020 (the smallest possible) for these annotators and " in sentence
     cell = str(contrasts_table(two).columns[1].cells[0])
-    assert "p = 0.0020 (the smallest possible)" in cell
+    assert "'p = 0.0020', 'the smallest possible', 'adjusted" in cell
     twin = dataclasses.replace(contrasts[0], p_adjusted=0.004)
     of_metric = two.contrasts[0]
     changed = dataclasses.replace(
