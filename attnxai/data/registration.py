@@ -1,8 +1,9 @@
-"""Names under which metrics, nulls and readers are registered, and the readers of one kind of file."""
+"""Names and labels under which metrics, nulls, explanation methods and readers are registered."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,8 +18,31 @@ def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, An
     known = registry.get(name)
     if known is not None and known.__module__ != module:
         raise OptionError(
-            f"a {kind} called {name} is registered by {known.__module__} already; choose another name"
+            f"another {kind} called {name} is registered by {known.__module__} already; choose another name"
         )
+
+
+def check_option_name(kind: str, name: object, module: str, registry: Mapping[str, Any]) -> None:
+    """Refuse a name that cannot be given on the command line, or that another module has registered."""
+    if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_-]*", name)):
+        raise OptionError(
+            f"{kind} {name!r} needs a name that the command line can read: lower-case letters, digits, - and _, "
+            "with a letter first"
+        )
+    check_unclaimed(kind, name, module, registry)
+
+
+def check_label(kind: str, name: str, registry: Mapping[str, Any], label: object) -> None:
+    """Refuse a label that is empty, or that differs from that of another name in capitals at most."""
+    if not (isinstance(label, str) and label.strip()):
+        raise OptionError(
+            f"{kind} {name} needs a label, its name in text and figures, got {label!r}"
+        )
+    for other, known in registry.items():
+        if other != name and str(known.label).casefold() == label.casefold():
+            raise OptionError(
+                f"{kind} {name} has the label {label}, which is that of {other}; choose another label"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

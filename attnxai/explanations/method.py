@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnxai.data.images import SourceImage
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.inputs import evaluating, one_thread
 from attnxai.explanations.stack import MapStack
@@ -137,7 +137,7 @@ def register_explanation(
     Raises
     ------
     OptionError
-        If another module has registered a method of that name.
+        If there is no name, or one that cannot be given on the command line or is taken by another module.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def register_explanation(
 
     def register(function: Callable[..., MapStack]) -> ExplanationMethod:
         method = ExplanationMethod(
-            name=name or function.__name__,
+            name=name or getattr(function, "__name__", ""),
             title=title,
             function=function,
             uses_target=uses_target,
@@ -160,7 +160,7 @@ def register_explanation(
             reports_progress=reports_progress,
         )
         known = {one.name: one.function for one in EXPLANATIONS.values()}
-        check_unclaimed("explanation method", method.name, function.__module__, known)
+        check_option_name("explanation method", method.name, function.__module__, known)
         EXPLANATIONS[method.name] = method
         return method
 

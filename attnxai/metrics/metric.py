@@ -7,13 +7,14 @@ import enum
 import inspect
 import math
 import re
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import check_label, check_option_name
 from attnxai.errors import OptionError
 from attnxai.metrics.pixels import (
     PixelRows,
@@ -143,6 +144,7 @@ class Metric:
             )
         if self.chance is None and not self.chance_formula:
             raise OptionError(f"metric {self.name} needs chance_formula: its chance_of in words")
+        self._check_bounds()
         # as functools.wraps would have it
         about = {
             "__name__": self.name,
@@ -154,6 +156,18 @@ class Metric:
         }
         for attribute, value in about.items():
             object.__setattr__(self, attribute, value)
+
+    def _check_bounds(self) -> None:
+        try:
+            low, high = map(float, self.bounds)
+            chance = low if self.chance is None else float(self.chance)
+        except (TypeError, ValueError):
+            low = high = chance = math.nan
+        if not (low < high and low <= chance <= high):
+            raise OptionError(
+                f"bounds of metric {self.name} have to be two numbers, the lower one first, with chance from one "
+                f"to the other, got bounds {self.bounds!r} and chance {self.chance!r}"
+            )
 
     def __repr__(self) -> str:
         return f"<metric {self.name}>"
@@ -305,7 +319,8 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
     Raises
     ------
     OptionError
-        If a fact is missing or unknown, or another module has registered a metric of that name.
+        If a fact is missing or unknown, the function has no docstring, the name cannot be given on the command
+        line or is taken by another module, or the label is that of another metric.
 
     Examples
     --------
@@ -333,8 +348,15 @@ def register_metric(*, name: str = "", **facts: Any) -> Callable[[Pairwise], Met
     facts["target"] = TargetKind(facts["target"])
 
     def decorate(pairwise: Pairwise) -> Metric:
+        documented = inspect.getdoc(pairwise) or sys.flags.optimize > 1  # python -OO leaves none
+        if not (inspect.isroutine(pairwise) and documented):
+            raise OptionError(
+                "register_metric takes a function with a docstring, which becomes that of the metric, got "
+                f"{pairwise!r}"
+            )
         metric = Metric(name=name or pairwise.__name__, pairwise=pairwise, **facts)
-        check_unclaimed("metric", metric.name, metric.__module__, METRICS)
+        check_option_name("metric", metric.name, metric.__module__, METRICS)
+        check_label("metric", metric.name, METRICS, metric.label)
         METRICS[metric.name] = metric
         return metric
 

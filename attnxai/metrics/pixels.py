@@ -27,7 +27,7 @@ class PixelRows:
     ----------
     values : ndarray, shape (n, n_pixels)
         Maps or targets; not copied if float64 and row after row in memory already, and not to be changed
-        afterwards. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
+        afterwards: the attribute is read-only. No metric depends on their scale, so rows whose largest magnitude is above 1e77 or below
         1e-77 are multiplied by a power of two, which is exact: their squares would overflow or vanish.
 
     Examples
@@ -47,14 +47,15 @@ class PixelRows:
         rows = np.asarray(values, dtype=np.float64, order="C")
         if rows.ndim != 2:
             raise OptionError(f"rows of pixels need shape (n, n_pixels), got {rows.shape}")
-        self.values: NDArray[np.float64] = rows
+        self.values: NDArray[np.float64] = rows.view()
         self._derived: dict[tuple[Hashable, ...], Any] = {}
-        if np.asarray(values).dtype.itemsize < rows.itemsize:
-            return  # masks and float32 hold nothing so large or so small
-        exponents = _exponents(*extremes(self))
-        if exponents.any():
-            self.values = np.ldexp(rows, exponents[:, None])
-            self._derived.clear()
+        # masks and float32 hold nothing so large or so small
+        if np.asarray(values).dtype.itemsize >= rows.itemsize:
+            exponents = _exponents(*extremes(self))
+            if exponents.any():
+                self.values = np.ldexp(rows, exponents[:, None])
+                self._derived.clear()
+        self.values.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.values)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import check_label, check_option_name
 from attnxai.errors import OptionError
 from attnxai.nulls.draws import NullDraws, draw_choices
 
@@ -135,8 +135,8 @@ def register_null(null: type[Null]) -> type[Null]:
     Raises
     ------
     OptionError
-        If it is no subclass, an attribute or a method is missing, or another module has registered a null of that
-        name.
+        If it is no subclass, an attribute or a method is missing, the name cannot be given on the command line or
+        is taken by another module, or the label is that of another null.
 
     Examples
     --------
@@ -161,7 +161,10 @@ def register_null(null: type[Null]) -> type[Null]:
     missing += sorted(null.__abstractmethods__)
     if missing:
         raise OptionError(f"null {null.__name__} lacks {', '.join(missing)}")
-    name = str(null.name)
-    check_unclaimed("null", name, null.__module__, NULLS)
+    name: Any = null.name
+    label: Any = null.label
+    check_option_name("null", name, null.__module__, NULLS)
+    if not isinstance(label, property):  # which may depend on options
+        check_label("null", name, NULLS, label)
     NULLS[name] = null
     return null

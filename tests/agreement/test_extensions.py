@@ -138,8 +138,16 @@ def test_what_is_not_registered_is_refused(outside):
     mine = type("Mine", (outside.HalfTurn,), {"name": "symmetries", "__slots__": ()})
     with pytest.raises(OptionError, match="another null is registered as symmetries"):
         ComparisonSettings(nulls=(mine(),))
-    with pytest.raises(OptionError, match="called symmetries is registered by attnxai"):
+    with pytest.raises(
+        OptionError, match="another null called symmetries is registered by attnxai"
+    ):
         register_null(mine)
+    for names, message in (
+        ({"name": "Half-Turn"}, "null 'Half-Turn' needs a name that the command line can read"),
+        ({"name": "mine", "label": "Rotation"}, "mine has the label Rotation, .* that of rotation"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            register_null(type("Mine", (outside.HalfTurn,), {**names, "__slots__": ()}))
     with pytest.raises(OptionError, match=r"a null is a subclass of .*NullModel, got <function"):
         register_null(lambda: None)
     with pytest.raises(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,9 @@ def test_what_does_not_fit_is_refused(model, images) -> None:
         attnxai.explain(model, [])
     with pytest.raises(OptionError, match=r"called gates is registered by attnxai\.explan"):
         attnxai.explanations.register_explanation(name="gates", title="mine")(mine)
+    for name, nameless in (("LRP", mine), ("", functools.partial(mine))):
+        with pytest.raises(OptionError, match=f"explanation method '{name}' needs a name that"):
+            attnxai.explanations.register_explanation(name=name, title="mine")(nameless)
     for function in (
         lambda given, some, **_: attnxai.attention_maps(given, some[:1]),
         lambda given, some, **_: np.ones((5, 8, 8)),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
+import math
 import pickle
 import re
 
@@ -119,6 +121,7 @@ def test_a_stack_gives_the_value_of_each_map(name):
 
 def test_what_is_no_metric_is_refused():
     def pairwise(maps, targets):
+        """Nothing."""
         return np.zeros((len(maps), len(targets)))
 
     facts = {"label": "Toy", "meaning": "nothing", "target": "density"}
@@ -132,7 +135,23 @@ def test_what_is_no_metric_is_refused():
         register_metric(**facts, chance_of=len)(pairwise)
     with pytest.raises(OptionError, match=r"nss is registered by attnxai\.metrics\.density"):
         register_metric(**facts, name="nss", chance=0.0)(pairwise)
+    for name in ("Toy", "toy map", "2d", "a,b"):
+        with pytest.raises(OptionError, match=f"metric '{name}' needs a name that the command"):
+            register_metric(**facts, name=name, chance=0.0)(pairwise)
+    with pytest.raises(OptionError, match="pairwise has the label Nss, which is that of nss"):
+        register_metric(**facts | {"label": "Nss"}, chance=0.0)(pairwise)
+    with pytest.raises(OptionError, match=r"pairwise needs a label, .*, got ' '"):
+        register_metric(**facts | {"label": " "}, chance=0.0)(pairwise)
+    for function in (lambda maps, targets: 0, functools.partial(pairwise), METRICS):
+        with pytest.raises(OptionError, match="takes a function with a docstring"):
+            register_metric(**facts, name="toy", chance=0.0)(function)
+    for bounds in ((1.0, 0.0), (0.0, 0.0), (0.5, 1.0), (0.0, math.nan), (0.0,), None):
+        with pytest.raises(OptionError, match=r"bounds of metric pairwise .* got bounds"):
+            register_metric(**facts, chance=0.2, bounds=bounds)(pairwise)
+    with pytest.raises(OptionError, match=r"got bounds .* and chance 'none'"):
+        register_metric(**facts, chance="none")(pairwise)
     assert METRICS["nss"] is nss
+    assert not {"pairwise", "toy"} & set(METRICS)
     wrong = dataclasses.replace(nss, name="wrong", pairwise=lambda maps, targets: np.zeros(3))
     with pytest.raises(OptionError, match=r"wrong returned .* \(3,\) .* should be \(1, 1\)"):
         wrong([1, 2], [0, 1])
@@ -341,6 +360,15 @@ def test_a_bad_map_spoils_no_other(name):
     found = METRICS[name].evaluate(maps, targets, others)
     assert np.isnan(found[1]).all()
     np.testing.assert_allclose(found[[0, 2]], expected[[0, 2]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_read_only_and_the_arrays_of_callers_stay_as_they_are(dtype):
+    for scale in (1.0, 2.0**-1000 if dtype is np.float64 else 0.5):
+        values = np.full((2, 3), scale, dtype)
+        with pytest.raises(ValueError, match="read-only"):
+            PixelRows(values).values[0, 0] = 2.0
+        values[0, 0] = 2.0
 
 
 def test_rows_derive_what_is_asked_for_once():
