@@ -223,8 +223,7 @@ def draw_annotations(
             weights += [annotation.weight] * len(drawn)
             n_outside += not any(_inside(region, transform, shape) for region in drawn)
         density[row, column] = rasterise_density(regions, weights, transform, shape, fwhm=fwhm)
-        counted = [r for r, weight in zip(regions, weights, strict=True) if weight > 0]
-        mask[row, column] = rasterise_mask(counted, transform, shape, fwhm=fwhm)
+        mask[row, column] = rasterise_mask(regions, transform, shape, fwhm=fwhm)
         present[row, column] = True
     centre_bias = leave_one_out_mean(density, present)
     for array in (density, mask, present, centre_bias):

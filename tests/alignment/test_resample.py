@@ -30,6 +30,18 @@ def test_equals_torch_where_grids_cover_the_same(step):
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
+def test_rows_and_columns_have_an_origin_each():
+    rows, columns = np.mgrid[:4, :5].astype(float)
+    transform = GridTransform(step=2.0, origin_x=3.0, origin_y=-1.0)
+    # a ramp keeps its place: outer column 6 is column 1.5 of the map, outer row 2 its row 1.5
+    assert resample_to_field(columns, transform, (6, 12))[2, 6] == 1.5
+    assert resample_to_field(10 * rows, transform, (6, 12))[2, 6] == 15.0
+    # of outer pixel (2, 3) rows 1 and 2 of column 0 cover a half each, which is 1/8 of what they cover
+    image = np.zeros((6, 12))
+    image[2, 3] = 4.0
+    np.testing.assert_array_equal(smooth_to_layer(image, transform, (4, 5))[[1, 3], 3], 0.5)
+
+
 @given(
     n_inner=st.integers(1, 12),
     n_outer=st.integers(1, 40),

@@ -255,6 +255,9 @@ class TestFinding:
         files = found_in(tmp_path)
         assert list(files.batches) == ["data_batch_1", "data_batch_4"]
         assert files.lacking == (2, 3)
+        (tmp_path / "data_batch_1").unlink()
+        assert found_in(tmp_path).lacking == (1, 2, 3)
+        (tmp_path / "data_batch_1").touch()
         (tmp_path / "data_batch_999999").touch()
         assert len(found_in(tmp_path).lacking) == 999_996
 

@@ -32,6 +32,8 @@ def test_lines_of_rows() -> None:
     assert header == ["a", "b"]
     assert list(rows) == [(2, ["1", "2\n3"]), (6, ["4", "5"])]
     assert parse_rows(header, [(2, ["1", ""]), (6, ["0", ""])], "t", DataSetError, whole) == [1]
+    with pytest.raises(DataSetError, match="row that begins on line 1"):
+        parse_csv('"a,b\n', "table t.csv", DataSetError)
 
 
 def test_faults_are_raised_together() -> None:
@@ -45,6 +47,13 @@ def test_faults_are_raised_together() -> None:
     assert lines[2] == "  line 4: 0 cells, but the header has 1 columns"
     assert lines[-1] == "  and 7 more"
     assert len(lines) == 17
+
+
+def test_a_row_with_two_faults_is_one_row() -> None:
+    faults = Faults()
+    for line, column in ((2, "a"), (2, "b"), (3, "a")):
+        faults.add(line, column, "x", "a number")
+    assert (faults.n_rows, len(faults)) == (2, 3)
 
 
 def test_a_table_needs_rows_and_a_file(tmp_path: Path) -> None:

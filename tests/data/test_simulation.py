@@ -112,6 +112,14 @@ def test_fr1_are_brightest_near_the_core_and_fr2_at_the_ends() -> None:
     assert min(outer) > 0.5
 
 
+def test_hotspots_lie_across_their_jet() -> None:
+    parts = {(part.label, part.side): part for part in simulate("FR II", 3).components}
+    for side in (-1, 1):
+        turn = parts["hotspot", side].angle_deg - parts["jet", side].angle_deg
+        # but for the bend of the jet
+        assert abs(math.cos(math.radians(turn))) < 0.3
+
+
 @pytest.mark.parametrize("class_name", ["FR I", "FR II"])
 def test_components_lie_within_the_image(class_name: str) -> None:
     for seed in range(25):
