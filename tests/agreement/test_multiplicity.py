@@ -93,9 +93,9 @@ def stepped_down(observed, draws, *, added):
 def test_max_t_is_westfall_and_youngs(exhaustive):
     rng = np.random.default_rng(4)
     draws = rng.normal(size=(60, 5)) + rng.normal(size=(60, 1))
-    # the second is reached more often than the third, whose adjusted p-value is not below its own
-    draws[:, 4] *= 4
-    observed = np.array([2.5, -0.3, 1.2, 0.4, 1.9])
+    # the most extreme is reached most often, and no adjusted p-value is below its own
+    draws[:, 0] *= 10
+    observed = np.array([2.5, -0.3, 1.2, 0.4, 2.4])
     expected = stepped_down(observed, draws, added=0 if exhaustive else 1)
     np.testing.assert_allclose(max_t(observed, draws, exhaustive=exhaustive), expected)
     plain = permutation_p(observed, draws, exhaustive=exhaustive)

@@ -124,12 +124,11 @@ def test_angles_keep_masks_masks():
     null = Rotation(n_angles=4)
     tables = null.tables([AUC, NSS], maps, targets, valid, rng=np.random.default_rng(4))
     assert np.isfinite(tables).all()
-    mask, density = targets[TargetKind.MASK][0, 0], targets[TargetKind.DENSITY][0, 0]
-    places = np.array([[3.4, 10.6], [12.0, 7.2]])
-    found = null.target_values(mask[None], TargetKind.MASK, places)
-    np.testing.assert_array_equal(found, [[mask[3, 12], mask[11, 7]]])
-    linear = null.target_values(density[None], TargetKind.DENSITY, places)
-    assert linear[0, 0] == pytest.approx(0.6 * density[3, 12] + 0.4 * density[4, 12])
+    # rows alternate: between two of them a mask has the nearer one, a density its share of both
+    rows = np.tile(np.arange(21) % 2 == 0, (21, 1)).T
+    places = np.array([[4.3, 4.7], [12.0, 12.0]])
+    for kind, expected in ((TargetKind.MASK, [1, 0]), (TargetKind.DENSITY, [0.7, 0.3])):
+        np.testing.assert_allclose(null.target_values(rows[None], kind, places), [expected])
 
 
 def test_map_and_annotation_start_at_a_random_angle():
