@@ -18,7 +18,8 @@ import numpy as np
 
 from attnxai.errors import OptionError
 from attnxai.nulls.null_model import register_null
-from attnxai.nulls.variogram import MIN_PIXELS, EmissionSurrogateNull
+from attnxai.nulls.surrogates import MIN_PIXELS
+from attnxai.nulls.variogram import EmissionSurrogateNull
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from attnxai.metrics import Metric, TargetKind
     from attnxai.metrics.targets import Targets
 
+MIN_PIXELS = 16
+"""Sources with fewer pixels to compare have no test: their surrogates are too much alike."""
+
 
 def empty_tables(
     metrics: Sequence[Metric], targets: Targets, n_columns: int
@@ -58,7 +61,8 @@ class SurrogateNull(NullModel):
         used : ndarray of bool, shape (rows, columns)
             Pixels that are compared.
         surrogates : ndarray, shape (n_columns, n_used)
-            The map itself first. Without pixels (n_used = 0) where the source cannot be used.
+            The map itself first. Without pixels (n_used = 0) where the source cannot be used; sources with fewer
+            than 16 are not used either.
         """
 
     def target_values(
@@ -94,7 +98,7 @@ class SurrogateNull(NullModel):
             )
             if tables is None:
                 tables = empty_tables(metrics, targets, len(surrogates))
-            if not surrogates.size:
+            if surrogates.shape[1] < MIN_PIXELS:
                 continue
             # what metrics share, such as ranks, is computed once
             rows = PixelRows(surrogates)
@@ -148,6 +152,6 @@ class SampledSurrogateNull(SurrogateNull):
         """The map and what :meth:`sample` makes of it; see :class:`SurrogateNull`."""
         used = self.pixels(where)
         values = map[used]
-        if not values.size:
-            return used, np.empty((self.n_surrogates + 1, 0))
+        if values.size < MIN_PIXELS:
+            return np.zeros_like(where), np.empty((self.n_surrogates + 1, 0))
         return used, np.vstack([values[None], self.sample(values, used, rng)])

@@ -27,7 +27,6 @@ N_LAGS = 25  # distances at which variograms are compared, as in the paper
 PAIRS_PERCENT = 25.0  # of all pairs of pixels, the nearest are used, as in the paper
 N_WIDTHS = 15
 _BATCH_PIXELS = 2**21
-MIN_PIXELS = 16
 
 
 class FootprintLags:
@@ -163,10 +162,6 @@ class EmissionSurrogateNull(SampledSurrogateNull):
         "Within the source's own emission, does the map agree with the annotation more than any map of its "
         "smoothness would?"
     )
-
-    def pixels(self, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The footprint; none of fewer than 16 pixels."""
-        return where if where.sum() >= MIN_PIXELS else np.zeros_like(where)
 
 
 @register_null

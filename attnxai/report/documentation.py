@@ -1,24 +1,38 @@
-"""Parts of the documentation that the package writes: the table of metrics, and the cards of shipped models.
+"""Parts of the documentation that the package writes: tables of metrics and of a validation, cards of models.
 
-``python -m attnxai.report.documentation docs`` writes them anew into ``agreement.md`` and ``zoo.md``.
+``python -m attnxai.report.documentation docs`` writes them anew into the pages. With the folder of a validation
+after ``docs`` its rates are first merged into those of ``docs/validation``.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from attnxai.data.csv_table import write_frame
 from attnxai.errors import OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.cards import ACCURACY, TEST, VALIDATION
 from attnxai.models.zoo import shipped_cards
 from attnxai.report.model_card import card_markdown, percent
-from attnxai.report.tables.text import markdown_rows, markdown_text
+from attnxai.report.tables.text import markdown_rows, markdown_text, render_markdown
+from attnxai.report.validation_document import false_positive_tables, power_tables
+from attnxai.report.validation_figures import draw_coverage, draw_false_positives, draw_power
 from attnxai.statistics.formats import format_number
+from attnxai.validation.coverage import Distribution
+from attnxai.validation.folder import RESULTS_NAME
+from attnxai.validation.plan import Part, ValidationPlan
+from attnxai.validation.rates import CoverageRate, FalsePositiveRate, PowerEstimate
+from attnxai.validation.rejections import NullKind
+from attnxai.validation.results import ValidationResult
+from attnxai.validation.simulated_data import Scenario
 
 if TYPE_CHECKING:
     from attnxai.metrics import Metric
@@ -92,20 +106,114 @@ def with_part(page: str, name: str, text: str) -> str:
     return changed
 
 
-PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
-    "agreement.md": ("metrics", metrics_markdown),
-    "zoo.md": ("cards", lambda: zoo_markdown(shipped_cards())),
-}
-"""By page, the name of the part and what writes it."""
+def read_rates(folder: Path) -> ValidationResult:
+    """The rates in the tables of a folder, such as ``docs/validation``; parts without a table are empty."""
+    return ValidationResult(
+        plan=ValidationPlan(),
+        false_positives=_rates(FalsePositiveRate, folder, Part.FALSE_POSITIVES),
+        coverage=_rates(CoverageRate, folder, Part.COVERAGE),
+        power=_rates(PowerEstimate, folder, Part.POWER),
+    )
+
+
+_FIGURE_WIDTH = 1400
+_Rate = TypeVar("_Rate", FalsePositiveRate, CoverageRate, PowerEstimate)
+_Tested = TypeVar("_Tested", bound=FalsePositiveRate | PowerEstimate)
+_CHOICES: dict[str, Any] = {"null": NullKind, "scenario": Scenario, "distribution": Distribution}
+
+
+def _rates(kind: type[_Rate], folder: Path, part: Part) -> tuple[_Rate, ...]:
+    import pandas as pd
+
+    path = folder / f"{part}.csv"
+    if not path.is_file():
+        return ()
+    names = [field.name for field in dataclasses.fields(kind)]
+    rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
+    return tuple(
+        kind(**{name: _CHOICES.get(name, lambda value: value)(row[name]) for name in names})
+        for row in rows
+    )
+
+
+def merge_validation(docs: Path, run: Path) -> None:
+    """Put the rates of a validation into the tables of ``docs``, in place of those of the same nulls; draw them.
+
+    Raises
+    ------
+    OptionError
+        If the folder holds no results, or not those of as many experiments as all others.
+    """
+    from PIL import Image
+
+    results, plan = run / RESULTS_NAME, ValidationPlan()
+    try:
+        record = json.loads((results / "validation.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"{run} has no results of attnxai validate: {error}") from None
+    if any(record[name] != getattr(plan, name) for name in ("seed", "n_experiments", "quick")):
+        raise OptionError(
+            f"{run} was made with other options than the tables in {docs}: run attnxai validate with "
+            f"--n-experiments {plan.n_experiments} --seed {plan.seed} and without --quick"
+        )
+    old, new = read_rates(docs / "validation"), read_rates(results)
+    merged = ValidationResult(
+        plan=plan,
+        false_positives=_merged(old.false_positives, new.false_positives),
+        coverage=new.coverage or old.coverage,
+        power=_merged(old.power, new.power),
+    )
+    drawers = (draw_false_positives, draw_coverage, draw_power)
+    with tempfile.TemporaryDirectory() as folder:
+        for part, draw in zip(Part, drawers, strict=True):
+            if new.rows(part):
+                write_frame(merged.to_frame(part), docs / "validation" / f"{part}.csv")
+                draw(merged, Path(folder))
+                # two thirds of the resolution of print, in few colours: half the size of the file
+                with Image.open(Path(folder) / f"{part}.png") as drawn:
+                    figure = drawn.convert("RGB")
+                size = (_FIGURE_WIDTH, round(figure.height * _FIGURE_WIDTH / figure.width))
+                figure = figure.resize(size, Image.Resampling.LANCZOS).quantize()
+                figure.save(docs / "images" / "validation" / f"{part}.png", optimize=True)
+
+
+def _merged(old: Sequence[_Tested], new: Sequence[_Tested]) -> tuple[_Tested, ...]:
+    measured = {rate.null for rate in new}
+    rates = [*(rate for rate in old if rate.null not in measured), *new]
+    return tuple(sorted(rates, key=lambda rate: tuple(NullKind).index(rate.null)))
+
+
+def generated_parts(docs: Path) -> dict[str, dict[str, str]]:
+    """By page of ``docs`` and name of the part, the text of every part that the package writes."""
+    rates = read_rates(docs / "validation")
+    false_positives, power = (tables(rates)[0] for tables in (false_positive_tables, power_tables))
+    return {
+        "agreement.md": {"metrics": metrics_markdown()},
+        "zoo.md": {"cards": zoo_markdown(shipped_cards())},
+        "validation.md": {
+            "assumptions-met": rates.sentences()[0],
+            "false-positives": f"{false_positives.note}\n\n{render_markdown(false_positives)}",
+            "power": f"{power.note}\n\n{render_markdown(power)}",
+        },
+    }
 
 
 def main() -> None:
     """Write the parts into the pages of the folder that is named on the command line."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m attnxai.report.documentation docs")
-    for name, (part, written) in PARTS.items():
-        page = Path(sys.argv[1]) / name
-        page.write_text(with_part(page.read_text(encoding="utf-8"), part, written()), "utf-8")
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python -m attnxai.report.documentation docs [FOLDER_OF_VALIDATION]")
+    docs = Path(sys.argv[1])
+    try:
+        for run in sys.argv[2:]:
+            merge_validation(docs, Path(run))
+        for name, parts in generated_parts(docs).items():
+            page = docs / name
+            text = page.read_text(encoding="utf-8")
+            for part, written in parts.items():
+                text = with_part(text, part, written)
+            page.write_text(text, encoding="utf-8")
+    except OptionError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -102,8 +102,10 @@ def test_sources_do_not_depend_on_each_other(null, problem):
 def test_the_map_itself_comes_first_on_the_pixels_that_are_used(null, problem):
     maps, targets, valid = problem
     where = valid & disc(N_PIXELS)
-    where[1] = False
-    where[1, 3:6, 3:8] = True  # 15 pixels about no centre
+    # fewer than 16 pixels, about no centre and about that of the field
+    where[1:3] = False
+    where[1, 3:6, 3:8] = True
+    where[2, 6:10, 7:9] = where[2, 7:9, 6:10] = True
     used, surrogates = null.surrogates(maps[0], where[0], np.random.default_rng(0).spawn(1)[0])
     tables = null.tables([nss], maps, targets, where, rng=np.random.default_rng(0))
     marks = null.target_values(targets["density"][:, 0], TargetKind.DENSITY, used)
@@ -114,7 +116,7 @@ def test_the_map_itself_comes_first_on_the_pixels_that_are_used(null, problem):
         assert not (used & ~where[0]).any()
         np.testing.assert_array_equal(surrogates[0], maps[0][used])
     assert np.isfinite(tables[:, :, 0]).all()
-    assert np.isnan(tables[:, :, 1]).all()
+    assert np.isnan(tables[:, :, 1:3]).all()
 
 
 @pytest.mark.parametrize(

@@ -106,4 +106,8 @@ def test_narrow_footprints_and_constant_maps(shape):
 def test_footprints_have_16_pixels_or_more(n_pixels, used):
     where = np.zeros((5, 5), bool)
     where.flat[:n_pixels] = True
-    assert VariogramSurrogates().pixels(where).sum() == used
+    found = VariogramSurrogates(n_surrogates=1).surrogates(
+        np.eye(5), where, np.random.default_rng(0)
+    )
+    assert found[0].sum() == used
+    assert found[1].shape == (2, used)
