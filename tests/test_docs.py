@@ -24,8 +24,10 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.errors import AnnotationError, OptionError
+from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
@@ -44,7 +46,9 @@ from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
+from attnxai.validation.rejections import NullKind
 from tests.builders import made_up
+from tests.registries import names_free
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -105,7 +109,7 @@ def test_every_option_is_documented_with_its_default(names, command) -> None:
         for option in (*parameter.opts, *parameter.secondary_opts):
             mentioned = f"`attnxai {option}`" if not names else f"`{option}`"
             # those of every command stand on the page of all commands
-            common = parameter.name in {"quiet", "verbose"}
+            common = parameter.name in {"plugin", "quiet", "verbose"}
             assert mentioned in (index if common else text), f"{option} of {' '.join(names)}"
         default = parameter.default
         if names and default not in (None, "") and not isinstance(default, bool):
@@ -142,7 +146,7 @@ def test_the_example_table_can_be_read() -> None:
 
 def test_the_example_readers_work(tmp_path: Path) -> None:
     marks, picture, *_ = blocks(page("contributing.md"), "python")
-    try:
+    with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
         (tmp_path / "a").write_text("#peaks\ns1 ann 3 4\n")
@@ -153,9 +157,6 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
         (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
         (image,) = attnxai.read_images(tmp_path / "b.bri")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
-    finally:
-        attnxai.annotations.READERS.pop("peaks", None)
-        attnxai.data.READERS.pop("brightness table", None)
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:
@@ -175,6 +176,65 @@ def test_nulls_are_documented() -> None:
     for name, null in NULLS.items():
         row = next((line for line in rows if line.startswith(f"| `{name}` ")), "")
         assert f"(`{null.__name__}`)" in row, name
+
+
+def row_of(name: str, start: str) -> str:
+    (row,) = [line for line in page(name).splitlines() if line.startswith(start)]
+    return row
+
+
+def help_of(option: str) -> str:
+    (command,) = [one for names, one in commands() if names == ("compare",)]
+    return str(next(one.help for one in command.params if option in one.opts))
+
+
+def lists_of_names() -> dict[str, tuple[str, list[str]]]:
+    """Where names are listed by hand: the text there, and the names that it needs."""
+    metrics = METRICS.values()
+    formats = list(attnxai.annotations.READERS)
+    images = [reader.endings[0].lstrip(".") for reader in attnxai.data.READERS.values()]
+    reasons = {
+        "the map has negative values": [m.name for m in metrics if not m.signed_maps],
+        "no other source is annotated": [m.name for m in metrics if m.needs_others],
+        "the annotation is constant": [m.name for m in metrics if m.varying_targets],
+    }
+    compare, models = "commands/compare.md", "models.md"
+    found = {
+        f"the row of --null in docs/{compare}": (row_of(compare, "| `--null`"), [*null_names()]),
+        f"the row of --metric in docs/{compare}": (
+            row_of(compare, "| `--metric`"),
+            list(DEFAULT_METRICS),
+        ),
+        f"the row of --annotations in docs/{compare}": (
+            row_of(compare, "| `--annotations`"),
+            formats,
+        ),
+        "the help of --annotations in attnxai/cli/options.py": (help_of("--annotations"), formats),
+        f"the row of --images in docs/{compare}": (row_of(compare, "| `--images`"), images),
+        "the help of --images in attnxai/cli/options.py": (help_of("--images"), images),
+        "the row of --null in docs/commands/validate.md": (
+            row_of("commands/validate.md", "| `--null`"),
+            [null.option for null in NullKind],
+        ),
+        f"the section Explanation methods of docs/{models}": (
+            page(models).partition("### Explanation methods")[2].partition("\n### ")[0],
+            [f"`{name}`" for name in attnxai.explanations.EXPLANATIONS],
+        ),
+        "the section Cost of docs/nulls.md, which lists metrics without factors": (
+            page("nulls.md").partition("## Cost")[2],
+            [f"`{metric.name}`" for metric in metrics if metric.factors is None],
+        ),
+    }
+    for start, names in reasons.items():
+        where = f"the row '{start}' of Undefined values in docs/agreement.md"
+        found[where] = row_of("agreement.md", f"| {start}"), [f"`{name}`" for name in names]
+    return found
+
+
+def test_lists_of_names_are_complete() -> None:
+    for where, (text, names) in lists_of_names().items():
+        missing = [name for name in names if name.lower() not in text.lower()]
+        assert not missing, f"{where} lacks {', '.join(missing)}"
 
 
 def test_model_files_are_documented() -> None:

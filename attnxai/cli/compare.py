@@ -73,8 +73,8 @@ def compare(
     null: Annotated[
         list[str] | None,
         option(
-            "Null to test against beside permutation across sources: symmetries, rotation, shift, moran, "
-            "or variogram and phase, which take seconds for each map of each source; repeat for several.",
+            "Null to test against beside permutation across sources: {null_names}; repeat for several. "
+            "Those of phase and variogram take seconds for each map of each source.",
             STATISTICS,
             "NAME",
             choices=completion.null_names,

@@ -43,6 +43,12 @@ def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
     return found
 
 
+def listed(function: str) -> str:
+    """The names that a function of this module gives, for the help, which imports them only when shown."""
+    names: Names = globals()[function]
+    return ", ".join(names())
+
+
 def metric_names() -> Iterable[str]:
     """Metrics."""
     from attnxai.metrics import METRICS

@@ -12,15 +12,17 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from attnxai.cli.completion import completer
 from attnxai.cli.console import noted_warnings, stderr, verbosity
 from attnxai.cli.help import Command
 from attnxai.errors import AttnxaiError, OptionError
+from attnxai.jobs.plugins import load_plugins
 
 BAD_INPUT = 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -69,7 +71,13 @@ def command(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def wrapped(*args: Any, quiet: bool = False, verbose: bool = False, **kwargs: Any) -> Any:
+        def wrapped(
+            *args: Any,
+            plugin: Sequence[str] | None = None,
+            quiet: bool = False,
+            verbose: bool = False,
+            **kwargs: Any,
+        ) -> Any:
             with (
                 verbosity(quiet=quiet, verbose=verbose and not quiet),
                 ending(),
@@ -77,6 +85,7 @@ def command(
             ):
                 if quiet and verbose:
                     raise OptionError("--quiet and --verbose: give one of them")
+                load_plugins(plugin or ())
                 return function(*args, **kwargs)
 
         parameters = [
@@ -94,6 +103,15 @@ def command(
 
 
 def _in_every_command(
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Python module or .py file to import first, which registers metrics, nulls, explanation "
+            "methods or readers; its code is run. Repeat for several.",
+            metavar="MODULE",
+            autocompletion=completer(tuple, endings=(".py",)),
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from attnxai.cli import completion
 from attnxai.data.wording import did_you_mean
 
 ARGUMENTS = "Arguments"
@@ -49,7 +50,8 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:
             groups.setdefault(ARGUMENTS, []).append(record)
             continue
         group = getattr(parameter, "rich_help_panel", None) or GENERAL
-        groups.setdefault(group, []).append((_short(record[0]), record[1]))
+        text = re.sub(r"\{(\w+)\}", lambda found: completion.listed(found[1]), record[1])
+        groups.setdefault(group, []).append((_short(record[0]), text))
     for name in sorted(groups, key=lambda name: _ORDER.get(name, 0)):
         with formatter.section(name):
             formatter.write_dl(groups[name])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnxai.data.images import SourceImage
+from attnxai.data.origin import origin_of
 from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.inputs import evaluating, one_thread
@@ -104,6 +105,7 @@ class ExplanationMethod:
             facts["target"] = target or "predicted class"
         if self.uses_rng:
             facts["seed"] = rng if isinstance(rng, int) else None
+        facts |= origin_of(self.function)
         return dataclasses.replace(stack, provenance={**stack.provenance, "explanation": facts})
 
 

@@ -16,6 +16,7 @@ from multiprocessing import connection, resource_tracker
 from typing import Any
 
 from attnxai.errors import AttnxaiError, JobError, OptionError
+from attnxai.jobs.plugins import LOADED
 from attnxai.jobs.worker import EventKind, Job, JobEvent, Outcome, perform, serve
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -137,7 +138,7 @@ class _Worker:
     def __init__(self, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, tuple(LOADED)), daemon=True)
         with _environment(threads), _interruptions_delayed():
             self.process.start()
         theirs.close()

@@ -15,12 +15,13 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from attnxai.errors import AttnxaiError, AttnxaiWarning, JobError
+from attnxai.jobs.plugins import load_plugins
 
 _PARENT_GONE, _ASKED_TO_END = 130, 143
 _REPORT_EVERY_S = 0.2
@@ -137,9 +138,10 @@ def _logging_to(path: Path | None) -> Iterator[None]:
         handler.close()
 
 
-def serve(connection: Connection) -> None:
-    """Main function of a worker process: run jobs until there are no more."""
+def serve(connection: Connection, plugins: Sequence[str]) -> None:
+    """Main function of a worker process: load plug-ins, and run jobs until there are no more."""
     _leave_with_parent()
+    load_plugins(plugins)
     while True:
         try:
             job: Job = connection.recv()

@@ -174,6 +174,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict,
         "verdict_table": verdict_table(content.parts, verdict),
         "provenance": content.provenance,
+        "plugins": _plugins(content),
         "annotations": content.annotations,
         "group_phrase": group_phrase,
         "group_name": group_name,
@@ -186,6 +187,16 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "methods": methods_paragraph(content),
         "undefined": undefined_counts(content.parts),
     }
+
+
+def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:
+    """Metrics, nulls and explanation methods that are not of this package, each once."""
+    found = list(content.parts[0].result.settings["plugins"])
+    for part in content.parts:
+        method = {"kind": "explanation method", **part.maps.provenance.get("explanation", {})}
+        if "module" in method and method not in found:
+            found.append(method)
+    return found
 
 
 def _introductions(content: ReportContent) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import doctest
+import hashlib
 import inspect
 import io
+import re
 import subprocess
 import sys
 import types
@@ -26,12 +28,14 @@ from attnxai.cli.compare import compare as compare_command
 from attnxai.errors import OptionError
 from attnxai.explanations import EXPLANATIONS
 from attnxai.metrics import METRICS
-from attnxai.nulls import NULLS, GridSymmetries, SurrogateNull, register_null
+from attnxai.nulls import GridSymmetries, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
+from tests.registries import names_free
 from tests.test_docs import blocks, page
 
+OUTSIDE = {"module": "outside", "distribution": None, "file": None, "sha256": None}
 QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
@@ -49,14 +53,10 @@ def examples():
 def outside():
     """A module of somebody else that has been imported."""
     module = types.ModuleType("outside")
-    registries = METRICS, NULLS, EXPLANATIONS
-    known = [set(registry) for registry in registries]
-    for example in examples():
-        exec(example, module.__dict__)  # noqa: S102
-    yield module
-    for registry, names in zip(registries, known, strict=True):
-        for name in set(registry) - names:
-            del registry[name]
+    with names_free("contrast", "half-turn", "gradients"):
+        for example in examples():
+            exec(example, module.__dict__)  # noqa: S102
+        yield module
 
 
 INPUTS = made_up(n_sources=9, side=24, agreement=0.6)
@@ -100,6 +100,10 @@ def test_names_and_objects_give_the_same_comparison(outside, pairs):
     assert turned.test.n_draws == 99
     assert turned.test.p_value <= 0.05
     assert results[0].settings["null_options"] == {"half-turn": {}}
+    assert results[0].settings["plugins"] == [
+        {"kind": "metric", "name": "contrast", **OUTSIDE},
+        {"kind": "null", "name": "half-turn", **OUTSIDE},
+    ]
     console = Console(record=True, width=200, file=io.StringIO())
     print_report(results[:1], reach_verdict(results[:1], INPUTS[1]), console)
     assert "Contrast under other nulls" in (text := console.export_text())
@@ -209,6 +213,7 @@ def test_maps_of_the_example_are_compared(outside, sample):
         "name": "gradients",
         "title": "input gradients",
         "target": "predicted class",
+        **OUTSIDE,
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -239,22 +244,20 @@ def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monk
     (result,) = written
     assert result.explanations == ("input",)
     assert result.data.maps.provenance["explanation"]["name"] == "gradients"
-    with pytest.raises(
-        OptionError,
-        match="unknown explanation method 'lime'; known explanation methods are gates, gr",
-    ):
+    known = re.escape(", ".join(sorted(EXPLANATIONS)))
+    message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"
+    with pytest.raises(OptionError, match=message):
         command(**given, explanation="lime")
 
 
 @pytest.mark.slow
-def test_the_command_line_knows_what_is_imported(tmp_path: Path):
-    run = "from attnxai.cli.main import app\n\napp()\n"
-    (tmp_path / "mine.py").write_text("\n".join([*examples(), run]), encoding="utf-8")
+def test_the_command_line_imports_a_plugin_and_the_report_names_it(tmp_path: Path):
+    (tmp_path / "mine.py").write_text("\n".join(examples()), encoding="utf-8")
     options = ["--metric", "contrast", "--null", "half-turn", "--n-permutations", "99"]
-    options += ["--explanation", "gradients"]
+    options += ["--explanation", "gradients", "--plugin", "mine.py"]
     inputs = ["--model", "d8.pt", "--annotations", "expert.csv", "--n-bootstrap", "100"]
     done = subprocess.run(
-        [sys.executable, "mine.py", "compare", *inputs, *options],
+        [sys.executable, "-m", "attnxai", "compare", *inputs, *options],
         cwd=tmp_path,
         check=True,
         capture_output=True,
@@ -265,3 +268,6 @@ def test_the_command_line_knows_what_is_imported(tmp_path: Path):
     report = (tmp_path / "attnxai-report" / "index.html").read_text(encoding="utf-8")
     assert "Contrast" in report
     assert "We compared the input gradients of d8.pt with" in report
+    digest = hashlib.sha256((tmp_path / "mine.py").read_bytes()).hexdigest()
+    for name in ("metric contrast", "null half-turn", "explanation method gradients"):
+        assert f"{name}: module mine<br><small>mine.py, sha256 {digest}" in report

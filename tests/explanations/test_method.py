@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import numpy as np
 import pytest
 import torch
 
 import attnxai
+from attnxai.data.origin import origin_of
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations import ExplanationMethod
 
@@ -66,15 +68,17 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
     assert drawn == [np.random.default_rng(3).random()]
     assert reported == [(5, 5)]
     expected = {"name": "mine", "title": "my maps", "seed": seed}
-    assert maps.provenance["explanation"] == expected
+    found = maps.provenance["explanation"]
+    assert found == expected | origin_of(noise)
+    assert found["module"] == __name__
 
 
 def test_what_does_not_fit_is_refused(model, images) -> None:
     with pytest.raises(OptionError, match="target 'FR III' is no class of the model tiny; its cl"):
         attnxai.explain(model, images, target="FR III")
-    with pytest.raises(
-        OptionError, match="unknown explanation method 'lime'; known explanation methods are gates"
-    ):
+    known = re.escape(", ".join(sorted(attnxai.explanations.EXPLANATIONS)))
+    message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"
+    with pytest.raises(OptionError, match=message):
         attnxai.explain(model, images, "lime")
     with pytest.raises(AlignmentError, match="no images to explain"):
         attnxai.explain(model, [])

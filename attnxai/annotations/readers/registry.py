@@ -121,8 +121,8 @@ def register_reader(
     Examples
     --------
     >>> from attnxai.annotations import Annotation, Shape, ShapeKind
-    >>> @register_reader("peaks", recognises=lambda head: head.startswith(b"#peaks"))
-    ... def read_peaks(file):
+    >>> @register_reader("dots", recognises=lambda head: head.startswith(b"#dots"))
+    ... def read_dots(file):
     ...     rows = [line.split() for line in file.text().splitlines()[1:]]
     ...     points = [
     ...         Annotation(
@@ -134,7 +134,7 @@ def register_reader(
     ...         for line, (source, who, x, y) in enumerate(rows, start=2)
     ...     ]
     ...     return AnnotationSet(annotations=tuple(points), n_rows=len(points))
-    >>> READERS.pop("peaks").needs_images
+    >>> READERS.pop("dots").needs_images
     False
     """
 
