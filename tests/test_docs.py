@@ -26,6 +26,7 @@ from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
+from attnxai.data.wording import listed
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.lenet import LeNetSpec
@@ -44,6 +45,7 @@ from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.documentation import metrics_markdown, with_part
 from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
+from attnxai.report.sentences import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
 from attnxai.validation.rejections import NullKind
@@ -167,6 +169,38 @@ def test_the_table_of_metrics_is_made_of_the_registry() -> None:
     for broken in ("no marks", f"{end} {begin}", 2 * f"{begin} {end}"):
         with pytest.raises(OptionError, match="once and in this order"):
             with_part(broken, "metrics", text)
+
+
+def test_quoted_headlines_have_the_words_of_the_program() -> None:
+    """Their numbers are tested where the real data are."""
+    quoted = set(re.findall(r"^> (.+)$", page("real_data.md"), re.MULTILINE))
+    named = {"annotations": say("annotations.associations"), "metric": "NSS"}
+    worse = listed([say(f"headline.baseline.{name}") for name in ("brightness", "centre")])
+    agree = {
+        model: say(
+            "headline.agree",
+            maps=say("headline.maps.some", n=1, n_all=4),
+            model=model,
+            n=1,
+            less="",
+            baselines=say("headline.agree.worse", baselines=worse, n=2),
+            **named,
+        )
+        for model in ("d8.pt", "bowles2021_mirabest_ag3_range_norm_ft.pt")
+    }
+    opposite = say("headline.opposite", maps="Gates 2 and 3", n=2, on="FR I", off="FR II")
+    counts = "; ".join(
+        say("models.count.some", model=model, n=1, n_all=4, less="") for model in ("d8.pt", "c1.pt")
+    )
+    both = say("models.shared.two")
+    over = say("models.shared", n="88", group="held-out sources", who=both)
+    between = say("models.between.two")
+    differences = say("models.differences.some", n_found=4, n=4, between=between, over=over)
+    assert quoted == {
+        agree.pop("d8.pt") + opposite,
+        *agree.values(),
+        f"{say('models.start.agree', counts=counts, **named)} {differences}",
+    }
 
 
 def test_nulls_are_documented() -> None:

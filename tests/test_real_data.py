@@ -10,6 +10,7 @@ import pytest
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings
+from tests.cli.program import attnxai as run
 
 pytestmark = pytest.mark.shared_data
 
@@ -80,3 +81,35 @@ def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data)
     ):
         assert predicted == expected
         assert size.startswith("not permuted") if bin_ is None else size == bin_
+
+
+RESULTS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "real_data.py"))
+PUBLISHED = "bowles2021_mirabest_ag3_range_norm_ft.pt"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["--model", "d8.pt"], "model_markdown"),
+        (["--model", PUBLISHED], "model_markdown"),
+        (
+            ["--model", "d8.pt", "--model", "c1.pt", "--null", "symmetries", "--null", "shift"],
+            "models_markdown",
+        ),
+    ],
+)
+def test_the_page_on_real_galaxies_quotes_what_its_commands_write(
+    shared_data, tmp_path, arguments, written
+):
+    page = Path(__file__).parents[1] / "docs" / "real_data.md"
+    for path in (
+        shared_data / "rgz" / "claran_full_catalogue.csv",
+        shared_data / "published_checkpoints" / PUBLISHED,
+    ):
+        (tmp_path / path.name).symlink_to(path.resolve())
+    where = ["--images", "mirabest", "--data-dir", (shared_data / "mirabest").resolve()]
+    where += ["--annotations", "claran_full_catalogue.csv", "--output", "report"]
+    run("compare", *arguments, *where, cwd=tmp_path, check=0)
+    text = RESULTS[written](RESULTS["read"](tmp_path / "report"))
+    assert text in page.read_text(encoding="utf-8")

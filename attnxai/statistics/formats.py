@@ -108,8 +108,15 @@ def p_equals(p_value: float | None) -> str:
 
 
 def format_share(share: float) -> str:
-    """A share in per cent, with the space that the SI asks for."""
-    return f"{format_number(share * 100, 0)} %"
+    """A share in per cent, with the space that the SI asks for; only none is 0 %, and only all is 100 %."""
+    decimals = 0
+    while (
+        share not in (0, 1)
+        and round(share * 100, decimals) in (0, 100)
+        and decimals < MOST_DECIMALS
+    ):
+        decimals += 1
+    return f"{format_number(share * 100, decimals)} %"
 
 
 def format_effective(n_effective: float | None) -> str:

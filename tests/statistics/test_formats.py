@@ -141,3 +141,10 @@ def test_the_smallest_p_value_of_ten_thousand_draws_is_shown():
 def test_shares():
     assert format_share(0.95) == "95 %"
     assert format_share(-0.314) == "−31 %"
+    assert [format_share(share) for share in (0.0, 0.004, 0.00004, 0.9996, 1.0)] == [
+        "0 %",
+        "0.4 %",
+        "0.004 %",
+        "99.96 %",
+        "100 %",
+    ]

@@ -1,0 +1,160 @@
+"""Write the results of docs/real_data.md from the reports that the commands on that page make.
+
+    python benchmarks/real_data.py report-d8 report-cnn report-both docs/real_data.md
+
+The reports are those of the three commands, in their order. Numbers have the digits of the package.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
+from attnxai.nulls import NULLS
+from attnxai.report.documentation import with_part
+from attnxai.report.tables.text import markdown_rows
+from attnxai.statistics.formats import (
+    decimals_of,
+    format_number,
+    format_p,
+    format_share,
+    with_interval,
+)
+from attnxai.statistics.interval import Interval
+
+METRIC = "nss"
+CLASSES = ("FR I", "FR II")
+_OF_NULLS = """\
+With `--null symmetries --null shift` the report also says whether each null is calibrated on these data: the share of
+data sets, whose maps are paired with annotations of other sources of their class, with p at most 0.05, which should be
+5 %:"""
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The summary of a report."""
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return summary
+
+
+def model_markdown(summary: Mapping[str, Any]) -> str:
+    """The headline of one model, its accuracy, and a table of its maps and baselines."""
+    (model,) = summary["models"]
+    group = model["verdict"]["group"]
+    n = model["sources"]["by_group"][group]
+    accuracy = ", ".join(
+        f"{entry['n_right']} of {entry['n']} {split}" for split, entry in model["accuracy"].items()
+    )
+    records = {
+        (r["explanation"], r["class"]): r
+        for r in model["results"]
+        if (r["metric"], r["group"]) == (METRIC, group)
+    }
+    partial = {
+        r["explanation"]: r
+        for r in model["partial_correlations"]
+        if (r["group"], r["class"]) == (group, "all")
+    }
+    names = [name for name, class_name in records if class_name == "all"]
+    baselines = [name for name in names if name.startswith("brightness")]
+    best = max(baselines, key=lambda name: records[name, "all"]["value"])
+    head = ["Map", "NSS", "permuted within class", "p", "adjusted", *CLASSES, f"minus {best}"]
+    rows = [[*head, "ρ, partial"]]
+    for name in names:
+        record = records[name, "all"]
+        own = interval_of(record)
+        null = record["null_mean_within_strata"]
+        decimals = decimals_of(own)
+        rows.append(
+            [
+                name,
+                with_interval(own),
+                "" if null is None else format_number(null, 2 if decimals is None else decimals),
+                *(
+                    "" if record[key] is None else format_p(record[key])
+                    for key in ("p_within_strata", "p_adjusted")
+                ),
+                *(cell(records.get((name, class_name))) for class_name in CLASSES),
+                cell(record["difference"].get(best)),
+                cell(partial.get(name)),
+            ]
+        )
+    methods = {r["interval_method"] for r in records.values() if r["interval_method"]}
+    table_of = (
+        f"Accuracy: {accuracy}. NSS over the {n} {group} sources, with 95 % intervals "
+        f"({' or '.join(sorted(methods))});\nρ is the partial rank correlation controlling for brightness:"
+    )
+    return "\n\n".join([f"> {summary['verdict']['headline']}", table_of, markdown_rows(rows)])
+
+
+def interval_of(record: Mapping[str, Any]) -> Interval:
+    """A record as a value with its interval."""
+    value, low, high = (
+        math.nan if record[key] is None else record[key] for key in ("value", "ci_low", "ci_high")
+    )
+    return Interval(value=value, low=low, high=high, n_units=record["n_sources"])
+
+
+def cell(record: Mapping[str, Any] | None) -> str:
+    """A value with its interval, or with the number of sources where these are too few for one."""
+    if record is None:
+        return ""
+    interval = interval_of(record)
+    text = with_interval(interval)
+    return text if interval.known else f"{text} (n = {interval.n_units})"
+
+
+def models_markdown(summary: Mapping[str, Any]) -> str:
+    """The headline of several models, their differences, and how often nulls reject broken pairings."""
+    headline = f"> {summary['verdict']['headline']}"
+    differences = "\n".join(f"- {sentence}" for sentence in summary["verdict"]["contrasts"])
+    return "\n\n".join([headline, differences, _OF_NULLS, nulls_table(summary["models"])])
+
+
+def nulls_table(models: Sequence[Mapping[str, Any]]) -> str:
+    """How often each null rejects when the pairing is broken, map by map."""
+    rows = []
+    heads: list[str] = []
+    for model in models:
+        for record in model["results"]:
+            key = (record["metric"], record["group"], record["class"])
+            if record["is_baseline"] or key != (METRIC, model["verdict"]["group"], "all"):
+                continue
+            heads = ["Map", f"permutation, pooled ({N_PERMUTATION_PAIRINGS} data sets)"]
+            row = [
+                f"{model['name']}, {record['explanation']}",
+                format_share(record["pooled_rejections_pairing_broken"]),
+            ]
+            for further in record["further"]:
+                label = NULLS[further["null"]]().label
+                heads.append(f"{label} ({further['n_pairings']} data sets)")
+                row.append(format_share(further["rejections_pairing_broken"]))
+            rows.append(row)
+    return markdown_rows([heads, *rows])
+
+
+def results_markdown(d8: Path, cnn: Path, both: Path) -> str:
+    """The section with the results of the page."""
+    parts = [
+        ("`d8.pt`", model_markdown(read(d8))),
+        ("The published CNN", model_markdown(read(cnn))),
+        ("`d8.pt` against `c1.pt`", models_markdown(read(both))),
+    ]
+    return "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
+
+
+def main() -> None:
+    """Write the section into the page that is named last on the command line."""
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    *folders, page = map(Path, sys.argv[1:])
+    text = results_markdown(*folders)
+    page.write_text(with_part(page.read_text(encoding="utf-8"), "results", text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
