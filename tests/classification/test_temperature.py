@@ -150,5 +150,6 @@ def test_few_images_fix_no_temperature():
     ):
         few = fit_temperature(scores * 3, labels * 3)
     assert "it takes 15 or more" in few.obstacle
+    assert fit_temperature((scores * 4)[1:], (labels * 4)[1:]).obstacle == ""
     with pytest.warns(FewSourcesWarning, match="1 of 1 images are classified correctly"):
         fit_temperature([[1, 0]], [0])

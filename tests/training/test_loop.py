@@ -209,6 +209,22 @@ def test_gradients_longer_than_five_are_shortened(images, spec, monkeypatch) -> 
     assert max(lengths)[0] > 6
 
 
+def test_the_training_loss_is_the_mean_over_images(images, spec, monkeypatch) -> None:
+    losses: list[tuple[float, int]] = []
+    entropy = torch.nn.functional.cross_entropy
+
+    def record(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        loss = entropy(scores, labels)
+        losses.append((float(loss.detach()), len(labels)))
+        return loss
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", record)
+    _, (epoch,) = train(spec, images, dataclasses.replace(SETTINGS, epochs=1, batch_size=8))
+    (first, n_first), (second, n_second), _ = losses  # the last is that of validation
+    assert (n_first, n_second) == (8, 4)
+    assert epoch.train_loss == pytest.approx((8 * first + 4 * second) / 12)
+
+
 def test_without_average_the_weights_themselves_are_kept(images, spec, monkeypatch) -> None:
     last: list[dict[str, torch.Tensor]] = []
     validate = TrainingRun.validate

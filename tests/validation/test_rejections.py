@@ -12,6 +12,7 @@ from scipy import stats
 
 from attnxai.metrics import METRICS, TargetKind
 from attnxai.nulls import PhaseSurrogates, run_null_test
+from attnxai.validation.experiments import stream_of
 from attnxai.validation.rates import binomial_band
 from attnxai.validation.rejections import (
     METRIC_NAMES,
@@ -199,3 +200,25 @@ def test_nulls_of_a_domain_are_tested_on_the_same_maps(monkeypatch):
         FalsePositiveDesign(null=null, scenario=Scenario.CENTRE, n_sources=4).count(0, 0, 1)
     assert (seen[0] == seen[1]).all()
     assert (seen[0] != seen[2]).any()
+
+
+def test_strengths_share_maps_and_draws_and_nulls_the_maps(monkeypatch):
+    from attnxai.validation import rejections as module
+
+    streams = []
+
+    def watch(*names):
+        streams.append(names)
+        return stream_of(*names)
+
+    monkeypatch.setattr(module, "stream_of", watch)
+    for null, strength in (
+        (NullKind.SYMMETRIES, 0.2),
+        (NullKind.SYMMETRIES, 0.5),
+        (NullKind.WITHIN_CLASS, 0.5),
+    ):
+        PowerDesign(null=null, n_sources=4, strength=strength).run(0, 0)
+    maps, draws = streams[::2], streams[1::2]
+    assert maps[0] == maps[1] == maps[2]
+    assert draws[0] == draws[1] != draws[2]
+    assert maps[0] not in draws
