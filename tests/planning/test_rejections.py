@@ -194,8 +194,17 @@ def test_components_that_make_no_sense(values, words):
         Components(**({"effect": 1.0, "sd_source": 1.0} | values))
 
 
+def test_the_smallest_p_value_may_be_the_level():
+    """Four sources have 24 permutations: an overwhelming effect has p = 1/24."""
+    strong = dataclasses.replace(PLAIN, effect=100.0)
+    assert share(strong, (4,), level=1 / 24, n=50) == 1.0
+    assert share(strong, (4,), level=1 / 25, n=50) == 0.0
+
+
 def test_class_sizes_add_up():
     assert class_sizes(11, (0.5, 0.5)) == (6, 5)
+    # 2.6 and 7.4: the larger remainder is rounded up
+    assert class_sizes(10, (26, 74)) == (3, 7)
     for n in range(2, 40):
         sizes = class_sizes(n, (20, 13, 7))
         assert sum(sizes) == n
