@@ -19,7 +19,15 @@ from attnxai.report.style import (
 )
 from attnxai.report.tables.table import Table, interval_column, text_column, text_table
 from attnxai.report.tables.text import render_terminal
-from attnxai.statistics.formats import format_p, format_share, p_equals, with_interval
+from attnxai.statistics.formats import (
+    decimals_of,
+    format_number,
+    format_p,
+    format_share,
+    p_equals,
+    with_interval,
+)
+from attnxai.statistics.interval import Interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,14 +150,20 @@ def print_temperature(found: Recalibration, console: Console) -> None:
 
     fit = found.fit
     console.print(render_terminal(temperatures_table((found.before, found.after))))
-    high = f"{fit.high:.2f}" if fit.high < float("inf") else "infinity"
+    interval = Interval(
+        value=fit.temperature, low=fit.low, high=fit.high, n_units=fit.n_images, reference=1.0
+    )
+    # two as in the table, more where an end would read as 1
+    decimals = max(2, decimals_of(interval) or 0)
+    high = format_number(fit.high, decimals) if fit.high < float("inf") else "infinity"
     needed = (
         " These images do not show that scaling is needed: 1 lies in the interval."
         if fit.low <= 1.0 <= fit.high
         else ""
     )
     sentence = (
-        f"Temperature {fit.temperature:.3f}, {fit.level:.0%} interval {fit.low:.2f} to {high}.{needed} Log "
+        f"Temperature {format_number(fit.temperature, decimals)}, {format_share(fit.level)} interval "
+        f"{format_number(fit.low, decimals)} to {high}.{needed} Log "
         f"loss with each image's temperature fitted to all others: {fit.log_loss_cross_validated:.4f}, "
         f"against {fit.log_loss_before:.4f} with temperature 1 (gain {fit.gain:.4f}, standard error "
         f"{fit.gain_error:.4f}). What the table says of after is measured on the images that the "

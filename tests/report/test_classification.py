@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.reliability import Binning, reliability_curve
 from attnxai.classification.scoring import class_probabilities
-from attnxai.report.classification import plot_reliability
+from attnxai.classification.temperature import TemperatureFit
+from attnxai.report.classification import plot_reliability, print_temperature
 from tests.classification.test_scoring import made_up
 
 
@@ -66,6 +71,36 @@ def test_counts_of_sure_models_do_not_overlap(ax):
     boxes = [text.get_window_extent() for text in ax.texts[:-1]]
     assert np.ptp(curve.confidence[-3:]) < 0.001
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (12.57, 22.25, "Temperature 16.45, 95 % interval 12.57 to 22.25. Log"),
+        (1.0034, 22.25, "Temperature 16.450, 95 % interval 1.003 to 22.250. Log"),
+        (0.9966, 22.25, "Temperature 16.45, 95 % interval 1.00 to 22.25. These images do not show"),
+        (12.57, np.inf, "Temperature 16.45, 95 % interval 12.57 to infinity. Log"),
+    ],
+)
+def test_an_interval_of_the_temperature_reads_as_1_only_where_1_is_inside(low, high, text):
+    scores, labels = made_up(40, 2)
+    metrics = classification_metrics(scores, labels, ("FR I", "FR II"), n_bootstrap=200, rng=0)
+    fit = TemperatureFit(
+        temperature=16.45,
+        low=low,
+        high=high,
+        level=0.95,
+        at_bound=False,
+        log_loss_before=3.3,
+        log_loss_after=0.39,
+        log_loss_cross_validated=0.395,
+        gain_error=0.7,
+        n_images=153,
+        n_wrong=23,
+    )
+    console = Console(file=io.StringIO(), width=500)
+    print_temperature(SimpleNamespace(fit=fit, before=metrics, after=metrics), console)
+    assert text in console.file.getvalue()
 
 
 def test_a_figure_of_its_own():
