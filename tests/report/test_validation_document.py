@@ -137,7 +137,7 @@ def test_the_documented_rates_are_those_of_the_full_plan():
         designs = [design for design in plan.false_positive_designs if design.null is null]
         assert cells == {(design.scenario, design.n_sources): 6 for design in designs}, (
             f"docs/validation lacks rates of {null}: run attnxai validate --output FOLDER --null {null.option} "
-            f"--n-experiments {plan.n_experiments} --seed {plan.seed}, "
+            f"--part {Part.FALSE_POSITIVES} --n-experiments {plan.n_experiments} --seed {plan.seed}, "
             "then python -m attnxai.report.documentation docs FOLDER"
         )
     assert len(rates.coverage) == len(plan.coverage_designs)
