@@ -17,21 +17,23 @@ from attnxai.data.mirabest import Confidence
 @command(
     """Measure a model and write its card: data, split, seed, command and metrics with intervals.
 
-    It is measured on its own validation images, and on test images only with --test.""",
+    The model is measured on its own validation images, and on test images only with --test.""",
     shared=options.model_images_options,
 )
 def card(
     model: options.ModelOption,
     output: Annotated[
         Path | None,
-        output_option("Card to write, such as d8.card.json; else beside the model file.", "FILE"),
+        output_option(
+            "Card to write, such as d8.card.json. [default: beside the model file]", "FILE"
+        ),
     ] = None,
     overwrite: options.OverwriteOption = False,
     test: Annotated[
         bool,
         flag(
             "--test",
-            "Measure on the published test split as well; do so once, when every choice is made.",
+            "Measure on the published test split as well. Use it once, when all choices are made.",
             INPUTS,
         ),
     ] = False,
@@ -52,8 +54,7 @@ def card(
     resolved = resolve_model(model)
     if output is None and resolved.shipped:
         raise OptionError(
-            f"{model} ships with the package, and its card with it; name with --output where to write "
-            "this one"
+            f"{model} ships with the package, and its card with it; give --output to write another one"
         )
     output = card_path(resolved.path) if output is None else output
     with output_file(output, endings=(".json",), overwrite=overwrite):

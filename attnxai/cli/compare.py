@@ -27,9 +27,8 @@ DEFAULT_FOLDER = "attnxai-report"
     """Compare the attention maps of models with annotations, and write a report.
 
     The annotations and the images of their sources are read, and the models' maps are computed.
-    Agreement is measured against brightness, centre bias and permutation across sources and, where several
-    annotators marked, against how well they agree with each other. Several models are compared with each
-    other too."""
+    Agreement is compared with brightness, the centre bias, permutations across sources and, with several
+    annotators, the noise ceiling. Several models are also compared with each other."""
 )
 def compare(
     model: Annotated[
@@ -48,14 +47,14 @@ def compare(
     output: Annotated[
         Path | None,
         output_option(
-            "Folder of the report; else attnxai-report, or the next free number.", "FOLDER"
+            "Folder of the report. [default: attnxai-report, or the next free number]", "FOLDER"
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
     explanation: Annotated[
         str,
         option(
-            "Explanation method whose maps are compared; gates are a network's own attention maps.",
+            "Explanation method whose maps are compared; gates are the network's own attention maps.",
             MAPS,
             "NAME",
             choices=lambda: completion.EXPLANATION_NAMES,
@@ -64,7 +63,8 @@ def compare(
     metric: Annotated[
         list[str] | None,
         option(
-            "Metric; repeat for several. Conclusions rest on the first.",
+            "Metric; repeat for several. Conclusions rest on the first. [default: nss, spearman, auc, "
+            "relevance_mass_accuracy, relevance_rank_accuracy]",
             STATISTICS,
             "NAME",
             choices=completion.metric_names,
@@ -73,8 +73,8 @@ def compare(
     null: Annotated[
         list[str] | None,
         option(
-            "Null to test against beside permutation across sources: {null_names}; repeat for several. "
-            "Those of phase and variogram take seconds for each map of each source.",
+            "Null to test in addition to permutation across sources: {null_names}; repeat for several. "
+            "Those of phase and variogram take seconds per map and source.",
             STATISTICS,
             "NAME",
             choices=completion.null_names,
@@ -92,8 +92,8 @@ def compare(
     strata: Annotated[
         list[str] | None,
         option(
-            "What permuted sources have in common: class, size, annotators, or a column "
-            "of the table such as survey; repeat for several. [default: class]",
+            "Strata within which sources are permuted: class, size, annotators, or a column of the table "
+            "such as survey; repeat for several. [default: class]",
             STATISTICS,
             "NAME",
             choices=lambda: ("class", "size", "annotators"),
@@ -102,19 +102,21 @@ def compare(
     correction: Annotated[
         str,
         option(
-            "How p-values are adjusted over maps: holm, bh, max_t or none.",
+            "Adjustment of p-values over maps: holm, bh, max_t or none.",
             STATISTICS,
             "NAME",
             choices=completion.correction_names,
         ),
     ] = "holm",
-    n_permutations: Annotated[int, option("Draws of each null.", STATISTICS, min=1)] = 10_000,
+    n_permutations: Annotated[
+        int, option("Number of draws of each null.", STATISTICS, min=1)
+    ] = 10_000,
     n_bootstrap: options.BootstrapOption = 10_000,
     source_weights: Annotated[
         bool,
         flag(
             "--source-weights",
-            "Weight sources by the consensus level that a catalogue states.",
+            "Weight sources by the consensus level in the catalogue.",
             STATISTICS,
         ),
     ] = False,
@@ -130,10 +132,15 @@ def compare(
     ] = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[
-        int, option("Catalogue sources with fewer components are left out.", ANNOTATIONS, min=1)
+        int, option("Leave out catalogue sources with fewer components.", ANNOTATIONS, min=1)
     ] = 2,
     match_radius_arcsec: Annotated[
-        float, option("Largest distance of a catalogue source from an image.", ANNOTATIONS, min=0.0)
+        float,
+        option(
+            "Largest distance of a catalogue source from the centre of an image.",
+            ANNOTATIONS,
+            min=0.0,
+        ),
     ] = 30.0,
     fill_blank: Annotated[
         bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
@@ -143,7 +150,7 @@ def compare(
         bool | None,
         flag(
             "--prepared/--survey",
-            "Whether images are clipped and scaled already; else 8-bit ones are.",
+            "Whether images are already clipped and scaled. [default: 8-bit images are]",
             IMAGES,
         ),
     ] = None,

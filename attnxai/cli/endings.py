@@ -84,7 +84,7 @@ def command(
                 noted_warnings(),
             ):
                 if quiet and verbose:
-                    raise OptionError("--quiet and --verbose: give one of them")
+                    raise OptionError("--quiet and --verbose exclude each other; give one of them")
                 load_plugins(plugin or ())
                 return function(*args, **kwargs)
 
@@ -115,14 +115,14 @@ def _in_every_command(
     quiet: Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", help="Print only errors, what is left out, and where the results are."
+            "--quiet",
+            "-q",
+            help="Print only errors, what is left out, and the path of the results.",
         ),
     ] = False,
     verbose: Annotated[
         bool,
-        typer.Option(
-            "--verbose", "-v", help="Print what is done and for how long, and tracebacks."
-        ),
+        typer.Option("--verbose", "-v", help="Print every step with its duration, and tracebacks."),
     ] = False,
 ) -> None:
     pass
@@ -164,7 +164,7 @@ def ending() -> Iterator[None]:
         _print_error(
             f"Interrupted; run the same command again to resume: {kept}."
             if kept
-            else "Interrupted; nothing that looks finished was left behind."
+            else "Interrupted; no incomplete results were left."
         )
         raise SystemExit(getattr(interruption, "exit_code", INTERRUPTED)) from None
 

@@ -19,7 +19,7 @@ from attnxai.cli.validate import validate
 
 app = Application(
     name="attnxai",
-    help="Does a network attend to what astronomers mark? Maps, annotations and statistics of their agreement.",
+    help="Test whether the attention maps of a network agree with the annotations of astronomers.",
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -17,14 +17,14 @@ from attnxai.cli.symmetry import symmetry
 from attnxai.cli.temperature import temperature
 
 models_app = typer.Typer(
-    help="Look at model files, measure and convert them.",
+    help="Inspect, measure and convert model files.",
     cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 
-@command("List the models that ship.")
+@command("List the models that ship with attnxai.")
 def list_models() -> None:
     """``attnxai models list``."""
     from attnxai.report.model_card import print_shipped
@@ -32,7 +32,7 @@ def list_models() -> None:
     print_shipped(console)
 
 
-@command("Print what a model file holds.")
+@command("Print the contents of a model file.")
 def info(model: options.ModelOption) -> None:
     """``attnxai models info``."""
     from attnxai.models.checkpoints import load_model
@@ -41,7 +41,7 @@ def info(model: options.ModelOption) -> None:
     print_model(load_model(model), console)
 
 
-@command("Write a model file of attnxai from any model that can be read.")
+@command("Convert any model that can be read to a model file of attnxai.")
 def convert(
     model: options.ModelOption,
     output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],

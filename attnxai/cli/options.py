@@ -95,33 +95,41 @@ TrainingImagesOption = Annotated[
     ),
 ]
 DataDirOption = Annotated[
-    Path | None, option("Folder of MiraBest; else ATTNXAI_DATA or the cache.", INPUTS, "FOLDER")
+    Path | None,
+    option("Folder of MiraBest. [default: ATTNXAI_DATA, then the cache]", INPUTS, "FOLDER"),
 ]
 LabelsOption = Annotated[
-    Path | None, option("CSV table with the columns source and class.", INPUTS, "FILE")
+    Path | None,
+    option(
+        "CSV table with the columns source and class. [default: labels.csv in the folder]",
+        INPUTS,
+        "FILE",
+    ),
 ]
 PixelScaleOption = Annotated[
-    float | None, option("Pixel size in arcsec of images that do not state it.", IMAGES, min=1e-6)
+    float | None, option("Pixel scale in arcsec of images that do not state it.", IMAGES, min=1e-6)
 ]
 FwhmOption = Annotated[
     float,
-    option("Full width at half maximum of points and lines of annotations.", ANNOTATIONS, min=1e-6),
+    option("Full width at half maximum of annotated points and lines.", ANNOTATIONS, min=1e-6),
 ]
 OutputFolderOption = Annotated[Path, output_option("Folder of the results.", "FOLDER")]
 OverwriteOption = Annotated[
     bool,
-    flag("--overwrite", "Replace what an earlier run wrote there; other files stay.", OUTPUT),
+    flag("--overwrite", "Replace the results of an earlier run; other files are kept.", OUTPUT),
 ]
 BootstrapOption = Annotated[
-    int, option("Bootstrap resamples behind the intervals.", STATISTICS, min=100)
+    int, option("Number of bootstrap resamples for the intervals.", STATISTICS, min=100)
 ]
-SeedOption = Annotated[int, option("Same seed, same numbers.", STATISTICS, min=0)]
-WorkersOption = Annotated[int, option("Processes that share the work.", MACHINE, min=1)]
-ThreadsOption = Annotated[int | None, option("CPU threads of PyTorch.", MACHINE, min=1)]
+SeedOption = Annotated[
+    int, option("Random seed; the same seed gives the same numbers.", STATISTICS, min=0)
+]
+WorkersOption = Annotated[int, option("Number of processes.", MACHINE, min=1)]
+ThreadsOption = Annotated[int | None, option("Number of CPU threads.", MACHINE, min=1)]
 DeviceOption = Annotated[
     str,
     option(
-        "auto (a GPU if there is one), cpu or cuda.",
+        "Device: auto (a GPU if there is one), cpu or cuda.",
         MACHINE,
         "NAME",
         choices=lambda: ("auto", "cpu", "cuda"),
@@ -194,7 +202,7 @@ def images_of_model(model: AttentionModel, given: Mapping[str, Any], **more: Any
         if used and not any(map(is_mirabest_source, used)):
             named = f" ({model.training.data})" if model.training.data else ""
             raise OptionError(
-                f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; name "
+                f"{model.name} was trained on other images than MiraBest{named}, such as {used[0]}; give "
                 "them with --images"
             )
     hybrids = chosen["images"].lower() == MIRABEST and CLASS_NAMES[3] in model.class_names

@@ -20,7 +20,7 @@ BASIS = "Basis: a pilot, a simulated pilot, or effect and standard deviations"
     """Plan how many sources and annotators are needed to detect a given agreement.
 
     The test is the primary one, permutation across sources of the same class. Effect and standard deviations come from a
-    pilot comparison, from simulated galaxies, or are given."""
+    pilot comparison or from simulated galaxies, or are given as options."""
 )
 def plan(
     pilot: Annotated[
@@ -28,19 +28,21 @@ def plan(
         option("Report of a pilot: a folder that attnxai compare wrote.", BASIS, "FOLDER"),
     ] = None,
     model: Annotated[
-        str | None, option("Model of a pilot that compared several; else its first.", BASIS, "NAME")
+        str | None,
+        option("Model of a pilot that compared several. [default: the first]", BASIS, "NAME"),
     ] = None,
     metric: Annotated[
         str | None,
         option(
-            "Metric of the pilot or of the simulation; else the first.",
+            "Metric of the pilot or of the simulation. [default: the first]",
             BASIS,
             "NAME",
             choices=completion.metric_names,
         ),
     ] = None,
     map_name: Annotated[
-        str | None, option("Map of the pilot; else the mean of its gates.", BASIS, "NAME", "--map")
+        str | None,
+        option("Map of the pilot. [default: the mean of the gates]", BASIS, "NAME", "--map"),
     ] = None,
     agreement: Annotated[
         float | None,
@@ -53,8 +55,8 @@ def plan(
     effect: Annotated[
         float | None,
         option(
-            "Effect to detect: mean with own less mean with permuted annotations, in the metric's units; "
-            "else the pilot's.",
+            "Effect to detect: mean with own minus mean with permuted annotations, in the metric's units. "
+            "[default: the pilot's]",
             BASIS,
         ),
     ] = None,
@@ -69,20 +71,20 @@ def plan(
     sd_annotator: Annotated[
         float | None,
         option(
-            "Without a pilot: standard deviation between annotators' means; else 0.", BASIS, min=0.0
+            "Without a pilot: standard deviation between annotators' means. [default: 0]",
+            BASIS,
+            min=0.0,
         ),
     ] = None,
     sd_residual: Annotated[
         float | None,
         option(
-            "Without a pilot: standard deviation of a source between annotators; else 0.",
+            "Without a pilot: standard deviation of a source between annotators. [default: 0]",
             BASIS,
             min=0.0,
         ),
     ] = None,
-    power: Annotated[
-        float, option("Power wanted, as a share from 0.01 to 0.99.", STATISTICS)
-    ] = 0.8,
+    power: Annotated[float, option("Required power, from 0.01 to 0.99.", STATISTICS)] = 0.8,
     n_sources: Annotated[
         list[str] | None,
         option(
@@ -104,7 +106,8 @@ def plan(
         option("Significance level of the test, over all maps.", STATISTICS, min=1e-6, max=0.5),
     ] = 0.05,
     n_maps: Annotated[
-        int | None, option("Maps that are tested; else the pilot's, or 1.", STATISTICS, min=1)
+        int | None,
+        option("Number of maps that are tested. [default: the pilot's, or 1]", STATISTICS, min=1),
     ] = None,
     seed: options.SeedOption = 0,
     output: Annotated[
@@ -120,9 +123,7 @@ def plan(
         from attnxai.report.planning import FILES, print_plan, write_plan
 
     if not 0.01 <= power <= 0.99:
-        raise OptionError(
-            f"--power has to lie between 0.01 and 0.99, a share, such as 0.8, got {power:g}"
-        )
+        raise OptionError(f"--power has to lie between 0.01 and 0.99, got {power:g}")
     sources = options.listed_numbers("--n-sources", n_sources or (), least=2) or SOURCES
     annotators = options.listed_numbers("--n-annotators", n_annotators or (), least=1)
     with contextlib.ExitStack() as stack:

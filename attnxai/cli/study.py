@@ -27,7 +27,7 @@ STUDY = "Study"
     """Train one model for every group and seed, measure them, and test whether equivariance helps.
 
     Run it again after an interruption, or with more groups or seeds: finished models and measurements are
-    used again, unfinished trainings are resumed.""",
+    reused, and unfinished trainings are resumed.""",
     shared=training.training_options,
 )
 def study(
@@ -43,23 +43,40 @@ def study(
             choices=completion.group_names,
         ),
     ] = None,
-    n_seeds: Annotated[int, option("Models of every group, a seed each.", STUDY, min=1)] = 5,
-    first_seed: Annotated[int, option("The first seed; the others follow it.", STUDY, min=0)] = 0,
+    n_seeds: Annotated[
+        int, option("Number of seeds, and so of models, of each group.", STUDY, min=1)
+    ] = 5,
+    first_seed: Annotated[int, option("First seed; the others follow it.", STUDY, min=0)] = 0,
     baseline: Annotated[
         str,
         option(
-            "Group that others are compared with.", STUDY, "NAME", choices=completion.group_names
+            "Group with which the others are compared.",
+            STUDY,
+            "NAME",
+            choices=completion.group_names,
         ),
     ] = "C1",
-    equal: Annotated[Equal, option("What is held equal between groups.", STUDY)] = Equal.CHANNELS,
+    equal: Annotated[
+        Equal,
+        option(
+            "What is equal between groups: channels, parameters, operations or fields.",
+            STUDY,
+            "NAME",
+        ),
+    ] = Equal.CHANNELS,
     measure_on: Annotated[
-        MeasureOn, option("Images that finished models are measured on.", STUDY)
+        MeasureOn,
+        option("Images on which finished models are measured: validation or test.", STUDY, "NAME"),
     ] = MeasureOn.VALIDATION,
     n_angles: Annotated[
-        int, option("Random rotations of every image for the consistency.", STUDY, min=1)
+        int,
+        option(
+            "Number of random rotations of each image that measure the consistency.", STUDY, min=1
+        ),
     ] = 8,
     reference_loss: Annotated[
-        float | None, option("Reference loss; else derived from the baseline.", STUDY, min=1e-9)
+        float | None,
+        option("Reference loss. [default: derived from the baseline]", STUDY, min=1e-9),
     ] = None,
     workers: options.WorkersOption = 1,
     threads: options.ThreadsOption = None,

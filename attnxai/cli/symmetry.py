@@ -16,27 +16,29 @@ from attnxai.cli.options import option, output_option
 @command(
     """Measure how exactly maps and class scores follow the symmetries of a network.
 
-    Images are turned by every element of the network's group, and for comparison by 45 and 90 degrees and
-    a reflection where the group lacks them. Without --images they are simulated galaxies."""
+    Images are transformed by every element of the network's group and, for comparison, by rotations of 45
+    and 90 degrees and a reflection if the group does not contain them. Without --images, simulated galaxies
+    are used."""
 )
 def symmetry(
     model: options.ModelOption,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
     pixel_scale_arcsec: options.PixelScaleOption = None,
-    side: Annotated[
+    size: Annotated[
         list[str] | None,
         option(
-            "Side of the field in pixels; repeat for several. Else the model's own.", IMAGES, "N"
+            "Side of the field in pixels; repeat for several. [default: the model's own]",
+            IMAGES,
+            "N",
         ),
     ] = None,
     n_images: Annotated[
-        int, option("Images to turn, drawn at random where there are more.", IMAGES, min=2)
+        int,
+        option("Number of images to transform, drawn at random if there are more.", IMAGES, min=2),
     ] = 12,
     seed: options.SeedOption = 0,
-    output: Annotated[
-        Path | None, output_option("CSV file for the table, with every number.", "FILE")
-    ] = None,
+    output: Annotated[Path | None, output_option("CSV file of the full table.", "FILE")] = None,
     overwrite: options.OverwriteOption = False,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
@@ -51,7 +53,7 @@ def symmetry(
         from attnxai.models.checkpoints import load_model
         from attnxai.report.symmetry import print_symmetry
 
-    sides = tuple(dict.fromkeys(options.listed_numbers("--side", side or (), least=8)))
+    sides = tuple(dict.fromkeys(options.listed_numbers("--size", size or (), least=8)))
     with contextlib.ExitStack() as stack:
         if output is not None:
             stack.enter_context(output_file(output, endings=(".csv",), overwrite=overwrite))
@@ -80,7 +82,7 @@ def symmetry(
                     loaded,
                     field_brightness(loaded, chosen, side=side),
                     elements=elements,
-                    on_element=begin(f"Turning images of {side} pixels"),
+                    on_element=begin(f"Transforming images of {side} pixels"),
                 )
                 for side in sides
             ]

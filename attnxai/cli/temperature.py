@@ -15,7 +15,7 @@ from attnxai.cli.options import option, output_option
 @command(
     """Fit a temperature that calibrates the class probabilities.
 
-    The temperature is fitted to the model's own validation images; the predicted classes do not change.""",
+    It is fitted to the model's own validation images, and does not change the predicted classes.""",
     shared=options.model_images_options,
 )
 def temperature(
@@ -24,7 +24,11 @@ def temperature(
     overwrite: options.OverwriteOption = False,
     figure: Annotated[
         Path | None,
-        option("Reliability diagram before and after, such as reliability.png.", OUTPUT, "FILE"),
+        option(
+            "Figure of the reliability diagrams before and after, such as reliability.png.",
+            OUTPUT,
+            "FILE",
+        ),
     ] = None,
     seed: options.SeedOption = 0,
     threads: options.ThreadsOption = None,

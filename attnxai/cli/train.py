@@ -45,7 +45,12 @@ def train(
         ),
     ] = True,
     seed: Annotated[
-        int, option("Same seed, device and threads, same weights.", TRAINING, min=0)
+        int,
+        option(
+            "Random seed; the same seed, device and number of threads give the same weights.",
+            TRAINING,
+            min=0,
+        ),
     ] = 0,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",

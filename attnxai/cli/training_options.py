@@ -39,7 +39,12 @@ class PrecisionChoice(enum.StrEnum):
 
 
 ConfidenceOption = Annotated[
-    Confidence, option("MiraBest sources, by the confidence of their class.", IMAGES)
+    Confidence,
+    option(
+        "MiraBest sources by the confidence of their class: all, confident or uncertain.",
+        IMAGES,
+        "NAME",
+    ),
 ]
 
 
@@ -55,52 +60,71 @@ def training_options(
     hold_out: Annotated[
         Path | None,
         option(
-            "Annotation file (or text file with one source id a line) whose sources are neither trained "
-            "nor validated on, so that the model can be tested with them.",
+            "Annotation file, or text file with one source id per line, whose sources are held out of "
+            "training and validation.",
             IMAGES,
             "FILE",
         ),
     ] = None,
-    citation: Annotated[str, option("Source of your images, for the model's record.", IMAGES)] = "",
-    licence: Annotated[str, option("Licence of your images, for the model's record.", IMAGES)] = "",
-    preset: Annotated[Preset, option("Size of the network.", NETWORK)] = Preset.COMPACT,
+    citation: Annotated[
+        str, option("Reference for your images, for the training record.", IMAGES)
+    ] = "",
+    licence: Annotated[
+        str, option("Licence of your images, for the training record.", IMAGES)
+    ] = "",
+    preset: Annotated[
+        Preset, option("Size of the network: compact or paper.", NETWORK, "NAME")
+    ] = Preset.COMPACT,
     published_form: Annotated[
         bool,
         flag(
             "--published-form",
-            "With --preset paper: the published network to the letter, which is not exactly symmetric.",
+            "With --preset paper: the network as published, which is not exactly symmetric.",
             NETWORK,
         ),
     ] = False,
     normalisation: Annotated[
-        Normalisation, option("Normalisation of the scores of a gate.", NETWORK)
+        Normalisation,
+        option(
+            f"Normalisation of the scores of a gate: {', '.join(Normalisation)}.", NETWORK, "NAME"
+        ),
     ] = Normalisation.RANGE_NORM,
     size: Annotated[
-        int | None, option("Side of the field that the network sees, in pixels.", NETWORK, min=16)
+        int | None,
+        option(
+            "Side of the field in pixels. [default: 150, or less for smaller images]",
+            NETWORK,
+            min=16,
+        ),
     ] = None,
     epochs: Annotated[
-        int, option("Passes over the training images.", TRAINING, min=1)
+        int, option("Number of passes over the training images.", TRAINING, min=1)
     ] = _DEFAULTS.epochs,
     batch_size: Annotated[
-        int, option("Images in one step.", TRAINING, min=2)
+        int, option("Number of images per step.", TRAINING, min=2)
     ] = _DEFAULTS.batch_size,
     learning_rate: Annotated[
-        float, option("Peak of the learning rate.", TRAINING, min=1e-9)
+        float, option("Peak learning rate.", TRAINING, min=1e-9)
     ] = _DEFAULTS.learning_rate,
-    schedule: Annotated[Schedule, option("What follows the peak.", TRAINING)] = _DEFAULTS.schedule,
+    schedule: Annotated[
+        Schedule, option("Learning rate after the peak: cosine or constant.", TRAINING, "NAME")
+    ] = _DEFAULTS.schedule,
     weight_decay: Annotated[
         float, option("Decoupled weight decay.", TRAINING, min=0.0)
     ] = _DEFAULTS.weight_decay,
     weight_average: Annotated[
         float,
         option(
-            "Share of the past in the average of weights that is kept.", TRAINING, min=0.0, max=1.0
+            "Decay of the running average of the weights; 0 switches it off.",
+            TRAINING,
+            min=0.0,
+            max=1.0,
         ),
     ] = _DEFAULTS.weight_average,
     patience: Annotated[
         int,
         option(
-            "Epochs without a lower validation loss before stopping; 0: never stop.",
+            "Stop after this many epochs without a lower validation loss; 0 never stops.",
             TRAINING,
             min=0,
         ),
@@ -120,7 +144,11 @@ def training_options(
     ] = _DEFAULTS.shift,
     precision: Annotated[
         PrecisionChoice,
-        option("Number format of the convolutions; auto takes mixed where it is faster.", MACHINE),
+        option(
+            "Number format of the convolutions: float32, mixed, or auto (the faster of the two).",
+            MACHINE,
+            "NAME",
+        ),
     ] = PrecisionChoice.AUTO,
 ) -> None:
     """Options that a command takes as ``**given``."""

@@ -25,16 +25,15 @@ _PLAIN_STEPS = 20
 @command(
     """Validate the statistics on simulated truth: false positive rate, coverage and power.
 
-    It measures how often tests reject and how often intervals cover on simulated data where the truth is
-    known. Run it again after an interruption, or with more experiments or parts: finished experiments are
-    used again."""
+    Tests and intervals are applied to simulated data whose truth is known. Run it again after an
+    interruption, or with more experiments or parts: finished experiments are reused."""
 )
 def validate(
     output: options.OutputFolderOption,
     part: Annotated[
         list[str] | None,
         option(
-            f"Part: {', '.join(PARTS)}; repeat for several. [default: all]",
+            f"What to measure: {', '.join(PARTS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
             choices=lambda: PARTS,
@@ -43,7 +42,7 @@ def validate(
     null: Annotated[
         list[str] | None,
         option(
-            f"Null: {', '.join(NULLS)}; repeat for several. [default: all]",
+            f"Null to validate: {', '.join(NULLS)}; repeat for several. [default: all]",
             STATISTICS,
             "NAME",
             choices=lambda: NULLS,
@@ -51,7 +50,11 @@ def validate(
     ] = None,
     n_experiments: Annotated[
         int | None,
-        option("Experiments of a design; else 1000, and 100 with --quick.", STATISTICS, min=10),
+        option(
+            "Number of experiments per design. [default: 1000, with --quick 100]",
+            STATISTICS,
+            min=10,
+        ),
     ] = None,
     quick: Annotated[
         bool,

@@ -67,9 +67,9 @@ def ended(error, *, quiet=False, verbose=False):
         ),
         (MemoryError(), 2, "Error: there is not enough memory for this\n"),
         (BrokenPipeError(), 141, ""),
-        (KeyboardInterrupt(), 130, "Interrupted; nothing that looks finished was left behind.\n"),
-        (Stopped(15), 143, "Interrupted; nothing that looks finished was left behind.\n"),
-        (Stopped(1), 129, "Interrupted; nothing that looks finished was left behind.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted; no incomplete results were left.\n"),
+        (Stopped(15), 143, "Interrupted; no incomplete results were left.\n"),
+        (Stopped(1), 129, "Interrupted; no incomplete results were left.\n"),
     ],
 )
 def test_errors_are_one_sentence_and_an_exit_code(capsys, monkeypatch, error, code, said) -> None:
@@ -95,7 +95,7 @@ def test_verbose_shows_where_an_error_comes_from(capsys) -> None:
 
 def test_quiet_and_verbose_exclude_each_other(capsys) -> None:
     assert ended(ZeroDivisionError(), quiet=True, verbose=True) == 2
-    assert capsys.readouterr().err == "Error: --quiet and --verbose: give one of them\n"
+    assert capsys.readouterr().err == "Error: --quiet and --verbose exclude each other; give one of them\n"
 
 
 def test_an_error_stream_that_is_full_leaves_the_exit_code(monkeypatch) -> None:
@@ -139,7 +139,7 @@ def test_a_signal_ends_a_command_with_what_is_kept(
     words = (
         f"run the same command again to resume: {kept}"
         if kept
-        else ("nothing that looks finished was left behind")
+        else ("no incomplete results were left")
     )
     assert capsys.readouterr().err == f"Interrupted; {words}.\n"
     assert signal.getsignal(signal.SIGTERM) is before
@@ -339,7 +339,7 @@ def test_help_does_not_come_from_docstrings() -> None:
     done, _ = process("-OO", "-m", "attnxai", "--help", stdout=subprocess.PIPE, check=0)
     text = done.stdout.decode()
     assert "Compare the attention maps of models" in text
-    assert "Look at model files" in text
+    assert "Inspect, measure and convert model files" in text
     done, _ = process("-OO", "-m", "attnxai", "plan", "--help", stdout=subprocess.PIPE, check=0)
     assert done.stdout.decode().split() == attnxai("plan", "--help", check=0).stdout.split()
 

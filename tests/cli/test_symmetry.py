@@ -53,7 +53,7 @@ def test_the_table_in_the_file_is_what_was_measured(model_file, tmp_path) -> Non
         np.save(tmp_path / "images" / f"{index}.npy", blob.astype(np.uint8))
     options = ("--images", tmp_path / "images", "--pixel-scale-arcsec", 1.8)
     table = tmp_path / "table.csv"
-    shown = run(model_file, *options, "--side", "32,33", "--output", table)
+    shown = run(model_file, *options, "--size", "32,33", "--output", table)
     assert "3 images of 33 x 33 pixels" in shown
     assert "Table:" in shown
     found = pd.read_csv(table)
@@ -102,8 +102,8 @@ def test_a_network_without_gates_has_a_table_of_scores(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "texts"),
     [
-        (["--side", "150x"], ["--side '150x' should be a whole number from 8 to 100,000"]),
-        (["--side", "4"], ["--side '4' should be a whole number from 8 to 100,000"]),
+        (["--size", "150x"], ["--size '150x' should be a whole number from 8 to 100,000"]),
+        (["--size", "4"], ["--size '4' should be a whole number from 8 to 100,000"]),
         (["--output", "table.txt"], ["--output 'table.txt' should end in .csv"]),
         (["--output", "small.pt/table.csv"], ["--output small.pt is a file; name a folder"]),
         (["--images", "nowhere.fits"], ["image nowhere.fits does not exist"]),
