@@ -30,7 +30,7 @@ class AnnotationError(AttnxaiError, ValueError):
 
 
 class CheckpointError(AttnxaiError, ValueError):
-    """A file is no checkpoint that can be read, or it does not hold what it should."""
+    """A file is not a checkpoint that can be read, or it does not hold what it should."""
 
 
 class SpecificationError(AttnxaiError, ValueError):

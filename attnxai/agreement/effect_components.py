@@ -133,7 +133,7 @@ def components_of_tables(
         members = np.array([i for i, c in enumerate(classes) if c == name])
         m = len(members)
         if m < 3:
-            raise OptionError(f"class {name} has {m} sources; permuting them takes three or more")
+            raise OptionError(f"class {name} has {m} sources; permuting them needs three or more")
         part = values[:, members[:, None], members]
         beyond, residual = _beyond_partners(part)
         own[:, members] = beyond

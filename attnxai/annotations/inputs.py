@@ -163,7 +163,7 @@ def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: s
         raise AnnotationError(
             f"none of the {len(marked.sources)} sources in {marked.path} (such as "
             f"{marked.sources[0]!r}) is among the {len(available)} images of {where} (such as "
-            f"{available[0]!r}); ids are file names without folder and ending"
+            f"{available[0]!r}); ids are file names without folder and extension"
         )
 
 

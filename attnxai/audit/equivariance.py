@@ -195,7 +195,7 @@ def _fields(
             "a network alone has no preprocessing for images of sources; give the model, or a tensor"
         )
     if not len(fields):
-        raise OptionError("there are no images to turn")
+        raise OptionError("there are no images to transform")
     return fields
 
 

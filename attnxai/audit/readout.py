@@ -80,7 +80,7 @@ def field_brightness(
     ``side`` is the model's own when left out.
     """
     if not len(images):
-        raise OptionError("there are no images to turn")
+        raise OptionError("there are no images to transform")
     preprocessing = model.preprocessing
     if side is not None:
         preprocessing = dataclasses.replace(preprocessing, size=side)

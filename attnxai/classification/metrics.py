@@ -302,8 +302,8 @@ def classification_metrics(
 def _warn_of_gaps(metrics: ClassificationMetrics) -> None:
     if metrics.n_images < MIN_UNITS:
         warnings.warn(
-            f"{metrics.n_images} images are too few for intervals other than that of the accuracy; "
-            f"they take {MIN_UNITS} or more",
+            f"{metrics.n_images} images are too few for intervals other than that of the accuracy, "
+            f"which need {MIN_UNITS} or more",
             FewSourcesWarning,
             stacklevel=3,
         )

@@ -75,25 +75,21 @@ class TemperatureFit:
 
     @property
     def obstacle(self) -> str:
-        """Why the images fix no temperature that could be used, or empty."""
+        """Why no usable temperature can be fitted to the images, or empty."""
         if self.at_bound and self.temperature < 1:
             right = self.n_images - self.n_wrong
             return (
-                f"{right} of {self.n_images} images are classified correctly, and with every lower "
-                f"temperature the probabilities fit them better, down to {TEMPERATURE_RANGE[0]:g}, "
-                "where the search ends; give images that the model finds harder, or more of them"
+                f"{right} of {self.n_images} images are classified correctly, and the log loss falls "
+                f"with the temperature down to {TEMPERATURE_RANGE[0]:g}, the end of the search; give more images, "
+                "or images that are harder to classify"
             )
         if self.n_images < LEAST_IMAGES:
-            return (
-                f"{counted(self.n_images, 'image')} cannot fix one, it takes {LEAST_IMAGES} or more; give "
-                "more images"
-            )
+            return f"{counted(self.n_images, 'image')} cannot determine it, at least {LEAST_IMAGES} are needed"
         if not self.at_bound:
             return ""
         return (
-            f"the scores tell nothing about the classes of the {self.n_images} images, so that with "
-            f"every higher temperature the probabilities fit better, up to {TEMPERATURE_RANGE[1]:g}, "
-            "where the search ends; check that the labels belong to this model"
+            f"the scores contain no information about the classes of the {self.n_images} images: the log loss "
+            f"falls as the temperature rises to {TEMPERATURE_RANGE[1]:g}, the end of the search; check that the labels belong to this model"
         )
 
     def to_record(self) -> dict[str, Any]:

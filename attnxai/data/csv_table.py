@@ -72,7 +72,7 @@ def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int
             line = reader.line_num + 1
     except csv.Error as reason:
         raise error(
-            f"{what} is no valid CSV: {reason} (in the row that begins on line {line})"
+            f"{what} is not valid CSV: {reason} (in the row that begins on line {line})"
         ) from reason
 
 

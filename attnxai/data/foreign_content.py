@@ -16,13 +16,13 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\x93NUMPY", "a NumPy array (NPY)"),
     (b"SIMPLE  =", "a FITS file"),
-    (b"\xff\xfe", "a text in UTF-16, not UTF-8,"),
-    (b"\xfe\xff", "a text in UTF-16, not UTF-8,"),
+    (b"\xff\xfe", "text in UTF-16, not UTF-8,"),
+    (b"\xfe\xff", "text in UTF-16, not UTF-8,"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"BZh", "compressed by bzip2"),
     (b"\xfd7zXZ\x00", "compressed by xz"),
     (b"PK\x03\x04", "a ZIP archive"),
-    (b"version https://git-lfs", "a pointer of Git LFS without its content (run git lfs pull)"),
+    (b"version https://git-lfs", "a Git LFS pointer without its content (run git lfs pull)"),
 )
 
 

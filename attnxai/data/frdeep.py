@@ -200,7 +200,7 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
                 images.append(image)
     if blank:
         warnings.warn(
-            f"{len(blank)} of {len(first)} images of {files.origin} have one value throughout and are "
+            f"{len(blank)} of {len(first)} images of {files.origin} are constant and are "
             f"left out: {first_of(blank)}",
             AttnxaiWarning,
             stacklevel=3,

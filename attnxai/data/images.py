@@ -77,7 +77,9 @@ class SourceImage:
         if not isinstance(source, str) or not source.strip():
             raise ImageError(f"the source id of an image has to be a name, got {source!r}")
         if not is_text(source):
-            raise ImageError(f"the source id {source!a} is no valid text; rename the file in UTF-8")
+            raise ImageError(
+                f"the source id {source!a} is not valid text; rename the file in UTF-8"
+            )
         with np.errstate(over="ignore"):  # what 32 bits cannot hold is infinite, and refused below
             pixels = np.array(self.pixels, dtype=np.float32)
         if pixels.ndim != 2:
@@ -101,7 +103,7 @@ class SourceImage:
             object.__setattr__(self, "footprint", footprint)
             observed = pixels[footprint]
         if not observed.size:
-            raise self._fault("has an empty footprint; there is nothing to see")
+            raise self._fault("has an empty footprint: none of its pixels is valid")
         if observed.max() == observed.min():
             raise self._fault(f"is constant ({observed.flat[0]:g} everywhere); there is no source")
         pixels.setflags(write=False)
@@ -293,7 +295,7 @@ def read_images(
             files = image_files(root)
             if not files:
                 raise ImageError(
-                    f"folder {root} holds no images; known endings are {known_endings()}"
+                    f"folder {root} holds no images; known extensions are {known_endings()}"
                 )
         else:
             files = [root]

@@ -130,7 +130,7 @@ def check_classes(rows: Mapping[str, LabelRow], path: str | Path) -> None:
     classes = {row.class_name for row in rows.values()}
     if len(classes) < 2:
         raise DataSetError(
-            f"label table {path} knows one class only, {classes.pop()[:60]!r}, on all of its {len(rows)} "
+            f"label table {path} has only one class, {classes.pop()[:60]!r}, on all of its {len(rows)} "
             "sources; a classifier needs two or more"
         )
     trained = {row.class_name for row in rows.values() if row.split in (None, "train")}

@@ -216,7 +216,9 @@ def read_labelled_folder(
     check_scale(pixel_scale_arcsec)
     root = Path(folder)
     if not root.is_dir():
-        raise DataSetError(f"{root} is no folder; a table of labels goes with a folder of images")
+        raise DataSetError(
+            f"{root} is not a folder; a table of labels goes with a folder of images"
+        )
     rows = read_label_table(labels)
     check_classes(rows, labels)
     files: dict[str, Path] = {}
@@ -229,7 +231,7 @@ def read_labelled_folder(
         if ident in files:
             raise DataSetError(
                 f"line {rows[ident].line} of label table {labels} may mean {files[ident].name} or "
-                f"{file.name} in {root}; ids are file names without ending, so rename one of them"
+                f"{file.name} in {root}; ids are file names without extension, so rename one of them"
             )
         files[ident] = file
     if not files and not unlabelled:
@@ -238,7 +240,7 @@ def read_labelled_folder(
     if missing:
         raise DataSetError(
             f"{len(missing)} of {len(rows)} sources of label table {labels} have no image in {root}; "
-            "ids are file names without folder and ending:\n  "
+            "ids are file names without folder and extension:\n  "
             + first_of(missing, separator="\n  ")
         )
     if unlabelled:

@@ -237,7 +237,7 @@ def _wcs(
     wcs.wcs.equinox = 2000.0
     wcs.wcs.set()
     if not wcs.has_celestial:
-        raise ValueError("the axes are no position on the sky")
+        raise ValueError("the axes are not a position on the sky")
     return wcs
 
 

@@ -159,7 +159,7 @@ class _Machine:
             text = data.decode(encoding)
             text.encode()  # half of a surrogate pair can be neither written nor printed
         except UnicodeError:
-            raise PickleFault("it holds text that is no Unicode") from None
+            raise PickleFault("it holds text that is not Unicode") from None
         self.stack.append(text)
 
     def push_quoted(self) -> None:

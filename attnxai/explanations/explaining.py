@@ -51,7 +51,7 @@ def explain(
     Raises
     ------
     OptionError
-        If the method is unknown, or the target is no class of the model.
+        If the method is unknown, or the target is not a class of the model.
     AlignmentError
         If there are no images.
     ImageError

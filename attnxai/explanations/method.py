@@ -82,7 +82,7 @@ class ExplanationMethod:
             raise AlignmentError("there are no images to explain")
         if target is not None and target not in model.class_names:
             raise OptionError(
-                f"target {target!r} is no class of the model {model.name}; its classes are "
+                f"target {target!r} is not a class of the model {model.name}; its classes are "
                 f"{', '.join(model.class_names)}"
             )
         if self.reports_progress:

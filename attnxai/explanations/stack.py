@@ -35,7 +35,7 @@ def _read_only(values: Any, what: str) -> NDArray[Any]:
     try:
         view = np.asarray(values).view()
     except (TypeError, ValueError) as error:
-        raise AlignmentError(f"{what} is no array of numbers: {error}") from error
+        raise AlignmentError(f"{what} is not an array of numbers: {error}") from error
     if view.dtype.kind not in "fiub":
         raise AlignmentError(f"{what} holds {view.dtype} values; give an array of real numbers")
     view.setflags(write=False)

@@ -179,5 +179,5 @@ def _check_folder(folder: Path, *, named: Path, option: str) -> None:
     ancestor = next(place for place in (absolute, *absolute.parents) if place.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK | os.X_OK):
         raise OptionError(
-            f"{option} {named} cannot be written: {ancestor} is no folder to write to"
+            f"{option} {named} cannot be written: {ancestor} is not a folder that can be written to"
         )

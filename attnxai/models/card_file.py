@@ -68,9 +68,9 @@ def read_card(path: str | Path) -> ModelCard:
         raise CheckpointError(f"model card {path} does not exist") from None
     except ValueError as error:
         reason = " ".join(str(error).split())[:_LONGEST_REASON]
-        raise CheckpointError(f"model card {path} is no JSON text: {reason}") from error
+        raise CheckpointError(f"model card {path} is not valid JSON: {reason}") from error
     if not isinstance(content, dict) or content.get("format") != CARD_FORMAT:
-        raise CheckpointError(f"file {path} is no model card of attnxai")
+        raise CheckpointError(f"file {path} is not a model card of attnxai")
     if content.get("version") != CARD_VERSION:
         raise CheckpointError(
             f"model card {path} has version {short_value(content.get('version'))}; this attnxai reads version "
@@ -93,7 +93,7 @@ def _card(content: Mapping[str, Any]) -> ModelCard:
         types={"parts": "Mapping[str, Mapping[str, Any]]"},
     )
     if not _SHA256.fullmatch(values["sha256"]):
-        raise ValueError("sha256 is no hash of 64 hexadecimal digits")
+        raise ValueError("sha256 is not a hash of 64 hexadecimal digits")
     for name in ("pixel_scale_arcsec", "temperature", "level"):
         if values[name] <= 0:
             raise ValueError(f"{name} should be above 0, got {values[name]}")

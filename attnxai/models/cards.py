@@ -168,14 +168,14 @@ class ModelCard:
             return "Nothing was measured."
         text = (
             f"In brackets: {100 * self.level:g} % intervals over images ({self.n_bootstrap:,} resamples; "
-            "Wilson's for the accuracy), which say nothing of how another training would have turned out."
+            "Wilson's for the accuracy), which do not include the variation between trainings."
         )
         if VALIDATION in self.parts:
             text += (
                 " The epoch was chosen on the validation images"
                 + (" and the temperature was fitted to them" if self.temperature != 1.0 else "")
                 + (" (see the notes)" if self.temperature != 1.0 and self.notes else "")
-                + ", so what is measured there is a little better than on new images."
+                + ", so these numbers are slightly better than on new images."
             )
         if TEST in self.parts:
             text += " The test images were used neither in training nor to choose the epoch."

@@ -49,7 +49,7 @@ def foreign_file(path: Path) -> str | None:
     kind = _kind_by_first_bytes(start, path)
     if not start:
         return f"empty; {_READ}"
-    return f"{kind}, and no PyTorch checkpoint; {_READ}" if kind is not None else None
+    return f"{kind}, not a PyTorch checkpoint; {_READ}" if kind is not None else None
 
 
 def _kind_by_first_bytes(start: bytes, path: Path) -> str | None:

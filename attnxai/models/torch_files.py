@@ -76,11 +76,11 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
         raise CheckpointError(f"model file {path} {_forbidden(fault.name)}; {_ASK}") from fault
     except PickleFault as fault:
         raise CheckpointError(
-            f"model file {path} is no PyTorch checkpoint, or it is damaged: {fault}"
+            f"model file {path} is not a PyTorch checkpoint, or is damaged: {fault}"
         ) from fault
     except Exception as error:  # a damaged archive can raise anything
         whole = _DIRECTORY in path.read_bytes()[-_LONGEST_END:]
-        kind = "is no PyTorch checkpoint, or it is damaged" if whole else "is truncated"
+        kind = "is not a PyTorch checkpoint, or is damaged" if whole else "is truncated"
         raise CheckpointError(f"model file {path} {kind}") from error
     return content, file_sha256(path)
 
@@ -245,7 +245,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch
         and len(size) == len(stride) <= _MOST_AXES
         and all(map(_is_size, (offset, *size, *stride)))
     ):
-        raise PickleFault("it holds a tensor whose size is no size")
+        raise PickleFault("it holds a tensor with an invalid size")
     n_values = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if n_values and (n_values > storage.n_values or last >= storage.n_values):
@@ -255,14 +255,14 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch
         )
     if not n_values:
         if max(size) > 2**31:
-            raise PickleFault("it holds a tensor whose size is no size")
+            raise PickleFault("it holds a tensor with an invalid size")
         return torch.empty(size, dtype=storage.dtype)
     return storage.values.as_strided(size, stride, offset)
 
 
 def _parameter(data: Any, *_: Any) -> torch.Tensor:
     if not isinstance(data, torch.Tensor):
-        raise PickleFault("it holds a parameter that is no tensor")
+        raise PickleFault("it holds a parameter that is not a tensor")
     return data
 
 

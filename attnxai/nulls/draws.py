@@ -45,7 +45,7 @@ class NullDraws:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest one-sided p-value that could come out."""
+        """The smallest attainable one-sided p-value."""
         n = len(self.choices)
         return 1.0 / n if self.exhaustive else 1.0 / (n + 1)
 

@@ -90,7 +90,7 @@ class PhaseSurrogates(SampledSurrogateNull):
 
     name = "phase"
     label = "random phases"
-    question = "Does the map agree with the annotation more than any map of its smoothness and values would?"
+    question = "Does the map agree with the annotation more than maps of the same smoothness and values would?"
     assumes = (
         "Maps are stationary, a monotone transform of a Gaussian random field, on a periodic field. Rejects "
         "far too often when maps and annotations are both centred, as in cutouts of single sources."

@@ -62,7 +62,7 @@ class GridSymmetries(SurrogateNull):
     )
     assumes = (
         "Orientation of map and annotation is free: seen from the field's centre, no direction is preferred. "
-        "Rejects too often when they share a direction, such as a beam that is elongated, sidelobes, or "
+        "Rejects too often when they share a direction, such as an elongated beam, sidelobes, or "
         "sources that were turned to one position angle."
     )
 

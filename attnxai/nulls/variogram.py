@@ -159,8 +159,8 @@ class EmissionSurrogateNull(SampledSurrogateNull):
 
     within_emission = True
     question = (
-        "Within the source's own emission, does the map agree with the annotation more than any map of its "
-        "smoothness would?"
+        "Within the source's own emission, does the map agree with the annotation more than maps of "
+        "the same smoothness would?"
     )
 
 

@@ -18,7 +18,7 @@ from attnxai.planning.simulation import simulate_components
 if TYPE_CHECKING:
     import numpy as np
 
-_NO_PILOT = "this chooses from a pilot, and --pilot names none"
+_NO_PILOT = "this option needs --pilot"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class PlanBasis:
 
     components: Components
     what: str = "an agreement"
-    title: str = "Given effect and spreads"
+    title: str = "Given effect and standard deviations"
     pilot: Pilot | None = None
     effect_low: float | None = None
     simulated: bool = False
@@ -64,12 +64,12 @@ def plan_basis(
         "--sd-residual": sd_residual,
     }
     if pilot is not None:
-        _refuse(spreads, "with a pilot the spreads are the pilot's; leave this out")
-        _refuse({"--agreement": agreement}, "this simulates a pilot, and --pilot names one")
+        _refuse(spreads, "with --pilot the standard deviations are those of the pilot")
+        _refuse({"--agreement": agreement}, "this simulates a pilot; leave out one of the two")
         return _of_pilot(Path(pilot), effect, model=model, metric=metric, map_name=map_name)
     _refuse({"--model": model, "--map": map_name}, _NO_PILOT)
     if agreement is not None:
-        _refuse(spreads, "with --agreement the spreads are those of the simulation")
+        _refuse(spreads, "with --agreement the standard deviations are those of the simulation")
         _refuse({"--effect": effect}, "with --agreement the effect is that of the simulation")
         name = (metric or PRIMARY_METRIC).lower()
         components, _ = simulate_components(agreement, metric=name, rng=rng)

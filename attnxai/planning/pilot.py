@@ -293,9 +293,9 @@ def _read_summary(folder: Path) -> dict[str, Any]:
     try:
         content = read_json(path)
     except ValueError as error:
-        raise OptionError(f"{path} is no JSON ({error}); name another folder") from error
+        raise OptionError(f"{path} is not valid JSON ({error}); name another folder") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise OptionError(f"{path} is no summary of attnxai compare; name another folder")
+        raise OptionError(f"{path} is not a summary of attnxai compare; name another folder")
     return content
 
 

@@ -115,7 +115,7 @@ class PowerPlan:
         if self.fewest_marks() is None:
             most = max(self.designs, key=lambda design: design.power)
             return (
-                f"No design in the grid has {share} power to see {goal}: the largest power is "
+                f"No design in the grid has {share} power to detect {goal}: the largest power is "
                 f"{most.power:.0%}, with {most.n_sources} sources and "
                 f"{counted(most.n_annotators, 'annotator')}."
             )
@@ -124,7 +124,7 @@ class PowerPlan:
         for design, sign in self.answers():
             parts.setdefault(words[sign].format(design.n_sources), []).append(design.n_annotators)
         texts = [f"{count} with {_listed(numbers)}" for count, numbers in parts.items()]
-        return f"For {share} power to see {goal}, it takes {'; '.join(texts)}."
+        return f"For {share} power to detect {goal}, {'; '.join(texts)} are needed."
 
     def summary(self) -> str:
         """The answer, and the power and precision of the smallest design that reaches it, as plain text."""

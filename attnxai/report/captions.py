@@ -117,7 +117,7 @@ CAPTIONS: dict[str, str] = {
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
     "page.annotators": (
-        "How far annotators agree about each source, whatever the metric: Krippendorff's α and ICC2 (single "
+        "How well annotators agree about each source, independent of the metric: Krippendorff's α and ICC2 (single "
         "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "
         "annotators differ on one source as much as sources differ from each other.{weights}"
     ),

@@ -218,7 +218,7 @@ def _upwards(interval: Interval) -> Interval:
 
 
 def is_smallest(p_value: float, contrast: Contrast) -> bool:
-    """Whether a p-value of the sign flips is the smallest that could come out."""
+    """Whether a p-value of the sign flips is the smallest attainable one."""
     return p_value <= contrast.smallest_p * (1 + RELATIVE_TIE)
 
 

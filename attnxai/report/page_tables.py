@@ -359,7 +359,7 @@ def _contrast_cell(contrast: Contrast, most: int) -> tuple[str, ...]:
         format_value(contrast.interval, 3),
         *_lines(contrast.interval, most),
         p_equals(contrast.p_value),
-        *(["the smallest possible"] if is_smallest(contrast.p_value, contrast) else []),
+        *(["the smallest attainable"] if is_smallest(contrast.p_value, contrast) else []),
         f"adjusted {format_p(contrast.p_adjusted)}",
     ]
     if contrast.p_others_adjusted is not None:

@@ -151,17 +151,17 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
     notes = []
     if simulated:
         notes.append(
-            "Galaxies, annotators and maps are simulated and fitted to nothing: a first guess, which a "
-            "pilot of ten sources or more should replace."
+            "Galaxies, annotators and maps are simulated and not fitted to data: this is a first guess, "
+            "which a pilot of ten sources or more should replace."
         )
     if pilot is not None and made.effect_low is not None:
         notes.append(
-            "A pilot's effect is uncertain, and too large on average if it was selected for being large: here it is "
+            "The effect of a pilot is uncertain, and too large on average if it was selected for being large: here it is "
             f"{with_interval(pilot.effect)}. " + _at_low_effect(made)
         )
     if pilot is not None and pilot.inferred:
         notes.append(
-            "What a report does not keep of permuted pairs is inferred, rather towards too many "
+            "What the report does not contain about permuted pairs is inferred, which errs towards too many "
             "sources."
         )
     notes.append(
@@ -173,7 +173,7 @@ def _notes(made: PowerPlan, pilot: Pilot | None, *, simulated: bool) -> list[str
 
 def _at_low_effect(made: PowerPlan) -> str:
     if made.effect_low is None or made.effect_low <= 0:
-        return "It does not rule out that there is none to see, whatever the number of sources."
+        return "The pilot does not rule out that there is no effect."
     best = made.fewest_marks() or made.designs[-1]
     enough = made.smallest(best.n_annotators, at_low_effect=True)
     most = made.of_annotators(best.n_annotators)[-1].n_sources

@@ -154,22 +154,22 @@ SENTENCES: dict[str, str] = {
         "{n:difference})."
     ),
     "models.difference.p": "{p:p}{smallest}, {p_adjusted}",
-    "models.difference.smallest": " (the smallest possible)",
+    "models.difference.smallest": " (the smallest attainable)",
     "models.difference.p_others": "{p:p}{smallest} for these annotators and {p_others} for others too,",
     "models.difference.open": (
-        "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown, which is not the same as shown to be "
-        "zero."
+        "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown; this does not mean that "
+        "{n_open:~it is|they are} zero."
     ),
     "models.difference.monte_carlo": (
         "With other random flips {n:~this difference|these differences} could fall on the other side of the 5 % "
-        "level: {differences}. {n_draws:flip was|flips were} drawn; ask for more (--n-permutations)."
+        "level: {differences}. {n_draws:flip was|flips were} drawn; increase --n-permutations."
     ),
     "models.difference.monte_carlo.one": (
         "{map} of {first} and {second} (adjusted {p:p}; 95 % Monte Carlo interval {low} to {high})"
     ),
     "models.difference.unit": (
-        "Compared over {n} {group} for every model. The unit is the source, so this is about these trained "
-        "networks, not about kinds of networks."
+        "Compared over {n} {group} for every model. The unit is the source, so the result is about these trained "
+        "networks, not about their architectures."
     ),
     # --- does the map agree at all? -----------------------------------------------------------------
     "question.at_all": "Does the map agree with the annotations at all?",
@@ -205,19 +205,19 @@ SENTENCES: dict[str, str] = {
     "own.alternative.less": "; the test is one-sided, for less agreement",
     "own.alternative.two-sided": ", two-sided",
     "own.pooled.miscalibrated": (
-        " Not to be relied on: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
-        "pass this test, where 5 % should; sources of the same {strata} share something."
+        " Unreliable: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
+        "pass this test, where 5 % should; sources of the same {strata} have something in common."
     ),
     "own.pooled.not_measured": (
         " How often this test rejects when the pairing is broken was not measured, and it is not valid where maps "
         "and annotations differ between classes."
     ),
     "own.coarse": (
-        " The smallest p-value that could come out is {smallest}{for_all}, so this test cannot find {sought}, "
+        " The smallest attainable p-value is {smallest}{for_all}, so this test cannot find {sought}, "
         "however large: {why}."
     ),
     "own.coarse.for_all": ", or {smallest} for {n} maps",
-    "own.coarse.draws": "{n_draws} permutations are too few; ask for more",
+    "own.coarse.draws": "{n_draws} permutations are too few; increase --n-permutations",
     "own.coarse.alone": "within these strata no source has another to be permuted with",
     "own.coarse.few": "{n:source} can be permuted in only {n_draws:way}",
     "own.sought.greater": "agreement",
@@ -232,8 +232,8 @@ SENTENCES: dict[str, str] = {
         "tested)."
     ),
     "own.within.miscalibrated": (
-        " To be taken with care: with the pairing broken among such sources of similar angular size, {share:%} "
-        "of {n} permuted data sets would pass this test, where 5 % should; --strata size asks for agreement "
+        " Treat with caution: with the pairing broken among such sources of similar angular size, {share:%} "
+        "of {n} permuted data sets would be significant, where 5 % should be; --strata size tests for agreement "
         "beyond that."
     ),
     "own.left_out": (" {n:source} without a value for some partner {n:~is|are} not permuted."),
@@ -286,7 +286,7 @@ SENTENCES: dict[str, str] = {
         "{n:source}){alternative}."
     ),
     "further.rate": (
-        " With the pairing broken{within}, {share:%} of {n} permuted data sets pass this test, where 5 % should."
+        " With the pairing broken{within}, {share:%} of {n} permuted data sets are significant, where 5 % should be."
     ),
     "further.within": " within {strata}",
     "further.miscalibrated": " This null is miscalibrated here.{rate} {assumes}",
@@ -307,8 +307,8 @@ SENTENCES: dict[str, str] = {
         "{n:~it is|they are} no evidence about how it explains galaxies that it has not seen."
     ),
     "caution.copies": (
-        "Sources are held out by their ids: those that the model's record of its training does not name. A "
-        "training image under another name would not be recognised."
+        "Held-out sources are identified by their ids alone: a training image under another name would not be "
+        "recognised."
     ),
     "caution.others": (
         "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
@@ -333,20 +333,20 @@ SENTENCES: dict[str, str] = {
     ),
     "caution.class_free": (
         "Annotations are permuted across classes: what maps and annotations of a class share counts as "
-        "agreement here. Add --strata class to hold the class fixed."
+        "agreement here. Add --strata class to control for the class."
     ),
     "caution.alone": (
         "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
         "annotation in every permutation."
     ),
-    "caution.size": "The permutations do not control for angular size{measured}; {options} asks for agreement beyond size.",
+    "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
     "caution.size.measured": (
-        ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} pass for "
-        "{shares} of {n} permuted data sets each, where 5 % should"
+        ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
+        "significant for {shares} of {n} permuted data sets each, where 5 % should be"
     ),
     "caution.size.strata": " and the same {strata}",
     "caution.one_annotator": (
-        "There is one annotator, so nothing can be said about how far annotators agree."
+        "There is one annotator, so inter-annotator agreement cannot be estimated."
     ),
     "caution.these_annotators": (
         "P-values of permutations across sources are about the annotations of these annotators; the intervals "
@@ -404,7 +404,7 @@ SENTENCES: dict[str, str] = {
         "are not adjusted."
     ),
     "methods.weights": "Sources were weighted by the consensus level of their annotations{effective}.",
-    "methods.weights.effective": ", and weigh as much as {n} equal ones",
+    "methods.weights.effective": " (effective number {n})",
     "methods.baselines": (
         "Baselines were the brightness that the network saw, also at the resolution of its coarser layers, and "
         "the leave-one-out centre bias (the mean annotation of the other sources); partial rank correlations "
@@ -424,7 +424,7 @@ SENTENCES: dict[str, str] = {
         "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
     ),
     "methods.seed": "The seed was {seed}.",
-    "methods.no_seed": "Draws came from a generator that was given.",
+    "methods.no_seed": "Random numbers came from a generator that the user passed.",
     **CAPTIONS,
 }
 

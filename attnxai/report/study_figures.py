@@ -58,10 +58,10 @@ def draw_curves(result: StudyResult, folder: Path) -> FigureText:
         name="curves",
         caption=(
             f"Cross entropy on the validation images after every epoch: thick, the mean over "
-            f"{_seeds(summary)}, as long as every run goes; thin, single runs. "
-            + (f"{summary.baseline} stands in both panels. " if len(series) > 1 else "")
+            f"{_seeds(summary)}, up to the end of the shortest run; thin, single runs. "
+            + (f"{summary.baseline} is shown in both panels. " if len(series) > 1 else "")
             + _reference_phrase(summary.reference, low, high)
-            + " The highest hundredth of the values may lie above the axis."
+            + " The highest 1 % of the values may lie above the axis."
         ),
         alternative="Curves of validation loss against epoch for every group, one panel a series.",
     )
@@ -211,7 +211,7 @@ def _draw_panels(
         caption=(
             f"{lead}, against the order N of {groups}. Small points: "
             f"runs; large: means over {_seeds(summary)}{_interval_phrase(summary)}. The horizontal line "
-            f"is the mean of {summary.baseline}; arrows point to what is better. Axes do not begin at "
+            f"is the mean of {summary.baseline}; arrows point to better values. Axes do not begin at "
             "zero."
         ),
         alternative=" ".join(_in_words(summary, quantity) for quantity in shown),

@@ -69,8 +69,8 @@ def print_symmetry(
     if any(len(errors.positions(Symmetry.EXACT)) for errors in measured):
         console.print(
             "- The table gives changes of the class scores as a share of their spread over these images; for "
-            "elements that hold exactly the sentence gives them as a share of the scores' own size, since "
-            "rounding goes with that."
+            "elements that hold exactly the sentence gives them as a share of the size of the scores, "
+            "since they are rounding errors."
         )
     if simulated:
         console.print(

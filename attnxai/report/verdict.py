@@ -8,7 +8,7 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    showing that it does not. A map that passes this test without its mean lying above chance by its interval
    distinguishes its own source (*source-specific*), but is not said to agree: a map that avoids the annotations
    of some sources can do so. Chance is 0 or 1/2, or for relevance accuracies the share of pixels that is
-   annotated. Where even the smallest p-value that could come out, adjusted, is above 0.05, nothing can be
+   annotated. Where even the smallest attainable p-value, adjusted, is above 0.05, nothing can be
    concluded. Where the test was of less agreement, or two-sided and came out below the null, a map that passes it
    agrees *less than with others*, and is *anti-correlated* if its mean lies below chance as well.
 2. Where the interval of the mean lies wholly below chance, the map is said to be lower on the annotations than

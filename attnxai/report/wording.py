@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 _GROUPS = {
     "held-out": ("held-out source", "held-out sources"),
     "training": ("source that the model was trained on", "sources that the model was trained on"),
-    "validation": ("source that the model was chosen by", "sources that the model was chosen by"),
+    "validation": (
+        "source that the model was validated on",
+        "sources that the model was validated on",
+    ),
     "unknown": (
         "source (whether the model was trained on it is not known)",
         "sources (whether the model was trained on them is not known)",

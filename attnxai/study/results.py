@@ -118,15 +118,15 @@ def find_cautions(summary: StudySummary, plan: StudyPlan, facts: DataFacts) -> l
     """What limits the conclusions, each sentence only where it applies."""
     n_seeds = len(summary.seeds)
     drawn = (
-        "first weights and orders and changes of the images"
+        "initial weights, orders and augmentations of the images"
         if facts.fixed_validation
-        else "first weights, orders and changes of the images, and choices of validation images"
+        else "initial weights, orders and augmentations of the images, and validation images"
     )
     found = [
         (
-            f"Numbers are over {counted(n_seeds, 'seed')} a group, so intervals and tests "
-            f"speak of training runs: of other {drawn}, among the same "
-            f"{facts.n_train + facts.n_validation} images of {facts.name}. They do not cover other sources, "
+            f"Numbers are over {counted(n_seeds, 'seed')} per group, so intervals and tests are "
+            f"about other training runs on the same {facts.n_train + facts.n_validation} images of {facts.name}, "
+            f"with other {drawn}. They do not cover other sources, "
             "surveys or settings of the training."
         )
     ]
@@ -138,13 +138,13 @@ def find_cautions(summary: StudySummary, plan: StudyPlan, facts: DataFacts) -> l
     if plan.measuring.measure_on is MeasureOn.VALIDATION:
         found.append(
             f"Performance and consistency are measured on the "
-            f"{counted(facts.n_validation, 'validation image')}, which also chose the epoch that is kept: numbers are a little too good, for every group "
-            "alike."
+            f"{counted(facts.n_validation, 'validation image')}, which also chose the epoch that is kept: numbers are slightly too good, equally for "
+            "every group."
         )
     else:
         found.append(
             f"Performance and consistency are measured on the same {counted(facts.n_test, 'test image')} "
-            "for every run; how other test images would differ is not in the intervals."
+            "for every run; the intervals do not cover the choice of test images."
         )
     found += _about_agreement(summary, facts)
     found.append(_about_equality(plan))
@@ -182,6 +182,6 @@ def _about_equality(plan: StudyPlan) -> str:
     ]
     but = f", as far as whole fields allow: {'; '.join(unequal)}" if unequal else ""
     return (
-        f"What is equal between groups is the {stated(plan.equal)}{but}. Other choices of what is equal can "
-        "give other results; the table states channels, parameters and operations."
+        f"Groups are equal in the {stated(plan.equal)}{but}. If they are made equal in something else, the "
+        "results can differ; the table states channels, parameters and operations."
     )

@@ -139,9 +139,9 @@ def _restore(state: TrainingState, content: Mapping[str, Any]) -> None:
     ]
     counts = [content[name] for name in _COUNTS] + content["earlier_epochs"]
     if not all(type(number) in (int, float) for number in numbers):
-        raise TypeError("a number that is none")
+        raise TypeError("something other than a number")
     if not all(type(count) is int and count >= 0 for count in counts):
-        raise TypeError("a count that is none")
+        raise TypeError("something other than a count")
     if [result.epoch for result in history] != list(range(len(history))):
         raise ValueError("epochs are missing")
     if content["best"] or history:
@@ -153,7 +153,7 @@ def _restore(state: TrainingState, content: Mapping[str, Any]) -> None:
     for parameter, values in state.optimiser.state.items():
         for value in values.values():
             if value.numel() != 1 and value.shape != parameter.shape:
-                raise ValueError("the optimiser's state has another shape than the weights")
+                raise ValueError("the optimiser's state and the weights differ in shape")
     state.history, state.best = history, dict(content["best"])
     for name in _PLAIN:
         setattr(state, name, content[name])

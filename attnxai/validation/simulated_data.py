@@ -47,7 +47,7 @@ class Domain(enum.StrEnum):
     """The pixels on which fields are drawn."""
 
     SQUARE = "square, cut from larger fields"
-    PERIODIC = "square whose opposite edges go together"
+    PERIODIC = "square with periodic boundaries"
     FOOTPRINTS = "ellipses of any orientation"
 
 

@@ -161,7 +161,9 @@ def test_what_is_not_registered_is_refused(outside):
     with pytest.raises(OptionError, match=r"unknown null 'permutation'.*; known nulls are"):
         ComparisonSettings(nulls=("permutation",))
     for options in ({"metrics": METRICS["nss"]}, {"nulls": GridSymmetries()}, {"nulls": "shift"}):
-        with pytest.raises(OptionError, match=r"takes several, such as \(.*,\), got .* alone"):
+        with pytest.raises(
+            OptionError, match=r"has to be a sequence, such as \(.*,\), got .* alone"
+        ):
             ComparisonSettings(**options)
     with pytest.raises(OptionError, match="unknown metric '3'; known metrics are"):
         ComparisonSettings(metrics=(3,))

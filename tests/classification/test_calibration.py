@@ -114,7 +114,9 @@ def test_two_validation_images_give_no_temperature(model):
         for image, name in zip(images, labels, strict=True)
     )
     two = recorded(model, train=images.sources[2:], validation=images.sources[:2])
-    with pytest.warns(FewSourcesWarning, match="no temperature can be fitted: 2 images cannot fix"):
+    with pytest.warns(
+        FewSourcesWarning, match="no temperature can be fitted: 2 images cannot determine"
+    ):
         assert calibrated(two, named).temperature == 1.0
 
 

@@ -121,7 +121,7 @@ def test_separable_images_fix_no_temperature():
 
 def test_scores_that_point_the_wrong_way():
     scores, labels = made_up(40, 2, signal=2.0)
-    with pytest.warns(FewSourcesWarning, match="the scores tell nothing"):
+    with pytest.warns(FewSourcesWarning, match="the scores contain no information"):
         fit = fit_temperature(-scores, labels)
     assert fit.at_bound
     assert fit.temperature == TEMPERATURE_RANGE[1]
@@ -146,10 +146,10 @@ def test_few_images_fix_no_temperature():
     assert fit.obstacle == ""
     assert fit.temperature == pytest.approx(4 / math.log(3), rel=1e-4)
     with pytest.warns(
-        FewSourcesWarning, match="no temperature can be fitted: 12 images cannot fix one"
+        FewSourcesWarning, match="no temperature can be fitted: 12 images cannot determine it"
     ):
         few = fit_temperature(scores * 3, labels * 3)
-    assert "it takes 15 or more" in few.obstacle
+    assert "at least 15 are needed" in few.obstacle
     assert fit_temperature((scores * 4)[1:], (labels * 4)[1:]).obstacle == ""
     with pytest.warns(FewSourcesWarning, match="1 of 1 images are classified correctly"):
         fit_temperature([[1, 0]], [0])

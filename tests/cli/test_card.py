@@ -170,7 +170,7 @@ def test_images_that_were_forgotten_are_asked_for(place):
     assert done.returncode == 2
     text = done.words
     assert "tiny was trained on other images than MiraBest" in text
-    assert "such as s00; name them with --images" in text
+    assert "such as s00; give them with --images" in text
     # who names MiraBest means it
     assert (
         "name them with --images"
@@ -181,8 +181,9 @@ def test_images_that_were_forgotten_are_asked_for(place):
 def test_a_name_does_not_write_into_the_package(place):
     done = run("d8", *FOLDER)
     assert done.returncode == 2
-    assert "d8 ships with the package, and its card with it; name with --output" in words(
-        done.words
+    assert (
+        "d8 ships with the package, and its card with it; give --output to write another"
+        in words(done.words)
     )
 
 
@@ -214,7 +215,7 @@ def test_info_says_whether_there_is_a_card(place):
     save_model(dataclasses.replace(load_model("m.pt"), temperature=2.0), place / "m.pt")
     assert "m.card.json, of another model file: its sha256 differs" in info("m.pt")
     (place / "m.card.json").write_text("{}")
-    assert "m.card.json is no model card of attnxai" in info("m.pt")
+    assert "m.card.json is not a model card of attnxai" in info("m.pt")
 
 
 def test_info_counts_epochs_from_1_and_says_what_is_not_recorded(place):

@@ -152,7 +152,7 @@ def test_few_sources_are_a_result_with_a_warning(sample, without_figures):
     )  # fmt: skip
     notes = " ".join(done.stderr.split())
     assert "3 held-out sources are too few for a confidence interval" in notes
-    assert "smallest p-value that could come out is 0.5" in notes
+    assert "smallest attainable p-value is 0.5" in notes
     summary = json.loads((sample / "out" / "summary.json").read_text(encoding="utf-8"))
     assert "too few" in summary["verdict"]["headline"]
     assert {s["finding"] for s in summary["models"][0]["verdict"]["statements"]} == {"inconclusive"}

@@ -185,7 +185,7 @@ def test_sources_that_do_not_overlap(sample):
         (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec': 0 should be 0.000001 or more"),
         (["--images", "nowhere"], "neither a file nor a folder"),
         (["--output", "mine.csv"], "is a file"),
-        (["--output", "mine.csv/report"], "mine.csv is no folder to write to"),
+        (["--output", "mine.csv/report"], "mine.csv is not a folder that can be written to"),
         (["--null", "shuffle"], "unknown null 'shuffle'"),
         (
             ["--alternative", "more"],

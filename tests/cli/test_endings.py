@@ -95,7 +95,10 @@ def test_verbose_shows_where_an_error_comes_from(capsys) -> None:
 
 def test_quiet_and_verbose_exclude_each_other(capsys) -> None:
     assert ended(ZeroDivisionError(), quiet=True, verbose=True) == 2
-    assert capsys.readouterr().err == "Error: --quiet and --verbose exclude each other; give one of them\n"
+    assert (
+        capsys.readouterr().err
+        == "Error: --quiet and --verbose exclude each other; give one of them\n"
+    )
 
 
 def test_an_error_stream_that_is_full_leaves_the_exit_code(monkeypatch) -> None:

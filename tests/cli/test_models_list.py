@@ -86,7 +86,7 @@ def test_a_build_without_models(shipped):
 def test_a_damaged_card_is_named(shipped):
     (shipped / "d8.pt").write_bytes(b"")
     (shipped / "d8.card.json").write_text("{}")
-    refused(listed(), "is no model card of attnxai")
+    refused(listed(), "is not a model card of attnxai")
 
 
 def test_no_model_is_loaded():

@@ -81,8 +81,8 @@ def test_map_metric_effect_and_number_of_maps_can_be_chosen(pilot) -> None:
         *("--n-maps", 1, "--level", 0.01, "--power", 0.9, "--n-sources", "20,200"),
     )
     assert "gate1, Spearman ρ, 24" in shown
-    assert "For 90% power to see an agreement (Spearman ρ) 0.05 above" in shown
-    assert "at level 0.01, it takes" in shown
+    assert "For 90% power to detect an agreement (Spearman ρ) 0.05 above" in shown
+    assert "at level 0.01, " in shown
     # the pilot's own effect no longer matters, nor how uncertain it is
     assert "if effect" not in shown
     assert "selected for being large" not in shown
@@ -140,7 +140,7 @@ def test_a_pilot_that_shows_nothing_needs_an_effect(pilot, tmp_path) -> None:
 
     arguments = ("--pilot", tmp_path, "--n-sources", "20,40", "--n-annotators", "1")
     with_effect(0.01)
-    assert "It does not rule out that there is none to see" in run(*arguments)
+    assert "The pilot does not rule out that there is no effect" in run(*arguments)
     with_effect(-0.01)
     shown = run(*arguments, code=2)
     assert "agrees no better with its own annotations" in shown
@@ -200,7 +200,7 @@ def test_signs_are_explained_where_they_occur() -> None:
         (("--pilot", "nowhere"), "holds no summary.json"),
         (
             ("--pilot", "nowhere", "--sd-source", 1),
-            "--sd-source: with a pilot the spreads are the pilot's",
+            "--sd-source: with --pilot the standard deviations are those of the pilot",
         ),
     ],
 )

@@ -41,7 +41,10 @@ def test_train_and_use_a_model(place):
     assert [row["images_seen"] for row in history] == ["14", "28"]
     notes = " ".join(done.stderr.split())
     assert "3 validation images of 17 choose the epoch that is kept" in notes
-    assert "no temperature can be fitted: 3 images cannot fix one, it takes 15 or more" in notes
+    assert (
+        "no temperature can be fitted: 3 images cannot determine it, at least 15 are needed"
+        in notes
+    )
     assert "no temperature could be fitted" in said
     assert (place / "m.curves.png").read_bytes().startswith(b"\x89PNG")
     model = load_model(place / "m.pt")

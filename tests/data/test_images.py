@@ -419,7 +419,7 @@ class TestFolders:
 
     def test_folder_without_images(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
-        with pytest.raises(ImageError, match="holds no images; known endings are"):
+        with pytest.raises(ImageError, match="holds no images; known extensions are"):
             read_images(tmp_path)
 
     def test_options_reach_every_file(self, folder: Path, pixels: Any) -> None:

@@ -170,12 +170,12 @@ class TestFiles:
     @pytest.mark.parametrize("text", ['source,class\n"a,FRI\n', 'source,class\n"a"b,FRI\n'])
     def test_quotes_that_do_not_close(self, text: str) -> None:
         (message,) = problems(text)
-        assert "is no valid CSV" in message
+        assert "is not valid CSV" in message
         assert "(in the row that begins on line 2)" in message
 
     def test_cells_too_long(self) -> None:
         (message,) = problems("source,class\na," + "x" * 200_000)
-        assert "is no valid CSV" in message
+        assert "is not valid CSV" in message
 
 
 def test_the_example_of_the_documentation_can_be_read() -> None:
@@ -206,7 +206,7 @@ class TestClasses:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("a,FRI,train\nb,fr1,train\n", "knows one class only, 'FR I', on all of its 2 sources"),
+            ("a,FRI,train\nb,fr1,train\n", "has only one class, 'FR I', on all of its 2 sources"),
             ("a,FRI,test\nb,FRII,validation\n", "has no row with the split train"),
             (
                 "a,x,train\nb,y,test\nc,y,validation\n",

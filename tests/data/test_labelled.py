@@ -119,12 +119,14 @@ class TestLabelledFolder:
 
     def test_one_class_only(self, folder: Path) -> None:
         table = write_table(folder, "source,class\na,FRI\nb,FR1\nc.1,fr-1\n")
-        with pytest.raises(DataSetError, match="knows one class only, 'FR I'"):
+        with pytest.raises(DataSetError, match="has only one class, 'FR I'"):
             read_labelled_folder(folder, table)
 
     def test_no_folder_and_no_images(self, folder: Path, tmp_path: Path) -> None:
         table = write_table(folder)
-        with pytest.raises(DataSetError, match=r"a\.png is no folder; a table of labels goes with"):
+        with pytest.raises(
+            DataSetError, match=r"a\.png is not a folder; a table of labels goes with"
+        ):
             read_labelled_folder(folder / "a.png", table)
         (tmp_path / "empty").mkdir()
         with pytest.raises(ImageError, match="empty holds no images"):
@@ -272,7 +274,7 @@ class TestFolders:
     def test_labels_do_not_go_with_an_archive(self, tmp_path: Path, folder: Path) -> None:
         write_frdeep(tmp_path / "mine", n_train=1)
         write_archive(tmp_path / "mine.tar.gz", tmp_path / "mine")
-        with pytest.raises(DataSetError, match=r"mine\.tar\.gz is no folder; a table of labels"):
+        with pytest.raises(DataSetError, match=r"mine\.tar\.gz is not a folder; a table of labels"):
             read_training_images(tmp_path / "mine.tar.gz", labels=write_table(folder))
 
 

@@ -36,7 +36,7 @@ class TestSourceImage:
             image_of(pixels, source=source)
 
     def test_ids_are_text(self, pixels: Any) -> None:
-        with pytest.raises(ImageError, match=r"'a\\udcff' is no valid text; rename"):
+        with pytest.raises(ImageError, match=r"'a\\udcff' is not valid text; rename"):
             image_of(pixels, source="a\udcff")
 
     def test_too_large_for_32_bits_is_infinite(self) -> None:

@@ -74,7 +74,9 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
 
 
 def test_what_does_not_fit_is_refused(model, images) -> None:
-    with pytest.raises(OptionError, match="target 'FR III' is no class of the model tiny; its cl"):
+    with pytest.raises(
+        OptionError, match="target 'FR III' is not a class of the model tiny; its cl"
+    ):
         attnxai.explain(model, images, target="FR III")
     known = re.escape(", ".join(sorted(attnxai.explanations.EXPLANATIONS)))
     message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"

@@ -101,7 +101,7 @@ def _with_nan(shape: tuple[int, ...]) -> np.ndarray:
         ({"class_names": ()}, "0 classes"),
         ({"scores": np.array([[0.0, np.nan], [0.0, 1.0]])}, "scores hold values that are not"),
         ({"scores": np.array([["a", "b"], ["c", "d"]])}, "scores holds <U1 values; give an array"),
-        ({"brightness": [[1.0], [2.0, 3.0]]}, "brightness is no array of numbers"),
+        ({"brightness": [[1.0], [2.0, 3.0]]}, "brightness is not an array of numbers"),
         ({"valid": np.ones((2, 12, 11), complex)}, "valid holds complex128 values"),
     ],
 )

@@ -126,7 +126,7 @@ def test_json(effort: int) -> None:
         try:
             content = read_json(path)
         except ValueError as error:
-            raise OptionError(f"{path} is no JSON ({error})") from error
+            raise OptionError(f"{path} is not valid JSON ({error})") from error
         json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
 
     valid = [b'{"a": [1, 2.5e3, "x\\u00e9"], "b": {"c": null, "d": true}}', b"[]", b"1"]

@@ -151,7 +151,7 @@ def test_what_cannot_be_an_output_is_refused_at_the_start(tmp_path) -> None:
         ("folder.pt", {"overwrite": True}, "is a folder; name a file"),
         ("m.pt", {}, "exists already; name another file or add --overwrite"),
         ("m.pt/new.pt", {}, "is a file; name a folder"),
-        ("m.pt/new/new.pt", {}, "m.pt is no folder to write to"),
+        ("m.pt/new/new.pt", {}, "m.pt is not a folder that can be written to"),
     ):
         with pytest.raises(OptionError, match=f"--output .*{words}"):
             output(tmp_path / name, **options)

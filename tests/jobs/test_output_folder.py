@@ -119,7 +119,7 @@ def test_many_runs_at_once_lose_no_report(here) -> None:
 def test_a_folder_without_permission_is_refused(here, monkeypatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     for output in (None, "out"):
-        with pytest.raises(OptionError, match="no folder to write to"):
+        with pytest.raises(OptionError, match="not a folder that can be written to"):
             write(output, default="report")
     assert not list(here.iterdir())
 
@@ -151,7 +151,7 @@ def test_what_is_no_folder_is_refused(here) -> None:
     (here / "link").symlink_to("nowhere")
     for output, words in (
         ("file", "is a file; name a folder"),
-        ("file/in", "is no folder to write to"),
+        ("file/in", "is not a folder that can be written to"),
         ("link", "is a link to nothing"),
     ):
         with pytest.raises(OptionError, match=f"--output {output} .*{words}"):

@@ -96,7 +96,7 @@ def test_files_of_other_programs(tmp_path, content, text) -> None:
     [
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2\nsize 1101688\n",
-            "is a pointer of Git LFS without its content (run git lfs pull)",
+            "is a Git LFS pointer without its content (run git lfs pull)",
         ),
         (
             b"<!DOCTYPE html>\n<html><head>",
@@ -146,7 +146,7 @@ def test_other_files_are_taken_for_nothing_in_particular(tmp_path, data) -> None
     file.write_bytes(data)
     assert foreign_file(file) is None
     said = sentence(file)
-    assert "is no PyTorch checkpoint, or it is damaged" in said
+    assert "is not a PyTorch checkpoint, or is damaged" in said
     assert "run code" not in said
 
 
@@ -294,12 +294,12 @@ def test_a_fault_within_is_said_of_the_file(tmp_path) -> None:
     ("content", "words"),
     [
         (b"", "model.pt is empty; attnxai reads its own files"),
-        (b"\x89PNG\r\n\x1a\n", "model.pt is a PNG image, and no PyTorch checkpoint; attnxai reads"),
-        (b"{", "model.pt is a JSON text, and no PyTorch checkpoint; attnxai reads"),
-        (b"epoch,loss\n1,2\n", "model.pt is a text, and no PyTorch checkpoint; attnxai reads"),
+        (b"\x89PNG\r\n\x1a\n", "model.pt is a PNG image, not a PyTorch checkpoint; attnxai reads"),
+        (b"{", "model.pt is a JSON text, not a PyTorch checkpoint; attnxai reads"),
+        (b"epoch,loss\n1,2\n", "model.pt is a text, not a PyTorch checkpoint; attnxai reads"),
         (
             b"\x01\xff" * 40,
-            "checkpoint, or it is damaged: its first bytes are not those of a PyTorch file",
+            "checkpoint, or is damaged: its first bytes are not those of a PyTorch file",
         ),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_tensor(file: Path, what: str, form: Any) -> None:
     file.write_bytes(form({"a": HOSTILE_TENSORS[what]}))
     error = check_reader(read_checkpoint_file, file, allowance=64 << 20, seconds=5)
     assert error is not None
-    assert "is no PyTorch checkpoint, or it is damaged" in str(error)
+    assert "is not a PyTorch checkpoint, or is damaged" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_nothing_is_run(file: Path, tmp_path: Path, form: Any) -> None:
 
 def test_names_with_half_a_surrogate_pair(file: Path) -> None:
     torch.save({"weight\ud800": torch.ones(1)}, file)
-    assert "or it is damaged: it holds text that is no Unicode" in refused(file)
+    assert "or is damaged: it holds text that is not Unicode" in refused(file)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_names_with_half_a_surrogate_pair(file: Path) -> None:
         ),
         (archive({}, root="a/b"), "it holds 0 members data.pkl"),
         (archive({"a": Tensor()}, {"0": bytes(15)}), "its storage 0 has 15 bytes instead of 16"),
-        (archive({"a": Tensor()}, {}), "is no PyTorch checkpoint, or it is damaged"),
+        (archive({"a": Tensor()}, {}), "is not a PyTorch checkpoint, or is damaged"),
         (
             legacy({"a": Tensor()}, {"0": bytes(12)}, n_values={"0": 4}),
             "has 12 bytes instead of 16",
@@ -254,9 +254,7 @@ def test_a_member_twice(file: Path) -> None:
 
 def test_another_byte_order(file: Path) -> None:
     file.write_bytes(archive({}).replace(b"little", b"bigbig"))
-    assert "no PyTorch checkpoint, or it is damaged" in refused(
-        file
-    )  # by the checksum of the member
+    assert "no PyTorch checkpoint, or is damaged" in refused(file)  # by the checksum of the member
     with zipfile.ZipFile(file, "w") as written:
         written.writestr("a/data.pkl", pickled({}))
         written.writestr("a/byteorder", b"big")
@@ -301,7 +299,7 @@ def test_a_member_that_inflates_to_more_than_it_claims(file: Path) -> None:
     file.write_bytes(content)
     error = check_reader(read_checkpoint_file, file, allowance=64 << 20)
     assert error is not None
-    assert "is no PyTorch checkpoint, or it is damaged" in str(error)
+    assert "is not a PyTorch checkpoint, or is damaged" in str(error)
 
 
 def test_members_that_lie_on_one_another(file: Path) -> None:

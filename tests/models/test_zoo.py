@@ -84,7 +84,7 @@ def test_cards_are_found_by_name(shipped) -> None:
     write_card(make_card(), shipped / "gone.card.json")
     assert zoo.shipped_cards() == {"d8": make_card()}
     (shipped / "c1.card.json").write_text("{}")
-    with pytest.raises(CheckpointError, match=r"c1\.card\.json is no model card"):
+    with pytest.raises(CheckpointError, match=r"c1\.card\.json is not a model card"):
         zoo.shipped_cards()
 
 

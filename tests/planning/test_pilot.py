@@ -153,10 +153,10 @@ def test_what_is_no_pilot_is_named(report, tmp_path):
         read_pilot(tmp_path)
     path = tmp_path / "summary.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(OptionError, match=r"summary\.json is no JSON"):
+    with pytest.raises(OptionError, match=r"summary\.json is not valid JSON"):
         read_pilot(tmp_path)
     path.write_text("[]", encoding="utf-8")
-    with pytest.raises(OptionError, match="no summary of attnxai compare"):
+    with pytest.raises(OptionError, match="not a summary of attnxai compare"):
         read_pilot(tmp_path)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     path.write_text(json.dumps(summary), encoding="utf-8")

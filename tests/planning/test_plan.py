@@ -184,11 +184,11 @@ def test_the_answer_in_words():
         Components(effect=0.5, sd_source=1.0), n_sources=(20, 40, 60), n_annotators=(1, 2, 3)
     )
     assert plan.sentence() == (
-        "For 80% power to see an agreement 0.5 above that with permuted annotations, at level 0.05, "
-        "it takes 40 sources with 1, 2 or 3 annotators."
+        "For 80% power to detect an agreement 0.5 above that with permuted annotations, at level 0.05, "
+        "40 sources with 1, 2 or 3 annotators are needed."
     )
     easy = plan_power(Components(effect=3.0, sd_source=1.0), n_sources=(20, 40), n_annotators=(1,))
-    assert "20 sources or fewer with 1 annotator." in easy.sentence()
+    assert "20 sources or fewer with 1 annotator are needed." in easy.sentence()
     mixed = plan_power(
         Components(effect=0.4, sd_source=0.3, sd_residual=2.0),
         n_sources=(30, 60),
@@ -196,9 +196,11 @@ def test_the_answer_in_words():
         n_maps=4,
     )
     text = mixed.sentence("an agreement (NSS)")
-    assert "see an agreement (NSS) 0.4 above" in text
+    assert "detect an agreement (NSS) 0.4 above" in text
     assert "at level 0.05 / 4" in text
-    assert "more than 60 sources with 1 annotator; 60 sources with 10 annotators." in text
+    assert (
+        "more than 60 sources with 1 annotator; 60 sources with 10 annotators are needed." in text
+    )
     hard = plan_power(PLAIN, n_sources=(6, 10), n_annotators=(1,))
     assert hard.sentence().startswith("No design in the grid has 80% power")
     assert "with 10 sources and 1 annotator." in hard.sentence()

@@ -199,9 +199,9 @@ def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two
     contrasts = two.contrasts[0].contrasts.contrasts
     assert contrasts[0].p_adjusted == contrasts[0].smallest_p == pytest.approx(1 / 500)
     sentence = verdict_on(two).contrasts[0]
-    assert "(p = 0.0020 (the smallest possible) for these annotators and " in sentence
+    assert "(p = 0.0020 (the smallest attainable) for these annotators and " in sentence
     cell = str(contrasts_table(two).columns[1].cells[0])
-    assert "'p = 0.0020', 'the smallest possible', 'adjusted" in cell
+    assert "'p = 0.0020', 'the smallest attainable', 'adjusted" in cell
     twin = dataclasses.replace(contrasts[0], p_adjusted=0.004)
     of_metric = two.contrasts[0]
     changed = dataclasses.replace(
@@ -224,7 +224,7 @@ def test_differences_that_are_not_shown_are_counted(good):
         "share."
     )
     assert verdict.contrasts[0] == (
-        "3 of 3 differences of NSS are not shown, which is not the same as shown to be zero."
+        "3 of 3 differences of NSS are not shown; this does not mean that they are zero."
     )
     assert len(verdict.contrasts) == 2
 

@@ -74,10 +74,7 @@ def test_weights_that_leave_enough_sources_are_said():
     assert result.estimate("gate1", "nss").interval.known
     assert "sources like these 24, which weigh as much as 18 equal ones." in result.generalises_to
     methods = methods_paragraph(ReportContent.of(result))
-    assert (
-        "by the consensus level of their annotations, and weigh as much as 18.0 equal ones."
-        in methods
-    )
+    assert "by the consensus level of their annotations (effective number 18.0)." in methods
     equal = compare(*weighted([2.0] * 24), settings=QUICK, use_source_weights=True)
     assert "for sources like these 24." in equal.generalises_to
     assert equal.estimate("gate1", "nss").interval.n_effective is None

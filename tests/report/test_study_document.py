@@ -177,7 +177,7 @@ def test_one_series_stands_on_its_ticks(tmp_path, monkeypatch):
         means = next(line for line in ax.lines if line.get_label() == "cyclic (C$_N$)")
         assert means.get_xdata() == pytest.approx([0 - shift, 2 - shift])
         assert ("D_N (squares)" in metrics.caption) is bool(shift)
-        assert ("C1 stands in both panels" in curves.caption) is bool(shift)
+        assert ("C1 is shown in both panels" in curves.caption) is bool(shift)
         for tick in drawn["curves"].axes[0].get_xticks():
             assert tick == int(tick)
 
@@ -210,7 +210,7 @@ def test_what_the_terminal_shows(result):
     stream = io.StringIO()
     print_study(result, Console(file=stream, width=160))
     text = " ".join(stream.getvalue().split())
-    assert "made-up images: 5 seeds a group" in text
+    assert "made-up images: 5 seeds per group" in text
     for hypothesis in result.hypotheses:
         assert hypothesis.lead in text
     for caution in result.cautions:

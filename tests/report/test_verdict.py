@@ -66,7 +66,7 @@ def test_too_few_sources_conclude_nothing():
     verdict, _ = verdict_of(n_sources=5)
     assert {s.finding for s in verdict.statements} == {Finding.INCONCLUSIVE}
     assert "too few" in verdict.headline
-    assert "smallest p-value that could come out is 0.0833" in verdict.statements[0].details
+    assert "smallest attainable p-value is 0.0833" in verdict.statements[0].details
     assert any("too few for confidence intervals" in c for c in verdict.cautions)
 
 
@@ -113,7 +113,7 @@ def test_training_sources_are_no_evidence():
 @pytest.mark.parametrize(
     ("annotators", "words"),
     [
-        (("a",), "one annotator, so nothing can be said about how far annotators agree"),
+        (("a",), "one annotator, so inter-annotator agreement cannot be estimated"),
         (("a", "b", "c"), "The result is about these 3 annotators"),
         (("a", "b", "c"), "3 annotators are too few to estimate how much others would differ"),
         (("a", "b", "c", "d"), "The result is about annotators like these 4"),
@@ -134,7 +134,7 @@ def test_without_classes_it_is_said_what_stands_in_for_them():
     verdict, result = verdict_of(n_sources=40, classes=())
     details = verdict.statements[0].details
     assert "the same predicted class and annotated size" in details
-    assert any("surest of; the other 20 keep their own" in c for c in result.notes)
+    assert any("between class scores; the other 20 keep their own" in c for c in result.notes)
 
 
 def test_without_classes_and_scores_nothing_is_concluded():
@@ -166,8 +166,8 @@ def test_words_inside_sentences():
     assert {"IoU", "−KL divergence", "shuffled AUC", "correlation r"} <= set(labels.values())
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
-    assert group_phrase("validation", 1) == "source that the model was chosen by"
-    assert group_phrase("validation", 5) == "sources that the model was chosen by"
+    assert group_phrase("validation", 1) == "source that the model was validated on"
+    assert group_phrase("validation", 5) == "sources that the model was validated on"
 
 
 def test_following_a_source_is_not_looking_at_it():
@@ -400,10 +400,10 @@ def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
 
         return verdict_with(result, change).cautions
 
-    said = "; --strata class --strata size asks for agreement beyond size."
+    said = "; --strata class --strata size tests for agreement beyond size."
     assert (
         "The permutations do not control for angular size: with the pairing broken among sources of similar size and the same "
-        "class, the tests of the maps by NSS pass for 4 % to 15 % of 200 permuted data sets each, where 5 % should"
+        "class, the tests of the maps by NSS are significant for 4 % to 15 % of 200 permuted data sets each, where 5 % should be"
         + said
     ) in cautions({"gate1": 0.15, "gate2": 0.04})
     assert "The permutations do not control for angular size" + said in cautions({})

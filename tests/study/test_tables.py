@@ -58,8 +58,8 @@ def cautions(result):
 
 def test_cautions_say_what_seeds_speak_of(result):
     text = cautions(result)
-    assert "over 5 seeds a group, so intervals and tests speak of training runs" in text
-    assert "choices of validation images, among the same 998 images of made-up images" in text
+    assert "over 5 seeds per group, so intervals and tests are about other training runs" in text
+    assert "on the same 998 images of made-up images, with other initial weights" in text
     assert "do not cover other sources" in text
     assert "which also chose the epoch" in text
     assert "20 annotated sources that no model was trained or validated on" in text

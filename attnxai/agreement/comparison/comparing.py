@@ -296,16 +296,15 @@ def _warn(
     smallest = min((test.smallest_p for test in tests), default=None)
     if smallest is None:
         warnings.warn(
-            f"no test decides whether maps agree with their own sources' annotations over {n} {verdict_group} "
+            f"there is no test of whether maps agree with their own source's annotations over {n} {verdict_group} "
             f"{'source' if n == 1 else 'sources'}: {main[0].not_tested}",
             FewSourcesWarning if main[0].pooled is None else AssumptionWarning,
             stacklevel=4,
         )
     elif smallest > SIGNIFICANCE_LEVEL:
         warnings.warn(
-            f"with {max(test.n_sources for test in tests)} {verdict_group} sources the smallest p-value that "
-            "could come out is "
-            f"{format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot reach it, whatever the maps",
+            f"with {max(test.n_sources for test in tests)} {verdict_group} sources the smallest attainable "
+            f"p-value is {format_p(smallest)}, which is above {SIGNIFICANCE_LEVEL}: this test cannot be significant",
             FewSourcesWarning,
             stacklevel=4,
         )

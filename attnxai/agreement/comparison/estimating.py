@@ -295,7 +295,7 @@ def _above_chance_bounds(metric: Metric) -> tuple[float, float]:
 
 
 _WHY_NO_TEST = (
-    "the centre bias of a source is made of the other sources' annotations, so permuting these is no test "
+    "the centre bias of a source is made of the other sources' annotations, so permuting these is not a test "
     "of it"
 )
 _TOO_FEW = "fewer than two sources have a defined value with every partner, over the pixels that are valid for all"

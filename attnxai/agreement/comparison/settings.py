@@ -60,7 +60,7 @@ class ComparisonSettings:
             given = getattr(self, name)
             if isinstance(given, str) or not isinstance(given, Iterable):
                 raise OptionError(
-                    f"{name} takes several, such as ({given!r},), got {given!r} alone"
+                    f"{name} has to be a sequence, such as ({given!r},), got {given!r} alone"
                 )
         for name, choice in (
             ("interval", IntervalKind),

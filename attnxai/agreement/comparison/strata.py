@@ -86,8 +86,8 @@ def strata_of(pairs: AlignedPairs, keys: Sequence[str]) -> Strata:
         return Strata(keys=tuple(keys), of_sources=(None,) * len(pairs), missing=missing)
     if CLASS not in keys and not any(pairs.classes):
         notes.append(
-            "The classes of the sources are not known: the test takes it that sources of the same "
-            f"{' and '.join(known)} share nothing further that their class brings with it."
+            "The classes of the sources are not known: the test assumes that sources of the same "
+            f"{' and '.join(known)} have nothing else in common that depends on their class."
         )
     strata = (
         None if all(value is None for value in stratum) else stratum
@@ -122,8 +122,8 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
         if n_unknown == len(classes):
             return {}, (
                 "the classes of the sources are not known and the maps come without class scores, so what "
-                "maps and annotations of a class share cannot be controlled for; give the annotation table a class "
-                "column, or name with --strata a column to permute within"
+                "maps and annotations of a class have in common cannot be controlled for; add a class column to the "
+                "annotation table, or name another column with --strata"
             )
         alone = [
             name or f"not permuted ({source})"
@@ -144,8 +144,8 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
     ]
     note = (
         f"{which}: {'among them ' if n_unknown < len(classes) else ''}annotations are permuted between sources "
-        f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half whose class the model is surest "
-        f"of; the other {bins.count(None)} keep their own annotation. If the classes are known, add a class column to "
+        f"of the same {PREDICTED_CLASS} and similar {ANNOTATED_SIZE}, for the half with the largest margin "
+        f"between class scores; the other {bins.count(None)} keep their own annotation. If the classes are known, add a class column to "
         "the annotation table."
     )
     if n_unknown == len(classes):

@@ -28,7 +28,7 @@ def model_names(results: Sequence[AgreementResult]) -> tuple[str, ...]:
     models = tuple(result.model_name for result in results)
     if len(models) < 2:
         raise OptionError(
-            f"comparing results takes those of two models or more, got {', '.join(models) or 'none'}"
+            f"comparing results needs two or more models, got {', '.join(models) or 'none'}"
         )
     same = sorted({name for name in models if models.count(name) > 1})
     if same:
@@ -88,7 +88,7 @@ def common_sources(
                 f"{result.model_name} has {_counted([of[source] for source in common])}"
                 for result, of in zip(results, splits_by_result, strict=True)
             )
-            + f"; the group {ALL} would compare over all of them, whatever the models knew"
+            + f"; the group {ALL} would compare over all of them, whatever the models were trained on"
         )
     chosen = tuple(sorted(members[found]))
     if group is None and found != GROUPS[0]:
@@ -99,8 +99,7 @@ def common_sources(
     mixed = {of[source] for of in splits_by_result for source in chosen}
     if len(mixed) > 1:
         notes.append(
-            f"Sources of different groups are taken together ({', '.join(sorted(mixed))}): what a model "
-            "was trained on is no evidence about how it looks at other galaxies."
+            f"Sources of different groups are combined ({', '.join(sorted(mixed))}): a model's own training images are no evidence about its attention to other galaxies."
         )
     if any(len(chosen) < len(result.sources) for result in results):
         of_each = ", ".join(f"{len(result.sources)} of {result.model_name}" for result in results)
@@ -146,7 +145,7 @@ def note_settings(results: Sequence[AgreementResult], notes: list[str]) -> None:
             for width, result in zip(widths, results, strict=True)
         )
         notes.append(
-            f"Annotations were smoothed differently ({of_each}), so part of a difference may be theirs."
+            f"Annotations were smoothed differently ({of_each}), which may explain part of a difference."
         )
 
 

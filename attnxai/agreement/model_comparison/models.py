@@ -221,7 +221,7 @@ def _checked(
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
     names = list(values)
     if len(names) < 2:
-        raise OptionError(f"comparing models takes two or more, got {', '.join(names) or 'none'}")
+        raise OptionError(f"comparing models needs two or more, got {', '.join(names) or 'none'}")
     if n_draws < 1 or n_bootstrap < 100:
         raise OptionError(
             f"n_draws has to be 1 or more (got {n_draws}) and n_bootstrap 100 or more "
@@ -312,7 +312,7 @@ def _warn_of_few(n_sources: int, smallest: NDArray[np.float64]) -> None:
     warnings.warn(
         f"with {n_sources} sources "
         + (
-            f"the smallest p-value that could come out is {format_p(smallest.min())}, which is above "
+            f"the smallest attainable p-value is {format_p(smallest.min())}, which is above "
             f"{SIGNIFICANCE_LEVEL}: this test cannot distinguish models, however large their difference"
             if smallest.size
             else "no pair of models has a value in common, so none is tested"

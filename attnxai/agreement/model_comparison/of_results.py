@@ -223,7 +223,7 @@ def contrast_results(
     }
     if len(values) < len(models) * len(maps):
         raise OptionError(
-            f"names of models and maps run into each other: {', '.join(models)} and {', '.join(maps)}; "
+            f"names of models and maps are ambiguous together: {', '.join(models)} and {', '.join(maps)}; "
             "give the models names without colons"
         )
     contrasts = paired_differences(

@@ -163,7 +163,7 @@ def _check_place(cards: Cards, wcs: WCS, shape: tuple[int, int]) -> None:
         if not (scale >= _SMALLEST_SCALE_DEG and scale * side <= 360.0):
             raise cards.refuse(
                 named(axis),
-                reason=f"{side} pixels of {scale * 3600:.3g} arcsec are no image of the sky",
+                reason=f"{side} pixels of {scale * 3600:.3g} arcsec cannot be an image of the sky",
             )
     # each axis may have a scale although both lie along one line
     if np.linalg.svd(matrix, compute_uv=False)[-1] < _SMALLEST_SCALE_DEG:

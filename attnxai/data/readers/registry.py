@@ -102,7 +102,7 @@ def register_reader(
     ('.rows',)
     """
     if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
-        raise OptionError(f"the ending {wrong[0]!r} of image files has to begin with a dot")
+        raise OptionError(f"the extension {wrong[0]!r} of image files has to begin with a dot")
 
     def register(read: _Read) -> _Read:
         lower = tuple(ending.lower() for ending in endings)

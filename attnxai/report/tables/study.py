@@ -168,7 +168,7 @@ def main_table(result: StudyResult) -> Table:
     return text_table(
         {"group,\nparameters": list(names)},
         cells,
-        title=f"{result.facts.name}: {counted(n_seeds, 'seed')} a group",
+        title=f"{result.facts.name}: {counted(n_seeds, 'seed')} per group",
         note=f"mean [95 % interval over seeds]; p of the difference from {summary.baseline}, adjusted over the "
         f"groups; equal: {result.plan.equal}; measured on {result.plan.measuring.measure_on} images",
     )
@@ -201,7 +201,7 @@ def footnotes(result: StudyResult) -> list[str]:
     return [
         (
             f"Means over {n_seeds} seed{'s' if n_seeds != 1 else ''} with 95 % intervals of Student's t over "
-            "seeds, cut at what the quantity can reach (none "
+            "seeds, limited to the range of the quantity (none "
             f"with fewer than three seeds, or where all are the same); Δ: difference from "
             f"{summary.baseline}, paired by seed, with p-values of paired t-tests adjusted by Holm's "
             "method over the groups."

@@ -63,7 +63,7 @@ def test_the_unsure_half_keeps_its_annotation():
     pairs = without_classes(n_sources=8, annotators=("ann",))
     scores = np.array([[9, 0], [8, 0], [0, 7], [0, 6], [0.1, 0], [0, 0.2], [0.3, 0], [0, 0.4]])
     pairs = dataclasses.replace(pairs, scores=scores)
-    with pytest.warns(FewSourcesWarning, match="smallest p-value that could come out is 0.25"):
+    with pytest.warns(FewSourcesWarning, match="smallest attainable p-value is 0.25"):
         test = compare_pairs(pairs, settings=QUICK).estimate("gate2", "nss").test
     # two FR I and two FR II are left to permute, in one bin each
     value = np.array([[nss(m, d) for d in pairs.density[0]] for m in pairs.explanations["gate2"]])
@@ -79,7 +79,7 @@ def test_the_unsure_half_keeps_its_annotation():
 def test_without_class_and_scores_no_test_decides():
     pairs = without_scores(without_classes(n_sources=12))
     with pytest.warns(
-        AssumptionWarning, match="no test decides .* give the annotation table a class column"
+        AssumptionWarning, match="there is no test of .* add a class column to the annotation table"
     ):
         result = compare_pairs(pairs, settings=QUICK)
     estimate = result.estimate("gate1", "nss")
@@ -101,7 +101,7 @@ def test_strata_that_are_named_decide_without_classes_and_say_what_they_take_for
     assert result.estimate("gate1", "nss").test.null == "within size"
     assert any("same size share nothing further that their class brings" in n for n in result.notes)
     # class is asked for beside it: it cannot be controlled for
-    with pytest.warns(AssumptionWarning, match="no test decides"):
+    with pytest.warns(AssumptionWarning, match="there is no test of"):
         both = compare_pairs(pairs, settings=dataclasses.replace(QUICK, strata=("class", "size")))
     assert both.estimate("gate1", "nss").test is None
 

@@ -244,7 +244,7 @@ def test_what_cannot_be_compared():
         ),
         (
             [result("a", maps=("b: x", "x")), result("a: b", maps=("b: x", "x"))],
-            "run into each other",
+            "ambiguous together",
         ),
     ):
         with pytest.raises(OptionError, match=reason):

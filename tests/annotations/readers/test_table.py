@@ -379,7 +379,7 @@ class TestBadFiles:
     @pytest.mark.parametrize("end", ['"open', '"closed" too early'])
     def test_quotes_that_do_not_match(self, end: str) -> None:
         text = table({}) + f"s1,ann,point,1,2,,,,,,,core,,,{end}\n"
-        with pytest.raises(AnnotationError, match=r"is no valid CSV: .*begins on line 3"):
+        with pytest.raises(AnnotationError, match=r"is not valid CSV: .*begins on line 3"):
             parse_table(text)
 
 
@@ -401,7 +401,7 @@ class TestReading:
         path = write_table(*table({"annotator": "Jörg"}).splitlines(), encoding=encoding)
         with pytest.raises(
             AnnotationError,
-            match=r"table\.csv is (not UTF-8 text \(byte \d+\); save|a text in UTF-16)",
+            match=r"table\.csv is (not UTF-8 text \(byte \d+\); save|text in UTF-16)",
         ):
             read_annotations(path)
 

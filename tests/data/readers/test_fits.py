@@ -164,7 +164,7 @@ class TestCards:
 
     def test_pixels_of_no_size_that_are_turned(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.fits", sky_header(CDELT1=1e-320, CROTA2=20.0))
-        with pytest.raises(ImageError, match="arcsec are no image of the sky"):
+        with pytest.raises(ImageError, match="arcsec cannot be an image of the sky"):
             read_image(path)
 
     def test_an_image_beside_the_sky(self, tmp_path: Path) -> None:

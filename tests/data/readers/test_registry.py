@@ -133,7 +133,7 @@ def test_other_content_behind_the_first_bytes_of_a_png(tmp_path: Path) -> None:
         (b"\n<!DOCTYPE html><html>", "a web page (HTML), perhaps the message of a failed download"),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
-            "a pointer of Git LFS without its content (run git lfs pull)",
+            "a Git LFS pointer without its content (run git lfs pull)",
         ),
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a WebP image"),
         (b'{"version": 1}', "a JSON text"),
