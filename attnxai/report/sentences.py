@@ -206,7 +206,7 @@ SENTENCES: dict[str, str] = {
     "own.alternative.two-sided": ", two-sided",
     "own.pooled.miscalibrated": (
         " Unreliable: with the pairing broken within {strata}, {share:%} of {n} permuted data sets would "
-        "pass this test, where 5 % should; sources of the same {strata} have something in common."
+        "be significant, where 5 % should be; sources of the same {strata} have something in common."
     ),
     "own.pooled.not_measured": (
         " How often this test rejects when the pairing is broken was not measured, and it is not valid where maps "

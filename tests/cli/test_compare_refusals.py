@@ -86,10 +86,10 @@ def bad_model(kind, folder):
     ("kind", "text"),
     [
         ("missing", "neither a file nor one of the shipped models"),
-        ("text", "no PyTorch checkpoint"),
+        ("text", "not a PyTorch checkpoint"),
         ("truncated", "is truncated"),
         ("code", "would have to run code"),
-        ("pickle", "no PyTorch checkpoint"),
+        ("pickle", "not a PyTorch checkpoint"),
         ("other network", "neither a model of attnxai nor a published attention network"),
         ("incomplete", "lacks preprocessing"),
     ],

@@ -87,7 +87,7 @@ def test_files_of_other_programs(tmp_path, content, text) -> None:
     file.write_bytes(content)
     said = sentence(file)
     assert text in said
-    assert "no PyTorch checkpoint" in said
+    assert "not a PyTorch checkpoint" in said
     assert "torch.save(network.state_dict(), file)" in said
 
 

@@ -203,7 +203,7 @@ def test_files_that_are_no_record_are_refused(images, spec, undisturbed, tmp_pat
     text.write_text("nothing")
     with pytest.raises(CheckpointError, match="not a record of a training run"):
         train(spec, images, progress_file=model_file)
-    with pytest.raises(CheckpointError, match="no PyTorch checkpoint"):
+    with pytest.raises(CheckpointError, match="not a PyTorch checkpoint"):
         train(spec, images, progress_file=text)
 
 
