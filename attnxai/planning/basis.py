@@ -81,7 +81,7 @@ def plan_basis(
             f"variance, {label}",
             simulated=True,
         )
-    _refuse({"--metric": metric}, _NO_PILOT)
+    _refuse({"--metric": metric}, "this option needs --pilot or --agreement")
     if effect is None or sd_source is None:
         raise OptionError(
             "a plan needs a pilot (--pilot, a folder that attnxai compare wrote), a simulated one "

@@ -183,12 +183,12 @@ def test_signs_are_explained_where_they_occur() -> None:
         (("--effect", 1), "both --effect and --sd-source"),
         (("--effect", -1, "--sd-source", 1), "--effect has to be above 0, got -1"),
         (("--effect", 1, "--sd-source", 0), "without any spread"),
-        ((*GIVEN, "--metric", "nss"), "--metric: this chooses from a pilot"),
+        ((*GIVEN, "--metric", "nss"), "--metric: this option needs --pilot or --agreement"),
         (
             (*GIVEN, "--power", 80),
-            "--power has to lie between 0.01 and 0.99, a share, such as 0.8, ",
+            "--power has to lie between 0.01 and 0.99, ",
         ),
-        ((*GIVEN, "--map", "mean"), "--map: this chooses from a pilot"),
+        ((*GIVEN, "--map", "mean"), "--map: this option needs --pilot"),
         (
             (*GIVEN, "--n-sources", "20,many"),
             "--n-sources 'many' should be a whole number from 2 to 100,000",

@@ -254,7 +254,9 @@ def test_a_member_twice(file: Path) -> None:
 
 def test_another_byte_order(file: Path) -> None:
     file.write_bytes(archive({}).replace(b"little", b"bigbig"))
-    assert "not a PyTorch checkpoint, or is damaged" in refused(file)  # by the checksum of the member
+    assert "not a PyTorch checkpoint, or is damaged" in refused(
+        file
+    )  # by the checksum of the member
     with zipfile.ZipFile(file, "w") as written:
         written.writestr("a/data.pkl", pickled({}))
         written.writestr("a/byteorder", b"big")

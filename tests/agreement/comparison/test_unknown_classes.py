@@ -99,7 +99,10 @@ def test_strata_that_are_named_decide_without_classes_and_say_what_they_take_for
     result = compare_pairs(pairs, settings=dataclasses.replace(QUICK, strata=("size",)))
     assert result.settings["strata"] == ["size"]
     assert result.estimate("gate1", "nss").test.null == "within size"
-    assert any("same size share nothing further that their class brings" in n for n in result.notes)
+    assert any(
+        "same size have nothing else in common that depends on their class" in n
+        for n in result.notes
+    )
     # class is asked for beside it: it cannot be controlled for
     with pytest.warns(AssumptionWarning, match="there is no test of"):
         both = compare_pairs(pairs, settings=dataclasses.replace(QUICK, strata=("class", "size")))

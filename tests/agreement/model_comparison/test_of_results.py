@@ -228,7 +228,7 @@ def test_few_sources_are_said():
 def test_what_cannot_be_compared():
     a = result("a")
     for results, reason in (
-        ([a], "two models or more, got a"),
+        ([a], "two or more models, got a"),
         ([], "got none"),
         ([a, result("b"), a], "2 results are of a model called a"),
         ([a, result("b", sources=range(20, 30))], "no source in common: a has 12, the first s00"),
