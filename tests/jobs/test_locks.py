@@ -64,8 +64,9 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path, start, monkeypatch) -
         pass
     process.end(signal.SIGKILL)
     left = path.read_text()
+    path.write_text(f"a much longer name than that of {left}")
     with locked(path, output=tmp_path):
-        assert path.read_text() != left
+        assert path.read_text() == f"{socket.gethostname()} {os.getpid()}\n"
     # the same where only the file says who holds it
     path.write_text(left)
     monkeypatch.setattr(locks, "try_lock", lambda _: None)
@@ -73,7 +74,10 @@ def test_a_process_that_was_killed_holds_nothing(tmp_path, start, monkeypatch) -
         pass
 
 
-@pytest.mark.parametrize("owner", ["elsewhere 1", "", "nonsense", f"{socket.gethostname()} 1"])
+# no process of this machine has the number 99999999
+@pytest.mark.parametrize(
+    "owner", ["elsewhere 1", "elsewhere 99999999", "", "nonsense", f"{socket.gethostname()} 1"]
+)
 def test_without_locks_only_a_dead_process_of_this_machine_is_taken_over(
     tmp_path, monkeypatch, owner
 ) -> None:

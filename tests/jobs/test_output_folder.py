@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -196,17 +197,31 @@ def test_other_folders_are_never_written_into(here) -> None:
     assert not (here / "thesis" / ".attnxai-lock").exists()
 
 
+def test_the_page_comes_last(here, monkeypatch) -> None:
+    """A folder without it is seen to be unfinished."""
+    moved, move = [], shutil.move
+
+    def watch(source, target):
+        moved.append(target.name)
+        return move(source, target)
+
+    monkeypatch.setattr(shutil, "move", watch)
+    write("out", REPORT | {"verdict.txt": "none"})
+    assert moved == ["one.png", "table.csv", "verdict.txt", "index.html"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "[" * 1_000_000,
         "[]",
         '{"format": "attnxai-manifest"}',
+        '{"format": "another", "what": "report", "files": []}',
         '{"format": "attnxai-manifest", "what": "report", "files": 3}',
         '{"format": "attnxai-manifest", "what": "report", "files": ["../thesis.tex"]}',
         '{"format": "attnxai-manifest", "what": "report", "files": ["/etc/passwd"]}',
     ],
-    ids=["nested", "list", "short", "number", "outside", "absolute"],
+    ids=["nested", "list", "short", "another", "number", "outside", "absolute"],
 )
 def test_a_manifest_of_a_stranger_replaces_nothing(here, text) -> None:
     (here / "thesis.tex").write_text("mine")

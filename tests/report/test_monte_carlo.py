@@ -79,6 +79,15 @@ def test_a_p_value_at_the_level_is_said_to_be_there():
     assert caution.endswith("and even 1,000,000 would not decide: the p-value is at the level.")
 
 
+@pytest.mark.parametrize(
+    ("p_value", "ends", "n_warned"), [(0.04, (0.02, 0.05), 0), (0.06, (0.05, 0.07), 1)]
+)
+def test_an_end_at_the_level_is_on_the_side_of_what_is_found(p_value, ends, n_warned):
+    _, result = planted()
+    change = of_gate1(p_adjusted=p_value, p_adjusted_monte_carlo=ends)
+    assert len(warned(verdict_with(result, change))) == n_warned
+
+
 def test_enumerated_permutations_have_no_error_to_warn_of():
     verdict, result = verdict_of(
         n_sources=7, settings=dataclasses.replace(QUICK, correction="none")

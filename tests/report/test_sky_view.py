@@ -58,8 +58,8 @@ def test_north_is_up_and_east_is_left(name):
 @pytest.mark.parametrize("name", ORIENTATIONS)
 def test_arrays_and_points_move_together(name):
     grid = grid_with(ORIENTATIONS[name])
-    view = SkyView.of(grid, grid.shape)
-    image = np.zeros(grid.shape)
+    view = SkyView.of(grid, (16, 20))
+    image = np.zeros((16, 20))
     image[3, 14] = 1.0
     row, column = np.argwhere(view.array(image))[0]
     left, _, bottom, _ = view.extent()
@@ -85,6 +85,8 @@ def test_contours_of_a_constant_map_do_not_exist():
     valid = np.ones((4, 4), bool)
     assert contour_levels(np.ones((4, 4)), valid, (0.5,)).size == 0
     assert contour_levels(np.arange(16.0).reshape(4, 4), ~valid, (0.5,)).size == 0
+    # nothing lies above the highest value, so it has no contour
+    assert contour_levels(np.minimum(np.arange(16.0), 9.0).reshape(4, 4), valid, (0.9,)).size == 0
     levels = contour_levels(np.arange(16.0).reshape(4, 4), valid, (0.5, 0.9))
     assert levels.tolist() == [7.5, 13.5]
 

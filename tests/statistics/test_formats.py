@@ -132,6 +132,7 @@ def test_a_p_value_just_above_the_level_is_not_printed_as_the_level():
         "0.05003",
         "0.050004",
     ]
+    assert [format_p(p) for p in (0.0999, 0.1)] == ["0.0999", "0.10"]
 
 
 def test_the_smallest_p_value_of_ten_thousand_draws_is_shown():
