@@ -387,6 +387,11 @@ class AgreementResult:
                 text += f"  {estimate.test.null} {p_equals(estimate.test.p_value)}"
             if estimate.p_adjusted is not None:
                 text += f", adjusted {format_p(estimate.p_adjusted)}"
+            for other in estimate.further:
+                shown = (
+                    p_equals(other.test.p_value) if other.test else f"not tested ({other.reason})"
+                )
+                text += f"; {other.null} {shown}"
             lines.append(text)
         if self.annotator_agreement is not None:
             lines += ["Inter-annotator agreement:", self.annotator_agreement.summary()]

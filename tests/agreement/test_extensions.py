@@ -31,6 +31,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import GridSymmetries, SurrogateNull, register_null
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
+from attnxai.statistics.formats import p_equals
 from tests.builders import made_up
 from tests.registries import names_free
 from tests.test_docs import blocks, page
@@ -96,6 +97,8 @@ def test_names_and_objects_give_the_same_comparison(outside, pairs):
     assert estimate.pooled.p_value < 0.05
     turned = estimate.further_test("half-turn")
     assert turned.label == "half turn"
+    (line,) = re.findall("^ +gate2 contrast .*$", results[0].summary(), re.MULTILINE)
+    assert line.endswith(f"; half-turn {p_equals(turned.test.p_value)}")
     # two arrangements of each of nine sources, of which the observed one is among the best
     assert turned.test.n_draws == 99
     assert turned.test.p_value <= 0.05
@@ -203,7 +206,7 @@ def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
     for index, name in enumerate(stack.predicted_classes()):
         (expected,) = attnxai.explain(model, images, "gradients", target=name).layers.values()
         np.testing.assert_allclose(
-            stack.layers["input"][index], expected[index], rtol=1e-4, atol=1e-7
+            stack.layers["gradient"][index], expected[index], rtol=1e-4, atol=1e-7
         )
     assert all(weight.grad is None for weight in model.network.parameters())
 
@@ -220,8 +223,8 @@ def test_maps_of_the_example_are_compared(outside, sample):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = attnxai.compare(maps, annotations, images, settings=QUICK)
-    assert result.explanations == ("input",)
-    assert np.isfinite(result.estimate("input", "nss").interval.value)
+    assert result.explanations == ("gradient",)
+    assert np.isfinite(result.estimate("gradient", "nss").interval.value)
 
 
 def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monkeypatch):
@@ -244,7 +247,7 @@ def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monk
     with pytest.raises(InterruptedError):
         command(**given, explanation="gradients", n_permutations=19, n_bootstrap=100)
     (result,) = written
-    assert result.explanations == ("input",)
+    assert result.explanations == ("gradient",)
     assert result.data.maps.provenance["explanation"]["name"] == "gradients"
     known = re.escape(", ".join(sorted(EXPLANATIONS)))
     message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"
