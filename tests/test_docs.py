@@ -354,7 +354,8 @@ def public_names():
 def test_public_names_are_on_the_page_of_the_api() -> None:
     shown = re.findall(r"^::: (.+)$", page("api.md"), re.MULTILINE)
     named = public_names()
-    assert not set(named) - set(shown), "add these to docs/api.md"
+    missing = sorted(set(named) - set(shown))
+    assert not missing, f"docs/api.md lacks {', '.join(missing)}"
     assert sorted(shown) == sorted(named)
     for name, described in named.items():
         assert (described.__doc__ or "").strip(), name

@@ -69,7 +69,9 @@ def test_every_metric_and_explanation_is_offered(tmp_path):
     built_in = {name for name, metric in METRICS.items() if metric.__module__.startswith("attnxai")}
     assert set(completed("compare --metric ", tmp_path)) >= built_in
     own = [n for n, m in EXPLANATIONS.items() if m.function.__module__.startswith("attnxai.")]
-    assert sorted(own) == sorted(EXPLANATION_NAMES)
+    assert sorted(own) == sorted(EXPLANATION_NAMES), (
+        "EXPLANATION_NAMES in attnxai/cli/completion.py"
+    )
 
 
 def test_nobody_waits_for_pytorch():
