@@ -266,9 +266,13 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
 
 
 def test_lists_of_names_are_complete() -> None:
-    for where, (text, names) in lists_of_names().items():
-        missing = [name for name in names if name.lower() not in text.lower()]
-        assert not missing, f"{where} lacks {', '.join(missing)}"
+    lacking = [
+        f"{where} lacks {name}"
+        for where, (text, names) in lists_of_names().items()
+        for name in names
+        if name.lower() not in text.lower()
+    ]
+    assert not lacking, "; ".join(lacking)
 
 
 def test_model_files_are_documented() -> None:
