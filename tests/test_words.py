@@ -80,6 +80,18 @@ STANDARD_TERMS = {
         r"\blevels, coverages?\b",
         r"\blevels of (all|every|the|each) nulls?\b",
     ],
+    "smallest attainable p-value": [
+        r"\bp-values? (that )?could come out\b",
+        r"\bsmallest possible\b",
+    ],
+    "extension of a file": [r"\b(without|folder and) endings?\b", r"\bknown endings\b"],
+    "is not a, per, how well, needs, increase": [
+        r"(?<!there )\b(is|are) no (?!longer\b|more\b|better\b|nearer\b|evidence\b|agreement\b|such\b)",
+        r"\bone (row|line|source id) an? ",
+        r"\bhow far (the )?(three )?(annotators|experts|volunteers) agreed?\b",
+        r"\bit takes (two|three|\d+|\{)",
+        r"\bask for more \(?--",
+    ],
 }
 PATTERNS = [
     (term, re.compile(pattern, re.IGNORECASE))

@@ -271,7 +271,7 @@ class AgreementResult:
         return mean_over_annotators(values)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an estimate, differences in columns of their own."""
+        """One row per estimate, differences in columns of their own."""
         import pandas as pd
 
         rows = []

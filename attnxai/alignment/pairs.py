@@ -383,7 +383,7 @@ def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
         raise AlignmentError(
             f"none of the {len(unknown)} annotated sources (such as {unknown[0]!r}) is among the "
             f"{len(known)} images (such as {next(iter(sources), '')!r}); ids are file names without "
-            "folder and ending"
+            "folder and extension"
         )
     if unknown:
         listed = ", ".join(repr(s) for s in unknown[:_LIMIT_LISTED])

@@ -67,7 +67,7 @@ def last_looks(rows: Sequence[ExpertRow]) -> dict[tuple[str, str], list[ExpertRo
 
 
 def parse_expert_sample(text: str, *, path: str = "") -> list[ExpertRow]:
-    """Parse the experts' annotations, a CSV table with one row a box or a host.
+    """Parse the experts' annotations, a CSV table with one row per box or host.
 
     Columns are ``expert``, ``first_id`` (the field), ``cls_idx`` (look), ``comp_idx`` (number), ``kind`` and
     ``a`` to ``d``: xmin, xmax, ymin and ymax of a ``RADIO`` row, x and y of an ``IR`` row (-99 for no host),

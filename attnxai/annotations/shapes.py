@@ -85,7 +85,7 @@ class Shape:
     Raises
     ------
     AnnotationError
-        If a coordinate or length is no finite number, or a length is negative.
+        If a coordinate or length is not a finite number, or a length is negative.
 
     Examples
     --------

@@ -133,7 +133,7 @@ class ClassificationMetrics(ArrayResult):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a number, with its interval."""
+        """One row per number, with its interval."""
         import pandas as pd
 
         return pd.DataFrame(

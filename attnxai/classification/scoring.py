@@ -28,7 +28,7 @@ def checked_scores(
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] < 2 or not len(values):
         raise OptionError(
-            f"scores have shape {values.shape}; they need one row an image and one column for each of "
+            f"scores have shape {values.shape}; they need one row per image and one column for each of "
             "two or more classes"
         )
     given = np.asarray(labels)

@@ -123,7 +123,7 @@ def read_frdeep(
         If there are no batches, one was refused (see :mod:`attnxai.data.batches`), or they do not fit
         together.
     OptionError
-        If the pixel scale is no length.
+        If the pixel scale is not a length.
     """
     files = find_batches(path)
     if files is None:

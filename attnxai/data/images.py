@@ -145,7 +145,7 @@ class SourceSet(Sequence[SourceImage]):
                 raise ImageError(
                     f"two images have the source id {image.source!r}: "
                     f"{first.path or 'the first'} and {image.path or 'the second'}; ids are file "
-                    "names without folder and ending, so rename one of them"
+                    "names without folder and extension, so rename one of them"
                 )
             self._position[image.source] = position
 
@@ -201,7 +201,7 @@ def read_image(
     path : path
         The file.
     source : str, optional
-        Id of the source; the file's name without ending when left out.
+        Id of the source; the file's name without extension when left out.
     class_name : str, optional
         Its class.
     split : str, optional

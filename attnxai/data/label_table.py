@@ -1,4 +1,4 @@
-"""The table of labels of a folder of images: one row an image, every fault with its line."""
+"""The table of labels of a folder of images: one row per image, every fault with its line."""
 
 from __future__ import annotations
 

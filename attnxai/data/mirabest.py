@@ -242,7 +242,7 @@ def _wcs(
 
 
 def read_wcs_table(path: str | Path) -> dict[str, Any]:
-    """Coordinate systems by source id, from a table of FITS keywords with one row an image.
+    """Coordinate systems by source id, from a table of FITS keywords with one row per image.
 
     Images without a coordinate system are left out.
     """

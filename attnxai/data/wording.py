@@ -63,7 +63,7 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def is_text(text: str) -> bool:
     """Whether text can be written as UTF-8, which halves of surrogate pairs cannot.
 
-    Python reads bytes of a file name that are no UTF-8, and escapes of JSON, as such halves.
+    Python reads bytes of a file name that are not UTF-8, and escapes of JSON, as such halves.
     """
     return not any("\ud800" <= c <= "\udfff" for c in text)
 

@@ -73,7 +73,7 @@ def clear_partial_files(target: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file; a :class:`ValueError` where it is no JSON, nested too deeply or not Unicode.
+    """Content of a JSON file; a :class:`ValueError` where it is not JSON, nested too deeply or not Unicode.
 
     Numbers that are not finite, which JSON does not have, are refused as well.
     """

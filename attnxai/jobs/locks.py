@@ -107,7 +107,7 @@ def _owner(handle: int) -> str:
 
 def _owner_has_ended(handle: int) -> bool:
     host, pid = _read(handle)
-    # on other systems a signal 0 is no question but an interruption
+    # on other systems signal 0 is an interruption, not a query
     if host != socket.gethostname() or not pid.isdecimal() or os.name != "posix":
         return False
     try:

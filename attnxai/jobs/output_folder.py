@@ -147,7 +147,7 @@ def output_folder(
 
     One that was claimed already is yielded as it is. None stands for ``default``, or the next free number
     of it. ``what`` says what the folder holds, such as ``report``. With ``overwrite`` the files of an
-    earlier run are replaced; other files stay. Errors name the folder by ``option``, which is no option of the
+    earlier run are replaced; other files stay. Errors name the folder by ``option``, which is not an option of the
     command line where the folder is an argument in Python.
     """
 

@@ -44,9 +44,9 @@ def load_plugins(names: Iterable[str]) -> None:
 
 
 def _check_file(name: str, path: Path) -> None:
-    """Refuse what is no Python file, and a file that would hide another module."""
+    """Refuse what is not a Python file, and a file that would hide another module."""
     if not path.is_file():
-        raise OptionError(f"plug-in {name} does not exist or is no file")
+        raise OptionError(f"plug-in {name} does not exist or is not a file")
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise OptionError(
             f"plug-in {name} should be a Python file whose name consists of letters, digits and _, and "

@@ -4,7 +4,7 @@ The ranks of map and target, each less what a linear fit of the ranks of the cov
 correlated. It estimates how much more map and target share than what follows from both following the
 brightness, and is exact only where ranks depend on each other linearly. A nonlinear dependence on a covariate,
 or one that was measured with noise, leaves a remainder in both that looks like agreement. A permutation across
-sources breaks the dependence of the target on brightness too, and is no null for it.
+sources breaks the dependence of the target on brightness too, and is not a null for it.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def rows_of(values: NDArray[Any] | PixelRows) -> PixelRows:
 def is_constant(rows: PixelRows) -> NDArray[np.bool_]:
     """Which rows are constant to within rounding, empty, or not finite somewhere; shape (n,).
 
-    All metrics use this rule, those of ranks as well: the order of values that differ by rounding alone is no
+    All metrics use this rule, those of ranks as well: the order of values that differ by rounding alone is not
     information. See :data:`CONSTANT_BELOW`.
     """
     low, high = extremes(rows)

@@ -44,7 +44,7 @@ def convert_model(source: str | Path, output: str | Path, *, overwrite: bool = F
     CheckpointError
         If the source cannot be read.
     OptionError
-        If the output is no ``.pt`` file, or exists and is not to be replaced.
+        If the output is not a ``.pt`` file, or exists and is not to be replaced.
     """
     with output_file(Path(output), endings=(".pt",), overwrite=overwrite, option="output"):
         model = load_model(source)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SAME_SCALE = 0.01
 # Of any number of a preprocessing.
 _LARGEST = 1e9
-# Pixel scales and deviations below this are no rule: what is divided by them overflows.
+# Pixel scales and deviations below this are not allowed: what is divided by them overflows.
 _SMALLEST = 1e-6
 
 

@@ -95,6 +95,6 @@ def emission_footprint(
         bright = valid[index] & (brightness[index] > median + n_sigma * noise)
         islands, _ = label(bright, structure=np.ones((3, 3)))
         sizes = np.bincount(islands.ravel())
-        sizes[0] = 0  # what is not bright is no island
+        sizes[0] = 0  # what is not bright is not an island
         found[index] = sizes[islands] >= min_island_pixels
     return found

@@ -135,7 +135,7 @@ def register_null(null: type[Null]) -> type[Null]:
     Raises
     ------
     OptionError
-        If it is no subclass, an attribute or a method is missing, the name cannot be given on the command line or
+        If it is not a subclass, an attribute or a method is missing, the name cannot be given on the command line or
         is taken by another module, or the label is that of another null.
 
     Examples

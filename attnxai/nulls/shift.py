@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_CHUNK = 128  # surrogates of a map that are held at a time when a metric is no product
+_CHUNK = 128  # surrogates of a map that are held at a time when a metric is not a product
 
 
 def shifted_values(

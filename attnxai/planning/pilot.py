@@ -122,7 +122,7 @@ def read_pilot(
     Raises
     ------
     OptionError
-        If the folder is no report, lacks what was asked for, or holds too few sources.
+        If the folder is not a report, lacks what was asked for, or holds too few sources.
 
     Warns
     -----
@@ -211,7 +211,7 @@ def pilot_effects(folder: str | Path, *, model: str | None = None) -> dict[tuple
     Raises
     ------
     OptionError
-        If the folder is no report.
+        If the folder is not a report.
     """
     found = {}
     folder = Path(folder)

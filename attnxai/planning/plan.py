@@ -166,7 +166,7 @@ class PowerPlan:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a design."""
+        """One row per design."""
         import pandas as pd
 
         return pd.DataFrame([dataclasses.asdict(design) for design in self.designs])

@@ -1,6 +1,6 @@
 """Bootstrap intervals over units: of a mean over sources, and of any statistic of images.
 
-The unit is the source or the image: pixels of one image are no independent samples. With several annotators
+The unit is the source or the image: pixels of one image are not independent samples. With several annotators
 (or several trained models of one kind) see :mod:`attnxai.agreement.intervals.crossed`.
 
 The default for means is the studentized bootstrap (:mod:`~.studentized`), whose coverage came nearest to the

@@ -18,7 +18,7 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
     Parameters
     ----------
     path : path
-        An annotation file of any known format, or a text file with one source id a line.
+        An annotation file of any known format, or a text file with one source id per line.
     images : sequence of SourceImage
         The images that could be trained on.
 

@@ -206,7 +206,7 @@ class ValidationResult:
         return presenter_of(self, PLOT)(self, what, ax=ax)
 
     def to_frame(self, part: Part | str = Part.FALSE_POSITIVES) -> pd.DataFrame:
-        """One row a rate.
+        """One row per rate.
 
         Parameters
         ----------

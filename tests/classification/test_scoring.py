@@ -143,9 +143,9 @@ def test_auc_without_a_class():
 @pytest.mark.parametrize(
     ("scores", "labels", "text"),
     [
-        ([1.0, 2.0], [0, 1], "one row an image"),
-        ([[1.0], [2.0]], [0, 0], "one row an image"),
-        (np.zeros((0, 2)), [], "one row an image"),
+        ([1.0, 2.0], [0, 1], "one row per image"),
+        ([[1.0], [2.0]], [0, 0], "one row per image"),
+        (np.zeros((0, 2)), [], "one row per image"),
         ([[1.0, 2.0]], [0, 1], "labels have shape"),
         ([[1.0, np.inf]], [0], "not finite"),
         ([[1.0, 2.0]], [2], "whole numbers from 0 to 1.*got 2 to 2"),

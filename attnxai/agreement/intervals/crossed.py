@@ -21,7 +21,7 @@ Three methods:
     The variance from resampling each factor alone and all together, corrected for counting the interaction
     several times and with the bounds of Schütt et al. (2023): for two factors ``2 (V_sources + V_annotators)
     - V_both``, each term with its factor n / (n - 1). Satterthwaite's degrees of freedom. It applies to
-    statistics that are no means, such as ratios.
+    statistics that are not means, such as ratios.
 
 Values that are all the same have no interval: their spread says nothing about other sources. Where levels
 have such unequal weights that a factor has less than one degree of freedom (the second of two annotators
@@ -95,7 +95,7 @@ def crossed_interval(
     weights : ndarray, shape (n_sources,), optional
         Weight of each source.
     method : CrossedMethod, optional
-        See the module for the default. A factor with one level is no factor; with sources alone the interval
+        See the module for the default. A factor with one level is not a factor; with sources alone the interval
         is that of :func:`~attnxai.statistics.bootstrap.mean_interval`.
     level : float
         Confidence level.

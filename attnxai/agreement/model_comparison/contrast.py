@@ -186,13 +186,13 @@ class ModelContrasts:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a contrast."""
+        """One row per contrast."""
         import pandas as pd
 
         return pd.DataFrame([contrast.to_record() for contrast in self.contrasts])
 
     def summary(self) -> str:
-        """One line a contrast, as plain text."""
+        """One line per contrast, as plain text."""
         return "\n".join(contrast.sentence() for contrast in self.contrasts)
 
     to_latex = presenters.to_latex

@@ -90,7 +90,7 @@ class ResultContrasts:
         return self.contrasts.contrasts[self.keys.index(key)]
 
     def summary(self) -> str:
-        """What was compared, one line a contrast, and the notes, as plain text."""
+        """What was compared, one line per contrast, and the notes, as plain text."""
         numbers = sorted({contrast.n_sources for contrast in self.contrasts.contrasts})
         over = f"{numbers[0]}{f' to {numbers[-1]}' if len(numbers) > 1 else ''} sources"
         what = f"{self.metric}, {over} ({self.group}), {counted(len(self.annotators), 'annotator')}"
@@ -117,7 +117,7 @@ class ResultContrasts:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a contrast."""
+        """One row per contrast."""
         import pandas as pd
 
         return pd.DataFrame(self._records())

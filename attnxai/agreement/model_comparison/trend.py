@@ -226,7 +226,7 @@ def permutation_slope(
 def _complete_rows(values: ArrayLike) -> NDArray[np.float64] | None:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2:
-        raise ValueError(f"values need one row a block, got the shape {table.shape}")
+        raise ValueError(f"values need one row per block, got the shape {table.shape}")
     rows = table[np.isfinite(table).all(axis=1)]
     return rows if len(rows) and table.shape[1] >= MIN_CONDITIONS else None
 

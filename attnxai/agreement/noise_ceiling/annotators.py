@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """How far annotators agree about one number of each source, one of :data:`QUANTITIES`.
+    """How well annotators agree about one number of each source, one of :data:`QUANTITIES`.
 
     Krippendorff's alpha is for ratio data (number of parts) or interval data (all others). ICC2 (Shrout &
     Fleiss 1979), absolute agreement of single annotators, is over the sources that all of them marked;

@@ -84,7 +84,7 @@ def mark_properties(
         # a pixel is a square, whose own second moment is 1/12
         xx, yy = x.var() + 1 / 12, y.var() + 1 / 12
         xy = ((x - x.mean()) * (y - y.mean())).mean()
-        # rounding is no direction
+        # rounding is not a direction
         xy = xy if abs(xy) > _TIE * (xx + yy) else 0.0
         spread = np.hypot(xx - yy, 2 * xy)
         found["length"][a, s] = 4.0 * np.sqrt((xx + yy + spread) / 2) * pixel_scale_arcsec

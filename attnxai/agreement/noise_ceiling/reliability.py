@@ -1,8 +1,8 @@
-"""Krippendorff's alpha: how far annotators agree beyond what their values as a whole would give.
+"""Krippendorff's alpha: how well annotators agree beyond what their values as a whole would give.
 
 Alpha is ``1 - D_o / D_e``, the disagreement within units against the disagreement between all values whatever
 their unit (Krippendorff 2019, chapter 12). It takes any number of annotators and missing values. The units
-are sources: pixels of one source are no units, and where units belong together (pairs of components of one
+are sources: pixels of one source are not units, and where units belong together (pairs of components of one
 source) the bootstrap draws sources.
 
 The package krippendorff computes one value at a time, and the bootstrap needs alpha of thousands of resamples

@@ -1,4 +1,4 @@
-"""The annotation table, version 1: a CSV file with one row a shape."""
+"""The annotation table, version 1: a CSV file with one row per shape."""
 
 from __future__ import annotations
 

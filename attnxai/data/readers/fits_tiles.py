@@ -86,7 +86,7 @@ def _shapes(cards: Cards) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _check_tiles(
     cards: Cards, content: bytes, shape: tuple[int, ...], tile: tuple[int, ...]
 ) -> None:
-    """Refuse options that are not known, and streams that are no tiles."""
+    """Refuse options that are not known, and streams that are not tiles."""
     method = cards.text("ZCMPTYPE") or ""
     if method not in _METHODS:
         raise cards.refuse(

@@ -108,7 +108,7 @@ def _on_pixels(basis: torch.Tensor, layer: str) -> torch.Tensor:
 
 
 def _is_mirrored(basis: torch.Tensor) -> bool:
-    """Whether the second filter of each pair is no half turn of the first."""
+    """Whether the second filter of each pair is not a half turn of the first."""
     first, second = basis[:, :, 0].float().unbind(dim=1)
     return not torch.allclose(second, first.rot90(2, (1, 2)), atol=1e-4 + _rounding(basis))
 

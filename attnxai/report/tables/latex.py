@@ -157,7 +157,7 @@ def render_latex(table: Table, *, caption: str | None = None, label: str | None 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Written:
-    """A column in LaTeX; in an ``S`` column what is no number stands in braces."""
+    """A column in LaTeX; in an ``S`` column what is not a number stands in braces."""
 
     heading: str
     cells: tuple[str, ...]

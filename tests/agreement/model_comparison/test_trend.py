@@ -127,7 +127,7 @@ def test_undefined_rows_are_left_out_and_too_little_gives_nothing():
     assert permutation_slope(np.full((2, 3), np.nan), [0, 1, 2]) is None
     with pytest.raises(ValueError, match="positions need 3"):
         permutation_slope(values, [1, 1, 1])
-    with pytest.raises(ValueError, match="one row a block"):
+    with pytest.raises(ValueError, match="one row per block"):
         page_trend([1.0, 2.0, 3.0])
 
 
