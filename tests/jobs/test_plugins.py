@@ -62,7 +62,7 @@ def test_a_module_is_found_as_python_finds_it(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("mine.py", None, "plug-in mine.py does not exist or is no file"),
+        ("mine.py", None, "plug-in mine.py does not exist or is not a file"),
         ("folder/mine", None, "folder/mine does not exist"),
         (
             "./mine.txt",
