@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -192,7 +193,9 @@ def test_the_better_model_is_named_whatever_the_order(good):
     turned = content_of(part_of("bad.pt", random_maps), good)
     sentence = verdict_on(turned).contrasts[0]
     assert sentence.startswith("NSS of gate 1 is higher for good.pt than for bad.pt, by ")
-    assert "−" not in sentence.split("(p = ")[0]
+    (numbers,) = re.findall(r", by (\S+) \[(\S+), (\S+)\] \(p = ", sentence)
+    value, low, high = map(float, numbers)
+    assert 0 < low < value < high
 
 
 def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two):

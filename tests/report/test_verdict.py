@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
+from attnxai.agreement.estimates import FurtherTest
+from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
 from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.findings import Finding, Side, side_of_chance
+from attnxai.report.findings import (
+    Finding,
+    Side,
+    finding_of,
+    is_miscalibrated,
+    side_of_chance,
+)
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names_of_maps
 from attnxai.statistics.formats import format_number, with_interval
@@ -463,3 +471,33 @@ def test_ties_are_not_called_lower_than_permutations():
     text = details(0.0, np.linspace(1, 2, 99))
     assert f"{words} (p = 0.0100 on the lower side, which was not the alternative tested)." in text
     assert "--alternative" not in text
+
+
+def test_levels_belong_to_what_is_found():
+    _, result = planted()
+    estimate = dataclasses.replace(result.estimate("gate1", "nss"), p_adjusted=0.05)
+    assert finding_of(estimate) is Finding.AGREES
+    assert finding_of(dataclasses.replace(estimate, p_adjusted=0.0501)) is Finding.NOT_SHOWN
+    # with 0.02 the smallest, Holm's method over 3 maps can reach no 0.05
+    coarse = dataclasses.replace(
+        estimate,
+        p_adjusted=0.2,
+        within_strata=dataclasses.replace(estimate.within_strata, smallest_p=0.02),
+    )
+    for correction, finding in (("holm", Finding.INCONCLUSIVE), ("max_t", Finding.NOT_SHOWN)):
+        changed = dataclasses.replace(coarse, correction=Correction(correction))
+        assert finding_of(changed) is finding
+    further = FurtherTest(
+        null="shift", label="shift", test=None, reason="", rejections_pairing_broken=0.2
+    )
+    assert is_miscalibrated(further)
+    assert not is_miscalibrated(dataclasses.replace(further, rejections_pairing_broken=0.19))
+
+
+def test_only_some_metrics_show_that_annotations_are_avoided():
+    """An AUC below 0.5 does; few of the highest pixels on small marks say nothing of the kind."""
+    _, result = planted()
+    below = at(result.estimate("gate1", "nss"), -0.3, -0.1)
+    sides = {"auc": Side.BELOW, "nss": Side.BELOW, "iou": Side.OPEN, "similarity": Side.OPEN}
+    for metric, side in sides.items():
+        assert side_of_chance(dataclasses.replace(below, metric=metric)) is side
