@@ -31,9 +31,21 @@ def test_tables_for_readers(result):
     networks = tables["Networks"]
     assert networks.columns[-1].heading == "Channels, of C1"
     assert (len(networks.columns), networks.n_rows) == (6, 7)
+    assert networks.columns[4].heading == "10⁹ multiply-adds"
+    assert networks.columns[4].cells[0] * 10**9 == result.plan.matches["C1"].size.operations
     assert trends_table(result).n_rows == len(
         [row for row in trend_rows(result) if row["quantity"] not in ("published_epochs", "images_seen", "steps")]
     )  # fmt: skip
+
+
+def test_a_slope_without_an_interval_has_one_decimal_more_than_its_quantity():
+    result = made_result(made_runs(("C1", "C4", "C8"), n_seeds=2, annotated=False))
+    columns = {column.heading: column.cells for column in trends_table(result).columns}
+    slopes = dict(
+        zip(columns["Quantity"], columns["Change per doubling of the order"], strict=True)
+    )
+    accuracy = result.summary.quantity("accuracy")
+    assert len(slopes[accuracy.label].partition(".")[2]) == accuracy.digits + 1
 
 
 def test_no_trends_without_three_groups():
