@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from attnxai.errors import AnnotationError
+from attnxai.jobs.files import check_regular
 
 TABLE_NAME = "expert.csv"
 
@@ -20,13 +21,13 @@ def sample_folder() -> Path:
 def resolve_annotations(name: str | Path) -> Path:
     """Find an annotation file by its path or by the name of the sample's table."""
     path = Path(name)
+    if str(name):
+        check_regular(path, f"annotation file {str(name)!r}", AnnotationError)
     if path.is_file():
         return path
     shipped = sample_folder() / TABLE_NAME
     if str(name) == TABLE_NAME and shipped.is_file():
         return shipped
-    if str(name) and path.is_dir():
-        raise AnnotationError(f"{str(name)!r} is a folder; name the annotation file in it")
     raise AnnotationError(
         f"annotation file {str(name)!r} does not exist"
         + ("" if path.is_absolute() else f" in {Path.cwd()}")

@@ -23,6 +23,7 @@ from attnxai.data.pickled_arrays import NUMPY_NAMES
 from attnxai.data.pickles import PickleFault, unpickle
 from attnxai.data.short_repr import short_repr, short_value
 from attnxai.errors import DataSetError
+from attnxai.jobs.files import read_input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def batch_content(file: Path) -> bytes:
         raise DataSetError(
             f"{file} has {file.stat().st_size} bytes; no batch of images has as many"
         )
-    return file.read_bytes()
+    return read_input(file, f"batch {file}", DataSetError)
 
 
 def _batch_names(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attnxai.data.wording import counted, printable
 from attnxai.errors import AttnxaiError
-from attnxai.jobs.files import write_file
+from attnxai.jobs.files import read_input, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +40,7 @@ def decode_csv(content: bytes, what: str, error: type[AttnxaiError]) -> str:
 
 def read_csv(path: str | Path, what: str, error: type[AttnxaiError]) -> str:
     """Text of a CSV file, as :func:`decode_csv` gives it."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as reason:
-        raise error(f"{what} cannot be read: {reason.strerror or reason}") from reason
-    return decode_csv(content, what, error)
+    return decode_csv(read_input(Path(path), what, error), what, error)
 
 
 def parse_csv(text: str, what: str, error: type[AttnxaiError]) -> tuple[list[str], Rows]:

@@ -31,6 +31,32 @@ def named_faults(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def read_input(path: Path, what: str, error: type[AttnxaiError]) -> bytes:
+    """Content of a file that a user has named; what cannot be read is an ``error`` about ``what``.
+
+    Pipes and devices, which may never end, are refused.
+    """
+    check_regular(path, what, error)
+    try:
+        return path.read_bytes()
+    except OSError as reason:
+        raise error(f"{what} cannot be read: {reason.strerror or reason}") from reason
+    except MemoryError as reason:
+        n_bytes = path.stat().st_size
+        raise error(f"{what} has {n_bytes} bytes, more than fit into memory") from reason
+
+
+def check_regular(path: Path, what: str, error: type[AttnxaiError]) -> None:
+    """Refuse what exists but is neither a file nor a link to one."""
+    if path.exists() and not path.is_file():
+        kind = (
+            "a folder; name a file in it"
+            if path.is_dir()
+            else "a pipe or a device; save it as a file"
+        )
+        raise error(f"{what} is {kind}")
+
+
 def write_file(path: str | Path, content: bytes | str) -> None:
     """Write a file (text in UTF-8) atomically: a reader finds the old or the new content, never a part.
 

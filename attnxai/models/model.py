@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attnxai.data.plain_values import checked_fields, to_plain
-from attnxai.data.short_repr import short_repr
+from attnxai.data.short_repr import short_repr, short_value
 from attnxai.errors import CheckpointError
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
@@ -143,6 +143,10 @@ class AttentionModel:
         if len(self.class_names) != self.spec.n_classes:
             raise CheckpointError(
                 f"{len(self.class_names)} class names for {self.spec.n_classes} classes"
+            )
+        if len(set(self.class_names)) < len(self.class_names):
+            raise CheckpointError(
+                f"two of its classes have one name: {', '.join(map(short_value, self.class_names))}"
             )
         low, high = _TEMPERATURES
         if not low <= self.temperature <= high:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SAME_SCALE = 0.01
 # Of any number of a preprocessing.
 _LARGEST = 1e9
+# Memory grows with the square of the field; that of a published network has 150 pixels.
+_LARGEST_SIZE = 2048
 # Pixel scales and deviations below this are not allowed: what is divided by them overflows.
 _SMALLEST = 1e-6
 
@@ -89,12 +91,12 @@ class Preprocessing:
                 f"preprocessing needs finite numbers of at most {_LARGEST:g}, got {self}"
             )
         if (
-            self.size < 8
+            not 8 <= self.size <= _LARGEST_SIZE
             or min(self.pixel_scale_arcsec, self.deviation) < _SMALLEST
             or self.clip_sigma < 0
         ):
             raise SpecificationError(
-                "preprocessing needs a size of at least 8, a positive pixel scale and deviation "
+                f"preprocessing needs a size from 8 to {_LARGEST_SIZE}, a positive pixel scale and deviation "
                 f"({_SMALLEST:g} or more), and a clip_sigma that is not negative, got {self}"
             )
 

@@ -64,14 +64,20 @@ def read_checkpoint_file(path: str | Path) -> tuple[Any, str]:
             f"model file {path} has {path.stat().st_size} bytes; no model that attnxai reads has more than "
             f"{_LARGEST_FILE}"
         )
-    if (kind := foreign_file(path)) is not None:
-        raise CheckpointError(f"model file {path} is {kind}")
     try:
+        if (kind := foreign_file(path)) is not None:
+            raise CheckpointError(f"model file {path} is {kind}")
         with open(path, "rb") as file:
             if file.read(2) == b"PK":
                 content = _read_archive(path)
             else:
                 content = _read_legacy(path.read_bytes())
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise CheckpointError(
+            f"model file {path} cannot be read: {error.strerror or error}"
+        ) from error
     except ForbiddenName as fault:
         raise CheckpointError(f"model file {path} {_forbidden(fault.name)}; {_ASK}") from fault
     except PickleFault as fault:

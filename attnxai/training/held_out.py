@@ -10,6 +10,7 @@ from attnxai.annotations.readers.registry import find_reader
 from attnxai.data.csv_table import decode_csv
 from attnxai.data.images import SourceImage, source_id
 from attnxai.errors import AnnotationError
+from attnxai.jobs.files import read_input
 
 
 def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[str]:
@@ -32,14 +33,15 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
         If the file names no image, so that nothing would be held out.
     """
     path = Path(path)
-    if not path.is_file():
-        raise AnnotationError(f"file {path} with the sources to hold out does not exist")
-    content = path.read_bytes()
+    what = f"file {path} with the sources to hold out"
+    if not path.exists():
+        raise AnnotationError(f"{what} does not exist")
+    content = read_input(path, what, AnnotationError)
     known = {image.source for image in images}
     if find_reader(content) is not None:
         named = set(read_annotations(path, images).sources)
     else:
-        text = decode_csv(content, f"file {path} with the sources to hold out", AnnotationError)
+        text = decode_csv(content, what, AnnotationError)
         named = {source_id(line.strip()) for line in text.splitlines() if line.strip()}
     if not named & known:
         raise AnnotationError(f"none of the {len(named)} sources in {path} is among the images")

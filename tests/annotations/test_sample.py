@@ -47,9 +47,7 @@ class TestFinding:
             resolve_annotations(name)
 
     def test_a_folder_is_no_table(self, tmp_path: Path) -> None:
-        with pytest.raises(
-            AnnotationError, match=r"' is a folder; name the annotation file in it$"
-        ):
+        with pytest.raises(AnnotationError, match=r"' is a folder; name a file in it$"):
             resolve_annotations(tmp_path)
 
     def test_installed_sample_goes_before_the_checkout(

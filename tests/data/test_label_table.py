@@ -159,7 +159,7 @@ class TestFiles:
     def test_missing_file_and_folder(self, tmp_path: Path) -> None:
         with pytest.raises(DataSetError, match=r"t\.csv cannot be read: No such file"):
             read_label_table(tmp_path / "t.csv")
-        with pytest.raises(DataSetError, match="cannot be read: Is a directory"):
+        with pytest.raises(DataSetError, match="is a folder; name a file in it"):
             read_label_table(tmp_path)
 
     def test_other_encoding(self, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from attnxai.jobs.files import (
     free_path,
     named_faults,
     output_file,
+    read_input,
     read_json,
     write_file,
 )
@@ -31,6 +32,27 @@ def test_text_and_bytes_are_written_into_folders_that_are_made(tmp_path) -> None
     write_file(tmp_path / "a" / "b.txt", "not Unicode: \ud800")
     assert (tmp_path / "a" / "b.txt").read_text() == "not Unicode: \\ud800"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_devices_and_folders_are_not_read(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in (
+        (tmp_path / "pipe", "a pipe or a device; save it as a file"),
+        (Path(os.devnull), "a pipe or a device; save it as a file"),
+        (tmp_path, "a folder; name a file in it"),
+    ):
+        with pytest.raises(DataSetError, match=rf"^table is {kind}$"):
+            read_input(path, "table", DataSetError)
+
+
+def test_a_read_error_names_the_file(tmp_path) -> None:
+    with pytest.raises(DataSetError, match=r"^table cannot be read: No such file"):
+        read_input(tmp_path / "none", "table", DataSetError)
+    memory = Path("/proc/self/mem")  # a file whose first byte cannot be read
+    if memory.exists():
+        with pytest.raises(DataSetError, match=r"^table cannot be read: Input/output error$"):
+            read_input(memory, "table", DataSetError)
 
 
 def test_what_cannot_be_written_leaves_the_old_file(tmp_path) -> None:

@@ -208,6 +208,12 @@ def test_a_wrong_number_of_class_names(refused, content, names) -> None:
     assert f"{len(names)} class names for 2 classes" in refused({**content, "class_names": names})
 
 
+def test_two_classes_of_one_name(refused, content) -> None:
+    assert "two of its classes have one name: 'a', 'a'" in refused(
+        {**content, "class_names": ["a", "a"]}
+    )
+
+
 def test_class_names_that_are_no_text(refused, content) -> None:
     assert "class_names of the file should be a list of texts" in refused(
         {**content, "class_names": [1, "b"]}

@@ -269,7 +269,8 @@ def test_round_trip_through_plain_values() -> None:
     [
         ({"colour": 1}, "holds 'colour', which this version"),
         ({"size": 150.5}, "size of the preprocessing should be a whole number from 0 to 1e18"),
-        ({"size": 4}, "size of at least 8"),
+        ({"size": 4}, "size from 8 to 2048"),
+        ({"size": 2049}, "size from 8 to 2048"),
         (
             {"mean": float("nan")},
             "mean of the preprocessing should be a number below 1e18, got nan",

@@ -16,6 +16,7 @@ from attnxai.data.images import SourceImage
 from attnxai.data.registration import FileReader, ReaderRegistry
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import AnnotationError
+from attnxai.jobs.files import read_input
 
 HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
@@ -170,12 +171,7 @@ def columns_of(head: bytes) -> tuple[str, ...]:
 def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile]:
     """An annotation file, or the sample that ships, and the reader that recognises it."""
     resolved = resolve_annotations(path)
-    try:
-        content = resolved.read_bytes()
-    except OSError as error:
-        raise AnnotationError(
-            f"annotation file {resolved} cannot be read: {error.strerror}"
-        ) from error
+    content = read_input(resolved, f"annotation file {resolved}", AnnotationError)
     if not content.strip():
         raise AnnotationError(f"annotation file {resolved} is empty; {_NEEDED}")
     reader = find_reader(content)

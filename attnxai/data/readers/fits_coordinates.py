@@ -80,18 +80,23 @@ def _copy(
 
 
 def _copy_matrix(cards: Cards, header: Any) -> None:
-    """Scale and rotation; without any the standard's scale is 1 degree a pixel, which nobody means."""
-    scaled = dict.fromkeys((1, 2), False)
+    """Scale and rotation; without any the standard's scale is 1 degree a pixel, which nobody means.
+
+    An axis whose row of the CD matrix is zero would be given that scale too.
+    """
     for axis in (1, 2):
-        for name in (f"CDELT{axis}", f"CROTA{axis}"):
-            if _copy(cards, header, name):
-                scaled[axis] |= name.startswith("CDELT")
-    for (i, j), name in itertools.product(itertools.product((1, 2), repeat=2), ("PC", "CD")):
+        _copy(cards, header, f"CDELT{axis}")
+        _copy(cards, header, f"CROTA{axis}")
+    for i, j, name in itertools.product((1, 2), (1, 2), ("PC", "CD")):
         for keyword in (f"{name}{i}_{j}", f"{name}{i:03}{j:03}"):
-            scaled[i] |= _copy(cards, header, keyword, to=f"{name}{i}_{j}")
-    for axis, is_scaled in scaled.items():
-        if not is_scaled:
-            raise cards.refuse(f"CDELT{axis}", reason="it has to state the size of a pixel")
+            _copy(cards, header, keyword, to=f"{name}{i}_{j}")
+    has_cd = any(name.startswith("CD") and "_" in name for name in header)
+    for axis in (1, 2):
+        scales = (f"CDELT{axis}", f"PC{axis}_1", f"PC{axis}_2")
+        stated = [f"CD{axis}_1", f"CD{axis}_2"] if has_cd else scales
+        if not any(header.get(name) for name in stated):
+            named = next((name for name in stated if name in cards), f"CDELT{axis}")
+            raise cards.refuse(named, reason="it has to state the size of a pixel")
     for name in _DISTORTIONS:
         if name in cards:
             raise cards.refuse(

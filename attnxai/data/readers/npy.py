@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.data.readers.registry import ImageContent, register_reader
 from attnxai.errors import ImageError
+from attnxai.jobs.files import read_input
 
 _MAGIC = b"\x93NUMPY"
 _MOST_AXES = 32  # of an array of any version of NumPy
@@ -20,7 +21,7 @@ _MOST_AXES = 32  # of an array of any version of NumPy
 def read_npy(path: Path) -> ImageContent:
     """Read one array of plain numbers."""
     # in memory, so that a claimed length of the header allocates nothing
-    stream = io.BytesIO(path.read_bytes())
+    stream = io.BytesIO(read_input(path, f"image {path}", ImageError))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about headers of Python 2, which read as well

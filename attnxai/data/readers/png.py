@@ -12,6 +12,7 @@ import numpy as np
 from attnxai.data.grid import RowZero
 from attnxai.data.readers.registry import ImageContent, check_pixels, register_reader
 from attnxai.errors import ImageError
+from attnxai.jobs.files import read_input
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -25,7 +26,7 @@ def read_png(path: Path) -> ImageContent:
     """
     from PIL import Image, UnidentifiedImageError
 
-    content = path.read_bytes()
+    content = read_input(path, f"image {path}", ImageError)
     # the first chunk gives width and height
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     check_pixels(path, (height, width), len(content))

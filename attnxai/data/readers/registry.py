@@ -12,6 +12,7 @@ from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
 from attnxai.data.registration import FileReader, ReaderRegistry
 from attnxai.errors import ImageError, OptionError
+from attnxai.jobs.files import check_regular
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -135,20 +136,21 @@ def without_ending(name: str) -> str:
 
 def read_content(path: Path) -> ImageContent:
     """Read an image file with the reader that recognises its content."""
+    check_regular(path, f"image {path}", ImageError)
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
+        reader = READERS.recognising(head)
+        if reader is None:
+            raise ImageError(
+                f"image {path} is {describe_content(head)}, which is not read; known formats are "
+                f"{READERS.formats()}"
+            )
+        return reader.read(path)
     except FileNotFoundError:
         raise ImageError(f"image {path} does not exist") from None
     except OSError as error:
-        raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
-    reader = READERS.recognising(head)
-    if reader is None:
-        raise ImageError(
-            f"image {path} is {describe_content(head)}, which is not read; known formats are "
-            f"{READERS.formats()}"
-        )
-    return reader.read(path)
+        raise ImageError(f"image {path} cannot be read: {error.strerror or error}") from error
 
 
 def check_pixels(path: Path, shape: Sequence[int], n_file_bytes: int) -> None:

@@ -126,6 +126,20 @@ class TestCards:
         with pytest.raises(ImageError, match=f"its card {missing} is missing: it has to state "):
             read_image(path)
 
+    @pytest.mark.parametrize(
+        ("cards", "named"),
+        [
+            ({"CDELT1": None, "CDELT2": None, "CD1_1": 0.0, "CD2_2": 0.0005}, "CD1_1 is 0.0"),
+            ({"CD1_1": -0.0005}, "CDELT2 is 0.0005"),
+            ({"CDELT2": 0.0}, "CDELT2 is 0.0"),
+        ],
+    )
+    def test_an_axis_without_a_scale(self, tmp_path: Path, cards: Any, named: str) -> None:
+        # astropy gives such an axis 1 degree a pixel
+        path = written(tmp_path / "a.fits", sky_header(**cards))
+        with pytest.raises(ImageError, match=f"its card {named}: it has to state the size"):
+            read_image(path)
+
     @pytest.mark.parametrize("scale", [1e-300, 1e300, 1e-14, 50.0, 0.0])
     def test_absurd_scales(self, tmp_path: Path, scale: float) -> None:
         path = written(tmp_path / "a.fits", sky_header(CDELT1=scale))
