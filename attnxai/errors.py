@@ -12,7 +12,7 @@ _LONG_WORD = re.compile(r"\S{300,}")
 
 
 class AttnxaiError(Exception):
-    """Base of all errors that a user can put right.
+    """Base class of all errors that a user can correct.
 
     Values that messages quote come from files, and can be of any length; long ones are cut short.
     """

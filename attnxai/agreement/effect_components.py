@@ -35,16 +35,16 @@ class Components:
     effect : float
         Mean value with a source's own annotations less the mean with permuted ones.
     sd_source : float
-        Spread of that difference between sources of a class.
+        Standard deviation of that difference between sources of a class.
     sd_residual : float
-        Spread of a source's value between annotators, beyond what annotators differ in throughout.
+        Standard deviation of a source's value between annotators, beyond what annotators differ in throughout.
     sd_annotator : float
-        Spread between annotators of their mean over all sources.
+        Standard deviation between annotators of their mean over all sources.
     sd_pairing : float, optional
-        Spread of permuted pairs, beyond the means of their map and of their annotation over all partners and
+        Standard deviation of permuted pairs, beyond the means of their map and of their annotation over all partners and
         without the part of annotators; ``sd_source`` when left out.
     sd_value : float, optional
-        Spread of values between sources, classes together, which decides the width of intervals;
+        Standard deviation of values between sources, classes together, which decides the width of intervals;
         ``sd_source`` when left out.
     deviations : ndarray, shape (n,), optional
         Values to draw sources from with replacement, scaled to mean 0 and the spread asked for; sources are

@@ -52,7 +52,7 @@ class ComparedData:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AgreementResult:
-    """How well the maps of a model agree with annotations, and how sure that is.
+    """Agreement of the maps of a model with annotations, with its uncertainty.
 
     Parameters
     ----------

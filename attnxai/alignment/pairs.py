@@ -33,7 +33,7 @@ _Value = TypeVar("_Value")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AlignedPairs:
-    """Everything that agreement is computed from, as arrays.
+    """Arrays from which agreement is computed.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class AlignedPairs:
     classes : tuple of (str or None)
         Class of every source.
     splits : tuple of Split
-        What the model knew of every source.
+        How the model used every source.
     explanations : mapping of str to ndarray, shape (n_sources, rows, columns)
         The model's maps, layer by layer and their mean.
     baselines : mapping of str to ndarray, shape (n_sources, rows, columns)
-        What a map has to beat.
+        Baselines, by name.
     annotators : tuple of str
         Their names.
     density : ndarray, shape (n_annotators, n_sources, rows, columns)

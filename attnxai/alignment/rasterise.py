@@ -94,7 +94,7 @@ def rasterise_density(
     regions, transform, field_shape, fwhm
         As in :func:`rasterise_mask`.
     weights : sequence of float
-        One a region.
+        One per region.
 
     Returns
     -------

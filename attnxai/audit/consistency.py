@@ -119,9 +119,9 @@ def rotation_consistency(
     batch_size: int = 16,
     on_image: Callable[[int, int], None] | None = None,
 ) -> RotationConsistency:
-    """Rotate what a model sees by random angles and compare its answers.
+    """Rotate the input of a model by random angles and compare its outputs.
 
-    What is rotated is the brightness on the model's field, by bicubic interpolation, with zeros (blank
+    The rotated input is the brightness on the model's field, by bicubic interpolation, with zeros (blank
     sky) where nothing was; then it is standardised. Every image has its own angles, one drawn uniformly
     from each of ``n_angles`` equal parts of the circle.
 
@@ -132,7 +132,7 @@ def rotation_consistency(
     images : sequence of SourceImage
         The images; each passes through the model's own preprocessing.
     n_angles : int
-        Angles an image.
+        Angles per image.
     rng : numpy.random.Generator
         Draws the angles.
     batch_size : int

@@ -65,7 +65,7 @@ def symmetry_errors(
     batch_size: int = 16,
     on_element: Callable[[int, int], None] | None = None,
 ) -> SymmetryErrors:
-    """Turn images by every element of a group and measure what maps and class scores make of it.
+    """Transform images by every element of a group and measure how maps and class scores follow.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def symmetry_errors(
         [0, 1] for a model and the input itself for a network; it may have any sides. What is turned is
         this field, with zeros outside.
     elements : sequence of GroupElement, optional
-        What to turn by; all elements of the network's group when left out.
+        Elements to transform by; all elements of the network's group when left out.
     interpolation : Interpolation
         How images are interpolated where an element does not fit their pixels.
     batch_size : int

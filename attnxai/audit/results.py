@@ -28,7 +28,7 @@ class Symmetry(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SymmetryErrors(ArrayResult):
-    """Errors of every element g: what f(gx) and A(gx) lack to be f(x) and gA(x).
+    """Errors of every element g: differences of f(gx) from f(x), and of A(gx) from gA(x).
 
     Class scores are compared by the root mean square change over images and classes. It is given as a
     share of their size (root mean square), and of how far they spread about their mean over the images.
@@ -58,7 +58,7 @@ class SymmetryErrors(ArrayResult):
     layers : tuple of str
         Gates, coarsest first.
     n_images : int
-        Images that were turned.
+        Images that were transformed.
     score_size : float
         Root mean square of the class scores.
     score_spread : float

@@ -190,7 +190,7 @@ def classification_metrics(
     The interval of the accuracy is Wilson's. Those of F1, AUC, log loss and Brier score are BCa bootstrap
     intervals over images, resampled within each class, so that they are for data with the same shares of
     classes; the same resamples serve all. That of the calibration error is described at
-    :func:`~attnxai.classification.reliability.calibration_error_interval`. Intervals speak of the images alone:
+    :func:`~attnxai.classification.reliability.calibration_error_interval`. Intervals are about these images alone:
     a model that was trained again would give other numbers.
 
     Parameters

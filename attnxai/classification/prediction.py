@@ -82,7 +82,7 @@ def class_labels(model: AttentionModel, images: Sequence[SourceImage]) -> NDArra
     Raises
     ------
     DataSetError
-        If an image has no class, or one that the model does not know.
+        If an image has no class, or a class that the model does not have.
     """
     for image in images:
         if image.class_name not in model.class_names:

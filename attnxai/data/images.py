@@ -194,7 +194,7 @@ def read_image(
 ) -> SourceImage:
     """Read one image file: FITS (also compressed by gzip or in tiles), PNG, NPY, or a registered format.
 
-    The content of the file decides on its format, not its ending.
+    The format is determined from the content of the file, not from its extension.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def read_image(
         Whether pixel values have been clipped and scaled already. Left out, 8-bit files have and all
         others have not.
     pixel_scale_arcsec : float, optional
-        Side of a pixel, for files that do not state it; a FITS file's own coordinates win.
+        Side of a pixel, for files that do not state it; the coordinates in a FITS file take precedence.
 
     Returns
     -------

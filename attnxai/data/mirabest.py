@@ -55,7 +55,7 @@ _AXIS_TYPE = re.compile(r"[A-Z0-9-]{1,8}")
 
 
 class Confidence(enum.StrEnum):
-    """Which MiraBest sources, by how sure Miraghaei & Best (2017) were of their class."""
+    """Which MiraBest sources, by the confidence of Miraghaei & Best (2017) in their class."""
 
     ALL = "all"
     CONFIDENT = "confident"

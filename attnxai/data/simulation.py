@@ -31,7 +31,7 @@ CLASS_NAMES = ("FR I", "FR II")
 class Survey:
     """How sources are seen: images of ``side`` x ``side`` pixels with a round beam (FWHM).
 
-    The noise, in mJy a beam, is correlated over the beam.
+    The noise, in mJy per beam, is correlated over the beam.
     """
 
     side: int = 160
@@ -92,7 +92,7 @@ def simulate_source(
     Returns
     -------
     SimulatedSource
-        Image in mJy a beam with a celestial coordinate system, and its components.
+        Image in mJy per beam with a celestial coordinate system, and its components.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def _fr2_components(rng: np.random.Generator) -> list[Component]:
 def _observe(
     components: list[Component], survey: Survey, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Image in mJy a beam: components convolved with the beam in closed form, and noise."""
+    """Image in mJy per beam: components convolved with the beam in closed form, and noise."""
     from scipy.ndimage import gaussian_filter
 
     middle = (survey.side - 1) / 2

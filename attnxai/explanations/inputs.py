@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NetworkInputs:
-    """What a network sees of some images.
+    """Input of a network for some images.
 
     Made by :meth:`of`. Explanation methods take the input of the network from here, and give their maps back
     by :meth:`stack`.

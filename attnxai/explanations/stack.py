@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Split(enum.StrEnum):
-    """What a model knew of a source before it was asked about it."""
+    """How a model used a source: for training, for validation, not at all, or not known."""
 
     TRAINING = "training"
     VALIDATION = "validation"
@@ -67,7 +67,7 @@ def _check_covers(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapStack:
-    """One array a layer, each on its own grid, for the same sources.
+    """One array per layer, each on its own grid, for the same sources.
 
     All layers lie on one field, the network's input grid, which in turn lies on each source's image.
 
@@ -90,7 +90,7 @@ class MapStack:
     field_scale_arcsec : float
         Side of a field pixel.
     splits : tuple of Split
-        What the model knew of each source.
+        How the model used each source.
     scores : ndarray, shape (n_sources, n_classes), optional
         Class scores (logits) from the same forward pass.
     class_names : tuple of str

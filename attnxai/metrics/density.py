@@ -249,7 +249,7 @@ def information_gain(
     *,
     uniform_share: float = UNIFORM_SHARE,
 ) -> NDArray[np.float64]:
-    """How many bits a map gains about where annotators marked over the centre bias of the other sources.
+    """Information about the marked pixels that a map adds to the centre bias of the other sources, in bits.
 
     The mean over marks of log2(map / centre bias), both scaled to sum 1 over the valid pixels (Kuemmerer et
     al. 2015). It is 0 for a map that is no better than the centre bias, and below 0 for one that is worse.

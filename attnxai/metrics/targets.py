@@ -27,7 +27,7 @@ class TargetKind(enum.StrEnum):
 def leave_one_out_centre_bias(kind: TargetKind, targets: Target) -> NDArray[np.float64]:
     """Sum of each annotator's targets over all sources but one, for each source that is left out.
 
-    Shuffled AUC takes its negatives from it, and information gain is the gain over it.
+    Shuffled AUC takes its negatives from it; information gain is measured relative to it.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _OPTIONAL = ("train_fingerprints", "validation_fingerprints")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """How a model was trained, as far as its file tells.
+    """How a model was trained, as far as its file states it.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class TrainingRecord:
     data_sha256 : str
         Hash of the images and ids that were trained and validated on.
     train_sources, validation_sources : tuple of str
-        Ids of the sources; a model's own sources are no evidence about how it looks at others.
+        Ids of the sources; they are no evidence about the model's attention to others.
     settings : mapping
         Options of the training, as plain values.
     metrics : mapping
@@ -106,9 +106,9 @@ class AttentionModel:
     preprocessing : Preprocessing
         How images become its input.
     class_names : tuple of str
-        One name a class score.
+        One name per class score.
     training : TrainingRecord or None
-        None when the file does not tell.
+        None where the file does not state it.
     trained_on_split : str or None
         For published files without ids: the published split that they were trained on.
     path, sha256 : str

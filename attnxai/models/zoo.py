@@ -43,7 +43,7 @@ def shipped_cards() -> dict[str, ModelCard]:
 def resolve_model(name: str | Path) -> ResolvedModel:
     """Find a model by the path of a file or by the name of a shipped model.
 
-    A file that exists always wins. Otherwise ``d8``, ``D8`` and ``d8.pt`` give the shipped model d8.
+    A file that exists takes precedence. Otherwise ``d8``, ``D8`` and ``d8.pt`` give the shipped model d8.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class NullTest:
         (b + 1) / (B + 1) for sampled nulls, b / M for exhaustive ones; two-sided, twice the smaller of
         both sides, at most 1.
     smallest_p : float
-        The smallest p-value that could have come out.
+        The smallest attainable p-value.
     n_sources : int
         Number of sources that the mean is over.
     n_tested : int

@@ -44,7 +44,7 @@ def grid_symmetries(shape: tuple[int, int], *, reflections: bool) -> list[Symmet
 @register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GridSymmetries(SurrogateNull):
-    """Turn maps by right angles and reflect them, without interpolation.
+    """Rotate maps by right angles and reflect them, without interpolation.
 
     Pixels that some symmetry takes to a pixel that is not valid are left out of all surrogates.
 
@@ -98,10 +98,10 @@ def turned_coordinates(
 @register_null
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation(SurrogateNull):
-    """Turn maps by equally spaced angles, by interpolation.
+    """Rotate maps by equally spaced angles, with interpolation.
 
     Maps are compared in a disc about the field's centre that stays on valid pixels at every angle. Map and
-    annotation are first turned together by a random angle, so that every surrogate, the observed map as well, is
+    annotation are first rotated together by a random angle, so that every surrogate, the observed map as well, is
     interpolated once.
 
     Parameters

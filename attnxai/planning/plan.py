@@ -58,7 +58,7 @@ class PowerPlan:
     components : Components
         What was assumed.
     wanted : float
-        The power asked for.
+        The required power.
     level : float
         Level of the test over all maps.
     n_maps : int
@@ -194,7 +194,7 @@ def plan_power(
     n_sources, n_annotators : sequence of int
         The grid.
     power : float
-        The power wanted.
+        The required power.
     level : float
         Level of the test over all maps.
     n_maps : int

@@ -71,7 +71,7 @@ class ReportContent:
     Parameters
     ----------
     parts : tuple of ModelPart
-        One a model, at least one.
+        One per model, at least one.
     annotations : AnnotationSet
         The annotations.
     images : SourceSet

@@ -72,9 +72,9 @@ class Hypothesis:
     lead : str
         The sentence to print in bold.
     details : str
-        Numbers behind it; empty without any.
+        The numbers that it rests on, if any.
     trends : mapping of str to TrendOutcome
-        By series; empty where there are not groups enough.
+        By series; empty where there are too few groups.
     trend_text : str
         The trends in words, or empty.
     """

@@ -148,7 +148,7 @@ def run_study(
     command : str
         For the records of the models and of the study.
     n_workers : int
-        Models that are trained side by side; see :func:`~attnxai.jobs.runner.run_jobs`.
+        Models that are trained in parallel; see :func:`~attnxai.jobs.runner.run_jobs`.
     threads : int, optional
         CPU threads of each; the CPUs divided by the workers when left out.
     device : str

@@ -97,7 +97,7 @@ def train_model(
     model : AttentionModel
         On the CPU, in evaluation mode.
     history : list of EpochResult
-        One entry an epoch.
+        One entry per epoch.
 
     Raises
     ------

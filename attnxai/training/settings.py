@@ -37,13 +37,13 @@ class TrainingSettings:
     Parameters
     ----------
     epochs : int
-        Passes over the training images; each pass shows every image once, changed at random.
+        Passes over the training images; each pass shows every image once, randomly transformed.
     batch_size : int
-        Images a step.
+        Images per step.
     learning_rate : float
         Peak of the schedule.
     schedule : Schedule
-        What follows the peak.
+        Learning rate after the peak.
     weight_decay : float
         Decoupled weight decay (AdamW; Loshchilov & Hutter 2019).
     weight_average : float
@@ -62,7 +62,7 @@ class TrainingSettings:
     precision : Precision
         Number format of the convolutions.
     seed : int
-        Same seed, device and thread count, same weights.
+        Random seed; the same seed, device and number of threads give the same weights.
 
     Raises
     ------

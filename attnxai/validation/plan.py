@@ -71,7 +71,7 @@ class ValidationPlan:
     seed : int
         Of all random streams.
     n_experiments : int
-        Experiments of a design. Costly nulls get two fifths of them, power half.
+        Experiments per design. Costly nulls get two fifths of them, power half.
     parts : tuple of Part
         What is measured.
     nulls : tuple of NullKind

@@ -31,7 +31,7 @@ class Comparison:
     Parameters
     ----------
     results : tuple of AgreementResult
-        One a model, their p-values adjusted over the maps of all models.
+        One per model, their p-values adjusted over the maps of all models.
     contrasts : tuple of ResultContrasts
         Differences between the models, one for each metric; empty for one model, and where the models have no
         sources in common.

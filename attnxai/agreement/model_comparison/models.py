@@ -96,7 +96,7 @@ def paired_differences(
     UndefinedValuesWarning
         When sources are left out of a pair.
     FewSourcesWarning
-        When no flip could give a p-value of 0.05 or less.
+        When the smallest attainable p-value is above 0.05.
 
     Examples
     --------

@@ -162,7 +162,7 @@ def contrast_results(
     metric : str, optional
         Which metric; the first that all results have when left out.
     group : str, optional
-        What all models knew of the sources, such as ``held-out``; ``all`` takes every source that all
+        Split of the sources for all models, such as ``held-out``; ``all`` takes every source that all
         results have. When left out, held-out sources if any are so for all models, else those of which
         nothing is known for all, else validation and last training sources; a note says so.
     weights : mapping of str to float, optional
@@ -195,7 +195,7 @@ def contrast_results(
     UndefinedValuesWarning
         When sources are left out of a pair.
     FewSourcesWarning
-        When no flip could give a p-value of 0.05 or less.
+        When the smallest attainable p-value is above 0.05.
     """
     models = model_names(results)
     metric = common_metric(results, metric)

@@ -57,7 +57,7 @@ class TrendTest:
     p_value : float
         (1 + b) / (1 + B) for sampled permutations, b / M for all of them; never 0.
     smallest_p : float
-        The smallest p-value that could have come out with these values.
+        The smallest attainable p-value with these values.
     null_low, null_high : float
         Central 95 % of the distribution under the null hypothesis: at most 2.5 % lie below, and above.
     n_blocks, n_conditions : int

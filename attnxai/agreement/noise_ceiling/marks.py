@@ -128,7 +128,7 @@ def region_agreement(
     level: float = CONFIDENCE_LEVEL,
     rng: np.random.Generator | int = 0,
 ) -> RegionAgreement:
-    """How far annotators mark the same regions, beyond what they mark in any source.
+    """How well annotators agree on regions, beyond what they mark in any source.
 
     Parameters
     ----------

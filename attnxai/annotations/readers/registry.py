@@ -101,7 +101,7 @@ def register_reader(
 
     The function takes an :class:`AnnotationFile` and gives an :class:`AnnotationSet`. It raises an
     AnnotationError that names the line where something cannot be used, and counts what it leaves out in
-    ``left_out``. Readers that were registered later are asked first.
+    ``left_out``. Readers that were registered later are tried first.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def register_reader(
 ) -> Callable[[_Read], _Read]:
     r"""Make a function the reader of a format of image files.
 
-    Readers that were registered later are asked first.
+    Readers that were registered later are tried first.
 
     Parameters
     ----------
