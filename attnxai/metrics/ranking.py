@@ -245,8 +245,8 @@ def shuffled_auc(maps: PixelRows, targets: PixelRows, others: PixelRows) -> NDAr
     Notes
     -----
     Negatives from other sources have the same centre bias as the marks, so a map that is merely high in the
-    middle gains nothing from that (Tatler et al. 2005, Zhang et al. 2008). All marked pixels of all other sources are
-    used, each as often as it is marked, rather than a random sample of them.
+    middle gains nothing from that (Tatler et al. 2005, Zhang et al. 2008). All marked pixels of all other sources
+    are used, each as often as it is marked, rather than a random sample of them.
 
     Examples
     --------
