@@ -27,7 +27,7 @@ from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.data.wording import listed
-from attnxai.errors import AnnotationError, OptionError
+from attnxai.errors import AnnotationError, ImageError, OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
@@ -147,18 +147,28 @@ def test_the_example_table_can_be_read() -> None:
 
 
 def test_the_example_readers_work(tmp_path: Path) -> None:
-    marks, picture, *_ = blocks(page("contributing.md"), "python")
+    examples = blocks(page("contributing.md"), "python")
+    marks, picture = [text for text in examples if "register_reader" in text]
     with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
         (tmp_path / "a").write_text("#peaks\ns1 ann 3 4\n")
         assert attnxai.read_annotations(tmp_path / "a").annotations[0].shape.y == 4.0
-        (tmp_path / "a").write_text("#peaks\ns1 ann 3\n")
-        with pytest.raises(AnnotationError, match=r"line 2 of .*'s1 ann 3' - source, annotator"):
-            attnxai.read_annotations(tmp_path / "a")
+        for row, text in {
+            "s1 ann 3": "a: 's1 ann 3' is not a source, an annotator, x and y",
+            "s1 ann 3 b": "a: '3 b' is not two numbers",
+            "s1 ann 3 nan": "a: the y of a point has to be a coordinate from",
+        }.items():
+            (tmp_path / "a").write_text(f"#peaks\ns1 ann 3 4\n{row}\n")
+            with pytest.raises(AnnotationError, match=rf"^line 3 of annotation file .*{text}"):
+                attnxai.read_annotations(tmp_path / "a")
         (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
         (image,) = attnxai.read_images(tmp_path / "b.bri")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
+        for row, text in {"# 4 5": "is '# 4 5', which is not", "4 5": "has 2 numbers"}.items():
+            (tmp_path / "b.bri").write_text(f"#brightness\n1 2 3\n{row}\n")
+            with pytest.raises(ImageError, match=f"^line 3 of image .* {text}"):
+                attnxai.read_images(tmp_path / "b.bri")
 
 
 def test_the_table_of_metrics_is_made_of_the_registry() -> None:

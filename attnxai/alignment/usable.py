@@ -136,13 +136,14 @@ def _place_outside(annotation: Annotation, image: SourceImage, fwhm_arcsec: floa
     """
     rows, columns = image.grid.shape
     shape = annotation.shape
+    on_sky = "{:.4f}, {:.4f} degrees".format(*shape.points[0])
     try:
         regions = shape.to_pixel_regions(image.grid, source=image.source)
     except AlignmentError:
         if image.grid.wcs is None:
             raise
         # as far from the image as its projection cannot show
-        return f"at {shape.x:.4f}, {shape.y:.4f} degrees"
+        return f"at {on_sky}"
     centres = [centre_of(region) for region in regions]
     if any(-0.5 <= x <= columns - 0.5 and -0.5 <= y <= rows - 0.5 for x, y in centres):
         return ""
@@ -153,9 +154,5 @@ def _place_outside(annotation: Annotation, image: SourceImage, fwhm_arcsec: floa
     if drawn.any():
         return ""
     x, y = centres[0]
-    sky = (
-        f", {shape.x:.4f}, {shape.y:.4f} degrees"
-        if shape.frame is Frame.ICRS and not shape.vertices
-        else ""
-    )
+    sky = f", {on_sky}" if shape.frame is Frame.ICRS else ""
     return f"at pixel {x:.0f}, {y:.0f} of {columns} x {rows}{sky}"

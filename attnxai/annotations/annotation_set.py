@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from attnxai.annotations.shapes import Label, Shape
+from attnxai.annotations.shapes import Label, Limits, Shape
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
 from attnxai.errors import AnnotationError, OptionError
+
+WEIGHT = Limits(0.0, 1.0, "a number")
+"""Weights that an annotation may have."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,9 +58,9 @@ class Annotation:
                 raise AnnotationError(
                     f"the {name} of an annotation{where} has to be a name, got {value!r}"
                 )
-        if not 0 <= self.weight <= 1:
+        if right := WEIGHT.expected(self.weight):
             raise AnnotationError(
-                f"the weight of an annotation has to be from 0 to 1, got {self.weight!r}"
+                f"the weight of an annotation has to be {right}, got {self.weight!r}"
             )
 
 

@@ -86,7 +86,8 @@ def parse_expert_sample(text: str, *, path: str = "") -> list[ExpertRow]:
         for row in looked:
             if row.kind is RowKind.HOST and row.number not in with_box:
                 faults.add_row(
-                    row.line, ": a host without radio components - a RADIO row beside it"
+                    row.line,
+                    ": a host without radio components; add the RADIO rows of its source, or remove it",
                 )
     if faults:
         raise faults.error(AnnotationError, f"{what} cannot be used:")
@@ -96,7 +97,8 @@ def parse_expert_sample(text: str, *, path: str = "") -> list[ExpertRow]:
 def _row(row: Mapping[str, str], line: int, faults: Faults) -> ExpertRow | None:
     """A row, or None and a fault."""
     if not row["expert"] or not row["first_id"]:
-        faults.add_row(line, ": expert and first_id have to be given")
+        column = "first_id" if row["expert"] else "expert"
+        faults.add(line, column, "", "a name")
         return None
     for name in ("cls_idx", "comp_idx"):
         if not row[name].isdecimal() or len(row[name]) > _LONGEST_INDEX:
@@ -118,14 +120,14 @@ def _row(row: Mapping[str, str], line: int, faults: Faults) -> ExpertRow | None:
     grid = RADIO_GRID if kind is RowKind.BOX else HOST_GRID
     inside = all(1 <= value <= grid for value in values)
     if kind is RowKind.BOX and not (inside and values[0] <= values[1] and values[2] <= values[3]):
-        right = f"xmin <= xmax and ymin <= ymax from 1 to {RADIO_GRID}"
-        faults.add_row(line, f": box {values} - {right}")
+        right = f"xmin <= xmax and ymin <= ymax, all from 1 to {RADIO_GRID}"
+        faults.add_row(line, f": the box {values} does not have {right}")
         return None
     if kind is RowKind.HOST and values == [NO_HOST, NO_HOST]:
         values = []
     elif kind is RowKind.HOST and not inside:
-        right = f"from 1 to {HOST_GRID}, or {NO_HOST:g} for none"
-        faults.add_row(line, f": host {values} - {right}")
+        right = f"x and y from 1 to {HOST_GRID}, or {NO_HOST:g} for no host"
+        faults.add_row(line, f": the host {values} does not have {right}")
         return None
     return ExpertRow(
         line=line,

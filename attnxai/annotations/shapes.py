@@ -1,4 +1,4 @@
-"""Shapes that annotators draw, as astropy ``regions``, and their place in pixels.
+"""Shapes that annotators draw, their rules, and what they are as astropy ``regions``.
 
 Lengths of a shape are full lengths. Angles turn the width axis: in pixels from +x towards +y, on the
 sky as its position angle, from north through east. astropy ``regions`` counts the angles of sky regions
@@ -13,9 +13,10 @@ import enum
 import functools
 import itertools
 import math
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class ShapeKind(enum.StrEnum):
     POLYGON = "polygon"
     LINE = "line"
 
+    @property
+    def with_article(self) -> str:
+        """Its name in a sentence, such as "an ellipse"."""
+        return f"an {self}" if self is ShapeKind.ELLIPSE else f"a {self}"
+
 
 class Frame(enum.StrEnum):
     """Coordinates of a shape: pixels of the image, or ICRS degrees with lengths in arcsec."""
@@ -61,9 +67,77 @@ class Label(enum.StrEnum):
     OTHER = "other"
 
 
+class Limits(NamedTuple):
+    """Lowest and highest value of a number, what the number is, and its unit."""
+
+    low: float
+    high: float
+    what: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} from {self.low:.10g} to {self.high:.10g} {self.unit}".rstrip()
+
+    def expected(self, value: object) -> str:
+        """What ``value`` has to be, if it is not within the limits; empty if it is."""
+        # NaN is neither above nor below
+        is_within = isinstance(value, Real) and value <= self.high and not value < self.low
+        return "" if is_within else str(self)
+
+
+REQUIRED_FIELDS: dict[ShapeKind, tuple[str, ...]] = {
+    ShapeKind.POINT: ("x", "y"),
+    ShapeKind.CIRCLE: ("x", "y", "radius"),
+    ShapeKind.ELLIPSE: ("x", "y", "width", "height"),
+    ShapeKind.BOX: ("x", "y", "width", "height"),
+    ShapeKind.POLYGON: ("vertices",),
+    ShapeKind.LINE: ("vertices",),
+}
+_HAVE_ANGLE = (ShapeKind.ELLIPSE, ShapeKind.BOX)
+_FEWEST_VERTICES = {ShapeKind.POLYGON: 3, ShapeKind.LINE: 2}
+_ANGLE = Limits(-360.0, 360.0, "an angle", "degrees")
+_PIXEL = Limits(-1e6, 1e6, "a coordinate", "pixels")
+_PIXELS = Limits(1e-6, 1e6, "a length", "pixels")
+_ARCSEC = Limits(1e-6, 324_000.0, "a length", "arcsec")
+# what images can hold and projections can place; values beyond are typing errors
+LIMITS: dict[Frame, dict[str, Limits]] = {
+    Frame.PIXEL: {
+        "x": _PIXEL,
+        "y": _PIXEL,
+        **dict.fromkeys(("width", "height", "radius"), _PIXELS),
+        "angle": _ANGLE,
+    },
+    Frame.ICRS: {
+        "x": Limits(0.0, 360.0, "a right ascension", "degrees"),
+        "y": Limits(-90.0, 90.0, "a declination", "degrees"),
+        **dict.fromkeys(("width", "height", "radius"), _ARCSEC),
+        "angle": _ANGLE,
+    },
+}
+
+
+def fields_of(kind: ShapeKind) -> tuple[str, ...]:
+    """Fields that a kind of shape uses: those that it requires, and the angle where it has one."""
+    return REQUIRED_FIELDS[kind] + (("angle",) if kind in _HAVE_ANGLE else ())
+
+
+def expected(kind: ShapeKind, frame: Frame, field: str, value: Any) -> str:
+    """What a field of a shape has to be, if ``value`` is not that; empty if it is."""
+    limits = LIMITS[frame]
+    if field != "vertices":
+        return limits[field].expected(value)
+    for number, vertex in enumerate(value, start=1):
+        for axis, coordinate in zip("xy", vertex, strict=True):
+            if right := limits[axis].expected(coordinate):
+                shown = reprlib.repr(coordinate)
+                return f"a list of positions, each with {right} (number {number} has {shown})"
+    fewest = _FEWEST_VERTICES[kind]
+    return "" if len(set(value)) >= fewest else f"a list of {fewest} or more different positions"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shape:
-    """One drawn shape.
+    """One drawn shape; every instance has what its kind needs, within the limits of its frame.
 
     Parameters
     ----------
@@ -72,31 +146,39 @@ class Shape:
     frame : Frame
         In which coordinates.
     x, y : float
-        Centre, in 0-based pixels (x = column) or ICRS degrees; unused by polygons and lines.
+        Centre of a point, circle, ellipse or box: 0-based pixels (x = column), within a million of 0, or right
+        ascension (0 to 360) and declination (-90 to 90) in degrees.
     width, height : float
-        Full lengths of an ellipse or box, in pixels or arcsec.
+        Full lengths of an ellipse or box, from 1e-6 to 1e6 pixels or 324,000 arcsec.
     radius : float
-        Of a circle, in pixels or arcsec.
+        Of a circle, within the same limits.
     angle : float
-        Of the width axis, in degrees; see the module.
-    vertices : tuple of (float, float)
-        Of a polygon or line.
+        Of the width axis of an ellipse or box, from -360 to 360 degrees; see the module.
+    vertices : sequence of (float, float)
+        Of a polygon (3 or more different positions) or a line (2 or more); kept as a tuple.
+
+    Fields that a kind does not use are ignored.
 
     Raises
     ------
     AnnotationError
-        If a coordinate or length is not a finite number, or a length is negative.
+        If the kind or frame is unknown, or a field that the kind uses is missing or out of range; names the
+        field, its value and what would be right.
 
     Examples
     --------
     >>> Shape(kind=ShapeKind.CIRCLE, x=3.0, y=4.0, radius=2.0).to_regions()
     (<CirclePixelRegion(center=PixCoord(x=3.0, y=4.0), radius=2.0)>,)
+    >>> Shape(kind=ShapeKind.CIRCLE, x=3.0, y=4.0)
+    Traceback (most recent call last):
+        ...
+    attnxai.errors.AnnotationError: the radius of a circle has to be a length from 1e-06 to 1000000 pixels, got 0.0
     """
 
     kind: ShapeKind
     frame: Frame = Frame.PIXEL
-    x: float = 0.0
-    y: float = 0.0
+    x: float = math.nan
+    y: float = math.nan
     width: float = 0.0
     height: float = 0.0
     radius: float = 0.0
@@ -104,28 +186,50 @@ class Shape:
     vertices: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("x", "y", "width", "height", "radius", "angle"):
-            _check_finite(name, getattr(self, name))
-        for number, vertex in enumerate(self.vertices, start=1):
-            for value in vertex:
-                _check_finite(f"vertex {number}", value)
-        for name in ("width", "height", "radius"):
-            if getattr(self, name) < 0:
+        for name, choices in (("kind", ShapeKind), ("frame", Frame)):
+            value = getattr(self, name)
+            if value not in list(choices):
                 raise AnnotationError(
-                    f"{name} of a shape has to be 0 or more, got {getattr(self, name)}"
+                    f"the {name} of a shape has to be one of {', '.join(choices)}, got {value!r}"
                 )
+            object.__setattr__(self, name, choices(value))  # from its name, too
+        try:
+            object.__setattr__(self, "vertices", tuple((x, y) for x, y in self.vertices))
+        except (TypeError, ValueError):
+            raise AnnotationError(
+                f"the vertices of a shape have to be pairs (x, y), got {reprlib.repr(self.vertices)}"
+            ) from None
+        for field in fields_of(self.kind):
+            value = getattr(self, field)
+            if right := expected(self.kind, self.frame, field, value):
+                has = "have" if field == "vertices" else "has"
+                raise AnnotationError(
+                    f"the {field} of {self.kind.with_article} {has} to be {right}, "
+                    f"got {reprlib.repr(value)}"
+                )
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """Vertices of a polygon or line, the centre alone of other shapes."""
+        return self.vertices if self.kind in _FEWEST_VERTICES else ((self.x, self.y),)
 
     def to_regions(self) -> tuple[Region, ...]:
         """The shape as astropy regions, pixel or sky; a line gives one region a segment."""
-        if self.frame is Frame.ICRS:
-            return _sky_regions(self)
-        return _pixel_regions(self)
+        if self.frame is Frame.PIXEL:
+            return _pixel_regions(self.kind, self.points, self.lengths, self.angle)
+        import astropy.units as u
+        from astropy.coordinates import SkyCoord
+
+        place = functools.partial(SkyCoord, unit="deg", frame="icrs")
+        lengths = [length * u.arcsec for length in self.lengths]
+        return _regions(self.kind, "Sky", place, self.points, lengths, self.angle - 90.0)
 
     def to_pixel_regions(self, grid: PixelGrid, *, source: str = "") -> tuple[PixelRegion, ...]:
         """The shape in the pixel coordinates of an image.
 
         Ends of axes are carried over one by one, so that angles are right whatever the orientation or
-        handedness of the image.
+        handedness of the image. The limits of a Shape hold for what is drawn, not for what a projection makes
+        of it.
 
         Raises
         ------
@@ -134,92 +238,82 @@ class Shape:
             cannot show the position.
         """
         if self.frame is Frame.PIXEL:
-            return _pixel_regions(self)
+            return _pixel_regions(self.kind, self.points, self.lengths, self.angle)
         if grid.wcs is None:
             raise AlignmentError(
                 f"the annotations of source {source!r} are sky positions, but its image has no "
                 "celestial coordinates (WCS); give FITS images with a WCS or pixel annotations"
             )
-        return _pixel_regions(_shape_in_pixels(self, grid.wcs, source))
+        return _projected(self, grid.wcs, source)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """The radius of a circle, width and height of an ellipse or box."""
+        fields = REQUIRED_FIELDS[self.kind]
+        return tuple(getattr(self, name) for name in fields if name not in ("x", "y", "vertices"))
 
 
-def _check_finite(name: str, value: object) -> None:
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise AnnotationError(f"{name} of a shape has to be a finite number, got {value!r}")
+def _projected(shape: Shape, wcs: Any, source: str) -> tuple[PixelRegion, ...]:
+    """A shape on the sky as regions in pixels."""
 
-
-def _shape_in_pixels(shape: Shape, wcs: Any, source: str) -> Shape:
-    def checked(*values: float) -> tuple[float, ...]:
-        if not np.isfinite(values).all():
+    def checked(x: Any, y: Any) -> tuple[Any, Any]:
+        if not np.isfinite([x, y]).all():
+            ra, dec = shape.points[0]
             raise AlignmentError(
-                f"an annotation of source {source!r} at {shape.x:.4f}, {shape.y:.4f} degrees cannot be "
+                f"an annotation of source {source!r} at {ra:.4f}, {dec:.4f} degrees cannot be "
                 "shown by the projection of its image; is it on the same part of the sky?"
             )
-        return tuple(float(value) for value in values)
+        return x, y
 
-    if shape.vertices:
-        all_x, all_y = sky_to_pixel(
-            wcs, [v[0] for v in shape.vertices], [v[1] for v in shape.vertices]
-        )
-        checked(*all_x, *all_y)
-        return Shape(
-            kind=shape.kind, vertices=tuple(zip(all_x.tolist(), all_y.tolist(), strict=True))
-        )
-    x, y = checked(*(float(v) for v in sky_to_pixel(wcs, shape.x, shape.y)))
-    width, height = shape.width, shape.height
-    if shape.kind is ShapeKind.CIRCLE:
-        width = height = 2 * shape.radius
-    if shape.kind is ShapeKind.POINT:
-        return Shape(kind=shape.kind, x=x, y=y)
-    turns = shape.angle + np.array([0.0, 180.0, 90.0, 270.0])
+    x, y = checked(*sky_to_pixel(wcs, *np.transpose(shape.points)))
+    points = tuple(zip(x.tolist(), y.tolist(), strict=True))
+    if not shape.lengths:
+        return _pixel_regions(shape.kind, points)
+    is_circle = shape.kind is ShapeKind.CIRCLE
+    width, height = (2 * shape.radius,) * 2 if is_circle else (shape.width, shape.height)
+    turns = (0.0 if is_circle else shape.angle) + np.array([0.0, 180.0, 90.0, 270.0])
     halves = np.array([width, width, height, height]) / 2
-    ends_x, ends_y = offset_to_pixel(wcs, shape.x, shape.y, turns, halves)
-    checked(*ends_x, *ends_y)
+    ends_x, ends_y = checked(*offset_to_pixel(wcs, shape.x, shape.y, turns, halves))
     along_x, along_y = ends_x[0] - ends_x[1], ends_y[0] - ends_y[1]
     # lengths below what coordinates resolve, which near the poles is milliarcsec, come out as 0
     width = max(float(np.hypot(along_x, along_y)), _SHORTEST_PIXELS)
     height = max(float(np.hypot(ends_x[2] - ends_x[3], ends_y[2] - ends_y[3])), _SHORTEST_PIXELS)
-    if shape.kind is ShapeKind.CIRCLE:
-        return Shape(kind=shape.kind, x=x, y=y, radius=float(np.sqrt(width * height)) / 2)
+    if is_circle:
+        return _pixel_regions(shape.kind, points, (float(np.sqrt(width * height)) / 2,))
     angle = float(np.degrees(np.arctan2(along_y, along_x)))
-    return Shape(kind=shape.kind, x=x, y=y, width=width, height=height, angle=angle)
+    return _pixel_regions(shape.kind, points, (width, height), angle)
 
 
-def _pixel_regions(shape: Shape) -> tuple[PixelRegion, ...]:
+def _pixel_regions(
+    kind: ShapeKind,
+    points: Sequence[tuple[float, float]],
+    lengths: Sequence[float] = (),
+    angle_deg: float = 0.0,
+) -> tuple[PixelRegion, ...]:
     from regions import PixCoord
 
-    return _regions(shape, "Pixel", PixCoord, unit=1.0, angle_deg=shape.angle)
-
-
-def _sky_regions(shape: Shape) -> tuple[Region, ...]:
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
-    place = functools.partial(SkyCoord, unit="deg", frame="icrs")
-    return _regions(shape, "Sky", place, unit=u.arcsec, angle_deg=shape.angle - 90.0)
+    return _regions(kind, "Pixel", PixCoord, points, lengths, angle_deg)
 
 
 def _regions(
-    shape: Shape, frame: str, place: Callable[..., Any], *, unit: Any, angle_deg: float
+    kind: ShapeKind,
+    frame: str,
+    place: Callable[..., Any],
+    points: Sequence[tuple[float, float]],
+    lengths: Sequence[Any],
+    angle_deg: float,
 ) -> tuple[Any, ...]:
-    """Regions of the classes of a frame, with positions made by ``place`` and lengths in ``unit``."""
+    """Regions of the classes of a frame, with positions made by ``place``."""
     import astropy.units as u
     import regions
 
-    def region(name: str, *values: Any) -> Any:
-        return getattr(regions, f"{name}{frame}Region")(*values)
-
-    if shape.kind is ShapeKind.POLYGON:
-        x, y = zip(*shape.vertices, strict=True)
-        return (region("Polygon", place(list(x), list(y))),)
-    if shape.kind is ShapeKind.LINE:
-        points = [place(x, y) for x, y in shape.vertices]
-        return tuple(region("Line", start, end) for start, end in itertools.pairwise(points))
-    centre = place(shape.x, shape.y)
-    if shape.kind is ShapeKind.POINT:
-        return (region("Point", centre),)
-    if shape.kind is ShapeKind.CIRCLE:
-        return (region("Circle", centre, shape.radius * unit),)
-    name = "Ellipse" if shape.kind is ShapeKind.ELLIPSE else "Rectangle"
-    sides = shape.width * unit, shape.height * unit
-    return (region(name, centre, *sides, angle_deg * u.deg),)
+    name = "Rectangle" if kind is ShapeKind.BOX else kind.capitalize()
+    region = getattr(regions, f"{name}{frame}Region")
+    if kind is ShapeKind.POLYGON:
+        x, y = zip(*points, strict=True)
+        return (region(place(list(x), list(y))),)
+    if kind is ShapeKind.LINE:
+        ends = itertools.pairwise(place(x, y) for x, y in points)
+        return tuple(region(start, end) for start, end in ends)
+    angle = [angle_deg * u.deg] if kind in _HAVE_ANGLE else []
+    return (region(place(*points[0]), *lengths, *angle),)

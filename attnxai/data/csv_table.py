@@ -88,11 +88,14 @@ class Faults:
         return self._n_faults
 
     def add(self, line: int, column: str, value: str, right: str) -> None:
-        """A value, and what would be right in its place."""
+        """A value that is not what would be right in its place, such as "a number"."""
+        if not value:
+            self.add_row(line, f", column {column} is empty, but has to be {right}")
+            return
         shown = repr(value)
         if len(shown) > self._LONGEST_VALUE:
             shown = f"{shown[: self._LONGEST_VALUE - 3]}..."
-        self.add_row(line, f", column {column}: {shown} - {right}")
+        self.add_row(line, f", column {column}: {shown} is not {right}")
 
     def add_row(self, line: int, text: str) -> None:
         """A fault of a row, in words that follow the number of its line."""

@@ -55,12 +55,13 @@ def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
             split=None if split is None else split.lower(),
         )
         before = len(faults)
-        for column, value in ((source, ident), (class_name, row.class_name)):
-            if not value.strip():
-                faults.add_row(line, f": no {column}")
+        if not ident.strip():
+            right = "a source id or the name of an image file"
+            faults.add(line, source, cells[source], right)
+        if not row.class_name.strip():
+            faults.add(line, class_name, cells[class_name], "the name of a class")
         if row.split is not None and row.split not in SPLITS:
-            known = f"{', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
-            faults.add_row(line, f": split {row.split[:60]!r} is unknown; give {known}")
+            faults.add(line, SPLIT_COLUMN, cells[SPLIT_COLUMN], f"one of {', '.join(SPLITS)}")
         if len(faults) > before:
             return
         # 'WAT' and 'wat' are one class to everybody but a computer
@@ -69,8 +70,8 @@ def parse_label_table(text: str, *, path: str = "") -> dict[str, LabelRow]:
         if alike.class_name != row.class_name:
             faults.add_row(
                 line,
-                f": class {row.class_name[:60]!r} differs from {alike.class_name[:60]!r} (line "
-                f"{alike.line}) in its spelling only; write them alike",
+                f", column {class_name}: {row.class_name[:60]!r} differs from "
+                f"{alike.class_name[:60]!r} (line {alike.line}) in its spelling only; write them alike",
             )
         elif (earlier.class_name, earlier.split) != (row.class_name, row.split):
             faults.add_row(

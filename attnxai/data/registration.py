@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from attnxai.errors import OptionError
+from attnxai.errors import AttnxaiError, OptionError
+
+READER_FAILED = "if the file is valid, report this to the author of the reader"
+"""How the message about a reader that failed ends."""
 
 
 def check_unclaimed(kind: str, name: str, module: str, registry: Mapping[str, Any]) -> None:
@@ -57,16 +61,36 @@ class FileReader:
     read: Callable[[Any], Any]
     asked_last: bool = False
 
+    @contextlib.contextmanager
+    def failures(self, file: str, error: type[AttnxaiError]) -> Iterator[None]:
+        """Turn exceptions of the reader into an ``error`` that names it and the file.
+
+        Errors that a user can put right, warnings and a lack of memory pass through.
+        """
+        try:
+            yield
+        except (AttnxaiError, MemoryError, Warning):
+            raise
+        except Exception as reason:
+            text = " ".join(str(reason).split())[:300]
+            # a disk may fail, too
+            is_of_system = isinstance(reason, OSError) and reason.errno is not None
+            raise error(
+                f"{file} cannot be read: the reader of the format {self.name} failed with "
+                f"{type(reason).__name__}{text and f' ({text})'}"
+                + ("" if is_of_system else f"; {READER_FAILED}")
+            ) from reason
+
 
 _Reader = TypeVar("_Reader", bound=FileReader)
 
 
 class ReaderRegistry(dict[str, _Reader]):
-    """Readers of one kind of file by the names of their formats."""
+    """Readers of one kind of file by the names of their formats, and the error that they raise."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, error: type[AttnxaiError]) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.error = kind, error
 
     def add(self, reader: _Reader) -> None:
         """Register a reader, in the place of one of the same name and module."""
@@ -75,10 +99,14 @@ class ReaderRegistry(dict[str, _Reader]):
         self.pop(reader.name, None)  # so that it is the last one
         self[reader.name] = reader
 
-    def recognising(self, head: bytes) -> _Reader | None:
+    def recognising(self, head: bytes, file: str) -> _Reader | None:
         """The reader that recognises a file by its beginning; the last one registered is asked first."""
-        asked = sorted(self.values(), key=lambda reader: not reader.asked_last)
-        return next((reader for reader in reversed(asked) if reader.recognises(head)), None)
+        newest_first = list(reversed(self.values()))
+        for reader in sorted(newest_first, key=lambda reader: reader.asked_last):
+            with reader.failures(file, self.error):
+                if reader.recognises(head):
+                    return reader
+        return None
 
     def formats(self) -> str:
         """Names of the formats, for messages."""

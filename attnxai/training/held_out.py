@@ -38,7 +38,7 @@ def read_held_out(path: str | Path, images: Sequence[SourceImage]) -> frozenset[
         raise AnnotationError(f"{what} does not exist")
     content = read_input(path, what, AnnotationError)
     known = {image.source for image in images}
-    if find_reader(content) is not None:
+    if find_reader(content, path) is not None:
         named = set(read_annotations(path, images).sources)
     else:
         text = decode_csv(content, what, AnnotationError)

@@ -9,7 +9,7 @@ from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.readers.table import parse_table
 from attnxai.errors import AnnotationError, OptionError
 
-POINT = Shape(kind=ShapeKind.POINT)
+POINT = Shape(kind=ShapeKind.POINT, x=1.0, y=2.0)
 TABLE = """\
 source,annotator,shape,x,y,label,class
 s1,ann,point,3,4,core,
@@ -31,7 +31,7 @@ def test_an_annotation_has_a_source_and_an_annotator(name: str, value: Any) -> N
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan"), float("inf")])
 def test_weights_lie_between_0_and_1(weight: float) -> None:
-    with pytest.raises(AnnotationError, match=f"has to be from 0 to 1, got {weight}"):
+    with pytest.raises(AnnotationError, match=f"has to be a number from 0 to 1, got {weight}"):
         Annotation(source="s", annotator="a", shape=POINT, weight=weight)
 
 

@@ -164,7 +164,7 @@ class TestOneImage:
     def test_bad_rows_are_reported_as_ever(self, tmp_path: Path, write_table: WriteTable) -> None:
         folder = save(tmp_path / "survey", "a")
         path = write_table(*rows("a"), "a,ann,point,x,4,core,")
-        with pytest.raises(AnnotationError, match="line 3, column x: 'x' - a number"):
+        with pytest.raises(AnnotationError, match="line 3, column x: 'x' is not a number"):
             read_inputs(path, folder / "a.npy")
 
 

@@ -49,11 +49,11 @@ def test_rows_and_last_looks() -> None:
     [
         (f"one,{FIELD},1,1,RADIO,60,50,65,68", "xmin <= xmax"),
         (f"one,{FIELD},1,1,RADIO,60,64,65,140", "from 1 to 132"),
-        (f"one,{FIELD},1,1,RADIO,60,x,65,68", "column b: 'x' - a number"),
+        (f"one,{FIELD},1,1,RADIO,60,x,65,68", "column b: 'x' is not a number"),
         (f"one,{FIELD},1,1,IR,60,-99,,", "from 1 to 424"),
         (f"one,{FIELD},1,1,UV,60,64,,", "RADIO, IR or NONE"),
         (f"one,{FIELD},1,a,RADIO,{LEFT}", "column comp_idx"),
-        (f",{FIELD},1,1,RADIO,{LEFT}", "have to be given"),
+        (f",{FIELD},1,1,RADIO,{LEFT}", "column expert is empty, but has to be a name"),
         (f"one,{FIELD},1,1,RADIO,1", "6 cells, but the header has 9"),
         (f"one,{FIELD},1,1,IR,60,60,,", "a host without radio components"),
     ],

@@ -268,16 +268,60 @@ def test_shapes_across_right_ascension_zero() -> None:
     assert (box.width, box.height) == pytest.approx((10.0, 5.0), rel=1e-5)
 
 
+CIRCLE: dict[str, Any] = {"kind": ShapeKind.CIRCLE, "x": 1.0, "y": 2.0, "radius": 3.0}
+PIXEL = "a coordinate from -1000000 to 1000000 pixels"
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"x": float("nan")}, "x of a shape has to be a finite number, got nan"),
-        ({"y": float("inf")}, "y of a shape has to be a finite number, got inf"),
-        ({"x": "3"}, "x of a shape has to be a finite number, got '3'"),
-        ({"radius": -1.0}, r"radius of a shape has to be 0 or more, got -1\.0"),
-        ({"vertices": ((0.0, 1.0), (2.0, float("nan")))}, "vertex 2 of a shape"),
+        ({"kind": "square"}, "the kind of a shape has to be one of point, .*, line, got 'square'"),
+        ({"frame": "fk5"}, "the frame of a shape has to be one of pixel, icrs, got 'fk5'"),
+        ({"x": math.nan}, f"the x of a circle has to be {PIXEL}, got nan"),
+        ({"y": math.inf}, f"the y of a circle has to be {PIXEL}, got inf"),
+        ({"x": "3"}, f"the x of a circle has to be {PIXEL}, got '3'"),
+        ({"x": 1e308}, f"the x of a circle has to be {PIXEL}, got 1e\\+308"),
+        ({"frame": "icrs", "x": -0.1}, "has to be a right ascension from 0 to 360 degrees, got -0"),
+        ({"frame": "icrs", "y": 91}, "has to be a declination from -90 to 90 degrees, got 91"),
+        ({"radius": -1.0}, r"has to be a length from 1e-06 to 1000000 pixels, got -1\.0"),
+        ({"radius": 0.0}, "radius of a circle has to be a length from 1e-06 to"),
+        ({"frame": "icrs", "radius": 4e5}, "a length from 1e-06 to 324000 arcsec, got 400000"),
+        ({"kind": "ellipse", "width": 3}, r"height of an ellipse has to be a length .*, got 0\.0"),
+        ({"kind": "box", "width": 3, "height": 2, "angle": 361}, "an angle from -360 to 360 deg"),
+        ({"kind": "line"}, r"vertices of a line have to be a list of 2 or more .*, got \(\)"),
+        ({"kind": "polygon", "vertices": [(1, 2), (3, 4), (1, 2)]}, "list of 3 or more different"),
+        (
+            {"kind": "line", "vertices": [(0, 1), (2, math.nan)]},
+            rf"have to be a list of positions, each with {PIXEL} \(number 2 has nan\), got \(\(0",
+        ),
+        ({"vertices": [(1, 2, 3)]}, r"have to be pairs \(x, y\), got \[\(1, 2, 3\)\]"),
+        ({"vertices": 7}, r"have to be pairs \(x, y\), got 7"),
     ],
 )
-def test_a_shape_of_any_reader_is_checked(wrong, message):
+def test_a_shape_of_any_reader_is_checked(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(AnnotationError, match=message):
-        Shape(**({"kind": ShapeKind.CIRCLE, "x": 1.0, "y": 2.0, "radius": 3.0} | wrong))
+        Shape(**(CIRCLE | wrong))
+
+
+def test_a_point_needs_a_place() -> None:
+    with pytest.raises(AnnotationError, match="the x of a point has to be a coordinate"):
+        Shape(kind=ShapeKind.POINT)
+
+
+def test_names_arrays_and_fields_without_use() -> None:
+    shape = Shape(**(CIRCLE | {"kind": "line", "frame": "icrs", "vertices": np.eye(2), "x": 999.0}))
+    assert (shape.kind, shape.frame) == (ShapeKind.LINE, Frame.ICRS)
+    assert shape.vertices == ((1.0, 0.0), (0.0, 1.0)) == shape.points
+    assert Shape(**CIRCLE).points == ((1.0, 2.0),)
+    box = Shape(kind=ShapeKind.BOX, x=np.float64(1), y=2, width=1e-6, height=1e6)
+    assert box.to_regions()[0].height == 1e6
+
+
+def test_a_projection_may_exceed_the_limits_of_what_is_drawn() -> None:
+    wcs = make_wcs(SHAPE)
+    wcs.wcs.cdelt = [-1e-10, 1e-10]
+    (region,) = on_sky(ShapeKind.CIRCLE, radius=3600.0).to_pixel_regions(
+        PixelGrid(shape=SHAPE, wcs=wcs)
+    )
+    assert region.radius == pytest.approx(1e10, rel=1e-3)
+    assert region.center.x < -1e6

@@ -46,9 +46,9 @@ def test_every_bad_row_is_listed(sample):
     refused(
         done,
         "3 of",
-        "line 2, column radius: '-3' - a length above 0",
-        "line 6, column label: 'nucleus' - one of core",
-        "line 9, column weight: '2' - a number from 0 to 1",
+        "line 2, column radius: '-3' is not a length from 1e-06 to 324000 arcsec",
+        "line 6, column label: 'nucleus' is not one of core",
+        "line 9, column weight: '2' is not a number from 0 to 1",
     )
 
 

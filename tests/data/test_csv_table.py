@@ -43,7 +43,7 @@ def test_faults_are_raised_together() -> None:
     lines = str(caught.value).splitlines()
     assert lines[0] == "22 of 23 rows of table t.csv cannot be used:"
     assert lines[1].startswith("  line 2, column a: 'xxx")
-    assert lines[1].endswith("xx... - a whole number")
+    assert lines[1].endswith("xx... is not a whole number")
     assert lines[2] == "  line 4: 0 cells, but the header has 1 columns"
     assert lines[-1] == "  and 7 more"
     assert len(lines) == 17

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from attnxai.data.registration import READER_FAILED
 from attnxai.errors import (
     AttnxaiError,
     AttnxaiWarning,
@@ -161,6 +162,7 @@ def _check_message(error: AttnxaiError) -> None:
     message = str(error)
     message.encode()  # lone surrogates cannot be printed
     assert message.strip(), "an error without a message"
+    assert READER_FAILED not in message, f"the reader failed: {message}"
     if isinstance(error, CheckpointError | SpecificationError):
         assert message.isprintable(), f"a message with control characters: {message[:300]!r}"
     assert len(message) <= _LONGEST_MESSAGE, (

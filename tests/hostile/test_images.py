@@ -212,7 +212,14 @@ SEEDS: dict[str, dict[str, Any]] = {
 
 
 def test_every_reader_has_seeds() -> None:
-    assert set(SEEDS) == set(READERS)
+    missing = [name for name in READERS if name not in SEEDS]
+    assert not missing, f"add to SEEDS in tests/hostile/test_images.py valid files of {missing}"
+    for name, how in SEEDS.items():
+        reader = READERS.recognising(how["valid"][0], f"SEEDS[{name!r}]")
+        found = reader and reader.name
+        assert found == name, (
+            f"correct SEEDS[{name!r}] in tests/hostile/test_images.py: its first file is {found}"
+        )
 
 
 @pytest.mark.parametrize("effort", EFFORTS)

@@ -59,5 +59,5 @@ def test_rows_with_words_for_numbers_are_refused_by_line(tmp_path) -> None:
     path = tmp_path / "h.csv"
     write_history(HISTORY, path)
     path.write_text(path.read_text().replace(",0.4,", ",low,", 1))
-    with pytest.raises(DataSetError, match="line 3, column validation_loss: 'low' - a number"):
+    with pytest.raises(DataSetError, match="line 3, column validation_loss: 'low' is not a number"):
         read_history(path)

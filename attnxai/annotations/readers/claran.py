@@ -14,7 +14,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
-from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.shapes import LIMITS, Frame, Label, Limits, Shape, ShapeKind
 from attnxai.annotations.sky_matching import match_positions
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
 from attnxai.errors import AnnotationError
@@ -27,12 +27,11 @@ NOTICE = (
 )
 KIND = "associations of radio components into sources by Radio Galaxy Zoo volunteers"
 _LISTS = ("cpnts_ras", "cpnts_decs")
-# lowest and highest value, and what would be right
-_RANGES = {
-    "num_cpnts": (1, 10_000, "a number of components above 0"),
-    "cpnts_ras": (0, 360, "right ascensions in degrees, 0 to 360, separated by ;"),
-    "cpnts_decs": (-90, 90, "declinations in degrees, -90 to 90, separated by ;"),
-    "cl": (0, 1, "a consensus level from 0 to 1"),
+_LIMITS = {
+    "num_cpnts": Limits(1, 10_000, "a number of components"),
+    "cpnts_ras": LIMITS[Frame.ICRS]["x"],
+    "cpnts_decs": LIMITS[Frame.ICRS]["y"],
+    "cl": Limits(0, 1, "a consensus level"),
 }
 
 
@@ -122,17 +121,18 @@ def parse_claran(text: str, *, path: str = "") -> list[CatalogueSource]:
 def _source(row: Mapping[str, str], line: int, faults: Faults) -> CatalogueSource:
     before = len(faults)
     values: dict[str, tuple[float, ...]] = {}
-    for column, (low, high, right) in _RANGES.items():
+    for column, limits in _LIMITS.items():
         parts = row[column].split(";") if column in _LISTS else [row[column]]
         try:
             values[column] = tuple(decimal(part) for part in parts)
         except ValueError:
             values[column] = (math.nan,)
-        if not all(low <= value <= high for value in values[column]):
-            faults.add(line, column, row[column], right)
+        if any(limits.expected(value) for value in values[column]):
+            more = ", or several of them separated by ;" if column in _LISTS else ""
+            faults.add(line, column, row[column], f"{limits}{more}")
     (count,), (consensus,) = values["num_cpnts"], values["cl"]
     ra, dec = (values[column] for column in _LISTS)
     if len(faults) == before and not len(ra) == len(dec) == count:
-        right = f"as many as there are right ascensions ({len(ra)}) and declinations ({len(dec)})"
+        right = f"the number of right ascensions ({len(ra)}) and declinations ({len(dec)})"
         faults.add(line, "num_cpnts", row["num_cpnts"], right)
     return CatalogueSource(line=line, ra=ra, dec=dec, consensus=consensus)

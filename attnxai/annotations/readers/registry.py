@@ -80,13 +80,16 @@ class AnnotationReader(FileReader):
                 f"{file.path} ({self.name}) lists positions on the sky; name the images to match it with, "
                 "such as --images mirabest or --images FOLDER"
             )
-        found = self.read(file)
+        with self.failures(f"annotation file {file.path}", AnnotationError):
+            found = self.read(file)
+            if not isinstance(found, AnnotationSet):
+                raise TypeError(f"it returned {type(found).__name__}, not AnnotationSet")
         return dataclasses.replace(
             found, path=found.path or file.path, sha256=found.sha256 or file.sha256()
         )
 
 
-READERS: ReaderRegistry[AnnotationReader] = ReaderRegistry("annotations")
+READERS: ReaderRegistry[AnnotationReader] = ReaderRegistry("annotations", AnnotationError)
 """All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
@@ -101,7 +104,8 @@ def register_reader(
 
     The function takes an :class:`AnnotationFile` and gives an :class:`AnnotationSet`. It raises an
     AnnotationError that names the line where something cannot be used, and counts what it leaves out in
-    ``left_out``. Readers that were registered later are tried first.
+    ``left_out``; any other exception becomes an AnnotationError that names the format and the file. Readers
+    that were registered later are tried first.
 
     Parameters
     ----------
@@ -154,9 +158,9 @@ def register_reader(
     return register
 
 
-def find_reader(content: bytes) -> AnnotationReader | None:
-    """The reader that recognises a file's content; None where there is none."""
-    return READERS.recognising(content[:HEAD_BYTES])
+def find_reader(content: bytes, path: str | Path) -> AnnotationReader | None:
+    """The reader that recognises the content of a file; None where there is none."""
+    return READERS.recognising(content[:HEAD_BYTES], f"annotation file {path}")
 
 
 def columns_of(head: bytes) -> tuple[str, ...]:
@@ -174,7 +178,7 @@ def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile
     content = read_input(resolved, f"annotation file {resolved}", AnnotationError)
     if not content.strip():
         raise AnnotationError(f"annotation file {resolved} is empty; {_NEEDED}")
-    reader = find_reader(content)
+    reader = find_reader(content, resolved)
     if reader is None:
         raise AnnotationError(
             f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])}; no reader recognises it. "

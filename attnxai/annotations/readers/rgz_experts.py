@@ -27,7 +27,7 @@ from attnxai.annotations.rgz_experts import (
     last_looks,
     parse_expert_sample,
 )
-from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.shapes import LIMITS, Frame, Label, Shape, ShapeKind
 from attnxai.annotations.sky_matching import match_positions
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, read_csv
 from attnxai.errors import AnnotationError
@@ -186,16 +186,22 @@ def _read_positions(path: Path) -> dict[str, tuple[float, float]]:
     if missing := [name for name in wanted if header.count(name) != 1]:
         raise AnnotationError(f"{what} needs one column {missing[0]}; it needs {', '.join(wanted)}")
     places: dict[str, tuple[float, float]] = {}
+    limits_on_sky = LIMITS[Frame.ICRS]
 
     def parse(row: dict[str, str], line: int, faults: Faults) -> None:
-        try:
-            ra, dec = decimal(row["ra"]), decimal(row["dec"])
-        except ValueError:
-            ra = dec = math.nan
-        if not (0 <= ra <= 360 and -90 <= dec <= 90):
-            faults.add_row(line, ": ra from 0 to 360 and dec from -90 to 90 degrees")
-        elif places.setdefault(row["first_id"], (ra, dec)) != (ra, dec):
-            faults.add(line, "first_id", row["first_id"], "another position than on a line before")
+        before, values = len(faults), []
+        for column, limits in (("ra", limits_on_sky["x"]), ("dec", limits_on_sky["y"])):
+            try:
+                values.append(decimal(row[column]))
+            except ValueError:
+                values.append(math.nan)
+            if right := limits.expected(values[-1]):
+                faults.add(line, column, row[column], right)
+        ra, dec = values
+        if len(faults) == before and places.setdefault(row["first_id"], (ra, dec)) != (ra, dec):
+            field = row["first_id"][:60]
+            text = f": the field {field!r} has another position on an earlier line; give one"
+            faults.add_row(line, text)
 
     parse_rows(header, rows, what, AnnotationError, parse)
     return places

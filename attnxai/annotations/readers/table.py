@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import collections
-import math
+import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.annotation_set import WEIGHT, Annotation, AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
-from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.shapes import (
+    REQUIRED_FIELDS,
+    Frame,
+    Label,
+    Shape,
+    ShapeKind,
+    expected,
+    fields_of,
+)
 from attnxai.data.classes import canonical_class
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
 from attnxai.data.images import source_id
@@ -38,21 +46,7 @@ COLUMNS = (
     "weight",
     "image",
 )
-_NEEDS: dict[ShapeKind, tuple[str, ...]] = {
-    ShapeKind.POINT: ("x", "y"),
-    ShapeKind.CIRCLE: ("x", "y", "radius"),
-    ShapeKind.ELLIPSE: ("x", "y", "width", "height"),
-    ShapeKind.BOX: ("x", "y", "width", "height"),
-    ShapeKind.POLYGON: ("vertices",),
-    ShapeKind.LINE: ("vertices",),
-}
-_MAY_HAVE_ANGLE = (ShapeKind.ELLIPSE, ShapeKind.BOX)
 _GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
-_FEWEST_VERTICES = {ShapeKind.POLYGON: 3, ShapeKind.LINE: 2}
-# what a projection can still place and an image can hold: lengths are in pixels or arcsec
-_SHORTEST, _LONGEST = 1e-6, {Frame.PIXEL: 1e6, Frame.ICRS: 324_000.0}
-_FARTHEST_PIXEL = 1e6
-_LARGEST_ANGLE = 360.0
 
 
 def _recognises(head: bytes) -> bool:
@@ -87,8 +81,11 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
             if value:
                 first = seen.setdefault(annotation.source, (value, line))
                 if first[0] != value:
-                    right = f"line {first[1]} says {first[0][:60]!r} for the same source; give one"
-                    faults.add(line, column, value, right)
+                    faults.add_row(
+                        line,
+                        f", column {column}: {value[:60]!r} contradicts {first[0][:60]!r} on line "
+                        f"{first[1]}, for the same source; give one",
+                    )
         return annotation
 
     annotations = tuple(parse_rows(header, numbered, what, AnnotationError, parse))
@@ -150,52 +147,41 @@ def _parse_row(
     row: Mapping[str, str], line: int, faults: Faults, unused: collections.Counter[str]
 ) -> Annotation | None:
     before = len(faults)
-    for column in ("source", "annotator"):
-        if not row[column]:
-            faults.add(line, column, "", "must not be empty")
-    if row["source"] and not source_id(row["source"]):
-        faults.add(line, "source", row["source"], "a source id or an image file, not a folder")
+    if not source_id(row["source"]):
+        faults.add(line, "source", row["source"], "a source id or the name of an image file")
+    if not row["annotator"]:
+        faults.add(line, "annotator", "", "a name")
     kind = _member(ShapeKind, row["shape"], line, "shape", faults)
     label = _member(Label, row["label"], line, "label", faults)
     frame = _member(Frame, row.get("frame", "") or "pixel", line, "frame", faults)
     weight = 1.0
     if row.get("weight"):
-        weight = _number(row["weight"], line, "weight", faults, 0, 1)
+        weight = _parse_cell(row["weight"], line, "weight", faults, WEIGHT.expected)
     if kind is None or label is None or frame is None:
         return None
-    values: dict[str, float] = {}
-    vertices: tuple[tuple[float, float], ...] = ()
-    for column in _NEEDS[kind]:
-        text = row.get(column, "")
-        if column == "vertices":
-            vertices = _vertices(text, kind, frame, line, faults)
-        elif not text:
-            faults.add(line, column, "", f"{_a(kind)} needs a number here")
-        else:
-            values[column] = _number(text, line, column, faults, *_limits(column, frame))
-    if kind in _MAY_HAVE_ANGLE and row.get("angle"):
-        values["angle"] = _number(
-            row["angle"], line, "angle", faults, -_LARGEST_ANGLE, _LARGEST_ANGLE, "degrees, "
-        )
+    values: dict[str, Any] = {}
+    for field in fields_of(kind):
+        text = row.get(field, "")
+        if field in REQUIRED_FIELDS[kind] or text:
+            right = functools.partial(expected, kind, frame, field)
+            values[field] = _parse_cell(
+                text, line, field, faults, right, f" for {kind.with_article}"
+            )
     if len(faults) > before:
         return None
     for column in _GEOMETRY:
-        used = column in _NEEDS[kind] or (column == "angle" and kind in _MAY_HAVE_ANGLE)
-        if row.get(column) and not used:
-            unused[f"{_a(kind).capitalize()} has no {column}; the value was not used"] += 1
+        if row.get(column) and column not in fields_of(kind):
+            a_shape = kind.with_article.capitalize()
+            unused[f"{a_shape} has no {column}; the value was not used"] += 1
     return Annotation(
         source=source_id(row["source"]),
         annotator=row["annotator"],
-        shape=Shape(kind=kind, frame=frame, vertices=vertices, **values),
+        shape=Shape(kind=kind, frame=frame, **values),
         label=label,
         weight=weight,
         line=line,
         other={name: value for name, value in row.items() if name not in COLUMNS},
     )
-
-
-def _a(kind: ShapeKind) -> str:
-    return f"an {kind}" if kind is ShapeKind.ELLIPSE else f"a {kind}"
 
 
 def _member(
@@ -208,61 +194,31 @@ def _member(
         return None
 
 
-def _limits(column: str, frame: Frame) -> tuple[float, float, str]:
-    """Lowest and highest value of a coordinate or length, and what it is."""
-    unit = "pixels" if frame is Frame.PIXEL else "arcsec"
-    if column not in ("x", "y"):
-        return _SHORTEST, _LONGEST[frame], f"a length above 0 in {unit}, from "
-    if frame is Frame.PIXEL:
-        return -_FARTHEST_PIXEL, _FARTHEST_PIXEL, "pixels, "
-    if column == "x":
-        return 0.0, 360.0, "right ascension in degrees, "
-    return -90.0, 90.0, "declination in degrees, "
-
-
-def _number(
-    text: str, line: int, column: str, faults: Faults, low: float, high: float, what: str = ""
-) -> float:
-    """A number within limits; NaN, and a fault, where it is none."""
+def _parse_cell(
+    text: str,
+    line: int,
+    column: str,
+    faults: Faults,
+    expected_of: Callable[[Any], str],
+    purpose: str = "",
+) -> Any:
+    """The number or the vertices in a cell; what ``expected_of`` says of them is a fault."""
+    is_list = column == "vertices"
+    value = None
     try:
-        value = decimal(text)
+        value = _parse_vertices(text) if is_list else decimal(text)
+        right = expected_of(value)
     except ValueError:
-        hint = " with a point, not a comma" if "," in text else ""
-        faults.add(line, column, text, f"a number{hint}")
-        return math.nan
-    if not math.isfinite(value):
-        faults.add(line, column, text, "a finite number")
-    elif not low <= value <= high:
-        what = what or "a number from "
-        faults.add(line, column, text, f"{what}{low:.10g} to {high:.10g}")
+        right = 'a list of positions "x y; x y; ..."' if is_list else "a number"
+        if not text:
+            right += purpose
+        elif "," in text:
+            right += "; write a decimal point, not a comma"
+    if right:
+        faults.add(line, column, text, right)
     return value
 
 
-def _vertices(
-    text: str, kind: ShapeKind, frame: Frame, line: int, faults: Faults
-) -> tuple[tuple[float, float], ...]:
-    fewest = _FEWEST_VERTICES[kind]
-    right = f'{fewest} or more different vertices as "x y; x y; ..."'
-    points = []
-    for part in text.strip().strip(";").split(";"):
-        try:
-            x, y = (decimal(v) for v in part.split())
-        except ValueError:
-            hint = ", numbers with a point, not a comma" if "," in text else ""
-            faults.add(line, "vertices", text, right + hint)
-            return ()
-        if not (math.isfinite(x) and math.isfinite(y)):
-            faults.add(line, "vertices", text, "finite numbers")
-            return ()
-        for column, value in (("x", x), ("y", y)):
-            low, high, what = _limits(column, frame)
-            if not low <= value <= high:
-                shown = part.strip()[:60]
-                faults.add(
-                    line, "vertices", text, f"{what}{low:.10g} to {high:.10g}, not {shown!r}"
-                )
-                return ()
-        points.append((x, y))
-    if len(set(points)) < fewest:
-        faults.add(line, "vertices", text, right)
-    return tuple(points)
+def _parse_vertices(text: str) -> tuple[tuple[float, float], ...]:
+    pairs = (part.split() for part in text.strip().strip(";").split(";"))
+    return tuple((decimal(x), decimal(y)) for x, y in pairs)

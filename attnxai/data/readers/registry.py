@@ -67,7 +67,7 @@ class ImageReader(FileReader):
     endings: tuple[str, ...] = ()
 
 
-READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images")
+READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images", ImageError)
 """All readers by name, also those that :func:`register_reader` added; the last one is asked first."""
 
 
@@ -76,7 +76,9 @@ def register_reader(
 ) -> Callable[[_Read], _Read]:
     r"""Make a function the reader of a format of image files.
 
-    Readers that were registered later are tried first.
+    The function takes the path of a file and gives an :class:`ImageContent`, or raises an ImageError; any other
+    exception becomes an ImageError that names the format and the file. Readers that were registered later are
+    tried first.
 
     Parameters
     ----------
@@ -140,17 +142,21 @@ def read_content(path: Path) -> ImageContent:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-        reader = READERS.recognising(head)
-        if reader is None:
-            raise ImageError(
-                f"image {path} is {describe_content(head)}, which is not read; known formats are "
-                f"{READERS.formats()}"
-            )
-        return reader.read(path)
     except FileNotFoundError:
         raise ImageError(f"image {path} does not exist") from None
     except OSError as error:
         raise ImageError(f"image {path} cannot be read: {error.strerror or error}") from error
+    reader = READERS.recognising(head, f"image {path}")
+    if reader is None:
+        raise ImageError(
+            f"image {path} is {describe_content(head)}, which is not read; known formats are "
+            f"{READERS.formats()}"
+        )
+    with reader.failures(f"image {path}", ImageError):
+        content = reader.read(path)
+        if not isinstance(content, ImageContent):
+            raise TypeError(f"it returned {type(content).__name__}, not ImageContent")
+    return content
 
 
 def check_pixels(path: Path, shape: Sequence[int], n_file_bytes: int) -> None:

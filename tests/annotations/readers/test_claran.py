@@ -58,7 +58,7 @@ def match_claran(text: str, images: list[SourceImage], **options: Any) -> Annota
 class TestParsing:
     def test_header(self) -> None:
         for header, known in ((HEADER, True), ("source,x,y", False), ("", False)):
-            reader = find_reader(header.encode())
+            reader = find_reader(header.encode(), "c.csv")
             assert (reader is not None and reader.read is read_claran) is known
 
     def test_one_component_is_the_value_itself(self) -> None:
@@ -80,14 +80,24 @@ class TestParsing:
     @pytest.mark.parametrize(
         ("bad", "column", "value", "right"),
         [
-            (row([10.0]).replace("10.0", "east"), "cpnts_ras", "east", "right ascensions in deg"),
-            (row([10.0]).replace("10.0", ""), "cpnts_ras", "", "right ascensions in degrees"),
-            (row([370.0]), "cpnts_ras", "370.0", "right ascensions in degrees, 0 to 360"),
-            (row([10.0, float("nan")]), "cpnts_ras", "10.0;nan", "right ascensions in degrees"),
-            (row([10.0], [91.0]), "cpnts_decs", "91.0", "declinations in degrees, -90 to 90"),
+            (row([10.0]).replace("10.0", "east"), "cpnts_ras", "east", "a right ascension from 0"),
+            (row([10.0]).replace("10.0", ""), "cpnts_ras", "", "a right ascension from 0"),
+            (
+                row([370.0]),
+                "cpnts_ras",
+                "370.0",
+                "a right ascension from 0 to 360 degrees, or several",
+            ),
+            (row([10.0, float("nan")]), "cpnts_ras", "10.0;nan", "a right ascension from 0"),
+            (
+                row([10.0], [91.0]),
+                "cpnts_decs",
+                "91.0",
+                "a declination from -90 to 90 degrees, or several of them",
+            ),
             (row([10.0], cl=1.5), "cl", "1.5", "a consensus level from 0 to 1"),
             (row([10.0], cl=float("nan")), "cl", "nan", "a consensus level from 0 to 1"),
-            (row([10.0], count=0), "num_cpnts", "0", "a number of components above 0"),
+            (row([10.0], count=0), "num_cpnts", "0", "a number of components from 1 to 10000"),
             (row([10.0]).replace("J,1,", "J,one,"), "num_cpnts", "one", "a number of components"),
             (
                 row([1.0, 2.0], count=3),
@@ -104,7 +114,8 @@ class TestParsing:
         ) as caught:
             parse_claran(catalogue(row([10.0]), bad, row([11.0])), path="c.csv")
         (fault,) = listed_in(caught.value)
-        assert fault.startswith(f"line 3, column {column}: {value!r} - ")
+        verb = f": {value!r} is not " if value else " is empty, but has to be "
+        assert fault.startswith(f"line 3, column {column}{verb}")
         assert right in fault
 
     @pytest.mark.parametrize("bad", ["1,FIRSTJ,1", row([10.0]) + ",more"])

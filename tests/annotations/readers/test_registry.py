@@ -19,17 +19,17 @@ from attnxai.training.held_out import read_held_out
 
 WriteTable = Callable[..., Path]
 BUILT_IN = list(attnxai.annotations.READERS)
-PEAKS = ("#peaks", "s1 ann 3 4", "s1 bob 5 4", "s2 ann 1 2")
+MARKS = ("#marks", "s1 ann 3 4", "s1 bob 5 4", "s2 ann 1 2")
 
 
 @pytest.fixture
 def toy():
-    """A format of one's own: a line ``#peaks``, then a source, an annotator and a place each line."""
+    """A format of one's own: a line ``#marks``, then a source, an annotator and a place each line."""
 
     @attnxai.annotations.register_reader(
-        "peaks", recognises=lambda head: head.startswith(b"#peaks")
+        "toy marks", recognises=lambda head: head.startswith(b"#marks")
     )
-    def read_peaks(file):
+    def read_toy(file):
         marks = []
         for line, row in enumerate(file.text().splitlines()[1:], start=2):
             cells = row.split()
@@ -45,13 +45,13 @@ def toy():
             )
         return attnxai.annotations.AnnotationSet(annotations=tuple(marks), n_rows=len(marks))
 
-    yield read_peaks
-    attnxai.annotations.READERS.pop("peaks")
+    yield read_toy
+    attnxai.annotations.READERS.pop("toy marks")
 
 
 @pytest.fixture
 def path(write_table: WriteTable) -> Path:
-    return write_table(*PEAKS, name="marks.peaks")
+    return write_table(*MARKS, name="marks.toy")
 
 
 @pytest.mark.usefixtures("toy")
@@ -72,17 +72,17 @@ class TestToy:
         assert read_held_out(path, attnxai.read_images(tmp_path / "images")) == {"s1", "s2"}
 
     def test_content_decides(self, write_table: WriteTable) -> None:
-        assert len(attnxai.read_annotations(write_table(*PEAKS, name="table.csv"))) == 3
+        assert len(attnxai.read_annotations(write_table(*MARKS, name="table.csv"))) == 3
 
     def test_its_own_errors_stay(self, write_table: WriteTable) -> None:
         with pytest.raises(AnnotationError, match=r"line 2 of .*has 2 cells, not 4"):
-            attnxai.read_annotations(write_table("#peaks", "s1 ann", name="bad"))
+            attnxai.read_annotations(write_table("#marks", "s1 ann", name="bad"))
 
     def test_is_named_among_the_known_formats(self, write_table: WriteTable) -> None:
         with pytest.raises(
             AnnotationError,
             match=r"is a JSON text; no reader recognises it\. Known formats are "
-            + re.escape(", ".join([*BUILT_IN, "peaks; an"])),
+            + re.escape(", ".join([*BUILT_IN, "toy marks; an"])),
         ):
             attnxai.read_annotations(write_table('{"shapes": []}'))
 
@@ -90,14 +90,68 @@ class TestToy:
         register = attnxai.annotations.register_reader
         with pytest.raises(OptionError, match=re.escape(f"called {BUILT_IN[0]} is registered by")):
             register(BUILT_IN[0], recognises=lambda head: True)(toy)
-        register("peaks", recognises=lambda head: False)(toy)  # as when a cell is run again
-        assert list(attnxai.annotations.READERS)[-1] == "peaks"
+        register("toy marks", recognises=lambda head: False)(toy)  # as when a cell is run again
+        assert list(attnxai.annotations.READERS)[-1] == "toy marks"
 
 
 def test_every_format_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "annotations.md").read_text(encoding="utf-8")
-    for name in BUILT_IN:
-        assert name.removesuffix(" (CSV)").lower() in page.lower()
+    headings = " ".join(re.findall("^## (.*)", page, re.MULTILINE)).lower()
+    missing = [name for name in BUILT_IN if name.removesuffix(" (CSV)").lower() not in headings]
+    assert not missing, (
+        f"add to docs/annotations.md a section with the name in its heading: {missing}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            lambda file: {"a": file}["x"],
+            r"failed with KeyError \('x'\); if the file is valid, report this",
+        ),
+        (lambda file: 1 / 0, "failed with ZeroDivisionError"),
+        (lambda file: None, r"failed with TypeError \(it returned NoneType, not AnnotationSet\)"),
+    ],
+)
+def test_faults_of_a_reader_name_it_and_the_file(
+    answer: Any, text: str, write_table: WriteTable
+) -> None:
+    attnxai.annotations.register_reader("mine", recognises=lambda head: head == b"#m\n")(answer)
+    try:
+        with pytest.raises(
+            AnnotationError, match=rf"file .*table\.csv cannot be .* of the format mine {text}"
+        ) as caught:
+            attnxai.read_annotations(write_table("#m"))
+        assert caught.value.__cause__ is not None
+    finally:
+        attnxai.annotations.READERS.pop("mine")
+
+
+def test_faults_in_recognising_name_the_reader(write_table: WriteTable) -> None:
+    def recognises(head: bytes) -> bool:
+        raise LookupError(len(head))
+
+    register = attnxai.annotations.register_reader("mine", recognises=recognises)
+    register(attnxai.annotations.READERS[BUILT_IN[0]].read)
+    try:
+        with pytest.raises(AnnotationError, match="of the format mine failed with LookupError"):
+            attnxai.read_annotations(write_table("#m"))
+    finally:
+        attnxai.annotations.READERS.pop("mine")
+
+
+@pytest.mark.parametrize("error", [OptionError, MemoryError, DeprecationWarning])
+def test_what_is_no_fault_of_a_reader_passes(error: Any, write_table: WriteTable) -> None:
+    def read(file: Any) -> Any:
+        raise error("its own")
+
+    attnxai.annotations.register_reader("mine", recognises=lambda head: head == b"#m\n")(read)
+    try:
+        with pytest.raises(error, match=r"^its own$"):
+            attnxai.read_annotations(write_table("#m"))
+    finally:
+        attnxai.annotations.READERS.pop("mine")
 
 
 def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:
@@ -105,7 +159,7 @@ def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:
         "map", recognises=lambda head: head.startswith(b"#map"), needs_images=True
     )
     def read_map(file):
-        shape = attnxai.annotations.Shape(kind=attnxai.annotations.ShapeKind.POINT)
+        shape = attnxai.annotations.Shape(kind=attnxai.annotations.ShapeKind.POINT, x=1, y=2)
         marks = [
             attnxai.annotations.Annotation(source=image.source, annotator="a", shape=shape)
             for image in file.images

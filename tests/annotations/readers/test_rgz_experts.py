@@ -149,10 +149,19 @@ class TestPositionsBesideTheSample:
             ("first_id,ra,dec\n", "has a header but no rows"),
             ("first_id,ra,dec\nx,1,1\n", "states no position of 2 of 2 fields, such as 'FIRST"),
             (f"first_id,ra\n{FIELD},1\n", "needs one column dec"),
-            (f"first_id,ra,dec\n{FIELD},1,91\n", "line 2: ra from 0 to 360 and dec"),
-            (f"first_id,ra,dec\n{FIELD},nan,1\n", "line 2: ra from 0"),
+            (
+                f"first_id,ra,dec\n{FIELD},1,91\n",
+                "line 2, column dec: '91' is not a declination from -90 to 90",
+            ),
+            (
+                f"first_id,ra,dec\n{FIELD},nan,1\n",
+                "line 2, column ra: 'nan' is not a right ascension from 0 to 360",
+            ),
             (f"first_id,ra,dec\n{FIELD}\n", "line 2: 1 cell, but the header has 3"),
-            (f"first_id,ra,dec\n{FIELD},1,1\n{FIELD},1,2\n", "line 3, column first_id"),
+            (
+                f"first_id,ra,dec\n{FIELD},1,1\n{FIELD},1,2\n",
+                "line 3: the field '.*' has another position on an earlier line",
+            ),
             ("", "is empty"),
         ],
     )

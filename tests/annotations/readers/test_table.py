@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,68 +173,73 @@ class TestNotices:
 
 
 BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
-    ({"source": ""}, "source", "", "must not be empty"),
-    ({"source": "images/"}, "source", "images/", "a source id or an image file, not a folder"),
-    ({"annotator": " "}, "annotator", "", "must not be empty"),
+    ({"source": ""}, "source", "", "a source id or the name of an image file"),
+    ({"source": "images/"}, "source", "images/", "a source id or the name of an image file"),
+    ({"annotator": " "}, "annotator", "", "a name"),
     ({"shape": "square"}, "shape", "square", "one of point, circle, ellipse, box, polygon, line"),
     ({"shape": ""}, "shape", "", "one of point, circle"),
     ({"label": "nucleus"}, "label", "nucleus", "one of core, jet, lobe, hotspot, host, source"),
     ({"label": ""}, "label", "", "one of core"),
     ({"frame": "fk5"}, "frame", "fk5", "one of pixel, icrs"),
-    ({"x": ""}, "x", "", "a point needs a number here"),
+    ({"x": ""}, "x", "", "a number for a point"),
     ({"y": "four"}, "y", "four", "a number"),
-    ({"x": "3,5"}, "x", "3,5", "a number with a point, not a comma"),
+    ({"x": "3,5"}, "x", "3,5", "a number; write a decimal point, not a comma"),
     ({"x": "1_0"}, "x", "1_0", "a number"),
-    ({"x": "nan"}, "x", "nan", "a finite number"),
-    ({"y": "-inf"}, "y", "-inf", "a finite number"),
-    ({"shape": "circle"}, "radius", "", "a circle needs a number here"),
-    ({"shape": "circle", "radius": "0"}, "radius", "0", "a length above 0"),
-    ({"shape": "circle", "radius": "-2"}, "radius", "-2", "a length above 0"),
-    ({"shape": "circle", "radius": "inf"}, "radius", "inf", "a finite number"),
-    ({"shape": "circle", "radius": "nan"}, "radius", "nan", "a finite number"),
-    ({"shape": "circle", "radius": "-inf"}, "radius", "-inf", "a finite number"),
-    ({"shape": "ellipse", "width": "3"}, "height", "", "an ellipse needs a number here"),
-    ({"shape": "ellipse", "width": "0", "height": "1"}, "width", "0", "a length above 0"),
-    ({"shape": "box", "width": "3", "height": "-1"}, "height", "-1", "a length above 0"),
+    ({"x": "nan"}, "x", "nan", "a coordinate from -1000000 to 1000000 pixels"),
+    ({"y": "-inf"}, "y", "-inf", "a coordinate from -1000000 to 1000000 pixels"),
+    ({"shape": "circle"}, "radius", "", "a number for a circle"),
+    ({"shape": "circle", "radius": "0"}, "radius", "0", "a length from 1e-06"),
+    ({"shape": "circle", "radius": "-2"}, "radius", "-2", "a length from 1e-06"),
+    ({"shape": "circle", "radius": "inf"}, "radius", "inf", "a length from"),
+    ({"shape": "circle", "radius": "nan"}, "radius", "nan", "a length from"),
+    ({"shape": "circle", "radius": "-inf"}, "radius", "-inf", "a length from"),
+    ({"shape": "ellipse", "width": "3"}, "height", "", "a number for an ellipse"),
+    ({"shape": "ellipse", "width": "0", "height": "1"}, "width", "0", "a length from 1e-06"),
+    ({"shape": "box", "width": "3", "height": "-1"}, "height", "-1", "a length from 1e-06"),
     ({"shape": "box", "width": "3", "height": "1", "angle": "N"}, "angle", "N", "a number"),
-    ({"shape": "box", "width": "3", "height": "1", "angle": "inf"}, "angle", "inf", "a finite"),
+    ({"shape": "box", "width": "3", "height": "1", "angle": "inf"}, "angle", "inf", "an angle"),
     ({"weight": "1.01"}, "weight", "1.01", "a number from 0 to 1"),
     ({"weight": "-0.1"}, "weight", "-0.1", "a number from 0 to 1"),
     ({"weight": "high"}, "weight", "high", "a number"),
-    ({"weight": "0,5"}, "weight", "0,5", "a number with a point, not a comma"),
-    ({"weight": "nan"}, "weight", "nan", "a finite number"),
-    ({"x": "1e308"}, "x", "1e308", "pixels, -1000000 to 1000000"),
+    ({"weight": "0,5"}, "weight", "0,5", "a number; write a decimal point, not a comma"),
+    ({"weight": "nan"}, "weight", "nan", "a number from 0 to 1"),
+    ({"x": "1e308"}, "x", "1e308", "a coordinate from -1000000 to 1000000 pixels"),
     (
         {"shape": "circle", "radius": "1e-12"},
         "radius",
         "1e-12",
-        "a length above 0 in pixels, from 1e-06 to",
+        "a length from 1e-06 to",
     ),
     (
         {"shape": "circle", "radius": "1e9"},
         "radius",
         "1e9",
-        "a length above 0 in pixels, from 1e-06 to 1000000",
+        "a length from 1e-06 to 1000000 pixels",
     ),
     (
         {"shape": "box", "width": "1e-300", "height": "5", "frame": "icrs"},
         "width",
         "1e-300",
-        "a length above 0 in arcsec, from 1e-06 to 324000",
+        "a length from 1e-06 to 324000 arcsec",
     ),
     (
         {"shape": "ellipse", "width": "3", "height": "1", "angle": "1e308"},
         "angle",
         "1e308",
-        "degrees, -360 to 360",
+        "an angle from -360 to 360 degrees",
     ),
-    ({"shape": "line", "vertices": "0 0; 1e7 1"}, "vertices", "0 0; 1e7 1", "not '1e7 1'"),
-    ({"frame": "icrs", "x": "360.1"}, "x", "360.1", "right ascension in degrees, 0 to 360"),
-    ({"frame": "icrs", "x": "-0.1"}, "x", "-0.1", "right ascension in degrees, 0 to 360"),
-    ({"frame": "icrs", "y": "90.5"}, "y", "90.5", "declination in degrees, -90 to 90"),
-    ({"frame": "icrs", "y": "-91"}, "y", "-91", "declination in degrees, -90 to 90"),
+    (
+        {"shape": "line", "vertices": "0 0; 1e7 1"},
+        "vertices",
+        "0 0; 1e7 1",
+        "each with a coordinate from -1000000 to 1000000 pixels (number 2 has 10000000.0)",
+    ),
+    ({"frame": "icrs", "x": "360.1"}, "x", "360.1", "a right ascension from 0 to 360 degrees"),
+    ({"frame": "icrs", "x": "-0.1"}, "x", "-0.1", "a right ascension from 0 to 360 degrees"),
+    ({"frame": "icrs", "y": "90.5"}, "y", "90.5", "a declination from -90 to 90 degrees"),
+    ({"frame": "icrs", "y": "-91"}, "y", "-91", "a declination from -90 to 90 degrees"),
     ({"frame": "icrs", "x": "10:20:30"}, "x", "10:20:30", "a number"),
-    ({"shape": "polygon"}, "vertices", "", '3 or more different vertices as "x y; x y; ..."'),
+    ({"shape": "polygon"}, "vertices", "", 'a list of positions "x y; x y; ..." for a polygon'),
     ({"shape": "polygon", "vertices": "0 0; 1 1"}, "vertices", "0 0; 1 1", "3 or more different"),
     (
         {"shape": "polygon", "vertices": "0 0; 1 1; 0 0"},
@@ -241,30 +247,35 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
         "0 0; 1 1; 0 0",
         "3 or more different",
     ),
-    ({"shape": "line", "vertices": "0 0"}, "vertices", "0 0", "2 or more different vertices"),
+    (
+        {"shape": "line", "vertices": "0 0"},
+        "vertices",
+        "0 0",
+        "a list of 2 or more different positions",
+    ),
     ({"shape": "line", "vertices": "5 5; 5 5"}, "vertices", "5 5; 5 5", "2 or more different"),
-    ({"shape": "line", "vertices": "0 0; 1"}, "vertices", "0 0; 1", "2 or more different"),
-    ({"shape": "line", "vertices": "0 0; 1 2 3"}, "vertices", "0 0; 1 2 3", "2 or more different"),
-    ({"shape": "line", "vertices": "0 0;; 1 1"}, "vertices", "0 0;; 1 1", "2 or more different"),
-    ({"shape": "line", "vertices": "0 0; a b"}, "vertices", "0 0; a b", "2 or more different"),
+    ({"shape": "line", "vertices": "0 0; 1"}, "vertices", "0 0; 1", "a list of positions"),
+    ({"shape": "line", "vertices": "0 0; 1 2 3"}, "vertices", "0 0; 1 2 3", "a list of positions"),
+    ({"shape": "line", "vertices": "0 0;; 1 1"}, "vertices", "0 0;; 1 1", "a list of positions"),
+    ({"shape": "line", "vertices": "0 0; a b"}, "vertices", "0 0; a b", "a list of positions"),
     (
         {"shape": "line", "vertices": "0 0; 1,5 2"},
         "vertices",
         "0 0; 1,5 2",
-        "with a point, not a comma",
+        "; write a decimal point, not a comma",
     ),
-    ({"shape": "line", "vertices": "0 0; nan 1"}, "vertices", "0 0; nan 1", "finite numbers"),
+    ({"shape": "line", "vertices": "0 0; nan 1"}, "vertices", "0 0; nan 1", "(number 2 has nan)"),
     (
         {"shape": "line", "frame": "icrs", "vertices": "0 0; 400 1"},
         "vertices",
         "0 0; 400 1",
-        "right ascension in degrees, 0 to 360, not '400 1'",
+        "each with a right ascension from 0 to 360 degrees (number 2 has 400.0)",
     ),
     (
         {"shape": "line", "frame": "icrs", "vertices": "0 0; 4 -100"},
         "vertices",
         "0 0; 4 -100",
-        "declination in degrees, -90 to 90, not '4 -100'",
+        "each with a declination from -90 to 90 degrees (number 2 has -100.0)",
     ),
 ]
 
@@ -275,8 +286,10 @@ class TestBadCells:
         self, row: dict[str, Any], column: str, value: str, right: str
     ) -> None:
         (fault,) = faults({}, row, {})
-        assert fault.startswith(f"line 3, column {column}: {value!r} - ")
-        assert right in fault.partition(" - ")[2]
+        verb = f": {value!r} is not " if value else " is empty, but has to be "
+        start = f"line 3, column {column}{verb}"
+        assert fault.startswith(start)
+        assert right in fault.removeprefix(start)
 
     def test_bad_rows_are_listed_and_counted(self) -> None:
         rows: list[dict[str, Any]] = [{}, *(bad for bad, *_ in BAD_CELLS), {}]
@@ -295,19 +308,20 @@ class TestBadCells:
         row = {"annotator": "", "shape": "circle", "x": "a", "radius": "-1", "weight": "7"}
         with pytest.raises(AnnotationError, match="1 of 2 rows") as caught:
             parse({}, row)
-        columns = [fault.split("column ")[1].split(":")[0] for fault in listed_in(caught.value)]
+        columns = [re.split("[: ]", fault)[3] for fault in listed_in(caught.value)]
         assert sorted(columns) == ["annotator", "radius", "weight", "x"]
 
     def test_contradictory_class(self) -> None:
         (fault,) = faults({"class": "FR I"}, {"class": "fr1"}, {"class": "FRII"})
         assert fault == (
-            "line 4, column class: 'FR II' - line 2 says 'FR I' for the same source; give one"
+            "line 4, column class: 'FR II' contradicts 'FR I' on line 2, for the same source; give one"
         )
 
     def test_contradictory_image(self) -> None:
         (fault,) = faults({"source": "x/a.png"}, {"source": "a", "image": "y/a.png"})
         assert fault == (
-            "line 3, column image: 'y/a.png' - line 2 says 'x/a.png' for the same source; give one"
+            "line 3, column image: 'y/a.png' contradicts 'x/a.png' on line 2, for the same source; "
+            "give one"
         )
 
     @pytest.mark.parametrize(("n_cells", "hint"), [(5, False), (7, True)])

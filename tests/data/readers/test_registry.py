@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,8 +81,31 @@ class TestToy:
 def test_every_format_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "images.md").read_text(encoding="utf-8")
     for reader in attnxai.data.READERS.values():
-        assert f"| {reader.name} " in page
-        assert all(f"`{ending.removesuffix('.gz')}`" in page for ending in reader.endings)
+        (row,) = re.findall(rf"^\| {reader.name} .*", page, re.MULTILINE) or [""]
+        assert row, f"add a row for {reader.name} to the table of formats in docs/images.md"
+        missing = [one for one in reader.endings if f"`{one.removesuffix('.gz')}`" not in row]
+        assert not missing, f"add to the row of {reader.name} in docs/images.md: {missing}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (lambda path: int("a"), r"failed with ValueError \(invalid literal .*: 'a'\); if the file"),
+        (lambda path: (path / "x").read_bytes(), r"failed with NotADirectoryError \([^;]*\)$"),
+        (lambda path: np.eye(2), r"failed with TypeError \(it returned ndarray, not ImageContent"),
+    ],
+)
+def test_faults_of_a_reader_name_it_and_the_file(answer: Any, text: str, tmp_path: Path) -> None:
+    attnxai.data.register_reader("mine", recognises=lambda head: head == b"#m")(answer)
+    (tmp_path / "a").write_bytes(b"#m")
+    try:
+        with pytest.raises(
+            ImageError, match=rf"image .*a cannot be .* of the format mine {text}"
+        ) as caught:
+            read_image(tmp_path / "a")
+        assert caught.value.__cause__ is not None
+    finally:
+        attnxai.data.READERS.pop("mine")
 
 
 def test_the_last_one_registered_is_asked_first(tmp_path: Path) -> None:
