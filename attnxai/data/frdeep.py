@@ -161,8 +161,8 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
         )
     class_names: tuple[str, ...] = CLASS_NAMES
     hint = (
-        f" ({', '.join(CLASS_NAMES)}), or as {META} names them; MiraBest, whose labels go up to 9, is "
-        "read by the name 'mirabest' (--images mirabest)"
+        f" ({', '.join(CLASS_NAMES)}), or as {META} names them; to read MiraBest, "
+        "whose labels go up to 9, give 'mirabest' (--images mirabest)"
     )
     if files.meta is not None:
         class_names, hint = _class_names(files), f" ({META} of {files.origin})"

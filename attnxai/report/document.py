@@ -162,7 +162,7 @@ def _latex(content: ReportContent) -> str:
 
 
 def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
-    """What the template of the page speaks of."""
+    """Values for the template of the page."""
     return {
         "first": content.parts[0].result,
         "parts": [

@@ -37,7 +37,7 @@ def write_results(
     """Write a folder of results whole or not at all, in place of those that lie there.
 
     ``drawers`` draw figures into a folder, ``files`` are as :func:`write_files` takes them, and ``values`` are
-    what the template of the page speaks of. ``on_step`` is called with the number of finished steps and of all.
+    the values for the template of the page. ``on_step`` is called with the number of finished steps and of all.
     """
     numbers = itertools.count(1)
 

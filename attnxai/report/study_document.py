@@ -96,7 +96,7 @@ def record_of(result: StudyResult) -> dict[str, Any]:
 
 
 def _values(result: StudyResult) -> dict[str, Any]:
-    """What the template speaks of."""
+    """Values for the template."""
     return {
         "summary": result.summary,
         "hypotheses": result.hypotheses,

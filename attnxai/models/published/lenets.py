@@ -29,7 +29,7 @@ _CONVOLUTIONS = {"conv1": "convolutions.0", "conv2": "convolutions.1"}
 _LINEARS = {"fc1": "linears.0", "fc2": "linears.1", "fc3": "linears.2"}
 _FRDEEP = dataclasses.replace(FIRST_PREPROCESSING, mean=0.0019, deviation=0.0270)
 _FRDEEP_NOTE = (
-    "The model's file does not say what it was trained on; its name speaks of FRDEEP, whose published "
+    "The model's file does not say what it was trained on; its name contains FRDEEP, whose published "
     "mean and deviation are taken."
 )
 
