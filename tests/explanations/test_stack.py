@@ -148,6 +148,11 @@ def test_a_layer_has_to_cover_its_field():
     coarse = {**maps.geometry, "gate1": GridTransform()}
     with pytest.raises(AlignmentError, match=r"gate1 has 16 rows and covers 16 of the 32 rows"):
         dataclasses.replace(maps, geometry=coarse)
+    # three quarters are enough
+    dataclasses.replace(maps, geometry={**maps.geometry, "gate2": GridTransform(origin_x=8.0)})
+    beside = {**maps.geometry, "gate2": GridTransform(origin_x=9.0)}
+    with pytest.raises(AlignmentError, match=r"gate2 has 32 columns and covers 23 of the 32"):
+        dataclasses.replace(maps, geometry=beside)
     beside = {**maps.geometry, "gate2": GridTransform(origin_x=40.0)}
     with pytest.raises(AlignmentError, match=r"gate2 has 32 columns and covers 0 of the 32"):
         dataclasses.replace(maps, geometry=beside)
