@@ -103,15 +103,15 @@ def _images_of_table(marked: AnnotationSet, reading: dict[str, Any]) -> SourceSe
     if missing:
         raise AnnotationError(
             f"{len(missing)} of {len(marked.sources)} sources of {marked.path} name no image, such as "
-            f"{missing[0]!r}; fill the image column or give --images"
+            f"{missing[0]!r}; fill the image column or name the images"
         )
     gone = [files[source] for source in marked.sources if not os.path.exists(files[source])]  # noqa: PTH110 -- names too long
     if gone:
         raise ImageError(
             f"{len(gone)} of {counted(len(files), 'image')} that the column image of {marked.path} names "
             f"{'does' if len(gone) == 1 else 'do'} not exist: {first_of(list(map(str, gone)), 5)}; correct the "
-            "column, whose paths are relative to the folder of the table, or name the folder of the images with "
-            "--images"
+            "column, whose paths are relative to the folder of the table, or name the folder of the "
+            "images"
         )
     return SourceSet(
         collect_images(
@@ -135,7 +135,7 @@ def _read_available(
     if not root.exists():
         where = "" if root.is_absolute() else f" in {Path.cwd()}"
         raise ImageError(
-            f"--images {str(images)!r} is neither a file nor a folder{where}, nor 'mirabest'"
+            f"images {str(images)!r} is neither a file nor a folder{where}, nor 'mirabest'"
         )
     name = str(images)
     batches = recognised_batches(root)

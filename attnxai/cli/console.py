@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import sys
 import time
@@ -52,21 +53,36 @@ stderr = SafeConsole(stderr=True, soft_wrap=True)
 
 
 class Verbosity:
-    """How much a command prints; called, it sets this for a block."""
+    """How much a command prints, and how it names its options; called, it sets this for a block."""
 
     def __init__(self) -> None:
         self.quiet = self.verbose = False
+        self.options: tuple[str, ...] = ()
 
     @contextlib.contextmanager
-    def __call__(self, *, quiet: bool, verbose: bool) -> Iterator[None]:
-        """Print less or more in the block."""
+    def __call__(
+        self, *, quiet: bool, verbose: bool, options: Iterable[str] = ()
+    ) -> Iterator[None]:
+        """Print less or more in the block, and name arguments of functions as the ``options`` of the command."""
         self.quiet, self.verbose = quiet, verbose
+        self.options = tuple(name for name in options if "_" in name)
         stderr.quiet = details.quiet = quiet
         try:
             yield
         finally:
             self.quiet = self.verbose = False
+            self.options = ()
             stderr.quiet = details.quiet = False
+
+    def with_options(self, text: str) -> str:
+        """A message of a Python function with ``--fill-blank`` for ``fill_blank=True``, as on the command line.
+
+        Names of one word are left, since they are words of the language.
+        """
+        for name in self.options:
+            pattern = rf"(?<![\w./\\'\"-]){name}(=True)?(?![\w./\\'\"=-])"
+            text = re.sub(pattern, f"--{name.replace('_', '-')}", text)
+        return text
 
 
 verbosity = Verbosity()
@@ -101,7 +117,7 @@ def noted_warnings() -> Iterator[None]:
                 quiet = stderr.quiet
                 stderr.quiet = quiet and not isinstance(message, LeftOutWarning)
                 stderr.print(Text("Note: ", style="yellow"), end="")
-                stderr.print(str(message))
+                stderr.print(verbosity.with_options(str(message)))
                 stderr.quiet = quiet
         else:
             previous(message, category, *args, **kwargs)

@@ -79,7 +79,11 @@ def command(
             **kwargs: Any,
         ) -> Any:
             with (
-                verbosity(quiet=quiet, verbose=verbose and not quiet),
+                verbosity(
+                    quiet=quiet,
+                    verbose=verbose and not quiet,
+                    options=inspect.signature(wrapped).parameters,
+                ),
                 ending(),
                 noted_warnings(),
             ):
@@ -146,7 +150,7 @@ def ending() -> Iterator[None]:
         with _signals_raised():
             yield
     except AttnxaiError as error:
-        _fail(str(error), error)
+        _fail(verbosity.with_options(str(error)), error)
     except BrokenPipeError:
         _abandon(sys.stdout)
         _abandon(sys.stderr)

@@ -42,6 +42,6 @@ def fetch_mirabest(folder: str | Path | None = None, *, progress: bool = True) -
         reason = " ".join(str(error).split())
         raise DataSetError(
             f"{ARCHIVE_NAME} could not be fetched from {ARCHIVE_URL} ({reason}); fetch it by other "
-            f"means, put it into a folder and name that with --data-dir"
+            f"means, put it into a folder and name that with data_dir"
         ) from error
     return Path(path)

@@ -232,8 +232,8 @@ def _class_names(files: BatchFiles) -> tuple[str, ...]:
 
 def _mirabest_error(files: BatchFiles) -> DataSetError:
     return DataSetError(
-        f"{files.origin} holds the batches of MiraBest; use 'mirabest' with this folder as data folder "
-        f"(--images mirabest --data-dir {files.origin})"
+        f"{files.origin} holds the batches of MiraBest; use 'mirabest' as images and this folder as "
+        "data_dir"
     )
 
 

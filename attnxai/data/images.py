@@ -91,7 +91,7 @@ class SourceImage:
             raise self._fault("is blank: all of its pixels are NaN or infinite")
         if n_bad:
             raise self._fault(
-                f"has {n_bad} of {pixels.size} pixels that are NaN or infinite; add --fill-blank to set "
+                f"has {n_bad} of {pixels.size} pixels that are NaN or infinite; pass fill_blank=True to set "
                 "them to 0 and leave them out of every number, or give a cutout without blank pixels"
             )
         observed = pixels
@@ -362,6 +362,6 @@ def assume_pixel_scale(n_assumed: int, n_images: int, pixel_scale_arcsec: float)
     if n_assumed:
         assume(
             f"{n_assumed} of {n_images} images state no pixel scale; they are taken to have the model's "
-            f"{pixel_scale_arcsec:g} arcsec a pixel; state it with --pixel-scale-arcsec",
+            f"{pixel_scale_arcsec:g} arcsec a pixel; state it with pixel_scale_arcsec",
             stacklevel=4,
         )

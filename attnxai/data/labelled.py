@@ -269,5 +269,4 @@ def _check_unused(kind: str, **options: object) -> None:
     """Refuse options that would change nothing."""
     for name, value in options.items():
         if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise OptionError(f"{option} does not belong to the images {kind!r}; leave it out")
+            raise OptionError(f"{name} does not belong to the images {kind!r}; leave it out")

@@ -89,7 +89,7 @@ def find_mirabest(data_dir: str | Path | None = None) -> tuple[Path, Path | None
                     return candidate, _wcs_table(folder, folder.parent)
     places = ", ".join(str(root) for root in roots)
     raise DataSetError(
-        f"MiraBest was not found in {places}; point --data-dir or {DATA_DIR_VARIABLE} at the folder "
+        f"MiraBest was not found in {places}; point data_dir or {DATA_DIR_VARIABLE} at the folder "
         f"of {ARCHIVE_NAME} (or of its unpacked batches), or fetch it with "
         "'attnxai data fetch mirabest'"
     )

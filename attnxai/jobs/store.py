@@ -66,12 +66,12 @@ class ResultStore:
     def _check(self, found: Mapping[str, Any]) -> None:
         header = self._header
         if found.get("format") != FORMAT:
-            raise OptionError(f"{self._file} holds no results of jobs; name another --output")
+            raise OptionError(f"{self._file} holds no results of jobs; name another output")
         for name in (*header, *found):
             if found.get(name) != header.get(name):
                 raise OptionError(
                     f"the results in {self._file} were made with {name} {found.get(name)}, not "
-                    f"{header.get(name)}; give the same {name}, or another --output"
+                    f"{header.get(name)}; give the same {name}, or another output"
                 )
 
     @property

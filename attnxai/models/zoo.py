@@ -60,7 +60,7 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     is_what = "is a folder, neither a file" if str(name) and path.is_dir() else "is neither a file"
     hint = did_you_mean(key, models)
     if "," in str(name):
-        hint = "; to compare several models, repeat --model for each"
+        hint = "; to compare several models, name each on its own"
     raise CheckpointError(
         f"model {str(name)!r} {is_what} nor one of the shipped models "
         f"({', '.join(models) or 'none ship with this build'}){hint}"
@@ -78,11 +78,9 @@ def named_models(models: Sequence[str]) -> dict[str, ResolvedModel]:
         model = resolve_model(name)
         other = found.setdefault(Path(model.path).resolve(), name)
         if name in models[: len(resolved)]:
-            raise OptionError(f"--model {name} is given twice; name every model once")
+            raise OptionError(f"model {name} is given twice; name every model once")
         if other != name:
-            raise OptionError(
-                f"--model {other} and --model {name} are the same file; name every model once"
-            )
+            raise OptionError(f"models {other} and {name} are the same file; name every model once")
         resolved.append(model)
     return dict(zip(distinct_names(models), resolved, strict=True))
 

@@ -95,13 +95,13 @@ def _test_parts(model: AttentionModel, images: SourceSet) -> dict[str, SourceSet
     tests = [image for image in images if image.split == TEST]
     if not tests:
         raise OptionError(
-            f"none of the {len(images)} images belongs to a test split; leave out --test"
+            f"none of the {len(images)} images belongs to a test split; do not ask for a test"
         )
     seen = [i.source for i in tests if split_of(model, i) is not Split.HELD_OUT]
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the {len(tests)} test images or on "
-            f"copies of them, such as {seen[0]}; they do not test it, so leave out --test"
+            f"copies of them, such as {seen[0]}; they do not test it, so do not ask for a test"
         )
     confident = [i for i in tests if is_mirabest_source(i.source) and i.source[1] == "0"]
     parts = {TEST: SourceSet(tests, origin=images.origin)}

@@ -90,7 +90,7 @@ class StudyData:
             return self.trained_on.select(validation_sources)
         if not len(self.test):
             raise OptionError(
-                f"{self.labelled.name} has no test images to measure on; use --measure-on validation, "
+                f"{self.labelled.name} has no test images to measure on; use measure_on validation, "
                 "or mark some in the labels with the split 'test'"
             )
         return self.test
@@ -145,7 +145,7 @@ class AnnotationRequest:
             why = "; ".join(f"{n}: {reason}" for reason, n in left_out.items() if n)
             raise AnnotationError(
                 f"none of the {len(marked.sources)} annotated sources of {self.path} can be used "
-                f"({why}); hold them out of training with --hold-out {self.path}"
+                f"({why}); hold them out of training with hold_out {self.path}"
             )
 
         def image(source: str) -> SourceImage:

@@ -77,7 +77,7 @@ class StudyFolder:
             # models that were trained elsewhere may be brought before the study begins
             if names - {MODELS_NAME, RESULTS_NAME} and not self.plan():
                 raise OptionError(
-                    f"--output {self.root} holds other files than a study; name another folder"
+                    f"the output {self.root} holds other files than a study; name another folder"
                 )
 
         with (
@@ -105,7 +105,7 @@ def write_plan(folder: StudyFolder, plan: StudyPlan, command: str, labels_sha256
     if earlier != labels_sha256 and any((folder.root / MODELS_NAME).glob("*.pt")):
         raise OptionError(
             f"the classes or splits of the images have changed since the models in {folder.root} were "
-            "trained; give another --output"
+            "trained; give another output"
         )
     content = {
         "format": FORMAT,
@@ -141,7 +141,7 @@ def finished_model(folder: StudyFolder, run: RunKey, planned: Mapping[str, Any])
         if own.get(name) != planned.get(name):
             raise OptionError(
                 f"{path} does not belong to this study: it was made with {name} {own.get(name)!r}, "
-                f"the study asks for {planned.get(name)!r}; give another --output, or move it "
+                f"the study asks for {planned.get(name)!r}; give another output, or move it "
                 "elsewhere to train it again"
             )
     if not folder.history(run).is_file():

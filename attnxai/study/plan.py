@@ -123,7 +123,7 @@ class StudyPlan:
         if self.baseline not in names:
             raise OptionError(
                 f"groups are compared with {self.baseline}, which is not among {', '.join(names)}; add "
-                "it to --group or name another --baseline"
+                "it to the groups or name another baseline"
             )
         if self.reference_loss is not None and not self.reference_loss > 0:
             raise OptionError(f"the reference loss has to be above 0, got {self.reference_loss}")

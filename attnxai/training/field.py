@@ -31,7 +31,7 @@ def field_of(images: SourceSet, *, size: int | None = None) -> Preprocessing:
     elif len(images):
         assume(
             f"the images do not state their pixel scale; {scale:g} arcsec, that of FIRST, is assumed "
-            "and stored with the model (state another with --pixel-scale-arcsec)"
+            "and stored with the model (state another with pixel_scale_arcsec)"
         )
     if size is None:
         covered = min(

@@ -94,7 +94,7 @@ def load_progress(state: TrainingState, path: Path, identity: Mapping[str, Any])
         ) from error
     raise CheckpointError(
         f"{path} is the record of another training run ({'; '.join(differences[:4])}); give another "
-        "--output, or delete it to start again"
+        "output, or delete it to start again"
     )
 
 

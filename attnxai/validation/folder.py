@@ -28,7 +28,7 @@ def validation_folder(root: Path, *, seed: int) -> Iterator[tuple[ResultStore, O
     def refuse(names: set[str]) -> None:
         if names - {RESULTS_NAME} and BLOCKS_NAME not in names:
             raise OptionError(
-                f"--output {root} holds other files than a validation; name another folder"
+                f"the output {root} holds other files than a validation; name another folder"
             )
 
     identity = {"seed": seed, "attnxai": __version__, "experiments_version": EXPERIMENTS_VERSION}

@@ -67,7 +67,7 @@ class TestImageColumn:
         assert str(caught.value) == (
             f"2 of 3 images that the column image of {path} names do not exist: {tmp_path / 'b.npy'}, "
             f"{tmp_path / 'c.npy'}; correct the column, whose paths are relative to the folder of the table, or "
-            "name the folder of the images with --images"
+            "name the folder of the images"
         )
 
     def test_sources_that_name_no_image(self, write_table: WriteTable) -> None:
@@ -144,7 +144,7 @@ class TestFolder:
             read_inputs(write_table(*rows("a")), tmp_path / "empty")
 
     def test_folder_that_does_not_exist(self, tmp_path: Path, write_table: WriteTable) -> None:
-        with pytest.raises(ImageError, match=r"--images '.*gone' is neither a file nor a folder"):
+        with pytest.raises(ImageError, match=r"images '.*gone' is neither a file nor a folder"):
             read_inputs(write_table(*rows("a")), tmp_path / "gone")
 
 
@@ -218,7 +218,7 @@ class TestBatches:
 
     def test_batches_of_mirabest(self, tmp_path: Path, write_table: WriteTable) -> None:
         write_batches(tmp_path / "batches")
-        with pytest.raises(DataSetError, match=r"use 'mirabest' .*--images mirabest --data-dir"):
+        with pytest.raises(DataSetError, match=r"use 'mirabest' as images .* data_dir$"):
             read_inputs(write_table(*rows("a")), tmp_path / "batches")
 
     def test_damaged_archive(self, tmp_path: Path, write_table: WriteTable) -> None:

@@ -197,9 +197,9 @@ def test_sources_that_do_not_overlap(sample):
         ),
         (["--n-permutations", "0"], "Invalid value for '--n-permutations': 0 should be 1 or more"),
         (["--n-bootstrap", "x"], "Invalid value for '--n-bootstrap': 'x' should be a whole number"),
-        (["--model", "c1.pt,d8.pt"], "to compare several models, repeat --model for each"),
-        (["--model", "d8.pt"], "--model d8.pt is given twice"),
-        (["--model", "D8"], "--model d8.pt and --model D8 are the same file"),
+        (["--model", "c1.pt,d8.pt"], "to compare several models, name each on its own"),
+        (["--model", "d8.pt"], "model d8.pt is given twice"),
+        (["--model", "D8"], "models d8.pt and D8 are the same file"),
     ],
 )
 def test_bad_options(sample, options, text):

@@ -212,7 +212,7 @@ def test_a_refused_study_leaves_no_folder(place):
     [
         (
             ["--epochs", "3"],
-            "was made with epochs 2, the study asks for 3; give another --output",
+            "was made with epochs 2, the study asks for 3; give another output",
         ),
         (["--baseline", "D2"], "compared with D2, which is not among C1, C2"),
         (["--annotations", "nowhere.csv"], "nowhere.csv"),

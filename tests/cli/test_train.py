@@ -103,7 +103,7 @@ def test_more_epochs_than_before_the_interruption(place, monkeypatch):
         attnxai(*arguments, "2", cwd=place, check=130)
     other = attnxai(*arguments, "3", "--learning-rate", "0.001", cwd=place, check=2)
     said = " ".join(other.stderr.split())
-    assert "its settings differ: learning_rate is 0.005 there and 0.001 here" in said
+    assert "its settings differ: --learning-rate is 0.005 there and 0.001 here" in said
     assert "epochs is" not in said
     assert "Resuming" not in other.stdout
     other = attnxai(*arguments, "1", cwd=place, check=2)
@@ -218,7 +218,7 @@ def test_batches_of_fr_deep(place):
             "--data-dir does not belong to the images 'folder'",
         ),
         (["--published-form"], "--published-form belongs to --preset paper"),
-        (["--weight-average", "1"], "weight_average has to be at least 0 and below 1, got 1.0"),
+        (["--weight-average", "1"], "--weight-average has to be at least 0 and below 1, got 1.0"),
         (["--size", "200"], "for which it needs at least 200 x 200"),
         (["--output", "m.bin"], "should end in .pt"),
         (["--group", "E7"], "unknown group 'E7'"),

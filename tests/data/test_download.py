@@ -78,7 +78,7 @@ def test_archive_goes_into_the_cache_by_default(
 
 def test_other_content_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1]
-    with pytest.raises(DataSetError, match=r"could not be fetched from .*--data-dir"):
+    with pytest.raises(DataSetError, match=r"could not be fetched from .*data_dir"):
         fetch_mirabest(tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
 

@@ -200,7 +200,7 @@ class TestRefused:
             (tmp_path / "batches.meta").write_bytes(published_pickle({"label_names": codes}))
         with pytest.raises(
             DataSetError,
-            match=r"batches of MiraBest; use 'mirabest' .*--images mirabest --data-dir",
+            match=r"batches of MiraBest; use 'mirabest' as images .* data_dir",
         ):
             read_frdeep(tmp_path)
 

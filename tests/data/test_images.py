@@ -347,7 +347,9 @@ class TestBlankPixels:
     ) -> None:
         pixels[2, 3:6] = bad
         path = write_fits(tmp_path / "a.fits", pixels)
-        with pytest.raises(ImageError, match=r"3 of 204 pixels .* NaN or infinite; .*--fill-blank"):
+        with pytest.raises(
+            ImageError, match=r"3 of 204 pixels .* NaN or infinite; pass fill_blank=True"
+        ):
             read_image(path)
 
     def test_filled_with_zero_and_left_out_of_the_footprint(

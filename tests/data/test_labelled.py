@@ -167,12 +167,14 @@ class TestMirabest:
         ("option", "value"), [("labels", "labels.csv"), ("pixel_scale_arcsec", 1.8)]
     )
     def test_options_of_others(self, mirabest_folder: Path, option: str, value: Any) -> None:
-        text = f"--{option.replace('_', '-')} does not belong to the images 'mirabest'"
+        text = f"{option} does not belong to the images 'mirabest'"
         with pytest.raises(OptionError, match=text):
             read_training_images("mirabest", data_dir=mirabest_folder, **{option: value})
 
     def test_its_batches_are_read_by_its_name(self, mirabest_folder: Path) -> None:
-        with pytest.raises(DataSetError, match="use 'mirabest' with this folder as data folder"):
+        with pytest.raises(
+            DataSetError, match="use 'mirabest' as images and this folder as data_dir"
+        ):
             read_training_images(mirabest_folder)
 
 
@@ -206,8 +208,7 @@ class TestBatches:
     )
     def test_options_of_mirabest(self, tmp_path: Path, option: str, value: Any) -> None:
         write_frdeep(tmp_path, n_train=1)
-        text = option.replace("_", "-")
-        with pytest.raises(OptionError, match=rf"--{text} does not belong to the images"):
+        with pytest.raises(OptionError, match=f"{option} does not belong to the images"):
             read_training_images(tmp_path, **{option: value})
 
 

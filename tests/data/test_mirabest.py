@@ -287,7 +287,7 @@ class TestFinding:
         write_batches(tmp_path / "own")
         monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "own"))
         (tmp_path / "empty").mkdir()
-        with pytest.raises(DataSetError, match=r"was not found in \S*empty; point --data-dir"):
+        with pytest.raises(DataSetError, match=r"was not found in \S*empty; point data_dir"):
             find_mirabest(tmp_path / "empty")
 
     def test_every_place_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

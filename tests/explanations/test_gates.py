@@ -225,7 +225,7 @@ def test_a_missing_pixel_scale_is_an_assumption_that_is_said(model, images) -> N
     ]
     with pytest.warns(
         AssumptionWarning,
-        match=r"2 of 3 images state no pixel scale.*1\.8 arcsec a pixel; state it with --pixel-scale-arcsec$",
+        match=r"2 of 3 images state no pixel scale.*1\.8 arcsec a pixel; state it with pixel_scale_arcsec$",
     ):
         attention_maps(model, [*bare, images[0]])
 

@@ -242,8 +242,8 @@ def test_one_file_under_two_names_is_refused(shipped):
         "d8": True,
     }
     for names, words in (
-        (["copy.pt", "net.pt", "link.pt"], r"net\.pt and --model link\.pt are the same file"),
-        (["d8.pt", "D8"], r"d8\.pt and --model D8 are the same file"),
+        (["copy.pt", "net.pt", "link.pt"], r"net\.pt and link\.pt are the same file"),
+        (["d8.pt", "D8"], r"d8\.pt and D8 are the same file"),
         (["net.pt", "net.pt"], r"net\.pt is given twice"),
     ):
         with pytest.raises(OptionError, match=words):

@@ -88,5 +88,5 @@ def test_annotations_may_bring_their_own_images(mirabest):
 def test_annotations_of_training_sources_alone_are_refused(mirabest, sources, tmp_path):
     data = DataRequest(data_dir=str(mirabest)).read()
     marks = write_marks(tmp_path / "marks.csv", sources["train"][:2])
-    with pytest.raises(AnnotationError, match="hold them out of training with --hold-out"):
+    with pytest.raises(AnnotationError, match="hold them out of training with hold_out"):
         AnnotationRequest(path=str(marks)).read(data, MeasureOn.VALIDATION)

@@ -140,7 +140,7 @@ def test_only_what_is_missing_is_open(copied, small_plan):
 def test_models_of_another_plan_are_refused(copied, small_plan, changes, text):
     with pytest.raises(OptionError, match=text) as caught:
         prepare(dataclasses.replace(small_plan, **changes), copied)
-    assert "give another --output" in str(caught.value)
+    assert "give another output" in str(caught.value)
 
 
 def test_other_networks_and_images_are_refused(copied, small_plan, sources, tmp_path):

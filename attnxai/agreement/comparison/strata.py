@@ -123,7 +123,7 @@ def _classes(pairs: AlignedPairs) -> tuple[dict[str, Sequence[Hashable]], str]:
             return {}, (
                 "the classes of the sources are not known and the maps come without class scores, so what "
                 "maps and annotations of a class have in common cannot be controlled for; add a class column to the "
-                "annotation table, or name another column with --strata"
+                "annotation table, or name another column as strata"
             )
         alone = [
             name or f"not permuted ({source})"

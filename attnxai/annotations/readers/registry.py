@@ -78,7 +78,7 @@ class AnnotationReader(FileReader):
         if self.needs_images and file.images is None:
             raise AnnotationError(
                 f"{file.path} ({self.name}) lists positions on the sky; name the images to match it with, "
-                "such as --images mirabest or --images FOLDER"
+                "such as 'mirabest' or a folder"
             )
         with self.failures(f"annotation file {file.path}", AnnotationError):
             found = self.read(file)

@@ -91,7 +91,9 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
     annotations = tuple(parse_rows(header, numbered, what, AnnotationError, parse))
     notices = []
     if extra := [_with_hint(name) for name in header if name not in COLUMNS]:
-        notices.append(f"Further columns are kept, for --strata: {_named(extra)}.")
+        notices.append(
+            f"Further columns are kept, and strata can be made of them: {_named(extra)}."
+        )
     for text_unused, count in sorted(unused.items()):
         notices.append(f"{text_unused} ({counted(count, 'row')}).")
     simulated = all(a.annotator.lower().startswith("simulated") for a in annotations)

@@ -148,12 +148,16 @@ class TestNotices:
             "source,annotator,shape,x,y,label,comment,telescope\ns1,ann,point,1,2,core,faint,VLA\n"
         )
         read = parse_table(text)
-        assert read.notices == ("Further columns are kept, for --strata: comment, telescope.",)
+        assert read.notices == (
+            "Further columns are kept, and strata can be made of them: comment, telescope.",
+        )
         assert read.annotations[0].other == {"comment": "faint", "telescope": "VLA"}
 
     def test_column_without_a_name(self) -> None:
         read = parse_table("source,annotator,shape,x,y,label,\ns1,ann,point,1,2,core,\n")
-        assert read.notices == ("Further columns are kept, for --strata: one without a name.",)
+        assert read.notices == (
+            "Further columns are kept, and strata can be made of them: one without a name.",
+        )
 
     def test_values_that_a_shape_has_no_use_for(self) -> None:
         read = parse(
