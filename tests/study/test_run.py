@@ -265,5 +265,5 @@ def test_folders(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OptionError, match="is a file"):
         opened(tmp_path / "file")
-    with pytest.raises(OptionError, match="no folder to write to"):
+    with pytest.raises(OptionError, match="not a folder that can be written to"):
         opened(tmp_path / "file" / "study")
