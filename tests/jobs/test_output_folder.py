@@ -134,7 +134,9 @@ def test_the_working_folder_is_written_into(here) -> None:
 
 @pytest.mark.parametrize("output", ["/", "/dev", "/proc"])
 def test_the_root_and_mount_points_with_other_files_are_refused(output) -> None:
-    with pytest.raises(OptionError, match=r"holds other files than a report|not a folder that can be written to"):
+    with pytest.raises(
+        OptionError, match=r"holds other files than a report|not a folder that can be written to"
+    ):
         write(output, overwrite=True)
 
 
