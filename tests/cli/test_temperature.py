@@ -123,7 +123,7 @@ def test_images_that_were_forgotten_are_asked_for(place):
     save_model(dataclasses.replace(model, training=record), place / "other.pt")
     done = run("other.pt", "--output", "c.pt", "--data-dir", "data")
     assert done.returncode == 2
-    text = "was trained on other images than MiraBest, such as a; name them with --images"
+    text = "was trained on other images than MiraBest, such as a; give them with --images"
     assert text in done.words
     assert not (place / "c.pt").exists()
 
