@@ -32,6 +32,9 @@ def phase_surrogates(
     from scipy.fft import irfft2, rfft2
 
     shape = map.shape
+    kept = np.sort(map, axis=None)
+    # a power of two changes no digit, and spectra of the smallest and largest numbers stay finite
+    map = np.ldexp(map, -int(np.frexp(np.abs(map).max())[1]))
     values = np.sort(map, axis=None)
     # a Gaussian map with the same ranks; tied values in random order, or rows would become stripes
     order = np.lexsort((rng.random(map.size), map.ravel()))
@@ -48,14 +51,15 @@ def phase_surrogates(
         if (changed == surrogates).all():
             break
         surrogates = changed
-    return surrogates
+    return with_values(surrogates, kept)
 
 
 def _with_phases(
     amplitudes: NDArray[np.float64], spectrum: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
     size = np.abs(spectrum)
-    phases = np.where(size > 0, spectrum / np.where(size > 0, size, 1.0), 1.0)
+    has_phase = size > np.finfo(np.float64).tiny
+    phases = np.where(has_phase, spectrum / np.where(has_phase, size, 1.0), 1.0)
     return np.asarray(amplitudes * phases)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -33,6 +34,16 @@ def test_values_are_kept(map, n_iterations):
     assert surrogates.shape == (2, *map.shape)
     for surrogate in surrogates:
         np.testing.assert_array_equal(np.sort(surrogate, axis=None), np.sort(map, axis=None))
+
+
+@pytest.mark.parametrize("scale", [2.0**-1040, 2.0**-600, 2.0**1000])
+def test_scale_plays_no_part(scale):
+    map = np.random.default_rng(3).integers(-9, 9, (8, 8)).astype(float)
+    plain, scaled = (
+        phase_surrogates(values, 3, n_iterations=3, rng=np.random.default_rng(0))
+        for values in (map, map * scale)
+    )
+    np.testing.assert_array_equal(scaled, plain * scale)
 
 
 def test_spectrum_of_gaussian_maps_is_kept_and_better_after_iterations():
