@@ -109,7 +109,7 @@ def compare(
         ),
     ] = "holm",
     n_permutations: Annotated[
-        int, option("Number of draws of each null.", STATISTICS, min=1)
+        int, option("Number of draws of each null.", STATISTICS, min=1, max=10_000_000)
     ] = 10_000,
     n_bootstrap: options.BootstrapOption = 10_000,
     source_weights: Annotated[

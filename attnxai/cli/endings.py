@@ -25,6 +25,7 @@ from attnxai.errors import AttnxaiError, OptionError
 from attnxai.jobs.plugins import load_plugins
 
 BAD_INPUT = 2
+_LARGEST_NUMBER = 1e18
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + 13  # SIGPIPE, which not every system has
 
@@ -89,6 +90,13 @@ def command(
             ):
                 if quiet and verbose:
                     raise OptionError("--quiet and --verbose exclude each other; give one of them")
+                for name, value in kwargs.items():
+                    # infinity lies above every lower limit, and no C code takes a longer whole number
+                    if isinstance(value, int | float) and not abs(value) < _LARGEST_NUMBER:
+                        option = f"--{name.replace('_', '-')}"
+                        raise OptionError(
+                            f"{option} is too large; give a number below {_LARGEST_NUMBER:g}"
+                        )
                 load_plugins(plugin or ())
                 return function(*args, **kwargs)
 

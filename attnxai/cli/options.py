@@ -119,13 +119,14 @@ OverwriteOption = Annotated[
     flag("--overwrite", "Replace the results of an earlier run; other files are kept.", OUTPUT),
 ]
 BootstrapOption = Annotated[
-    int, option("Number of bootstrap resamples for the intervals.", STATISTICS, min=100)
+    int,
+    option("Number of bootstrap resamples for the intervals.", STATISTICS, min=100, max=10_000_000),
 ]
 SeedOption = Annotated[
     int, option("Random seed; the same seed gives the same numbers.", STATISTICS, min=0)
 ]
 WorkersOption = Annotated[int, option("Number of processes.", MACHINE, min=1)]
-ThreadsOption = Annotated[int | None, option("Number of CPU threads.", MACHINE, min=1)]
+ThreadsOption = Annotated[int | None, option("Number of CPU threads.", MACHINE, min=1, max=1024)]
 DeviceOption = Annotated[
     str,
     option(

@@ -67,10 +67,10 @@ def train(
     from attnxai.training.loop import train_model
     from attnxai.training.progress import is_given_more_epochs
 
-    history_file, curves_file = (output.with_suffix(e) for e in (".history.csv", ".curves.png"))
     with output_file(output, endings=(".pt",), overwrite=overwrite):
-        progress_file, finished_file = (
-            output.with_suffix(e) for e in (".progress.pt", ".finished.pt")
+        history_file, curves_file, progress_file, finished_file = (
+            output.with_suffix(f".{ending}")
+            for ending in ("history.csv", "curves.png", "progress.pt", "finished.pt")
         )
         for beside in (history_file, curves_file):
             check_output_file(

@@ -404,3 +404,30 @@ def test_arguments_of_functions_are_named_as_options(capsys) -> None:
         command("Help.")(fail)()
     text = "pass --fill-blank to set images in fill_blank.fits, see --fill-blank"
     assert capsys.readouterr().err == f"Error: {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "said"),
+    [
+        ("compare --fwhm-arcsec inf", "--fwhm-arcsec is too large; give a number below 1e+18"),
+        (f"compare --min-components {'9' * 400}", "--min-components is too large"),
+        ("validate --seed 1000000000000000000", "--seed is too large"),
+    ],
+)
+def test_numbers_that_no_command_can_use(tmp_path, command_line, said) -> None:
+    words = [*command_line.split(), "--output", str(tmp_path / "out")]
+    if words[0] == "compare":
+        words += ["--model", "c1.pt", "--annotations", "expert.csv"]
+    assert said in refused(attnxai(*words))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("output", ["/", "", "."])
+def test_a_model_file_without_a_name(output) -> None:
+    assert "should end in .pt" in refused(attnxai("train", "--output", output))
+
+
+@pytest.mark.parametrize("option", ["--threads", "--n-permutations", "--n-bootstrap"])
+def test_more_than_any_machine_computes(tmp_path, option) -> None:
+    given = ["--model", "c1.pt", "--annotations", "expert.csv", "--output", tmp_path / "out"]
+    assert option in refused(attnxai("compare", *given, option, "9" * 30))
