@@ -44,7 +44,7 @@ def study(
         ),
     ] = None,
     n_seeds: Annotated[
-        int, option("Number of seeds, and so of models, of each group.", STUDY, min=1)
+        int, option("Number of seeds, and so of models, of each group.", STUDY, min=1, max=1000)
     ] = 5,
     first_seed: Annotated[int, option("First seed; the others follow it.", STUDY, min=0)] = 0,
     baseline: Annotated[
@@ -71,7 +71,10 @@ def study(
     n_angles: Annotated[
         int,
         option(
-            "Number of random rotations of each image that measure the consistency.", STUDY, min=1
+            "Number of random rotations of each image that measure the consistency.",
+            STUDY,
+            min=1,
+            max=1000,
         ),
     ] = 8,
     reference_loss: Annotated[

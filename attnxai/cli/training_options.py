@@ -98,7 +98,7 @@ def training_options(
         ),
     ] = None,
     epochs: Annotated[
-        int, option("Number of passes over the training images.", TRAINING, min=1)
+        int, option("Number of passes over the training images.", TRAINING, min=1, max=100_000)
     ] = _DEFAULTS.epochs,
     batch_size: Annotated[
         int, option("Number of images per step.", TRAINING, min=2)

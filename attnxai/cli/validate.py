@@ -54,6 +54,7 @@ def validate(
             "Number of experiments per design. [default: 1000, with --quick 100]",
             STATISTICS,
             min=10,
+            max=1_000_000,
         ),
     ] = None,
     quick: Annotated[

@@ -431,3 +431,17 @@ def test_a_model_file_without_a_name(output) -> None:
 def test_more_than_any_machine_computes(tmp_path, option) -> None:
     given = ["--model", "c1.pt", "--annotations", "expert.csv", "--output", tmp_path / "out"]
     assert option in refused(attnxai("compare", *given, option, "9" * 30))
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("validate", "--n-experiments"),
+        ("study", "--n-seeds"),
+        ("study", "--n-angles"),
+        ("study", "--epochs"),
+    ],
+)
+def test_counts_that_would_fill_the_memory(tmp_path, name, option) -> None:
+    done = attnxai(name, "--output", tmp_path / "out", option, "999999999999999")
+    assert option in refused(done)
