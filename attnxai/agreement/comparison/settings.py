@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
@@ -97,11 +98,10 @@ class ComparisonSettings:
             raise OptionError("no strata are given; class is the usual choice")
         for name in ("metrics", "nulls", "strata"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
-        if self.n_permutations < 1 or self.n_bootstrap < 100:
-            raise OptionError(
-                f"n_permutations has to be 1 or more (got {self.n_permutations}) and n_bootstrap 100 "
-                f"or more (got {self.n_bootstrap})"
-            )
+        for name, least in (("n_permutations", 1), ("n_bootstrap", 100)):
+            count = getattr(self, name)
+            if not isinstance(count, Integral) or count < least:
+                raise OptionError(f"{name} has to be a whole number from {least} on, got {count}")
         if not 0.5 <= self.level < 1:
             raise OptionError(f"level has to lie between 0.5 and 1, got {self.level}")
 

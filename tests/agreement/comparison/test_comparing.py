@@ -173,7 +173,7 @@ def test_too_few_sources_give_a_result_and_a_warning(n_sources):
     if n_sources == 5:
         # three of one class and two of the other
         assert estimate.within_strata.smallest_p == 1 / 12
-        assert any("0.0833" in text and "cannot reach it" in text for text in texts)
+        assert any("0.0833" in text and "cannot be significant" in text for text in texts)
 
 
 def test_five_sources_by_hand():
@@ -350,3 +350,10 @@ def test_values_without_any_spread_do_not_end_a_comparison():
     assert missed.interval.value == 0.0
     assert missed.spreads is None
     assert result.to_record()["results"][0]["spreads"] is None
+
+
+@pytest.mark.parametrize("name", ["n_permutations", "n_bootstrap"])
+@pytest.mark.parametrize("count", [0, float("nan"), float("inf"), 1000.5])
+def test_counts_are_whole_numbers(name, count):
+    with pytest.raises(OptionError, match=f"^{name} has to be a whole number from .* on, got"):
+        ComparisonSettings(**{name: count})
