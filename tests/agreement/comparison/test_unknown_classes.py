@@ -157,6 +157,12 @@ def test_every_split_has_bins_of_its_own():
     assert Counter(bins[40:]) == {None: 10, "held-out 2/2": 10}
 
 
+def test_the_margin_is_that_to_the_second_of_several_classes():
+    scores = np.array([[5.0, 4.0, -10.0], [-10.0, 4.0, 5.0], [3.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+    bins = size_bins(scores, np.arange(4.0), ["unknown"] * 4)
+    assert [number is None for number in bins] == [True, True, False, False]
+
+
 def test_sources_without_anything_marked_have_no_annotated_size():
     density = np.zeros((2, 3, 9, 9))
     density[0, 0, 4, 2] = density[1, 0, 4, 6] = 1.0
