@@ -236,7 +236,7 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     """Where names are listed by hand: the text there, and the names that it needs."""
     metrics = METRICS.values()
     formats = list(attnxai.annotations.READERS)
-    images = [reader.endings[0].lstrip(".") for reader in attnxai.data.READERS.values()]
+    images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
     reasons = {
         "the map has negative values": [m.name for m in metrics if not m.signed_maps],
         "no other source is annotated": [m.name for m in metrics if m.needs_others],

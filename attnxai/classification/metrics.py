@@ -263,8 +263,8 @@ def classification_metrics(
         members, found = positions == label, predicted == label
         return interval(lambda rows: resampled_f1(found, members, rows))
 
-    n, n_right = len(positions), int((predicted == positions).sum())
-    low, high = wilson_ends(n_right, n, level=level)
+    n, n_correct = len(positions), int((predicted == positions).sum())
+    low, high = wilson_ends(n_correct, n, level=level)
     bins: dict[str, Any] = {"n_bins": n_bins, "binning": binning, "level": level}
     reference = calibrated_reference(
         probabilities, positions, n_draws=n_bootstrap, rng=generator, **bins
@@ -275,7 +275,7 @@ def classification_metrics(
         temperature=float(temperature),
         confusion=confusion_matrix(values, positions),
         accuracy=Interval(
-            value=n_right / n,
+            value=n_correct / n,
             low=float(low),
             high=float(high),
             n_units=n,

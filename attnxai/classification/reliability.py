@@ -135,8 +135,8 @@ def reliability_curve(
     bins = _bins(confidence, counts, n_bins, binning)[0]
     n_images = np.bincount(bins, minlength=n_bins)
     used = np.flatnonzero(n_images)
-    n_right = np.bincount(bins, weights=right, minlength=n_bins)[used]
-    low, high = wilson_ends(n_right, n_images[used], level=level)
+    n_correct = np.bincount(bins, weights=right, minlength=n_bins)[used]
+    low, high = wilson_ends(n_correct, n_images[used], level=level)
     lowest, highest = np.full(n_bins, np.inf), np.full(n_bins, -np.inf)
     np.minimum.at(lowest, bins, confidence)
     np.maximum.at(highest, bins, confidence)
@@ -144,7 +144,7 @@ def reliability_curve(
         confidence=np.bincount(bins, weights=confidence, minlength=n_bins)[used] / n_images[used],
         lowest=lowest[used],
         highest=highest[used],
-        accuracy=n_right / n_images[used],
+        accuracy=n_correct / n_images[used],
         low=low,
         high=high,
         n_images=n_images[used],

@@ -57,7 +57,7 @@ def card(
             f"{model} ships with the package, and its card with it; give --output to write another one"
         )
     output = card_path(resolved.path) if output is None else output
-    with output_file(output, endings=(".json",), overwrite=overwrite):
+    with output_file(output, extensions=(".json",), overwrite=overwrite):
         with stage("Reading model and images"):
             import numpy as np
 

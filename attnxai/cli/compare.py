@@ -38,7 +38,7 @@ def compare(
             INPUTS,
             "MODEL",
             choices=completion.model_names,
-            endings=(".pt",),
+            extensions=(".pt",),
         ),
     ],
     annotations: options.RequiredAnnotationsOption,

@@ -14,13 +14,13 @@ EXPLANATION_NAMES = ("gates",)
 """Explanation methods of this package; their registry would import PyTorch."""
 
 
-def completer(names: Names, *, endings: tuple[str, ...] = ()) -> Callable[[str], list[str]]:
-    """What completes a value: one of the names, the last of several between commas, or a file with an ending."""
+def completer(names: Names, *, extensions: tuple[str, ...] = ()) -> Callable[[str], list[str]]:
+    """What completes a value: one of the names, the last of several between commas, or a file with an extension."""
 
     def complete(incomplete: str) -> list[str]:
-        if endings:
+        if extensions:
             found = [name for name in names() if name.startswith(incomplete)]
-            return found + _files(incomplete, endings)
+            return found + _files(incomplete, extensions)
         before, comma, last = incomplete.rpartition(",")
         given = before.split(",")
         return [
@@ -32,13 +32,13 @@ def completer(names: Names, *, endings: tuple[str, ...] = ()) -> Callable[[str],
     return complete
 
 
-def _files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
-    """Files with one of the endings, and folders, whose paths begin like this, as it was typed."""
+def _files(incomplete: str, extensions: tuple[str, ...]) -> list[str]:
+    """Files with one of the extensions, and folders, whose paths begin like this, as it was typed."""
     found = []
     for path in sorted(glob.glob(f"{glob.escape(incomplete)}*")):  # noqa: PTH207
         if os.path.isdir(path):  # noqa: PTH112
             found.append(f"{path}/")
-        elif path.endswith(endings):
+        elif path.endswith(extensions):
             found.append(path)
     return found
 

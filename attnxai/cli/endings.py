@@ -121,7 +121,7 @@ def _in_every_command(
             help="Python module or .py file to import first, which registers metrics, nulls, explanation "
             "methods or readers; its code is run. Repeat for several.",
             metavar="MODULE",
-            autocompletion=completer(tuple, endings=(".py",)),
+            autocompletion=completer(tuple, extensions=(".py",)),
         ),
     ] = None,
     quiet: Annotated[

@@ -52,7 +52,7 @@ def convert(
     from attnxai.models.conversion import convert_model
 
     # in the words of the command line, before the function says it in those of Python
-    check_output_file(output, endings=(".pt",), overwrite=overwrite)
+    check_output_file(output, extensions=(".pt",), overwrite=overwrite)
 
     done = convert_model(model, output, overwrite=overwrite)
     kept = len(done.kept_bases)

@@ -28,11 +28,11 @@ def option(
     min: float | None = None,  # as typer calls it
     max: float | None = None,
     choices: completion.Names | None = None,
-    endings: tuple[str, ...] = (),
+    extensions: tuple[str, ...] = (),
 ) -> OptionInfo:
     """An option in a group of the help, named after its parameter where no names are given.
 
-    Shells complete its value by the names that ``choices`` gives and by files with one of the ``endings``.
+    Shells complete its value by the names that ``choices`` gives and by files with one of the ``extensions``.
     """
     found: OptionInfo = typer.Option(
         *names,
@@ -41,7 +41,7 @@ def option(
         metavar=metavar,
         min=min,
         max=max,
-        autocompletion=completion.completer(choices, endings=endings) if choices else None,
+        autocompletion=completion.completer(choices, extensions=extensions) if choices else None,
     )
     return found
 
@@ -63,7 +63,7 @@ ModelOption = Annotated[
         INPUTS,
         "MODEL",
         choices=completion.model_names,
-        endings=(".pt",),
+        extensions=(".pt",),
     ),
 ]
 _ANNOTATIONS = option(
@@ -72,7 +72,7 @@ _ANNOTATIONS = option(
     INPUTS,
     "FILE",
     choices=lambda: ("expert.csv",),
-    endings=(".csv",),
+    extensions=(".csv",),
 )
 RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
 AnnotationsOption = Annotated[str | None, _ANNOTATIONS]

@@ -56,7 +56,7 @@ def symmetry(
     sides = tuple(dict.fromkeys(options.listed_numbers("--size", size or (), least=8)))
     with contextlib.ExitStack() as stack:
         if output is not None:
-            stack.enter_context(output_file(output, endings=(".csv",), overwrite=overwrite))
+            stack.enter_context(output_file(output, extensions=(".csv",), overwrite=overwrite))
         device = options.use_machine(device, threads)
         loaded = load_model(model)
         loaded.network.to(device)

@@ -39,11 +39,13 @@ def temperature(
     from attnxai.classification.calibration import calibration_images, recalibrated
     from attnxai.jobs.files import check_output_file, free_path, output_file
     from attnxai.models.checkpoints import load_model, save_model
-    from attnxai.report.classification import FIGURE_ENDINGS, draw_temperature, print_temperature
+    from attnxai.report.classification import FIGURE_EXTENSIONS, draw_temperature, print_temperature
 
     if figure is not None:
-        check_output_file(figure, endings=FIGURE_ENDINGS, overwrite=overwrite, option="--figure")
-    with output_file(output, endings=(".pt",), overwrite=overwrite):
+        check_output_file(
+            figure, extensions=FIGURE_EXTENSIONS, overwrite=overwrite, option="--figure"
+        )
+    with output_file(output, extensions=(".pt",), overwrite=overwrite):
         device = options.use_machine(device, threads)
         loaded = load_model(model)
         data = options.images_of_model(loaded, given)

@@ -67,7 +67,7 @@ def train(
     from attnxai.training.loop import train_model
     from attnxai.training.progress import is_given_more_epochs
 
-    with output_file(output, endings=(".pt",), overwrite=overwrite):
+    with output_file(output, extensions=(".pt",), overwrite=overwrite):
         history_file, curves_file, progress_file, finished_file = (
             output.with_suffix(f".{ending}")
             for ending in ("history.csv", "curves.png", "progress.pt", "finished.pt")
@@ -75,7 +75,7 @@ def train(
         for beside in (history_file, curves_file):
             check_output_file(
                 beside,
-                endings=(beside.suffix,),
+                extensions=(beside.suffix,),
                 overwrite=overwrite or progress_file.is_file(),
                 option="beside --output:",
             )

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from attnxai.errors import DataSetError
 
-ARCHIVE_ENDINGS = (".tar.gz", ".tgz")
+ARCHIVE_EXTENSIONS = (".tar.gz", ".tgz")
 # images of radio galaxies are mostly zeros and packed to a thirtieth; read, they take five times as much
 _MOST_INFLATED = 1 << 27
 _MOST_INFLATED_PER_BYTE = 8

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.archives import ARCHIVE_ENDINGS, read_archive
+from attnxai.data.archives import ARCHIVE_EXTENSIONS, read_archive
 from attnxai.data.images import source_id
 from attnxai.data.pickled_arrays import NUMPY_NAMES
 from attnxai.data.pickles import PickleFault, unpickle
@@ -124,7 +124,7 @@ def find_batches(path: str | Path) -> BatchFiles | None:
     Batches in several folders and a damaged archive are refused with a DataSetError.
     """
     path = Path(path)
-    if path.is_file() and path.name.lower().endswith(ARCHIVE_ENDINGS):
+    if path.is_file() and path.name.lower().endswith(ARCHIVE_EXTENSIONS):
         members = read_archive(path, wanted=lambda name: is_batch(name) or name == META)
         folders = sorted({place.parent for place in members if is_batch(place.name)})
         if len(folders) > 1:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from attnxai.data.archives import ARCHIVE_ENDINGS
+from attnxai.data.archives import ARCHIVE_EXTENSIONS
 from attnxai.data.batches import (
     META,
     TEST_BATCH,
@@ -132,7 +132,7 @@ def read_frdeep(
             raise DataSetError(f"{where} does not exist")
         raise DataSetError(
             f"{where} holds no batches: give a folder of data_batch_1, data_batch_2, ... and "
-            f"test_batch, or an archive of one ({' or '.join(ARCHIVE_ENDINGS)})"
+            f"test_batch, or an archive of one ({' or '.join(ARCHIVE_EXTENSIONS)})"
         )
     return images_of_batches(files, pixel_scale_arcsec=pixel_scale_arcsec)
 

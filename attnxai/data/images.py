@@ -258,7 +258,7 @@ def read_image(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Files of a folder whose endings are those of images, in the order of their names."""
+    """Files of a folder whose extensions are those of images, in the order of their names."""
     return sorted(f for f in folder.iterdir() if is_image_name(f.name) and f.is_file())
 
 

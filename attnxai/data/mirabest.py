@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attnxai.data.archives import ARCHIVE_ENDINGS
+from attnxai.data.archives import ARCHIVE_EXTENSIONS
 from attnxai.data.batches import (
     TEST_BATCH,
     check_label,
@@ -81,7 +81,7 @@ def find_mirabest(data_dir: str | Path | None = None) -> tuple[Path, Path | None
             roots.append(Path(os.environ[DATA_DIR_VARIABLE]))
         roots.append(cache_folder())
     for root in roots:
-        if root.is_file() and root.name.endswith(ARCHIVE_ENDINGS):
+        if root.is_file() and root.name.endswith(ARCHIVE_EXTENSIONS):
             return root, _wcs_table(root.parent)
         for folder in (root, root / "mirabest"):
             for candidate in (folder / "batches", folder, folder / ARCHIVE_NAME):

@@ -124,11 +124,11 @@ def _finite(text: str) -> float:
 
 
 def check_output_file(
-    path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
+    path: Path, *, extensions: Sequence[str], overwrite: bool = False, option: str = "--output"
 ) -> None:
-    """Refuse a file that cannot be written, has none of the endings, or exists and should not be replaced."""
-    if not path.name.endswith(tuple(endings)):
-        which = endings[0] if len(endings) == 1 else f"one of {', '.join(endings)}"
+    """Refuse a file that cannot be written, has none of the extensions, or exists and should not be replaced."""
+    if not path.name.endswith(tuple(extensions)):
+        which = extensions[0] if len(extensions) == 1 else f"one of {', '.join(extensions)}"
         raise OptionError(f"{option} {str(path)!r} should end in {which}")
     if path.is_dir():
         raise OptionError(f"{option} {path} is a folder; name a file")
@@ -146,16 +146,16 @@ def to_replace(option: str) -> str:
 
 @contextlib.contextmanager
 def output_file(
-    path: Path, *, endings: Sequence[str], overwrite: bool = False, option: str = "--output"
+    path: Path, *, extensions: Sequence[str], overwrite: bool = False, option: str = "--output"
 ) -> Iterator[None]:
     """Check that a file can be written, and lock it against other runs while the block runs."""
-    check_output_file(path, endings=endings, overwrite=overwrite, option=option)
+    check_output_file(path, extensions=extensions, overwrite=overwrite, option=option)
     target = _target(path)
     with (
         made_folder(target.parent, named=path, option=option),
         locked(target.with_name(f".{target.name}.lock"), output=path),
     ):
-        check_output_file(path, endings=endings, overwrite=overwrite, option=option)
+        check_output_file(path, extensions=extensions, overwrite=overwrite, option=option)
         clear_partial_files(target)
         yield
 

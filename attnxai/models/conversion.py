@@ -46,7 +46,7 @@ def convert_model(source: str | Path, output: str | Path, *, overwrite: bool = F
     OptionError
         If the output is not a ``.pt`` file, or exists and is not to be replaced.
     """
-    with output_file(Path(output), endings=(".pt",), overwrite=overwrite, option="output"):
+    with output_file(Path(output), extensions=(".pt",), overwrite=overwrite, option="output"):
         model = load_model(source)
         note = f"Converted from {Path(model.path).name} (sha256 {model.sha256})."
         path = free_path(Path(output), overwrite=overwrite)

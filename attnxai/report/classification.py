@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from attnxai.classification.calibration import Recalibration
 
-FIGURE_ENDINGS = (".png", ".pdf", ".svg")
+FIGURE_EXTENSIONS = (".png", ".pdf", ".svg")
 _LABELS = {
     "accuracy": "Accuracy",
     "f1": "F1",

@@ -58,9 +58,9 @@ class ModelPart:
         counts: dict[str, dict[str, int]] = {}
         for source, name, split in zip(result.sources, result.classes, result.splits, strict=True):
             if name in pairs.class_names:
-                entry = counts.setdefault(split, {"n_right": 0, "n": 0})
+                entry = counts.setdefault(split, {"n_correct": 0, "n": 0})
                 entry["n"] += 1
-                entry["n_right"] += predicted[source] == name
+                entry["n_correct"] += predicted[source] == name
         return counts
 
 

@@ -113,7 +113,7 @@ def save_figure(figure: Any, folder: Path, name: str) -> None:
 
 
 def write_figure(figure: Any, path: Path, *, dpi: float | str = "figure") -> None:
-    """Write a figure in the format that the ending of its file names, whole or not at all."""
+    """Write a figure in the format that the extension of its file names, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix.removeprefix("."), dpi=dpi)
     write_file(path, buffer.getvalue())

@@ -161,7 +161,7 @@ def test_no_json_is_a_value_error(tmp_path, text, words) -> None:
 
 
 def output(path, **options):
-    with output_file(path, endings=(".pt",), **options):
+    with output_file(path, extensions=(".pt",), **options):
         pass
 
 
@@ -179,16 +179,16 @@ def test_what_cannot_be_an_output_is_refused_at_the_start(tmp_path) -> None:
             output(tmp_path / name, **options)
     output(tmp_path / "m.pt", overwrite=True)
     with pytest.raises(OptionError, match=r"--figure '.*' should end in one of \.png, \.pdf"):
-        check_output_file(tmp_path / "m", endings=(".png", ".pdf"), option="--figure")
+        check_output_file(tmp_path / "m", extensions=(".png", ".pdf"), option="--figure")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.pt", "m.pt"]
 
 
 def test_a_folder_is_made_and_goes_with_a_failure(tmp_path) -> None:
     path = tmp_path / "a" / "b" / "m.pt"
-    with pytest.raises(IsADirectoryError), output_file(path, endings=(".pt",)):
+    with pytest.raises(IsADirectoryError), output_file(path, extensions=(".pt",)):
         path.parent.read_text()
     assert not list(tmp_path.iterdir())
-    with output_file(path, endings=(".pt",)):
+    with output_file(path, extensions=(".pt",)):
         write_file(path, "x")
     assert [file.name for file in path.parent.iterdir()] == ["m.pt"]
 
@@ -196,7 +196,7 @@ def test_a_folder_is_made_and_goes_with_a_failure(tmp_path) -> None:
 def test_two_runs_do_not_write_one_file(tmp_path) -> None:
     path, link = tmp_path / "m.pt", tmp_path / "link.pt"
     link.symlink_to(path)
-    with output_file(path, endings=(".pt",)):
+    with output_file(path, extensions=(".pt",)):
         for name in (path, link):
             with pytest.raises(InUseError, match="another run is writing"):
                 output(name)

@@ -147,7 +147,7 @@ def test_summary_holds_the_numbers(written):
     assert record["p_smallest_pooled"] == estimate.pooled.smallest_p
     pairs = content.parts[0].pairs
     right = sum(p == c for p, c in zip(pairs.predicted, pairs.classes, strict=True))
-    assert model["accuracy"] == {"held-out": {"n_right": right, "n": 12}}
+    assert model["accuracy"] == {"held-out": {"n_correct": right, "n": 12}}
 
 
 def test_keys_of_the_summary_are_documented(written):

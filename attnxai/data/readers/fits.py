@@ -35,11 +35,11 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 _MOST_AXES = 32  # as many as an array of NumPy may have
 _LARGEST = 2**62
 _CHUNK = 1 << 20
-_ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+_EXTENSIONS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 
 
 @register_reader(
-    "FITS", recognises=lambda head: head.startswith((b"SIMPLE", _GZIP)), endings=_ENDINGS
+    "FITS", recognises=lambda head: head.startswith((b"SIMPLE", _GZIP)), extensions=_EXTENSIONS
 )
 def read_fits(path: Path) -> ImageContent:
     """Read the first image of a file, and its place on the sky.

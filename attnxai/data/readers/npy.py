@@ -17,7 +17,7 @@ _MAGIC = b"\x93NUMPY"
 _MOST_AXES = 32  # of an array of any version of NumPy
 
 
-@register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), endings=(".npy",))
+@register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), extensions=(".npy",))
 def read_npy(path: Path) -> ImageContent:
     """Read one array of plain numbers."""
     # in memory, so that a claimed length of the header allocates nothing

@@ -17,7 +17,7 @@ from attnxai.jobs.files import read_input
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
-@register_reader("PNG", recognises=lambda head: head.startswith(_MAGIC), endings=(".png",))
+@register_reader("PNG", recognises=lambda head: head.startswith(_MAGIC), extensions=(".png",))
 def read_png(path: Path) -> ImageContent:
     """Read a picture; one in colour is refused unless its channels are equal.
 

@@ -61,10 +61,10 @@ _Read = Callable[[Path], ImageContent]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReader(FileReader):
-    """A format of image files; in a folder only files with one of the ``endings`` are taken for images."""
+    """A format of image files; in a folder only files with one of the ``extensions`` are taken for images."""
 
     read: _Read
-    endings: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
 
 
 READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images", ImageError)
@@ -72,7 +72,7 @@ READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images", ImageError)
 
 
 def register_reader(
-    name: str, *, recognises: Callable[[bytes], bool], endings: tuple[str, ...] = ()
+    name: str, *, recognises: Callable[[bytes], bool], extensions: tuple[str, ...] = ()
 ) -> Callable[[_Read], _Read]:
     r"""Make a function the reader of a format of image files.
 
@@ -86,7 +86,7 @@ def register_reader(
         What to call the format.
     recognises : callable
         Takes the first 4096 bytes of a file and says whether it is of this format.
-    endings : tuple of str
+    extensions : tuple of str
         How names of such files end, with the dot. In a folder only files with a known ending are taken for
         images; which reader reads them is decided by their content.
 
@@ -98,18 +98,18 @@ def register_reader(
     Examples
     --------
     >>> import numpy as np
-    >>> @register_reader("rows", recognises=lambda head: head.startswith(b"#rows"), endings=(".rows",))
+    >>> @register_reader("rows", recognises=lambda head: head.startswith(b"#rows"), extensions=(".rows",))
     ... def read_rows(path):
     ...     return ImageContent(pixels=np.loadtxt(path, skiprows=1, ndmin=2))
-    >>> READERS.pop("rows").endings
+    >>> READERS.pop("rows").extensions
     ('.rows',)
     """
-    if wrong := [ending for ending in endings if not ending.startswith(".") or len(ending) < 2]:
+    if wrong := [ending for ending in extensions if not ending.startswith(".") or len(ending) < 2]:
         raise OptionError(f"the extension {wrong[0]!r} of image files has to begin with a dot")
 
     def register(read: _Read) -> _Read:
-        lower = tuple(ending.lower() for ending in endings)
-        READERS.add(ImageReader(name=name, recognises=recognises, read=read, endings=lower))
+        lower = tuple(ending.lower() for ending in extensions)
+        READERS.add(ImageReader(name=name, recognises=recognises, read=read, extensions=lower))
         return read
 
     return register
@@ -117,7 +117,7 @@ def register_reader(
 
 def known_endings() -> str:
     """Endings of image files, for messages."""
-    return ", ".join(ending for reader in READERS.values() for ending in reader.endings)
+    return ", ".join(ending for reader in READERS.values() for ending in reader.extensions)
 
 
 def is_image_name(name: str) -> bool:
@@ -127,13 +127,13 @@ def is_image_name(name: str) -> bool:
 
 def without_ending(name: str) -> str:
     """A file's name without the longest known ending; a name that is nothing else stays."""
-    endings = [
+    extensions = [
         ending
         for reader in READERS.values()
-        for ending in reader.endings
+        for ending in reader.extensions
         if name.lower().endswith(ending) and len(name) > len(ending)
     ]
-    return name[: -len(max(endings, key=len))] if endings else name
+    return name[: -len(max(extensions, key=len))] if extensions else name
 
 
 def read_content(path: Path) -> ImageContent:

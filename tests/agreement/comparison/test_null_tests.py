@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
-from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs, comparing
 from attnxai.agreement.comparison.null_tests import (
     MIN_PARTNERS,
     divide_strata,
@@ -252,6 +252,46 @@ def test_pooled_pairings_are_weighed_like_the_test(pairs):
         result = compare_pairs(weighted, settings=settings, rng=rng)
         found.append(result.estimate("map", "nss").pooled_rejections_pairing_broken)
     assert 0.01 <= np.mean(found) <= 0.12
+
+
+def test_what_sizes_share_is_kept_by_the_pairings_of_the_test_within_strata(pairs):
+    """Maps and marks with a template of their size: sources of one class and size pass as often as their own."""
+    settings = ComparisonSettings(metrics=("nss",), n_permutations=499, n_bootstrap=100)
+    rng = np.random.default_rng(4)
+    made = scene(pairs, rng, n=40)
+    large = (np.arange(40) // 2 % 2).astype(bool)  # half of each class
+    y, x = np.mgrid[:24, :24] - 11.5
+    disc, ring = np.hypot(x, y) < 4, np.hypot(x, y) > 9
+    density = np.where(large[:, None, None], ring, disc) + 0.1 * rng.random((40, 24, 24))
+    maps = np.where(large[:, None, None], ring, disc) + rng.normal(size=(40, 24, 24))
+    brightness = np.where(large[:, None, None], np.hypot(x, y) < 8, disc).astype(np.float32)
+    sized = dataclasses.replace(
+        made,
+        explanations={"map": maps},
+        density=density.astype(np.float32)[None],
+        brightness=brightness,
+    )
+    estimate = compare_pairs(sized, settings=settings, rng=0).estimate("map", "nss")
+    assert estimate.pooled_rejections_pairing_broken < 0.2
+    assert estimate.within_rejections_pairing_broken > 0.8
+
+
+def test_pairings_of_fewer_than_half_the_sources_do_not_count(pairs, monkeypatch):
+    settings = dataclasses.replace(QUICK, metrics=("nss",), nulls=("symmetries",))
+    compute = comparing.null_tables
+    for n_undefined, counted in ((4, True), (5, False)):  # of nine
+
+        def with_undefined(*arguments, n_undefined=n_undefined):
+            made = compute(*arguments)
+            broken = made.pairing_broken.copy()
+            broken[:, :n_undefined] = np.nan
+            return dataclasses.replace(made, pairing_broken=broken)
+
+        monkeypatch.setattr(comparing, "null_tables", with_undefined)
+        found = compare_pairs(pairs, settings=settings).estimate("gate2", "nss")
+        further = found.further_test("symmetries")
+        assert further.n_pairings == (20 if counted else 0)
+        assert (further.rejections_pairing_broken is not None) == counted
 
 
 def test_nobody_is_paired_with_oneself():

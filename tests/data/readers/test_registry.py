@@ -29,7 +29,9 @@ def toy():
     """A format of one's own: a first line, and then rows of numbers."""
 
     @attnxai.data.register_reader(
-        "toy map", recognises=lambda head: head.startswith(b"TOYMAP"), endings=(".toy", ".toy.txt")
+        "toy map",
+        recognises=lambda head: head.startswith(b"TOYMAP"),
+        extensions=(".toy", ".toy.txt"),
     )
     def read_toy(path):
         return attnxai.data.ImageContent(
@@ -83,7 +85,7 @@ def test_every_format_is_documented() -> None:
     for reader in attnxai.data.READERS.values():
         (row,) = re.findall(rf"^\| {reader.name} .*", page, re.MULTILINE) or [""]
         assert row, f"add a row for {reader.name} to the table of formats in docs/images.md"
-        missing = [one for one in reader.endings if f"`{one.removesuffix('.gz')}`" not in row]
+        missing = [one for one in reader.extensions if f"`{one.removesuffix('.gz')}`" not in row]
         assert not missing, f"add to the row of {reader.name} in docs/images.md: {missing}"
 
 
@@ -124,7 +126,7 @@ def test_the_last_one_registered_is_asked_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["toy", "", "."])
 def test_endings_begin_with_a_dot(ending: str) -> None:
     with pytest.raises(OptionError, match="has to begin with a dot"):
-        attnxai.data.register_reader("mine", recognises=lambda head: True, endings=(ending,))
+        attnxai.data.register_reader("mine", recognises=lambda head: True, extensions=(ending,))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "WEBP", "JPEG", "EPS", "ICO", "PPM"])
