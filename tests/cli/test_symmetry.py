@@ -35,7 +35,7 @@ def test_every_element_has_a_row_and_a_sentence_ends_it(model_file) -> None:
     shown = run(model_file, "--n-images", 3)
     assert "tiny: 3 images of 32 x 32 pixels (simulated)" in shown
     assert "The images are simulated galaxies" in shown
-    assert "as a share of the scores' own size" in shown
+    assert "as a share of the size of the scores" in shown
     for element in group_elements(make_model(group="D8").spec.symmetry)[1:]:
         assert element.name in shown
     assert shown.count(" exact ") == 7
