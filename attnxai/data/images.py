@@ -192,7 +192,7 @@ def read_image(
     prepared: bool | None = None,
     pixel_scale_arcsec: float | None = None,
 ) -> SourceImage:
-    """Read one image file: FITS (also compressed by gzip or in tiles), PNG, NPY, or a registered format.
+    """Read one image file of any format in :data:`attnxai.data.READERS`.
 
     The format is determined from the content of the file, not from its extension.
 

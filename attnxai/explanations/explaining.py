@@ -73,6 +73,11 @@ def explain(
 
 def explanation_method(name: str) -> ExplanationMethod:
     """The method of this name, or an error that lists what there is."""
+    if not isinstance(name, str):
+        raise OptionError(
+            f"{type(name).__name__} is not a registered explanation method; register it under a name with "
+            "attnxai.explanations.register_explanation"
+        )
     if name not in EXPLANATIONS:
         raise OptionError(unknown_name("explanation method", name, sorted(EXPLANATIONS)))
     return EXPLANATIONS[name]

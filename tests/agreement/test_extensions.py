@@ -145,6 +145,8 @@ def test_what_is_not_registered_is_refused(outside):
     mine = type("Mine", (outside.HalfTurn,), {"name": "symmetries", "__slots__": ()})
     with pytest.raises(OptionError, match="another null is registered as symmetries"):
         ComparisonSettings(nulls=(mine(),))
+    with pytest.raises(OptionError, match=r"a null is an object or its name; give HalfTurn\(\)$"):
+        ComparisonSettings(nulls=(outside.HalfTurn,))
     with pytest.raises(
         OptionError, match="another null called symmetries is registered by attnxai"
     ):

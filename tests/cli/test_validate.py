@@ -27,7 +27,9 @@ def made(tmp_path_factory):
 
 def test_names_are_those_of_the_package() -> None:
     assert tuple(Part) == module.PARTS
-    assert tuple(null.option for null in NullKind) == module.NULLS
+    assert tuple(null.option for null in NullKind) == module.NULLS, (
+        "NULLS in attnxai/cli/validate.py lists the members of NullKind, in their order"
+    )
 
 
 def test_tables_figures_and_page_are_written(made) -> None:

@@ -79,6 +79,8 @@ def test_what_does_not_fit_is_refused(model, images) -> None:
     ):
         attnxai.explain(model, images, target="FR III")
     known = re.escape(", ".join(sorted(attnxai.explanations.EXPLANATIONS)))
+    with pytest.raises(OptionError, match=r"^object is not a registered explanation method"):
+        attnxai.explain(model, images, object())  # type: ignore[arg-type]
     message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"
     with pytest.raises(OptionError, match=message):
         attnxai.explain(model, images, "lime")

@@ -83,6 +83,8 @@ class ComparisonSettings:
         known = [name for name, null in NULLS.items() if not null().permutes_sources]
         _check_names("null", self.null_names, known)
         for null in self.nulls:
+            if isinstance(null, type):
+                raise OptionError(f"a null is an object or its name; give {null.__name__}()")
             if not isinstance(null, str) and type(null) is not NULLS[null.name]:
                 raise OptionError(
                     f"another null is registered as {null.name}; give {type(null).__name__} a name of its own "
