@@ -47,7 +47,8 @@ def model_markdown(summary: Mapping[str, Any]) -> str:
     group = model["verdict"]["group"]
     n = model["sources"]["by_group"][group]
     accuracy = ", ".join(
-        f"{entry['n_right']} of {entry['n']} {split}" for split, entry in model["accuracy"].items()
+        f"{entry['n_correct']} of {entry['n']} {split}"
+        for split, entry in model["accuracy"].items()
     )
     records = {
         (r["explanation"], r["class"]): r
