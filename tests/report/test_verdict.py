@@ -30,16 +30,16 @@ from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up
-from tests.report.verdicts import QUICK, at, is_of, of_gate1, planted, verdict_of, verdict_with
-
-
-def brightest(result):
-    """The brightness baseline with the largest mean over sources and annotators, from the values."""
-    names = result.explanations + result.baselines
-    values = result.values[result.metrics.index("nss")]
-    means = {name: np.nanmean(values[e]) for e, name in enumerate(names) if "brightness" in name}
-    assert len(means) == 2
-    return max(means, key=lambda name: means[name])
+from tests.report.verdicts import (
+    QUICK,
+    at,
+    brightest,
+    is_of,
+    of_gate1,
+    planted,
+    verdict_of,
+    verdict_with,
+)
 
 
 def test_planted_agreement_is_stated_with_its_numbers():

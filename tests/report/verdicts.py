@@ -6,6 +6,8 @@ import dataclasses
 import functools
 import warnings
 
+import numpy as np
+
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.results import ALL
 from attnxai.report.verdict import reach_verdict
@@ -52,3 +54,12 @@ def at(estimate, low, high):
 def of_gate1(**numbers):
     """A change of the estimate of the first gate over all classes."""
     return lambda e: dataclasses.replace(e, **numbers) if is_of(e, "gate1") else e
+
+
+def brightest(result):
+    """The brightness baseline with the largest mean over sources and annotators, from the values."""
+    names = result.explanations + result.baselines
+    values = result.values[result.metrics.index("nss")]
+    means = {name: np.nanmean(values[e]) for e, name in enumerate(names) if "brightness" in name}
+    assert len(means) == 2
+    return max(means, key=lambda name: means[name])
