@@ -18,13 +18,7 @@ from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
-from attnxai.report.findings import (
-    Finding,
-    Side,
-    finding_of,
-    is_miscalibrated,
-    side_of_chance,
-)
+from attnxai.report.findings import Finding, Side, finding_of, is_miscalibrated, side_of_chance
 from attnxai.report.verdict import reach_verdict
 from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names_of_maps
 from attnxai.statistics.formats import format_number, with_interval
