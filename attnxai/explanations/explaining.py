@@ -9,7 +9,7 @@ import numpy as np
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
-from attnxai.explanations import gates  # noqa: F401 -- which registers itself
+from attnxai.explanations import evidence, gates  # noqa: F401 -- which register themselves
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod
 from attnxai.explanations.stack import MapStack
 from attnxai.models.model import AttentionModel
@@ -22,7 +22,7 @@ def explain(
     images: Sequence[SourceImage],
     method: str | ExplanationMethod = "gates",
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> MapStack:

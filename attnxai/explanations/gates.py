@@ -80,6 +80,15 @@ def scores_and_maps(
     )
 
 
+def layer_geometry(model: AttentionModel) -> dict[str, GridTransform]:
+    """How the pixels of every gate's map lie on the input of a model that has gates."""
+    spec, _ = model.require_gates()
+    return {
+        layer.name: GridTransform(step=layer.step, origin_x=layer.origin, origin_y=layer.origin)
+        for layer in gate_geometry(spec, model.preprocessing.size)
+    }
+
+
 @register_explanation(title="attention maps", reports_progress=True)
 def gates(
     model: AttentionModel,
@@ -91,7 +100,7 @@ def gates(
     batch_size: int = 16,
 ) -> MapStack:
     """Attention maps of all gates; the class that is explained and randomness play no part."""
-    spec, network = model.require_gates()
+    _, network = model.require_gates()
     inputs = NetworkInputs.of(model, images)
     found = scores_and_maps(
         network,
@@ -100,10 +109,7 @@ def gates(
     )
     return inputs.stack(
         {name: maps.float() for name, maps in found.maps.items()},
-        geometry={
-            layer.name: GridTransform(step=layer.step, origin_x=layer.origin, origin_y=layer.origin)
-            for layer in gate_geometry(spec, model.preprocessing.size)
-        },
+        geometry=layer_geometry(model),
         scores=found.scores,
     )
 

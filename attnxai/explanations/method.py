@@ -14,6 +14,7 @@ from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.inputs import evaluating, one_thread
 from attnxai.explanations.stack import MapStack
+from attnxai.explanations.targets import check_target
 from attnxai.models.model import AttentionModel
 
 
@@ -60,7 +61,7 @@ class ExplanationMethod:
         model: AttentionModel,
         images: Sequence[SourceImage],
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         rng: np.random.Generator | int = 0,
         on_batch: Callable[[int, int], None] | None = None,
         **options: Any,
@@ -80,11 +81,7 @@ class ExplanationMethod:
         """
         if not images:
             raise AlignmentError("there are no images to explain")
-        if target is not None and target not in model.class_names:
-            raise OptionError(
-                f"target {target!r} is not a class of the model {model.name}; its classes are "
-                f"{', '.join(model.class_names)}"
-            )
+        check_target(target, model.class_names, model.name)
         if self.reports_progress:
             options["on_batch"] = on_batch
         device = next(model.network.parameters()).device

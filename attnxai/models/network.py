@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -89,6 +90,17 @@ class ConvolutionLayer(nn.Module):
         if self.norm_last:
             return self.norm(torch.relu(features))  # type: ignore[no-any-return]
         return torch.relu(self.norm(features))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LinearHead:
+    """Class scores as a linear function of the gated sums.
+
+    They are ``bias`` (batch, n_classes) plus, for each gate, ``weights`` (batch, n_classes, channels) times the sums.
+    """
+
+    weights: tuple[torch.Tensor, ...]
+    bias: torch.Tensor
 
 
 class AttentionNetwork(SpecifiedNetwork):
@@ -178,6 +190,37 @@ class AttentionNetwork(SpecifiedNetwork):
                 f"pixels alone, got {shape[0]} x {shape[1]}"
             )
         return self.head(flattened.flatten(1))  # type: ignore[no-any-return]
+
+    def linear_head(self, sums: Sequence[torch.Tensor]) -> LinearHead:
+        """What the class scores are of the gated sums (batch, channels), gate by gate, near these sums.
+
+        Without dropout. It is the same everywhere except with the aggregation ``ft``, whose rectifier makes it
+        linear piece by piece.
+        """
+        aggregation, n_images = self.spec.aggregation, len(sums[0])
+        widths = [values.shape[1] for values in sums]
+        if aggregation is Aggregation.CONCATENATED:
+            parts = [part.expand(n_images, -1, -1) for part in self.head.weight.split(widths, dim=1)]
+            return LinearHead(weights=tuple(parts), bias=self.head.bias.expand(n_images, -1))
+        own = [head.weight.expand(n_images, -1, -1) for head in self.gate_heads]
+        biases = [head.bias.expand(n_images, -1) for head in self.gate_heads]
+        if aggregation is Aggregation.FINE_TUNED:
+            scores = [head(values) for head, values in zip(self.gate_heads, sums, strict=True)]
+            n_classes = self.spec.n_classes
+            weights, bias = [], self.head.bias.expand(n_images, -1)
+            parts = self.head.weight.split(n_classes, dim=1)
+            for part, found, weight, offset in zip(parts, scores, own, biases, strict=True):
+                active = part * (found > 0).to(part)[:, None, :]
+                weights.append(active @ weight)
+                bias = bias + (active @ offset[:, :, None])[:, :, 0]
+            return LinearHead(weights=tuple(weights), bias=bias)
+        n_heads = len(own) + (aggregation is Aggregation.DEEP_SUPERVISION)
+        bias = torch.stack(biases).sum(dim=0)
+        if aggregation is Aggregation.DEEP_SUPERVISION:
+            parts = self.head.weight.split(widths, dim=1)
+            own = [weight + part for weight, part in zip(own, parts, strict=True)]
+            bias = bias + self.head.bias
+        return LinearHead(weights=tuple(weight / n_heads for weight in own), bias=bias / n_heads)
 
     def _aggregate(self, sums: list[torch.Tensor]) -> torch.Tensor:
         aggregation = self.spec.aggregation
