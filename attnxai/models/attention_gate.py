@@ -48,6 +48,12 @@ def std_mean_norm(scores: torch.Tensor, over_batch: bool = False) -> torch.Tenso
     return ((scores - low) / high - 0.5) / 0.25
 
 
+def emission(scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Softplus of the scores where an image shows emission, divided by its sum; 0 elsewhere."""
+    weights = nn.functional.softplus(scores) * where
+    return weights / weights.sum(dim=(2, 3), keepdim=True).clamp_min(_SMALLEST_RANGE)
+
+
 NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]] = {
     Normalisation.SIGMOID: sigmoid,
     Normalisation.TANH: tanh,
@@ -70,8 +76,10 @@ class GateNormalisation(nn.Module):
         self.normalisation = normalisation
         self.over_batch = over_batch
 
-    def forward(self, scores: torch.Tensor) -> torch.Tensor:
-        """(batch, 1, height, width) to the same shape."""
+    def forward(self, scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        """(batch, 1, height, width) to the same shape; ``where`` says which pixels show emission."""
+        if self.normalisation is Normalisation.EMISSION:
+            return emission(scores, where)
         return NORMALISATIONS[self.normalisation](scores, self.over_batch)
 
 
@@ -93,11 +101,13 @@ class AttentionGate(nn.Module):
         self.psi = nn.Conv2d(channels_between, 1, 1, bias=True)
         self.normalise = GateNormalisation(normalisation, over_batch=over_batch)
 
-    def forward(self, features: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
-        """Gated features, of the shape of ``features``."""
+    def forward(
+        self, features: torch.Tensor, signal: torch.Tensor, where: torch.Tensor
+    ) -> torch.Tensor:
+        """Gated features, of the shape of ``features``; ``where`` (batch, 1, ...) is 1 on emission and 0 elsewhere."""
         coarse = nn.functional.interpolate(
             self.phi(signal), size=features.shape[2:], mode="bilinear", align_corners=False
         )
         scores = self.psi(torch.relu(self.theta(features) + coarse))
-        attention: torch.Tensor = self.normalise(scores)
+        attention: torch.Tensor = self.normalise(scores, where)
         return attention * features

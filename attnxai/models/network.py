@@ -16,10 +16,12 @@ from attnxai.models.specification import (
     FeatureSum,
     LayerOrder,
     ModelSpec,
+    Norm,
     Padding,
 )
 from attnxai.models.steerable import (
     FieldBatchNorm,
+    FieldScaleNorm,
     SharedBases,
     SpecifiedNetwork,
     pool_over_group,
@@ -29,6 +31,8 @@ from attnxai.models.steerable import (
 N_POOLINGS = 3
 # Side to which a network without gates pools the published 150 pixels before it flattens them.
 FLATTENED_SIDE = 9
+# Input above this shows emission, where empty sky is 0: far below a grey level, above rounding.
+_FAINTEST = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +48,13 @@ class LayerGeometry:
     origin: float
 
 
-def padding_for(side: int) -> tuple[int, int]:
-    """Zeros to add before and after the pixels of an axis, so that three poolings divide it evenly.
+def padding_for(side: int, binning: int = 1) -> tuple[int, int]:
+    """Zeros to add before and after the pixels of an axis, so that binning and three poolings divide it evenly.
 
     An odd side gets one more after than before, so that nothing of it is dropped; no padding can keep its centre
     between the same pixels.
     """
-    zeros = -side % 2**N_POOLINGS
+    zeros = -side % (binning * 2**N_POOLINGS)
     return zeros // 2, zeros - zeros // 2
 
 
@@ -60,10 +64,12 @@ def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:
     The axes are independent of each other: an oblong input has the geometry of its height along one
     and that of its width along the other.
     """
-    before, after = padding_for(side) if spec.padding is Padding.SYMMETRIC else (0, 0)
+    before, after = (
+        padding_for(side, spec.binning) if spec.padding is Padding.SYMMETRIC else (0, 0)
+    )
     layers = []
     for index, name in enumerate(spec.gate_names):
-        step = 2 ** (N_POOLINGS - 1 - index)
+        step = spec.binning * 2 ** (N_POOLINGS - 1 - index)
         layers.append(
             LayerGeometry(
                 name=name,
@@ -82,7 +88,8 @@ class ConvolutionLayer(nn.Module):
         super().__init__()
         self.norm_last = spec.layer_order is LayerOrder.CONV_RELU_NORM
         self.convolution = convolution
-        self.norm = FieldBatchNorm(fields, spec.symmetry.size)
+        kind = FieldScaleNorm if spec.norm is Norm.SCALE else FieldBatchNorm
+        self.norm = kind(fields, spec.symmetry.size)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve, rectify and normalise."""
@@ -163,21 +170,27 @@ class AttentionNetwork(SpecifiedNetwork):
         height, width = images.shape[-2:]
         if self.spec.disc:
             images = images * soft_disc(height, width).to(images)
+        binning = self.spec.binning
         if self.spec.padding is Padding.SYMMETRIC:
-            images = nn.functional.pad(images, (*padding_for(width), *padding_for(height)))
-        features = images
-        pooled = []
+            zeros = (*padding_for(width, binning), *padding_for(height, binning))
+            images = nn.functional.pad(images, zeros)
+        if binning > 1:
+            images = nn.functional.avg_pool2d(images, binning)
+        features, emission = images, (images > _FAINTEST).to(images)
+        pooled, where = [], []
         for index, block in enumerate(self.blocks):
             features = block(features)
             pooled.append(pool_over_group(features, size))
+            where.append(emission)
             if index < N_POOLINGS:
                 features = nn.functional.max_pool2d(features, 2)
+                emission = nn.functional.max_pool2d(emission, 2)
         signal = pooled[3]
         if not self.gates:
             return self._scores_without_gates(signal, (height, width))
         sums = []
-        for gate, invariant in zip(self.gates, pooled[2::-1], strict=False):
-            gated = gate(invariant, signal)
+        for gate, invariant, on in zip(self.gates, pooled[2::-1], where[2::-1], strict=False):
+            gated = gate(invariant, signal, on)
             mean = self.spec.feature_sum is FeatureSum.MEAN
             sums.append(gated.mean(dim=(2, 3)) if mean else gated.sum(dim=(2, 3)))
         return self._aggregate([self.dropout(values) for values in sums])

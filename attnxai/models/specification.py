@@ -16,6 +16,7 @@ from attnxai.errors import SpecificationError
 # Fields, gate channels, classes and convolutions beyond this are a damaged file, not a network.
 _MOST = 4096
 _MOST_CONVOLUTIONS = 8
+_MOST_BINNING = 16
 
 
 class Architecture(enum.StrEnum):
@@ -28,13 +29,18 @@ class Architecture(enum.StrEnum):
 
 
 class Normalisation(enum.StrEnum):
-    """How the raw scores of a gate become an attention map."""
+    """How the raw scores of a gate become an attention map.
+
+    All but ``EMISSION`` are published. That one is a softplus of the scores where the image shows emission, divided by
+    its sum, and 0 on empty sky.
+    """
 
     SIGMOID = "sigmoid"
     RANGE_NORM = "range_norm"
     STD_MEAN_NORM = "std_mean_norm"
     TANH = "tanh"
     SOFTMAX = "softmax"
+    EMISSION = "emission"
 
 
 class Aggregation(enum.StrEnum):
@@ -51,6 +57,17 @@ class LayerOrder(enum.StrEnum):
 
     CONV_RELU_NORM = "conv_relu_norm"
     CONV_NORM_RELU = "conv_norm_relu"
+
+
+class Norm(enum.StrEnum):
+    """How the values of a field are normalised over a batch.
+
+    ``BATCH`` is batch norm, as published. ``SCALE`` divides by the root mean square and subtracts and adds nothing, so
+    that a network without biases answers an image of zeros with zeros.
+    """
+
+    BATCH = "batch"
+    SCALE = "scale"
 
 
 class Padding(enum.StrEnum):
@@ -187,7 +204,7 @@ class ModelSpec(NetworkSpec):
     n_gates : int
         Gates, 1 to 3, counted from the coarsest. 0 for the attention-gated CNN whose scores come from
         the flattened last block; it has no attention maps.
-    normalisation, aggregation, layer_order, padding, feature_sum
+    normalisation, aggregation, layer_order, norm, padding, feature_sum
         Conventions; see the enumerations of this module.
     convolution_bias : bool
         Whether convolutions have a bias (the equivariant ones never do).
@@ -200,6 +217,8 @@ class ModelSpec(NetworkSpec):
     extremes_over_batch : bool
         Whether ``range_norm`` and ``std_mean_norm`` take their extremes over the whole batch, as
         published, instead of over each image. A map then depends on the images that it is made with.
+    binning : int
+        The network sees means of this many by this many pixels.
     """
 
     architectures: ClassVar = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)
@@ -214,6 +233,7 @@ class ModelSpec(NetworkSpec):
     normalisation: Normalisation = Normalisation.RANGE_NORM
     aggregation: Aggregation = Aggregation.FINE_TUNED
     layer_order: LayerOrder = LayerOrder.CONV_RELU_NORM
+    norm: Norm = Norm.BATCH
     padding: Padding = Padding.SYMMETRIC
     feature_sum: FeatureSum = FeatureSum.SUM
     convolution_bias: bool = False
@@ -221,6 +241,7 @@ class ModelSpec(NetworkSpec):
     n_classes: int = 2
     dropout: float = 0.5
     extremes_over_batch: bool = False
+    binning: int = 1
 
     def __post_init__(self) -> None:
         group = self._settle()
@@ -232,6 +253,10 @@ class ModelSpec(NetworkSpec):
             raise SpecificationError(
                 f"gate_channels has to be 1 to {_MOST}, got {self.gate_channels}"
             )
+        if not 1 <= self.binning <= _MOST_BINNING:
+            raise SpecificationError(
+                f"binning has to be 1 to {_MOST_BINNING}, got {self.binning}"
+            )
         if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
             raise SpecificationError("the convolutions of an equivariant network have no bias")
         if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
@@ -239,8 +264,18 @@ class ModelSpec(NetworkSpec):
                 f"an attention-gated CNN has no symmetry group, got {self.group}; "
                 "use the architecture equivariant_attention"
             )
+        if self.normalisation is Normalisation.EMISSION and self.feature_sum is FeatureSum.MEAN:
+            raise SpecificationError(
+                "maps of the normalisation emission add up to 1, so features are weighted means already; "
+                "use the feature_sum sum"
+            )
         if self.n_gates == 0:
             self._check_without_gates()
+
+    @property
+    def zero_sky(self) -> bool:
+        """Whether empty sky has to be 0 in the input of the network."""
+        return self.normalisation is Normalisation.EMISSION or self.norm is Norm.SCALE
 
     def _check_without_gates(self) -> None:
         if self.architecture is not Architecture.ATTENTION_GATE_CNN:
@@ -266,6 +301,10 @@ class ModelSpec(NetworkSpec):
         # trainings know all that is written
         if not self.extremes_over_batch:
             del values["extremes_over_batch"]
+        if self.binning == 1:
+            del values["binning"]
+        if self.norm is Norm.BATCH:
+            del values["norm"]
         return values
 
 
@@ -274,6 +313,7 @@ _CHOICES: dict[str, type[enum.StrEnum]] = {
     "normalisation": Normalisation,
     "aggregation": Aggregation,
     "layer_order": LayerOrder,
+    "norm": Norm,
     "padding": Padding,
     "feature_sum": FeatureSum,
 }

@@ -96,7 +96,9 @@ class TrainingRun:
         stack = np.stack([view.brightness for view in views])
         seen = stack[self.train]
         self.preprocessing = dataclasses.replace(
-            field, mean=float(seen.mean(dtype=float)), deviation=float(seen.std(dtype=float))
+            field,
+            mean=0.0 if spec.zero_sky else float(seen.mean(dtype=float)),
+            deviation=float(seen.std(dtype=float)),
         )
         self.images = torch.from_numpy(stack)[:, None].to(device)
         self.labels = torch.tensor(labels, device=device)

@@ -36,6 +36,7 @@ _LAYERS = {
     for index, letter in enumerate("abc"[:n_layers])
 }
 _GATES = ("attention1", "attention2", "attention3")
+_PUBLISHED = [member for member in Normalisation if member is not Normalisation.EMISSION]
 _NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -146,12 +147,12 @@ def _aggregation(
 def _normalisation(path: str) -> Normalisation:
     """The weights do not tell it; published files carry it in their name or that of their folder."""
     for name in names_of(path):
-        found = [member for member in Normalisation if member.value in name]
+        found = [member for member in _PUBLISHED if member.value in name]
         if len(found) == 1:
             return found[0]
     assume(
         f"model file {path} does not say how its gates are normalised; range_norm is assumed. Put one "
-        f"of {', '.join(Normalisation)} into its name"
+        f"of {', '.join(_PUBLISHED)} into its name"
     )
     return Normalisation.RANGE_NORM
 
