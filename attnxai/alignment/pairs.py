@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from attnxai.data.images import SourceImage
 
-MEAN_LAYER = "mean"
 BRIGHTNESS = "brightness"
 CENTRE_BIAS = "centre bias"
 DEFAULT_FWHM_ARCSEC = 5.4
@@ -292,8 +291,8 @@ def _pairs(
         name: resample_to_field(maps.layers[name][positions], maps.geometry[name], maps.field_shape)
         for name in maps.layers
     }
-    if len(explanations) > 1:
-        explanations[MEAN_LAYER] = np.mean(list(explanations.values()), axis=0)
+    for name, of in maps.named_means.items():
+        explanations[name] = np.mean([explanations[layer] for layer in of], axis=0)
     brightness = maps.brightness[positions]
     baselines, resolutions = _brightness_baselines(maps, brightness)
     baselines[CENTRE_BIAS] = drawn.centre_bias

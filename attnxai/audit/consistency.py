@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from attnxai.alignment.pairs import MEAN_LAYER
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.elements import Interpolation, Outside, middle_of, rotate_images
 from attnxai.audit.readout import (
@@ -26,6 +25,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry

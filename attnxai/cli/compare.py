@@ -51,15 +51,16 @@ def compare(
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
-    explanation: Annotated[
-        str,
+    explain: Annotated[
+        list[str] | None,
         option(
-            "Explanation method whose maps are compared; gates are the network's own attention maps.",
+            "Explanation method whose maps are compared: {explanation_names}; repeat for several. "
+            "[default: gates, the network's own attention maps]",
             MAPS,
             "NAME",
-            choices=lambda: completion.EXPLANATION_NAMES,
+            choices=completion.explanation_names,
         ),
-    ] = "gates",
+    ] = None,
     metric: Annotated[
         list[str] | None,
         option(
@@ -167,7 +168,9 @@ def compare(
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.annotations.sample import is_shipped
-        from attnxai.explanations.explaining import explanation_method
+        from attnxai.data.wording import listed
+        from attnxai.explanations.explaining import chosen_methods
+        from attnxai.explanations.explaining import explain as explain_images
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.checkpoints import load_model
@@ -184,7 +187,8 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
-    method = explanation_method(explanation.lower())
+    methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
+    titles = listed([method.title for method in methods])
     labels = parse_labels(options.listed(label or ()) or None)
     device = options.use_machine(device, threads)
     with (
@@ -221,7 +225,9 @@ def compare(
             stacks = []
             for name, network in loaded.items():
                 network.network.to(device)
-                maps = method(network, sources, rng=seed, on_batch=begin(f"{name}: {method.title}"))
+                maps = explain_images(
+                    network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
+                )
                 stacks.append(dataclasses.replace(maps, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in loaded}
             comparison = compare_models(

@@ -10,7 +10,14 @@ import os
 from collections.abc import Callable, Iterable
 
 Names = Callable[[], Iterable[str]]
-EXPLANATION_NAMES = ("gates",)
+EXPLANATION_NAMES = (
+    "evidence",
+    "evidence_magnitude",
+    "evidence_relative",
+    "gates",
+    "gates_centred",
+    "gates_magnitude",
+)
 """Explanation methods of this package; their registry would import PyTorch."""
 
 
@@ -61,6 +68,11 @@ def null_names() -> Iterable[str]:
     from attnxai.nulls import NULLS
 
     return sorted(name for name, null in NULLS.items() if not null().permutes_sources)
+
+
+def explanation_names() -> Iterable[str]:
+    """Explanation methods."""
+    return EXPLANATION_NAMES
 
 
 def alternative_names() -> Iterable[str]:

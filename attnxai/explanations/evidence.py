@@ -42,35 +42,58 @@ class BatchEvidence:
     scores: torch.Tensor
 
 
+@dataclasses.dataclass(slots=True, kw_only=True, eq=False)
+class _GateRecord:
+    """What passes through a gate in the last forward pass, each of shape (batch, channels, height, width)."""
+
+    features: torch.Tensor
+    attention: torch.Tensor
+    gated: torch.Tensor
+
+
 @contextlib.contextmanager
-def _recorded_features(network: AttentionNetwork) -> Iterator[list[torch.Tensor]]:
-    """Record the gated features (batch, channels, height, width) of every gate in the last forward pass."""
-    features: list[torch.Tensor] = [torch.empty(0)] * len(network.gates)
+def _recorded(network: AttentionNetwork) -> Iterator[list[_GateRecord]]:
+    nothing = torch.empty(0)
+    records = [
+        _GateRecord(features=nothing, attention=nothing, gated=nothing) for _ in network.gates
+    ]
     handles = []
+
+    def recorder(record: _GateRecord) -> Callable[..., None]:
+        def keep(
+            _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
+        ) -> None:
+            record.features, record.gated = inputs[0], output
+
+        return keep
+
+    def attention_recorder(record: _GateRecord) -> Callable[..., None]:
+        def keep(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            record.attention = output
+
+        return keep
+
     try:
-        for index, gate in enumerate(network.gates):
-
-            def record(
-                _module: torch.nn.Module, _inputs: object, output: torch.Tensor, index: int = index
-            ) -> None:
-                features[index] = output
-
-            handles.append(gate.register_forward_hook(record))
-        yield features
+        for gate, record in zip(network.gates, records, strict=True):
+            handles.append(gate.register_forward_hook(recorder(record)))
+            normalise = gate.normalise
+            handles.append(normalise.register_forward_hook(attention_recorder(record)))  # type: ignore[union-attr]
+        yield records
     finally:
         for handle in handles:
             handle.remove()
 
 
 def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> list[torch.Tensor]:
-    """Gated features of every gate, (1, channels, height, width), in response to an image of empty sky.
+    """Response of every gate, (1, channels, height, width), to an image of empty sky, for :func:`evidence_batches`.
 
-    A gate whose scores are all equal has no map under ``range_norm``: 0 / 0, which counts as 0.
+    Gated features; with the normalisation ``emission``, which has no map without emission, the features that are to be
+    gated by the map of each image. Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts
+    as 0.
     """
     like = next(network.parameters())
-    blank = preprocessing.standardise(
-        np.zeros((1, 1, preprocessing.size, preprocessing.size), np.float32)
-    )
+    side = preprocessing.size
+    blank = preprocessing.standardise(np.zeros((1, 1, side, side), np.float32))
     constant: list[bool] = []
     handles = []
 
@@ -82,16 +105,18 @@ def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> l
     try:
         for gate in network.gates:
             handles.append(gate.normalise.register_forward_pre_hook(look))  # type: ignore[union-attr]
-        with _recorded_features(network) as features:
+        with _recorded(network) as records:
             network(torch.from_numpy(blank).to(device=like.device, dtype=like.dtype))
     finally:
         for handle in handles:
             handle.remove()
-    if network.spec.normalisation is Normalisation.RANGE_NORM:
-        return [
-            values * 0.0 if same else values for values, same in zip(features, constant, strict=True)
-        ]
-    return list(features)
+    if network.spec.normalisation is Normalisation.EMISSION:
+        return [record.features for record in records]
+    no_map = network.spec.normalisation is Normalisation.RANGE_NORM
+    return [
+        record.gated * 0.0 if no_map and same else record.gated
+        for record, same in zip(records, constant, strict=True)
+    ]
 
 
 def evidence_batches(
@@ -106,18 +131,22 @@ def evidence_batches(
     pixels in an image of empty sky are subtracted from the maps and added to the bias.
     """
     mean = network.spec.feature_sum is FeatureSum.MEAN
-    with _recorded_features(network) as features:
+    gate_blank = network.spec.normalisation is Normalisation.EMISSION
+    with _recorded(network) as records:
         for batch in batches:
             scores = network(batch)
-            head = network.linear_head([_pooled(values, mean) for values in features])
+            head = network.linear_head([_pooled(record.gated, mean) for record in records])
             maps, bias = {}, head.bias
             for index, (name, weights) in enumerate(
                 zip(network.spec.gate_names, head.weights, strict=True)
             ):
-                values = features[index]
+                values = records[index].gated
                 if blank is not None:
-                    bias = bias + (weights @ _pooled(blank[index], mean)[0, :, None])[:, :, 0]
-                    values = values - blank[index]
+                    empty = blank[index]
+                    if gate_blank:
+                        empty = empty * records[index].attention
+                    bias = bias + (weights @ _pooled(empty, mean)[:, :, None])[:, :, 0]
+                    values = values - empty
                 flat = weights @ values.flatten(2)
                 n_pixels = flat.shape[2] if mean else 1
                 maps[name] = (flat / n_pixels).reshape(*flat.shape[:2], *values.shape[2:])
@@ -134,32 +163,40 @@ def _evidence(
     target: str | Sequence[str] | None,
     on_batch: Callable[[int, int], None] | None,
     *,
+    name: str,
     relative: bool,
     magnitude: bool = False,
 ) -> MapStack:
+    """Maps called ``name`` over all gates, on the grid of the finest, and by gate."""
     spec, network = model.require_gates()
     inputs = NetworkInputs.of(model, images)
     blank = blank_features(network, model.preprocessing) if relative else None
-    layers: dict[str, list[torch.Tensor]] = {name: [] for name in spec.gate_names}
+    layers: dict[str, list[torch.Tensor]] = {gate: [] for gate in spec.gate_names}
     scores = []
     n_passed = 0
     for found in evidence_batches(network, inputs.batches(), blank=blank):
         chosen = class_weights(target, found.scores, model.class_names)
-        for name, maps in found.maps.items():
-            layers[name].append(torch.einsum("nk,nkhw->nhw", chosen, maps).cpu())
+        for gate, maps in found.maps.items():
+            layers[gate].append(torch.einsum("nk,nkhw->nhw", chosen, maps).cpu())
         scores.append(found.scores.cpu().double())
         n_passed += len(chosen)
         if on_batch is not None:
             on_batch(n_passed, len(images))
+    by_gate = {name: torch.cat(maps) for name, maps in layers.items()}
     geometry = layer_geometry(model)
-    stacked = {name: torch.cat(maps) for name, maps in layers.items()}
-    if len(stacked) > 1:
-        finest = spec.gate_names[-1]
-        stacked["sum"] = _sum_on_finest(stacked, geometry, finest)
-        geometry["sum"] = geometry[finest]
+    finest = spec.gate_names[-1]
+    total = _sum_on_finest(by_gate, geometry, finest)
+    stacked = {name: total} | {
+        f"{name} {gate}": maps for gate, maps in by_gate.items() if len(by_gate) > 1
+    }
     if magnitude:
-        stacked = {name: maps.abs() for name, maps in stacked.items()}
-    return inputs.stack(stacked, geometry=geometry, scores=torch.cat(scores))
+        stacked = {layer: maps.abs() for layer, maps in stacked.items()}
+    return inputs.stack(
+        stacked,
+        geometry=dict(zip(stacked, (geometry[finest], *geometry.values()), strict=False)),
+        means={},
+        scores=torch.cat(scores),
+    )
 
 
 def _sum_on_finest(
@@ -185,7 +222,7 @@ def evidence(
     on_batch: Callable[[int, int], None] | None = None,
 ) -> MapStack:
     """Contribution of every pixel of every gate to a class score, and their sum."""
-    return _evidence(model, images, target, on_batch, relative=False)
+    return _evidence(model, images, target, on_batch, name="evidence", relative=False)
 
 
 @register_explanation(
@@ -200,7 +237,7 @@ def evidence_relative(
     on_batch: Callable[[int, int], None] | None = None,
 ) -> MapStack:
     """Contribution of every pixel less that of the same pixel in an image of empty sky."""
-    return _evidence(model, images, target, on_batch, relative=True)
+    return _evidence(model, images, target, on_batch, name="evidence relative", relative=True)
 
 
 @register_explanation(title="magnitudes of evidence", uses_target=True, reports_progress=True)
@@ -213,4 +250,6 @@ def evidence_magnitude(
     on_batch: Callable[[int, int], None] | None = None,
 ) -> MapStack:
     """Magnitude of the evidence relative to empty sky, a map without a sign."""
-    return _evidence(model, images, target, on_batch, relative=True, magnitude=True)
+    return _evidence(
+        model, images, target, on_batch, name="evidence magnitude", relative=True, magnitude=True
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations import evidence, gates  # noqa: F401 -- which register themselves
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod
-from attnxai.explanations.stack import MapStack
+from attnxai.explanations.stack import MapStack, join_stacks
 from attnxai.models.model import AttentionModel
 
 __all__ = ["EXPLANATIONS", "explain", "explanation_method"]
@@ -20,7 +21,7 @@ __all__ = ["EXPLANATIONS", "explain", "explanation_method"]
 def explain(
     model: AttentionModel,
     images: Sequence[SourceImage],
-    method: str | ExplanationMethod = "gates",
+    method: str | ExplanationMethod | Sequence[str | ExplanationMethod] = "gates",
     *,
     target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
@@ -34,8 +35,8 @@ def explain(
         The model; its mode, device and hooks are the same afterwards.
     images : sequence of SourceImage
         The images; each passes through the model's own preprocessing.
-    method : str or ExplanationMethod
-        Name of a registered method, or a method itself.
+    method : str or ExplanationMethod, or sequence of them
+        Name of a registered method, or a method itself. The maps of several stand in one stack.
     target : str, optional
         Class whose score is explained; the predicted class of each image when left out. Methods whose maps do
         not depend on a class, such as ``gates``, ignore it.
@@ -51,7 +52,7 @@ def explain(
     Raises
     ------
     OptionError
-        If the method is unknown, or the target is not a class of the model.
+        If a method is unknown or given twice, or the target is not a class of the model.
     AlignmentError
         If there are no images.
     ImageError
@@ -67,8 +68,36 @@ def explain(
     >>> attnxai.explain(attnxai.load_model("c1.pt"), image, method="gates").layers.keys()
     dict_keys(['gate1', 'gate2', 'gate3'])
     """
-    chosen = method if isinstance(method, ExplanationMethod) else explanation_method(method)
-    return chosen(model, images, target=target, rng=rng, on_batch=on_batch)
+    chosen = chosen_methods(method)
+    stacks = []
+    for position, one in enumerate(chosen):
+        on_own = on_batch and _after(on_batch, position, len(chosen))
+        stacks.append(one(model, images, target=target, rng=rng, on_batch=on_own))
+    return join_stacks(stacks)
+
+
+def _after(
+    on_batch: Callable[[int, int], None], position: int, n_methods: int
+) -> Callable[[int, int], None]:
+    """Progress of one of several methods, as progress of all."""
+    return lambda n_done, n: on_batch(position * n + n_done, n_methods * n)
+
+
+def chosen_methods(
+    method: str | ExplanationMethod | Sequence[str | ExplanationMethod],
+) -> list[ExplanationMethod]:
+    """The methods that are named, one or more different ones, or an error that says what there is."""
+    alone = isinstance(method, str | ExplanationMethod) or not isinstance(method, Sequence)
+    given: Sequence[Any] = [method] if alone else method  # type: ignore[assignment]
+    chosen = [
+        one if isinstance(one, ExplanationMethod) else explanation_method(one) for one in given
+    ]
+    names = [one.name for one in chosen]
+    if not chosen or len(set(names)) < len(names):
+        raise OptionError(
+            f"explanation methods have to be one or more different ones, got {', '.join(names) or 'none'}"
+        )
+    return chosen
 
 
 def explanation_method(name: str) -> ExplanationMethod:

@@ -13,7 +13,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.method import register_explanation
-from attnxai.explanations.stack import MapStack
+from attnxai.explanations.stack import MEAN_LAYER, MapStack
 from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
@@ -89,6 +89,41 @@ def layer_geometry(model: AttentionModel) -> dict[str, GridTransform]:
     }
 
 
+def _gates(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    on_batch: Callable[[int, int], None] | None,
+    *,
+    batch_size: int = 16,
+    suffix: str = "",
+    change: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> MapStack:
+    """Maps of all gates and their mean, with a suffix to their names, each changed by a function."""
+    _, network = model.require_gates()
+    inputs = NetworkInputs.of(model, images)
+    found = scores_and_maps(
+        network,
+        inputs.batches(batch_size),
+        on_batch=on_batch and (lambda n_passed: on_batch(n_passed, len(images))),
+    )
+    layers = {
+        f"{name}{suffix}": change(maps.float()) if change else maps.float()
+        for name, maps in found.maps.items()
+    }
+    geometry = layer_geometry(model)
+    return inputs.stack(
+        layers,
+        geometry={name: geometry[name.removesuffix(suffix)] for name in layers},
+        means={f"{MEAN_LAYER}{suffix}": tuple(layers)} if len(layers) > 1 else {},
+        scores=found.scores,
+    )
+
+
+def _centred(maps: torch.Tensor) -> torch.Tensor:
+    """Every map (n, height, width) less its own median, the mean of the two middle values."""
+    return maps - maps.flatten(1).quantile(0.5, dim=1)[:, None, None]
+
+
 @register_explanation(title="attention maps", reports_progress=True)
 def gates(
     model: AttentionModel,
@@ -100,17 +135,38 @@ def gates(
     batch_size: int = 16,
 ) -> MapStack:
     """Attention maps of all gates; the class that is explained and randomness play no part."""
-    _, network = model.require_gates()
-    inputs = NetworkInputs.of(model, images)
-    found = scores_and_maps(
-        network,
-        inputs.batches(batch_size),
-        on_batch=on_batch and (lambda n_passed: on_batch(n_passed, len(images))),
-    )
-    return inputs.stack(
-        {name: maps.float() for name, maps in found.maps.items()},
-        geometry=layer_geometry(model),
-        scores=found.scores,
+    return _gates(model, images, on_batch, batch_size=batch_size)
+
+
+@register_explanation(title="attention maps less their median", reports_progress=True)
+def gates_centred(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    target: str | None,  # noqa: ARG001
+    rng: np.random.Generator,  # noqa: ARG001
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """Attention maps, each less its own median, the attention that most of the sky has."""
+    return _gates(model, images, on_batch, suffix=" centred", change=_centred)
+
+
+@register_explanation(title="magnitudes of attention maps", reports_progress=True)
+def gates_magnitude(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    target: str | None,  # noqa: ARG001
+    rng: np.random.Generator,  # noqa: ARG001
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """Absolute difference of each attention map from its own median.
+
+    A gate and one minus it serve a linear head alike, so that nothing fixes the sign of a map; its magnitude needs
+    none.
+    """
+    return _gates(
+        model, images, on_batch, suffix=" magnitude", change=lambda maps: _centred(maps).abs()
     )
 
 

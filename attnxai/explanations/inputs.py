@@ -110,6 +110,7 @@ class NetworkInputs:
         layers: Mapping[str, Any],
         *,
         geometry: Mapping[str, GridTransform] | None = None,
+        means: Mapping[str, tuple[str, ...]] | None = None,
         scores: Any = None,
     ) -> MapStack:
         """The stack of maps of these images.
@@ -120,6 +121,8 @@ class NetworkInputs:
             The maps.
         geometry : mapping of str to GridTransform, optional
             How the pixels of each layer lie on those of the input; the same pixels when left out.
+        means : mapping of str to tuple of str, optional
+            Further maps that are means of layers, as of :class:`MapStack`.
         scores : ndarray or Tensor, shape (n_images, n_classes), optional
             Class scores.
 
@@ -151,6 +154,7 @@ class NetworkInputs:
             class_names=model.class_names,
             provenance=model_provenance(model),
             temperature=model.temperature,
+            means=means,
         )
 
 

@@ -103,7 +103,7 @@ class ExplanationMethod:
         if self.uses_rng:
             facts["seed"] = rng if isinstance(rng, int) else None
         facts |= origin_of(self.function)
-        return dataclasses.replace(stack, provenance={**stack.provenance, "explanation": facts})
+        return dataclasses.replace(stack, provenance={**stack.provenance, "explanations": [facts]})
 
 
 EXPLANATIONS: dict[str, ExplanationMethod] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+MEAN_LAYER = "mean"
+"""Name of the mean of all layers."""
 
 
 class Split(enum.StrEnum):
@@ -99,6 +103,9 @@ class MapStack:
         Where maps and model come from, as plain values.
     temperature : float
         Scores are divided by it before they become probabilities.
+    means : mapping of str to tuple of str, optional
+        Further maps, each the mean of some layers on the field; when left out, ``mean``, of all layers if
+        there are several.
 
     Raises
     ------
@@ -119,6 +126,7 @@ class MapStack:
     class_names: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
+    means: Mapping[str, tuple[str, ...]] | None = None
 
     __repr__ = short_repr
 
@@ -130,6 +138,12 @@ class MapStack:
             raise AlignmentError("every layer needs its geometry, and no other")
         layers = {name: _read_only(maps, f"layer {name}") for name, maps in self.layers.items()}
         object.__setattr__(self, "layers", layers)
+        for name, of in self.named_means.items():
+            if name in layers or not of or not set(of) <= set(layers):
+                raise AlignmentError(
+                    f"the mean {name!r} of {of} is not one of layers under a name of its own; the layers are "
+                    f"{', '.join(layers)}"
+                )
         for name in ("brightness", "valid", "scores"):
             if (values := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _read_only(values, name))
@@ -169,6 +183,13 @@ class MapStack:
         return len(self.sources)
 
     @property
+    def named_means(self) -> Mapping[str, tuple[str, ...]]:
+        """The layers of every mean: those of ``means``, or all layers if there are several."""
+        if self.means is not None:
+            return self.means
+        return {MEAN_LAYER: tuple(self.layers)} if len(self.layers) > 1 else {}
+
+    @property
     def field_shape(self) -> tuple[int, int]:
         """Rows and columns of the field."""
         rows, columns = self.valid.shape[1:]
@@ -188,3 +209,39 @@ class MapStack:
         if self.scores is None:
             return None
         return tuple(self.class_names[i] for i in self.scores.argmax(axis=1))
+
+
+def join_stacks(stacks: Sequence[MapStack]) -> MapStack:
+    """One stack of the layers of several, of the same model and sources.
+
+    Raises
+    ------
+    AlignmentError
+        If they are of different models or sources, lie on different fields, or two layers have one name.
+    """
+    first, *others = stacks
+    layers, geometry = dict(first.layers), dict(first.geometry)
+    means = dict(first.named_means)
+    scores = first.scores
+    for other in others:
+        for what in ("model_name", "sources", "field", "class_names", "temperature"):
+            if getattr(first, what) != getattr(other, what):
+                raise AlignmentError(f"maps with different {what} cannot be joined")
+        for what in ("brightness", "valid"):
+            if not np.array_equal(getattr(first, what), getattr(other, what)):
+                raise AlignmentError(f"maps with different {what} cannot be joined")
+        if same := sorted({*layers, *means} & {*other.layers, *other.named_means}):
+            raise AlignmentError(f"two maps are called {same[0]!r}; give each a name of its own")
+        layers |= other.layers
+        geometry |= other.geometry
+        means |= other.named_means
+        scores = other.scores if scores is None else scores
+    explained = [one for stack in stacks for one in stack.provenance.get("explanations", ())]
+    return dataclasses.replace(
+        first,
+        layers=layers,
+        geometry=geometry,
+        means=means,
+        scores=scores,
+        provenance={**first.provenance, "explanations": explained},
+    )

@@ -9,18 +9,20 @@ import torch
 from attnxai.errors import OptionError
 
 
-def check_target(target: str | Sequence[str] | None, class_names: Sequence[str], model: str) -> None:
+def check_target(
+    target: str | Sequence[str] | None, class_names: Sequence[str], model: str
+) -> None:
     """Refuse a target that is no class, or no two different classes, of a model."""
     if target is None:
         return
-    known = f"the classes of the model {model} are {', '.join(class_names)}"
+    known = f"its classes are {', '.join(class_names)}"
     named = (target,) if isinstance(target, str) else tuple(target)
     for name in named:
         if name not in class_names:
-            raise OptionError(f"target {name!r} is not a class of the model; {known}")
+            raise OptionError(f"target {name!r} is not a class of the model {model}; {known}")
     if len(named) > 2 or len(set(named)) < len(named) or not named:
         raise OptionError(
-            f"target has to be one class, or two different ones whose scores are subtracted, got {named}; {known}"
+            f"target has to be one class, or two different ones whose scores are subtracted, got {named}; those of the model {model} are {', '.join(class_names)}"
         )
 
 

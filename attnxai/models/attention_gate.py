@@ -76,10 +76,10 @@ class GateNormalisation(nn.Module):
         self.normalisation = normalisation
         self.over_batch = over_batch
 
-    def forward(self, scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-        """(batch, 1, height, width) to the same shape; ``where`` says which pixels show emission."""
+    def forward(self, scores: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
+        """(batch, 1, height, width) to the same shape; ``where`` is 1 on emission, everywhere if not given."""
         if self.normalisation is Normalisation.EMISSION:
-            return emission(scores, where)
+            return emission(scores, torch.ones_like(scores) if where is None else where)
         return NORMALISATIONS[self.normalisation](scores, self.over_batch)
 
 
@@ -102,9 +102,9 @@ class AttentionGate(nn.Module):
         self.normalise = GateNormalisation(normalisation, over_batch=over_batch)
 
     def forward(
-        self, features: torch.Tensor, signal: torch.Tensor, where: torch.Tensor
+        self, features: torch.Tensor, signal: torch.Tensor, where: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Gated features, of the shape of ``features``; ``where`` (batch, 1, ...) is 1 on emission and 0 elsewhere."""
+        """Gated features, of the shape of ``features``; ``where`` (batch, 1, height, width) is 1 on emission."""
         coarse = nn.functional.interpolate(
             self.phi(signal), size=features.shape[2:], mode="bilinear", align_corners=False
         )

@@ -167,5 +167,5 @@ class AttentionModel:
             return spec, network
         raise CheckpointError(
             f"the model {self.name} ({str(spec.architecture).replace('_', ' ')}) has no attention "
-            "gates, and so no attention maps; compare maps of an attribution method (--explanation) instead"
+            "gates, and so no attention maps; compare maps of an attribution method (--explain) instead"
         )

@@ -16,12 +16,10 @@ from attnxai.models.specification import (
     FeatureSum,
     LayerOrder,
     ModelSpec,
-    Norm,
     Padding,
 )
 from attnxai.models.steerable import (
     FieldBatchNorm,
-    FieldScaleNorm,
     SharedBases,
     SpecifiedNetwork,
     pool_over_group,
@@ -64,9 +62,7 @@ def gate_geometry(spec: ModelSpec, side: int) -> tuple[LayerGeometry, ...]:
     The axes are independent of each other: an oblong input has the geometry of its height along one
     and that of its width along the other.
     """
-    before, after = (
-        padding_for(side, spec.binning) if spec.padding is Padding.SYMMETRIC else (0, 0)
-    )
+    before, after = padding_for(side, spec.binning) if spec.padding is Padding.SYMMETRIC else (0, 0)
     layers = []
     for index, name in enumerate(spec.gate_names):
         step = spec.binning * 2 ** (N_POOLINGS - 1 - index)
@@ -88,8 +84,7 @@ class ConvolutionLayer(nn.Module):
         super().__init__()
         self.norm_last = spec.layer_order is LayerOrder.CONV_RELU_NORM
         self.convolution = convolution
-        kind = FieldScaleNorm if spec.norm is Norm.SCALE else FieldBatchNorm
-        self.norm = kind(fields, spec.symmetry.size)
+        self.norm = FieldBatchNorm(fields, spec.symmetry.size)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Convolve, rectify and normalise."""
@@ -212,28 +207,33 @@ class AttentionNetwork(SpecifiedNetwork):
         """
         aggregation, n_images = self.spec.aggregation, len(sums[0])
         widths = [values.shape[1] for values in sums]
+
+        def of(layer: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+            weight: torch.Tensor = layer.weight  # type: ignore[assignment]
+            bias: torch.Tensor = layer.bias  # type: ignore[assignment]
+            return weight.expand(n_images, -1, -1), bias.expand(n_images, -1)
+
         if aggregation is Aggregation.CONCATENATED:
-            parts = [part.expand(n_images, -1, -1) for part in self.head.weight.split(widths, dim=1)]
-            return LinearHead(weights=tuple(parts), bias=self.head.bias.expand(n_images, -1))
-        own = [head.weight.expand(n_images, -1, -1) for head in self.gate_heads]
-        biases = [head.bias.expand(n_images, -1) for head in self.gate_heads]
+            weight, bias = of(self.head)
+            return LinearHead(weights=torch.split(weight, widths, dim=2), bias=bias)
+        own = [of(head) for head in self.gate_heads]
         if aggregation is Aggregation.FINE_TUNED:
-            scores = [head(values) for head, values in zip(self.gate_heads, sums, strict=True)]
-            n_classes = self.spec.n_classes
-            weights, bias = [], self.head.bias.expand(n_images, -1)
-            parts = self.head.weight.split(n_classes, dim=1)
-            for part, found, weight, offset in zip(parts, scores, own, biases, strict=True):
-                active = part * (found > 0).to(part)[:, None, :]
-                weights.append(active @ weight)
-                bias = bias + (active @ offset[:, :, None])[:, :, 0]
+            weight, bias = of(self.head)
+            weights = []
+            parts = torch.split(weight, self.spec.n_classes, dim=2)
+            for part, values, head, (w, b) in zip(parts, sums, self.gate_heads, own, strict=True):
+                active = part * (head(values) > 0).to(part)[:, None, :]
+                weights.append(active @ w)
+                bias = bias + (active @ b[:, :, None])[:, :, 0]
             return LinearHead(weights=tuple(weights), bias=bias)
-        n_heads = len(own) + (aggregation is Aggregation.DEEP_SUPERVISION)
-        bias = torch.stack(biases).sum(dim=0)
+        weights, bias = [w for w, _ in own], torch.stack([b for _, b in own]).sum(dim=0)
+        n_heads = len(own)
         if aggregation is Aggregation.DEEP_SUPERVISION:
-            parts = self.head.weight.split(widths, dim=1)
-            own = [weight + part for weight, part in zip(own, parts, strict=True)]
-            bias = bias + self.head.bias
-        return LinearHead(weights=tuple(weight / n_heads for weight in own), bias=bias / n_heads)
+            weight, further = of(self.head)
+            parts = torch.split(weight, widths, dim=2)
+            weights = [w + part for w, part in zip(weights, parts, strict=True)]
+            bias, n_heads = bias + further, n_heads + 1
+        return LinearHead(weights=tuple(w / n_heads for w in weights), bias=bias / n_heads)
 
     def _aggregate(self, sums: list[torch.Tensor]) -> torch.Tensor:
         aggregation = self.spec.aggregation

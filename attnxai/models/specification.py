@@ -59,17 +59,6 @@ class LayerOrder(enum.StrEnum):
     CONV_NORM_RELU = "conv_norm_relu"
 
 
-class Norm(enum.StrEnum):
-    """How the values of a field are normalised over a batch.
-
-    ``BATCH`` is batch norm, as published. ``SCALE`` divides by the root mean square and subtracts and adds nothing, so
-    that a network without biases answers an image of zeros with zeros.
-    """
-
-    BATCH = "batch"
-    SCALE = "scale"
-
-
 class Padding(enum.StrEnum):
     """Whether the input is padded so that every pooling step divides it evenly.
 
@@ -204,7 +193,7 @@ class ModelSpec(NetworkSpec):
     n_gates : int
         Gates, 1 to 3, counted from the coarsest. 0 for the attention-gated CNN whose scores come from
         the flattened last block; it has no attention maps.
-    normalisation, aggregation, layer_order, norm, padding, feature_sum
+    normalisation, aggregation, layer_order, padding, feature_sum
         Conventions; see the enumerations of this module.
     convolution_bias : bool
         Whether convolutions have a bias (the equivariant ones never do).
@@ -233,7 +222,6 @@ class ModelSpec(NetworkSpec):
     normalisation: Normalisation = Normalisation.RANGE_NORM
     aggregation: Aggregation = Aggregation.FINE_TUNED
     layer_order: LayerOrder = LayerOrder.CONV_RELU_NORM
-    norm: Norm = Norm.BATCH
     padding: Padding = Padding.SYMMETRIC
     feature_sum: FeatureSum = FeatureSum.SUM
     convolution_bias: bool = False
@@ -254,9 +242,7 @@ class ModelSpec(NetworkSpec):
                 f"gate_channels has to be 1 to {_MOST}, got {self.gate_channels}"
             )
         if not 1 <= self.binning <= _MOST_BINNING:
-            raise SpecificationError(
-                f"binning has to be 1 to {_MOST_BINNING}, got {self.binning}"
-            )
+            raise SpecificationError(f"binning has to be 1 to {_MOST_BINNING}, got {self.binning}")
         if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
             raise SpecificationError("the convolutions of an equivariant network have no bias")
         if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
@@ -275,7 +261,7 @@ class ModelSpec(NetworkSpec):
     @property
     def zero_sky(self) -> bool:
         """Whether empty sky has to be 0 in the input of the network."""
-        return self.normalisation is Normalisation.EMISSION or self.norm is Norm.SCALE
+        return self.normalisation is Normalisation.EMISSION
 
     def _check_without_gates(self) -> None:
         if self.architecture is not Architecture.ATTENTION_GATE_CNN:
@@ -303,8 +289,6 @@ class ModelSpec(NetworkSpec):
             del values["extremes_over_batch"]
         if self.binning == 1:
             del values["binning"]
-        if self.norm is Norm.BATCH:
-            del values["norm"]
         return values
 
 
@@ -313,7 +297,6 @@ _CHOICES: dict[str, type[enum.StrEnum]] = {
     "normalisation": Normalisation,
     "aggregation": Aggregation,
     "layer_order": LayerOrder,
-    "norm": Norm,
     "padding": Padding,
     "feature_sum": FeatureSum,
 }
@@ -351,6 +334,8 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
         # the gates of a large group sum few features, of which a half would be too many to drop
         "dropout": 0.2,
     }
+    if changes.get("normalisation") == Normalisation.EMISSION:
+        settings["feature_sum"] = FeatureSum.SUM
     return ModelSpec(**(settings | changes))
 
 

@@ -179,34 +179,6 @@ class FieldBatchNorm(nn.Module):
         return normalised.reshape(batch, channels, height, width)
 
 
-class FieldScaleNorm(nn.Module):
-    """Division by the root mean square over a batch, shared by the ``size`` = |G| channels of a field.
-
-    As batch norm without a mean and a bias: 0 stays 0. The mean square is ``eps`` and more, so that fields that
-    are 0 everywhere stay so.
-    """
-
-    mean_square: torch.Tensor
-
-    def __init__(self, fields: int, size: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.size, self.momentum, self.eps = size, momentum, eps
-        self.weight = nn.Parameter(torch.ones(fields))
-        self.register_buffer("mean_square", torch.ones(fields))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Normalise (batch, fields * size, height, width)."""
-        batch, channels, height, width = features.shape
-        fields = features.reshape(batch, channels // self.size, self.size, height, width)
-        mean_square = self.mean_square
-        if self.training:
-            mean_square = fields.square().mean(dim=(0, 2, 3, 4))
-            with torch.no_grad():
-                self.mean_square.lerp_(mean_square.to(self.mean_square), self.momentum)
-        factor = self.weight * (mean_square + self.eps).rsqrt()
-        return (fields * factor[:, None, None, None]).reshape(batch, channels, height, width)
-
-
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
     """Maximum over the |G| channels of every field: maps that are invariant in their values."""
     batch, channels, height, width = features.shape

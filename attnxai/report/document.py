@@ -193,9 +193,10 @@ def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:
     """Metrics, nulls and explanation methods that are not of this package, each once."""
     found = list(content.parts[0].result.settings["plugins"])
     for part in content.parts:
-        method = {"kind": "explanation method", **part.maps.provenance.get("explanation", {})}
-        if "module" in method and method not in found:
-            found.append(method)
+        for explained in part.maps.provenance.get("explanations", ()):
+            method = {"kind": "explanation method", **explained}
+            if "module" in method and method not in found:
+                found.append(method)
     return found
 
 

@@ -31,7 +31,8 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     rows, columns = pairs.valid.shape[1:]
     yield say(
         "methods.compared",
-        maps=first.maps.provenance.get("explanation", {}).get("title", "maps"),
+        maps=listed([one["title"] for one in first.maps.provenance.get("explanations", ())])
+        or "maps",
         models=listed([part.name for part in content.parts]),
         annotations=content.annotations.kind,
         annotators=_number_of_annotators(content),

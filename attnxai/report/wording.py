@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -120,11 +121,10 @@ def in_sentence(label: str) -> str:
 
 def name_of_map(explanation: str) -> str:
     """Words for a map: ``Gate 2``, ``The mean of the gates``, or its own name."""
-    if explanation == "mean":
-        return "The mean of the gates"
-    if explanation.startswith("gate") and explanation[4:].isdigit():
-        return f"Gate {explanation[4:]}"
-    return explanation
+    words = re.sub(r"\bgate(\d+)", r"gate \1", explanation)
+    if explanation.startswith("mean"):
+        return f"The mean of the gates{explanation.removeprefix('mean')}"
+    return capitalised(words) if explanation.startswith("gate") else words
 
 
 def map_in_sentence(explanation: str) -> str:
@@ -139,6 +139,5 @@ def names_of_maps(explanations: Sequence[str]) -> str:
     words = [f"{'Gate' if len(numbers) == 1 else 'Gates'} {listed(numbers)}"] if numbers else []
     for name in explanations:
         if name_of_map(name) != f"Gate {name[4:]}":
-            word = name_of_map(name)
-            words.append(word.replace("The", "the", 1) if words and name == "mean" else word)
+            words.append(map_in_sentence(name) if words else name_of_map(name))
     return listed(words)

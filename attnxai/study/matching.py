@@ -80,7 +80,8 @@ def count_operations(spec: ModelSpec, side: int = _SIDE) -> int:
     from attnxai.models.network import padding_for
 
     if spec.padding is Padding.SYMMETRIC:
-        side += sum(padding_for(side))
+        side += sum(padding_for(side, spec.binning))
+    side //= spec.binning
     kernel = spec.kernel_size**2
     total, channels_in, sides = 0, 1, []
     for fields, n_convolutions in zip(spec.fields, spec.convolutions, strict=True):

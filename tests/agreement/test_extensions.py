@@ -216,12 +216,8 @@ def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
 def test_maps_of_the_example_are_compared(outside, sample):
     model, images, annotations = sample
     maps = attnxai.explain(model, images, "gradients")
-    assert maps.provenance["explanation"] == {
-        "name": "gradients",
-        "title": "input gradients",
-        "target": "predicted class",
-        **OUTSIDE,
-    }
+    facts = {"name": "gradients", "title": "input gradients", "target": "predicted class"}
+    assert maps.provenance["explanations"] == [facts | OUTSIDE]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = attnxai.compare(maps, annotations, images, settings=QUICK)
@@ -247,21 +243,21 @@ def test_the_command_compares_an_explanation_by_its_name(outside, tmp_path, monk
     given = {"model": ["c1.pt"], "annotations": "mine.csv", "metric": ["nss"]}
     warnings.simplefilter("ignore")  # pytest takes it back
     with pytest.raises(InterruptedError):
-        command(**given, explanation="gradients", n_permutations=19, n_bootstrap=100)
+        command(**given, explain=["gradients"], n_permutations=19, n_bootstrap=100)
     (result,) = written
     assert result.explanations == ("gradient",)
-    assert result.data.maps.provenance["explanation"]["name"] == "gradients"
+    assert result.data.maps.provenance["explanations"][0]["name"] == "gradients"
     known = re.escape(", ".join(sorted(EXPLANATIONS)))
     message = f"unknown explanation method 'lime'.*; known explanation methods are {known}$"
     with pytest.raises(OptionError, match=message):
-        command(**given, explanation="lime")
+        command(**given, explain=["lime"])
 
 
 @pytest.mark.slow
 def test_the_command_line_imports_a_plugin_and_the_report_names_it(tmp_path: Path):
     (tmp_path / "mine.py").write_text("\n".join(examples()), encoding="utf-8")
     options = ["--metric", "contrast", "--null", "half-turn", "--n-permutations", "99"]
-    options += ["--explanation", "gradients", "--plugin", "mine.py"]
+    options += ["--explain", "gradients", "--plugin", "mine.py"]
     inputs = ["--model", "d8.pt", "--annotations", "expert.csv", "--n-bootstrap", "100"]
     done = subprocess.run(
         [sys.executable, "-m", "attnxai", "compare", *inputs, *options],

@@ -40,7 +40,7 @@ def completed(words, folder="."):
         ("compare --alternative t", ["two-sided"]),
         ("compare --strata a", ["annotators"]),
         ("compare --label ho", ["hotspot", "host"]),
-        ("compare --explanation gate", ["gates"]),
+        ("compare --explain gates_c", ["gates_centred"]),
         ("compare --device c", ["cpu", "cuda"]),
         ("compare --model d1", ["d1.pt", "d16.pt"]),
         ("compare --annotations e", ["expert.csv"]),

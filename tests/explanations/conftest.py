@@ -13,21 +13,26 @@ import torch
 from attnxai.data.images import SourceSet, from_array
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import Normalisation
 from tests.models.builders import make_model
 
 SIDE = 26
 
 
-def build_model(**changes: Any) -> AttentionModel:
+def build_model(*, side: int = SIDE, **changes: Any) -> AttentionModel:
     """A C4 network with random weights and batch statistics; knows sources s0 to s2."""
-    model = make_model(side=SIDE, **{"gate_channels": 3, **changes})
+    model = make_model(side=side, **{"gate_channels": 3, **changes})
     assert model.training is not None
     record = dataclasses.replace(
         model.training, train_sources=("s0", "s1"), validation_sources=("s2",)
     )
     return dataclasses.replace(
         model,
-        preprocessing=Preprocessing(size=SIDE, mean=0.1, deviation=0.4),
+        preprocessing=Preprocessing(
+            size=side,
+            mean=0.0 if changes.get("normalisation") is Normalisation.EMISSION else 0.1,
+            deviation=0.4,
+        ),
         class_names=("FR I", "FR II"),
         training=record,
         path="/some/folder/small.pt",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
-from attnxai.data.images import from_array
+from attnxai.data.images import SourceImage, from_array
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations import explain
 from attnxai.explanations.evidence import blank_features, evidence_batches
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
-from attnxai.models.specification import Aggregation, FeatureSum, LayerOrder, Normalisation, Padding
+from attnxai.models.specification import Aggregation, FeatureSum, Normalisation
 from tests.explanations.conftest import SIDE, build_model
 from tests.models.builders import random_images
 
@@ -27,7 +25,9 @@ def network_of(model: AttentionModel) -> AttentionNetwork:
 
 
 @torch.no_grad()
-def totals(model: AttentionModel, batch: torch.Tensor, *, relative: bool) -> tuple[torch.Tensor, ...]:
+def totals(
+    model: AttentionModel, batch: torch.Tensor, *, relative: bool
+) -> tuple[torch.Tensor, ...]:
     """Scores, what the evidence adds up to, and the sum of absolute contributions."""
     network = network_of(model)
     blank = blank_features(network, model.preprocessing) if relative else None
@@ -78,3 +78,93 @@ def test_one_pixel_by_hand() -> None:
         lost = found.scores - network(batch)
         handle.remove()
     torch.testing.assert_close(found.maps["gate2"][:, :, row, column], lost, rtol=0, atol=1e-12)
+
+
+def image_of(pixels: np.ndarray, source: str = "s1") -> SourceImage:
+    return from_array(pixels, source=source, pixel_scale_arcsec=1.8)
+
+
+@pytest.fixture
+def images() -> list[SourceImage]:
+    rng = np.random.default_rng(3)
+    return [image_of(rng.uniform(0, 255, (SIDE, SIDE)), f"s{i}") for i in range(3)]
+
+
+def test_targets_and_layers(images) -> None:
+    model = build_model()
+    one, other = model.class_names[:2]
+    first, second, both, predicted = (
+        explain(model, images, "evidence", target=target)
+        for target in (one, other, (one, other), None)
+    )
+    assert list(first.layers) == ["evidence", "evidence gate1", "evidence gate2", "evidence gate3"]
+    assert first.means == {}
+    for name, maps in both.layers.items():
+        np.testing.assert_allclose(maps, first.layers[name] - second.layers[name], atol=1e-5)
+    assert first.scores is not None
+    chosen = np.argmax(first.scores, axis=1)
+    for i, k in enumerate(chosen):
+        expected = (first, second)[k].layers["evidence"][i]
+        np.testing.assert_array_equal(predicted.layers["evidence"][i], expected)
+    total = sum(first.layers[f"evidence gate{i}"].sum(axis=(1, 2)) for i in (1, 2, 3))
+    np.testing.assert_allclose(
+        first.layers["evidence"].sum(axis=(1, 2)), total, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_magnitude_is_that_of_the_relative_evidence(images) -> None:
+    model = build_model()
+    stack = explain(model, images, ["evidence_relative", "evidence_magnitude"])
+    for name in ("", " gate1", " gate3"):
+        relative = stack.layers[f"evidence relative{name}"]
+        np.testing.assert_array_equal(stack.layers[f"evidence magnitude{name}"], np.abs(relative))
+    assert [one["name"] for one in stack.provenance["explanations"]] == [
+        "evidence_relative",
+        "evidence_magnitude",
+    ]
+
+
+def test_empty_sky_has_no_relative_evidence_far_from_a_source() -> None:
+    """With sigmoid gates, a pixel that no convolution joins to the source answers as in an image of empty sky."""
+    model = build_model(normalisation=Normalisation.SIGMOID, disc=False, side=128)
+    pixels = np.zeros((128, 128))
+    pixels[3:9, 3:9] = 200.0
+    stack = explain(model, [image_of(pixels)], "evidence_relative", target=model.class_names[0])
+    maps = np.abs(stack.layers["evidence relative gate3"][0])
+    assert maps[:16, :16].max() > 1e-6
+    assert maps[-8:, -8:].max() < 1e-3 * maps.max()
+
+
+def test_a_gate_on_emission_has_evidence_on_emission_alone() -> None:
+    model = build_model(normalisation=Normalisation.EMISSION, disc=False, side=32)
+    pixels = np.zeros((32, 32))
+    pixels[10, 11] = pixels[20, 24] = 255.0
+    stack = explain(model, [image_of(pixels)], ["evidence", "evidence_relative"])
+    for name in ("evidence gate3", "evidence relative gate3"):
+        assert np.argwhere(stack.layers[name][0]).tolist() == [[10, 11], [20, 24]]
+
+
+def test_networks_without_gates_are_refused(images) -> None:
+    model = build_model(
+        group="C1",
+        architecture="attention_gate_cnn",
+        n_gates=0,
+        aggregation="concat",
+        padding="none",
+        side=150,
+    )
+    with pytest.raises(CheckpointError, match="no attention gates"):
+        explain(model, images, "evidence")
+
+
+def test_hooks_are_gone_after_a_failure(images) -> None:
+    model = build_model()
+    with pytest.raises(OptionError, match="target 'FR III' is not a class"):
+        explain(model, images, "evidence", target=("FR III",))
+    network = network_of(model)
+    broken = iter([torch.zeros(1, 3, SIDE, SIDE)])
+    with pytest.raises(RuntimeError):
+        list(evidence_batches(network, broken))
+    assert not any(
+        module._forward_hooks or module._forward_pre_hooks for module in network.modules()
+    )

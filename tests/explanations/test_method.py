@@ -30,7 +30,7 @@ def test_the_gates_are_a_method_and_attention_maps_its_verb(model, images) -> No
         np.testing.assert_array_equal(by_name.layers[name], maps)
     # neither class nor randomness plays a part, and so neither is recorded
     assert by_name.provenance == verb.provenance
-    assert verb.provenance["explanation"] == {"name": "gates", "title": "attention maps"}
+    assert verb.provenance["explanations"] == [{"name": "gates", "title": "attention maps"}]
     gates = attnxai.explanations.EXPLANATIONS["gates"]
     assert attnxai.explain(model, images, gates).sources == images.sources
 
@@ -52,7 +52,7 @@ def test_a_method_runs_in_evaluation_without_gradients_on_one_thread(model, imag
         assert (model.network.training, torch.get_num_threads()) == (True, 2)
     finally:
         torch.set_num_threads(before)
-    assert maps.provenance["explanation"]["target"] == "FR II"
+    assert maps.provenance["explanations"][0]["target"] == "FR II"
 
 
 @pytest.mark.parametrize(("rng", "seed"), [(3, 3), (np.random.default_rng(3), None)])
@@ -68,7 +68,7 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
     assert drawn == [np.random.default_rng(3).random()]
     assert reported == [(5, 5)]
     expected = {"name": "mine", "title": "my maps", "seed": seed}
-    found = maps.provenance["explanation"]
+    (found,) = maps.provenance["explanations"]
     assert found == expected | origin_of(noise)
     assert found["module"] == __name__
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -60,6 +62,17 @@ def test_sigmoid_and_tanh_by_hand() -> None:
 
 def test_equal_scores_give_a_map_of_zeros_in_range_norm() -> None:
     torch.testing.assert_close(range_norm(torch.full((2, 1, 3, 3), 7.0)), torch.zeros(2, 1, 3, 3))
+
+
+def test_emission_shares_attention_out_over_emission_alone() -> None:
+    where = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]], [[[0.0, 0.0], [0.0, 1.0]]]])
+    first, second = math.log1p(math.exp(1.0)), math.log1p(math.exp(2.0))
+    expected = torch.zeros(2, 1, 2, 2)
+    expected[0, 0, :, 0] = torch.tensor([first, second]) / (first + second)
+    expected[1, 0, 1, 1] = 1.0
+    torch.testing.assert_close(GateNormalisation(Normalisation.EMISSION)(SCORES, where), expected)
+    nowhere = torch.zeros_like(where)
+    assert not GateNormalisation(Normalisation.EMISSION)(SCORES, nowhere).any()
 
 
 @pytest.mark.parametrize("normalisation", list(Normalisation))

@@ -9,7 +9,7 @@ import torch
 
 from attnxai.models.architectures import network_from_spec
 from attnxai.models.lenet import LeNetSpec
-from attnxai.models.network import AttentionNetwork
+from attnxai.models.network import AttentionNetwork, gate_geometry
 from attnxai.models.specification import (
     Aggregation,
     Architecture,
@@ -77,6 +77,8 @@ def test_maps_and_scores_follow_every_element_of_the_group_that_fits_the_grid(na
 @pytest.mark.parametrize("aggregation", list(Aggregation))
 def test_symmetry_holds_for_every_convention(normalisation, aggregation) -> None:
     for order, feature_sum in zip(LayerOrder, FeatureSum, strict=True):
+        if normalisation is Normalisation.EMISSION:
+            feature_sum = FeatureSum.SUM  # noqa: PLW2901 -- its maps add up to 1
         spec = tiny_spec(
             group="D4",
             normalisation=normalisation,
@@ -192,3 +194,46 @@ def test_same_generator_same_weights(spec) -> None:
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
     assert not any("basis" in name or "filter" in name for name in states[0])
+
+
+@pytest.mark.parametrize("binning", [2, 3])
+def test_binning_is_exactly_symmetric_and_sees_means(binning) -> None:
+    spec = tiny_spec(group="D4", binning=binning, normalisation="emission")
+    side = 8 * binning * 2
+    network = make_network(spec, side).double()
+    images = random_images(2, side, seed=3).double().relu()
+    scores, maps = scores_and_maps(network, images)
+    assert {name: values.shape[-1] for name, values in maps.items()} == {
+        "gate1": 4,
+        "gate2": 8,
+        "gate3": 16,
+    }
+    for operation in OPERATIONS:
+        turned_scores, turned_maps = scores_and_maps(network, operation(images))
+        torch.testing.assert_close(turned_scores, scores, rtol=TOLERANCE, atol=1e-7)
+        for name, values in maps.items():
+            torch.testing.assert_close(turned_maps[name], operation(values), rtol=1e-6, atol=1e-9)
+    # without the soft disc, pixels exchanged within a bin make no difference
+    network = make_network(tiny_spec(group="D4", binning=binning, disc=False), side).double()
+    exchanged = images.clone()
+    exchanged[..., :binning, 0] = images[..., :binning, 0].flip(-1)
+    torch.testing.assert_close(network(exchanged), network(images))
+    geometry = gate_geometry(spec, side)
+    assert [(layer.step, layer.origin) for layer in geometry] == [
+        (4.0 * binning, (4 * binning - 1) / 2),
+        (2.0 * binning, (2 * binning - 1) / 2),
+        (1.0 * binning, (binning - 1) / 2),
+    ]
+
+
+def test_emission_makes_a_gate_blind_to_empty_sky() -> None:
+    """A cell of a gate's map is 0 exactly where the image shows nothing, also where convolutions reach."""
+    spec = tiny_spec(group="C4", normalisation="emission", disc=False)
+    network = make_network(spec, 32)
+    images = torch.zeros(1, 1, 32, 32)
+    images[0, 0, 5, 9] = images[0, 0, 20, 20] = 2.0
+    _, maps = scores_and_maps(network, images)
+    for name, step in (("gate1", 4), ("gate2", 2), ("gate3", 1)):
+        on = (maps[name][0].squeeze() > 0).nonzero().tolist()
+        assert on == [[5 // step, 9 // step], [20 // step, 20 // step]]
+        assert float(maps[name].sum()) == pytest.approx(1.0)

@@ -23,6 +23,8 @@ from tests.models.published_networks import (
     trained,
 )
 
+PUBLISHED = [member for member in Normalisation if member is not Normalisation.EMISSION]
+
 
 def assert_same(theirs: nn.Module, model: AttentionModel, images: torch.Tensor) -> None:
     """Scores and maps, in 64 bits to 1e-6; theirs sees one image at a time."""
@@ -47,7 +49,7 @@ def test_attention_gated_cnns(tmp_path, aggregation, n_gates, norm_first) -> Non
     images = random_images(2, 30, seed=4)
     order = LayerOrder.CONV_NORM_RELU if norm_first else LayerOrder.CONV_RELU_NORM
     options = {"n_gates": n_gates, "aggregation": aggregation, "norm_first": norm_first}
-    for normalisation in Normalisation:
+    for normalisation in PUBLISHED:
         build = functools.partial(PublishedCNN, normalisation=normalisation, **options)
         theirs = trained(build, images)
         model = saved(theirs, tmp_path / f"AG{n_gates}_{normalisation}.pt")
@@ -117,7 +119,7 @@ def test_equivariant_networks(tmp_path, group, kernel_size, options) -> None:
 def test_equivariant_networks_of_all_conventions(tmp_path, n_gates) -> None:
     side = 22
     images = random_images(1, side, seed=8)
-    for aggregation, normalisation in itertools.product(Aggregation, Normalisation):
+    for aggregation, normalisation in itertools.product(Aggregation, PUBLISHED):
         options = {"n_gates": n_gates, "aggregation": aggregation, "normalisation": normalisation}
         build = functools.partial(PublishedEquivariant, "C4", side=side, kernel_size=3, **options)
         theirs = trained(build, images)

@@ -59,6 +59,7 @@ def without_gates(**changes: Any) -> ModelSpec:
     [
         other_than_default(),
         compact_spec("D16"),
+        compact_spec("C2", normalisation="emission", binning=3),
         paper_spec("C8"),
         paper_spec("C8", published_form=True),
         ModelSpec(architecture=Architecture.ATTENTION_GATE_CNN, convolution_bias=True),
@@ -70,9 +71,10 @@ def test_round_trip_through_plain_values(spec) -> None:
     assert ModelSpec.from_dict(values) == spec
     plain = (str, int, float, bool, list)
     assert all(type(value) in plain for value in values.values())
-    always = {field.name for field in dataclasses.fields(ModelSpec)} - {"extremes_over_batch"}
     # what came later is written only where it says something: earlier versions refuse unknown names
-    assert set(values) == always | ({"extremes_over_batch"} if spec.extremes_over_batch else set())
+    later = {"extremes_over_batch": spec.extremes_over_batch, "binning": spec.binning > 1}
+    names = {field.name for field in dataclasses.fields(ModelSpec)}
+    assert set(values) == {name for name in names if later.get(name, True)}
 
 
 def test_defaults_fill_what_is_left_out_but_the_architecture() -> None:
@@ -223,3 +225,10 @@ def test_without_gates_there_is_nothing_to_aggregate_or_to_pad(changes) -> None:
 def test_a_specification_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         compact_spec("C4").group = "C8"  # type: ignore[misc]
+
+
+def test_what_emission_and_binning_need_is_said() -> None:
+    with pytest.raises(SpecificationError, match="use the feature_sum sum"):
+        compact_spec("C4", normalisation="emission", feature_sum="mean")
+    with pytest.raises(SpecificationError, match="binning has to be 1 to 16, got 0"):
+        compact_spec("C4", binning=0)

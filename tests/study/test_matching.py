@@ -31,6 +31,7 @@ def small(group, **changes):
         (small("C4", fields=(1, 2, 2, 3)), 32),
         (small("D4", fields=(1, 1, 2, 2), n_gates=2), 150),
         (compact_spec("C8"), 40),
+        (compact_spec("C4", binning=3), 140),
         (small("C4", fields=(1, 2, 2, 3), padding=Padding.NONE), 40),
         (small("C4", fields=(1, 2, 2, 3), padding=Padding.NONE), 47),
     ],
