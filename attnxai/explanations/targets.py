@@ -12,7 +12,7 @@ from attnxai.errors import OptionError
 def check_target(
     target: str | Sequence[str] | None, class_names: Sequence[str], model: str
 ) -> None:
-    """Refuse a target that is no class, or no two different classes, of a model."""
+    """Refuse a target that is neither a class of a model nor two different ones."""
     if target is None:
         return
     known = f"its classes are {', '.join(class_names)}"
@@ -22,7 +22,8 @@ def check_target(
             raise OptionError(f"target {name!r} is not a class of the model {model}; {known}")
     if len(named) > 2 or len(set(named)) < len(named) or not named:
         raise OptionError(
-            f"target has to be one class, or two different ones whose scores are subtracted, got {named}; those of the model {model} are {', '.join(class_names)}"
+            f"target has to be one class, or two different ones whose scores are subtracted, got {named}; "
+            f"the classes of the model {model} are {', '.join(class_names)}"
         )
 
 
