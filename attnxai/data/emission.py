@@ -1,0 +1,136 @@
+"""Where images show emission, and the zones of the sky about it."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.data.grid import GridTransform
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+RING_PIXELS = 24
+"""Width of the ring about emission, in pixels of the field."""
+
+
+class Zone(enum.IntEnum):
+    """Zones of the sky, in the order in which they lie about a source."""
+
+    EMISSION = 0
+    RING = 1
+    EMPTY_SKY = 2
+
+
+def emission_mask(brightness: ArrayLike, *, min_pixels: int = 1) -> NDArray[np.bool_]:
+    """Emission in images: islands of pixels above the clip of the preprocessing.
+
+    Parameters
+    ----------
+    brightness : array_like, shape (n, rows, columns) or (rows, columns)
+        What a network sees before standardisation; 0 below the clip.
+    min_pixels : int
+        Islands of fewer pixels are noise. Pixels that touch at a corner belong to the same island.
+
+    Returns
+    -------
+    ndarray of bool
+        Of the same shape.
+
+    Raises
+    ------
+    OptionError
+        If ``min_pixels`` is below 1.
+
+    Examples
+    --------
+    >>> emission_mask([[0.0, 0.2, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.9]], min_pixels=2).astype(int)
+    array([[0, 1, 0],
+           [1, 0, 0],
+           [0, 0, 0]])
+    """
+    from scipy import ndimage
+
+    if min_pixels < 1:
+        raise OptionError(f"min_pixels has to be 1 or more, got {min_pixels}")
+    bright = np.asarray(brightness) > 0
+    if min_pixels == 1:
+        return bright
+    touching = np.zeros((3,) * bright.ndim, bool)
+    touching[(1,) * (bright.ndim - 2)] = True  # within each image alone
+    islands, n_islands = ndimage.label(bright, touching)
+    large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_pixels
+    large[0] = False
+    return np.asarray(large[islands])
+
+
+def cells_with_emission(
+    mask: ArrayLike, geometry: GridTransform, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Which cells of a map's grid hold a pixel with emission.
+
+    Parameters
+    ----------
+    mask : array_like of bool, shape (n, rows, columns)
+        Emission on the field.
+    geometry : GridTransform
+        How the pixels of the map lie on the field.
+    shape : (int, int)
+        Rows and columns of the map.
+
+    Returns
+    -------
+    ndarray of bool, shape (n, *shape)
+        Pixels of the field beyond the map are left out.
+    """
+    mask = np.asarray(mask, bool)
+    cells = np.zeros((len(mask), *shape), bool)
+    image, row, column = np.nonzero(mask)
+    # a pixel on the border of two cells belongs to the second
+    at_row = np.floor((row - geometry.origin_y) / geometry.step + 0.5).astype(int)
+    at_column = np.floor((column - geometry.origin_x) / geometry.step + 0.5).astype(int)
+    inside = (at_row >= 0) & (at_row < shape[0]) & (at_column >= 0) & (at_column < shape[1])
+    cells[image[inside], at_row[inside], at_column[inside]] = True
+    return cells
+
+
+def zones_of_sky(
+    cells: ArrayLike, *, step: float = 1.0, ring_pixels: float = RING_PIXELS
+) -> NDArray[np.int8]:
+    """Zone of every cell of a grid.
+
+    Distances are counted along rows and columns, as by repeated binary dilation.
+
+    Parameters
+    ----------
+    cells : array_like of bool, shape (n, rows, columns)
+        Which cells hold emission.
+    step : float
+        Side of a cell in pixels of the field.
+    ring_pixels : float
+        Cells up to this far from emission, in pixels of the field, belong to the ring.
+
+    Returns
+    -------
+    ndarray of int8, shape (n, rows, columns)
+        Values of :class:`Zone`.
+
+    Examples
+    --------
+    >>> zones_of_sky([[[True, False, False], [False, False, False]]], ring_pixels=2)
+    array([[[0, 1, 1],
+            [1, 1, 2]]], dtype=int8)
+    """
+    from scipy import ndimage
+
+    cells = np.asarray(cells, bool)
+    zones = np.full(cells.shape, Zone.EMPTY_SKY, np.int8)
+    for found, emission in zip(zones, cells, strict=True):
+        if emission.any():
+            distance = ndimage.distance_transform_cdt(~emission, metric="taxicab")
+            found[distance * step <= ring_pixels] = Zone.RING
+            found[emission] = Zone.EMISSION
+    return zones
