@@ -16,7 +16,13 @@ import numpy as np
 import torch
 
 from attnxai.audit.consistency import rotation_consistency
-from attnxai.audit.elements import (
+from attnxai.audit.equivariance import symmetry_errors
+from attnxai.audit.readout import disc_about, field_brightness
+from attnxai.audit.results import Symmetry, SymmetryErrors, short_number
+from attnxai.data.images import SourceImage
+from attnxai.data.simulation import CLASS_NAMES, simulate_source
+from attnxai.models.checkpoints import load_model
+from attnxai.models.elements import (
     IDENTITY,
     GroupElement,
     Interpolation,
@@ -24,12 +30,6 @@ from attnxai.audit.elements import (
     group_elements,
     transform_images,
 )
-from attnxai.audit.equivariance import symmetry_errors
-from attnxai.audit.readout import disc_about, field_brightness
-from attnxai.audit.results import Symmetry, SymmetryErrors, short_number
-from attnxai.data.images import SourceImage
-from attnxai.data.simulation import CLASS_NAMES, simulate_source
-from attnxai.models.checkpoints import load_model
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import SymmetryGroup, compact_spec

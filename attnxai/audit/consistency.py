@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from attnxai.alignment.resample import resample_to_field
-from attnxai.audit.elements import Interpolation, Outside, middle_of, rotate_images
 from attnxai.audit.readout import (
     LayerGrid,
     disc_about,
@@ -27,6 +26,7 @@ from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics.ranking import mid_ranks
+from attnxai.models.elements import Interpolation, Outside, middle_of, rotate_images
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
 from attnxai.models.specification import ModelSpec

@@ -8,15 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from attnxai.audit.elements import (
-    IDENTITY,
-    GroupElement,
-    Interpolation,
-    Outside,
-    group_elements,
-    middle_of,
-    transform_images,
-)
 from attnxai.audit.readout import (
     LayerGrid,
     disc_about,
@@ -30,6 +21,15 @@ from attnxai.audit.results import Symmetry, SymmetryErrors
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.architectures import Network, Specification
+from attnxai.models.elements import (
+    IDENTITY,
+    GroupElement,
+    Interpolation,
+    Outside,
+    group_elements,
+    middle_of,
+    transform_images,
+)
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import N_POOLINGS
 from attnxai.models.specification import ModelSpec, Padding

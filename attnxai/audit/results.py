@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.audit.elements import IDENTITY, GroupElement
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import listed
+from attnxai.models.elements import IDENTITY, GroupElement
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -45,12 +45,12 @@ def symmetry(
 ) -> None:
     """``attnxai models symmetry``."""
     with stage("Starting"):
-        from attnxai.audit.elements import IDENTITY, elements_outside, group_elements
         from attnxai.audit.equivariance import symmetry_errors
         from attnxai.audit.images import audit_images
         from attnxai.audit.readout import field_brightness
         from attnxai.jobs.files import free_path, output_file
         from attnxai.models.checkpoints import load_model
+        from attnxai.models.elements import IDENTITY, elements_outside, group_elements
         from attnxai.report.symmetry import print_symmetry
 
     sides = tuple(dict.fromkeys(options.listed_numbers("--size", size or (), least=8)))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from attnxai.audit.elements import GroupElement
 from attnxai.data.images import SourceSet
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
+from attnxai.models.elements import GroupElement
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import compact_spec
 from tests.models.builders import make_network

@@ -12,12 +12,12 @@ from scipy import stats
 
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.consistency import RotationConsistency, rotation_consistency
-from attnxai.audit.elements import GroupElement, Interpolation, Outside, transform_images
 from attnxai.audit.readout import field_brightness, layer_grids, read_out
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceSet
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.checkpoints import load_model
+from attnxai.models.elements import GroupElement, Interpolation, Outside, transform_images
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry

@@ -9,7 +9,12 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from attnxai.audit.elements import (
+from attnxai.audit.equivariance import expected_symmetry, symmetry_errors
+from attnxai.audit.readout import field_brightness, read_out
+from attnxai.audit.results import Symmetry
+from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.models.checkpoints import load_model
+from attnxai.models.elements import (
     IDENTITY,
     GroupElement,
     Interpolation,
@@ -17,11 +22,6 @@ from attnxai.audit.elements import (
     group_elements,
     transform_images,
 )
-from attnxai.audit.equivariance import expected_symmetry, symmetry_errors
-from attnxai.audit.readout import field_brightness, read_out
-from attnxai.audit.results import Symmetry
-from attnxai.errors import OptionError, UndefinedValuesWarning
-from attnxai.models.checkpoints import load_model
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.specification import (
     Architecture,

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from attnxai.audit.elements import (
+from attnxai.errors import OptionError
+from attnxai.models.elements import (
     IDENTITY,
     GroupElement,
     Interpolation,
@@ -20,7 +21,6 @@ from attnxai.audit.elements import (
     rotate_images,
     transform_images,
 )
-from attnxai.errors import OptionError
 from attnxai.models.specification import SymmetryGroup
 from tests.audit.conftest import TRANSPOSITION, smooth_images
 from tests.models.builders import GROUPS, group_space
