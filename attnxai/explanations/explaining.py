@@ -11,7 +11,9 @@ from attnxai.data.images import SourceImage
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations import evidence, gates  # noqa: F401 -- which register themselves
-from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod
+from attnxai.explanations.gate_pass import GateReader, read_gates
+from attnxai.explanations.inputs import evaluating, one_thread
+from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod, check_explained
 from attnxai.explanations.stack import MapStack, join_stacks
 from attnxai.models.model import AttentionModel
 
@@ -25,6 +27,7 @@ def explain(
     *,
     target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
+    readers: Sequence[GateReader] = (),
     on_batch: Callable[[int, int], None] | None = None,
 ) -> MapStack:
     """Maps of some images by an explanation method.
@@ -42,6 +45,8 @@ def explain(
         not depend on a class, such as ``gates``, ignore it.
     rng : numpy.random.Generator or int
         Source of randomness, for methods that draw.
+    readers : sequence of GateReader
+        What else reads the forward pass through the gates, such as an audit; only for models with gates.
     on_batch : callable, optional
         Called with the number of finished images and of all.
 
@@ -69,17 +74,30 @@ def explain(
     dict_keys(['gate1', 'gate2', 'gate3'])
     """
     chosen = chosen_methods(method)
-    stacks = []
-    for position, one in enumerate(chosen):
-        on_own = on_batch and _after(on_batch, position, len(chosen))
-        stacks.append(one(model, images, target=target, rng=rng, on_batch=on_own))
-    return join_stacks(stacks)
+    check_explained(model, images, target)
+    sharing = [one for one in chosen if one.reader is not None]
+    alone = [one for one in chosen if one.reader is None]
+    passes = len(alone) + bool(sharing or readers)
+    stacks = {}
+    if sharing or readers:
+        makers = {one.name: one.reader(target) for one in sharing if one.reader is not None}
+        device = next(model.network.parameters()).device
+        with evaluating(model.network), one_thread(device):
+            on_own = on_batch and _after(on_batch, 0, passes)
+            read_gates(model, images, [*makers.values(), *readers], on_batch=on_own)
+        for one in sharing:
+            made = makers[one.name].stack()
+            stacks[one.name] = one.described(made, images, target=target, rng=rng)
+    for position, one in enumerate(alone, passes - len(alone)):
+        on_own = on_batch and _after(on_batch, position, passes)
+        stacks[one.name] = one(model, images, target=target, rng=rng, on_batch=on_own)
+    return join_stacks([stacks[one.name] for one in chosen])
 
 
 def _after(
     on_batch: Callable[[int, int], None], position: int, n_methods: int
 ) -> Callable[[int, int], None]:
-    """Progress of one of several methods, as progress of all."""
+    """Progress of one of several passes, as progress of all."""
     return lambda n_done, n: on_batch(position * n + n_done, n_methods * n)
 
 

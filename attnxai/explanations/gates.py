@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
 
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
+from attnxai.explanations.gate_pass import GateBatch, MapReader
 from attnxai.explanations.inputs import NetworkInputs
-from attnxai.explanations.method import register_explanation
+from attnxai.explanations.method import register_gate_explanation
 from attnxai.explanations.stack import MEAN_LAYER, MapStack
 from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
@@ -89,34 +89,39 @@ def layer_geometry(model: AttentionModel) -> dict[str, GridTransform]:
     }
 
 
-def _gates(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    on_batch: Callable[[int, int], None] | None,
-    *,
-    batch_size: int = 16,
-    suffix: str = "",
-    change: Callable[[torch.Tensor], torch.Tensor] | None = None,
-) -> MapStack:
+class GateMapReader(MapReader):
     """Maps of all gates and their mean, with a suffix to their names, each changed by a function."""
-    _, network = model.require_gates()
-    inputs = NetworkInputs.of(model, images)
-    found = scores_and_maps(
-        network,
-        inputs.batches(batch_size),
-        on_batch=on_batch and (lambda n_passed: on_batch(n_passed, len(images))),
-    )
-    layers = {
-        f"{name}{suffix}": change(maps.float()) if change else maps.float()
-        for name, maps in found.maps.items()
-    }
-    geometry = layer_geometry(model)
-    return inputs.stack(
-        layers,
-        geometry={name: geometry[name.removesuffix(suffix)] for name in layers},
-        means={f"{MEAN_LAYER}{suffix}": tuple(layers)} if len(layers) > 1 else {},
-        scores=found.scores,
-    )
+
+    def __init__(
+        self, suffix: str = "", change: Callable[[torch.Tensor], torch.Tensor] | None = None
+    ) -> None:
+        self.suffix, self.change = suffix, change
+
+    def begin(self, inputs: NetworkInputs) -> None:
+        """Prepare for a pass of these inputs."""
+        self.inputs = inputs
+        self.maps: dict[str, list[torch.Tensor]] = {}
+        self.scores: list[torch.Tensor] = []
+
+    def read(self, batch: GateBatch) -> None:
+        """Keep the maps of the gates."""
+        for name, maps in batch.attention.items():
+            self.maps.setdefault(name, []).append(maps.cpu().float())
+        self.scores.append(batch.scores.cpu().double())
+
+    def stack(self) -> MapStack:
+        """The maps of all images."""
+        change, suffix = self.change, self.suffix
+        layers = {f"{name}{suffix}": torch.cat(maps) for name, maps in self.maps.items()}
+        if change is not None:
+            layers = {name: change(maps) for name, maps in layers.items()}
+        geometry = layer_geometry(self.inputs.model)
+        return self.inputs.stack(
+            layers,
+            geometry={name: geometry[name.removesuffix(suffix)] for name in layers},
+            means={f"{MEAN_LAYER}{suffix}": tuple(layers)} if len(layers) > 1 else {},
+            scores=torch.cat(self.scores),
+        )
 
 
 def _centred(maps: torch.Tensor) -> torch.Tensor:
@@ -124,50 +129,26 @@ def _centred(maps: torch.Tensor) -> torch.Tensor:
     return maps - maps.flatten(1).quantile(0.5, dim=1)[:, None, None]
 
 
-@register_explanation(title="attention maps", reports_progress=True)
-def gates(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    target: str | None,  # noqa: ARG001 -- a gate has one map for all classes
-    rng: np.random.Generator,  # noqa: ARG001 -- nothing is drawn
-    on_batch: Callable[[int, int], None] | None = None,
-    batch_size: int = 16,
-) -> MapStack:
-    """Attention maps of all gates; the class that is explained and randomness play no part."""
-    return _gates(model, images, on_batch, batch_size=batch_size)
+@register_gate_explanation(title="attention maps")
+def gates(target: str | Sequence[str] | None) -> MapReader:  # noqa: ARG001 -- a gate has one map for all classes
+    """Attention maps of all gates."""
+    return GateMapReader()
 
 
-@register_explanation(title="attention maps less their median", reports_progress=True)
-def gates_centred(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    target: str | None,  # noqa: ARG001
-    rng: np.random.Generator,  # noqa: ARG001
-    on_batch: Callable[[int, int], None] | None = None,
-) -> MapStack:
+@register_gate_explanation(title="attention maps less their median")
+def gates_centred(target: str | Sequence[str] | None) -> MapReader:  # noqa: ARG001
     """Attention maps, each less its own median, the attention that most of the sky has."""
-    return _gates(model, images, on_batch, suffix=" centred", change=_centred)
+    return GateMapReader(" centred", _centred)
 
 
-@register_explanation(title="magnitudes of attention maps", reports_progress=True)
-def gates_magnitude(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    target: str | None,  # noqa: ARG001
-    rng: np.random.Generator,  # noqa: ARG001
-    on_batch: Callable[[int, int], None] | None = None,
-) -> MapStack:
+@register_gate_explanation(title="magnitudes of attention maps")
+def gates_magnitude(target: str | Sequence[str] | None) -> MapReader:  # noqa: ARG001
     """Absolute difference of each attention map from its own median.
 
     A gate and one minus it serve a linear head alike, so that nothing fixes the sign of a map; its magnitude needs
     none.
     """
-    return _gates(
-        model, images, on_batch, suffix=" magnitude", change=lambda maps: _centred(maps).abs()
-    )
+    return GateMapReader(" magnitude", lambda maps: _centred(maps).abs())
 
 
 def attention_maps(

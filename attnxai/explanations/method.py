@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from attnxai.data.images import SourceImage
 from attnxai.data.origin import origin_of
 from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
+from attnxai.explanations.gate_pass import MapReader, read_gates
 from attnxai.explanations.inputs import evaluating, one_thread
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import check_target
@@ -41,6 +43,9 @@ class ExplanationMethod:
     reports_progress : bool
         Whether the function takes ``on_batch`` as well, which it calls with the number of finished images and
         of all.
+    reader : callable, optional
+        For maps that come from one forward pass through gates: ``reader(target)`` makes what reads that pass, so that
+        several such methods share it.
 
     Examples
     --------
@@ -55,6 +60,7 @@ class ExplanationMethod:
     uses_target: bool = False
     uses_rng: bool = False
     reports_progress: bool = False
+    reader: Callable[[Any], MapReader] | None = None
 
     def __call__(
         self,
@@ -79,9 +85,7 @@ class ExplanationMethod:
         -------
         MapStack
         """
-        if not images:
-            raise AlignmentError("there are no images to explain")
-        check_target(target, model.class_names, model.name)
+        check_explained(model, images, target)
         if self.reports_progress:
             options["on_batch"] = on_batch
         device = next(model.network.parameters()).device
@@ -89,14 +93,25 @@ class ExplanationMethod:
             stack = self.function(
                 model, images, target=target, rng=np.random.default_rng(rng), **options
             )
+        if on_batch is not None and not self.reports_progress:
+            on_batch(len(images), len(images))
+        return self.described(stack, images, target=target, rng=rng)
+
+    def described(
+        self,
+        stack: MapStack,
+        images: Sequence[SourceImage],
+        *,
+        target: str | Sequence[str] | None,
+        rng: np.random.Generator | int,
+    ) -> MapStack:
+        """Maps that this method made of some images, with the method in their provenance."""
         sources = tuple(image.source for image in images)
         if getattr(stack, "sources", None) != sources:
             raise OptionError(
                 f"the function of the explanation method {self.name} has to return a MapStack of the images "
                 "that it was given, in their order"
             )
-        if on_batch is not None and not self.reports_progress:
-            on_batch(len(images), len(images))
         facts: dict[str, Any] = {"name": self.name, "title": self.title}
         if self.uses_target:
             facts["target"] = target or "predicted class"
@@ -104,6 +119,15 @@ class ExplanationMethod:
             facts["seed"] = rng if isinstance(rng, int) else None
         facts |= origin_of(self.function)
         return dataclasses.replace(stack, provenance={**stack.provenance, "explanations": [facts]})
+
+
+def check_explained(
+    model: AttentionModel, images: Sequence[SourceImage], target: str | Sequence[str] | None
+) -> None:
+    """Refuse to explain no images, or a target that the model does not have."""
+    if not images:
+        raise AlignmentError("there are no images to explain")
+    check_target(target, model.class_names, model.name)
 
 
 EXPLANATIONS: dict[str, ExplanationMethod] = {}
@@ -117,12 +141,13 @@ def register_explanation(
     uses_target: bool = False,
     uses_rng: bool = False,
     reports_progress: bool = False,
+    reader: Callable[[Any], MapReader] | None = None,
 ) -> Callable[[Callable[..., MapStack]], ExplanationMethod]:
     """Make an explanation method of a function and register it, so that the command line knows it too.
 
     Parameters
     ----------
-    title, uses_target, uses_rng, reports_progress
+    title, uses_target, uses_rng, reports_progress, reader
         The fields of :class:`ExplanationMethod`.
     name : str
         Name of the method; that of the function if not given.
@@ -157,10 +182,40 @@ def register_explanation(
             uses_target=uses_target,
             uses_rng=uses_rng,
             reports_progress=reports_progress,
+            reader=reader,
         )
         known = {one.name: one.function for one in EXPLANATIONS.values()}
         check_option_name("explanation method", method.name, function.__module__, known)
         EXPLANATIONS[method.name] = method
         return method
+
+    return register
+
+
+def register_gate_explanation(
+    *, title: str, uses_target: bool = False
+) -> Callable[[Callable[[Any], MapReader]], ExplanationMethod]:
+    """Make an explanation method of a function ``(target) -> MapReader`` and register it.
+
+    The reader takes its maps from one forward pass through the gates of a network, which several such methods share.
+    """
+
+    def register(make: Callable[[Any], MapReader]) -> ExplanationMethod:
+        @functools.wraps(make)
+        def function(
+            model: AttentionModel,
+            images: Sequence[SourceImage],
+            *,
+            target: str | Sequence[str] | None,
+            rng: np.random.Generator,  # noqa: ARG001 -- nothing is drawn
+            **options: Any,
+        ) -> MapStack:
+            reader = make(target)
+            read_gates(model, images, [reader], **options)
+            return reader.stack()
+
+        return register_explanation(
+            title=title, uses_target=uses_target, reports_progress=True, reader=make
+        )(function)
 
     return register

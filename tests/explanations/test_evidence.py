@@ -9,7 +9,7 @@ import torch
 from attnxai.data.images import SourceImage, from_array
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations import explain
-from attnxai.explanations.evidence import blank_features, evidence_batches
+from attnxai.explanations.gate_pass import blank_features, gate_batches
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import Aggregation, FeatureSum, Normalisation
@@ -31,7 +31,8 @@ def totals(
     """Scores, what the evidence adds up to, and the sum of absolute contributions."""
     network = network_of(model)
     blank = blank_features(network, model.preprocessing) if relative else None
-    (found,) = evidence_batches(network, iter([batch]), blank=blank)
+    (passed,) = gate_batches(network, iter([batch]), blank=blank)
+    found = passed.relative_evidence if relative else passed.evidence
     summed = found.bias + sum(maps.sum(dim=(2, 3)) for maps in found.maps.values())
     size = found.bias.abs() + sum(maps.abs().sum(dim=(2, 3)) for maps in found.maps.values())
     return network(batch), summed, size
@@ -66,7 +67,8 @@ def test_one_pixel_by_hand() -> None:
     network.double()
     batch = random_images(1, SIDE).double()
     with torch.no_grad():
-        (found,) = evidence_batches(network, iter([batch]))
+        (passed,) = gate_batches(network, iter([batch]))
+        found = passed.evidence
         row, column = 2, 5
 
         def without_pixel(_module, _inputs, output):
@@ -164,7 +166,7 @@ def test_hooks_are_gone_after_a_failure(images) -> None:
     network = network_of(model)
     broken = iter([torch.zeros(1, 3, SIDE, SIDE)])
     with pytest.raises(RuntimeError):
-        list(evidence_batches(network, broken))
+        list(gate_batches(network, broken))
     assert not any(
         module._forward_hooks or module._forward_pre_hooks for module in network.modules()
     )

@@ -97,3 +97,15 @@ def test_what_does_not_fit_is_refused(model, images) -> None:
     ):
         with pytest.raises(OptionError, match="method mine has to return a MapStack of the image"):
             attnxai.explain(model, images, method_of(function))
+
+
+def test_methods_that_read_gates_share_one_pass(model, images) -> None:
+    passes = []
+    handle = model.network.register_forward_hook(lambda *_: passes.append(1))
+    names = ["gates", "evidence", "gates_magnitude"]
+    together = attnxai.explain(model, images, names)
+    handle.remove()
+    assert len(passes) == -(-len(images) // 16)
+    for name in names:
+        for layer, maps in attnxai.explain(model, images, name).layers.items():
+            np.testing.assert_array_equal(maps, together.layers[layer])
