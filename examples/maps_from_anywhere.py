@@ -1,46 +1,28 @@
 """Compare your own maps with annotations, and with each other.
 
-Maps can be arrays from any method and any model. The two maps of each source made here are the brightness around each
-pixel, and its difference from the surroundings. Layers that are compared with each other need the same name, here
-"map".
+Maps can be arrays from any method and any program. The two maps of each source made here are the brightness around
+each pixel, and its difference from the surroundings.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.ndimage import gaussian_filter
 
 import attnxai
 from attnxai.agreement.comparison import adjust_over_maps
-from attnxai.data.grid import GridTransform
-from attnxai.explanations.stack import Split
 
 marks = attnxai.read_annotations("expert.csv")
 images = attnxai.read_images(marks.image_files().values())
-pixels = np.stack([image.pixels for image in images])
-near, wide = (gaussian_filter(pixels, (0, width, width)) for width in (2, 8))
-
-
-def stack(name: str, maps: np.ndarray) -> attnxai.MapStack:
-    """Maps that lie pixel by pixel on the images themselves."""
-    return attnxai.MapStack(
-        model_name=name,
-        sources=images.sources,
-        layers={"map": maps.astype(np.float32)},
-        geometry={"map": GridTransform()},
-        field=(GridTransform(),) * len(images),
-        brightness=pixels,
-        valid=np.ones(pixels.shape, dtype=bool),
-        field_scale_arcsec=1.8,
-        splits=(Split.HELD_OUT,) * len(images),  # nothing here was trained on them
-    )
-
+near = [gaussian_filter(image.pixels, 2) for image in images]
+wide = [gaussian_filter(image.pixels, 8) for image in images]
+contrast = [a - b for a, b in zip(near, wide, strict=True)]
 
 settings = attnxai.ComparisonSettings(metrics=("nss", "spearman"), nulls=("symmetries",))
-results = [
-    attnxai.compare(stack(name, maps), marks, images, settings=settings)
-    for name, maps in (("brightness around", near), ("contrast", near - wide))
-]
+results = []
+for name, arrays in (("brightness around", near), ("contrast", contrast)):
+    # nothing here was trained on these images, so all of them are held out
+    maps = attnxai.maps_from_arrays(images, arrays, splits="held-out", model_name=name)
+    results.append(attnxai.compare(maps, marks, images, settings=settings))
 results = adjust_over_maps(results, settings.correction)  # one family of both
 for result in results:
     print(result.summary())

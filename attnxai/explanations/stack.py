@@ -30,7 +30,7 @@ class Split(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-def _read_only(values: Any, what: str) -> NDArray[Any]:
+def read_only(values: Any, what: str) -> NDArray[Any]:
     """A view that cannot be written to, of an array or torch tensor; the caller's stays as it is."""
     if hasattr(values, "detach"):  # torch is not imported for maps from elsewhere
         values = values.detach().cpu()
@@ -136,7 +136,7 @@ class MapStack:
             raise AlignmentError("a stack of maps needs at least one layer")
         if set(self.layers) != set(self.geometry):
             raise AlignmentError("every layer needs its geometry, and no other")
-        layers = {name: _read_only(maps, f"layer {name}") for name, maps in self.layers.items()}
+        layers = {name: read_only(maps, f"layer {name}") for name, maps in self.layers.items()}
         object.__setattr__(self, "layers", layers)
         for name, of in self.named_means.items():
             if name in layers or not of or not set(of) <= set(layers):
@@ -146,7 +146,7 @@ class MapStack:
                 )
         for name in ("brightness", "valid", "scores"):
             if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, _read_only(values, name))
+                object.__setattr__(self, name, read_only(values, name))
         for name, maps in layers.items():
             if maps.ndim != 3 or len(maps) != n:
                 raise AlignmentError(

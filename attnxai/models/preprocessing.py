@@ -114,25 +114,20 @@ class Preprocessing:
         if abs(step - 1.0) < _SAME_SCALE:
             step = 1.0
         self._check_field(image, step)
-        pixels = np.asarray(image.pixels, dtype=np.float64)
-        rows, columns = pixels.shape
+        rows, columns = image.shape
         if step == 1.0:
             top, left = (rows - self.size) // 2, (columns - self.size) // 2
-            window = (slice(top, top + self.size), slice(left, left + self.size))
             transform = GridTransform(origin_x=float(left), origin_y=float(top))
-            field = pixels[window]
-            footprint = np.ones(field.shape, bool)
-            if image.footprint is not None:
-                footprint = np.array(image.footprint[window])
         else:
             half = step * (self.size - 1) / 2
             transform = GridTransform(
                 step=step, origin_x=(columns - 1) / 2 - half, origin_y=(rows - 1) / 2 - half
             )
-            pixels, field, footprint = _resample(image, pixels, transform, self.size)
-        brightness = self._scale(image, pixels, field)
+        brightness, footprint = brightness_on_field(
+            image, transform, (self.size, self.size), clip_sigma=self.clip_sigma
+        )
         return NetworkView(
-            brightness=brightness.astype(np.float32),
+            brightness=brightness,
             transform=transform,
             footprint=footprint,
             scale_assumed=scale is None,
@@ -150,34 +145,6 @@ class Preprocessing:
                 f"for which it needs at least {needed} x {needed}; give a larger cutout"
             )
 
-    def _scale(
-        self, image: SourceImage, cutout: NDArray[np.float64], field: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        if image.prepared:
-            # of the image as it was given: smoothing lowers its peak
-            low, high = float(image.pixels.min()), float(image.pixels.max())
-            if low < 0.0 or high > 255.0:
-                raise ImageError(
-                    f"image {image.path or image.source} is said to be prepared, but its values run "
-                    f"from {low:g} to {high:g}; prepared images have values from 0 to 255 or 0 to 1, "
-                    "anything else is survey brightness"
-                )
-            return field / (255.0 if high > 1.0 else 1.0)
-        from astropy.stats import sigma_clipped_stats
-
-        observed = cutout
-        if image.footprint is not None and image.footprint.shape == cutout.shape:
-            observed = cutout[image.footprint]
-        _, _, sigma = sigma_clipped_stats(observed, sigma=3)
-        clipped = np.where(field < self.clip_sigma * sigma, 0.0, field)
-        peak = clipped.max()
-        if peak <= 0 or clipped.min() == peak:
-            raise ImageError(
-                f"image {image.path or image.source} shows nothing above {self.clip_sigma:g} times its "
-                f"noise within the network's field of {self.size} x {self.size} pixels"
-            )
-        return np.asarray(np.floor(255.0 * clipped / peak) / 255.0)
-
     def standardise(self, brightness: NDArray[np.float32]) -> NDArray[np.float32]:
         """Subtract the training mean and divide by the training deviation."""
         return ((brightness - self.mean) / self.deviation).astype(np.float32)
@@ -192,24 +159,86 @@ class Preprocessing:
         return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
 
 
+def brightness_on_field(
+    image: SourceImage, transform: GridTransform, shape: tuple[int, int], *, clip_sigma: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Brightness of an image in [0, 1], clipped and scaled, on a field that lies on it, and which pixels were observed.
+
+    Pixels of the field beyond the image were not observed.
+
+    Raises
+    ------
+    ImageError
+        If nothing on the field is above the noise, or the image is said to be prepared and has values outside 0 to 255.
+    """
+    pixels = np.asarray(image.pixels, dtype=np.float64)
+    top, left = int(transform.origin_y), int(transform.origin_x)
+    window = (slice(top, top + shape[0]), slice(left, left + shape[1]))
+    is_crop = transform == GridTransform(origin_x=left, origin_y=top) and min(top, left) >= 0
+    if is_crop and pixels[window].shape == shape:
+        field = pixels[window]
+        footprint = np.ones(shape, bool)
+        if image.footprint is not None:
+            footprint = np.array(image.footprint[window])
+    else:
+        pixels, field, footprint = _resample(image, pixels, transform, shape)
+    brightness = _scaled(image, pixels, field, clip_sigma)
+    return brightness.astype(np.float32), footprint
+
+
 def _resample(
-    image: SourceImage, pixels: NDArray[np.float64], transform: GridTransform, size: int
+    image: SourceImage,
+    pixels: NDArray[np.float64],
+    transform: GridTransform,
+    shape: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Bilinear samples on the network's grid, after smoothing where that grid is coarser."""
+    """Bilinear samples on a field, after smoothing where that is coarser."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     if transform.step > 1.0:
         # half the excess of the new pixel over the old: removes what the new grid cannot hold
         pixels = gaussian_filter(pixels, sigma=(transform.step - 1.0) / 2.0, mode="nearest")
-    index = np.arange(size, dtype=np.float64)
-    x, y = transform.to_outer(index, index)
+    rows, columns = (np.arange(n, dtype=np.float64) for n in shape)
+    x, y = transform.to_outer(columns, rows)
     coordinates = np.meshgrid(y, x, indexing="ij")
     field = map_coordinates(pixels, coordinates, order=1, mode="nearest")
-    footprint = np.ones(field.shape, bool)
+    # a field that fills the image may reach beyond its border by a quarter of a pixel
+    inside = [(at > -0.76) & (at < n - 0.24) for at, n in zip((y, x), image.shape, strict=True)]
+    footprint = np.outer(*inside)
     if image.footprint is not None:
         observed = image.footprint.astype(np.float64)
-        footprint = map_coordinates(observed, coordinates, order=1, mode="nearest") > 0.999
+        footprint &= map_coordinates(observed, coordinates, order=1, mode="nearest") > 0.999
     return pixels, field, footprint
+
+
+def _scaled(
+    image: SourceImage,
+    cutout: NDArray[np.float64],
+    field: NDArray[np.float64],
+    clip_sigma: float,
+) -> NDArray[np.float64]:
+    if image.prepared:
+        # of the image as it was given: smoothing lowers its peak
+        low, high = float(image.pixels.min()), float(image.pixels.max())
+        if low < 0.0 or high > 255.0:
+            raise ImageError(
+                f"image {image.path or image.source} is said to be prepared, but its values run "
+                f"from {low:g} to {high:g}; prepared images have values from 0 to 255 or 0 to 1, "
+                "anything else is survey brightness"
+            )
+        return field / (255.0 if high > 1.0 else 1.0)
+    from astropy.stats import sigma_clipped_stats
+
+    observed = cutout if image.footprint is None else cutout[image.footprint]
+    _, _, sigma = sigma_clipped_stats(observed, sigma=3)
+    clipped = np.where(field < clip_sigma * sigma, 0.0, field)
+    peak = clipped.max()
+    if peak <= 0 or clipped.min() == peak:
+        raise ImageError(
+            f"image {image.path or image.source} shows nothing above {clip_sigma:g} times its "
+            f"noise within the field of {field.shape[0]} x {field.shape[1]} pixels"
+        )
+    return np.asarray(np.floor(255.0 * clipped / peak) / 255.0)
 
 
 FIRST_PREPROCESSING = Preprocessing(mean=0.0031, deviation=0.0350)
