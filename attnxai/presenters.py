@@ -36,6 +36,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             TABLE: "classification:metrics_table",
         },
         "Comparison": {PAGE: "document:write_report"},
+        "Faithfulness": {PLOT: "faithfulness:plot_faithfulness"},
         "ModelCard": {MARKDOWN: "model_card:card_markdown"},
         "ModelContrasts": {
             PLOT: "contrasts:plot_model_contrasts",

@@ -33,6 +33,7 @@ HOMES = {
     "AnnotatorAgreement": "attnxai.agreement.noise_ceiling.annotators",
     "ClassificationMetrics": "attnxai.classification.metrics",
     "Comparison": "attnxai.agreement.model_comparison.comparison",
+    "Faithfulness": "attnxai.audit.curves",
     "ModelCard": "attnxai.models.cards",
     "ModelContrasts": "attnxai.agreement.model_comparison.contrast",
     "PowerPlan": "attnxai.planning.plan",

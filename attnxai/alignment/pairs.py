@@ -10,7 +10,7 @@ import numpy as np
 
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
-from attnxai.alignment.resample import resample_to_field, smooth_to_layer
+from attnxai.alignment.resample import maps_on_field, smooth_to_layer
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
@@ -287,12 +287,7 @@ def _pairs(
             f"The centres of {drawn.n_outside} of {len(used)} marks lie outside the field that the network "
             "sees; only what reaches into it counts."
         )
-    explanations = {
-        name: resample_to_field(maps.layers[name][positions], maps.geometry[name], maps.field_shape)
-        for name in maps.layers
-    }
-    for name, of in maps.named_means.items():
-        explanations[name] = np.mean([explanations[layer] for layer in of], axis=0)
+    explanations = maps_on_field(maps, positions)
     brightness = maps.brightness[positions]
     baselines, resolutions = _brightness_baselines(maps, brightness)
     baselines[CENTRE_BIAS] = drawn.centre_bias

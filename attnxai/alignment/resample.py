@@ -9,7 +9,11 @@ import numpy as np
 from attnxai.data.grid import GridTransform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from attnxai.explanations.stack import MapStack
 
 
 def interpolation_matrix(
@@ -53,6 +57,33 @@ def resample_to_field(
     vertical = interpolation_matrix(height, rows, transform.step, transform.origin_y)
     horizontal = interpolation_matrix(width, columns, transform.step, transform.origin_x)
     return np.asarray(vertical @ maps.astype(np.float64) @ horizontal.T)
+
+
+def maps_on_field(
+    maps: MapStack, positions: Sequence[int] | NDArray[np.intp] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """All layers of a stack and their means on the pixels of the field.
+
+    Parameters
+    ----------
+    maps : MapStack
+        The maps.
+    positions : sequence of int, optional
+        Positions of the sources that are wanted; all when left out.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_sources, rows, columns)
+        Layers first, then means.
+    """
+    chosen = slice(None) if positions is None else positions
+    found = {
+        name: resample_to_field(layer[chosen], maps.geometry[name], maps.field_shape)
+        for name, layer in maps.layers.items()
+    }
+    for name, of in maps.named_means.items():
+        found[name] = np.mean([found[layer] for layer in of], axis=0)
+    return found
 
 
 def smooth_to_layer(

@@ -104,6 +104,17 @@ def read_out(
         return scores_and_maps(network, network_batches(network, fields, batch_size))
 
 
+def field_scores(
+    model: AttentionModel, fields: torch.Tensor, *, batch_size: int = 32
+) -> torch.Tensor:
+    """Class scores (n, n_classes) in float64, on the CPU, of brightness ``fields`` (n, rows, columns)."""
+    network = model.network
+    values = torch.from_numpy(model.preprocessing.standardise(fields.numpy()))
+    with evaluating(network):
+        batches = network_batches(network, values, batch_size)
+        return torch.cat([network(batch).cpu().double() for batch in batches])
+
+
 def network_of(model: AttentionModel | Network) -> Network:
     """The network of a model, or the network itself."""
     return model.network if isinstance(model, AttentionModel) else model
