@@ -12,9 +12,10 @@ import torch
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import Readout, scores_and_maps
-from attnxai.explanations.inputs import evaluating, network_batches
+from attnxai.explanations.inputs import network_batches
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.elements import middle_of
+from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
 from attnxai.models.specification import ModelSpec

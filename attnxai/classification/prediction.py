@@ -30,7 +30,7 @@ def class_scores(
     Parameters
     ----------
     model : AttentionModel
-        The model. A copy of its network does the work, so that its mode and device stay as they are.
+        The model; its mode and device are the same afterwards.
     images : sequence of SourceImage
         The images; each passes through the model's own preprocessing.
     batch_size : int
@@ -53,24 +53,25 @@ def class_scores(
     """
     import torch
 
+    from attnxai.models.architectures import input_kind
+    from attnxai.models.evaluation import evaluating
+
     if not images:
         raise DataSetError("there are no images to classify")
     if batch_size < 1:
         raise OptionError(f"batch_size has to be 1 or more, got {batch_size}")
     if getattr(model.spec, "extremes_over_batch", False):
         batch_size = 1
-    network = copy.deepcopy(model.network).eval()
-    if device is not None:
-        network = network.to(device)
-    like = next(network.parameters())
+    network = model.network if device is None else copy.deepcopy(model.network).to(device)
+    device, dtype = input_kind(network)
     n_assumed = 0
     scores = []
-    with torch.no_grad():
+    with evaluating(network):
         for start in range(0, len(images), batch_size):
             views = [model.preprocessing.view(i) for i in images[start : start + batch_size]]
             n_assumed += sum(view.scale_assumed for view in views)
             inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
-            batch = torch.from_numpy(inputs)[:, None].to(device=like.device, dtype=like.dtype)
+            batch = torch.from_numpy(inputs)[:, None].to(device=device, dtype=dtype)
             scores.append(network(batch).cpu().double().numpy())
     assume_pixel_scale(n_assumed, len(images), model.preprocessing.pixel_scale_arcsec)
     return np.concatenate(scores)

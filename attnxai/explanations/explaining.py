@@ -12,9 +12,11 @@ from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations import evidence, gates  # noqa: F401 -- which register themselves
 from attnxai.explanations.gate_pass import GateReader, read_gates
-from attnxai.explanations.inputs import evaluating, one_thread
+from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod, check_explained
 from attnxai.explanations.stack import MapStack, join_stacks
+from attnxai.models.architectures import input_kind
+from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 
 __all__ = ["EXPLANATIONS", "explain", "explanation_method"]
@@ -81,7 +83,7 @@ def explain(
     stacks = {}
     if sharing or readers:
         makers = {one.name: one.reader(target) for one in sharing if one.reader is not None}
-        device = next(model.network.parameters()).device
+        device, _ = input_kind(model.network)
         with evaluating(model.network), one_thread(device):
             on_own = on_batch and _after(on_batch, 0, passes)
             read_gates(model, images, [*makers.values(), *readers], on_batch=on_own)

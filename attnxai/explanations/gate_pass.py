@@ -13,6 +13,7 @@ import torch
 from attnxai.data.images import SourceImage
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.stack import MapStack
+from attnxai.models.architectures import input_kind
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, LinearHead
 from attnxai.models.preprocessing import Preprocessing
@@ -167,7 +168,7 @@ def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> l
     gated by the map of each image. Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts
     as 0.
     """
-    like = next(network.parameters())
+    device, dtype = input_kind(network)
     side = preprocessing.size
     blank = preprocessing.standardise(np.zeros((1, 1, side, side), np.float32))
     constant: list[bool] = []
@@ -182,7 +183,7 @@ def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> l
         for gate in network.gates:
             handles.append(gate.normalise.register_forward_pre_hook(look))  # type: ignore[union-attr]
         with _recorded(network) as records:
-            network(torch.from_numpy(blank).to(device=like.device, dtype=like.dtype))
+            network(torch.from_numpy(blank).to(device=device, dtype=dtype))
     finally:
         for handle in handles:
             handle.remove()

@@ -17,7 +17,7 @@ from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.explanations.stack import MapStack, Split
-from attnxai.models.architectures import Network, Specification
+from attnxai.models.architectures import Network, Specification, input_kind
 from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ACCURACY, TEST
 from attnxai.models.lenet import DISC_MARGIN, LeNetSpec
@@ -162,11 +162,11 @@ def network_batches(
     network: Network, values: torch.Tensor, batch_size: int
 ) -> Iterator[torch.Tensor]:
     """Batches of the images (n, rows, columns) as a network takes them, on its device."""
-    like = next(network.parameters())
+    device, dtype = input_kind(network)
     if isinstance(network.spec, ModelSpec) and network.spec.extremes_over_batch:
         batch_size = 1
     for batch in torch.split(values, batch_size):
-        yield batch[:, None].to(device=like.device, dtype=like.dtype)
+        yield batch[:, None].to(device=device, dtype=dtype)
 
 
 def _within_disc(spec: Specification, size: int) -> NDArray[np.bool_]:
@@ -179,22 +179,6 @@ def _within_disc(spec: Specification, size: int) -> NDArray[np.bool_]:
     else:
         disc = soft_disc(size, size)
     return np.asarray(disc.numpy() > 0.5)
-
-
-@contextlib.contextmanager
-def evaluating(network: Network) -> Iterator[None]:
-    """Evaluation mode without gradients within the block.
-
-    The mode of every module is given back when the block ends, also when it ends with an error.
-    """
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 @contextlib.contextmanager

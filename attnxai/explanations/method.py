@@ -14,9 +14,11 @@ from attnxai.data.origin import origin_of
 from attnxai.data.registration import check_option_name
 from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.gate_pass import MapReader, read_gates
-from attnxai.explanations.inputs import evaluating, one_thread
+from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import check_target
+from attnxai.models.architectures import input_kind
+from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 
 
@@ -88,7 +90,7 @@ class ExplanationMethod:
         check_explained(model, images, target)
         if self.reports_progress:
             options["on_batch"] = on_batch
-        device = next(model.network.parameters()).device
+        device, _ = input_kind(model.network)
         with evaluating(model.network), one_thread(device):
             stack = self.function(
                 model, images, target=target, rng=np.random.default_rng(rng), **options

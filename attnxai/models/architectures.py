@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -45,6 +46,14 @@ def network_from_spec(
     if isinstance(spec, LeNetSpec):
         return LeNet(spec, bases=bases, generator=generator)
     return AttentionNetwork(spec, bases=bases, generator=generator)
+
+
+def input_kind(network: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Device and precision of a network's input: those of its weights, or single precision on the CPU without any."""
+    for tensor in itertools.chain(network.parameters(), network.buffers()):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
 
 
 def has_given_bases(network: Network) -> bool:
