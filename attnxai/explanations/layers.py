@@ -70,7 +70,7 @@ def layer_geometry_of(
     Raises
     ------
     OptionError
-        If the layer's output is no feature map, does not depend on the place in the image, or its cells do not lie
+        If the layer's output is not a feature map, does not depend on the place in the image, or its cells do not lie
         on a regular grid of square cells.
 
     Examples
@@ -247,7 +247,7 @@ class _Probe:
         middle = self.size // 2
         touched = self.reached(axis, self.size, [(0, middle)])[0]
         places = step * torch.arange(len(touched), dtype=torch.float64)
-        # some see nothing but padding
+        # some cover only padding
         expected = (begin + places < middle - _SAME_PLACE) & (end + places > -_SAME_PLACE)
         return bool((touched == expected).all())
 
