@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 _LONGEST_TEXT = 60
 _MOST_ITEMS = 4
+_MOST_NAMES = 8
 
 
 def short_repr(instance: Any) -> str:
@@ -47,6 +48,13 @@ def shown_name(name: object) -> str:
     """A name from a file on one line, without quotes: escaped where it cannot be printed, and cut."""
     text = repr(str(name))[1:-1]
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
+def listed_names(names: Iterable[object]) -> str:
+    """The first names of a file, separated by commas, and how many more there are."""
+    shown = [shown_name(name) for name in names]
+    more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
+    return ", ".join(shown[:_MOST_NAMES]) + more
 
 
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:

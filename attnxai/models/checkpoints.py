@@ -10,18 +10,20 @@ from typing import Any
 import torch
 
 from attnxai.data.plain_values import checked_fields
-from attnxai.data.short_repr import short_value
+from attnxai.data.short_repr import listed_names, short_value, shown_name
 from attnxai.errors import AttnxaiError, CheckpointError
 from attnxai.models.architectures import bases_to_keep, specification_from_dict
-from attnxai.models.file_kinds import candidates, describe_entries, has_format
+from attnxai.models.file_kinds import Candidate, candidates, describe_entries, has_format
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
-from attnxai.models.weights import network_with_weights
+from attnxai.models.weights import network_with_weights, notes_on_precision
 
 FORMAT = "attnxai-model"
 # 2 holds bases, without which its weights are another network; all else is version 1
 VERSIONS = (1, 2)
+# of torch.optim.swa_utils.AveragedModel
+_AVERAGED = "n_averaged"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,8 @@ def load_model(path: str | Path) -> AttentionModel:
     """Load a model file of this package or a published checkpoint.
 
     A checkpoint of a training that holds one under ``state_dict``, ``model_state_dict`` or the like is
-    unwrapped, and a prefix that all its names share is left out. A name that is not a local file but one of the
+    unwrapped, and a prefix of the names of its network is left out, as Lightning, ``DataParallel`` and
+    ``torch.optim.swa_utils.AveragedModel`` write them. What is not read of a file is named in the model's notes. A name that is not a local file but one of the
     shipped models (such as ``d8.pt``) gives that model.
 
     Parameters
@@ -68,17 +71,47 @@ def load_model(path: str | Path) -> AttentionModel:
     >>> attnxai.load_model("d8.pt").spec.group
     'D8'
     """
-    from attnxai.models.published import load_published, looks_published
+    from attnxai.models.published import looks_published
     from attnxai.models.zoo import resolve_model
 
     file = resolve_model(path).path
     content, sha256 = read_checkpoint_file(file)
     for candidate in candidates(content):
-        if has_format(candidate, FORMAT):
-            return _load_ours(candidate, Path(file), sha256)
-        if looks_published(candidate):
-            return load_published(candidate, path=str(file), sha256=sha256)
+        if has_format(candidate.content, FORMAT):
+            return _load_ours(candidate.content, Path(file), sha256)
+        if looks_published(candidate.content):
+            return _load_published(candidate, content, path=str(file), sha256=sha256)
     raise CheckpointError(f"model file {file} {describe_entries(content)}")
+
+
+def _load_published(
+    candidate: Candidate, content: Any, *, path: str, sha256: str
+) -> AttentionModel:
+    """The network of a candidate, with notes on what else its state dict holds."""
+    from attnxai.models.published import PublishedFile, load_published, stated_beside
+
+    left_out = candidate.left_out()
+    layers = [
+        name
+        for name, value in left_out.items()
+        if isinstance(value, torch.Tensor) and value.ndim > 1
+    ]
+    if layers:
+        raise CheckpointError(
+            f"model file {path} holds a published network under {shown_name(candidate.prefix)} and other "
+            f"layers beside it ({listed_names(layers)}); save the state dict of the network alone"
+        )
+    model = load_published(
+        candidate.content,
+        PublishedFile(path=path, sha256=sha256, stated=stated_beside(content)),
+    )
+    averaged = left_out.pop(_AVERAGED, None)
+    notes = []
+    if isinstance(averaged, torch.Tensor) and averaged.numel() == 1:
+        notes.append(f"The weights are the average of {int(averaged)} states of a training.")
+    if left_out:
+        notes.append(f"Entries of the file beside its network: {listed_names(left_out)}.")
+    return dataclasses.replace(model, notes=(*model.notes, *notes))
 
 
 def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> AttentionModel:
@@ -105,7 +138,7 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
             trained_on_split=entries.trained_on_split,
             path=str(path),
             sha256=sha256,
-            notes=entries.notes,
+            notes=(*entries.notes, *notes_on_precision(entries.weights)),
             temperature=float(entries.temperature),
         )
     except AttnxaiError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -103,33 +104,49 @@ def has_format(content: Any, name: str) -> bool:
     return isinstance(stated, str) and stated == name
 
 
-def candidates(content: Any) -> Iterator[Any]:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What in a checkpoint may be a model: a state dict, or its entries whose names begin with a prefix, without it."""
+
+    content: Any
+    state: Any
+    prefix: str = ""
+
+    def left_out(self) -> dict[str, Any]:
+        """Entries of the state dict that do not begin with the prefix."""
+        return {
+            str(name): value
+            for name, value in self.state.items()
+            if not str(name).startswith(self.prefix)
+        }
+
+
+def candidates(content: Any) -> Iterator[Candidate]:
     """Where in the content of a checkpoint a model may be: itself, or what training wrapped it in.
 
-    Names that all begin with the same ``module.`` or ``model.`` are also given without it.
+    Entries whose names begin with the same word, such as ``module.`` or ``model.``, are also given without it.
     """
-    yield content
+    yield Candidate(content=content, state=content)
     if not isinstance(content, Mapping):
         return
     inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
-    yield from inner
+    for state in inner:
+        yield Candidate(content=state, state=state)
     for state in (content, *inner):
-        stripped: Mapping[Any, Any] | None = state
-        for _ in range(_MOST_PREFIXES):
-            if stripped is None or (stripped := _without_prefix(stripped)) is None:
-                break
-            yield stripped
+        yield from _without_prefix(Candidate(content=state, state=state), _MOST_PREFIXES)
 
 
-def _without_prefix(state: Mapping[Any, Any]) -> dict[str, Any] | None:
-    """A state dict without the first word of its names, where all have the same and more follows."""
-    names = [name.partition(".") for name in state if isinstance(name, str)]
-    if not names or len(names) != len(state):
-        return None
-    first = names[0][0]
-    if not all(word == first and rest for word, _, rest in names):
-        return None
-    return {rest: state[f"{first}.{rest}"] for _, _, rest in names}
+def _without_prefix(candidate: Candidate, most: int) -> Iterator[Candidate]:
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in candidate.content.items():
+        first, dot, rest = name.partition(".") if isinstance(name, str) else ("", "", "")
+        if dot and rest:
+            parts.setdefault(f"{first}.", {})[rest] = value
+    for first, part in parts.items():
+        inner = dataclasses.replace(candidate, content=part, prefix=candidate.prefix + first)
+        yield inner
+        if most > 1:
+            yield from _without_prefix(inner, most - 1)
 
 
 def describe_entries(content: Any) -> str:
@@ -154,8 +171,8 @@ def describe_entries(content: Any) -> str:
 def _describe_state(state: Mapping[Any, Any]) -> str:
     if not state:
         return "is empty"
-    for stripped in candidates(state):
-        names = {name for name in stripped if isinstance(name, str)}
+    for candidate in candidates(state):
+        names = {name for name in candidate.content if isinstance(name, str)}
         for family, keys in _FAMILIES:
             if keys <= names:
                 return (

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from attnxai.data.pickled_arrays import NUMPY_NAMES
-from attnxai.data.pickles import ForbiddenName, PickleFault, StandIn, unpickle
+from attnxai.data.pickles import ForbiddenName, PickleFault, StandIn, Unbuilt, unpickle
 from attnxai.errors import CheckpointError
 from attnxai.jobs.files import write_file
 from attnxai.models.file_kinds import LEGACY_TORCH, foreign_file
@@ -46,6 +46,12 @@ _MOST_INFLATED_PER_BYTE = 20
 # the directory of a zip archive stands at its end, before a comment of up to 64 KiB
 _DIRECTORY, _LONGEST_END = b"PK\x05\x06", 1 << 17
 _LEGACY_PROTOCOL = 1001
+_LIGHTNING = (
+    "pytorch_lightning.utilities.parsing",
+    "lightning.pytorch.utilities.parsing",
+    "lightning_fabric.utilities.data",
+    "lightning.fabric.utilities.data",
+)
 _ASK = "ask its author for the weights alone: torch.save(network.state_dict(), file)"
 
 
@@ -280,6 +286,24 @@ def _dictionary(items: Any = ()) -> dict[Any, Any]:
     return dict(pairs)
 
 
+class _Attributes(Unbuilt):
+    """An object of which only the attributes matter, which follow in the pickle: a dictionary of them."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__()
+        if arguments:
+            raise PickleFault("it makes an object in another way than its class does")
+
+    def built(self, state: Any) -> dict[str, Any]:
+        return _dictionary(state)
+
+
+def _path(*parts: Any) -> str:
+    if not all(isinstance(part, str) for part in parts):
+        raise PickleFault("it holds a path that is not text")
+    return "/".join(parts)
+
+
 _REBUILDING: dict[str, Callable[..., torch.Tensor]] = {
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
@@ -290,6 +314,29 @@ _PLAIN: dict[str, Any] = {
     **NUMPY_NAMES,
     "collections OrderedDict": StandIn(_dictionary),
     "collections Counter": StandIn(_dictionary),
+    "collections defaultdict": StandIn(lambda *_: {}),
+    # what a default dictionary may be made of, and is not needed
+    **{
+        f"{module} {kind}": StandIn()
+        for module in ("builtins", "__builtin__")
+        for kind in ("dict", "list", "int", "float")
+    },
+    # options of a training
+    "argparse Namespace": StandIn(_Attributes),
+    **{f"{module} AttributeDict": StandIn(_dictionary) for module in _LIGHTNING},
+    **{
+        f"{module} {kind}": StandIn(_path)
+        for module in ("pathlib", "pathlib._local")
+        for kind in ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+    },
+    # Lightning before 1.5 names the state of a callback by its class
+    **{
+        f"pytorch_lightning.callbacks.{module} {kind}": kind
+        for module, kind in (
+            ("model_checkpoint", "ModelCheckpoint"),
+            ("early_stopping", "EarlyStopping"),
+        )
+    },
     "torch Size": StandIn(lambda values=(): tuple(values)),
     "torch device": StandIn(lambda *parts: ":".join(map(str, parts))),
     **{f"torch {kind}Storage": dtype for kind, dtype in _STORAGES.items()},

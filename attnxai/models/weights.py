@@ -60,7 +60,38 @@ def load_weights(network: nn.Module, weights: Mapping[Any, Any]) -> None:
     expected = network.state_dict()
     _refuse(_problems(expected, weights))
     counters = {name: value for name, value in expected.items() if name.endswith(_COUNTER)}
-    network.load_state_dict(counters | dict(weights))
+    network.load_state_dict(
+        counters
+        | {
+            name: tensor
+            for name, tensor in weights.items()
+            if not _is_rounded_counter(name, tensor)
+        }
+    )
+
+
+def _is_rounded_counter(name: Any, tensor: Any) -> bool:
+    """Whether a count of batches was converted with the weights, in half precision perhaps to infinity."""
+    return (
+        str(name).endswith(_COUNTER)
+        and isinstance(tensor, torch.Tensor)
+        and tensor.is_floating_point()
+    )
+
+
+def notes_on_precision(weights: Mapping[Any, Any]) -> list[str]:
+    """A note where weights of a file are not in 32 bits, in which networks compute."""
+    others = sorted(
+        {
+            str(tensor.dtype).removeprefix("torch.")
+            for name, tensor in weights.items()
+            if isinstance(tensor, torch.Tensor)
+            and tensor.is_floating_point()
+            and tensor.dtype != torch.float32
+            and not str(name).endswith(_COUNTER)
+        }
+    )
+    return [f"Weights in {' and '.join(others)} were converted to float32."] if others else []
 
 
 def _cached(spec: Specification) -> bool:
@@ -88,7 +119,7 @@ def _problems(
     ]
     problems += [f"has the unknown {shown_name(name)}" for name in weights if name not in expected]
     for name, tensor in expected.items():
-        if name not in weights:
+        if name not in weights or _is_rounded_counter(name, weights[name]):
             continue
         given = weights[name]
         n_axes = tensor.ndim - (name in of_any_basis)

@@ -13,7 +13,7 @@ from attnxai.errors import AssumptionWarning, CheckpointError
 from attnxai.explanations.gates import attention_maps
 from attnxai.models.checkpoints import load_model
 from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE
-from attnxai.models.published import load_published, looks_published
+from attnxai.models.published import PublishedFile, load_published, looks_published
 from attnxai.models.specification import Architecture, LayerOrder, ModelSpec, Normalisation, Padding
 from tests.models.builders import assert_one_sentence, random_images, scores_and_maps
 from tests.models.published_networks import PublishedCNN, PublishedEquivariant, trained
@@ -39,7 +39,7 @@ def test_an_equivariant_network_without_gates_never_ran(equivariant) -> None:
     with pytest.raises(
         CheckpointError, match="without attention gates, of which no published"
     ) as caught:
-        load_published(content, path="sigmoid.pt", sha256="")
+        load_published(content, PublishedFile(path="sigmoid.pt", sha256=""))
     assert_one_sentence(caught.value, names="sigmoid.pt")
 
 
@@ -72,19 +72,20 @@ def test_the_basis_of_the_file_is_used(equivariant) -> None:
     maps = []
     for sign in (1.0, -1.0):
         changed = {**equivariant, E2_BASIS: sign * equivariant[E2_BASIS]}
-        model = load_published(changed, path="range_norm", sha256="")
+        model = load_published(changed, PublishedFile(path="range_norm", sha256=""))
         maps.append(scores_and_maps(model.network, images)[1]["gate3"])
     assert (maps[0] - maps[1]).abs().max() > 0.01
 
 
 def test_what_a_published_file_does_not_say(cnn, equivariant) -> None:
-    ordinary = load_published(cnn, path="x_tanh.pt", sha256="ab")
-    e2 = load_published(equivariant, path="tanh", sha256="")
-    assert ordinary.preprocessing == SYMMETRIC_RANGE
+    ordinary = load_published(cnn, PublishedFile(path="x_tanh.pt", sha256="ab"))
+    e2 = load_published(equivariant, PublishedFile(path="tanh", sha256=""))
+    assert ordinary.preprocessing == FIRST_PREPROCESSING
     assert e2.preprocessing == dataclasses.replace(FIRST_PREPROCESSING, size=26)
+    # published equivariant networks see 150 pixels
+    assert (ordinary.trained_on_split, e2.trained_on_split) == ("train", None)
     for model in (ordinary, e2):
         assert model.training is None
-        assert model.trained_on_split == "train"
         assert model.class_names == ("FR I", "FR II")
         assert "does not say what it was trained on" in " ".join(model.notes)
         assert not model.network.training
@@ -119,7 +120,7 @@ def test_every_missing_layer_gives_a_sentence(network, request, tmp_path) -> Non
             continue
         rest = {key: value for key, value in content.items() if key != name}
         with pytest.raises(CheckpointError) as caught:
-            load_published(rest, path=file, sha256="")
+            load_published(rest, PublishedFile(path=file, sha256=""))
         assert_one_sentence(caught.value, names=file)
         layer = name.split(".", maxsplit=1)[0]
         assert any(word in str(caught.value) for word in (layer, "fit", "head")), name
@@ -187,6 +188,9 @@ def test_published_cnn_gives_the_published_outputs(shared_data, mirabest) -> Non
         layer_order=LayerOrder.CONV_NORM_RELU,
     )
     expected = _references(shared_data, name)
+    assert model.preprocessing == SYMMETRIC_RANGE
+    assert "as the mean of its first batch norm shows" in " ".join(model.notes)
+    assert "does not use: fc1, fc2, fc3." in " ".join(model.notes)
     images = mirabest.select(str(file).removesuffix(".png") for file in expected["images"])
     stack = attention_maps(model, images)
     for gate in ("gate1", "gate2", "gate3"):

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from attnxai.models.model import AttentionModel
-from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE
 from attnxai.models.specification import Aggregation, LayerOrder, Normalisation, Padding
 from tests.models.builders import random_images, scores_and_maps
 from tests.models.published_networks import (
@@ -69,16 +68,6 @@ def test_cnns_without_gates(tmp_path, norm_first, recwarn) -> None:
     assert model.spec.gate_names == ()
     assert model.name == "published CNN without gates"
     assert_same(theirs, model, images)
-
-
-def test_inputs_of_cnns_follow_from_their_kernel(tmp_path) -> None:
-    """Larger kernels were trained only beside the equivariant networks, on their inputs."""
-    images = random_images(1, 30)
-    for kernel_size, expected in ((3, SYMMETRIC_RANGE), (5, FIRST_PREPROCESSING)):
-        theirs = trained(functools.partial(PublishedCNN, kernel_size=kernel_size), images)
-        model = saved(theirs, tmp_path / "range_norm.pt")
-        assert model.preprocessing == expected
-        assert_same(theirs, model, images)
 
 
 EQUIVARIANT: list[tuple[str, int, dict[str, Any]]] = [

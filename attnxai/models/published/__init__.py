@@ -15,12 +15,13 @@ import torch
 
 from attnxai.models.published.attention import load_attention, looks_like_attention
 from attnxai.models.published.lenets import load_lenet, looks_like_lenet
+from attnxai.models.published.origin import PublishedFile, stated_beside
 from attnxai.models.published.state_dicts import faults_of
 
 if TYPE_CHECKING:
     from attnxai.models.model import AttentionModel
 
-__all__ = ["load_published", "looks_published"]
+__all__ = ["PublishedFile", "load_published", "looks_published", "stated_beside"]
 
 
 def looks_published(content: Any) -> bool:
@@ -35,14 +36,13 @@ def looks_published(content: Any) -> bool:
     )
 
 
-def load_published(
-    content: Mapping[str, torch.Tensor], *, path: str, sha256: str
-) -> AttentionModel:
+def load_published(content: Mapping[str, torch.Tensor], file: PublishedFile) -> AttentionModel:
     """Rebuild a published network from its state dict and load its weights.
 
     Where the file holds the filter bases, e2cnn is neither needed nor imported.
     """
     attention = looks_like_attention(content)
     load = load_attention if attention else load_lenet
-    with faults_of(path, "a published attention network" if attention else "a published LeNet"):
-        return load(content, path=path, sha256=sha256)
+    kind = "a published attention network" if attention else "a published LeNet"
+    with faults_of(file.path, kind):
+        return load(content, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import torch
 
@@ -10,12 +11,13 @@ from attnxai.data.images import assume
 from attnxai.errors import CheckpointError
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import FLATTENED_SIDE
-from attnxai.models.preprocessing import FIRST_PREPROCESSING, SYMMETRIC_RANGE, Preprocessing
+from attnxai.models.published.inputs import inputs_of_cnn, order_of_layers, standardised_inputs
+from attnxai.models.published.origin import PublishedFile
 from attnxai.models.published.state_dicts import (
+    Entries,
     StateDict,
     bases_of,
     group_and_kernel,
-    names_of,
     published_model,
     side_of_disc,
 )
@@ -36,6 +38,8 @@ _LAYERS = {
     for index, letter in enumerate("abc"[:n_layers])
 }
 _GATES = ("attention1", "attention2", "attention3")
+# in every published file, and used by no published forward pass
+_IDLE = frozenset({"fc1", "fc2", "fc3"})
 _PUBLISHED = [member for member in Normalisation if member is not Normalisation.EMISSION]
 _NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -45,46 +49,44 @@ def looks_like_attention(content: StateDict) -> bool:
     return "conv1a.weight" in content or "conv1a.weights" in content
 
 
-def load_attention(content: StateDict, *, path: str, sha256: str) -> AttentionModel:
+def load_attention(content: StateDict, file: PublishedFile) -> AttentionModel:
     """Rebuild a network of Bowles et al. (2021); see :func:`attnxai.models.published.load_published`."""
     equivariant = "conv1a.weights" in content
-    spec = _specification(content, path, equivariant=equivariant)
+    spec = _specification(content, file, equivariant=equivariant)
     layers = {theirs: f"{ours}.convolution" for theirs, ours in _LAYERS.items()}
     form = spec.group if equivariant else "CNN"
+    entries = Entries(content)
+    if equivariant:
+        preprocessing, note = standardised_inputs(file)
+        side = side_of_disc(entries, margin=0.0) or preprocessing.size
+        preprocessing = dataclasses.replace(preprocessing, size=side)
+    else:
+        preprocessing, note = inputs_of_cnn(content, file, spec.layer_order)
     return published_model(
         spec,
-        _renamed(content, spec),
+        _renamed(entries, spec),
+        entries=entries,
         bases=bases_of(content, layers),
-        preprocessing=_preprocessing(content, spec),
+        preprocessing=preprocessing,
         name=f"{form} {spec.normalisation if spec.n_gates else 'without gates'}",
-        path=path,
-        sha256=sha256,
+        file=file,
+        notes=(note,),
+        idle=_IDLE,
     )
 
 
-def _preprocessing(content: StateDict, spec: ModelSpec) -> Preprocessing:
-    if spec.architecture is Architecture.EQUIVARIANT_ATTENTION:
-        side = side_of_disc(content, margin=0.0) or FIRST_PREPROCESSING.size
-        return dataclasses.replace(FIRST_PREPROCESSING, size=side)
-    # larger kernels came with the equivariant networks, and were trained as these were
-    return SYMMETRIC_RANGE if spec.kernel_size == 3 else FIRST_PREPROCESSING
-
-
-def _specification(content: StateDict, path: str, *, equivariant: bool) -> ModelSpec:
-    n_gates = _count_gates(content)
-    if equivariant and n_gates == 0:
-        raise CheckpointError(
-            "it is an equivariant network without attention gates, of which no published form runs"
-        )
+def _specification(content: StateDict, file: PublishedFile, *, equivariant: bool) -> ModelSpec:
     if equivariant:
         group, kernel_size = group_and_kernel(content, "conv1a")
     else:
         group, kernel_size = "C1", int(content["conv1a.weight"].shape[2])
     norm = _norm_prefix(group, equivariant=equivariant)
     fields = tuple(int(content[f"bnorm{block}a.{norm}weight"].shape[0]) for block in (1, 2, 3, 4))
-    means = torch.cat([tensor for name, tensor in content.items() if name.endswith("running_mean")])
     head = "classifier.weight" if "classifier.weight" in content else "classifiers.0.weight"
     n_classes = int(content[head].shape[0])
+    # the branch without gates takes 150 pixels, and in the equivariant network it does not run
+    flattened = None if equivariant else fields[3] * FLATTENED_SIDE**2
+    n_gates, aggregation = _gates_and_aggregation(content, fields, n_classes, flattened)
     return ModelSpec(
         architecture=Architecture.EQUIVARIANT_ATTENTION
         if equivariant
@@ -95,12 +97,9 @@ def _specification(content: StateDict, path: str, *, equivariant: bool) -> Model
         kernel_size=kernel_size,
         gate_channels=int(content["attention1.psi.weight"].shape[1]) if n_gates else 64,
         n_gates=n_gates,
-        normalisation=_normalisation(path) if n_gates else Normalisation.RANGE_NORM,
-        aggregation=_aggregation(content, fields, n_gates, n_classes),
-        # after a rectifier no mean can be negative
-        layer_order=LayerOrder.CONV_NORM_RELU
-        if bool((means < 0).any())
-        else LayerOrder.CONV_RELU_NORM,
+        normalisation=_normalisation(file) if n_gates else Normalisation.RANGE_NORM,
+        aggregation=aggregation,
+        layer_order=order_of_layers(content, file, usual=_usual_order(equivariant, kernel_size)),
         padding=Padding.NONE,
         convolution_bias="conv1a.bias" in content,
         disc=equivariant,
@@ -114,44 +113,46 @@ def _norm_prefix(group: str, *, equivariant: bool) -> str:
     return f"batch_norm_[{SymmetryGroup.from_name(group).size}]." if equivariant else ""
 
 
-def _count_gates(content: StateDict) -> int:
-    present = [
-        index
-        for index, gate in enumerate(_GATES, start=1)
-        if any(name.startswith(f"{gate}.") for name in content)
-    ]
-    return max(present, default=0)
+def _usual_order(equivariant: bool, kernel_size: int) -> LayerOrder:
+    ordinary = not equivariant and kernel_size == 3
+    return LayerOrder.CONV_NORM_RELU if ordinary else LayerOrder.CONV_RELU_NORM
 
 
-def _aggregation(
-    content: StateDict, fields: tuple[int, ...], n_gates: int, n_classes: int
-) -> Aggregation:
-    if n_gates == 0:
-        width, expected = int(content["classifier.weight"].shape[1]), fields[3] * FLATTENED_SIDE**2
-        if width != expected:
-            raise ValueError(f"a classifier of {width} inputs, not {expected} as for 150 pixels")
-        return Aggregation.CONCATENATED
+def _gates_and_aggregation(
+    content: StateDict, fields: tuple[int, ...], n_classes: int, flattened: int | None
+) -> tuple[int, Aggregation]:
+    """How many gates the heads of a network take, of those that the file holds, and how they take them."""
+    present = [gate for gate in _GATES if any(name.startswith(f"{gate}.") for name in content)]
+    held = _GATES.index(present[-1]) + 1 if present else 0
+    if not held and flattened is None:
+        raise CheckpointError(
+            "it is an equivariant network without attention gates, of which no published form runs"
+        )
+    n_heads = len({name.split(".")[1] for name in content if name.startswith("classifiers.")})
     if "classifier.weight" not in content:
-        if "classifier.bias" in content:
+        if "classifier.bias" in content or not held:
             raise KeyError("classifier.weight")
-        return Aggregation.MEAN
+        return min(held, n_heads) or held, Aggregation.MEAN
     width = int(content["classifier.weight"].shape[1])
-    if width == n_gates * n_classes:
-        return Aggregation.FINE_TUNED
-    if width != sum(fields[2::-1][:n_gates]):
-        raise ValueError(f"a classifier of {width} inputs")
-    heads = "classifiers.0.weight" in content
-    return Aggregation.DEEP_SUPERVISION if heads else Aggregation.CONCATENATED
+    for n_gates in range(held, 0, -1):
+        if n_heads and width == n_gates * n_classes:
+            return n_gates, Aggregation.FINE_TUNED
+        if width == sum(fields[2::-1][:n_gates]):
+            return n_gates, Aggregation.DEEP_SUPERVISION if n_heads else Aggregation.CONCATENATED
+    if width == flattened:
+        return 0, Aggregation.CONCATENATED
+    expected = "" if held else f", not {flattened} as for 150 pixels"
+    raise ValueError(f"a classifier of {width} inputs{expected}")
 
 
-def _normalisation(path: str) -> Normalisation:
+def _normalisation(file: PublishedFile) -> Normalisation:
     """The weights do not tell it; published files carry it in their name or that of their folder."""
-    for name in names_of(path):
-        found = [member for member in _PUBLISHED if member.value in name]
+    for text in file.texts:
+        found = [member for member in _PUBLISHED if member.value in text]
         if len(found) == 1:
             return found[0]
     assume(
-        f"model file {path} does not say how its gates are normalised; range_norm is assumed. Put one "
+        f"model file {file.path} does not say how its gates are normalised; range_norm is assumed. Put one "
         f"of {', '.join(_PUBLISHED)} into its name"
     )
     return Normalisation.RANGE_NORM
@@ -180,9 +181,9 @@ def _renamed(content: StateDict, spec: ModelSpec) -> dict[str, torch.Tensor]:
     for index, gate in enumerate(_GATES[: spec.n_gates]):
         for entry in ("theta.weight", "phi.weight", "psi.weight", "psi.bias"):
             weights[f"gates.{index}.{entry}"] = content[f"{gate}.{entry}"]
-    for name in content:
-        if name.startswith("classifiers.") and spec.aggregation is not Aggregation.CONCATENATED:
-            weights[f"gate_heads.{name.removeprefix('classifiers.')}"] = content[name]
-        elif name.startswith("classifier.") and spec.aggregation is not Aggregation.MEAN:
-            weights[f"head.{name.removeprefix('classifier.')}"] = content[name]
+    if spec.n_gates and spec.aggregation is not Aggregation.CONCATENATED:
+        for index, entry in itertools.product(range(spec.n_gates), ("weight", "bias")):
+            weights[f"gate_heads.{index}.{entry}"] = content[f"classifiers.{index}.{entry}"]
+    if spec.aggregation is not Aggregation.MEAN:
+        weights |= {f"head.{entry}": content[f"classifier.{entry}"] for entry in ("weight", "bias")}
     return weights

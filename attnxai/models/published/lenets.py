@@ -14,12 +14,14 @@ import torch
 
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
-from attnxai.models.preprocessing import FIRST_PREPROCESSING, Preprocessing
+from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.published.inputs import standardised_inputs
+from attnxai.models.published.origin import PublishedFile
 from attnxai.models.published.state_dicts import (
+    Entries,
     StateDict,
     bases_of,
     group_and_kernel,
-    names_of,
     published_model,
     side_of_disc,
 )
@@ -27,11 +29,6 @@ from attnxai.models.specification import Architecture
 
 _CONVOLUTIONS = {"conv1": "convolutions.0", "conv2": "convolutions.1"}
 _LINEARS = {"fc1": "linears.0", "fc2": "linears.1", "fc3": "linears.2"}
-_FRDEEP = dataclasses.replace(FIRST_PREPROCESSING, mean=0.0019, deviation=0.0270)
-_FRDEEP_NOTE = (
-    "The model's file does not say what it was trained on; its name contains FRDEEP, whose published "
-    "mean and deviation are taken."
-)
 
 
 def looks_like_lenet(content: StateDict) -> bool:
@@ -44,21 +41,22 @@ def looks_like_lenet(content: StateDict) -> bool:
     )
 
 
-def load_lenet(content: StateDict, *, path: str, sha256: str) -> AttentionModel:
+def load_lenet(content: StateDict, file: PublishedFile) -> AttentionModel:
     """Rebuild a LeNet of Scaife & Porter (2021); see :func:`attnxai.models.published.load_published`."""
-    frdeep = any("frdeep" in name for name in names_of(path))
-    preprocessing = _FRDEEP if frdeep else FIRST_PREPROCESSING
+    preprocessing, note = standardised_inputs(file)
     spec = _specification(content, preprocessing)
     steerable = spec.architecture is Architecture.STEERABLE_LENET
+    entries = Entries(content)
     return published_model(
         spec,
-        _renamed(content, spec),
+        _renamed(entries, spec),
+        entries=entries,
         bases=bases_of(content, _CONVOLUTIONS),
         preprocessing=dataclasses.replace(preprocessing, size=spec.side),
         name=f"{spec.group} LeNet" if steerable else "LeNet",
-        path=path,
-        sha256=sha256,
-        unlike_paper=_FRDEEP_NOTE if frdeep else "",
+        file=file,
+        notes=(note,),
+        idle=frozenset({"mask"}) if steerable else frozenset(),
     )
 
 

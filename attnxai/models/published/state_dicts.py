@@ -1,4 +1,4 @@
-"""What the state dicts of all published networks share: bases, discs, names of files, faults."""
+"""What the state dicts of all published networks share: bases, discs, unused layers, faults."""
 
 from __future__ import annotations
 
@@ -6,56 +6,114 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TypeAlias
 
 import torch
 
+from attnxai.data.images import assume
+from attnxai.data.short_repr import listed_names, shown_name
 from attnxai.errors import AttnxaiError, CheckpointError
 from attnxai.models.architectures import Specification
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.published.origin import PublishedFile
 from attnxai.models.steerable import soft_disc
-from attnxai.models.weights import network_with_weights
+from attnxai.models.weights import network_with_weights, notes_on_precision
 
 StateDict: TypeAlias = Mapping[str, torch.Tensor]
 
 _CLASS_NAMES = ("FR I", "FR II")
-_SPLIT_NOTE = (
-    "The model's file does not say what it was trained on; for images of MiraBest the training part of "
-    "the published split is assumed, as in the paper."
-)
+_INDICES = re.compile(r"(bnorm\w+|gpool\d?)\.(in_|out_)?indices_\d+")
+_BLUR = re.compile(r"pool\d\.filter")
 _BASIS = re.compile(r"(\w+)\._basisexpansion\.block_expansion_\((.+)\)\.sampled_basis")
+
+
+class Entries(dict[str, torch.Tensor]):
+    """A state dict that remembers which of its entries were taken with ``[]``."""
+
+    def __init__(self, content: StateDict) -> None:
+        super().__init__(content)
+        self.taken: set[str] = set()
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        tensor = super().__getitem__(name)
+        self.taken.add(name)
+        return tensor
 
 
 def published_model(
     spec: Specification,
     weights: StateDict,
     *,
+    entries: Entries,
     bases: StateDict,
     preprocessing: Preprocessing,
     name: str,
-    path: str,
-    sha256: str,
-    unlike_paper: str = "",
+    file: PublishedFile,
+    notes: tuple[str, ...] = (),
+    idle: frozenset[str] = frozenset(),
 ) -> AttentionModel:
     """The model of a published file: its network, and what is known of its training.
 
-    ``weights`` and ``bases`` are under the names of our layers; ``unlike_paper`` is a note on a model that
-    was not trained on MiraBest, so that no split is assumed.
+    ``weights`` and ``bases`` are under the names of our layers, ``entries`` what they were taken from; ``idle``
+    names the layers that the published forward pass does not use either.
     """
     classes = tuple(f"class {i}" for i in range(spec.n_classes))
+    split, on_training = file.training(n_classes=spec.n_classes, side=preprocessing.size)
+    network = network_with_weights(spec, weights, bases=bases)
     return AttentionModel(
         name=f"published {name}",
         spec=spec,
-        network=network_with_weights(spec, weights, bases=bases),
+        network=network,
         preprocessing=preprocessing,
         class_names=_CLASS_NAMES if len(classes) == len(_CLASS_NAMES) else classes,
-        trained_on_split=None if unlike_paper else "train",
-        path=path,
-        sha256=sha256,
-        notes=(unlike_paper or _SPLIT_NOTE,),
+        trained_on_split=split,
+        path=file.path,
+        sha256=file.sha256,
+        notes=(on_training, *notes, *notes_on_precision(weights), *_unused(entries, idle, file)),
     )
+
+
+def _unused(entries: Entries, idle: frozenset[str], file: PublishedFile) -> list[str]:
+    """A note on layers of a file that are not in its network.
+
+    A layer of which only a part fits would compute something else with the rest, so that it is refused.
+    """
+    used = {_layer(name) for name in entries.taken}
+    left_out: list[str] = []
+    for name, tensor in entries.items():
+        layer = _layer(name)
+        if name in entries.taken or not tensor.numel() or _is_derived(name, used):
+            continue
+        if layer in used:
+            raise CheckpointError(
+                f"its layer {shown_name(layer)} holds {shown_name(name)}, which the published network does "
+                "not have"
+            )
+        if layer not in left_out:
+            left_out.append(layer)
+    if not left_out:
+        return []
+    listed = listed_names(left_out)
+    if not idle.issuperset(left_out):
+        assume(
+            f"model file {file.path} holds layers that the published network of its form does not use "
+            f"({listed}); they are left out"
+        )
+    return [f"Layers of the file that the network does not use: {listed}."]
+
+
+def _layer(name: str) -> str:
+    """The layer of an entry: its first word, of one head of several the first two."""
+    first, _, rest = name.partition(".")
+    return f"{first}.{rest.partition('.')[0]}" if first == "classifiers" else first
+
+
+def _is_derived(name: str, used: set[str]) -> bool:
+    """Whether e2cnn derives an entry from its layers: bases, expanded filters, indices of channels."""
+    if any(pattern.fullmatch(name) for pattern in (_BASIS, _INDICES, _BLUR)):
+        return True
+    return name.endswith(".filter") and _layer(name) in used
 
 
 @contextlib.contextmanager
@@ -115,9 +173,9 @@ def _is_mirrored(basis: torch.Tensor) -> bool:
 
 def side_of_disc(content: StateDict, *, margin: float) -> int | None:
     """Side of the disc that a file holds, after a look at whether it is the published one."""
-    disc = content.get("mask.mask")
-    if disc is None:
+    if "mask.mask" not in content:
         return None
+    disc = content["mask.mask"]
     side = int(disc.shape[-1]) if disc.ndim == 4 else 0
     if disc.shape == (1, 1, side, side) and disc.is_floating_point():
         expected = soft_disc(side, side, margin=margin)
@@ -129,9 +187,3 @@ def side_of_disc(content: StateDict, *, margin: float) -> int | None:
 def _rounding(values: torch.Tensor) -> float:
     """By how much numbers up to 1 were rounded: in half precision more than networks differ by."""
     return float(torch.finfo(values.dtype).eps)
-
-
-def names_of(path: str) -> tuple[str, str]:
-    """The name of a file and that of its folder, in small letters: both may describe a model."""
-    place = Path(path).absolute()
-    return place.name.lower(), place.parent.name.lower()
