@@ -37,7 +37,8 @@ def simulated_pairs(problem: Problem) -> Any:
     """Maps that share something with what is marked, on one field."""
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.alignment.pairs import CENTRE_BIAS, AlignedPairs
+    from attnxai.alignment.baselines import CENTRE_BIAS
+    from attnxai.alignment.pairs import AlignedPairs
     from attnxai.alignment.rasterise import leave_one_out_mean
     from attnxai.explanations.stack import Split
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS, image_baselines
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
-from attnxai.alignment.resample import maps_on_field, smooth_to_layer
+from attnxai.alignment.resample import maps_on_field
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from attnxai.data.images import SourceImage
 
-BRIGHTNESS = "brightness"
-CENTRE_BIAS = "centre bias"
 DEFAULT_FWHM_ARCSEC = 5.4
 _LIMIT_LISTED = 5
 _Value = TypeVar("_Value")
@@ -289,7 +288,7 @@ def _pairs(
         )
     explanations = maps_on_field(maps, positions)
     brightness = maps.brightness[positions]
-    baselines, resolutions = _brightness_baselines(maps, brightness)
+    baselines, resolutions = image_baselines(maps, brightness)
     baselines[CENTRE_BIAS] = drawn.centre_bias
     weights = np.ones(len(sources))
     if use_source_weights:
@@ -399,22 +398,3 @@ def _class_of(
             "image; correct the table or leave its class empty"
         )
     return stated or known
-
-
-def _brightness_baselines(
-    maps: MapStack, brightness: NDArray[np.float32]
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, tuple[str, ...]]]:
-    """What the network saw, as it is and at the resolution of each coarser layer, and which is whose."""
-    baselines = {BRIGHTNESS: brightness.astype(np.float64)}
-    resolutions: dict[str, tuple[str, ...]] = {}
-    for name in sorted(maps.layers, key=lambda name: maps.geometry[name].step):
-        geometry = maps.geometry[name]
-        if geometry.step > 1.0:
-            arcsec = geometry.step * maps.field_scale_arcsec
-            _, height, width = maps.layers[name].shape
-            smoothed = f"{BRIGHTNESS} at {arcsec:.1f}″"
-            baselines[smoothed] = smooth_to_layer(brightness, geometry, (height, width))
-            resolutions[name] = (BRIGHTNESS, smoothed)
-        else:
-            resolutions[name] = (BRIGHTNESS,)
-    return baselines, resolutions

@@ -16,7 +16,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.alignment.baselines import CENTRE_BIAS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, Alternative
@@ -28,6 +28,7 @@ from attnxai.report.findings import (
     brightness_names,
     classes_of,
     compared_with,
+    emission_names,
     is_same_for_all,
     one_sided_p,
     side_of_chance,
@@ -78,7 +79,8 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
     if within is not None:
         sources = say("own.sources.strata", strata=shares)
         answers[say("question.own_within", strata=shares)] = _primary(estimate, within, sources)
-    answers[say("question.baselines")] = _against_baselines(estimate, result)
+    others = say("question.baselines.emission") if emission_names(result) else ""
+    answers[say("question.baselines", emission=others)] = _against_baselines(estimate, result)
     answers[say("question.partial")] = _partial_correlation(result, estimate)
     answers[say("question.ceiling")] = _against_noise_ceiling(result, estimate)
     return (
@@ -238,7 +240,7 @@ def adjusted_words(estimate: Estimate | ClassEffect) -> str:
 def _against_baselines(estimate: Estimate, result: AgreementResult) -> str:
     label = METRICS[estimate.metric].label
     sentences = []
-    for names in (brightness_names(result), [CENTRE_BIAS]):
+    for names in filter(None, (brightness_names(result), emission_names(result), [CENTRE_BIAS])):
         order = compared_with(estimate, names)
         shown = _shown_baseline(estimate, result, names, order)
         difference = estimate.differences[shown]

@@ -108,6 +108,9 @@ CAPTIONS: dict[str, str] = {
     "page.minus_brightness": (
         "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
     ),
+    "page.minus_emission": (
+        "Minus emission: the same with {baseline}, which knows where the image shows emission and nothing else."
+    ),
     "page.share": (
         "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
     ),

@@ -11,7 +11,7 @@ import numpy as np
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
-from attnxai.alignment.pairs import BRIGHTNESS
+from attnxai.alignment.baselines import BRIGHTNESS, EMISSION
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.nulls.p_values import p_values_of
@@ -207,9 +207,20 @@ def brightness_names(result: AgreementResult) -> list[str]:
     return [name for name in result.baselines if name.startswith(BRIGHTNESS)]
 
 
+def emission_names(result: AgreementResult) -> list[str]:
+    """Names of the emission baselines of all resolutions; none where emission cannot be told from sky."""
+    return [name for name in result.baselines if name.startswith(EMISSION)]
+
+
 def best_brightness(result: AgreementResult, metric: str) -> str:
     """The brightness baseline, of all resolutions, that agrees best."""
     return best_of(result, metric, brightness_names(result))
+
+
+def best_emission(result: AgreementResult, metric: str) -> str | None:
+    """The emission baseline, of all resolutions, that agrees best; None where there is none."""
+    names = emission_names(result)
+    return best_of(result, metric, names) if names else None
 
 
 def best_of(result: AgreementResult, metric: str, names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from attnxai.agreement.multiplicity import Correction
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
+from attnxai.report.findings import emission_names
 from attnxai.report.sentences import say
 from attnxai.report.wording import in_sentence, mean_word, n_words, strata_words
 from attnxai.statistics.interval import effective_number
@@ -69,7 +70,8 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         if n_effective is not None:
             effective = say("methods.weights.effective", n=f"{n_effective:.1f}")
         yield say("methods.weights", effective=effective)
-    yield say("methods.baselines")
+    emission = say("methods.baselines.emission") if emission_names(result) else ""
+    yield say("methods.baselines", emission=emission)
     if result.noise_ceilings:
         yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])
     if content.contrasts:

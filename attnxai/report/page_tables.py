@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.figures.text import listed_maps, shown_explanation
-from attnxai.report.findings import best_brightness, is_miscalibrated
+from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
 from attnxai.report.sentences import say
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
@@ -114,13 +114,26 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         ],
     }
     label = in_sentence(METRICS[metric].label)
-    best = {part.name: best_brightness(part.result, metric) for part in parts}
-    named = best if len(set(best.values())) > 1 else {"": best[parts[0].name]}
-    baseline = listed([f"{name} of {model}" if model else name for model, name in named.items()])
     notes = [
         _note_on(e.interval for e in estimates),
-        say("page.minus_brightness", metric=label, baseline=baseline),
+        say(
+            "page.minus_brightness",
+            metric=label,
+            baseline=_named_baselines({p.name: best_brightness(p.result, metric) for p in parts}),
+        ),
     ]
+    emission = {part.name: best_emission(part.result, metric) for part in parts}
+    if any(emission.values()):
+        cells["Minus emission"] = [
+            with_interval(e.differences[name]) if (name := emission[result.model_name]) else MISSING
+            for result, _, e in rows
+        ]
+        notes.append(
+            say(
+                "page.minus_emission",
+                baseline=_named_baselines({m: n for m, n in emission.items() if n}),
+            )
+        )
     if any(e.share_of_noise_ceiling for e in estimates):
         shares = map(_share_of_ceiling, estimates)
         cells["Share of noise ceiling"] = [
@@ -135,6 +148,13 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         rules=tuple(starts),
         note=" ".join(filter(None, notes)),
     )
+
+
+def _named_baselines(of_models: Mapping[str, str]) -> str:
+    """The baseline of all models, or those of each."""
+    if len(set(of_models.values())) == 1:
+        return next(iter(of_models.values()))
+    return listed([f"{name} of {model}" for model, name in of_models.items()])
 
 
 def _share_of_ceiling(estimate: Estimate) -> Interval | None:

@@ -31,6 +31,9 @@ SENTENCES: dict[str, str] = {
     "lead.cannot_tell": "{map}: no conclusion is possible.",
     "lead.agrees": "{map} agrees with {annotations} of its own source{exception}{baselines}.",
     "lead.agrees.better": ", but {baselines} {n:~agrees|agree} better",
+    "lead.agrees.emission": "{but}it is not shown to agree better than emission alone",
+    "lead.agrees.emission.but": ", but ",
+    "lead.agrees.emission.and": ", and ",
     "exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
     "exception.for": "for {on}",
     "exception.overall": "over all sources",
@@ -72,7 +75,9 @@ SENTENCES: dict[str, str] = {
     "side.less": " on the lower side",
     "badge.classes": ", classes differ",
     "badge.baselines": ", {baselines} better",
+    "badge.emission": ", not better than emission",
     "badge.baseline.brightness": "brightness",
+    "badge.baseline.emission": "emission",
     "badge.baseline.centre": "centre bias",
     # --- the headline -------------------------------------------------------------------------------
     "headline.less": (
@@ -110,7 +115,9 @@ SENTENCES: dict[str, str] = {
         "; there are too few sources to compare {n:~it|them} with brightness"
     ),
     "headline.agree.no_comparison": "; a comparison with brightness has no interval ({reason})",
+    "headline.agree.emission": "; none is shown to agree better than emission alone",
     "headline.baseline.brightness": "brightness alone",
+    "headline.baseline.emission": "emission alone",
     "headline.baseline.centre": "the centre bias",
     "headline.opposite": (
         " {maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}."
@@ -238,7 +245,8 @@ SENTENCES: dict[str, str] = {
     ),
     "own.left_out": (" {n:source} without a value for some partner {n:~is|are} not permuted."),
     # --- better than the baselines? -----------------------------------------------------------------
-    "question.baselines": "Better than brightness or the centre bias?",
+    "question.baselines": "Better than brightness{emission} or the centre bias?",
+    "question.baselines.emission": ", emission",
     "baselines.none": "There is no value to compare.",
     "baselines.centre": "The centre bias (the mean annotation of the other sources)",
     "baselines.order.better": "{baseline} agrees less ({numbers}).",
@@ -406,10 +414,11 @@ SENTENCES: dict[str, str] = {
     "methods.weights": "Sources were weighted by the consensus level of their annotations{effective}.",
     "methods.weights.effective": " (effective number {n})",
     "methods.baselines": (
-        "Baselines were the brightness that the network saw, also at the resolution of its coarser layers, and "
+        "Baselines were the brightness that the network saw{emission}, also at the resolution of its coarser layers, and "
         "the leave-one-out centre bias (the mean annotation of the other sources); partial rank correlations "
         "control for brightness at pixel scale and at the layer's resolution."
     ),
+    "methods.baselines.emission": " and a map that is 1 on emission (pixels above the clip) and 0 elsewhere",
     "methods.ceiling": (
         "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "

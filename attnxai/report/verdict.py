@@ -19,10 +19,11 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    each on the side where its mean lies and adjusted over the maps, are significant on opposite sides, sentence and
    badge say that the classes differ; where a map is not shown to agree over all sources but is for some class, the
    sentence says so.
-3. The intervals of the differences to brightness at every resolution, and to the centre bias, decide whether
+3. The intervals of the differences to brightness and to emission at every resolution, and to the centre bias, decide whether
    the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
    that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
-   a baseline agrees better, the sentence in bold and the badge say so as well.
+   a baseline agrees better, the sentence in bold and the badge say so as well; of emission they also say where a
+   map is not shown to agree better. Uniform emission agrees with marks because marks lie on emission.
 4. Another metric that leads to another conclusion on a map is named with its p-values.
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
@@ -36,7 +37,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.alignment.pairs import CENTRE_BIAS
+from attnxai.alignment.baselines import CENTRE_BIAS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
@@ -53,6 +54,7 @@ from attnxai.report.findings import (
     classes_differ,
     classes_of,
     compared_with,
+    emission_names,
     finding_of,
     is_comparable,
     side_of_chance,
@@ -185,7 +187,6 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
     side = side_of_chance(estimate)
     below = "_below" if side is Side.BELOW else ""
     less = result.settings["alternative"] == Alternative.LESS
-    better = _better_baselines(result, [estimate], "headline")
     key = {
         Finding.INCONCLUSIVE: "cannot_tell",
         Finding.AGREES: "agrees",
@@ -200,10 +201,25 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
         inside=map_in_sentence(estimate.explanation),
         annotations=annotations,
         exception=_exception(result, estimate),
-        baselines=say("lead.agrees.better", baselines=listed(better), n=len(better))
-        if better
-        else "",
+        baselines=_exceeded_by(result, estimate),
     )
+
+
+def _exceeded_by(result: AgreementResult, estimate: Estimate) -> str:
+    """The baselines that agree better than a map, and emission where the map is not shown to agree better."""
+    better = _better_baselines(result, [estimate], "headline")
+    text = say("lead.agrees.better", baselines=listed(better), n=len(better)) if better else ""
+    if _not_beyond_emission(result, [estimate]):
+        text += say(
+            "lead.agrees.emission", but=say(f"lead.agrees.emission.{'and' if text else 'but'}")
+        )
+    return text
+
+
+def _not_beyond_emission(result: AgreementResult, estimates: Sequence[Estimate]) -> bool:
+    """Whether no map of some agrees better than emission, although emission does not agree better than all."""
+    orders = {compared_with(estimate, emission_names(result)) for estimate in estimates}
+    return bool(emission_names(result)) and Order.OPEN in orders and Order.BETTER not in orders
 
 
 def _better_baselines(
@@ -212,8 +228,13 @@ def _better_baselines(
     """Baselines that agree better than all of some maps, in the words for a headline or a badge."""
     return [
         say(f"{key}.baseline.{name}")
-        for name, baselines in (("brightness", brightness_names(result)), ("centre", [CENTRE_BIAS]))
-        if all(compared_with(estimate, baselines) is Order.WORSE for estimate in estimates)
+        for name, baselines in (
+            ("brightness", brightness_names(result)),
+            ("emission", emission_names(result)),
+            ("centre", [CENTRE_BIAS]),
+        )
+        if baselines
+        and all(compared_with(estimate, baselines) is Order.WORSE for estimate in estimates)
     ]
 
 
@@ -224,6 +245,8 @@ def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str
     better = _better_baselines(result, [estimate], "badge")
     if finding is Finding.AGREES and better:
         badge += say("badge.baselines", baselines=listed(better))
+    if finding is Finding.AGREES and _not_beyond_emission(result, [estimate]):
+        badge += say("badge.emission")
     return badge
 
 
@@ -317,7 +340,8 @@ def _headline(
             maps=_counted_maps(len(agreeing), n),
             n=len(agreeing),
             less=say("headline.agree.less", n_less=n_less) if n_less else "",
-            baselines=_against_baselines(result, agreeing),
+            baselines=_against_baselines(result, agreeing)
+            + (say("headline.agree.emission") if _not_beyond_emission(result, agreeing) else ""),
             **named,
         )
     if n_less:

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
+from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
+from attnxai.alignment.pairs import align
 from attnxai.alignment.rasterise import leave_one_out_mean
 from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
+from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
+from attnxai.alignment.pairs import align
 from attnxai.cli.completion import null_names
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import Split

@@ -14,7 +14,8 @@ from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
-from attnxai.alignment.pairs import BRIGHTNESS, CENTRE_BIAS, align
+from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
+from attnxai.alignment.pairs import align
 from attnxai.errors import UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, chance_values, partial_spearman
