@@ -28,11 +28,12 @@ def made_up(
     annotators=("ann", "bob"),
     splits=Split.HELD_OUT,
     classes=("FR I", "FR II"),
+    clip=0.0,
 ):
     """Maps, annotations and images whose blobs lie where the annotators say, more or less.
 
     The map of each source is a blob at the marked place, mixed with a blob elsewhere: ``agreement`` is
-    the share of the first.
+    the share of the first. Images are 0 below the ``clip``.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side]
@@ -46,9 +47,10 @@ def made_up(
         marked, elsewhere = rng.uniform(8, side - 8, 2), rng.uniform(8, side - 8, 2)
         smooth = agreement * blob(*marked, 3) + (1 - agreement) * blob(*elsewhere, 3)
         names.append(name)
+        pixels = blob(*marked, 1.5) + 0.02 * rng.random((side, side))
         images.append(
             from_array(
-                blob(*marked, 1.5) + 0.02 * rng.random((side, side)),
+                np.where(pixels >= clip, pixels, 0.0),
                 source=name,
                 pixel_scale_arcsec=1.8,
                 class_name=classes[index % len(classes)] if classes else None,

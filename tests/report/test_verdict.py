@@ -267,6 +267,35 @@ def test_better_means_better_than_brightness_at_every_resolution():
         assert words in verdict_with(result, change).headline
 
 
+def test_a_map_no_better_than_emission_says_so():
+    """Where a map agrees, it is said whether emission alone agrees better, or as well as can be told."""
+    verdict, result = verdict_of(n_sources=16, clip=0.1)
+    emission = [name for name in result.baselines if name.startswith("emission")]
+    assert emission == ["emission", "emission at 3.6″"]
+    estimate = result.estimate("gate1", "nss")
+    (statement, *_) = verdict.statements
+    assert statement.explanation == "gate1"
+    assert any("brightness, emission or the centre bias?" in a.question for a in statement.answers)
+    zero = dataclasses.replace(estimate.interval, value=0.5, low=0.1, high=0.9)
+    better = dict.fromkeys(result.baselines, zero)
+    for interval, badge, words in (
+        ((0.1, 0.9), "agrees", "agrees with the annotations of its own source."),
+        (
+            (-0.1, 0.9),
+            "agrees, not better than emission",
+            "of its own source, but it is not shown to agree better than emission alone.",
+        ),
+        ((-0.9, -0.1), "agrees, emission better", "source, but emission alone agrees better."),
+    ):
+        low, high = interval
+        changed = dataclasses.replace(zero, value=(low + high) / 2, low=low, high=high)
+        # at one resolution is enough
+        change = of_gate1(differences=better | {emission[1]: changed})
+        found = next(s for s in verdict_with(result, change).statements if s.explanation == "gate1")
+        assert found.badge == badge
+        assert words in found.lead
+
+
 def test_a_map_without_values_is_not_called_few_sources():
     maps, marks, images = made_up(n_sources=12)
     flat = {name: np.full_like(array, 0.5) for name, array in maps.layers.items()}
