@@ -16,7 +16,7 @@ def check_target(
     if target is None:
         return
     known = f"its classes are {', '.join(class_names)}"
-    named = (target,) if isinstance(target, str) else tuple(target)
+    named = tuple(target) if isinstance(target, list | tuple) else (target,)
     for name in named:
         if name not in class_names:
             raise OptionError(f"target {name!r} is not a class of the model {model}; {known}")

@@ -73,6 +73,20 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
     assert found["module"] == __name__
 
 
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (0, "target 0 is not a class of the model tiny; its classes are FR I, FR II"),
+        (("FR I", 1), "target 1 is not a class"),
+        (("FR I", "FR I"), "target has to be one class, or two different ones"),
+        ((), "target has to be one class"),
+    ],
+)
+def test_targets_that_are_no_classes(model, images, target, message) -> None:
+    with pytest.raises(OptionError, match=message):
+        attnxai.explain(model, images, "evidence", target=target)
+
+
 def test_what_does_not_fit_is_refused(model, images) -> None:
     with pytest.raises(
         OptionError, match="target 'FR III' is not a class of the model tiny; its cl"
