@@ -14,7 +14,7 @@ from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 MEAN_LAYER = "mean"
@@ -203,6 +203,23 @@ class MapStack:
         scaled = self.scores / self.temperature
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def select(self, chosen: ArrayLike) -> MapStack:
+        """The maps of some sources: ``chosen`` (n_sources,) is true for them."""
+        keep = np.asarray(chosen, bool)
+        if keep.all():
+            return self
+        positions = np.flatnonzero(keep)
+        return dataclasses.replace(
+            self,
+            sources=tuple(self.sources[i] for i in positions),
+            layers={name: maps[keep] for name, maps in self.layers.items()},
+            field=tuple(self.field[i] for i in positions),
+            brightness=self.brightness[keep],
+            valid=self.valid[keep],
+            splits=tuple(self.splits[i] for i in positions),
+            scores=None if self.scores is None else self.scores[keep],
+        )
 
     def predicted_classes(self) -> tuple[str, ...] | None:
         """Most probable class of each source, or None without scores."""

@@ -193,7 +193,7 @@ def _compare(
         for e, name in enumerate(inputs.names[: inputs.n_explanations]):
             of_nulls.setdefault(name, []).append(null_tables(inputs, null, e, streams))
             done()
-    verdict_group = _verdict_group(inputs.pairs.splits)
+    verdict_group = group_of_verdict(inputs.pairs.splits)
     ceilings: dict[str, NoiseCeiling] = {}
     annotators = None
     if several:
@@ -258,7 +258,7 @@ def _footprint_notes(inputs: Inputs) -> list[str]:
     return [note]
 
 
-def _verdict_group(splits: Sequence[str]) -> str:
+def group_of_verdict(splits: Sequence[str]) -> str:
     """Held-out sources if there are any, else those of which nothing is known, else whatever is."""
     for group in (Split.HELD_OUT, Split.UNKNOWN, Split.VALIDATION):
         if group in splits:

@@ -1,0 +1,227 @@
+"""The audits of a model's maps, and any of them in one run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from attnxai import presenters
+from attnxai.audit.evidence_location import evidence_location
+from attnxai.data.images import SourceImage
+from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import unknown_name
+from attnxai.errors import OptionError
+from attnxai.explanations.inputs import model_provenance
+from attnxai.models.model import AttentionModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AuditResult(Protocol):
+    """What an audit finds."""
+
+    @property
+    def passes(self) -> bool | None:
+        """Whether nothing failed; None where the audit has no rule, or it could not be applied."""
+
+    def summary(self) -> str:
+        """What was found in plain words, a sentence a line."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for every number, under documented names."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under documented names."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """One of the audits.
+
+    Parameters
+    ----------
+    name : str
+        Its name on the command line and in files.
+    title : str
+        Its heading, which says what it asks.
+    function : callable
+        ``function(model, images, *, rng, on_step) -> AuditResult``. ``rng`` is a :class:`numpy.random.Generator`,
+        ``on_step`` is called with the number of finished steps and of all, or None.
+    cost : str
+        What it costs, such as "one forward pass".
+    """
+
+    name: str
+    title: str
+    function: Callable[..., AuditResult]
+    cost: str
+
+
+AUDITS: Mapping[str, Audit] = {
+    audit.name: audit
+    for audit in (
+        Audit(
+            name="evidence_location",
+            title="Where does the evidence come from?",
+            function=evidence_location,
+            cost="one forward pass",
+        ),
+    )
+}
+"""All audits by name, in the order in which they are shown."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelAudit:
+    """Audits of one model on some images.
+
+    Parameters
+    ----------
+    model : mapping
+        Name, file, SHA-256 and training of the model, as plain values.
+    n_images : int
+        Images.
+    images_name : str
+        What they are called.
+    results : mapping of str to AuditResult
+        What each audit found, by its name.
+    seed : int or None
+        Seed of every audit; None where a generator was given.
+    """
+
+    model: Mapping[str, Any]
+    n_images: int
+    images_name: str
+    results: Mapping[str, AuditResult]
+    seed: int | None
+
+    __repr__ = short_repr
+    write_report = presenters.write_report
+
+    @property
+    def passes(self) -> bool | None:
+        """Whether no audit failed; None where none could tell."""
+        found = [result.passes for result in self.results.values()]
+        if False in found:
+            return False
+        return True if True in found else None
+
+    def summary(self) -> str:
+        """What every audit found, in plain words."""
+        parts = [
+            f"{AUDITS[name].title}\n{result.summary()}" for name, result in self.results.items()
+        ]
+        return "\n\n".join(parts)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The numbers of all audits, a row each, with the name of the audit in the first column."""
+        import pandas as pd
+
+        frames = []
+        for name, result in self.results.items():
+            frame = result.to_frame()
+            frame.insert(0, "audit", name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under documented names."""
+        return {
+            "model": dict(self.model),
+            "images": {"name": self.images_name, "n": self.n_images},
+            "seed": self.seed,
+            "passes": self.passes,
+            "audits": {
+                name: {
+                    "title": AUDITS[name].title,
+                    "passes": result.passes,
+                    "summary": result.summary().splitlines(),
+                    **result.to_record(),
+                }
+                for name, result in self.results.items()
+            },
+        }
+
+
+def run_audits(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    names: Sequence[str] | None = None,
+    *,
+    rng: np.random.Generator | int = 0,
+    images_name: str = "",
+    on_step: Callable[[str, int, int], None] | None = None,
+) -> ModelAudit:
+    """Audit the maps of a model.
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model; its mode, device and hooks are the same afterwards.
+    images : sequence of SourceImage
+        The images, with their classes as far as they are known.
+    names : sequence of str, optional
+        Which audits, by the names in :data:`AUDITS`; all when left out.
+    rng : numpy.random.Generator or int
+        Source of randomness. Given a seed, every audit starts from it, so that its numbers do not depend on which
+        others are run.
+    images_name : str
+        What to call the images.
+    on_step : callable, optional
+        Called with the title of an audit and the numbers of its finished and of all steps.
+
+    Returns
+    -------
+    ModelAudit
+
+    Raises
+    ------
+    OptionError
+        If an audit is unknown or given twice, or there are no images.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> files = annotations.image_files()
+    >>> images = attnxai.read_images([files[name] for name in annotations.sources[:8]])
+    >>> found = attnxai.audit.run_audits(attnxai.load_model("d8.pt"), images, ["evidence_location"])
+    >>> list(found.results)
+    ['evidence_location']
+    """
+    chosen = chosen_audits(names)
+    if not images:
+        raise OptionError("there are no images to audit a model on")
+    results = {}
+    for audit in chosen:
+        step = None if on_step is None else _named(on_step, audit.title)
+        generator = np.random.default_rng(rng)
+        results[audit.name] = audit.function(model, images, rng=generator, on_step=step)
+    return ModelAudit(
+        model={"name": model.name, **model_provenance(model)},
+        n_images=len(images),
+        images_name=images_name or getattr(images, "origin", ""),
+        results=results,
+        seed=rng if isinstance(rng, int) else None,
+    )
+
+
+def chosen_audits(names: Sequence[str] | None) -> list[Audit]:
+    """The audits that are named, in the order of :data:`AUDITS`; all if none is, or an error that lists them."""
+    if names is None:
+        return list(AUDITS.values())
+    if unknown := [name for name in names if name not in AUDITS]:
+        raise OptionError(unknown_name("audit", unknown, sorted(AUDITS)))
+    if not names or len(set(names)) < len(names):
+        raise OptionError(
+            f"audits have to be one or more different ones, got {', '.join(names) or 'none'}"
+        )
+    return [audit for audit in AUDITS.values() if audit.name in names]
+
+
+def _named(on_step: Callable[[str, int, int], None], title: str) -> Callable[[int, int], None]:
+    return lambda n_done, n: on_step(title, n_done, n)

@@ -1,0 +1,239 @@
+"""Whether maps lie on the source, whether that depends on its class, and whether empty sky tells the class.
+
+Numpy alone, for maps from anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.alignment.resample import resample_to_field
+from attnxai.audit.class_shares import (
+    ALL,
+    SourceClasses,
+    distinguishes,
+    group_auc,
+    share_interval,
+)
+from attnxai.data.emission import (
+    RING_PIXELS,
+    Zone,
+    cells_with_emission,
+    emission_mask,
+    zones_of_sky,
+)
+from attnxai.data.grid import GridTransform
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from attnxai.explanations.stack import MapStack
+    from attnxai.statistics.interval import Interval
+
+# levels closer than this part of the range of the maps differ by rounding alone
+_ROUNDING = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MapLocation:
+    """Where the maps of one layer lie.
+
+    A map lies *on the source* if its mean on emission is above its mean elsewhere. Its *level on empty sky* is its
+    median over the cells of its grid that are empty sky.
+
+    Parameters
+    ----------
+    name : str
+        The layer, or the mean of several.
+    on_source : mapping of str to Interval
+        Share of the sources whose map lies on the source, for ``all`` and by class.
+    level : mapping of str to float
+        Mean over sources of the level on empty sky, for ``all`` and by class.
+    level_auc : mapping of str to Interval
+        For two classes, of the second: the AUC with which the level tells it from the first. For more, of each
+        against the rest.
+    n_undefined : int
+        Sources for which one of the two is undefined: a map that is the same on emission and elsewhere, or an image
+        without empty sky.
+    """
+
+    name: str
+    on_source: Mapping[str, Interval]
+    level: Mapping[str, float]
+    level_auc: Mapping[str, Interval]
+    n_undefined: int
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """Classes for which most maps lie on the source: the interval of the share lies above one half."""
+        return tuple(name for name, share in self._by_class() if share.low > 0.5)
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Classes for which most maps lie off the source: the interval of the share lies below one half."""
+        return tuple(name for name, share in self._by_class() if share.high < 0.5)
+
+    def _by_class(self) -> Iterator[tuple[str, Interval]]:
+        return ((name, share) for name, share in self.on_source.items() if name != ALL)
+
+    @property
+    def sign_depends_on_class(self) -> bool:
+        """Whether most maps lie on the source for some class, and off it for another."""
+        return bool(self.above and self.below)
+
+    @property
+    def level_tells_class(self) -> bool:
+        """Whether the interval of an AUC of the level on empty sky excludes 0.5."""
+        return any(distinguishes(auc) for auc in self.level_auc.values())
+
+    @property
+    def passes(self) -> bool | None:
+        """Whether neither depends on the class; None where there are no two classes to tell."""
+        if not self.level_auc:
+            return None
+        return not (self.sign_depends_on_class or self.level_tells_class)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under documented names; None where a number is undefined."""
+        return {
+            "map": self.name,
+            "passes": self.passes,
+            "sign_depends_on_class": self.sign_depends_on_class,
+            "level_tells_class": self.level_tells_class,
+            "on_source": {name: share.to_record() for name, share in self.on_source.items()},
+            "level_on_empty_sky": dict(self.level),
+            "level_auc": {name: auc.to_record() for name, auc in self.level_auc.items()},
+            "n_undefined": self.n_undefined,
+        }
+
+
+def map_location(
+    maps: MapStack,
+    classes: Sequence[str | None] | None = None,
+    *,
+    rng: np.random.Generator | int,
+    min_pixels: int = 1,
+    ring_pixels: float = RING_PIXELS,
+    n_bootstrap: int = 10_000,
+) -> tuple[MapLocation, ...]:
+    """Whether maps lie on the source, and whether their sign or their level on empty sky tells its class.
+
+    Maps are taken on their own grids, means of several on the field. Shares have exact binomial intervals
+    (Clopper & Pearson 1934), AUCs BCa bootstrap intervals over sources within each class; none is adjusted for the
+    number of maps.
+
+    Parameters
+    ----------
+    maps : MapStack
+        The maps.
+    classes : sequence of (str or None), optional
+        Class of every source, None where it is unknown. Without them what depends on classes is left out.
+    rng : numpy.random.Generator or int
+        Source of randomness of the bootstrap.
+    min_pixels : int
+        Smaller islands above the clip of the preprocessing are no emission.
+    ring_pixels : float
+        Cells up to this many pixels of the field from emission are no empty sky.
+    n_bootstrap : int
+        Resamples.
+
+    Returns
+    -------
+    tuple of MapLocation
+        One for every layer and mean.
+
+    Raises
+    ------
+    OptionError
+        If there is not one class for each source.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> files = annotations.image_files()
+    >>> images = attnxai.read_images([files[name] for name in annotations.sources[:8]])
+    >>> maps = attnxai.explain(attnxai.load_model("d8.pt"), images)
+    >>> [one.name for one in attnxai.audit.map_location(maps, rng=0)]
+    ['gate1', 'gate2', 'gate3', 'mean']
+    """
+    known = SourceClasses.of(maps.sources, classes, maps.class_names)
+    counts = known.resamples(n_bootstrap, np.random.default_rng(rng))
+    emission = emission_mask(maps.brightness, min_pixels=min_pixels)
+    zones: dict[tuple[GridTransform, tuple[int, ...]], NDArray[np.int8]] = {}
+
+    def zones_on(geometry: GridTransform, shape: tuple[int, int]) -> NDArray[np.int8]:
+        key = (geometry, shape)
+        if key not in zones:
+            zones[key] = zones_on_grid(emission, geometry, shape, ring_pixels=ring_pixels)
+        return zones[key]
+
+    found = []
+    field = GridTransform()
+    for name, values, geometry in _layers_and_means(maps, field):
+        on_grid = zones_on(geometry, (values.shape[1], values.shape[2]))
+        found.append(_locate(name, values, on_grid, known, counts))
+    return tuple(found)
+
+
+def zones_on_grid(
+    emission: ArrayLike, geometry: GridTransform, shape: tuple[int, int], *, ring_pixels: float
+) -> NDArray[np.int8]:
+    """Zones of the cells of a map's grid, shape (n, *shape), about emission on the field (n, rows, columns)."""
+    if not ring_pixels > 0:
+        raise OptionError(f"ring_pixels has to be above 0, got {ring_pixels}")
+    cells = cells_with_emission(emission, geometry, shape)
+    return zones_of_sky(cells, step=geometry.step, ring_pixels=ring_pixels)
+
+
+def _layers_and_means(
+    maps: MapStack, field: GridTransform
+) -> Iterator[tuple[str, NDArray[np.float32], GridTransform]]:
+    for name, values in maps.layers.items():
+        yield name, values, maps.geometry[name]
+    for name, of in maps.named_means.items():
+        mean = np.zeros((len(maps), *maps.field_shape), np.float32)
+        for layer in of:
+            mean += resample_to_field(maps.layers[layer], maps.geometry[layer], maps.field_shape)
+        yield name, mean / np.float32(len(of)), field
+
+
+def _locate(
+    name: str,
+    values: NDArray[np.float32],
+    zones: NDArray[np.int8],
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+) -> MapLocation:
+    contrast = np.full(len(values), np.nan)
+    level = np.full(len(values), np.nan)
+    grain = _ROUNDING * max(float(np.ptp(values)), 1e-30)
+    for position, (one, zone) in enumerate(zip(values.astype(np.float64), zones, strict=True)):
+        on = zone == Zone.EMISSION
+        if on.any() and not on.all():
+            difference = one[on].mean() - one[~on].mean()
+            contrast[position] = difference if abs(difference) > grain else np.nan
+        empty = one[zone == Zone.EMPTY_SKY]
+        if empty.size:
+            # so that rounding does not order levels that are the same
+            level[position] = np.rint(np.median(empty) / grain) * grain
+    return MapLocation(
+        name=name,
+        on_source=known.each(lambda members: share_interval(contrast[members])),
+        level=known.each(lambda members: mean_or_nan(level[members])),
+        level_auc={
+            one: group_auc(level, known.labels, label, counts) for label, one in known.told()
+        },
+        n_undefined=int((np.isnan(contrast) | np.isnan(level)).sum()),
+    )
+
+
+def mean_or_nan(values: NDArray[np.float64]) -> float:
+    """Mean of the defined values; NaN where there is none."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

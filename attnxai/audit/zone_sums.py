@@ -1,0 +1,130 @@
+"""What a forward pass sums over emission, ring and empty sky: gated features, and magnitudes of evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from attnxai.audit.map_location import zones_on_grid
+from attnxai.data.emission import RING_PIXELS, Zone, emission_mask
+from attnxai.explanations.gate_pass import GateBatch, GateReader
+from attnxai.explanations.gates import layer_geometry
+from attnxai.explanations.inputs import NetworkInputs
+from attnxai.models.model import AttentionModel
+from attnxai.models.network import AttentionNetwork
+from attnxai.models.specification import FeatureSum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ZoneSums(GateReader):
+    """Gated sums and evidence of every image by zone, from one forward pass.
+
+    To be given to :func:`attnxai.explain` as one of its ``readers``. Zones are found on each gate's own grid.
+
+    Parameters
+    ----------
+    min_pixels : int
+        Smaller islands above the clip of the preprocessing are no emission.
+    ring_pixels : float
+        Cells up to this many pixels of the field from emission are the ring.
+    """
+
+    relative = True
+
+    def __init__(self, *, min_pixels: int = 1, ring_pixels: float = RING_PIXELS) -> None:
+        self.min_pixels, self.ring_pixels = min_pixels, ring_pixels
+
+    def begin(self, inputs: NetworkInputs) -> None:
+        """Find emission in the images."""
+        self.inputs = inputs
+        self.emission = emission_mask(inputs.brightness, min_pixels=self.min_pixels)
+        self.geometry = layer_geometry(inputs.model)
+        self.n_read = 0
+        self._scores: list[torch.Tensor] = []
+        self._sums: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
+        self._magnitudes: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
+        self._relative: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
+        self._areas: dict[str, list[torch.Tensor]] = {name: [] for name in self.geometry}
+
+    def read(self, batch: GateBatch) -> None:
+        """Sum over the zones of a batch of images."""
+        n = len(batch.scores)
+        emission = self.emission[self.n_read : self.n_read + n]
+        self.n_read += n
+        self._scores.append(batch.scores.cpu().double())
+        mean = batch.network.spec.feature_sum is FeatureSum.MEAN
+        contrast = _against_the_others(batch.scores)
+        for name, gated in batch.gated.items():
+            shape = (gated.shape[2], gated.shape[3])
+            zones = zones_on_grid(
+                emission, self.geometry[name], shape, ring_pixels=self.ring_pixels
+            )
+            n_cells = shape[0] * shape[1]
+            found = torch.from_numpy(zones).to(gated.device)
+            inside = torch.stack([(found == zone).flatten(1) for zone in Zone], dim=2).to(gated)
+            sums = gated.flatten(2) @ inside / (n_cells if mean else 1)
+            self._sums[name].append(sums.cpu())
+            for kept, evidence in (
+                (self._magnitudes, batch.evidence),
+                (self._relative, batch.relative_evidence),
+            ):
+                magnitude = torch.einsum("nk,nkhw->nhw", contrast, evidence.maps[name]).abs()
+                kept[name].append((magnitude.flatten(1)[:, None] @ inside)[:, 0].cpu())
+            self._areas[name].append(inside.mean(dim=1).cpu())
+
+    @property
+    def model(self) -> AttentionModel:
+        """The model whose pass was read."""
+        return self.inputs.model
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Class scores, shape (n_images, n_classes)."""
+        return torch.cat(self._scores).numpy()
+
+    @property
+    def areas(self) -> NDArray[np.float64]:
+        """Share of each zone of the cells of the finest gate, shape (n_images, 3)."""
+        return torch.cat(list(self._areas.values())[-1]).double().numpy()
+
+    def magnitudes(self, *, relative: bool) -> NDArray[np.float64]:
+        """Sum of the magnitude of evidence over each zone, shape (n_images, n_gates, 3).
+
+        Evidence for the class of the highest score against the mean of the others, as it is or relative to empty sky.
+        """
+        kept = self._relative if relative else self._magnitudes
+        by_gate = [torch.cat(values) for values in kept.values()]
+        return torch.stack(by_gate, dim=1).double().numpy()
+
+    @torch.no_grad()
+    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Class scores of some images from one zone alone, shape (n, n_classes).
+
+        The gated sums of the other zones are replaced by their means over these images. Nothing is fitted again.
+        """
+        network = self.model.network
+        assert isinstance(network, AttentionNetwork)  # noqa: S101 -- only such a network is read
+        like = next(network.parameters())
+        chosen = torch.from_numpy(images)
+        sums = []
+        for parts in self._sums.values():
+            by_zone = torch.cat(parts)[chosen].double()
+            own = by_zone[:, :, zone]
+            others = (by_zone.sum(dim=2) - own).mean(dim=0)
+            sums.append(own + others)
+        head = network.linear_head([values.to(like) for values in sums])
+        scores = head.bias.double().cpu()
+        for weights, values in zip(head.weights, sums, strict=True):
+            scores = scores + (weights.double().cpu() @ values[:, :, None])[:, :, 0]
+        return scores.numpy()
+
+
+def _against_the_others(scores: torch.Tensor) -> torch.Tensor:
+    """Weights of the class scores: 1 for the highest, and minus a mean over the others."""
+    n_others = scores.shape[1] - 1
+    weights = torch.full_like(scores, -1.0 / n_others)
+    return weights.scatter_(1, scores.argmax(dim=1, keepdim=True), 1.0)

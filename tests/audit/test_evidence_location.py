@@ -1,0 +1,190 @@
+"""Scores from one zone of the sky alone, against a plain loop, scikit-learn, and the first d8.pt on MiraBest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
+
+import attnxai
+from attnxai.audit import evidence_location
+from attnxai.audit.zone_sums import ZoneSums
+from attnxai.data.emission import Zone
+from attnxai.data.images import SourceSet, from_array
+from attnxai.errors import OptionError
+from attnxai.explanations.inputs import NetworkInputs, evaluating
+from attnxai.models.specification import Aggregation, Normalisation
+from tests.explanations.conftest import build_model
+
+SIDE = 26
+RING = 5
+FIRST_D8 = "d8.pt"
+
+
+def sources(n: int, *, class_names=("FR I", "FR II")) -> SourceSet:
+    """Small sources on blank sky, each with a class."""
+    rng = np.random.default_rng(5)
+    found = []
+    for i in range(n):
+        pixels = np.zeros((SIDE, SIDE), np.uint8)
+        row, column = rng.integers(4, SIDE - 8, 2)
+        pixels[row : row + 3, column : column + 2 + i % 3] = rng.integers(60, 255)
+        image = from_array(
+            pixels,
+            source=f"x{i}",
+            pixel_scale_arcsec=1.8,
+            class_name=class_names[i % len(class_names)],
+        )
+        found.append(image)
+    return SourceSet(found)
+
+
+def gated_features(model, images) -> list[np.ndarray]:
+    """What comes out of every gate, (n, channels, rows, columns), read by own hooks."""
+    kept: list[torch.Tensor] = []
+    handles = [
+        gate.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+        for gate in model.network.gates
+    ]
+    with evaluating(model.network):
+        for batch in NetworkInputs.of(model, images).batches(len(images)):
+            model.network(batch)
+    for handle in handles:
+        handle.remove()
+    return [values.double().numpy() for values in kept]
+
+
+def zone_by_loop(mask: np.ndarray, row: int, column: int, step: int, origin: int) -> Zone:
+    """Zone of a cell of a grid, by distances in cells to the cells that hold emission."""
+    holding = {((r - origin) // step, (c - origin) // step) for r, c in np.argwhere(mask).tolist()}
+    nearest = min(abs(row - r) + abs(column - c) for r, c in holding)
+    if nearest == 0:
+        return Zone.EMISSION
+    return Zone.RING if nearest * step <= RING else Zone.EMPTY_SKY
+
+
+@pytest.mark.parametrize("aggregation", list(Aggregation))
+def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation):
+    model, images = build_model(aggregation=aggregation, side=SIDE), sources(6)
+    sums = ZoneSums(ring_pixels=RING)
+    maps = attnxai.explain(model, images, readers=[sums])
+    gated = gated_features(model, images)
+    by_zone = [np.zeros((6, values.shape[1], 3)) for values in gated]
+    for gate, (values, geometry) in enumerate(zip(gated, maps.geometry.values(), strict=True)):
+        step = round(geometry.step)
+        first_edge = round(geometry.origin_x - (step - 1) / 2)
+        for i in range(6):
+            for row in range(values.shape[2]):
+                for column in range(values.shape[3]):
+                    zone = zone_by_loop(maps.brightness[i] > 0, row, column, step, first_edge)
+                    by_zone[gate][i, :, zone] += values[i, :, row, column]
+    for zone in Zone:
+        pooled = []
+        for values in by_zone:
+            others = sum(values[:, :, other].mean(axis=0) for other in Zone if other != zone)
+            pooled.append(torch.from_numpy(values[:, :, zone] + others).float())
+        n_cells = [values.shape[2] * values.shape[3] for values in gated]
+        if model.network.spec.feature_sum == "mean":
+            pooled = [values / n for values, n in zip(pooled, n_cells, strict=True)]
+        with torch.no_grad():
+            expected = model.network._aggregate(pooled).numpy()
+        found = sums.scores_from(zone, np.ones(6, bool))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.isclose(sums.areas.sum(axis=1), 1.0).all()
+
+
+def test_accuracies_and_aucs_are_those_of_the_scores():
+    model, images = build_model(side=SIDE), sources(30)
+    labels = np.arange(30) % 2
+    sums = ZoneSums(ring_pixels=RING)
+    maps = attnxai.explain(model, images, readers=[sums])
+    found = evidence_location(model, images, rng=0, ring_pixels=RING, n_bootstrap=300)
+    assert found.auc.value == pytest.approx(roc_auc_score(labels, np.diff(maps.scores)[:, 0]))
+    n_correct = int((maps.scores.argmax(axis=1) == labels).sum())
+    exact = binomtest(n_correct, 30).proportion_ci(method="exact")
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((exact.low, exact.high))
+    for zone, one in zip(Zone, found.zones, strict=True):
+        scores = sums.scores_from(zone, np.ones(30, bool))
+        assert one.auc.value == pytest.approx(roc_auc_score(labels, np.diff(scores)[:, 0]))
+        assert one.accuracy.value == (scores.argmax(axis=1) == labels).mean()
+        area = roc_auc_score(labels, sums.areas[:, zone])
+        assert one.area_auc.value == pytest.approx(max(area, 1 - area))
+    assert sum(one.evidence.value for one in found.zones) == pytest.approx(1.0)
+    assert sum(one.absolute_evidence.value for one in found.zones) == pytest.approx(1.0)
+
+
+def test_a_gate_on_emission_is_silent_elsewhere():
+    model = build_model(normalisation=Normalisation.EMISSION, side=SIDE, disc=False)
+    found = evidence_location(model, sources(20), rng=0, ring_pixels=RING, n_bootstrap=200)
+    emission, ring, empty = found.zones
+    assert emission.evidence.value == pytest.approx(1.0)
+    assert (ring.auc.value, empty.auc.value) == (0.5, 0.5)
+    assert empty.tells_class is False
+    assert emission.auc.value == pytest.approx(found.auc.value, abs=1e-9)
+    assert found.maps[0].level["all"] == 0.0
+    assert not any(one.level_tells_class for one in found.maps)
+
+
+def test_without_classes_the_share_of_the_evidence_is_left():
+    model = build_model(side=SIDE)
+    found = evidence_location(
+        model, sources(9), classes=[None] * 9, ring_pixels=RING, n_bootstrap=99
+    )
+    assert found.passes is None
+    assert found.accuracy is None
+    assert all(one.auc is None and one.tells_class is None for one in found.zones)
+    assert "their classes are not known" in found.summary()
+    assert "of the evidence lies on it" in found.summary()
+
+
+def test_only_sources_that_the_model_did_not_see_count():
+    model, images = build_model(side=SIDE), list(sources(12))
+    seen = [
+        from_array(image.pixels, source=f"s{i}", pixel_scale_arcsec=1.8, class_name="FR I")
+        for i, image in enumerate(images[:2])
+    ]
+    both = evidence_location(model, [*seen, *images], rng=0, ring_pixels=RING, n_bootstrap=99)
+    alone = evidence_location(model, images, rng=0, ring_pixels=RING, n_bootstrap=99)
+    assert (both.group, both.n_sources) == ("held-out", 12)
+    pd.testing.assert_frame_equal(both.to_frame(), alone.to_frame(), rtol=1e-5, atol=1e-6)
+
+
+def test_mistakes_are_refused():
+    model = build_model(side=SIDE)
+    with pytest.raises(OptionError, match="min_pixels has to be 1 or more"):
+        evidence_location(model, sources(3), min_pixels=0)
+
+
+@pytest.mark.slow
+def test_the_first_network_reveals_the_class_through_empty_sky(shared_data: Path):
+    model = attnxai.load_model(FIRST_D8)
+    data = attnxai.read_mirabest(shared_data)
+    images = data.select(
+        image.source
+        for image in data
+        if image.split == "test" and image.class_name in model.class_names
+    )
+    found = evidence_location(model, images, rng=0, n_bootstrap=1000)
+    assert found.n_sources == 153
+    values = {one.zone: (one.accuracy.value, one.auc.value) for one in found.zones}
+    assert (found.accuracy.value, found.auc.value) == pytest.approx((0.837, 0.927), abs=6e-4)
+    assert values["emission"] == pytest.approx((0.732, 0.851), abs=6e-4)
+    assert values["ring"] == pytest.approx((0.850, 0.928), abs=6e-4)
+    assert values["empty sky"] == pytest.approx((0.817, 0.875), abs=6e-4)
+    gate3 = found.of_map("gate3")
+    assert gate3.level["FR I"] == pytest.approx(0.13, abs=0.005)
+    assert gate3.level["FR II"] == pytest.approx(0.61, abs=0.005)
+    assert gate3.level_auc["FR II"].value == pytest.approx(0.907, abs=1e-3)
+    assert [one.name for one in found.maps if one.sign_depends_on_class] == ["gate2", "gate3"]
+    assert found.passes is False
+    text = found.summary()
+    assert (
+        "Empty sky reveals the class. Empty sky alone: accuracy 82 % (75 % to 87 %), AUC 0.875"
+        in text
+    )
+    assert "mean level on empty sky 0.13 for FR I and 0.61 for FR II, which tells the class" in text
