@@ -17,7 +17,8 @@ from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import Zone
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import OptionError
-from attnxai.explanations.inputs import NetworkInputs, evaluating
+from attnxai.explanations.inputs import NetworkInputs
+from attnxai.models.evaluation import evaluating
 from attnxai.models.specification import Aggregation, Normalisation
 from tests.explanations.conftest import build_model
 
