@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -162,7 +161,7 @@ def test_mistakes_are_refused():
 
 
 @pytest.mark.slow
-def test_the_first_network_reveals_the_class_through_empty_sky(shared_data: Path):
+def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
     model = attnxai.load_model(FIRST_D8)
     data = attnxai.read_mirabest(shared_data)
     images = data.select(
