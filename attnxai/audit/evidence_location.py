@@ -45,7 +45,7 @@ ZONE_NAMES: Mapping[Zone, str] = {
     Zone.EMPTY_SKY: "empty sky",
 }
 NO_GATES = (
-    "the class scores of this network are no sums over pixels of gated features, and empty sky of its input is blank "
+    "the class scores of this network are not sums over pixels of gated features, and empty sky of its input is blank "
     "already, so that replacing it by blank sky changes nothing"
 )
 
@@ -128,7 +128,7 @@ class EvidenceLocation:
     not_split : str
         Why the scores could not be split into zones.
     min_pixels : int
-        Smaller islands above the clip of the preprocessing are no emission.
+        Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
         Width of the ring, in pixels of the field.
     n_bootstrap : int

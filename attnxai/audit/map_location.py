@@ -136,9 +136,9 @@ def map_location(
     rng : numpy.random.Generator or int
         Source of randomness of the bootstrap.
     min_pixels : int
-        Smaller islands above the clip of the preprocessing are no emission.
+        Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
-        Cells up to this many pixels of the field from emission are no empty sky.
+        Cells up to this many pixels of the field from emission do not count as empty sky.
     n_bootstrap : int
         Resamples.
 

@@ -28,7 +28,7 @@ class ZoneSums(GateReader):
     Parameters
     ----------
     min_pixels : int
-        Smaller islands above the clip of the preprocessing are no emission.
+        Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
         Cells up to this many pixels of the field from emission are the ring.
     """
