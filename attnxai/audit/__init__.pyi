@@ -13,4 +13,7 @@ from .faithfulness import FaithfulnessTest as FaithfulnessTest
 from .faithfulness import faithfulness_tests as faithfulness_tests
 from .map_location import MapLocation as MapLocation
 from .map_location import map_location as map_location
+from .randomisation import Randomisation as Randomisation
+from .randomisation import weight_randomisation as weight_randomisation
 from .results import SymmetryErrors as SymmetryErrors
+from .survival import WeightRandomisation as WeightRandomisation

@@ -200,7 +200,7 @@ class Faithfulness(ArrayResult):
             f"{counted(len(self.sources), 'source')}, probability of the {self._followed()}, areas over the "
             "logarithm of the fraction of pixels."
         )
-        return " ".join([head, *(self._sentence(layer) for layer in self.layers)])
+        return "\n".join([head, *(self._sentence(layer) for layer in self.layers)])
 
     def _followed(self) -> str:
         if isinstance(self.target, str):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from attnxai.data.images import SourceSet, read_images
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceImage, SourceSet, assume_pixel_scale, read_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.models.model import AttentionModel
@@ -52,3 +54,27 @@ def audit_images(
         return found
     positions = np.sort(rng.choice(len(found), size=n_images, replace=False))
     return SourceSet((found[int(position)] for position in positions), origin=found.origin)
+
+
+def prepared_images(model: AttentionModel, images: Sequence[SourceImage]) -> list[SourceImage]:
+    """Images that hold what a model sees of others, so that these are prepared once and not for every explanation."""
+    preprocessing = model.preprocessing
+    views = [preprocessing.view(image) for image in images]
+    n_assumed = sum(view.scale_assumed for view in views)
+    assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
+    return [
+        SourceImage(
+            source=image.source,
+            pixels=view.brightness,
+            grid=PixelGrid(
+                shape=view.brightness.shape,
+                pixel_scale_arcsec=preprocessing.pixel_scale_arcsec,
+                row_zero=image.grid.row_zero,
+            ),
+            prepared=True,
+            class_name=image.class_name,
+            split=image.split,
+            footprint=view.footprint,
+        )
+        for image, view in zip(images, views, strict=True)
+    ]

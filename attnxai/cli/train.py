@@ -36,6 +36,14 @@ def train(
         str,
         option("Symmetry group: C1, C4, D8, ...", NETWORK, "NAME", choices=completion.group_names),
     ] = "D8",
+    random_labels: Annotated[
+        bool,
+        flag(
+            "--random-labels",
+            "Permute the labels of the training images at random, as a control for maps; the last epoch is kept.",
+            TRAINING,
+        ),
+    ] = False,
     temperature_scaling: Annotated[
         bool,
         flag(
@@ -80,7 +88,8 @@ def train(
                 option="beside --output:",
             )
         device = options.use_machine(device, threads)
-        settings = training.chosen_settings(given, device, seed=seed)
+        settings = training.chosen_settings(given, device, seed=seed, random_labels=random_labels)
+        temperature_scaling = temperature_scaling and not random_labels
         data = training.chosen_images(given).read()
         labelled, used = data.labelled, data.trained_on
         spec = training.chosen_spec(given, group, n_classes=len(labelled.class_names))
@@ -123,7 +132,9 @@ def train(
             if temperature_scaling:
                 model = calibrated(model, used)
             write_history(history, history_file)
-            curves = plot_history(history, title=f"{spec.group}, seed {seed}")
+            curves = plot_history(
+                history, title=f"{spec.group}, seed {seed}", last_kept=random_labels
+            )
             write_figure(curves, curves_file, dpi=150)
             # the model comes last: once it is there the same command is refused and cannot resume
             written = free_path(output, overwrite=overwrite)
@@ -135,6 +146,11 @@ def train(
             f"{counted(int(metrics['n_validation']), 'validation image')}, epoch "
             f"{metrics['epoch'] + 1:.0f} of {len(history)}"
             + (f"; {_temperature(model)}" if temperature_scaling else "")
+            + (
+                f"; trained on random labels, of which it gives {metrics['random_labels_accuracy']:.1%}"
+                if random_labels
+                else ""
+            )
         )
 
 

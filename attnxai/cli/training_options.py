@@ -161,7 +161,9 @@ def chosen_precision(choice: PrecisionChoice, device: str) -> Precision:
     return Precision(choice.value)
 
 
-def chosen_settings(given: Mapping[str, Any], device: str, *, seed: int = 0) -> TrainingSettings:
+def chosen_settings(
+    given: Mapping[str, Any], device: str, *, seed: int = 0, random_labels: bool = False
+) -> TrainingSettings:
     """Settings of the training that the options describe.
 
     The device decides what ``--precision auto`` is.
@@ -169,6 +171,7 @@ def chosen_settings(given: Mapping[str, Any], device: str, *, seed: int = 0) -> 
     own: dict[str, Any] = {
         "precision": chosen_precision(given["precision"], device),
         "seed": seed,
+        "random_labels": random_labels,
     }
     # no command has an option for the share of validation images
     named = {field.name for field in dataclasses.fields(TrainingSettings)} - {"validation_share"}

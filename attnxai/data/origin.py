@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from importlib import metadata
@@ -28,6 +29,7 @@ def origin_of(code: object) -> dict[str, str | None]:
     }
 
 
+@functools.cache  # what is installed is read from many files
 def _distribution(package: str) -> str | None:
     names = metadata.packages_distributions().get(package, [package])
     try:

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from attnxai.training.history import EpochResult
 
 
-def plot_history(history: Sequence[EpochResult], *, title: str = "") -> Figure:
-    """Draw loss and accuracy of every epoch, and mark the one that was kept."""
+def plot_history(
+    history: Sequence[EpochResult], *, title: str = "", last_kept: bool = False
+) -> Figure:
+    """Draw loss and accuracy of every epoch, and mark the one that was kept: the best, or the last."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")
     loss, accuracy = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     epochs = [result.epoch + 1 for result in history]
-    kept = kept_epoch(history)
+    kept = kept_epoch(history, last=last_kept)
     training, validation = {"color": "#8a8a8a", "lw": 1.4}, {"color": "#0b5fa5", "lw": 1.8}
     mark = {"color": "#0b5fa5", "markersize": 7}
     loss.plot(

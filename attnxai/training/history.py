@@ -71,6 +71,8 @@ def read_history(path: str | Path) -> list[EpochResult]:
     return parse_rows(header, rows, what, DataSetError, parse)
 
 
-def kept_epoch(history: Sequence[EpochResult]) -> EpochResult:
-    """The epoch whose weights are kept: the first with the lowest validation loss."""
+def kept_epoch(history: Sequence[EpochResult], *, last: bool = False) -> EpochResult:
+    """The epoch whose weights are kept: the first with the lowest validation loss, or the ``last`` one."""
+    if last:
+        return history[-1]
     return min(history, key=lambda result: result.validation_loss)

@@ -23,6 +23,11 @@ from attnxai.training.progress import load_progress, save_progress
 from attnxai.training.run import TrainingRun
 from attnxai.training.settings import TrainingSettings
 
+RANDOM_LABELS = (
+    "Trained on labels that were permuted at random: its predictions mean nothing, and its maps are a control for those "
+    "of a network that was trained on the true labels."
+)
+
 
 def check_device(name: str) -> None:
     """Refuse a device that this machine does not have."""
@@ -57,7 +62,7 @@ def train_model(
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> tuple[AttentionModel, list[EpochResult]]:
-    """Train a network; the epoch with the lowest validation loss is kept.
+    """Train a network; the epoch with the lowest validation loss is kept, or the last one with random labels.
 
     Parameters
     ----------
@@ -169,7 +174,8 @@ def _fit(
                 f"the validation loss was no longer finite after epoch {epoch + 1}; train with a "
                 f"learning rate below {settings.learning_rate:g}"
             )
-        if not state.history or validation_loss < kept_epoch(state.history).validation_loss:
+        lowest = not state.history or validation_loss < kept_epoch(state.history).validation_loss
+        if lowest or settings.random_labels:
             weights = state.averaged.state_dict()
             state.best = {k: v.detach().cpu().clone() for k, v in weights.items()}
         result = EpochResult(
@@ -201,7 +207,8 @@ def _record(
     run: TrainingRun, images: SourceSet, data: str, data_licence: str, command: str
 ) -> TrainingRecord:
     sources, history = images.sources, run.state.history
-    chosen = kept_epoch(history)
+    random_labels = run.settings.random_labels
+    chosen = kept_epoch(history, last=random_labels)
     return TrainingRecord(
         data=data,
         data_licence=data_licence,
@@ -219,6 +226,7 @@ def _record(
             "n_validation": float(len(run.validation)),
             "n_train": float(len(run.train)),
             "seconds": history[-1].seconds,
+            **({"random_labels_accuracy": run.evaluate(run.train)[1]} if random_labels else {}),
         },
         versions={package: metadata.version(package) for package in ("torch", "e2cnn", "numpy")},
         command=command,
@@ -226,15 +234,18 @@ def _record(
 
 
 def _notes(run: TrainingRun) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if run.settings.random_labels:
+        notes = (RANDOM_LABELS,)
     if not run.state.earlier_epochs:
-        return ()
+        return notes
     planned = (*run.state.earlier_epochs, run.settings.epochs)
     note = (
         "Training was continued with more epochs: the learning rate followed the schedule of "
         f"{', then of '.join(map(str, planned))} epochs, so that the command in the training record does "
         "not repeat it."
     )
-    return (note,)
+    return (*notes, note)
 
 
 def _identity(run: TrainingRun, images: SourceSet, class_names: Sequence[str]) -> dict[str, Any]:

@@ -91,6 +91,11 @@ class TrainingRun:
                 FewSourcesWarning,
                 stacklevel=3,
             )
+        if settings.random_labels:
+            shuffled = np.array(labels)
+            rng = np.random.default_rng([settings.seed, 2])
+            shuffled[self.train] = rng.permutation(shuffled[self.train])
+            labels = shuffled.tolist()
         views = [field.view(image) for image in images]
         self.fingerprints = [view.fingerprint() for view in views]
         stack = np.stack([view.brightness for view in views])
@@ -176,8 +181,12 @@ class TrainingRun:
         return scores.float()
 
     def validate(self) -> tuple[float, float]:
-        """Loss and accuracy of the weights that would be kept."""
-        positions = torch.from_numpy(self.validation)
+        """Loss and accuracy on the validation images, of the weights that would be kept."""
+        return self.evaluate(self.validation)
+
+    def evaluate(self, chosen: np.ndarray) -> tuple[float, float]:
+        """Loss and accuracy on the images at some positions, of the weights that would be kept."""
+        positions = torch.from_numpy(chosen)
         labels = self.labels[positions]
         with torch.no_grad():
             scores = torch.cat(

@@ -61,6 +61,9 @@ class TrainingSettings:
         Training images are shifted by up to this many pixels along each axis.
     precision : Precision
         Number format of the convolutions.
+    random_labels : bool
+        Train on labels that are permuted at random among the training images, and keep the last epoch: a control, whose
+        maps cannot show what distinguishes the classes (Adebayo et al. 2018, arXiv 1810.03292).
     seed : int
         Random seed; the same seed, device and number of threads give the same weights.
 
@@ -90,6 +93,7 @@ class TrainingSettings:
     scale: float = 1.1
     shift: float = 3.0
     precision: Precision = Precision.FLOAT32
+    random_labels: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -111,6 +115,11 @@ class TrainingSettings:
             value = getattr(self, name)
             if not (low <= value < high) or (value == low and not low_included):
                 raise OptionError(f"{name} has to be {words}, got {value}")
+        if self.random_labels and self.patience:
+            raise OptionError(
+                f"patience has to be 0 with random_labels, got {self.patience}: the validation loss of such a "
+                "training does not fall"
+            )
         object.__setattr__(self, "schedule", Schedule(self.schedule))
         object.__setattr__(self, "precision", Precision(self.precision))
 

@@ -63,6 +63,16 @@ def test_train_and_use_a_model(place):
     )
 
 
+def test_random_labels(place):
+    done = attnxai(
+        "train", "--output", "m.pt", *COMMON, "--epochs", "1", "--random-labels", cwd=place, check=0
+    )
+    said = " ".join(done.stdout.split())
+    assert "trained on random labels, of which it gives" in said
+    assert "temperature" not in said
+    assert "permuted at random" in load_model(place / "m.pt").notes[0]
+
+
 def test_stopped_again_and_again(place, start):
     """A training that is stopped within epochs says what it keeps, and ends as one that is not."""
     arguments = ["train", *COMMON, "--size", "32", "--epochs", "2", "--output"]

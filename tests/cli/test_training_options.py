@@ -59,10 +59,12 @@ def test_every_option_of_training_is_heeded(given):
     # or this test would not see that one is forgotten
     assert [
         name for name, value in values.items() if value == getattr(TrainingSettings(), name)
-    ] == ["validation_share"]
+    ] == ["validation_share", "random_labels"]
     options = {name: value for name, value in values.items() if name in given}
     options["precision"] = PrecisionChoice.MIXED
     assert chosen_settings(given | options, "cpu", seed=6) == wanted
+    control = chosen_settings(given | options | {"patience": 0}, "cpu", seed=6, random_labels=True)
+    assert control == dataclasses.replace(wanted, patience=0, random_labels=True)
 
 
 def test_every_option_of_images_is_heeded(given):

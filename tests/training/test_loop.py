@@ -321,6 +321,43 @@ def test_an_easy_problem_is_learnt(spec) -> None:
     assert model.training.metrics["validation_loss"] < 0.5
 
 
+def test_random_labels_are_permuted_recorded_and_end_with_the_last_epoch(
+    images, spec, undisturbed, tmp_path
+) -> None:
+    settings = dataclasses.replace(SETTINGS, random_labels=True)
+    model, history = train(spec, images, settings)
+    assert model.training is not None
+    assert model.training.settings["random_labels"] is True
+    assert model.training.metrics["epoch"] == len(history) - 1
+    assert "permuted at random" in model.notes[0]
+    save_model(model, tmp_path / "control.pt")
+    assert load_model(tmp_path / "control.pt").notes == model.notes
+    # the share of the permuted labels that the network gives
+    assert 0.0 <= model.training.metrics["random_labels_accuracy"] <= 1.0
+    assert undisturbed[0].training.train_sources == model.training.train_sources
+    assert "random_labels_accuracy" not in undisturbed[0].training.metrics
+    assert not undisturbed[0].notes
+
+
+def test_only_training_labels_are_permuted_and_by_the_seed(images, spec) -> None:
+    def labels(**changes):
+        settings = dataclasses.replace(SETTINGS, **changes)
+        run = TrainingRun(spec, images, CLASSES, settings, Preprocessing(), torch.device("cpu"))
+        return run, run.labels.numpy()
+
+    run, true = labels()
+    _, mixed = labels(random_labels=True)
+    assert np.array_equal(true[run.validation], mixed[run.validation])
+    assert not np.array_equal(true[run.train], mixed[run.train])
+    assert sorted(true[run.train]) == sorted(mixed[run.train])
+    assert np.array_equal(mixed, labels(random_labels=True)[1])
+
+
+def test_random_labels_do_not_stop_early() -> None:
+    with pytest.raises(OptionError, match="patience has to be 0 with random_labels, got 3"):
+        TrainingSettings(random_labels=True, patience=3)
+
+
 def test_steps_and_epochs_are_reported(images, spec) -> None:
     steps: list[tuple[int, int]] = []
     epochs: list[EpochResult] = []
