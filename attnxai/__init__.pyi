@@ -70,6 +70,7 @@ from .explanations.stack import MapStack as MapStack
 from .metrics import METRICS as METRICS
 from .models.checkpoints import load_model as load_model
 from .models.checkpoints import save_model as save_model
+from .models.wrapped import wrap as wrap
 from .report.document import write_report as write_report
 from .training.loop import train_model as train_model
 

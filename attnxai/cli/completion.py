@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 Names = Callable[[], Iterable[str]]
 EXPLANATION_NAMES = (
+    "cam",
     "evidence",
     "evidence_magnitude",
     "evidence_relative",

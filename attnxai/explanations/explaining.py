@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
-from attnxai.explanations import evidence, gates  # noqa: F401 -- which register themselves
+from attnxai.explanations import cam, evidence, gates  # noqa: F401 -- which register themselves
 from attnxai.explanations.gate_pass import GateReader, read_gates
 from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod, check_explained

@@ -14,6 +14,7 @@ import torch
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.data.mirabest import is_mirabest_source
+from attnxai.data.origin import origin_of
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.explanations.stack import MapStack, Split
@@ -25,6 +26,7 @@ from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import NetworkView
 from attnxai.models.specification import ModelSpec
 from attnxai.models.steerable import soft_disc
+from attnxai.models.wrapped_network import WrappedNetwork, weights_sha256
 from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
@@ -247,11 +249,12 @@ def _test_accuracy(model: AttentionModel) -> float | None:
 
 def model_provenance(model: AttentionModel) -> dict[str, Any]:
     """What results say about the model that they are of, as plain values."""
-    training = model.training
+    training, network = model.training, model.network
     return {
         "file": Path(model.path).name,
-        "sha256": model.sha256,
-        "architecture": str(model.spec.architecture).replace("_", " "),
+        "sha256": model.sha256 or weights_sha256(model.network),
+        "architecture": model.architecture,
+        "code": origin_of(type(network.module)) if isinstance(network, WrappedNetwork) else {},
         "group": model.spec.group,
         "n_parameters": sum(p.numel() for p in model.network.parameters()),
         "specification": model.spec.to_dict(),

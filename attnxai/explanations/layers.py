@@ -6,13 +6,12 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from attnxai.data.grid import GridTransform
-from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.models.architectures import input_kind
 from attnxai.models.evaluation import evaluating
@@ -24,24 +23,22 @@ _ROWS = 64
 _SAME_PLACE = 1e-6
 
 
-def named_layer(network: torch.nn.Module, name: str) -> torch.nn.Module:
-    """The submodule of this name, such as ``layer4.1.conv2``.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    """A call of a torch function in a forward pass, by its position among those that give a feature map.
 
-    Raises
-    ------
-    OptionError
-        If there is none.
+    It names feature maps that are not the output of a module, such as those of a rectifier that is a function.
     """
-    known: dict[str, torch.nn.Module] = {
-        known: module for known, module in network.named_modules() if known
-    }
-    if name not in known:
-        raise OptionError(unknown_name("layer", name, known))
-    return known[name]
+
+    position: int
 
 
 def layer_geometry_of(
-    network: torch.nn.Module, layer: torch.nn.Module, size: int, *, channels: int = 1
+    network: torch.nn.Module,
+    layer: torch.nn.Module | FunctionCall,
+    size: int,
+    *,
+    channels: int = 1,
 ) -> GridTransform:
     """How the cells of a layer's output lie on the input of a network, measured and not derived from its code.
 
@@ -55,8 +52,9 @@ def layer_geometry_of(
     ----------
     network : torch.nn.Module
         Takes (batch, channels, rows, columns). Its mode, gradients and hooks are the same afterwards.
-    layer : torch.nn.Module
-        A module within it, whose output has the shape (batch, channels, rows, columns).
+    layer : torch.nn.Module or FunctionCall
+        A module within it, whose output has the shape (batch, channels, rows, columns). Of several calls in one pass
+        the last one counts.
     size : int
         Side of the network's input in pixels.
     channels : int
@@ -79,12 +77,73 @@ def layer_geometry_of(
     >>> layer_geometry_of(network, network[1], 48)
     GridTransform(step=4.0, origin_x=1.0, origin_y=1.0)
     """
-    name = next((known for known, module in network.named_modules() if module is layer), "")
-    if not name and layer is not network:
-        raise OptionError(f"layer {type(layer).__name__} is not a part of the network")
-    probe = _Probe(network=network, layer=layer, name=name, size=size, channels=channels)
+    name = "of a function"
+    if isinstance(layer, torch.nn.Module):
+        name = next((known for known, module in network.named_modules() if module is layer), "")
+        if not name and layer is not network:
+            raise OptionError(f"layer {type(layer).__name__} is not a part of the network")
     with evaluating(network), _plain_convolutions():
+        device, dtype = input_kind(network)
+        with outputs_of(layer) as found:
+            network(torch.zeros(1, channels, size, size, device=device, dtype=dtype))
+        if not found:
+            raise OptionError(f"layer {name} plays no part in the forward pass of the network")
+        probe = _Probe(
+            network=network,
+            layer=layer,
+            name=name,
+            size=size,
+            channels=channels,
+            n_calls=len(found),
+        )
         return probe.geometry()
+
+
+def is_feature_map(output: object) -> TypeGuard[torch.Tensor]:
+    """Whether this is a tensor (batch, channels, rows, columns)."""
+    return isinstance(output, torch.Tensor) and output.ndim == 4
+
+
+class CountedCalls(TorchFunctionMode):
+    """Calls a function with the position and the output of each call of a torch function that gives a feature map."""
+
+    def __init__(self, on_output: Callable[[int, torch.Tensor], None]) -> None:
+        super().__init__()
+        self._on_output, self._n = on_output, 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if is_feature_map(output):
+            self._on_output(self._n, output)
+            self._n += 1
+        return output
+
+
+@contextlib.contextmanager
+def outputs_of(
+    layer: torch.nn.Module | FunctionCall, *, stop_after: int | None = None
+) -> Iterator[list[Any]]:
+    """Outputs of a layer in one forward pass within the block, which ends after some of them if that is given."""
+    found: list[Any] = []
+
+    def keep(output: Any) -> None:
+        found.append(output)
+        if len(found) == stop_after:
+            raise _Reached
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(_Reached))
+        if isinstance(layer, FunctionCall):
+
+            def count(position: int, output: torch.Tensor) -> None:
+                if position == layer.position:
+                    keep(output)
+
+            stack.enter_context(CountedCalls(count))
+        else:
+            handle = layer.register_forward_hook(lambda _module, _inputs, output: keep(output))
+            stack.callback(handle.remove)
+        yield found
 
 
 @contextlib.contextmanager
@@ -135,10 +194,11 @@ class _LocalOperations(TorchFunctionMode):
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Probe:
     network: torch.nn.Module
-    layer: torch.nn.Module
+    layer: torch.nn.Module | FunctionCall
     name: str
     size: int
     channels: int
+    n_calls: int
 
     def reached(self, axis: int, width: int, spans: list[tuple[int, int]]) -> torch.Tensor:
         """Which cells along an axis depend on pixels low to high - 1 of it, shape (n_spans, n_cells)."""
@@ -148,22 +208,11 @@ class _Probe:
         images = torch.zeros(len(spans), self.channels, *shape, device=device, dtype=dtype)
         for image, (low, high) in zip(images, spans, strict=True):
             image.narrow(axis, low, high - low).fill_(torch.nan)
-        found: list[Any] = []
-
-        def stop(_module: torch.nn.Module, _inputs: object, output: Any) -> None:
-            found.append(output)
-            raise _Reached
-
-        handle = self.layer.register_forward_hook(stop)
-        try:
-            with contextlib.suppress(_Reached), _LocalOperations():
-                self.network(images)
-        finally:
-            handle.remove()
-        if not found:
-            raise OptionError(f"layer {self.name} plays no part in the forward pass of the network")
-        output = found[0]
-        if not isinstance(output, torch.Tensor) or output.ndim != 4:
+        # the calls that are counted are the same whatever they are replaced by
+        with _LocalOperations(), outputs_of(self.layer, stop_after=self.n_calls) as found:
+            self.network(images)
+        output = found[-1]
+        if not is_feature_map(output):
             shape_of = (
                 tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
             )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from attnxai.errors import AttnxaiError, OptionError
 
+_PACKAGE = Path(__file__).parents[1]
+
 LOADED: list[str] = []
 """Names of modules and absolute paths of files that were loaded; worker processes load them too."""
 
@@ -39,7 +41,7 @@ def load_plugins(names: Iterable[str]) -> None:
                     f"plug-in {name}: Python finds no module {error.name}; install it, or give the path of "
                     f"a file, such as {error.name}.py"
                 ) from error
-            raise OptionError(f"plug-in {name} cannot be imported: {_reason(error)}") from error
+            raise OptionError(f"plug-in {name} cannot be imported: {reason_of(error)}") from error
         LOADED.append(place)
 
 
@@ -78,7 +80,7 @@ def _import_file(path: Path) -> None:
         raise
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The error and the line of the plug-in, in one line."""
     words = " ".join(str(error).split())
     if not isinstance(error, AttnxaiError):
@@ -86,6 +88,6 @@ def _reason(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
+        if "importlib" not in frame.filename and _PACKAGE not in Path(frame.filename).parents
     ]
     return f"{words} (line {frames[0].lineno} of {frames[0].filename})" if frames else words

@@ -10,5 +10,8 @@ from .preprocessing import Preprocessing as Preprocessing
 from .specification import ModelSpec as ModelSpec
 from .specification import compact_spec as compact_spec
 from .specification import paper_spec as paper_spec
+from .wrapped import wrap as wrap
+from .zoo import MODELS as MODELS
+from .zoo import register_model as register_model
 from .zoo import resolve_model as resolve_model
 from .zoo import shipped_models as shipped_models

@@ -8,23 +8,29 @@ from typing import Any, TypeAlias
 
 import torch
 
+from attnxai.data.wording import unknown_name
+from attnxai.errors import OptionError
 from attnxai.models.bases import is_large, steerable_basis
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.network import AttentionNetwork
-from attnxai.models.specification import Architecture, ModelSpec
+from attnxai.models.specification import Architecture, ModelSpec, NetworkSpec
 from attnxai.models.steerable import SteerableConv2d
+from attnxai.models.wrapped_network import WrappedNetwork, WrappedSpec
 
-Specification: TypeAlias = ModelSpec | LeNetSpec
-"""Both have ``architecture``, ``group``, ``symmetry``, ``n_classes``, ``gate_names``, ``to_dict``."""
+BuiltSpecification: TypeAlias = ModelSpec | LeNetSpec
+"""From which :func:`network_from_spec` builds a network."""
 
-Network: TypeAlias = AttentionNetwork | LeNet
-"""Both take (batch, 1, height, width) and give (batch, n_classes); their ``spec`` describes them."""
+Specification: TypeAlias = BuiltSpecification | WrappedSpec
+"""All have ``architecture``, ``group``, ``symmetry``, ``n_classes``, ``gate_names``, ``to_dict``."""
+
+Network: TypeAlias = AttentionNetwork | LeNet | WrappedNetwork
+"""All take (batch, 1, height, width) and give (batch, n_classes); their ``spec`` describes them."""
 
 # Bases that differ by less give scores that differ by their rounding alone.
 _SAME_BASIS = 1e-6
 
 
-def specification_from_dict(values: Mapping[str, Any]) -> Specification:
+def specification_from_dict(values: Mapping[str, Any]) -> BuiltSpecification:
     """Rebuild a specification from plain values, refusing names and types that it does not know."""
     stated = values.get("architecture")
     if isinstance(stated, str) and stated in (Architecture.LENET, Architecture.STEERABLE_LENET):
@@ -33,7 +39,7 @@ def specification_from_dict(values: Mapping[str, Any]) -> Specification:
 
 
 def network_from_spec(
-    spec: Specification,
+    spec: BuiltSpecification,
     *,
     bases: Mapping[str, torch.Tensor] | None = None,
     generator: torch.Generator | None = None,
@@ -56,6 +62,22 @@ def input_kind(network: torch.nn.Module) -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
+def named_layer(network: torch.nn.Module, name: str) -> torch.nn.Module:
+    """The submodule of this name, such as ``layer4.1.conv2``.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    known: dict[str, torch.nn.Module] = {
+        known: module for known, module in network.named_modules() if known
+    }
+    if name not in known:
+        raise OptionError(unknown_name("layer", name, known))
+    return known[name]
+
+
 def has_given_bases(network: Network) -> bool:
     """Whether filter bases of a network came with its weights."""
     return any(
@@ -72,7 +94,7 @@ def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
     kept: dict[str, torch.Tensor] = {}
     known: dict[int, torch.Tensor | None] = {}
     for name, layer in network.named_modules():
-        if not isinstance(layer, SteerableConv2d):
+        if not isinstance(layer, SteerableConv2d) or isinstance(network, WrappedNetwork):
             continue
         if id(layer.shared) not in known:
             known[id(layer.shared)] = _unless_ours(layer, network.spec)
@@ -81,7 +103,7 @@ def bases_to_keep(network: Network) -> dict[str, torch.Tensor]:
     return kept
 
 
-def _unless_ours(layer: SteerableConv2d, spec: Specification) -> torch.Tensor | None:
+def _unless_ours(layer: SteerableConv2d, spec: NetworkSpec) -> torch.Tensor | None:
     basis = layer.basis.detach().cpu()
     if is_large(spec.symmetry, spec.kernel_size):
         return basis

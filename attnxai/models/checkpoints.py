@@ -18,6 +18,7 @@ from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file, write_atomically
 from attnxai.models.weights import network_with_weights, notes_on_precision
+from attnxai.models.wrapped_network import WrappedSpec
 
 FORMAT = "attnxai-model"
 # 2 holds bases, without which its weights are another network; all else is version 1
@@ -47,8 +48,9 @@ def load_model(path: str | Path) -> AttentionModel:
 
     A checkpoint of a training that holds one under ``state_dict``, ``model_state_dict`` or the like is
     unwrapped, and a prefix of the names of its network is left out, as Lightning, ``DataParallel`` and
-    ``torch.optim.swa_utils.AveragedModel`` write them. What is not read of a file is named in the model's notes. A name that is not a local file but one of the
-    shipped models (such as ``d8.pt``) gives that model.
+    ``torch.optim.swa_utils.AveragedModel`` write them. What is not read of a file is named in the model's notes. A
+    name that is not a local file but that of a registered model or of a shipped one (such as ``d8.pt``) gives that
+    model.
 
     Parameters
     ----------
@@ -74,7 +76,10 @@ def load_model(path: str | Path) -> AttentionModel:
     from attnxai.models.published import looks_published
     from attnxai.models.zoo import resolve_model
 
-    file = resolve_model(path).path
+    found = resolve_model(path)
+    if found.make is not None:
+        return found.make()
+    file = found.path
     content, sha256 = read_checkpoint_file(file)
     for candidate in candidates(content):
         if has_format(candidate.content, FORMAT):
@@ -159,7 +164,18 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
     -------
     str
         SHA-256 of the file.
+
+    Raises
+    ------
+    CheckpointError
+        If the model wraps a module whose code is not part of this package.
     """
+    if isinstance(model.spec, WrappedSpec):
+        raise CheckpointError(
+            f"the model {model.name} cannot be saved as a model file: such a file holds no code, and that of the "
+            f"module {model.spec.module} is your own; save its weights with torch.save, and register a function that "
+            "wraps it with attnxai.models.register_model"
+        )
     bases = bases_to_keep(model.network)
     content = {
         "format": FORMAT,

@@ -13,6 +13,7 @@ from attnxai.models.architectures import Network, Specification
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
+from attnxai.models.wrapped_network import WrappedSpec
 
 # beyond these scores divided by it overflow, or all are the same
 _TEMPERATURES = (1e-6, 1e6)
@@ -99,10 +100,10 @@ class AttentionModel:
     ----------
     name : str
         What to call it in tables and figures.
-    spec : ModelSpec or LeNetSpec
+    spec : ModelSpec, LeNetSpec or WrappedSpec
         Its specification.
-    network : AttentionNetwork or LeNet
-        The network, in evaluation mode.
+    network : AttentionNetwork, LeNet or WrappedNetwork
+        The network.
     preprocessing : Preprocessing
         How images become its input.
     class_names : tuple of str
@@ -154,6 +155,13 @@ class AttentionModel:
                 f"the temperature has to lie between {low:g} and {high:g}, got {self.temperature}"
             )
 
+    @property
+    def architecture(self) -> str:
+        """Its family of networks in words, or the class of a module that was wrapped."""
+        if isinstance(self.spec, WrappedSpec):
+            return self.spec.module
+        return str(self.spec.architecture).replace("_", " ")
+
     def require_gates(self) -> tuple[ModelSpec, AttentionNetwork]:
         """Specification and network, for what needs attention gates.
 
@@ -166,6 +174,5 @@ class AttentionModel:
         if isinstance(spec, ModelSpec) and isinstance(network, AttentionNetwork) and spec.n_gates:
             return spec, network
         raise CheckpointError(
-            f"the model {self.name} ({str(spec.architecture).replace('_', ' ')}) has no attention "
-            "gates, and so no attention maps; compare maps of an attribution method (--explain) instead"
+            f"the model {self.name} ({self.architecture}) has no attention gates, and so no attention maps; compare maps of an attribution method (--explain) instead"
         )

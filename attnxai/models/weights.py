@@ -10,7 +10,7 @@ from torch import nn
 
 from attnxai.data.short_repr import shown_name
 from attnxai.errors import CheckpointError
-from attnxai.models.architectures import Network, Specification, network_from_spec
+from attnxai.models.architectures import BuiltSpecification, Network, network_from_spec
 from attnxai.models.bases import cached_file, is_large
 from attnxai.models.steerable import SteerableConv2d
 
@@ -19,7 +19,7 @@ _COUNTER = "num_batches_tracked"
 
 
 def network_with_weights(
-    spec: Specification,
+    spec: BuiltSpecification,
     weights: Mapping[Any, Any],
     *,
     bases: Mapping[str, torch.Tensor] | None = None,
@@ -94,7 +94,7 @@ def notes_on_precision(weights: Mapping[Any, Any]) -> list[str]:
     return [f"Weights in {' and '.join(others)} were converted to float32."] if others else []
 
 
-def _cached(spec: Specification) -> bool:
+def _cached(spec: BuiltSpecification) -> bool:
     file = cached_file(spec.symmetry, spec.kernel_size, lifting=False)
     return file is not None and file.is_file()
 
@@ -137,7 +137,7 @@ def _problems(
 
 
 def _problems_of_bases(
-    spec: Specification, weights: Mapping[Any, Any], steerable: Mapping[str, SteerableConv2d]
+    spec: BuiltSpecification, weights: Mapping[Any, Any], steerable: Mapping[str, SteerableConv2d]
 ) -> list[str]:
     """Whether bases of one kernel can have as many filters as there are weights.
 

@@ -1,25 +1,102 @@
-"""The models that ship with the package."""
+"""Models by name: files, those that ship with the package, and those that plug-ins register."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from attnxai.data.registration import check_option_name
 from attnxai.data.wording import did_you_mean
 from attnxai.errors import CheckpointError, OptionError
+from attnxai.jobs.plugins import reason_of
 from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ModelCard
+
+if TYPE_CHECKING:
+    from attnxai.models.model import AttentionModel
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel:
-    """A model file, and whether it is one that ships."""
+    """A model file, and whether it is one that ships; or the name of a registered model, and what makes it."""
 
     path: str
     shipped: bool
+    make: Callable[[], AttentionModel] | None = None
+
+
+MODELS: dict[str, Callable[[], AttentionModel]] = {}
+"""Functions that make the models that :func:`register_model` added, by name."""
+
+_Maker = TypeVar("_Maker", bound="Callable[[], AttentionModel]")
+
+
+def register_model(name: str) -> Callable[[_Maker], _Maker]:
+    """Give a model of your own a name, by which the command line and ``load_model`` know it.
+
+    It decorates a function without arguments that returns the model, such as one made by :func:`attnxai.wrap`. The
+    function is called when the model is needed.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits, - and _, with a letter first.
+
+    Returns
+    -------
+    callable
+        The decorator, which returns the function as it is.
+
+    Raises
+    ------
+    OptionError
+        If the name cannot be given on the command line, or is that of a shipped model or of one of another module.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> @register_model("mine")
+    ... def mine():
+    ...     return attnxai.load_model("c1.pt")
+    >>> attnxai.load_model("mine").spec.group
+    'C1'
+    >>> MODELS.pop("mine").__name__
+    'mine'
+    """
+
+    def register(make: _Maker) -> _Maker:
+        check_option_name("model", name, make.__module__, MODELS)
+        if name in shipped_models():
+            raise OptionError(f"{name} is the name of a shipped model; choose another name")
+        MODELS[name] = make
+        return make
+
+    return register
+
+
+def _made(name: str) -> AttentionModel:
+    """A registered model, or an error that names it and the line at which it failed."""
+    from attnxai.models.model import AttentionModel
+
+    try:
+        model = MODELS[name]()
+    except (Warning, MemoryError):
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"the registered model {name} cannot be made: {reason_of(error)}"
+        ) from error
+    if not isinstance(model, AttentionModel):
+        raise CheckpointError(
+            f"the function of the registered model {name} has to return a model, such as attnxai.wrap makes, got "
+            f"{type(model).__name__}"
+        )
+    return model
 
 
 def shipped_models() -> dict[str, Path]:
@@ -41,9 +118,9 @@ def shipped_cards() -> dict[str, ModelCard]:
 
 
 def resolve_model(name: str | Path) -> ResolvedModel:
-    """Find a model by the path of a file or by the name of a shipped model.
+    """Find a model by the path of a file, or by the name of a registered or a shipped model.
 
-    A file that exists takes precedence. Otherwise ``d8``, ``D8`` and ``d8.pt`` give the shipped model d8.
+    A file that exists takes precedence, then a registered model. Otherwise ``d8``, ``D8`` and ``d8.pt`` give the shipped model d8.
 
     Raises
     ------
@@ -53,17 +130,21 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     path = Path(name)
     if path.is_file():
         return ResolvedModel(path=str(path), shipped=False)
+    if str(name) in MODELS:
+        make = functools.partial(_made, str(name))
+        return ResolvedModel(path=str(name), shipped=False, make=make)
     models = shipped_models()
     key = path.name.lower().removesuffix(".pt")
     if path.name == str(name) and key in models:
         return ResolvedModel(path=str(models[key]), shipped=True)
     is_what = "is a folder, neither a file" if str(name) and path.is_dir() else "is neither a file"
-    hint = did_you_mean(key, models)
+    hint = did_you_mean(key, [*models, *MODELS])
     if "," in str(name):
         hint = "; to compare several models, name each on its own"
+    registered = f" or registered models ({', '.join(MODELS)})" if MODELS else ""
     raise CheckpointError(
         f"model {str(name)!r} {is_what} nor one of the shipped models "
-        f"({', '.join(models) or 'none ship with this build'}){hint}"
+        f"({', '.join(models) or 'none ship with this build'}){registered}{hint}"
     )
 
 

@@ -142,7 +142,7 @@ def measure_card(
         name=name,
         architecture=str(model.spec.architecture),
         group=model.spec.group,
-        fields=tuple(model.spec.fields),
+        fields=tuple(getattr(model.spec, "fields", ())),
         n_parameters=sum(p.numel() for p in model.network.parameters()),
         file_bytes=Path(model.path).stat().st_size,
         sha256=model.sha256,

@@ -12,7 +12,8 @@ from torch import nn
 from attnxai.data.grid import GridTransform
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import layer_geometry
-from attnxai.explanations.layers import layer_geometry_of, named_layer
+from attnxai.explanations.layers import layer_geometry_of
+from attnxai.models.architectures import named_layer
 from tests.explanations.conftest import build_model
 
 SIZE = 24

@@ -12,7 +12,7 @@ from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import CheckpointError
 from attnxai.explanations.gates import attention_maps
 from attnxai.explanations.inputs import NetworkInputs, model_provenance
-from attnxai.models.architectures import Specification, network_from_spec
+from attnxai.models.architectures import BuiltSpecification, network_from_spec
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
@@ -36,7 +36,7 @@ CNN_WITHOUT_GATES = ModelSpec(
 LENET = LeNetSpec(architecture=Architecture.STEERABLE_LENET, group="C4", fields=(1, 2))
 
 
-def without_gates(spec: Specification, size: int) -> AttentionModel:
+def without_gates(spec: BuiltSpecification, size: int) -> AttentionModel:
     return AttentionModel(
         name="plain",
         spec=spec,

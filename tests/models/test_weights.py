@@ -253,6 +253,7 @@ def test_published_weights_in_half_precision(tmp_path: Path, dtype, name) -> Non
 
 def test_a_large_basis_is_written_with_its_weights(tmp_path: Path, monkeypatch) -> None:
     model = make_model(group="C4")
+    assert isinstance(model.spec, ModelSpec)
     monkeypatch.setattr(bases, "_LARGEST", 1000)
     assert is_large(SymmetryGroup.from_name("C4"), model.spec.kernel_size)
     save_model(model, tmp_path / "large.pt")
@@ -282,6 +283,7 @@ def test_a_large_basis_is_read_where_the_cache_holds_it(tmp_path: Path, monkeypa
 def test_a_basis_of_another_network(group: str) -> None:
     model = make_model(group=group)
     state = model.network.state_dict()
+    assert isinstance(model.spec, ModelSpec)
     assert network_with_weights(model.spec, state).training is False
     for name in [n for n in state if n.endswith("convolution.weights")]:
         changed = {**state, name: torch.cat([state[name]] * 2, dim=-1)}

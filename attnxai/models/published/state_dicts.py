@@ -13,7 +13,7 @@ import torch
 from attnxai.data.images import assume
 from attnxai.data.short_repr import listed_names, shown_name
 from attnxai.errors import AttnxaiError, CheckpointError
-from attnxai.models.architectures import Specification
+from attnxai.models.architectures import BuiltSpecification
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.published.origin import PublishedFile
@@ -42,7 +42,7 @@ class Entries(dict[str, torch.Tensor]):
 
 
 def published_model(
-    spec: Specification,
+    spec: BuiltSpecification,
     weights: StateDict,
     *,
     entries: Entries,

@@ -1,0 +1,201 @@
+"""Class activation maps of networks that end in global average pooling (Zhou et al. 2016, arXiv 1512.04150).
+
+Where class scores are a linear layer of the means of a feature map over its pixels, each score is a bias plus a sum
+over pixels of weights times features: the map adds up to the score.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from attnxai.data.images import SourceImage
+from attnxai.errors import CheckpointError
+from attnxai.explanations.inputs import NetworkInputs
+from attnxai.explanations.layers import (
+    CountedCalls,
+    FunctionCall,
+    is_feature_map,
+    layer_geometry_of,
+    outputs_of,
+)
+from attnxai.explanations.method import register_explanation
+from attnxai.explanations.stack import MapStack
+from attnxai.explanations.targets import class_weights
+from attnxai.models.architectures import named_layer
+from attnxai.models.model import AttentionModel
+from attnxai.models.wrapped_network import WrappedNetwork, WrappedSpec
+
+# of the sum of absolute contributions, in units of the precision's rounding
+_ROUNDING = 64.0
+_EPS_OF_HALF = 1e-5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Average:
+    """Mean over pixels of a feature map, and of its magnitude, (batch, channels)."""
+
+    of: nn.Module | FunctionCall
+    mean: torch.Tensor
+    magnitude: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PooledHead:
+    """A feature map whose mean over pixels a linear layer turns into the module's output.
+
+    Without a linear layer the means are the output themselves.
+    """
+
+    features: nn.Module | FunctionCall
+    weight: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+
+    def contributions(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Contribution of every pixel, (batch, n_outputs, height, width), and bias, (n_outputs,)."""
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
+        shares = features / (features.shape[2] * features.shape[3])
+        if self.weight is not None:
+            shares = torch.einsum("ok,nkhw->nohw", self.weight.to(shares.dtype), shares)
+        nothing = shares.new_zeros(shares.shape[1])
+        return shares, nothing if self.bias is None else self.bias.to(shares.dtype)
+
+
+class _Recorded(CountedCalls):
+    """Averages over the feature maps of a forward pass, and its linear layers with their input and output."""
+
+    def __init__(self) -> None:
+        super().__init__(self._average)
+        self.averages: list[_Average] = []
+        self.linear: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]] = []
+
+    def _average(self, position: int, features: torch.Tensor) -> None:
+        self.averages += _averages(FunctionCall(position=position), features)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = super().__torch_function__(func, types, args, kwargs)
+        if func is nn.functional.linear:
+            given = dict(zip(("input", "weight", "bias"), args, strict=False)) | (kwargs or {})
+            self.linear.append((given["input"], given["weight"], given.get("bias"), output))
+        return output
+
+
+def _averages(of: nn.Module | FunctionCall, features: object) -> list[_Average]:
+    """One average if these are features of more than one pixel."""
+    if not is_feature_map(features) or features.shape[2] * features.shape[3] < 2:
+        return []
+    features = features.double()
+    mean, magnitude = features.mean(dim=(2, 3)), features.abs().mean(dim=(2, 3))
+    return [_Average(of=of, mean=mean, magnitude=magnitude)]
+
+
+def pooled_head(model: AttentionModel, batch: torch.Tensor) -> PooledHead:
+    """Find the feature map and the linear layer by which a model makes its scores, by what passes through for a batch.
+
+    Raises
+    ------
+    CheckpointError
+        If its scores are not a linear layer of averages over a feature map.
+    """
+    network, spec = model.network, model.spec
+    if not isinstance(network, WrappedNetwork) or not isinstance(spec, WrappedSpec):
+        other = "evidence or gradcam" if spec.gate_names else "gradcam"
+        raise CheckpointError(
+            f"the model {model.name} ({model.architecture}) does not end in global average "
+            f"pooling and a linear layer, so that it has no class activation maps; use --explain {other} instead"
+        )
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(outputs_of(network.module))
+        layer = named_layer(network.module, spec.layer) if spec.layer else None
+        chosen = stack.enter_context(outputs_of(layer)) if layer is not None else []
+        recorded = stack.enter_context(_Recorded())
+        network(batch)
+    averages = recorded.averages
+    if layer is not None:
+        averages = _averages(layer, chosen[-1]) if chosen else []
+    scores = output[-1]
+    heads = [
+        (values, weight, bias)
+        for values, weight, bias, result in reversed(recorded.linear)
+        if _same(result, scores, scores)
+    ]
+    for values, weight, bias in (*heads, (scores, None, None)):
+        for average in reversed(averages):
+            if _same(average.mean, values, average.magnitude):
+                return PooledHead(features=average.of, weight=weight, bias=bias)
+    which = f"of the layer {spec.layer}" if spec.layer else "of any layer"
+    raise CheckpointError(
+        f"the scores of the model {model.name} ({model.architecture}) are not a linear layer of the averages over the feature "
+        f"map {which}, so that it has no class activation maps; use --explain gradcam instead"
+    )
+
+
+def _same(found: torch.Tensor, given: torch.Tensor, size: torch.Tensor) -> bool:
+    """Whether two tensors hold the same values, but for the rounding of numbers of a size."""
+    if found.numel() != given.numel():
+        return False
+    difference = (found.reshape(-1).double() - given.reshape(-1).double()).abs().max()
+    return bool(difference <= _rounding(given.dtype) * size.abs().max())
+
+
+def _rounding(dtype: torch.dtype) -> float:
+    """Largest relative error of a sum of many numbers: a few units in half precision, which adds in single."""
+    eps = torch.finfo(dtype).eps
+    return (_ROUNDING if eps < _EPS_OF_HALF else 4.0) * eps
+
+
+def _checked(
+    model: AttentionModel, head: PooledHead, features: torch.Tensor, scores: torch.Tensor
+) -> torch.Tensor:
+    """Contributions to every class score, (batch, n_classes, height, width), which add up to it with the bias."""
+    maps, bias = head.contributions(features)
+    if len(bias) < scores.shape[1]:  # one score for two classes
+        maps, bias = torch.cat([-maps / 2, maps / 2], dim=1), torch.cat([-bias / 2, bias / 2])
+    absolute = maps.abs().sum(dim=(2, 3)) + bias.abs()
+    difference = (maps.sum(dim=(2, 3)) + bias - scores).abs()
+    if bool((difference > _rounding(scores.dtype) * absolute).any()):
+        raise CheckpointError(
+            f"the averages over a feature map of the model {model.name} ({model.architecture}) do not add up to "
+            "the class scores of all images, so that it has no class activation maps; use --explain gradcam instead"
+        )
+    return maps
+
+
+@register_explanation(title="class activation maps", uses_target=True, reports_progress=True)
+def cam(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    target: str | Sequence[str] | None,
+    rng: np.random.Generator,  # noqa: ARG001 -- nothing is drawn
+    on_batch: Callable[[int, int], None] | None = None,
+) -> MapStack:
+    """Contribution of every pixel of the last feature map to a class score; with the bias it adds up to the score.
+
+    For wrapped modules that end in global average pooling and a linear layer, which is checked for every image.
+    """
+    inputs = NetworkInputs.of(model, images)
+    network = model.network
+    head: PooledHead | None = None
+    maps, scores = [], []
+    for batch in inputs.batches():
+        head = head or pooled_head(model, batch)
+        with outputs_of(head.features) as features:
+            found = network(batch)
+        chosen = class_weights(target, found, model.class_names)
+        by_class = _checked(model, head, features[-1], found)
+        maps.append(torch.einsum("nc,nchw->nhw", chosen.to(by_class.dtype), by_class).cpu())
+        scores.append(found.cpu().double())
+        if on_batch is not None:
+            on_batch(sum(map(len, maps)), len(images))
+    assert head is not None  # noqa: S101 -- there is an image
+    geometry = layer_geometry_of(network, head.features, model.preprocessing.size)
+    return inputs.stack(
+        {"cam": torch.cat(maps)}, geometry={"cam": geometry}, means={}, scores=torch.cat(scores)
+    )
