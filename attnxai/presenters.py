@@ -37,11 +37,13 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Comparison": {PAGE: "document:write_report"},
         "Faithfulness": {PLOT: "faithfulness:plot_faithfulness"},
+        "MapAgreement": {PLOT: "map_agreement:plot_map_agreement"},
         "ModelCard": {MARKDOWN: "model_card:card_markdown"},
         "ModelContrasts": {
             PLOT: "contrasts:plot_model_contrasts",
             TABLE: "contrasts:model_contrasts_table",
         },
+        "NoiseStability": {PLOT: "map_agreement:plot_noise_stability"},
         "PowerPlan": {PLOT: "planning:plot_power", TABLE: "planning:plan_table"},
         "ResultContrasts": {
             PLOT: "contrasts:plot_result_contrasts",

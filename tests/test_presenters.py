@@ -34,6 +34,8 @@ HOMES = {
     "ClassificationMetrics": "attnxai.classification.metrics",
     "Comparison": "attnxai.agreement.model_comparison.comparison",
     "Faithfulness": "attnxai.audit.curves",
+    "MapAgreement": "attnxai.audit.between_maps",
+    "NoiseStability": "attnxai.audit.stability",
     "ModelCard": "attnxai.models.cards",
     "ModelContrasts": "attnxai.agreement.model_comparison.contrast",
     "PowerPlan": "attnxai.planning.plan",

@@ -2,6 +2,8 @@ from .audits import AUDITS as AUDITS
 from .audits import Audit as Audit
 from .audits import ModelAudit as ModelAudit
 from .audits import run_audits as run_audits
+from .between_maps import MapAgreement as MapAgreement
+from .between_maps import map_agreement as map_agreement
 from .consistency import RotationConsistency as RotationConsistency
 from .consistency import rotation_consistency as rotation_consistency
 from .curves import Faithfulness as Faithfulness
@@ -16,4 +18,6 @@ from .map_location import map_location as map_location
 from .randomisation import Randomisation as Randomisation
 from .randomisation import weight_randomisation as weight_randomisation
 from .results import SymmetryErrors as SymmetryErrors
+from .stability import NoiseStability as NoiseStability
+from .stability import noise_stability as noise_stability
 from .survival import WeightRandomisation as WeightRandomisation

@@ -18,6 +18,7 @@ from torch import nn
 
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.images import prepared_images
+from attnxai.audit.same_classes import SameClasses, rank_correlation
 from attnxai.audit.survival import FIELD_MEASURES, MEASURES, WeightRandomisation
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
@@ -25,7 +26,6 @@ from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations.explaining import chosen_methods, explain
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.targets import check_target
-from attnxai.metrics.ranking import mid_ranks
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.evaluation import evaluating
 from attnxai.models.network import ConvolutionLayer
@@ -194,7 +194,9 @@ def weight_randomisation(
     seed = int(rng.integers(2**31))
     images = prepared_images(model, images)
     original = explain(model, images, method, target=target, rng=seed)
-    explained = _Explained(chosen_methods(method), target, seed, original)
+    explained = SameClasses(
+        methods=chosen_methods(method), target=target, seed=seed, original=original
+    )
     example = next(NetworkInputs.of(model, images[:1]).batches())
     layers = trained_layers(model.network, example)
     if not layers:
@@ -206,7 +208,7 @@ def weight_randomisation(
     for draw in range(n_draws):
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         for step, network in enumerate(_networks(model, layers, mode, generator)):
-            random_maps = explained.of(dataclasses.replace(model, network=network), images)
+            random_maps = explained.explain(dataclasses.replace(model, network=network), images)
             for index, (name, own) in enumerate(maps.items()):
                 values[:, step, draw, index] = _similarities(own, random_maps[name], original)
             n_done += 1
@@ -238,37 +240,6 @@ def _networks(
         yield network
 
 
-class _Explained:
-    """Maps of the same classes as the original's, by the same methods."""
-
-    def __init__(
-        self,
-        methods: Sequence[ExplanationMethod],
-        target: str | Sequence[str] | None,
-        seed: int,
-        original: MapStack,
-    ) -> None:
-        self.methods, self.target, self.seed, self.original = methods, target, seed, original
-
-    def of(
-        self, model: AttentionModel, images: Sequence[SourceImage]
-    ) -> dict[str, NDArray[np.float64]]:
-        """Maps of all images on the field."""
-        if self.target is not None or not any(one.uses_target for one in self.methods):
-            stack = explain(model, images, self.methods, target=self.target, rng=self.seed)
-            return maps_on_field(stack)
-        found: dict[str, NDArray[np.float64]] = {}
-        predicted = np.array(self.original.predicted_classes())
-        for target in dict.fromkeys(predicted.tolist()):
-            chosen = np.flatnonzero(predicted == target)
-            some = [images[int(position)] for position in chosen]
-            own = maps_on_field(explain(model, some, self.methods, target=target, rng=self.seed))
-            for name, maps in own.items():
-                whole = found.setdefault(name, np.empty((len(images), *maps.shape[1:])))
-                whole[chosen] = maps
-        return found
-
-
 def _similarities(
     first: NDArray[np.float64], second: NDArray[np.float64], original: MapStack
 ) -> NDArray[np.float64]:
@@ -293,10 +264,3 @@ def _similarities(
             )
         values[:, position] = found
     return values
-
-
-def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Spearman's correlation of two rows of values; NaN where one is constant or they are fewer than 3."""
-    if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return float("nan")
-    return float(np.corrcoef(mid_ranks(first), mid_ranks(second))[0, 1])

@@ -13,10 +13,10 @@ from torch import nn
 
 from attnxai.audit.randomisation import (
     randomise_,
-    rank_correlation,
     trained_layers,
     weight_randomisation,
 )
+from attnxai.audit.same_classes import rank_correlation
 from attnxai.audit.survival import MEASURES, WeightRandomisation
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps

@@ -1,0 +1,178 @@
+"""How well the maps of different layers and methods agree with each other."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai import presenters
+from attnxai.alignment.resample import maps_on_field
+from attnxai.data.short_repr import ArrayResult
+from attnxai.data.wording import counted
+from attnxai.errors import OptionError
+from attnxai.metrics.partial import partial_values
+from attnxai.metrics.ranking import mid_ranks
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.formats import with_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from attnxai.explanations.stack import MapStack
+    from attnxai.statistics.interval import Interval
+
+SPEARMAN, PARTIAL = "spearman", "partial_spearman"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class MapAgreement(ArrayResult):
+    """Rank correlations between all pairs of maps of the same sources.
+
+    Parameters
+    ----------
+    model_name : str
+        The model.
+    sources : tuple of str
+        Ids of the images.
+    layers : tuple of str
+        The maps.
+    values : ndarray, shape (2, n_maps, n_maps, n_sources)
+        Spearman's correlation over the pixels that the network sees, and the same controlling for brightness; NaN
+        where a map is constant or, controlling for brightness, follows from it.
+    counts : ndarray, shape (n_bootstrap, n_sources)
+        Resamples, the same for all intervals.
+    """
+
+    model_name: str
+    sources: tuple[str, ...]
+    layers: tuple[str, ...]
+    values: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+    plot = presenters.plot
+
+    @property
+    def passes(self) -> None:
+        """None: maps that differ need not be wrong."""
+
+    def interval(self, first: str, second: str, measure: str = SPEARMAN) -> Interval:
+        """Mean correlation of two maps over sources."""
+        for what, name, known in (
+            ("map", first, self.layers),
+            ("map", second, self.layers),
+            ("measure", measure, (SPEARMAN, PARTIAL)),
+        ):
+            if name not in known:
+                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
+        own = self.values[(SPEARMAN, PARTIAL).index(measure)]
+        return mean_interval(own[self.layers.index(first), self.layers.index(second)], self.counts)
+
+    def matrix(self, measure: str = SPEARMAN) -> NDArray[np.float64]:
+        """Mean correlations over sources, shape (n_maps, n_maps)."""
+        return np.array(
+            [[self.interval(a, b, measure).value for b in self.layers] for a in self.layers]
+        )
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        for index, first in enumerate(self.layers):
+            for second in self.layers[index + 1 :]:
+                yield first, second
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table with a row for every pair of maps: both correlations with the ends of their intervals."""
+        import pandas as pd
+
+        rows = []
+        for first, second in self._pairs():
+            row: dict[str, Any] = {"map": first, "other_map": second}
+            for measure in (SPEARMAN, PARTIAL):
+                interval = self.interval(first, second, measure)
+                row[measure] = interval.value
+                row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values for JSON; None where there is no interval."""
+        return {
+            "model": self.model_name,
+            "n_sources": len(self.sources),
+            "pairs": [
+                {
+                    "maps": [first, second],
+                    SPEARMAN: self.interval(first, second).to_record(),
+                    PARTIAL: self.interval(first, second, PARTIAL).to_record(),
+                }
+                for first, second in self._pairs()
+            ],
+        }
+
+    def summary(self) -> str:
+        """Which maps agree most and least, in sentences."""
+        head = f"Rank correlation of {counted(len(self.layers), 'map')} on {counted(len(self.sources), 'source')}."
+        found = [(self.interval(*pair).value, pair) for pair in self._pairs()]
+        known = sorted(one for one in found if np.isfinite(one[0]))
+        if not known:
+            return f"{head}\nThere are no two maps to compare, or all are constant."
+        lines = [head]
+        chosen = (
+            {"most": known[-1][1], "least": known[0][1]} if len(known) > 1 else {"": known[0][1]}
+        )
+        for most, pair in chosen.items():
+            lines.append(
+                f"The maps {pair[0]} and {pair[1]} {f'agree {most}' if most else 'are compared'}: "
+                f"{with_interval(self.interval(*pair))}, controlling for brightness "
+                f"{with_interval(self.interval(*pair, PARTIAL))}."
+            )
+        return "\n".join(lines)
+
+
+def map_agreement(
+    maps: MapStack, *, n_bootstrap: int = 2000, rng: np.random.Generator | int = 0
+) -> MapAgreement:
+    """Correlate all maps of a stack with each other, source by source, on the field.
+
+    Parameters
+    ----------
+    maps : MapStack
+        The maps; coarser ones are interpolated to the field.
+    n_bootstrap : int
+        Resamples of the sources for intervals.
+    rng : numpy.random.Generator or int
+        Draws the resamples.
+
+    Returns
+    -------
+    MapAgreement
+
+    Raises
+    ------
+    OptionError
+        If ``n_bootstrap`` is below 1.
+    """
+    if n_bootstrap < 1:
+        raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")
+    found = maps_on_field(maps)
+    layers = tuple(found)
+    every = np.stack(list(found.values()))
+    values = np.full((2, len(layers), len(layers), len(maps)), np.nan)
+    for position, valid in enumerate(maps.valid):
+        rows = every[:, position, valid]
+        vary = np.ptp(rows, axis=1) > 0
+        if vary.any():
+            correlations = np.atleast_2d(np.corrcoef(mid_ranks(rows[vary])))
+            values[0, :, :, position][np.ix_(vary, vary)] = correlations
+    brightness = np.asarray(maps.brightness, dtype=np.float64)
+    values[1] = partial_values(list(every), every, [[brightness]] * len(layers), maps.valid)
+    return MapAgreement(
+        model_name=maps.model_name,
+        sources=maps.sources,
+        layers=layers,
+        values=values,
+        counts=bootstrap_counts(len(maps), n_bootstrap, np.random.default_rng(rng)),
+    )
