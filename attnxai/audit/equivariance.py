@@ -40,8 +40,9 @@ def expected_symmetry(
 ) -> Symmetry:
     """What can be expected of an element for a field of ``shape`` (rows, columns).
 
-    Exact are the elements of the group that map the pixel grid onto itself, if the three poolings divide every axis that
-    they reverse evenly about its middle: an even side that is padded symmetrically, or one that 8 divides. The
+    Exact are the elements of the group that map the pixel grid onto itself, if binning and the three poolings divide
+    every axis that they reverse evenly about its middle: an even side that is padded symmetrically, or one that 8 times
+    the binning divides. The
     transposition reverses none, so it is exact on every square. A LeNet flattens its features, so nothing is built into
     its class scores.
     """
@@ -49,7 +50,7 @@ def expected_symmetry(
         return Symmetry.EXACT
     if not isinstance(spec, ModelSpec) or not element.belongs_to(spec.symmetry):
         return Symmetry.ABSENT
-    evenly = 2 if spec.padding is Padding.SYMMETRIC else 2**N_POOLINGS
+    evenly = 2 if spec.padding is Padding.SYMMETRIC else spec.binning * 2**N_POOLINGS
     uneven = [
         turned and side % evenly != 0 for turned, side in zip(element.reverses, shape, strict=True)
     ]

@@ -118,7 +118,7 @@ def train(
                 class_names=labelled.class_names,
                 settings=settings,
                 name=spec.group,
-                field=field_of(used, size=given["size"]),
+                field=field_of(used, size=given["size"], binning=spec.binning),
                 data=labelled.citation,
                 data_licence=labelled.licence,
                 command=typed_command(),

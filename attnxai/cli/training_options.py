@@ -16,7 +16,14 @@ from attnxai.cli.help import IMAGES, MACHINE, NETWORK, TRAINING
 from attnxai.cli.options import flag, option
 from attnxai.data.mirabest import Confidence
 from attnxai.errors import OptionError
-from attnxai.models.specification import ModelSpec, Normalisation, Preset
+from attnxai.models.specification import (
+    MOST_BINNING,
+    Aggregation,
+    LayerOrder,
+    ModelSpec,
+    Normalisation,
+    Preset,
+)
 from attnxai.training.settings import (
     Precision,
     Schedule,
@@ -84,15 +91,45 @@ def training_options(
         ),
     ] = False,
     normalisation: Annotated[
-        Normalisation,
+        Normalisation | None,
         option(
-            f"Normalisation of the scores of a gate: {', '.join(Normalisation)}.", NETWORK, "NAME"
+            f"Normalisation of the scores of a gate: {', '.join(Normalisation)}. "
+            "[default: emission for compact, range_norm for paper]",
+            NETWORK,
+            "NAME",
         ),
-    ] = Normalisation.RANGE_NORM,
+    ] = None,
+    layer_order: Annotated[
+        LayerOrder | None,
+        option(
+            f"Order of convolution, rectifier and batch norm in a layer: {' or '.join(LayerOrder)}. "
+            "[default: conv_norm_relu for compact, conv_relu_norm for paper]",
+            NETWORK,
+            "NAME",
+        ),
+    ] = None,
+    aggregation: Annotated[
+        Aggregation | None,
+        option(
+            f"How gated features become class scores: {', '.join(Aggregation)}. "
+            "[default: concat for compact, ft for paper]",
+            NETWORK,
+            "NAME",
+        ),
+    ] = None,
+    binning: Annotated[
+        int | None,
+        option(
+            "The network sees means of this many by this many pixels. [default: 3 for compact, 1 for paper]",
+            NETWORK,
+            min=1,
+            max=MOST_BINNING,
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         option(
-            "Side of the field in pixels. [default: 150, or less for smaller images]",
+            "Side of the field in pixels. [default: 144 with a binning of 3, 150 with 1, or less for smaller images]",
             NETWORK,
             min=16,
         ),
@@ -192,7 +229,11 @@ def chosen_images(given: Mapping[str, Any]) -> DataRequest:
 def chosen_spec(given: Mapping[str, Any], group: str, *, n_classes: int) -> ModelSpec:
     """The network of a group that the options describe."""
     preset: Preset = given["preset"]
-    changes = {"normalisation": given["normalisation"], "n_classes": n_classes}
+    changes: dict[str, Any] = {"n_classes": n_classes} | {
+        name: value
+        for name in ("normalisation", "layer_order", "aggregation", "binning")
+        if (value := given[name]) is not None
+    }
     if given["published_form"]:
         if preset is not Preset.PAPER:
             raise OptionError("--published-form belongs to --preset paper")

@@ -100,14 +100,11 @@ class GateBatch:
         return features.mean(dim=(2, 3)) if self._mean else features.sum(dim=(2, 3))
 
     def _evidence(self, blank: Sequence[torch.Tensor] | None) -> BatchEvidence:
-        gate_blank = self.network.spec.normalisation is Normalisation.EMISSION
         maps, bias = {}, self._head.bias
         for index, (name, gated) in enumerate(self.gated.items()):
             values, weights = gated, self._head.weights[index]
             if blank is not None:
                 empty = blank[index]
-                if gate_blank:
-                    empty = empty * self._records[index].attention
                 bias = bias + (weights @ self._pooled(empty)[:, :, None])[:, :, 0]
                 values = values - empty
             flat = weights @ values.flatten(2)
@@ -162,11 +159,10 @@ def _recorded(network: AttentionNetwork) -> Iterator[list[_GateRecord]]:
 
 
 def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> list[torch.Tensor]:
-    """Response of every gate, (1, channels, height, width), to an image of empty sky.
+    """Gated features of every gate, (1, channels, height, width), of an image of empty sky.
 
-    Gated features; with the normalisation ``emission``, which has no map without emission, the features that are to be
-    gated by the map of each image. Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts
-    as 0.
+    Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts as 0. With the normalisation
+    ``emission`` all are 0, since features are relative to empty sky already.
     """
     device, dtype = input_kind(network)
     side = preprocessing.size
@@ -187,8 +183,6 @@ def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> l
     finally:
         for handle in handles:
             handle.remove()
-    if network.spec.normalisation is Normalisation.EMISSION:
-        return [record.features for record in records]
     no_map = network.spec.normalisation is Normalisation.RANGE_NORM
     return [
         record.gated * 0.0 if no_map and same else record.gated

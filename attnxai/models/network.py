@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from attnxai.models.steerable import (
     FieldBatchNorm,
     SharedBases,
     SpecifiedNetwork,
+    SteerableConv2d,
     pool_over_group,
     soft_disc,
 )
@@ -93,6 +94,21 @@ class ConvolutionLayer(nn.Module):
             return self.norm(torch.relu(features))  # type: ignore[no-any-return]
         return torch.relu(self.norm(features))
 
+    def of_constant(self, values: torch.Tensor) -> torch.Tensor:
+        """What evaluation makes of features (channels,) that are the same at every pixel, without a border."""
+        convolution = self.convolution
+        bias: torch.Tensor | None = getattr(convolution, "bias", None)
+        weight: torch.Tensor = (
+            convolution.dense_filter()
+            if isinstance(convolution, SteerableConv2d)
+            else convolution.weight  # type: ignore[assignment]
+        )
+        values = weight.sum(dim=(2, 3)) @ values
+        values = values if bias is None else values + bias
+        if self.norm_last:
+            return self.norm.of_constant(torch.relu(values))
+        return torch.relu(self.norm.of_constant(values))
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearHead:
@@ -146,18 +162,18 @@ class AttentionNetwork(SpecifiedNetwork):
             for channels in gated
         )
         self.dropout = nn.Dropout(spec.dropout)
-        classes = spec.n_classes
+        classes, bias = spec.n_classes, not spec.zero_sky
         self.gate_heads = nn.ModuleList()
         self.head: nn.Module = nn.Identity()
         if spec.n_gates == 0:
             self.head = nn.Linear(spec.fields[3] * FLATTENED_SIDE**2, classes)
             return
         if spec.aggregation is not Aggregation.CONCATENATED:
-            self.gate_heads.extend(nn.Linear(channels, classes) for channels in gated)
+            self.gate_heads.extend(nn.Linear(channels, classes, bias=bias) for channels in gated)
         if spec.aggregation is Aggregation.FINE_TUNED:
-            self.head = nn.Linear(classes * spec.n_gates, classes)
+            self.head = nn.Linear(classes * spec.n_gates, classes, bias=bias)
         elif spec.aggregation is not Aggregation.MEAN:
-            self.head = nn.Linear(sum(gated), classes)
+            self.head = nn.Linear(sum(gated), classes, bias=bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Class scores of shape (batch, n_classes)."""
@@ -180,6 +196,9 @@ class AttentionNetwork(SpecifiedNetwork):
             if index < N_POOLINGS:
                 features = nn.functional.max_pool2d(features, 2)
                 emission = nn.functional.max_pool2d(emission, 2)
+        if self.spec.zero_sky:
+            pairs = zip(pooled, self.empty_sky(), strict=True)
+            pooled = [values - empty[:, None, None] for values, empty in pairs]
         signal = pooled[3]
         if not self.gates:
             return self._scores_without_gates(signal, (height, width))
@@ -189,6 +208,21 @@ class AttentionNetwork(SpecifiedNetwork):
             mean = self.spec.feature_sum is FeatureSum.MEAN
             sums.append(gated.mean(dim=(2, 3)) if mean else gated.sum(dim=(2, 3)))
         return self._aggregate([self.dropout(values) for values in sums])
+
+    def empty_sky(self) -> list[torch.Tensor]:
+        """Features (channels,) of every block, pooled over the group, where the sky is 0 all around.
+
+        They follow from the weights without a forward pass. Near the rim of an image its padding changes them, also where
+        the image is 0.
+        """
+        blocks: Iterable[Iterable[ConvolutionLayer]] = self.blocks  # type: ignore[assignment]
+        parameter = next(self.parameters())
+        values, found = parameter.new_zeros(1), []
+        for block in blocks:
+            for layer in block:
+                values = layer.of_constant(values)
+            found.append(values.reshape(-1, self.spec.symmetry.size).amax(dim=1))
+        return found
 
     def _scores_without_gates(self, features: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
         flattened = nn.functional.max_pool2d(features, 2)
@@ -210,7 +244,9 @@ class AttentionNetwork(SpecifiedNetwork):
 
         def of(layer: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
             weight: torch.Tensor = layer.weight  # type: ignore[assignment]
-            bias: torch.Tensor = layer.bias  # type: ignore[assignment]
+            bias: torch.Tensor | None = layer.bias  # type: ignore[assignment]
+            if bias is None:
+                bias = weight.new_zeros(len(weight))
             return weight.expand(n_images, -1, -1), bias.expand(n_images, -1)
 
         if aggregation is Aggregation.CONCATENATED:

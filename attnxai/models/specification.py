@@ -16,7 +16,7 @@ from attnxai.errors import SpecificationError
 # Fields, gate channels, classes and convolutions beyond this are a damaged file, not a network.
 _MOST = 4096
 _MOST_CONVOLUTIONS = 8
-_MOST_BINNING = 16
+MOST_BINNING = 16
 
 
 class Architecture(enum.StrEnum):
@@ -32,7 +32,8 @@ class Normalisation(enum.StrEnum):
     """How the raw scores of a gate become an attention map.
 
     All but ``EMISSION`` are published. That one is a softplus of the scores where the image shows emission, divided by
-    its sum, and 0 on empty sky.
+    its sum, and 0 on empty sky. Features are then relative to the network's response to an image of empty sky, and the
+    head has no bias, so that such an image has the score 0 for every class.
     """
 
     SIGMOID = "sigmoid"
@@ -241,8 +242,8 @@ class ModelSpec(NetworkSpec):
             raise SpecificationError(
                 f"gate_channels has to be 1 to {_MOST}, got {self.gate_channels}"
             )
-        if not 1 <= self.binning <= _MOST_BINNING:
-            raise SpecificationError(f"binning has to be 1 to {_MOST_BINNING}, got {self.binning}")
+        if not 1 <= self.binning <= MOST_BINNING:
+            raise SpecificationError(f"binning has to be 1 to {MOST_BINNING}, got {self.binning}")
         if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
             raise SpecificationError("the convolutions of an equivariant network have no bias")
         if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
@@ -260,7 +261,7 @@ class ModelSpec(NetworkSpec):
 
     @property
     def zero_sky(self) -> bool:
-        """Whether empty sky has to be 0 in the input of the network."""
+        """Whether empty sky is 0 in the input of the network, in its features and in its scores."""
         return self.normalisation is Normalisation.EMISSION
 
     def _check_without_gates(self) -> None:
@@ -311,31 +312,39 @@ def _choice(kind: type[enum.StrEnum], value: object) -> enum.StrEnum:
 
 
 def compact_spec(group: str, **changes: Any) -> ModelSpec:
-    """The ``compact`` preset: a network that trains on a two-core CPU.
+    """The ``compact`` preset: a network that trains on a two-core CPU and attends to emission alone.
 
-    One full-resolution convolution instead of three, gates of 16 channels, and fields chosen so that
-    the number of channels, |G| x fields, stays about the same for every group.
+    It sees means of 3 x 3 pixels. Each layer has the order convolution, batch norm, rectifier. The first block has one
+    convolution instead of three, gates have 16 channels, and fields are chosen so that the number of channels,
+    |G| x fields, stays about the same for every group.
 
     Examples
     --------
     >>> compact_spec("D4").fields
     (4, 4, 6, 8)
+    >>> compact_spec("D4").normalisation.value
+    'emission'
     """
     size = SymmetryGroup.from_name(group).size
     fields = tuple(max(1, round(channels / size)) for channels in _COMPACT_CHANNELS)
+    normalisation = Normalisation(changes.get("normalisation", Normalisation.EMISSION))
     settings: dict[str, Any] = {
         "architecture": Architecture.EQUIVARIANT_ATTENTION,
         "group": group,
         "fields": fields,
         "convolutions": (1, 3, 3, 2),
         "gate_channels": 16,
+        "normalisation": normalisation,
         "aggregation": Aggregation.CONCATENATED,
-        "feature_sum": FeatureSum.MEAN,
+        "layer_order": LayerOrder.CONV_NORM_RELU,
+        # maps on emission add up to 1; sums over all pixels are far from one
+        "feature_sum": FeatureSum.SUM
+        if normalisation is Normalisation.EMISSION
+        else FeatureSum.MEAN,
         # the gates of a large group sum few features, of which a half would be too many to drop
         "dropout": 0.2,
+        "binning": 3,
     }
-    if changes.get("normalisation") == Normalisation.EMISSION:
-        settings["feature_sum"] = FeatureSum.SUM
     return ModelSpec(**(settings | changes))
 
 

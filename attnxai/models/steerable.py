@@ -178,6 +178,14 @@ class FieldBatchNorm(nn.Module):
         normalised: torch.Tensor = self.norm(fields)
         return normalised.reshape(batch, channels, height, width)
 
+    def of_constant(self, values: torch.Tensor) -> torch.Tensor:
+        """What evaluation makes of features (fields * size,) that are the same at every pixel."""
+        norm = self.norm
+        mean: torch.Tensor = norm.running_mean  # type: ignore[assignment]
+        variance: torch.Tensor = norm.running_var  # type: ignore[assignment]
+        fields = (values.reshape(-1, self.size) - mean[:, None]) / (variance[:, None] + norm.eps).sqrt()
+        return (fields * norm.weight[:, None] + norm.bias[:, None]).flatten()
+
 
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
     """Maximum over the |G| channels of every field: maps that are invariant in their values."""

@@ -107,7 +107,7 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
     # a missing test part should not wait for a long training
     data.measured(measuring.measure_on, ())
     annotated = measuring.read_annotations(data)
-    field = field_of(data.trained_on, size=plan.size)
+    field = field_of(data.trained_on, size=plan.size, binning=plan.specification.binning)
     if annotated is not None:
         from attnxai.study.measuring import rehearse_agreement
 

@@ -94,13 +94,14 @@ def _train(job: TrainingJob, data: StudyData, report: Report) -> None:
         logger.info("epoch %d: %s", result.epoch + 1, loss)
 
     logger.info("%s", "resuming the training" if progress.is_file() else "training")
+    spec = plan.matches[run.group].spec
     model, history = train_model(
-        plan.matches[run.group].spec,
+        spec,
         data.trained_on,
         class_names=data.labelled.class_names,
         settings=plan.settings_of(run),
         name=f"{run.group}, seed {run.seed}",
-        field=field_of(data.trained_on, size=plan.size),
+        field=field_of(data.trained_on, size=plan.size, binning=spec.binning),
         data=data.labelled.citation or data.labelled.name,
         data_licence=data.labelled.licence,
         command=job.command,

@@ -6,19 +6,29 @@ import statistics
 
 from attnxai.data.images import SourceSet, assume
 from attnxai.errors import OptionError
+from attnxai.models.network import N_POOLINGS
 from attnxai.models.preprocessing import Preprocessing
 
 # Scales closer than this are the same: resampling would only blur.
 _SAME_SCALE = 0.01
+# Side of the smallest field, so that the last block has more than one pixel.
+_SMALLEST = 16
 
 
-def field_of(images: SourceSet, *, size: int | None = None) -> Preprocessing:
+def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) -> Preprocessing:
     """The largest field that every image covers, in pixels of the images' median scale.
 
-    Without ``size`` (pixels) its side is the published 150, or the largest even number that all images
-    cover. Where no pixel scale is stated, it is 1.8 arcsec, that of FIRST.
+    Without ``size`` (pixels) its side is the published 150, or the largest even number that all images cover. For a
+    network that sees means of ``binning`` x ``binning`` pixels it is 144 for a binning of 2 or 3, and in general the
+    largest side up to 150 that binning and three poolings divide evenly, or less for smaller images. Where no pixel scale
+    is stated, it is 1.8 arcsec, that of FIRST.
+
+    Raises
+    ------
+    OptionError
+        If the side is below 16, or below 8 times the binning.
     """
-    default = Preprocessing()
+    default, cell = Preprocessing(), binning * 2**N_POOLINGS
     stated = [s for image in images if (s := image.grid.pixel_scale_arcsec) is not None]
     scale = default.pixel_scale_arcsec
     if stated:
@@ -38,10 +48,14 @@ def field_of(images: SourceSet, *, size: int | None = None) -> Preprocessing:
             int(min(image.shape) * (image.grid.pixel_scale_arcsec or scale) / scale + 0.01)
             for image in images
         )
-        size = min(default.size, covered - covered % 2)
-    if size < 16:
+        largest = default.size - (default.size % cell if binning > 1 else 0)
+        size = min(largest, covered - covered % 2)
+    smallest = max(_SMALLEST, cell)
+    if size < smallest:
+        binned = f"its binning of {binning} x {binning} pixels and " if binning > 1 else ""
+        less = " or a smaller binning" if binning > 1 else ""
         raise OptionError(
-            f"the network would see a field of {size} x {size} pixels; it needs 16 x 16 or more for "
-            "its three poolings, so give larger cutouts"
+            f"the network would see a field of {size} x {size} pixels; it needs {smallest} x {smallest} or more for "
+            f"{binned}its three poolings, so give larger cutouts{less}"
         )
     return Preprocessing(size=size, pixel_scale_arcsec=scale)

@@ -113,7 +113,7 @@ def train_model(
     CheckpointError
         If the progress file is that of another run.
     """
-    field = field_of(images) if field is None else field
+    field = field_of(images, binning=spec.binning) if field is None else field
     run = TrainingRun(spec, images, class_names, settings, field, torch.device(device))
     identity = _identity(run, images, class_names)
     state = run.state

@@ -71,7 +71,7 @@ def test_every_rotation_and_reflection_of_a_bright_pixel(size, operation):
     image[size // 5, size // 3] = 1.0
     image = turned(image)
     row, column = np.argwhere(image)[0]
-    for layer in gate_geometry(compact_spec("D4"), size):
+    for layer in gate_geometry(compact_spec("D4", binning=1), size):
         padding = round((layer.step - 1) / 2 - layer.origin)
         padded = torch.from_numpy(np.pad(image, padding))[None, None]
         pooled = padded

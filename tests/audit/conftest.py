@@ -13,8 +13,7 @@ from attnxai.data.images import SourceSet
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.models.elements import GroupElement
 from attnxai.models.network import AttentionNetwork
-from attnxai.models.specification import compact_spec
-from tests.models.builders import make_network
+from tests.models.builders import make_network, range_norm_spec
 
 SIDE = 64
 # the reflection at the diagonal that swaps rows and columns
@@ -32,12 +31,12 @@ def one_thread() -> Iterator[None]:
 @functools.lru_cache(maxsize=16)
 def compact_network(group: str) -> AttentionNetwork:
     """A compact network with random weights; tests do not change it."""
-    return make_network(compact_spec(group), SIDE)
+    return make_network(range_norm_spec(group), SIDE)
 
 
 def settled_on(images: torch.Tensor, group: str, *, seed: int) -> AttentionNetwork:
     """A compact network with random weights, whose batch norms have the statistics of these images."""
-    network = AttentionNetwork(compact_spec(group), generator=torch.Generator().manual_seed(seed))
+    network = AttentionNetwork(range_norm_spec(group), generator=torch.Generator().manual_seed(seed))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm3d):
             module.momentum = None

@@ -22,9 +22,9 @@ from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.specification import Architecture, compact_spec
+from attnxai.models.specification import Architecture
 from tests.audit.conftest import SIDE, compact_network, simulated
-from tests.models.builders import make_model
+from tests.models.builders import make_model, range_norm_spec
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def galaxies() -> SourceSet:
 def compact_model(group: str) -> AttentionModel:
     return AttentionModel(
         name=group,
-        spec=compact_spec(group),
+        spec=range_norm_spec(group),
         network=compact_network(group),
         preprocessing=Preprocessing(size=SIDE, mean=0.02, deviation=0.1),
         class_names=("FR I", "FR II"),

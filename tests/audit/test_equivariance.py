@@ -27,7 +27,6 @@ from attnxai.models.specification import (
     Architecture,
     Padding,
     SymmetryGroup,
-    compact_spec,
     paper_spec,
 )
 from tests.audit.conftest import (
@@ -38,7 +37,7 @@ from tests.audit.conftest import (
     simulated,
     smooth_images,
 )
-from tests.models.builders import GROUPS, make_model, make_network, random_images, tiny_spec
+from tests.models.builders import GROUPS, make_model, make_network, random_images, range_norm_spec, tiny_spec
 
 TOLERANCE = 1e-5
 EIGHTH = GroupElement(rotation_deg=45)
@@ -106,7 +105,7 @@ def test_an_oblong_image_that_is_turned_with_its_frame_is_exact() -> None:
 
 
 def test_the_published_form_is_not_exact() -> None:
-    spec = compact_spec("D4", padding=Padding.NONE, fields=(2, 2, 4, 4))
+    spec = range_norm_spec("D4", padding=Padding.NONE, fields=(2, 2, 4, 4))
     network = make_network(spec, SIDE)
     errors = symmetry_errors(network, random_images(2, 150, seed=11)[:, 0])
     for element, kind, scores, maps in zip(
@@ -187,10 +186,15 @@ def test_trained_networks_differ_more() -> None:
         ({"padding": Padding.NONE}, (150, 150), QUARTER, Symmetry.APPROXIMATE),
         ({"padding": Padding.NONE}, (152, 152), QUARTER, Symmetry.EXACT),
         ({"padding": Padding.NONE}, (148, 148), QUARTER, Symmetry.APPROXIMATE),
+        ({"binning": 3}, (144, 144), QUARTER, Symmetry.EXACT),
+        ({"binning": 3}, (150, 150), QUARTER, Symmetry.EXACT),
+        ({"binning": 3}, (151, 151), QUARTER, Symmetry.APPROXIMATE),
+        ({"binning": 3, "padding": Padding.NONE}, (152, 152), QUARTER, Symmetry.APPROXIMATE),
+        ({"binning": 3, "padding": Padding.NONE}, (144, 144), QUARTER, Symmetry.EXACT),
     ],
 )
 def test_what_is_expected(changes, shape, element, expected) -> None:
-    assert expected_symmetry(compact_spec("D8", **changes), element, shape) is expected
+    assert expected_symmetry(range_norm_spec("D8", **changes), element, shape) is expected
 
 
 # --- the numbers themselves ------------------------------------------------------------------------

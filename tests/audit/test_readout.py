@@ -11,13 +11,13 @@ from attnxai.audit.readout import field_brightness, layer_grids, read_out, row_c
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.models.lenet import LeNet, LeNetSpec
-from attnxai.models.specification import Architecture, Padding, compact_spec
+from attnxai.models.specification import Architecture, Padding
 from tests.audit.conftest import SIDE, compact_network, simulated
-from tests.models.builders import make_model, make_network, random_images, tiny_spec
+from tests.models.builders import make_model, make_network, random_images, range_norm_spec, tiny_spec
 
 
 def test_maps_of_an_even_field_are_centred_on_it() -> None:
-    grids = layer_grids(compact_spec("D4"), (150, 150))
+    grids = layer_grids(range_norm_spec("D4"), (150, 150))
     assert [grid.name for grid in grids] == ["gate1", "gate2", "gate3"]
     assert [grid.shape for grid in grids] == [(38, 38), (76, 76), (152, 152)]
     assert [grid.centre for grid in grids] == [(18.5, 18.5), (37.5, 37.5), (75.5, 75.5)]
@@ -31,13 +31,13 @@ def test_maps_of_an_even_field_are_centred_on_it() -> None:
 
 
 def test_maps_of_other_fields_lie_off_their_middle() -> None:
-    published = layer_grids(compact_spec("D4", padding=Padding.NONE), (150, 150))
+    published = layer_grids(range_norm_spec("D4", padding=Padding.NONE), (150, 150))
     assert [grid.centre for grid in published] == [(18.25, 18.25), (37.0, 37.0), (74.5, 74.5)]
     assert published[0].reach == 71.0
-    (coarse, *_) = layer_grids(compact_spec("D4"), (151, 150))
+    (coarse, *_) = layer_grids(range_norm_spec("D4"), (151, 150))
     assert coarse.shape == (38, 38)
     assert coarse.centre == (18.375, 18.5)
-    (coarse, *_) = layer_grids(compact_spec("D4"), (150, 140))
+    (coarse, *_) = layer_grids(range_norm_spec("D4"), (150, 140))
     assert coarse.shape == (38, 36)
     assert coarse.centre == (18.5, 17.5)
     assert coarse.reach == 69.5

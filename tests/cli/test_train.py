@@ -229,6 +229,8 @@ def test_batches_of_fr_deep(place):
         ),
         (["--published-form"], "--published-form belongs to --preset paper"),
         (["--weight-average", "1"], "--weight-average has to be at least 0 and below 1, got 1.0"),
+        (["--size", "18"], "a field of 18 x 18 pixels; it needs 24 x 24 or more for its binning"),
+        (["--binning", "17"], "17"),
         (["--size", "200"], "for which it needs at least 200 x 200"),
         (["--output", "m.bin"], "should end in .pt"),
         (["--group", "E7"], "unknown group 'E7'"),

@@ -20,7 +20,14 @@ from attnxai.cli.training_options import (
 )
 from attnxai.data.mirabest import Confidence
 from attnxai.errors import OptionError
-from attnxai.models.specification import Normalisation, Preset, compact_spec, paper_spec
+from attnxai.models.specification import (
+    Aggregation,
+    LayerOrder,
+    Normalisation,
+    Preset,
+    compact_spec,
+    paper_spec,
+)
 from attnxai.study.data import DataRequest
 from attnxai.training.settings import Precision, Schedule, TrainingSettings
 
@@ -93,7 +100,19 @@ def test_networks(given):
     given["published_form"] = True
     published = chosen_spec(given, "C4", n_classes=2)
     assert published == paper_spec("C4", published_form=True, normalisation=Normalisation.SOFTMAX)
-    given["preset"] = Preset.COMPACT
+    given |= {
+        "published_form": False,
+        "layer_order": LayerOrder.CONV_NORM_RELU,
+        "aggregation": Aggregation.MEAN,
+        "binning": 2,
+    }
+    changed = chosen_spec(given, "C4", n_classes=2)
+    assert (changed.layer_order, changed.aggregation, changed.binning) == (
+        LayerOrder.CONV_NORM_RELU,
+        Aggregation.MEAN,
+        2,
+    )
+    given |= {"published_form": True, "preset": Preset.COMPACT}
     with pytest.raises(OptionError, match="--published-form belongs to --preset paper"):
         chosen_spec(given, "C4", n_classes=2)
 

@@ -101,6 +101,16 @@ def scores_and_maps(
     return scores, dict(maps)
 
 
+def range_norm_spec(group: str, **changes: Any) -> ModelSpec:
+    """A compact network that sees every pixel and whose gates attend to empty sky as well."""
+    settings: dict[str, Any] = {
+        "normalisation": "range_norm",
+        "layer_order": "conv_relu_norm",
+        "binning": 1,
+    }
+    return compact_spec(group, **(settings | changes))
+
+
 def tiny_spec(**changes: Any) -> ModelSpec:
     """A network of a few hundred weights."""
     settings: dict[str, Any] = {
@@ -110,7 +120,7 @@ def tiny_spec(**changes: Any) -> ModelSpec:
         "kernel_size": 3,
     }
     group = changes.pop("group", "C4")
-    return compact_spec(group, **(settings | changes))
+    return range_norm_spec(group, **(settings | changes))
 
 
 def make_model(*, side: int = 16, training: bool = True, **changes: Any) -> AttentionModel:

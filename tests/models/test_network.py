@@ -18,14 +18,15 @@ from attnxai.models.specification import (
     Normalisation,
     Padding,
     SymmetryGroup,
-    compact_spec,
 )
+from attnxai.models.steerable import pool_over_group
 from tests.models.builders import (
     GROUPS,
     OPERATIONS,
     GridOperation,
     make_network,
     random_images,
+    range_norm_spec,
     scores_and_maps,
     tiny_spec,
 )
@@ -62,7 +63,7 @@ def test_maps_and_scores_follow_every_element_of_the_group_that_fits_the_grid(na
     members = [operation for operation in OPERATIONS if operation.belongs_to(group)]
     rotations = 4 if group.order % 4 == 0 else 2 if group.order % 2 == 0 else 1
     assert len(members) == rotations * (2 if group.reflections else 1)
-    network = make_network(compact_spec(name), side)
+    network = make_network(range_norm_spec(name), side)
     images = random_images(1, side, seed=11)
     for operation, error in zip(members, _errors(network, images, members), strict=True):
         assert max(error) < TOLERANCE, operation
@@ -101,7 +102,7 @@ def test_symmetry_holds_for_every_convention(normalisation, aggregation) -> None
 
 
 def test_without_padding_an_uneven_size_is_not_exactly_symmetric() -> None:
-    spec = compact_spec("D4", padding=Padding.NONE, fields=(2, 2, 4, 4))
+    spec = range_norm_spec("D4", padding=Padding.NONE, fields=(2, 2, 4, 4))
     errors = {}
     for side in (150, 152):
         network = make_network(spec, side)
@@ -224,6 +225,30 @@ def test_binning_is_exactly_symmetric_and_sees_means(binning) -> None:
         (2.0 * binning, (2 * binning - 1) / 2),
         (1.0 * binning, (binning - 1) / 2),
     ]
+
+
+@pytest.mark.parametrize("group", ["C1", "D4"])
+@pytest.mark.parametrize("order", list(LayerOrder))
+def test_empty_sky_is_what_an_image_of_zeros_gives_far_from_its_rim(group, order) -> None:
+    network = make_network(tiny_spec(group=group, normalisation="emission", layer_order=order), 64)
+    features, expected = torch.zeros(1, 1, 64, 64), []
+    for block in network.blocks:
+        features = block(features)
+        expected.append(pool_over_group(features, network.spec.symmetry.size))
+        middle = expected[-1].shape[-1] // 2
+        expected[-1] = expected[-1][0, :, middle, middle]
+        features = torch.nn.functional.max_pool2d(features, 2)
+    for found, values in zip(network.empty_sky(), expected, strict=True):
+        torch.testing.assert_close(found, values)
+    assert torch.cat(expected).abs().max() > 1e-3, "there would be nothing to see"
+
+
+@pytest.mark.parametrize("aggregation", list(Aggregation))
+def test_empty_sky_has_the_score_0_with_emission(aggregation) -> None:
+    network = make_network(tiny_spec(normalisation="emission", aggregation=aggregation), 32)
+    scores, maps = scores_and_maps(network, torch.zeros(1, 1, 32, 32))
+    assert not scores.any()
+    assert not any(values.any() for values in maps.values())
 
 
 def test_emission_makes_a_gate_blind_to_empty_sky() -> None:

@@ -48,7 +48,7 @@ def test_operations_equal_torchs_count(spec, side):
 @pytest.mark.parametrize("spec", [compact_spec("C1"), compact_spec("D4"), small("C8")])
 def test_parameters_are_those_of_the_built_network(spec):
     network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(0))
-    assert count_parameters(compact_spec("C1", fields=(1, 1, 1, 1), gate_channels=1)) == 137
+    assert count_parameters(compact_spec("C1", fields=(1, 1, 1, 1), gate_channels=1)) == 135
     assert count_parameters(spec) == sum(p.numel() for p in network.parameters())
     size = size_of(spec)
     assert size.of(Equal.PARAMETERS) == count_parameters(spec)

@@ -11,8 +11,9 @@ import torch
 
 from attnxai.data.images import SourceImage, SourceSet, from_array
 from attnxai.models.model import AttentionModel
-from attnxai.models.specification import ModelSpec, compact_spec
+from attnxai.models.specification import ModelSpec
 from attnxai.training.history import EpochResult
+from tests.models.builders import tiny_spec
 from tests.training.runs import CLASSES, train
 
 
@@ -44,9 +45,7 @@ def images() -> SourceSet:
 
 @pytest.fixture(scope="session")
 def spec() -> ModelSpec:
-    return compact_spec(
-        "C4", fields=(1, 2, 2, 2), convolutions=(1, 1, 1, 1), gate_channels=2, kernel_size=3
-    )
+    return tiny_spec()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

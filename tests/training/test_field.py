@@ -34,6 +34,23 @@ def test_the_largest_even_field_up_to_the_published_one(side, columns, size) -> 
     found.view(square(side, 1.8, columns=columns))
 
 
+@pytest.mark.parametrize(
+    ("side", "binning", "size"), [(150, 3, 144), (300, 2, 144), (150, 5, 120), (101, 3, 100)]
+)
+def test_a_binned_field_is_divided_evenly_or_all_that_images_cover(side, binning, size) -> None:
+    assert field(square(side, 1.8), binning=binning).size == size
+    assert field(square(side, 1.8), size=50, binning=binning).size == 50
+
+
+def test_the_smallest_binned_field_is_said() -> None:
+    assert field(square(24, 1.8), binning=3).size == 24
+    message = r"a field of 22 x 22 pixels; it needs 24 x 24 .* binning of 3 x 3 .* or a smaller binning"
+    with pytest.raises(OptionError, match=message):
+        field(square(150, 1.8), size=22, binning=3)
+    with pytest.raises(OptionError, match=r"a field of 20 x 20 pixels; it needs 24 x 24"):
+        field(square(20, 1.8), binning=3)
+
+
 def test_pixels_are_the_images_own() -> None:
     assert field(square(150, 15.0)).pixel_scale_arcsec == 15.0
 
