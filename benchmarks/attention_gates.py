@@ -28,10 +28,11 @@ from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.results import Symmetry
 from attnxai.data.emission import Zone, cells_with_emission, emission_mask, zones_of_sky
 from attnxai.data.images import SourceSet
-from attnxai.explanations.evidence import blank_features, evidence_batches
-from attnxai.explanations.gates import layer_geometry, recorded_gates
-from attnxai.explanations.inputs import NetworkInputs, evaluating
+from attnxai.explanations.gate_pass import blank_features, gate_batches
+from attnxai.explanations.gates import layer_geometry
+from attnxai.explanations.inputs import NetworkInputs
 from attnxai.models import attention_gate
+from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import compact_spec
@@ -118,48 +119,51 @@ def measure(model: AttentionModel, images: SourceSet) -> dict[str, NDArray[Any]]
     """
     inputs, geometry = NetworkInputs.of(model, images), layer_geometry(model)
     mask = emission_mask(inputs.brightness)
+    found: dict[str, list[Any]] = {}
+    zones: dict[str, NDArray[np.int8]] = {}
     _, network = model.require_gates()
-    result: dict[str, list[Any]] = {name: [] for name in ("margin", "bias")}
-    sums: dict[bool, list[Any]] = {False: [], True: []}
-    on_source, zones = [], {}
-    maps: dict[str, list[Any]] = {name: [] for name in geometry}
-    with evaluating(network), recorded_gates(network) as attention:
+    with evaluating(network):
         blank = blank_features(network, model.preprocessing)
-        for relative in sums:
-            first = 0
-            found = evidence_batches(network, inputs.batches(), blank=blank if relative else None)
-            for batch in found:
-                scores, by_gate = batch.scores.double().numpy(), []
-                for name, values in batch.maps.items():
-                    if name not in zones:
-                        shape = (int(values.shape[2]), int(values.shape[3]))
-                        cells = cells_with_emission(mask, geometry[name], shape)
-                        zones[name] = zones_of_sky(cells, step=geometry[name].step)
-                    own = zones[name][first : first + len(scores)]
-                    margin = (values[:, 1] - values[:, 0]).double().numpy()
-                    by_gate.append(
+        first = 0
+        for batch in gate_batches(network, inputs.batches(), blank=blank):
+            on_source: list[Any] = []
+            sums: list[Any] = []
+            relative: list[Any] = []
+            for name, values in batch.attention.items():
+                attention = values.double().numpy()
+                if name not in zones:
+                    cells = cells_with_emission(mask, geometry[name], attention.shape[1:])
+                    zones[name] = zones_of_sky(cells, step=geometry[name].step)
+                own = zones[name][first : first + len(attention)]
+                emission = own == Zone.EMISSION
+                inside, outside = (
+                    (attention * where).sum(axis=(1, 2)) / where.sum(axis=(1, 2))
+                    for where in (emission, ~emission)
+                )
+                on_source.append(inside > outside)
+                for evidence, listed in (
+                    (batch.evidence, sums),
+                    (batch.relative_evidence, relative),
+                ):
+                    maps = evidence.maps[name]
+                    margin = (maps[:, 1] - maps[:, 0]).double().numpy()
+                    listed.append(
                         np.stack([(margin * (own == z)).sum(axis=(1, 2)) for z in Zone], axis=-1)
                     )
-                    if not relative:
-                        maps[name].append(attention[name].double().numpy())
-                sums[relative].append(np.stack(by_gate, axis=1))
-                if not relative:
-                    bias = batch.bias.double().numpy()
-                    result["margin"].append(scores[:, 1] - scores[:, 0])
-                    result["bias"].append(bias[:, 1] - bias[:, 0])
-                first += len(scores)
-    for name, values in maps.items():
-        emission, values = zones[name] == Zone.EMISSION, np.concatenate(values)
-        inside = (values * emission).sum(axis=(1, 2)) / emission.sum(axis=(1, 2))
-        outside = (values * ~emission).sum(axis=(1, 2)) / (~emission).sum(axis=(1, 2))
-        on_source.append(inside > outside)
+            scores, bias = batch.scores.double().numpy(), batch.evidence.bias.double().numpy()
+            first += len(scores)
+            measured = {
+                "margin": scores[:, 1] - scores[:, 0],
+                "bias": bias[:, 1] - bias[:, 0],
+                "zones": np.stack(sums, axis=1),
+                "relative": np.stack(relative, axis=1),
+                "on_source": np.stack(on_source, axis=1),
+            }
+            for name, values in measured.items():
+                found.setdefault(name, []).append(values)
     finest = zones[list(geometry)[-1]]
-    return {name: np.concatenate(values) for name, values in result.items()} | {
-        "zones": np.concatenate(sums[False]),
-        "relative": np.concatenate(sums[True]),
-        "on_source": np.stack(on_source, axis=1),
-        "area": np.stack([(finest == zone).sum(axis=(1, 2)) for zone in Zone], axis=-1),
-    }
+    area = np.stack([(finest == zone).sum(axis=(1, 2)) for zone in Zone], axis=-1)
+    return {name: np.concatenate(values) for name, values in found.items()} | {"area": area}
 
 
 def exactness(model: AttentionModel, images: SourceSet) -> float:
@@ -262,7 +266,9 @@ def row(results: Results, name: str, group: str | None, rng: np.random.Generator
     signs = np.sign([r.signs for r in listed]).sum(axis=0).astype(int)
     delta = ""
     if name != BASELINE:
-        mean, *ends = difference(own | {k: r for k, r in results.items() if k[0] == BASELINE}, name, rng)
+        mean, *ends = difference(
+            own | {k: r for k, r in results.items() if k[0] == BASELINE}, name, rng
+        )
         delta = f"{100 * mean:+.1f} [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]; [{100 * ends[2]:+.1f}, {100 * ends[3]:+.1f}]"
     cells = (
         name,
@@ -285,7 +291,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of MiraBest")
-    parser.add_argument("--variants", default="range_norm; emission", help="separated by semicolons")
+    parser.add_argument(
+        "--variants", default="range_norm; emission", help="separated by semicolons"
+    )
     parser.add_argument("--groups", default="C1,D4,D8")
     parser.add_argument("--seeds", default="0-4", help="first and last")
     parser.add_argument("--precision", type=Precision, default=Precision.FLOAT32)

@@ -40,7 +40,6 @@ class BatchEvidence:
 class _GateRecord:
     """What passes through a gate in the last forward pass, each of shape (batch, channels, height, width)."""
 
-    features: torch.Tensor
     attention: torch.Tensor
     gated: torch.Tensor
 
@@ -128,16 +127,12 @@ def gate_batches(
 @contextlib.contextmanager
 def _recorded(network: AttentionNetwork) -> Iterator[list[_GateRecord]]:
     nothing = torch.empty(0)
-    records = [
-        _GateRecord(features=nothing, attention=nothing, gated=nothing) for _ in network.gates
-    ]
+    records = [_GateRecord(attention=nothing, gated=nothing) for _ in network.gates]
     handles = []
 
     def recorder(record: _GateRecord) -> Callable[..., None]:
-        def keep(
-            _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
-        ) -> None:
-            record.features, record.gated = inputs[0], output
+        def keep(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            record.gated = output
 
         return keep
 

@@ -183,7 +183,9 @@ class FieldBatchNorm(nn.Module):
         norm = self.norm
         mean: torch.Tensor = norm.running_mean  # type: ignore[assignment]
         variance: torch.Tensor = norm.running_var  # type: ignore[assignment]
-        fields = (values.reshape(-1, self.size) - mean[:, None]) / (variance[:, None] + norm.eps).sqrt()
+        fields = (values.reshape(-1, self.size) - mean[:, None]) / (
+            variance[:, None] + norm.eps
+        ).sqrt()
         return (fields * norm.weight[:, None] + norm.bias[:, None]).flatten()
 
 

@@ -36,7 +36,9 @@ def compact_network(group: str) -> AttentionNetwork:
 
 def settled_on(images: torch.Tensor, group: str, *, seed: int) -> AttentionNetwork:
     """A compact network with random weights, whose batch norms have the statistics of these images."""
-    network = AttentionNetwork(range_norm_spec(group), generator=torch.Generator().manual_seed(seed))
+    network = AttentionNetwork(
+        range_norm_spec(group), generator=torch.Generator().manual_seed(seed)
+    )
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm3d):
             module.momentum = None

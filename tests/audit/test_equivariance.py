@@ -37,7 +37,14 @@ from tests.audit.conftest import (
     simulated,
     smooth_images,
 )
-from tests.models.builders import GROUPS, make_model, make_network, random_images, range_norm_spec, tiny_spec
+from tests.models.builders import (
+    GROUPS,
+    make_model,
+    make_network,
+    random_images,
+    range_norm_spec,
+    tiny_spec,
+)
 
 TOLERANCE = 1e-5
 EIGHTH = GroupElement(rotation_deg=45)

@@ -13,7 +13,13 @@ from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.specification import Architecture, Padding
 from tests.audit.conftest import SIDE, compact_network, simulated
-from tests.models.builders import make_model, make_network, random_images, range_norm_spec, tiny_spec
+from tests.models.builders import (
+    make_model,
+    make_network,
+    random_images,
+    range_norm_spec,
+    tiny_spec,
+)
 
 
 def test_maps_of_an_even_field_are_centred_on_it() -> None:

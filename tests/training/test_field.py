@@ -44,7 +44,9 @@ def test_a_binned_field_is_divided_evenly_or_all_that_images_cover(side, binning
 
 def test_the_smallest_binned_field_is_said() -> None:
     assert field(square(24, 1.8), binning=3).size == 24
-    message = r"a field of 22 x 22 pixels; it needs 24 x 24 .* binning of 3 x 3 .* or a smaller binning"
+    message = (
+        r"a field of 22 x 22 pixels; it needs 24 x 24 .* binning of 3 x 3 .* or a smaller binning"
+    )
     with pytest.raises(OptionError, match=message):
         field(square(150, 1.8), size=22, binning=3)
     with pytest.raises(OptionError, match=r"a field of 20 x 20 pixels; it needs 24 x 24"):
