@@ -64,6 +64,7 @@ from .data.images import read_images as read_images
 from .data.mirabest import read_mirabest as read_mirabest
 from .errors import AttnxaiError as AttnxaiError
 from .explanations.explaining import explain as explain
+from .explanations.files.formats import read_maps as read_maps
 from .explanations.from_arrays import maps_from_arrays as maps_from_arrays
 from .explanations.gates import attention_maps as attention_maps
 from .explanations.stack import MapStack as MapStack

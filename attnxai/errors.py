@@ -41,6 +41,10 @@ class AlignmentError(AttnxaiError, ValueError):
     """Maps, images and annotations cannot be brought together."""
 
 
+class MapFileError(AttnxaiError, ValueError):
+    """A file of maps is missing, damaged, or does not hold maps that can be used."""
+
+
 class DataSetError(AttnxaiError, OSError):
     """A data set is missing, incomplete or not the published one."""
 

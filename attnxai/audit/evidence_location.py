@@ -380,7 +380,7 @@ def locate_evidence(
     group = group_of_verdict(maps.splits)
     chosen = np.array([split == group for split in maps.splits])
     given: Sequence[str | None] = [None] * len(maps) if classes is None else classes
-    maps = maps.select(chosen)
+    maps = maps.select(source for source, keep in zip(maps.sources, chosen, strict=True) if keep)
     known = SourceClasses.of(
         maps.sources,
         [name for name, keep in zip(given, chosen, strict=True) if keep],

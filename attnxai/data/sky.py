@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import ArrayLike, NDArray
 
+    from attnxai.data.grid import GridTransform
+
 # Long enough to be exact in floating point, short enough to be a tangent.
 _PROBE_ARCSEC = 0.1
 
@@ -81,3 +83,53 @@ def pixel_direction(wcs: WCS, x: float, y: float, position_angle_deg: float) -> 
     )
     vector = np.array([ends_x[0] - ends_x[1], ends_y[0] - ends_y[1]])
     return np.asarray(vector / np.hypot(*vector))
+
+
+def wcs_of_grid(wcs: WCS, grid: GridTransform) -> WCS:
+    """Coordinate system of a grid that lies on the pixels of an image, from that of the image.
+
+    Parameters
+    ----------
+    wcs : astropy.wcs.WCS
+        Coordinate system of the image; distortions by SIP are kept.
+    grid : GridTransform
+        How the pixels of the grid lie on those of the image.
+
+    Returns
+    -------
+    astropy.wcs.WCS
+        Of two axes; pixel (x, y) of the grid has the place on the sky of the image's pixel there.
+
+    Examples
+    --------
+    >>> from astropy.wcs import WCS
+    >>> from attnxai.data.grid import GridTransform
+    >>> wcs = WCS({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 76.0, "CRPIX2": 76.0, "CDELT1": -5e-4,
+    ...            "CDELT2": 5e-4, "CRVAL1": 180.0, "CRVAL2": 30.0})
+    >>> found = wcs_of_grid(wcs, GridTransform(step=4.0, origin_x=1.5, origin_y=1.5))
+    >>> found.wcs.crpix.tolist(), found.wcs.cdelt.tolist()
+    ([19.375, 19.375], [-0.002, 0.002])
+    """
+    from astropy.wcs import Sip
+
+    found = _of_two_axes(wcs).deepcopy()
+    step = grid.step
+    crpix = (found.wcs.crpix - 1.0 - (grid.origin_x, grid.origin_y)) / step + 1.0
+    found.wcs.crpix = crpix
+    if found.wcs.has_cd():
+        found.wcs.cd = found.wcs.cd * step
+    else:
+        found.wcs.cdelt = found.wcs.cdelt * step
+    if wcs.sip is not None:
+
+        def scaled(coefficients: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+            if coefficients is None:
+                return None
+            powers = np.add.outer(*map(np.arange, coefficients.shape))
+            return np.asarray(coefficients * step ** (powers - 1.0))
+
+        terms = (wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp)
+        found.sip = Sip(*map(scaled, terms), crpix)
+    found.pixel_shape = found.pixel_bounds = None
+    found.wcs.set()
+    return found

@@ -159,14 +159,14 @@ def maps_from_arrays(
     fields = Fields.of(images, preprocessing)
     sources = tuple(image.source for image in images)
     layers = {
-        name: _stacked(name, given, sources) for name, given in _by_layer(arrays, sources).items()
+        name: stacked(name, given, sources) for name, given in _by_layer(arrays, sources).items()
     }
     return stack_on_fields(
         sources,
         layers,
         {name: _geometry(name, geometry, maps, fields) for name, maps in layers.items()},
         fields,
-        splits=_splits(splits, sources),
+        splits=checked_splits(splits, sources),
         scores=None if scores is None else np.asarray(scores, dtype=np.float64),
         class_names=tuple(class_names),
         model_name=model_name,
@@ -217,7 +217,7 @@ def _is_array(given: Any) -> bool:
     return hasattr(given, "shape")
 
 
-def _stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
+def stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
     """Maps of a layer, shape (n, height, width), in the order of the sources."""
     n = len(sources)
     if isinstance(given, Mapping):
@@ -248,11 +248,11 @@ def _stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
                         else "; a map has two axes, its rows and columns"
                     )
                 )
-        stacked: NDArray[Any] = np.stack(maps)
+        values: NDArray[Any] = np.stack(maps)
     else:
-        stacked = read_only(given, f"the layer {layer!r}")
-    _check_shape(layer, stacked, n)
-    finite = np.isfinite(stacked).reshape(n, -1)
+        values = read_only(given, f"the layer {layer!r}")
+    _check_shape(layer, values, n)
+    finite = np.isfinite(values).reshape(n, -1)
     if not finite.all():
         first = int(np.flatnonzero(~finite.all(axis=1))[0])
         raise AlignmentError(
@@ -260,12 +260,12 @@ def _stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
             f"{finite.shape[1]} that {'is' if (~finite[first]).sum() == 1 else 'are'} NaN or infinite; replace them, "
             "by 0 where the method says nothing"
         )
-    if (stacked == stacked[:, :1, :1]).all():
+    if (values == values[:, :1, :1]).all():
         raise AlignmentError(
-            f"all {n} maps of the layer {layer!r} are constant, such as {float(stacked[0, 0, 0]):g} everywhere for "
+            f"all {n} maps of the layer {layer!r} are constant, such as {float(values[0, 0, 0]):g} everywhere for "
             f"{sources[0]!r}; a constant map explains nothing, so check how the maps were computed"
         )
-    return _as_floats(stacked)
+    return _as_floats(values)
 
 
 def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
@@ -327,7 +327,8 @@ def _geometry(
     return GridTransform.covering((rows, columns), (n_y, n_x))
 
 
-def _splits(given: Any, sources: tuple[str, ...]) -> tuple[Split, ...]:
+def checked_splits(given: Any, sources: tuple[str, ...]) -> tuple[Split, ...]:
+    """Splits of all sources from one for all, one for each, or some by their ids."""
     if isinstance(given, str):
         given = [given] * len(sources)
     elif isinstance(given, Mapping):

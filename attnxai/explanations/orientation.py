@@ -98,8 +98,15 @@ def _correlations(
     maps: NDArray[np.float64], brightness: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Pearson's correlation of each map with the brightness, 0 where one is constant."""
-    a, b = (values.reshape(len(values), -1) for values in (maps, brightness))
+    a, b = (_scaled(values.reshape(len(values), -1)) for values in (maps, brightness))
     a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     values = np.divide((a * b).sum(axis=1), size, out=np.zeros(len(size)), where=size > 0)
     return np.asarray(values)
+
+
+def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows whose largest magnitude is 1, so that no square overflows."""
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    scaled = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return np.asarray(scaled)

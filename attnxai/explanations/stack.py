@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from attnxai.data.short_repr import short_repr
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from attnxai.data.images import SourceImage
 
 
 MEAN_LAYER = "mean"
@@ -189,6 +192,62 @@ class MapStack:
             return self.means
         return {MEAN_LAYER: tuple(self.layers)} if len(self.layers) > 1 else {}
 
+    def select(self, sources: Iterable[str]) -> MapStack:
+        """The maps of the named sources, in the order of the names.
+
+        Raises
+        ------
+        AlignmentError
+            If a source has no map.
+        """
+        place = {source: i for i, source in enumerate(self.sources)}
+        names = tuple(sources)
+        if missing := [name for name in names if name not in place]:
+            raise AlignmentError(
+                f"there is no map of {missing[0]!r} in the maps of {self.model_name}"
+            )
+        if names == self.sources:
+            return self
+        index = [place[name] for name in names]
+        return dataclasses.replace(
+            self,
+            sources=names,
+            layers={name: maps[index] for name, maps in self.layers.items()},
+            field=tuple(self.field[i] for i in index),
+            brightness=self.brightness[index],
+            valid=self.valid[index],
+            splits=tuple(self.splits[i] for i in index),
+            scores=None if self.scores is None else self.scores[index],
+        )
+
+    def write(
+        self,
+        path: str | Path,
+        images: Sequence[SourceImage] | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        """Write the maps to a file, from which :func:`attnxai.read_maps` reads the same stack.
+
+        Parameters
+        ----------
+        path : path
+            ``.npz`` for NumPy, ``.zarr`` for a Zarr group, ``.fits`` for one FITS file of all sources; without an
+            ending a folder with a FITS file for each source.
+        images : sequence of SourceImage, optional
+            The images of the sources, which give maps in FITS their coordinates on the sky.
+        overwrite : bool
+            Replace maps that were written there before.
+
+        Raises
+        ------
+        OptionError
+            If the path cannot be written or exists already.
+        """
+        from attnxai.explanations.files.formats import write_maps
+
+        write_maps(self, path, images, overwrite=overwrite)
+
     @property
     def field_shape(self) -> tuple[int, int]:
         """Rows and columns of the field."""
@@ -203,23 +262,6 @@ class MapStack:
         scaled = self.scores / self.temperature
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-    def select(self, chosen: ArrayLike) -> MapStack:
-        """The maps of some sources: ``chosen`` (n_sources,) is true for them."""
-        keep = np.asarray(chosen, bool)
-        if keep.all():
-            return self
-        positions = np.flatnonzero(keep)
-        return dataclasses.replace(
-            self,
-            sources=tuple(self.sources[i] for i in positions),
-            layers={name: maps[keep] for name, maps in self.layers.items()},
-            field=tuple(self.field[i] for i in positions),
-            brightness=self.brightness[keep],
-            valid=self.valid[keep],
-            splits=tuple(self.splits[i] for i in positions),
-            scores=None if self.scores is None else self.scores[keep],
-        )
 
     def predicted_classes(self) -> tuple[str, ...] | None:
         """Most probable class of each source, or None without scores."""

@@ -90,6 +90,23 @@ def _written(target: Path, data: bytes) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """The path of a temporary file that takes its place when the block ends without an error.
+
+    For files that are too large to be held in memory twice; :func:`output_file` locks them.
+    """
+    target = _target(path)
+    temporary = target.with_name(f".{target.name}{_PARTIAL}{secrets.token_hex(8)}")
+    try:
+        with named_faults(path):
+            yield temporary
+            temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def clear_partial_files(target: Path) -> None:
     """Remove the temporary files that killed processes have left of a file."""
     for file in target.parent.glob(f".{glob.escape(target.name)}{_PARTIAL}*"):
@@ -103,7 +120,11 @@ def read_json(path: Path) -> Any:
 
     Numbers that are not finite, which JSON does not have, are refused as well.
     """
-    text = path.read_text(encoding="utf-8")
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The same of text."""
     try:
         content = json.loads(text, parse_float=_finite, parse_constant=_finite)
         if _SURROGATE.search(text):

@@ -68,6 +68,22 @@ def read_fits(path: Path) -> ImageContent:
     )
 
 
+def read_planes(path: Path, what: str) -> Iterator[tuple[Cards, NDArray[Any]]]:
+    """Cards and values of every image of a file that is not compressed; errors begin with ``what`` and the path."""
+    with open(path, "rb") as file:
+        if file.read(2) == _GZIP:
+            raise ImageError(f"{what} {path} is compressed by gzip; unpack it by gunzip")
+    with _opened(path, what) as stream:
+        for header, tiles, content in stream.images():
+            cards = Cards(header, f"{what} {path}", ImageError)
+            if tiles:
+                raise ImageError(f"{what} {path} is compressed by tiles; unpack it by funpack")
+            values = _values(cards, content)
+            if values.ndim > 2 and all(side == 1 for side in values.shape[:-2]):
+                values = values.reshape(values.shape[-2:])
+            yield cards, values
+
+
 def _beam(cards: Cards) -> tuple[float, float, float] | None:
     major, minor = (cards.number(name, low=0.0, high=180.0) for name in ("BMAJ", "BMIN"))
     angle = cards.number("BPA", low=-360.0, high=360.0)
@@ -112,8 +128,9 @@ def _layout(cards: Cards) -> tuple[int, tuple[int, ...]]:
 class _Stream:
     """A FITS file, unpacked where it is compressed, read from the beginning to the first image."""
 
-    def __init__(self, path: Path, file: BinaryIO, *, is_compressed: bool) -> None:
+    def __init__(self, path: Path, file: BinaryIO, *, is_compressed: bool, what: str) -> None:
         self._path, self._file, self._is_compressed = path, file, is_compressed
+        self._where = f"{what} {path}"
         self._has_begun = False
         self._n_file_bytes = path.stat().st_size
         # what may be skipped of a compressed file before its image
@@ -121,6 +138,13 @@ class _Stream:
 
     def first_image(self) -> tuple[Header, bytes, bytes]:
         """Header of the first image, the same as it stands where it holds tiles, and data."""
+        found = next(self.images(), None)
+        if found is None:
+            raise self._fault("is a FITS file without an image")
+        return found
+
+    def images(self) -> Iterator[tuple[Header, bytes, bytes]]:
+        """The same of every image."""
         from astropy.io.fits import Header
 
         is_primary = True
@@ -128,7 +152,7 @@ class _Stream:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about letters that are not ASCII
                 header = Header.fromstring(text)
-            cards = Cards(header, f"image {self._path}", ImageError)
+            cards = Cards(header, self._where, ImageError)
             if is_primary and cards.flag("GROUPS"):
                 raise self._fault(
                     "is a FITS file of visibilities (random groups); make an image of them first"
@@ -143,16 +167,16 @@ class _Stream:
                     keyword, right = ("PCOUNT", "0") if parameters else ("GCOUNT", "1")
                     raise cards.refuse(keyword, f"{right} for an image")
                 self._check(shape)
-                return header, b"", self._data(size)
-            if extension == "BINTABLE" and cards.flag("ZIMAGE"):
+                yield header, b"", self._data(size)
+            elif extension == "BINTABLE" and cards.flag("ZIMAGE"):
                 self._check((size,))
-                return header, text, self._data(size)
-            self._skip(size)
+                yield header, text, self._data(size)
+            else:
+                self._skip(size)
             is_primary = False
-        raise self._fault("is a FITS file without an image")
 
     def _fault(self, text: str) -> ImageError:
-        return ImageError(f"image {self._path} {text}")
+        return ImageError(f"{self._where} {text}")
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if self._is_compressed:
@@ -218,12 +242,12 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_Stream]:
+def _opened(path: Path, what: str = "image") -> Iterator[_Stream]:
     with open(path, "rb") as file:
         is_compressed = file.read(2) == _GZIP
         file.seek(0)
         if is_compressed:
             with gzip.GzipFile(fileobj=file) as unpacked:
-                yield _Stream(path, unpacked, is_compressed=True)  # type: ignore[arg-type]
+                yield _Stream(path, unpacked, is_compressed=True, what=what)  # type: ignore[arg-type]
         else:
-            yield _Stream(path, file, is_compressed=False)
+            yield _Stream(path, file, is_compressed=False, what=what)

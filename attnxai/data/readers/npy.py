@@ -6,12 +6,16 @@ import io
 import math
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.data.readers.registry import ImageContent, register_reader
-from attnxai.errors import ImageError
+from attnxai.errors import AttnxaiError, ImageError
 from attnxai.jobs.files import read_input
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MAGIC = b"\x93NUMPY"
 _MOST_AXES = 32  # of an array of any version of NumPy
@@ -21,7 +25,20 @@ _MOST_AXES = 32  # of an array of any version of NumPy
 def read_npy(path: Path) -> ImageContent:
     """Read one array of plain numbers."""
     # in memory, so that a claimed length of the header allocates nothing
-    stream = io.BytesIO(read_input(path, f"image {path}", ImageError))
+    content = read_input(path, f"image {path}", ImageError)
+    right = "an image holds real numbers in two axes"
+    values = parse_npy(content, f"image {path}", ImageError, right=right)
+    return ImageContent(pixels=values)
+
+
+def parse_npy(
+    content: bytes, where: str, error: type[AttnxaiError], *, right: str, kinds: str = "uifb"
+) -> NDArray[Any]:
+    """Array of the bytes of an NPY file; ``where`` begins its errors, and ``right`` says what it should hold.
+
+    Its values are of one of the ``kinds`` of NumPy; text has to be of fixed length.
+    """
+    stream = io.BytesIO(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about headers of Python 2, which read as well
@@ -31,22 +48,17 @@ def read_npy(path: Path) -> ImageContent:
             }[np.lib.format.read_magic(stream)]
             shape, is_fortran, dtype = read_header(stream)
         n_bytes = math.prod(shape) * dtype.itemsize
-    except Exception as error:  # of Python's parser as well, which can raise anything
-        raise ImageError(
-            f"image {path} cannot be read: its NPY header is damaged, or of a version that images do not "
-            "need"
-        ) from error
+    except Exception as reason:  # of Python's parser as well, which can raise anything
+        raise error(
+            f"{where} cannot be read: its NPY header is damaged, or of a version that plain arrays do not need"
+        ) from reason
     is_shape = len(shape) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
-    if dtype.kind not in "uifb" or not is_shape:
-        raise ImageError(
-            f"image {path} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; an image holds real "
-            "numbers in two axes"
+    if dtype.kind not in kinds or not is_shape or not dtype.itemsize:
+        raise error(f"{where} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; {right}")
+    left = len(content) - stream.tell()
+    if left < n_bytes:
+        raise error(
+            f"{where} is truncated: its header claims {n_bytes} bytes of values, and {left} follow"
         )
-    content = stream.read()
-    if len(content) < n_bytes:
-        raise ImageError(
-            f"image {path} is truncated: its header claims {n_bytes} bytes of pixels, and "
-            f"{len(content)} follow"
-        )
-    values = np.frombuffer(content, dtype, count=math.prod(shape))
-    return ImageContent(pixels=values.reshape(shape, order="F" if is_fortran else "C"))
+    values = np.frombuffer(content, dtype, count=math.prod(shape), offset=stream.tell())
+    return values.reshape(shape, order="F" if is_fortran else "C")

@@ -1,0 +1,1 @@
+"""Files of maps: one module a format, and what all formats share."""
