@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.data.images import SourceImage, assume_pixel_scale
+from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import Readout, scores_and_maps
-from attnxai.explanations.inputs import network_batches
+from attnxai.explanations.inputs import NetworkInputs, network_batches
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.elements import middle_of
 from attnxai.models.evaluation import evaluating
@@ -82,13 +82,10 @@ def field_brightness(
     """
     if not len(images):
         raise OptionError("there are no images to transform")
-    preprocessing = model.preprocessing
     if side is not None:
-        preprocessing = dataclasses.replace(preprocessing, size=side)
-    views = [preprocessing.view(image) for image in images]
-    n_assumed = sum(view.scale_assumed for view in views)
-    assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
-    return torch.stack([torch.from_numpy(view.brightness) for view in views])
+        preprocessing = dataclasses.replace(model.preprocessing, size=side)
+        model = dataclasses.replace(model, preprocessing=preprocessing)
+    return torch.from_numpy(NetworkInputs.of(model, images).brightness)
 
 
 def read_out(
