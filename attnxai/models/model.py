@@ -174,5 +174,6 @@ class AttentionModel:
         if isinstance(spec, ModelSpec) and isinstance(network, AttentionNetwork) and spec.n_gates:
             return spec, network
         raise CheckpointError(
-            f"the model {self.name} ({self.architecture}) has no attention gates, and so no attention maps; compare maps of an attribution method (--explain) instead"
+            f"the model {self.name} ({self.architecture}) has no attention gates, and so no attention maps; choose "
+            "an explanation method that needs none (--explain, or method= in Python)"
         )
