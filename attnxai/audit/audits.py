@@ -10,6 +10,14 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.audit.evidence_location import evidence_location
+from attnxai.audit.of_models import (
+    MOST_IMAGES,
+    agreement_of,
+    faithfulness_of,
+    randomisation_of,
+    rotations_of,
+    stability_of,
+)
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
@@ -69,6 +77,36 @@ AUDITS: Mapping[str, Audit] = {
             title="Where does the evidence come from?",
             function=evidence_location,
             cost="one forward pass",
+        ),
+        Audit(
+            name="faithfulness",
+            title="Do answers rest on what the maps show?",
+            function=faithfulness_of,
+            cost=f"some 600 forward passes for each of up to {MOST_IMAGES} images",
+        ),
+        Audit(
+            name="weight_randomisation",
+            title="Do the maps depend on what was learned?",
+            function=randomisation_of,
+            cost=f"three explanations per layer of up to {MOST_IMAGES} images",
+        ),
+        Audit(
+            name="noise_stability",
+            title="Do answers and maps stay the same under noise?",
+            function=stability_of,
+            cost=f"six explanations of up to {MOST_IMAGES} images",
+        ),
+        Audit(
+            name="rotations",
+            title="Do answers and maps follow rotations?",
+            function=rotations_of,
+            cost=f"one forward pass per angle and element of the group for up to {MOST_IMAGES} images",
+        ),
+        Audit(
+            name="map_agreement",
+            title="Do the maps agree with each other?",
+            function=agreement_of,
+            cost="one explanation",
         ),
     )
 }

@@ -133,6 +133,21 @@ class Faithfulness(ArrayResult):
         answers = [self.exceeds(layer, RANDOM), self.exceeds(layer, shifted_name(layer))]
         return None if None in answers else all(answers)
 
+    def unfaithful(self, layer: str) -> bool:
+        """Whether a map is worse than both in every test: pixels in its reverse order would be better."""
+        return all(
+            interval.known and interval.high < 0
+            for reference in (RANDOM, shifted_name(layer))
+            for interval in (self.gain(layer, reference, test) for test in self.tests)
+        )
+
+    @property
+    def passes(self) -> bool | None:
+        """False if a map is worse than random orders in every test, True if all maps are faithful, else None."""
+        if any(map(self.unfaithful, self.layers)):
+            return False
+        return True if all(map(self.faithful, self.layers)) else None
+
     def _index(self, order: str) -> int:
         if order not in self.orders:
             raise OptionError(f"unknown order {order!r}; there are {', '.join(self.orders)}")
@@ -222,6 +237,8 @@ class Faithfulness(ArrayResult):
                 "is faithful: the answer rests on the pixels that it ranks highest more than on pixels in random "
                 "order"
             )
+        elif self.unfaithful(layer):
+            verdict = "ranks the pixels on which the answer rests below others"
         else:
             verdict = "is not shown to be faithful"
         better = self.exceeds(layer, BRIGHTNESS)

@@ -95,6 +95,19 @@ class WeightRandomisation(ArrayResult):
             return True
         return False if high < SURVIVES else None
 
+    @property
+    def passes(self) -> bool | None:
+        """False if a map does not depend on what was learned, not even on emission; True if all do; else None."""
+        found = [
+            self.survives(layer, "spearman_on_emission")
+            if self.survives(layer)
+            else self.survives(layer)
+            for layer in self.layers
+        ]
+        if True in found:
+            return False
+        return None if None in found else True
+
     def _of(self, layer: str, measure: str) -> NDArray[np.float64]:
         for what, name, known in (("map", layer, self.layers), ("measure", measure, MEASURES)):
             if name not in known:

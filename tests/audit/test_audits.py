@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from attnxai.audit import AUDITS, run_audits
-from attnxai.errors import OptionError
+from attnxai.audit.of_models import own_methods
+from attnxai.errors import OptionError, UndefinedValuesWarning
+from attnxai.explanations.explaining import EXPLANATIONS
+from tests.audit.conftest import simulated
+from tests.audit.models import WeightedSum, model_of
 from tests.audit.test_evidence_location import SIDE, sources
 from tests.explanations.conftest import build_model
+from tests.models.builders import make_model
 
 
 def test_an_audit_is_run_by_its_name_and_recorded_under_it() -> None:
@@ -48,3 +54,26 @@ def test_mistakes_are_refused() -> None:
         run_audits(model, sources(2), [])
     with pytest.raises(OptionError, match="no images"):
         run_audits(model, [], rng=np.random.default_rng(0))
+
+
+def test_all_audits_give_what_a_page_needs(monkeypatch) -> None:
+    monkeypatch.setattr("attnxai.audit.of_models.MOST_IMAGES", 2)
+    monkeypatch.setattr("attnxai.audit.of_models.own_methods", lambda model: ("gates",))
+    model = make_model(side=16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedValuesWarning)
+        found = run_audits(model, simulated(3, side=24), rng=1)
+    assert list(found.results) == list(AUDITS)
+    for name, result in found.results.items():
+        assert result.passes in {True, False, None}, name
+        assert len(result.summary().splitlines()) > 1, name
+        assert len(result.to_frame()) > 0
+        json.dumps(result.to_record(), allow_nan=name == "evidence_location")
+    assert found.results["faithfulness"].to_record()["n_sources"] == 2
+    assert found.results["map_agreement"].to_record()["n_sources"] == 3
+
+
+def test_models_without_gates_have_maps_of_another_method() -> None:
+    assert own_methods(make_model(side=16)) == ("gates", "evidence_relative")
+    (name,) = own_methods(model_of(WeightedSum(np.ones((16, 16))), 16))
+    assert name in EXPLANATIONS

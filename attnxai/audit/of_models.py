@@ -1,0 +1,110 @@
+"""Audits of the maps that a model has by itself, on images: what :data:`~attnxai.audit.audits.AUDITS` lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from attnxai.audit.between_maps import MapAgreement, map_agreement
+from attnxai.audit.curves import Faithfulness
+from attnxai.audit.faithfulness import faithfulness_tests
+from attnxai.audit.randomisation import weight_randomisation
+from attnxai.audit.rotations import RotationAudit, rotation_audit
+from attnxai.audit.stability import NoiseStability, noise_stability
+from attnxai.audit.survival import WeightRandomisation
+from attnxai.data.images import SourceImage
+from attnxai.errors import CheckpointError
+from attnxai.explanations.explaining import EXPLANATIONS, explain
+from attnxai.models.model import AttentionModel
+from attnxai.models.specification import ModelSpec
+
+MOST_IMAGES = 32
+"""Audits of many forward passes take this many images, drawn at random, where there are more."""
+
+OnStep = Callable[[int, int], None] | None
+
+
+def own_methods(model: AttentionModel) -> tuple[str, ...]:
+    """Explanation methods whose maps are audited: gates and evidence, or Grad-CAM where a model has no gates.
+
+    Raises
+    ------
+    CheckpointError
+        If none of them is there.
+    """
+    if isinstance(model.spec, ModelSpec) and model.spec.n_gates:
+        return ("gates", "evidence_relative")
+    for name in ("gradcam", "saliency", "cam"):
+        if name in EXPLANATIONS:
+            return (name,)
+    raise CheckpointError(f"no explanation method makes maps of the model {model.name} by itself")
+
+
+def faithfulness_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> Faithfulness:
+    """Deletion, insertion and ROAD of the model's own maps."""
+    chosen = _drawn(images, rng)
+    maps = explain(model, chosen, own_methods(model), rng=int(rng.integers(2**31)))
+    return faithfulness_tests(model, maps, rng=rng, on_image=on_step)
+
+
+def randomisation_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> WeightRandomisation:
+    """Cascading randomisation of the weights under the model's own maps."""
+    chosen = _drawn(images, rng)
+    return weight_randomisation(model, chosen, own_methods(model), rng=rng, on_step=on_step)
+
+
+def stability_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> NoiseStability:
+    """The model's own maps under noise."""
+    chosen = _drawn(images, rng)
+    return noise_stability(model, chosen, own_methods(model), rng=rng, on_step=on_step)
+
+
+def rotations_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> RotationAudit:
+    """Predictions and gates under rotation."""
+    return rotation_audit(model, _drawn(images, rng), rng=rng, on_step=on_step)
+
+
+def agreement_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> MapAgreement:
+    """The model's own maps compared with each other."""
+    maps = explain(
+        model, images, own_methods(model), rng=int(rng.integers(2**31)), on_batch=on_step
+    )
+    return map_agreement(maps, rng=rng)
+
+
+def _drawn(images: Sequence[SourceImage], rng: np.random.Generator) -> list[SourceImage]:
+    if len(images) <= MOST_IMAGES:
+        return list(images)
+    positions = np.sort(rng.choice(len(images), size=MOST_IMAGES, replace=False))
+    return [images[position] for position in positions.tolist()]
