@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +11,13 @@ import torch
 
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import Readout, scores_and_maps
+from attnxai.explanations.gate_pass import gate_batches
 from attnxai.explanations.inputs import NetworkInputs, network_batches
 from attnxai.models.architectures import Network, Specification
 from attnxai.models.elements import middle_of
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
-from attnxai.models.network import gate_geometry
+from attnxai.models.network import AttentionNetwork, gate_geometry
 from attnxai.models.specification import ModelSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ class LayerGrid:
     centre: tuple[float, float]
     reach: float
     disc: torch.Tensor
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Readout:
+    """Class scores (logits) in float64, shape (n, n_classes), and maps by gate, shape (n, height, width)."""
+
+    scores: torch.Tensor
+    maps: Mapping[str, torch.Tensor]
 
 
 def layer_grids(spec: Specification, shape: tuple[int, int]) -> tuple[LayerGrid, ...]:
@@ -99,18 +107,31 @@ def read_out(
     if isinstance(model, AttentionModel):
         fields = torch.from_numpy(model.preprocessing.standardise(fields.numpy()))
     with evaluating(network):
-        return scores_and_maps(network, network_batches(network, fields, batch_size))
+        batches = network_batches(network, fields, batch_size)
+        if not isinstance(network, AttentionNetwork):
+            return Readout(scores=_scores(network, batches), maps={})
+        scores: list[torch.Tensor] = []
+        maps: dict[str, list[torch.Tensor]] = {name: [] for name in network.spec.gate_names}
+        for batch in gate_batches(network, batches):
+            scores.append(batch.scores.cpu().double())
+            for name, values in batch.attention.items():
+                maps[name].append(values.cpu())
+    return Readout(
+        scores=torch.cat(scores), maps={name: torch.cat(values) for name, values in maps.items()}
+    )
 
 
 def field_scores(
     model: AttentionModel, fields: torch.Tensor, *, batch_size: int = 32
 ) -> torch.Tensor:
     """Class scores (n, n_classes) in float64, on the CPU, of brightness ``fields`` (n, rows, columns)."""
-    network = model.network
     values = torch.from_numpy(model.preprocessing.standardise(fields.numpy()))
-    with evaluating(network):
-        batches = network_batches(network, values, batch_size)
-        return torch.cat([network(batch).cpu().double() for batch in batches])
+    with evaluating(model.network):
+        return _scores(model.network, network_batches(model.network, values, batch_size))
+
+
+def _scores(network: Network, batches: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([network(batch).cpu().double() for batch in batches])
 
 
 def network_of(model: AttentionModel | Network) -> Network:

@@ -118,7 +118,10 @@ def gate_batches(
     *,
     blank: Sequence[torch.Tensor] | None = None,
 ) -> Iterator[GateBatch]:
-    """What the gates make of batches of input images, each from one forward pass."""
+    """What the gates make of batches of input images, each from one forward pass.
+
+    Hooks are removed when it ends, also with an error.
+    """
     with _recorded(network) as records:
         for batch in batches:
             yield GateBatch(network, records, network(batch), blank)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,70 +12,8 @@ from attnxai.explanations.gate_pass import GateBatch, MapReader
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.method import register_gate_explanation
 from attnxai.explanations.stack import MEAN_LAYER, MapStack
-from attnxai.models.architectures import Network
 from attnxai.models.model import AttentionModel
-from attnxai.models.network import AttentionNetwork, gate_geometry
-
-
-@contextlib.contextmanager
-def recorded_gates(network: Network) -> Iterator[dict[str, torch.Tensor]]:
-    """Record the attention maps of every forward pass within the block.
-
-    The maps, of shape (batch, height, width) by gate, are filled anew by each forward pass; a LeNet has none. The
-    hooks are removed when the block ends, also when it ends with an error.
-    """
-    maps: dict[str, torch.Tensor] = {}
-    handles = []
-
-    def recorder(name: str) -> Callable[..., None]:
-        def record(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            maps[name] = output.detach()[:, 0]
-
-        return record
-
-    gates = network.gates if isinstance(network, AttentionNetwork) else ()
-    try:
-        for name, gate in zip(network.spec.gate_names, gates, strict=True):
-            handles.append(gate.normalise.register_forward_hook(recorder(name)))  # type: ignore[union-attr]
-        yield maps
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Readout:
-    """Class scores (logits) in float64, shape (n, n_classes), and maps by gate, shape (n, height, width)."""
-
-    scores: torch.Tensor
-    maps: Mapping[str, torch.Tensor]
-
-
-def scores_and_maps(
-    network: Network,
-    batches: Iterable[torch.Tensor],
-    *,
-    on_batch: Callable[[int], None] | None = None,
-) -> Readout:
-    """Class scores and maps of the same forward passes, on the CPU.
-
-    ``on_batch`` is called with the number of images that have passed.
-    """
-    scores: list[torch.Tensor] = []
-    recorded: dict[str, list[torch.Tensor]] = {name: [] for name in network.spec.gate_names}
-    n_passed = 0
-    with recorded_gates(network) as maps:
-        for batch in batches:
-            scores.append(network(batch).cpu().double())
-            for name, values in recorded.items():
-                values.append(maps[name].cpu())
-            n_passed += len(batch)
-            if on_batch is not None:
-                on_batch(n_passed)
-    return Readout(
-        scores=torch.cat(scores),
-        maps={name: torch.cat(values) for name, values in recorded.items()},
-    )
+from attnxai.models.network import gate_geometry
 
 
 def layer_geometry(model: AttentionModel) -> dict[str, GridTransform]:

@@ -12,7 +12,8 @@ from torch import nn
 
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AlignmentError, AssumptionWarning, ImageError
-from attnxai.explanations.gates import attention_maps, recorded_gates
+from attnxai.explanations.gate_pass import gate_batches
+from attnxai.explanations.gates import attention_maps
 from attnxai.explanations.inputs import model_provenance, one_thread, split_of
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.model import AttentionModel
@@ -101,9 +102,10 @@ def test_a_model_is_the_same_after_a_failing_callback(model, images) -> None:
 def test_hooks_are_gone_after_an_error_in_the_block(model) -> None:
     before = traces(model.network)
     within = []
+    side = model.preprocessing.size
 
     def fail() -> None:
-        with recorded_gates(model.network):
+        for _ in gate_batches(model.network, iter([torch.zeros(1, 1, side, side)])):
             within.append(traces(model.network))
             raise ZeroDivisionError
 

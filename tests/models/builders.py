@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from attnxai.errors import CheckpointError
-from attnxai.explanations.gates import recorded_gates
+from attnxai.explanations.gate_pass import gate_batches
 from attnxai.models.architectures import Network
 from attnxai.models.checkpoints import load_model
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
@@ -96,9 +96,9 @@ def scores_and_maps(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Class scores and gate maps of one forward pass."""
     assert isinstance(network, AttentionNetwork)
-    with torch.no_grad(), recorded_gates(network) as maps:
-        scores = network(images)
-    return scores, dict(maps)
+    with torch.no_grad():
+        (batch,) = list(gate_batches(network, iter([images])))
+    return batch.scores, batch.attention
 
 
 def range_norm_spec(group: str, **changes: Any) -> ModelSpec:
