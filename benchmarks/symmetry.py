@@ -59,8 +59,9 @@ def standardised(images: Iterable[SourceImage], shape: tuple[int, int]) -> torch
 
 
 def random_network(group: str, images: torch.Tensor, seed: int) -> AttentionNetwork:
-    """A compact network whose batch norms have seen the images."""
-    network = AttentionNetwork(compact_spec(group), generator=torch.Generator().manual_seed(seed))
+    """A compact network with range_norm whose batch norms have seen the images."""
+    spec = compact_spec(group, normalisation="range_norm", layer_order="conv_relu_norm", binning=1)
+    network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(seed))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm3d):
             module.momentum = None

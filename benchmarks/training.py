@@ -29,6 +29,12 @@ from attnxai.models.specification import ModelSpec, SymmetryGroup, compact_spec,
 from attnxai.training.settings import mixed_precision_pays
 
 BATCH, SIDE = 16, 150
+# what the direct network has: every pixel is seen, and e2cnn's order of layers
+PLAIN: dict[str, Any] = {
+    "normalisation": "range_norm",
+    "layer_order": "conv_relu_norm",
+    "binning": 1,
+}
 
 
 class DirectNetwork(nn.Module):
@@ -179,7 +185,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
-    preset: Callable[[str], ModelSpec] = compact_spec if options.preset == "compact" else paper_spec
+    preset: Callable[..., ModelSpec] = compact_spec if options.preset == "compact" else paper_spec
     mixed = mixed_precision_pays("cpu")
     print(f"{options.preset} preset, {options.threads} threads, batches of {BATCH}")
     print("training: seconds an image; loading: seconds")
@@ -188,7 +194,7 @@ def main() -> None:
         f"{'load e2cnn':>12}{'attnxai':>9}{'ratio':>7}"
     )
     for group in options.groups.split(","):
-        spec = preset(group)
+        spec = preset(group, **PLAIN)
         networks: dict[str, tuple[nn.Module, bool]] = {
             "e2cnn": (DirectNetwork(spec, initialise=True), False),
             "attnxai": (
