@@ -24,6 +24,7 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.audit.locating import locate_evidence
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.data.wording import listed
@@ -307,9 +308,12 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         result = compare_pairs(pairs, settings=settings, rng=0)
         results = (result, dataclasses.replace(result, model_name="another"))
         contrasts = contrast_results(results, n_draws=19, n_bootstrap=100)
+    location = locate_evidence(maps, pairs.classes, n_bootstrap=100)
     inputs = Inputs(annotations=marks, images=images, data_name="made up")
     content = ReportContent(
-        parts=tuple(ModelPart(result=one, pairs=pairs, maps=maps) for one in results),
+        parts=tuple(
+            ModelPart(result=one, pairs=pairs, maps=maps, location=location) for one in results
+        ),
         annotations=marks,
         images=images,
         provenance=describe(
@@ -322,7 +326,8 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         ),
         contrasts=(contrasts,),
     )
-    summary = summarise(content, reach_verdict(results, marks, contrasts=contrasts))
+    verdict = reach_verdict(results, marks, contrasts=contrasts, locations=content.locations)
+    summary = summarise(content, verdict)
     model = summary["models"][0]
     statement, record = model["verdict"]["statements"][0], model["results"][0]
     parts = [summary, summary["verdict"], model, model["verdict"], model["sources"]]
@@ -337,6 +342,8 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         model["annotator_agreement"]["reliability"][0],
         model["annotator_agreement"]["overlap"],
     ]
+    located = model["audits"]["evidence_location"]
+    parts += [model["audits"], located, located["maps"][0]]
     parts += [summary["contrasts"][0], summary["contrasts"][0]["contrasts"][0]]
     for key in {key for part in parts for key in part}:
         assert f"`{key}`" in text, key

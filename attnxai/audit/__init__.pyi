@@ -8,11 +8,11 @@ from .consistency import RotationConsistency as RotationConsistency
 from .consistency import rotation_consistency as rotation_consistency
 from .curves import Faithfulness as Faithfulness
 from .equivariance import symmetry_errors as symmetry_errors
-from .evidence_location import EvidenceLocation as EvidenceLocation
-from .evidence_location import ZoneEvidence as ZoneEvidence
 from .evidence_location import evidence_location as evidence_location
 from .faithfulness import FaithfulnessTest as FaithfulnessTest
 from .faithfulness import faithfulness_tests as faithfulness_tests
+from .location_results import EvidenceLocation as EvidenceLocation
+from .location_results import ZoneEvidence as ZoneEvidence
 from .map_location import MapLocation as MapLocation
 from .map_location import map_location as map_location
 from .randomisation import Randomisation as Randomisation

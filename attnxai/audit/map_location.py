@@ -28,6 +28,7 @@ from attnxai.data.emission import (
 )
 from attnxai.data.grid import GridTransform
 from attnxai.errors import OptionError
+from attnxai.statistics.interval import MIN_UNITS, finite_or_none
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -93,10 +94,11 @@ class MapLocation:
 
     @property
     def passes(self) -> bool | None:
-        """Whether neither depends on the class; None where there are no two classes to tell."""
-        if not self.level_auc:
-            return None
-        return not (self.sign_depends_on_class or self.level_tells_class)
+        """Whether neither depends on the class; None where that takes more classes or sources."""
+        if self.sign_depends_on_class or self.level_tells_class:
+            return False
+        enough = self.level_auc and all(auc.n_units >= MIN_UNITS for auc in self.level_auc.values())
+        return True if enough else None
 
     def to_record(self) -> dict[str, Any]:
         """Plain values under documented names; None where a number is undefined."""
@@ -106,7 +108,7 @@ class MapLocation:
             "sign_depends_on_class": self.sign_depends_on_class,
             "level_tells_class": self.level_tells_class,
             "on_source": {name: share.to_record() for name, share in self.on_source.items()},
-            "level_on_empty_sky": dict(self.level),
+            "level_on_empty_sky": {name: finite_or_none(one) for name, one in self.level.items()},
             "level_auc": {name: auc.to_record() for name, auc in self.level_auc.items()},
             "n_undefined": self.n_undefined,
         }

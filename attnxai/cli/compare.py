@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from attnxai.cli import completion, options
 from attnxai.cli.console import (
@@ -19,6 +20,9 @@ from attnxai.cli.console import (
 from attnxai.cli.endings import command
 from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MAPS, STATISTICS
 from attnxai.cli.options import flag, option, output_option
+
+if TYPE_CHECKING:
+    from attnxai.models.zoo import ResolvedModel
 
 DEFAULT_FOLDER = "attnxai-report"
 
@@ -167,7 +171,7 @@ def compare(
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
-        from attnxai.annotations.sample import is_shipped
+        from attnxai.audit.evidence_location import zone_sums_of
         from attnxai.data.wording import listed
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.explanations.explaining import explain as explain_images
@@ -175,6 +179,7 @@ def compare(
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import named_models
+        from attnxai.report.content import location_of
         from attnxai.report.document import write_report
         from attnxai.report.terminal import print_report
 
@@ -196,14 +201,7 @@ def compare(
         collected_assumptions() as assumed,
     ):
         models = named_models(model)
-        for name, found in models.items():
-            if found.shipped:
-                stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
-        if is_shipped(annotations):
-            stderr.print(
-                f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
-                "(sources and annotators do not exist)"
-            )
+        _say_what_ships(models, annotations)
         with stage("Reading models, annotations and images"):
             loaded = {name: load_model(found.path) for name, found in models.items()}
             inputs = read_inputs(
@@ -222,11 +220,17 @@ def compare(
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
         with progress() as begin:
+            sums = {name: zone_sums_of(network) for name, network in loaded.items()}
             stacks = []
             for name, network in loaded.items():
                 network.network.to(device)
                 maps = explain_images(
-                    network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
+                    network,
+                    sources,
+                    methods,
+                    rng=seed,
+                    readers=[read for read in (sums[name],) if read is not None],
+                    on_batch=begin(f"{name}: {titles}"),
                 )
                 stacks.append(dataclasses.replace(maps, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in loaded}
@@ -246,8 +250,25 @@ def compare(
                 images_name=inputs.data_name,
                 notes=(*inputs.notes, *assumed),
                 command=typed_command(),
+                locations={
+                    result.model_name: location_of(result, sums[result.model_name])
+                    for result in comparison.results
+                },
                 on_step=begin("Report"),
             )
-    print_report(comparison.results, verdict, details)
-    details.print()
+        print_report(comparison.results, verdict, details)
+        details.print()
     console.print(f"Report: {folder.path / 'index.html'}", soft_wrap=True)
+
+
+def _say_what_ships(models: Mapping[str, ResolvedModel], annotations: str) -> None:
+    from attnxai.annotations.sample import is_shipped
+
+    for name, found in models.items():
+        if found.shipped:
+            stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
+    if is_shipped(annotations):
+        stderr.print(
+            f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
+            "(sources and annotators do not exist)"
+        )

@@ -119,6 +119,14 @@ CAPTIONS: dict[str, str] = {
         "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
+    "page.audit": (
+        "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of it, "
+        "empty sky the rest. From a zone alone: the gated sums of the other zones are replaced by their mean over "
+        "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
+        "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
+        "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "
+        "or most maps lie on the source for one class and off it for another."
+    ),
     "page.annotators": (
         "How well annotators agree about each source, independent of the metric: Krippendorff's α and ICC2 (single "
         "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "

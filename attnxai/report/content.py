@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.zone_sums import ZoneSums
     from attnxai.data.images import SourceSet
     from attnxai.explanations.stack import MapStack
     from attnxai.report.provenance import Provenance
@@ -36,11 +38,17 @@ class ModelPart:
         What they were computed from.
     maps : MapStack
         Where the maps lie.
+    location : EvidenceLocation
+        Where the evidence of the model comes from, as far as it was measured.
+    audits : mapping of str to mapping
+        What further audits of the model found, as plain values, by name.
     """
 
     result: AgreementResult
     pairs: AlignedPairs
     maps: MapStack
+    location: EvidenceLocation
+    audits: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     __repr__ = short_repr
 
@@ -101,6 +109,8 @@ class ReportContent:
         images_name: str | None = None,
         notes: Sequence[str] = (),
         command: str = "",
+        locations: Mapping[str, EvidenceLocation] | None = None,
+        audits: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> ReportContent:
         """Gather what results were computed from.
 
@@ -114,6 +124,10 @@ class ReportContent:
             What was left out or assumed on the way.
         command : str
             The command that made it, if one did.
+        locations : mapping of str to EvidenceLocation, optional
+            Where the evidence of each model comes from; left out, where its maps lie is found here.
+        audits : mapping of str to mapping, optional
+            Records of further audits, by the name of the model and that of the audit.
 
         Raises
         ------
@@ -132,7 +146,16 @@ class ReportContent:
                     f"the result of {result.model_name} does not carry its maps and images, which the report "
                     "shows; make it by attnxai.compare(maps, annotations, images)"
                 )
-            parts.append(ModelPart(result=result, pairs=result.data.pairs, maps=result.data.maps))
+            name = result.model_name
+            parts.append(
+                ModelPart(
+                    result=result,
+                    pairs=result.data.pairs,
+                    maps=result.data.maps,
+                    location=(locations or {}).get(name) or location_of(result),
+                    audits=(audits or {}).get(name, {}),
+                )
+            )
         data = results[0].data
         if any(r.data.annotations.sha256 != data.annotations.sha256 for r in results):
             raise OptionError("results of different annotations cannot share a report")
@@ -157,6 +180,11 @@ class ReportContent:
         """The numbers of every model."""
         return tuple(part.result for part in self.parts)
 
+    @property
+    def locations(self) -> tuple[EvidenceLocation, ...]:
+        """Where the evidence of every model comes from."""
+        return tuple(part.location for part in self.parts)
+
     def limits(self) -> list[str]:
         """What was left out, assumed or has to be known about the models' files."""
         found: list[str] = []
@@ -175,6 +203,23 @@ class ReportContent:
         seen = sum(group in (Split.TRAINING, Split.VALIDATION) for group in result.splits)
         n_train, n_test = counts.get("train", 0), counts.get("test", 0)
         return [say("caution.split", n_train=n_train, n=n, n_test=n_test, n_seen=seen)]
+
+
+def location_of(result: AgreementResult, sums: ZoneSums | None = None) -> EvidenceLocation:
+    """Where the maps of a result lie, with the classes that it knows; with sums, also where scores come from."""
+    from attnxai.audit.locating import locate_evidence
+
+    if result.data is None:
+        raise OptionError(f"the result of {result.model_name} does not carry its maps")
+    maps, seed = result.data.maps, result.data.seed
+    classes = dict(zip(result.sources, result.classes, strict=True))
+    return locate_evidence(
+        maps,
+        [classes.get(source) for source in maps.sources],
+        sums=sums,
+        rng=0 if seed is None else seed,
+        n_bootstrap=result.settings["n_bootstrap"],
+    )
 
 
 def counts_of(values: Iterable[object]) -> dict[str, int]:

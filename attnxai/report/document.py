@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
+from attnxai.report.audit import locations_table, zones_table
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics
 from attnxai.report.figures.classes import draw_classes
@@ -46,6 +47,7 @@ from attnxai.report.wording import (
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.comparison import Comparison
     from attnxai.agreement.results import AgreementResult
+    from attnxai.audit.location_results import EvidenceLocation
     from attnxai.jobs.output_folder import OutputFolder
 
 __all__ = ["ModelPart", "ReportContent", "write_content", "write_report"]
@@ -58,6 +60,8 @@ def write_report(
     images_name: str | None = None,
     notes: Sequence[str] = (),
     command: str = "",
+    locations: Mapping[str, EvidenceLocation] | None = None,
+    audits: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     overwrite: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Verdict:
@@ -75,6 +79,12 @@ def write_report(
         What was left out or assumed on the way, for the cautions.
     command : str
         The command that made it, if one did.
+    locations : mapping of str to EvidenceLocation, optional
+        Where the evidence of each model comes from (:func:`attnxai.audit.evidence_location`), by its name. Left out, the
+        report says where its maps lie.
+    audits : mapping of str to mapping, optional
+        Records of further audits (:meth:`attnxai.audit.ModelAudit.to_record`), by the name of the model and that of
+        the audit.
     overwrite : bool
         Replace the files of a report that lies there; other files stay.
     on_step : callable, optional
@@ -93,7 +103,14 @@ def write_report(
     OutputError
         If the report cannot be written, as when a disk is full.
     """
-    content = ReportContent.of(compared, images_name=images_name, notes=notes, command=command)
+    content = ReportContent.of(
+        compared,
+        images_name=images_name,
+        notes=notes,
+        command=command,
+        locations=locations,
+        audits=audits,
+    )
     return write_content(content, folder, overwrite=overwrite, on_step=on_step)
 
 
@@ -113,6 +130,7 @@ def write_content(
             bool(model.get("copies_recognised")) for model in content.provenance.models
         ],
         notes=content.limits(),
+        locations=content.locations,
     )
     write_results(
         folder,
@@ -173,6 +191,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         ],
         "verdict": verdict,
         "verdict_table": verdict_table(content.parts, verdict),
+        "audit_tables": [zones_table(content.locations), locations_table(content.locations)],
         "provenance": content.provenance,
         "plugins": _plugins(content),
         "annotations": content.annotations,
@@ -220,6 +239,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
         ),
         "partial": say("page.partial"),
+        "audit": say("page.audit", ring=content.parts[0].location.ring_pixels),
         "annotators": say(
             "page.annotators",
             weights=say("page.annotators.weights") if first.settings["weighted"] else "",
@@ -263,6 +283,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "facts": facts,
         "recorded_accuracy": _recorded_accuracy(facts),
         "suffix": suffix,
+        "audits": part.audits,
         "accuracy": part.accuracy(),
         "counts": counts_of(result.splits),
         "most": most_in_words(result),

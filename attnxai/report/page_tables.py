@@ -11,6 +11,7 @@ from attnxai.agreement.results import ALL
 from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
+from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.figures.text import listed_maps, shown_explanation
 from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
@@ -97,9 +98,14 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
         for statement in model.statements
     ]
     estimates = [estimate for *_, estimate in rows]
+    located = {part.name: part.location for part in parts}
     names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
     names |= {
         "Map": [statement.explanation for _, statement, _ in rows],
+        "Audit": [
+            audit_badge(located[result.model_name].of_map(statement.explanation))
+            for result, statement, _ in rows
+        ],
         "Verdict": [statement.badge for _, statement, _ in rows],
     }
     cells = {

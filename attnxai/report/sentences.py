@@ -79,6 +79,37 @@ SENTENCES: dict[str, str] = {
     "badge.baseline.brightness": "brightness",
     "badge.baseline.emission": "emission",
     "badge.baseline.centre": "centre bias",
+    # --- the audit, before any agreement ------------------------------------------------------------
+    "audit.fails": "Audit: {faults}; read them with care.",
+    "audit.reveals": "the maps of {model} reveal the class through empty sky{auc}",
+    "audit.auc": " (AUC {auc} from empty sky alone)",
+    "audit.signs": "the sign of {n} of {n_all:map} depends on the class",
+    "audit.passes": (
+        "Audit: empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the "
+        "class{not_split}."
+    ),
+    "audit.not_split": ", as far as maps can tell",
+    "audit.unknown": (
+        "Audit: whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two "
+        "classes, 8 or more in all."
+    ),
+    "audit.map": "{map} fails the audit: {faults}.",
+    "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
+    "audit.map.sign": "it lies on the source for {above} and off it for {below}",
+    "audit.badge.passes": "passes",
+    "audit.badge.fails": "fails: {faults}",
+    "audit.fault.level": "level",
+    "audit.fault.sign": "sign",
+    "audit.whole": "whole network",
+    "audit.alone": "{zone} alone",
+    "audit.zones.title": "From which part of the sky each network tells the class",
+    "audit.zones.not_split": "Not measured by zone: {reason}.",
+    "audit.maps.title": "Where every map lies",
+    "audit.on_source": "On source, {name}",
+    "audit.level": "Level, {name}",
+    "audit.level_auc": "AUC of the level{name}",
+    "audit.of": ", {name}",
+    "audit.undefined": "{map} is undefined for {n:source}.",
     # --- the headline -------------------------------------------------------------------------------
     "headline.less": (
         "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "

@@ -26,6 +26,7 @@ def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "verdict": {
             "headline": verdict.headline,
+            "audit": verdict.audit,
             "contrasts": list(verdict.contrasts),
             "cautions": list(verdict.cautions),
         },
@@ -64,6 +65,7 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
                 for statement in verdict.statements
             ],
         },
+        "audits": {"evidence_location": part.location.to_record(), **part.audits},
         "sources": {
             "n": len(result.sources),
             "by_group": counts_of(result.splits),

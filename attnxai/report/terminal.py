@@ -40,11 +40,13 @@ def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: 
         _print_result(result, console)
         console.print()
     console.print(Text(verdict.headline, style="bold"))
+    if verdict.audit:
+        console.print(Text(verdict.audit))
     for model in verdict.models:
         if len(results) > 1:
             console.print(Text(model.headline, style="bold"))
         for statement in model.statements:
-            console.print(Text(statement.lead))
+            console.print(Text(f"{statement.audit} {statement.lead}".strip()))
     for sentence in verdict.contrasts:
         console.print(Text(sentence))
     for caution in verdict.cautions:

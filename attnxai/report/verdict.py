@@ -28,6 +28,9 @@ For each map of a model, on the sources that conclusions rest on and for the fir
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
 
+6. What the audit of where the evidence comes from found stands before all of this: in a line under the headline, and in
+   front of the sentence on a map that fails it.
+
 Nothing is said that is stronger than the test behind it. The sentences are in :mod:`~.sentences`.
 """
 
@@ -42,6 +45,7 @@ from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.answers import Answer, adjusted_words, answers_of, why_too_coarse
+from attnxai.report.audit import audit_line, audit_of_map
 from attnxai.report.cautions import find_cautions
 from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.findings import (
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.audit.location_results import EvidenceLocation
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,7 @@ class Statement:
     lead: str
     answers: tuple[Answer, ...]
     p_adjusted: float | None
+    audit: str = ""  # what the map fails by, which is read first
 
     @property
     def details(self) -> str:
@@ -113,6 +119,7 @@ class Verdict:
     models: tuple[ModelVerdict, ...]
     contrasts: tuple[str, ...]
     cautions: tuple[str, ...]
+    audit: str = ""  # the line under the headline
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -127,10 +134,14 @@ def reach_verdict(
     contrasts: ResultContrasts | None = None,
     notes: Sequence[str] = (),
     copies_recognised: Sequence[bool] | None = None,
+    locations: Sequence[EvidenceLocation] = (),
 ) -> Verdict:
-    """Choose the words."""
+    """Choose the words; ``locations`` are the first audits of the models of the results, if they were made."""
     words = _words_for(annotations)
-    models = tuple(_of_model(result, words) for result in results)
+    audits: Sequence[EvidenceLocation | None] = locations or [None] * len(results)
+    models = tuple(
+        _of_model(result, words, location) for result, location in zip(results, audits, strict=True)
+    )
     compared = tuple(difference_sentences(contrasts)) if contrasts is not None else ()
     headline = models[0].headline
     if len(models) > 1:
@@ -142,6 +153,7 @@ def reach_verdict(
         headline=headline,
         models=models,
         contrasts=compared,
+        audit=audit_line(locations),
         cautions=tuple(
             find_cautions(
                 results,
@@ -153,10 +165,18 @@ def reach_verdict(
     )
 
 
-def _of_model(result: AgreementResult, annotations: str) -> ModelVerdict:
+def _of_model(
+    result: AgreementResult, annotations: str, location: EvidenceLocation | None
+) -> ModelVerdict:
     metric = result.metrics[0]
     estimates = [result.estimate(name, metric) for name in result.explanations]
-    statements = tuple(_statement(result, estimate, annotations) for estimate in estimates)
+    statements = tuple(
+        dataclasses.replace(
+            _statement(result, estimate, annotations),
+            audit=audit_of_map(location.of_map(estimate.explanation) if location else None),
+        )
+        for estimate in estimates
+    )
     return ModelVerdict(
         model_name=result.model_name,
         headline=_headline(result, statements, estimates, annotations) + _opposite_classes(result),

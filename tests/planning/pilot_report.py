@@ -7,6 +7,7 @@ import warnings
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
+from attnxai.audit.locating import locate_evidence
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
 from attnxai.report.summary import per_source_table, summarise
@@ -22,8 +23,9 @@ def write_pilot(folder, *, n_permutations=999, metrics=("nss", "spearman"), **ma
         warnings.simplefilter("ignore")
         pairs = align(maps, marks, images)
         result = compare_pairs(pairs, settings=settings, rng=0)
+    location = locate_evidence(maps, None, n_bootstrap=100)
     content = ReportContent(
-        parts=(ModelPart(result=result, pairs=pairs, maps=maps),),
+        parts=(ModelPart(result=result, pairs=pairs, maps=maps, location=location),),
         annotations=marks,
         images=images,
         provenance=describe(

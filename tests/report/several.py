@@ -9,6 +9,7 @@ from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, c
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
+from attnxai.audit.locating import locate_evidence
 from attnxai.explanations.stack import Split
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
@@ -41,7 +42,8 @@ def part_of(name, change=unchanged, *, settings=QUICK, splits=HELD_OUT):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = compare_pairs(pairs, settings=settings, rng=1)
-    return ModelPart(result=result, pairs=pairs, maps=maps)
+    location = locate_evidence(maps, pairs.classes, n_bootstrap=100)
+    return ModelPart(result=result, pairs=pairs, maps=maps, location=location)
 
 
 def content_of(*parts, contrasts=True, command="attnxai compare", notes=()):

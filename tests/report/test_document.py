@@ -96,7 +96,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     (result,), verdict = content.results, reach_verdict(content.results, content.annotations)
     columns = {c.heading: c.cells for c in verdict_table(content.parts, verdict).columns}
     assert list(columns) == [
-        "Map", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
+        "Map", "Audit", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
     ]  # fmt: skip
     assert columns["Map"] == tuple(result.explanations)
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
@@ -104,11 +104,11 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     row = [cells[1] for cells in columns.values()]
     share = f"{100 * estimate.share_of_noise_ceiling.of_lower.value:.0f} % ["
     best = best_brightness(result, "nss")
-    assert row[2] == with_interval(estimate.interval)
-    assert row[3] == f"{estimate.test.mean:.2f}"
-    assert row[4] == format_p(estimate.p_adjusted)
-    assert row[5] == with_interval(estimate.differences[best])
-    assert row[6].startswith(share)
+    assert row[3] == with_interval(estimate.interval)
+    assert row[4] == f"{estimate.test.mean:.2f}"
+    assert row[5] == format_p(estimate.p_adjusted)
+    assert row[6] == with_interval(estimate.differences[best])
+    assert row[7].startswith(share)
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
     beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."

@@ -1,0 +1,191 @@
+"""Numbers of the audit of where evidence comes from, of maps and sums that are there: numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.agreement.comparison.comparing import group_of_verdict
+from attnxai.audit.class_shares import (
+    SourceClasses,
+    Statistic,
+    auc_interval,
+    binary_auc,
+    share_interval,
+)
+from attnxai.audit.location_results import ZONE_NAMES, EvidenceLocation, ZoneEvidence
+from attnxai.audit.map_location import map_location, mean_or_nan
+from attnxai.classification.scoring import resampled_roc_auc
+from attnxai.data.emission import RING_PIXELS, Zone
+from attnxai.statistics.bootstrap import statistic_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.audit.zone_sums import ZoneSums
+    from attnxai.explanations.stack import MapStack
+    from attnxai.statistics.interval import Interval
+
+NO_GATES = (
+    "the class scores of this network are not sums over pixels of gated features, and empty sky of its input is blank "
+    "already, so that replacing it by blank sky changes nothing"
+)
+
+
+def locate_evidence(
+    maps: MapStack,
+    classes: Sequence[str | None] | None,
+    *,
+    sums: ZoneSums | None = None,
+    rng: np.random.Generator | int = 0,
+    min_pixels: int = 1,
+    ring_pixels: float = RING_PIXELS,
+    n_bootstrap: int = 10_000,
+) -> EvidenceLocation:
+    """:func:`evidence_location` of maps that are there, with the sums that were read from the same forward pass."""
+    group = group_of_verdict(maps.splits)
+    chosen = np.array([split == group for split in maps.splits])
+    given: Sequence[str | None] = [None] * len(maps) if classes is None else classes
+    maps = maps.select(source for source, keep in zip(maps.sources, chosen, strict=True) if keep)
+    known = SourceClasses.of(
+        maps.sources,
+        [name for name, keep in zip(given, chosen, strict=True) if keep],
+        maps.class_names,
+    )
+    # the same resamples of sources for zones and maps
+    seed = np.random.default_rng(rng).integers(2**63)
+    counts = known.resamples(n_bootstrap, np.random.default_rng(seed))
+    accuracy = auc = None
+    if maps.scores is not None:
+        accuracy, auc = _performance_of(maps.scores, known, counts, maps.class_names)
+    return EvidenceLocation(
+        model_name=maps.model_name,
+        group=group,
+        n_sources=len(maps),
+        classes={name: int((known.labels == i).sum()) for i, name in enumerate(known.names)},
+        accuracy=accuracy,
+        auc=auc,
+        zones=() if sums is None else _zones(sums, chosen, known, counts),
+        maps=map_location(
+            maps,
+            known.given,
+            rng=np.random.default_rng(seed),
+            min_pixels=min_pixels,
+            ring_pixels=ring_pixels,
+            n_bootstrap=n_bootstrap,
+        ),
+        not_split=NO_GATES if sums is None else "",
+        min_pixels=min_pixels,
+        ring_pixels=ring_pixels,
+        n_bootstrap=n_bootstrap,
+    )
+
+
+def _zones(
+    sums: ZoneSums,
+    chosen: NDArray[np.bool_],
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+) -> tuple[ZoneEvidence, ...]:
+    relative, absolute = (sums.magnitudes(relative=relative)[chosen] for relative in (True, False))
+    areas = sums.areas[chosen]
+    found = []
+    for zone, name in ZONE_NAMES.items():
+        scores = sums.scores_from(zone, chosen)
+        accuracy, auc = _performance_of(scores, known, counts, sums.model.class_names)
+        area_auc = beyond = None
+        if auc is not None:
+            used = known.known
+            labels, resamples = known.labels[used], counts[:, used]
+            own = _told([_score_auc(scores, known, sums.model.class_names)])
+            share = areas[used, zone]
+            area = _told(
+                [binary_auc(share, (labels == i).astype(np.int64)) for i, _ in known.told()]
+            )
+            area_auc = auc_interval(area, resamples, labels)
+            beyond = statistic_interval(
+                _difference(own, area), resamples, strata=labels, unit="source"
+            )
+        found.append(
+            ZoneEvidence(
+                zone=name,
+                accuracy=accuracy,
+                auc=auc,
+                area=float(areas[:, zone].mean()),
+                area_auc=area_auc,
+                beyond_area=beyond,
+                evidence=_mean_share(relative.sum(axis=1), zone, known, counts),
+                absolute_evidence=_mean_share(absolute.sum(axis=1), zone, known, counts),
+                evidence_by_gate={
+                    gate: float(mean_or_nan(_shares(relative[:, index], zone)))
+                    for index, gate in enumerate(sums.geometry)
+                },
+            )
+        )
+    return tuple(found)
+
+
+def _performance_of(
+    scores: NDArray[np.float64],
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+    class_names: Sequence[str],
+) -> tuple[Interval | None, Interval | None]:
+    """Accuracy and AUC of class scores, None where no two classes are known."""
+    if len(known.names) < 2:
+        return None, None
+    given = np.array([*map(class_names.index, known.names), -1])[known.labels]
+    correct = np.where(known.known, scores.argmax(axis=1) == given, np.nan)
+    used = known.known
+    auc = auc_interval(_score_auc(scores, known, class_names), counts[:, used], known.labels[used])
+    return share_interval(correct), auc
+
+
+def _score_auc(
+    scores: NDArray[np.float64], known: SourceClasses, class_names: Sequence[str]
+) -> Statistic:
+    """AUC of the sources whose class is known, in every resample of them; see :func:`roc_auc`."""
+    columns = [class_names.index(name) for name in known.names]
+    values, labels = scores[known.known][:, columns], known.labels[known.known]
+    return lambda rows: resampled_roc_auc(values, labels, rows)
+
+
+def _told(aucs: Sequence[Statistic]) -> Statistic:
+    """Mean of AUCs, each in the direction in which it tells the sources at hand."""
+
+    def told(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        whole = np.ones((1, rows.shape[1]))
+        found = [auc(rows) if auc(whole)[0] >= 0.5 else 1.0 - auc(rows) for auc in aucs]
+        return np.asarray(np.mean(found, axis=0))
+
+    return told
+
+
+def _difference(first: Statistic, second: Statistic) -> Statistic:
+    return lambda rows: first(rows) - second(rows)
+
+
+def _shares(magnitudes: NDArray[np.float64], zone: Zone) -> NDArray[np.float64]:
+    """Share of a zone of the magnitudes (n_sources, 3); NaN where there is no evidence at all."""
+    total = magnitudes.sum(axis=1)
+    return np.asarray(magnitudes[:, zone] / np.where(total > 0, total, np.nan))
+
+
+def _mean_share(
+    magnitudes: NDArray[np.float64],
+    zone: Zone,
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+) -> Interval:
+    """Mean over sources of the share of a zone."""
+    shares = _shares(magnitudes, zone)
+    defined = np.isfinite(shares)
+    values = shares[defined]
+    return statistic_interval(
+        lambda rows: np.asarray(rows @ values / rows.sum(axis=1)),
+        counts[:, defined],
+        strata=known.labels[defined],
+        unit="source",
+    )

@@ -1,0 +1,162 @@
+"""Words and tables about audits: what they found comes first, then agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attnxai.audit.class_shares import told
+from attnxai.data.wording import listed
+from attnxai.report.sentences import say
+from attnxai.report.tables.table import Table, text_table
+from attnxai.report.wording import name_of_map
+from attnxai.statistics.formats import MISSING, format_number, format_share, with_interval
+
+if TYPE_CHECKING:
+    from attnxai.audit.location_results import EvidenceLocation, ZoneEvidence
+    from attnxai.audit.map_location import MapLocation
+    from attnxai.statistics.interval import Interval
+
+
+def audit_line(locations: Sequence[EvidenceLocation]) -> str:
+    """The line under the headline: a sentence for each model."""
+    return " ".join(_line(found) for found in locations)
+
+
+def _line(found: EvidenceLocation) -> str:
+    zone = found.empty_sky
+    auc = ""
+    if zone is not None and zone.auc is not None:
+        auc = say("audit.auc", auc=zone.auc)
+    signs = [one.name for one in found.maps if one.sign_depends_on_class]
+    by_level = any(one.level_tells_class for one in found.maps)
+    faults = []
+    if by_level or (zone is not None and zone.tells_class):
+        faults.append(say("audit.reveals", model=found.model_name, auc=auc))
+    if signs:
+        faults.append(say("audit.signs", n=len(signs), n_all=len(found.maps)))
+    if faults:
+        return say("audit.fails", faults=listed(faults))
+    if found.passes is None:
+        return say("audit.unknown", model=found.model_name)
+    not_split = say("audit.not_split") if found.not_split else ""
+    return say("audit.passes", model=found.model_name, auc=auc, not_split=not_split)
+
+
+def audit_of_map(found: MapLocation | None) -> str:
+    """What a map fails by, in front of its agreement; empty where it does not."""
+    if found is None:
+        return ""
+    faults = []
+    if found.level_tells_class:
+        faults.append(say("audit.map.level", aucs=_aucs(found)))
+    if found.sign_depends_on_class:
+        faults.append(say("audit.map.sign", above=listed(found.above), below=listed(found.below)))
+    if not faults:
+        return ""
+    return say("audit.map", map=name_of_map(found.name), faults=listed(faults))
+
+
+def _aucs(found: MapLocation) -> str:
+    if len(found.level_auc) == 1:
+        return with_interval(told(*found.level_auc.values()))
+    return listed(
+        [f"{with_interval(told(auc))} for {name}" for name, auc in found.level_auc.items()]
+    )
+
+
+def audit_badge(found: MapLocation | None) -> str:
+    """The same in a word, for a table."""
+    if found is None or (found.passes is None):
+        return MISSING
+    if found.passes:
+        return say("audit.badge.passes")
+    faults = [
+        say(f"audit.fault.{name}")
+        for name, failed in (
+            ("level", found.level_tells_class),
+            ("sign", found.sign_depends_on_class),
+        )
+        if failed
+    ]
+    return say("audit.badge.fails", faults=", ".join(faults))
+
+
+def zones_table(locations: Sequence[EvidenceLocation]) -> Table:
+    """What each network knows from each zone alone."""
+    rows: list[tuple[EvidenceLocation, str, Interval | None, Interval | None, ZoneEvidence | None]]
+    rows = []
+    for found in locations:
+        rows.append((found, say("audit.whole"), found.accuracy, found.auc, None))
+        for zone in reversed(found.zones):
+            name = say("audit.alone", zone=zone.zone)
+            rows.append((found, name, zone.accuracy, zone.auc, zone))
+    names = {"Model": [one.model_name for one, *_ in rows]} if len(locations) > 1 else {}
+    starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
+    reasons = dict.fromkeys(one.not_split for one in locations if one.not_split)
+    return text_table(
+        {**names, "From": [name for _, name, *_ in rows]},
+        {
+            "Accuracy": [_shown(accuracy) for _, _, accuracy, *_ in rows],
+            "AUC": [_shown(auc) for *_, auc, _ in rows],
+            "AUC of the area alone": [_shown(zone.area_auc if zone else None) for *_, zone in rows],
+            "Share of the evidence": [
+                format_share(zone.evidence.value) if zone else MISSING for *_, zone in rows
+            ],
+        },
+        title=say("audit.zones.title"),
+        rules=tuple(starts),
+        note=" ".join(say("audit.zones.not_split", reason=reason) for reason in reasons),
+    )
+
+
+def _shown(interval: Interval | None) -> str:
+    return with_interval(interval) if interval is not None else MISSING
+
+
+def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
+    """Where every map lies, and its level on empty sky."""
+    rows = [(found, one) for found in locations for one in found.maps]
+    names = {"Model": [found.model_name for found, _ in rows]} if len(locations) > 1 else {}
+    classes = list(dict.fromkeys(name for found in locations for name in found.classes)) or ["all"]
+    names |= {
+        "Map": [one.name for _, one in rows],
+        "Audit": [audit_badge(one) for _, one in rows],
+    }
+    cells: dict[str, list[str]] = {}
+    for name in classes:
+        cells[say("audit.on_source", name=name)] = [
+            _share(one.on_source.get(name)) for _, one in rows
+        ]
+    for name in classes:
+        cells[say("audit.level", name=name)] = [
+            format_number(one.level.get(name), 2) for _, one in rows
+        ]
+    for name in dict.fromkeys(name for _, one in rows for name in one.level_auc):
+        several = any(len(one.level_auc) > 1 for _, one in rows)
+        heading = say("audit.level_auc", name=say("audit.of", name=name) if several else "")
+        aucs = [one.level_auc.get(name) for _, one in rows]
+        cells[heading] = [_shown(auc and told(auc)) for auc in aucs]
+    n_undefined = [
+        say("audit.undefined", map=one.name, n=one.n_undefined)
+        for _, one in rows
+        if one.n_undefined
+    ]
+    return text_table(
+        names,
+        cells,
+        title=say("audit.maps.title"),
+        rules=tuple(i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]),
+        note=" ".join(n_undefined),
+    )
+
+
+def _share(interval: Interval | None) -> str:
+    if interval is None:
+        return MISSING
+    share = format_share(interval.value)
+    if not interval.known:
+        return share
+    return (
+        f"{share} [{format_number(100 * interval.low, 0)}, {format_number(100 * interval.high, 0)}]"
+    )

@@ -1,0 +1,178 @@
+"""What the audit found stands before any agreement: in a line, in the sentences and in the tables."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from attnxai.audit.location_results import EvidenceLocation, ZoneEvidence
+from attnxai.audit.map_location import MapLocation
+from attnxai.report.audit import (
+    audit_badge,
+    audit_line,
+    audit_of_map,
+    locations_table,
+    zones_table,
+)
+from attnxai.report.document import write_report
+from attnxai.report.verdict import reach_verdict
+from attnxai.statistics.interval import Interval
+from tests.report.several import content_of, part_of
+
+
+def interval(value: float, low: float, high: float) -> Interval:
+    return Interval(value=value, low=low, high=high, n_units=40, reference=0.5)
+
+
+HIGH, EVEN, LOW = interval(0.9, 0.8, 0.96), interval(0.5, 0.4, 0.6), interval(0.1, 0.04, 0.2)
+
+
+def map_of(name: str, first: Interval, second: Interval, auc: Interval) -> MapLocation:
+    return MapLocation(
+        name=name,
+        on_source={"all": EVEN, "FR I": first, "FR II": second},
+        level={"all": 0.3, "FR I": 0.1, "FR II": 0.5},
+        level_auc={"FR II": auc},
+        n_undefined=0,
+    )
+
+
+def zone_of(name: str, auc: Interval) -> ZoneEvidence:
+    return ZoneEvidence(
+        zone=name,
+        accuracy=auc,
+        auc=auc,
+        area=0.4,
+        area_auc=EVEN,
+        beyond_area=interval(auc.value - 0.5, auc.low - 0.5, auc.high - 0.5),
+        evidence=interval(0.25, 0.2, 0.3),
+        absolute_evidence=EVEN,
+        evidence_by_gate={"gate1": 0.3},
+    )
+
+
+GOOD = map_of("gate1", HIGH, HIGH, EVEN)
+SIGN = map_of("gate2", HIGH, LOW, EVEN)
+LEVEL = map_of("mean", EVEN, EVEN, LOW)
+
+
+def location(*maps: MapLocation, empty: Interval | None = EVEN) -> EvidenceLocation:
+    zones = ()
+    if empty is not None:
+        zones = tuple(
+            zone_of(name, auc)
+            for name, auc in (("emission", HIGH), ("ring", HIGH), ("empty sky", empty))
+        )
+    return EvidenceLocation(
+        model_name="d8.pt",
+        group="held-out",
+        n_sources=40,
+        classes={"FR I": 20, "FR II": 20},
+        accuracy=HIGH,
+        auc=HIGH,
+        zones=zones,
+        maps=maps,
+        not_split="" if zones else "it has no gates",
+        min_pixels=1,
+        ring_pixels=24,
+        n_bootstrap=100,
+    )
+
+
+def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care() -> None:
+    found = location(GOOD, SIGN, empty=HIGH)
+    assert found.passes is False
+    assert audit_line([found]) == (
+        "Audit: the maps of d8.pt reveal the class through empty sky (AUC 0.900 [0.800, 0.960] from empty sky alone) "
+        "and the sign of 1 of 2 maps depends on the class; read them with care."
+    )
+    assert audit_line([location(GOOD, SIGN)]) == (
+        "Audit: the sign of 1 of 2 maps depends on the class; read them with care."
+    )
+    assert "through empty sky" in audit_line([location(LEVEL)])
+
+
+def test_a_network_that_passes() -> None:
+    found = location(GOOD)
+    assert found.passes is True
+    line = audit_line([found])
+    assert line.startswith("Audit: empty sky does not reveal the class to d8.pt (AUC 0.50 ")
+    assert line.endswith("and the sign of no map depends on the class.")
+    without = location(GOOD, empty=None)
+    assert without.passes is True
+    assert audit_line([without]).endswith("depends on the class, as far as maps can tell.")
+
+
+def test_what_is_not_known_is_said() -> None:
+    bare = dataclasses.replace(GOOD, level_auc={}, on_source={"all": HIGH}, level={"all": 0.1})
+    found = dataclasses.replace(location(bare, empty=None), classes={}, accuracy=None, auc=None)
+    assert found.passes is None
+    assert "is not known; it takes sources of two classes, 8 or more" in audit_line([found])
+    assert audit_badge(bare) == audit_badge(None) == "–"
+    (heading, *_), *_ = [[c.heading for c in locations_table([found]).columns]]
+    assert heading == "Map"
+
+
+@pytest.mark.parametrize(
+    ("found", "badge", "sentence"),
+    [
+        (GOOD, "passes", ""),
+        (
+            SIGN,
+            "fails: sign",
+            "Gate 2 fails the audit: it lies on the source for FR I and off it for FR II.",
+        ),
+        (
+            LEVEL,
+            "fails: level",
+            "The mean of the gates fails the audit: its level on empty sky tells the class (AUC 0.900 [0.800, 0.960]).",
+        ),
+    ],
+)
+def test_each_map_says_what_it_fails_by(found, badge, sentence) -> None:
+    assert audit_badge(found) == badge
+    assert audit_of_map(found) == sentence
+
+
+def test_tables_have_a_row_for_every_zone_and_every_map() -> None:
+    found = location(GOOD, SIGN, empty=HIGH)
+    zones = {column.heading: column.cells for column in zones_table([found]).columns}
+    assert zones["From"] == ("whole network", "empty sky alone", "ring alone", "emission alone")
+    assert zones["Share of the evidence"] == ("–", "25 %", "25 %", "25 %")
+    maps = {column.heading: column.cells for column in locations_table([found]).columns}
+    assert maps["On source, FR II"] == ("90 % [80, 96]", "10 % [4, 20]")
+    assert maps["Level, FR I"] == ("0.10", "0.10")
+    assert (
+        zones_table([location(GOOD, empty=None)]).note == "Not measured by zone: it has no gates."
+    )
+
+
+def test_the_verdict_and_the_report_have_it_first(tmp_path) -> None:
+    part = part_of("d8.pt")
+    content = content_of(part, contrasts=False)
+    names = content.results[0].explanations
+    found = location(*(dataclasses.replace(SIGN, name=name) for name in names), empty=HIGH)
+    verdict = reach_verdict(content.results, content.annotations, locations=[found])
+    assert verdict.audit == audit_line([found])
+    assert all("fails the audit" in statement.audit for statement in verdict.statements)
+    result = dataclasses.replace(content.results[0], data=part_data(part, content))
+    write_report(result, tmp_path / "given", locations={"d8.pt": found})
+    page = (tmp_path / "given" / "index.html").read_text(encoding="utf-8")
+    assert page.index("Audit: the maps of d8.pt reveal") < page.index("<table")
+    assert page.index("fails the audit") < page.index(verdict.statements[0].lead)
+    write_report(result, tmp_path / "own")
+    own = (tmp_path / "own" / "summary.json").read_text(encoding="utf-8")
+    assert '"not_split": "the class scores' in own
+
+
+def part_data(part, content):
+    from attnxai.agreement.results import ComparedData
+
+    return ComparedData(
+        maps=part.maps,
+        annotations=content.annotations,
+        images=content.images,
+        pairs=part.pairs,
+        seed=1,
+    )
