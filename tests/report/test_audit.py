@@ -58,7 +58,7 @@ LEVEL = map_of("mean", EVEN, EVEN, LOW)
 
 
 def location(*maps: MapLocation, empty: Interval | None = EVEN) -> EvidenceLocation:
-    zones = ()
+    zones: tuple[ZoneEvidence, ...] = ()
     if empty is not None:
         zones = tuple(
             zone_of(name, auc)
