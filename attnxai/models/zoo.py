@@ -96,7 +96,7 @@ def _made(name: str) -> AttentionModel:
             f"the function of the registered model {name} has to return a model, such as attnxai.wrap makes, got "
             f"{type(model).__name__}"
         )
-    return model
+    return dataclasses.replace(model, name=name)
 
 
 def shipped_models() -> dict[str, Path]:

@@ -209,9 +209,11 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
 
 
 def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:
-    """Metrics, nulls and explanation methods that are not of this package, each once."""
+    """Models, metrics, nulls and explanation methods that are not of this package, each once."""
     found = list(content.parts[0].result.settings["plugins"])
-    for part in content.parts:
+    for part, facts in zip(content.parts, content.provenance.models, strict=True):
+        if code := facts.get("code"):
+            found.append({"kind": "model", "name": part.name, **code})
         for explained in part.maps.provenance.get("explanations", ()):
             method = {"kind": "explanation method", **explained}
             if "module" in method and method not in found:

@@ -75,9 +75,11 @@ def print_model(model: AttentionModel, console: Console) -> None:
     from attnxai.models.architectures import has_given_bases
 
     facts = model_provenance(model)
-    rows = {
-        "file": model.path,
-        "sha256": model.sha256,
+    rows = {"file": model.path, "sha256": model.sha256}
+    if not model.path:
+        code = facts["code"].get("file") or facts["code"].get("module")
+        rows = {"sha256 of weights": facts["sha256"]} | ({"code": code} if code else {})
+    rows |= {
         "architecture": facts["architecture"],
         "parameters": f"{facts['n_parameters']:,}",
         "classes": ", ".join(model.class_names),
@@ -158,8 +160,8 @@ def _card_row(model: AttentionModel) -> dict[str, str]:
     from attnxai.errors import CheckpointError
     from attnxai.models.card_file import card_path, read_card
 
-    file = card_path(model.path)
-    if not file.is_file():
+    file = card_path(model.path) if model.path else None
+    if file is None or not file.is_file():
         return {}
     try:
         same = read_card(file).sha256 == model.sha256
