@@ -194,6 +194,9 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "audit_tables": [zones_table(content.locations), locations_table(content.locations)],
         "provenance": content.provenance,
         "plugins": _plugins(content),
+        "own_networks": any(
+            "architecture" in model and not model.get("code") for model in content.provenance.models
+        ),
         "annotations": content.annotations,
         "group_phrase": group_phrase,
         "group_name": group_name,

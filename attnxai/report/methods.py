@@ -10,7 +10,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.report.findings import emission_names
 from attnxai.report.sentences import say
-from attnxai.report.wording import in_sentence, mean_word, n_words, strata_words
+from attnxai.report.wording import group_phrase, in_sentence, mean_word, n_words, strata_words
 from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         annotations=content.annotations.kind,
         annotators=_number_of_annotators(content),
         n=n,
-        group=result.verdict_group,
+        group=group_phrase(result.verdict_group, n),
         of_first=say("methods.of_first") if len(content.parts) > 1 else "",
         version=content.provenance.versions.get("attnxai", ""),
     )

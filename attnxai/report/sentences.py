@@ -167,7 +167,7 @@ SENTENCES: dict[str, str] = {
         "Sources of the same {strata} are too few to test the agreement of {model} with {annotations}."
     ),
     "headline.coarse.sources": (
-        "{n:{group} source is|{group} sources are} too few to test the agreement of {model} with {annotations}."
+        "{n} {group} {n:~is|are} too few to test the agreement of {model} with {annotations}."
     ),
     # --- several models -----------------------------------------------------------------------------
     "models.start.agree": "Maps that agree with {annotations} of their own source by {metric}: {counts}.",
@@ -407,7 +407,7 @@ SENTENCES: dict[str, str] = {
     "accuracy.test": "{accuracy} on its test images",
     # --- methods ------------------------------------------------------------------------------------
     "methods.compared": (
-        "We compared the {maps} of {models} with {annotations} {annotators}for {n:{group} source}"
+        "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version}."
     ),
     "methods.of_first": " (of the first model)",

@@ -67,6 +67,7 @@ from attnxai.report.findings import (
 from attnxai.report.sentences import say
 from attnxai.report.wording import (
     capitalised,
+    group_phrase,
     in_sentence,
     map_in_sentence,
     name_of_map,
@@ -445,7 +446,12 @@ def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annot
         return capitalised(coarse)
     tested = [estimate.test.n_sources for estimate in estimates if estimate.test is not None]
     n_sources = max(tested, default=n_sources)
-    return say("headline.coarse.sources", n=n_sources, group=result.verdict_group, **named)
+    return say(
+        "headline.coarse.sources",
+        n=n_sources,
+        group=group_phrase(result.verdict_group, n_sources),
+        **named,
+    )
 
 
 def _joint_headline(
