@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("own_network.py", ["AgreementResult(my network: 40 sources, 1 map, 3 metrics)"]),
         ("three_lines.py", ["AgreementResult(D8: 40 sources, 4 maps, 5 metrics)"]),
         (
             "maps_from_anywhere.py",
@@ -42,4 +43,4 @@ def test_every_example_is_run() -> None:
     shown = {path.name for path in EXAMPLES.glob("*.py")}
     # the sample is made anew, and the reliability of experts tested, by tests of their own
     of_their_own = {"simulate_sample.py", "expert_reliability.py"}
-    assert shown == {"three_lines.py", "maps_from_anywhere.py", *of_their_own}
+    assert shown == {"own_network.py", "three_lines.py", "maps_from_anywhere.py", *of_their_own}

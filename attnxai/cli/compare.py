@@ -38,7 +38,8 @@ def compare(
     model: Annotated[
         list[str],
         option(
-            "Model file, or the name of a shipped model such as d8.pt; repeat to compare several.",
+            "Model file, or the name of a shipped model such as d8.pt or of one that a plug-in registers; repeat "
+            "to compare several.",
             INPUTS,
             "MODEL",
             choices=completion.model_names,

@@ -118,8 +118,8 @@ def _in_every_command(
     plugin: Annotated[
         list[str] | None,
         typer.Option(
-            help="Python module or .py file to import first, which registers metrics, nulls, explanation "
-            "methods or readers; its code is run. Repeat for several.",
+            help="Python module or .py file to import first, which registers models, metrics, nulls, "
+            "explanation methods or readers; its code is run. Repeat for several.",
             metavar="MODULE",
             autocompletion=completer(tuple, extensions=(".py",)),
         ),

@@ -59,7 +59,7 @@ def output_option(help_text: str, metavar: str) -> OptionInfo:
 ModelOption = Annotated[
     str,
     option(
-        "Model file, or the name of a shipped model such as d8.pt.",
+        "Model file, or the name of a shipped model such as d8.pt or of one that a plug-in registers.",
         INPUTS,
         "MODEL",
         choices=completion.model_names,
