@@ -35,6 +35,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             PLOT: "classification:plot_reliability",
             TABLE: "classification:metrics_table",
         },
+        "ClassMeanMaps": {PLOT: "class_means:plot_class_means"},
         "Comparison": {PAGE: "document:write_report"},
         "Faithfulness": {PLOT: "faithfulness:plot_faithfulness"},
         "MapAgreement": {PLOT: "map_agreement:plot_map_agreement"},

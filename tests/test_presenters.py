@@ -32,6 +32,7 @@ HOMES = {
     "AgreementResult": "attnxai.agreement.results",
     "AnnotatorAgreement": "attnxai.agreement.noise_ceiling.annotators",
     "ClassificationMetrics": "attnxai.classification.metrics",
+    "ClassMeanMaps": "attnxai.audit.class_means",
     "Comparison": "attnxai.agreement.model_comparison.comparison",
     "Faithfulness": "attnxai.audit.curves",
     "MapAgreement": "attnxai.audit.between_maps",

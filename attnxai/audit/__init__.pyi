@@ -4,6 +4,8 @@ from .audits import ModelAudit as ModelAudit
 from .audits import run_audits as run_audits
 from .between_maps import MapAgreement as MapAgreement
 from .between_maps import map_agreement as map_agreement
+from .class_means import ClassMeanMaps as ClassMeanMaps
+from .class_means import class_mean_maps as class_mean_maps
 from .consistency import RotationConsistency as RotationConsistency
 from .consistency import rotation_consistency as rotation_consistency
 from .curves import Faithfulness as Faithfulness

@@ -13,6 +13,7 @@ from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.of_models import (
     MOST_IMAGES,
     agreement_of,
+    class_means_of,
     faithfulness_of,
     randomisation_of,
     rotations_of,
@@ -106,6 +107,12 @@ AUDITS: Mapping[str, Audit] = {
             name="map_agreement",
             title="Do the maps agree with each other?",
             function=agreement_of,
+            cost="one explanation",
+        ),
+        Audit(
+            name="class_means",
+            title="What do the maps of each class have in common?",
+            function=class_means_of,
             cost="one explanation",
         ),
     )

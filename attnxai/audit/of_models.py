@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from attnxai.audit.between_maps import MapAgreement, map_agreement
+from attnxai.audit.class_means import ClassMeanMaps, class_mean_maps
 from attnxai.audit.curves import Faithfulness
 from attnxai.audit.faithfulness import faithfulness_tests
 from attnxai.audit.randomisation import weight_randomisation
@@ -101,6 +102,22 @@ def agreement_of(
         model, images, own_methods(model), rng=int(rng.integers(2**31)), on_batch=on_step
     )
     return map_agreement(maps, rng=rng)
+
+
+def class_means_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = None,
+) -> ClassMeanMaps:
+    """Class means of the model's own maps; the predicted class stands for one that is not known."""
+    maps = explain(
+        model, images, own_methods(model), rng=int(rng.integers(2**31)), on_batch=on_step
+    )
+    predicted = maps.predicted_classes() or [None] * len(maps)
+    classes = [image.class_name or name for image, name in zip(images, predicted, strict=True)]
+    return class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
 
 
 def _drawn(images: Sequence[SourceImage], rng: np.random.Generator) -> list[SourceImage]:

@@ -1,0 +1,324 @@
+"""Class means of maps over sources that are turned to one position angle, as in Bowles et al. (2021, arXiv 2111.04742)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai import presenters
+from attnxai.alignment.resample import maps_on_field
+from attnxai.audit.source_axes import source_axis, turn_to_axis
+from attnxai.data.short_repr import ArrayResult
+from attnxai.data.wording import counted, listed
+from attnxai.errors import OptionError
+from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.formats import with_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from attnxai.explanations.stack import MapStack
+    from attnxai.statistics.interval import Interval
+
+BRIGHTNESS = "brightness"
+ROUNDEST = 0.95
+"""Sources with a larger ratio of minor to major axis have no direction, and are left out."""
+N_ANGLES = 24
+_NARROW = 45.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Profiles(ArrayResult):
+    """Mean profiles over the sources of a class, with the ends of their intervals.
+
+    Parameters
+    ----------
+    radial : ndarray, shape (3, n_radii)
+        Mean and ends of the interval of the mean over a ring about the middle of the field.
+    angular : ndarray, shape (3, n_angles)
+        The same in sectors about it, within the reach of each source.
+    along_axis : Interval
+        Mean within 45 degrees of either end of the major axis, less the mean elsewhere, within the reach of each
+        source.
+    """
+
+    radial: NDArray[np.float64]
+    angular: NDArray[np.float64]
+    along_axis: Interval
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ClassMeanMaps(ArrayResult):
+    """Means of images and maps of each class, and profiles.
+
+    Sources are turned about the middle of the field so that the major axis of their emission lies along the rows and
+    their brighter side points to increasing columns. Only the disc that every rotation keeps counts.
+
+    Parameters
+    ----------
+    model_name, group : str
+        The model and its symmetry group.
+    classes : tuple of str
+        The classes.
+    n_sources : mapping of str to int
+        Sources of each.
+    n_left_out : int
+        Sources without a class, without emission, or too round to have a direction.
+    layers : tuple of str
+        The maps, and ``brightness``.
+    pixel_scale_arcsec : float
+        Side of a pixel of the field.
+    means : ndarray, shape (n_layers, n_classes, rows, columns)
+        Mean maps and, last, mean brightness; NaN outside the disc.
+    radii : ndarray, shape (n_radii,)
+        Middle of each ring in pixels.
+    angles_deg : ndarray, shape (n_angles,)
+        Middle of each sector, from the brighter end of the major axis towards increasing rows.
+    profiles : mapping of (str, str) to Profiles
+        By map and class.
+    """
+
+    model_name: str
+    group: str
+    classes: tuple[str, ...]
+    n_sources: Mapping[str, int]
+    n_left_out: int
+    layers: tuple[str, ...]
+    pixel_scale_arcsec: float
+    means: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    angles_deg: NDArray[np.float64]
+    profiles: Mapping[tuple[str, str], Profiles]
+
+    plot = presenters.plot
+
+    @property
+    def passes(self) -> None:
+        """None: means are looked at, and pass or fail by no rule."""
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The layers without the brightness."""
+        return self.layers[:-1]
+
+    def mean_of(self, layer: str, class_name: str) -> NDArray[np.float64]:
+        """Mean of a map over the sources of a class, shape (rows, columns)."""
+        for what, name, known in (("map", layer, self.layers), ("class", class_name, self.classes)):
+            if name not in known:
+                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
+        return np.asarray(self.means[self.layers.index(layer), self.classes.index(class_name)])
+
+    def to_frame(self) -> pd.DataFrame:
+        """The profiles as a table: a row for every map, class, and ring or sector."""
+        import pandas as pd
+
+        frames = []
+        for (layer, class_name), found in self.profiles.items():
+            for name, place, values in (
+                ("radial", self.radii * self.pixel_scale_arcsec, found.radial),
+                ("angular", self.angles_deg, found.angular),
+            ):
+                frames.append(
+                    pd.DataFrame(
+                        {
+                            "map": layer,
+                            "class": class_name,
+                            "profile": name,
+                            "place": place,
+                            "value": values[0],
+                            "low": values[1],
+                            "high": values[2],
+                        }
+                    )
+                )
+        return pd.concat(frames, ignore_index=True)
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values for JSON; None where there is no interval."""
+        return {
+            "model": self.model_name,
+            "group": self.group,
+            "n_sources": dict(self.n_sources),
+            "n_left_out": self.n_left_out,
+            "along_axis": {
+                layer: {
+                    name: self.profiles[layer, name].along_axis.to_record() for name in self.classes
+                }
+                for layer in self.layers
+            },
+        }
+
+    def summary(self) -> str:
+        """Of how many sources the means are, and how maps follow their axes."""
+        counts = listed([f"{self.n_sources[name]} {name}" for name in self.classes])
+        head = f"Mean maps of {counts} sources turned to their major axes"
+        head += (
+            f"; {counted(self.n_left_out, 'source')} without a class or a direction left out."
+            if self.n_left_out
+            else "."
+        )
+        lines = [head]
+        for layer in self.layers:
+            found = listed(
+                [
+                    f"{with_interval(self.profiles[layer, name].along_axis, signed=True)} for {name}"
+                    for name in self.classes
+                ]
+            )
+            subject = "The brightness" if layer == BRIGHTNESS else f"The map {layer}"
+            lines.append(f"{subject} differs along the major axis from across it by {found}.")
+        return "\n".join(lines)
+
+
+def class_mean_maps(
+    maps: MapStack,
+    classes: Sequence[str | None],
+    *,
+    group: str = "",
+    min_pixels: int = 5,
+    n_bootstrap: int = 2000,
+    rng: np.random.Generator | int = 0,
+) -> ClassMeanMaps:
+    """Mean maps of each class over sources that are turned to one position angle.
+
+    Parameters
+    ----------
+    maps : MapStack
+        Maps of some sources; coarser ones are interpolated to the field.
+    classes : sequence of (str or None)
+        Class of every source; None leaves it out.
+    group : str
+        Symmetry group of the model, for figures.
+    min_pixels : int
+        Islands of emission of fewer pixels are noise for the axis of a source.
+    n_bootstrap : int
+        Resamples of the sources of a class for intervals.
+    rng : numpy.random.Generator or int
+        Draws the resamples.
+
+    Returns
+    -------
+    ClassMeanMaps
+
+    Raises
+    ------
+    OptionError
+        If there is not one class for each source, or no source with a class and a direction.
+    """
+    if len(classes) != len(maps) or n_bootstrap < 1:
+        raise OptionError(
+            f"class_mean_maps needs a class for each of {len(maps)} sources, got {len(classes)}, and n_bootstrap of 1 "
+            f"or more, got {n_bootstrap}"
+        )
+    rng = np.random.default_rng(rng)
+    axes = [source_axis(image, min_pixels=min_pixels) for image in maps.brightness]
+    used = {
+        position: axis
+        for position, (axis, name) in enumerate(zip(axes, classes, strict=True))
+        if axis is not None and axis.axis_ratio <= ROUNDEST and name is not None
+    }
+    if not used:
+        raise OptionError("no source has a class and a direction, so there are no class means")
+    found = maps_on_field(maps) | {BRIGHTNESS: np.asarray(maps.brightness, dtype=np.float64)}
+    layers = tuple(found)
+    disc = _Disc(maps.field_shape, np.asarray(maps.valid[list(used)].all(axis=0)))
+    turned = np.stack(
+        [
+            turn_to_axis(np.stack([found[name][p] for name in layers]), axis.angle_deg)
+            for p, axis in used.items()
+        ]
+    )
+    turned[..., ~disc.inside] = np.nan  # corners that leave the frame in some rotations
+    of = np.array([classes[position] for position in used])
+    names = tuple(sorted(set(of.tolist())))
+    radial = disc.rings(turned)
+    sectors = np.stack(
+        [disc.sectors(one, axis.reach) for one, axis in zip(turned, used.values(), strict=True)]
+    )
+    along = np.stack(
+        [disc.along(one, axis.reach) for one, axis in zip(turned, used.values(), strict=True)]
+    )
+    profiles, counts = {}, {name: int((of == name).sum()) for name in names}
+    for name in names:
+        own = of == name
+        resamples = bootstrap_counts(counts[name], n_bootstrap, rng)
+        for index, layer in enumerate(layers):
+            profiles[layer, name] = Profiles(
+                radial=_with_ends(radial[own, index], resamples),
+                angular=_with_ends(sectors[own, index], resamples),
+                along_axis=mean_interval(along[own, index], resamples),
+            )
+    return ClassMeanMaps(
+        model_name=maps.model_name,
+        group=group,
+        classes=names,
+        n_sources=counts,
+        n_left_out=len(maps) - len(used),
+        layers=layers,
+        pixel_scale_arcsec=maps.field_scale_arcsec,
+        means=np.stack([turned[of == name].mean(axis=0) for name in names], axis=1),
+        radii=disc.radii,
+        angles_deg=disc.angles_deg,
+        profiles=profiles,
+    )
+
+
+class _Disc:
+    """Rings and sectors of the disc that every rotation of a field keeps."""
+
+    def __init__(self, shape: tuple[int, int], valid: NDArray[np.bool_]) -> None:
+        row, column = (np.arange(n) - (n - 1) / 2 for n in shape)
+        self.radius = np.hypot(row[:, None], column[None, :])
+        largest = (min(shape) - 1) / 2
+        if not valid.all():
+            largest = min(largest, float(self.radius[~valid].min()) - 1.0)
+        self.inside = self.radius <= largest
+        width = max(largest / 24, 1.0)
+        self.ring = np.floor(self.radius / width).astype(int)
+        self.n_rings = int(largest // width)
+        self.radii = np.asarray(width * (np.arange(self.n_rings) + 0.5), dtype=np.float64)
+        step = 360.0 / N_ANGLES
+        angle = np.degrees(np.arctan2(row[:, None], column[None, :])) % 360.0
+        self.sector = np.floor((angle + step / 2) / step).astype(int) % N_ANGLES
+        self.angles_deg = np.asarray(step * np.arange(N_ANGLES), dtype=np.float64)
+        folded = np.abs((angle + 90.0) % 180.0 - 90.0)
+        # without the diagonals, so that as many pixels lie along the axis as across it
+        self.along_axis, self.across_axis = folded < _NARROW - 1e-9, folded > _NARROW + 1e-9
+
+    def rings(self, images: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean in every ring, shape (..., n_rings)."""
+        found = [images[..., self.inside & (self.ring == ring)] for ring in range(self.n_rings)]
+        return np.stack([_mean(one) for one in found], axis=-1)
+
+    def sectors(self, images: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+        """Mean in every sector within a distance from the middle, shape (..., n_angles)."""
+        near = self._near(reach)
+        found = [images[..., near & (self.sector == sector)] for sector in range(N_ANGLES)]
+        return np.stack([_mean(one) for one in found], axis=-1)
+
+    def along(self, images: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+        """Mean near the axis less the mean elsewhere, within a distance from the middle."""
+        near = self._near(reach)
+        parts = [_mean(images[..., near & part]) for part in (self.along_axis, self.across_axis)]
+        return parts[0] - parts[1]
+
+    def _near(self, reach: float) -> NDArray[np.bool_]:
+        # the middle itself has no direction
+        return np.asarray(self.inside & (self.radius > 0.5) & (self.radius <= max(reach, 4.0)))
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the last axis; NaN of nothing."""
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], np.nan)
+    return np.asarray(values.mean(axis=-1))
+
+
+def _with_ends(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over sources and the ends of its interval, shape (3, n), of values (n_sources, n)."""
+    found = [mean_interval(column, counts) for column in values.T]
+    return np.array([[one.value, one.low, one.high] for one in found]).T

@@ -1,0 +1,225 @@
+"""Figures of class-mean maps: classes by models, with contours of the mean image, and profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.audit.class_means import BRIGHTNESS
+from attnxai.errors import OptionError
+from attnxai.report.style import (
+    CLASS_COLOURS,
+    MAP_COLOURS,
+    MM,
+    TWO_COLUMNS,
+    colours_of,
+    new_axes,
+    new_figure,
+    paper_style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from attnxai.audit.class_means import ClassMeanMaps
+
+_CONTOURS = (0.02, 0.1, 0.5)
+"""Levels of the mean image, as shares of its peak."""
+
+
+def plot_class_means(result: ClassMeanMaps, *, ax: Any = None, layer: str = "") -> Any:
+    """Mean maps of all classes side by side, with contours of the mean images.
+
+    Parameters
+    ----------
+    result : ClassMeanMaps
+        The result.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure when left out.
+    layer : str
+        The map; the last one, which is a mean of layers if there is one, when left out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = new_axes(ax)
+    layer = layer or result.maps[-1]
+    limits = _limits([result], [layer])
+    side = result.means.shape[-1] * result.pixel_scale_arcsec
+    for index, name in enumerate(result.classes):
+        image = _draw(ax, result, layer, name, limits, at=index * 1.05 * side)
+        ax.text((index * 1.05 + 0.5) * side, side, name, ha="center", va="bottom", fontsize=8)
+    ax.set_xlim(0, (1.05 * len(result.classes) - 0.05) * side)
+    ax.set_ylim(0, side)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    ax.figure.colorbar(image, ax=ax, label=f"mean of {layer}", shrink=0.8)
+    return ax
+
+
+def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] = ()) -> Figure:
+    """Mean maps of several models side by side: a row for each class, a column for each model.
+
+    Parameters
+    ----------
+    results : sequence of ClassMeanMaps
+        Such as those of an equivariant and of an ordinary network, of the same classes.
+    layers : sequence of str
+        The map of each; the last one of each when left out. Panels of a column have the same limits.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    OptionError
+        If there are no results, their classes differ, or there is not one layer for each.
+    """
+    chosen = _chosen(results, layers)
+    classes = results[0].classes
+    with paper_style():
+        height = (62 * len(classes) + 14) * MM
+        figure: Figure = new_figure(min(TWO_COLUMNS, 78 * MM * len(results)), height)
+        panels = figure.subplots(len(classes), len(results), squeeze=False)
+        for column, (result, layer) in enumerate(zip(results, chosen, strict=True)):
+            limits = _limits([result], [layer])
+            for row, name in enumerate(classes):
+                ax = panels[row, column]
+                image = _draw(ax, result, layer, name, limits, at=-_half(result))
+                ax.set_aspect("equal")
+                ax.set_title(f"{name} (n = {result.n_sources[name]})", loc="left")
+                if column == 0:
+                    ax.set_ylabel("across the major axis (arcsec)")
+                if row == len(classes) - 1:
+                    ax.set_xlabel("along the major axis (arcsec)")
+            group = f", {result.group}" if result.group else ""
+            bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
+            bar.set_label(f"{result.model_name}{group}: mean of {layer}")
+    return figure
+
+
+def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] = ()) -> Figure:
+    """Radial and angular profiles of mean maps, a row for each model, with intervals as bands.
+
+    Parameters
+    ----------
+    results : sequence of ClassMeanMaps
+        The results.
+    layers : sequence of str
+        The map of each; the last one of each when left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    OptionError
+        If there are no results, their classes differ, or there is not one layer for each.
+    """
+    chosen = _chosen(results, layers)
+    with paper_style():
+        figure: Figure = new_figure(TWO_COLUMNS, 52 * MM * len(results))
+        panels = figure.subplots(len(results), 2, squeeze=False)
+        for row, (result, layer) in enumerate(zip(results, chosen, strict=True)):
+            radial, angular = panels[row]
+            colours = colours_of(result.classes, CLASS_COLOURS)
+            for name in result.classes:
+                found = result.profiles[layer, name]
+                radii = result.radii * result.pixel_scale_arcsec
+                _band(radial, radii, found.radial, colours[name], name)
+                angles = np.append(result.angles_deg, 360.0)
+                closed = np.concatenate([found.angular, found.angular[:, :1]], axis=1)
+                _band(angular, angles, closed, colours[name], name)
+            radial.set_ylabel(f"{result.model_name}: {layer}")
+            angular.set_xticks(range(0, 361, 90))
+            for turn in (90.0, 180.0, 270.0):
+                angular.axvline(turn, color="0.85", lw=0.6, zorder=0)
+        panels[-1, 0].set_xlabel("distance from the middle (arcsec)")
+        panels[-1, 1].set_xlabel("angle from the brighter end of the major axis (degrees)")
+        panels[0, 0].legend()
+    return figure
+
+
+def _band(
+    ax: Any, place: NDArray[np.float64], values: NDArray[np.float64], colour: str, name: str
+) -> None:
+    ax.plot(place, values[0], color=colour, label=name)
+    ax.fill_between(place, values[1], values[2], color=colour, alpha=0.2, lw=0)
+
+
+def _chosen(results: Sequence[ClassMeanMaps], layers: Sequence[str]) -> list[str]:
+    if not results or any(one.classes != results[0].classes for one in results):
+        raise OptionError(
+            "class means can be shown side by side for one or more models of the same classes"
+        )
+    chosen = list(layers) or [one.maps[-1] for one in results]
+    if len(chosen) != len(results):
+        raise OptionError(f"{len(results)} models need {len(results)} layers, got {len(chosen)}")
+    for one, layer in zip(results, chosen, strict=True):
+        one.mean_of(layer, one.classes[0])
+    return chosen
+
+
+def _half(result: ClassMeanMaps) -> float:
+    return float(result.means.shape[-1] * result.pixel_scale_arcsec / 2)
+
+
+def _limits(results: Sequence[ClassMeanMaps], layers: Sequence[str]) -> tuple[float, float, str]:
+    """Limits of colours, and their name: diverging about 0 where means have both signs."""
+    values = np.stack(
+        [
+            one.mean_of(layer, name)
+            for one, layer in zip(results, layers, strict=True)
+            for name in one.classes
+        ]
+    )
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low < 0 < high:
+        size = max(-low, high)
+        return -size, size, "RdBu_r"
+    return low, high, MAP_COLOURS
+
+
+def _draw(
+    ax: Any,
+    result: ClassMeanMaps,
+    layer: str,
+    class_name: str,
+    limits: tuple[float, float, str],
+    *,
+    at: float,
+) -> Any:
+    """One mean map with contours of the mean image, its left and lower edge at a place."""
+    scale = result.pixel_scale_arcsec
+    rows, columns = result.means.shape[-2:]
+    left, bottom = at, min(at, 0.0) if at < 0 else 0.0
+    extent = (left, left + columns * scale, bottom, bottom + rows * scale)
+    low, high, colours = limits
+    image = ax.imshow(
+        result.mean_of(layer, class_name),
+        origin="lower",
+        extent=extent,
+        vmin=low,
+        vmax=high,
+        cmap=colours,
+    )
+    mean = np.nan_to_num(result.mean_of(BRIGHTNESS, class_name))
+    if mean.max() > 0:
+        x = left + scale * (np.arange(columns) + 0.5)
+        y = bottom + scale * (np.arange(rows) + 0.5)
+        for width, colour in ((1.6, "black"), (0.7, "white")):
+            ax.contour(
+                x,
+                y,
+                mean,
+                levels=[c * mean.max() for c in _CONTOURS],
+                colors=colour,
+                linewidths=width,
+            )
+    return image
