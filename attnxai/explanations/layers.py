@@ -7,6 +7,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -82,6 +83,11 @@ def layer_geometry_of(
         name = next((known for known, module in network.named_modules() if module is layer), "")
         if not name and layer is not network:
             raise OptionError(f"layer {type(layer).__name__} is not a part of the network")
+    known = _MEASURED.setdefault(network, {})
+    # what is printed of a network tells strides and paddings that were changed since
+    place = (layer if isinstance(layer, FunctionCall) else name, size, channels, repr(network))
+    if place in known:
+        return known[place]
     with evaluating(network), _plain_convolutions():
         device, dtype = input_kind(network)
         with outputs_of(layer) as found:
@@ -96,7 +102,12 @@ def layer_geometry_of(
             channels=channels,
             n_calls=len(found),
         )
-        return probe.geometry()
+        return known.setdefault(place, probe.geometry())
+
+
+_MEASURED: WeakKeyDictionary[torch.nn.Module, dict[tuple[object, ...], GridTransform]] = (
+    WeakKeyDictionary()
+)
 
 
 def is_feature_map(output: object) -> TypeGuard[torch.Tensor]:

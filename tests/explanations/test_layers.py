@@ -104,6 +104,26 @@ def test_cells_of_the_blocks_lie_where_those_of_the_gates_do(side: int) -> None:
         assert layer_geometry_of(model.network, layer, side) == geometry[gate]
 
 
+def test_a_place_is_measured_once_unless_the_network_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = nn.Conv2d(1, 2, 3, stride=2, padding=1)
+    network = nn.Sequential(layer)
+    found = layer_geometry_of(network, layer, SIZE)
+    passes = []
+
+    def forward(images: torch.Tensor) -> torch.Tensor:
+        passes.append(1)
+        return layer(images)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(network, "forward", forward)
+    assert layer_geometry_of(network, layer, SIZE) == found
+    assert not passes
+    layer.padding = (0, 0)
+    assert layer_geometry_of(network, layer, SIZE).origin_x == found.origin_x + 1
+    assert passes
+
+
 def test_the_network_is_the_same_afterwards() -> None:
     network = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.BatchNorm2d(2), nn.Dropout(0.5))
     before = {name: value.clone() for name, value in network.state_dict().items()}
