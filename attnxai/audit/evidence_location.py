@@ -8,6 +8,7 @@ import numpy as np
 
 from attnxai.audit.locating import locate_evidence
 from attnxai.audit.location_results import EvidenceLocation
+from attnxai.audit.of_models import own_methods
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import RING_PIXELS
 from attnxai.data.images import SourceImage
@@ -22,7 +23,7 @@ def evidence_location(
     images: Sequence[SourceImage],
     *,
     classes: Sequence[str | None] | None = None,
-    method: str | Sequence[str] = "gates",
+    method: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
     min_pixels: int = 1,
     ring_pixels: float = RING_PIXELS,
@@ -47,8 +48,8 @@ def evidence_location(
         The images.
     classes : sequence of (str or None), optional
         Class of every source; those of the images when left out.
-    method : str or sequence of str
-        Explanation methods whose maps are located.
+    method : str or sequence of str, optional
+        Explanation methods whose maps are located. Left out, ``gates``, or a method that the model allows if it has none.
     rng : numpy.random.Generator or int
         Source of randomness.
     min_pixels, ring_pixels
@@ -82,6 +83,8 @@ def evidence_location(
     """
     sums = zone_sums_of(model, min_pixels=min_pixels, ring_pixels=ring_pixels)
     readers = [] if sums is None else [sums]
+    if method is None:
+        method = own_methods(model) if sums is None else "gates"
     maps = explain(model, images, method, rng=rng, readers=readers, on_batch=on_step)
     if classes is None:
         classes = [image.class_name for image in images]

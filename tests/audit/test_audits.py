@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+import attnxai
 from attnxai.audit import AUDITS, run_audits
 from attnxai.audit.of_models import own_methods
 from attnxai.errors import OptionError, UndefinedValuesWarning
@@ -17,6 +18,7 @@ from tests.audit.models import WeightedSum, model_of
 from tests.audit.test_evidence_location import SIDE, sources
 from tests.explanations.conftest import build_model
 from tests.models.builders import make_model
+from tests.models.ordinary_networks import ResidualNetwork, seeded
 
 
 def test_an_audit_is_run_by_its_name_and_recorded_under_it() -> None:
@@ -77,3 +79,14 @@ def test_models_without_gates_have_maps_of_another_method() -> None:
     assert own_methods(make_model(side=16)) == ("gates", "evidence_relative")
     (name,) = own_methods(model_of(WeightedSum(np.ones((16, 16))), 16))
     assert name in EXPLANATIONS
+
+
+def test_an_ordinary_network_is_audited_by_maps_that_it_allows() -> None:
+    model = attnxai.wrap(
+        seeded(ResidualNetwork),
+        preprocessing=attnxai.models.Preprocessing(size=SIDE),
+        class_names=("FR I", "FR II"),
+    )
+    found = run_audits(model, sources(6), ["evidence_location"]).results["evidence_location"]
+    expected = attnxai.explain(model, sources(6), own_methods(model)).layers
+    assert [located["map"] for located in found.to_record()["maps"]] == list(expected)
