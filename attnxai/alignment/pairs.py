@@ -254,7 +254,7 @@ def _check_sources(
             f"{len(without)} of {len(maps.sources)} sources with a map have no image, such as "
             f"{without[0]!r}; give the images that the maps explain"
         )
-    check_overlap(annotations, maps.sources)
+    check_overlap(annotations, maps.sources, "map")
 
 
 def _pairs(
@@ -368,22 +368,22 @@ def check_inputs(
         _weights_of(annotations.sources, annotations)
 
 
-def check_overlap(annotations: AnnotationSet, sources: Sequence[str]) -> None:
-    """Refuse annotations of sources that have no image, with an example of either side."""
+def check_overlap(annotations: AnnotationSet, sources: Sequence[str], what: str = "image") -> None:
+    """Refuse annotations of sources that have no image, or no map, with an example of either side."""
     known = set(sources)
     unknown = [s for s in annotations.sources if s not in known]
     if len(unknown) == len(annotations.sources):
         raise AlignmentError(
             f"none of the {len(unknown)} annotated sources (such as {unknown[0]!r}) is among the "
-            f"{len(known)} images (such as {next(iter(sources), '')!r}); ids are file names without "
+            f"{len(known)} {what}s (such as {next(iter(sources), '')!r}); ids are file names without "
             "folder and extension"
         )
     if unknown:
         listed = ", ".join(repr(s) for s in unknown[:_LIMIT_LISTED])
         more = f" and {len(unknown) - _LIMIT_LISTED} more" if len(unknown) > _LIMIT_LISTED else ""
         raise AlignmentError(
-            f"{len(unknown)} of {len(annotations.sources)} annotated sources have no image: "
-            f"{listed}{more}; add their images or take their rows out of the table"
+            f"{len(unknown)} of {len(annotations.sources)} annotated sources have no {what}: "
+            f"{listed}{more}; add their {what}s or take their rows out of the table"
         )
 
 

@@ -19,6 +19,7 @@ from attnxai.cli.console import (
 )
 from attnxai.cli.endings import command
 from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MAPS, STATISTICS
+from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
@@ -28,15 +29,16 @@ DEFAULT_FOLDER = "attnxai-report"
 
 
 @command(
-    """Compare the attention maps of models with annotations, and write a report.
+    """Compare the maps of models, or maps in files, with annotations, and write a report.
 
     The annotations and the images of their sources are read, and the models' maps are computed.
     Agreement is compared with brightness, the centre bias, permutations across sources and, with several
     annotators, the noise ceiling. Several models are also compared with each other."""
 )
 def compare(
+    annotations: options.RequiredAnnotationsOption,
     model: Annotated[
-        list[str],
+        list[str] | None,
         option(
             "Model file, or the name of a shipped model such as d8.pt or of one that a plug-in registers; repeat "
             "to compare several.",
@@ -45,8 +47,17 @@ def compare(
             choices=completion.model_names,
             extensions=(".pt",),
         ),
-    ],
-    annotations: options.RequiredAnnotationsOption,
+    ] = None,
+    maps: Annotated[
+        list[Path] | None,
+        option(
+            "File of maps from any program (NPZ, FITS or Zarr), compared like those of a model; repeat for several.",
+            INPUTS,
+            "FILE",
+            choices=lambda: (),
+            extensions=(".npz", ".fits", ".zarr"),
+        ),
+    ] = None,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
     output: Annotated[
@@ -193,6 +204,7 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
+    check_given(model, maps, explain)
     methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
     titles = listed([method.title for method in methods])
     labels = parse_labels(options.listed(label or ()) or None)
@@ -201,10 +213,11 @@ def compare(
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
         collected_assumptions() as assumed,
     ):
-        models = named_models(model)
+        models = named_models(model or ())
         _say_what_ships(models, annotations)
         with stage("Reading models, annotations and images"):
             loaded = {name: load_model(found.path) for name, found in models.items()}
+            files = MapFiles.open(maps, models)
             inputs = read_inputs(
                 annotations,
                 images,
@@ -220,12 +233,13 @@ def compare(
             marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
+            from_files = files.stacks(sources)
         with progress() as begin:
             sums = {name: zone_sums_of(network) for name, network in loaded.items()}
             stacks = []
             for name, network in loaded.items():
                 network.network.to(device)
-                maps = explain_images(
+                explained = explain_images(
                     network,
                     sources,
                     methods,
@@ -233,10 +247,10 @@ def compare(
                     readers=[read for read in (sums[name],) if read is not None],
                     on_batch=begin(f"{name}: {titles}"),
                 )
-                stacks.append(dataclasses.replace(maps, model_name=name))
-            steps = {name: begin(f"{name}: agreement") for name in loaded}
+                stacks.append(dataclasses.replace(explained, model_name=name))
+            steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
             comparison = compare_models(
-                stacks,
+                [*stacks, *from_files],
                 marks,
                 sources,
                 fwhm_arcsec=fwhm_arcsec,
@@ -249,10 +263,10 @@ def compare(
                 comparison,
                 folder,
                 images_name=inputs.data_name,
-                notes=(*inputs.notes, *assumed),
+                notes=(*inputs.notes, *assumed, *files.notes(sources)),
                 command=typed_command(),
                 locations={
-                    result.model_name: location_of(result, sums[result.model_name])
+                    result.model_name: location_of(result, sums.get(result.model_name))
                     for result in comparison.results
                 },
                 on_step=begin("Report"),

@@ -190,7 +190,14 @@ class ReportContent:
         found: list[str] = []
         several = len(self.parts) > 1
         for part, model in zip(self.parts, self.provenance.models, strict=True):
-            own = [*model.get("notes", ()), *self._split_notes(part.result), *part.result.notes]
+            without = "maps_file" in model or not model.get("architecture")
+            missing = [say("caution.without_network")] if without else []
+            own = [
+                *model.get("notes", ()),
+                *missing,
+                *self._split_notes(part.result),
+                *part.result.notes,
+            ]
             found += [f"{part.name}: {text}" if several else text for text in own]
         return [*found, *self.notes]
 

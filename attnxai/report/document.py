@@ -263,6 +263,9 @@ def _introductions(content: ReportContent) -> dict[str, str]:
     return words
 
 
+_OF_FILES = ("architecture", "group", "n_parameters", "file", "sha256", "maps_file", "maps_sha256")
+
+
 def _recorded_accuracy(facts: Mapping[str, Any]) -> list[str]:
     """The accuracies that a model's file and card record, and what else the validation images decided."""
     accuracies = []
@@ -285,7 +288,8 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
     }
     return {
         "result": result,
-        "facts": facts,
+        # maps from elsewhere may have neither network nor file
+        "facts": dict.fromkeys(_OF_FILES) | dict(facts),
         "recorded_accuracy": _recorded_accuracy(facts),
         "suffix": suffix,
         "audits": part.audits,

@@ -400,6 +400,10 @@ SENTENCES: dict[str, str] = {
         "{n_train} of {n:source} {n_train:~belongs|belong} to the training part of the data set's published "
         "split and {n_test} to its test part; this model was trained or selected on {n_seen} of them."
     ),
+    "caution.without_network": (
+        "Only maps were given, without their network: audits that need it are missing, such as the accuracy from parts of "
+        "the sky, faithfulness, and maps under random weights."
+    ),
     # --- the model ---------------------------------------------------------------------------------
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",

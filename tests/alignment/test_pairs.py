@@ -136,7 +136,7 @@ def test_unknown_sources_are_errors_with_an_example():
     maps, marks, images = made_up(n_sources=3)
     stranger = circle("elsewhere", "ann", 4.0, 4.0)
     more = dataclasses.replace(marks, annotations=(*marks.annotations, stranger))
-    with pytest.raises(AlignmentError, match="1 of 4 annotated sources have no image: 'elsewhere'"):
+    with pytest.raises(AlignmentError, match="1 of 4 annotated sources have no map: 'elsewhere'"):
         align(maps, more, images)
     with pytest.raises(AlignmentError, match=r"none of the 1 annotated sources .*'elsewhere'"):
         align(maps, dataclasses.replace(marks, annotations=(stranger,)), images)
