@@ -80,6 +80,8 @@ class ClassMeanMaps(ArrayResult):
         Middle of each sector, from the brighter end of the major axis towards increasing rows.
     profiles : mapping of (str, str) to Profiles
         By map and class.
+    n_predicted : int
+        Sources whose class was not known, so that the predicted class stands for it.
     """
 
     model_name: str
@@ -93,6 +95,7 @@ class ClassMeanMaps(ArrayResult):
     radii: NDArray[np.float64]
     angles_deg: NDArray[np.float64]
     profiles: Mapping[tuple[str, str], Profiles]
+    n_predicted: int = 0
 
     plot = presenters.plot
 
@@ -144,6 +147,7 @@ class ClassMeanMaps(ArrayResult):
             "group": self.group,
             "n_sources": dict(self.n_sources),
             "n_left_out": self.n_left_out,
+            "n_predicted": self.n_predicted,
             "along_axis": {
                 layer: {
                     name: self.profiles[layer, name].along_axis.to_record() for name in self.classes
@@ -161,6 +165,11 @@ class ClassMeanMaps(ArrayResult):
             if self.n_left_out
             else "."
         )
+        if self.n_predicted:
+            head += (
+                f" The class of {counted(self.n_predicted, 'source')} is not known and the predicted one stands for "
+                "it."
+            )
         lines = [head]
         for layer in self.layers:
             found = listed(

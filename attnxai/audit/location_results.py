@@ -199,8 +199,12 @@ class EvidenceLocation:
     def summary(self) -> str:
         """What was found, in plain words with the numbers."""
         by_class = listed([f"{n} {name}" for name, n in self.classes.items()])
+        if self.group == "unknown":
+            sources = f"{counted(self.n_sources, 'source')} whose split is unknown"
+        else:
+            sources = counted(self.n_sources, f"{self.group} source")
         lines = [
-            f"{self.model_name}, {counted(self.n_sources, f'{self.group} source')}"
+            f"{self.model_name}, {sources}"
             + (f" ({by_class})" if by_class else "; their classes are not known")
         ]
         if self.accuracy is not None and self.auc is not None:

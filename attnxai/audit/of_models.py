@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -117,7 +118,9 @@ def class_means_of(
     )
     predicted = maps.predicted_classes() or [None] * len(maps)
     classes = [image.class_name or name for image, name in zip(images, predicted, strict=True)]
-    return class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
+    found = class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
+    n_predicted = sum(image.class_name is None for image in images)
+    return dataclasses.replace(found, n_predicted=n_predicted)
 
 
 def _drawn(images: Sequence[SourceImage], rng: np.random.Generator) -> list[SourceImage]:
