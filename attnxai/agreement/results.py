@@ -87,6 +87,8 @@ class AgreementResult:
     annotator_agreement : AnnotatorAgreement or None
         Reliability of what the annotators marked on the sources that conclusions rest on; None for one
         annotator.
+    within_emission : AgreementResult, optional
+        The same on the pixels of each source's own emission, where that was asked for.
     notes : tuple of str
         What was left out or assumed.
     data : ComparedData, optional
@@ -112,6 +114,7 @@ class AgreementResult:
     partial_correlation_values: NDArray[np.float64]
     noise_ceilings: tuple[NoiseCeilingEstimate, ...] = ()
     annotator_agreement: AnnotatorAgreement | None = None
+    within_emission: AgreementResult | None = None
     notes: tuple[str, ...] = ()
     data: ComparedData | None = None
 
@@ -302,6 +305,7 @@ class AgreementResult:
             "annotator_agreement": self.annotator_agreement.to_record()
             if self.annotator_agreement
             else None,
+            "within_emission": self.within_emission.to_record() if self.within_emission else None,
             "undefined": [dataclasses.asdict(value) for value in self.undefined],
             "notes": list(self.notes),
         }

@@ -114,8 +114,14 @@ class AlignedPairs:
     def in_order(self) -> AlignedPairs:
         """The same with the sources in the order of their ids."""
         order = np.argsort(np.array(self.sources))
-        if (order == np.arange(len(order))).all():
-            return self
+        return self if (order == np.arange(len(order))).all() else self.select(order)
+
+    def select(self, positions: NDArray[np.intp]) -> AlignedPairs:
+        """The same with some sources only, in the order of their positions.
+
+        Baselines stay as they are: the centre bias is that of all sources.
+        """
+        order = positions
 
         def ordered(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
             return tuple(values[i] for i in order)

@@ -78,6 +78,7 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
                 "partial_correlations",
                 "noise_ceilings",
                 "annotator_agreement",
+                "within_emission",
                 "undefined",
             )
         },

@@ -18,6 +18,8 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
+from attnxai.alignment.baselines import EMISSION
+from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
 from attnxai.data.images import SourceSet
@@ -27,7 +29,6 @@ from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
-    from attnxai.agreement.estimates import Estimate, UndefinedValue
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
@@ -174,6 +175,43 @@ def _compare(
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
     inputs = Inputs.of(pairs, settings)
+    result = _result_of(inputs, settings, streams, on_step, once)
+    _warn(result)
+    if settings.within is not None:
+        result = _with_emission(result, inputs, settings, streams, once)
+    return adjust_over_maps([result], settings.correction)[0]
+
+
+def _with_emission(
+    result: AgreementResult,
+    inputs: Inputs,
+    settings: ComparisonSettings,
+    streams: Streams,
+    once: Once,
+) -> AgreementResult:
+    """Add the same comparison on each source's own emission."""
+    reason, within = "", inputs.within_emission()
+    if EMISSION not in inputs.pairs.baselines:
+        reason = "no pixel of any image is 0, so emission cannot be told from sky"
+    elif within is None:
+        reason = f"fewer than two sources have marks on {MIN_EMISSION_PIXELS} or more valid pixels of their emission"
+    if reason or within is None:
+        note = f"Agreement within emission is not known: {reason}."
+        return dataclasses.replace(result, notes=(*result.notes, note))
+    own = _result_of(within, dataclasses.replace(settings, nulls=()), streams, None, once)
+    return dataclasses.replace(
+        result, within_emission=own, notes=(*result.notes, *within.pairs.notes)
+    )
+
+
+def _result_of(
+    inputs: Inputs,
+    settings: ComparisonSettings,
+    streams: Streams,
+    on_step: Callable[[int, int], None] | None,
+    once: Once,
+) -> AgreementResult:
+    pairs = inputs.pairs
     nulls = settings.chosen_nulls
     scopes = list(scopes_of(inputs))
     several = bool((inputs.pairs.present.sum(axis=0) > 1).any())
@@ -199,7 +237,8 @@ def _compare(
     if several:
         ceilings = ceilings_of(inputs, settings, once)
         done()
-        annotators = annotators_of(inputs, settings, verdict_group, streams, once)
+        if inputs.within is None:
+            annotators = annotators_of(inputs, settings, verdict_group, streams, once)
         done()
     estimates, given, ceiling_estimates = [], [], []
     for scope in scopes:
@@ -216,7 +255,7 @@ def _compare(
             made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1
         ]
         done()
-    result = AgreementResult(
+    return AgreementResult(
         model_name=pairs.model_name,
         estimates=tuple(estimates),
         sources=inputs.pairs.sources,
@@ -241,10 +280,10 @@ def _compare(
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
         annotator_agreement=annotators,
-        notes=(*pairs.notes, *inputs.stratified.notes, *_footprint_notes(inputs)),
+        notes=()
+        if inputs.within
+        else (*pairs.notes, *inputs.stratified.notes, *_footprint_notes(inputs)),
     )
-    _warn(estimates, undefined, verdict_group)
-    return adjust_over_maps([result], settings.correction)[0]
 
 
 def _footprint_notes(inputs: Inputs) -> list[str]:
@@ -266,9 +305,8 @@ def group_of_verdict(splits: Sequence[str]) -> str:
     return str(Split.TRAINING)
 
 
-def _warn(
-    estimates: Sequence[Estimate], undefined: Sequence[UndefinedValue], verdict_group: str
-) -> None:
+def _warn(result: AgreementResult) -> None:
+    undefined, verdict_group = result.undefined, result.verdict_group
     if undefined:
         first = undefined[0]
         warnings.warn(
@@ -279,7 +317,7 @@ def _warn(
         )
     main = [
         e
-        for e in estimates
+        for e in result.estimates
         if (e.group, e.class_name, e.is_baseline) == (verdict_group, ALL, False)
     ]
     most = max((e.interval for e in main), key=lambda interval: interval.n_counted)

@@ -132,6 +132,8 @@ class ScopeEstimates:
                 self._values.pair_means[m][e], members, in_strata=self._permutes_within_strata()
             )
             reason = inputs.stratified.missing_of(members.tolist()) if tests.pooled else _TOO_FEW
+            if inputs.within and not metric.signed_maps:
+                reason = _SIGNED
         return Estimate(
             explanation=name,
             is_baseline=is_baseline,
@@ -233,6 +235,8 @@ class ScopeEstimates:
     def _spreads(self, m: int, e: int) -> tuple[Components, Interval] | None:
         """Effect and spreads for a plan, where the values of all pairs give them."""
         members = self._scope.members[self._weights > 0]
+        if self._inputs.within:  # plans are for the whole field
+            return None
         tables = self._values.pairs[m, e][:, members][:, :, members]
         strata = [self._inputs.stratified.of_sources[i] for i in members]
         if not members.size or not np.isfinite(tables).all() or min(Counter(strata).values()) < 3:
@@ -297,5 +301,9 @@ def _above_chance_bounds(metric: Metric) -> tuple[float, float]:
 _WHY_NO_TEST = (
     "the centre bias of a source is made of the other sources' annotations, so permuting these is not a test "
     "of it"
+)
+_SIGNED = (
+    "within emission maps are tested less what emission explains of them, and this metric does not accept negative "
+    "values"
 )
 _TOO_FEW = "fewer than two sources have a defined value with every partner, over the pixels that are valid for all"

@@ -27,7 +27,7 @@ def adjust_over_maps(
 
     A family is what one metric, one split and one class are tested for: all maps of all models. The splits that
     conclusions rest on count as one: held-out sources of one model, and sources whose split is unknown for another.
-    Baselines stay out of it, and so do tests that could not be made.
+    Baselines stay out of it, and so do tests that could not be made. Tests within emission are families of their own.
 
     Parameters
     ----------
@@ -88,9 +88,15 @@ def adjust_over_maps(
             AssumptionWarning,
             stacklevel=2,
         )
+    within = [result.within_emission for result in results]
+    adjusted_within = (
+        adjust_over_maps([own for own in within if own], correction) if any(within) else []
+    )
+    of_results = iter(adjusted_within)
     return [
         dataclasses.replace(
             result,
+            within_emission=next(of_results) if result.within_emission else None,
             estimates=tuple(
                 changed.get((r, i), estimate) for i, estimate in enumerate(result.estimates)
             ),

@@ -17,6 +17,9 @@ from attnxai.nulls import NULLS, Alternative, NullModel
 from attnxai.statistics.bootstrap import IntervalKind
 from attnxai.statistics.interval import CONFIDENCE_LEVEL
 
+WITHIN = ("emission",)
+"""Pixels on which a comparison can be made in addition to the whole field."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonSettings:
@@ -32,6 +35,9 @@ class ComparisonSettings:
     strata : tuple of str
         What sources have to share to be permuted in the primary test: ``class``, ``size`` (thirds of
         the angular size of their emission), or columns of the annotation table such as ``survey``.
+    within : str, optional
+        ``emission``: compare on the pixels of each source's own emission as well
+        (:func:`~attnxai.alignment.own_emission.own_emission`), which says whether a map agrees beyond lying on emission.
     alternative : Alternative
         Which deviations from a null count: more agreement than under it (the default), less, or either.
     correction : Correction
@@ -49,6 +55,7 @@ class ComparisonSettings:
     metrics: tuple[str | Metric, ...] = DEFAULT_METRICS
     nulls: tuple[str | NullModel, ...] = ()
     strata: tuple[str, ...] = (CLASS,)
+    within: str | None = None
     alternative: Alternative = Alternative.GREATER
     correction: Correction = Correction.HOLM
     n_permutations: int = 10_000
@@ -63,6 +70,8 @@ class ComparisonSettings:
                 raise OptionError(
                     f"{name} has to be a sequence, such as ({given!r},), got {given!r} alone"
                 )
+        if self.within not in (None, *WITHIN):
+            raise OptionError(unknown_name("within", self.within, WITHIN))
         for name, choice in (
             ("interval", IntervalKind),
             ("alternative", Alternative),
@@ -140,6 +149,7 @@ class ComparisonSettings:
                 if (origin := origin_of(one))
             ],
             "strata": list(self.strata),
+            "within": self.within,
             "alternative": str(self.alternative),
             "correction": str(self.correction),
             "n_permutations": self.n_permutations,

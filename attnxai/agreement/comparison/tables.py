@@ -11,6 +11,8 @@ import numpy as np
 from attnxai.agreement.comparison.strata import Strata, angular_sizes, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.alignment.own_emission import within_own_emission
+from attnxai.data.emission import emission_mask
 from attnxai.metrics import (
     METRICS,
     PixelRows,
@@ -25,6 +27,7 @@ from attnxai.metrics.metric import NO_REASON
 from attnxai.metrics.partial import partial_values
 from attnxai.metrics.pixels import is_constant
 from attnxai.nulls import quantile_strata
+from attnxai.nulls.emission_frames import frame_pixels, in_frames, less_emission
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +43,9 @@ class Inputs:
     """The arrays of aligned pairs, with the sources in the order of their ids.
 
     ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``size_halves`` says whether the
-    emission of each source is larger than the median; -1 where that is not known.
+    emission of each source is larger than the median; -1 where that is not known. Annotations are permuted over the
+    ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or for a comparison
+    ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`).
     """
 
     pairs: AlignedPairs
@@ -50,20 +55,54 @@ class Inputs:
     targets: Targets
     stratified: Strata
     size_halves: tuple[int, ...]
+    common: NDArray[np.bool_]
+    permuted_maps: NDArray[np.float64]
+    permuted_targets: Targets
+    within: str | None = None
 
     @classmethod
     def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
         """Put the sources in order, so that no result depends on the order of the files."""
         pairs = pairs.in_order()
         sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
+        maps, targets = _arrays_of(pairs)
         return cls(
             pairs=pairs,
             metrics=settings.chosen_metrics,
             names=(*pairs.explanations, *pairs.baselines),
-            maps=np.stack([*pairs.explanations.values(), *pairs.baselines.values()]),
-            targets={TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask},
+            maps=maps,
+            targets=targets,
             stratified=strata_of(pairs, settings.strata),
             size_halves=quantile_strata(sizes.tolist(), n_bins=2),
+            common=np.asarray(pairs.valid.all(axis=0)),
+            permuted_maps=maps,
+            permuted_targets=targets,
+        )
+
+    def within_emission(self) -> Inputs | None:
+        """The same on each source's own emission; None where fewer than two sources have enough of it."""
+        pairs = within_own_emission(self.pairs)
+        if pairs is None:
+            return None
+        kept = [self.pairs.sources.index(source) for source in pairs.sources]
+        maps, targets = _arrays_of(pairs)
+        places = np.stack([frame_pixels(where) for where in pairs.valid])
+        left = less_emission(maps, emission_mask(pairs.brightness), pairs.valid)
+        n_pixels = pairs.valid.sum(axis=(1, 2))
+        return dataclasses.replace(
+            self,
+            pairs=pairs,
+            names=(*pairs.explanations, *pairs.baselines),
+            maps=maps,
+            targets=targets,
+            stratified=dataclasses.replace(
+                self.stratified, of_sources=tuple(self.stratified.of_sources[i] for i in kept)
+            ),
+            size_halves=quantile_strata(n_pixels.tolist(), n_bins=2),
+            common=np.ones(places.shape[1:], bool),
+            permuted_maps=in_frames(left, places),
+            permuted_targets={kind: in_frames(fields, places) for kind, fields in targets.items()},
+            within="emission",
         )
 
     @property
@@ -71,10 +110,11 @@ class Inputs:
         """How many of the maps are the model's."""
         return len(self.pairs.explanations)
 
-    @property
-    def common(self) -> NDArray[np.bool_]:
-        """Pixels that are valid for all sources, shape (rows, columns)."""
-        return np.asarray(self.pairs.valid.all(axis=0))
+
+def _arrays_of(pairs: AlignedPairs) -> tuple[NDArray[np.float64], Targets]:
+    """All maps, shape (n_maps, n_sources, rows, columns), and the annotations."""
+    maps = np.stack([*pairs.explanations.values(), *pairs.baselines.values()])
+    return maps, {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,11 +139,11 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
     """Compute all values; ``on_step`` is called twice."""
     absent = ~inputs.pairs.present
     common = inputs.common
-    tables = agreement_tables(inputs.metrics, inputs.maps, inputs.targets, common)
+    tables = agreement_tables(inputs.metrics, inputs.permuted_maps, inputs.permuted_targets, common)
     # what an annotator did not mark is missing, not an empty annotation
     tables[:, :, np.broadcast_to(absent[:, None, :], tables.shape[2:])] = np.nan
     on_step()
-    if (inputs.pairs.valid == common).all():
+    if inputs.within is None and (inputs.pairs.valid == common).all():
         own = np.diagonal(tables, axis1=3, axis2=4).copy()
     else:
         own = own_tables(inputs.metrics, inputs.maps, inputs.targets, inputs.pairs.valid)

@@ -1,0 +1,104 @@
+"""Aligned pairs on the pixels of each source's own emission alone.
+
+A map that lies on emission agrees with marks for a trivial reason: marks lie on emission as well. On the pixels of the
+source's own emission this reason is gone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnxai.alignment.baselines import EMISSION
+from attnxai.data.emission import emission_mask
+from attnxai.data.wording import counted, first_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from attnxai.alignment.pairs import AlignedPairs
+
+MIN_EMISSION_PIXELS = 16
+"""Sources with fewer valid pixels of their own emission are left out."""
+
+
+def own_emission(pairs: AlignedPairs) -> NDArray[np.bool_]:
+    """Valid pixels of the emission of every source, as far from the middle of its marks as the outermost mark.
+
+    So neighbouring sources and noise in the outskirts of the image are no part of it.
+
+    Parameters
+    ----------
+    pairs : AlignedPairs
+        Maps and annotations on one field.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_sources, rows, columns)
+        Empty where nobody marked a pixel.
+    """
+    found = emission_mask(pairs.brightness) & pairs.valid
+    rows, columns = np.indices(found.shape[1:])
+    union = (pairs.mask & pairs.present[..., None, None]).any(axis=0)
+    for source, marked in enumerate(union):
+        if not marked.any():
+            found[source] = False
+            continue
+        y, x = np.nonzero(marked)
+        distance = np.hypot(rows - y.mean(), columns - x.mean())
+        found[source] &= distance <= distance[marked].max()
+    return found
+
+
+def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
+    """The same with each source's own emission as the pixels that count.
+
+    Annotations of which no pixel lies on it count as missing. Sources without any annotation left, or with fewer than
+    :data:`MIN_EMISSION_PIXELS` pixels, are left out and noted.
+
+    Parameters
+    ----------
+    pairs : AlignedPairs
+        Maps and annotations on one field.
+
+    Returns
+    -------
+    AlignedPairs or None
+        None where fewer than two sources are left. Uniform emission is no baseline there, since it is constant.
+    """
+    valid = own_emission(pairs)
+    large = valid.sum(axis=(1, 2)) >= MIN_EMISSION_PIXELS
+    present = pairs.present & (pairs.mask & valid).any(axis=(2, 3))
+    marked = present.any(axis=0)
+    keep = np.flatnonzero(large & marked)
+    if keep.size < 2:
+        return None
+    notes = [
+        f"Within emission {counted(len(left), 'source is', 'sources are')} left out, {why}: {first_of(left)}."
+        for left, why in (
+            (
+                [pairs.sources[i] for i in np.flatnonzero(~marked)],
+                "as no mark lies on emission",
+            ),
+            (
+                [pairs.sources[i] for i in np.flatnonzero(marked & ~large)],
+                f"as their own emission has fewer than {MIN_EMISSION_PIXELS} valid pixels",
+            ),
+        )
+        if left
+    ]
+    gone = (pairs.present & ~present)[:, keep]
+    kept = pairs.select(keep)
+    density, mask = kept.density.copy(), kept.mask.copy()
+    density[gone], mask[gone] = 0.0, False
+    return dataclasses.replace(
+        kept,
+        density=density,
+        mask=mask,
+        present=present[:, keep],
+        valid=valid[keep],
+        baselines={name: maps for name, maps in kept.baselines.items() if name != EMISSION},
+        notes=tuple(notes),
+    )
