@@ -41,7 +41,7 @@ def own_emission(pairs: AlignedPairs) -> NDArray[np.bool_]:
     """
     found = emission_mask(pairs.brightness) & pairs.valid
     rows, columns = np.indices(found.shape[1:])
-    union = (pairs.mask & pairs.present[..., None, None]).any(axis=0)
+    union = np.any(pairs.mask & pairs.present[..., None, None], axis=0)
     for source, marked in enumerate(union):
         if not marked.any():
             found[source] = False

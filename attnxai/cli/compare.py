@@ -97,6 +97,16 @@ def compare(
             choices=completion.null_names,
         ),
     ] = None,
+    within: Annotated[
+        str | None,
+        option(
+            "Compare on the pixels of each source's own emission as well: emission. Only then can a map be said to agree "
+            "beyond lying on emission.",
+            STATISTICS,
+            "NAME",
+            choices=lambda: ("emission",),
+        ),
+    ] = None,
     alternative: Annotated[
         str,
         option(
@@ -199,6 +209,7 @@ def compare(
         metrics=tuple(name.lower() for name in options.listed(metric or DEFAULT_METRICS)),
         nulls=tuple(name.lower() for name in options.listed(null or ())),
         strata=options.listed(strata or (CLASS,)),
+        within=within.lower() if within else None,
         alternative=alternative.lower(),  # type: ignore[arg-type]  # checked and turned into one there
         correction=correction.lower().replace("-", "_"),  # type: ignore[arg-type]
         n_permutations=n_permutations,

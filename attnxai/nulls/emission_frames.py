@@ -7,8 +7,8 @@ across sources in this frame keeps what maps and annotations share at the same p
 being high at its ends, and breaks which belongs to which.
 
 The shape of the emission is still common to the map and the annotations of its own source: marks lie where emission is
-thick, and a blurred mask is high there. So every map is taken less its linear fit by the mask of emission, blurred with
-several widths.
+thick, and a blurred mask is high there. So every map is taken less its least-squares fit by the mask of emission, blurred
+with several widths, and by the squares of all but the widest.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def in_frames(fields: NDArray[Any], pixels: NDArray[np.intp]) -> NDArray[Any]:
 def less_emission(
     maps: NDArray[np.float64], emission: NDArray[np.bool_], where: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Maps less their linear fit by blurred masks of emission, source by source.
+    """Maps less their fit by blurred masks of emission and their squares, source by source.
 
     Parameters
     ----------
@@ -97,11 +97,16 @@ def less_emission(
     found = np.zeros(maps.shape)
     for source, (bright, used) in enumerate(zip(emission.astype(np.float64), where, strict=True)):
         blurred = [gaussian_filter(bright, width, mode="constant")[used] for width in BLUR_PIXELS]
-        terms = np.linalg.qr(np.column_stack([np.ones(int(used.sum())), *blurred]))[0]
+        shapes = np.stack([*blurred, *(values**2 for values in blurred[:-1])], axis=1)
+        shapes -= shapes.mean(axis=0)
+        constant = np.ones((len(shapes), 1))
+        terms, sizes, _ = np.linalg.svd(np.hstack([constant, shapes]), full_matrices=False)
+        terms = terms[:, sizes > 1e-10 * sizes.max(initial=0.0)]
         values = maps[:, source][:, used]
         left = values - (values @ terms) @ terms.T
         left -= (left @ terms) @ terms.T
         spread = np.abs(values - values.mean(axis=1, keepdims=True)).max(axis=1, initial=0.0)
-        left[np.abs(left).max(axis=1, initial=0.0) <= 1e-9 * spread] = 0.0
+        rounding = 1e-9 * spread + 1e-12 * np.abs(values).max(axis=1, initial=0.0)
+        left[np.abs(left).max(axis=1, initial=0.0) <= rounding] = 0.0
         found[:, source][:, used] = left
     return found

@@ -20,6 +20,7 @@ from attnxai.alignment.baselines import CENTRE_BIAS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, Alternative
+from attnxai.report.beyond_emission import emission_answer
 from attnxai.report.findings import (
     MISCALIBRATED,
     Order,
@@ -81,6 +82,7 @@ def answers_of(result: AgreementResult, estimate: Estimate) -> tuple[Answer, ...
         answers[say("question.own_within", strata=shares)] = _primary(estimate, within, sources)
     others = say("question.baselines.emission") if emission_names(result) else ""
     answers[say("question.baselines", emission=others)] = _against_baselines(estimate, result)
+    answers[say("question.emission")] = emission_answer(result, estimate)
     answers[say("question.partial")] = _partial_correlation(result, estimate)
     answers[say("question.ceiling")] = _against_noise_ceiling(result, estimate)
     return (

@@ -1,4 +1,4 @@
-"""Captions of figures and introductions of tables, as templates; :mod:`~.sentences` says how they are written."""
+"""Captions of figures, introductions of tables and answers on emission, as templates; :mod:`~.sentences` says how they are written."""
 
 CAPTIONS: dict[str, str] = {
     # --- captions -----------------------------------------------------------------------------------
@@ -111,6 +111,10 @@ CAPTIONS: dict[str, str] = {
     "page.minus_emission": (
         "Minus emission: the same with {baseline}, which knows where the image shows emission and nothing else."
     ),
+    "page.on_emission": (
+        "On own emission: the {metric} over the pixels of each source's own emission, and the p-value of the permutation within "
+        "emission, adjusted over the maps."
+    ),
     "page.share": (
         "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
     ),
@@ -139,4 +143,41 @@ CAPTIONS: dict[str, str] = {
         "{others}."
     ),
     "page.models.others": "; it is about these annotators, and the last line of a cell about others too",
+    # --- beyond emission ------------------------------------------------------------------------------
+    "question.emission": "Beyond lying on emission?",
+    "emission.shown": "Shown: it agrees better than emission alone, on the whole field and on the source's own emission.",
+    "emission.not_shown": "Not shown: {reasons}.",
+    "emission.missing.field": "it is not shown to agree better than emission alone on the whole field",
+    "emission.missing.own": (
+        "it is not shown to agree better than blurred emission on the source's own emission"
+    ),
+    "emission.missing.test": "the permutation within emission does not show agreement with its own source",
+    "emission.missing.level": "the permutation within emission is miscalibrated for these data",
+    "emission.own": " On the source's own emission it has {metric} {value} over {n:source}",
+    "emission.difference": "; minus {baseline}, {difference}",
+    "emission.test": (
+        ". Less what blurred emission explains of it, {observed:.2} against {permuted:.2} when annotations are "
+        "permuted across {sources} at the same place within their emission ({p:p}{adjusted})."
+    ),
+    "emission.no_test": ". Not tested: {reason}.",
+    "emission.level": (
+        " With the pairing broken among such sources with a similar amount of emission, {share:%} of {n} permuted data sets would be "
+        "significant, where 5 % should be."
+    ),
+    "emission.level.unknown": (
+        " The false positive rate of this test was not measured on these data, as strata have too few sources."
+    ),
+    "page.within": (
+        "The same over the pixels of each source's own emission: pixels above the clip that are no farther from the "
+        "middle of the marks than the outermost mark ({n} of {n_all} sources have marks there and enough such pixels). "
+        "Null: annotations are permuted across {sources} in a common frame, place by place along and across the "
+        "emission of each. Every map is tested less its fit by the mask of emission, blurred with several "
+        "widths, and by squares of these, as a blurred mask agrees with marks too; metrics that refuse negative values have no test."
+        "{level}{baselines}"
+    ),
+    "page.within.level": (
+        " Level: with the pairing broken among such sources with a similar amount of emission, {shares} of {n} permuted data sets "
+        "are significant for each map by {metric}, where 5 % should be."
+    ),
+    "page.within.baselines": " Maps that know emission and nothing else have {tests}.",
 }

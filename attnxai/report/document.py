@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.audit import locations_table, zones_table
+from attnxai.report.beyond_emission import emission_introduction
 from attnxai.report.content import ModelPart, ReportContent, counts_of
 from attnxai.report.figures.agreement import draw_agreement, draw_all_metrics
 from attnxai.report.figures.classes import draw_classes
@@ -298,6 +299,8 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "most": most_in_words(result),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
         "main": estimates_table(result),
+        "within": emission_introduction(result),
+        "within_table": estimates_table(result.within_emission) if result.within_emission else None,
         "groups": {
             group: estimates_table(result, group=group)
             for group in result.groups

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.multiplicity import Correction
+from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
+from attnxai.nulls.emission_frames import BLUR_PIXELS
 from attnxai.report.findings import emission_names
 from attnxai.report.sentences import say
 from attnxai.report.wording import group_phrase, in_sentence, mean_word, n_words, strata_words
@@ -72,6 +74,9 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         yield say("methods.weights", effective=effective)
     emission = say("methods.baselines.emission") if emission_names(result) else ""
     yield say("methods.baselines", emission=emission)
+    if result.within_emission is not None:
+        widths = listed([f"{width:g}" for width in BLUR_PIXELS])
+        yield say("methods.within", n_pixels=MIN_EMISSION_PIXELS, widths=widths)
     if result.noise_ceilings:
         yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])
     if content.contrasts:

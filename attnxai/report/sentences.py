@@ -29,7 +29,8 @@ SENTENCES: dict[str, str] = {
     "annotations.associations": "the human component associations",
     # --- the sentence in bold on each map -----------------------------------------------------------
     "lead.cannot_tell": "{map}: no conclusion is possible.",
-    "lead.agrees": "{map} agrees with {annotations} of its own source{exception}{baselines}.",
+    "lead.agrees": "{map} agrees{beyond} with {annotations} of its own source{exception}{baselines}.",
+    "lead.agrees.beyond": ", beyond lying on emission,",
     "lead.agrees.better": ", but {baselines} {n:~agrees|agree} better",
     "lead.agrees.emission": "{but}it is not shown to agree better than emission alone",
     "lead.agrees.emission.but": ", but ",
@@ -75,6 +76,7 @@ SENTENCES: dict[str, str] = {
     "side.less": " on the lower side",
     "badge.classes": ", classes differ",
     "badge.baselines": ", {baselines} better",
+    "badge.beyond": ", beyond emission",
     "badge.emission": ", not better than emission",
     "badge.baseline.brightness": "brightness",
     "badge.baseline.emission": "emission",
@@ -131,7 +133,7 @@ SENTENCES: dict[str, str] = {
         "{n:~its one map|any of its {n} maps}."
     ),
     "headline.agree": (
-        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source by {metric}{less}"
+        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source by {metric}{beyond}{less}"
         "{baselines}."
     ),
     "headline.maps.one": "The one map",
@@ -146,6 +148,7 @@ SENTENCES: dict[str, str] = {
         "; there are too few sources to compare {n:~it|them} with brightness"
     ),
     "headline.agree.no_comparison": "; a comparison with brightness has no interval ({reason})",
+    "headline.agree.beyond": ", {n_beyond} of {n:~it|them} beyond emission",
     "headline.agree.emission": "; none is shown to agree better than emission alone",
     "headline.baseline.brightness": "brightness alone",
     "headline.baseline.emission": "emission alone",
@@ -454,6 +457,11 @@ SENTENCES: dict[str, str] = {
         "control for brightness at pixel scale and at the layer's resolution."
     ),
     "methods.baselines.emission": " and a map that is 1 on emission (pixels above the clip) and 0 elsewhere",
+    "methods.within": (
+        "Agreement beyond emission was assessed on the pixels of each source's own emission ({n_pixels} pixels or more), "
+        "by differences from the blurred mask of emission and by permuting annotations in a frame along and across the "
+        "emission, with maps less their fit by masks blurred with Gaussians of {widths} pixels standard deviation and squares of these."
+    ),
     "methods.ceiling": (
         "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "

@@ -23,7 +23,8 @@ For each map of a model, on the sources that conclusions rest on and for the fir
    the map agrees better (than all of them), worse (than any of them), or neither can be said. The resolution
    that is named, by its row in the tables, is the one that agrees best of those that decide. Where a map agrees, but
    a baseline agrees better, the sentence in bold and the badge say so as well; of emission they also say where a
-   map is not shown to agree better. Uniform emission agrees with marks because marks lie on emission.
+   map is not shown to agree better. Uniform emission agrees with marks because marks lie on emission; "beyond
+   emission" is said by the rule of :mod:`~.beyond_emission`.
 4. Another metric that leads to another conclusion on a map is named with its p-values.
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
@@ -46,6 +47,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.answers import Answer, adjusted_words, answers_of, why_too_coarse
 from attnxai.report.audit import audit_line, audit_of_map
+from attnxai.report.beyond_emission import missing_beyond_emission
 from attnxai.report.cautions import find_cautions
 from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.findings import (
@@ -221,6 +223,7 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
         map=name_of_map(estimate.explanation),
         inside=map_in_sentence(estimate.explanation),
         annotations=annotations,
+        beyond=say("lead.agrees.beyond") if _is_beyond_emission(result, estimate) else "",
         exception=_exception(result, estimate),
         baselines=_exceeded_by(result, estimate),
     )
@@ -235,6 +238,10 @@ def _exceeded_by(result: AgreementResult, estimate: Estimate) -> str:
             "lead.agrees.emission", but=say(f"lead.agrees.emission.{'and' if text else 'but'}")
         )
     return text
+
+
+def _is_beyond_emission(result: AgreementResult, estimate: Estimate) -> bool:
+    return missing_beyond_emission(result, estimate) == []
 
 
 def _not_beyond_emission(result: AgreementResult, estimates: Sequence[Estimate]) -> bool:
@@ -266,6 +273,8 @@ def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str
     better = _better_baselines(result, [estimate], "badge")
     if finding is Finding.AGREES and better:
         badge += say("badge.baselines", baselines=listed(better))
+    if finding is Finding.AGREES and _is_beyond_emission(result, estimate):
+        badge += say("badge.beyond")
     if finding is Finding.AGREES and _not_beyond_emission(result, [estimate]):
         badge += say("badge.emission")
     return badge
@@ -356,10 +365,14 @@ def _headline(
     n_less = n_anti + findings.count(Finding.LESS)
     agreeing = [e for e, f in zip(estimates, findings, strict=True) if f is Finding.AGREES]
     if agreeing:
+        n_beyond = sum(_is_beyond_emission(result, estimate) for estimate in agreeing)
         return say(
             "headline.agree",
             maps=_counted_maps(len(agreeing), n),
             n=len(agreeing),
+            beyond=say("headline.agree.beyond", n_beyond=n_beyond, n=len(agreeing))
+            if n_beyond
+            else "",
             less=say("headline.agree.less", n_less=n_less) if n_less else "",
             baselines=_against_baselines(result, agreeing)
             + (say("headline.agree.emission") if _not_beyond_emission(result, agreeing) else ""),
