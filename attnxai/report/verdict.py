@@ -86,6 +86,10 @@ if TYPE_CHECKING:
     from attnxai.audit.location_results import EvidenceLocation
 
 
+MOST_NAMED = 3
+"""Maps that the headline names; of more it gives the number."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """The verdict on one map."""
@@ -441,7 +445,15 @@ def _opposite_classes(result: AgreementResult) -> str:
         if on and off:
             alike.setdefault((listed(on), listed(off)), []).append(name)
     return "".join(
-        say("headline.opposite", maps=names_of_maps(names), n=len(names), on=on, off=off)
+        say(
+            "headline.opposite",
+            maps=names_of_maps(names)
+            if len(names) <= MOST_NAMED
+            else say("headline.opposite.several", n=len(names)),
+            n=len(names),
+            on=on,
+            off=off,
+        )
         for (on, off), names in alike.items()
     )
 

@@ -1,0 +1,68 @@
+"""Sentences of the paragraph of methods, as templates; :mod:`~.sentences` says how they are written."""
+
+METHODS: dict[str, str] = {
+    "methods.compared": (
+        "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
+        "{of_first}, using attnxai {version}."
+    ),
+    "methods.of_first": " (of the first model)",
+    "methods.annotators": "({n:annotator}) ",
+    "methods.grid": (
+        "Maps were interpolated bilinearly to the network's input grid of {rows} x {columns} pixels of {scale} "
+        "arcsec, and agreement was computed over the pixels that the network sees; points and lines were given "
+        "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
+    ),
+    "methods.metrics": (
+        "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the {mean} over sources{annotators}{intervals}."
+    ),
+    "methods.and_annotators": " and annotators",
+    "methods.no_intervals": "; the {n:~source is|sources are} too few for intervals",
+    "methods.intervals": ", with {level:%} intervals by {method}{resamples}",
+    "methods.resamples": " ({n} resamples)",
+    "methods.tests": (
+        "Significance was assessed by permuting annotations across {sources} ({n_draws} permutations, or all "
+        "where there are fewer; p = (b + 1)/(B + 1) for sampled ones, {side}), {adjusted} for each metric; "
+        "conclusions rest on {metric}."
+    ),
+    "methods.no_test": "Agreement was not tested: {reason}.",
+    "methods.side.greater": "one-sided",
+    "methods.side.less": "one-sided, for less agreement",
+    "methods.side.two-sided": "two-sided",
+    "methods.correction.holm": "adjusted by Holm's method{over}",
+    "methods.correction.bh": "adjusted by the method of Benjamini and Hochberg{over}",
+    "methods.correction.max_t": "adjusted by max-T{over}",
+    "methods.correction.none": "not adjusted",
+    "methods.over_maps": " over {n:~the one map|the {n} maps}",
+    "methods.nulls": (
+        "Further nulls ({nulls}) used surrogates of each source's map, with {n_draws} draws each; their p-values "
+        "are not adjusted."
+    ),
+    "methods.weights": "Sources were weighted by the consensus level of their annotations{effective}.",
+    "methods.weights.effective": " (effective number {n})",
+    "methods.baselines": (
+        "Baselines were the brightness that the network saw{emission}, also at the resolution of its coarser layers, and "
+        "the leave-one-out centre bias (the mean annotation of the other sources); partial rank correlations "
+        "control for brightness at pixel scale and at the layer's resolution."
+    ),
+    "methods.baselines.emission": " and a map that is 1 on emission (pixels above the clip) and 0 elsewhere",
+    "methods.within": (
+        "Agreement beyond emission was assessed on the pixels of each source's own emission ({n_pixels} pixels or more), "
+        "by differences from the blurred mask of emission and by permuting annotations in a frame along and across the "
+        "emission, with maps less their fit by masks blurred with Gaussians of {widths} pixels standard deviation and squares of these."
+    ),
+    "methods.ceiling": (
+        "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
+        "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
+        "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap)."
+    ),
+    "methods.models": (
+        "Models were compared by differences paired by source over {n} sources, tested by flipping signs "
+        "({n_draws} flips, two-sided, {adjusted}{others})."
+    ),
+    "methods.over_pairs": " over all pairs of models and maps",
+    "methods.models.others": (
+        "; about other annotators by the crossed interval turned into a test, adjusted by Holm's method"
+    ),
+    "methods.seed": "The seed was {seed}.",
+    "methods.no_seed": "Random numbers came from a generator that the user passed.",
+}
