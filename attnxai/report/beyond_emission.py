@@ -9,6 +9,7 @@ adjusted p-value of 0.05 or below and is not miscalibrated for these data.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
@@ -79,6 +80,18 @@ def missing_beyond_emission(result: AgreementResult, estimate: Estimate) -> list
     elif (own.within_rejections_pairing_broken or 0.0) >= MISCALIBRATED:
         found.append(Missing.LEVEL)
     return found
+
+
+def is_beyond_emission(result: AgreementResult, estimate: Estimate) -> bool:
+    """Whether a map, if it agrees, is said to agree beyond emission."""
+    return missing_beyond_emission(result, estimate) == []
+
+
+def not_better_than_emission(result: AgreementResult, estimates: Sequence[Estimate]) -> bool:
+    """Whether no map of some agrees better than emission, although emission does not agree better than all."""
+    names = emission_names(result)
+    orders = {compared_with(estimate, names) for estimate in estimates}
+    return bool(names) and Order.OPEN in orders and Order.BETTER not in orders
 
 
 def emission_answer(result: AgreementResult, estimate: Estimate) -> str:

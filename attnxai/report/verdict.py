@@ -47,7 +47,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.report.answers import Answer, adjusted_words, answers_of, why_too_coarse
 from attnxai.report.audit import audit_line, audit_of_map
-from attnxai.report.beyond_emission import missing_beyond_emission
+from attnxai.report.beyond_emission import is_beyond_emission, not_better_than_emission
 from attnxai.report.cautions import find_cautions
 from attnxai.report.contrasts import difference_sentences, difference_summary
 from attnxai.report.findings import (
@@ -227,7 +227,7 @@ def _lead(result: AgreementResult, estimate: Estimate, finding: Finding, annotat
         map=name_of_map(estimate.explanation),
         inside=map_in_sentence(estimate.explanation),
         annotations=annotations,
-        beyond=say("lead.agrees.beyond") if _is_beyond_emission(result, estimate) else "",
+        beyond=say("lead.agrees.beyond") if is_beyond_emission(result, estimate) else "",
         exception=_exception(result, estimate),
         baselines=_exceeded_by(result, estimate),
     )
@@ -237,21 +237,11 @@ def _exceeded_by(result: AgreementResult, estimate: Estimate) -> str:
     """The baselines that agree better than a map, and emission where the map is not shown to agree better."""
     better = _better_baselines(result, [estimate], "headline")
     text = say("lead.agrees.better", baselines=listed(better), n=len(better)) if better else ""
-    if _not_beyond_emission(result, [estimate]):
+    if not_better_than_emission(result, [estimate]):
         text += say(
             "lead.agrees.emission", but=say(f"lead.agrees.emission.{'and' if text else 'but'}")
         )
     return text
-
-
-def _is_beyond_emission(result: AgreementResult, estimate: Estimate) -> bool:
-    return missing_beyond_emission(result, estimate) == []
-
-
-def _not_beyond_emission(result: AgreementResult, estimates: Sequence[Estimate]) -> bool:
-    """Whether no map of some agrees better than emission, although emission does not agree better than all."""
-    orders = {compared_with(estimate, emission_names(result)) for estimate in estimates}
-    return bool(emission_names(result)) and Order.OPEN in orders and Order.BETTER not in orders
 
 
 def _better_baselines(
@@ -277,9 +267,9 @@ def _badge(result: AgreementResult, estimate: Estimate, finding: Finding) -> str
     better = _better_baselines(result, [estimate], "badge")
     if finding is Finding.AGREES and better:
         badge += say("badge.baselines", baselines=listed(better))
-    if finding is Finding.AGREES and _is_beyond_emission(result, estimate):
+    if finding is Finding.AGREES and is_beyond_emission(result, estimate):
         badge += say("badge.beyond")
-    if finding is Finding.AGREES and _not_beyond_emission(result, [estimate]):
+    if finding is Finding.AGREES and not_better_than_emission(result, [estimate]):
         badge += say("badge.emission")
     return badge
 
@@ -369,7 +359,7 @@ def _headline(
     n_less = n_anti + findings.count(Finding.LESS)
     agreeing = [e for e, f in zip(estimates, findings, strict=True) if f is Finding.AGREES]
     if agreeing:
-        n_beyond = sum(_is_beyond_emission(result, estimate) for estimate in agreeing)
+        n_beyond = sum(is_beyond_emission(result, estimate) for estimate in agreeing)
         return say(
             "headline.agree",
             maps=_counted_maps(len(agreeing), n),
@@ -379,7 +369,9 @@ def _headline(
             else "",
             less=say("headline.agree.less", n_less=n_less) if n_less else "",
             baselines=_against_baselines(result, agreeing)
-            + (say("headline.agree.emission") if _not_beyond_emission(result, agreeing) else ""),
+            + (
+                say("headline.agree.emission") if not_better_than_emission(result, agreeing) else ""
+            ),
             **named,
         )
     if n_less:
