@@ -186,15 +186,18 @@ def test_quoted_headlines_have_the_words_of_the_program() -> None:
     """Their numbers are tested where the real data are."""
     quoted = set(re.findall(r"^> (.+)$", page("real_data.md"), re.MULTILINE))
     named = {"annotations": say("annotations.associations"), "metric": "NSS"}
-    worse = listed([say(f"headline.baseline.{name}") for name in ("brightness", "centre")])
+    worse = listed(
+        [say(f"headline.baseline.{name}") for name in ("brightness", "emission", "centre")]
+    )
     agree = {
         model: say(
             "headline.agree",
             maps=say("headline.maps.some", n=1, n_all=4),
             model=model,
             n=1,
+            beyond="",
             less="",
-            baselines=say("headline.agree.worse", baselines=worse, n=2),
+            baselines=say("headline.agree.worse", baselines=worse, n=3),
             **named,
         )
         for model in ("d8.pt", "bowles2021_mirabest_ag3_range_norm_ft.pt")
