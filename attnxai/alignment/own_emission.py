@@ -27,7 +27,7 @@ MIN_EMISSION_PIXELS = 16
 def own_emission(pairs: AlignedPairs) -> NDArray[np.bool_]:
     """Valid pixels of the emission of every source, as far from the middle of its marks as the outermost mark.
 
-    So neighbouring sources and noise in the outskirts of the image are no part of it.
+    So it leaves out neighbouring sources and noise in the outskirts of the image.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def within_own_emission(pairs: AlignedPairs) -> AlignedPairs | None:
     Returns
     -------
     AlignedPairs or None
-        None where fewer than two sources are left. Uniform emission is no baseline there, since it is constant.
+        None where fewer than two sources are left. Uniform emission is left out of the baselines, since it is constant there.
     """
     valid = own_emission(pairs)
     large = valid.sum(axis=(1, 2)) >= MIN_EMISSION_PIXELS

@@ -168,7 +168,7 @@ CAPTIONS: dict[str, str] = {
         " The false positive rate of this test was not measured on these data, as strata have too few sources."
     ),
     "page.within": (
-        "The same over the pixels of each source's own emission: pixels above the clip that are no farther from the "
+        "The same over the pixels of each source's own emission: pixels above the clip that lie no farther from the "
         "middle of the marks than the outermost mark ({n} of {n_all} sources have marks there and enough such pixels). "
         "Null: annotations are permuted across {sources} in a common frame, place by place along and across the "
         "emission of each. Every map is tested less its fit by the mask of emission, blurred with several "
