@@ -9,6 +9,7 @@ import numpy as np
 from attnxai.audit.locating import locate_evidence
 from attnxai.audit.location_results import EvidenceLocation
 from attnxai.audit.of_models import own_methods
+from attnxai.audit.pooled_sums import pooled_sums
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import RING_PIXELS
 from attnxai.data.images import SourceImage
@@ -35,7 +36,8 @@ def evidence_location(
     *Emission* are 8-connected islands of at least ``min_pixels`` pixels above the clip of the preprocessing, the
     *ring* is what lies within ``ring_pixels`` of them, *empty sky* the rest. *From a zone alone* means that the gated
     sums of the other zones are replaced by their mean over the evaluated sources; nothing is fitted again, and the
-    threshold is that of the training.
+    threshold is that of the training. Networks without gates whose scores are a linear layer of averages over a feature
+    map are split by these averages.
 
     Numbers rest on held-out sources if there are any, else on those of which nothing is known, on validation or on
     training sources, in this order.
@@ -91,7 +93,7 @@ def evidence_location(
     return locate_evidence(
         maps,
         classes,
-        sums=sums,
+        sums=sums or pooled_sums(model, images, min_pixels=min_pixels, ring_pixels=ring_pixels),
         rng=rng,
         min_pixels=min_pixels,
         ring_pixels=ring_pixels,

@@ -24,12 +24,13 @@ from attnxai.statistics.bootstrap import statistic_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
 
 NO_GATES = (
-    "the class scores of this network are not sums over pixels of gated features, and empty sky of its input is blank "
+    "the class scores of this network are not sums over pixels of features, and empty sky of its input is blank "
     "already, so that replacing it by blank sky changes nothing"
 )
 
@@ -38,7 +39,7 @@ def locate_evidence(
     maps: MapStack,
     classes: Sequence[str | None] | None,
     *,
-    sums: ZoneSums | None = None,
+    sums: ZoneSums | PooledSums | None = None,
     rng: np.random.Generator | int = 0,
     min_pixels: int = 1,
     ring_pixels: float = RING_PIXELS,
@@ -84,7 +85,7 @@ def locate_evidence(
 
 
 def _zones(
-    sums: ZoneSums,
+    sums: ZoneSums | PooledSums,
     chosen: NDArray[np.bool_],
     known: SourceClasses,
     counts: NDArray[np.int32],

@@ -57,15 +57,14 @@ class ZoneSums(GateReader):
         self.n_read += n
         self._scores.append(batch.scores.cpu().double())
         mean = batch.network.spec.feature_sum is FeatureSum.MEAN
-        contrast = _against_the_others(batch.scores)
+        contrast = against_the_others(batch.scores)
         for name, gated in batch.gated.items():
             shape = (gated.shape[2], gated.shape[3])
             zones = zones_on_grid(
                 emission, self.geometry[name], shape, ring_pixels=self.ring_pixels
             )
             n_cells = shape[0] * shape[1]
-            found = torch.from_numpy(zones).to(gated.device)
-            inside = torch.stack([(found == zone).flatten(1) for zone in Zone], dim=2).to(gated)
+            inside = within_zones(zones, gated)
             sums = gated.flatten(2) @ inside / (n_cells if mean else 1)
             self._sums[name].append(sums.cpu())
             for kept, evidence in (
@@ -123,7 +122,13 @@ class ZoneSums(GateReader):
         return scores.numpy()
 
 
-def _against_the_others(scores: torch.Tensor) -> torch.Tensor:
+def within_zones(zones: NDArray[np.int8], like: torch.Tensor) -> torch.Tensor:
+    """1 for the cells of each zone and 0 for others, shape (n, n_cells, 3), as another tensor."""
+    found = torch.from_numpy(zones).to(like.device)
+    return torch.stack([(found == zone).flatten(1) for zone in Zone], dim=2).to(like)
+
+
+def against_the_others(scores: torch.Tensor) -> torch.Tensor:
     """Weights of the class scores: 1 for the highest, and minus a mean over the others."""
     n_others = scores.shape[1] - 1
     weights = torch.full_like(scores, -1.0 / n_others)

@@ -194,6 +194,7 @@ def compare(
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
         from attnxai.audit.evidence_location import zone_sums_of
+        from attnxai.audit.pooled_sums import pooled_sums
         from attnxai.data.wording import listed
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.explanations.explaining import explain as explain_images
@@ -246,18 +247,19 @@ def compare(
             sources = inputs.images.select(sorted(marks.sources))
             from_files = files.stacks(sources)
         with progress() as begin:
-            sums = {name: zone_sums_of(network) for name, network in loaded.items()}
-            stacks = []
+            sums, stacks = {}, []
             for name, network in loaded.items():
                 network.network.to(device)
+                by_zone = zone_sums_of(network)
                 explained = explain_images(
                     network,
                     sources,
                     methods,
                     rng=seed,
-                    readers=[read for read in (sums[name],) if read is not None],
+                    readers=[] if by_zone is None else [by_zone],
                     on_batch=begin(f"{name}: {titles}"),
                 )
+                sums[name] = by_zone or pooled_sums(network, sources)
                 stacks.append(dataclasses.replace(explained, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
             comparison = compare_models(

@@ -150,11 +150,29 @@ def _rounding(dtype: torch.dtype) -> float:
     return (_ROUNDING if eps < _EPS_OF_HALF else 4.0) * eps
 
 
-def _checked(
-    model: AttentionModel, head: PooledHead, features: torch.Tensor, scores: torch.Tensor
-) -> torch.Tensor:
-    """Contributions to every class score, (batch, n_classes, height, width), which add up to it with the bias."""
-    maps, bias = head.contributions(features)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PooledScores:
+    """Class scores (batch, n_classes) of some images, and the contributions that add up to them.
+
+    The ``bias`` (n_classes,) plus the sums over pixels of the ``maps`` (batch, n_classes, height, width).
+    """
+
+    maps: torch.Tensor
+    bias: torch.Tensor
+    scores: torch.Tensor
+
+
+def pooled_scores(model: AttentionModel, head: PooledHead, batch: torch.Tensor) -> PooledScores:
+    """Class scores of a batch with their contributions.
+
+    Raises
+    ------
+    CheckpointError
+        If the contributions do not add up to the scores.
+    """
+    with outputs_of(head.features) as features:
+        scores = model.network(batch)
+    maps, bias = head.contributions(features[-1])
     if len(bias) < scores.shape[1]:  # one score for two classes
         maps, bias = torch.cat([-maps / 2, maps / 2], dim=1), torch.cat([-bias / 2, bias / 2])
     absolute = maps.abs().sum(dim=(2, 3)) + bias.abs()
@@ -164,7 +182,7 @@ def _checked(
             f"the averages over a feature map of the model {model.name} ({model.architecture}) do not add up to "
             "the class scores of all images, so that it has no class activation maps; use --explain gradcam instead"
         )
-    return maps
+    return PooledScores(maps=maps, bias=bias, scores=scores)
 
 
 @register_explanation(title="class activation maps", uses_target=True, reports_progress=True)
@@ -181,21 +199,18 @@ def cam(
     For wrapped modules that end in global average pooling and a linear layer, which is checked for every image.
     """
     inputs = NetworkInputs.of(model, images)
-    network = model.network
     head: PooledHead | None = None
     maps, scores = [], []
     for batch in inputs.batches():
         head = head or pooled_head(model, batch)
-        with outputs_of(head.features) as features:
-            found = network(batch)
-        chosen = class_weights(target, found, model.class_names)
-        by_class = _checked(model, head, features[-1], found)
-        maps.append(torch.einsum("nc,nchw->nhw", chosen.to(by_class.dtype), by_class).cpu())
-        scores.append(found.cpu().double())
+        found = pooled_scores(model, head, batch)
+        chosen = class_weights(target, found.scores, model.class_names).to(found.maps.dtype)
+        maps.append(torch.einsum("nc,nchw->nhw", chosen, found.maps).cpu())
+        scores.append(found.scores.cpu().double())
         if on_batch is not None:
             on_batch(sum(map(len, maps)), len(images))
     assert head is not None  # noqa: S101 -- there is an image
-    geometry = layer_geometry_of(network, head.features, model.preprocessing.size)
+    geometry = layer_geometry_of(model.network, head.features, model.preprocessing.size)
     return inputs.stack(
         {"cam": torch.cat(maps)}, geometry={"cam": geometry}, means={}, scores=torch.cat(scores)
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.data.images import SourceSet
     from attnxai.explanations.stack import MapStack
@@ -212,7 +213,9 @@ class ReportContent:
         return [say("caution.split", n_train=n_train, n=n, n_test=n_test, n_seen=seen)]
 
 
-def location_of(result: AgreementResult, sums: ZoneSums | None = None) -> EvidenceLocation:
+def location_of(
+    result: AgreementResult, sums: ZoneSums | PooledSums | None = None
+) -> EvidenceLocation:
     """Where the maps of a result lie, with the classes that it knows; with sums, also where scores come from."""
     from attnxai.audit.locating import locate_evidence
 
