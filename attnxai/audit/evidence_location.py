@@ -9,12 +9,14 @@ import numpy as np
 from attnxai.audit.locating import locate_evidence
 from attnxai.audit.location_results import EvidenceLocation
 from attnxai.audit.of_models import own_methods
-from attnxai.audit.pooled_sums import pooled_sums
+from attnxai.audit.pooled_sums import PooledSums, pooled_sums
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import RING_PIXELS
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError
 from attnxai.explanations.explaining import explain
+from attnxai.explanations.method import ExplanationMethod
+from attnxai.explanations.stack import MapStack
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 
@@ -83,22 +85,47 @@ def evidence_location(
     >>> [zone.zone for zone in found.zones]
     ['emission', 'ring', 'empty sky']
     """
-    sums = zone_sums_of(model, min_pixels=min_pixels, ring_pixels=ring_pixels)
-    readers = [] if sums is None else [sums]
     if method is None:
-        method = own_methods(model) if sums is None else "gates"
-    maps = explain(model, images, method, rng=rng, readers=readers, on_batch=on_step)
+        method = own_methods(model) if zone_sums_of(model) is None else "gates"
+    maps, sums = maps_and_sums(
+        model,
+        images,
+        method,
+        rng=rng,
+        min_pixels=min_pixels,
+        ring_pixels=ring_pixels,
+        on_batch=on_step,
+    )
     if classes is None:
         classes = [image.class_name for image in images]
     return locate_evidence(
         maps,
         classes,
-        sums=sums or pooled_sums(model, images, min_pixels=min_pixels, ring_pixels=ring_pixels),
+        sums=sums,
         rng=rng,
         min_pixels=min_pixels,
         ring_pixels=ring_pixels,
         n_bootstrap=n_bootstrap,
     )
+
+
+def maps_and_sums(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    method: str | ExplanationMethod | Sequence[str | ExplanationMethod],
+    *,
+    rng: np.random.Generator | int = 0,
+    min_pixels: int = 1,
+    ring_pixels: float = RING_PIXELS,
+    on_batch: Callable[[int, int], None] | None = None,
+) -> tuple[MapStack, ZoneSums | PooledSums | None]:
+    """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence` for a model that allows them."""
+    sums = zone_sums_of(model, min_pixels=min_pixels, ring_pixels=ring_pixels)
+    readers = [] if sums is None else [sums]
+    maps = explain(model, images, method, rng=rng, readers=readers, on_batch=on_batch)
+    if sums is None:
+        return maps, pooled_sums(model, images, min_pixels=min_pixels, ring_pixels=ring_pixels)
+    return maps, sums
 
 
 def zone_sums_of(

@@ -193,11 +193,9 @@ def compare(
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
-        from attnxai.audit.evidence_location import zone_sums_of
-        from attnxai.audit.pooled_sums import pooled_sums
+        from attnxai.audit.evidence_location import maps_and_sums
         from attnxai.data.wording import listed
         from attnxai.explanations.explaining import chosen_methods
-        from attnxai.explanations.explaining import explain as explain_images
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.checkpoints import load_model
@@ -250,16 +248,9 @@ def compare(
             sums, stacks = {}, []
             for name, network in loaded.items():
                 network.network.to(device)
-                by_zone = zone_sums_of(network)
-                explained = explain_images(
-                    network,
-                    sources,
-                    methods,
-                    rng=seed,
-                    readers=[] if by_zone is None else [by_zone],
-                    on_batch=begin(f"{name}: {titles}"),
+                explained, sums[name] = maps_and_sums(
+                    network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
                 )
-                sums[name] = by_zone or pooled_sums(network, sources)
                 stacks.append(dataclasses.replace(explained, model_name=name))
             steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
             comparison = compare_models(
