@@ -53,7 +53,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "StudyResult": {PAGE: "study_document:write_study"},
         "SymmetryErrors": {TABLE: "symmetry:symmetry_table"},
         "TrendTest": {PLOT: "trends:plot_trend_test", TABLE: "trends:trend_table"},
-        "WeightRandomisation": {PLOT: "randomisation:plot_randomisation"},
+        "RandomisationResult": {PLOT: "randomisation:plot_randomisation"},
         "ValidationResult": {
             PLOT: "validation_figures:plot_validation",
             PAGE: "validation_document:write_validation",

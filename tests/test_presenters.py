@@ -44,7 +44,7 @@ HOMES = {
     "StudyResult": "attnxai.study.results",
     "SymmetryErrors": "attnxai.audit.results",
     "TrendTest": "attnxai.agreement.model_comparison.trend",
-    "WeightRandomisation": "attnxai.audit.survival",
+    "RandomisationResult": "attnxai.audit.survival",
     "ValidationResult": "attnxai.validation.results",
 }
 METHODS = {

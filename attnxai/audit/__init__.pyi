@@ -18,10 +18,11 @@ from .location_results import ZoneEvidence as ZoneEvidence
 from .map_location import MapLocation as MapLocation
 from .map_location import map_location as map_location
 from .randomisation import Randomisation as Randomisation
+from .randomisation import label_randomisation as label_randomisation
 from .randomisation import weight_randomisation as weight_randomisation
 from .results import SymmetryErrors as SymmetryErrors
 from .rotations import RotationAudit as RotationAudit
 from .rotations import rotation_audit as rotation_audit
 from .stability import NoiseStability as NoiseStability
 from .stability import noise_stability as noise_stability
-from .survival import WeightRandomisation as WeightRandomisation
+from .survival import RandomisationResult as RandomisationResult

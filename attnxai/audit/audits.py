@@ -83,7 +83,7 @@ AUDITS: Mapping[str, Audit] = {
             name="faithfulness",
             title="Do answers rest on what the maps show?",
             function=faithfulness_of,
-            cost=f"some 600 forward passes for each of up to {MOST_IMAGES} images",
+            cost=f"some 500 forward passes for each of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="weight_randomisation",

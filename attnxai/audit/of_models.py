@@ -10,14 +10,15 @@ import numpy as np
 from attnxai.audit.between_maps import MapAgreement, map_agreement
 from attnxai.audit.class_means import ClassMeanMaps, class_mean_maps
 from attnxai.audit.curves import Faithfulness
-from attnxai.audit.faithfulness import faithfulness_tests
+from attnxai.audit.faithfulness import faithfulness_tests, log_fractions
 from attnxai.audit.randomisation import weight_randomisation
 from attnxai.audit.rotations import RotationAudit, rotation_audit
 from attnxai.audit.stability import NoiseStability, noise_stability
-from attnxai.audit.survival import WeightRandomisation
+from attnxai.audit.survival import RandomisationResult
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError
 from attnxai.explanations.explaining import EXPLANATIONS, explain
+from attnxai.explanations.stack import MapStack
 from attnxai.models.model import AttentionModel
 from attnxai.models.specification import ModelSpec
 
@@ -53,7 +54,14 @@ def faithfulness_of(
     """Deletion, insertion and ROAD of the model's own maps."""
     chosen = _drawn(images, rng)
     maps = explain(model, chosen, own_methods(model), rng=int(rng.integers(2**31)))
-    return faithfulness_tests(model, maps, rng=rng, on_image=on_step)
+    return faithfulness_tests(
+        model,
+        _whole_maps(maps),
+        fractions=log_fractions(per_decade=3),
+        n_draws=2,
+        rng=rng,
+        on_image=on_step,
+    )
 
 
 def randomisation_of(
@@ -62,7 +70,7 @@ def randomisation_of(
     *,
     rng: np.random.Generator,
     on_step: OnStep = None,
-) -> WeightRandomisation:
+) -> RandomisationResult:
     """Cascading randomisation of the weights under the model's own maps."""
     chosen = _drawn(images, rng)
     return weight_randomisation(model, chosen, own_methods(model), rng=rng, on_step=on_step)
@@ -121,6 +129,18 @@ def class_means_of(
     found = class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
     n_predicted = sum(image.class_name is None for image in images)
     return dataclasses.replace(found, n_predicted=n_predicted)
+
+
+def _whole_maps(maps: MapStack) -> MapStack:
+    """A stack without the layers that are parts of another, such as the evidence of each gate."""
+    wholes = tuple(maps.layers)
+    kept = [one for one in wholes if not any(one.startswith(f"{whole} ") for whole in wholes)]
+    return dataclasses.replace(
+        maps,
+        layers={name: maps.layers[name] for name in kept},
+        geometry={name: maps.geometry[name] for name in kept},
+        means={name: of for name, of in maps.named_means.items() if set(of) <= set(kept)},
+    )
 
 
 def _drawn(images: Sequence[SourceImage], rng: np.random.Generator) -> list[SourceImage]:

@@ -19,7 +19,7 @@ from torch import nn
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.images import prepared_images
 from attnxai.audit.same_classes import SameClasses, rank_correlation
-from attnxai.audit.survival import FIELD_MEASURES, MEASURES, WeightRandomisation
+from attnxai.audit.survival import FIELD_MEASURES, MEASURES, RandomisationResult
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
@@ -28,6 +28,7 @@ from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.targets import check_target
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.evaluation import evaluating
+from attnxai.models.model import AttentionModel
 from attnxai.models.network import ConvolutionLayer
 from attnxai.models.steerable import SteerableConv2d
 from attnxai.statistics.bootstrap import bootstrap_counts
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from attnxai.explanations.method import ExplanationMethod
     from attnxai.explanations.stack import MapStack
-    from attnxai.models.model import AttentionModel
 
 
 class Randomisation(enum.StrEnum):
@@ -148,7 +148,7 @@ def weight_randomisation(
     n_bootstrap: int = 2000,
     rng: np.random.Generator | int = 0,
     on_step: Callable[[int, int], None] | None = None,
-) -> WeightRandomisation:
+) -> RandomisationResult:
     """Compare maps of a model with those of copies whose weights are random, layer by layer from the last.
 
     Parameters
@@ -175,7 +175,7 @@ def weight_randomisation(
 
     Returns
     -------
-    WeightRandomisation
+    RandomisationResult
 
     Raises
     ------
@@ -214,11 +214,94 @@ def weight_randomisation(
             n_done += 1
             if on_step is not None:
                 on_step(n_done, n_draws * len(names))
-    return WeightRandomisation(
+    return RandomisationResult(
         model_name=model.name,
         sources=original.sources,
         mode=str(mode),
         steps=names,
+        layers=tuple(maps),
+        values=values,
+        counts=bootstrap_counts(len(original), n_bootstrap, rng),
+    )
+
+
+def label_randomisation(
+    model: AttentionModel,
+    controls: AttentionModel | Sequence[AttentionModel],
+    images: Sequence[SourceImage],
+    method: str | ExplanationMethod | Sequence[str | ExplanationMethod] = "gates",
+    *,
+    target: str | Sequence[str] | None = None,
+    n_bootstrap: int = 2000,
+    rng: np.random.Generator | int = 0,
+) -> RandomisationResult:
+    """Compare maps of a model with those of networks that were trained on random labels.
+
+    The data randomisation test of Adebayo et al. (2018).
+
+    Parameters
+    ----------
+    model : AttentionModel
+        The model that was trained on the true labels.
+    controls : AttentionModel or sequence of them
+        Models from ``attnxai train --random-labels``, with the same input.
+    images : sequence of SourceImage
+        The images, none of which the controls should have been trained on.
+    method, target, n_bootstrap, rng
+        As of :func:`weight_randomisation`.
+
+    Returns
+    -------
+    RandomisationResult
+        With the mode ``labels``, one step, and a draw for each control.
+
+    Raises
+    ------
+    OptionError
+        If there is no control, one was not trained on random labels, or its field or maps are not those of the model.
+    """
+    several = [controls] if isinstance(controls, AttentionModel) else list(controls)
+    if not several or n_bootstrap < 1:
+        raise OptionError("label_randomisation needs a control and n_bootstrap of 1 or more")
+    for control in several:
+        if control.training is None or control.training.settings.get("random_labels") is not True:
+            raise OptionError(
+                f"the model {control.name} was not trained on random labels by its training record; train a control with "
+                "attnxai train --random-labels"
+            )
+        seen = [
+            (one.size, one.pixel_scale_arcsec)
+            for one in (control.preprocessing, model.preprocessing)
+        ]
+        if seen[0] != seen[1] or control.class_names != model.class_names:
+            raise OptionError(
+                f"the models {model.name} and {control.name} differ in their field or classes; train the control with the "
+                "options of the model"
+            )
+    check_target(target, model.class_names, model.name)
+    rng = np.random.default_rng(rng)
+    seed = int(rng.integers(2**31))
+    images = prepared_images(model, images)
+    original = explain(model, images, method, target=target, rng=seed)
+    explained = SameClasses(
+        methods=chosen_methods(method), target=target, seed=seed, original=original
+    )
+    maps = maps_on_field(original)
+    values = np.full((len(MEASURES), 1, len(several), len(maps), len(original)), np.nan)
+    for draw, control in enumerate(several):
+        others = explained.explain(control, images)
+        if set(others) != set(maps):
+            raise OptionError(
+                f"the models {model.name} and {control.name} have different maps; train the control with the options of "
+                "the model"
+            )
+        for index, (name, own) in enumerate(maps.items()):
+            values[:, 0, draw, index] = _similarities(own, others[name], original)
+    return RandomisationResult(
+        model_name=model.name,
+        sources=original.sources,
+        mode="labels",
+        steps=("random labels",),
         layers=tuple(maps),
         values=values,
         counts=bootstrap_counts(len(original), n_bootstrap, rng),

@@ -1,4 +1,4 @@
-"""How much of a map is left when weights are random, and what follows from it."""
+"""How much of a map is left when weights or labels are random, and what follows from it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 FIELD_MEASURES = ("spearman", "spearman_of_magnitudes", "ssim")
 MEASURES = (*FIELD_MEASURES, "spearman_on_emission")
 """Rank correlations of the maps, of their absolute values, and on emission alone; SSIM of maps scaled to [0, 1]."""
+_RANDOM = {"cascading": "all weights", "labels": "labels"}
 SURVIVES = 0.5
 """Rank correlation with the original above which a map counts as unchanged by random weights."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class WeightRandomisation(ArrayResult):
+class RandomisationResult(ArrayResult):
     """Similarity of maps to those of the same network with random weights.
 
     A map **does not depend on what was learned** if, with the weights of all layers random, the mean over images of
@@ -49,7 +50,8 @@ class WeightRandomisation(ArrayResult):
     sources : tuple of str
         Ids of the images.
     mode : str
-        ``cascading`` or ``independent``.
+        ``cascading`` or ``independent``; ``labels`` for networks that were trained on random labels, whose maps are
+        the only step and stand in place of those of random weights.
     steps : tuple of str
         Layers in the order in which they became random, the last one first.
     layers : tuple of str
@@ -85,7 +87,7 @@ class WeightRandomisation(ArrayResult):
 
     def survives(self, layer: str, measure: str = "spearman") -> bool | None:
         """Whether a map survives that all weights are random; None if undecided, or not all were at once."""
-        if self.mode != "cascading":
+        if self.mode == "independent":
             return None
         interval = self.interval(layer, measure, absolute=True)
         low, high = interval.low, interval.high
@@ -156,6 +158,12 @@ class WeightRandomisation(ArrayResult):
 
     def summary(self) -> str:
         """What is left of every map, in sentences."""
+        if self.mode == "labels":
+            head = (
+                f"{counted(self.values.shape[2], 'network')} trained on random labels, on "
+                f"{counted(len(self.sources), 'source')}."
+            )
+            return "\n".join([head, *map(self._cascading, self.layers)])
         head = (
             f"Weights of {counted(len(self.steps), 'layer')} drawn at random, {self.mode}, "
             f"{counted(self.values.shape[2], 'time')}, on {counted(len(self.sources), 'source')}."
@@ -175,7 +183,7 @@ class WeightRandomisation(ArrayResult):
             None: "may or may not depend on what was learned",
         }
         text = (
-            f"The map {layer} {verdict[field]}: with all weights random its absolute rank correlation with the "
+            f"The map {layer} {verdict[field]}: with {_RANDOM[self.mode]} random its absolute rank correlation with the "
             f"original is {with_interval(found['spearman'])} over the field and "
             f"{with_interval(found['spearman_on_emission'])} on emission"
         )

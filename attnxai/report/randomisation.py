@@ -10,15 +10,15 @@ from attnxai.audit.survival import SURVIVES
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOURS, colours_of, new_axes
 
 if TYPE_CHECKING:
-    from attnxai.audit.survival import WeightRandomisation
+    from attnxai.audit.survival import RandomisationResult
 
 
-def plot_randomisation(result: WeightRandomisation, *, ax: Any = None) -> Any:
+def plot_randomisation(result: RandomisationResult, *, ax: Any = None) -> Any:
     """Rank correlation of every map with the original, layer by layer, with its interval as a band.
 
     Parameters
     ----------
-    result : WeightRandomisation
+    result : RandomisationResult
         The result.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
@@ -42,7 +42,8 @@ def plot_randomisation(result: WeightRandomisation, *, ax: Any = None) -> Any:
     ax.axhline(0.0, color=CHANCE_COLOUR, lw=0.8, zorder=0)
     ax.axhline(SURVIVES, color=CHANCE_COLOUR, lw=0.8, ls=":", zorder=0)
     ax.set_xticks(place, result.steps, rotation=60, ha="right")
-    ax.set_xlabel("random from the last layer down to" if cascading else "random layer")
+    words = {"cascading": "random from the last layer down to", "independent": "random layer"}
+    ax.set_xlabel(words.get(result.mode, ""))
     ax.set_ylabel("rank correlation with the original")
     ax.set_ylim(min(-0.25, ax.get_ylim()[0]), 1.05)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(result.layers), 5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,17 +12,20 @@ from scipy import stats
 from skimage.metrics import structural_similarity
 from torch import nn
 
+import attnxai
 from attnxai.audit.randomisation import (
+    label_randomisation,
     randomise_,
     trained_layers,
     weight_randomisation,
 )
 from attnxai.audit.same_classes import rank_correlation
-from attnxai.audit.survival import MEASURES, WeightRandomisation
+from attnxai.audit.survival import MEASURES, RandomisationResult
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.method import ExplanationMethod
+from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Normalisation
 from attnxai.models.steerable import FieldBatchNorm
 from attnxai.statistics.bootstrap import bootstrap_counts
@@ -186,7 +190,7 @@ def test_the_class_explained_stays_that_of_the_trained_model(model, images):
 def made_up(level, n=12, spread=0.05):
     rng = np.random.default_rng(1)
     values = level + spread * rng.standard_normal((len(MEASURES), 3, 2, 2, n))
-    return WeightRandomisation(
+    return RandomisationResult(
         model_name="d8",
         sources=tuple(f"s{i}" for i in range(n)),
         mode="cascading",
@@ -211,6 +215,58 @@ def test_the_rule(level, spread, survives):
     last = frame[(frame["map"] == "gate2") & (frame["step"] == 3)].iloc[0]
     assert last["spearman"] == found.interval("gate2").value
     assert found.by_draw("gate2").mean() == pytest.approx(last["spearman"])
+
+
+def control_of(model, **settings):
+    record = dataclasses.replace(model.training, settings={"random_labels": True, **settings})
+    return dataclasses.replace(model, name="control", training=record)
+
+
+def test_controls_trained_on_random_labels_are_compared_as_draws(model, images):
+    other = control_of(make_model(side=SIDE, normalisation=Normalisation.SIGMOID))
+    found = label_randomisation(
+        model, [control_of(model), other], images, ["gates", method(_brightness)]
+    )
+    assert found.values.shape[1:4] == (1, 2, 5)
+    own = found.values[0, 0, 0]
+    np.testing.assert_allclose(own[np.isfinite(own)], 1.0)
+    assert found.survives("input") is True
+    assert found.by_draw("gate1")[0] == pytest.approx(1.0)
+    text = found.summary()
+    assert text.startswith("2 networks trained on random labels, on 9 sources.")
+    assert "does not depend on what was learned: with labels random" in text
+    json.dumps(found.to_record())
+
+
+def test_controls_have_to_be_controls_with_the_same_input(model, images):
+    with pytest.raises(OptionError, match="the model tiny was not trained on random labels"):
+        label_randomisation(model, model, images[:1])
+    wide = control_of(make_model(side=SIDE + 8))
+    with pytest.raises(OptionError, match="differ in their field or classes"):
+        label_randomisation(model, wide, images[:1])
+    with pytest.raises(OptionError, match="needs a control"):
+        label_randomisation(model, [], images[:1])
+
+
+def test_a_network_from_elsewhere_is_randomised_and_left_as_it_was(images):
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
+    )
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    wrapped = attnxai.wrap(
+        module, preprocessing=Preprocessing(size=SIDE), class_names=("FR I", "FR II")
+    )
+    found = weight_randomisation(wrapped, images[:3], "cam", n_draws=1)
+    assert len(found.steps) == 3
+    assert found.steps[0].endswith("7")
+    assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
 
 
 def test_mistakes_are_named(model, images):
