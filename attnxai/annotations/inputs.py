@@ -96,6 +96,23 @@ def read_inputs(
     return Inputs(annotations=marked, images=used, data_name=name, notes=tuple(notes))
 
 
+def read_all_images(
+    images: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    fill_blank: bool = False,
+    prepared: bool | None = None,
+    pixel_scale_arcsec: float | None = None,
+) -> SourceSet:
+    """Read all images where :func:`read_inputs` reads those of annotated sources, with the same options."""
+    reading = {
+        "fill_blank": fill_blank,
+        "prepared": prepared,
+        "pixel_scale_arcsec": pixel_scale_arcsec,
+    }
+    return _read_available(images, data_dir, None, reading)[0]
+
+
 def _images_of_table(marked: AnnotationSet, reading: dict[str, Any]) -> SourceSet:
     """The images that the annotations name."""
     files = marked.image_files()

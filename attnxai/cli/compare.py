@@ -18,7 +18,7 @@ from attnxai.cli.console import (
     typed_command,
 )
 from attnxai.cli.endings import command
-from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MAPS, STATISTICS
+from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.options import flag, option, output_option
 
@@ -169,18 +169,9 @@ def compare(
             min=0.0,
         ),
     ] = 30.0,
-    fill_blank: Annotated[
-        bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
-    ] = False,
+    fill_blank: options.FillBlankOption = False,
     pixel_scale_arcsec: options.PixelScaleOption = None,
-    prepared: Annotated[
-        bool | None,
-        flag(
-            "--prepared/--survey",
-            "Whether images are already clipped and scaled. [default: 8-bit images are]",
-            IMAGES,
-        ),
-    ] = None,
+    prepared: options.PreparedOption = None,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
 ) -> None:

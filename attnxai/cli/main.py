@@ -11,6 +11,7 @@ from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
 from attnxai.cli.endings import Application, add_command
 from attnxai.cli.help import Group
+from attnxai.cli.maps import maps
 from attnxai.cli.models import models_app
 from attnxai.cli.plan import plan
 from attnxai.cli.study import study
@@ -26,7 +27,7 @@ app = Application(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (compare, train, study, plan, validate):
+for function in (compare, maps, train, study, plan, validate):
     add_command(app, function)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")

@@ -109,6 +109,17 @@ LabelsOption = Annotated[
 PixelScaleOption = Annotated[
     float | None, option("Pixel scale in arcsec of images that do not state it.", IMAGES, min=1e-6)
 ]
+FillBlankOption = Annotated[
+    bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
+]
+PreparedOption = Annotated[
+    bool | None,
+    flag(
+        "--prepared/--survey",
+        "Whether images are already clipped and scaled. [default: 8-bit images are]",
+        IMAGES,
+    ),
+]
 FwhmOption = Annotated[
     float,
     option("Full width at half maximum of annotated points and lines.", ANNOTATIONS, min=1e-6),

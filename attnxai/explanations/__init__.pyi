@@ -1,5 +1,6 @@
 from .explaining import EXPLANATIONS as EXPLANATIONS
 from .explaining import explain as explain
+from .files.contours import write_regions as write_regions
 from .gates import attention_maps as attention_maps
 from .inputs import NetworkInputs as NetworkInputs
 from .method import ExplanationMethod as ExplanationMethod

@@ -1,0 +1,125 @@
+"""``attnxai maps``."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+from attnxai.cli import completion, options
+from attnxai.cli.console import console, details, progress, stage, stderr
+from attnxai.cli.endings import command
+from attnxai.cli.help import MAPS, OUTPUT
+from attnxai.cli.options import flag, option, output_option
+
+
+@command(
+    """Write the maps of a model for images to a file.
+
+    FITS files have coordinates on the sky, for DS9 and CARTA; NPZ files and Zarr groups are for Python. All can be
+    compared with annotations by attnxai compare --maps."""
+)
+def maps(
+    model: options.ModelOption,
+    output: Annotated[
+        Path,
+        output_option(
+            "File of maps: .fits, .npz or .zarr; without an ending a folder with a FITS file for each source.",
+            "PATH",
+        ),
+    ],
+    images: options.ImagesOption = "mirabest",
+    data_dir: options.DataDirOption = None,
+    contours: Annotated[
+        bool,
+        flag(
+            "--contours",
+            "Write contours of high values as DS9 region files, into a folder beside the maps.",
+            OUTPUT,
+        ),
+    ] = False,
+    overwrite: options.OverwriteOption = False,
+    explain: Annotated[
+        list[str] | None,
+        option(
+            "Explanation method: {explanation_names}; repeat for several. [default: gates, the network's own "
+            "attention maps]",
+            MAPS,
+            "NAME",
+            choices=completion.explanation_names,
+        ),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        option(
+            "Class whose score is explained, by methods that explain one; given twice, the difference of two. "
+            "[default: the predicted class of each image]",
+            MAPS,
+            "CLASS",
+        ),
+    ] = None,
+    seed: options.SeedOption = 0,
+    fill_blank: options.FillBlankOption = False,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    prepared: options.PreparedOption = None,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """``attnxai maps``."""
+    with stage("Starting"):
+        from attnxai.annotations.inputs import read_all_images
+        from attnxai.data.wording import counted, first_of, listed
+        from attnxai.explanations.explaining import chosen_methods
+        from attnxai.explanations.explaining import explain as explain_images
+        from attnxai.explanations.files.contours import write_regions
+        from attnxai.explanations.files.formats import map_output
+        from attnxai.jobs.output_folder import output_folder
+        from attnxai.models.checkpoints import load_model
+        from attnxai.models.zoo import resolve_model
+
+    methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
+    classes = options.listed(target or ())
+    device = options.use_machine(device, threads)
+    beside = output.with_name(f"{output.stem}-regions")
+    with contextlib.ExitStack() as claimed:
+        write = claimed.enter_context(map_output(output, overwrite=overwrite))
+        regions = None
+        if contours:
+            regions = claimed.enter_context(
+                output_folder(beside, what="region folder", overwrite=overwrite)
+            )
+        if resolve_model(model).shipped:
+            stderr.print(f"{model} is not a local file: using the model that ships with attnxai")
+        with stage("Reading model and images"):
+            loaded = load_model(model)
+            sources = read_all_images(
+                images or "mirabest",
+                data_dir=data_dir,
+                fill_blank=fill_blank,
+                prepared=prepared,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+            )
+        loaded.network.to(device)
+        with progress() as begin:
+            found = explain_images(
+                loaded,
+                sources,
+                methods,
+                target=classes[0] if len(classes) == 1 else classes or None,
+                rng=seed,
+                on_batch=begin(f"{loaded.name}: {listed([method.title for method in methods])}"),
+            )
+        with stage("Writing"):
+            write(found, sources)
+            empty: list[str] = []
+            if regions is not None:
+                with regions.writing() as folder:
+                    empty = write_regions(folder, found, sources)
+    details.print(f"{counted(len(found), 'source')}; {', '.join(found.layers)}", soft_wrap=True)
+    if empty:
+        stderr.print(
+            f"Note: {counted(len(empty), 'source')} without contours, since the maps are constant: {first_of(empty, 5)}"
+        )
+    console.print(f"Maps: {output}", soft_wrap=True)
+    if regions is not None:
+        console.print(f"Regions: {regions.path}", soft_wrap=True)

@@ -1,0 +1,78 @@
+"""``attnxai maps``: the maps of a model in files, and contours for DS9."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from regions import PixCoord, Regions
+
+import attnxai as package
+from tests.cli.program import attnxai, refused
+
+OPTIONS = ("--model", "c1.pt", "--images", "images")
+
+
+@pytest.mark.parametrize("name", ["maps.npz", "maps.zarr", "maps.fits", "maps"])
+def test_maps_of_a_folder_of_images(name: str, sample: Path) -> None:
+    done = attnxai("maps", *OPTIONS, "-o", name, cwd=sample, check=0)
+    assert f"Maps: {name}" in done.stdout
+    assert "10 sources; gate1, gate2, gate3" in done.stdout
+    images = package.read_images(sample / "images")
+    found = package.read_maps(sample / name)
+    expected = package.attention_maps(package.load_model("c1.pt"), images)
+    assert found.sources == expected.sources
+    for layer, maps in expected.layers.items():
+        np.testing.assert_array_equal(found.layers[layer], maps)
+    refused(attnxai("maps", *OPTIONS, "-o", name, cwd=sample), "add --overwrite")
+
+
+def test_methods_target_and_contours(sample: Path) -> None:
+    attnxai(
+        *("maps", *OPTIONS, "-o", "maps.fits", "--explain", "gates,evidence"),
+        *("--target", "FR I", "--target", "FR II", "--contours"),
+        cwd=sample,
+        check=0,
+    )
+    found = package.read_maps(sample / "maps.fits")
+    gates, evidence = found.provenance["explanations"]
+    assert gates["name"] == "gates"
+    assert evidence["target"] == ["FR I", "FR II"]
+    images = package.read_images(sample / "images")
+    # a contour encloses the highest pixel of its map, on the sky
+    source = found.sources[3]
+    regions = Regions.read(sample / "maps-regions" / f"{source}.reg", format="ds9")
+    with fits.open(sample / "maps.fits") as file:
+        (hdu,) = (
+            h for h in file if h.header.get("EXTNAME") == "gate3" and h.header["OBJECT"] == source
+        )
+        row, column = np.unravel_index(hdu.data.argmax(), hdu.data.shape)
+        highest = WCS(hdu.header).pixel_to_world(column, row)
+    wcs = images[source].grid.wcs
+    x, y = wcs.world_to_pixel(highest)
+    own = [r for r in regions if r.meta["tag"] == ["gate3", "highest 5 %"]]
+    assert any(region.to_pixel(wcs).contains(PixCoord(float(x), float(y))) for region in own)
+    expected = found.geometry["gate3"].within(found.field[3])
+    np.testing.assert_allclose(
+        (x, y),
+        (expected.origin_x + column * expected.step, expected.origin_y + row * expected.step),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "maps.png"], "should end in one of .npz, .fits, .zarr"),
+        (["-o", "m.npz", "--target", "quasar"], "target 'quasar' is not a class of the model"),
+        (["-o", "m.npz", "--explain", "nonsense"], "unknown explanation method 'nonsense'"),
+        (["-o", "m.npz", "--images", "nowhere"], "images 'nowhere' is neither a file nor a folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_left(options, message, sample: Path) -> None:
+    before = sorted(sample.rglob("*"))
+    refused(attnxai("maps", *OPTIONS, *options, cwd=sample), message)
+    assert sorted(sample.rglob("*")) == before
