@@ -39,8 +39,9 @@ def _line(found: EvidenceLocation) -> str:
         return say("audit.fails", faults=listed(faults))
     if found.passes is None:
         return say("audit.unknown", model=found.model_name)
-    not_split = say("audit.not_split") if found.not_split else ""
-    return say("audit.passes", model=found.model_name, auc=auc, not_split=not_split)
+    if found.not_split:
+        return say("audit.maps_pass", model=found.model_name)
+    return say("audit.passes", model=found.model_name, auc=auc)
 
 
 def audit_of_map(found: MapLocation | None) -> str:

@@ -89,10 +89,11 @@ SENTENCES: dict[str, str] = {
     "audit.auc": " (AUC {auc} from empty sky alone)",
     "audit.signs": "the sign of {n} of {n_all:map} depends on the class",
     "audit.passes": (
-        "Audit: empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the "
-        "class{not_split}."
+        "Audit: empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
     ),
-    "audit.not_split": ", as far as maps can tell",
+    "audit.maps_pass": (
+        "Audit: no map of {model} reveals the class by its level on empty sky, and the sign of none depends on the class."
+    ),
     "audit.unknown": (
         "Audit: whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two "
         "classes, 8 or more in all."
