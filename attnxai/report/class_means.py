@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from attnxai.audit.class_means import ClassMeanMaps
 
-_CONTOURS = (0.02, 0.1, 0.5)
+_CONTOURS = (0.05, 0.2, 0.6)
 """Levels of the mean image, as shares of its peak."""
 
 
@@ -97,7 +97,7 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
                     ax.set_ylabel("across the major axis (arcsec)")
                 if row == len(classes) - 1:
                     ax.set_xlabel("along the major axis (arcsec)")
-            group = f", {result.group}" if result.group else ""
+            group = f", {result.group}" if result.group not in {"", result.model_name} else ""
             bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
             bar.set_label(f"{result.model_name}{group}: mean of {layer}")
     return figure
@@ -142,7 +142,8 @@ def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] =
                 angular.axvline(turn, color="0.85", lw=0.6, zorder=0)
         panels[-1, 0].set_xlabel("distance from the middle (arcsec)")
         panels[-1, 1].set_xlabel("angle from the brighter end of the major axis (degrees)")
-        panels[0, 0].legend()
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
