@@ -105,6 +105,26 @@ SENTENCES: dict[str, str] = {
     "audit.badge.fails": "fails: {faults}",
     "audit.fault.level": "level",
     "audit.fault.sign": "sign",
+    "audit.figure.Faithfulness": (
+        "How much better the order of each map is than that of the same map at random shifts: difference of the areas under "
+        "the probability, with 95 % intervals over sources. Above 0 the answer rests on what the map ranks highest."
+    ),
+    "audit.figure.RandomisationResult": (
+        "Rank correlation of each map with that of the trained network as its layers become random, from the last to the "
+        "first; bands are 95 % intervals over sources, meant over draws. The dotted line is that of the rule."
+    ),
+    "audit.figure.NoiseStability": (
+        "Rank correlation of each map with that of the same image with added noise at its own level, over the field and on "
+        "emission alone, with 95 % intervals over sources."
+    ),
+    "audit.figure.MapAgreement": (
+        "Mean rank correlation of the maps with each other over the field, below the diagonal as it is, above it controlling "
+        "for brightness."
+    ),
+    "audit.figure.ClassMeanMaps": (
+        "Mean map of each class over sources turned to one position angle, the brighter side to the right, with contours "
+        "of the mean image at 5, 20 and 60 % of its peak."
+    ),
     "audit.whole": "whole network",
     "audit.alone": "{zone} alone",
     "audit.zones.title": "From which part of the sky each network tells the class",
