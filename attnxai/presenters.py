@@ -39,6 +39,7 @@ PRESENTERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Comparison": {PAGE: "document:write_report"},
         "Faithfulness": {PLOT: "faithfulness:plot_faithfulness"},
         "MapAgreement": {PLOT: "map_agreement:plot_map_agreement"},
+        "ModelAudit": {PAGE: "audit_document:write_audit"},
         "ModelCard": {MARKDOWN: "model_card:card_markdown"},
         "ModelContrasts": {
             PLOT: "contrasts:plot_model_contrasts",

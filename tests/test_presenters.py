@@ -37,6 +37,7 @@ HOMES = {
     "Faithfulness": "attnxai.audit.curves",
     "MapAgreement": "attnxai.audit.between_maps",
     "NoiseStability": "attnxai.audit.stability",
+    "ModelAudit": "attnxai.audit.audits",
     "ModelCard": "attnxai.models.cards",
     "ModelContrasts": "attnxai.agreement.model_comparison.contrast",
     "PowerPlan": "attnxai.planning.plan",

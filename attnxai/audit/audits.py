@@ -10,6 +10,8 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.audit.evidence_location import evidence_location
+from attnxai.audit.folder import read_audit
+from attnxai.audit.images import group_for_audit
 from attnxai.audit.of_models import (
     MOST_IMAGES,
     agreement_of,
@@ -70,11 +72,17 @@ class Audit:
     cost: str
 
 
+FIRST = "evidence_location"
+"""The audit that every report of a comparison holds."""
+
+FULL = "full"
+"""What stands for all audits, in place of a folder."""
+
 AUDITS: Mapping[str, Audit] = {
     audit.name: audit
     for audit in (
         Audit(
-            name="evidence_location",
+            name=FIRST,
             title="Where does the evidence come from?",
             function=evidence_location,
             cost="one forward pass",
@@ -128,8 +136,11 @@ class ModelAudit:
     ----------
     model : mapping
         Name, file, SHA-256 and training of the model, as plain values.
+    group : str
+        How the model used the images: held-out ones if there were any, else those of which nothing is known, those of its
+        validation or of its training.
     n_images : int
-        Images.
+        Images of this group.
     images_name : str
         What they are called.
     results : mapping of str to AuditResult
@@ -139,6 +150,7 @@ class ModelAudit:
     """
 
     model: Mapping[str, Any]
+    group: str
     n_images: int
     images_name: str
     results: Mapping[str, AuditResult]
@@ -155,12 +167,13 @@ class ModelAudit:
             return False
         return True if True in found else None
 
+    def titled(self) -> list[tuple[str, str, AuditResult]]:
+        """Name, title and result of every audit."""
+        return [(name, AUDITS[name].title, result) for name, result in self.results.items()]
+
     def summary(self) -> str:
         """What every audit found, in plain words."""
-        parts = [
-            f"{AUDITS[name].title}\n{result.summary()}" for name, result in self.results.items()
-        ]
-        return "\n\n".join(parts)
+        return "\n\n".join(f"{title}\n{result.summary()}" for _, title, result in self.titled())
 
     def to_frame(self) -> pd.DataFrame:
         """The numbers of all audits, a row each, with the name of the audit in the first column."""
@@ -177,17 +190,17 @@ class ModelAudit:
         """Plain values under documented names."""
         return {
             "model": dict(self.model),
-            "images": {"name": self.images_name, "n": self.n_images},
+            "images": {"name": self.images_name, "group": self.group, "n": self.n_images},
             "seed": self.seed,
             "passes": self.passes,
             "audits": {
                 name: {
-                    "title": AUDITS[name].title,
+                    **result.to_record(),
+                    "title": title,
                     "passes": result.passes,
                     "summary": result.summary().splitlines(),
-                    **result.to_record(),
                 }
-                for name, result in self.results.items()
+                for name, title, result in self.titled()
             },
         }
 
@@ -208,7 +221,8 @@ def run_audits(
     model : AttentionModel
         The model; its mode, device and hooks are the same afterwards.
     images : sequence of SourceImage
-        The images, with their classes as far as they are known.
+        The images, with their classes as far as they are known. Of images that the model used differently only one group
+        counts, see :class:`ModelAudit`.
     names : sequence of str, optional
         Which audits, by the names in :data:`AUDITS`; all when left out.
     rng : numpy.random.Generator or int
@@ -241,6 +255,8 @@ def run_audits(
     chosen = chosen_audits(names)
     if not images:
         raise OptionError("there are no images to audit a model on")
+    images_name = images_name or getattr(images, "origin", "")
+    group, images = group_for_audit(model, images)
     results = {}
     for audit in chosen:
         step = None if on_step is None else _named(on_step, audit.title)
@@ -249,10 +265,39 @@ def run_audits(
     return ModelAudit(
         model={"name": model.name, **model_provenance(model)},
         n_images=len(images),
-        images_name=images_name or getattr(images, "origin", ""),
+        group=group,
+        images_name=images_name,
         results=results,
         seed=rng if isinstance(rng, int) else None,
     )
+
+
+def audits_for_report(
+    given: Sequence[str], models: Mapping[str, AttentionModel]
+) -> tuple[bool, dict[str, dict[str, Any]]]:
+    """What ``--audit`` of a comparison asks for: whether to run all audits, and the records of folders by model."""
+    hashes = {name: model.sha256 for name, model in models.items()}
+    joined: dict[str, dict[str, Any]] = {name: {} for name in models}
+    for folder in given:
+        if folder.lower() != FULL:
+            name, found = read_audit(folder, hashes)
+            joined[name] |= {key: one for key, one in found.items() if key != FIRST}
+    return FULL in map(str.lower, given), joined
+
+
+def further_audits(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    *,
+    rng: np.random.Generator | int,
+    on_step: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Records of all audits but the first, which every report of a comparison makes itself; none without images."""
+    if not images:
+        return {}
+    names = [name for name in AUDITS if name != FIRST]
+    found: dict[str, Any] = run_audits(model, images, names, rng=rng, on_step=on_step).to_record()
+    return dict(found["audits"])
 
 
 def chosen_audits(names: Sequence[str] | None) -> list[Audit]:

@@ -1,16 +1,22 @@
-"""Images to turn: simulated ones, or some of those that are given."""
+"""Images for audits: simulated ones, or those that are given, with their classes as far as they are known."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from attnxai.agreement.comparison.comparing import group_of_verdict
+from attnxai.annotations.inputs import read_inputs
+from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage, SourceSet, assume_pixel_scale, read_images
+from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
+from attnxai.explanations.inputs import split_of
 from attnxai.models.model import AttentionModel
 
 
@@ -78,3 +84,50 @@ def prepared_images(model: AttentionModel, images: Sequence[SourceImage]) -> lis
         )
         for image, view in zip(images, views, strict=True)
     ]
+
+
+def read_audit_images(
+    images: str | None = None,
+    *,
+    annotations: str | None = None,
+    labels: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    pixel_scale_arcsec: float | None = None,
+) -> SourceSet:
+    """Images to audit a model on: MiraBest where none are named, with the classes of labels, names or annotations."""
+    if annotations is not None:
+        found = read_inputs(
+            annotations, images, data_dir=data_dir, pixel_scale_arcsec=pixel_scale_arcsec
+        )
+        stated = found.annotations.classes
+        return SourceSet(
+            (
+                image
+                if image.class_name
+                else dataclasses.replace(image, class_name=stated.get(image.source))
+                for image in found.images
+            ),
+            origin=found.data_name,
+        )
+    name = images or MIRABEST
+    folder = Path(name)
+    labelled = labels is not None or (folder / LABELS_NAME).is_file()
+    if (
+        name.lower() == MIRABEST
+        or labelled
+        or (folder.exists() and find_batches(folder) is not None)
+    ):
+        data = read_training_images(
+            name, labels=labels, data_dir=data_dir, pixel_scale_arcsec=pixel_scale_arcsec
+        )
+        return SourceSet(data.images, origin=data.name)
+    return read_images(name, pixel_scale_arcsec=pixel_scale_arcsec)
+
+
+def group_for_audit(
+    model: AttentionModel, images: Sequence[SourceImage]
+) -> tuple[str, list[SourceImage]]:
+    """The images that conclusions about a model rest on, and how it used them: held-out ones if there are any."""
+    splits = [split_of(model, image) for image in images]
+    group = group_of_verdict(splits)
+    return group, [image for image, split in zip(images, splits, strict=True) if split == group]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from attnxai.audit.map_location import MapLocation
 from attnxai.data.emission import Zone
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, listed
-from attnxai.statistics.formats import format_number, format_share, with_interval
+from attnxai.statistics.formats import MOST_DECIMALS, format_number, format_share, with_interval
 from attnxai.statistics.interval import MIN_UNITS, Interval, finite_or_none
 
 if TYPE_CHECKING:
@@ -205,7 +206,11 @@ class EvidenceLocation:
             sources = counted(self.n_sources, f"{self.group} source")
         lines = [
             f"{self.model_name}, {sources}"
-            + (f" ({by_class})" if by_class else "; their classes are not known")
+            + (
+                f" ({by_class})"
+                if by_class
+                else "; their classes are not known, or are not those of the model"
+            )
         ]
         if self.accuracy is not None and self.auc is not None:
             lines.append(f"Whole network: {_performance(self.accuracy, self.auc)}.")
@@ -215,6 +220,14 @@ class EvidenceLocation:
             lines.append(f"From which zone the class is told was not measured: {self.not_split}.")
         lines += [_of_map(one, tuple(self.classes)) for one in self.maps]
         return "\n".join(lines)
+
+
+def format_level(level: float | None) -> str:
+    """A level with two decimals, or two significant digits if it is small."""
+    decimals = (
+        2 if not level or not math.isfinite(level) else 1 - math.floor(math.log10(abs(level)))
+    )
+    return format_number(level, min(max(decimals, 2), MOST_DECIMALS))
 
 
 def _performance(accuracy: Interval, auc: Interval) -> str:
@@ -241,10 +254,10 @@ def _of_map(found: MapLocation, classes: Sequence[str]) -> str:
     if not classes:
         return (
             f"{found.name}: on the source in {format_share(found.on_source[ALL].value)} of the images; mean level "
-            f"on empty sky {format_number(found.level[ALL], 2)}."
+            f"on empty sky {format_level(found.level[ALL])}."
         )
     shares = listed([f"{format_share(found.on_source[name].value)} of {name}" for name in classes])
-    levels = listed([f"{format_number(found.level[name], 2)} for {name}" for name in classes])
+    levels = listed([f"{format_level(found.level[name])} for {name}" for name in classes])
     sign = "; its sign depends on the class" if found.sign_depends_on_class else ""
     tells = "which tells the class" if found.level_tells_class else "which does not tell the class"
     aucs = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from attnxai.cli.console import (
     console,
     details,
     progress,
+    progress_by_title,
     stage,
     stderr,
     typed_command,
@@ -23,6 +24,12 @@ from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
+    from attnxai.audit.zone_sums import ZoneSums
+    from attnxai.cli.console import Steps
+    from attnxai.data.images import SourceSet
+    from attnxai.explanations.method import ExplanationMethod
+    from attnxai.explanations.stack import MapStack
+    from attnxai.models.model import AttentionModel
     from attnxai.models.zoo import ResolvedModel
 
 DEFAULT_FOLDER = "attnxai-report"
@@ -75,6 +82,16 @@ def compare(
             MAPS,
             "NAME",
             choices=completion.explanation_names,
+        ),
+    ] = None,
+    audit: Annotated[
+        list[str] | None,
+        option(
+            "Further audits in the report: full to run them all, or a folder that attnxai audit wrote for the same "
+            "model; repeat for several.",
+            MAPS,
+            "FOLDER",
+            choices=lambda: ("full",),
         ),
     ] = None,
     metric: Annotated[
@@ -184,8 +201,7 @@ def compare(
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
-        from attnxai.audit.evidence_location import maps_and_sums
-        from attnxai.data.wording import listed
+        from attnxai.audit.audits import audits_for_report, further_audits
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
@@ -207,7 +223,6 @@ def compare(
     )
     check_given(model, maps, explain)
     methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
-    titles = listed([method.title for method in methods])
     labels = parse_labels(options.listed(label or ()) or None)
     device = options.use_machine(device, threads)
     with (
@@ -219,6 +234,7 @@ def compare(
         with stage("Reading models, annotations and images"):
             loaded = {name: load_model(found.path) for name, found in models.items()}
             files = MapFiles.open(maps, models)
+            run_all, audits = audits_for_report(audit or (), loaded)
             inputs = read_inputs(
                 annotations,
                 images,
@@ -236,13 +252,7 @@ def compare(
             sources = inputs.images.select(sorted(marks.sources))
             from_files = files.stacks(sources)
         with progress() as begin:
-            sums, stacks = {}, []
-            for name, network in loaded.items():
-                network.network.to(device)
-                explained, sums[name] = maps_and_sums(
-                    network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
-                )
-                stacks.append(dataclasses.replace(explained, model_name=name))
+            stacks, sums = _explained(loaded, sources, methods, seed, device, begin)
             steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
             comparison = compare_models(
                 [*stacks, *from_files],
@@ -264,6 +274,16 @@ def compare(
                     result.model_name: location_of(result, sums.get(result.model_name))
                     for result in comparison.results
                 },
+                audits={
+                    name: audits[name]
+                    | further_audits(
+                        network,
+                        sources if run_all else (),
+                        rng=seed,
+                        on_step=progress_by_title(begin, name),
+                    )
+                    for name, network in loaded.items()
+                },
                 on_step=begin("Report"),
             )
         print_report(comparison.results, verdict, details)
@@ -282,3 +302,26 @@ def _say_what_ships(models: Mapping[str, ResolvedModel], annotations: str) -> No
             f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
             "(sources and annotators do not exist)"
         )
+
+
+def _explained(
+    loaded: Mapping[str, AttentionModel],
+    sources: SourceSet,
+    methods: Sequence[ExplanationMethod],
+    seed: int,
+    device: str,
+    begin: Steps,
+) -> tuple[list[MapStack], dict[str, ZoneSums | None]]:
+    """Maps of every model, and what the first audit needs of the same forward pass."""
+    from attnxai.audit.evidence_location import maps_and_sums
+    from attnxai.data.wording import listed
+
+    titles = listed([method.title for method in methods])
+    stacks, sums = [], {}
+    for name, network in loaded.items():
+        network.network.to(device)
+        maps, sums[name] = maps_and_sums(
+            network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
+        )
+        stacks.append(dataclasses.replace(maps, model_name=name))
+    return stacks, sums

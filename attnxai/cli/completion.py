@@ -10,6 +10,15 @@ import os
 from collections.abc import Callable, Iterable
 
 Names = Callable[[], Iterable[str]]
+AUDIT_NAMES = (
+    "evidence_location",
+    "faithfulness",
+    "weight_randomisation",
+    "noise_stability",
+    "rotations",
+    "map_agreement",
+    "class_means",
+)
 EXPLANATION_NAMES = (
     "cam",
     "evidence",
@@ -74,6 +83,11 @@ def null_names() -> Iterable[str]:
 def explanation_names() -> Iterable[str]:
     """Explanation methods."""
     return EXPLANATION_NAMES
+
+
+def audit_names() -> Iterable[str]:
+    """Audits."""
+    return AUDIT_NAMES
 
 
 def alternative_names() -> Iterable[str]:

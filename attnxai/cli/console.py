@@ -180,6 +180,18 @@ def progress() -> Iterator[Steps]:
         yield Steps(bar)
 
 
+def progress_by_title(begin: Steps, name: str = "") -> Callable[[str, int, int], None]:
+    """Show steps that come with their title: a bar for each, begun when it first comes; ``name`` stands before it."""
+    bars: dict[str, Callable[[int, int], None]] = {}
+
+    def show(title: str, n_done: int, n_all: int) -> None:
+        if title not in bars:
+            bars[title] = begin(f"{name}: {title}" if name else title)
+        bars[title](n_done, n_all)
+
+    return show
+
+
 def typed_command() -> str:
     """The command as it was typed, for records."""
     # a path need not be Unicode, and the files that hold the command are

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attnxai import __version__
+from attnxai.cli.audit import audit
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
 from attnxai.cli.endings import Application, add_command
@@ -27,7 +28,11 @@ app = Application(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+<<<<<<< HEAD
 for function in (compare, maps, train, study, plan, validate):
+=======
+for function in (compare, audit, train, study, plan, validate):
+>>>>>>> 13532db (attnxai audit: all audits of a model on a page, and joined to the report of a comparison)
     add_command(app, function)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.audit.class_shares import told
+from attnxai.audit.location_results import format_level
 from attnxai.data.wording import listed
 from attnxai.report.sentences import say
 from attnxai.report.tables.table import Table, text_table
@@ -131,7 +132,7 @@ def locations_table(locations: Sequence[EvidenceLocation]) -> Table:
         ]
     for name in classes:
         cells[say("audit.level", name=name)] = [
-            format_number(one.level.get(name), 2) for _, one in rows
+            format_level(one.level.get(name)) for _, one in rows
         ]
     for name in dict.fromkeys(name for _, one in rows for name in one.level_auc):
         several = any(len(one.level_auc) > 1 for _, one in rows)

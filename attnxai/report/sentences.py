@@ -101,6 +101,12 @@ SENTENCES: dict[str, str] = {
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
     "audit.map.sign": "it lies on the source for {above} and off it for {below}",
+    "audit.others_fail": "Failed as well: {titles}",
+    "audit.none_fails": "None of these audits failed.",
+    "audit.figure": (
+        "How well the class is told by the whole network and from each zone of the sky alone (blue), and by the area of "
+        "the zone (grey): AUC with its 95 % bootstrap interval over {n:source}; 0.5 is chance."
+    ),
     "audit.badge.passes": "passes",
     "audit.badge.fails": "fails: {faults}",
     "audit.fault.level": "level",

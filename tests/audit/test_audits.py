@@ -40,7 +40,7 @@ def test_an_audit_is_run_by_its_name_and_recorded_under_it() -> None:
     assert (record["model"]["sha256"], record["seed"], record["images"]) == (
         "34",
         3,
-        {"name": "ten", "n": 10},
+        {"name": "ten", "group": "held-out", "n": 10},
     )
     assert record["audits"]["evidence_location"]["n_sources"] == 10
     assert found.to_frame()["audit"].unique().tolist() == ["evidence_location"]

@@ -9,7 +9,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from attnxai.cli.completion import EXPLANATION_NAMES
+from attnxai.audit import AUDITS
+from attnxai.cli.completion import AUDIT_NAMES, EXPLANATION_NAMES
 from attnxai.cli.main import app
 from attnxai.explanations.explaining import EXPLANATIONS
 from attnxai.metrics import METRICS
@@ -69,6 +70,7 @@ def test_every_metric_and_explanation_is_offered(tmp_path):
     built_in = {name for name, metric in METRICS.items() if metric.__module__.startswith("attnxai")}
     assert set(completed("compare --metric ", tmp_path)) >= built_in
     own = [n for n, m in EXPLANATIONS.items() if m.function.__module__.startswith("attnxai.")]
+    assert tuple(AUDITS) == AUDIT_NAMES, "AUDIT_NAMES in attnxai/cli/completion.py"
     assert sorted(own) == sorted(EXPLANATION_NAMES), (
         "EXPLANATION_NAMES in attnxai/cli/completion.py"
     )

@@ -1,0 +1,77 @@
+"""``attnxai audit``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from attnxai.cli import completion, options
+from attnxai.cli.console import console, details, progress, progress_by_title, stage, typed_command
+from attnxai.cli.endings import command
+from attnxai.cli.help import MAPS
+from attnxai.cli.options import option
+
+
+@command(
+    """Audit the maps of a model before comparing them with anything.
+
+    Where does the evidence come from, and does empty sky reveal the class? Do answers rest on what the maps
+    show, do maps depend on what was learned, and are they stable? Images that the model was not trained on are
+    used where there are any."""
+)
+def audit(
+    model: options.ModelOption,
+    output: options.OutputFolderOption,
+    images: options.ImagesOption = None,
+    annotations: options.AnnotationsOption = None,
+    labels: options.LabelsOption = None,
+    data_dir: options.DataDirOption = None,
+    pixel_scale_arcsec: options.PixelScaleOption = None,
+    only: Annotated[
+        list[str] | None,
+        option(
+            "Audit to run: {audit_names}; repeat for several. [default: all]",
+            MAPS,
+            "NAME",
+            choices=completion.audit_names,
+        ),
+    ] = None,
+    seed: options.SeedOption = 0,
+    overwrite: options.OverwriteOption = False,
+    threads: options.ThreadsOption = None,
+    device: options.DeviceOption = "auto",
+) -> None:
+    """``attnxai audit``."""
+    with stage("Starting"):
+        from attnxai.audit.audits import chosen_audits, run_audits
+        from attnxai.audit.images import read_audit_images
+        from attnxai.jobs.output_folder import output_folder
+        from attnxai.models.checkpoints import load_model
+        from attnxai.models.zoo import resolve_model
+        from attnxai.report.audit_document import write_audit
+
+    names = [name.lower() for name in options.listed(only)] if only else None
+    chosen_audits(names)
+    device = options.use_machine(device, threads)
+    with output_folder(output, what="audit", overwrite=overwrite) as folder:
+        with stage("Reading model and images"):
+            loaded = load_model(resolve_model(model).path)
+            loaded.network.to(device)
+            found = read_audit_images(
+                images,
+                annotations=annotations,
+                labels=labels,
+                data_dir=data_dir,
+                pixel_scale_arcsec=pixel_scale_arcsec,
+            )
+        with progress() as begin:
+            result = run_audits(
+                loaded,
+                found,
+                names,
+                rng=seed,
+                on_step=progress_by_title(begin),
+            )
+            write_audit(result, folder, command=typed_command())
+    details.print(result.summary())
+    details.print()
+    console.print(f"Audit: {folder.path / 'index.html'}", soft_wrap=True)
