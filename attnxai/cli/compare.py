@@ -24,6 +24,7 @@ from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
+    from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.cli.console import Steps
     from attnxai.data.images import SourceSet
@@ -311,7 +312,7 @@ def _explained(
     seed: int,
     device: str,
     begin: Steps,
-) -> tuple[list[MapStack], dict[str, ZoneSums | None]]:
+) -> tuple[list[MapStack], dict[str, ZoneSums | PooledSums | None]]:
     """Maps of every model, and what the first audit needs of the same forward pass."""
     from attnxai.audit.evidence_location import maps_and_sums
     from attnxai.data.wording import listed
