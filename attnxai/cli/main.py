@@ -28,11 +28,7 @@ app = Application(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-<<<<<<< HEAD
-for function in (compare, maps, train, study, plan, validate):
-=======
-for function in (compare, audit, train, study, plan, validate):
->>>>>>> 13532db (attnxai audit: all audits of a model on a page, and joined to the report of a comparison)
+for function in (compare, audit, maps, train, study, plan, validate):
     add_command(app, function)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
