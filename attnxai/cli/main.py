@@ -21,7 +21,7 @@ from attnxai.cli.validate import validate
 
 app = Application(
     name="attnxai",
-    help="Test whether the attention maps of a network agree with the annotations of astronomers.",
+    help="Explain classifiers of radio galaxies, and test whether the maps agree with annotations of astronomers.",
     cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
