@@ -176,8 +176,8 @@ def _describe_state(state: Mapping[Any, Any]) -> str:
         for family, keys in _FAMILIES:
             if keys <= names:
                 return (
-                    f"holds the weights of {family}, which attnxai does not read; it reads its own "
-                    "models, and those of arXiv 2012.01248, 2111.04742 and 2102.08252"
+                    f"holds the weights of {family}, without the code that they belong to; load them in Python "
+                    "and wrap the network with attnxai.wrap, for the command line in a file that --plugin names"
                 )
         if any(name.startswith(("blocks.0.0.convolution.", "convolutions.0.")) for name in names):
             return (
@@ -188,5 +188,6 @@ def _describe_state(state: Mapping[Any, Any]) -> str:
     tensors = sum(isinstance(value, torch.Tensor) for value in state.values())
     return (
         "is neither a model of attnxai nor a published attention network or LeNet: it holds "
-        f"{len(state)} entries, {tensors} of them tensors ({first}, ...)"
+        f"{len(state)} entries, {tensors} of them tensors ({first}, ...); weights of a network of your own are loaded "
+        "in Python and wrapped with attnxai.wrap, for the command line in a file that --plugin names"
     )

@@ -125,7 +125,7 @@ CAPTIONS: dict[str, str] = {
     ),
     "page.audit": (
         "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of it, "
-        "empty sky the rest. From a zone alone: the gated sums of the other zones are replaced by their mean over "
+        "empty sky the rest. From a zone alone: the sums of features over the other zones are replaced by their mean over "
         "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
         "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
         "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "

@@ -192,7 +192,7 @@ def test_families_of_networks(tmp_path, family, names, prefix, wrapper) -> None:
     torch.save(content, tmp_path / "net.pt")
     said = sentence(tmp_path / "net.pt")
     assert family in said
-    assert "attnxai does not read" in said
+    assert "wrap the network with attnxai.wrap" in said
     if wrapper is not None:
         assert f"is a training checkpoint whose {wrapper!r} holds the weights of" in said
 
