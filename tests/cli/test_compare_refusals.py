@@ -10,6 +10,7 @@ import pytest
 import torch
 from astropy.io import fits
 
+from attnxai.explanations import ExplanationMethod
 from attnxai.models.zoo import shipped_models
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK, read_table, write_table
@@ -223,7 +224,8 @@ def test_what_the_annotations_lack_is_noticed_before_maps_are_computed(
     def method(*_, **__):
         raise AssertionError("maps are computed")
 
-    monkeypatch.setattr("attnxai.explanations.explaining.explanation_method", lambda _: method)
+    known = {"gates": ExplanationMethod(name="gates", title="maps", function=method)}
+    monkeypatch.setattr("attnxai.explanations.explaining.EXPLANATIONS", known)
     done = attnxai("compare", "--model", "c1", "--annotations", "mine.csv", *options, cwd=sample)
     refused(done, text)
 
