@@ -59,6 +59,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "emission, softmax": _EMISSION,
     "emission, ring of a cell": _EMISSION,
     "emission, 72 px": _EMISSION | {"binning": 2},
+    "emission, 32 channels": _EMISSION,
 }
 
 
@@ -96,9 +97,11 @@ def train(
 ) -> None:
     """Train one network and keep it."""
     changes = {"layer_order": "conv_norm_relu", "binning": 3} | VARIANTS[name]
+    if "32 channels" not in name:  # which the preset has
+        changes["fields"] = FIELDS[group]
     started = time.monotonic()
     model, _ = train_model(
-        compact_spec(group, fields=FIELDS[group], **changes),
+        compact_spec(group, **changes),
         images,
         class_names=CLASSES,
         settings=TrainingSettings(epochs=EPOCHS, seed=seed, precision=precision),
@@ -265,11 +268,10 @@ def row(results: Results, name: str, group: str | None, rng: np.random.Generator
     ]
     signs = np.sign([r.signs for r in listed]).sum(axis=0).astype(int)
     delta = ""
-    if name != BASELINE:
-        mean, *ends = difference(
-            own | {k: r for k, r in results.items() if k[0] == BASELINE}, name, rng
-        )
-        delta = f"{100 * mean:+.1f} [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]; [{100 * ends[2]:+.1f}, {100 * ends[3]:+.1f}]"
+    baseline = {k: r for k, r in results.items() if k[0] == BASELINE}
+    if name != BASELINE and {k[1:] for k in own} & {k[1:] for k in baseline}:
+        mean, *ends = (100 * number for number in difference(own | baseline, name, rng))
+        delta = f"{mean:+.1f} [{ends[0]:+.1f}, {ends[1]:+.1f}]; [{ends[2]:+.1f}, {ends[3]:+.1f}]"
     cells = (
         name,
         group or "all",
