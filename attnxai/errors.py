@@ -87,3 +87,7 @@ class UndefinedValuesWarning(AttnxaiWarning):
 
 class AssumptionWarning(AttnxaiWarning):
     """Something that was not stated had to be assumed; the text says what and how to state it."""
+
+
+class ApproximationWarning(AttnxaiWarning):
+    """A numerical approximation missed its tolerance; the text says by how much and what to do."""

@@ -21,12 +21,25 @@ AUDIT_NAMES = (
 )
 EXPLANATION_NAMES = (
     "cam",
+    "deeplift",
     "evidence",
     "evidence_magnitude",
     "evidence_relative",
     "gates",
     "gates_centred",
     "gates_magnitude",
+    "gradcam",
+    "gradient_shap",
+    "guided",
+    "guided_gradcam",
+    "input_x_gradient",
+    "integrated_gradients",
+    "island_ablation",
+    "occlusion",
+    "patch_ablation",
+    "saliency",
+    "smoothgrad",
+    "superpixel_ablation",
 )
 """Explanation methods of this package; their registry would import PyTorch."""
 

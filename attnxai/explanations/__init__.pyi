@@ -1,3 +1,5 @@
+from .averaging import smoothed as smoothed
+from .averaging import symmetrised as symmetrised
 from .explaining import EXPLANATIONS as EXPLANATIONS
 from .explaining import explain as explain
 from .files.contours import write_regions as write_regions

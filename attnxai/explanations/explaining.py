@@ -10,7 +10,15 @@ import numpy as np
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
-from attnxai.explanations import cam, evidence, gates  # noqa: F401 -- which register themselves
+from attnxai.explanations import (  # noqa: F401 -- which register themselves
+    cam,
+    evidence,
+    gates,
+    gradcam,
+    gradients,
+    perturbation,
+)
+from attnxai.explanations.averaging import smoothed, symmetrised
 from attnxai.explanations.gate_pass import GateReader, read_gates
 from attnxai.explanations.inputs import one_thread
 from attnxai.explanations.method import EXPLANATIONS, ExplanationMethod, check_explained
@@ -120,13 +128,25 @@ def chosen_methods(
     return chosen
 
 
+_AVERAGES: dict[str, Callable[[ExplanationMethod], ExplanationMethod]] = {
+    "smoothed_": smoothed,
+    "symmetrised_": symmetrised,
+}
+
+
 def explanation_method(name: str) -> ExplanationMethod:
-    """The method of this name, or an error that lists what there is."""
+    """The method of this name, or an error that lists what there is.
+
+    ``smoothed_`` and ``symmetrised_`` before a name give the means of its maps.
+    """
     if not isinstance(name, str):
         raise OptionError(
             f"{type(name).__name__} is not a registered explanation method; register it under a name with "
             "attnxai.explanations.register_explanation"
         )
+    for prefix, average in _AVERAGES.items():
+        if name.startswith(prefix) and name not in EXPLANATIONS:
+            return average(explanation_method(name.removeprefix(prefix)))
     if name not in EXPLANATIONS:
         raise OptionError(unknown_name("explanation method", name, sorted(EXPLANATIONS)))
     return EXPLANATIONS[name]

@@ -7,16 +7,13 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
 
 from attnxai.data.images import SourceImage
-from attnxai.explanations.inputs import NetworkInputs
+from attnxai.explanations.inputs import NetworkInputs, blank_input
 from attnxai.explanations.stack import MapStack
-from attnxai.models.architectures import input_kind
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, LinearHead
-from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import FeatureSum, Normalisation
 
 # scores of a gate that differ by less, relative to the largest, differ by rounding alone
@@ -156,15 +153,12 @@ def _recorded(network: AttentionNetwork) -> Iterator[list[_GateRecord]]:
             handle.remove()
 
 
-def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> list[torch.Tensor]:
-    """Gated features of every gate, (1, channels, height, width), of an image of empty sky.
+def blank_features(network: AttentionNetwork, blank: torch.Tensor) -> list[torch.Tensor]:
+    """Gated features of every gate, (1, channels, height, width), of the input of empty sky.
 
     Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts as 0. With the normalisation
     ``emission`` all are 0, since features are relative to empty sky already.
     """
-    device, dtype = input_kind(network)
-    side = preprocessing.size
-    blank = preprocessing.standardise(np.zeros((1, 1, side, side), np.float32))
     constant: list[bool] = []
     handles = []
 
@@ -177,7 +171,7 @@ def blank_features(network: AttentionNetwork, preprocessing: Preprocessing) -> l
         for gate in network.gates:
             handles.append(gate.normalise.register_forward_pre_hook(look))  # type: ignore[union-attr]
         with _recorded(network) as records:
-            network(torch.from_numpy(blank).to(device=device, dtype=dtype))
+            network(blank)
     finally:
         for handle in handles:
             handle.remove()
@@ -229,7 +223,7 @@ def read_gates(
         reader.begin(inputs)
     blank = None
     if any(reader.relative for reader in readers):
-        blank = blank_features(network, model.preprocessing)
+        blank = blank_features(network, blank_input(model))
     n_passed = 0
     for batch in gate_batches(network, inputs.batches(batch_size), blank=blank):
         for reader in readers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,37 @@ from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChangedImages(Sequence[SourceImage]):
+    """Images of which networks see a changed version: turned, or with noise.
+
+    Parameters
+    ----------
+    images : sequence of SourceImage
+        The images.
+    change : callable
+        Makes from the brightness that a network sees, of shape (n_images, rows, columns), what it is to see instead.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> images = [attnxai.data.from_array(np.eye(150), source="s1", pixel_scale_arcsec=1.8)]
+    >>> mirrored = ChangedImages(images, lambda brightness: brightness[..., ::-1])
+    >>> inputs = attnxai.explanations.NetworkInputs.of(attnxai.load_model("c1.pt"), mirrored)
+    >>> bool(inputs.brightness[0, 0, -1] == 1.0)
+    True
+    """
+
+    images: Sequence[SourceImage]
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.images[index]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +113,12 @@ class NetworkInputs:
         """
         preprocessing = model.preprocessing
         views = tuple(preprocessing.view(image) for image in images)
+        if isinstance(images, ChangedImages):
+            changed = images.change(np.stack([view.brightness for view in views]))
+            views = tuple(
+                dataclasses.replace(view, brightness=values)
+                for view, values in zip(views, changed, strict=True)
+            )
         n_assumed = sum(view.scale_assumed for view in views)
         assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
         return cls(model=model, images=images, views=views)
@@ -158,6 +195,13 @@ class NetworkInputs:
             temperature=model.temperature,
             means=means,
         )
+
+
+def blank_input(model: AttentionModel) -> torch.Tensor:
+    """Input of a network for an image of blank sky, shape (1, 1, size, size): the baseline of all methods."""
+    size = model.preprocessing.size
+    blank = model.preprocessing.standardise(np.zeros((1, size, size), np.float32))
+    return next(network_batches(model.network, torch.from_numpy(blank), 1))
 
 
 def network_batches(

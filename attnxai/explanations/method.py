@@ -33,7 +33,8 @@ class ExplanationMethod:
     title : str
         What its maps are called in text, in the plural, such as "attention maps".
     function : callable
-        ``function(model, images, *, target, rng) -> MapStack``. It is called in evaluation mode and without
+        ``function(model, images, *, target, rng) -> MapStack``. The ``provenance`` of its stack may hold what else
+        is to be known of these maps, as ``explanations``, a list of one dictionary. It is called in evaluation mode and without
         gradients, which ``torch.enable_grad()`` turns on within it; on a CPU with one thread, so that maps are
         the same on every machine. ``target`` is the name of a class or None, ``rng`` a
         :class:`numpy.random.Generator`.
@@ -120,6 +121,8 @@ class ExplanationMethod:
         if self.uses_rng:
             facts["seed"] = rng if isinstance(rng, int) else None
         facts |= origin_of(self.function)
+        (details,) = stack.provenance.get("explanations", ({},))
+        facts |= {name: value for name, value in details.items() if name not in facts}
         return dataclasses.replace(stack, provenance={**stack.provenance, "explanations": [facts]})
 
 

@@ -10,6 +10,7 @@ from attnxai.data.images import SourceImage, from_array
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations import explain
 from attnxai.explanations.gate_pass import blank_features, gate_batches
+from attnxai.explanations.inputs import blank_input
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import Aggregation, FeatureSum, Normalisation
@@ -30,7 +31,7 @@ def totals(
 ) -> tuple[torch.Tensor, ...]:
     """Scores, what the evidence adds up to, and the sum of absolute contributions."""
     network = network_of(model)
-    blank = blank_features(network, model.preprocessing) if relative else None
+    blank = blank_features(network, blank_input(model)) if relative else None
     (passed,) = gate_batches(network, iter([batch]), blank=blank)
     found = passed.relative_evidence if relative else passed.evidence
     summed = found.bias + sum(maps.sum(dim=(2, 3)) for maps in found.maps.values())

@@ -1,0 +1,143 @@
+"""Grad-CAM against an independent calculation, and its place on the image."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from attnxai.data.grid import GridTransform
+from attnxai.errors import OptionError
+from attnxai.explanations import explain
+from attnxai.explanations.explaining import explanation_method
+from attnxai.explanations.gradcam import GradCam
+from attnxai.explanations.layers import layer_geometry_of
+from attnxai.models.network import gate_geometry
+from tests.explanations.attributed import (
+    CLASSES,
+    SIDE,
+    Linear,
+    Residual,
+    inputs_and_blank,
+    model_of,
+    one_pixel,
+    sources,
+)
+from tests.explanations.conftest import SIDE as GATED_SIDE
+from tests.explanations.conftest import build_model
+
+
+def by_hand(model, images, layer, weights):
+    """Features times the mean over pixels of their gradients, summed over channels and rectified."""
+    seen, _ = inputs_and_blank(model, images)
+    kept = []
+
+    def keep(_module, _inputs, output):
+        kept.append(output)
+        return output.clone()  # which a rectifier in place may change
+
+    handle = layer.register_forward_hook(keep)
+    scores = model.network(seen)
+    handle.remove()
+    features = kept[-1]
+    (slopes,) = torch.autograd.grad((scores * torch.tensor(weights)).sum(), features)
+    return torch.relu((features * slopes.mean(dim=(2, 3), keepdim=True)).sum(1)).detach().numpy()
+
+
+def with_layer(layer, **options):
+    return dataclasses.replace(explanation_method("gradcam"), function=GradCam(of=layer, **options))
+
+
+@pytest.mark.parametrize(("target", "weights"), [("FR I", [1.0, 0.0]), (CLASSES, [1.0, -1.0])])
+@pytest.mark.parametrize("layer", ["", "first", "norm"])
+def test_grad_cam_by_hand(layer, target, weights):
+    model, images = model_of(Residual()), sources(2)
+    stack = explain(model, images, with_layer(layer), target=target)
+    module = getattr(model.network.module, layer or "skip")  # the last convolution
+    np.testing.assert_allclose(
+        stack.layers["gradcam"], by_hand(model, images, module, weights), rtol=1e-5, atol=1e-6
+    )
+    (facts,) = stack.provenance["explanations"]
+    assert facts["network_layer"] == (layer or "skip")
+    assert stack.geometry["gradcam"] == GridTransform(step=4.0, origin_x=0.0, origin_y=0.0)
+
+
+def test_it_can_stay_signed():
+    model, images = model_of(Residual()), sources(2)
+    signed, rectified = (
+        explain(model, images, with_layer("first", rectified=flag)).layers["gradcam"]
+        for flag in (False, True)
+    )
+    assert (signed < 0).any()
+    np.testing.assert_allclose(np.maximum(signed, 0), rectified)
+
+
+def test_gated_networks_give_the_last_block():
+    model = build_model(aggregation="concat", convolutions=(1, 1, 1, 2))
+    stack = explain(model, sources(2, GATED_SIDE), "gradcam")
+    (facts,) = stack.provenance["explanations"]
+    assert facts["network_layer"] == "blocks.3.1"
+    gate = gate_geometry(model.spec, GATED_SIDE)[0]
+    found = stack.geometry["gradcam"]
+    # two cells of the coarsest gate in each
+    assert found.step == 2 * gate.step
+    assert found.origin_x == found.origin_y == gate.origin + gate.step / 2
+    earlier = explain(model, sources(1, GATED_SIDE), with_layer("blocks.0.0"))
+    assert earlier.geometry["gradcam"] == layer_geometry_of(
+        model.network, model.network.blocks[0][0], GATED_SIDE
+    )
+
+
+class Blob(nn.Module):
+    """The rectified means over 3 x 3 pixels, which blank sky leaves at 0, and their mean."""
+
+    def __init__(self, stride: int, padding: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 1, 3, stride=stride, padding=padding)
+        with torch.no_grad():
+            self.convolution.weight.fill_(1 / 9)
+            self.convolution.bias.fill_(0.0)  # type: ignore[union-attr]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        mean = torch.relu(self.convolution(images)).mean(dim=(1, 2, 3))
+        return torch.stack([mean, -mean], dim=1)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 1), (3, 0)])
+@pytest.mark.parametrize("name", ["gradcam", "guided_gradcam", "guided", "saliency", "smoothgrad"])
+def test_one_bright_pixel_is_found_where_it_is(name, stride, padding):
+    row, column = 7, 10
+    model = model_of(Blob(stride, padding), mean=0.05, deviation=1.0)
+    stack = explain(model, [one_pixel(row, column)], name, target="FR I")
+    maps, where = stack.layers[name][0], stack.geometry[name]
+    heaviest = np.argwhere(maps >= maps.max() * (1 - 1e-6)).astype(float)
+    x, y = where.to_outer(heaviest[:, 1], heaviest[:, 0])
+    # within the windows that hold it
+    assert np.abs(np.stack([y - row, x - column])).max() <= (1.0 if stride == 1 else 2.0)
+
+
+def test_layers_that_are_not_there_or_have_no_maps():
+    model, images = model_of(Residual()), sources(1)
+    with pytest.raises(OptionError, match="layer 'third'"):
+        explain(model, images, with_layer("third"))
+    with pytest.raises(OptionError, match="layer head"):
+        explain(model, images, with_layer("head"))
+    with pytest.raises(OptionError, match="model toy has none"):
+        explain(model_of(Linear()), images, "gradcam")
+
+
+def test_guided_grad_cam_is_the_product():
+    model, images = model_of(Residual()), sources(2)
+    coarse = explain(model, images, "gradcam", target="FR I").layers["gradcam"]
+    guided = explain(model, images, "guided", target="FR I").layers["guided"]
+    found = explain(model, images, "guided_gradcam", target="FR I").layers["guided_gradcam"]
+    # pixels that are the middle of a cell, and one between four of them
+    np.testing.assert_allclose(
+        found[:, ::4, ::4], guided[:, ::4, ::4] * coarse, rtol=1e-4, atol=1e-9
+    )
+    middle = coarse[:, 1:3, 2:4].mean(axis=(1, 2))
+    np.testing.assert_allclose(found[:, 6, 10], guided[:, 6, 10] * middle, rtol=1e-4, atol=1e-9)
+    assert found.shape[1:] == (SIDE, SIDE)
