@@ -246,7 +246,7 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
         "no other source is annotated": [m.name for m in metrics if m.needs_others],
         "the annotation is constant": [m.name for m in metrics if m.varying_targets],
     }
-    compare, models = "commands/compare.md", "models.md"
+    compare = "commands/compare.md"
     found = {
         f"the row of --null in docs/{compare}": (row_of(compare, "| `--null`"), [*null_names()]),
         f"the row of --metric in docs/{compare}": (
@@ -264,8 +264,8 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             row_of("commands/validate.md", "| `--null`"),
             [null.option for null in NullKind],
         ),
-        f"the section Explanation methods of docs/{models}": (
-            page(models).partition("### Explanation methods")[2].partition("\n### ")[0],
+        "the table of docs/explanations.md": (
+            page("explanations.md").partition("\n## ")[0],
             [f"`{name}`" for name in attnxai.explanations.EXPLANATIONS],
         ),
         "the section Cost of docs/nulls.md, which lists metrics without factors": (

@@ -72,13 +72,13 @@ class Attribution(abc.ABC):
         maps_of = self.prepare(function, facts)
         maps: list[torch.Tensor] = []
         scores: list[torch.Tensor] = []
-        n_done = 0
+        brightness, n_done = inputs.brightness, 0
         for batch in inputs.batches(self.batch_size):
             found = function.network(batch)
             given = Batch(
                 differences=batch - function.blank,
                 weights=class_weights(target, found, model.class_names),
-                brightness=inputs.brightness[n_done : n_done + len(batch)],
+                brightness=brightness[n_done : n_done + len(batch)],
             )
             with _without_notices():
                 maps.append(maps_of(given, rng).detach().sum(dim=1).float().cpu())

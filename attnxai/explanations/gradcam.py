@@ -57,9 +57,9 @@ class GradCam(Attribution):
                     relu_attributions=self.rectified,
                 )
             except (AssertionError, IndexError, RuntimeError) as error:
-                raise _unsuited(name, function) from error
+                raise _without_maps(name, function) from error
             if not isinstance(found, torch.Tensor) or found.ndim != 4:
-                raise _unsuited(name, function)
+                raise _without_maps(name, function)
             return found
 
         return maps_of
@@ -106,7 +106,7 @@ def _is_convolution(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d | SteerableConv2d)
 
 
-def _unsuited(name: str, function: ScoreFunction) -> OptionError:
+def _without_maps(name: str, function: ScoreFunction) -> OptionError:
     return OptionError(
         f"the layer {name} of the network of the model {function.model_name} has no maps that the scores depend on; "
         "name a convolutional layer"

@@ -162,9 +162,9 @@ def _by_rules(func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> An
         return func(*args, **kwargs)
     plain = name.strip("_")
     if (rule := RULES.get(plain)) is not None:
-        found = rule(func, *args, **kwargs)
-        changes_input = name.endswith("_") and not name.startswith("_")
-        return args[0].copy_(found) if changes_input else found
+        if name.endswith("_") and not name.startswith("_"):  # in place
+            return args[0].copy_(rule(func, args[0].clone(), *args[1:], **kwargs))
+        return rule(func, *args, **kwargs)
     found = func(*args, **kwargs)
     tensors = [
         one
