@@ -74,15 +74,15 @@ def maps_on_field(
     Returns
     -------
     dict of str to ndarray, shape (n_sources, rows, columns)
-        Layers first, then means.
+        In the order of the layers, each mean after the last of its layers.
     """
     chosen = slice(None) if positions is None else positions
-    found = {
-        name: resample_to_field(layer[chosen], maps.geometry[name], maps.field_shape)
-        for name, layer in maps.layers.items()
-    }
-    for name, of in maps.named_means.items():
-        found[name] = np.mean([found[layer] for layer in of], axis=0)
+    found: dict[str, NDArray[np.float64]] = {}
+    means = dict(maps.named_means)
+    for name, layer in maps.layers.items():
+        found[name] = resample_to_field(layer[chosen], maps.geometry[name], maps.field_shape)
+        for mean in [mean for mean, of in means.items() if set(of) <= set(found)]:
+            found[mean] = np.mean([found[layer] for layer in means.pop(mean)], axis=0)
     return found
 
 

@@ -21,6 +21,7 @@ from attnxai.report.style import (
     NULL_COLOUR,
     draw_mean,
 )
+from attnxai.report.wording import label_of_map, method_of_map
 
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
@@ -86,12 +87,18 @@ def plot_agreement(
     if len(models) == 1:
         at = len(models[0].explanations) - 0.5 + lowered
         ax.axhline(at, color=CHANCE_COLOUR, lw=0.5, ls=":")
+    for place, (above, below) in enumerate(itertools.pairwise(rows), start=1):
+        of_maps = [r.estimate is not None and not r.estimate.is_baseline for r in (above, below)]
+        if all(of_maps) and method_of_map(above.text) != method_of_map(below.text):
+            ax.axhline(place - 0.5 + lowered, color="#DDDDDD", lw=0.5, zorder=0.7)
     chance = METRICS[metric].chance
     if chance is not None:
         ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label="no agreement")
     ax.set_ylim(len(rows) - 0.4 + lowered, -0.6)
     places = [place for place, row in enumerate(rows) if row.estimate is not None]
-    ax.set_yticks(places, [rows[place].text if show_names else "" for place in places])
+    ax.set_yticks(
+        places, [label_of_map(rows[place].text) if show_names else "" for place in places]
+    )
     ax.set_xlabel(METRICS[metric].label)
     ax.autoscale_view(scaley=False)
     _label_once(ax)
@@ -215,8 +222,14 @@ def agreement_rows(results: Sequence[AgreementResult], metric: str) -> list[Agre
     One model has no heading. Several have one each, and baselines stand once, at the end, where they are the
     same for all; see :func:`_share_baselines`.
     """
-    maps = dict.fromkeys(name for result in results for name in result.explanations)
-    markers = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(maps)}
+    # a shape for each map of a method, again from the first for the next method
+    of_methods: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for result in results for name in result.explanations):
+        of_methods.setdefault(method_of_map(name), []).append(name)
+    orders = list(of_methods.values())
+    if all(len(names) == 1 for names in orders):
+        orders = [[name for (name,) in orders]]
+    markers = {name: MARKERS[i % len(MARKERS)] for names in orders for i, name in enumerate(names)}
     several = len(results) > 1
     shared = _share_baselines(results, metric)
 

@@ -26,6 +26,8 @@ from attnxai.report.wording import (
     group_phrase,
     in_brackets,
     in_sentence,
+    label_of_map,
+    method_of_map,
     n_beside,
 )
 from attnxai.statistics.formats import (
@@ -102,7 +104,7 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
     located = {part.name: part.location for part in parts}
     names = {"Model": [result.model_name for result, *_ in rows]} if len(parts) > 1 else {}
     names |= {
-        "Map": [statement.explanation for _, statement, _ in rows],
+        "Map": [label_of_map(statement.explanation) for _, statement, _ in rows],
         "Audit": [
             audit_badge(located[result.model_name].of_map(statement.explanation))
             for result, statement, _ in rows
@@ -150,7 +152,8 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
             share_with_interval(share) if share else MISSING for share in shares
         ]
         notes.append(say("page.share"))
-    starts = [i for i in range(1, len(rows)) if rows[i][0] is not rows[i - 1][0]]
+    of_method = [(result.model_name, method_of_map(s.explanation)) for result, s, _ in rows]
+    starts = [i for i in range(1, len(rows)) if of_method[i] != of_method[i - 1]]
     return text_table(
         names,
         cells,
@@ -281,7 +284,9 @@ def partial_correlations_table(parts: Sequence[ModelPart]) -> Table:
 def source_headings(content: ReportContent) -> list[str]:
     """Columns of the table of all sources after id and class."""
     if len(content.parts) > 1:
-        return [f"{part.name}: {shown_explanation(part.result)}" for part in content.parts]
+        return [
+            f"{part.name}: {label_of_map(shown_explanation(part.result))}" for part in content.parts
+        ]
     return ["Predicted", "Split", *listed_maps(content.parts[0].result)]
 
 

@@ -120,17 +120,75 @@ def in_sentence(label: str) -> str:
 
 
 def name_of_map(explanation: str) -> str:
-    """Words for a map: ``Gate 2``, ``The mean of the gates``, or its own name."""
-    words = re.sub(r"\bgate(\d+)", r"gate \1", explanation)
-    if explanation.startswith("mean"):
-        return f"The mean of the gates{explanation.removeprefix('mean')}"
-    return capitalised(words) if explanation.startswith("gate") else words
+    """Words for a map: ``Gate 2``, ``The mean of the gates``, ``Grad-CAM of layer4``, or its own name.
+
+    Examples
+    --------
+    >>> name_of_map("evidence relative gate2"), name_of_map("mean magnitude")
+    ('Evidence of gate 2 relative to empty sky', 'The mean of the magnitudes of the gates')
+    """
+    words = _plain_name(explanation)
+    return explanation if words is None else capitalised(words)
 
 
 def map_in_sentence(explanation: str) -> str:
     """Words for a map within a sentence: ``gate 2``, ``the mean of the gates``."""
-    name = name_of_map(explanation)
-    return f"{name[0].lower()}{name[1:]}" if name.startswith(("The ", "Gate ")) else name
+    return _plain_name(explanation) or explanation
+
+
+def label_of_map(explanation: str) -> str:
+    """Words for a map in a table or figure: ``Gate 2``, ``Mean of the gates``."""
+    return capitalised(map_in_sentence(explanation).removeprefix("the "))
+
+
+def method_of_map(explanation: str) -> str:
+    """The explanation method that a map comes from, as far as its name tells; maps of one method stand together."""
+    gate = _GATE.fullmatch(explanation)
+    if gate:
+        return f"gates{gate[3]}"
+    evidence = _EVIDENCE.fullmatch(explanation)
+    if evidence:
+        return f"evidence{evidence[1]}"
+    return next((m for m in _METHODS if explanation.split(" ", maxsplit=1)[0] == m), explanation)
+
+
+_GATE = re.compile(r"(gate(\d+)|mean)( centred| magnitude|)")
+_EVIDENCE = re.compile(r"evidence( relative| magnitude|)(?: gate(\d+))?")
+_MEANS = {"": "gates", " centred": "centred gates", " magnitude": "magnitudes of the gates"}
+_METHODS = {
+    "cam": "class activation map",
+    "gradcam": "Grad-CAM",
+    "guided_gradcam": "guided Grad-CAM",
+    "saliency": "saliency",
+    "input_x_gradient": "input × gradient",
+    "integrated_gradients": "integrated gradients",
+    "deeplift": "DeepLift",
+    "gradient_shap": "GradientSHAP",
+    "guided_backprop": "guided backpropagation",
+    "occlusion": "occlusion",
+    "feature_ablation": "feature ablation",
+    "smoothgrad": "SmoothGrad",
+}
+
+
+def _plain_name(explanation: str) -> str | None:
+    """Plain words for the maps of methods that are known here; None for others."""
+    gate = _GATE.fullmatch(explanation)
+    if gate:
+        if gate[2] is None:
+            of_gates = _MEANS[gate[3]]
+            return f"the mean of the {of_gates}"
+        return f"gate {gate[2]}{gate[3]}"
+    evidence = _EVIDENCE.fullmatch(explanation)
+    if evidence:
+        of = f" of gate {evidence[2]}" if evidence[2] else ""
+        if evidence[1] == " magnitude":
+            return f"magnitude of the evidence{of}"
+        return f"evidence{of}{' relative to empty sky' if evidence[1] else ''}"
+    method, _, layer = explanation.partition(" ")
+    if method in _METHODS:
+        return f"{_METHODS[method]}{f' of {layer}' if layer else ''}"
+    return None
 
 
 def names_of_maps(explanations: Sequence[str]) -> str:

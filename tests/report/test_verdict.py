@@ -18,9 +18,18 @@ from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
+from attnxai.report.figures.text import shown_explanation
 from attnxai.report.findings import Finding, Side, finding_of, is_miscalibrated, side_of_chance
 from attnxai.report.verdict import reach_verdict
-from attnxai.report.wording import group_phrase, in_sentence, name_of_map, names_of_maps
+from attnxai.report.wording import (
+    group_phrase,
+    in_sentence,
+    label_of_map,
+    map_in_sentence,
+    method_of_map,
+    name_of_map,
+    names_of_maps,
+)
 from attnxai.statistics.formats import format_number, with_interval
 from attnxai.statistics.interval import no_spread_interval
 from tests.builders import made_up
@@ -524,3 +533,59 @@ def test_only_some_metrics_show_that_annotations_are_avoided():
     sides = {"auc": Side.BELOW, "nss": Side.BELOW, "iou": Side.OPEN, "similarity": Side.OPEN}
     for metric, side in sides.items():
         assert side_of_chance(dataclasses.replace(below, metric=metric)) is side
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "method"),
+    [
+        ("gate3", "gate 3", "gates"),
+        ("gate3 magnitude", "gate 3 magnitude", "gates magnitude"),
+        ("mean centred", "the mean of the centred gates", "gates centred"),
+        ("evidence", "evidence", "evidence"),
+        ("evidence gate1", "evidence of gate 1", "evidence"),
+        (
+            "evidence relative gate2",
+            "evidence of gate 2 relative to empty sky",
+            "evidence relative",
+        ),
+        ("evidence magnitude", "magnitude of the evidence", "evidence magnitude"),
+        ("gradcam layer4", "Grad-CAM of layer4", "gradcam"),
+        ("guided_gradcam", "guided Grad-CAM", "guided_gradcam"),
+        ("my own", "my own", "my own"),
+    ],
+)
+def test_maps_of_every_method_have_plain_names(name, words, method):
+    assert map_in_sentence(name) == words
+    assert method_of_map(name) == method
+    assert (
+        label_of_map(name)
+        == f"{words.removeprefix('the ')[0].upper()}{words.removeprefix('the ')[1:]}"
+    )
+
+
+def test_panels_show_the_map_of_which_the_verdict_speaks():
+    """A map that agrees comes first, then one with another finding; of several the farthest from its null."""
+    _, result = planted()
+    far = {name: result.estimate(name, "nss").test.z for name in result.explanations}
+    assert shown_explanation(result) == max(far, key=lambda name: far[name])
+
+    def with_p(p_values, z=None):
+        def change(e):
+            if e.explanation not in p_values or e.is_baseline:
+                return e
+            e = dataclasses.replace(e, p_adjusted=p_values[e.explanation])
+            if e.explanation == z:
+                test = dataclasses.replace(
+                    e.test, observed=e.test.observed + 100 * e.test.values.std()
+                )
+                e = dataclasses.replace(e, pooled=test, within_strata=test)
+            return e
+
+        return dataclasses.replace(result, estimates=tuple(map(change, result.estimates)))
+
+    none = dict.fromkeys(result.explanations, 0.5)
+    assert shown_explanation(with_p(none)) == "mean"
+    assert shown_explanation(with_p(none | {"gate1": 0.01})) == "gate1"
+    both = none | {"gate1": 0.01, "gate2": 0.01}
+    assert shown_explanation(with_p(both, z="gate2")) == "gate2"
+    assert shown_explanation(with_p(both, z="gate1")) == "gate1"

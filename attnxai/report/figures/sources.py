@@ -23,7 +23,7 @@ from attnxai.report.style import (
     colours_of,
     saved_figure,
 )
-from attnxai.report.wording import in_sentence
+from attnxai.report.wording import in_sentence, map_in_sentence
 from attnxai.statistics.formats import format_number, format_share
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def draw_sources(
                 f"{METRICS[metric].label} {format_number(value, 2)}",
                 fontsize=7.5,
             )
-        figure.colorbar(drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({explanation})")
+        figure.colorbar(
+            drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({map_in_sentence(explanation)})"
+        )
         _legend(figure, result.annotators, list(panels.values()))
         fit_titles(figure, axes[0], list(chosen.values()))
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
@@ -82,7 +84,7 @@ def draw_sources(
         caption=say(
             "caption.sources_shown",
             model=result.model_name,
-            map=explanation,
+            map=map_in_sentence(explanation),
             quantiles=listed([format_share(q) for q in CONTOUR_QUANTILES]),
             orientation=say(f"caption.north.{north}"),
             **ranked,

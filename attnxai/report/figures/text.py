@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.data.wording import listed
+from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
-from attnxai.report.findings import why_no_interval
+from attnxai.report.findings import Finding, finding_of, why_no_interval
 from attnxai.report.sentences import say
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
@@ -170,8 +171,21 @@ def listed_maps(result: AgreementResult) -> list[str]:
 
 
 def shown_explanation(result: AgreementResult) -> str:
-    """Map that panels show: the mean of the gates where there is one, as in the papers."""
-    return result.explanations[-1]
+    """Map that panels show: the one of which the verdict speaks.
+
+    Of the maps that agree, or else that another finding was made of, the one farthest from its null, in standard
+    deviations; where nothing was found, the mean of the gates, or else the first map.
+    """
+    estimates = shown_estimates([result], result.metrics[0])
+    findings = [finding_of(estimate) for estimate in estimates]
+    nothing = {Finding.NOT_SHOWN, Finding.INCONCLUSIVE}
+    for wanted in ({Finding.AGREES}, set(Finding) - nothing):
+        found = [e for e, finding in zip(estimates, findings, strict=True) if finding in wanted]
+        if found:
+            return max(
+                found, key=lambda e: np.nan_to_num(abs(e.test.z)) if e.test else 0.0
+            ).explanation
+    return MEAN_LAYER if MEAN_LAYER in result.explanations else result.explanations[0]
 
 
 def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:
