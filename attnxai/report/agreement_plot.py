@@ -96,9 +96,7 @@ def plot_agreement(
         ax.axvline(chance, color=CHANCE_COLOUR, lw=0.6, zorder=0.8, label="no agreement")
     ax.set_ylim(len(rows) - 0.4 + lowered, -0.6)
     places = [place for place, row in enumerate(rows) if row.estimate is not None]
-    ax.set_yticks(
-        places, [label_of_map(rows[place].text) if show_names else "" for place in places]
-    )
+    ax.set_yticks(places, [rows[place].label if show_names else "" for place in places])
     ax.set_xlabel(METRICS[metric].label)
     ax.autoscale_view(scaley=False)
     _label_once(ax)
@@ -214,6 +212,12 @@ class AgreementRow:
     marker: str = ""
     estimate: Estimate | None = None
     model: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name beside the axis: in plain words for maps."""
+        is_map = self.estimate is not None and not self.estimate.is_baseline
+        return label_of_map(self.text) if is_map else self.text
 
 
 def agreement_rows(results: Sequence[AgreementResult], metric: str) -> list[AgreementRow]:

@@ -25,7 +25,7 @@ from attnxai.report.findings import (
 )
 from attnxai.report.sentences import say
 from attnxai.report.wording import in_sentence, strata_words
-from attnxai.statistics.formats import MISSING, format_p, format_share, p_equals, with_interval
+from attnxai.statistics.formats import format_p, format_share, p_equals
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 
 if TYPE_CHECKING:
@@ -125,15 +125,6 @@ def emission_answer(result: AgreementResult, estimate: Estimate) -> str:
     if rate is None:
         return text + say("emission.level.unknown")
     return text + say("emission.level", share=rate, n=N_PERMUTATION_PAIRINGS)
-
-
-def emission_cell(result: AgreementResult, estimate: Estimate) -> str:
-    """Agreement on each source's own emission with its interval and adjusted p-value, for a table."""
-    own = own_estimate(result, estimate)
-    if own is None:
-        return MISSING
-    p_value = "" if own.p_adjusted is None else f", {p_equals(own.p_adjusted)}"
-    return f"{with_interval(own.interval)}{p_value}"
 
 
 def emission_introduction(result: AgreementResult) -> str:

@@ -111,10 +111,6 @@ CAPTIONS: dict[str, str] = {
     "page.minus_emission": (
         "Minus emission: the same with {baseline}, which knows where the image shows emission and nothing else."
     ),
-    "page.on_emission": (
-        "On own emission: the {metric} over the pixels of each source's own emission, and the p-value of the permutation within "
-        "emission, adjusted over the maps."
-    ),
     "page.share": (
         "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
     ),

@@ -12,7 +12,6 @@ from attnxai.data.wording import first_of, listed
 from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.audit import audit_badge
-from attnxai.report.beyond_emission import emission_cell
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.figures.text import listed_maps, shown_explanation
 from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
@@ -143,9 +142,6 @@ def verdict_table(parts: Sequence[ModelPart], verdict: Verdict) -> Table:
                 baseline=_named_baselines({m: n for m, n in emission.items() if n}),
             )
         )
-    if any(part.result.within_emission for part in parts):
-        cells["On own emission"] = [emission_cell(result, e) for result, _, e in rows]
-        notes.append(say("page.on_emission", metric=label))
     if any(e.share_of_noise_ceiling for e in estimates):
         shares = map(_share_of_ceiling, estimates)
         cells["Share of noise ceiling"] = [

@@ -125,7 +125,7 @@ def name_of_map(explanation: str) -> str:
     Examples
     --------
     >>> name_of_map("evidence relative gate2"), name_of_map("mean magnitude")
-    ('Evidence of gate 2 relative to empty sky', 'The mean of the magnitudes of the gates')
+    ('Evidence of gate 2 relative to empty sky', 'The mean of the gate magnitudes')
     """
     words = _plain_name(explanation)
     return explanation if words is None else capitalised(words)
@@ -154,7 +154,7 @@ def method_of_map(explanation: str) -> str:
 
 _GATE = re.compile(r"(gate(\d+)|mean)( centred| magnitude|)")
 _EVIDENCE = re.compile(r"evidence( relative| magnitude|)(?: gate(\d+))?")
-_MEANS = {"": "gates", " centred": "centred gates", " magnitude": "magnitudes of the gates"}
+_MEANS = {"": "gates", " centred": "centred gates", " magnitude": "gate magnitudes"}
 _METHODS = {
     "cam": "class activation map",
     "gradcam": "Grad-CAM",

@@ -21,6 +21,7 @@ from tests.builders import made_up
 
 QUICK = {"n_permutations": 99, "n_bootstrap": 100, "metrics": ("nss", "relevance_mass_accuracy")}
 MAPS = ["gate1", "gate2", "mean"]
+LABELS = ["Gate 1", "Gate 2", "Mean of the gates"]
 
 
 def compared(name="d8.pt", *, nulls=(), n_sources=9, **options):
@@ -86,7 +87,7 @@ def spans(ax, colour):
 def test_one_model_has_a_row_for_every_map_and_baseline(one, ax):
     plot_agreement(one, "nss", ax=ax)
     names = list(one.explanations + one.baselines)
-    assert texts(ax) == names
+    assert texts(ax) == [*LABELS, *names[3:]]
     assert [text.get_text() for text in ax.texts] == []
     drawn = points(ax)
     assert [row for row, *_ in drawn] == list(range(len(names)))
@@ -160,7 +161,7 @@ def test_further_nulls_have_thin_lines_beneath_their_bar(one, ax):
 def test_several_models_stand_under_their_names_and_share_baselines(one, other, ax):
     plot_agreement([one, other], "nss", ax=ax)
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt", "baselines"]
-    assert texts(ax) == [*MAPS, *MAPS, *one.baselines]
+    assert texts(ax) == [*LABELS, *LABELS, *one.baselines]
     drawn = points(ax)
     assert [colour for *_, colour in drawn[:6]] == [MODEL_COLOURS[0]] * 3 + [MODEL_COLOURS[1]] * 3
     assert [marker for _, _, marker, _ in drawn[:3]] == [marker for _, _, marker, _ in drawn[3:6]]
@@ -175,7 +176,7 @@ def test_several_models_stand_under_their_names_and_share_baselines(one, other, 
 def test_models_on_other_sources_have_baselines_and_bands_of_their_own(one, ax):
     elsewhere = compared("c1.pt", seed=5)
     plot_agreement([one, elsewhere], "nss", ax=ax, show_further=False)
-    assert texts(ax) == [*MAPS, *one.baselines, *MAPS, *elsewhere.baselines]
+    assert texts(ax) == [*LABELS, *one.baselines, *LABELS, *elsewhere.baselines]
     assert [text.get_text() for text in ax.texts] == ["d8.pt", "c1.pt"]
     first, second = bars(ax, CEILING_COLOUR)
     assert first.get_x() == one.noise_ceiling("nss").lower.value
