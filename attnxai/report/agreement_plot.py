@@ -87,9 +87,9 @@ def plot_agreement(
     if len(models) == 1:
         at = len(models[0].explanations) - 0.5 + lowered
         ax.axhline(at, color=CHANCE_COLOUR, lw=0.5, ls=":")
-    for place, (above, below) in enumerate(itertools.pairwise(rows), start=1):
-        of_maps = [r.estimate is not None and not r.estimate.is_baseline for r in (above, below)]
-        if all(of_maps) and method_of_map(above.text) != method_of_map(below.text):
+    for place, (upper, lower) in enumerate(itertools.pairwise(rows), start=1):
+        of_maps = [r.estimate is not None and not r.estimate.is_baseline for r in (upper, lower)]
+        if all(of_maps) and method_of_map(upper.text) != method_of_map(lower.text):
             ax.axhline(place - 0.5 + lowered, color="#DDDDDD", lw=0.5, zorder=0.7)
     chance = METRICS[metric].chance
     if chance is not None:
