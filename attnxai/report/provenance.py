@@ -67,8 +67,8 @@ def describe(
         seed=seed,
         models=tuple(
             {
-                "name": maps.model_name,
                 **maps.provenance,
+                "name": maps.model_name,
                 "pixel_scale_arcsec": maps.field_scale_arcsec,
                 "field": list(maps.field_shape),
             }

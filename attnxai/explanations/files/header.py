@@ -60,12 +60,32 @@ class _Facts:
     sha256: str | None = None
     architecture: str | None = None
     group: str | None = None
-    n_parameters: int | None = None
+    n_parameters: int = 0
     validation_accuracy: float | None = None
     test_accuracy: float | None = None
     temperature: float | None = None
     copies_recognised: bool | None = None
     notes: tuple[str, ...] = ()
+    code: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    explanations: tuple[Any, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Explained:
+    """An entry of the explanations of a provenance."""
+
+    name: str
+    title: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """Where code that is not of this package can be found."""
+
+    module: str
+    distribution: str | None
+    file: str | None
+    sha256: str | None
 
 
 def array_names(names: Iterable[str]) -> dict[str, str]:
@@ -154,7 +174,7 @@ def checked_header(values: Any, where: str) -> Header:
     """
     try:
         header = Header(**checked_fields(Header, values, f"the header of {where}", all_needed=True))
-        checked_fields(_Facts, header.provenance, f"the provenance of {where}", ignore_unknown=True)
+        _check_facts(header.provenance, f"the provenance of {where}")
     except SpecificationError as error:
         raise MapFileError(f"{where} cannot be used: {error}") from error
     if header.format != FORMAT or header.format_version != FORMAT_VERSION:
@@ -167,13 +187,21 @@ def checked_header(values: Any, where: str) -> Header:
     texts = (header.model_name, *header.sources, *header.layers, *header.class_names)
     if not all(map(is_text, texts)):
         raise MapFileError(f"{where} is damaged: it holds text that is not Unicode")
-    explained = header.provenance.get("explanations", ())
-    if not isinstance(explained, list | tuple) or not all(
-        isinstance(one, dict) and all(isinstance(one.get(key), str) for key in ("name", "title"))
-        for one in explained
-    ):
-        raise MapFileError(f"{where} is damaged: an explanation has a name and a title")
     return header
+
+
+def _check_facts(provenance: Mapping[str, Any], what: str) -> None:
+    known = _Facts(**_known(_Facts, provenance, what))
+    if known.code:
+        _known(_Origin, known.code, f"the code in {what}")
+    for explained in known.explanations:
+        _known(_Explained, explained, f"an explanation in {what}")
+        if "module" in explained:
+            _known(_Origin, explained, f"an explanation in {what}")
+
+
+def _known(kind: type, values: Any, what: str) -> dict[str, Any]:
+    return checked_fields(kind, values, what, ignore_unknown=True)
 
 
 def stack_of(header: Header, array: Callable[[str], NDArray[Any]], where: str) -> MapStack:

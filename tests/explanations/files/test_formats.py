@@ -181,3 +181,26 @@ def test_the_names_at_the_top(tmp_path: Path) -> None:
     (tmp_path / "cut.fits").write_bytes(b"SIMPLE  =")
     with pytest.raises((MapFileError, ImageError), match=r"file of maps .*cut\.fits is truncated"):
         attnxai.read_maps(tmp_path / "cut.fits")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_parameters": "many"}, "n_parameters of the provenance of .* should be a whole number"),
+        ({"notes": "one"}, "notes of the provenance of .* should be a list of texts"),
+        (
+            {"explanations": [{"name": "gates"}]},
+            "an explanation in the provenance of .* lacks title",
+        ),
+        ({"explanations": ["gates"]}, "an explanation in .* is a str, not a dictionary"),
+        ({"code": {"module": "a"}}, "the code in the provenance of .* lacks distribution, file"),
+        (
+            {"explanations": [{"name": "a", "title": "b", "module": 3}]},
+            "an explanation in .* lacks distribution",
+        ),
+    ],
+)
+def test_what_reports_print_has_the_right_type(changes, message, tmp_path: Path) -> None:
+    stack(provenance={**stack().provenance, **changes}).write(tmp_path / "maps.npz")
+    with pytest.raises(MapFileError, match=message):
+        read_maps(tmp_path / "maps.npz")
