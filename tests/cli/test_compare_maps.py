@@ -114,3 +114,15 @@ def test_options_that_do_not_fit_are_refused(options, message, tmp_path: Path) -
     done = attnxai("compare", "--annotations", "expert.csv", *options, cwd=tmp_path)
     refused(done, message)
     assert not list(tmp_path.iterdir())
+
+
+def test_maps_of_arrays_write_the_same_report(sample: Path, without_figures: None) -> None:
+    images = images_of(sample)
+    maps = maps_from_arrays(images, [image.pixels for image in images], splits="held-out")
+    settings = package.ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=200)
+    marks = package.read_annotations(sample / "mine.csv")
+    package.compare(maps, marks, images, settings=settings).write_report(sample / "r")
+    page = (sample / "r" / "index.html").read_text(encoding="utf-8")
+    assert "<dt>Maps</dt><dd>maps: a field of 160 × 160 pixels of 1.8 arcsec<br>" in page
+    assert "without their network: audits that need it are missing" in page
+    assert "None" not in page

@@ -102,15 +102,20 @@ def _hdus(
     ]
     planes += [(BRIGHTNESS, arrays[BRIGHTNESS][i], GridTransform())]
     planes += [(VALID, arrays[VALID][i].astype(np.uint8), GridTransform())]
+    is_turned = False
+    headers = {place: fits.Header() for _, _, place in planes}
+    if grid is not None and grid.wcs is not None:
+        for place in headers:
+            wcs = wcs_of_grid(grid.wcs, place.within(stack.field[i]))
+            headers[place] = wcs.to_header(relax=True)
+    elif grid is not None and grid.row_zero is RowZero.TOP:
+        # as pictures are shown: the first row of a FITS image is the lowest
+        is_turned = True
+        for header in headers.values():
+            header[_ROW_ZERO] = (str(RowZero.TOP), "the last row is row 0 of the picture")
     found = []
     for name, values, place in planes:
-        header = fits.Header()
-        if grid is not None and grid.wcs is not None:
-            header = wcs_of_grid(grid.wcs, place.within(stack.field[i])).to_header(relax=True)
-        elif grid is not None and grid.row_zero is RowZero.TOP:
-            # as pictures are shown: the first row of a FITS image is the lowest
-            header[_ROW_ZERO] = (str(RowZero.TOP), "the last row is row 0 of the picture")
-        is_turned = _ROW_ZERO in header
+        header = headers[place]
         hdu = fits.ImageHDU(values[::-1] if is_turned else values, header)
         hdu.header["EXTNAME"] = _ascii(name)
         hdu.header["EXTVER"] = i + 1
