@@ -12,11 +12,11 @@ from attnxai.agreement.comparison.comparing import group_of_verdict
 from attnxai.annotations.inputs import read_inputs
 from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
-from attnxai.data.images import SourceImage, SourceSet, assume_pixel_scale, read_images
+from attnxai.data.images import SourceImage, SourceSet, read_images
 from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
-from attnxai.explanations.inputs import split_of
+from attnxai.explanations.inputs import NetworkInputs, split_of
 from attnxai.models.model import AttentionModel
 
 
@@ -64,17 +64,14 @@ def audit_images(
 
 def prepared_images(model: AttentionModel, images: Sequence[SourceImage]) -> list[SourceImage]:
     """Images that hold what a model sees of others, so that these are prepared once and not for every explanation."""
-    preprocessing = model.preprocessing
-    views = [preprocessing.view(image) for image in images]
-    n_assumed = sum(view.scale_assumed for view in views)
-    assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
+    views = NetworkInputs.of(model, images).views
     return [
         SourceImage(
             source=image.source,
             pixels=view.brightness,
             grid=PixelGrid(
                 shape=view.brightness.shape,
-                pixel_scale_arcsec=preprocessing.pixel_scale_arcsec,
+                pixel_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
                 row_zero=image.grid.row_zero,
             ),
             prepared=True,
