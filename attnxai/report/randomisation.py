@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.audit.survival import SURVIVES
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOURS, colours_of, new_axes
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def plot_randomisation(result: RandomisationResult, *, ax: Any = None) -> Any:
     -------
     matplotlib.axes.Axes
     """
+    from attnxai.audit.survival import SURVIVES
+
     ax = new_axes(ax)
     colours = colours_of(result.layers, MODEL_COLOURS)
     place = np.arange(len(result.steps))
