@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from attnxai.audit.folder import FORMAT, FORMAT_VERSION
 from attnxai.audit.location_results import EvidenceLocation
 from attnxai.data.wording import listed
 from attnxai.report.audit import audit_line, locations_table, zones_table
+from attnxai.report.audit_figures import audit_drawers
 from attnxai.report.figures.text import FigureText
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
@@ -49,11 +50,12 @@ def write_audit(
     """
     versions = installed_versions()
     located = [one for one in result.results.values() if isinstance(one, EvidenceLocation)]
+    drawers = audit_drawers(result.results)
     write_results(
         folder,
         what="audit",
         template="audit.html",
-        drawers=[partial(draw_zones, one) for one in located],
+        drawers=[*(partial(draw_zones, one) for one in located), *drawers.values()],
         files=lambda: {
             "audit.csv": result.to_frame(),
             "summary.json": {
@@ -67,7 +69,7 @@ def write_audit(
         values=lambda: {
             "result": result,
             "headline": headline(result),
-            "parts": [_part(name, title, one) for name, title, one in result.titled()],
+            "parts": [_part(name, title, one, drawers) for name, title, one in result.titled()],
             "command": command,
             "versions": versions,
         },
@@ -90,14 +92,14 @@ def headline(result: ModelAudit) -> str:
     return " ".join(filter(None, (audit_line(located), others)))
 
 
-def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:
+def _part(name: str, title: str, found: AuditResult, drawn: Collection[str]) -> dict[str, Any]:
     located = isinstance(found, EvidenceLocation)
     return {
         "name": name,
         "title": title,
         "passes": found.passes,
         "lines": found.summary().splitlines(),
-        "figures": ["zones"] if located else [],
+        "figures": ["zones"] if located else [name] if name in drawn else [],
         "tables": [zones_table([found]), locations_table([found])]
         if isinstance(found, EvidenceLocation)
         else [],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from attnxai.audit.audits import ModelAudit
 from attnxai.audit.class_means import class_mean_maps
+from attnxai.explanations.inputs import model_provenance
 from attnxai.report.audit_figures import audit_drawers
 from tests.audit.test_class_means import made_up as sources
 from tests.audit.test_randomisation import made_up as randomised
+from tests.models.builders import make_model
 from tests.report.test_faithfulness import made_up as curves
 from tests.report.test_map_agreement import agreement, stability
 
@@ -34,3 +37,20 @@ def test_every_audit_with_a_figure_is_drawn_captioned_and_described(results, tmp
         assert len(text.caption) > 40
         assert "\n" not in text.alternative
         assert text.alternative.startswith(results[name].summary()[:30])
+
+
+def test_the_page_of_an_audit_holds_the_figures_and_the_sentences(results, tmp_path):
+    results = {name: results[name] for name in ("faithfulness", "noise_stability")}
+    found = ModelAudit(
+        model={"name": "d8", **model_provenance(make_model())},
+        group="held-out",
+        n_images=12,
+        images_name="made up",
+        results=results,
+        seed=0,
+    )
+    page = found.write_report(tmp_path / "audit").read_text(encoding="utf-8")
+    for name in results:
+        assert (tmp_path / "audit" / "figures" / f"{name}.pdf").is_file()
+    assert page.count("<figure") == len(results)
+    assert "The map gate1 is faithful" in page
