@@ -99,5 +99,10 @@ class Cards:
 
     def text(self, keyword: str) -> str | None:
         """Text without spaces around it; None where there is no such card."""
-        value = self._value(keyword, lambda v: isinstance(v, str), "text in quotation marks")
+
+        def is_right(value: Any) -> bool:
+            return isinstance(value, str) and value.isascii() and value.isprintable()
+
+        right = "text in quotation marks, of printable ASCII characters"
+        value = self._value(keyword, is_right, right)
         return None if value is None else str(value).strip()

@@ -283,3 +283,11 @@ def test_two_maps_under_one_name_and_compressed_files_are_refused(tmp_path: Path
     fits.HDUList(hdus).writeto(tmp_path / "J0+4.fits.gz")
     with pytest.raises(ImageError, match="is compressed by gzip; unpack it by gunzip"):
         read_maps(tmp_path / "J0+4.fits.gz", images(1))
+
+
+def test_text_that_fits_does_not_allow_is_refused_by_its_card(tmp_path: Path) -> None:
+    save(tmp_path / "J0+4.fits", images(1)[0].pixels, sky())
+    content = (tmp_path / "J0+4.fits").read_bytes()
+    (tmp_path / "J0+4.fits").write_bytes(content.replace(b"RADESYS = ", b"RADESYS =\xa0"))
+    with pytest.raises(ImageError, match=r"its card RADESYS is .* should be text in quotation"):
+        read_maps(tmp_path / "J0+4.fits", images(1))
