@@ -57,13 +57,17 @@ def train(n_images: int = 128, n_epochs: int = 10) -> nn.Module:
 
 
 def main(network: nn.Module) -> attnxai.AgreementResult:
-    """Compare class activation maps with the sample that ships; ``write_report`` of the result makes the page."""
+    """Compare Grad-CAM maps with the sample that ships; ``write_report`` of the result makes the page."""
     model = attnxai.wrap(
-        network, preprocessing=PREPROCESSING, class_names=CLASS_NAMES, name="my network"
+        network,
+        preprocessing=PREPROCESSING,
+        class_names=CLASS_NAMES,
+        name="my network",
+        layer="1",  # the last block
     )
     annotations = attnxai.read_annotations("expert.csv")
     images = attnxai.read_images(annotations.image_files().values())
-    maps = attnxai.explain(model, images, "cam")
+    maps = attnxai.explain(model, images, "gradcam")
     settings = attnxai.ComparisonSettings(
         metrics=("nss", "spearman", "auc")
     )  # for maps with a sign

@@ -49,7 +49,7 @@ def mine():
     network = Residual()
     network.load_state_dict(torch.load("weights.pt", weights_only=True))
     preprocessing = attnxai.models.Preprocessing(size=48, pixel_scale_arcsec=5.4, deviation=0.1)
-    return attnxai.wrap(network, preprocessing=preprocessing, class_names=("FR I", "FR II"))
+    return attnxai.wrap(network, preprocessing=preprocessing, class_names=("FR I", "FR II"), layer="blocks")
 """
 
 
@@ -72,7 +72,7 @@ def folder(sample, monkeypatch):
 def test_one_command_gives_a_full_report(folder, without_figures):
     done = attnxai(
         "compare", "--plugin", "my_residual_net.py", "--model", "mine", "--annotations", "mine.csv",
-        "--explain", "cam", *QUICK, "--metric", "nss", cwd=folder, check=0,
+        "--explain", "gradcam,cam", *QUICK, "--metric", "nss", cwd=folder, check=0,
     )  # fmt: skip
     assert "not a local file" not in done.stderr
     report = folder / "attnxai-report"
@@ -82,7 +82,7 @@ def test_one_command_gives_a_full_report(folder, without_figures):
     assert len(model["code"]["sha256"]) == len(model["sha256"]) == 64
     assert model["specification"]["one_score"]
     assert model["sources"]["by_group"] == {"unknown": 10}
-    assert {result["explanation"] for result in model["results"]} >= {"cam"}
+    assert {result["explanation"] for result in model["results"]} >= {"gradcam", "cam"}
     page = (report / "index.html").read_text(encoding="utf-8")
     assert "no file; sha256 of its weights" in page
     assert "model mine: module my_residual_net" in page
@@ -99,7 +99,7 @@ def test_five_lines_of_python_give_a_full_report(sample, without_figures):
     model = package.wrap(
         network, preprocessing=PREPROCESSING, class_names=("FR I", "FR II"), channels=3
     )
-    maps = package.explain(model, images, "cam")
+    maps = package.explain(model, images, "gradcam")
     settings = package.ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=200)
     package.compare(maps, annotations, images, settings=settings).write_report(sample / "report")
     (facts,) = json.loads((sample / "report" / "summary.json").read_text(encoding="utf-8"))[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ def sources(n: int, seed: int) -> tuple[SourceImage, ...]:
     )
 
 
-def seeded(make: type[nn.Module], **options: int) -> nn.Module:
+def seeded(make: Callable[..., nn.Module], **options: int) -> nn.Module:
     """A network whose first weights are the same in every test."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -130,3 +131,9 @@ def fit(network: nn.Module, *, channels: int, n_images: int = 96, epochs: int = 
             loss.backward()
             optimiser.step()
     return network.eval()
+
+
+@functools.cache
+def trained(make: Callable[..., nn.Module], *, channels: int = 1, n_outputs: int = 2) -> nn.Module:
+    """A trained network, once for all tests, which leave it as it is."""
+    return fit(seeded(make, channels=channels, n_outputs=n_outputs), channels=channels)

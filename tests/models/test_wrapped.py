@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from tests.models.ordinary_networks import (
     PREPROCESSING,
     ResidualNetwork,
     ResNet,
-    fit,
     seeded,
     sources,
+    trained,
 )
 
 CLASSES = ("FR I", "FR II")
@@ -64,10 +65,10 @@ def wrapped(module: nn.Module, **options: Any) -> attnxai.models.AttentionModel:
     ids=["residual", "torchvision", "one score"],
 )
 def test_a_network_that_was_trained_elsewhere_classifies_as_it_did(
-    make: type[nn.Module], options: dict[str, int]
+    make: Callable[..., nn.Module], options: dict[str, int]
 ) -> None:
     channels = options.get("channels", 1)
-    module = fit(seeded(make, **options), channels=channels)
+    module = trained(make, channels=channels, n_outputs=options.get("n_outputs", 2))
     model = wrapped(module, channels=channels)
     images = sources(40, 2)
     scores = class_scores(model, images)
