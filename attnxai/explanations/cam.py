@@ -6,7 +6,6 @@ over pixels of weights times features: the map adds up to the score.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,16 +20,14 @@ from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.layers import (
     CountedCalls,
     FunctionCall,
-    is_feature_map,
     layer_geometry_of,
     outputs_of,
 )
 from attnxai.explanations.method import register_explanation
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import class_weights
-from attnxai.models.architectures import named_layer
 from attnxai.models.model import AttentionModel
-from attnxai.models.wrapped_network import WrappedNetwork, WrappedSpec
+from attnxai.models.wrapped_network import WrappedNetwork
 
 # of the sum of absolute contributions, in units of the precision's rounding
 _ROUNDING = 64.0
@@ -41,7 +38,7 @@ _EPS_OF_HALF = 1e-5
 class _Average:
     """Mean over pixels of a feature map, and of its magnitude, (batch, channels)."""
 
-    of: nn.Module | FunctionCall
+    of: FunctionCall
     mean: torch.Tensor
     magnitude: torch.Tensor
 
@@ -53,7 +50,7 @@ class PooledHead:
     Without a linear layer the means are the output themselves.
     """
 
-    features: nn.Module | FunctionCall
+    features: FunctionCall
     weight: torch.Tensor | None = None
     bias: torch.Tensor | None = None
 
@@ -76,7 +73,15 @@ class _Recorded(CountedCalls):
         self.linear: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor]] = []
 
     def _average(self, position: int, features: torch.Tensor) -> None:
-        self.averages += _averages(FunctionCall(position=position), features)
+        if features.shape[2] * features.shape[3] < 2:
+            return
+        features = features.double()
+        average = _Average(
+            of=FunctionCall(position=position),
+            mean=features.mean(dim=(2, 3)),
+            magnitude=features.abs().mean(dim=(2, 3)),
+        )
+        self.averages.append(average)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = super().__torch_function__(func, types, args, kwargs)
@@ -84,15 +89,6 @@ class _Recorded(CountedCalls):
             given = dict(zip(("input", "weight", "bias"), args, strict=False)) | (kwargs or {})
             self.linear.append((given["input"], given["weight"], given.get("bias"), output))
         return output
-
-
-def _averages(of: nn.Module | FunctionCall, features: object) -> list[_Average]:
-    """One average if these are features of more than one pixel."""
-    if not is_feature_map(features) or features.shape[2] * features.shape[3] < 2:
-        return []
-    features = features.double()
-    mean, magnitude = features.mean(dim=(2, 3)), features.abs().mean(dim=(2, 3))
-    return [_Average(of=of, mean=mean, magnitude=magnitude)]
 
 
 def pooled_head(model: AttentionModel, batch: torch.Tensor) -> PooledHead:
@@ -103,22 +99,15 @@ def pooled_head(model: AttentionModel, batch: torch.Tensor) -> PooledHead:
     CheckpointError
         If its scores are not a linear layer of averages over a feature map.
     """
-    network, spec = model.network, model.spec
-    if not isinstance(network, WrappedNetwork) or not isinstance(spec, WrappedSpec):
-        other = "evidence or gradcam" if spec.gate_names else "gradcam"
+    network = model.network
+    if not isinstance(network, WrappedNetwork):
+        other = "evidence or gradcam" if network.spec.gate_names else "gradcam"
         raise CheckpointError(
             f"the model {model.name} ({model.architecture}) does not end in global average "
             f"pooling and a linear layer, so that it has no class activation maps; use --explain {other} instead"
         )
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(outputs_of(network.module))
-        layer = named_layer(network.module, spec.layer) if spec.layer else None
-        chosen = stack.enter_context(outputs_of(layer)) if layer is not None else []
-        recorded = stack.enter_context(_Recorded())
+    with outputs_of(network.module) as output, _Recorded() as recorded:
         network(batch)
-    averages = recorded.averages
-    if layer is not None:
-        averages = _averages(layer, chosen[-1]) if chosen else []
     scores = output[-1]
     heads = [
         (values, weight, bias)
@@ -126,13 +115,12 @@ def pooled_head(model: AttentionModel, batch: torch.Tensor) -> PooledHead:
         if _same(result, scores, scores)
     ]
     for values, weight, bias in (*heads, (scores, None, None)):
-        for average in reversed(averages):
+        for average in reversed(recorded.averages):
             if _same(average.mean, values, average.magnitude):
                 return PooledHead(features=average.of, weight=weight, bias=bias)
-    which = f"of the layer {spec.layer}" if spec.layer else "of any layer"
     raise CheckpointError(
-        f"the scores of the model {model.name} ({model.architecture}) are not a linear layer of the averages over the feature "
-        f"map {which}, so that it has no class activation maps; use --explain gradcam instead"
+        f"the scores of the model {model.name} ({model.architecture}) are not a linear layer of the averages over a feature "
+        "map, so that it has no class activation maps; use --explain gradcam instead"
     )
 
 

@@ -55,8 +55,8 @@ def wrap(
     channels : int
         Channels of its input; each is the image.
     layer : str
-        Name of the layer whose feature map is explained by methods that need one, as ``named_modules()`` of the
-        module gives it. Left out, a method takes its own.
+        Name of the layer whose feature map Grad-CAM explains, as ``named_modules()`` of the module gives it. Left out,
+        it is the last convolution in the order of these names.
     temperature : float
         Class scores are divided by it before they become probabilities.
     train_sources, validation_sources : iterable of str

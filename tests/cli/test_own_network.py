@@ -13,7 +13,7 @@ from attnxai.jobs import plugins
 from attnxai.models.wrapped_network import weights_sha256
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK
-from tests.models.ordinary_networks import PREPROCESSING, ResNet, seeded
+from tests.models.ordinary_networks import PREPROCESSING, ResNet, trained
 from tests.registries import names_free
 
 PLUGIN = """
@@ -92,12 +92,16 @@ def test_one_command_gives_a_full_report(folder, without_figures):
 
 
 def test_five_lines_of_python_give_a_full_report(sample, without_figures):
-    network = seeded(ResNet)
+    network = trained(ResNet, channels=3)
     annotations = package.read_annotations(sample / "mine.csv")
     images = package.read_images(sample / "images")
     # three of the five lines; annotations and images are the other two
     model = package.wrap(
-        network, preprocessing=PREPROCESSING, class_names=("FR I", "FR II"), channels=3
+        network,
+        preprocessing=PREPROCESSING,
+        class_names=("FR I", "FR II"),
+        channels=3,
+        layer="layer3",
     )
     maps = package.explain(model, images, "gradcam")
     settings = package.ComparisonSettings(metrics=("nss",), n_permutations=199, n_bootstrap=200)
