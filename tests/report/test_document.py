@@ -98,7 +98,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert list(columns) == [
         "Map", "Audit", "Verdict", "NSS", "Permuted", "p adjusted", "Minus brightness", "Share of noise ceiling",
     ]  # fmt: skip
-    assert columns["Map"] == tuple(result.explanations)
+    assert columns["Map"] == ("Gate 1", "Gate 2", "Mean of the gates")
     assert columns["Verdict"] == tuple(s.badge for s in verdict.statements)
     estimate = result.estimate("gate2", "nss")
     row = [cells[1] for cells in columns.values()]
