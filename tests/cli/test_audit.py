@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from attnxai.audit import AUDITS
 from attnxai.audit.folder import read_audit
 from attnxai.errors import OptionError
 from attnxai.models.checkpoints import save_model
@@ -71,6 +72,18 @@ def test_the_folder_holds_the_page_and_the_numbers(model_file, images, tmp_path)
         assert line in page
     assert (tmp_path / "out" / "figures" / "zones.pdf").is_file()
     assert (tmp_path / "out" / "audit.csv").read_text(encoding="utf-8").startswith("audit,")
+
+
+@pytest.mark.slow
+def test_all_audits_stand_on_one_page(model_file, images, tmp_path) -> None:
+    run(model_file, images, tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert list(summary["audits"]) == list(AUDITS)
+    for name, audit in AUDITS.items():
+        assert audit.title in page
+        assert summary["audits"][name]["summary"]
+    assert list((tmp_path / "out" / "figures").glob("faithfulness*.pdf"))
 
 
 def test_without_labels_the_classes_are_not_known(model_file, images, tmp_path) -> None:
