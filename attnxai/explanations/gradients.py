@@ -100,7 +100,7 @@ class IntegratedGradients(Attribution):
             if n_far := int((errors > self.tolerance).sum()):
                 warnings.warn(
                     f"integrated gradients of {n_far} of {counted(len(batch), 'image')} miss the difference of scores "
-                    f"from blank sky by up to {float(errors.max()):.1%}: the scores jump on the way from blank sky, or "
+                    f"from blank sky by up to {100.0 * float(errors.max()):.2g} %: the scores jump on the way from blank sky, or "
                     f"{self.max_gradients} gradients are too few; deeplift adds up exactly",
                     ApproximationWarning,
                     stacklevel=2,

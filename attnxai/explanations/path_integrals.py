@@ -11,7 +11,7 @@ from attnxai.explanations.score_function import ScoreFunction
 
 _POINTS = 2
 """Points of the Gauss-Legendre rule in each section of a path."""
-_NARROWEST = 1 / 1024
+_NARROWEST = 2.0**-18
 """Width of sections that are never halved: where they miss the difference, the scores jump."""
 _FIRST_SECTIONS = (0.0, 1 / 64, 1 / 16, 1 / 4, 1.0)
 """Scores change fastest near blank sky, where a faint source takes the attention over."""

@@ -24,6 +24,8 @@ from tests.explanations.attributed import (
     model_of,
     sources,
 )
+from tests.explanations.conftest import SIDE as GATED_SIDE
+from tests.explanations.conftest import build_model
 
 
 def losses(model, image, parts, weights):
@@ -135,3 +137,19 @@ def test_by_default_parts_follow_the_side_of_the_field():
 def test_sides_that_are_no_sides(make, message):
     with pytest.raises(OptionError, match=message):
         make()
+
+
+def test_networks_that_take_extremes_over_a_batch_see_each_image_alone():
+    model = build_model(extremes_over_batch=True, padding="none")
+    images = sources(2, GATED_SIDE)
+    stack = explain(model, images, "island_ablation", target="FR I")
+    seen, blank = inputs_and_blank(model, images)
+    for index, image in enumerate(images):
+        labels, n = ndimage.label(image.pixels > 0, np.ones((3, 3)))
+        for part in range(1, n + 1):
+            without = torch.where(torch.from_numpy(labels == part), blank, seen[index, None])
+            with torch.no_grad():
+                loss = model.network(seen[index, None]) - model.network(without)
+            found = stack.layers["island_ablation"][index][labels == part]
+            np.testing.assert_allclose(found, float(loss[0, 0]), atol=2e-6)
+    assert all(gate.normalise.over_batch for gate in model.network.gates)
