@@ -21,6 +21,7 @@ from attnxai.models.evaluation import evaluating
 # after six halvings, so that padding and pooling treat the left border alike.
 _WIDER_BY = (0, 64, 192, 448, 960)
 _ROWS = 64
+_TRAILING = (1, 2, 4, 8, 16)
 _SAME_PLACE = 1e-6
 
 
@@ -239,7 +240,7 @@ class _Probe:
         for more in _WIDER_BY:
             width = self.size + more
             try:
-                ends = self.reached(-1, width, [(0, 1), (width - 1, width)])
+                ends = self._ends(width)
             except OptionError:
                 raise
             except Exception:
@@ -264,6 +265,14 @@ class _Probe:
             f"the cells of layer {self.name} have no measurable place in the image: each depends on the whole width "
             "of it, or none does; choose an earlier layer"
         )
+
+    def _ends(self, width: int) -> torch.Tensor:
+        """Cells that depend on the first pixel, and on the last ones that any depends on: strides may leave some out."""
+        for trailing in _TRAILING:
+            ends = self.reached(-1, width, [(0, 1), (width - trailing, width)])
+            if bool(ends[1].any()):
+                break
+        return ends
 
     def _edges(self, axis: int, width: int, cells: torch.Tensor) -> torch.Tensor:
         """First pixels of two cells' receptive fields, then their last ones, by bisection."""

@@ -141,3 +141,12 @@ def test_guided_grad_cam_is_the_product():
     middle = coarse[:, 1:3, 2:4].mean(axis=(1, 2))
     np.testing.assert_allclose(found[:, 6, 10], guided[:, 6, 10] * middle, rtol=1e-4, atol=1e-9)
     assert found.shape[1:] == (SIDE, SIDE)
+
+
+def test_strides_may_leave_out_the_last_pixels():
+    """A side of 150 is 75 after a stride of 2, of which a pooling drops the last."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 5, stride=2, padding=2), nn.MaxPool2d(2), nn.Conv2d(2, 2, 3, padding=1)
+    )
+    found = layer_geometry_of(network, network[2], 150)
+    assert found == GridTransform(step=4.0, origin_x=1.0, origin_y=1.0)
