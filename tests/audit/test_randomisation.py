@@ -123,10 +123,10 @@ def test_the_model_of_the_user_is_not_changed(model, images, mode):
 
 def test_a_map_that_shows_the_input_survives_and_gates_do_not(model, images):
     found = weight_randomisation(model, images, ["gates", method(_brightness)], n_draws=1)
-    assert found.layers == ("gate1", "gate2", "gate3", "input", "mean")
+    assert found.layers == ("gate1", "gate2", "gate3", "mean", "input")
     assert found.survives("input") is True
-    np.testing.assert_allclose(found.values[0, :, :, 3], 1.0)
-    np.testing.assert_allclose(found.values[2, :, :, 3], 1.0)
+    np.testing.assert_allclose(found.values[0, :, :, 4], 1.0)
+    np.testing.assert_allclose(found.values[2, :, :, 4], 1.0)
     assert "The map input does not depend on what was learned" in found.summary()
     assert found.interval("gate1", absolute=True).value < 0.9
 
