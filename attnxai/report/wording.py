@@ -162,11 +162,13 @@ _METHODS = {
     "saliency": "saliency",
     "input_x_gradient": "input × gradient",
     "integrated_gradients": "integrated gradients",
-    "deeplift": "DeepLift",
+    "deeplift": "DeepLIFT",
     "gradient_shap": "GradientSHAP",
-    "guided_backprop": "guided backpropagation",
+    "guided": "guided backpropagation",
     "occlusion": "occlusion",
-    "feature_ablation": "feature ablation",
+    "patch_ablation": "ablation of patches",
+    "superpixel_ablation": "ablation of superpixels",
+    "island_ablation": "ablation of islands",
     "smoothgrad": "SmoothGrad",
 }
 

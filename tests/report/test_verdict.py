@@ -14,6 +14,7 @@ from attnxai.agreement.estimates import FurtherTest
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.alignment.pairs import align
+from attnxai.cli.completion import EXPLANATION_NAMES
 from attnxai.data.wording import listed
 from attnxai.errors import AssumptionWarning
 from attnxai.explanations.stack import Split
@@ -589,3 +590,10 @@ def test_panels_show_the_map_of_which_the_verdict_speaks():
     both = none | {"gate1": 0.01, "gate2": 0.01}
     assert shown_explanation(with_p(both, z="gate2")) == "gate2"
     assert shown_explanation(with_p(both, z="gate1")) == "gate1"
+
+
+def test_every_attribution_method_of_this_package_has_plain_words():
+    for method in set(EXPLANATION_NAMES) - {"gates", "gates_centred", "gates_magnitude"}:
+        words = name_of_map(method.replace("evidence_", "evidence "))
+        assert words[0].isupper(), method
+        assert "_" not in words, method

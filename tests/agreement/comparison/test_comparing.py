@@ -16,7 +16,7 @@ from attnxai.cli.completion import null_names
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import Split
 from attnxai.metrics import DEFAULT_METRICS, METRICS, nss, spearman
-from attnxai.report.wording import name_of_map
+from attnxai.report.wording import label_of_map
 from tests.agreement.comparison.alike import assert_alike
 from tests.builders import made_up
 from tests.nulls.fields import SMALL_NULLS
@@ -247,7 +247,7 @@ def test_results_export_themselves():
     mpl.use("agg")
     ax = result.plot()
     labels = [text.get_text() for text in ax.get_yticklabels()]
-    assert labels == [name_of_map(name) for name in result.explanations + result.baselines]
+    assert labels == [*map(label_of_map, result.explanations), *result.baselines]
     ax.figure.clear()
     import matplotlib.pyplot as plt
 
