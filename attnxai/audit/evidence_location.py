@@ -114,6 +114,7 @@ def maps_and_sums(
     images: Sequence[SourceImage],
     method: str | ExplanationMethod | Sequence[str | ExplanationMethod],
     *,
+    target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
     min_pixels: int = 1,
     ring_pixels: float = RING_PIXELS,
@@ -122,7 +123,9 @@ def maps_and_sums(
     """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence` for a model that allows them."""
     sums = zone_sums_of(model, min_pixels=min_pixels, ring_pixels=ring_pixels)
     readers = [] if sums is None else [sums]
-    maps = explain(model, images, method, rng=rng, readers=readers, on_batch=on_batch)
+    maps = explain(
+        model, images, method, target=target, rng=rng, readers=readers, on_batch=on_batch
+    )
     if sums is None:
         return maps, pooled_sums(model, images, min_pixels=min_pixels, ring_pixels=ring_pixels)
     return maps, sums

@@ -75,16 +75,8 @@ def compare(
         ),
     ] = None,
     overwrite: options.OverwriteOption = False,
-    explain: Annotated[
-        list[str] | None,
-        option(
-            "Explanation method whose maps are compared: {explanation_names}; repeat for several. "
-            "[default: gates, the network's own attention maps]",
-            MAPS,
-            "NAME",
-            choices=completion.explanation_names,
-        ),
-    ] = None,
+    explain: options.ExplainOption = None,
+    target: options.TargetOption = None,
     audit: Annotated[
         list[str] | None,
         option(
@@ -222,7 +214,7 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
-    check_given(model, maps, explain)
+    check_given(model, maps, explain=explain, target=target)
     methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
     labels = parse_labels(options.listed(label or ()) or None)
     device = options.use_machine(device, threads)
@@ -253,7 +245,9 @@ def compare(
             sources = inputs.images.select(sorted(marks.sources))
             from_files = files.stacks(sources)
         with progress() as begin:
-            stacks, sums = _explained(loaded, sources, methods, seed, device, begin)
+            stacks, sums = _explained(
+                loaded, sources, methods, options.explained_target(target), seed, device, begin
+            )
             steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
             comparison = compare_models(
                 [*stacks, *from_files],
@@ -309,6 +303,7 @@ def _explained(
     loaded: Mapping[str, AttentionModel],
     sources: SourceSet,
     methods: Sequence[ExplanationMethod],
+    target: str | Sequence[str] | None,
     seed: int,
     device: str,
     begin: Steps,
@@ -322,7 +317,12 @@ def _explained(
     for name, network in loaded.items():
         network.network.to(device)
         maps, sums[name] = maps_and_sums(
-            network, sources, methods, rng=seed, on_batch=begin(f"{name}: {titles}")
+            network,
+            sources,
+            methods,
+            target=target,
+            rng=seed,
+            on_batch=begin(f"{name}: {titles}"),
         )
         stacks.append(dataclasses.replace(maps, model_name=name))
     return stacks, sums

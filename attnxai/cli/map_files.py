@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 
 def check_given(
-    models: Sequence[str] | None, maps: Sequence[Path] | None, explain: Sequence[str] | None
+    models: Sequence[str] | None,
+    maps: Sequence[Path] | None,
+    *,
+    explain: Sequence[str] | None,
+    target: Sequence[str] | None,
 ) -> None:
     """Refuse options that give nothing to compare, or explanation methods without a model."""
     if not models and not maps:
         raise OptionError("there are no maps to compare; give --model or --maps")
-    if explain and not models:
-        raise OptionError("--explain says how maps of a model are made; give --model as well")
+    for name, given in (("--explain", explain), ("--target", target)):
+        if given and not models:
+            raise OptionError(f"{name} says how maps of a model are made; give --model as well")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

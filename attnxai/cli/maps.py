@@ -6,11 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import Annotated
 
-from attnxai.cli import completion, options
+from attnxai.cli import options
 from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import command
-from attnxai.cli.help import MAPS, OUTPUT
-from attnxai.cli.options import flag, option, output_option
+from attnxai.cli.help import OUTPUT
+from attnxai.cli.options import flag, output_option
 
 
 @command(
@@ -39,25 +39,8 @@ def maps(
         ),
     ] = False,
     overwrite: options.OverwriteOption = False,
-    explain: Annotated[
-        list[str] | None,
-        option(
-            "Explanation method: {explanation_names}; repeat for several. [default: gates, the network's own "
-            "attention maps]",
-            MAPS,
-            "NAME",
-            choices=completion.explanation_names,
-        ),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        option(
-            "Class whose score is explained, by methods that explain one; given twice, the difference of two. "
-            "[default: the predicted class of each image]",
-            MAPS,
-            "CLASS",
-        ),
-    ] = None,
+    explain: options.ExplainOption = None,
+    target: options.TargetOption = None,
     seed: options.SeedOption = 0,
     fill_blank: options.FillBlankOption = False,
     pixel_scale_arcsec: options.PixelScaleOption = None,
@@ -78,7 +61,6 @@ def maps(
         from attnxai.models.zoo import resolve_model
 
     methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
-    classes = options.listed(target or ())
     device = options.use_machine(device, threads)
     beside = output.with_name(f"{output.stem}-regions")
     with contextlib.ExitStack() as claimed:
@@ -105,7 +87,7 @@ def maps(
                 loaded,
                 sources,
                 methods,
-                target=classes[0] if len(classes) == 1 else classes or None,
+                target=options.explained_target(target),
                 rng=seed,
                 on_batch=begin(f"{loaded.name}: {listed([method.title for method in methods])}"),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attnxai.cli import completion
-from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MACHINE, OUTPUT, STATISTICS
+from attnxai.cli.help import ANNOTATIONS, IMAGES, INPUTS, MACHINE, MAPS, OUTPUT, STATISTICS
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 
@@ -136,6 +136,25 @@ BootstrapOption = Annotated[
 SeedOption = Annotated[
     int, option("Random seed; the same seed gives the same numbers.", STATISTICS, min=0)
 ]
+ExplainOption = Annotated[
+    list[str] | None,
+    option(
+        "Explanation method: {explanation_names}; repeat for several. [default: gates, the network's own "
+        "attention maps]",
+        MAPS,
+        "NAME",
+        choices=completion.explanation_names,
+    ),
+]
+TargetOption = Annotated[
+    list[str] | None,
+    option(
+        "Class whose score is explained, by methods that explain one; given twice, the difference of two. "
+        "[default: the predicted class of each image]",
+        MAPS,
+        "CLASS",
+    ),
+]
 WorkersOption = Annotated[int, option("Number of processes.", MACHINE, min=1)]
 ThreadsOption = Annotated[int | None, option("Number of CPU threads.", MACHINE, min=1, max=1024)]
 DeviceOption = Annotated[
@@ -152,6 +171,12 @@ DeviceOption = Annotated[
 def listed(values: Iterable[str]) -> tuple[str, ...]:
     """Values of an option that can be repeated, or given once with commas between them."""
     return tuple(part.strip() for value in values for part in value.split(","))
+
+
+def explained_target(values: Iterable[str] | None) -> str | tuple[str, ...] | None:
+    """What is explained: a class, several, or None for the predicted class."""
+    classes = listed(values or ())
+    return classes[0] if len(classes) == 1 else classes or None
 
 
 def listed_numbers(

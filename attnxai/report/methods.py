@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
@@ -34,7 +35,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     rows, columns = pairs.valid.shape[1:]
     yield say(
         "methods.compared",
-        maps=listed([one["title"] for one in first.maps.provenance.get("explanations", ())])
+        maps=listed([_titled(one) for one in first.maps.provenance.get("explanations", ())])
         or "maps",
         models=listed([part.name for part in content.parts]),
         annotations=content.annotations.kind,
@@ -90,6 +91,17 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         )
     seed = content.provenance.seed
     yield say("methods.no_seed") if seed is None else say("methods.seed", seed=str(seed))
+
+
+def _titled(explained: Mapping[str, Any]) -> str:
+    """What maps of a method are called, with the class that they explain."""
+    target = explained.get("target")
+    if target is None:
+        return str(explained["title"])
+    of_class = say("methods.predicted_class") if target == "predicted class" else target
+    if not isinstance(target, str):
+        of_class = say("methods.difference", first=target[0], second=target[1])
+    return say("methods.maps_of_class", maps=explained["title"], of_class=of_class)
 
 
 def correction_phrase(correction: Correction, over: str) -> str:

@@ -1,6 +1,9 @@
 """Sentences of the paragraph of methods, as templates; :mod:`~.sentences` says how they are written."""
 
 METHODS: dict[str, str] = {
+    "methods.maps_of_class": "{maps} for {of_class}",
+    "methods.predicted_class": "the predicted class of each image",
+    "methods.difference": "{first} less {second}",
     "methods.compared": (
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version}."

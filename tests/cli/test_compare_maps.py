@@ -106,6 +106,7 @@ def test_maps_and_images_that_do_not_fit_are_refused(sample: Path) -> None:
     [
         ([], "there are no maps to compare; give --model or --maps"),
         (["--maps", "a.npz", "--explain", "gates"], "--explain says how maps of a model are made"),
+        (["--maps", "a.npz", "--target", "FR I"], "--target says how maps of a model are made"),
         (["--maps", "a.npz"], "file of maps a.npz does not exist"),
         (["--maps", "a.npz", "--maps", "a.npz"], "maps a.npz are given twice"),
     ],

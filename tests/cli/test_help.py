@@ -29,7 +29,7 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
     assert groups["Annotations"] == [
         *("--label", "--fwhm-arcsec", "--min-components", "--match-radius-arcsec")
     ]
-    assert groups["Maps"] == ["--explain", "--audit"]
+    assert groups["Maps"] == ["--explain", "--target", "--audit"]
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,27 @@ def test_methods_name_nulls_strata_and_models(one, two):
     ) in several
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (None, "the occlusion maps and attention maps of"),
+        ("predicted class", "the occlusion maps for the predicted class of each image and attention"),
+        ("FR II", "the occlusion maps for FR II and attention maps of"),
+        (("FR II", "FR I"), "the occlusion maps for FR II less FR I and attention maps of"),
+    ],
+)
+def test_methods_say_which_class_maps_explain(one, target, words):
+    explained = [{"title": "occlusion maps"}, {"title": "attention maps"}]
+    if target is not None:
+        explained[0]["target"] = target
+    part = one.parts[0]
+    maps = dataclasses.replace(
+        part.maps, provenance={**part.maps.provenance, "explanations": explained}
+    )
+    content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
+    assert f"We compared {words}" in methods_paragraph(content)
+
+
 def test_summaries_are_plain_values(two):
     text = json.dumps(summarise(two, verdict_on(two)), allow_nan=False)
     assert json.loads(text)["models"][1]["name"] == EVIL
