@@ -202,7 +202,7 @@ def load_in_another_process(file: str, cache: Path) -> str:
 
 def test_a_published_checkpoint_needs_no_e2cnn_and_no_cache(tmp_path) -> None:
     theirs = trained(lambda: PublishedEquivariant("D4", side=22), random_images(1, 22))
-    file = tmp_path / "e2_range_norm.pt"
+    file = tmp_path / "e2_conv_relu_norm_range_norm.pt"
     torch.save(theirs.state_dict(), file)
     assert load_in_another_process(str(file), tmp_path / "cache") == "False"
     assert not (tmp_path / "cache").exists()
@@ -219,7 +219,7 @@ def test_the_second_process_needs_no_e2cnn_for_a_model_of_ours(tmp_path) -> None
 
 @pytest.mark.slow
 def test_a_checkpoint_loads_ten_times_faster_than_the_published_constructor(tmp_path) -> None:
-    file = tmp_path / "e2_range_norm.pt"
+    file = tmp_path / "e2_conv_relu_norm_range_norm.pt"
     started = time.perf_counter()
     theirs = quietly(
         lambda: PublishedEquivariant(
