@@ -382,7 +382,10 @@ def test_methods_name_nulls_strata_and_models(one, two):
     ("target", "words"),
     [
         (None, "the occlusion maps and attention maps of"),
-        ("predicted class", "the occlusion maps for the predicted class of each image and attention"),
+        (
+            "predicted class",
+            "the occlusion maps for the predicted class of each image and attention",
+        ),
         ("FR II", "the occlusion maps for FR II and attention maps of"),
         (("FR II", "FR I"), "the occlusion maps for FR II less FR I and attention maps of"),
     ],
