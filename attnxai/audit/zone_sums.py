@@ -13,7 +13,6 @@ from attnxai.explanations.gate_pass import GateBatch, GateReader
 from attnxai.explanations.gates import layer_geometry
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.models.model import AttentionModel
-from attnxai.models.network import AttentionNetwork
 from attnxai.models.specification import FeatureSum
 
 if TYPE_CHECKING:
@@ -105,8 +104,7 @@ class ZoneSums(GateReader):
 
         The gated sums of the other zones are replaced by their means over these images. Nothing is fitted again.
         """
-        network = self.model.network
-        assert isinstance(network, AttentionNetwork)  # noqa: S101 -- only such a network is read
+        _, network = self.model.require_gates()
         like = next(network.parameters())
         chosen = torch.from_numpy(images)
         sums = []

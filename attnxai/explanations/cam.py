@@ -187,17 +187,15 @@ def cam(
     For wrapped modules that end in global average pooling and a linear layer, which is checked for every image.
     """
     inputs = NetworkInputs.of(model, images)
-    head: PooledHead | None = None
+    head = pooled_head(model, next(inputs.batches()))
     maps, scores = [], []
     for batch in inputs.batches():
-        head = head or pooled_head(model, batch)
         found = pooled_scores(model, head, batch)
         chosen = class_weights(target, found.scores, model.class_names).to(found.maps.dtype)
         maps.append(torch.einsum("nc,nchw->nhw", chosen, found.maps).cpu())
         scores.append(found.scores.cpu().double())
         if on_batch is not None:
             on_batch(sum(map(len, maps)), len(images))
-    assert head is not None  # noqa: S101 -- there is an image
     geometry = layer_geometry_of(model.network, head.features, model.preprocessing.size)
     return inputs.stack(
         {"cam": torch.cat(maps)}, geometry={"cam": geometry}, means={}, scores=torch.cat(scores)

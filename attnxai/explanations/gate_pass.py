@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import dataclasses
 import functools
@@ -182,7 +183,7 @@ def blank_features(network: AttentionNetwork, blank: torch.Tensor) -> list[torch
     ]
 
 
-class GateReader:
+class GateReader(abc.ABC):
     """Takes from every batch of a forward pass what it needs.
 
     ``inputs`` are set before the first; ``relative`` says whether it reads relative evidence.
@@ -195,17 +196,17 @@ class GateReader:
         """Prepare for a pass of these inputs."""
         self.inputs = inputs
 
+    @abc.abstractmethod
     def read(self, batch: GateBatch) -> None:
         """Take what is needed from a batch, which changes when the next passes."""
-        raise NotImplementedError
 
 
 class MapReader(GateReader):
     """A reader that makes maps."""
 
+    @abc.abstractmethod
     def stack(self) -> MapStack:
         """The maps of all images."""
-        raise NotImplementedError
 
 
 def read_gates(

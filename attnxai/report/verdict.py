@@ -28,7 +28,6 @@ For each map of a model, on the sources that conclusions rest on and for the fir
 4. Another metric that leads to another conclusion on a map is named with its p-values.
 5. Models differ where the interval of a paired difference excludes 0 and its p-value, adjusted over all pairs
    of models and maps, is 0.05 or below.
-
 6. What the audit of where the evidence comes from found stands before all of this: in a line under the headline, and in
    front of the sentence on a map that fails it.
 
