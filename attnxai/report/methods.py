@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.multiplicity import Correction
@@ -13,7 +13,14 @@ from attnxai.nulls import NULLS
 from attnxai.nulls.emission_frames import BLUR_PIXELS
 from attnxai.report.findings import emission_names
 from attnxai.report.sentences import say
-from attnxai.report.wording import group_phrase, in_sentence, mean_word, n_words, strata_words
+from attnxai.report.wording import (
+    capitalised,
+    group_phrase,
+    in_sentence,
+    mean_word,
+    n_words,
+    strata_words,
+)
 from attnxai.statistics.interval import effective_number
 
 if TYPE_CHECKING:
@@ -33,10 +40,10 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     result, pairs, settings = first.result, first.pairs, first.result.settings
     n = int(result.verdict_sources().sum())
     rows, columns = pairs.valid.shape[1:]
+    explained = first.maps.provenance.get("explanations", ())
     yield say(
         "methods.compared",
-        maps=listed([_titled(one) for one in first.maps.provenance.get("explanations", ())])
-        or "maps",
+        maps=listed([str(one["title"]) for one in explained]) or "maps",
         models=listed([part.name for part in content.parts]),
         annotations=content.annotations.kind,
         annotators=_number_of_annotators(content),
@@ -45,6 +52,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         of_first=say("methods.of_first") if len(content.parts) > 1 else "",
         version=content.provenance.versions.get("attnxai", ""),
     )
+    yield from _explained_scores(explained)
     yield say(
         "methods.grid",
         rows=rows,
@@ -93,15 +101,19 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     yield say("methods.no_seed") if seed is None else say("methods.seed", seed=str(seed))
 
 
-def _titled(explained: Mapping[str, Any]) -> str:
-    """What maps of a method are called, with the class that they explain."""
-    target = explained.get("target")
-    if target is None:
-        return str(explained["title"])
-    of_class = say("methods.predicted_class") if target == "predicted class" else target
-    if not isinstance(target, str):
-        of_class = say("methods.difference", first=target[0], second=target[1])
-    return say("methods.maps_of_class", maps=explained["title"], of_class=of_class)
+def _explained_scores(explained: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Which class the maps of a method explain, for the methods that explain one."""
+    titles: dict[str, list[str]] = {}
+    for one in explained:
+        target = one.get("target")
+        if target is None:
+            continue
+        of_class = say("methods.predicted_class") if target == "predicted class" else target
+        if not isinstance(target, str):
+            of_class = say("methods.difference", first=target[0], second=target[1])
+        titles.setdefault(of_class, []).append(str(one["title"]))
+    for of_class, of_maps in titles.items():
+        yield say("methods.explained", maps=capitalised(listed(of_maps)), of_class=of_class)
 
 
 def correction_phrase(correction: Correction, over: str) -> str:

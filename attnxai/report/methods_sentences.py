@@ -1,9 +1,9 @@
 """Sentences of the paragraph of methods, as templates; :mod:`~.sentences` says how they are written."""
 
 METHODS: dict[str, str] = {
-    "methods.maps_of_class": "{maps} for {of_class}",
+    "methods.explained": "{maps} explained the score of {of_class}.",
     "methods.predicted_class": "the predicted class of each image",
-    "methods.difference": "{first} less {second}",
+    "methods.difference": "{first} less that of {second}",
     "methods.compared": (
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version}."
