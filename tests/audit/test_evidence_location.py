@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ from tests.explanations.conftest import build_model
 
 SIDE = 26
 RING = 5
-FIRST_D8 = "d8.pt"
+FIRST_D8 = Path(__file__).with_name("first_d8.pt")
 
 
 def sources(n: int, *, class_names=("FR I", "FR II")) -> SourceSet:

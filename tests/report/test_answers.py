@@ -381,25 +381,27 @@ def test_methods_name_nulls_strata_and_models(one, two):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        (None, "the occlusion maps and attention maps of"),
         (
             "predicted class",
-            "the occlusion maps for the predicted class of each image and attention",
+            "Occlusion maps explained the score of the predicted class of each image.",
         ),
-        ("FR II", "the occlusion maps for FR II and attention maps of"),
-        (("FR II", "FR I"), "the occlusion maps for FR II less FR I and attention maps of"),
+        ("FR II", "Occlusion maps explained the score of FR II."),
+        (("FR II", "FR I"), "Occlusion maps explained the score of FR II less that of FR I."),
     ],
 )
 def test_methods_say_which_class_maps_explain(one, target, words):
-    explained = [{"title": "occlusion maps"}, {"title": "attention maps"}]
-    if target is not None:
-        explained[0]["target"] = target
+    def paragraph(**target):
+        explained = [{"title": "occlusion maps", **target}, {"title": "attention maps"}]
+        provenance = {**part.maps.provenance, "explanations": explained}
+        maps = dataclasses.replace(part.maps, provenance=provenance)
+        content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
+        return methods_paragraph(content)
+
     part = one.parts[0]
-    maps = dataclasses.replace(
-        part.maps, provenance={**part.maps.provenance, "explanations": explained}
-    )
-    content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
-    assert f"We compared {words}" in methods_paragraph(content)
+    said = paragraph(target=target)
+    assert "We compared the occlusion maps and attention maps of" in said
+    assert f"{words} Maps were" in said
+    assert "explained" not in paragraph()
 
 
 def test_summaries_are_plain_values(two):
