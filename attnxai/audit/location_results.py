@@ -107,7 +107,7 @@ class EvidenceLocation:
     min_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
-        Width of the ring, in pixels of the field.
+        Width of the ring, in pixels of the images.
     n_bootstrap : int
         Resamples.
     """

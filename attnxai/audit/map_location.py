@@ -140,7 +140,7 @@ def map_location(
     min_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
-        Cells up to this many pixels of the field from emission do not count as empty sky.
+        Cells up to this many pixels of the images from emission do not count as empty sky.
     n_bootstrap : int
         Resamples.
 
@@ -172,7 +172,9 @@ def map_location(
     def zones_on(geometry: GridTransform, shape: tuple[int, int]) -> NDArray[np.int8]:
         key = (geometry, shape)
         if key not in zones:
-            zones[key] = zones_on_grid(emission, geometry, shape, ring_pixels=ring_pixels)
+            zones[key] = zones_on_grid(
+                emission, geometry, shape, places=maps.field, ring_pixels=ring_pixels
+            )
         return zones[key]
 
     found = []
@@ -184,13 +186,24 @@ def map_location(
 
 
 def zones_on_grid(
-    emission: ArrayLike, geometry: GridTransform, shape: tuple[int, int], *, ring_pixels: float
+    emission: ArrayLike,
+    geometry: GridTransform,
+    shape: tuple[int, int],
+    *,
+    places: Sequence[GridTransform],
+    ring_pixels: float,
 ) -> NDArray[np.int8]:
-    """Zones of the cells of a map's grid, shape (n, *shape), about emission on the field (n, rows, columns)."""
+    """Zones of the cells of a map's grid, shape (n, *shape), about emission on the field (n, rows, columns).
+
+    ``places`` say how the field lies on each image, in whose pixels the ring is measured: the ring is the same for
+    networks that see the image on other grids.
+    """
     if not ring_pixels > 0:
         raise OptionError(f"ring_pixels has to be above 0, got {ring_pixels}")
     cells = cells_with_emission(emission, geometry, shape)
-    return zones_of_sky(cells, step=geometry.step, ring_pixels=ring_pixels)
+    return zones_of_sky(
+        cells, step=[geometry.within(place).step for place in places], ring_pixels=ring_pixels
+    )
 
 
 def _layers_and_means(

@@ -111,8 +111,15 @@ def _sums(inputs: NetworkInputs, min_pixels: int, ring_pixels: float) -> PooledS
         found = pooled_scores(model, head, batch)
         maps = found.maps.double()
         shape = (maps.shape[2], maps.shape[3])
-        here = emission[n_read : n_read + len(batch)]
-        inside = within_zones(zones_on_grid(here, geometry, shape, ring_pixels=ring_pixels), maps)
+        here = slice(n_read, n_read + len(batch))
+        zones = zones_on_grid(
+            emission[here],
+            geometry,
+            shape,
+            places=inputs.places[here],
+            ring_pixels=ring_pixels,
+        )
+        inside = within_zones(zones, maps)
         contrast = against_the_others(found.scores).double()
         read = {"by_zone": maps.flatten(2) @ inside, "areas": inside.mean(dim=1)}
         for name, evidence in (("absolute", maps), ("relative", maps - empty.maps)):

@@ -29,7 +29,7 @@ class ZoneSums(GateReader):
     min_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
-        Cells up to this many pixels of the field from emission are the ring.
+        Cells up to this many pixels of the images from emission are the ring.
     """
 
     relative = True
@@ -52,7 +52,7 @@ class ZoneSums(GateReader):
     def read(self, batch: GateBatch) -> None:
         """Sum over the zones of a batch of images."""
         n = len(batch.scores)
-        emission = self.emission[self.n_read : self.n_read + n]
+        images = slice(self.n_read, self.n_read + n)
         self.n_read += n
         self._scores.append(batch.scores.cpu().double())
         mean = batch.network.spec.feature_sum is FeatureSum.MEAN
@@ -60,7 +60,11 @@ class ZoneSums(GateReader):
         for name, gated in batch.gated.items():
             shape = (gated.shape[2], gated.shape[3])
             zones = zones_on_grid(
-                emission, self.geometry[name], shape, ring_pixels=self.ring_pixels
+                self.emission[images],
+                self.geometry[name],
+                shape,
+                places=self.inputs.places[images],
+                ring_pixels=self.ring_pixels,
             )
             n_cells = shape[0] * shape[1]
             inside = within_zones(zones, gated)

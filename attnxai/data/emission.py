@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 RING_PIXELS = 24
-"""Width of the ring about emission, in pixels of the field."""
+"""Width of the ring about emission, in pixels of the images."""
 
 
 class Zone(enum.IntEnum):
@@ -98,7 +98,7 @@ def cells_with_emission(
 
 
 def zones_of_sky(
-    cells: ArrayLike, *, step: float = 1.0, ring_pixels: float = RING_PIXELS
+    cells: ArrayLike, *, step: ArrayLike = 1.0, ring_pixels: float = RING_PIXELS
 ) -> NDArray[np.int8]:
     """Zone of every cell of a grid.
 
@@ -108,10 +108,10 @@ def zones_of_sky(
     ----------
     cells : array_like of bool, shape (n, rows, columns)
         Which cells hold emission.
-    step : float
-        Side of a cell in pixels of the field.
+    step : float or array_like, shape (n,)
+        Side of a cell in pixels of the image.
     ring_pixels : float
-        Cells up to this far from emission, in pixels of the field, belong to the ring.
+        Cells up to this far from emission, in pixels of the image, belong to the ring.
 
     Returns
     -------
@@ -128,9 +128,12 @@ def zones_of_sky(
 
     cells = np.asarray(cells, bool)
     zones = np.full(cells.shape, Zone.EMPTY_SKY, np.int8)
-    for found, emission in zip(zones, cells, strict=True):
+    steps = np.broadcast_to(np.asarray(step, float), len(cells))
+    # a ring of a whole number of cells has these cells whatever the rounding of their side
+    widest = ring_pixels * (1 + 1e-9)
+    for found, emission, side in zip(zones, cells, steps, strict=True):
         if emission.any():
             distance = ndimage.distance_transform_cdt(~emission, metric="taxicab")
-            found[distance * step <= ring_pixels] = Zone.RING
+            found[distance * side <= widest] = Zone.RING
             found[emission] = Zone.EMISSION
     return zones

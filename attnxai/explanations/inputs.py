@@ -128,6 +128,11 @@ class NetworkInputs:
         """Brightness in [0, 1] before standardisation, shape (n_images, size, size)."""
         return np.stack([view.brightness for view in self.views])
 
+    @property
+    def places(self) -> tuple[GridTransform, ...]:
+        """How the input grid lies on each image."""
+        return tuple(view.transform for view in self.views)
+
     def batches(self, batch_size: int = 16) -> Iterator[torch.Tensor]:
         """Input of the network, batch by batch.
 
@@ -181,7 +186,7 @@ class NetworkInputs:
             sources=tuple(image.source for image in self.images),
             layers=layers,
             geometry=geometry or dict.fromkeys(layers, GridTransform()),
-            field=tuple(view.transform for view in self.views),
+            field=self.places,
             brightness=self.brightness,
             valid=footprints & _within_disc(model.spec, preprocessing.size),
             field_scale_arcsec=preprocessing.pixel_scale_arcsec,

@@ -120,8 +120,8 @@ CAPTIONS: dict[str, str] = {
         "and at the resolution of the map: an estimate with its interval, without a test."
     ),
     "page.audit": (
-        "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of it, "
-        "empty sky the rest. From a zone alone: the sums of features over the other zones are replaced by their mean over "
+        "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of the "
+        "image of it, empty sky the rest. From a zone alone: the sums of features over the other zones are replaced by their mean over "
         "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
         "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
         "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "

@@ -69,11 +69,15 @@ def zone_by_loop(mask: np.ndarray, row: int, column: int, step: int, origin: int
     return Zone.RING if nearest * step <= RING else Zone.EMPTY_SKY
 
 
-@pytest.mark.parametrize("aggregation", list(Aggregation))
-def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation):
-    model, images = build_model(aggregation=aggregation, side=SIDE), sources(6)
+@pytest.mark.parametrize(
+    ("aggregation", "binning"), [*((one, 1) for one in Aggregation), ("concat", 3)]
+)
+def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation, binning):
+    model = build_model(aggregation=aggregation, binning=binning, side=SIDE)
+    images = sources(6)
     sums = ZoneSums(ring_pixels=RING)
     maps = attnxai.explain(model, images, readers=[sums])
+    assert maps.brightness.shape == (6, SIDE, SIDE)  # in pixels of the images, whatever the binning
     gated = gated_features(model, images)
     by_zone = [np.zeros((6, values.shape[1], 3)) for values in gated]
     for gate, (values, geometry) in enumerate(zip(gated, maps.geometry.values(), strict=True)):

@@ -183,6 +183,28 @@ def test_means_are_located_on_the_field_and_order_does_not_matter() -> None:
     )
 
 
+def test_the_ring_is_the_same_for_a_field_in_coarser_pixels() -> None:
+    """Three image pixels to a pixel of the map: by its geometry on the field, or by the place of the field."""
+    rng = np.random.default_rng(3)
+    maps = rng.normal(size=(N, SIDE // 3, SIDE // 3))
+    geometry = {"gate": GridTransform(step=3.0, origin_x=1.0, origin_y=1.0)}
+    fine = stack_of({"gate": maps}, geometry=geometry)
+    coarse = stack_of(
+        {"gate": maps},
+        geometry={"gate": GridTransform()},
+        field=(geometry["gate"],) * N,
+        brightness=fine.brightness.reshape(N, 8, 3, 8, 3).max(axis=(2, 4)),
+        valid=np.ones((N, 8, 8), bool),
+        field_scale_arcsec=5.4,
+    )
+    first, second, narrower = (
+        map_location(stack, CLASSES, rng=0, ring_pixels=width, n_bootstrap=99)[0].level
+        for stack, width in ((fine, 6), (coarse, 6), (coarse, 3))
+    )
+    assert first == second
+    assert first != narrower
+
+
 def test_mistakes_are_refused() -> None:
     stack = stack_of({"gate": np.zeros((N, SIDE, SIDE))})
     with pytest.raises(OptionError, match="39 entries for 40 sources"):

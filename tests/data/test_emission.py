@@ -62,5 +62,12 @@ def test_the_ring_is_that_of_binary_dilation(step) -> None:
         np.testing.assert_array_equal(found != Zone.EMPTY_SKY, wide)
 
 
+def test_the_ring_is_as_wide_in_images_of_other_steps_whatever_the_rounding() -> None:
+    cells = np.zeros((3, 1, 20), bool)
+    cells[:, 0, 0] = True
+    zones = zones_of_sky(cells, step=[2.0, 3.0 + 1e-15, 24 / 7 + 1e-15])
+    assert (zones == Zone.RING).sum(axis=(1, 2)).tolist() == [12, 8, 7]
+
+
 def test_without_emission_all_is_empty_sky() -> None:
     assert (zones_of_sky(np.zeros((1, 3, 3), bool)) == Zone.EMPTY_SKY).all()
