@@ -46,7 +46,7 @@ from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.documentation import metrics_markdown, with_part
 from attnxai.report.findings import Finding
 from attnxai.report.provenance import describe
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.verdict import reach_verdict
 from attnxai.validation.rejections import NullKind

@@ -37,7 +37,7 @@ from attnxai.report.findings import (
     speaks_for_agreement,
     why_no_interval,
 )
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.wording import capitalised, strata_words, weighted_label
 from attnxai.statistics.formats import (
     decimals_of,

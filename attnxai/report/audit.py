@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attnxai.audit.class_shares import told
 from attnxai.audit.location_results import format_level
 from attnxai.data.wording import listed
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.wording import name_of_map
 from attnxai.statistics.formats import MISSING, format_number, format_share, with_interval

@@ -15,7 +15,7 @@ from attnxai.report.audit_figures import audit_drawers
 from attnxai.report.figures.text import FigureText
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import BLUE, saved_figure
 from attnxai.statistics.formats import with_interval
 

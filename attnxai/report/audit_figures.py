@@ -12,7 +12,7 @@ from attnxai.report.faithfulness import plot_faithfulness
 from attnxai.report.figures.text import FigureText
 from attnxai.report.map_agreement import plot_map_agreement, plot_noise_stability
 from attnxai.report.randomisation import plot_randomisation
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import saved_figure
 
 _FIGURES: Mapping[str, tuple[Callable[..., Any], float, float]] = {

@@ -23,7 +23,7 @@ from attnxai.report.findings import (
     emission_names,
     speaks_for_agreement,
 )
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.wording import in_sentence, strata_words
 from attnxai.statistics.formats import format_p, format_share, p_equals
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL

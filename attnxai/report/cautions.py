@@ -15,7 +15,7 @@ from attnxai.data.wording import listed
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS
 from attnxai.report.findings import class_effects, classes_of, smallest_adjusted
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.wording import map_in_sentence, strata_words
 from attnxai.statistics.formats import format_number, format_p, format_share
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, effective_number, too_few

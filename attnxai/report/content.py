@@ -11,7 +11,7 @@ from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import Split
 from attnxai.report.provenance import describe
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.comparison import Comparison

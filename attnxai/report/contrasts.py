@@ -10,7 +10,7 @@ from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.nulls.p_values import RELATIVE_TIE
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import CHANCE_COLOUR, MODEL_COLOUR, draw_mean, new_axes
 from attnxai.report.tables.table import (
     Column,

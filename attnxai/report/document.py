@@ -31,7 +31,7 @@ from attnxai.report.page_tables import (
     undefined_counts,
     verdict_table,
 )
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.summary import per_source_table, summarise
 from attnxai.report.tables.agreement import annotators_table
 from attnxai.report.tables.latex import escape

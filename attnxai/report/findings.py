@@ -1,4 +1,4 @@
-"""What the numbers of a map say, decided by rule; the words are in :mod:`~.sentences`."""
+"""What the numbers of a map say, decided by rule; the words are in :mod:`~attnxai.report.sentences`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
-from attnxai.alignment.baselines import BRIGHTNESS, EMISSION
+from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.nulls.p_values import p_values_of
@@ -202,6 +202,11 @@ def classes_of(result: AgreementResult, estimate: Estimate) -> list[Estimate]:
     ]
 
 
+def classes_on(result: AgreementResult, estimate: Estimate, side: Side) -> list[Estimate]:
+    """The estimates of the classes whose mean lies on one side of chance."""
+    return [e for e in classes_of(result, estimate) if side_of_chance(e) is side]
+
+
 def brightness_names(result: AgreementResult) -> list[str]:
     """Names of the brightness baselines of all resolutions."""
     return [name for name in result.baselines if name.startswith(BRIGHTNESS)]
@@ -244,3 +249,17 @@ def compared_with(estimate: Estimate, names: Sequence[str]) -> Order:
     if all(difference.low > 0 for difference in differences):
         return Order.BETTER
     return Order.OPEN
+
+
+def better_baselines(result: AgreementResult, estimates: Sequence[Estimate]) -> list[str]:
+    """Which of ``brightness``, ``emission`` and ``centre`` agree better than all of some maps."""
+    baselines = {
+        "brightness": brightness_names(result),
+        "emission": emission_names(result),
+        "centre": [CENTRE_BIAS],
+    }
+    return [
+        kind
+        for kind, names in baselines.items()
+        if names and all(compared_with(estimate, names) is Order.WORSE for estimate in estimates)
+    ]

@@ -12,7 +12,7 @@ from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
 from attnxai.nulls.emission_frames import BLUR_PIXELS
 from attnxai.report.findings import emission_names
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.wording import (
     capitalised,
     group_phrase,

@@ -15,7 +15,7 @@ from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
 from attnxai.report.figures.text import listed_maps, shown_explanation
 from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.source_svg import source_svg
 from attnxai.report.tables.table import Table, text_table

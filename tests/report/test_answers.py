@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import itertools
 import json
 import re
 
@@ -13,16 +12,15 @@ import pytest
 from rich.console import Console
 
 from attnxai.agreement.estimates import FurtherTest
-from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
 from attnxai.nulls import NULLS
 from attnxai.report.findings import Finding
-from attnxai.report.methods import methods_paragraph
 from attnxai.report.summary import summarise
 from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import no_interval
 from tests.report.several import EVIL, QUICK, content_of, inverted, part_of, unchanged, verdict_on
+from tests.report.verdicts import brightest, is_of, planted, verdict_of, verdict_with
 
 # what a test of less agreement says
 
@@ -315,95 +313,67 @@ def test_what_is_beyond_brightness_is_put_into_words(one, low, high, words):
     assert "controlling for brightness and brightness at 3.6″" in statement.details
 
 
-def methods_with(content, **settings):
-    """The paragraph for the same numbers, had they been made with other settings."""
-    parts = tuple(
-        dataclasses.replace(
-            part,
-            result=dataclasses.replace(
-                part.result,
-                settings={**part.result.settings, **settings},
-                estimates=tuple(
-                    dataclasses.replace(e, correction=Correction(settings["correction"]))
-                    if e.correction and "correction" in settings
-                    else e
-                    for e in part.result.estimates
-                ),
-            ),
-        )
-        for part in content.parts
-    )
-    return methods_paragraph(dataclasses.replace(content, parts=parts))
-
-
-SIDES = {
-    "greater": "one-sided)",
-    "less": "one-sided, for less agreement)",
-    "two-sided": "two-sided)",
-}
-CORRECTIONS = {
-    "holm": "adjusted by Holm's method over the 3 maps for each metric",
-    "bh": "adjusted by the method of Benjamini and Hochberg over the 3 maps for each metric",
-    "max_t": "adjusted by max-T over the 3 maps for each metric",
-    "none": "not adjusted for each metric",
-}
-
-
-@pytest.mark.parametrize(("alternative", "correction"), list(itertools.product(SIDES, CORRECTIONS)))
-def test_methods_say_how_it_was_tested(one, alternative, correction):
-    text = methods_with(one, alternative=alternative, correction=correction)
-    assert f"p = (b + 1)/(B + 1) for sampled ones, {SIDES[alternative]}, " in text
-    assert f"{SIDES[alternative]}, {CORRECTIONS[correction]}; conclusions rest on NSS." in text
-
-
-def test_methods_name_nulls_strata_and_models(one, two):
-    text = methods_paragraph(one)
-    assert "permuting annotations across sources of the same class (499 permutations" in text
-    assert "Further nulls" not in text
-    assert "flipping signs" not in text
-    text = methods_with(one, nulls=["symmetries", "phase"], strata=["class", "survey"])
-    assert "across sources of the same class and survey" in text
-    assert (
-        "Further nulls (grid symmetries and random phases) used surrogates "
-        "of each source's map, with 499 draws each; their p-values are not adjusted."
-    ) in text
-    several = methods_paragraph(two)
-    assert f"the maps of good.pt and {EVIL} with" in several
-    assert "(of the first model)" in several
-    assert "over the 6 maps for each metric" in several
-    assert (
-        "Models were compared by differences paired by source over 16 sources, tested by flipping signs "
-        "(499 flips, two-sided, adjusted by max-T over all pairs of models and maps; about other annotators "
-        "by the crossed interval turned into a test, adjusted by Holm's method)."
-    ) in several
-
-
-@pytest.mark.parametrize(
-    ("target", "words"),
-    [
-        (
-            "predicted class",
-            "Occlusion maps explained the score of the predicted class of each image.",
-        ),
-        ("FR II", "Occlusion maps explained the score of FR II."),
-        (("FR II", "FR I"), "Occlusion maps explained the score of FR II less that of FR I."),
-    ],
-)
-def test_methods_say_which_class_maps_explain(one, target, words):
-    def paragraph(**target):
-        explained = [{"title": "occlusion maps", **target}, {"title": "attention maps"}]
-        provenance = {**part.maps.provenance, "explanations": explained}
-        maps = dataclasses.replace(part.maps, provenance=provenance)
-        content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
-        return methods_paragraph(content)
-
-    part = one.parts[0]
-    said = paragraph(target=target)
-    assert "We compared the occlusion maps and attention maps of" in said
-    assert f"{words} Maps were" in said
-    assert "explained" not in paragraph()
-
-
 def test_summaries_are_plain_values(two):
     text = json.dumps(summarise(two, verdict_on(two)), allow_nan=False)
     assert json.loads(text)["models"][1]["name"] == EVIL
+
+
+def test_without_classes_it_is_said_what_stands_in_for_them():
+    verdict, result = verdict_of(n_sources=40, classes=())
+    details = verdict.statements[0].details
+    assert "the same predicted class and annotated size" in details
+    assert any("between class scores; the other 20 keep their own" in c for c in result.notes)
+
+
+def test_the_baseline_that_is_named_is_one_that_decides():
+    _, result = planted()
+    best = brightest(result)
+    other = next(n for n in result.baselines if n.startswith("brightness") and n != best)
+    ends = {"above": (0.5, 1.5), "open": (-0.5, 1.5), "below": (-1.5, -0.5)}
+
+    def details(**sides):
+        def change(estimate):
+            if not is_of(estimate, "gate1"):
+                return estimate
+            differences = dict(estimate.differences)
+            for name, difference in estimate.differences.items():
+                if name.startswith("brightness"):
+                    low, high = ends[sides["best"] if name == best else sides["others"]]
+                    differences[name] = dataclasses.replace(
+                        difference, value=(low + high) / 2, low=low, high=high
+                    )
+            return dataclasses.replace(estimate, differences=differences)
+
+        return verdict_with(result, change).statements[0].details
+
+    assert f" {best.capitalize()} agrees better (" in details(best="below", others="above")
+    assert f" {best.capitalize()} agrees less (" in details(best="above", others="above")
+    for side, words in (("below", "agrees better"), ("open", "cannot be distinguished from it")):
+        text = details(best="above", others=side)
+        assert f" {best.capitalize()} {words}" not in text
+        assert f" {other.capitalize()} {words} (" in text
+
+
+def test_ties_are_not_called_lower_than_permutations():
+    """A constant table gives p = 1 on either side; a value at the lower end is said to be there."""
+    _, result = planted()
+    words = "lower than under nearly all permutations"
+
+    def details(observed, values):
+        test = dataclasses.replace(
+            result.estimate("gate1", "nss").within_strata,
+            observed=observed,
+            values=np.asarray(values),
+            p_value=1.0,
+            exhaustive=False,
+        )
+        return (
+            verdict_with(result, of_gate1(lambda e: {"within_strata": test, "p_adjusted": 1.0}))
+            .statements[0]
+            .details
+        )
+
+    assert words not in details(1.0, np.ones(99))
+    text = details(0.0, np.linspace(1, 2, 99))
+    assert f"{words} (p = 0.0100 on the lower side, which was not the alternative tested)." in text
+    assert "--alternative" not in text

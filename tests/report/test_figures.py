@@ -20,9 +20,10 @@ from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources, drawn_labels
-from attnxai.report.figures.text import extreme_sources
+from attnxai.report.figures.text import extreme_sources, shown_explanation
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
+from tests.report.verdicts import planted
 
 MAPS = ["gate1", "gate2", "mean"]
 LONG = "my_run_of_2024-11-03_D16_paper_preset_seed_0007_lr_1e-4_augmented_final_checkpoint_best.pt"
@@ -409,3 +410,31 @@ def test_legends_take_fewer_columns_where_names_are_long():
     (legend,) = figure.legends
     assert legend.get_window_extent().width <= figure.bbox.width
     assert len(legend.get_texts()) == 3
+
+
+def test_panels_show_the_map_of_which_the_verdict_speaks():
+    """A map that agrees comes first, then one with another finding; of several the farthest from its null."""
+    _, result = planted()
+    far = {name: result.estimate(name, "nss").test.z for name in result.explanations}
+    assert shown_explanation(result) == max(far, key=lambda name: far[name])
+
+    def with_p(p_values, z=None):
+        def change(e):
+            if e.explanation not in p_values or e.is_baseline:
+                return e
+            e = dataclasses.replace(e, p_adjusted=p_values[e.explanation])
+            if e.explanation == z:
+                test = dataclasses.replace(
+                    e.test, observed=e.test.observed + 100 * e.test.values.std()
+                )
+                e = dataclasses.replace(e, pooled=test, within_strata=test)
+            return e
+
+        return dataclasses.replace(result, estimates=tuple(map(change, result.estimates)))
+
+    none = dict.fromkeys(result.explanations, 0.5)
+    assert shown_explanation(with_p(none)) == "mean"
+    assert shown_explanation(with_p(none | {"gate1": 0.01})) == "gate1"
+    both = none | {"gate1": 0.01, "gate2": 0.01}
+    assert shown_explanation(with_p(both, z="gate2")) == "gate2"
+    assert shown_explanation(with_p(both, z="gate1")) == "gate1"

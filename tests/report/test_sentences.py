@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import attnxai
-from attnxai.report.sentences import SENTENCES, say
+from attnxai.report.sentences.say import SENTENCES, say
 from attnxai.statistics.interval import Interval, no_interval
 
 REPORT = Path(attnxai.__file__).parent / "report"

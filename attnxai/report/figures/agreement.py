@@ -21,7 +21,7 @@ from attnxai.report.figures.text import (
     shown_estimates,
     sources_phrase,
 )
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import saved_figure
 from attnxai.report.wording import mean_word
 

@@ -13,7 +13,7 @@ from attnxai.report.figures.agreement import panel_grid
 from attnxai.report.figures.fitting import shortened_apart
 from attnxai.report.figures.text import FigureText, interval_phrase
 from attnxai.report.methods import correction_phrase
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import saved_figure
 from attnxai.report.wording import group_phrase, in_sentence, mean_word, n_words
 from attnxai.statistics.formats import p_equals, with_interval

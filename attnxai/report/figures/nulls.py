@@ -10,7 +10,7 @@ import numpy as np
 from attnxai.metrics import METRICS
 from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.style import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, saved_figure
 from attnxai.report.wording import capitalised, mean_word
 from attnxai.statistics.formats import format_number, p_equals

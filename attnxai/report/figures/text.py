@@ -13,7 +13,7 @@ from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
 from attnxai.report.findings import Finding, finding_of, why_no_interval
-from attnxai.report.sentences import say
+from attnxai.report.sentences.say import say
 from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
 

@@ -1,4 +1,4 @@
-"""Sentences of the paragraph of methods, as templates; :mod:`~.sentences` says how they are written."""
+"""The paragraph of methods."""
 
 METHODS: dict[str, str] = {
     "methods.explained": "{maps} explained the score of {of_class}.",

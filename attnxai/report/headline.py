@@ -1,0 +1,206 @@
+"""The headline: what is found of all maps of a model, and of several models together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from attnxai.data.wording import listed
+from attnxai.metrics import METRICS
+from attnxai.nulls import Alternative
+from attnxai.report.answers import why_too_coarse
+from attnxai.report.beyond_emission import is_beyond_emission, not_better_than_emission
+from attnxai.report.contrasts import difference_summary
+from attnxai.report.findings import (
+    Finding,
+    Order,
+    Side,
+    better_baselines,
+    brightness_names,
+    classes_on,
+    compared_with,
+    finding_of,
+    is_comparable,
+    why_no_interval,
+)
+from attnxai.report.sentences.say import say
+from attnxai.report.wording import (
+    capitalised,
+    group_phrase,
+    in_sentence,
+    names_of_maps,
+    weighted_label,
+)
+from attnxai.statistics.interval import MIN_UNITS
+
+if TYPE_CHECKING:
+    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.model_comparison.of_results import ResultContrasts
+    from attnxai.agreement.results import AgreementResult
+
+MOST_NAMED = 3
+"""Maps that the headline names; of more it gives the number."""
+
+
+def headline_of(result: AgreementResult, annotations: str) -> str:
+    """What is found of the maps of one model, and which of them lie on opposite sides of chance by class."""
+    return _found(result, annotations) + _opposite_classes(result)
+
+
+def _found(result: AgreementResult, annotations: str) -> str:
+    estimates = _estimates(result)
+    findings = [finding_of(estimate) for estimate in estimates]
+    if all(finding is Finding.INCONCLUSIVE for finding in findings):
+        return _no_conclusion(result, estimates, annotations)
+    n = len(findings)
+    named = {
+        "model": result.model_name,
+        "annotations": annotations,
+        "metric": _metric_words(result),
+    }
+    n_specific = findings.count(Finding.SOURCE_SPECIFIC)
+    n_anti = findings.count(Finding.ANTI_CORRELATED)
+    n_less = n_anti + findings.count(Finding.LESS)
+    agreeing = [e for e, f in zip(estimates, findings, strict=True) if f is Finding.AGREES]
+    if agreeing:
+        n_beyond = sum(is_beyond_emission(result, estimate) for estimate in agreeing)
+        return say(
+            "headline.agree",
+            maps=_counted_maps(len(agreeing), n),
+            n=len(agreeing),
+            beyond=say("headline.agree.beyond", n_beyond=n_beyond, n=len(agreeing))
+            if n_beyond
+            else "",
+            less=say("headline.agree.less", n_less=n_less) if n_less else "",
+            baselines=_against_baselines(result, agreeing)
+            + (
+                say("headline.agree.emission") if not_better_than_emission(result, agreeing) else ""
+            ),
+            **named,
+        )
+    if n_less:
+        anti = say("headline.less.anti_correlated", n_anti=n_anti, annotations=annotations)
+        return say(
+            "headline.less", n_less=n_less, n=n, anti_correlated=anti if n_anti else "", **named
+        )
+    if n_specific:
+        return say("headline.specific", n_specific=n_specific, n=n, **named)
+    if result.settings["alternative"] == Alternative.LESS:
+        return say("headline.none_less", **named)
+    return say("headline.none", n=n, **named)
+
+
+def _metric_words(result: AgreementResult) -> str:
+    """The metric that conclusions rest on, as it stands inside a sentence."""
+    label = in_sentence(METRICS[result.metrics[0]].label)
+    return weighted_label(label, [estimate.interval for estimate in _estimates(result)])
+
+
+def _estimates(result: AgreementResult) -> list[Estimate]:
+    return [result.estimate(name, result.metrics[0]) for name in result.explanations]
+
+
+def _counted_maps(n: int, n_all: int) -> str:
+    if n < n_all:
+        return say("headline.maps.some", n=n, n_all=n_all)
+    return say("headline.maps.one") if n == 1 else say("headline.maps.all", n=n)
+
+
+def _against_baselines(result: AgreementResult, agreeing: Sequence[Estimate]) -> str:
+    names = brightness_names(result)
+    orders = [compared_with(estimate, names) for estimate in agreeing]
+    n = len(agreeing)
+    if Order.UNKNOWN in orders:
+        unknown = agreeing[orders.index(Order.UNKNOWN)]
+        difference = next(
+            unknown.differences[name]
+            for name in names
+            if not is_comparable(unknown.differences[name])
+        )
+        if difference.n_counted < MIN_UNITS:
+            return say("headline.agree.unknown", n=n)
+        return say("headline.agree.no_comparison", reason=why_no_interval(difference))
+    n_better = orders.count(Order.BETTER)
+    if n_better == n:
+        return say("headline.agree.better")
+    if n_better:
+        return say("headline.agree.some_better", n_better=n_better)
+    better = [say(f"headline.baseline.{kind}") for kind in better_baselines(result, agreeing)]
+    if better:
+        return say("headline.agree.worse", baselines=listed(better), n=len(better))
+    return say("headline.agree.open")
+
+
+def _opposite_classes(result: AgreementResult) -> str:
+    """Name the maps that are high on the annotations of one class and low on those of another."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for estimate in _estimates(result):
+        on, off = (
+            [e.class_name for e in classes_on(result, estimate, side)]
+            for side in (Side.ABOVE, Side.BELOW)
+        )
+        if on and off:
+            alike.setdefault((listed(on), listed(off)), []).append(estimate.explanation)
+    return "".join(
+        say(
+            "headline.opposite",
+            maps=names_of_maps(names)
+            if len(names) <= MOST_NAMED
+            else say("headline.opposite.several", n=len(names)),
+            n=len(names),
+            on=on,
+            off=off,
+        )
+        for (on, off), names in alike.items()
+    )
+
+
+def _no_conclusion(result: AgreementResult, estimates: Sequence[Estimate], annotations: str) -> str:
+    n_sources = max(estimate.interval.n_units for estimate in estimates)
+    named = {"model": result.model_name, "annotations": annotations}
+    if n_sources == 0:
+        return say("headline.undefined", metric=METRICS[result.metrics[0]].label, **named)
+    untested = [estimate for estimate in estimates if estimate.test is None]
+    if len(untested) == len(estimates) and n_sources >= MIN_UNITS:
+        return say("headline.no_test", reason=untested[0].not_tested, **named)
+    coarse = why_too_coarse(result, estimates[0], **named)
+    if coarse:
+        return capitalised(coarse)
+    tested = [estimate.test.n_sources for estimate in estimates if estimate.test is not None]
+    n_sources = max(tested, default=n_sources)
+    return say(
+        "headline.coarse.sources",
+        n=n_sources,
+        group=group_phrase(result.verdict_group, n_sources),
+        **named,
+    )
+
+
+def joint_headline(
+    results: Sequence[AgreementResult], annotations: str, contrasts: ResultContrasts | None
+) -> str:
+    """How many maps of each model agree, and whether the models differ."""
+    less = results[0].settings["alternative"] == Alternative.LESS
+    counts = []
+    for result in results:
+        findings = [finding_of(estimate) for estimate in _estimates(result)]
+        n_less = findings.count(Finding.ANTI_CORRELATED) + findings.count(Finding.LESS)
+        key = "none" if all(f is Finding.INCONCLUSIVE for f in findings) else "some"
+        also_less = say("models.also_less", n_less=n_less) if n_less and not less else ""
+        counts.append(
+            say(
+                f"models.count.{key}",
+                model=result.model_name,
+                n=n_less if less else findings.count(Finding.AGREES),
+                n_all=len(findings),
+                less=also_less,
+            )
+        )
+    key = "less" if less else "agree"
+    start = say(
+        f"models.start.{key}",
+        annotations=annotations,
+        metric=_metric_words(results[0]),
+        counts="; ".join(counts),
+    )
+    return f"{start} {difference_summary(contrasts)}" if contrasts is not None else start

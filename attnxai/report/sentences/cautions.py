@@ -1,0 +1,78 @@
+"""Cautions under the verdict."""
+
+CAUTIONS: dict[str, str] = {
+    "caution.simulated": (
+        "Sources and annotators are simulated: this shows how the comparison works, and says nothing about "
+        "real galaxies."
+    ),
+    "caution.group.training": (
+        "The model was trained on {n:~this source|all {n} sources}. A model's own training images are no evidence "
+        "about how it explains galaxies that it has not seen."
+    ),
+    "caution.group.validation": (
+        "The model was selected by its results on {n:~this source|these {n} sources}."
+    ),
+    "caution.group.unknown": (
+        "It is not known whether the model was trained on {n:~this source|these sources}; if it was, "
+        "{n:~it is|they are} no evidence about how it explains galaxies that it has not seen."
+    ),
+    "caution.copies": (
+        "Held-out sources are identified by their ids alone: a training image under another name would not be "
+        "recognised."
+    ),
+    "caution.others": (
+        "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
+        "{n_others:~is|are} reported separately."
+    ),
+    "caution.weighted": (
+        "Sources are weighted by the consensus level of their annotations: means are weighted means, and {n:source "
+        "is|sources are} as informative as {effective} of equal weight (Kish's effective number, n_eff)."
+    ),
+    "caution.few_sources": "{few} for confidence intervals, which need {needed}.",
+    "caution.monte_carlo": (
+        "With other random permutations {n:~this test|these tests} could fall on the other side of the 5 % level: "
+        "{maps}. {remedy}"
+    ),
+    "caution.monte_carlo.map": "{map} (adjusted {p:p}; 95 % Monte Carlo interval {low} to {high})",
+    "caution.monte_carlo.more": (
+        "{n_draws:permutation was|permutations were} drawn; about {needed} (--n-permutations {option}) would decide."
+    ),
+    "caution.monte_carlo.borderline": (
+        "{n_draws:permutation was|permutations were} drawn, and even {needed} would not decide: the p-value is at "
+        "the level."
+    ),
+    "caution.class_free": (
+        "Annotations are permuted across classes: what maps and annotations of a class share counts as "
+        "agreement here. Add --strata class to control for the class."
+    ),
+    "caution.alone": (
+        "{n:source is|sources are} the only one of {n:~its|their} {strata}, and {n:~keeps its|keep their} own "
+        "annotation in every permutation."
+    ),
+    "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
+    "caution.size.measured": (
+        ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
+        "significant for {shares} of {n} permuted data sets each, where 5 % should be"
+    ),
+    "caution.size.strata": " and the same {strata}",
+    "caution.one_annotator": (
+        "There is one annotator, so inter-annotator agreement cannot be estimated."
+    ),
+    "caution.these_annotators": (
+        "P-values of permutations across sources are about the annotations of these annotators; the intervals "
+        "allow for other annotators."
+    ),
+    "caution.not_all_marked": (
+        "Not every annotator marked every source. The permutation is valid if who marked which source does not "
+        "depend on the sources; if it may, --strata annotators permutes only across sources that the same "
+        "annotators marked."
+    ),
+    "caution.split": (
+        "{n_train} of {n:source} {n_train:~belongs|belong} to the training part of the data set's published "
+        "split and {n_test} to its test part; this model was trained or selected on {n_seen} of them."
+    ),
+    "caution.without_network": (
+        "Only maps were given, without their network: audits that need it are missing, such as the accuracy from parts of "
+        "the sky, faithfulness, and maps under random weights."
+    ),
+}

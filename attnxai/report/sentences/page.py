@@ -1,0 +1,79 @@
+"""Introductions of tables, and what is said of the model."""
+
+PAGE: dict[str, str] = {
+    # --- introductions of the page ------------------------------------------------------------------
+    "page.cells": (
+        "Each cell gives the {mean} over sources{annotators}, its {level:%} interval, the mean when annotations "
+        "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
+        "over all maps.{n}{nulls}{ceiling}"
+    ),
+    "page.cells.n": (
+        " Where a value rests on fewer sources than its table, their number n stands beneath it."
+    ),
+    "page.cells.nulls": (
+        " Further nulls follow by their names (not adjusted); * marks those that are miscalibrated here: they "
+        "call too many maps significant when the pairing is broken."
+    ),
+    "page.cells.ceiling": (
+        " The rows “noise ceiling” give the inter-annotator agreement: the lower value is that of each annotator "
+        "against the others, the upper one that of the consensus of all against each. The share of the lower value "
+        "that a map reaches, above chance, is in its cell. Intervals of shares, in the table of verdicts, are by the dual bootstrap; where only one of the "
+        "interval of a share and that of the mean excludes chance, that of the mean decides."
+    ),
+    "page.weighted": (
+        "Values are weighted means over sources; n_eff is the number of sources of equal weight that would be as "
+        "informative (Kish)."
+    ),
+    "page.minus_brightness": (
+        "Minus brightness: the {metric} of the map minus that of {baseline}, the brightness baseline that agrees best."
+    ),
+    "page.minus_emission": (
+        "Minus emission: the same with {baseline}, which knows where the image shows emission and nothing else."
+    ),
+    "page.share": (
+        "Share of noise ceiling: of its lower value, what each annotator reaches against the others, above chance."
+    ),
+    "page.no_interval": "No interval: {reasons}.",
+    "page.partial": (
+        "Partial rank correlation (Spearman ρ) of map and annotations controlling for brightness, at pixel scale "
+        "and at the resolution of the map: an estimate with its interval, without a test."
+    ),
+    "page.audit": (
+        "Emission is what lies above the clip of the preprocessing, the ring what lies within {ring:.0} pixels of the "
+        "image of it, empty sky the rest. From a zone alone: the sums of features over the other zones are replaced by their mean over "
+        "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
+        "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
+        "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "
+        "or most maps lie on the source for one class and off it for another."
+    ),
+    "page.annotators": (
+        "How well annotators agree about each source, independent of the metric: Krippendorff's α and ICC2 (single "
+        "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "
+        "annotators differ on one source as much as sources differ from each other.{weights}"
+    ),
+    "page.annotators.weights": " Weights of sources are not used here.",
+    "page.models": (
+        "{mean} differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
+        "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"
+        "{others}."
+    ),
+    "page.models.others": "; it is about these annotators, and the last line of a cell about others too",
+    "page.within": (
+        "The same over the pixels of each source's own emission: pixels above the clip that lie no farther from the "
+        "middle of the marks than the outermost mark ({n} of {n_all} sources have marks there and enough such pixels). "
+        "Null: annotations are permuted across {sources} in a common frame, place by place along and across the "
+        "emission of each. Every map is tested less its fit by the mask of emission, blurred with several "
+        "widths, and by squares of these, as a blurred mask agrees with marks too; metrics that refuse negative values have no test."
+        "{level}{baselines}"
+    ),
+    "page.within.level": (
+        " Level: with the pairing broken among such sources with a similar amount of emission, {shares} of {n} permuted data sets "
+        "are significant for each map by {metric}, where 5 % should be."
+    ),
+    "page.within.baselines": " Maps that know emission and nothing else have {tests}.",
+    # --- the model ---------------------------------------------------------------------------------
+    "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
+    "accuracy.validation.epoch": "the epoch",
+    "accuracy.validation.temperature": "the epoch and the temperature",
+    "accuracy.test": "{accuracy} on its test images",
+}

@@ -1,0 +1,163 @@
+"""What the annotations are, the headline, and the sentence in bold on each map."""
+
+VERDICT: dict[str, str] = {
+    # --- what the annotations are -------------------------------------------------------------------
+    "annotations.any": "the annotations",
+    "annotations.simulated": "the simulated annotations",
+    "annotations.associations": "the human component associations",
+    # --- the headline -------------------------------------------------------------------------------
+    "headline.less": (
+        "{n_less} of {n:map} of {model} {n_less:~agrees|agree} less with {n_less:~its|their} own source than with "
+        "others, by {metric}{anti_correlated}."
+    ),
+    "headline.less.anti_correlated": (
+        ", of which {n_anti:~1 is|{n_anti} are} anti-correlated with {annotations}"
+    ),
+    "headline.specific": (
+        "No map of {model} is shown to agree with {annotations} by {metric}; {n_specific} of {n} "
+        "{n_specific:~distinguishes|distinguish} {n_specific:~its|their} own source beyond what the permuted "
+        "sources share."
+    ),
+    "headline.none_less": (
+        "No map of {model} is shown to agree less with its own source than with others, by {metric}."
+    ),
+    "headline.none": (
+        "By {metric}, agreement of {model} with {annotations} of its own source is not shown for "
+        "{n:~its one map|any of its {n} maps}."
+    ),
+    "headline.agree": (
+        "{maps} of {model} {n:~agrees|agree} with {annotations} of {n:~its|their} own source by {metric}{beyond}{less}"
+        "{baselines}."
+    ),
+    "headline.maps.one": "The one map",
+    "headline.maps.all": "All {n} maps",
+    "headline.maps.some": "{n} of {n_all} maps",
+    "headline.agree.less": "; {n_less} {n_less:~agrees|agree} less with it than with others",
+    "headline.agree.better": ", and better than brightness alone",
+    "headline.agree.some_better": "; {n_better} of them better than brightness alone",
+    "headline.agree.worse": "; {baselines} {n:~agrees|agree} better",
+    "headline.agree.open": "; none is shown to agree better than brightness alone",
+    "headline.agree.unknown": (
+        "; there are too few sources to compare {n:~it|them} with brightness"
+    ),
+    "headline.agree.no_comparison": "; a comparison with brightness has no interval ({reason})",
+    "headline.agree.beyond": ", {n_beyond} of {n:~it|them} beyond emission",
+    "headline.agree.emission": "; none is shown to agree better than emission alone",
+    "headline.baseline.brightness": "brightness alone",
+    "headline.baseline.emission": "emission alone",
+    "headline.baseline.centre": "the centre bias",
+    "headline.opposite": (
+        " {maps} {n:~is|are} higher on the annotations than elsewhere for {on}, and lower for {off}."
+    ),
+    "headline.opposite.several": "{n} maps",
+    "headline.undefined": (
+        "No conclusion about the agreement of {model} with {annotations} is possible: {metric} is undefined for "
+        "all of its maps; the undefined values are listed below with their reasons."
+    ),
+    "headline.no_test": (
+        "No conclusion about the agreement of {model} with {annotations} is possible: {reason}."
+    ),
+    "headline.coarse.draws": (
+        "{n_draws} permutations are too few to test the agreement of {model} with {annotations}."
+    ),
+    "headline.coarse.strata": (
+        "Sources of the same {strata} are too few to test the agreement of {model} with {annotations}."
+    ),
+    "headline.coarse.sources": (
+        "{n} {group} {n:~is|are} too few to test the agreement of {model} with {annotations}."
+    ),
+    # --- several models -----------------------------------------------------------------------------
+    "models.start.agree": "Maps that agree with {annotations} of their own source by {metric}: {counts}.",
+    "models.start.less": "Maps that agree less with their own source than with others, by {metric}: {counts}.",
+    "models.count.some": "{model}: {n} of {n_all:map}{less}",
+    "models.also_less": ", {n_less} less than with others",
+    "models.count.none": "{model}: no conclusion",
+    "models.differences.too_few": (
+        "No difference between {between} can be shown over {over}, however large: they are too few."
+    ),
+    "models.differences.none": "No difference between {between} is shown over {over}.",
+    "models.differences.some": (
+        "{n_found} of {n:difference} between {between}, map by map, {n_found:~is|are} shown over {over}."
+    ),
+    "models.shared.two": "both",
+    "models.shared.several": "all of them",
+    "models.between.two": "the two models",
+    "models.between.several": "the models",
+    "models.shared": "the {n} {group} that {who} share",
+    "models.difference": (
+        "{metric} of {map} is higher for {higher} than for {lower}, by {difference} ({p} adjusted over "
+        "{n:difference})."
+    ),
+    "models.difference.p": "{p:p}{smallest}, {p_adjusted}",
+    "models.difference.smallest": " (the smallest attainable)",
+    "models.difference.p_others": "{p:p}{smallest} for these annotators and {p_others} for others too,",
+    "models.difference.open": (
+        "{n_open} of {n:difference} of {metric} {n_open:~is|are} not shown; this does not mean that "
+        "{n_open:~it is|they are} zero."
+    ),
+    "models.difference.monte_carlo": (
+        "With other random flips {n:~this difference|these differences} could fall on the other side of the 5 % "
+        "level: {differences}. {n_draws:flip was|flips were} drawn; increase --n-permutations."
+    ),
+    "models.difference.monte_carlo.one": (
+        "{map} of {first} and {second} (adjusted {p:p}; 95 % Monte Carlo interval {low} to {high})"
+    ),
+    "models.difference.unit": (
+        "Compared over {n} {group} for every model. The unit is the source, so the result is about these trained "
+        "networks, not about their architectures."
+    ),
+    # --- the sentence in bold on each map -----------------------------------------------------------
+    "lead.cannot_tell": "{map}: no conclusion is possible.",
+    "lead.agrees": "{map} agrees{beyond} with {annotations} of its own source{exception}{baselines}.",
+    "lead.agrees.beyond": ", beyond lying on emission,",
+    "lead.agrees.better": ", but {baselines} {n:~agrees|agree} better",
+    "lead.agrees.emission": "{but}it is not shown to agree better than emission alone",
+    "lead.agrees.emission.but": ", but ",
+    "lead.agrees.emission.and": ", and ",
+    "exception": ", {where}; for {off} it is lower on the annotations than elsewhere",
+    "exception.for": "for {on}",
+    "exception.overall": "over all sources",
+    "lead.anti_correlated": (
+        "{map} is anti-correlated with {annotations}: it agrees less with its own source than with others, and "
+        "is lower on the annotations than elsewhere."
+    ),
+    "lead.less": "{map} agrees less with its own source than with others.",
+    "lead.less_above": (
+        "{map} is higher on the annotations than elsewhere, but agrees less with its own source than with "
+        "others."
+    ),
+    "lead.specific_below": (
+        "{map} distinguishes its own source from others, but is lower on the annotations than elsewhere."
+    ),
+    "lead.specific": (
+        "{map} distinguishes its own source from others, but its agreement with {annotations} is not shown to "
+        "be above chance."
+    ),
+    "lead.not_shown": "Agreement of {inside} with its own source is not shown.",
+    "lead.not_shown_below": (
+        "Agreement of {inside} with its own source is not shown; it is lower on the annotations than elsewhere."
+    ),
+    "lead.not_shown_less": "{map} is not shown to agree less with its own source than with others.",
+    "other_metrics.agrees": " By {metrics} it agrees with its own source.",
+    "other_metrics.specific": " By {metrics} it distinguishes its own source from others.",
+    "other_metrics.not_shown": " By {metrics} agreement with its own source is not shown.",
+    "other_metrics.not_shown_less": (
+        " By {metrics} it is not shown to agree less with its own source than with others."
+    ),
+    "other_metrics.less": " By {metrics} it agrees less with its own source than with others.",
+    "by_class.differ": (
+        " The classes differ: it agrees more with its own source than with others for {more}, but less for {fewer}."
+    ),
+    "lead.by_class.more": " Within {classes} it agrees more with its own source than with others.",
+    "lead.by_class.less": " Within {classes} it agrees less with its own source than with others.",
+    "with_p": "{name} ({p:p}{side}{adjusted})",
+    "side.greater": " on the upper side",
+    "side.less": " on the lower side",
+    "badge.classes": ", classes differ",
+    "badge.baselines": ", {baselines} better",
+    "badge.beyond": ", beyond emission",
+    "badge.emission": ", not better than emission",
+    "badge.baseline.brightness": "brightness",
+    "badge.baseline.emission": "emission",
+    "badge.baseline.centre": "centre bias",
+}

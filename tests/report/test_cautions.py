@@ -1,0 +1,80 @@
+"""What limits a conclusion stands under it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from attnxai.explanations.stack import Split
+from tests.report.verdicts import (
+    QUICK,
+    planted,
+    verdict_of,
+    verdict_with,
+)
+
+
+def test_simulated_data_are_named():
+    verdict, _ = verdict_of(n_sources=10, marks_change={"simulated": True})
+    assert "simulated annotations" in verdict.headline
+    assert verdict.cautions[0].startswith("Sources and annotators are simulated")
+
+
+def test_training_sources_are_no_evidence():
+    verdict, _ = verdict_of(n_sources=12, splits=(Split.TRAINING,) * 12)
+    assert any("no evidence" in caution for caution in verdict.cautions)
+    mixed = (Split.TRAINING,) * 2 + (Split.HELD_OUT,) * 10
+    verdict, result = verdict_of(n_sources=12, splits=mixed)
+    assert any("rests on the 10 held-out sources; 2 more" in c for c in verdict.cautions)
+    assert result.verdict_group == "held-out"
+    verdict, _ = verdict_of(n_sources=12, splits=(Split.UNKNOWN,) * 12)
+    assert any("not known whether the model was trained" in c for c in verdict.cautions)
+
+
+@pytest.mark.parametrize(
+    ("annotators", "words"),
+    [
+        (("a",), "one annotator, so inter-annotator agreement cannot be estimated"),
+        (("a", "b", "c"), "The result is about these 3 annotators"),
+        (("a", "b", "c"), "3 annotators are too few to estimate how much others would differ"),
+        (("a", "b", "c", "d"), "The result is about annotators like these 4"),
+    ],
+)
+def test_annotators_limit_the_conclusion(annotators, words):
+    verdict, _ = verdict_of(n_sources=10, annotators=annotators)
+    assert any(words in caution for caution in verdict.cautions)
+
+
+def test_classes_that_are_not_held_fixed_are_mentioned():
+    words = "Annotations are permuted across classes"
+    for strata, said in ((("size",), True), (("class",), False), (("class", "size"), False)):
+        verdict, _ = verdict_of(n_sources=16, settings=dataclasses.replace(QUICK, strata=strata))
+        assert any(words in caution for caution in verdict.cautions) == said
+    verdict, _ = verdict_of(n_sources=12, classes=(), settings=QUICK)
+    assert not any(words in caution for caution in verdict.cautions)
+
+
+def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
+    _, result = planted()
+
+    def cautions(rates):
+        def change(e):
+            rate = rates.get(e.explanation)
+            return dataclasses.replace(e, within_rejections_pairing_broken=rate)
+
+        return verdict_with(result, change).cautions
+
+    said = "; --strata class --strata size tests for agreement beyond size."
+    assert (
+        "The permutations do not control for angular size: with the pairing broken among sources of similar size and the same "
+        "class, the tests of the maps by NSS are significant for 4 % to 15 % of 200 permuted data sets each, where 5 % should be"
+        + said
+    ) in cautions({"gate1": 0.15, "gate2": 0.04})
+    assert "The permutations do not control for angular size" + said in cautions({})
+    verdict, _ = verdict_of(
+        n_sources=16, settings=dataclasses.replace(QUICK, strata=("class", "size"))
+    )
+    assert not any("angular size" in caution for caution in verdict.cautions)
+    verdict, _ = verdict_of(n_sources=12, classes=())
+    assert not any("angular size" in caution for caution in verdict.cautions)

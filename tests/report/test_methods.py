@@ -1,0 +1,106 @@
+"""The paragraph of methods names what was done, and with which settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import pytest
+
+from attnxai.agreement.multiplicity import Correction
+from attnxai.report.methods import methods_paragraph
+from tests.report.several import EVIL, content_of
+
+
+@pytest.fixture(scope="module")
+def one(good):
+    return content_of(good, contrasts=False)
+
+
+def methods_with(content, **settings):
+    """The paragraph for the same numbers, had they been made with other settings."""
+    parts = tuple(
+        dataclasses.replace(
+            part,
+            result=dataclasses.replace(
+                part.result,
+                settings={**part.result.settings, **settings},
+                estimates=tuple(
+                    dataclasses.replace(e, correction=Correction(settings["correction"]))
+                    if e.correction and "correction" in settings
+                    else e
+                    for e in part.result.estimates
+                ),
+            ),
+        )
+        for part in content.parts
+    )
+    return methods_paragraph(dataclasses.replace(content, parts=parts))
+
+
+SIDES = {
+    "greater": "one-sided)",
+    "less": "one-sided, for less agreement)",
+    "two-sided": "two-sided)",
+}
+CORRECTIONS = {
+    "holm": "adjusted by Holm's method over the 3 maps for each metric",
+    "bh": "adjusted by the method of Benjamini and Hochberg over the 3 maps for each metric",
+    "max_t": "adjusted by max-T over the 3 maps for each metric",
+    "none": "not adjusted for each metric",
+}
+
+
+@pytest.mark.parametrize(("alternative", "correction"), list(itertools.product(SIDES, CORRECTIONS)))
+def test_methods_say_how_it_was_tested(one, alternative, correction):
+    text = methods_with(one, alternative=alternative, correction=correction)
+    assert f"p = (b + 1)/(B + 1) for sampled ones, {SIDES[alternative]}, " in text
+    assert f"{SIDES[alternative]}, {CORRECTIONS[correction]}; conclusions rest on NSS." in text
+
+
+def test_methods_name_nulls_strata_and_models(one, two):
+    text = methods_paragraph(one)
+    assert "permuting annotations across sources of the same class (499 permutations" in text
+    assert "Further nulls" not in text
+    assert "flipping signs" not in text
+    text = methods_with(one, nulls=["symmetries", "phase"], strata=["class", "survey"])
+    assert "across sources of the same class and survey" in text
+    assert (
+        "Further nulls (grid symmetries and random phases) used surrogates "
+        "of each source's map, with 499 draws each; their p-values are not adjusted."
+    ) in text
+    several = methods_paragraph(two)
+    assert f"the maps of good.pt and {EVIL} with" in several
+    assert "(of the first model)" in several
+    assert "over the 6 maps for each metric" in several
+    assert (
+        "Models were compared by differences paired by source over 16 sources, tested by flipping signs "
+        "(499 flips, two-sided, adjusted by max-T over all pairs of models and maps; about other annotators "
+        "by the crossed interval turned into a test, adjusted by Holm's method)."
+    ) in several
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            "predicted class",
+            "Occlusion maps explained the score of the predicted class of each image.",
+        ),
+        ("FR II", "Occlusion maps explained the score of FR II."),
+        (("FR II", "FR I"), "Occlusion maps explained the score of FR II less that of FR I."),
+    ],
+)
+def test_methods_say_which_class_maps_explain(one, target, words):
+    def paragraph(**target):
+        explained = [{"title": "occlusion maps", **target}, {"title": "attention maps"}]
+        provenance = {**part.maps.provenance, "explanations": explained}
+        maps = dataclasses.replace(part.maps, provenance=provenance)
+        content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
+        return methods_paragraph(content)
+
+    part = one.parts[0]
+    said = paragraph(target=target)
+    assert "We compared the occlusion maps and attention maps of" in said
+    assert f"{words} Maps were" in said
+    assert "explained" not in paragraph()
