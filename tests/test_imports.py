@@ -103,7 +103,14 @@ def test_torch_stays_in_its_subpackages(path):
             "attnxai, attnxai.cli.main",
             ("torch", "captum", "e2cnn", "matplotlib", "pandas", "astropy", "scipy"),
         ),
-        ("attnxai.agreement.comparison, attnxai.report.document", ("torch",)),
+        (
+            "attnxai.agreement.comparison, attnxai.report.document, attnxai.cli.networks",
+            ("torch",),
+        ),
+        (
+            "attnxai.explanations.files.formats, attnxai.audit.locating",
+            ("torch",),
+        ),
         (
             "attnxai.classification.metrics, attnxai.classification.temperature",
             ("torch", "matplotlib", "pandas"),

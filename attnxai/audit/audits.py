@@ -292,9 +292,7 @@ def further_audits(
     rng: np.random.Generator | int,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Records of all audits but the first, which every report of a comparison makes itself; none without images."""
-    if not images:
-        return {}
+    """Records of all audits but the first, which every report of a comparison makes itself."""
     names = [name for name in AUDITS if name != FIRST]
     found: dict[str, Any] = run_audits(model, images, names, rng=rng, on_step=on_step).to_record()
     return dict(found["audits"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,6 @@ from attnxai.cli.console import (
     console,
     details,
     progress,
-    progress_by_title,
     stage,
     stderr,
     typed_command,
@@ -21,16 +19,10 @@ from attnxai.cli.console import (
 from attnxai.cli.endings import command
 from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
+from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
-    from attnxai.audit.pooled_sums import PooledSums
-    from attnxai.audit.zone_sums import ZoneSums
-    from attnxai.cli.console import Steps
-    from attnxai.data.images import SourceSet
-    from attnxai.explanations.method import ExplanationMethod
-    from attnxai.explanations.stack import MapStack
-    from attnxai.models.model import AttentionModel
     from attnxai.models.zoo import ResolvedModel
 
 DEFAULT_FOLDER = "attnxai-report"
@@ -64,6 +56,17 @@ def compare(
             "FILE",
             choices=lambda: (),
             extensions=(".npz", ".fits", ".zarr"),
+        ),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        option(
+            "How the network of --maps used the sources: training, validation, held-out or unknown, or a CSV table "
+            "with the columns source and split. Repeat for several files, in their order.",
+            INPUTS,
+            "SPLIT",
+            choices=lambda: ("training", "validation", "held-out"),
+            extensions=(".csv",),
         ),
     ] = None,
     images: options.ImagesOption = None,
@@ -194,11 +197,8 @@ def compare(
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
         from attnxai.annotations.inputs import read_inputs
-        from attnxai.audit.audits import audits_for_report, further_audits
-        from attnxai.explanations.explaining import chosen_methods
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
-        from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import named_models
         from attnxai.report.content import location_of
         from attnxai.report.document import write_report
@@ -214,10 +214,8 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
-    check_given(model, maps, explain=explain, target=target)
-    methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
+    check_given(model, maps, split=split, explain=explain, target=target, audit=audit)
     labels = parse_labels(options.listed(label or ()) or None)
-    device = options.use_machine(device, threads)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
         collected_assumptions() as assumed,
@@ -225,9 +223,16 @@ def compare(
         models = named_models(model or ())
         _say_what_ships(models, annotations)
         with stage("Reading models, annotations and images"):
-            loaded = {name: load_model(found.path) for name, found in models.items()}
-            files = MapFiles.open(maps, models)
-            run_all, audits = audits_for_report(audit or (), loaded)
+            networks = Networks.read(
+                models,
+                explain=explain,
+                target=target,
+                audit=audit,
+                seed=seed,
+                threads=threads,
+                device=device,
+            )
+            files = MapFiles.open(maps, models, split)
             inputs = read_inputs(
                 annotations,
                 images,
@@ -245,10 +250,8 @@ def compare(
             sources = inputs.images.select(sorted(marks.sources))
             from_files = files.stacks(sources)
         with progress() as begin:
-            stacks, sums = _explained(
-                loaded, sources, methods, options.explained_target(target), seed, device, begin
-            )
-            steps = {name: begin(f"{name}: agreement") for name in (*loaded, *files.files)}
+            stacks, sums = networks.maps(sources, begin)
+            steps = {name: begin(f"{name}: agreement") for name in (*models, *files.files)}
             comparison = compare_models(
                 [*stacks, *from_files],
                 marks,
@@ -269,16 +272,7 @@ def compare(
                     result.model_name: location_of(result, sums.get(result.model_name))
                     for result in comparison.results
                 },
-                audits={
-                    name: audits[name]
-                    | further_audits(
-                        network,
-                        sources if run_all else (),
-                        rng=seed,
-                        on_step=progress_by_title(begin, name),
-                    )
-                    for name, network in loaded.items()
-                },
+                audits=networks.further_audits(sources, begin),
                 on_step=begin("Report"),
             )
         print_report(comparison.results, verdict, details)
@@ -297,32 +291,3 @@ def _say_what_ships(models: Mapping[str, ResolvedModel], annotations: str) -> No
             f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
             "(sources and annotators do not exist)"
         )
-
-
-def _explained(
-    loaded: Mapping[str, AttentionModel],
-    sources: SourceSet,
-    methods: Sequence[ExplanationMethod],
-    target: str | Sequence[str] | None,
-    seed: int,
-    device: str,
-    begin: Steps,
-) -> tuple[list[MapStack], dict[str, ZoneSums | PooledSums | None]]:
-    """Maps of every model, and what the first audit needs of the same forward pass."""
-    from attnxai.audit.evidence_location import maps_and_sums
-    from attnxai.data.wording import listed
-
-    titles = listed([method.title for method in methods])
-    stacks, sums = [], {}
-    for name, network in loaded.items():
-        network.network.to(device)
-        maps, sums[name] = maps_and_sums(
-            network,
-            sources,
-            methods,
-            target=target,
-            rng=seed,
-            on_batch=begin(f"{name}: {titles}"),
-        )
-        stacks.append(dataclasses.replace(maps, model_name=name))
-    return stacks, sums

@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attnxai.errors import OptionError
+from attnxai.data.wording import counted
+from attnxai.errors import AlignmentError, OptionError
+from attnxai.explanations.stack import Split
 
 if TYPE_CHECKING:
     from attnxai.data.images import SourceSet
@@ -19,26 +21,41 @@ def check_given(
     models: Sequence[str] | None,
     maps: Sequence[Path] | None,
     *,
+    split: Sequence[str] | None,
     explain: Sequence[str] | None,
     target: Sequence[str] | None,
+    audit: Sequence[str] | None,
 ) -> None:
-    """Refuse options that give nothing to compare, or explanation methods without a model."""
+    """Refuse options that give nothing to compare, or are about models or files of maps where there are none."""
     if not models and not maps:
         raise OptionError("there are no maps to compare; give --model or --maps")
     for name, given in (("--explain", explain), ("--target", target)):
         if given and not models:
             raise OptionError(f"{name} says how maps of a model are made; give --model as well")
+    if audit and not models:
+        raise OptionError("--audit needs a model, not its maps alone; give --model as well")
+    if split and not maps:
+        raise OptionError("--split is about files of maps; give --maps as well, or leave it out")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MapFiles:
-    """Files of maps by the names under which they are compared."""
+    """Files of maps by the names under which they are compared, and how their networks used the sources."""
 
     files: Mapping[str, MapFile]
+    splits: Mapping[str, str | Mapping[str, str]]
 
     @classmethod
-    def open(cls, paths: Sequence[Path] | None, models: Collection[str]) -> MapFiles:
-        """Read files, named by their file names with as many folders as make them, and models, distinct."""
+    def open(
+        cls,
+        paths: Sequence[Path] | None,
+        models: Collection[str],
+        split: Sequence[str] | None,
+    ) -> MapFiles:
+        """Read files, named by their file names with as many folders as make them, and models, distinct.
+
+        ``split`` is that of all files that do not state it, or has one entry for each.
+        """
         from attnxai.explanations.files.formats import open_maps
         from attnxai.models.zoo import distinct_names
 
@@ -46,25 +63,61 @@ class MapFiles:
         if twice := [name for name in given if given.count(name) > 1]:
             raise OptionError(f"maps {twice[0]} are given twice; name every file once")
         names = distinct_names([*models, *given])[len(models) :]
-        return cls(files={name: open_maps(path) for name, path in zip(names, given, strict=True)})
+        files = {name: open_maps(path) for name, path in zip(names, given, strict=True)}
+        return cls(files=files, splits=_splits(files, split or ()))
 
     def stacks(self, sources: SourceSet) -> list[MapStack]:
         """The maps of the sources of some images; where they come from names the file and its hash."""
         stacks = []
         for name, file in self.files.items():
-            stack = file.stack(sources, model_name=name)
+            splits = self.splits[name]
+            if isinstance(splits, Mapping) and not splits.keys() & set(sources.sources):
+                raise AlignmentError(
+                    f"the table of splits for {name} names none of {counted(len(sources), 'source')}, such as "
+                    f"{sources.sources[0]!r}; ids are file names without folder and extension"
+                )
+            stack = file.stack(sources, splits=splits, model_name=name)
             provenance = {**stack.provenance, **file.provenance}
             stacks.append(dataclasses.replace(stack, provenance=provenance))
         return stacks
 
     def notes(self, sources: SourceSet) -> list[str]:
-        """How many maps are of other sources."""
-        from attnxai.data.wording import counted
-
+        """How many maps are of other sources, and how many sources have no split in a table."""
         known = set(sources.sources)
+        unstated = {
+            name: len(known - splits.keys())
+            for name, splits in self.splits.items()
+            if isinstance(splits, Mapping)
+        }
         without = {name: len(set(file.sources) - known) for name, file in self.files.items()}
         return [
+            f"The table of splits for {name} lacks {counted(n, 'source')}; how its network used "
+            f"{'it' if n == 1 else 'them'} is unknown."
+            for name, n in unstated.items()
+            if n
+        ] + [
             f"{name} has maps of {counted(n, 'source')} without annotations; left out."
             for name, n in without.items()
             if n
         ]
+
+
+def _splits(
+    files: Mapping[str, MapFile], given: Sequence[str]
+) -> dict[str, str | Mapping[str, str]]:
+    """The splits of every file."""
+    from attnxai.explanations.files.splits import stated_splits
+
+    found: list[str | Mapping[str, str]] = [stated_splits(one) for one in given]
+    if len(found) not in (0, 1, len(files)):
+        raise OptionError(
+            f"--split is given {len(found)} times for {counted(len(files), 'file')} of --maps; give it once for all, or "
+            "once for each in their order, and unknown for files of attnxai"
+        )
+    if len(found) == 1:
+        if all(file.states_splits for file in files.values()):
+            raise OptionError(
+                f"{next(iter(files))} states itself how its network used the sources; leave --split out"
+            )
+        found = [Split.UNKNOWN if f.states_splits else found[0] for f in files.values()]
+    return dict(zip(files, found or [Split.UNKNOWN] * len(files), strict=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,8 @@ def test_maps_and_images_that_do_not_fit_are_refused(sample: Path) -> None:
         ([], "there are no maps to compare; give --model or --maps"),
         (["--maps", "a.npz", "--explain", "gates"], "--explain says how maps of a model are made"),
         (["--maps", "a.npz", "--target", "FR I"], "--target says how maps of a model are made"),
+        (["--maps", "a.npz", "--audit", "full"], "--audit needs a model, not its maps alone"),
+        (["--model", "c1.pt", "--split", "held-out"], "--split is about files of maps"),
         (["--maps", "a.npz"], "file of maps a.npz does not exist"),
         (["--maps", "a.npz", "--maps", "a.npz"], "maps a.npz are given twice"),
     ],
@@ -115,6 +119,73 @@ def test_options_that_do_not_fit_are_refused(options, message, tmp_path: Path) -
     done = attnxai("compare", "--annotations", "expert.csv", *options, cwd=tmp_path)
     refused(done, message)
     assert not list(tmp_path.iterdir())
+
+
+def test_splits_come_from_a_table_or_hold_for_all(sample: Path, without_figures: None) -> None:
+    save_others(sample)
+    package.attention_maps(package.load_model("c1.pt"), images_of(sample)).write(sample / "own.npz")
+    names = images_of(sample).sources
+    rows = [f"{name}.fits,{'train' if i < 3 else 'test'}" for i, name in enumerate(names[:9])]
+    (sample / "splits.csv").write_text("\n".join(["image,split", *rows]))
+    options = ["--annotations", "mine.csv", "--images", "images", "--metric", "nss", *QUICK]
+    done = attnxai(
+        *("compare", "--maps", "cam.npz", "--split", "splits.csv", *options, "-o", "r"),
+        cwd=sample,
+        check=0,
+    )
+    (model,) = summary(sample / "r")["models"]
+    assert model["sources"]["by_group"] == {"held-out": 6, "training": 3, "unknown": 1}
+    assert "The verdict rests on the 6 held-out sources" in done.words
+    assert "The table of splits for cam.npz lacks 1 source" in (
+        sample / "r" / "index.html"
+    ).read_text(encoding="utf-8")
+    # one for the other program's file: that of attnxai states its own
+    both = ["--maps", "cam.npz", "--maps", "own.npz"]
+    attnxai("compare", *both, "--split", "training", *options, "-o", "s", cwd=sample, check=0)
+    groups = [one["sources"]["by_group"] for one in summary(sample / "s")["models"]]
+    assert groups == [{"training": 10}, {"held-out": 10}]
+    for given, message in (
+        (["own.npz", "--split", "training"], "own.npz states itself how its network used"),
+        (
+            ["cam.npz", *["--split", "training"] * 2],
+            "--split is given 2 times for 1 file of --maps",
+        ),
+        (
+            ["cam.npz", "--split", "other.csv"],
+            "names none of 10 sources, such as 'simulated_fr1_01'",
+        ),
+    ):
+        (sample / "other.csv").write_text("source,split\nx,train\n")
+        refused(attnxai("compare", "--maps", *given, *options, "-o", "t", cwd=sample), message)
+
+
+@pytest.mark.slow
+def test_maps_alone_need_no_torch(sample: Path) -> None:
+    save_others(sample)
+    code = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ImportError("torch was imported")
+sys.meta_path.insert(0, Blocked())
+import attnxai.report.document
+from attnxai.cli.main import app
+attnxai.report.document._drawers = lambda *_: []
+app(standalone_mode=False)
+assert "torch" not in sys.modules
+"""
+    options = ["--annotations", "mine.csv", "--images", "images", "--metric", "nss", *QUICK]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compare", "--maps", "cam.npz", *options, "-o", "r"],
+        cwd=sample,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert summary(sample / "r")["models"][0]["name"] == "cam.npz"
 
 
 def test_maps_of_arrays_write_the_same_report(sample: Path, without_figures: None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,11 @@ class MapFile:
         return self.content.sources
 
     @property
+    def states_splits(self) -> bool:
+        """Whether it says itself how its network used the sources, as files of attnxai do."""
+        return isinstance(self.content, MapStack)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What reports say about the file."""
         return {"maps_file": self.path.name, "maps_sha256": self.sha256}
@@ -114,7 +119,7 @@ class MapFile:
         images: Sequence[SourceImage] | None = None,
         *,
         preprocessing: Preprocessing | None = None,
-        splits: str | Sequence[str] = Split.UNKNOWN,
+        splits: str | Sequence[str] | Mapping[str, str] = Split.UNKNOWN,
         model_name: str | None = None,
     ) -> MapStack:
         """The stack of its maps, of the sources of some images; see :func:`read_maps`."""
@@ -211,7 +216,7 @@ def read_maps(
     images: Sequence[SourceImage] | None = None,
     *,
     preprocessing: Preprocessing | None = None,
-    splits: str | Sequence[str] = Split.UNKNOWN,
+    splits: str | Sequence[str] | Mapping[str, str] = Split.UNKNOWN,
     model_name: str | None = None,
 ) -> MapStack:
     """Read maps from a file that attnxai or another program has written.
