@@ -30,7 +30,7 @@ from attnxai.data.emission import Zone, cells_with_emission, emission_mask, zone
 from attnxai.data.images import SourceSet
 from attnxai.explanations.gate_pass import blank_features, gate_batches
 from attnxai.explanations.gates import layer_geometry
-from attnxai.explanations.inputs import NetworkInputs, blank_input
+from attnxai.explanations.inputs import NetworkInputs
 from attnxai.models import attention_gate
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
@@ -126,7 +126,7 @@ def measure(model: AttentionModel, images: SourceSet) -> dict[str, NDArray[Any]]
     zones: dict[str, NDArray[np.int8]] = {}
     _, network = model.require_gates()
     with evaluating(network):
-        blank = blank_features(network, blank_input(model))
+        blank = blank_features(model)
         first = 0
         for batch in gate_batches(network, inputs.batches(), blank=blank):
             on_source: list[Any] = []

@@ -6,6 +6,7 @@ import abc
 import contextlib
 import dataclasses
 import functools
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
@@ -13,12 +14,20 @@ import torch
 from attnxai.data.images import SourceImage
 from attnxai.explanations.inputs import NetworkInputs, blank_input
 from attnxai.explanations.stack import MapStack
+from attnxai.models.architectures import input_kind
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, LinearHead
+from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import FeatureSum, Normalisation
+from attnxai.models.wrapped_network import weights_sha256
 
 # scores of a gate that differ by less, relative to the largest, differ by rounding alone
 _ROUNDING = 64.0
+
+# what a network last answered to empty sky, and what the answer depends on
+_BlankKey = tuple[str, torch.device, Preprocessing]
+_BLANK: weakref.WeakKeyDictionary[AttentionNetwork, tuple[_BlankKey, list[torch.Tensor]]]
+_BLANK = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +92,7 @@ class GateBatch:
         """The same less the contributions of the same pixels in an image of empty sky, which the bias takes in."""
         if self._blank is None:
             raise LookupError("a reader of relative evidence has to say so")
-        return self._evidence(self._blank)
+        return self._evidence(self._blank) if self._blank else self.evidence
 
     @functools.cached_property
     def _head(self) -> LinearHead:
@@ -154,12 +163,25 @@ def _recorded(network: AttentionNetwork) -> Iterator[list[_GateRecord]]:
             handle.remove()
 
 
-def blank_features(network: AttentionNetwork, blank: torch.Tensor) -> list[torch.Tensor]:
+def blank_features(model: AttentionModel) -> list[torch.Tensor]:
     """Gated features of every gate, (1, channels, height, width), of the input of empty sky.
 
-    Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts as 0. With the normalisation
-    ``emission`` all are 0, since features are relative to empty sky already.
+    Scores that are all equal have no map under ``range_norm``: 0 / 0, which counts as 0. Under ``emission`` all features
+    are 0, and the list is empty. Otherwise it takes a forward pass, in evaluation mode, which is kept until the weights,
+    the device or the preprocessing change.
     """
+    _, network = model.require_gates()
+    if network.spec.normalisation is Normalisation.EMISSION:
+        return []
+    device, _ = input_kind(network)
+    key = weights_sha256(network), device, model.preprocessing
+    kept = _BLANK.get(network)
+    if kept is None or kept[0] != key:
+        kept = _BLANK[network] = key, _blank_pass(network, blank_input(model))
+    return kept[1]
+
+
+def _blank_pass(network: AttentionNetwork, blank: torch.Tensor) -> list[torch.Tensor]:
     constant: list[bool] = []
     handles = []
 
@@ -224,7 +246,7 @@ def read_gates(
         reader.begin(inputs)
     blank = None
     if any(reader.relative for reader in readers):
-        blank = blank_features(network, blank_input(model))
+        blank = blank_features(model)
     n_passed = 0
     for batch in gate_batches(network, inputs.batches(batch_size), blank=blank):
         for reader in readers:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from attnxai.explanations.gate_pass import blank_features, gate_batches
 from attnxai.explanations.inputs import blank_input
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork
+from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Aggregation, FeatureSum, Normalisation
 from tests.explanations.conftest import SIDE, build_model
 from tests.models.builders import random_images
@@ -31,7 +35,7 @@ def totals(
 ) -> tuple[torch.Tensor, ...]:
     """Scores, what the evidence adds up to, and the sum of absolute contributions."""
     network = network_of(model)
-    blank = blank_features(network, blank_input(model)) if relative else None
+    blank = blank_features(model) if relative else None
     (passed,) = gate_batches(network, iter([batch]), blank=blank)
     found = passed.relative_evidence if relative else passed.evidence
     summed = found.bias + sum(maps.sum(dim=(2, 3)) for maps in found.maps.values())
@@ -145,6 +149,46 @@ def test_a_gate_on_emission_has_evidence_on_emission_alone() -> None:
     stack = explain(model, [image_of(pixels)], ["evidence", "evidence_relative"])
     for name in ("evidence gate3", "evidence relative gate3"):
         assert np.argwhere(stack.layers[name][0]).tolist() == [[10, 11], [20, 24]]
+
+
+@torch.no_grad()
+def test_the_response_to_empty_sky_is_kept_until_the_weights_change(images) -> None:
+    model = build_model(normalisation=Normalisation.SIGMOID)
+    network = network_of(model)
+    passed: list[int] = []
+    network.register_forward_pre_hook(lambda _module, inputs: passed.append(len(inputs[0])))
+    first = explain(model, images, "evidence_relative")
+    assert passed == [1, 3]
+    explain(model, images, "evidence_relative")
+    assert passed == [1, 3, 3]
+    before = copy.deepcopy(network.state_dict())
+    for gate in network.gates:
+        gate.psi.bias.data.add_(1.0)  # type: ignore[union-attr, operator]
+    changed, fresh = (
+        explain(one, images, "evidence_relative").layers["evidence relative gate3"]
+        for one in (model, copy.deepcopy(model))
+    )
+    np.testing.assert_array_equal(changed, fresh)
+    network.load_state_dict(before)
+    restored = explain(model, images, "evidence_relative").layers["evidence relative gate3"]
+    np.testing.assert_array_equal(restored, first.layers["evidence relative gate3"])
+    assert not np.array_equal(restored, changed)
+    model = dataclasses.replace(model, preprocessing=Preprocessing(size=SIDE, mean=0.3))
+    again = dataclasses.replace(model, network=copy.deepcopy(network))
+    for one, other in zip(blank_features(model), blank_features(again), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_gates_on_emission_take_no_pass_of_empty_sky(images) -> None:
+    model = build_model(normalisation=Normalisation.EMISSION)
+    network = network_of(model)
+    (batch,) = gate_batches(network, iter([blank_input(model)]))
+    assert all((features == 0).all() for features in batch.gated.values())
+    passed: list[int] = []
+    network.register_forward_pre_hook(lambda _module, inputs: passed.append(len(inputs[0])))
+    explain(model, images, ["evidence", "evidence_relative"])
+    assert passed == [3]
 
 
 def test_networks_without_gates_are_refused(images) -> None:
