@@ -34,6 +34,7 @@ def study(
     output: options.OutputFolderOption,
     annotations: options.AnnotationsOption = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
+    explain: options.ExplainOption = None,
     group: Annotated[
         list[str] | None,
         option(
@@ -101,6 +102,7 @@ def study(
     measuring = MeasureSettings(
         measure_on=measure_on,
         n_angles=n_angles,
+        explain=tuple(name.lower() for name in options.listed(explain or ())),
         annotations=AnnotationRequest(path=annotations, fwhm_arcsec=fwhm_arcsec)
         if annotations is not None
         else None,

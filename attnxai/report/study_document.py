@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
 from attnxai.report.study_figures import (
-    draw_agreement_of_gates,
+    draw_agreement_of_maps,
     draw_curves,
     draw_epochs,
     draw_metrics,
@@ -44,7 +44,7 @@ def write_study(
         template="study.html",
         drawers=[
             partial(draw, result)
-            for draw in (draw_epochs, draw_curves, draw_metrics, draw_agreement_of_gates)
+            for draw in (draw_epochs, draw_curves, draw_metrics, draw_agreement_of_maps)
         ],
         files=lambda: _files(result),
         values=lambda: _values(result),

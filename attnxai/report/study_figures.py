@@ -13,7 +13,15 @@ from attnxai.data.wording import counted
 from attnxai.report.figures.text import FigureText
 from attnxai.report.style import BASELINE_COLOUR, BLUE, PALE, VERMILION, saved_figure
 from attnxai.study.convergence import PASSES_A_PUBLISHED_EPOCH
-from attnxai.study.quantities import EPOCHS, SECONDS, Kind, Quantity
+from attnxai.study.quantities import (
+    AGREEMENT_LABELS,
+    EPOCHS,
+    PRIMARY_MAP,
+    SECONDS,
+    Kind,
+    Quantity,
+    agreement_of,
+)
 from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import group_key, groups_by_series
 
@@ -166,20 +174,25 @@ def draw_metrics(result: StudyResult, folder: Path) -> FigureText:
     )
 
 
-def draw_agreement_of_gates(result: StudyResult, folder: Path) -> FigureText | None:
-    """Draw the agreement of every map against the order of the group; nothing without annotations."""
+def draw_agreement_of_maps(result: StudyResult, folder: Path) -> FigureText | None:
+    """Draw the agreement of every map against the order of the group; nothing without annotations.
+
+    With more than four maps only the NSS is drawn; the tables have all.
+    """
     quantities = [q for q in result.summary.quantities if q.kind is Kind.AGREEMENT]
     shown = [q for q in quantities if _has_values(result.summary, q)]
     if not shown:
         return None
-    n = len(result.summary.sources["nss"])
+    if len(shown) > 4 * len(AGREEMENT_LABELS):
+        shown = [q for q in shown if q.name.startswith("nss")]
+    n = len(result.summary.sources[agreement_of("nss", PRIMARY_MAP).name])
     return _draw_panels(
         result,
         shown,
         folder,
         name="agreement",
         lead=f"Agreement with annotations over {counted(n, 'held-out source')}",
-        columns=len(shown) // 2 if len(shown) in (4, 6, 8) else 3,
+        columns=4,
     )
 
 

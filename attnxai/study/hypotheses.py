@@ -101,6 +101,7 @@ class _Words:
     worse: str
     missing: str
     plural: bool = False
+    beside: Quantity | None = None
 
 
 _HYPOTHESES = (
@@ -133,6 +134,7 @@ _HYPOTHESES = (
         worse="a lower NSS of the mean of the gates",
         missing="agreement was not measured; it needs annotated sources that no model was trained on "
         "(--annotations, --hold-out)",
+        beside=agreement_of("nss_within", PRIMARY_MAP),
     ),
 )
 
@@ -240,7 +242,16 @@ def _why_untested(quantity: str, groups: Sequence[str], summary: StudySummary) -
 
 
 def _details(words: _Words, others: Sequence[str], summary: StudySummary) -> str:
-    name, digits = words.quantity.name, words.quantity.digits
+    text = _differences(words.quantity, others, summary)
+    if words.quantity is EPOCHS:
+        return f"{text} {_reached(summary)}"
+    if words.beside is None or summary.quantity(words.beside.name) is None:
+        return text
+    return f"{text} {words.beside.label}: {_differences(words.beside, others, summary)}"
+
+
+def _differences(quantity: Quantity, others: Sequence[str], summary: StudySummary) -> str:
+    name, digits = quantity.name, quantity.digits
     rows, n_tested = [], 0
     for group in others:
         text = f"{group} {with_interval(summary.difference(group, name), digits, signed=True)}"
@@ -251,11 +262,10 @@ def _details(words: _Words, others: Sequence[str], summary: StudySummary) -> str
         rows.append(text)
     own = with_interval(summary.mean(summary.baseline, name), digits)
     adjusted = f", p adjusted for {n_tested} groups" if n_tested > 1 else ""
-    text = (
+    return (
         f"{summary.baseline} has {own}; differences from it, paired by seed{adjusted}: "
         f"{'; '.join(rows)}."
     )
-    return f"{text} {_reached(summary)}" if words.quantity is EPOCHS else text
 
 
 def _reached(summary: StudySummary) -> str:

@@ -86,16 +86,14 @@ class StudyRun:
     __repr__ = short_repr
 
 
-def common_sources(measurements: Sequence[RunMeasurement], metric: str) -> list[str]:
-    """Sources on which a metric is defined for every map of every model."""
-    defined: list[set[str]] = []
-    for measurement in measurements:
-        maps = [v for name, v in measurement.agreement.items() if name.startswith(f"{metric}:")]
-        defined.append(
-            {
-                source
-                for index, source in enumerate(measurement.sources)
-                if maps and all(math.isfinite(values[index]) for values in maps)
-            }
-        )
-    return sorted(set.intersection(*defined)) if defined else []
+def common_sources(measurements: Sequence[RunMeasurement], quantity: str) -> tuple[str, ...]:
+    """Sources on which one measure of agreement with one map, such as ``nss:mean``, is defined for every model."""
+    defined = [
+        {
+            source
+            for source, value in zip(one.sources, one.agreement.get(quantity, ()), strict=False)
+            if math.isfinite(value)
+        }
+        for one in measurements
+    ]
+    return tuple(sorted(set.intersection(*defined))) if defined else ()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.alignment.own_emission import within_own_emission
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.classification.reliability import expected_calibration_error
 from attnxai.classification.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 from attnxai.errors import OptionError
-from attnxai.explanations.gates import attention_maps
+from attnxai.explanations.explaining import explain
 from attnxai.explanations.inputs import split_of
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, TargetKind, own_tables
@@ -26,6 +28,8 @@ from attnxai.study.quantities import AGREEMENT_LABELS, PRIMARY_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.data.images import SourceSet
@@ -54,7 +58,7 @@ def measure_model(
         sources: tuple[str, ...] = ()
         if annotated is not None:
             _check_unseen(model, annotated)
-            pairs = _pairs(model, annotated)
+            pairs = _pairs(model, annotated, settings.explain)
             agreement, sources = agreement_values(pairs), pairs.sources
     finally:
         model.network.to("cpu")
@@ -108,15 +112,31 @@ def _check_unseen(model: AttentionModel, annotated: HeldOutAnnotations) -> None:
         )
 
 
-def _pairs(model: AttentionModel, annotated: HeldOutAnnotations) -> AlignedPairs:
-    maps = attention_maps(model, annotated.images)
-    return align(
+def _pairs(
+    model: AttentionModel, annotated: HeldOutAnnotations, methods: Sequence[str]
+) -> AlignedPairs:
+    """The maps of the methods, in each source's predicted class, on the grid of the annotations.
+
+    Of a method that also has maps layer by layer, such as the evidence of every gate, the whole is kept.
+    """
+    maps = explain(model, annotated.images, methods)
+    pairs = align(
         maps, annotated.annotations, annotated.images, fwhm_arcsec=annotated.request.fwhm_arcsec
     )
+    known = set(pairs.explanations)
+    kept = {
+        name: values
+        for name, values in pairs.explanations.items()
+        if name.rpartition(" ")[0] not in known
+    }
+    return dataclasses.replace(pairs, explanations=kept)
 
 
 def rehearse_agreement(
-    annotated: HeldOutAnnotations, field: Preprocessing, class_names: Sequence[str]
+    annotated: HeldOutAnnotations,
+    field: Preprocessing,
+    class_names: Sequence[str],
+    methods: Sequence[str],
 ) -> None:
     """Try the measurement of agreement with a tiny untrained network.
 
@@ -138,25 +158,37 @@ def rehearse_agreement(
         preprocessing=field,
         class_names=tuple(class_names),
     )
-    _pairs(model, annotated)
+    _pairs(model, annotated, methods)
 
 
 def agreement_values(pairs: AlignedPairs) -> dict[str, tuple[float, ...]]:
-    """For each metric and map, such as ``nss:mean``, the agreement with the annotations of each source.
+    """For each measure and map, such as ``nss:mean``, the agreement with the annotations of each source.
 
     It is averaged over the annotators of the source; NaN where undefined. The mean of the gates is always
-    there: with one gate it is that gate.
+    there: with one gate it is that gate. Measures that end in ``_within`` are over the source's own emission.
     """
     explanations = dict(pairs.explanations)
     explanations.setdefault(PRIMARY_MAP, next(iter(explanations.values())))
-    maps = np.stack(list(explanations.values()))
-    targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
+    pairs = dataclasses.replace(pairs, explanations=explanations)
+    within = within_own_emission(pairs)
+    place = [] if within is None else [pairs.sources.index(source) for source in within.sources]
     found = {}
-    for name in AGREEMENT_LABELS:
-        metric = METRICS[name]
-        values = own_tables([metric], maps, targets, pairs.valid)[0]
-        values[:, ~pairs.present] = np.nan
-        means = mean_over_annotators(values.transpose(1, 0, 2))
-        for explanation, row in zip(explanations, means, strict=True):
-            found[f"{name}:{explanation}"] = tuple(map(float, row))
+    for measure in AGREEMENT_LABELS:
+        metric, _, region = measure.partition("_")
+        values = np.full((len(explanations), len(pairs.sources)), np.nan)
+        if not region:
+            values[:] = _values(pairs, metric)
+        elif within is not None:
+            values[:, place] = _values(within, metric)
+        for name, row in zip(explanations, values, strict=True):
+            found[f"{measure}:{name}"] = tuple(map(float, row))
     return found
+
+
+def _values(pairs: AlignedPairs, metric: str) -> NDArray[np.float64]:
+    """One metric, (maps, sources), averaged over the annotators of each source."""
+    maps = np.stack(list(pairs.explanations.values()))
+    targets: Targets = {TargetKind.DENSITY: pairs.density, TargetKind.MASK: pairs.mask}
+    values = own_tables([METRICS[metric]], maps, targets, pairs.valid)[0]
+    values[:, ~pairs.present] = np.nan
+    return mean_over_annotators(values.transpose(1, 0, 2))

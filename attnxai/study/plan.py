@@ -8,6 +8,7 @@ from typing import Any
 
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
+from attnxai.explanations.explaining import chosen_methods
 from attnxai.models.specification import ModelSpec, Preset, SymmetryGroup
 from attnxai.study.data import AnnotationRequest, DataRequest, HeldOutAnnotations, StudyData
 from attnxai.study.matching import Equal, Match, matched_spec
@@ -17,6 +18,7 @@ from attnxai.training.settings import TrainingSettings
 
 FORMAT = "attnxai-study"
 FORMAT_VERSION = 1
+GATES = "gates"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class MeasureSettings:
         Arbitrary rotations of every image.
     annotations : AnnotationRequest, optional
         What attention is compared with.
+    explain : tuple of str
+        Explanation methods whose maps are compared; the gates are always among them.
     seed : int
         Of the angles, the same for all models.
     """
@@ -38,9 +42,12 @@ class MeasureSettings:
     measure_on: MeasureOn = MeasureOn.VALIDATION
     n_angles: int = 8
     annotations: AnnotationRequest | None = None
+    explain: tuple[str, ...] = (GATES,)
     seed: int = 0
 
     def __post_init__(self) -> None:
+        chosen = chosen_methods(list(dict.fromkeys((GATES, *self.explain))))
+        object.__setattr__(self, "explain", tuple(method.name for method in chosen))
         if self.n_angles < 1:
             raise OptionError(f"n_angles has to be 1 or more, got {self.n_angles}")
 

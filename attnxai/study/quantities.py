@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class Kind(enum.StrEnum):
@@ -125,26 +125,33 @@ SECONDS = _count(
     kind=Kind.COST,
 )
 
-AGREEMENT_LABELS = {"nss": "NSS", "spearman": "Spearman ρ"}
-"""Metrics of agreement, the first being the one that conclusions rest on."""
+AGREEMENT_LABELS = {
+    "nss": "NSS",
+    "spearman": "Spearman ρ",
+    "nss_within": "NSS within emission",
+    "spearman_within": "Spearman ρ within emission",
+}
+"""Measures of agreement, the first being the one that conclusions rest on."""
 
 PRIMARY_MAP = "mean"
 """Map that conclusions about agreement rest on: the mean of the gates, as the papers show it."""
 
 _AGREEMENT_MEANINGS = {
-    "nss": "mean of the standardised map at the annotated pixels, over held-out sources",
-    "spearman": "rank correlation of the map with the annotations, over held-out sources",
+    "nss": "mean of the standardised map at the annotated pixels",
+    "spearman": "rank correlation of the map with the annotations",
 }
 
 
-def agreement_of(metric: str, map_name: str) -> Quantity:
+def agreement_of(measure: str, map_name: str) -> Quantity:
     """Agreement of one map with the annotations; its name is such as ``nss:mean``."""
-    shown = "mean of gates" if map_name == PRIMARY_MAP else map_name.replace("gate", "gate ")
+    shown = "mean of gates" if map_name == PRIMARY_MAP else _shown(map_name)
+    metric, _, within = measure.partition("_")
     limit = 1.0 if metric == "spearman" else math.inf
+    over = ", over the pixels of the source's own emission," if within else ""
     return Quantity(
-        f"{metric}:{map_name}",
-        f"{AGREEMENT_LABELS[metric]}, {shown}",
-        f"{_AGREEMENT_MEANINGS[metric]} ({shown})",
+        f"{measure}:{map_name}",
+        f"{AGREEMENT_LABELS[measure]}, {shown}",
+        f"{_AGREEMENT_MEANINGS[metric]}{over} over held-out sources ({shown})",
         Kind.AGREEMENT,
         Better.HIGHER,
         digits=2,
@@ -153,9 +160,19 @@ def agreement_of(metric: str, map_name: str) -> Quantity:
     )
 
 
-def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tuple[Quantity, ...]:
-    """All quantities of a study, in the order of its tables; without map names, none of agreement."""
-    names = sorted(map_names, key=lambda name: name != PRIMARY_MAP)
+def _shown(map_name: str) -> str:
+    if map_name.startswith("gate"):
+        return map_name.replace("gate", "gate ")
+    return map_name.replace("_", " ")
+
+
+def quantities(class_names: Sequence[str], agreement: Iterable[str] = ()) -> tuple[Quantity, ...]:
+    """All quantities of a study, in the order of its tables; ``agreement`` names those of agreement."""
+    measures = list(AGREEMENT_LABELS)
+    parts = sorted(
+        (name.split(":", maxsplit=1) for name in agreement),
+        key=lambda part: (measures.index(part[0]), part[1] != PRIMARY_MAP),
+    )
     return (
         *FIT,
         ACCURACY,
@@ -165,6 +182,6 @@ def quantities(class_names: Sequence[str], map_names: Sequence[str] = ()) -> tup
         ),
         *CALIBRATION,
         *CONSISTENCY,
-        *(agreement_of(metric, name) for metric in AGREEMENT_LABELS for name in names),
+        *(agreement_of(measure, name) for measure, name in parts),
         SECONDS,
     )

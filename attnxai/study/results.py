@@ -12,7 +12,7 @@ from attnxai.data.wording import counted
 from attnxai.study.hypotheses import Hypothesis, evaluate_hypotheses
 from attnxai.study.matching import stated
 from attnxai.study.measurement import MeasureOn, StudyRun
-from attnxai.study.quantities import AGREEMENT_LABELS
+from attnxai.study.quantities import PRIMARY_MAP, agreement_of
 from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import StudySummary, summarise
 
@@ -156,7 +156,8 @@ def find_cautions(summary: StudySummary, plan: StudyPlan, facts: DataFacts) -> l
 
 
 def _about_agreement(summary: StudySummary, facts: DataFacts) -> list[str]:
-    n_sources = len(summary.sources.get(next(iter(AGREEMENT_LABELS)), ()))
+    whole, within = (agreement_of(one, PRIMARY_MAP).name for one in ("nss", "nss_within"))
+    n_sources = len(summary.sources.get(whole, ()))
     if not facts.annotations:
         return []
     n_left = sum(summary.left_out.values())
@@ -165,13 +166,20 @@ def _about_agreement(summary: StudySummary, facts: DataFacts) -> list[str]:
     left_out = f"; {some} left out ({reasons})" if n_left else ""
     annotators = counted(facts.n_annotators, "annotator")
     they = "It and its annotations" if n_sources == 1 else "They and their annotations"
-    return [
+    found = [
         (
             f"Agreement is measured on {counted(n_sources, 'annotated source')} that no model was trained "
             f"or validated on{left_out}. {they} ({facts.annotations}, {annotators}) are taken as given: the "
             "intervals do not cover other sources or annotators."
         )
     ]
+    if within in summary.sources:
+        found.append(
+            "A map on emission agrees with marks for that reason alone, since marks lie on emission. Agreement within "
+            "emission is over the pixels of each source's own emission, on "
+            f"{counted(len(summary.sources[within]), 'source')}."
+        )
+    return found
 
 
 def _about_equality(plan: StudyPlan) -> str:

@@ -111,12 +111,13 @@ def prepare(plan: StudyPlan, folder: StudyFolder, data: StudyData | None = None)
     if annotated is not None:
         from attnxai.study.measuring import rehearse_agreement
 
-        rehearse_agreement(annotated, field, data.labelled.class_names)
+        rehearse_agreement(annotated, field, data.labelled.class_names, measuring.explain)
     identity = {
         "measure_on": str(measuring.measure_on),
         "n_angles": measuring.n_angles,
         "seed": measuring.seed,
         **data.identity(),
+        "explain": list(measuring.explain),
         "annotations": annotated.identity() if annotated is not None else None,
     }
     prepared = PreparedStudy(

@@ -24,7 +24,7 @@ from attnxai.study.convergence import (
     time_to_reference,
 )
 from attnxai.study.measurement import StudyRun, common_sources
-from attnxai.study.quantities import AGREEMENT_LABELS, Quantity, quantities
+from attnxai.study.quantities import Quantity, quantities
 from attnxai.study.statistics import holm_where_tested, paired_p, seed_mean
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class StudySummary:
     horizon : int
         Last epoch up to which it is known of every run whether it has reached the reference loss.
     sources : mapping of str to tuple of str
-        For each metric of agreement, the sources over which all runs are averaged.
+        For each quantity of agreement, such as ``nss:mean``, the sources over which all runs are averaged.
     left_out : mapping of str to int
         How many annotated sources were left out, by reason.
     """
@@ -212,10 +212,9 @@ def summarise(
         times = {key: time_to_reference(run.history, reference) for key, run in by_key.items()}
     horizon = common_horizon(list(times.values())) if times else 0
     measurements = [run.measurement for run in runs]
-    sources = {name: tuple(common_sources(measurements, name)) for name in AGREEMENT_LABELS}
     measured = dict.fromkeys(name for run in measurements for name in run.agreement)
-    map_names = [name.removeprefix("nss:") for name in measured if name.startswith("nss:")]
-    columns = quantities(class_names, map_names if any(sources.values()) else ())
+    sources = {name: common_sources(measurements, name) for name in measured}
+    columns = quantities(class_names, measured if any(sources.values()) else ())
     ordered = [by_key[group, seed] for group in groups for seed in seeds]
     table = long_table(ordered, columns, times, horizon, sources)
     return StudySummary(
@@ -261,7 +260,7 @@ def long_table(
             }
         place = {source: index for index, source in enumerate(run.measurement.sources)}
         for name, per_source in run.measurement.agreement.items():
-            own = [per_source[place[source]] for source in sources[name.partition(":")[0]]]
+            own = [per_source[place[source]] for source in sources[name]]
             values[name] = float(np.mean(own)) if own else math.nan
         rows += [
             (run.group, run.seed, column.name, float(values.get(column.name, math.nan)))

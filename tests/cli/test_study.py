@@ -50,7 +50,7 @@ def whole(place):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    for name in ("epochs", "curves", "metrics", "agreement_of_gates"):
+    for name in ("epochs", "curves", "metrics", "agreement_of_maps"):
         monkeypatch.setattr(f"attnxai.report.study_document.draw_{name}", lambda *_: None)
 
 
@@ -71,8 +71,8 @@ def test_table_figures_and_page(whole):
     assert record["command"].startswith("attnxai study --output whole --group C1,C2")
     assert (record["reference_loss"], record["reference_loss_given"]) == (50.0, True)
     assert [row["outcome"] for row in record["hypotheses"]] == ["not testable"] * 3
-    assert record["agreement_sources"]["nss"]
-    assert set(record["agreement_sources"]["nss"]) <= set(HELD_OUT)
+    assert record["agreement_sources"]["nss:mean"]
+    assert set(record["agreement_sources"]["nss:mean"]) <= set(HELD_OUT)
     assert record["data"]["n_held_out"] == 3
     for hypothesis in record["hypotheses"]:
         assert hypothesis["lead"] in " ".join(done.stdout.split())

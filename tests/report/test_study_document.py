@@ -14,7 +14,7 @@ from rich.console import Console
 
 from attnxai.report.study_document import print_study, write_study
 from attnxai.report.study_figures import (
-    draw_agreement_of_gates,
+    draw_agreement_of_maps,
     draw_curves,
     draw_epochs,
     draw_metrics,
@@ -98,7 +98,7 @@ def small_result(**kwargs):
 
 @pytest.fixture
 def without_figures(monkeypatch):
-    for name in ("epochs", "curves", "metrics", "agreement_of_gates"):
+    for name in ("epochs", "curves", "metrics", "agreement_of_maps"):
         monkeypatch.setattr(f"attnxai.report.study_document.draw_{name}", lambda *_: None)
 
 
@@ -132,7 +132,7 @@ def test_little_to_show(tmp_path):
     ]
     result = made_result(runs, measure_on=MeasureOn.TEST, annotations="")
     assert draw_epochs(result, tmp_path) is None
-    assert draw_agreement_of_gates(result, tmp_path) is None
+    assert draw_agreement_of_maps(result, tmp_path) is None
     write_study(result, tmp_path / "results")
     text = Page(tmp_path / "results").text
     assert "There is no reference loss" in text

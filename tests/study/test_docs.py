@@ -105,7 +105,7 @@ def as_run(row, history):
         values={name: value for name, value in row.items() if name.startswith(names)},
         n_images=row["n_images"],
         sources=("all",),
-        agreement={n: (v,) for n, v in row.items() if n.startswith(("nss:", "spearman:"))},
+        agreement={n: (v,) for n, v in row.items() if n.startswith(("nss", "spearman"))},
     )
     return StudyRun(
         group=row["group"],

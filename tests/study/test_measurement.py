@@ -30,7 +30,7 @@ def test_common_sources():
     other = RunMeasurement(
         values={}, n_images=1, sources=("b", "a", "c"), agreement={"nss:mean": (1.0, 2.0, 3.0)}
     )
-    assert common_sources([MEASUREMENT, other], "nss") == ["a"]
-    assert common_sources([other], "nss") == ["a", "b", "c"]
-    assert common_sources([other], "spearman") == []
-    assert common_sources([], "nss") == []
+    assert common_sources([MEASUREMENT, other], "nss:mean") == ("a",)
+    assert common_sources([other], "nss:mean") == ("a", "b", "c")
+    assert common_sources([other], "spearman:mean") == ()
+    assert common_sources([], "nss:mean") == ()

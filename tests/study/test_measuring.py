@@ -11,11 +11,13 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
+from attnxai.alignment.own_emission import within_own_emission
 from attnxai.alignment.pairs import align
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_scores
 from attnxai.errors import OptionError
+from attnxai.explanations.explaining import explain
 from attnxai.explanations.gates import attention_maps
 from attnxai.metrics import nss, spearman
 from attnxai.models.model import AttentionModel, TrainingRecord
@@ -136,10 +138,49 @@ def test_agreement_over_held_out_sources(data, model, sources, tmp_path):
                 spearman(maps[position], target, valid), nan_ok=True
             )
     assert set(found.agreement) == {
-        f"{metric}:{name}"
-        for metric in ("nss", "spearman")
+        f"{measure}:{name}"
+        for measure in ("nss", "spearman", "nss_within", "spearman_within")
         for name in ("gate1", "gate2", "gate3", "mean")
     }
+
+
+def test_agreement_by_other_methods_and_within_emission(
+    data, model, sources, tmp_path, monkeypatch
+):
+    # the sources of these images are small
+    monkeypatch.setattr("attnxai.alignment.own_emission.MIN_EMISSION_PIXELS", 2)
+    marks = write_marks(tmp_path / "marks.csv", sources["train"][:5])
+    settings = MeasureSettings(
+        n_angles=1,
+        annotations=AnnotationRequest(path=str(marks)),
+        explain=("evidence", "saliency"),
+    )
+    assert settings.explain == ("gates", "evidence", "saliency")
+    annotated = settings.annotations.read(data, settings.measure_on)
+    found = measure_model(model, data, settings, annotated)
+    names = {name.partition(":")[2] for name in found.agreement}
+    assert names == {"gate1", "gate2", "gate3", "mean", "evidence", "saliency"}
+    maps = explain(model, annotated.images, ["evidence", "saliency"])
+    pairs = align(maps, annotated.annotations, annotated.images)
+    within = within_own_emission(pairs)
+    for source, whole in zip(found.sources, found.agreement["nss:saliency"], strict=True):
+        position = pairs.sources.index(source)
+        target, valid = pairs.density[0, position], pairs.valid[position]
+        assert whole == pytest.approx(nss(pairs.explanations["saliency"][position], target, valid))
+    assert 0 < len(within.sources) <= len(found.sources)
+    for source, value in zip(found.sources, found.agreement["nss_within:evidence"], strict=True):
+        if source not in within.sources:
+            assert math.isnan(value)
+            continue
+        position = within.sources.index(source)
+        target, valid = within.density[0, position], within.valid[position]
+        expected = nss(within.explanations["evidence"][position], target, valid)
+        assert value == pytest.approx(expected, nan_ok=True)
+
+
+def test_unknown_explanation_methods_are_refused():
+    with pytest.raises(OptionError, match="unknown explanation method 'lime'"):
+        MeasureSettings(explain=("lime",))
 
 
 def test_annotators_are_averaged_and_one_gate_is_its_own_mean():

@@ -52,6 +52,7 @@ def test_measure_settings_become_plain_values(plan):
             "measure_on": str(chosen.measure_on),
             "n_angles": chosen.n_angles,
             "annotations": marked,
+            "explain": ["gates"],
             "seed": chosen.seed,
         }
     with pytest.raises(OptionError, match="n_angles"):
