@@ -40,7 +40,7 @@ class AuditResult(Protocol):
         """Whether nothing failed; None where the audit has no rule, or it could not be applied."""
 
     def summary(self) -> str:
-        """What was found in plain words, a sentence a line."""
+        """What was found in plain words, a sentence a line; the first answers the question of the title."""
 
     def to_frame(self) -> pd.DataFrame:
         """A row for every number, under documented names."""

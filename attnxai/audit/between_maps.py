@@ -15,7 +15,7 @@ from attnxai.errors import OptionError
 from attnxai.metrics.partial import partial_values
 from attnxai.metrics.ranking import mid_ranks
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
-from attnxai.statistics.formats import with_interval
+from attnxai.statistics.formats import value_range, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,8 +118,15 @@ class MapAgreement(ArrayResult):
         found = [(self.interval(*pair).value, pair) for pair in self._pairs()]
         known = sorted(one for one in found if np.isfinite(one[0]))
         if not known:
-            return f"{head}\nThere are no two maps to compare, or all are constant."
-        lines = [head]
+            return f"There are no two maps to compare, or all are constant.\n{head}"
+        lines = [
+            (
+                "By their rank correlation, pairs of maps agree by "
+                f"{value_range(value for value, _ in known)}; controlling for brightness, by "
+                f"{value_range(self.interval(*pair, PARTIAL).value for pair in self._pairs())}."
+            ),
+            head,
+        ]
         chosen = (
             {"most": known[-1][1], "least": known[0][1]} if len(known) > 1 else {"": known[0][1]}
         )

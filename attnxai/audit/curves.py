@@ -9,7 +9,7 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.data.short_repr import ArrayResult
-from attnxai.data.wording import counted, listed
+from attnxai.data.wording import answered, counted, listed
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import with_interval
@@ -215,7 +215,21 @@ class Faithfulness(ArrayResult):
             f"{counted(len(self.sources), 'source')}, probability of the {self._followed()}, areas over the "
             "logarithm of the fraction of pixels."
         )
-        return "\n".join([head, *(self._sentence(layer) for layer in self.layers)])
+        return "\n".join([self._answer(), head, *(self._sentence(layer) for layer in self.layers)])
+
+    def _answer(self) -> str:
+        faithful = [layer for layer in self.layers if self.faithful(layer)]
+        unfaithful = [layer for layer in self.layers if self.unfaithful(layer)]
+        better = [layer for layer in self.layers if self.exceeds(layer, BRIGHTNESS)]
+        answers = {
+            "yes for {}": faithful,
+            "not shown for {}": [
+                layer for layer in self.layers if layer not in {*faithful, *unfaithful}
+            ],
+            "no for {}": unfaithful,
+        }
+        beside = f"Better than the order of brightness: {listed(better) or 'none'}."
+        return f"{answered(answers, len(self.layers))} {beside}"
 
     def _followed(self) -> str:
         if isinstance(self.target, str):

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attnxai import presenters
 from attnxai.audit.class_shares import ALL, distinguishes, told
 from attnxai.audit.map_location import MapLocation
 from attnxai.data.emission import Zone
@@ -126,6 +127,7 @@ class EvidenceLocation:
     n_bootstrap: int
 
     __repr__ = short_repr
+    plot = presenters.plot
 
     @property
     def empty_sky(self) -> ZoneEvidence | None:

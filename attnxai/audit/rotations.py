@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai import presenters
 from attnxai.audit.consistency import RotationConsistency, rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.results import Symmetry, SymmetryErrors, largest_defined
@@ -17,7 +18,7 @@ from attnxai.data.wording import counted
 from attnxai.errors import OptionError
 from attnxai.models.elements import IDENTITY, GroupElement, group_elements
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
-from attnxai.statistics.formats import format_number, with_interval
+from attnxai.statistics.formats import format_number, format_share, value_range, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,8 @@ class RotationAudit(ArrayResult):
     errors: SymmetryErrors
     angles: int
     counts: NDArray[np.float64]
+
+    plot = presenters.plot
 
     @property
     def passes(self) -> bool | None:
@@ -122,13 +125,23 @@ class RotationAudit(ArrayResult):
 
     def summary(self) -> str:
         """What rotations change, in sentences."""
+        maps = value_range(self.correlation(layer).value for layer in self.consistency.layers)
+        exact = {
+            True: "The rotations and reflections of the network's own group change nothing",
+            False: "The rotations and reflections of the network's own group change answers or maps, though they should not",
+            None: "No rotation is built into the network exactly",
+        }[self.passes]
         lines = [
+            (
+                f"{exact}. At other angles the class stays the same in {format_share(self.class_consistency.value)} of the "
+                f"cases{f', and maps follow by a correlation of {maps}' if maps else ''}."
+            ),
             (
                 f"Rotated by {counted(self.consistency.angles_deg.shape[1], 'random angle')} each, "
                 f"{counted(len(self.consistency.sources), 'source')} keep their class in a share of "
                 f"{with_interval(self.class_consistency)}, and its probability changes by "
                 f"{with_interval(self.probability_change)}."
-            )
+            ),
         ]
         for layer in self.consistency.layers:
             text = f"The map {layer} of a rotated image and the rotated map correlate by {with_interval(self.correlation(layer))}"

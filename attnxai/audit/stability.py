@@ -24,7 +24,7 @@ from attnxai.errors import ImageError, OptionError
 from attnxai.explanations.explaining import chosen_methods, explain
 from attnxai.explanations.targets import check_target
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
-from attnxai.statistics.formats import with_interval
+from attnxai.statistics.formats import format_share, value_range, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,13 +143,22 @@ class NoiseStability(ArrayResult):
     def summary(self) -> str:
         """What noise changes, in sentences."""
         n_blank = int(np.isnan(self.same_class).sum())
-        head = (
-            f"Noise at the level of each image (median {np.median(self.levels):.2g} of the peak), "
-            f"{counted(len(self.probability_changes), 'draw')}, on {counted(len(self.sources), 'source')}: the class "
-            f"stays the same in a share of {with_interval(self.class_consistency)} of the draws, and its probability "
-            f"changes by {with_interval(self.probability_change)}."
+        on_field, on_emission = (
+            value_range(self.correlation(layer, measure).value for layer in self.layers)
+            for measure in ("spearman", "spearman_on_emission")
         )
-        lines = [head]
+        lines = [
+            (
+                f"The class stays the same in {format_share(self.class_consistency.value)} of the draws; maps with and without "
+                f"noise have a rank correlation of {on_field} over the field and {on_emission} on emission."
+            ),
+            (
+                f"Noise at the level of each image (median {np.median(self.levels):.2g} of the peak), "
+                f"{counted(len(self.probability_changes), 'draw')}, on {counted(len(self.sources), 'source')}: the class "
+                f"stays the same in a share of {with_interval(self.class_consistency)} of the draws, and its probability "
+                f"changes by {with_interval(self.probability_change)}."
+            ),
+        ]
         lines += [
             f"The map {layer} has a rank correlation of {with_interval(self.correlation(layer))} over the field and of "
             f"{with_interval(self.correlation(layer, 'spearman_on_emission'))} on emission with that of the image "

@@ -10,7 +10,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.audit.results import mean_defined
 from attnxai.data.short_repr import ArrayResult
-from attnxai.data.wording import counted
+from attnxai.data.wording import answered, counted
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import with_interval
@@ -100,15 +100,15 @@ class RandomisationResult(ArrayResult):
     @property
     def passes(self) -> bool | None:
         """False if a map does not depend on what was learned, not even on emission; True if all do; else None."""
-        found = [
-            self.survives(layer, "spearman_on_emission")
-            if self.survives(layer)
-            else self.survives(layer)
-            for layer in self.layers
-        ]
+        found = [self._is_independent(layer) for layer in self.layers]
         if True in found:
             return False
         return None if None in found else True
+
+    def _is_independent(self, layer: str) -> bool | None:
+        """Whether a map does not depend on what was learned, not even on emission."""
+        on_field = self.survives(layer)
+        return self.survives(layer, "spearman_on_emission") if on_field else on_field
 
     def _of(self, layer: str, measure: str) -> NDArray[np.float64]:
         for what, name, known in (("map", layer, self.layers), ("measure", measure, MEASURES)):
@@ -163,32 +163,47 @@ class RandomisationResult(ArrayResult):
                 f"{counted(self.values.shape[2], 'network')} trained on random labels, on "
                 f"{counted(len(self.sources), 'source')}."
             )
-            return "\n".join([head, *map(self._cascading, self.layers)])
+            return "\n".join([self._answer(), head, *map(self._cascading, self.layers)])
         head = (
             f"Weights of {counted(len(self.steps), 'layer')} drawn at random, {self.mode}, "
             f"{counted(self.values.shape[2], 'time')}, on {counted(len(self.sources), 'source')}."
         )
-        sentence = self._cascading if self.mode == "cascading" else self._independent
-        return "\n".join([head, *map(sentence, self.layers)])
+        if self.mode == "independent":
+            return "\n".join([head, *map(self._independent, self.layers)])
+        return "\n".join([self._answer(), head, *map(self._cascading, self.layers)])
+
+    def _answer(self) -> str:
+        answers: dict[str, list[str]] = {
+            "yes for {}": [],
+            "only by their values on emission for {}": [],
+            "not shown for {}": [],
+            "no for {}": [],
+        }
+        yes, on_emission, not_shown, no = answers.values()
+        for layer in self.layers:
+            chosen = {True: no, None: not_shown}.get(
+                self._is_independent(layer), on_emission if self.survives(layer) else yes
+            )
+            chosen.append(layer)
+        return answered(answers, len(self.layers))
 
     def _cascading(self, layer: str) -> str:
         found = {
             measure: self.interval(layer, measure, absolute=True)
             for measure in ("spearman", "spearman_on_emission")
         }
-        field, emission = (self.survives(layer, measure) for measure in found)
         verdict = {
             True: "does not depend on what was learned",
             False: "depends on what was learned",
             None: "may or may not depend on what was learned",
-        }
+        }[self._is_independent(layer)]
+        if self.survives(layer) and self._is_independent(layer) is False:
+            verdict += " only by its values on emission"
         text = (
-            f"The map {layer} {verdict[field]}: with {_RANDOM[self.mode]} random its absolute rank correlation with the "
+            f"The map {layer} {verdict}: with {_RANDOM[self.mode]} random its absolute rank correlation with the "
             f"original is {with_interval(found['spearman'])} over the field and "
             f"{with_interval(found['spearman_on_emission'])} on emission"
         )
-        if field and emission is False:
-            text += "; only its values on emission depend on it"
         n_undefined = int(np.isnan(self._of(layer, "spearman")[-1]).sum())
         if n_undefined:
             text += f"; {counted(n_undefined, 'constant map')} left out"

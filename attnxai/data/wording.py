@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 # explicit directional formatting, which reorders what a terminal shows
 _BIDIRECTIONAL = frozenset(
@@ -25,6 +25,25 @@ def listed(words: Sequence[str]) -> str:
         return ""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def answered(names_by_answer: Mapping[str, Sequence[str]], n_all: int) -> str:
+    """For which of some names a question is answered how; ``{}`` in an answer stands for the names.
+
+    Examples
+    --------
+    >>> answered({"yes for {}": ["gate1", "mean"], "no for {}": ["evidence"]}, 3)
+    'Yes for gate1 and mean; no for evidence.'
+    >>> answered({"yes for {}": ["gate1", "mean"], "no for {}": []}, 2)
+    'Yes for all 2 maps.'
+    """
+    parts = [
+        answer.format(f"all {n_all} maps" if len(names) == n_all > 1 else listed(names))
+        for answer, names in names_by_answer.items()
+        if names
+    ]
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def first_of(items: Sequence[str], most: int = 10, separator: str = ", ") -> str:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 def audit_line(locations: Sequence[EvidenceLocation]) -> str:
     """The line under the headline: a sentence for each model."""
-    return " ".join(_line(found) for found in locations)
+    return " ".join(say("audit.line", found=audit_answer(found)) for found in locations)
 
 
-def _line(found: EvidenceLocation) -> str:
+def audit_answer(found: EvidenceLocation) -> str:
+    """Where the evidence of one model comes from, in a sentence that goes on after a colon."""
     zone = found.empty_sky
     auc = ""
     if zone is not None and zone.auc is not None:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnxai.audit.folder import FORMAT, FORMAT_VERSION
 from attnxai.audit.location_results import EvidenceLocation
-from attnxai.data.wording import listed
-from attnxai.report.audit import audit_line, locations_table, zones_table
+from attnxai.report.audit import audit_answer, locations_table, zones_table
 from attnxai.report.audit_figures import audit_drawers
-from attnxai.report.figures.text import FigureText
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
 from attnxai.report.sentences.say import say
-from attnxai.report.style import BLUE, saved_figure
-from attnxai.statistics.formats import with_interval
+from attnxai.report.wording import capitalised
 
 if TYPE_CHECKING:
     from attnxai.audit.audits import AuditResult, ModelAudit
     from attnxai.jobs.output_folder import OutputFolder
-    from attnxai.statistics.interval import Interval
 
 
 def write_audit(
@@ -49,13 +44,11 @@ def write_audit(
         Called with the number of finished steps and of all steps.
     """
     versions = installed_versions()
-    located = [one for one in result.results.values() if isinstance(one, EvidenceLocation)]
-    drawers = audit_drawers(result.results)
     write_results(
         folder,
         what="audit",
         template="audit.html",
-        drawers=[*(partial(draw_zones, one) for one in located), *drawers.values()],
+        drawers=audit_drawers(result.results),
         files=lambda: {
             "audit.csv": result.to_frame(),
             "summary.json": {
@@ -69,7 +62,7 @@ def write_audit(
         values=lambda: {
             "result": result,
             "headline": headline(result),
-            "parts": [_part(name, title, one, drawers) for name, title, one in result.titled()],
+            "parts": [_part(*titled) for titled in result.titled()],
             "command": command,
             "versions": versions,
         },
@@ -79,73 +72,20 @@ def write_audit(
 
 
 def headline(result: ModelAudit) -> str:
-    """What the audits found in one or two sentences: the first of them, and which others fail."""
-    located = [one for one in result.results.values() if isinstance(one, EvidenceLocation)]
-    failed = [
-        title
-        for _, title, one in result.titled()
-        if one.passes is False and not isinstance(one, EvidenceLocation)
-    ]
-    others = say("audit.others_fail", titles=listed(failed)) if failed else ""
-    if not located and not failed:
-        return say("audit.none_fails")
-    return " ".join(filter(None, (audit_line(located), others)))
+    """How many audits fail."""
+    n = len(result.results)
+    n_failed = sum(one.passes is False for one in result.results.values())
+    return say("audit.count", n_failed=n_failed, n=n) if n_failed else say("audit.none_fails", n=n)
 
 
-def _part(name: str, title: str, found: AuditResult, drawn: Collection[str]) -> dict[str, Any]:
-    located = isinstance(found, EvidenceLocation)
-    return {
-        "name": name,
-        "title": title,
-        "passes": found.passes,
-        "lines": found.summary().splitlines(),
-        "figures": ["zones"] if located else [name] if name in drawn else [],
-        "tables": [zones_table([found]), locations_table([found])]
-        if isinstance(found, EvidenceLocation)
-        else [],
+def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:
+    part = {"name": name, "title": title, "passes": found.passes}
+    answer, *lines = found.summary().splitlines()
+    if not isinstance(found, EvidenceLocation):
+        return part | {"answer": answer, "lines": lines, "tables": [], "beneath": ""}
+    return part | {
+        "answer": capitalised(audit_answer(found)),
+        "lines": [answer, *lines],
+        "tables": [zones_table([found]), locations_table([found])],
+        "beneath": say("page.audit", ring=found.ring_pixels),
     }
-
-
-def draw_zones(found: EvidenceLocation, folder: Path) -> FigureText | None:
-    """Draw the AUC of the whole network and from every zone alone, beside that of the area of the zone."""
-    rows: list[tuple[str, Interval | None, Interval | None]] = [
-        (say("audit.whole"), found.auc, None)
-    ]
-    rows += [
-        (say("audit.alone", zone=zone.zone), zone.auc, zone.area_auc)
-        for zone in reversed(found.zones)
-    ]
-    if found.auc is None or not found.zones:
-        return None
-    with saved_figure(folder, "zones", 12 + 8 * len(rows)) as figure:
-        ax = figure.subplots()
-        for place, (_, auc, area) in enumerate(rows):
-            for interval, style, shift, label in (
-                (auc, {"color": BLUE, "marker": "o"}, 0.0, "network"),
-                (area, {"color": "0.5", "marker": "s", "mfc": "white"}, 0.22, "area of the zone"),
-            ):
-                if interval is None:
-                    continue
-                where = place + shift
-                if interval.known:
-                    ax.plot([interval.low, interval.high], [where, where], color=style["color"])
-                ax.plot(
-                    [interval.value],
-                    [where],
-                    linestyle="",
-                    markersize=5,
-                    label=label if place == 1 else None,
-                    **style,
-                )
-        ax.axvline(0.5, color="0.6", linewidth=0.8)
-        ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
-        ax.invert_yaxis()
-        ax.set_xlabel("AUC of the class")
-        ax.legend(frameon=False, loc="best")
-    return FigureText(
-        name="zones",
-        caption=say("audit.figure", n=found.n_sources),
-        alternative="; ".join(
-            f"{name}: AUC {with_interval(auc)}" for name, auc, _ in rows if auc is not None
-        ),
-    )

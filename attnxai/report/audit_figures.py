@@ -1,55 +1,266 @@
-"""The figures of audits on their page."""
+"""Figures of audits, in Python and on their page.
+
+Functions ``plot_*`` take a result and, in ``ax``, the matplotlib axes to draw in, or None for those of a new figure; they
+return the axes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attnxai.report.class_means import plot_class_means
-from attnxai.report.faithfulness import plot_faithfulness
+import numpy as np
+
+from attnxai.audit.curves import BRIGHTNESS, INSERTION, PROBABILITY, RANDOM, TITLES, shifted_name
+from attnxai.report.class_means import class_means_of_layers, summary_layers
 from attnxai.report.figures.text import FigureText
-from attnxai.report.map_agreement import plot_map_agreement, plot_noise_stability
-from attnxai.report.randomisation import plot_randomisation
 from attnxai.report.sentences.say import say
-from attnxai.report.style import saved_figure
+from attnxai.report.style import (
+    BASELINE_COLOUR,
+    CHANCE_COLOUR,
+    MM,
+    MODEL_COLOURS,
+    TWO_COLUMNS,
+    colours_of,
+    draw_mean,
+    new_axes,
+    new_figure,
+    paper_style,
+    save_figure,
+)
+from attnxai.statistics.formats import format_number
+from attnxai.statistics.interval import no_interval
 
-_FIGURES: Mapping[str, tuple[Callable[..., Any], float, float]] = {
-    "Faithfulness": (plot_faithfulness, 24, 9),
-    "RandomisationResult": (plot_randomisation, 90, 0),
-    "NoiseStability": (plot_noise_stability, 24, 9),
-    "MapAgreement": (plot_map_agreement, 50, 9),
-    "ClassMeanMaps": (plot_class_means, 80, 0),
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from attnxai.audit.between_maps import MapAgreement
+    from attnxai.audit.curves import Faithfulness
+    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.rotations import RotationAudit
+    from attnxai.audit.stability import NoiseStability
+    from attnxai.audit.survival import RandomisationResult
+    from attnxai.statistics.interval import Interval
+
+
+def plot_zones(result: EvidenceLocation, *, ax: Any = None) -> Any:
+    """AUC of the whole network and from every zone alone, beside that of the area of the zone."""
+    zones = {say("audit.alone", zone=zone.zone): zone for zone in reversed(result.zones)}
+    whole = say("audit.whole")
+    aucs = {whole: result.auc} | {name: zone.auc for name, zone in zones.items()}
+    areas = {name: zone.area_auc for name, zone in zones.items()}
+    series = {"network": ("o", aucs.get), "area of the zone": ("s", areas.get)}
+    return _rows(ax, [whole, *zones], series, "AUC of the class", chance=0.5)
+
+
+def plot_faithfulness(result: Faithfulness, *, ax: Any = None) -> Any:
+    """Gain of every map over itself at random shifts, in every test, with its interval."""
+    markers = {"deletion": "o", "insertion": "s", "road": "^"}
+    series = {
+        TITLES[test]: (
+            markers[test],
+            lambda layer, test=test: result.gain(layer, shifted_name(layer), test),
+        )
+        for test in result.tests
+    }
+    label = "gain in area over the same map at random shifts (probability)"
+    return _rows(ax, result.layers, series, label)
+
+
+def plot_noise_stability(result: NoiseStability, *, ax: Any = None) -> Any:
+    """Rank correlation of every map with and without noise, on the field and on emission."""
+    series: dict[str, tuple[str, Callable[[str], Interval]]] = {
+        "field": ("o", result.correlation),
+        "emission": ("s", lambda layer: result.correlation(layer, "spearman_on_emission")),
+    }
+    return _rows(ax, result.layers, series, "rank correlation with and without added noise")
+
+
+def plot_rotations(result: RotationAudit, *, ax: Any = None) -> Any:
+    """Correlation of rotated maps with maps of rotated images, beside that of interpolation alone."""
+
+    def floor(layer: str) -> Interval | None:
+        if layer not in result.errors.layers:
+            return None
+        return no_interval(result.floor(layer), result.errors.n_images)
+
+    series = {"network": ("o", result.correlation), "interpolation alone": ("s", floor)}
+    label = "correlation of rotated maps with maps of rotated images"
+    return _rows(ax, result.consistency.layers, series, label)
+
+
+def _rows(
+    ax: Any,
+    names: Sequence[str],
+    series: Mapping[str, tuple[str, Callable[[str], Interval | None]]],
+    label: str,
+    *,
+    chance: float = 0.0,
+) -> Any:
+    """A row for every name, in which every series has a mean with its interval."""
+    ax = new_axes(ax)
+    colours = colours_of(list(series), MODEL_COLOURS)
+    for row, name in enumerate(names):
+        for index, (title, (marker, interval_of)) in enumerate(series.items()):
+            interval = interval_of(name)
+            if interval is not None:
+                at = row + 0.22 * (index - (len(series) - 1) / 2)
+                draw_mean(ax, interval, at, colour=colours[title], marker=marker)
+    for title, (marker, _) in series.items():
+        ax.plot([], [], ls="", marker=marker, color=colours[title], label=title)
+    ax.axvline(chance, color=CHANCE_COLOUR, lw=0.8, zorder=0)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel(label)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series))
+    return ax
+
+
+def plot_map_agreement(result: MapAgreement, *, ax: Any = None) -> Any:
+    """Mean rank correlations of all pairs of maps as colours and numbers, above the diagonal controlling for brightness."""
+    ax = new_axes(ax)
+    plain, partial_ones = result.matrix("spearman"), result.matrix("partial_spearman")
+    n = len(result.layers)
+    upper = np.triu(np.ones((n, n), bool), 1)
+    shown = np.where(upper, partial_ones, plain)
+    shown[np.diag_indices(n)] = np.nan
+    image = ax.imshow(shown, cmap="RdBu", vmin=-1, vmax=1)
+    for row, column in np.argwhere(~np.eye(n, dtype=bool)):
+        value = shown[row, column]
+        colour = "white" if abs(value) > 0.6 else "black"
+        text = format_number(value, 2)
+        ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
+    ax.set_xticks(range(n), result.layers, rotation=60, ha="right")
+    ax.set_yticks(range(n), result.layers)
+    ax.set_title("above the diagonal: controlling for brightness", loc="left")
+    ax.figure.colorbar(image, ax=ax, label="mean rank correlation", shrink=0.8)
+    return ax
+
+
+def plot_randomisation(
+    result: RandomisationResult, *, ax: Any = None, measure: str = "spearman"
+) -> Any:
+    """A measure of every map against the original, layer by layer, with its interval as a band."""
+    from attnxai.audit.survival import SURVIVES
+
+    ax = new_axes(ax)
+    colours = colours_of(result.layers, MODEL_COLOURS)
+    place = np.arange(len(result.steps))
+    line = "-" if result.mode == "cascading" else ""
+    for layer in result.layers:
+        found = [result.interval(layer, measure, step=step) for step in range(len(place))]
+        values = [interval.value for interval in found]
+        ax.plot(place, values, color=colours[layer], marker="o", ms=3, ls=line, label=layer)
+        if any(interval.known for interval in found):
+            low, high = [one.low for one in found], [one.high for one in found]
+            ax.fill_between(place, low, high, color=colours[layer], alpha=0.2, lw=0)
+    ax.axhline(0.0, color=CHANCE_COLOUR, lw=0.8, zorder=0)
+    ax.axhline(SURVIVES, color=CHANCE_COLOUR, lw=0.8, ls=":", zorder=0)
+    ax.set_xticks(place, result.steps, rotation=60, ha="right")
+    words = {"cascading": "random from the last layer down to", "independent": "random layer"}
+    ax.set_xlabel(words.get(result.mode, ""))
+    ax.set_ylabel("rank correlation with the original")
+    ax.set_ylim(min(-0.25, ax.get_ylim()[0]), 1.05)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(result.layers), 5))
+    return ax
+
+
+def draw_curves(figure: Any, result: Faithfulness, quantity: str = PROBABILITY) -> None:
+    """Draw mean curves over sources, one panel per test; ``quantity`` is ``probability`` or ``score``."""
+    panels = np.atleast_1d(figure.subplots(1, len(result.tests), sharey=True))
+    styles: dict[str, dict[str, Any]] = {
+        name: {"color": colour} for name, colour in colours_of(result.layers, MODEL_COLOURS).items()
+    }
+    styles[BRIGHTNESS] = {"color": BASELINE_COLOUR, "ls": "--"}
+    styles[RANDOM] = {"color": CHANCE_COLOUR, "ls": ":"}
+    curves = result.probability if quantity == PROBABILITY else result.score
+    for panel, test, own in zip(panels, result.tests, curves, strict=True):
+        for order, values in zip(result.orders, own.mean(axis=1), strict=True):
+            if order in styles:
+                panel.plot(result.fractions, values, label=order, **styles[order])
+        panel.set_xscale("log")
+        # powers of ten would need the mathematical text that paper_style turns off
+        panel.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+        panel.set_title(TITLES[test], loc="left")
+        done = "restored" if test == INSERTION else "replaced"
+        panel.set_xlabel(f"pixels {done}")
+    panels[0].set_ylabel(f"mean {quantity}")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+
+
+def _drawn_in_rows(plot: Callable[..., Any], found: Any, n: int) -> Figure:
+    figure: Figure = new_figure(TWO_COLUMNS, (24 + 9 * n) * MM)
+    plot(found, ax=figure.subplots())
+    return figure
+
+
+def _zones_figure(found: EvidenceLocation) -> Figure | None:
+    if found.auc is None or not found.zones:
+        return None
+    return _drawn_in_rows(plot_zones, found, 1 + len(found.zones))
+
+
+def _faithfulness_figure(found: Faithfulness) -> Figure:
+    gains = 24 + 9 * len(found.layers)
+    figure: Figure = new_figure(TWO_COLUMNS, (gains + 66) * MM)
+    halves: Any = figure.subfigures(2, 1, height_ratios=(gains, 66))
+    upper, lower = halves
+    plot_faithfulness(found, ax=upper.subplots())
+    draw_curves(lower, found)
+    return figure
+
+
+def _randomisation_figure(found: RandomisationResult) -> Figure:
+    figure: Figure = new_figure(TWO_COLUMNS, 100 * MM)
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"spearman": "whole field", "spearman_on_emission": "emission alone"}
+    for ax, (measure, title) in zip(panels, titles.items(), strict=True):
+        plot_randomisation(found, ax=ax, measure=measure)
+        ax.set_title(title, loc="left")
+        ax.get_legend().remove()
+    panels[1].set_ylabel("")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def _agreement_figure(found: MapAgreement) -> Figure:
+    figure: Figure = new_figure(TWO_COLUMNS, (50 + 9 * len(found.layers)) * MM)
+    plot_map_agreement(found, ax=figure.subplots())
+    return figure
+
+
+_FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
+    "EvidenceLocation": _zones_figure,
+    "Faithfulness": _faithfulness_figure,
+    "RandomisationResult": _randomisation_figure,
+    "NoiseStability": lambda found: _drawn_in_rows(plot_noise_stability, found, len(found.layers)),
+    "RotationAudit": lambda found: _drawn_in_rows(
+        plot_rotations, found, len(found.consistency.layers)
+    ),
+    "MapAgreement": _agreement_figure,
+    "ClassMeanMaps": lambda found: class_means_of_layers(found, summary_layers(found)),
 }
-"""What draws a result, by its class, and the height in mm of its figure and of each map in it."""
+"""The figure of a result on the page, by its class."""
 
 
-def audit_drawers(results: Mapping[str, Any]) -> dict[str, Callable[[Path], FigureText]]:
-    """What draws the figure of each audit that has one, by the name of the audit, which is also that of the figure.
-
-    Parameters
-    ----------
-    results : mapping of str to AuditResult
-        What each audit found, by its name.
-
-    Returns
-    -------
-    dict of str to callable
-        For :func:`attnxai.report.page.write_results`.
-    """
-    return {
-        name: partial(_draw_result, name, found)
+def audit_drawers(results: Mapping[str, Any]) -> list[Callable[[Path], FigureText | None]]:
+    """What draws the figure of each audit, under the name of the audit, for :func:`attnxai.report.page.write_results`."""
+    return [
+        partial(_draw_result, name, found)
         for name, found in results.items()
         if type(found).__name__ in _FIGURES
-    }
+    ]
 
 
-def _draw_result(name: str, found: Any, folder: Path) -> FigureText:
+def _draw_result(name: str, found: Any, folder: Path) -> FigureText | None:
     kind = type(found).__name__
-    draw, height, of_map = _FIGURES[kind]
-    with saved_figure(folder, name, height + of_map * len(found.layers)) as figure:
-        draw(found, ax=figure.subplots())
+    with paper_style():
+        figure = _FIGURES[kind](found)
+        if figure is None:
+            return None
+        save_figure(figure, folder, name)
     return FigureText(
         name=name,
         caption=say(f"audit.figure.{kind}"),

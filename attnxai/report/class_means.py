@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,15 +41,15 @@ def plot_class_means(result: ClassMeanMaps, *, ax: Any = None, layer: str = "") 
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure when left out.
     layer : str
-        The map; the last one, which is a mean of layers if there is one, when left out.
+        The map; the first of :func:`summary_layers` when left out.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
     ax = new_axes(ax)
-    layer = layer or result.maps[-1]
-    limits = _limits([result], [layer])
+    layer = layer or summary_layers(result)[0]
+    limits = _limits(result, layer)
     side = result.means.shape[-1] * result.pixel_scale_arcsec
     for index, name in enumerate(result.classes):
         image = _draw(ax, result, layer, name, limits, at=index * 1.05 * side)
@@ -69,7 +70,7 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
     results : sequence of ClassMeanMaps
         Such as those of an equivariant and of an ordinary network, of the same classes.
     layers : sequence of str
-        The map of each; the last one of each when left out. Panels of a column have the same limits.
+        The map of each; the first of :func:`summary_layers` when left out. Panels of a column have the same limits.
 
     Returns
     -------
@@ -86,21 +87,43 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
         height = (62 * len(classes) + 14) * MM
         figure: Figure = new_figure(min(TWO_COLUMNS, 78 * MM * len(results)), height)
         panels = figure.subplots(len(classes), len(results), squeeze=False)
+        _label_axes(panels)
         for column, (result, layer) in enumerate(zip(results, chosen, strict=True)):
-            limits = _limits([result], [layer])
-            for row, name in enumerate(classes):
-                ax = panels[row, column]
-                image = _draw(ax, result, layer, name, limits, at=-_half(result))
-                ax.set_aspect("equal")
-                ax.set_title(f"{name} (n = {result.n_sources[name]})", loc="left")
-                if column == 0:
-                    ax.set_ylabel("across the major axis (arcsec)")
-                if row == len(classes) - 1:
-                    ax.set_xlabel("along the major axis (arcsec)")
+            image = _draw_classes(panels[:, column], result, layer)
             group = f", {result.group}" if result.group not in {"", result.model_name} else ""
             bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
             bar.set_label(f"{result.model_name}{group}: mean of {layer}")
     return figure
+
+
+def class_means_of_layers(result: ClassMeanMaps, layers: Sequence[str]) -> Figure:
+    """Mean maps of one model: a row for each map with limits of its own, a column for each class."""
+    n = len(result.classes)
+    with paper_style():
+        figure: Figure = new_figure(TWO_COLUMNS, ((140 / n + 8) * len(layers) + 6) * MM)
+        panels = figure.subplots(len(layers), n, squeeze=False)
+        _label_axes(panels)
+        for row, layer in zip(panels, layers, strict=True):
+            image = _draw_classes(row, result, layer)
+            figure.colorbar(image, ax=list(row), label=f"mean of {layer}")
+    return figure
+
+
+def _label_axes(panels: NDArray[Any]) -> None:
+    for ax in panels[:, 0]:
+        ax.set_ylabel("across the major axis (arcsec)")
+    for ax in panels[-1]:
+        ax.set_xlabel("along the major axis (arcsec)")
+
+
+def _draw_classes(panels: Iterable[Any], result: ClassMeanMaps, layer: str) -> Any:
+    """Draw a map, a panel for each class with the same limits."""
+    limits = _limits(result, layer)
+    for ax, name in zip(panels, result.classes, strict=True):
+        image = _draw(ax, result, layer, name, limits, at=-_half(result))
+        ax.set_aspect("equal")
+        ax.set_title(f"{name} (n = {result.n_sources[name]})", loc="left")
+    return image
 
 
 def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] = ()) -> Figure:
@@ -111,7 +134,7 @@ def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] =
     results : sequence of ClassMeanMaps
         The results.
     layers : sequence of str
-        The map of each; the last one of each when left out.
+        The map of each; the first of :func:`summary_layers` when left out.
 
     Returns
     -------
@@ -147,6 +170,11 @@ def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] =
     return figure
 
 
+def summary_layers(result: ClassMeanMaps) -> list[str]:
+    """Up to two maps that stand for all: those that are not of a single gate, or the last one if all are."""
+    return [one for one in result.maps if not re.search(r"gate\d+\b", one)][:2] or [result.maps[-1]]
+
+
 def _band(
     ax: Any, place: NDArray[np.float64], values: NDArray[np.float64], colour: str, name: str
 ) -> None:
@@ -159,7 +187,7 @@ def _chosen(results: Sequence[ClassMeanMaps], layers: Sequence[str]) -> list[str
         raise OptionError(
             "class means can be shown side by side for one or more models of the same classes"
         )
-    chosen = list(layers) or [one.maps[-1] for one in results]
+    chosen = list(layers) or [summary_layers(one)[0] for one in results]
     if len(chosen) != len(results):
         raise OptionError(f"{len(results)} models need {len(results)} layers, got {len(chosen)}")
     for one, layer in zip(results, chosen, strict=True):
@@ -171,18 +199,12 @@ def _half(result: ClassMeanMaps) -> float:
     return float(result.means.shape[-1] * result.pixel_scale_arcsec / 2)
 
 
-def _limits(results: Sequence[ClassMeanMaps], layers: Sequence[str]) -> tuple[float, float, str]:
-    """Limits of colours, and their name: diverging about 0 where means have both signs."""
-    values = np.stack(
-        [
-            one.mean_of(layer, name)
-            for one, layer in zip(results, layers, strict=True)
-            for name in one.classes
-        ]
-    )
+def _limits(result: ClassMeanMaps, layer: str) -> tuple[float, float, str]:
+    """Limits of colours, and their name: diverging about 0 where means have both signs (2 % of the other is none)."""
+    values = np.stack([result.mean_of(layer, name) for name in result.classes])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if low < 0 < high:
-        size = max(-low, high)
+    size = max(-low, high)
+    if min(-low, high) > 0.02 * size:
         return -size, size, "RdBu_r"
     return low, high, MAP_COLOURS
 

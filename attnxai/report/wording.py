@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
-from attnxai.statistics.formats import format_effective, format_number
+from attnxai.statistics.formats import format_effective, value_range
 
 if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
@@ -61,13 +61,8 @@ def n_words(intervals: Iterable[Interval]) -> str:
     """
     found = [interval for interval in intervals if interval.n_units]
     effective = [i.n_effective for i in found if i.n_effective is not None]
-    text = _range([i.n_units for i in found] or [0], 0)
-    return f"{text} (n_eff = {_range(effective, 1)})" if effective else text
-
-
-def _range(numbers: Sequence[float], decimals: int) -> str:
-    ends = (format_number(end, decimals) for end in (min(numbers), max(numbers)))
-    return " to ".join(dict.fromkeys(ends))
+    text = value_range([i.n_units for i in found] or [0], 0)
+    return f"{text} (n_eff = {value_range(effective, 1)})" if effective else text
 
 
 def n_beside(interval: Interval, n: int) -> str:

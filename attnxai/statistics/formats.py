@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
@@ -105,6 +106,19 @@ def p_equals(p_value: float | None) -> str:
     """A p-value as it stands in a sentence."""
     text = format_p(p_value)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def value_range(values: Iterable[float], decimals: int = 2) -> str:
+    """The smallest and the largest of some values, or one where they are written alike; empty without finite ones.
+
+    Examples
+    --------
+    >>> value_range([0.613, 0.2, float("nan")])
+    '0.20 to 0.61'
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    ends = (format_number(end, decimals) for end in (min(finite), max(finite))) if finite else ()
+    return " to ".join(dict.fromkeys(ends))
 
 
 def format_share(share: float) -> str:

@@ -12,6 +12,7 @@ from attnxai.audit.between_maps import map_agreement
 from attnxai.data.grid import GridTransform
 from attnxai.errors import OptionError
 from attnxai.metrics.partial import partial_spearman
+from attnxai.statistics.formats import format_number
 from tests.audit.models import WeightedSum, model_of, stack_of
 
 SIDE = 12
@@ -62,6 +63,8 @@ def test_the_matrix_is_symmetric_and_constant_maps_have_no_value(stack):
 def test_the_summary_names_the_pairs(stack):
     found = map_agreement(stack)
     text = found.summary()
+    low, high = np.nanmin(found.matrix()), np.nanmax(found.matrix()[~np.eye(5, dtype=bool)])
+    assert f"pairs of maps agree by {format_number(low, 2)} to {format_number(high, 2)};" in text
     assert "The maps one and near agree most" in text
     assert "coarse agree least" in text
     frame = found.to_frame()

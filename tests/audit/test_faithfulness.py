@@ -172,6 +172,9 @@ def test_the_rule_separates_maps_of_the_source_from_others(of_centre) -> None:
     assert of_centre.faithful("noise") is False
     assert of_centre.faithful("sky") is False
     text = of_centre.summary()
+    assert text.startswith(
+        "Yes for right; not shown for noise and sky. Better than the order of brightness: none."
+    )
     assert "Deletion, insertion and ROAD on 12 sources, probability of the class FR I" in text
     assert "The map right is faithful" in text
     assert "The map noise is not shown to be faithful" in text

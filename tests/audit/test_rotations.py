@@ -42,6 +42,9 @@ def test_correlations_stand_beside_those_of_interpolation_alone(found):
     assert frame.loc["gate1", "value"] == pytest.approx(wanted)
     assert np.isnan(frame.loc["mean", "by_interpolation"])
     text = found.summary()
+    assert text.startswith(
+        "The rotations and reflections of the network's own group change nothing."
+    )
     assert "9 sources keep their class in a share of" in text
     assert "by interpolation alone, turned there and back" in text
     assert "Group C4 on 32 x 32 pixels: 3 of its elements hold exactly" in text

@@ -64,6 +64,9 @@ def test_probabilities_change_by_what_the_noise_adds(found):
     assert found.class_consistency.value > 0.9
     assert found.passes is None
     text = found.summary()
+    assert text.startswith("The class stays the same in ")
+    lowest = min(found.correlation(layer).value for layer in found.layers)
+    assert f"rank correlation of {lowest:.2f} to " in text.splitlines()[0]
     assert (
         "Noise at the level of each image (median 0.012 of the peak), 3 draws, on 9 sources" in text
     )

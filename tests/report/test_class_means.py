@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from attnxai.audit.class_means import class_mean_maps
 from attnxai.errors import OptionError
-from attnxai.report.class_means import class_means_figure, profiles_figure
+from attnxai.report.class_means import class_means_figure, profiles_figure, summary_layers
 from tests.audit.test_class_means import made_up
 
 
@@ -38,7 +38,7 @@ def test_models_stand_side_by_side_with_the_same_limits(results):
 def test_profiles_have_a_row_for_each_model(results):
     figure = profiles_figure(results)
     radial, angular = figure.axes[:2]
-    wanted = results[0].profiles["round", "FR I"]
+    wanted = results[0].profiles["follows", "FR I"]
     np.testing.assert_allclose(np.asarray(radial.lines[0].get_ydata()), wanted.radial[0])
     np.testing.assert_allclose(np.asarray(angular.lines[0].get_ydata())[:-1], wanted.angular[0])
     assert len(figure.axes) == 4
@@ -51,6 +51,17 @@ def test_one_result_shows_its_classes_in_one_panel(results):
         assert [text.get_text() for text in ax.texts] == ["FR I", "FR II"]
     finally:
         plt.close(ax.figure)
+
+
+@pytest.mark.parametrize(
+    ("maps", "shown"),
+    [
+        (("gate1", "mean", "evidence", "evidence gate1", "cam"), ["mean", "evidence"]),
+        (("gate1", "evidence gate1"), ["evidence gate1"]),
+    ],
+)
+def test_maps_of_single_gates_do_not_stand_for_all(results, maps, shown):
+    assert summary_layers(dataclasses.replace(results[0], layers=(*maps, "brightness"))) == shown
 
 
 def test_mistakes_are_named(results):

@@ -1,44 +1,53 @@
 """What audits found."""
 
 AUDIT: dict[str, str] = {
-    "audit.fails": "Audit: {faults}; read them with care.",
+    "audit.line": "Audit: {found}",
+    "audit.fails": "{faults}; read them with care.",
     "audit.reveals": "the maps of {model} reveal the class through empty sky{auc}",
     "audit.auc": " (AUC {auc} from empty sky alone)",
     "audit.signs": "the sign of {n} of {n_all:map} depends on the class",
     "audit.passes": (
-        "Audit: empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
+        "empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
     ),
     "audit.maps_pass": (
-        "Audit: no map of {model} reveals the class by its level on empty sky, and the sign of none depends on the class."
+        "no map of {model} reveals the class by its level on empty sky, and the sign of none depends on the class."
     ),
     "audit.unknown": (
-        "Audit: whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two "
+        "whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two "
         "classes, 8 or more in all."
     ),
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
     "audit.map.sign": "it lies on the source for {above} and off it for {below}",
-    "audit.others_fail": "Failed as well: {titles}",
-    "audit.none_fails": "None of these audits failed.",
-    "audit.figure": (
-        "How well the class is told by the whole network and from each zone of the sky alone (blue), and by the area of "
-        "the zone (grey): AUC with its 95 % bootstrap interval over {n:source}; 0.5 is chance."
-    ),
+    "audit.count": "{n_failed} of {n:audit} {n_failed:~fails|fail}.",
+    "audit.none_fails": "{n:~The audit does not fail.|None of the {n} audits fails.}",
     "audit.badge.passes": "passes",
     "audit.badge.fails": "fails: {faults}",
     "audit.fault.level": "level",
     "audit.fault.sign": "sign",
+    "audit.figure.EvidenceLocation": (
+        "How well the class is told by the whole network and from each zone of the sky alone (circles), and by the area of "
+        "the zone (squares): AUC with its 95 % bootstrap interval over sources; 0.5 is chance."
+    ),
     "audit.figure.Faithfulness": (
-        "How much better the order of each map is than that of the same map at random shifts: difference of the areas under "
-        "the probability, with 95 % intervals over sources. Above 0 the answer rests on what the map ranks highest."
+        "Above: how much better the order of each map is than that of the same map at random shifts, as the difference of "
+        "the areas under the probability, with 95 % intervals over sources. Above 0 the answer rests on what the map ranks "
+        "highest. Below: the mean probability as pixels are replaced by blank sky or restored in the order of each map, of "
+        "brightness (dashed) and at random (dotted). Deletion and ROAD should fall early, insertion rise early."
     ),
     "audit.figure.RandomisationResult": (
         "Rank correlation of each map with that of the trained network as its layers become random, from the last to the "
-        "first; bands are 95 % intervals over sources, meant over draws. The dotted line is that of the rule."
+        "first; bands are 95 % intervals over sources, meant over draws. A map that stays above the dotted line with all "
+        "layers random, on emission too, does not depend on what was learned."
     ),
     "audit.figure.NoiseStability": (
         "Rank correlation of each map with that of the same image with added noise at its own level, over the field and on "
         "emission alone, with 95 % intervals over sources."
+    ),
+    "audit.figure.RotationAudit": (
+        "Correlation of each map, rotated by random angles, with the map of the rotated image: with 95 % intervals over "
+        "sources (circles), and for maps of images that were turned there and back, which is what interpolation alone does "
+        "(squares)."
     ),
     "audit.figure.MapAgreement": (
         "Mean rank correlation of the maps with each other over the field, below the diagonal as it is, above it controlling "
@@ -54,8 +63,8 @@ AUDIT: dict[str, str] = {
     "audit.zones.not_split": "Not measured by zone: {reason}.",
     "audit.maps.title": "Where every map lies",
     "audit.on_source": "On source, {name}",
-    "audit.level": "Level, {name}",
-    "audit.level_auc": "AUC of the level{name}",
+    "audit.level": "Level on empty sky, {name}",
+    "audit.level_auc": "AUC of that level{name}",
     "audit.of": ", {name}",
     "audit.undefined": "{map} is undefined for {n:source}.",
 }
