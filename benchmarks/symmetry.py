@@ -18,7 +18,7 @@ import torch
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.readout import disc_about, field_brightness
-from attnxai.audit.results import Symmetry, SymmetryErrors, short_number
+from attnxai.audit.results import Symmetry, SymmetryErrors
 from attnxai.data.images import SourceImage
 from attnxai.data.simulation import CLASS_NAMES, simulate_source
 from attnxai.models.checkpoints import load_model
@@ -34,6 +34,7 @@ from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import SymmetryGroup, compact_spec
 from attnxai.models.steerable import pool_over_group
+from attnxai.statistics.formats import short_number
 
 GROUPS = ("C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "D16")
 FIELDS = ((150, 150), (151, 151), (150, 140))

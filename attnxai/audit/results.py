@@ -12,6 +12,7 @@ from attnxai import presenters
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import listed
 from attnxai.models.elements import IDENTITY, GroupElement
+from attnxai.statistics.formats import short_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,11 +198,6 @@ class SymmetryErrors(ArrayResult):
 
 # Class scores that spread by less than this part of their size differ by rounding alone.
 _ROUNDING = 1e-6
-
-
-def short_number(value: float) -> str:
-    """Two digits; below a thousandth one digit and a power of ten."""
-    return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
 
 
 def largest_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:

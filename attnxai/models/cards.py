@@ -13,6 +13,7 @@ VALIDATION = "validation"
 TEST = "test"
 ACCURACY = "accuracy"
 P_IF_CALIBRATED = "p, if calibrated"
+SYMMETRY_ERRORS = ("symmetry error of scores", "symmetry error of maps")
 
 # these stand in a row of their own
 _NAMED_SETTINGS = ("seed", "validation_share")
@@ -56,6 +57,10 @@ class ModelCard:
         Side of the field that the network sees, in pixels.
     pixel_scale_arcsec : float
         Side of one of these pixels.
+    binning : int
+        The network sees means of this many by this many pixels.
+    normalisation, layer_order : str
+        Of its gates and layers; empty for networks without.
     class_names : tuple of str
         Classes in the order of the scores.
     data, data_licence, data_sha256 : str
@@ -98,6 +103,9 @@ class ModelCard:
     sha256: str
     size: int
     pixel_scale_arcsec: float
+    binning: int
+    normalisation: str
+    layer_order: str
     class_names: tuple[str, ...]
     data: str
     data_licence: str
@@ -137,8 +145,11 @@ class ModelCard:
         facts = {
             "Network": f"{self.architecture.replace('_', ' ')}, {self.group}",
             "Fields in each block": ", ".join(map(str, self.fields)),
+            "Normalisation of gates": self.normalisation or "no gates",
+            "Order of layers": self.layer_order.replace("_", ", "),
             "Parameters": f"{self.n_parameters:,}",
-            "Field": f"{self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec",
+            "Field": f"{self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec"
+            + (f", seen in means of {self.binning} x {self.binning}" if self.binning > 1 else ""),
             "Classes": ", ".join(self.class_names),
             "Data": self.data or unknown,
             "Licence of the data": self.data_licence or unknown,

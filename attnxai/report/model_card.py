@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, TEST, VALIDATION
+from attnxai.models.cards import ACCURACY, P_IF_CALIBRATED, SYMMETRY_ERRORS, TEST, VALIDATION
 from attnxai.report.tables.table import Table, count_column, text_column
 from attnxai.report.tables.text import markdown_text, render_markdown, render_terminal
-from attnxai.statistics.formats import format_p, with_interval
+from attnxai.statistics.formats import format_p, short_number, with_interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,11 @@ def metrics_table(card: ModelCard) -> Table | None:
 
 
 def _number(metric: str, interval: Interval) -> str:
-    return format_p(interval.value) if metric == P_IF_CALIBRATED else with_interval(interval, 3)
+    if metric == P_IF_CALIBRATED:
+        return format_p(interval.value)
+    if metric in SYMMETRY_ERRORS:
+        return short_number(interval.value)
+    return with_interval(interval, 3)
 
 
 def percent(interval: Interval) -> str:

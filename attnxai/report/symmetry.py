@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.audit.results import Symmetry, largest_defined, mean_defined, short_number
+from attnxai.audit.results import Symmetry, largest_defined, mean_defined
 from attnxai.report.tables.table import Column, Table, checked_digits, number_column, text_column
 from attnxai.report.tables.text import render_terminal
+from attnxai.statistics.formats import short_number
 
 if TYPE_CHECKING:
     from rich.console import Console

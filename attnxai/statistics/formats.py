@@ -136,3 +136,8 @@ def format_share(share: float) -> str:
 def format_effective(n_effective: float | None) -> str:
     """The effective number of weighted units (Kish) beside their number; empty where all weigh the same."""
     return "" if n_effective is None else f"n_eff = {format_number(n_effective, 1)}"
+
+
+def short_number(value: float) -> str:
+    """Two digits; below a thousandth one digit and a power of ten."""
+    return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"

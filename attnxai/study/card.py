@@ -11,23 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.audit.equivariance import symmetry_errors
+from attnxai.audit.evidence_location import evidence_location
+from attnxai.audit.results import Symmetry
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.data.images import SourceSet
 from attnxai.data.mirabest import is_mirabest_source
-from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError
+from attnxai.errors import AttnxaiWarning, FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.inputs import split_of
 from attnxai.explanations.stack import Split
 from attnxai.models.cards import (
     ACCURACY,
     P_IF_CALIBRATED,
+    SYMMETRY_ERRORS,
     TEST,
     VALIDATION,
     ModelCard,
     PartMetrics,
     measured,
 )
-from attnxai.statistics.interval import CONFIDENCE_LEVEL
+from attnxai.models.elements import IDENTITY
+from attnxai.models.network import AttentionNetwork
+from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
 
 N_BOOTSTRAP = 10_000
 CONFIDENT = f"{TEST}, confident"
+SYMMETRY_IMAGES = 16
+"""Images on which a card measures how exact symmetries are."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -148,6 +156,9 @@ def measure_card(
         sha256=model.sha256,
         size=model.preprocessing.size,
         pixel_scale_arcsec=model.preprocessing.pixel_scale_arcsec,
+        binning=getattr(model.spec, "binning", 1),
+        normalisation=str(getattr(model.spec, "normalisation", "")),
+        layer_order=str(getattr(model.spec, "layer_order", "")),
         class_names=model.class_names,
         data=record.data,
         data_licence=record.data_licence,
@@ -221,9 +232,49 @@ def _measure(
         ),
         P_IF_CALIBRATED: measured(reference.p_value, n_images=n),
     }
+    values |= _audit(model, images, rng, n_bootstrap)
     counts = np.bincount(labels, minlength=len(model.class_names))
     return PartMetrics(
         n_images=n,
         n_by_class={n: int(k) for n, k in zip(model.class_names, counts, strict=True)},
         values=values,
     )
+
+
+def _audit(
+    model: AttentionModel, images: SourceSet, rng: np.random.Generator, n_bootstrap: int
+) -> dict[str, Interval]:
+    """What each zone of the sky alone tells, and how exactly scores and maps follow the network's symmetries."""
+    some = images[:SYMMETRY_IMAGES]
+    symmetry = None
+    with warnings.catch_warnings():
+        # few images have no interval, and maps that are constant no error
+        warnings.simplefilter("ignore", FewSourcesWarning)
+        warnings.simplefilter("ignore", UndefinedValuesWarning)
+        location = evidence_location(model, images, rng=rng, n_bootstrap=n_bootstrap)
+        if isinstance(model.network, AttentionNetwork):
+            symmetry = symmetry_errors(model, some)
+    n, found = len(images), dict[str, Interval]()
+    for zone in location.zones:
+        # all parts of a card have the same metrics, defined or not
+        nothing = measured(None, n_images=n)
+        for name, one in ((ACCURACY, zone.accuracy), ("ROC AUC", zone.auc)):
+            own = nothing if one is None else measured(one.value, one.low, one.high, n)
+            found[f"{name} from {zone.zone} alone"] = own
+        area = zone.area_auc
+        of_area = nothing if area is None else measured(area.value, n_images=n)
+        found[f"ROC AUC of the area of {zone.zone}"] = of_area
+    if symmetry is not None:
+        exact = [
+            position
+            for position, (element, expected) in enumerate(
+                zip(symmetry.elements, symmetry.expected, strict=True)
+            )
+            if expected is Symmetry.EXACT and element != IDENTITY
+        ]
+        if exact:
+            scores = symmetry.score_changes[exact].max() / symmetry.score_spread
+            maps = np.nanmax(symmetry.map_errors[exact])
+            for name, error in zip(SYMMETRY_ERRORS, (scores, maps), strict=True):
+                found[name] = measured(error, n_images=len(some))
+    return found

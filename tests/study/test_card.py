@@ -11,10 +11,13 @@ import torch
 from scipy import special
 from sklearn import metrics as reference
 
+from attnxai.audit import evidence_location
+from attnxai.audit.equivariance import symmetry_errors
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.data.images import SourceSet
-from attnxai.errors import AttnxaiWarning, DataSetError, OptionError
+from attnxai.errors import AttnxaiWarning, DataSetError, OptionError, UndefinedValuesWarning
+from attnxai.models.cards import SYMMETRY_ERRORS
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.study.card import CONFIDENT, card_images, measure_card
@@ -218,6 +221,25 @@ def test_calibration_stands_beside_that_of_a_calibrated_model(model, images):
     assert values["the same of a calibrated model"].value == result.calibrated.mean
     assert values["95 % of calibrated models are below"].value == result.calibrated.high
     assert values["p, if calibrated"].value == result.calibrated.p_value
+
+
+def test_the_card_holds_the_first_audit_and_the_symmetry(model, images):
+    chosen = card_images(model, images)
+    part = chosen.parts["validation"]
+    values = measured(model, chosen, rng=3).parts["validation"].values
+    location = evidence_location(model, part, rng=0, n_bootstrap=100)
+    assert [zone.zone for zone in location.zones] == ["emission", "ring", "empty sky"]
+    for zone in location.zones:
+        assert values[f"accuracy from {zone.zone} alone"].value == zone.accuracy.value
+        assert values[f"ROC AUC from {zone.zone} alone"].value == zone.auc.value
+        assert values[f"ROC AUC of the area of {zone.zone}"].value == zone.area_auc.value
+    with pytest.warns(UndefinedValuesWarning, match="4 of 16 maps of gate1 are constant"):
+        errors = symmetry_errors(model, part)
+    assert errors.group == "C4"
+    scores, maps = (values[name].value for name in SYMMETRY_ERRORS)
+    assert scores == pytest.approx(errors.score_changes.max() / errors.score_spread)
+    assert maps == pytest.approx(np.nanmax(errors.map_errors))
+    assert 0 < scores < 1e-3
 
 
 def test_validation_numbers_do_not_depend_on_the_other_parts(model, images):
