@@ -43,9 +43,15 @@ class ScoreFunction(nn.Module):
             for module in self.network.modules():
                 if isinstance(module, GateNormalisation):
                     module.over_batch = False
+        self.masks_emission = isinstance(model.spec, ModelSpec) and model.spec.zero_sky
         self.register_buffer("blank", blank_input(model))
 
-    def forward(self, differences: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        differences: torch.Tensor,
+        weights: torch.Tensor,
+        emission_of: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Weighted sum of the class scores of each image.
 
         Parameters
@@ -54,9 +60,16 @@ class ScoreFunction(nn.Module):
             Input of the network less blank sky.
         weights : Tensor, shape (n, n_classes)
             Weight of every class score, from :func:`attnxai.explanations.targets.class_weights`.
+        emission_of : Tensor, shape (channels, rows, columns), optional
+            An image, as its difference from blank sky. Networks that attend to emission attend to that of this image.
 
         Returns
         -------
         Tensor, shape (n,)
         """
-        return (weights * self.network(self.blank + differences)).sum(dim=1)  # type: ignore[no-any-return]
+        images = self.blank + differences
+        if emission_of is not None and self.masks_emission:
+            scores = self.network(images, self.blank + emission_of)
+        else:
+            scores = self.network(images)
+        return (weights * scores).sum(dim=1)  # type: ignore[no-any-return]

@@ -175,19 +175,15 @@ class AttentionNetwork(SpecifiedNetwork):
         elif spec.aggregation is not Aggregation.MEAN:
             self.head = nn.Linear(sum(gated), classes, bias=bias)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Class scores of shape (batch, n_classes)."""
+    def forward(
+        self, images: torch.Tensor, emission_of: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Class scores of shape (batch, n_classes); with ``emission_of``, on the emission of those images instead."""
         size = self.spec.symmetry.size
         height, width = images.shape[-2:]
-        if self.spec.disc:
-            images = images * soft_disc(height, width).to(images)
-        binning = self.spec.binning
-        if self.spec.padding is Padding.SYMMETRIC:
-            zeros = (*padding_for(width, binning), *padding_for(height, binning))
-            images = nn.functional.pad(images, zeros)
-        if binning > 1:
-            images = nn.functional.avg_pool2d(images, binning)
-        features, emission = images, (images > _FAINTEST).to(images)
+        features = self._binned(images)
+        seen = features if emission_of is None else self._binned(emission_of)
+        emission = (seen > _FAINTEST).to(features)
         pooled, where = [], []
         for index, block in enumerate(self.blocks):
             features = block(features)
@@ -208,6 +204,17 @@ class AttentionNetwork(SpecifiedNetwork):
             mean = self.spec.feature_sum is FeatureSum.MEAN
             sums.append(gated.mean(dim=(2, 3)) if mean else gated.sum(dim=(2, 3)))
         return self._aggregate([self.dropout(values) for values in sums])
+
+    def _binned(self, images: torch.Tensor) -> torch.Tensor:
+        """Images as the first convolution takes them."""
+        height, width = images.shape[-2:]
+        if self.spec.disc:
+            images = images * soft_disc(height, width).to(images)
+        binning = self.spec.binning
+        if self.spec.padding is Padding.SYMMETRIC:
+            zeros = (*padding_for(width, binning), *padding_for(height, binning))
+            images = nn.functional.pad(images, zeros)
+        return nn.functional.avg_pool2d(images, binning) if binning > 1 else images
 
     def empty_sky(self) -> list[torch.Tensor]:
         """Features (channels,) of every block, pooled over the group, where the sky is 0 all around.

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from attnxai.data.images import SourceImage, from_array
+from attnxai.explanations.stack import MapStack
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.wrapped import wrap
@@ -108,3 +109,25 @@ def inputs_and_blank(model: AttentionModel, images: list[SourceImage]) -> tuple[
     standardised = (seen - model.preprocessing.mean) / model.preprocessing.deviation
     blank = np.full_like(seen[:1], -model.preprocessing.mean / model.preprocessing.deviation)
     return tuple(torch.from_numpy(x.astype(np.float32))[:, None] for x in (standardised, blank))
+
+
+def maps_of(stack: MapStack) -> np.ndarray:
+    """Maps of a stack with one layer."""
+    (maps,) = stack.layers.values()
+    return np.asarray(maps)
+
+
+def bare(method: Any) -> Any:
+    """The function of a method, called as :class:`ExplanationMethod` does."""
+
+    def call(model: AttentionModel, images: list[SourceImage], **options: Any) -> MapStack:
+        with torch.no_grad():
+            return method(model, images, **options)  # type: ignore[no-any-return]
+
+    return call
+
+
+def explained_by(
+    method: Any, model: AttentionModel, images: list[SourceImage], target: str, rng: int = 0
+) -> MapStack:
+    return method(model, images, target=target, rng=np.random.default_rng(rng))  # type: ignore[no-any-return]

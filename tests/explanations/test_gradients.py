@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from attnxai.errors import ApproximationWarning, OptionError
+from attnxai.errors import OptionError
 from attnxai.explanations import explain
 from attnxai.explanations.gradients import GradientShap, IntegratedGradients
 from attnxai.explanations.rectifiers import RewrittenScores
@@ -24,8 +24,11 @@ from tests.explanations.attributed import (
     Linear,
     Quadratic,
     Residual,
+    bare,
+    explained_by,
     image_of,
     inputs_and_blank,
+    maps_of,
     model_of,
     one_pixel,
     sources,
@@ -39,15 +42,6 @@ def noise():
 
 
 GRADIENTS = ("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "deeplift")
-
-
-def maps_of(stack):
-    (maps,) = stack.layers.values()
-    return maps
-
-
-def explained_by(method, model, images, target, rng=0):
-    return method(model, images, target=target, rng=np.random.default_rng(rng))
 
 
 @pytest.mark.parametrize("name", GRADIENTS[1:])
@@ -97,37 +91,6 @@ def test_integrated_gradients_of_a_square():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_integrated_gradients_take_the_steps_that_they_need():
-    model, images = model_of(Residual()), sources(3)
-    seen, blank = inputs_and_blank(model, images)
-    with torch.no_grad():
-        change = (model.network(seen) - model.network(blank))[:, 0].numpy()
-    gradients = []
-    for tolerance in (0.1, 0.01):
-        method = IntegratedGradients(tolerance=tolerance, max_gradients=100_000)
-        stack = explained_by(_bare(method), model, images, "FR I")
-        (facts,) = stack.provenance["explanations"]
-        errors = np.abs(maps_of(stack).sum(axis=(1, 2)) / change - 1)
-        assert errors.max() <= tolerance
-        np.testing.assert_allclose(facts["relative_errors"], errors, atol=2e-5)
-        gradients.append(sum(facts["n_gradients"]))
-    assert gradients[0] < gradients[1]
-    with pytest.warns(ApproximationWarning, match="3 of 3 images miss the difference of scores"):
-        explained_by(
-            _bare(IntegratedGradients(tolerance=1e-5, max_gradients=8)), model, images, "FR I"
-        )
-
-
-def _bare(method):
-    """The function of a method, called as :class:`ExplanationMethod` does."""
-
-    def call(model, images, **options):
-        with torch.no_grad():
-            return method(model, images, **options)
-
-    return call
-
-
 def test_gradient_shap_tends_to_integrated_gradients_and_needs_its_seed():
     model, images = model_of(Residual()), sources(2)
     state = np.random.get_state()[1].copy()
@@ -135,14 +98,12 @@ def test_gradient_shap_tends_to_integrated_gradients_and_needs_its_seed():
     np.testing.assert_array_equal(state, np.random.get_state()[1])
     np.testing.assert_array_equal(maps_of(first), maps_of(again))
     assert (maps_of(first) != maps_of(other)).any()
-    exact = maps_of(
-        explained_by(_bare(IntegratedGradients(tolerance=0.005)), model, images, "FR I")
-    )
-    many = maps_of(explained_by(_bare(GradientShap(n_samples=800)), model, images, "FR I"))
+    exact = maps_of(explained_by(bare(IntegratedGradients(tolerance=0.005)), model, images, "FR I"))
+    many = maps_of(explained_by(bare(GradientShap(n_samples=800)), model, images, "FR I"))
     assert np.abs(many - exact).max() < 0.15 * np.abs(exact).max()
-    alone = explained_by(_bare(GradientShap(n_samples=20, batch_size=16)), model, images, "FR I")
+    alone = explained_by(bare(GradientShap(n_samples=20, batch_size=16)), model, images, "FR I")
     np.testing.assert_array_equal(
-        maps_of(explained_by(_bare(GradientShap(n_samples=20)), model, images[:1], "FR I"))[0],
+        maps_of(explained_by(bare(GradientShap(n_samples=20)), model, images[:1], "FR I"))[0],
         maps_of(alone)[0],
     )
 
