@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -36,9 +37,8 @@ from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import compact_spec
-from attnxai.training import TrainingSettings
-from attnxai.training.loop import train_model
-from attnxai.training.run import training_and_validation
+from attnxai.training import TrainingSettings, loop
+from attnxai.training.run import TrainingRun, training_and_validation
 from attnxai.training.settings import Precision
 
 CLASSES = ("FR I", "FR II")
@@ -55,6 +55,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "range_norm, norm last": {"normalisation": "range_norm", "layer_order": "conv_relu_norm"},
     "sigmoid": {"normalisation": "sigmoid"},
     "softmax": {"normalisation": "softmax", "feature_sum": "sum"},
+    "range_norm, penalty of 1": {"normalisation": "range_norm"},
+    "range_norm, penalty of 10": {"normalisation": "range_norm"},
     "emission": _EMISSION,
     "emission, softmax": _EMISSION,
     "emission, ring of a cell": _EMISSION,
@@ -79,17 +81,64 @@ def _ring(scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return _PUBLIC(scores, nn.functional.max_pool2d(where, 3, stride=1, padding=1))
 
 
+class _Penalty(torch.autograd.Function):
+    """Scores as they are; going backwards, the loss of these scores has a penalty added to it."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:  # noqa: ARG004
+        return scores.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ARG004
+        return gradient, gradient.new_ones(())
+
+
+class _Penalised(TrainingRun):
+    """Adds to the loss the share of the attention off emission, its mean over images and gates, times a factor.
+
+    The epoch that is kept is chosen by the loss without it, as in all other variants.
+    """
+
+    factor = 1.0
+
+    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        if not network.training:
+            return super().scores(network, images)
+        maps: list[torch.Tensor] = []
+        handles = [
+            module.register_forward_hook(lambda *passed: maps.append(passed[2].float()))
+            for module in network.modules()
+            if isinstance(module, attention_gate.GateNormalisation)
+        ]
+        scores = super().scores(network, images)
+        for handle in handles:
+            handle.remove()
+        emission = (images > 0).float()
+        shares = [
+            1 - (on * values).sum(dim=(1, 2, 3)) / values.sum(dim=(1, 2, 3)).clamp_min(1e-12)
+            for values in maps
+            for on in [nn.functional.adaptive_max_pool2d(emission, values.shape[2:])]
+        ]
+        penalty: torch.Tensor = self.factor * torch.stack(shares).mean()
+        return _Penalty.apply(scores, penalty)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _PenalisedMore(_Penalised):
+    factor = 10.0
+
+
 _REPLACED = {"emission, softmax": _softmax, "emission, ring of a cell": _ring}
+_RUNS = {"range_norm, penalty of 1": _Penalised, "range_norm, penalty of 10": _PenalisedMore}
 
 
 @contextlib.contextmanager
 def variant(name: str) -> Iterator[None]:
-    """Networks built within the block have the gate of a variant that the package does not offer."""
-    attention_gate.emission = _REPLACED.get(name, _PUBLIC)
-    try:
+    """Networks built or trained within the block are of a variant that the package does not offer."""
+    with (
+        mock.patch.object(attention_gate, "emission", _REPLACED.get(name, _PUBLIC)),
+        mock.patch.object(loop, "TrainingRun", _RUNS.get(name, TrainingRun)),
+    ):
         yield
-    finally:
-        attention_gate.emission = _PUBLIC
 
 
 def train(
@@ -100,7 +149,7 @@ def train(
     if "32 channels" not in name:  # which the preset has
         changes["fields"] = FIELDS[group]
     started = time.monotonic()
-    model, _ = train_model(
+    model, _ = loop.train_model(
         compact_spec(group, **changes),
         images,
         class_names=CLASSES,
