@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import math
 
+from attnxai.data.plain_values import to_plain
 from attnxai.errors import OptionError
 
 
@@ -141,10 +142,7 @@ class TrainingSettings:
 
     def to_dict(self) -> dict[str, int | float | str | bool]:
         """Values that can be written to a file."""
-        return {
-            name: str(value) if isinstance(value, enum.Enum) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        return to_plain(self)
 
 
 def mixed_precision_pays(device: str) -> bool:
