@@ -8,6 +8,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.shapes import Label, Shape, ShapeKind
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceSet, from_array
+from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
 from attnxai.explanations.stack import MapStack, Split
 
 
@@ -100,3 +101,13 @@ def made_up(
         n_rows=len(annotations),
     )
     return stack, marks, SourceSet(images, origin="made up")
+
+
+def simulated(n: int, *, side: int = 160, seed: int = 0) -> SourceSet:
+    """Simulated galaxies of both classes."""
+    rng = np.random.default_rng(seed)
+    survey = Survey(side=side)
+    return SourceSet(
+        simulate_source(CLASS_NAMES[i % 2], source=f"s{i}", rng=rng, survey=survey).image
+        for i in range(n)
+    )

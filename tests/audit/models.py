@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,8 +12,12 @@ from attnxai.data.grid import GridTransform
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
+from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Architecture
+from tests.models.builders import make_network, range_norm_spec
+
+SIDE = 64
 
 
 class WeightedSum(nn.Module):
@@ -69,3 +75,22 @@ def sources(n, side, *, seed=0, share=0.05):
     inner = rng.integers(9, 255, size=(n, reach, reach)) / 255
     images[:, first : first + reach, first : first + reach] = inner
     return images
+
+
+@functools.lru_cache(maxsize=16)
+def compact_network(group: str) -> AttentionNetwork:
+    """A compact network with random weights; tests do not change it."""
+    return make_network(range_norm_spec(group), SIDE)
+
+
+def settled_on(images: torch.Tensor, group: str, *, seed: int) -> AttentionNetwork:
+    """A compact network with random weights, whose batch norms have the statistics of these images."""
+    network = AttentionNetwork(
+        range_norm_spec(group), generator=torch.Generator().manual_seed(seed)
+    )
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.momentum = None
+    with torch.no_grad():
+        network(images[:, None])
+    return network.eval()

@@ -13,9 +13,9 @@ from attnxai.audit import AUDITS, run_audits
 from attnxai.audit.of_models import own_methods
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.explanations.explaining import EXPLANATIONS
-from tests.audit.conftest import simulated
 from tests.audit.models import WeightedSum, model_of
 from tests.audit.test_evidence_location import SIDE, sources
+from tests.builders import simulated
 from tests.explanations.conftest import build_model
 from tests.models.builders import make_model
 from tests.models.ordinary_networks import ResidualNetwork, seeded

@@ -11,9 +11,9 @@ import pytest
 from attnxai.audit.class_means import BRIGHTNESS, class_mean_maps
 from attnxai.audit.of_models import class_means_of
 from attnxai.errors import OptionError
-from tests.audit.conftest import simulated
 from tests.audit.models import WeightedSum, model_of, stack_of
 from tests.audit.test_source_axes import SIDE, double
+from tests.builders import simulated
 from tests.models.builders import make_model
 
 

@@ -23,7 +23,8 @@ from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Architecture
-from tests.audit.conftest import SIDE, compact_network, simulated
+from tests.audit.models import SIDE, compact_network
+from tests.builders import simulated
 from tests.models.builders import make_model, range_norm_spec
 
 

@@ -29,20 +29,16 @@ from attnxai.models.specification import (
     SymmetryGroup,
     paper_spec,
 )
-from tests.audit.conftest import (
-    SIDE,
-    TRANSPOSITION,
-    compact_network,
-    settled_on,
-    simulated,
-    smooth_images,
-)
+from tests.audit.models import SIDE, compact_network, settled_on
+from tests.builders import simulated
 from tests.models.builders import (
     GROUPS,
+    TRANSPOSITION,
     make_model,
     make_network,
     random_images,
     range_norm_spec,
+    smooth_images,
     tiny_spec,
 )
 

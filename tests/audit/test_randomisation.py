@@ -29,7 +29,7 @@ from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import Normalisation
 from attnxai.models.steerable import FieldBatchNorm
 from attnxai.statistics.bootstrap import bootstrap_counts
-from tests.audit.conftest import simulated
+from tests.builders import simulated
 from tests.models.builders import make_model, random_images
 
 SIDE = 16

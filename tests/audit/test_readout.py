@@ -12,7 +12,8 @@ from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.specification import Architecture, Padding
-from tests.audit.conftest import SIDE, compact_network, simulated
+from tests.audit.models import SIDE, compact_network
+from tests.builders import simulated
 from tests.models.builders import (
     make_model,
     make_network,

@@ -10,8 +10,8 @@ import pytest
 
 from attnxai.audit.rotations import rotation_audit
 from attnxai.errors import OptionError, UndefinedValuesWarning
-from tests.audit.conftest import simulated
 from tests.audit.models import WeightedSum, model_of
+from tests.builders import simulated
 from tests.models.builders import make_model
 
 

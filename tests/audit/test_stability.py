@@ -13,8 +13,8 @@ from attnxai.data.images import from_array
 from attnxai.errors import OptionError
 from attnxai.explanations.inputs import NetworkInputs
 from attnxai.explanations.method import ExplanationMethod
-from tests.audit.conftest import simulated
 from tests.audit.models import WeightedSum, model_of, sources
+from tests.builders import simulated
 
 SIDE = 16
 

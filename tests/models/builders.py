@@ -17,12 +17,15 @@ from attnxai.explanations.gate_pass import gate_batches
 from attnxai.models.architectures import Network
 from attnxai.models.checkpoints import load_model
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
+from attnxai.models.elements import GroupElement
 from attnxai.models.model import AttentionModel, TrainingRecord
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec, SymmetryGroup, compact_spec
 from attnxai.models.steerable import FieldBatchNorm
 
+# the reflection at the diagonal that swaps rows and columns
+TRANSPOSITION = GroupElement(rotation_deg=90.0, reflected=True)
 GROUPS = ("C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "D16")
 
 
@@ -180,3 +183,18 @@ def sentence(file: Path) -> str:
         load_model(file)
     assert_one_sentence(caught.value, names=file)
     return str(caught.value)
+
+
+def smooth_images(n: int, side: int, *, seed: int = 0) -> torch.Tensor:
+    """Broad blobs within the inscribed disc, without any symmetry; zero towards the edge."""
+    generator = torch.Generator().manual_seed(seed)
+    place = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
+    images = torch.zeros(n, side, side)
+    for image in images:
+        for _ in range(4):
+            down, right, wide = torch.rand(3, generator=generator).tolist()
+            row, column = (down - 0.5) * side / 2, (right - 0.5) * side / 2
+            width = side * (0.03 + 0.05 * wide)
+            distance = (place[:, None] - row) ** 2 + (place[None, :] - column) ** 2
+            image.add_(3.0 * torch.exp(-distance / (2 * width**2)))
+    return images

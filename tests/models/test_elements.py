@@ -22,8 +22,7 @@ from attnxai.models.elements import (
     transform_images,
 )
 from attnxai.models.specification import SymmetryGroup
-from tests.audit.conftest import TRANSPOSITION, smooth_images
-from tests.models.builders import GROUPS, group_space
+from tests.models.builders import GROUPS, TRANSPOSITION, group_space, smooth_images
 
 ON_GRID = [
     GroupElement(rotation_deg=angle, reflected=reflected)

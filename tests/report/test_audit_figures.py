@@ -16,9 +16,9 @@ from attnxai.explanations.inputs import model_provenance
 from attnxai.report.audit_figures import audit_drawers, draw_curves
 from attnxai.report.style import new_figure
 from attnxai.statistics.bootstrap import bootstrap_counts
-from tests.audit.conftest import simulated
 from tests.audit.test_class_means import made_up as sources
 from tests.audit.test_randomisation import made_up as randomised
+from tests.builders import simulated
 from tests.models.builders import make_model
 from tests.report.pages import probed
 from tests.report.test_audit import GOOD, location
