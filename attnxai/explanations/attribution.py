@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ import torch
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.explanations.inputs import NetworkInputs
+from attnxai.explanations.method import register_explanation
 from attnxai.explanations.score_function import ScoreFunction
 from attnxai.explanations.stack import MapStack
 from attnxai.explanations.targets import class_weights
@@ -108,6 +109,28 @@ class Attribution(abc.ABC):
     def geometry(self, function: ScoreFunction) -> GridTransform:  # noqa: ARG002
         """How the pixels of maps lie on the input of the network: on the same pixels."""
         return GridTransform()
+
+
+_Kind = TypeVar("_Kind", bound=Attribution)
+
+
+def register_attribution(
+    title: str, *, uses_rng: bool = False
+) -> Callable[[type[_Kind]], type[_Kind]]:
+    """Register an attribution method, with the default values of its options, under the name of its layer."""
+
+    def register(kind: type[_Kind]) -> type[_Kind]:
+        method = kind()  # type: ignore[call-arg]  # subclasses name their layer
+        register_explanation(
+            name=method.layer,
+            title=title,
+            uses_target=True,
+            uses_rng=uses_rng,
+            reports_progress=True,
+        )(method)
+        return kind
+
+    return register
 
 
 @contextlib.contextmanager

@@ -194,7 +194,8 @@ class _Symmetrised(_Averaging):
             turned_maps = maps_of(functools.partial(_turned_images, element=element))
             for name, maps in turned_maps.items():
                 centre = centres[name]
-                inside = _covered(maps.shape[1:], element.inverse, centre)
+                frame = np.ones(maps.shape[1:], bool)
+                inside = _covered(frame, element.inverse, centre)
                 totals[name] += np.where(inside, _turned(maps, element.inverse, centre), 0.0)
                 weights[name] += inside
                 if not element.fits(maps.shape[1:], centre):
@@ -240,11 +241,11 @@ def _turned_images(brightness: NDArray[np.float32], element: GroupElement) -> ND
 
 
 def _covered(
-    shape: tuple[int, ...], element: GroupElement, centre: tuple[float, float]
+    frame: NDArray[np.bool_], element: GroupElement, centre: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Pixels that an element fills from within the frame."""
-    ones = torch.ones(shape, dtype=torch.float64)
-    found = transform_images(ones, element, centre=centre, interpolation=Interpolation.BILINEAR)
+    """Pixels that an element fills from within a frame."""
+    values = torch.from_numpy(frame.astype(np.float64))
+    found = transform_images(values, element, centre=centre, interpolation=Interpolation.BILINEAR)
     return np.asarray(found.numpy() > _INSIDE)
 
 
@@ -253,16 +254,8 @@ def _there_and_back(
 ) -> float:
     """Root mean square error of maps that are turned there and back, relative to their standard deviation."""
     back = _turned(_turned(maps, element, centre), element.inverse, centre)
-    shape = maps.shape[1:]
-    inside = _covered(shape, element, centre) & _covered(shape, element.inverse, centre)
-    # what is turned back has to come from pixels that were filled as well
-    filled = torch.from_numpy(_covered(shape, element, centre).astype(np.float64))
-    inside &= (
-        transform_images(
-            filled, element.inverse, centre=centre, interpolation=Interpolation.BILINEAR
-        ).numpy()
-        > _INSIDE
-    )
+    filled = _covered(np.ones(maps.shape[1:], bool), element, centre)
+    inside = filled & _covered(filled, element.inverse, centre)
     before, after = maps[:, inside], back[:, inside]
     spread = float(np.sqrt(np.mean((before - before.mean(axis=1, keepdims=True)) ** 2)))
     error = float(np.sqrt(np.mean((after - before) ** 2)))

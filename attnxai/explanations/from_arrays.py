@@ -207,14 +207,9 @@ def _by_layer(arrays: Any, sources: Sequence[str]) -> dict[str, Any]:
     if not all(isinstance(name, str) and name.strip() for name in arrays):
         raise AlignmentError("maps need names of layers, or ids of sources, as keys")
     known = set(sources)
-    is_map = {name: np.ndim(given) == 2 for name, given in arrays.items() if _is_array(given)}
-    if known & set(arrays) or (is_map and len(is_map) == len(arrays) and all(is_map.values())):
+    if known & set(arrays) or all(hasattr(x, "shape") and np.ndim(x) == 2 for x in arrays.values()):
         return {ONLY_LAYER: arrays}
     return dict(arrays)
-
-
-def _is_array(given: Any) -> bool:
-    return hasattr(given, "shape")
 
 
 def stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
@@ -265,11 +260,6 @@ def stacked(layer: str, given: Any, sources: tuple[str, ...]) -> NDArray[Any]:
             f"all {n} maps of the layer {layer!r} are constant, such as {float(values[0, 0, 0]):g} everywhere for "
             f"{sources[0]!r}; a constant map explains nothing, so check how the maps were computed"
         )
-    return _as_floats(values)
-
-
-def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
-    """The same numbers in 32 or 64 bits, whichever holds them."""
     return values.astype(np.result_type(values.dtype, np.float32), copy=False)
 
 

@@ -11,10 +11,9 @@ from torch import nn
 
 from attnxai.data.grid import GridTransform
 from attnxai.errors import OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf
+from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
 from attnxai.explanations.gradients import GuidedBackprop
 from attnxai.explanations.layers import layer_geometry_of
-from attnxai.explanations.method import register_explanation
 from attnxai.explanations.score_function import ScoreFunction
 from attnxai.models.architectures import named_layer
 from attnxai.models.network import AttentionNetwork, padding_for
@@ -23,6 +22,7 @@ from attnxai.models.steerable import SteerableConv2d
 from attnxai.models.wrapped_network import WrappedNetwork
 
 
+@register_attribution("Grad-CAM maps")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradCam(Attribution):
     """Features of a layer, weighted by their mean gradients and rectified (Selvaraju et al. 2017, arXiv 1610.02391).
@@ -113,6 +113,7 @@ def _without_maps(name: str, function: ScoreFunction) -> OptionError:
     )
 
 
+@register_attribution("guided Grad-CAM maps")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GuidedGradCam(GradCam):
     """Guided backpropagation times Grad-CAM, interpolated linearly (Selvaraju et al. 2017)."""
@@ -151,11 +152,3 @@ def _on_input(maps: torch.Tensor, grid: GridTransform, shape: tuple[int, int]) -
         padding_mode="border",
         align_corners=False,
     )
-
-
-register_explanation(
-    name="gradcam", title="Grad-CAM maps", uses_target=True, reports_progress=True
-)(GradCam())
-register_explanation(
-    name="guided_gradcam", title="guided Grad-CAM maps", uses_target=True, reports_progress=True
-)(GuidedGradCam())

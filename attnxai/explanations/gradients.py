@@ -13,9 +13,9 @@ import torch
 
 from attnxai.data.wording import counted
 from attnxai.errors import ApproximationWarning, OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf
+from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
 from attnxai.explanations.averaging import smoothed
-from attnxai.explanations.method import EXPLANATIONS, register_explanation
+from attnxai.explanations.method import EXPLANATIONS
 from attnxai.explanations.path_integrals import integrated
 from attnxai.explanations.rectifiers import RewrittenScores
 from attnxai.explanations.score_function import ScoreFunction
@@ -25,6 +25,13 @@ from attnxai.explanations.score_function import ScoreFunction
 _COMPLETE = 1e-4
 
 
+def _by_captum(method: Any) -> MapsOf:
+    return lambda batch, _rng: method.attribute(
+        batch.differences, additional_forward_args=batch.weights
+    )
+
+
+@register_attribution("saliency maps")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Saliency(Attribution):
     """Absolute gradient of the score (Simonyan et al. 2014, arXiv 1312.6034)."""
@@ -35,12 +42,10 @@ class Saliency(Attribution):
         """Gradients by captum."""
         from captum.attr import Saliency as OfCaptum
 
-        method = OfCaptum(function)
-        return lambda batch, _rng: method.attribute(
-            batch.differences, additional_forward_args=batch.weights
-        )
+        return _by_captum(OfCaptum(function))
 
 
+@register_attribution("maps of input times gradient")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputXGradient(Attribution):
     """Difference from blank sky times the gradient of the score (Shrikumar et al. 2016, arXiv 1605.01713)."""
@@ -51,12 +56,10 @@ class InputXGradient(Attribution):
         """Products by captum."""
         from captum.attr import InputXGradient as OfCaptum
 
-        method = OfCaptum(function)
-        return lambda batch, _rng: method.attribute(
-            batch.differences, additional_forward_args=batch.weights
-        )
+        return _by_captum(OfCaptum(function))
 
 
+@register_attribution("maps of integrated gradients")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(Attribution):
     """Gradients integrated from blank sky to the image (Sundararajan et al. 2017, arXiv 1703.01365).
@@ -136,6 +139,7 @@ def _warn_of_missed(relative: list[float], tolerance: float, why: str) -> None:
         )
 
 
+@register_attribution("gradient SHAP maps", uses_rng=True)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientShap(Attribution):
     """Expected gradients at random places between blank sky and the image (Lundberg & Lee 2017, arXiv 1705.07874).
@@ -161,7 +165,8 @@ class GradientShap(Attribution):
                 batch.differences[:, None], batch.weights[:, None], strict=True
             ):
                 total = torch.zeros_like(one)
-                for n in _portions(self.n_samples, self.batch_size):
+                for start in range(0, self.n_samples, self.batch_size):
+                    n = min(self.batch_size, self.n_samples - start)
                     with _drawing_from(rng):
                         part = method.attribute(
                             one,
@@ -174,11 +179,6 @@ class GradientShap(Attribution):
             return torch.cat(maps)
 
         return maps_of
-
-
-def _portions(n: int, most: int) -> Iterator[int]:
-    for start in range(0, n, most):
-        yield min(most, n - start)
 
 
 @contextlib.contextmanager
@@ -195,6 +195,7 @@ def _drawing_from(rng: np.random.Generator) -> Iterator[None]:
             np.random.set_state(state)  # noqa: NPY002
 
 
+@register_attribution("DeepLIFT maps")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeepLift(Attribution):
     """Contributions by the rules of DeepLIFT, with blank sky as reference (Shrikumar et al. 2017, arXiv 1704.02685).
@@ -236,6 +237,7 @@ class DeepLift(Attribution):
         return maps_of
 
 
+@register_attribution("maps by guided backpropagation")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(Attribution):
     """Gradients that pass rectifiers where they are positive only (Springenberg et al. 2015, arXiv 1412.6806)."""
@@ -246,23 +248,8 @@ class GuidedBackprop(Attribution):
         """Gradients by captum in a copy of the network."""
         from captum.attr import GuidedBackprop as OfCaptum
 
-        method = OfCaptum(RewrittenScores(function, method="guided"))
-        return lambda batch, _rng: method.attribute(
-            batch.differences, additional_forward_args=batch.weights
-        )
+        return _by_captum(OfCaptum(RewrittenScores(function, method="guided")))
 
 
-def _register(name: str, title: str, method: Attribution, *, uses_rng: bool = False) -> None:
-    register_explanation(
-        name=name, title=title, uses_target=True, uses_rng=uses_rng, reports_progress=True
-    )(method)
-
-
-_register("saliency", "saliency maps", Saliency())
-_register("input_x_gradient", "maps of input times gradient", InputXGradient())
-_register("integrated_gradients", "maps of integrated gradients", IntegratedGradients())
-_register("gradient_shap", "gradient SHAP maps", GradientShap(), uses_rng=True)
-_register("deeplift", "DeepLIFT maps", DeepLift())
-_register("guided", "maps by guided backpropagation", GuidedBackprop())
 _smoothgrad = smoothed(EXPLANATIONS["saliency"], name="smoothgrad")
 EXPLANATIONS["smoothgrad"] = dataclasses.replace(_smoothgrad, title="SmoothGrad maps")

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from attnxai.errors import OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf
-from attnxai.explanations.method import register_explanation
+from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
 from attnxai.explanations.score_function import ScoreFunction
 
 if TYPE_CHECKING:
@@ -80,6 +79,7 @@ def _check_side(side: int | None, what: str, least: int) -> None:
         raise OptionError(f"{what} has to be {least} pixels or more, got {side}")
 
 
+@register_attribution("occlusion maps")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Occlusion(Ablation):
     """Mean loss over the square windows that hold a pixel (Zeiler & Fergus 2014, arXiv 1311.2901).
@@ -106,6 +106,7 @@ class Occlusion(Ablation):
         return [_tiles(shape, 2 * half, r, c) for r in (0, half) for c in (0, half)]
 
 
+@register_attribution("maps by ablation of patches")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PatchAblation(Ablation):
     """Loss without each of the square patches that tile the image.
@@ -127,6 +128,7 @@ class PatchAblation(Ablation):
         return [_tiles((brightness.shape[0], brightness.shape[1]), _side(self.side, brightness))]
 
 
+@register_attribution("maps by ablation of superpixels")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SuperpixelAblation(Ablation):
     """Loss without each of the superpixels by SLIC (Achanta et al. 2012) of the brightness.
@@ -162,6 +164,7 @@ class SuperpixelAblation(Ablation):
         return [np.asarray(labels)]
 
 
+@register_attribution("maps by ablation of islands of emission")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IslandAblation(Ablation):
     """Loss without each island of emission: pixels above the clip of the preprocessing, joined also at corners."""
@@ -174,12 +177,3 @@ class IslandAblation(Ablation):
 
         labels, _ = ndimage.label(brightness > 0, np.ones((3, 3), bool))
         return [np.asarray(labels)]
-
-
-for _name, _title, _method in (
-    ("occlusion", "occlusion maps", Occlusion()),
-    ("patch_ablation", "maps by ablation of patches", PatchAblation()),
-    ("superpixel_ablation", "maps by ablation of superpixels", SuperpixelAblation()),
-    ("island_ablation", "maps by ablation of islands of emission", IslandAblation()),
-):
-    register_explanation(name=_name, title=_title, uses_target=True, reports_progress=True)(_method)
