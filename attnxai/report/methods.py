@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attnxai.agreement.results import AgreementResult
+    from attnxai.audit.location_results import EvidenceLocation
     from attnxai.report.content import ReportContent
 
 
@@ -86,6 +87,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     if result.within_emission is not None:
         widths = listed([f"{width:g}" for width in BLUR_PIXELS])
         yield say("methods.within", n_pixels=MIN_EMISSION_PIXELS, widths=widths)
+    yield from _audited(first.location)
     if result.noise_ceilings:
         yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])
     if content.contrasts:
@@ -114,6 +116,22 @@ def _explained_scores(explained: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         titles.setdefault(of_class, []).append(str(one["title"]))
     for of_class, of_maps in titles.items():
         yield say("methods.explained", maps=capitalised(listed(of_maps)), of_class=of_class)
+
+
+def _audited(found: EvidenceLocation) -> Iterator[str]:
+    """How the first audit was made."""
+    few = found.min_pixels > 1
+    yield say(
+        "methods.location",
+        n=found.n_sources,
+        group=group_phrase(found.group, found.n_sources),
+        islands=say("methods.location.islands", n=found.min_pixels) if few else "",
+        ring=f"{found.ring_pixels:g}",
+    )
+    if found.zones:
+        yield say("methods.location.zones")
+    if any(one.level_auc for one in found.maps):
+        yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)
 
 
 def correction_phrase(correction: Correction, over: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS
-from attnxai.report.findings import best_brightness, is_miscalibrated
+from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
 from attnxai.report.tables.table import Table, text_table
 from attnxai.report.tables.text import render_terminal
 from attnxai.report.wording import group_phrase, mean_word, n_beside, strata_words
@@ -54,7 +55,10 @@ def print_report(results: Sequence[AgreementResult], verdict: Verdict, console: 
 
 
 def _print_result(result: AgreementResult, console: Console) -> None:
-    console.print(render_terminal(_main_table(result)))
+    table = render_terminal(_main_table(result))
+    if not table.fits(console):
+        table = render_terminal(_main_table(result, with_emission=False))
+    console.print(table)
     primary, *others = result.metrics
     if result.settings["nulls"]:
         console.print()
@@ -67,15 +71,18 @@ def _print_result(result: AgreementResult, console: Console) -> None:
         console.print(render_terminal(_other_metrics(result, others)))
 
 
-def _main_table(result: AgreementResult) -> Table:
-    """The first metric: a row for every map and baseline, and for the noise ceiling."""
+def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table:
+    """The first metric: a row for every map and baseline, and for the noise ceiling.
+
+    Differences from emission, where it is a baseline, can be left out.
+    """
     n = int(result.verdict_sources().sum())
     names = [*result.explanations, *result.baselines]
     metric = result.metrics[0]
-    brightness = best_brightness(result, metric)
+    emission = best_emission(result, metric) if with_emission else None
+    baselines = [best_brightness(result, metric), *([] if emission is None else [emission])]
     effective = format_effective(effective_number(result.source_weights[result.verdict_sources()]))
     estimates = [result.estimate(name, metric) for name in names]
-    differences = [estimate.differences.get(brightness) for estimate in estimates]
     rows = [
         [_interval(estimate.interval, n) for estimate in estimates],
         [
@@ -85,10 +92,10 @@ def _main_table(result: AgreementResult) -> Table:
             for e in estimates
         ],
         [_p_values(estimate) for estimate in estimates],
-        [
-            f"{format_value(difference)}{_beside(difference, n)}" if difference else ""
-            for difference in differences
-        ],
+        *(
+            [_difference(estimate.differences.get(one), n) for estimate in estimates]
+            for one in baselines
+        ),
     ]
     rules = [len(result.explanations)]
     ceiling = result.noise_ceiling(metric)
@@ -96,7 +103,7 @@ def _main_table(result: AgreementResult) -> Table:
         rules.append(len(estimates))
         for edge, interval in (("lower", ceiling.lower), ("upper", ceiling.upper)):
             names.append(f"noise ceiling, {edge}")
-            for cells, shown in zip(rows, (_interval(interval, n), "", "", ""), strict=True):
+            for cells, shown in zip_longest(rows, [_interval(interval, n)], fillvalue=""):
                 cells.append(shown)
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)
     sources = (
@@ -104,21 +111,29 @@ def _main_table(result: AgreementResult) -> Table:
         if stratified
         else "sources"
     )
-    headings = (METRICS[metric].label, "null", "p", f"minus {brightness}")
+    differences = [f"minus {one}" for one in baselines]
+    headings = (METRICS[metric].label, "null", "p", *differences)
+    best = [
+        f"{heading}: the baseline of {kind} that agrees best"
+        for heading, kind in zip(differences, ("brightness", "emission"), strict=False)
+    ]
     return text_table(
         {"map": names},
         dict(zip(headings, rows, strict=True)),
         title=f"{result.model_name}: {n} {group_phrase(result.verdict_group, n)}"
         f"{f' ({effective})' if effective else ''}",
         note=f"{mean_word(e.interval for e in estimates)} [{format_share(result.settings['level'])} interval]; "
-        f"null: annotations permuted across {sources}; p (adjusted over maps); minus {brightness}: the baseline of "
-        "brightness that agrees best",
+        f"null: annotations permuted across {sources}; p (adjusted over maps); {'; '.join(best)}",
         rules=tuple(rules),
     )
 
 
 def _interval(interval: Interval, n: int) -> str:
     return f"{format_value(interval)} {format_interval(interval)}{_beside(interval, n)}"
+
+
+def _difference(difference: Interval | None, n: int) -> str:
+    return f"{format_value(difference)}{_beside(difference, n)}" if difference else ""
 
 
 def _beside(interval: Interval, n: int) -> str:

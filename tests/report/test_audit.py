@@ -16,6 +16,7 @@ from attnxai.report.audit import (
     zones_table,
 )
 from attnxai.report.document import write_report
+from attnxai.report.methods import methods_paragraph
 from attnxai.report.verdict import reach_verdict
 from attnxai.statistics.interval import Interval
 from tests.report.several import content_of, part_of
@@ -178,3 +179,33 @@ def part_data(part, content):
         pairs=part.pairs,
         seed=1,
     )
+
+
+def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
+    content = content_of(part_of("a.pt"), contrasts=False)
+
+    def paragraph(found: EvidenceLocation) -> str:
+        part = dataclasses.replace(content.parts[0], location=found)
+        return methods_paragraph(dataclasses.replace(content, parts=(part,)))
+
+    text = paragraph(location(GOOD))
+    assert (
+        "Where evidence comes from was audited on 40 held-out sources: emission is what lies above the clip of the "
+        "preprocessing, the ring what lies within 24 pixels of it, and empty sky the rest. For class scores from one zone "
+        "alone, the sums of features over the other zones were replaced by their means over these sources; nothing was "
+        "fitted again. AUCs of the audit have BCa bootstrap intervals over sources within classes (100 resamples), "
+        "shares exact binomial ones."
+    ) in text
+    changed = dataclasses.replace(
+        location(GOOD), min_pixels=5, ring_pixels=12.5, n_bootstrap=999, group="validation"
+    )
+    text = paragraph(changed)
+    assert "40 validation sources" in text
+    assert "above the clip of the preprocessing in islands of 5 pixels or more" in text
+    assert "within 12.5 pixels of it" in text
+    assert "(999 resamples)" in text
+    without = dataclasses.replace(
+        location(empty=None), maps=(dataclasses.replace(GOOD, level_auc={}),)
+    )
+    assert "one zone alone" not in paragraph(without)
+    assert "AUCs of the audit" not in paragraph(without)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 
 import pytest
+from rich.console import Console
 
 from attnxai.report.beyond_emission import (
     Missing,
@@ -13,7 +15,8 @@ from attnxai.report.beyond_emission import (
     emission_introduction,
     missing_beyond_emission,
 )
-from attnxai.report.findings import emission_names
+from attnxai.report.findings import best_emission, emission_names
+from attnxai.report.terminal import print_report
 from attnxai.report.verdict import reach_verdict
 from tests.builders import made_up
 from tests.report.verdicts import QUICK, verdict_of
@@ -115,3 +118,19 @@ def test_null_and_level_stand_before_the_table():
     for name in emission_names(within):
         if within.estimate(name, "nss").test is not None:
             assert f"{name} p = " in text
+
+
+def test_the_terminal_shows_differences_from_emission_where_they_fit():
+    result = with_numbers(field=0.5)
+    verdict = reach_verdict([result], made_up(n_sources=len(result.sources))[1])
+    emission = best_emission(result, "nss")
+    shown = {}
+    for width in (400, 60):
+        stream = io.StringIO()
+        print_report([result], verdict, Console(file=stream, width=width))
+        shown[width] = stream.getvalue()
+    assert f"minus {emission}: the baseline of emission that agrees best" in shown[400]
+    row = next(line for line in shown[400].splitlines() if line.split()[:1] == ["gate1"])
+    assert row.split()[-2:] == ["0.50", "0.50"]
+    assert "minus brightness" in " ".join(shown[60].split())
+    assert "minus emission" not in " ".join(shown[60].split())

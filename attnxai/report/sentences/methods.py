@@ -53,6 +53,19 @@ METHODS: dict[str, str] = {
         "by differences from the blurred mask of emission and by permuting annotations in a frame along and across the "
         "emission, with maps less their fit by masks blurred with Gaussians of {widths} pixels standard deviation and squares of these."
     ),
+    "methods.location": (
+        "Where evidence comes from was audited on {n} {group}: emission is what lies above the clip of the preprocessing"
+        "{islands}, the ring what lies within {ring} pixels of it, and empty sky the rest."
+    ),
+    "methods.location.islands": " in islands of {n} pixels or more",
+    "methods.location.zones": (
+        "For class scores from one zone alone, the sums of features over the other zones were replaced by their means over "
+        "these sources; nothing was fitted again."
+    ),
+    "methods.location.intervals": (
+        "AUCs of the audit have BCa bootstrap intervals over sources within classes ({n_bootstrap} resamples), shares exact "
+        "binomial ones."
+    ),
     "methods.ceiling": (
         "The noise ceiling was measured by the same metric: each annotator against the consensus of the others, "
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "

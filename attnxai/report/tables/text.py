@@ -155,6 +155,17 @@ class TerminalTable:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        made = self._fitted(console, options)
+        if made is None:
+            yield from self._as_lines()
+        else:
+            yield made
+
+    def fits(self, console: Console) -> bool:
+        """Whether the columns stand side by side on a console."""
+        return self._fitted(console, console.options) is not None
+
+    def _fitted(self, console: Console, options: ConsoleOptions) -> rich.table.Table | None:
         for stacked in (False, True):
             cells = [_terminal_cells(column, stacked=stacked) for column in self._table.columns]
             ranges = [
@@ -175,9 +186,8 @@ class TerminalTable:
                 narrow = max(wanting, key=lambda i: ranges[i][1] - widths[i])
                 widths[narrow] += 1
                 slack -= 1
-            yield self._made(cells, widths)
-            return
-        yield from self._as_lines()
+            return self._made(cells, widths)
+        return None
 
     def _made(self, cells: list[list[tuple[str, ...]]], widths: list[int]) -> rich.table.Table:
         from rich import box
