@@ -253,6 +253,8 @@ class Shape:
         return tuple(getattr(self, name) for name in fields if name not in ("x", "y", "vertices"))
 
 
+# a comparison needs every mark several times: to see whether it lies within the image, to draw it, and for the page
+@functools.lru_cache(maxsize=4096)
 def _projected(shape: Shape, wcs: Any, source: str) -> tuple[PixelRegion, ...]:
     """A shape on the sky as regions in pixels."""
 

@@ -16,7 +16,7 @@ from attnxai.audit.class_shares import (
     share_interval,
 )
 from attnxai.audit.location_results import ZONE_NAMES, EvidenceLocation, ZoneEvidence
-from attnxai.audit.map_location import map_location, mean_or_nan
+from attnxai.audit.map_location import locate_maps, mean_or_nan
 from attnxai.classification.scoring import resampled_roc_auc
 from attnxai.data.emission import RING_PIXELS, Zone
 from attnxai.statistics.bootstrap import statistic_interval
@@ -55,7 +55,6 @@ def locate_evidence(
         [name for name, keep in zip(given, chosen, strict=True) if keep],
         maps.class_names,
     )
-    # the same resamples of sources for zones and maps
     seed = np.random.default_rng(rng).integers(2**63)
     counts = known.resamples(n_bootstrap, np.random.default_rng(seed))
     accuracy = auc = None
@@ -69,14 +68,7 @@ def locate_evidence(
         accuracy=accuracy,
         auc=auc,
         zones=() if sums is None else _zones(sums, chosen, known, counts),
-        maps=map_location(
-            maps,
-            known.given,
-            rng=np.random.default_rng(seed),
-            min_pixels=min_pixels,
-            ring_pixels=ring_pixels,
-            n_bootstrap=n_bootstrap,
-        ),
+        maps=locate_maps(maps, known, counts, min_pixels=min_pixels, ring_pixels=ring_pixels),
         not_split=NO_GATES if sums is None else "",
         min_pixels=min_pixels,
         ring_pixels=ring_pixels,

@@ -166,6 +166,18 @@ def map_location(
     """
     known = SourceClasses.of(maps.sources, classes, maps.class_names)
     counts = known.resamples(n_bootstrap, np.random.default_rng(rng))
+    return locate_maps(maps, known, counts, min_pixels=min_pixels, ring_pixels=ring_pixels)
+
+
+def locate_maps(
+    maps: MapStack,
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+    *,
+    min_pixels: int,
+    ring_pixels: float,
+) -> tuple[MapLocation, ...]:
+    """:func:`map_location` over resamples of the sources that are drawn already."""
     emission = emission_mask(maps.brightness, min_pixels=min_pixels)
     zones: dict[tuple[GridTransform, tuple[int, ...]], NDArray[np.int8]] = {}
 

@@ -232,19 +232,22 @@ def resampled_roc_auc(
 def _area(
     values: NDArray[np.float64], positive: NDArray[np.bool_], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    order = np.argsort(values, kind="stable")
-    ascending = values[order]
-    weights = counts[:, order]
-    marked = weights * positive[order]
-    other = weights - marked
-    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
-    if len(starts) < len(values):
-        marked = np.add.reduceat(marked, starts, axis=1)
-        other = np.add.reduceat(other, starts, axis=1)
-    below = np.cumsum(other, axis=1) - other / 2
-    pairs = marked.sum(axis=1) * other.sum(axis=1)
-    won = (marked * below).sum(axis=1)
-    return np.asarray(np.where(pairs > 0, won / np.maximum(pairs, 1e-300), np.nan))
+    # source by source from the lowest value, with every step along the resamples; equal values count half, since
+    # with one order they are all won, with the other all lost
+    by_source = np.ascontiguousarray(counts.T)
+    orders = [np.lexsort((positive, values)), np.lexsort((~positive, values))]
+    found = []
+    for order in orders[:1] if np.array_equal(*orders) else orders:
+        won, below = np.zeros((2, len(counts)))
+        for source, is_positive in zip(order.tolist(), positive[order].tolist(), strict=True):
+            if is_positive:
+                won += by_source[source] * below
+            else:
+                below += by_source[source]
+        found.append(won)
+    pairs = by_source[positive].sum(axis=0) * below
+    share = np.mean(found, axis=0) / np.maximum(pairs, 1e-300)
+    return np.asarray(np.where(pairs > 0, share, np.nan))
 
 
 def image_log_losses(
