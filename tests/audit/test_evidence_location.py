@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,18 @@ def test_without_classes_the_share_of_the_evidence_is_left():
     assert all(one.auc is None and one.tells_class is None for one in found.zones)
     assert "their classes are not known" in found.summary()
     assert "of the evidence lies on it" in found.summary()
+
+
+def test_images_without_empty_sky_and_classes_leave_gaps_and_no_nan():
+    pixels = np.full((SIDE, SIDE), 200, np.uint8)
+    pixels[3, 4] = 90
+    bright = SourceSet(from_array(pixels, source=f"x{i}", pixel_scale_arcsec=1.8) for i in range(9))
+    found = evidence_location(build_model(side=SIDE), bright, n_bootstrap=99)
+    record = json.loads(json.dumps(found.to_record(), allow_nan=False))
+    assert all(one["level_on_empty_sky"] == {"all": None} for one in record["maps"])
+    assert record["zones"][Zone.EMPTY_SKY]["area"] == 0.0
+    assert "nan" not in found.summary()
+    assert found.passes is None
 
 
 def test_only_sources_that_the_model_did_not_see_count():

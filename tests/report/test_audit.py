@@ -200,7 +200,7 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
         location(GOOD), min_pixels=5, ring_pixels=12.5, n_bootstrap=999, group="validation"
     )
     text = paragraph(changed)
-    assert "40 validation sources" in text
+    assert "audited on 40 sources that the model was validated on: emission" in text
     assert "above the clip of the preprocessing in islands of 5 pixels or more" in text
     assert "within 12.5 pixels of it" in text
     assert "(999 resamples)" in text
