@@ -235,9 +235,9 @@ def _area(
     # source by source from the lowest value, with every step along the resamples; equal values count half, since
     # with one order they are all won, with the other all lost
     by_source = np.ascontiguousarray(counts.T)
-    orders = [np.lexsort((positive, values)), np.lexsort((~positive, values))]
+    last, first = np.lexsort((positive, values)), np.lexsort((~positive, values))
     found = []
-    for order in orders[:1] if np.array_equal(*orders) else orders:
+    for order in (last,) if np.array_equal(last, first) else (last, first):
         won, below = np.zeros((2, len(counts)))
         for source, is_positive in zip(order.tolist(), positive[order].tolist(), strict=True):
             if is_positive:

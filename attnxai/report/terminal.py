@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from attnxai.metrics import METRICS
@@ -103,8 +102,8 @@ def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table
         rules.append(len(estimates))
         for edge, interval in (("lower", ceiling.lower), ("upper", ceiling.upper)):
             names.append(f"noise ceiling, {edge}")
-            for cells, shown in zip_longest(rows, [_interval(interval, n)], fillvalue=""):
-                cells.append(shown)
+            for index, cells in enumerate(rows):
+                cells.append("" if index else _interval(interval, n))
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)
     sources = (
         f"sources of the same {strata_words(result.settings['strata'])}"
