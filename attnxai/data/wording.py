@@ -35,10 +35,11 @@ def answered(names_by_answer: Mapping[str, Sequence[str]], n_all: int) -> str:
     >>> answered({"yes for {}": ["gate1", "mean"], "no for {}": ["evidence"]}, 3)
     'Yes for gate1 and mean; no for evidence.'
     >>> answered({"yes for {}": ["gate1", "mean"], "no for {}": []}, 2)
-    'Yes for all 2 maps.'
+    'Yes for both maps.'
     """
+    everything = "both maps" if n_all == 2 else f"all {n_all} maps"
     parts = [
-        answer.format(f"all {n_all} maps" if len(names) == n_all > 1 else listed(names))
+        answer.format(everything if len(names) == n_all > 1 else listed(names))
         for answer, names in names_by_answer.items()
         if names
     ]
