@@ -111,6 +111,7 @@ def test_the_first_table_has_the_finding_and_the_numbers_of_every_map(written):
     assert row[7].startswith(share)
     page = (written[0] / "index.html").read_text(encoding="utf-8")
     assert "that of the mean decides" in page
+    assert page.index('<div class="verdicts">') < page.index('href="figures/agreement.pdf"')
     beneath = f"Minus brightness: the NSS of the map minus that of {best}, the brightness baseline that agrees best."
     assert f'<p class="beneath">{beneath} Share of noise ceiling: of its lower value' in page
     ceiling = result.noise_ceiling("nss")

@@ -30,6 +30,13 @@ def written(two, tmp_path_factory):
     return folder
 
 
+def test_the_figure_comes_before_a_long_table(written):
+    """Six maps: the table with their findings would take the first screen."""
+    page = (written / "index.html").read_text(encoding="utf-8")
+    assert page.count('href="figures/agreement.pdf"') == 1
+    assert page.index('href="figures/agreement.pdf"') < page.index('<div class="verdicts">')
+
+
 def test_the_page_of_two_models(written, two):
     page = Page(written)
     assert len(set(page.ids)) == len(page.ids)
