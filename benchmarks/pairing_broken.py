@@ -38,7 +38,9 @@ LEVEL = 0.05
 TESTS = ("class known", "class removed", "pooled")
 
 
-def real_pairs(model: str, annotations: str | Path, data_dir: str | Path) -> AlignedPairs:
+def real_pairs(
+    model: str, annotations: str | Path, data_dir: str | Path, methods: Sequence[str] = ("gates",)
+) -> AlignedPairs:
     """Maps of a model and the associations of volunteers, of the MiraBest sources with two or more components."""
     import attnxai
     from attnxai.alignment.pairs import align
@@ -46,7 +48,7 @@ def real_pairs(model: str, annotations: str | Path, data_dir: str | Path) -> Ali
     images = attnxai.read_mirabest(data_dir)
     marks = attnxai.read_annotations(annotations, images)
     images = images.select(marks.sources)
-    return align(attnxai.attention_maps(attnxai.load_model(model), images), marks, images)
+    return align(attnxai.explain(attnxai.load_model(model), images, methods), marks, images)
 
 
 def pair_values(pairs: AlignedPairs, metric: str) -> dict[str, np.ndarray]:
@@ -71,7 +73,7 @@ def rejection_rates(
     values: Mapping[str, np.ndarray],
     *,
     test: str,
-    same_size: bool = False,
+    broken_within: Sequence[Hashable] | None = None,
     n_repetitions: int = 1000,
     n_draws: int = 999,
     rng: np.random.Generator,
@@ -86,24 +88,19 @@ def rejection_rates(
         From :func:`pair_values`.
     test : str
         One of :data:`TESTS`.
-    same_size : bool
-        Break the pairing between sources of the same class and third of angular size.
+    broken_within : sequence, optional
+        Strata within which the pairing is broken; the classes when left out.
     n_repetitions, n_draws : int
         How often the pairing is broken, and draws of each test.
     rng : numpy.random.Generator
         Source of randomness.
     """
     classes = list(pairs.classes)
-    broken_within: list[Hashable] = list(classes)
-    if same_size:
-        sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
-        thirds = quantile_strata(sizes.tolist(), n_bins=N_SIZE_BINS)
-        broken_within = list(zip(classes, thirds, strict=True))
     marked = annotated_sizes(pairs.density, pairs.valid, pairs.pixel_scale_arcsec)
     null = SourcePermutation(within_strata=test != "pooled")
     rejected = dict.fromkeys(values, 0)
     for _ in range(n_repetitions):
-        partner = permuted_within(broken_within, rng)
+        partner = permuted_within(classes if broken_within is None else broken_within, rng)
         strata: list[Hashable] = list(classes)
         if test == "class removed":
             assert pairs.scores is not None
@@ -115,6 +112,14 @@ def rejection_rates(
             p_value = run_null_test(matrix[:, partner], draws, null=null.name).p_value
             rejected[name] += p_value <= LEVEL
     return {name: n / n_repetitions for name, n in rejected.items()}
+
+
+def classes_and_sizes(pairs: AlignedPairs) -> list[Hashable]:
+    """Class and third of angular size of every source."""
+    sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
+    return list(
+        zip(pairs.classes, quantile_strata(sizes.tolist(), n_bins=N_SIZE_BINS), strict=True)
+    )
 
 
 def main() -> None:
@@ -137,7 +142,7 @@ def main() -> None:
                 pairs,
                 values,
                 test=test,
-                same_size=given.same_size,
+                broken_within=classes_and_sizes(pairs) if given.same_size else None,
                 n_repetitions=given.repetitions,
                 n_draws=given.draws,
                 rng=np.random.default_rng(given.seed),
