@@ -12,15 +12,7 @@ from attnxai import presenters
 from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.folder import read_audit
 from attnxai.audit.images import group_for_audit
-from attnxai.audit.of_models import (
-    MOST_IMAGES,
-    agreement_of,
-    class_means_of,
-    faithfulness_of,
-    randomisation_of,
-    rotations_of,
-    stability_of,
-)
+from attnxai.audit.of_models import MOST_IMAGES, OF_OWN_MAPS
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
@@ -90,37 +82,37 @@ AUDITS: Mapping[str, Audit] = {
         Audit(
             name="faithfulness",
             title="Do answers rest on what the maps show?",
-            function=faithfulness_of,
+            function=OF_OWN_MAPS["faithfulness"],
             cost=f"some 500 forward passes for each of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="weight_randomisation",
             title="Do the maps depend on what was learned?",
-            function=randomisation_of,
+            function=OF_OWN_MAPS["weight_randomisation"],
             cost=f"three explanations per layer of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="noise_stability",
             title="Do answers and maps stay the same under noise?",
-            function=stability_of,
+            function=OF_OWN_MAPS["noise_stability"],
             cost=f"six explanations of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="rotations",
             title="Do answers and maps follow rotations?",
-            function=rotations_of,
+            function=OF_OWN_MAPS["rotations"],
             cost=f"one forward pass per angle and element of the group for up to {MOST_IMAGES} images",
         ),
         Audit(
             name="map_agreement",
             title="Do the maps agree with each other?",
-            function=agreement_of,
+            function=OF_OWN_MAPS["map_agreement"],
             cost="one explanation",
         ),
         Audit(
             name="class_means",
             title="What do the maps of each class have in common?",
-            function=class_means_of,
+            function=OF_OWN_MAPS["class_means"],
             cost="one explanation",
         ),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,7 @@ from attnxai.audit.curves import Faithfulness
 from attnxai.audit.faithfulness import faithfulness_tests, log_fractions
 from attnxai.audit.randomisation import weight_randomisation
 from attnxai.audit.rotations import RotationAudit, rotation_audit
-from attnxai.audit.stability import NoiseStability, noise_stability
-from attnxai.audit.survival import RandomisationResult
+from attnxai.audit.stability import noise_stability
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError
 from attnxai.explanations.explaining import EXPLANATIONS, explain
@@ -26,6 +26,9 @@ MOST_IMAGES = 32
 """Audits of many forward passes take this many images, drawn at random, where there are more."""
 
 OnStep = Callable[[int, int], None] | None
+Images = Sequence[SourceImage]
+Methods = tuple[str, ...]
+Rng = np.random.Generator
 
 
 def own_methods(model: AttentionModel) -> tuple[str, ...]:
@@ -44,16 +47,29 @@ def own_methods(model: AttentionModel) -> tuple[str, ...]:
     raise CheckpointError(f"no explanation method makes maps of the model {model.name} by itself")
 
 
-def faithfulness_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
+def of_own_maps(audit: Callable[..., Any], *, drawn: bool = True) -> Callable[..., Any]:
+    """An audit of the model's own maps, as a function of model, images, rng and on_step.
+
+    Parameters
+    ----------
+    audit : callable
+        ``audit(model, images, methods, *, rng, on_step)``.
+    drawn : bool
+        Whether it takes :data:`MOST_IMAGES` images at most.
+    """
+
+    def run(model: AttentionModel, images: Images, *, rng: Rng, on_step: OnStep = None) -> Any:
+        chosen = _drawn(images, rng) if drawn else images
+        return audit(model, chosen, own_methods(model), rng=rng, on_step=on_step)
+
+    return run
+
+
+def _faithfulness(
+    model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> Faithfulness:
-    """Deletion, insertion and ROAD of the model's own maps."""
-    chosen = _drawn(images, rng)
-    maps = explain(model, chosen, own_methods(model), rng=int(rng.integers(2**31)))
+    """Deletion, insertion and ROAD."""
+    maps = explain(model, images, methods, rng=int(rng.integers(2**31)))
     return faithfulness_tests(
         model,
         _whole_maps(maps),
@@ -64,71 +80,41 @@ def faithfulness_of(
     )
 
 
-def randomisation_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
-) -> RandomisationResult:
-    """Cascading randomisation of the weights under the model's own maps."""
-    chosen = _drawn(images, rng)
-    return weight_randomisation(model, chosen, own_methods(model), rng=rng, on_step=on_step)
-
-
-def stability_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
-) -> NoiseStability:
-    """The model's own maps under noise."""
-    chosen = _drawn(images, rng)
-    return noise_stability(model, chosen, own_methods(model), rng=rng, on_step=on_step)
-
-
-def rotations_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
+def _rotations(
+    model: AttentionModel, images: Images, _methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> RotationAudit:
-    """Predictions and gates under rotation."""
-    return rotation_audit(model, _drawn(images, rng), rng=rng, on_step=on_step)
+    """Predictions and gates under rotation, whatever the methods."""
+    return rotation_audit(model, images, rng=rng, on_step=on_step)
 
 
-def agreement_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
+def _map_agreement(
+    model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> MapAgreement:
-    """The model's own maps compared with each other."""
-    maps = explain(
-        model, images, own_methods(model), rng=int(rng.integers(2**31)), on_batch=on_step
-    )
+    maps = explain(model, images, methods, rng=int(rng.integers(2**31)), on_batch=on_step)
     return map_agreement(maps, rng=rng)
 
 
-def class_means_of(
-    model: AttentionModel,
-    images: Sequence[SourceImage],
-    *,
-    rng: np.random.Generator,
-    on_step: OnStep = None,
+def _class_means(
+    model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> ClassMeanMaps:
-    """Class means of the model's own maps; the predicted class stands for one that is not known."""
-    maps = explain(
-        model, images, own_methods(model), rng=int(rng.integers(2**31)), on_batch=on_step
-    )
+    """Class means; the predicted class stands for one that is not known."""
+    maps = explain(model, images, methods, rng=int(rng.integers(2**31)), on_batch=on_step)
     predicted = maps.predicted_classes() or [None] * len(maps)
     classes = [image.class_name or name for image, name in zip(images, predicted, strict=True)]
     found = class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
     n_predicted = sum(image.class_name is None for image in images)
     return dataclasses.replace(found, n_predicted=n_predicted)
+
+
+OF_OWN_MAPS: Mapping[str, Callable[..., Any]] = {
+    "faithfulness": of_own_maps(_faithfulness),
+    "weight_randomisation": of_own_maps(weight_randomisation),
+    "noise_stability": of_own_maps(noise_stability),
+    "rotations": of_own_maps(_rotations),
+    "map_agreement": of_own_maps(_map_agreement, drawn=False),
+    "class_means": of_own_maps(_class_means, drawn=False),
+}
+"""Audits by name."""
 
 
 def _whole_maps(maps: MapStack) -> MapStack:
