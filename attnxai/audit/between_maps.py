@@ -9,6 +9,7 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.alignment.resample import maps_on_field
+from attnxai.audit.source_means import interval_columns, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted
 from attnxai.errors import OptionError
@@ -62,15 +63,9 @@ class MapAgreement(ArrayResult):
 
     def interval(self, first: str, second: str, measure: str = SPEARMAN) -> Interval:
         """Mean correlation of two maps over sources."""
-        for what, name, known in (
-            ("map", first, self.layers),
-            ("map", second, self.layers),
-            ("measure", measure, (SPEARMAN, PARTIAL)),
-        ):
-            if name not in known:
-                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
-        own = self.values[(SPEARMAN, PARTIAL).index(measure)]
-        return mean_interval(own[self.layers.index(first), self.layers.index(second)], self.counts)
+        row, column = (position_of("map", name, self.layers) for name in (first, second))
+        own = self.values[position_of("measure", measure, (SPEARMAN, PARTIAL))]
+        return mean_interval(own[row, column], self.counts)
 
     def matrix(self, measure: str = SPEARMAN) -> NDArray[np.float64]:
         """Mean correlations over sources, shape (n_maps, n_maps)."""
@@ -91,9 +86,7 @@ class MapAgreement(ArrayResult):
         for first, second in self._pairs():
             row: dict[str, Any] = {"map": first, "other_map": second}
             for measure in (SPEARMAN, PARTIAL):
-                interval = self.interval(first, second, measure)
-                row[measure] = interval.value
-                row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
+                row |= interval_columns(self.interval(first, second, measure), measure)
             rows.append(row)
         return pd.DataFrame(rows)
 

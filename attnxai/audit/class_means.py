@@ -11,6 +11,7 @@ import numpy as np
 from attnxai import presenters
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.source_axes import source_axis, turn_to_axis
+from attnxai.audit.source_means import position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted, listed
 from attnxai.errors import OptionError
@@ -110,10 +111,8 @@ class ClassMeanMaps(ArrayResult):
 
     def mean_of(self, layer: str, class_name: str) -> NDArray[np.float64]:
         """Mean of a map over the sources of a class, shape (rows, columns)."""
-        for what, name, known in (("map", layer, self.layers), ("class", class_name, self.classes)):
-            if name not in known:
-                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
-        return np.asarray(self.means[self.layers.index(layer), self.classes.index(class_name)])
+        index = position_of("map", layer, self.layers)
+        return np.asarray(self.means[index, position_of("class", class_name, self.classes)])
 
     def to_frame(self) -> pd.DataFrame:
         """The profiles as a table: a row for every map, class, and ring or sector."""

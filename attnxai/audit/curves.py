@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
+from attnxai.audit.source_means import interval_columns, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import answered, counted, listed
 from attnxai.errors import OptionError
@@ -149,9 +150,7 @@ class Faithfulness(ArrayResult):
         return True if all(map(self.faithful, self.layers)) else None
 
     def _index(self, order: str) -> int:
-        if order not in self.orders:
-            raise OptionError(f"unknown order {order!r}; there are {', '.join(self.orders)}")
-        return self.orders.index(order)
+        return position_of("order", order, self.orders)
 
     def to_frame(self) -> pd.DataFrame:
         """A table with a row for every test and map: areas and gains with the ends of their intervals."""
@@ -166,9 +165,7 @@ class Faithfulness(ArrayResult):
                     for name, reference in self._references(layer).items():
                         found[f"gain_over_{name}"] = self.gain(layer, reference, test, quantity)
                     for name, interval in found.items():
-                        row[f"{quantity}_{name}"] = interval.value
-                        row[f"{quantity}_{name}_low"] = interval.low
-                        row[f"{quantity}_{name}_high"] = interval.high
+                        row |= interval_columns(interval, f"{quantity}_{name}")
                 row["faithful"] = self.faithful(layer)
                 rows.append(row)
         return pd.DataFrame(rows)

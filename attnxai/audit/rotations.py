@@ -12,6 +12,7 @@ from attnxai import presenters
 from attnxai.audit.consistency import RotationConsistency, rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
 from attnxai.audit.results import Symmetry, SymmetryErrors, largest_defined
+from attnxai.audit.source_means import interval_columns
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted
@@ -100,9 +101,7 @@ class RotationAudit(ArrayResult):
             {
                 "map": layer,
                 "quantity": quantity,
-                "value": interval.value,
-                "low": interval.low,
-                "high": interval.high,
+                **interval_columns(interval),
                 "by_interpolation": self.floor(layer) if layer in self.errors.layers else np.nan,
             }
             for (layer, quantity), interval in found.items()

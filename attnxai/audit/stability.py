@@ -14,8 +14,8 @@ from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.images import prepared_images
 from attnxai.audit.noise import FIRST_BEAM_ARCSEC, clip_noise, draw_noise, noise_level
 from attnxai.audit.readout import field_scores
-from attnxai.audit.results import mean_defined
 from attnxai.audit.same_classes import SameClasses, rank_correlation
+from attnxai.audit.source_means import interval_columns, mean_over_draws, position_of
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
@@ -23,7 +23,7 @@ from attnxai.data.wording import counted
 from attnxai.errors import ImageError, OptionError
 from attnxai.explanations.explaining import chosen_methods, explain
 from attnxai.explanations.targets import check_target
-from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
+from attnxai.statistics.bootstrap import bootstrap_counts
 from attnxai.statistics.formats import format_share, value_range, with_interval
 
 if TYPE_CHECKING:
@@ -80,24 +80,19 @@ class NoiseStability(ArrayResult):
 
     def correlation(self, layer: str, measure: str = "spearman") -> Interval:
         """Mean correlation over images, meant over draws."""
-        for what, name, known in (("map", layer, self.layers), ("measure", measure, CORRELATIONS)):
-            if name not in known:
-                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
-        values = self.correlations[CORRELATIONS.index(measure), self.layers.index(layer)]
-        return self._mean(values)
+        index = position_of("map", layer, self.layers)
+        values = self.correlations[position_of("measure", measure, CORRELATIONS), index]
+        return mean_over_draws(values, self.counts)
 
     @property
     def probability_change(self) -> Interval:
         """Mean absolute change of the class probability over images, meant over draws."""
-        return self._mean(self.probability_changes)
+        return mean_over_draws(self.probability_changes, self.counts)
 
     @property
     def class_consistency(self) -> Interval:
         """Share of the draws in which an image keeps its class, meant over images."""
-        return self._mean(self.same_class)
-
-    def _mean(self, values: NDArray[np.float64]) -> Interval:
-        return mean_interval(mean_defined(values.T), self.counts)
+        return mean_over_draws(self.same_class, self.counts)
 
     def to_frame(self) -> pd.DataFrame:
         """A table with a row for every map and correlation, and for both changes of predictions."""
@@ -111,13 +106,7 @@ class NoiseStability(ArrayResult):
         found.append(("", "probability_change", self.probability_change))
         found.append(("", "class_consistency", self.class_consistency))
         return pd.DataFrame(
-            {
-                "map": layer,
-                "quantity": quantity,
-                "value": interval.value,
-                "low": interval.low,
-                "high": interval.high,
-            }
+            {"map": layer, "quantity": quantity, **interval_columns(interval)}
             for layer, quantity, interval in found
         )
 

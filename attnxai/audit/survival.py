@@ -9,10 +9,9 @@ import numpy as np
 
 from attnxai import presenters
 from attnxai.audit.results import mean_defined
+from attnxai.audit.source_means import interval_columns, mean_over_draws, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import answered, counted
-from attnxai.errors import OptionError
-from attnxai.statistics.bootstrap import mean_interval
 from attnxai.statistics.formats import with_interval
 from attnxai.statistics.interval import MIN_UNITS
 
@@ -77,7 +76,7 @@ class RandomisationResult(ArrayResult):
     ) -> Interval:
         """Mean of a measure over images at a step, meant over draws; at the last step if none is named."""
         values = self._of(layer, measure)[step]
-        return mean_interval(_over_draws(np.abs(values) if absolute else values), self.counts)
+        return mean_over_draws(np.abs(values) if absolute else values, self.counts)
 
     def by_draw(
         self, layer: str, measure: str = "spearman", *, step: int = -1
@@ -111,10 +110,8 @@ class RandomisationResult(ArrayResult):
         return self.survives(layer, "spearman_on_emission") if on_field else on_field
 
     def _of(self, layer: str, measure: str) -> NDArray[np.float64]:
-        for what, name, known in (("map", layer, self.layers), ("measure", measure, MEASURES)):
-            if name not in known:
-                raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
-        return np.asarray(self.values[MEASURES.index(measure), :, :, self.layers.index(layer)])
+        index = position_of("map", layer, self.layers)
+        return np.asarray(self.values[position_of("measure", measure, MEASURES), :, :, index])
 
     def to_frame(self) -> pd.DataFrame:
         """A table with a row for every map and step: means of all measures with the ends of their intervals."""
@@ -125,9 +122,7 @@ class RandomisationResult(ArrayResult):
             for step, name in enumerate(self.steps):
                 row: dict[str, Any] = {"map": layer, "step": step + 1, "layer": name}
                 for measure in MEASURES:
-                    interval = self.interval(layer, measure, step=step)
-                    row[measure] = interval.value
-                    row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
+                    row |= interval_columns(self.interval(layer, measure, step=step), measure)
                 rows.append(row)
         return pd.DataFrame(rows)
 
@@ -219,8 +214,3 @@ class RandomisationResult(ArrayResult):
             f"{with_interval(self.interval(layer, step=least))}) and least when {self.steps[most]} is "
             f"({with_interval(self.interval(layer, step=most))})."
         )
-
-
-def _over_draws(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the defined values over draws, shape (n_sources,)."""
-    return mean_defined(values.T)
