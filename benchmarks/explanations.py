@@ -3,8 +3,8 @@
     python benchmarks/explanations.py                   # d8.pt on images of the sample that ships
     python benchmarks/explanations.py --model my.pt     # another model
 
-Every method runs in a process of its own with one thread, after one forward pass. Seconds an image are the smallest of
-``--repeat`` runs; memory is by how much the peak of the process rises, divided by the images, or changed versions of them,
+Every method runs in a process of its own with one thread, after one forward pass. Seconds are those of the processor for an
+image, the smallest of ``--repeat`` runs; memory is by how much the peak of the process rises, divided by the images, or changed versions of them,
 that pass the network at once.
 """
 
@@ -58,13 +58,15 @@ def measure(model_name: str, method: str, n_images: int, repeat: int) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     rise = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     options = EXPLANATIONS[method].function if method != FORWARD else None
     batch_size = getattr(options, "batch_size", 16)
-    at_once = batch_size if method in _MANY_PASSES else min(batch_size, n_images)
+    # smoothgrad takes each image once in a pass
+    fills_batches = method in _MANY_PASSES and method != "smoothgrad"
+    at_once = batch_size if fills_batches else min(batch_size, n_images)
     print(min(times) / n_images, rise / at_once)
 
 
