@@ -11,12 +11,10 @@ from attnxai.explanations.score_function import ScoreFunction
 
 _AT_ONCE = 16
 """Gradients at the beginning, and sections that are halved together."""
-_NARROWEST = 2.0**-14
-"""Width of sections that are never halved: where they miss the difference, the score jumps.
-
-The gradient at blank sky itself is taken this far beyond it, since all pixels of blank sky are equal and maxima over
-them have no gradient.
-"""
+_NARROWEST = 2.0**-20
+"""Width of sections that are never halved: where they miss the difference, the score jumps."""
+_BEYOND_BLANK = 2.0**-14
+"""Where the gradient at blank sky is taken: its pixels are all equal, and maxima over them have no gradient."""
 _FLOOR = 0.01
 
 
@@ -76,7 +74,7 @@ def integrated(
     n_first = max(2, min(_AT_ONCE, max_gradients))
     # scores change fastest near blank sky, where a faint source takes the attention over
     shares = np.linspace(0.0, 1.0, n_first) ** 3
-    scores, slopes, maps = at(np.maximum(shares, _NARROWEST))
+    scores, slopes, maps = at(np.maximum(shares, _BEYOND_BLANK))
     scores[0] = float(function(0.0 * image[None], weights[None], image))
     while True:
         widths, changes = np.diff(shares), np.diff(scores)
