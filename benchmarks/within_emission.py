@@ -200,7 +200,11 @@ def print_random(pairs: AlignedPairs, given: argparse.Namespace) -> None:
             found += p_values(values_within(with_maps(pairs, smooth)), draws)
         print(f"| random fields, {width:g} pixels | {share_of(found)} |", flush=True)
 
-    tests = {"without the fit": (METRIC, False), "": (METRIC, True), "Spearman": ("spearman", True)}
+    tests = {
+        "without the fit": (METRIC, False),
+        "with the fit": (METRIC, True),
+        "with the fit, by Spearman's correlation": ("spearman", True),
+    }
     of_functions: dict[str, list[float]] = {name: [] for name in tests}
     beyond: Counter[bool] = Counter()
     for batch in agreeing_functions(pairs, given.maps, rng):
@@ -208,7 +212,7 @@ def print_random(pairs: AlignedPairs, given: argparse.Namespace) -> None:
             of_functions[name] += p_values(values_within(batch, metric, fit=fit), draws)
         beyond.update(beyond_emission(batch, n_draws=given.draws, seed=given.seed))
     for name, found in of_functions.items():
-        print(f"| random functions of the mask {name} | {share_of(found)} |")
+        print(f"| random functions of the mask, {name} | {share_of(found)} |")
     print(f"| the same, all three conditions | {percent(beyond[True], beyond.total())} |")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import attnxai
-from attnxai.agreement.comparison import ComparisonSettings
+from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from tests.cli.program import attnxai as run
 
 pytestmark = pytest.mark.shared_data
@@ -81,6 +81,23 @@ def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data)
     ):
         assert predicted == expected
         assert size.startswith("not permuted") if bin_ is None else size == bin_
+
+
+@pytest.mark.slow
+def test_the_benchmark_within_emission_tests_what_a_comparison_tests(shared_data, monkeypatch):
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    values_within = runpy.run_path(str(folder / "within_emission.py"))["values_within"]
+    pairs = BROKEN["real_pairs"](
+        "d8.pt", shared_data / "rgz" / "claran_full_catalogue.csv", shared_data / "mirabest"
+    )
+    settings = ComparisonSettings(
+        metrics=("nss",), within="emission", n_permutations=99, n_bootstrap=100
+    )
+    own = compare_pairs(pairs, settings=settings).within_emission
+    for name, matrix in values_within(pairs).items():
+        test = own.estimate(name, "nss", group=own.verdict_group).test
+        assert test.observed == pytest.approx(np.diagonal(matrix).mean(), rel=1e-9), name
 
 
 RESULTS = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "real_data.py"))
