@@ -130,7 +130,7 @@ def _audited(found: EvidenceLocation) -> Iterator[str]:
     )
     if found.zones:
         yield say("methods.location.zones")
-    if any(one.level_auc for one in found.maps):
+    if any(auc.known for one in found.maps for auc in one.level_auc.values()):
         yield say("methods.location.intervals", n_bootstrap=found.n_bootstrap)
 
 

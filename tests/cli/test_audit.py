@@ -70,7 +70,7 @@ def test_the_folder_holds_the_page_and_the_numbers(model_file, images, tmp_path)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     for line in found["summary"]:
         assert line in page
-    assert (tmp_path / "out" / "figures" / "zones.pdf").is_file()
+    assert (tmp_path / "out" / "figures" / f"{FIRST}.pdf").is_file()
     assert (tmp_path / "out" / "audit.csv").read_text(encoding="utf-8").startswith("audit,")
 
 
