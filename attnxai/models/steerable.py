@@ -181,7 +181,8 @@ class FieldBatchNorm(nn.Module):
     def statistics(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and variance (fields,) by which these features are normalised: their own in training."""
         if self.training:
-            fields = features.unflatten(1, (-1, self.size))
+            batch, channels, height, width = features.shape
+            fields = features.reshape(batch, channels // self.size, self.size, height, width)
             variance, mean = torch.var_mean(fields, dim=(0, 2, 3, 4), unbiased=False)
             return mean, variance
         return self.norm.running_mean, self.norm.running_var  # type: ignore[return-value]
@@ -191,9 +192,10 @@ class FieldBatchNorm(nn.Module):
     ) -> torch.Tensor:
         """What is made of features (fields * size,) that are the same at every pixel."""
         mean, variance = statistics
-        fields = values.unflatten(0, (-1, self.size)) - mean[:, None]
+        fields = values.reshape(-1, self.size) - mean[:, None]
         fields = fields / (variance[:, None] + self.norm.eps).sqrt()
-        return (fields * self.norm.weight[:, None] + self.norm.bias[:, None]).flatten()
+        found: torch.Tensor = fields * self.norm.weight[:, None] + self.norm.bias[:, None]
+        return found.flatten()
 
 
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
