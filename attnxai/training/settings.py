@@ -81,7 +81,7 @@ class TrainingSettings:
     attnxai.errors.OptionError: epochs has to be a whole number of 1 or more, got 0
     """
 
-    epochs: int = 24
+    epochs: int = 48
     batch_size: int = 16
     learning_rate: float = 5e-3
     schedule: Schedule = Schedule.COSINE
