@@ -231,7 +231,7 @@ class Faithfulness(ArrayResult):
     def _followed(self) -> str:
         if isinstance(self.target, str):
             return self.target if self.target == "predicted class" else f"class {self.target}"
-        return f"class {self.target[0]} less that of {self.target[1]}"
+        return f"class {self.target[0]} against {listed(self.target[1:])}"
 
     def _sentence(self, layer: str) -> str:
         gains = listed(

@@ -99,8 +99,8 @@ def faithfulness_tests(
         The model that the maps explain; it is not changed.
     maps : MapStack
         Maps of some sources, with the brightness that the network saw.
-    target : str or two of them, optional
-        Class whose score and probability are followed, or two of which the second is subtracted; the predicted
+    target : str or sequence of str, optional
+        Class whose score and probability are followed, or several, the first against the others; the predicted
         class of each image when left out.
     tests : sequence of FaithfulnessTest
         Which tests.
@@ -161,7 +161,7 @@ def faithfulness_tests(
         values = np.stack([found[name][position] for name in layers])
         image = np.asarray(maps.brightness[position], dtype=np.float64)
         ranking = _Ranking(np.flatnonzero(maps.valid[position]), image, values, rng)
-        followed = _Followed(model, weights[position], batch_size)
+        followed = _Followed(model, weights[position], batch_size, alone=target is None)
         whole = followed(iter([image, np.where(maps.valid[position], 0.0, image)]))
         ends[:, :, position] = whole
         for t, test in enumerate(chosen):
@@ -216,10 +216,15 @@ def _weights(
 
 
 class _Followed:
-    """Probability and score of what is explained, for fields that are made one batch at a time."""
+    """Probability and score of what is explained, for fields that are made one batch at a time.
 
-    def __init__(self, model: AttentionModel, weights: torch.Tensor, batch_size: int) -> None:
-        self.model, self.weights, self.batch_size = model, weights, batch_size
+    Without a target the score is that of a class against the others, and the probability that of the class ``alone``.
+    """
+
+    def __init__(
+        self, model: AttentionModel, weights: torch.Tensor, batch_size: int, *, alone: bool
+    ) -> None:
+        self.model, self.weights, self.batch_size, self.alone = model, weights, batch_size, alone
 
     def __call__(self, fields: Iterator[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Array (2, n_fields): probabilities, then scores."""
@@ -237,7 +242,8 @@ class _Followed:
         fields = torch.from_numpy(np.stack(batch).astype(np.float32))
         scores = field_scores(self.model, fields, batch_size=self.batch_size)
         probabilities = torch.softmax(scores / self.model.temperature, dim=1)
-        return np.stack([(values @ self.weights).numpy() for values in (probabilities, scores)])
+        of_probability = self.weights.clamp_min(0.0) if self.alone else self.weights
+        return np.stack([(probabilities @ of_probability).numpy(), (scores @ self.weights).numpy()])
 
 
 class _Ranking:

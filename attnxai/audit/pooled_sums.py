@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from attnxai.audit.map_location import zones_on_grid
-from attnxai.audit.zone_sums import against_the_others, within_zones
+from attnxai.audit.zone_sums import within_zones
 from attnxai.data.emission import RING_PIXELS, Zone, emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations.cam import PooledHead, pooled_head, pooled_scores
 from attnxai.explanations.inputs import NetworkInputs, network_batches, one_thread
 from attnxai.explanations.layers import layer_geometry_of
+from attnxai.explanations.targets import class_weights
 from attnxai.models.architectures import input_kind
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
@@ -120,7 +121,7 @@ def _sums(inputs: NetworkInputs, min_pixels: int, ring_pixels: float) -> PooledS
             ring_pixels=ring_pixels,
         )
         inside = within_zones(zones, maps)
-        contrast = against_the_others(found.scores).double()
+        contrast = class_weights(None, found.scores, ()).double()
         read = {"by_zone": maps.flatten(2) @ inside, "areas": inside.mean(dim=1)}
         for name, evidence in (("absolute", maps), ("relative", maps - empty.maps)):
             magnitude = torch.einsum("nc,nchw->nhw", contrast, evidence).abs()

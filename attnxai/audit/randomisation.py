@@ -159,7 +159,7 @@ def weight_randomisation(
         The images.
     method : str or ExplanationMethod, or sequence of them
         How to make maps, as of :func:`attnxai.explain`.
-    target : str or two of them, optional
+    target : str or sequence of str, optional
         What is explained; the class that the trained model predicts for each image when left out, also where a model
         with random weights would predict another.
     mode : Randomisation

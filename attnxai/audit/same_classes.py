@@ -10,6 +10,7 @@ import numpy as np
 
 from attnxai.alignment.resample import maps_on_field
 from attnxai.explanations.explaining import explain
+from attnxai.explanations.targets import against_the_others
 from attnxai.metrics.ranking import mid_ranks
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ class SameClasses:
             stack = explain(model, images, self.methods, target=self.target, rng=self.seed)
             return maps_on_field(stack)
         found: dict[str, NDArray[np.float64]] = {}
-        for target in dict.fromkeys(predicted):
-            chosen = np.flatnonzero([one == target for one in predicted])
+        for name in dict.fromkeys(predicted):
+            target = against_the_others(name, model.class_names)
+            chosen = np.flatnonzero([one == name for one in predicted])
             some = [images[int(position)] for position in chosen]
             own = maps_on_field(explain(model, some, self.methods, target=target, rng=self.seed))
-            for name, maps in own.items():
-                whole = found.setdefault(name, np.empty((len(images), *maps.shape[1:])))
+            for layer, maps in own.items():
+                whole = found.setdefault(layer, np.empty((len(images), *maps.shape[1:])))
                 whole[chosen] = maps
         return found
 

@@ -188,7 +188,7 @@ def noise_stability(
         The images.
     method : str or ExplanationMethod, or sequence of them
         How to make maps, as of :func:`attnxai.explain`.
-    target : str or two of them, optional
+    target : str or sequence of str, optional
         What is explained; the class that is predicted without noise when left out.
     n_draws : int
         Draws of noise per image.

@@ -12,6 +12,7 @@ from attnxai.data.emission import RING_PIXELS, Zone, emission_mask
 from attnxai.explanations.gate_pass import GateBatch, GateReader
 from attnxai.explanations.gates import layer_geometry
 from attnxai.explanations.inputs import NetworkInputs
+from attnxai.explanations.targets import class_weights
 from attnxai.models.model import AttentionModel
 from attnxai.models.specification import FeatureSum
 
@@ -56,7 +57,7 @@ class ZoneSums(GateReader):
         self.n_read += n
         self._scores.append(batch.scores.cpu().double())
         mean = batch.network.spec.feature_sum is FeatureSum.MEAN
-        contrast = against_the_others(batch.scores)
+        contrast = class_weights(None, batch.scores, ())
         for name, gated in batch.gated.items():
             shape = (gated.shape[2], gated.shape[3])
             zones = zones_on_grid(
@@ -128,10 +129,3 @@ def within_zones(zones: NDArray[np.int8], like: torch.Tensor) -> torch.Tensor:
     """1 for the cells of each zone and 0 for others, shape (n, n_cells, 3), as another tensor."""
     found = torch.from_numpy(zones).to(like.device)
     return torch.stack([(found == zone).flatten(1) for zone in Zone], dim=2).to(like)
-
-
-def against_the_others(scores: torch.Tensor) -> torch.Tensor:
-    """Weights of the class scores: 1 for the highest, and minus a mean over the others."""
-    n_others = scores.shape[1] - 1
-    weights = torch.full_like(scores, -1.0 / n_others)
-    return weights.scatter_(1, scores.argmax(dim=1, keepdim=True), 1.0)

@@ -149,8 +149,9 @@ ExplainOption = Annotated[
 TargetOption = Annotated[
     list[str] | None,
     option(
-        "Class whose score is explained, by methods that explain one; given twice, the difference of two. "
-        "[default: the predicted class of each image]",
+        "Class whose score is explained, by methods that explain one; given several times, the first "
+        "against the others. "
+        "[default: the predicted class of each image, against the others]",
         MAPS,
         "CLASS",
     ),
@@ -174,7 +175,7 @@ def listed(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def explained_target(values: Iterable[str] | None) -> str | tuple[str, ...] | None:
-    """What is explained: a class, several, or None for the predicted class."""
+    """What is explained: a class, several, or None for the predicted class against the others."""
     classes = listed(values or ())
     return classes[0] if len(classes) == 1 else classes or None
 

@@ -9,3 +9,4 @@ from .method import ExplanationMethod as ExplanationMethod
 from .method import register_explanation as register_explanation
 from .stack import MapStack as MapStack
 from .stack import Split as Split
+from .targets import class_weights as class_weights

@@ -17,6 +17,7 @@ from attnxai.errors import OptionError
 from attnxai.explanations.inputs import ChangedImages, NetworkInputs
 from attnxai.explanations.method import ExplanationMethod
 from attnxai.explanations.stack import MapStack
+from attnxai.explanations.targets import against_the_others
 from attnxai.models.elements import (
     GroupElement,
     Interpolation,
@@ -71,11 +72,11 @@ class _Averaging(abc.ABC):
     ) -> MapStack:
         """Maps of some images; the class that is explained is that of the images as they are."""
         clean = self.method(model, images, target=target, rng=rng)
-        by_target = {target: np.arange(len(images))}
+        by_target: dict[Any, NDArray[np.intp]] = {target: np.arange(len(images))}
         if target is None and self.method.uses_target:
             predicted = np.array(_predicted_classes(model, images))
             by_target = {
-                name: np.flatnonzero(predicted == name)
+                against_the_others(name, model.class_names): np.flatnonzero(predicted == name)
                 for name in dict.fromkeys(predicted.tolist())
             }
 

@@ -50,9 +50,9 @@ def explain(
         The images; each passes through the model's own preprocessing.
     method : str or ExplanationMethod, or sequence of them
         Name of a registered method, or a method itself. The maps of several stand in one stack.
-    target : str or pair of str, optional
-        Class whose score is explained, or two classes, of whose scores the difference is explained; the predicted
-        class of each image when left out. Methods whose maps do not depend on a class, such as ``gates``, ignore it.
+    target : str or sequence of str, optional
+        Class whose score is explained, or several, of which the first is explained against the others (its score less
+        the mean of theirs); the predicted class of each image against all others when left out. Methods whose maps do not depend on a class, such as ``gates``, ignore it.
     rng : numpy.random.Generator or int
         Source of randomness, for methods that draw.
     readers : sequence of GateReader

@@ -40,7 +40,7 @@ class ExplanationMethod:
         :class:`numpy.random.Generator`.
     uses_target : bool
         Whether maps depend on the class that is explained. For a ``target`` of None such a method explains the
-        predicted class of each image.
+        predicted class of each image against the others, as :func:`class_weights` does.
     uses_rng : bool
         Whether it draws random numbers.
     reports_progress : bool

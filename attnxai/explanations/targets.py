@@ -1,4 +1,4 @@
-"""Which class score, or difference of two, an explanation is of."""
+"""Which class score, or difference of class scores, an explanation is of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attnxai.errors import OptionError
 def check_target(
     target: str | Sequence[str] | None, class_names: Sequence[str], model: str
 ) -> None:
-    """Refuse a target that is neither a class of a model nor two different ones."""
+    """Refuse a target that is neither a class of a model nor several different ones."""
     if target is None:
         return
     known = f"its classes are {', '.join(class_names)}"
@@ -20,24 +20,52 @@ def check_target(
     for name in named:
         if name not in class_names:
             raise OptionError(f"target {name!r} is not a class of the model {model}; {known}")
-    if len(named) > 2 or len(set(named)) < len(named) or not named:
+    if len(set(named)) < len(named) or not named:
         raise OptionError(
-            f"target has to be one class, or two different ones whose scores are subtracted, got {named}; "
-            f"the classes of the model {model} are {', '.join(class_names)}"
+            "target has to be one class, or several different ones, the first of which is explained against the others, "
+            f"got {named}; the classes of the model {model} are {', '.join(class_names)}"
         )
+
+
+def against_the_others(name: str, class_names: Sequence[str]) -> tuple[str, ...]:
+    """The target of a class against all others."""
+    return (name, *(other for other in class_names if other != name))
 
 
 def class_weights(
     target: str | Sequence[str] | None, scores: torch.Tensor, class_names: Sequence[str]
 ) -> torch.Tensor:
-    """Weight of every class score in what is explained, shape (n, n_classes), for ``scores`` of that shape.
+    """Weight of every class score in what is explained.
 
-    1 for the target, or for the class of highest score if there is none; with two classes, -1 for the second.
+    Without a target the class of highest score is explained, against the others: what all class scores have in common
+    changes no probability, and so nothing fixes it.
+
+    Parameters
+    ----------
+    target : str, sequence of str or None
+        A class, whose score has the weight 1; or several, of which the others share -1 equally. None for the class of
+        highest score against all others.
+    scores : Tensor, shape (n, n_classes)
+        Class scores of the images.
+    class_names : sequence of str
+        Classes in the order of the scores.
+
+    Returns
+    -------
+    Tensor, shape (n, n_classes)
+
+    Examples
+    --------
+    >>> import torch
+    >>> class_weights(None, torch.tensor([[0.1, 3.0, 0.2]]), ("FR I", "FR II", "hybrid"))
+    tensor([[-0.5000,  1.0000, -0.5000]])
     """
-    weights = torch.zeros_like(scores)
     if target is None:
+        weights = torch.full_like(scores, -1.0 / max(scores.shape[1] - 1, 1))
         return weights.scatter_(1, scores.argmax(dim=1, keepdim=True), 1.0)
+    weights = torch.zeros_like(scores)
     named = (target,) if isinstance(target, str) else target
-    for name, sign in zip(named, (1.0, -1.0), strict=False):
-        weights[:, class_names.index(name)] = sign
+    for name in named[1:]:
+        weights[:, class_names.index(name)] = -1.0 / (len(named) - 1)
+    weights[:, class_names.index(named[0])] = 1.0
     return weights

@@ -112,7 +112,9 @@ def _explained_scores(explained: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             continue
         of_class = say("methods.predicted_class") if target == "predicted class" else target
         if not isinstance(target, str):
-            of_class = say("methods.difference", first=target[0], second=target[1])
+            of_class = say(
+                "methods.difference", first=target[0], others=listed(target[1:]), n=len(target) - 1
+            )
         titles.setdefault(of_class, []).append(str(one["title"]))
     for of_class, of_maps in titles.items():
         yield say("methods.explained", maps=capitalised(listed(of_maps)), of_class=of_class)

@@ -203,10 +203,11 @@ def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
     step[np.unravel_index(maps[0].argmax(), maps[0].shape)] = 1e-6
     more, less = scores_of(model, [inputs + step, inputs - step])[:, 1]
     assert maps[0].max() == pytest.approx(abs(more - less) / 2e-6, rel=1e-3)
-    # left out, the predicted class is explained
+    # left out, the predicted class is explained against the others
     stack = outside.gradients(model, images)
     for index, name in enumerate(stack.predicted_classes()):
-        (expected,) = attnxai.explain(model, images, "gradients", target=name).layers.values()
+        target = (name, *(other for other in model.class_names if other != name))
+        (expected,) = attnxai.explain(model, images, "gradients", target=target).layers.values()
         np.testing.assert_allclose(
             stack.layers["gradient"][index], expected[index], rtol=1e-4, atol=1e-7
         )

@@ -9,6 +9,7 @@ from attnxai.data.emission import cells_with_emission
 from attnxai.errors import OptionError
 from attnxai.explanations import EXPLANATIONS, explain, smoothed, symmetrised
 from attnxai.explanations.inputs import ChangedImages, NetworkInputs
+from attnxai.explanations.targets import against_the_others
 from tests.explanations.attributed import (
     CLASSES,
     Linear,
@@ -75,7 +76,7 @@ def test_the_class_is_that_of_the_image_without_noise():
     stack = explain(model, images, method)
     for index, name in enumerate(stack.predicted_classes()):
         # the noise of each image is drawn together with that of the others
-        own = explain(model, images, method, target=name)
+        own = explain(model, images, method, target=against_the_others(name, model.class_names))
         np.testing.assert_array_equal(
             stack.layers["smoothed_saliency"][index], own.layers["smoothed_saliency"][index]
         )

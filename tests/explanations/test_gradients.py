@@ -12,6 +12,7 @@ from attnxai.explanations import explain
 from attnxai.explanations.gradients import GradientShap, IntegratedGradients
 from attnxai.explanations.rectifiers import RewrittenScores
 from attnxai.explanations.score_function import ScoreFunction
+from attnxai.explanations.targets import against_the_others
 from attnxai.models.architectures import network_from_spec
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import AttentionModel
@@ -58,11 +59,11 @@ def test_a_linear_network_has_weights_times_differences(name):
     np.testing.assert_allclose(maps_of(contrast), other - expected, rtol=1e-5, atol=1e-6)
 
 
-def test_without_a_target_it_is_the_predicted_class():
+def test_without_a_target_it_is_the_predicted_class_against_the_others():
     model, images = model_of(Residual()), sources(3)
     stack = explain(model, images, "saliency")
     for index, name in enumerate(stack.predicted_classes()):
-        own = explain(model, images, "saliency", target=name)
+        own = explain(model, images, "saliency", target=against_the_others(name, CLASSES))
         np.testing.assert_array_equal(maps_of(stack)[index], maps_of(own)[index])
 
 

@@ -78,7 +78,7 @@ def test_randomness_and_progress(model, images, rng, seed) -> None:
     [
         (0, "target 0 is not a class of the model tiny; its classes are FR I, FR II"),
         (("FR I", 1), "target 1 is not a class"),
-        (("FR I", "FR I"), "target has to be one class, or two different ones"),
+        (("FR I", "FR I"), "target has to be one class, or several different ones"),
         ((), "target has to be one class"),
     ],
 )

@@ -85,7 +85,7 @@ def test_methods_name_nulls_strata_and_models(one, two):
     [
         (
             "predicted class",
-            "Occlusion maps explained the score of the predicted class of each image.",
+            "Occlusion maps explained the score of the predicted class of each image, less the mean of the others.",
         ),
         ("FR II", "Occlusion maps explained the score of FR II."),
         (("FR II", "FR I"), "Occlusion maps explained the score of FR II less that of FR I."),

@@ -2,8 +2,8 @@
 
 METHODS: dict[str, str] = {
     "methods.explained": "{maps} explained the score of {of_class}.",
-    "methods.predicted_class": "the predicted class of each image",
-    "methods.difference": "{first} less that of {second}",
+    "methods.predicted_class": "the predicted class of each image, less the mean of the others",
+    "methods.difference": "{first} less {n:~that|the mean} of {others}",
     "methods.compared": (
         "We compared the {maps} of {models} with {annotations} {annotators}for {n} {group}"
         "{of_first}, using attnxai {version}."
