@@ -101,16 +101,18 @@ class _Penalised(TrainingRun):
 
     factor = 1.0
 
-    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, network: nn.Module, images: torch.Tensor, emission_of: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if not network.training:
-            return super().scores(network, images)
+            return super().scores(network, images, emission_of)
         maps: list[torch.Tensor] = []
         handles = [
             module.register_forward_hook(lambda *passed: maps.append(passed[2].float()))
             for module in network.modules()
             if isinstance(module, attention_gate.GateNormalisation)
         ]
-        scores = super().scores(network, images)
+        scores = super().scores(network, images, emission_of)
         for handle in handles:
             handle.remove()
         emission = (images > 0).float()

@@ -12,6 +12,7 @@ from attnxai import presenters
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.source_axes import source_axis, turn_to_axis
 from attnxai.audit.source_means import position_of
+from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted, listed
 from attnxai.errors import OptionError
@@ -187,7 +188,7 @@ def class_mean_maps(
     classes: Sequence[str | None],
     *,
     group: str = "",
-    min_pixels: int = 5,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     n_bootstrap: int = 2000,
     rng: np.random.Generator | int = 0,
 ) -> ClassMeanMaps:

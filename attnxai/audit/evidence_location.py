@@ -11,7 +11,7 @@ from attnxai.audit.location_results import EvidenceLocation
 from attnxai.audit.of_models import own_methods
 from attnxai.audit.pooled_sums import PooledSums, pooled_sums
 from attnxai.audit.zone_sums import ZoneSums
-from attnxai.data.emission import RING_PIXELS
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError
 from attnxai.explanations.explaining import explain
@@ -28,7 +28,7 @@ def evidence_location(
     classes: Sequence[str | None] | None = None,
     method: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = 1,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
     on_step: Callable[[int, int], None] | None = None,
@@ -116,7 +116,7 @@ def maps_and_sums(
     *,
     target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = 1,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> tuple[MapStack, ZoneSums | PooledSums | None]:
@@ -132,7 +132,7 @@ def maps_and_sums(
 
 
 def zone_sums_of(
-    model: AttentionModel, *, min_pixels: int = 1, ring_pixels: float = RING_PIXELS
+    model: AttentionModel, *, min_pixels: int = MIN_ISLAND_PIXELS, ring_pixels: float = RING_PIXELS
 ) -> ZoneSums | None:
     """What reads the sums of :func:`locate_evidence` from a forward pass; None for a model without gates."""
     if min_pixels < 1 or not ring_pixels > 0:

@@ -18,7 +18,7 @@ from attnxai.audit.class_shares import (
 from attnxai.audit.location_results import ZONE_NAMES, EvidenceLocation, ZoneEvidence
 from attnxai.audit.map_location import locate_maps, mean_or_nan
 from attnxai.classification.scoring import resampled_roc_auc
-from attnxai.data.emission import RING_PIXELS, Zone
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone
 from attnxai.statistics.bootstrap import statistic_interval
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def locate_evidence(
     *,
     sums: ZoneSums | PooledSums | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = 1,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
 ) -> EvidenceLocation:

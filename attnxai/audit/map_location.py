@@ -20,6 +20,7 @@ from attnxai.audit.class_shares import (
     share_interval,
 )
 from attnxai.data.emission import (
+    MIN_ISLAND_PIXELS,
     RING_PIXELS,
     Zone,
     cells_with_emission,
@@ -119,7 +120,7 @@ def map_location(
     classes: Sequence[str | None] | None = None,
     *,
     rng: np.random.Generator | int,
-    min_pixels: int = 1,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
 ) -> tuple[MapLocation, ...]:

@@ -11,7 +11,7 @@ import torch
 
 from attnxai.audit.map_location import zones_on_grid
 from attnxai.audit.zone_sums import within_zones
-from attnxai.data.emission import RING_PIXELS, Zone, emission_mask
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations.cam import PooledHead, pooled_head, pooled_scores
@@ -77,7 +77,7 @@ def pooled_sums(
     model: AttentionModel,
     images: Sequence[SourceImage],
     *,
-    min_pixels: int = 1,
+    min_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
 ) -> PooledSums | None:
     """Sums for :func:`~attnxai.audit.evidence_location` from one forward pass.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.emission import emission_mask
+from attnxai.data.emission import MIN_ISLAND_PIXELS, emission_mask
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ class SourceAxis:
     reach: float
 
 
-def source_axis(brightness: ArrayLike, *, min_pixels: int = 5) -> SourceAxis | None:
+def source_axis(brightness: ArrayLike, *, min_pixels: int = MIN_ISLAND_PIXELS) -> SourceAxis | None:
     """The major axis of the emission in an image, by its second moments.
 
     The moments weigh the pixels with emission by their brightness, about their mean position. The axis has two ends; its direction
@@ -58,8 +58,6 @@ def source_axis(brightness: ArrayLike, *, min_pixels: int = 5) -> SourceAxis | N
     """
     values = np.asarray(brightness, dtype=np.float64)
     mask = emission_mask(values, min_pixels=min_pixels)
-    if not mask.any():
-        mask = emission_mask(values)
     rows, columns = np.nonzero(mask)
     weights = values[mask]
     if len(np.unique(np.stack([rows, columns]), axis=1).T) < 2:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from attnxai.audit.map_location import zones_on_grid
-from attnxai.data.emission import RING_PIXELS, Zone, emission_mask
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask
 from attnxai.explanations.gate_pass import GateBatch, GateReader
 from attnxai.explanations.gates import layer_geometry
 from attnxai.explanations.inputs import NetworkInputs
@@ -35,7 +35,9 @@ class ZoneSums(GateReader):
 
     relative = True
 
-    def __init__(self, *, min_pixels: int = 1, ring_pixels: float = RING_PIXELS) -> None:
+    def __init__(
+        self, *, min_pixels: int = MIN_ISLAND_PIXELS, ring_pixels: float = RING_PIXELS
+    ) -> None:
         self.min_pixels, self.ring_pixels = min_pixels, ring_pixels
 
     def begin(self, inputs: NetworkInputs) -> None:

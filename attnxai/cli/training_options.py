@@ -126,6 +126,15 @@ def training_options(
             max=MOST_BINNING,
         ),
     ] = None,
+    min_island_pixels: Annotated[
+        int | None,
+        option(
+            "With the normalisation emission: gates do not attend to islands of fewer pixels, which are noise. "
+            "[default: 5]",
+            NETWORK,
+            min=1,
+        ),
+    ] = None,
     size: Annotated[
         int | None,
         option(
@@ -231,7 +240,7 @@ def chosen_spec(given: Mapping[str, Any], group: str, *, n_classes: int) -> Mode
     preset: Preset = given["preset"]
     changes: dict[str, Any] = {"n_classes": n_classes} | {
         name: value
-        for name in ("normalisation", "layer_order", "aggregation", "binning")
+        for name in ("normalisation", "layer_order", "aggregation", "binning", "min_island_pixels")
         if (value := given[name]) is not None
     }
     if given["published_form"]:

@@ -158,7 +158,8 @@ def _tracked(value: Any) -> bool:
 def _by_rules(func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     values = [*args, *kwargs.values()]
     inner = [one for value in values if isinstance(value, tuple | list) for one in value]
-    if not any(map(_tracked, [*values, *inner])):
+    # what a network detaches it takes for a constant
+    if name == "detach" or not any(map(_tracked, [*values, *inner])):
         return func(*args, **kwargs)
     plain = name.strip("_")
     if (rule := RULES.get(plain)) is not None:

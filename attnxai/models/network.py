@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from attnxai.data.emission import emission_mask
 from attnxai.errors import SpecificationError
 from attnxai.models.attention_gate import AttentionGate
 from attnxai.models.specification import (
@@ -210,9 +211,13 @@ class AttentionNetwork(SpecifiedNetwork):
         """Class scores of shape (batch, n_classes); with ``emission_of``, on the emission of those images instead."""
         size = self.spec.symmetry.size
         height, width = images.shape[-2:]
-        features = self._binned(images)
-        seen = features if emission_of is None else self._binned(emission_of)
-        emission = (seen > _FAINTEST).to(features)
+        field = self._field(images)
+        features = self._binned(field)
+        emission = None
+        if self.spec.zero_sky:
+            emission = self._emission(
+                field if emission_of is None else self._field(emission_of), features
+            )
         pooled, where = [], []
         empty = features.new_zeros(1)
         for index, block in enumerate(self.blocks):
@@ -224,7 +229,8 @@ class AttentionNetwork(SpecifiedNetwork):
             where.append(emission)
             if index < N_POOLINGS:
                 features = nn.functional.max_pool2d(features, 2)
-                emission = nn.functional.max_pool2d(emission, 2)
+                if emission is not None:
+                    emission = nn.functional.max_pool2d(emission, 2)
         signal = pooled[3]
         if not self.gates:
             return self._scores_without_gates(signal, (height, width))
@@ -235,8 +241,8 @@ class AttentionNetwork(SpecifiedNetwork):
             sums.append(gated.mean(dim=(2, 3)) if mean else gated.sum(dim=(2, 3)))
         return self._aggregate([self.dropout(values) for values in sums])
 
-    def _binned(self, images: torch.Tensor) -> torch.Tensor:
-        """Images as the first convolution takes them."""
+    def _field(self, images: torch.Tensor) -> torch.Tensor:
+        """Images within the disc, with the border that binning and poolings need."""
         height, width = images.shape[-2:]
         if self.spec.disc:
             images = images * soft_disc(height, width).to(images)
@@ -244,7 +250,22 @@ class AttentionNetwork(SpecifiedNetwork):
         if self.spec.padding is Padding.SYMMETRIC:
             zeros = (*padding_for(width, binning), *padding_for(height, binning))
             images = nn.functional.pad(images, zeros)
-        return nn.functional.avg_pool2d(images, binning) if binning > 1 else images
+        return images
+
+    def _binned(self, field: torch.Tensor) -> torch.Tensor:
+        """The field as the first convolution takes it."""
+        binning = self.spec.binning
+        return nn.functional.avg_pool2d(field, binning) if binning > 1 else field
+
+    def _emission(self, field: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """1 in the cells of the binned field that hold emission to which gates may attend, 0 in others."""
+        binning, min_pixels = self.spec.binning, self.spec.min_island_pixels
+        emission = (field > _FAINTEST).to(like)
+        if min_pixels > 1:
+            bright = (field.detach()[:, 0] > _FAINTEST).cpu().numpy()
+            islands = torch.from_numpy(emission_mask(bright, min_pixels=min_pixels))
+            emission = emission * islands[:, None].to(like)
+        return nn.functional.max_pool2d(emission, binning) if binning > 1 else emission
 
     def _scores_without_gates(self, features: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
         flattened = nn.functional.max_pool2d(features, 2)

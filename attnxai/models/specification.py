@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.plain_values import checked_fields, to_plain
 from attnxai.data.short_repr import short_value
 from attnxai.data.wording import unknown_name
@@ -209,6 +210,9 @@ class ModelSpec(NetworkSpec):
         published, instead of over each image. A map then depends on the images that it is made with.
     binning : int
         The network sees means of this many by this many pixels.
+    min_island_pixels : int
+        With the normalisation ``emission``, gates do not attend to islands of fewer pixels, which are noise, unless an image
+        has no larger one. With 1 they attend to all pixels above 0.
     """
 
     architectures: ClassVar = (Architecture.EQUIVARIANT_ATTENTION, Architecture.ATTENTION_GATE_CNN)
@@ -231,6 +235,7 @@ class ModelSpec(NetworkSpec):
     dropout: float = 0.5
     extremes_over_batch: bool = False
     binning: int = 1
+    min_island_pixels: int = 1
 
     def __post_init__(self) -> None:
         group = self._settle()
@@ -244,6 +249,14 @@ class ModelSpec(NetworkSpec):
             )
         if not 1 <= self.binning <= MOST_BINNING:
             raise SpecificationError(f"binning has to be 1 to {MOST_BINNING}, got {self.binning}")
+        if not 1 <= self.min_island_pixels <= _MOST:
+            raise SpecificationError(
+                f"min_island_pixels has to be 1 to {_MOST}, got {self.min_island_pixels}"
+            )
+        if self.min_island_pixels > 1 and not self.zero_sky:
+            raise SpecificationError(
+                f"min_island_pixels belongs to the normalisation emission, got {self.normalisation}"
+            )
         if self.architecture is Architecture.EQUIVARIANT_ATTENTION and self.convolution_bias:
             raise SpecificationError("the convolutions of an equivariant network have no bias")
         if self.architecture is Architecture.ATTENTION_GATE_CNN and group.size != 1:
@@ -288,8 +301,9 @@ class ModelSpec(NetworkSpec):
         # trainings know all that is written
         if not self.extremes_over_batch:
             del values["extremes_over_batch"]
-        if self.binning == 1:
-            del values["binning"]
+        for name in ("binning", "min_island_pixels"):
+            if values[name] == 1:
+                del values[name]
         return values
 
 
@@ -314,7 +328,7 @@ def _choice(kind: type[enum.StrEnum], value: object) -> enum.StrEnum:
 def compact_spec(group: str, **changes: Any) -> ModelSpec:
     """The ``compact`` preset: a network that trains on a two-core CPU and attends to emission alone.
 
-    It sees means of 3 x 3 pixels. Each layer has the order convolution, batch norm, rectifier. The first block has one
+    It sees means of 3 x 3 pixels, and does not attend to islands of fewer than five pixels. Each layer has the order convolution, batch norm, rectifier. The first block has one
     convolution instead of three, gates have 16 channels, and fields are chosen so that the number of channels,
     |G| x fields, stays about the same for every group.
 
@@ -345,6 +359,8 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
         "dropout": 0.2,
         "binning": 3,
     }
+    if normalisation is Normalisation.EMISSION:
+        settings["min_island_pixels"] = MIN_ISLAND_PIXELS
     return ModelSpec(**(settings | changes))
 
 
@@ -375,6 +391,8 @@ def paper_spec(group: str, *, published_form: bool = False, **changes: Any) -> M
     'none'
     """
     settings: dict[str, Any] = {"architecture": Architecture.EQUIVARIANT_ATTENTION, "group": group}
+    if changes.get("normalisation") == Normalisation.EMISSION:
+        settings["min_island_pixels"] = MIN_ISLAND_PIXELS
     if published_form:
         settings |= {"padding": Padding.NONE, "extremes_over_batch": True}
     return ModelSpec(**(settings | changes))

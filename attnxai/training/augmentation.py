@@ -13,7 +13,7 @@ from attnxai.training.settings import TrainingSettings
 def augmented(
     images: torch.Tensor, settings: TrainingSettings, *, generator: torch.Generator
 ) -> torch.Tensor:
-    """Change every image of (batch, 1, side, side) in its own way; new pixels are 0.
+    """Change every image of (batch, channels, side, side) in its own way; new pixels are 0.
 
     The factor of magnification is uniform in its logarithm. Random numbers are drawn on the CPU, so that a
     seed means the same on every device.

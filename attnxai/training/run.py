@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceSet
 from attnxai.data.wording import counted
 from attnxai.errors import DataSetError, FewSourcesWarning, TrainingError
@@ -106,6 +107,11 @@ class TrainingRun:
             deviation=float(seen.std(dtype=float)),
         )
         self.images = torch.from_numpy(stack)[:, None].to(device)
+        self.emission: torch.Tensor | None = None
+        if spec.min_island_pixels > 1:
+            # interpolation makes islands of single pixels larger, so these are removed before
+            islands = emission_mask(stack, min_pixels=spec.min_island_pixels)
+            self.emission = self.images * torch.from_numpy(islands)[:, None].to(device)
         self.labels = torch.tensor(labels, device=device)
         network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(settings.seed)).to(
             device
@@ -140,8 +146,8 @@ class TrainingRun:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)  # dropout draws from torch's own state
-            images = augmented(self.images[batch], settings, generator=generator)
-            scores = self.scores(state.network, images)
+            images, emission = self._augmented(batch, generator)
+            scores = self.scores(state.network, images, emission)
         loss = nn.functional.cross_entropy(scores, self.labels[batch])
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -156,6 +162,17 @@ class TrainingRun:
                 f"the training loss was no longer finite in epoch {epoch + 1}, step {index + 1}; "
                 f"train with a learning rate below {settings.learning_rate:g}"
             )
+
+    def _augmented(
+        self, batch: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Images of a batch, changed at random, and the same on their emission where the network attends to that."""
+        images = self.images[batch]
+        if self.emission is None:
+            return augmented(images, self.settings, generator=generator), None
+        both = torch.cat([images, self.emission[batch]], dim=1)
+        changed = augmented(both, self.settings, generator=generator)
+        return changed[:, :1], changed[:, 1:]
 
     def _average(self, n_done: int) -> None:
         # the first weights are few and far from the later ones, so they count for less
@@ -172,12 +189,15 @@ class TrainingRun:
                 else:
                     average.copy_(value)
 
-    def scores(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self, network: nn.Module, images: torch.Tensor, emission_of: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Class scores in 32 bits, computed in the precision of the settings."""
-        standardised = (images - self.preprocessing.mean) / self.preprocessing.deviation
+        mean, deviation = self.preprocessing.mean, self.preprocessing.deviation
+        seen = [(one - mean) / deviation for one in (images, emission_of) if one is not None]
         mixed = self.settings.precision is Precision.MIXED
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            scores: torch.Tensor = network(standardised)
+            scores: torch.Tensor = network(*seen)
         return scores.float()
 
     def validate(self) -> tuple[float, float]:

@@ -201,7 +201,8 @@ def test_binning_is_exactly_symmetric_and_sees_means(binning) -> None:
     spec = tiny_spec(group="D4", binning=binning, normalisation="emission")
     side = 8 * binning * 2
     network = make_network(spec, side).double()
-    images = random_images(2, side, seed=3).double().relu()
+    # sparse, so that islands of all sizes are there
+    images = (random_images(2, side, seed=3).double() - 1.0).relu()
     scores, maps = scores_and_maps(network, images)
     assert {name: values.shape[-1] for name, values in maps.items()} == {
         "gate1": 4,
@@ -272,9 +273,48 @@ def test_empty_sky_has_the_score_0_with_emission(aggregation) -> None:
     assert not any(values.any() for values in maps.values())
 
 
+@pytest.mark.parametrize("binning", [1, 3])
+def test_gates_do_not_attend_to_small_islands(binning) -> None:
+    """Unless an image has no larger one; features see all islands."""
+    spec = tiny_spec(normalisation="emission", disc=False, min_island_pixels=4, binning=binning)
+    network = make_network(spec, 48)
+    images = torch.zeros(2, 1, 48, 48)
+    images[0, 0, [8, 9, 10, 11], [20, 21, 22, 23]] = 2.0
+    images[0, 0, 10:13, 27] = images[1, 0, 30:33, 40] = 3.0
+    (scores, maps), (without, _) = (
+        scores_and_maps(network, one) for one in (images, images * (images < 3.0))
+    )
+    for name, values in maps.items():
+        side = 48 // values.shape[-1]
+        expected = torch.zeros(2, 1, 48, 48)
+        expected[0, 0, [8, 9, 10, 11], [20, 21, 22, 23]] = 1.0
+        expected[1, 0, 30:33, 40] = 1.0
+        cells = torch.nn.functional.max_pool2d(expected, side)
+        assert ((values > 0) == (cells[:, 0] > 0)).all(), name
+    assert (scores[0] != without[0]).any()
+
+
+def test_gates_attend_to_the_emission_of_another_image_where_that_is_given() -> None:
+    spec = tiny_spec(normalisation="emission", disc=False, min_island_pixels=4)
+    network = make_network(spec, 32)
+    image = torch.zeros(1, 1, 32, 32)
+    image[0, 0, 4:8, 4:8] = 2.0
+    other = torch.zeros(1, 1, 32, 32)
+    other[0, 0, 20:24, 20:24] = 2.0
+    other[0, 0, 2, 28] = 2.0
+    maps: list[torch.Tensor] = []
+    gate = network.get_submodule("gates.2.normalise")
+    gate.register_forward_hook(lambda *passed: maps.append(passed[2]))
+    with torch.no_grad():
+        network(image, other)
+    assert (maps[0] > 0).nonzero()[:, 2:].tolist() == [
+        [row, column] for row in range(20, 24) for column in range(20, 24)
+    ]
+
+
 def test_emission_makes_a_gate_blind_to_empty_sky() -> None:
     """A cell of a gate's map is 0 exactly where the image shows nothing, also where convolutions reach."""
-    spec = tiny_spec(group="C4", normalisation="emission", disc=False)
+    spec = tiny_spec(group="C4", normalisation="emission", disc=False, min_island_pixels=1)
     network = make_network(spec, 32)
     images = torch.zeros(1, 1, 32, 32)
     images[0, 0, 5, 9] = images[0, 0, 20, 20] = 2.0

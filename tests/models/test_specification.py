@@ -72,9 +72,29 @@ def test_round_trip_through_plain_values(spec) -> None:
     plain = (str, int, float, bool, list)
     assert all(type(value) in plain for value in values.values())
     # what came later is written only where it says something: earlier versions refuse unknown names
-    later = {"extremes_over_batch": spec.extremes_over_batch, "binning": spec.binning > 1}
+    later = {
+        "extremes_over_batch": spec.extremes_over_batch,
+        "binning": spec.binning > 1,
+        "min_island_pixels": spec.min_island_pixels > 1,
+    }
     names = {field.name for field in dataclasses.fields(ModelSpec)}
     assert set(values) == {name for name in names if later.get(name, True)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"min_island_pixels": 0}, "min_island_pixels has to be 1 to"),
+        ({"normalisation": "sigmoid"}, "min_island_pixels belongs to the normalisation emission"),
+    ],
+)
+def test_small_islands_belong_to_gates_on_emission(changes, text) -> None:
+    for spec in (compact_spec("C4"), paper_spec("C4", normalisation="emission")):
+        assert spec.min_island_pixels == 5
+        with pytest.raises(SpecificationError, match=text):
+            dataclasses.replace(spec, **({"feature_sum": "sum"} | changes))
+    assert compact_spec("C4", normalisation="range_norm").min_island_pixels == 1
+    assert paper_spec("C4").min_island_pixels == 1
 
 
 def test_defaults_fill_what_is_left_out_but_the_architecture() -> None:

@@ -13,11 +13,13 @@ import torch
 from attnxai.data.images import SourceSet
 from attnxai.errors import DataSetError, FewSourcesWarning, OptionError, TrainingError
 from attnxai.models.checkpoints import load_model, save_model
+from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.training.augmentation import augmented
 from attnxai.training.history import EpochResult, write_history
 from attnxai.training.run import TrainingRun, split_sources
 from attnxai.training.settings import Precision, Schedule, TrainingSettings
+from tests.models.builders import tiny_spec
 from tests.training.conftest import easy_image
 from tests.training.runs import CLASSES, SETTINGS, assert_same, train
 
@@ -162,6 +164,33 @@ def test_dropout_is_drawn_anew_in_every_step(images, spec, monkeypatch) -> None:
     monkeypatch.setattr("attnxai.training.run.augmented", record)
     train(spec, images)
     assert len(seeds) == len(set(seeds)) == 9
+
+
+def test_gates_are_trained_on_islands_that_were_large_before_interpolation(
+    images, monkeypatch
+) -> None:
+    """A single pixel becomes an island of four or more when an image is rotated."""
+    pixels = [np.array(image.pixels) for image in images]
+    for values in pixels:
+        values[values < 100] = 0
+        values[75, 20:23] = 255
+    specks = [dataclasses.replace(one, pixels=p) for one, p in zip(images, pixels, strict=True)]
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    forward = AttentionNetwork.forward
+
+    def record(self, inputs, emission_of=None):
+        if self.training:
+            seen.append((inputs, emission_of))
+        return forward(self, inputs, emission_of)
+
+    monkeypatch.setattr(AttentionNetwork, "forward", record)
+    train(tiny_spec(normalisation="emission"), SourceSet(specks))
+    assert seen
+    for inputs, emission_of in seen:
+        removed = inputs - emission_of
+        assert (removed > 0).flatten(1).any(dim=1).all()
+        assert not ((emission_of > 0) & (removed > 0)).any()
+        assert ((emission_of > 0).flatten(1).sum(dim=1) > 100).all()
 
 
 def test_the_running_average_starts_near_the_weights_and_approaches_its_decay(
