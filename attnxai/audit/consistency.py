@@ -13,6 +13,7 @@ import torch
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.readout import (
     LayerGrid,
+    clipped_again,
     disc_about,
     field_brightness,
     layer_grids,
@@ -122,7 +123,7 @@ def rotation_consistency(
     """Rotate the input of a model by random angles and compare its outputs.
 
     The rotated input is the brightness on the model's field, by bicubic interpolation, with zeros (blank
-    sky) where nothing was; then it is standardised. Every image has its own angles, one drawn uniformly
+    sky) where nothing was and below half of the faintest pixel; then it is standardised. Every image has its own angles, one drawn uniformly
     from each of ``n_angles`` equal parts of the circle.
 
     Parameters
@@ -165,6 +166,7 @@ def rotation_consistency(
     spearman = np.full_like(pearson, np.nan)
     for position, field in enumerate(fields):
         turned = rotate_images(field.expand(n_angles, -1, -1), angles[position])
+        turned = clipped_again(turned, field[None])
         answer = read_out(model, torch.cat([field[None], turned]), batch_size=batch_size)
         probabilities = torch.softmax(answer.scores / model.temperature, dim=1).numpy()
         chosen = int(probabilities[0].argmax())

@@ -10,6 +10,7 @@ import torch
 
 from attnxai.audit.readout import (
     LayerGrid,
+    clipped_again,
     disc_about,
     field_brightness,
     layer_grids,
@@ -75,7 +76,7 @@ def symmetry_errors(
     images : sequence of SourceImage, or Tensor of shape (n_images, rows, columns)
         Images of sources pass through the model's preprocessing. A tensor is brightness in
         [0, 1] for a model and the input itself for a network; it may have any sides. What is turned is
-        this field, with zeros outside.
+        this field, with zeros outside; brightness that was interpolated is 0 below half of the faintest pixel of an image.
     elements : sequence of GroupElement, optional
         Elements to transform by; all elements of the network's group when left out.
     interpolation : Interpolation
@@ -104,10 +105,17 @@ def symmetry_errors(
     reference = read_out(model, fields, batch_size=batch_size)
     n = (len(chosen), len(grids), len(fields))
     turned, back = _Errors(n), _Errors(n)
+
+    def turned_by(values: torch.Tensor, element: GroupElement) -> torch.Tensor:
+        found = transform_images(values, element, interpolation=interpolation)
+        if element.fits(shape) or not isinstance(model, AttentionModel):
+            return found
+        return clipped_again(found, fields)
+
     ranges = [_ranges(reference.maps[grid.name]) for grid in grids]
     image_errors = np.zeros(len(chosen))
     for index, element in enumerate(chosen):
-        once = transform_images(fields, element, interpolation=interpolation)
+        once = turned_by(fields, element)
         answer = read_out(model, once, batch_size=batch_size)
         turned.scores[index] = _root_mean_square(answer.scores - reference.scores)
         for layer, grid in enumerate(grids):
@@ -122,7 +130,7 @@ def symmetry_errors(
             region = torch.ones_like(grid.disc) if on_grid else grid.disc
             turned.compare((index, layer), answer.maps[grid.name], expected, ranges[layer], region)
         if not element.fits(shape):
-            twice = transform_images(once, element.inverse, interpolation=interpolation)
+            twice = turned_by(once, element.inverse)
             image_errors[index] = _image_error(fields, twice)
             answer = read_out(model, twice, batch_size=batch_size)
             back.scores[index] = _root_mean_square(answer.scores - reference.scores)
