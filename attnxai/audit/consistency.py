@@ -13,7 +13,6 @@ import torch
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.readout import (
     LayerGrid,
-    clipped_again,
     disc_about,
     field_brightness,
     layer_grids,
@@ -27,7 +26,7 @@ from attnxai.data.short_repr import ArrayResult
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import MEAN_LAYER
 from attnxai.metrics.ranking import mid_ranks
-from attnxai.models.elements import Interpolation, Outside, middle_of, rotate_images
+from attnxai.models.elements import Interpolation, Outside, clipped_again, middle_of, rotate_images
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import gate_geometry
 from attnxai.models.specification import ModelSpec

@@ -10,7 +10,6 @@ import torch
 
 from attnxai.audit.readout import (
     LayerGrid,
-    clipped_again,
     disc_about,
     field_brightness,
     layer_grids,
@@ -27,6 +26,7 @@ from attnxai.models.elements import (
     GroupElement,
     Interpolation,
     Outside,
+    clipped_again,
     group_elements,
     middle_of,
     transform_images,

@@ -96,18 +96,6 @@ def field_brightness(
     return torch.from_numpy(NetworkInputs.of(model, images).brightness)
 
 
-def clipped_again(turned: torch.Tensor, fields: torch.Tensor) -> torch.Tensor:
-    """Rotated brightness with 0 below half of the faintest pixel above 0 of each image (n, rows, columns).
-
-    Interpolation spreads a pixel over its neighbours. With what lies below, single noise peaks would become islands, and
-    emission would grow; at one half its rim keeps its place. Images that were not clipped, without a pixel at 0, stay as
-    they are.
-    """
-    faintest = torch.where(fields > 0, fields, torch.inf).amin(dim=(1, 2), keepdim=True)
-    was_clipped = (fields <= 0).any(dim=2, keepdim=True).any(dim=1, keepdim=True)
-    return torch.where(was_clipped & (turned < faintest / 2), 0.0, turned)
-
-
 def read_out(
     model: AttentionModel | Network, fields: torch.Tensor, *, batch_size: int = 16
 ) -> Readout:

@@ -16,6 +16,7 @@ from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceSet
 from attnxai.data.wording import counted
 from attnxai.errors import DataSetError, FewSourcesWarning, TrainingError
+from attnxai.models.elements import clipped_again
 from attnxai.models.network import AttentionNetwork
 from attnxai.models.preprocessing import Preprocessing
 from attnxai.models.specification import ModelSpec
@@ -166,12 +167,13 @@ class TrainingRun:
     def _augmented(
         self, batch: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Images of a batch, changed at random, and the same on their emission where the network attends to that."""
+        """Images of a batch, changed at random and clipped again, and the same on the emission that gates attend to."""
         images = self.images[batch]
         if self.emission is None:
-            return augmented(images, self.settings, generator=generator), None
+            changed = augmented(images, self.settings, generator=generator)
+            return clipped_again(changed, images), None
         both = torch.cat([images, self.emission[batch]], dim=1)
-        changed = augmented(both, self.settings, generator=generator)
+        changed = clipped_again(augmented(both, self.settings, generator=generator), images)
         return changed[:, :1], changed[:, 1:]
 
     def _average(self, n_done: int) -> None:

@@ -8,7 +8,6 @@ import torch
 from scipy import stats
 
 from attnxai.audit.readout import (
-    clipped_again,
     field_brightness,
     layer_grids,
     read_out,
@@ -16,7 +15,6 @@ from attnxai.audit.readout import (
 )
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import AssumptionWarning, OptionError
-from attnxai.models.elements import rotate_images
 from attnxai.models.lenet import LeNet, LeNetSpec
 from attnxai.models.specification import Architecture, Padding
 from tests.audit.models import SIDE, compact_network
@@ -136,19 +134,3 @@ def test_correlations_are_those_of_scipy() -> None:
     np.testing.assert_allclose(row_correlations(first, second), expected, rtol=0, atol=1e-12)
     first[2] = 0.5
     assert np.isnan(row_correlations(first, second)).tolist() == [False, False, True, False]
-
-
-def test_single_pixels_do_not_become_islands():
-    """And the rim of emission keeps its place, where images were clipped."""
-    images = torch.zeros(2, 40, 40)
-    images[:, 12:28, 12:28] = 0.2
-    images[0, 6, 20] = 0.2
-    turned = rotate_images(images, [45.0, 45.0])
-    clipped = clipped_again(turned, images)
-    assert (turned > 0.001).sum() > 1.15 * (clipped > 0).sum()
-    assert (clipped[1] > 0).sum() == pytest.approx(16 * 16, rel=0.05)
-    assert (clipped[0] > 0).sum() - (clipped[1] > 0).sum() <= 2
-    kept = clipped > 0
-    torch.testing.assert_close(clipped[kept], turned[kept], rtol=0, atol=0)
-    observed = images + 0.01
-    torch.testing.assert_close(clipped_again(turned, observed), turned, rtol=0, atol=0)

@@ -15,6 +15,7 @@ from attnxai.models.elements import (
     GroupElement,
     Interpolation,
     Outside,
+    clipped_again,
     elements_outside,
     group_elements,
     middle_of,
@@ -256,3 +257,19 @@ def test_whole_numbers_are_not_interpolated() -> None:
     assert transform_images(image, TRANSPOSITION).tolist() == image.T.tolist()
     with pytest.raises(OptionError, match=r"torch\.int64 pixels"):
         transform_images(image, GroupElement(rotation_deg=45))
+
+
+def test_single_pixels_do_not_become_islands():
+    """And the rim of emission keeps its place, where images were clipped."""
+    images = torch.zeros(2, 40, 40)
+    images[:, 12:28, 12:28] = 0.2
+    images[0, 6, 20] = 0.2
+    turned = rotate_images(images, [45.0, 45.0])
+    clipped = clipped_again(turned, images)
+    assert (turned > 0.001).sum() > 1.15 * (clipped > 0).sum()
+    assert (clipped[1] > 0).sum() == pytest.approx(16 * 16, rel=0.05)
+    assert (clipped[0] > 0).sum() - (clipped[1] > 0).sum() <= 2
+    kept = clipped > 0
+    torch.testing.assert_close(clipped[kept], turned[kept], rtol=0, atol=0)
+    observed = images + 0.01
+    torch.testing.assert_close(clipped_again(turned, observed), turned, rtol=0, atol=0)
