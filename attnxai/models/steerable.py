@@ -181,10 +181,14 @@ class FieldBatchNorm(nn.Module):
     def statistics(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and variance (fields,) by which these features are normalised: their own in training."""
         if self.training:
-            batch, channels, height, width = features.shape
-            fields = features.reshape(batch, channels // self.size, self.size, height, width)
-            variance, mean = torch.var_mean(fields, dim=(0, 2, 3, 4), unbiased=False)
-            return mean, variance
+            # sums are many times faster than torch.var_mean, and need 32 bits where features have fewer
+            values = features.float().flatten(2)
+            shape = (len(values), -1, self.size)
+            mean, square = (
+                sums.reshape(shape).mean(dim=(0, 2))
+                for sums in (values.mean(dim=2), (values * values).mean(dim=2))
+            )
+            return mean, (square - mean * mean).clamp_min(0.0)
         return self.norm.running_mean, self.norm.running_var  # type: ignore[return-value]
 
     def of_constant(
