@@ -12,7 +12,7 @@ from attnxai import presenters
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import listed
 from attnxai.models.elements import IDENTITY, GroupElement
-from attnxai.statistics.formats import short_number
+from attnxai.statistics.formats import format_number, short_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +168,7 @@ class SymmetryErrors(ArrayResult):
             parts.append(
                 f"{len(exact)} of its elements {_hold(exact)} exactly (class scores change by at most "
                 f"{short_number(_largest(self.score_errors[exact]))} of their size"
-                + self._maps_of(exact)
+                + self._map_errors_of(exact)
             )
         else:
             parts.append("none of its elements but the identity holds exactly")
@@ -177,7 +177,7 @@ class SymmetryErrors(ArrayResult):
                 f"{len(rough)} {_hold(rough)} approximately (class scores change by up to "
                 f"{short_number(_largest(self.spread_errors[rough]))} of their spread over images, "
                 f"{short_number(_largest(self.back_spread_errors[rough]))} by interpolation alone"
-                + self._maps_of(rough)
+                + self._correlations_of(rough)
             )
         if len(absent):
             names = [self.elements[index].name for index in absent]
@@ -185,15 +185,23 @@ class SymmetryErrors(ArrayResult):
                 f"{listed(names) if len(names) <= 5 else f'{len(names)} others'} "
                 f"{'is' if len(names) == 1 else 'are'} not built in (class scores change by up to "
                 f"{short_number(_largest(self.spread_errors[absent]))} of their spread"
-                + self._maps_of(absent)
+                + self._correlations_of(absent)
             )
         rows, columns = self.shape
         return f"{self.group} on {rows} x {columns} pixels: " + "; ".join(parts)
 
-    def _maps_of(self, positions: NDArray[np.intp]) -> str:
+    def _map_errors_of(self, positions: NDArray[np.intp]) -> str:
         if not self.layers:
             return ")"
         return f", maps by {short_number(_largest(self.map_errors[positions]))} of their range)"
+
+    def _correlations_of(self, positions: NDArray[np.intp]) -> str:
+        if not self.layers:
+            return ")"
+        means = mean_defined(self.map_correlations[positions])
+        if np.isnan(means).all():
+            return ")"
+        return f"; maps correlate by {format_number(float(np.nanmin(means)), 2)} or more on average)"
 
 
 # Class scores that spread by less than this part of their size differ by rounding alone.

@@ -366,7 +366,9 @@ def test_the_table_has_a_row_an_element_and_the_summary_its_extremes() -> None:
     assert "30° is not built in" in text
     rough = errors.positions(Symmetry.APPROXIMATE)
     assert f"{errors.spread_errors[rough].max():.2g} of their spread" in text
-    assert f"maps by {errors.map_errors[rough].max():.2g} of their range" in text
+    lowest = errors.map_correlations[rough].mean(axis=2).min()
+    assert f"maps correlate by {lowest:.2f} or more on average" in text
+    assert f"maps by {errors.map_errors[errors.positions(Symmetry.EXACT)].max():.1g}" in text
     with pytest.raises(ValueError, match="read-only"):
         errors.map_errors[0] = 0.0
 
