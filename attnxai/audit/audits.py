@@ -252,6 +252,8 @@ def run_audits(
     results = {}
     for audit in chosen:
         step = None if on_step is None else _named(on_step, audit.title)
+        if step is not None:
+            step(0, 1)  # the time of an audit of one step counts from here
         generator = np.random.default_rng(rng)
         results[audit.name] = audit.function(model, images, rng=generator, on_step=step)
     return ModelAudit(
