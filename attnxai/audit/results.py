@@ -201,7 +201,9 @@ class SymmetryErrors(ArrayResult):
         means = mean_defined(self.map_correlations[positions])
         if np.isnan(means).all():
             return ")"
-        return f"; maps correlate by {format_number(float(np.nanmin(means)), 2)} or more on average)"
+        return (
+            f"; maps correlate by {format_number(float(np.nanmin(means)), 2)} or more on average)"
+        )
 
 
 # Class scores that spread by less than this part of their size differ by rounding alone.

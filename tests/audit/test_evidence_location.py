@@ -187,7 +187,7 @@ def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
         for image in data
         if image.split == "test" and image.class_name in model.class_names
     )
-    found = evidence_location(model, images, rng=0, n_bootstrap=1000)
+    found = evidence_location(model, images, min_pixels=1, rng=0, n_bootstrap=1000)
     assert found.n_sources == 153
     values = {one.zone: (one.accuracy.value, one.auc.value) for one in found.zones}
     assert (found.accuracy.value, found.auc.value) == pytest.approx((0.837, 0.927), abs=6e-4)
@@ -206,3 +206,8 @@ def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
         in text
     )
     assert "mean level on empty sky 0.13 for FR I and 0.61 for FR II, which tells the class" in text
+    # with islands of fewer than five pixels taken for noise
+    found = evidence_location(model, images, rng=0, n_bootstrap=100)
+    sky = next(one for one in found.zones if one.zone == "empty sky")
+    assert (sky.accuracy.value, sky.auc.value) == pytest.approx((0.837, 0.916), abs=6e-4)
+    assert found.passes is False
