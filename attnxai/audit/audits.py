@@ -13,6 +13,7 @@ from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.folder import read_audit
 from attnxai.audit.images import group_for_audit
 from attnxai.audit.of_models import MOST_IMAGES, OF_OWN_MAPS
+from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
@@ -204,6 +205,7 @@ def run_audits(
     *,
     rng: np.random.Generator | int = 0,
     images_name: str = "",
+    min_pixels: int = MIN_ISLAND_PIXELS,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> ModelAudit:
     """Audit the maps of a model.
@@ -222,6 +224,8 @@ def run_audits(
         others are run.
     images_name : str
         What to call the images.
+    min_pixels : int
+        For the first audit, :func:`evidence_location`: smaller islands above the clip are noise.
     on_step : callable, optional
         Called with the title of an audit and the numbers of its finished and of all steps.
 
@@ -232,7 +236,7 @@ def run_audits(
     Raises
     ------
     OptionError
-        If an audit is unknown or given twice, or there are no images.
+        If an audit is unknown or given twice, there are no images, or ``min_pixels`` is below 1.
 
     Examples
     --------
@@ -255,7 +259,8 @@ def run_audits(
         if step is not None:
             step(0, 1)  # the time of an audit of one step counts from here
         generator = np.random.default_rng(rng)
-        results[audit.name] = audit.function(model, images, rng=generator, on_step=step)
+        options = {"min_pixels": min_pixels} if audit.name == FIRST else {}
+        results[audit.name] = audit.function(model, images, rng=generator, on_step=step, **options)
     return ModelAudit(
         model={"name": model.name, **model_provenance(model)},
         n_images=len(images),

@@ -35,6 +35,14 @@ def audit(
             choices=completion.audit_names,
         ),
     ] = None,
+    min_island_pixels: Annotated[
+        int | None,
+        option(
+            "For the first audit: islands of fewer pixels above the clip are noise. [default: 5]",
+            MAPS,
+            min=1,
+        ),
+    ] = None,
     seed: options.SeedOption = 0,
     overwrite: options.OverwriteOption = False,
     threads: options.ThreadsOption = None,
@@ -44,6 +52,7 @@ def audit(
     with stage("Starting"):
         from attnxai.audit.audits import chosen_audits, run_audits
         from attnxai.audit.images import read_audit_images
+        from attnxai.data.emission import MIN_ISLAND_PIXELS
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
@@ -69,6 +78,7 @@ def audit(
                 found,
                 names,
                 rng=seed,
+                min_pixels=min_island_pixels or MIN_ISLAND_PIXELS,
                 on_step=progress_by_title(begin),
             )
             write_audit(result, folder, command=typed_command())
