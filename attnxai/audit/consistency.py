@@ -122,8 +122,8 @@ def rotation_consistency(
     """Rotate the input of a model by random angles and compare its outputs.
 
     The rotated input is the brightness on the model's field, by bicubic interpolation, with zeros (blank
-    sky) where nothing was and below half of the faintest pixel; then it is standardised. Every image has its own angles, one drawn uniformly
-    from each of ``n_angles`` equal parts of the circle.
+    sky) where nothing was and below half of the faintest pixel; then it is standardised. Every image has its
+    own angles, one drawn uniformly from each of ``n_angles`` equal parts of the circle.
 
     Parameters
     ----------

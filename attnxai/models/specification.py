@@ -328,8 +328,8 @@ def _choice(kind: type[enum.StrEnum], value: object) -> enum.StrEnum:
 def compact_spec(group: str, **changes: Any) -> ModelSpec:
     """The ``compact`` preset: a network that trains on a two-core CPU and attends to emission alone.
 
-    It sees means of 3 x 3 pixels, and does not attend to islands of fewer than five pixels. Each layer has the order convolution, batch norm, rectifier. The first block has one
-    convolution instead of three, gates have 16 channels, and fields are chosen so that the number of channels,
+    It sees means of 3 x 3 pixels, and does not attend to islands of fewer than five pixels. Each layer has the order
+    convolution, batch norm, rectifier. The first block has one convolution instead of three, gates have 16 channels, and fields are chosen so that the number of channels,
     |G| x fields, stays about the same for every group.
 
     Examples
