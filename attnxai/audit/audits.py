@@ -205,7 +205,7 @@ def run_audits(
     *,
     rng: np.random.Generator | int = 0,
     images_name: str = "",
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     on_step: Callable[[str, int, int], None] | None = None,
 ) -> ModelAudit:
     """Audit the maps of a model.
@@ -224,7 +224,7 @@ def run_audits(
         others are run.
     images_name : str
         What to call the images.
-    min_pixels : int
+    min_island_pixels : int
         For the first audit, :func:`evidence_location`: smaller islands above the clip are noise.
     on_step : callable, optional
         Called with the title of an audit and the numbers of its finished and of all steps.
@@ -236,7 +236,7 @@ def run_audits(
     Raises
     ------
     OptionError
-        If an audit is unknown or given twice, there are no images, or ``min_pixels`` is below 1.
+        If an audit is unknown or given twice, there are no images, or ``min_island_pixels`` is below 1.
 
     Examples
     --------
@@ -259,7 +259,7 @@ def run_audits(
         if step is not None:
             step(0, 1)  # the time of an audit of one step counts from here
         generator = np.random.default_rng(rng)
-        options = {"min_pixels": min_pixels} if audit.name == FIRST else {}
+        options = {"min_island_pixels": min_island_pixels} if audit.name == FIRST else {}
         results[audit.name] = audit.function(model, images, rng=generator, on_step=step, **options)
     return ModelAudit(
         model={"name": model.name, **model_provenance(model)},

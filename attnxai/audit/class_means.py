@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai import presenters
 from attnxai.alignment.resample import maps_on_field
+from attnxai.audit.class_shares import GivenClasses, class_of_each
 from attnxai.audit.source_axes import source_axis, turn_to_axis
 from attnxai.audit.source_means import position_of
 from attnxai.data.emission import MIN_ISLAND_PIXELS
@@ -185,10 +186,10 @@ class ClassMeanMaps(ArrayResult):
 
 def class_mean_maps(
     maps: MapStack,
-    classes: Sequence[str | None],
+    classes: GivenClasses,
     *,
     group: str = "",
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     n_bootstrap: int = 2000,
     rng: np.random.Generator | int = 0,
 ) -> ClassMeanMaps:
@@ -198,11 +199,11 @@ def class_mean_maps(
     ----------
     maps : MapStack
         Maps of some sources; coarser ones are interpolated to the field.
-    classes : sequence of (str or None)
-        Class of every source; None leaves it out.
+    classes : mapping of str to str, or sequence of (str or None)
+        Class of sources by their names, or of every source; a source without one is left out.
     group : str
         Symmetry group of the model, for figures.
-    min_pixels : int
+    min_island_pixels : int
         Islands of emission of fewer pixels are noise for the axis of a source.
     n_bootstrap : int
         Resamples of the sources of a class for intervals.
@@ -216,18 +217,16 @@ def class_mean_maps(
     Raises
     ------
     OptionError
-        If there is not one class for each source, or no source with a class and a direction.
+        If there is not one class for each source, no source with a class and a direction, or ``n_bootstrap`` is below 1.
     """
-    if len(classes) != len(maps) or n_bootstrap < 1:
-        raise OptionError(
-            f"class_mean_maps needs a class for each of {len(maps)} sources, got {len(classes)}, and n_bootstrap of 1 "
-            f"or more, got {n_bootstrap}"
-        )
+    if n_bootstrap < 1:
+        raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")
+    given = class_of_each(maps.sources, classes)
     rng = np.random.default_rng(rng)
-    axes = [source_axis(image, min_pixels=min_pixels) for image in maps.brightness]
+    axes = [source_axis(image, min_island_pixels=min_island_pixels) for image in maps.brightness]
     used = {
         position: axis
-        for position, (axis, name) in enumerate(zip(axes, classes, strict=True))
+        for position, (axis, name) in enumerate(zip(axes, given, strict=True))
         if axis is not None and axis.axis_ratio <= ROUNDEST and name is not None
     }
     if not used:
@@ -242,7 +241,7 @@ def class_mean_maps(
         ]
     )
     turned[..., ~disc.inside] = np.nan  # corners that leave the frame in some rotations
-    of = np.array([classes[position] for position in used])
+    of = np.array([given[position] for position in used])
     names = tuple(sorted(set(of.tolist())))
     radial = disc.rings(turned)
     sectors = np.stack(

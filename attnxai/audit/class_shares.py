@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Statistic = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]
+GivenClasses = Mapping[str, str] | Sequence[str | None] | None
 ALL = "all"
 """What numbers over the sources of all classes are called."""
 
@@ -41,16 +42,11 @@ class SourceClasses:
     def of(
         cls,
         sources: Sequence[str],
-        classes: Sequence[str | None] | None,
+        classes: GivenClasses,
         class_names: Sequence[str] = (),
     ) -> SourceClasses:
         """Find the classes that occur; ``class_names`` are those of the model, if it is known."""
-        given: Sequence[str | None] = [None] * len(sources) if classes is None else classes
-        if len(given) != len(sources):
-            raise OptionError(
-                f"classes has {len(given)} entries for {len(sources)} sources; it needs one for each, None "
-                "where the class is unknown"
-            )
+        given = class_of_each(sources, classes)
         known = class_names or ordered_classes(name for name in given if name is not None)
         names = tuple(name for name in known if name in given)
         labels = [names.index(name) if name in names else -1 for name in given]
@@ -82,6 +78,25 @@ class SourceClasses:
         """What is told from the rest: the second of two classes, or each of several; nothing for fewer."""
         if len(self.names) > 1:
             yield from list(enumerate(self.names))[len(self.names) == 2 :]
+
+
+def class_of_each(sources: Sequence[str], classes: GivenClasses) -> list[str | None]:
+    """Class of every source, None where it is unknown, from a class for each or a mapping from sources to classes."""
+    if classes is None:
+        return [None] * len(sources)
+    if isinstance(classes, Mapping):
+        if classes and not any(source in classes for source in sources):
+            raise OptionError(
+                f"classes names none of the {len(sources)} sources, which are {sources[0]}, ...; its first name is "
+                f"{next(iter(classes))}"
+            )
+        return [classes.get(source) for source in sources]
+    if len(classes) != len(sources):
+        raise OptionError(
+            f"classes has {len(classes)} entries for {len(sources)} sources; it needs one for each, None where the "
+            "class is unknown, or a mapping from sources to classes"
+        )
+    return list(classes)
 
 
 def share_interval(values: NDArray[np.float64]) -> Interval:

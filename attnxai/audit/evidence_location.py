@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from attnxai.audit.class_shares import GivenClasses
 from attnxai.audit.locating import locate_evidence
 from attnxai.audit.location_results import EvidenceLocation
 from attnxai.audit.of_models import own_methods
@@ -25,17 +26,17 @@ def evidence_location(
     model: AttentionModel,
     images: Sequence[SourceImage],
     *,
-    classes: Sequence[str | None] | None = None,
+    classes: GivenClasses = None,
     method: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
     on_step: Callable[[int, int], None] | None = None,
 ) -> EvidenceLocation:
     """Find from which zone of the sky a network tells the class, and where its maps lie.
 
-    *Emission* are 8-connected islands of at least ``min_pixels`` pixels above the clip of the preprocessing, the
+    *Emission* are 8-connected islands of at least ``min_island_pixels`` pixels above the clip of the preprocessing, the
     *ring* is what lies within ``ring_pixels`` of them, *empty sky* the rest. *From a zone alone* means that the gated
     sums of the other zones are replaced by their mean over the evaluated sources; nothing is fitted again, and the
     threshold is that of the training. Networks without gates whose scores are a linear layer of averages over a feature
@@ -50,13 +51,13 @@ def evidence_location(
         The model.
     images : sequence of SourceImage
         The images.
-    classes : sequence of (str or None), optional
-        Class of every source; those of the images when left out.
+    classes : mapping of str to str, or sequence of (str or None), optional
+        Class of sources by their names, or of every source, None where it is unknown; those of the images when left out.
     method : str or sequence of str, optional
         Explanation methods whose maps are located. Left out, ``gates``, or a method that the model allows if it has none.
     rng : numpy.random.Generator or int
         Source of randomness.
-    min_pixels, ring_pixels
+    min_island_pixels, ring_pixels
         See above.
     n_bootstrap : int
         Resamples of the intervals.
@@ -92,7 +93,7 @@ def evidence_location(
         images,
         method,
         rng=rng,
-        min_pixels=min_pixels,
+        min_island_pixels=min_island_pixels,
         ring_pixels=ring_pixels,
         on_batch=on_step,
     )
@@ -103,7 +104,7 @@ def evidence_location(
         classes,
         sums=sums,
         rng=rng,
-        min_pixels=min_pixels,
+        min_island_pixels=min_island_pixels,
         ring_pixels=ring_pixels,
         n_bootstrap=n_bootstrap,
     )
@@ -116,29 +117,34 @@ def maps_and_sums(
     *,
     target: str | Sequence[str] | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     on_batch: Callable[[int, int], None] | None = None,
 ) -> tuple[MapStack, ZoneSums | PooledSums | None]:
     """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence` for a model that allows them."""
-    sums = zone_sums_of(model, min_pixels=min_pixels, ring_pixels=ring_pixels)
+    sums = zone_sums_of(model, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels)
     readers = [] if sums is None else [sums]
     maps = explain(
         model, images, method, target=target, rng=rng, readers=readers, on_batch=on_batch
     )
     if sums is None:
-        return maps, pooled_sums(model, images, min_pixels=min_pixels, ring_pixels=ring_pixels)
+        return maps, pooled_sums(
+            model, images, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+        )
     return maps, sums
 
 
 def zone_sums_of(
-    model: AttentionModel, *, min_pixels: int = MIN_ISLAND_PIXELS, ring_pixels: float = RING_PIXELS
+    model: AttentionModel,
+    *,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
+    ring_pixels: float = RING_PIXELS,
 ) -> ZoneSums | None:
     """What reads the sums of :func:`locate_evidence` from a forward pass; None for a model without gates."""
-    if min_pixels < 1 or not ring_pixels > 0:
+    if min_island_pixels < 1 or not ring_pixels > 0:
         raise OptionError(
-            f"min_pixels has to be 1 or more and ring_pixels above 0, got {min_pixels} and {ring_pixels}"
+            f"min_island_pixels has to be 1 or more and ring_pixels above 0, got {min_island_pixels} and {ring_pixels}"
         )
     if not isinstance(model.network, AttentionNetwork) or not model.network.gates:
         return None
-    return ZoneSums(min_pixels=min_pixels, ring_pixels=ring_pixels)
+    return ZoneSums(min_island_pixels=min_island_pixels, ring_pixels=ring_pixels)

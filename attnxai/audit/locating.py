@@ -9,10 +9,12 @@ import numpy as np
 
 from attnxai.agreement.comparison.comparing import group_of_verdict
 from attnxai.audit.class_shares import (
+    GivenClasses,
     SourceClasses,
     Statistic,
     auc_interval,
     binary_auc,
+    class_of_each,
     share_interval,
 )
 from attnxai.audit.location_results import ZONE_NAMES, EvidenceLocation, ZoneEvidence
@@ -37,18 +39,18 @@ NO_GATES = (
 
 def locate_evidence(
     maps: MapStack,
-    classes: Sequence[str | None] | None,
+    classes: GivenClasses,
     *,
     sums: ZoneSums | PooledSums | None = None,
     rng: np.random.Generator | int = 0,
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
 ) -> EvidenceLocation:
     """:func:`evidence_location` of maps that are there, with the sums that were read from the same forward pass."""
     group = group_of_verdict(maps.splits)
     chosen = np.array([split == group for split in maps.splits])
-    given: Sequence[str | None] = [None] * len(maps) if classes is None else classes
+    given = class_of_each(maps.sources, classes)
     maps = maps.select(source for source, keep in zip(maps.sources, chosen, strict=True) if keep)
     known = SourceClasses.of(
         maps.sources,
@@ -68,9 +70,11 @@ def locate_evidence(
         accuracy=accuracy,
         auc=auc,
         zones=() if sums is None else _zones(sums, chosen, known, counts),
-        maps=locate_maps(maps, known, counts, min_pixels=min_pixels, ring_pixels=ring_pixels),
+        maps=locate_maps(
+            maps, known, counts, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+        ),
         not_split=NO_GATES if sums is None else "",
-        min_pixels=min_pixels,
+        min_island_pixels=min_island_pixels,
         ring_pixels=ring_pixels,
         n_bootstrap=n_bootstrap,
     )

@@ -105,7 +105,7 @@ class EvidenceLocation:
         Every map.
     not_split : str
         Why the scores could not be split into zones.
-    min_pixels : int
+    min_island_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
         Width of the ring, in pixels of the images.
@@ -122,7 +122,7 @@ class EvidenceLocation:
     zones: tuple[ZoneEvidence, ...]
     maps: tuple[MapLocation, ...]
     not_split: str
-    min_pixels: int
+    min_island_pixels: int
     ring_pixels: float
     n_bootstrap: int
 
@@ -159,7 +159,7 @@ class EvidenceLocation:
             "group": self.group,
             "n_sources": self.n_sources,
             "classes": dict(self.classes),
-            "min_pixels": self.min_pixels,
+            "min_island_pixels": self.min_island_pixels,
             "ring_pixels": self.ring_pixels,
             "n_bootstrap": self.n_bootstrap,
             "accuracy": self.accuracy and self.accuracy.to_record(),

@@ -14,6 +14,7 @@ import numpy as np
 from attnxai.alignment.resample import resample_to_field
 from attnxai.audit.class_shares import (
     ALL,
+    GivenClasses,
     SourceClasses,
     distinguishes,
     group_auc,
@@ -117,10 +118,10 @@ class MapLocation:
 
 def map_location(
     maps: MapStack,
-    classes: Sequence[str | None] | None = None,
+    classes: GivenClasses = None,
     *,
     rng: np.random.Generator | int,
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
 ) -> tuple[MapLocation, ...]:
@@ -134,11 +135,11 @@ def map_location(
     ----------
     maps : MapStack
         The maps.
-    classes : sequence of (str or None), optional
-        Class of every source, None where it is unknown. Without them what depends on classes is left out.
+    classes : mapping of str to str, or sequence of (str or None), optional
+        Class of sources by their names, or of every source, None where it is unknown. Without them what depends on classes is left out.
     rng : numpy.random.Generator or int
         Source of randomness of the bootstrap.
-    min_pixels : int
+    min_island_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
         Cells up to this many pixels of the images from emission do not count as empty sky.
@@ -167,7 +168,9 @@ def map_location(
     """
     known = SourceClasses.of(maps.sources, classes, maps.class_names)
     counts = known.resamples(n_bootstrap, np.random.default_rng(rng))
-    return locate_maps(maps, known, counts, min_pixels=min_pixels, ring_pixels=ring_pixels)
+    return locate_maps(
+        maps, known, counts, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
+    )
 
 
 def locate_maps(
@@ -175,11 +178,11 @@ def locate_maps(
     known: SourceClasses,
     counts: NDArray[np.int32],
     *,
-    min_pixels: int,
+    min_island_pixels: int,
     ring_pixels: float,
 ) -> tuple[MapLocation, ...]:
     """:func:`map_location` over resamples of the sources that are drawn already."""
-    emission = emission_mask(maps.brightness, min_pixels=min_pixels)
+    emission = emission_mask(maps.brightness, min_island_pixels=min_island_pixels)
     zones: dict[tuple[GridTransform, tuple[int, ...]], NDArray[np.int8]] = {}
 
     def zones_on(geometry: GridTransform, shape: tuple[int, int]) -> NDArray[np.int8]:

@@ -77,7 +77,7 @@ def pooled_sums(
     model: AttentionModel,
     images: Sequence[SourceImage],
     *,
-    min_pixels: int = MIN_ISLAND_PIXELS,
+    min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
 ) -> PooledSums | None:
     """Sums for :func:`~attnxai.audit.evidence_location` from one forward pass.
@@ -88,14 +88,14 @@ def pooled_sums(
     device, _ = input_kind(model.network)
     try:
         with evaluating(model.network), one_thread(device):
-            return _sums(NetworkInputs.of(model, images), min_pixels, ring_pixels)
+            return _sums(NetworkInputs.of(model, images), min_island_pixels, ring_pixels)
     except (CheckpointError, OptionError):
         return None
 
 
-def _sums(inputs: NetworkInputs, min_pixels: int, ring_pixels: float) -> PooledSums:
+def _sums(inputs: NetworkInputs, min_island_pixels: int, ring_pixels: float) -> PooledSums:
     model, side = inputs.model, inputs.model.preprocessing.size
-    emission = emission_mask(inputs.brightness, min_pixels=min_pixels)
+    emission = emission_mask(inputs.brightness, min_island_pixels=min_island_pixels)
     head: PooledHead | None = None
     parts: dict[str, list[torch.Tensor]] = {}
     n_read = 0

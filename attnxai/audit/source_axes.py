@@ -33,7 +33,9 @@ class SourceAxis:
     reach: float
 
 
-def source_axis(brightness: ArrayLike, *, min_pixels: int = MIN_ISLAND_PIXELS) -> SourceAxis | None:
+def source_axis(
+    brightness: ArrayLike, *, min_island_pixels: int = MIN_ISLAND_PIXELS
+) -> SourceAxis | None:
     """The major axis of the emission in an image, by its second moments.
 
     The moments weigh the pixels with emission by their brightness, about their mean position. The axis has two ends; its direction
@@ -43,7 +45,7 @@ def source_axis(brightness: ArrayLike, *, min_pixels: int = MIN_ISLAND_PIXELS) -
     ----------
     brightness : array_like, shape (rows, columns)
         What a network sees; 0 below the clip of the preprocessing.
-    min_pixels : int
+    min_island_pixels : int
         Islands of fewer pixels are noise and do not count; if all are, they do.
 
     Returns
@@ -53,11 +55,11 @@ def source_axis(brightness: ArrayLike, *, min_pixels: int = MIN_ISLAND_PIXELS) -
 
     Examples
     --------
-    >>> source_axis([[0, 0, 0], [0, 0.2, 0.8], [0, 0, 0]], min_pixels=1).angle_deg
+    >>> source_axis([[0, 0, 0], [0, 0.2, 0.8], [0, 0, 0]], min_island_pixels=1).angle_deg
     0.0
     """
     values = np.asarray(brightness, dtype=np.float64)
-    mask = emission_mask(values, min_pixels=min_pixels)
+    mask = emission_mask(values, min_island_pixels=min_island_pixels)
     rows, columns = np.nonzero(mask)
     weights = values[mask]
     if len(np.unique(np.stack([rows, columns]), axis=1).T) < 2:

@@ -27,7 +27,7 @@ class ZoneSums(GateReader):
 
     Parameters
     ----------
-    min_pixels : int
+    min_island_pixels : int
         Smaller islands above the clip of the preprocessing count as noise.
     ring_pixels : float
         Cells up to this many pixels of the images from emission are the ring.
@@ -36,14 +36,14 @@ class ZoneSums(GateReader):
     relative = True
 
     def __init__(
-        self, *, min_pixels: int = MIN_ISLAND_PIXELS, ring_pixels: float = RING_PIXELS
+        self, *, min_island_pixels: int = MIN_ISLAND_PIXELS, ring_pixels: float = RING_PIXELS
     ) -> None:
-        self.min_pixels, self.ring_pixels = min_pixels, ring_pixels
+        self.min_island_pixels, self.ring_pixels = min_island_pixels, ring_pixels
 
     def begin(self, inputs: NetworkInputs) -> None:
         """Find emission in the images."""
         self.inputs = inputs
-        self.emission = emission_mask(inputs.brightness, min_pixels=self.min_pixels)
+        self.emission = emission_mask(inputs.brightness, min_island_pixels=self.min_island_pixels)
         self.geometry = layer_geometry(inputs.model)
         self.n_read = 0
         self._scores: list[torch.Tensor] = []

@@ -78,7 +78,7 @@ def audit(
                 found,
                 names,
                 rng=seed,
-                min_pixels=min_island_pixels or MIN_ISLAND_PIXELS,
+                min_island_pixels=min_island_pixels or MIN_ISLAND_PIXELS,
                 on_step=progress_by_title(begin),
             )
             write_audit(result, folder, command=typed_command())

@@ -32,7 +32,7 @@ class Zone(enum.IntEnum):
 
 
 def emission_mask(
-    brightness: ArrayLike, *, min_pixels: int = MIN_ISLAND_PIXELS
+    brightness: ArrayLike, *, min_island_pixels: int = MIN_ISLAND_PIXELS
 ) -> NDArray[np.bool_]:
     """Emission in images: islands of pixels above the clip of the preprocessing.
 
@@ -40,7 +40,7 @@ def emission_mask(
     ----------
     brightness : array_like, shape (n, rows, columns) or (rows, columns)
         What a network sees before standardisation; 0 below the clip.
-    min_pixels : int
+    min_island_pixels : int
         Islands of fewer pixels are noise. Pixels that touch at a corner belong to the same island. In an image without
         a larger island all of them count.
 
@@ -52,26 +52,26 @@ def emission_mask(
     Raises
     ------
     OptionError
-        If ``min_pixels`` is below 1.
+        If ``min_island_pixels`` is below 1.
 
     Examples
     --------
-    >>> emission_mask([[0.0, 0.2, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.9]], min_pixels=2).astype(int)
+    >>> emission_mask([[0.0, 0.2, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.9]], min_island_pixels=2).astype(int)
     array([[0, 1, 0],
            [1, 0, 0],
            [0, 0, 0]])
     """
     from scipy import ndimage
 
-    if min_pixels < 1:
-        raise OptionError(f"min_pixels has to be 1 or more, got {min_pixels}")
+    if min_island_pixels < 1:
+        raise OptionError(f"min_island_pixels has to be 1 or more, got {min_island_pixels}")
     bright = np.asarray(brightness) > 0
-    if min_pixels == 1:
+    if min_island_pixels == 1:
         return bright
     touching = np.zeros((3,) * bright.ndim, bool)
     touching[(1,) * (bright.ndim - 2)] = True  # within each image alone
     islands, n_islands = ndimage.label(bright, touching)
-    large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_pixels
+    large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_island_pixels
     large[0] = False
     found = large[islands]
     found |= bright & ~found.any(axis=(-2, -1), keepdims=True)

@@ -259,11 +259,11 @@ class AttentionNetwork(SpecifiedNetwork):
 
     def _emission(self, field: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         """1 in the cells of the binned field that hold emission to which gates may attend, 0 in others."""
-        binning, min_pixels = self.spec.binning, self.spec.min_island_pixels
+        binning, min_island_pixels = self.spec.binning, self.spec.min_island_pixels
         emission = (field > _FAINTEST).to(like)
-        if min_pixels > 1:
+        if min_island_pixels > 1:
             bright = (field.detach()[:, 0] > _FAINTEST).cpu().numpy()
-            islands = torch.from_numpy(emission_mask(bright, min_pixels=min_pixels))
+            islands = torch.from_numpy(emission_mask(bright, min_island_pixels=min_island_pixels))
             emission = emission * islands[:, None].to(like)
         return nn.functional.max_pool2d(emission, binning) if binning > 1 else emission
 

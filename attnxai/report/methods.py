@@ -122,12 +122,12 @@ def _explained_scores(explained: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _audited(found: EvidenceLocation) -> Iterator[str]:
     """How the first audit was made."""
-    few = found.min_pixels > 1
+    few = found.min_island_pixels > 1
     yield say(
         "methods.location",
         n=found.n_sources,
         group=group_phrase(found.group, found.n_sources),
-        islands=say("methods.location.islands", n=found.min_pixels) if few else "",
+        islands=say("methods.location.islands", n=found.min_island_pixels) if few else "",
         ring=f"{found.ring_pixels:g}",
     )
     if found.zones:

@@ -111,7 +111,7 @@ class TrainingRun:
         self.emission: torch.Tensor | None = None
         if spec.min_island_pixels > 1:
             # interpolation makes islands of single pixels larger, so these are removed before
-            islands = emission_mask(stack, min_pixels=spec.min_island_pixels)
+            islands = emission_mask(stack, min_island_pixels=spec.min_island_pixels)
             self.emission = self.images * torch.from_numpy(islands)[:, None].to(device)
         self.labels = torch.tensor(labels, device=device)
         network = AttentionNetwork(spec, generator=torch.Generator().manual_seed(settings.seed)).to(

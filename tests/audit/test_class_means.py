@@ -98,10 +98,21 @@ def test_sources_without_class_or_direction_are_left_out_and_counted():
     assert "2 sources without a class or a direction left out" in found.summary()
 
 
+def test_classes_may_be_given_by_the_names_of_sources():
+    stack, classes = made_up(4)
+    by_name = dict(zip(stack.sources, classes, strict=True)) | {"elsewhere": "FR I"}
+    one, other = (class_mean_maps(stack, given, n_bootstrap=10) for given in (classes, by_name))
+    assert one.to_record() == other.to_record()
+    with pytest.raises(OptionError, match="classes names none of the 4 sources"):
+        class_mean_maps(stack, {"elsewhere": "FR I"})
+
+
 def test_mistakes_are_named(found):
     stack, classes = made_up(2)
-    with pytest.raises(OptionError, match="a class for each of 2 sources, got 1"):
+    with pytest.raises(OptionError, match="classes has 1 entries for 2 sources"):
         class_mean_maps(stack, classes[:1])
+    with pytest.raises(OptionError, match="n_bootstrap has to be 1 or more, got 0"):
+        class_mean_maps(stack, classes, n_bootstrap=0)
     with pytest.raises(OptionError, match="no source has a class and a direction"):
         class_mean_maps(stack, [None, None])
     with pytest.raises(OptionError, match="unknown class 'FR 0'"):

@@ -174,8 +174,10 @@ def test_only_sources_that_the_model_did_not_see_count():
 
 def test_mistakes_are_refused():
     model = build_model(side=SIDE)
-    with pytest.raises(OptionError, match="min_pixels has to be 1 or more"):
-        evidence_location(model, sources(3), min_pixels=0)
+    with pytest.raises(OptionError, match="min_island_pixels has to be 1 or more"):
+        evidence_location(model, sources(3), min_island_pixels=0)
+    with pytest.raises(OptionError, match="classes has 2 entries for 3 sources"):
+        evidence_location(model, sources(3), classes=["FR I", "FR II"])
 
 
 @pytest.mark.slow
@@ -187,7 +189,7 @@ def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
         for image in data
         if image.split == "test" and image.class_name in model.class_names
     )
-    found = evidence_location(model, images, min_pixels=1, rng=0, n_bootstrap=1000)
+    found = evidence_location(model, images, min_island_pixels=1, rng=0, n_bootstrap=1000)
     assert found.n_sources == 153
     values = {one.zone: (one.accuracy.value, one.auc.value) for one in found.zones}
     assert (found.accuracy.value, found.auc.value) == pytest.approx((0.837, 0.927), abs=6e-4)

@@ -156,7 +156,7 @@ def test_noise_below_the_least_number_of_pixels_is_no_emission() -> None:
     brightness[:, 20, 18:23] = 0.1
     stack = dataclasses.replace(stack, brightness=brightness)
     every, large = (
-        map_location(stack, CLASSES, rng=0, min_pixels=k, n_bootstrap=50)[0] for k in (1, 5)
+        map_location(stack, CLASSES, rng=0, min_island_pixels=k, n_bootstrap=50)[0] for k in (1, 5)
     )
     assert every.on_source["all"].value == 1.0
     assert large.on_source["all"].value == 0.0
@@ -211,5 +211,5 @@ def test_mistakes_are_refused() -> None:
         map_location(stack, CLASSES[1:], rng=0)
     with pytest.raises(OptionError, match="ring_pixels has to be above 0, got 0"):
         map_location(stack, CLASSES, rng=0, ring_pixels=0)
-    with pytest.raises(OptionError, match="min_pixels"):
-        map_location(stack, CLASSES, rng=0, min_pixels=0)
+    with pytest.raises(OptionError, match="min_island_pixels"):
+        map_location(stack, CLASSES, rng=0, min_island_pixels=0)

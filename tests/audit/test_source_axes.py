@@ -59,6 +59,6 @@ def test_islands_of_noise_do_not_turn_the_axis():
     noisy = image.copy()
     noisy[60, 5] = noisy[61, 6] = 0.9
     assert source_axis(noisy).angle_deg == pytest.approx(source_axis(image).angle_deg)
-    assert source_axis(noisy, min_pixels=1).angle_deg != pytest.approx(
+    assert source_axis(noisy, min_island_pixels=1).angle_deg != pytest.approx(
         source_axis(image).angle_deg, abs=1.0
     )

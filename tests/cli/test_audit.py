@@ -70,7 +70,7 @@ def test_the_folder_holds_the_page_and_the_numbers(model_file, images, tmp_path)
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     for line in found["summary"]:
         assert line in page
-    assert found["min_pixels"] == 5
+    assert found["min_island_pixels"] == 5
     assert (tmp_path / "out" / "figures" / f"{FIRST}.pdf").is_file()
     assert (tmp_path / "out" / "audit.csv").read_text(encoding="utf-8").startswith("audit,")
 
@@ -78,7 +78,7 @@ def test_the_folder_holds_the_page_and_the_numbers(model_file, images, tmp_path)
 def test_the_smallest_island_of_emission_can_be_chosen(model_file, images, tmp_path) -> None:
     run(model_file, images, tmp_path / "out", "--only", FIRST, "--min-island-pixels", 1)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert summary["audits"][FIRST]["min_pixels"] == 1
+    assert summary["audits"][FIRST]["min_island_pixels"] == 1
 
 
 @pytest.mark.slow

@@ -15,23 +15,24 @@ def test_islands_are_joined_at_corners_and_not_across_images() -> None:
     brightness = np.zeros((2, 5, 5))
     brightness[0, 0, 0] = brightness[0, 1, 1] = 0.5
     brightness[0, 4, 4] = brightness[1, 4, 4] = 1.0
-    assert np.argwhere(emission_mask(brightness, min_pixels=1)).tolist() == [
+    assert np.argwhere(emission_mask(brightness, min_island_pixels=1)).tolist() == [
         [0, 0, 0],
         [0, 1, 1],
         [0, 4, 4],
         [1, 4, 4],
     ]
     # the second image has no larger island, so that the small one counts
-    assert np.argwhere(emission_mask(brightness, min_pixels=2)).tolist() == [
+    assert np.argwhere(emission_mask(brightness, min_island_pixels=2)).tolist() == [
         [0, 0, 0],
         [0, 1, 1],
         [1, 4, 4],
     ]
     np.testing.assert_array_equal(
-        emission_mask(brightness[0], min_pixels=2), emission_mask(brightness, min_pixels=2)[0]
+        emission_mask(brightness[0], min_island_pixels=2),
+        emission_mask(brightness, min_island_pixels=2)[0],
     )
-    with pytest.raises(OptionError, match="min_pixels has to be 1 or more, got 0"):
-        emission_mask(brightness, min_pixels=0)
+    with pytest.raises(OptionError, match="min_island_pixels has to be 1 or more, got 0"):
+        emission_mask(brightness, min_island_pixels=0)
 
 
 @pytest.mark.parametrize(("step", "before"), [(1, 0), (2, 1), (4, 1), (3, 0)])

@@ -75,7 +75,7 @@ def location(*maps: MapLocation, empty: Interval | None = EVEN) -> EvidenceLocat
         zones=zones,
         maps=maps,
         not_split="" if zones else "it has no gates",
-        min_pixels=1,
+        min_island_pixels=1,
         ring_pixels=24,
         n_bootstrap=100,
     )
@@ -197,7 +197,7 @@ def test_the_paragraph_of_methods_follows_the_options_of_the_audit():
         "shares exact binomial ones."
     ) in text
     changed = dataclasses.replace(
-        location(GOOD), min_pixels=5, ring_pixels=12.5, n_bootstrap=999, group="validation"
+        location(GOOD), min_island_pixels=5, ring_pixels=12.5, n_bootstrap=999, group="validation"
     )
     text = paragraph(changed)
     assert "audited on 40 sources that the model was validated on: emission" in text
