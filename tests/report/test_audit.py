@@ -124,7 +124,7 @@ def test_what_is_not_known_is_said() -> None:
         (
             SIGN,
             "fails: sign",
-            "Gate 2 fails the audit: it lies on the source for FR I and off it for FR II.",
+            "Gate 2 fails the audit: it is higher on the source than elsewhere for FR I, and lower for FR II.",
         ),
         (
             LEVEL,

@@ -18,7 +18,7 @@ AUDIT: dict[str, str] = {
     ),
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
-    "audit.map.sign": "it lies on the source for {above} and off it for {below}",
+    "audit.map.sign": "it is higher on the source than elsewhere for {above}, and lower for {below}",
     "audit.count": "{n_failed} of {n:audit} {n_failed:~fails|fail}.",
     "audit.none_fails": "{n:~The audit does not fail.|None of the {n} audits fails.}",
     "audit.badge.passes": "passes",

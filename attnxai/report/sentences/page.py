@@ -44,7 +44,7 @@ PAGE: dict[str, str] = {
         "these sources; nothing is fitted again. The area alone is what the mask of a zone tells, in the direction in "
         "which it tells the classes. A map is on the source if its mean on emission is above its mean elsewhere; its "
         "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "
-        "or most maps lie on the source for one class and off it for another."
+        "or most maps are higher on the source than elsewhere for one class, and lower for another."
     ),
     "page.annotators": (
         "How well annotators agree about each source, independent of the metric: Krippendorff's α and ICC2 (single "
