@@ -62,9 +62,9 @@ class Preprocessing:
     """The rule by which images became the network's training data.
 
     Survey brightness is clipped at ``clip_sigma`` times the sigma-clipped standard deviation of the
-    whole cutout, cropped (or resampled) to ``size`` pixels of ``pixel_scale_arcsec``, and scaled to its
-    maximum in 256 steps; 8-bit images have been through this already and are only cropped. Both are
-    then standardised by ``mean`` and ``deviation``.
+    whole cutout, cropped (or resampled) to ``scaling_size`` pixels of ``pixel_scale_arcsec``, scaled to its
+    maximum in 256 steps, and cropped to ``size`` pixels; 8-bit images have been through this already and are only
+    cropped. Both are then standardised by ``mean`` and ``deviation``.
 
     Parameters
     ----------
@@ -76,6 +76,9 @@ class Preprocessing:
         Pixels below this many standard deviations become 0.
     mean, deviation : float
         Of pixel values in [0, 1] over the training images.
+    scaling_size : int, optional
+        Side of the field whose maximum becomes 1, where it is larger than ``size``: that of the prepared images of which
+        the network sees the inner part. Cutouts that do not cover it are scaled to the maximum of what they cover.
     """
 
     size: int = 150
@@ -83,21 +86,26 @@ class Preprocessing:
     clip_sigma: float = 3.0
     mean: float = 0.0
     deviation: float = 1.0
+    scaling_size: int | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation)
+        scaling_size = self.size if self.scaling_size is None else self.scaling_size
+        numbers = (
+            self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation, scaling_size
+        )  # fmt: skip
         if not all(abs(number) <= _LARGEST for number in numbers):
             raise SpecificationError(
                 f"preprocessing needs finite numbers of at most {_LARGEST:g}, got {self}"
             )
         if (
-            not 8 <= self.size <= _LARGEST_SIZE
+            not 8 <= self.size <= scaling_size <= _LARGEST_SIZE
             or min(self.pixel_scale_arcsec, self.deviation) < _SMALLEST
             or self.clip_sigma < 0
         ):
             raise SpecificationError(
-                f"preprocessing needs a size from 8 to {_LARGEST_SIZE}, a positive pixel scale and deviation "
-                f"({_SMALLEST:g} or more), and a clip_sigma that is not negative, got {self}"
+                f"preprocessing needs a size from 8 to {_LARGEST_SIZE}, a scaling_size from there to {_LARGEST_SIZE}, a "
+                f"positive pixel scale and deviation ({_SMALLEST:g} or more), and a clip_sigma that is not negative, got "
+                f"{self}"
             )
 
     def view(self, image: SourceImage) -> NetworkView:
@@ -114,24 +122,32 @@ class Preprocessing:
         if abs(step - 1.0) < _SAME_SCALE:
             step = 1.0
         self._check_field(image, step)
-        rows, columns = image.shape
-        if step == 1.0:
-            top, left = (rows - self.size) // 2, (columns - self.size) // 2
-            transform = GridTransform(origin_x=float(left), origin_y=float(top))
-        else:
-            half = step * (self.size - 1) / 2
-            transform = GridTransform(
-                step=step, origin_x=(columns - 1) / 2 - half, origin_y=(rows - 1) / 2 - half
-            )
+        scaled = self._scaled_side(image, step)
         brightness, footprint = brightness_on_field(
-            image, transform, (self.size, self.size), clip_sigma=self.clip_sigma
+            image,
+            _in_the_middle(image, scaled, step),
+            (scaled, scaled),
+            clip_sigma=self.clip_sigma,
         )
+        margin = (scaled - self.size) // 2
+        seen = slice(margin, margin + self.size)
+        brightness = brightness[seen, seen]
+        if margin and not image.prepared and not brightness.any():
+            raise _nothing_above_noise(image, self.clip_sigma, brightness.shape)
         return NetworkView(
             brightness=brightness,
-            transform=transform,
-            footprint=footprint,
+            transform=_in_the_middle(image, self.size, step),
+            footprint=footprint[seen, seen],
             scale_assumed=scale is None,
         )
+
+    def _scaled_side(self, image: SourceImage, step: float) -> int:
+        """Side of the field that is scaled, as far as the image covers it, about the middle of what the network sees."""
+        if self.scaling_size is None or image.prepared:
+            return self.size
+        covered = int((min(image.shape) + 0.5) / step)
+        margin = (min(self.scaling_size, covered) - self.size) // 2
+        return self.size + 2 * max(margin, 0)
 
     def _check_field(self, image: SourceImage, step: float) -> None:
         needed = math.ceil(self.size * step - 0.5)
@@ -156,7 +172,21 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Rebuild from plain values, refusing what is unknown or missing."""
+        if isinstance(values, Mapping):
+            values = {"scaling_size": None, **values}  # may be left out, as in Python
         return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
+
+
+def _in_the_middle(image: SourceImage, side: int, step: float) -> GridTransform:
+    """A square field of pixels of ``step`` pixels of the image, in its middle."""
+    rows, columns = image.shape
+    if step == 1.0:
+        top, left = (rows - side) // 2, (columns - side) // 2
+        return GridTransform(origin_x=float(left), origin_y=float(top))
+    half = step * (side - 1) / 2
+    return GridTransform(
+        step=step, origin_x=(columns - 1) / 2 - half, origin_y=(rows - 1) / 2 - half
+    )
 
 
 def brightness_on_field(
@@ -234,11 +264,18 @@ def _scaled(
     clipped = np.where(field < clip_sigma * sigma, 0.0, field)
     peak = clipped.max()
     if peak <= 0 or clipped.min() == peak:
-        raise ImageError(
-            f"image {image.path or image.source} shows nothing above {clip_sigma:g} times its "
-            f"noise within the field of {field.shape[0]} x {field.shape[1]} pixels"
-        )
+        raise _nothing_above_noise(image, clip_sigma, field.shape)
     return np.asarray(np.floor(255.0 * clipped / peak) / 255.0)
+
+
+def _nothing_above_noise(
+    image: SourceImage, clip_sigma: float, shape: tuple[int, ...]
+) -> ImageError:
+    """What an image is refused with that is empty within a field."""
+    return ImageError(
+        f"image {image.path or image.source} shows nothing above {clip_sigma:g} times its noise within the field of "
+        f"{shape[0]} x {shape[1]} pixels"
+    )
 
 
 FIRST_PREPROCESSING = Preprocessing(mean=0.0031, deviation=0.0350)

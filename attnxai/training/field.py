@@ -43,11 +43,12 @@ def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) ->
             f"the images do not state their pixel scale; {scale:g} arcsec, that of FIRST, is assumed "
             "and stored with the model (state another with pixel_scale_arcsec)"
         )
+    sides = [
+        int(min(image.shape) * (image.grid.pixel_scale_arcsec or scale) / scale + 0.01)
+        for image in images
+    ]
     if size is None:
-        covered = min(
-            int(min(image.shape) * (image.grid.pixel_scale_arcsec or scale) / scale + 0.01)
-            for image in images
-        )
+        covered = min(sides)
         largest = default.size - (default.size % cell if binning > 1 else 0)
         size = min(largest, covered - covered % 2)
     smallest = max(_SMALLEST, cell)
@@ -58,4 +59,11 @@ def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) ->
             f"the network would see a field of {size} x {size} pixels; it needs {smallest} x {smallest} or more for "
             f"{binned}its three poolings, so give larger cutouts{less}"
         )
-    return Preprocessing(size=size, pixel_scale_arcsec=scale)
+    # prepared images were scaled to the maximum of all of their pixels
+    scaled = {side for image, side in zip(images, sides, strict=True) if image.prepared}
+    scaling_size = scaled.pop() if len(scaled) == 1 else size
+    return Preprocessing(
+        size=size,
+        pixel_scale_arcsec=scale,
+        scaling_size=scaling_size if scaling_size > size else None,
+    )

@@ -156,6 +156,51 @@ def test_survey_brightness_is_clipped_and_scaled_in_256_steps() -> None:
     assert np.mean(view.brightness == 0) > 0.8
 
 
+@pytest.mark.parametrize("scale", [1.8, 0.9])
+def test_the_inner_part_of_a_field_is_scaled_by_the_peak_of_all_of_it(scale) -> None:
+    pixels = noisy((80, 80))
+    pixels[36:44, 36:44] += 4.0
+    # within 24 pixels of 1.8 arcsec about the middle, and beyond 16
+    column = 49 if scale == 1.8 else 58
+    pixels[:, column : column + 3] += 9.0
+    if scale == 1.8:
+        pixels = pixels[20:60, 20:60]
+    image = from_array(pixels, source="s", pixel_scale_arcsec=scale)
+    whole = Preprocessing(size=24).view(image)
+    inner = Preprocessing(size=16, scaling_size=24).view(image)
+    np.testing.assert_array_equal(inner.brightness, whole.brightness[4:20, 4:20])
+    np.testing.assert_array_equal(inner.footprint, whole.footprint[4:20, 4:20])
+    assert inner.transform == SMALL.view(image).transform
+    assert 0.2 < inner.brightness.max() < 0.6
+    assert SMALL.view(image).brightness.max() == 1.0
+
+
+def test_a_cutout_that_does_not_cover_the_scaled_field_is_scaled_by_what_it_covers() -> None:
+    pixels = noisy((21, 40))
+    pixels[9:12, 19:22] += 3.0
+    pixels[10, 28:31] += 9.0  # within 20 columns of the middle, and beyond 18
+    image = from_array(pixels, source="s", pixel_scale_arcsec=1.8)
+    rule = Preprocessing(size=16, scaling_size=24)
+    expected = Preprocessing(size=20).view(image).brightness[2:18, 2:18]
+    np.testing.assert_array_equal(rule.view(image).brightness, expected)
+    assert expected.max() < 0.6
+    pixels[:, :28] = 0.01 * noisy((21, 28))
+    pixels[:, 31:] = noisy((21, 9))
+    image = from_array(pixels, source="s", pixel_scale_arcsec=1.8)
+    with pytest.raises(ImageError, match="above 3 times its noise within the field of 16 x 16"):
+        rule.view(image)
+
+
+def test_prepared_images_are_only_cropped() -> None:
+    image = bright_pixel((24, 24), 12, 1)
+    rule = Preprocessing(size=16, scaling_size=24)
+    assert not rule.view(image).brightness.any()
+    both = np.array(image.pixels)
+    both[12, 12] = 51
+    view = rule.view(from_array(both, source="s", pixel_scale_arcsec=1.8))
+    assert view.brightness.max() == pytest.approx(0.2)
+
+
 def test_the_noise_is_that_of_the_whole_cutout_not_of_the_field() -> None:
     pixels = noisy((60, 60))
     pixels[22:38, 22:38] = 0.0
@@ -262,6 +307,8 @@ def test_standardise() -> None:
 def test_round_trip_through_plain_values() -> None:
     rule = Preprocessing(size=64, pixel_scale_arcsec=0.4, clip_sigma=2.5, mean=0.2, deviation=0.7)
     assert Preprocessing.from_dict(rule.to_dict()) == rule
+    inner = dataclasses.replace(rule, scaling_size=70)
+    assert Preprocessing.from_dict(inner.to_dict()) == inner
 
 
 @pytest.mark.parametrize(
@@ -271,6 +318,9 @@ def test_round_trip_through_plain_values() -> None:
         ({"size": 150.5}, "size of the preprocessing should be a whole number from 0 to 1e18"),
         ({"size": 4}, "size from 8 to 2048"),
         ({"size": 2049}, "size from 8 to 2048"),
+        ({"scaling_size": 149}, "a scaling_size from there to 2048"),
+        ({"scaling_size": 2049}, "a scaling_size from there to 2048"),
+        ({"scaling_size": 160.0}, "scaling_size of the preprocessing should be a whole number"),
         (
             {"mean": float("nan")},
             "mean of the preprocessing should be a number below 1e18, got nan",
@@ -291,6 +341,9 @@ def test_bad_values_from_a_file_are_refused(changes, text) -> None:
 def test_a_missing_entry_is_named(name) -> None:
     values = Preprocessing().to_dict()
     del values[name]
+    if name == "scaling_size":
+        assert Preprocessing.from_dict(values) == Preprocessing()
+        return
     with pytest.raises(SpecificationError, match=name):
         Preprocessing.from_dict(values)
 
@@ -340,6 +393,8 @@ def test_fits_cutouts_become_the_images_of_mirabest_exactly() -> None:
         view = Preprocessing().view(image)
         expected = images[image.source].pixels / np.float32(255)
         np.testing.assert_allclose(view.brightness, expected, rtol=1e-6)
+        inner = Preprocessing(size=144, scaling_size=150).view(image)
+        np.testing.assert_array_equal(inner.brightness, view.brightness[3:147, 3:147])
         # which is how a model knows a source again that has another name
         assert view.fingerprint() == Preprocessing().view(images[image.source]).fingerprint()
     assert len({Preprocessing().view(image).fingerprint() for image in images}) == len(images)

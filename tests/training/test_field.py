@@ -42,6 +42,17 @@ def test_a_binned_field_is_divided_evenly_or_all_that_images_cover(side, binning
     assert field(square(side, 1.8), size=50, binning=binning).size == 50
 
 
+def test_prepared_images_were_scaled_by_all_of_their_pixels() -> None:
+    assert field(square(150, 1.8), binning=3).scaling_size == 150
+    assert field(square(150, 1.8)).scaling_size is None
+    assert field(square(150, 1.8), square(150, 1.8, "b"), size=48).scaling_size == 150
+    # of which the pixels were scaled differently, or nothing is known
+    assert field(square(150, 1.8), square(160, 1.8, "b"), binning=3).scaling_size is None
+    survey = from_array(np.eye(150), source="c", pixel_scale_arcsec=1.8, prepared=False)
+    assert field(survey, binning=3).scaling_size is None
+    assert field(survey, square(150, 1.8), binning=3).scaling_size == 150
+
+
 def test_the_smallest_binned_field_is_said() -> None:
     assert field(square(24, 1.8), binning=3).size == 24
     message = (
