@@ -273,6 +273,10 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             [f"`{metric.name}`" for metric in metrics if metric.factors is None],
         ),
     }
+    for name in ("train", "study"):
+        row = row_of(f"commands/{name}.md", "| `--normalisation`")
+        names = [f"`{member}`" for member in Normalisation]
+        found[f"the row of --normalisation in docs/commands/{name}.md"] = row, names
     for start, names in reasons.items():
         where = f"the row '{start}' of Undefined values in docs/agreement.md"
         found[where] = row_of("agreement.md", f"| {start}"), [f"`{name}`" for name in names]

@@ -32,9 +32,10 @@ class Architecture(enum.StrEnum):
 class Normalisation(enum.StrEnum):
     """How the raw scores of a gate become an attention map.
 
-    All but ``EMISSION`` are published. That one is a softplus of the scores where the image shows emission, divided by
-    its sum, and 0 on empty sky. Features are then relative to the network's response to an image of empty sky, and the
-    head has no bias, so that such an image has the score 0 for every class.
+    Functions of the scores alone are in ``NORMALISATIONS`` of ``attnxai/models/attention_gate.py``; those here are all
+    published. ``EMISSION`` is not: it is a softplus of the scores where the image shows emission, divided by its sum, and
+    0 on empty sky. Features are then relative to the network's response to an image of empty sky, and the head has no
+    bias, so that such an image has the score 0 for every class.
     """
 
     SIGMOID = "sigmoid"
