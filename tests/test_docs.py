@@ -24,7 +24,7 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.audit.locating import locate_evidence
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.data.wording import listed

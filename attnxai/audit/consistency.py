@@ -19,7 +19,7 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import mean_defined
+from attnxai.audit.source_means import mean_defined
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from attnxai.audit.equivariance_result import Symmetry, SymmetryErrors
 from attnxai.audit.readout import (
     LayerGrid,
     disc_about,
@@ -17,7 +18,6 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import Symmetry, SymmetryErrors
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.architectures import Network, Specification

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from attnxai.alignment.resample import maps_on_field
-from attnxai.audit.curves import BRIGHTNESS, RANDOM, Faithfulness, shifted_name
+from attnxai.audit.faithfulness_result import BRIGHTNESS, RANDOM, Faithfulness, shifted_name
 from attnxai.audit.imputation import impute_linearly
 from attnxai.audit.noise import clip_noise, noise_level
 from attnxai.audit.readout import field_scores

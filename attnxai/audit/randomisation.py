@@ -18,8 +18,8 @@ from torch import nn
 
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.images import prepared_images
+from attnxai.audit.randomisation_result import FIELD_MEASURES, MEASURES, RandomisationResult
 from attnxai.audit.same_classes import SameClasses, rank_correlation
-from attnxai.audit.survival import FIELD_MEASURES, MEASURES, RandomisationResult
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError

@@ -11,8 +11,8 @@ import numpy as np
 from attnxai import presenters
 from attnxai.audit.consistency import RotationConsistency, rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
-from attnxai.audit.results import Symmetry, SymmetryErrors, largest_defined
-from attnxai.audit.source_means import interval_columns
+from attnxai.audit.equivariance_result import Symmetry, SymmetryErrors
+from attnxai.audit.source_means import interval_columns, largest_defined
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted

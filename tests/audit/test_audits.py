@@ -10,7 +10,7 @@ import pytest
 
 import attnxai
 from attnxai.audit import AUDITS, run_audits
-from attnxai.audit.of_models import own_methods
+from attnxai.audit.own_maps import own_methods
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.explanations.explaining import EXPLANATIONS
 from tests.audit.models import WeightedSum, model_of
@@ -59,8 +59,8 @@ def test_mistakes_are_refused() -> None:
 
 
 def test_all_audits_give_what_a_page_needs(monkeypatch) -> None:
-    monkeypatch.setattr("attnxai.audit.of_models.MOST_IMAGES", 2)
-    monkeypatch.setattr("attnxai.audit.of_models.own_methods", lambda model: ("gates",))
+    monkeypatch.setattr("attnxai.audit.own_maps.MOST_IMAGES", 2)
+    monkeypatch.setattr("attnxai.audit.own_maps.own_methods", lambda model: ("gates",))
     model = make_model(side=16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedValuesWarning)

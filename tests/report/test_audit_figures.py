@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from attnxai.audit.audits import ModelAudit
 from attnxai.audit.between_maps import MapAgreement
 from attnxai.audit.class_means import class_mean_maps
-from attnxai.audit.curves import Faithfulness, shifted_name
+from attnxai.audit.faithfulness_result import Faithfulness, shifted_name
 from attnxai.audit.rotations import rotation_audit
 from attnxai.audit.stability import NoiseStability
 from attnxai.explanations.inputs import model_provenance

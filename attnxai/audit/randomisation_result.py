@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.audit.results import mean_defined
-from attnxai.audit.source_means import interval_columns, mean_over_draws, position_of
+from attnxai.audit.source_means import interval_columns, mean_defined, mean_over_draws, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import answered, counted
 from attnxai.statistics.formats import with_interval
