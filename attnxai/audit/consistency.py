@@ -84,7 +84,7 @@ class RotationConsistency(ArrayResult):
 
     @property
     def map_consistency(self) -> dict[str, NDArray[np.float64]]:
-        """Pearson's correlation of each image's maps, meant over angles, by layer."""
+        """Pearson's correlation of each image's maps, averaged over angles, by layer."""
         return {
             name: mean_defined(values)
             for name, values in zip(self.layers, self.pearson, strict=True)

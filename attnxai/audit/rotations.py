@@ -69,17 +69,17 @@ class RotationAudit(ArrayResult):
         return None if np.isnan(largest) else bool(largest <= LARGEST_ERROR)
 
     def correlation(self, layer: str) -> Interval:
-        """Pearson's correlation of rotated maps with maps of rotated images, meant over angles and images."""
+        """Pearson's correlation of rotated maps with maps of rotated images, averaged over angles and images."""
         return mean_interval(self.consistency.map_consistency[layer], self.counts)
 
     @property
     def class_consistency(self) -> Interval:
-        """Share of the angles at which an image keeps its class, meant over images."""
+        """Share of the angles at which an image keeps its class, averaged over images."""
         return mean_interval(self.consistency.class_consistency, self.counts)
 
     @property
     def probability_change(self) -> Interval:
-        """Absolute change of the probability of the predicted class, meant over angles and images."""
+        """Absolute change of the probability of the predicted class, averaged over angles and images."""
         return mean_interval(self.consistency.probability_change, self.counts)
 
     def floor(self, layer: str) -> float:

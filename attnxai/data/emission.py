@@ -67,21 +67,26 @@ def emission_mask(
            [1, 0, 0],
            [0, 0, 0]])
     """
+    bright = np.asarray(brightness) > 0
+    found = large_islands(bright, min_island_pixels)
+    found |= bright & ~found.any(axis=(-2, -1), keepdims=True)
+    return found
+
+
+def large_islands(bright: NDArray[np.bool_], min_island_pixels: int) -> NDArray[np.bool_]:
+    """Pixels of images (..., rows, columns) that belong to islands of at least so many, joined also at corners."""
     from scipy import ndimage
 
     if min_island_pixels < 1:
         raise OptionError(f"min_island_pixels has to be 1 or more, got {min_island_pixels}")
-    bright = np.asarray(brightness) > 0
     if min_island_pixels == 1:
-        return bright
+        return bright.copy()
     touching = np.zeros((3,) * bright.ndim, bool)
     touching[(1,) * (bright.ndim - 2)] = True  # within each image alone
     islands, n_islands = ndimage.label(bright, touching)
     large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_island_pixels
     large[0] = False
-    found = large[islands]
-    found |= bright & ~found.any(axis=(-2, -1), keepdims=True)
-    return np.asarray(found)
+    return np.asarray(large[islands])
 
 
 def cells_with_emission(
