@@ -24,6 +24,7 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.audit import AUDITS
 from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
@@ -263,6 +264,14 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
         "the row of --null in docs/commands/validate.md": (
             row_of("commands/validate.md", "| `--null`"),
             [null.option for null in NullKind],
+        ),
+        "the row of --only in docs/commands/audit.md": (
+            row_of("commands/audit.md", "| `--only`"),
+            [f"`{name}`" for name in AUDITS],
+        ),
+        "the table of docs/audit.md": (
+            page("audit.md").partition("\n## ")[0],
+            [f"| `{name}` | [{audit.title}](" for name, audit in AUDITS.items()],
         ),
         "the table of docs/explanations.md": (
             page("explanations.md").partition("\n## ")[0],

@@ -13,7 +13,6 @@ from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.folder import read_audit
 from attnxai.audit.images import group_for_audit
 from attnxai.audit.own_maps import (
-    MOST_IMAGES,
     of_own_maps,
     own_class_means,
     own_faithfulness,
@@ -64,14 +63,11 @@ class Audit:
     function : callable
         ``function(model, images, *, rng, on_step) -> AuditResult``. ``rng`` is a :class:`numpy.random.Generator`,
         ``on_step`` is called with the number of finished steps and of all, or None.
-    cost : str
-        What it costs, such as "one forward pass".
     """
 
     name: str
     title: str
     function: Callable[..., AuditResult]
-    cost: str
 
 
 FIRST = "evidence_location"
@@ -87,43 +83,36 @@ AUDITS: Mapping[str, Audit] = {
             name=FIRST,
             title="Where does the evidence come from?",
             function=evidence_location,
-            cost="one forward pass",
         ),
         Audit(
             name="faithfulness",
             title="Do answers rest on what the maps show?",
             function=of_own_maps(own_faithfulness),
-            cost=f"some 500 forward passes for each of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="weight_randomisation",
             title="Do the maps depend on what was learned?",
             function=of_own_maps(weight_randomisation),
-            cost=f"three explanations per layer of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="noise_stability",
             title="Do answers and maps stay the same under noise?",
             function=of_own_maps(noise_stability),
-            cost=f"six explanations of up to {MOST_IMAGES} images",
         ),
         Audit(
             name="rotations",
             title="Do answers and maps follow rotations?",
             function=of_own_maps(own_rotations),
-            cost=f"one forward pass per angle and element of the group for up to {MOST_IMAGES} images",
         ),
         Audit(
             name="map_agreement",
             title="Do the maps agree with each other?",
             function=of_own_maps(own_map_agreement, drawn=False),
-            cost="one explanation",
         ),
         Audit(
             name="class_means",
             title="What do the maps of each class have in common?",
             function=of_own_maps(own_class_means, drawn=False),
-            cost="one explanation",
         ),
     )
 }

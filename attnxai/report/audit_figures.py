@@ -238,7 +238,7 @@ def _agreement_figure(found: MapAgreement) -> Figure:
     return figure
 
 
-_FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
+FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
     "EvidenceLocation": _zones_figure,
     "Faithfulness": _faithfulness_figure,
     "RandomisationResult": _randomisation_figure,
@@ -254,17 +254,13 @@ _FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
 
 def audit_drawers(results: Mapping[str, Any]) -> list[Callable[[Path], FigureText | None]]:
     """What draws the figure of each audit, under the name of the audit, for :func:`attnxai.report.page.write_results`."""
-    return [
-        partial(_draw_result, name, found)
-        for name, found in results.items()
-        if type(found).__name__ in _FIGURES
-    ]
+    return [partial(_draw_result, name, found) for name, found in results.items()]
 
 
 def _draw_result(name: str, found: Any, folder: Path) -> FigureText | None:
     kind = type(found).__name__
     with paper_style():
-        figure = _FIGURES[kind](found)
+        figure = FIGURES[kind](found)
         if figure is None:
             return None
         save_figure(figure, folder, name)
