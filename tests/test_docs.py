@@ -30,6 +30,7 @@ from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.data.wording import listed
 from attnxai.errors import AnnotationError, ImageError, OptionError
+from attnxai.explanations.files.formats import FORMATS
 from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
@@ -242,6 +243,8 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     metrics = METRICS.values()
     formats = list(attnxai.annotations.READERS)
     images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
+    maps = [one.name for one in FORMATS if any(one.extensions)]
+    endings = [extension for one in FORMATS for extension in one.extensions[:1]]
     reasons = {
         "the map has negative values": [m.name for m in metrics if not m.signed_maps],
         "no other source is annotated": [m.name for m in metrics if m.needs_others],
@@ -259,7 +262,19 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             formats,
         ),
         "the help of --annotations in attnxai/cli/options.py": (help_of("--annotations"), formats),
-        f"the row of --images in docs/{compare}": (row_of(compare, "| `--images`"), images),
+        **{
+            f"the row of --images in docs/{name}": (row_of(name, "| `--images`"), images)
+            for name in (compare, "commands/maps.md", "commands/audit.md")
+        },
+        f"the row of --maps in docs/{compare}": (row_of(compare, "| `--maps`"), maps),
+        "the row of --output in docs/commands/maps.md": (
+            row_of("commands/maps.md", "| `--output`"),
+            endings,
+        ),
+        "the table of docs/export.md": (
+            page("export.md").partition("| Path ")[2].partition("\n\n")[0],
+            endings,
+        ),
         "the help of --images in attnxai/cli/options.py": (help_of("--images"), images),
         "the row of --null in docs/commands/validate.md": (
             row_of("commands/validate.md", "| `--null`"),
