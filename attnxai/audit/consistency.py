@@ -150,6 +150,16 @@ def rotation_consistency(
         If there are no images or no angles.
     ImageError
         If an image does not fit the model.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = rotation_consistency(model, images[:1], n_angles=2, rng=np.random.default_rng(0))
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3', 'mean')
     """
     if n_angles < 1:
         raise OptionError(f"n_angles has to be 1 or more, got {n_angles}")

@@ -96,6 +96,16 @@ def symmetry_errors(
         If there are no images, or a network alone is given images of sources.
     ImageError
         If an image does not fit the model.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c4.pt")
+    >>> found = symmetry_errors(model, images[:1])
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3')
     """
     fields = _fields(model, images)
     spec = network_of(model).spec

@@ -185,6 +185,16 @@ def rotation_audit(
     ------
     OptionError
         If an option is out of its range.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c4.pt")
+    >>> found = rotation_audit(model, images[:1], n_angles=2, n_bootstrap=100)
+    >>> found.passes
+    True
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")

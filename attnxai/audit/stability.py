@@ -212,6 +212,16 @@ def noise_stability(
     ------
     OptionError
         If an option is out of its range.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = noise_stability(model, images, n_draws=1, n_bootstrap=100)
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3', 'mean')
     """
     if n_draws < 1 or n_bootstrap < 1 or not 0 < factor < np.inf or not 0 <= beam_arcsec < np.inf:
         raise OptionError(
