@@ -37,10 +37,9 @@ def simulated_pairs(problem: Problem) -> Any:
     """Maps that share something with what is marked, on one field."""
     from scipy.ndimage import gaussian_filter
 
-    from attnxai.alignment.baselines import CENTRE_BIAS
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.alignment.rasterise import leave_one_out_mean
-    from attnxai.explanations.stack import Split
+    from attnxai.explanations.stack import CENTRE_BIAS, Split
 
     n, side, rng = problem.n_sources, problem.side, np.random.default_rng(0)
     y, x = np.mgrid[:side, :side] - (side - 1) / 2

@@ -25,7 +25,7 @@ from attnxai.agreement.comparison.strata import (
     annotated_sizes,
     size_bins,
 )
-from attnxai.alignment.baselines import CENTRE_BIAS
+from attnxai.explanations.stack import CENTRE_BIAS
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
 from attnxai.nulls import SourcePermutation, quantile_strata, run_null_test
 

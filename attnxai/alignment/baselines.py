@@ -8,15 +8,12 @@ import numpy as np
 
 from attnxai.alignment.resample import smooth_to_layer
 from attnxai.data.emission import emission_mask
+from attnxai.explanations.stack import BRIGHTNESS, EMISSION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.explanations.stack import MapStack
-
-BRIGHTNESS = "brightness"
-EMISSION = "emission"
-CENTRE_BIAS = "centre bias"
 
 
 def image_baselines(

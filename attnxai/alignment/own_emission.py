@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.alignment.baselines import EMISSION
 from attnxai.data.emission import emission_mask
 from attnxai.data.wording import counted, first_of
+from attnxai.explanations.stack import EMISSION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

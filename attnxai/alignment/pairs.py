@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS, image_baselines
+from attnxai.alignment.baselines import image_baselines
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import maps_on_field
@@ -17,7 +17,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AlignmentError, AnnotationError
-from attnxai.explanations.stack import MapStack, Split
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, MapStack, Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

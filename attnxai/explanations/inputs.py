@@ -87,7 +87,7 @@ class NetworkInputs:
     >>> inputs = attnxai.explanations.NetworkInputs.of(attnxai.load_model("c1.pt"), images)
     >>> [tuple(values.shape) for values in inputs.batches()]
     [(1, 1, 150, 150)]
-    >>> inputs.stack({"brightness": inputs.brightness}).sources
+    >>> inputs.stack({"input": inputs.brightness}).sources
     ('s1',)
     """
 

@@ -171,12 +171,12 @@ def register_explanation(
     Examples
     --------
     >>> from attnxai.explanations import EXPLANATIONS, NetworkInputs
-    >>> @register_explanation(title="brightness maps")
-    ... def brightness(model, images, *, target, rng):
+    >>> @register_explanation(title="maps of squares")
+    ... def squares(model, images, *, target, rng):
     ...     inputs = NetworkInputs.of(model, images)
-    ...     return inputs.stack({"brightness": inputs.brightness})
-    >>> EXPLANATIONS.pop("brightness").title
-    'brightness maps'
+    ...     return inputs.stack({"squares": inputs.brightness**2})
+    >>> EXPLANATIONS.pop("squares").title
+    'maps of squares'
     """
 
     def register(function: Callable[..., MapStack]) -> ExplanationMethod:

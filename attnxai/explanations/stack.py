@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MEAN_LAYER = "mean"
 """Name of the mean of all layers."""
 
+BRIGHTNESS, EMISSION, CENTRE_BIAS = "brightness", "emission", "centre bias"
+"""Names of the baselines of a comparison, of which the first two are also at resolutions (``brightness at 5.4″``)."""
+
 
 class Split(enum.StrEnum):
     """How a model used a source: for training, for validation, not at all, or not known."""
@@ -113,7 +116,7 @@ class MapStack:
     Raises
     ------
     AlignmentError
-        If arrays and sources do not fit together.
+        If arrays and sources do not fit together, or a layer has the name of a baseline.
     """
 
     model_name: str
@@ -141,6 +144,12 @@ class MapStack:
             raise AlignmentError("every layer needs its geometry, and no other")
         layers = {name: read_only(maps, f"layer {name}") for name, maps in self.layers.items()}
         object.__setattr__(self, "layers", layers)
+        for name in (*layers, *self.named_means):
+            if name.strip().casefold().partition(" at ")[0] in (BRIGHTNESS, EMISSION, CENTRE_BIAS):
+                raise AlignmentError(
+                    f"the maps {name!r} of {self.model_name} have the name of a baseline; {BRIGHTNESS}, {EMISSION} and "
+                    f"{CENTRE_BIAS} are reserved, so give the layer another name, such as {f'map of {name}'!r}"
+                )
         for name, of in self.named_means.items():
             if name in layers or not of or not set(of) <= set(layers):
                 raise AlignmentError(

@@ -16,8 +16,8 @@ import numpy as np
 
 from attnxai.agreement.comparison.null_tests import N_PERMUTATION_PAIRINGS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.alignment.baselines import CENTRE_BIAS
 from attnxai.data.wording import listed
+from attnxai.explanations.stack import CENTRE_BIAS
 from attnxai.metrics import METRICS
 from attnxai.nulls import NULLS, Alternative
 from attnxai.report.beyond_emission import emission_answer

@@ -11,7 +11,7 @@ import numpy as np
 
 from attnxai.agreement.multiplicity import Correction
 from attnxai.agreement.results import ALL
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS, EMISSION
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.metrics import METRICS
 from attnxai.nulls import Alternative
 from attnxai.nulls.p_values import p_values_of

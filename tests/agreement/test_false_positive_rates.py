@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
-from attnxai.alignment.baselines import BRIGHTNESS
 from attnxai.alignment.pairs import align
+from attnxai.explanations.stack import BRIGHTNESS
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from tests.builders import made_up
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.alignment.pairs import align
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.metrics import METRICS, PixelRows, TargetKind
 from tests.builders import made_up
 

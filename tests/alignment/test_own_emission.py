@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from attnxai.alignment.baselines import EMISSION
 from attnxai.alignment.own_emission import own_emission, within_own_emission
 from attnxai.alignment.pairs import align
+from attnxai.explanations.stack import EMISSION
 from tests.builders import made_up
 
 

@@ -7,14 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
 from attnxai.alignment.pairs import align
 from attnxai.alignment.rasterise import leave_one_out_mean
 from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.data.grid import GridTransform, PixelGrid
 from attnxai.errors import AlignmentError, AnnotationError, OptionError
-from attnxai.explanations.stack import MEAN_LAYER
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, MEAN_LAYER
 from tests.builders import circle, made_up
 
 

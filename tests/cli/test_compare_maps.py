@@ -89,6 +89,13 @@ def test_maps_and_images_that_do_not_fit_are_refused(sample: Path) -> None:
     refused(
         done, "few.npz has no maps of 1 of 10 images: simulated_fr1_01; it has maps of 9 sources"
     )
+    np.savez(sample / "bright.npz", brightness=list(arrays.values()), sources=images.sources)
+    done = attnxai("compare", "--maps", "bright.npz", *options, cwd=sample)
+    refused(
+        done,
+        "the maps 'brightness' of bright.npz have the name of a baseline",
+        "give the layer another name, such as 'map of brightness'",
+    )
     stack = maps_from_arrays(images, list(arrays.values()))
     # what another program would get wrong: rows from the top, with everything that lies on them
     turned = type(stack)(

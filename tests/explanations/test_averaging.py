@@ -155,14 +155,12 @@ def test_other_angles_are_interpolated_with_their_error():
     sharp = np.zeros((48, 48))
     sharp[20, 27] = 255.0
 
-    def brightness(model, images, *, target, rng):
+    def seen(model, images, *, target, rng):
         inputs = NetworkInputs.of(model, images)
-        return inputs.stack({"brightness": inputs.brightness})
+        return inputs.stack({"input": inputs.brightness})
 
     method = symmetrised(
-        type(EXPLANATIONS["gates"])(
-            name="brightness", title="brightness maps", function=brightness
-        ),
+        type(EXPLANATIONS["gates"])(name="input", title="maps of the input", function=seen),
         group="C8",
     )
     errors = []
@@ -170,7 +168,7 @@ def test_other_angles_are_interpolated_with_their_error():
         stack = explain(model, [image_of(pixels)], method)
         (facts,) = stack.provenance["explanations"]
         assert facts["options"]["n_exact"] == 4
-        errors.append(facts["options"]["interpolation_error"]["brightness"])
+        errors.append(facts["options"]["interpolation_error"]["input"])
     assert errors[0] < 0.02
     assert 0.2 < errors[1] < 1.0
     # a map that turns with the image stays, but for the interpolation

@@ -231,6 +231,11 @@ def test_maps_from_arrays_are_compared_with_annotations() -> None:
     assert result.estimates[0].interval.value > 1
 
 
+def test_maps_under_the_name_of_a_baseline_are_refused() -> None:
+    with pytest.raises(AlignmentError, match="'brightness' of maps have the name of a baseline"):
+        maps_from_arrays(IMAGES, {"brightness": MAPS})
+
+
 def test_torch_is_not_needed() -> None:
     code = (
         "import sys, numpy as np, attnxai\n"

@@ -74,7 +74,7 @@ def test_maps_of_a_model_without_gates_are_refused_with_a_way_out(spec, size) ->
 def test_maps_of_a_lenet_lie_on_what_it_sees() -> None:
     spec = LeNetSpec(architecture=Architecture.LENET, fields=(1, 2), disc=True)
     inputs = NetworkInputs.of(without_gates(spec, 50), images_of(2, 60))
-    stack = inputs.stack({"brightness": inputs.brightness})
+    stack = inputs.stack({"input": inputs.brightness})
     # the middle of 50 pixels and an empty row and column, and 99 % of their half width
     squared = (np.arange(50)[:, None] - 25.0) ** 2 + (np.arange(50)[None, :] - 25.0) ** 2
     seen = squared < (0.99 * 25) ** 2 + 4 * np.log(2)

@@ -18,13 +18,12 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
-from attnxai.alignment.baselines import EMISSION
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
 from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
-from attnxai.explanations.stack import Split
+from attnxai.explanations.stack import EMISSION, Split
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 

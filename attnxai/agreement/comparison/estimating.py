@@ -20,8 +20,8 @@ from attnxai.agreement.estimates import Estimate, NoiseCeilingEstimate, PartialC
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_noise_ceiling
 from attnxai.agreement.results import ALL, mean_over_annotators
-from attnxai.alignment.baselines import CENTRE_BIAS
 from attnxai.errors import OptionError
+from attnxai.explanations.stack import CENTRE_BIAS
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from attnxai.statistics.interval import Interval
 

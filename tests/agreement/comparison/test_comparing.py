@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare, compare_pairs
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
 from attnxai.alignment.pairs import align
 from attnxai.cli.completion import null_names
 from attnxai.errors import FewSourcesWarning, OptionError, UndefinedValuesWarning
-from attnxai.explanations.stack import Split
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, Split
 from attnxai.metrics import DEFAULT_METRICS, METRICS, nss, spearman
 from attnxai.report.wording import label_of_map
 from tests.agreement.comparison.alike import assert_alike

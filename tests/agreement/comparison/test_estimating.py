@@ -14,10 +14,9 @@ from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.intervals.crossed import crossed_interval
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
 from attnxai.agreement.noise_ceiling.share import shares_of_noise_ceiling
-from attnxai.alignment.baselines import BRIGHTNESS, CENTRE_BIAS
 from attnxai.alignment.pairs import align
 from attnxai.errors import UndefinedValuesWarning
-from attnxai.explanations.stack import Split
+from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, Split
 from attnxai.metrics import METRICS, chance_values, partial_spearman
 from attnxai.statistics.bootstrap import bootstrap_counts, mean_interval
 from tests.builders import made_up

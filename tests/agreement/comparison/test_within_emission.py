@@ -15,10 +15,10 @@ from attnxai.agreement.comparison import (
     compare,
     compare_pairs,
 )
-from attnxai.alignment.baselines import EMISSION
 from attnxai.alignment.own_emission import within_own_emission
 from attnxai.alignment.pairs import align
 from attnxai.errors import OptionError
+from attnxai.explanations.stack import EMISSION
 from attnxai.metrics import nss
 from tests.builders import made_up
 from tests.nulls.test_emission_frames import footprint
