@@ -114,15 +114,14 @@ def test_what_does_not_fit_together_is_refused(changes, text) -> None:
     "name", ["brightness", "Brightness", "emission at 3.6″", "brightness at 5.4″", "centre bias"]
 )
 def test_the_names_of_baselines_are_reserved(name) -> None:
-    one = {"layers": {name: np.zeros((2, 12, 11))}, "geometry": {name: GridTransform()}}
+    maps, places = {name: np.zeros((2, 12, 11))}, {name: GridTransform()}
     with pytest.raises(AlignmentError) as caught:
-        MapStack(**parts(**one))
+        MapStack(**parts(layers=maps, geometry=places))
     assert f"the maps {name!r} of " in str(caught.value)
     assert f"give the layer another name, such as 'map of {name}'" in str(caught.value)
     with pytest.raises(AlignmentError, match="have the name of a baseline"):
         MapStack(**parts(means={name: ("gate1", "gate2")}))
-    renamed = {f"map of {name}": values for values in one["layers"].values()}
-    places = dict.fromkeys(renamed, GridTransform())
+    renamed, places = {f"map of {name}": maps[name]}, {f"map of {name}": GridTransform()}
     assert MapStack(**parts(layers=renamed, geometry=places)).layers.keys() == renamed.keys()
 
 
