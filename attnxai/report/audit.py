@@ -10,7 +10,7 @@ from attnxai.audit.evidence_location_result import format_level
 from attnxai.data.wording import listed
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
-from attnxai.report.wording import name_of_map
+from attnxai.report.wording import capitalised, name_of_map
 from attnxai.statistics.formats import MISSING, format_number, format_share, with_interval
 
 if TYPE_CHECKING:
@@ -30,15 +30,19 @@ def audit_answer(found: EvidenceLocation) -> str:
     auc = ""
     if zone is not None and zone.auc is not None:
         auc = say("audit.auc", auc=zone.auc)
-    signs = [one.name for one in found.maps if one.sign_depends_on_class]
-    by_level = any(one.level_tells_class for one in found.maps)
+    signs = sum(one.sign_depends_on_class for one in found.maps)
+    by_level = sum(one.level_tells_class for one in found.maps)
     faults = []
-    if by_level or (zone is not None and zone.tells_class):
-        faults.append(say("audit.reveals", model=found.model_name, auc=auc))
+    if by_level:
+        faults.append(say("audit.levels", n=by_level, n_all=len(found.maps)))
     if signs:
-        faults.append(say("audit.signs", n=len(signs), n_all=len(found.maps)))
-    if faults:
-        return say("audit.fails", faults=listed(faults))
+        faults.append(say("audit.signs", n=signs, n_all=len(found.maps)))
+    of_maps = [say("audit.fails", faults=listed(faults))] if faults else []
+    if zone is not None and zone.tells_class:
+        of_network = say("audit.network", model=found.model_name, auc=auc)
+        return " ".join([of_network, *map(capitalised, of_maps)])
+    if of_maps:
+        return of_maps[0]
     if found.passes is None:
         return say("audit.unknown", model=found.model_name)
     if found.not_split:

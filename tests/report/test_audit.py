@@ -85,20 +85,32 @@ def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care()
     found = location(GOOD, SIGN, empty=HIGH)
     assert found.passes is False
     assert audit_line([found]) == (
-        "Audit: the maps of d8.pt reveal the class through empty sky (AUC 0.900 [0.800, 0.960] from empty sky alone) "
-        "and the sign of 1 of 2 maps depends on the class; read them with care."
+        "Audit: from empty sky alone d8.pt tells the class (AUC 0.900 [0.800, 0.960]), so that a map on the source does "
+        "not show that the answer comes from there. The sign of 1 of 2 maps depends on the class; read these maps with "
+        "care."
     )
     assert audit_line([location(GOOD, SIGN)]) == (
-        "Audit: the sign of 1 of 2 maps depends on the class; read them with care."
+        "Audit: the sign of 1 of 2 maps depends on the class; read these maps with care."
     )
-    assert "through empty sky" in audit_line([location(LEVEL)])
+    assert audit_line([location(LEVEL, GOOD)]) == (
+        "Audit: the level of 1 of 2 maps on empty sky tells the class; read these maps with care."
+    )
+
+
+def test_a_network_that_fails_while_its_maps_pass_is_what_the_line_speaks_of() -> None:
+    found = location(GOOD, empty=HIGH)
+    assert (found.passes, found.maps[0].passes) == (False, True)
+    assert audit_line([found]) == (
+        "Audit: from empty sky alone d8.pt tells the class (AUC 0.900 [0.800, 0.960]), so that a map on the source does "
+        "not show that the answer comes from there."
+    )
 
 
 def test_a_network_that_passes() -> None:
     found = location(GOOD)
     assert found.passes is True
     line = audit_line([found])
-    assert line.startswith("Audit: empty sky does not reveal the class to d8.pt (AUC 0.50 ")
+    assert line.startswith("Audit: empty sky alone does not reveal the class to d8.pt (AUC 0.50 ")
     assert line.endswith("and the sign of no map depends on the class.")
     without = location(GOOD, empty=None)
     assert without.passes is True
@@ -111,7 +123,7 @@ def test_what_is_not_known_is_said() -> None:
     bare = dataclasses.replace(GOOD, level_auc={}, on_source={"all": HIGH}, level={"all": 0.1})
     found = dataclasses.replace(location(bare, empty=None), classes={}, accuracy=None, auc=None)
     assert found.passes is None
-    assert "is not known; it takes sources of two classes, 8 or more" in audit_line([found])
+    assert "is not known; it takes sources of two of its classes, 8 or more" in audit_line([found])
     assert audit_badge(bare) == audit_badge(None) == "–"
     (heading, *_), *_ = [[c.heading for c in locations_table([found]).columns]]
     assert heading == "Map"
@@ -162,11 +174,11 @@ def test_the_verdict_and_the_report_have_it_first(tmp_path) -> None:
     result = dataclasses.replace(content.results[0], data=part_data(part, content))
     write_report(result, tmp_path / "given", locations={"d8.pt": found})
     page = (tmp_path / "given" / "index.html").read_text(encoding="utf-8")
-    assert page.index("Audit: the maps of d8.pt reveal") < page.index("<table")
+    assert page.index("Audit: from empty sky alone d8.pt tells the class") < page.index("<table")
     assert page.index("fails the audit") < page.index(verdict.statements[0].lead)
     write_report(result, tmp_path / "own")
     own = (tmp_path / "own" / "summary.json").read_text(encoding="utf-8")
-    assert '"not_split": "the class scores' in own
+    assert '"not_split": "that takes the network and not its maps alone"' in own
 
 
 def part_data(part, content):

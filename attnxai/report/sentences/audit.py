@@ -2,18 +2,22 @@
 
 AUDIT: dict[str, str] = {
     "audit.line": "Audit: {found}",
-    "audit.fails": "{faults}; read them with care.",
-    "audit.reveals": "the maps of {model} reveal the class through empty sky{auc}",
-    "audit.auc": " (AUC {auc} from empty sky alone)",
+    "audit.network": (
+        "from empty sky alone {model} tells the class{auc}, so that a map on the source does not show that the answer "
+        "comes from there."
+    ),
+    "audit.auc": " (AUC {auc})",
+    "audit.fails": "{faults}; read these maps with care.",
+    "audit.levels": "the level of {n} of {n_all:map} on empty sky tells the class",
     "audit.signs": "the sign of {n} of {n_all:map} depends on the class",
     "audit.passes": (
-        "empty sky does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
+        "empty sky alone does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
     ),
     "audit.maps_pass": (
         "no map of {model} reveals the class by its level on empty sky, and the sign of none depends on the class."
     ),
     "audit.unknown": (
-        "whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two "
+        "whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two of its "
         "classes, 8 or more in all."
     ),
     "audit.map": "{map} fails the audit: {faults}.",
