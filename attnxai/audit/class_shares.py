@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from attnxai.classification.scoring import resampled_roc_auc
-from attnxai.data.classes import ordered_classes
+from attnxai.data.classes import canonical_class, ordered_classes
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import statistic_interval, stratified_counts
 from attnxai.statistics.exact import clopper_pearson_ends
@@ -84,19 +84,22 @@ def class_of_each(sources: Sequence[str], classes: GivenClasses) -> list[str | N
     """Class of every source, None where it is unknown, from a class for each or a mapping from sources to classes."""
     if classes is None:
         return [None] * len(sources)
+    found: list[str | None]
     if isinstance(classes, Mapping):
         if classes and not any(source in classes for source in sources):
             raise OptionError(
                 f"classes names none of the {len(sources)} sources, which are {sources[0]}, ...; its first name is "
                 f"{next(iter(classes))}"
             )
-        return [classes.get(source) for source in sources]
-    if len(classes) != len(sources):
+        found = [classes.get(source) for source in sources]
+    elif len(classes) != len(sources):
         raise OptionError(
             f"classes has {len(classes)} entries for {len(sources)} sources; it needs one for each, None where the "
             "class is unknown, or a mapping from sources to classes"
         )
-    return list(classes)
+    else:
+        found = list(classes)
+    return [name if name is None else canonical_class(name) for name in found]
 
 
 def share_interval(values: NDArray[np.float64]) -> Interval:

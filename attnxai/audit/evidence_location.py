@@ -8,7 +8,7 @@ import numpy as np
 
 from attnxai.audit.class_shares import GivenClasses
 from attnxai.audit.evidence_location_result import EvidenceLocation
-from attnxai.audit.evidence_location_statistics import locate_evidence
+from attnxai.audit.evidence_location_statistics import NO_SUMS, locate_evidence
 from attnxai.audit.own_maps import own_methods
 from attnxai.audit.pooled_sums import PooledSums, pooled_sums
 from attnxai.audit.zone_sums import ZoneSums
@@ -120,17 +120,18 @@ def maps_and_sums(
     min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     on_batch: Callable[[int, int], None] | None = None,
-) -> tuple[MapStack, ZoneSums | PooledSums | None]:
-    """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence` for a model that allows them."""
+) -> tuple[MapStack, ZoneSums | PooledSums | str]:
+    """Maps as of :func:`attnxai.explain`, and the sums of :func:`locate_evidence`, or why the model has none."""
     sums = zone_sums_of(model, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels)
     readers = [] if sums is None else [sums]
     maps = explain(
         model, images, method, target=target, rng=rng, readers=readers, on_batch=on_batch
     )
     if sums is None:
-        return maps, pooled_sums(
+        pooled = pooled_sums(
             model, images, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
         )
+        return maps, pooled or NO_SUMS
     return maps, sums
 
 

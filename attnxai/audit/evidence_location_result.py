@@ -105,6 +105,8 @@ class EvidenceLocation:
         Width of the ring, in pixels of the images.
     n_bootstrap : int
         Resamples.
+    notes : tuple of str
+        What is wrong with the classes: none of the model is that of a source, or the accuracy is below chance.
     """
 
     model_name: str
@@ -119,6 +121,7 @@ class EvidenceLocation:
     min_island_pixels: int
     ring_pixels: float
     n_bootstrap: int
+    notes: tuple[str, ...] = ()
 
     __repr__ = short_repr
     plot = presenters.plot
@@ -160,6 +163,7 @@ class EvidenceLocation:
             "auc": self.auc and self.auc.to_record(),
             "zones": [one.to_record() for one in self.zones],
             "not_split": self.not_split,
+            "notes": list(self.notes),
             "maps": [one.to_record() for one in self.maps],
         }
 
@@ -205,8 +209,11 @@ class EvidenceLocation:
             + (
                 f" ({by_class})"
                 if by_class
-                else "; their classes are not known, or are not those of the model"
-            )
+                else ""
+                if self.notes
+                else "; their classes are not known"
+            ),
+            *self.notes,
         ]
         if self.accuracy is not None and self.auc is not None:
             lines.append(f"Whole network: {_performance(self.accuracy, self.auc)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +15,17 @@ from attnxai.audit.class_shares import (
     auc_interval,
     binary_auc,
     class_of_each,
+    distinguishes,
     share_interval,
 )
 from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
 from attnxai.audit.map_location import locate_maps
 from attnxai.audit.source_means import mean_defined
 from attnxai.classification.scoring import resampled_roc_auc
+from attnxai.data.classes import ordered_classes
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone
 from attnxai.statistics.bootstrap import statistic_interval
+from attnxai.statistics.formats import format_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,23 +35,28 @@ if TYPE_CHECKING:
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
 
-NO_GATES = (
-    "the class scores of this network are not sums over pixels of features, and empty sky of its input is blank "
+NO_SUMS = (
+    "the class scores of this network are not sums over pixels of a feature map, and empty sky of its input is blank "
     "already, so that replacing it by blank sky changes nothing"
 )
+"""Why a network is not split."""
 
 
 def locate_evidence(
     maps: MapStack,
     classes: GivenClasses,
     *,
-    sums: ZoneSums | PooledSums | None = None,
+    sums: ZoneSums | PooledSums | str = "",
     rng: np.random.Generator | int = 0,
     min_island_pixels: int = MIN_ISLAND_PIXELS,
     ring_pixels: float = RING_PIXELS,
     n_bootstrap: int = 10_000,
 ) -> EvidenceLocation:
-    """:func:`evidence_location` of maps that are there, with the sums that were read from the same forward pass."""
+    """:func:`evidence_location` of maps that are there.
+
+    ``sums`` are those that were read from the same forward pass, or say why the network has none; left out, only maps
+    are there.
+    """
     group = group_of_verdict(maps.splits)
     chosen = np.array([split == group for split in maps.splits])
     given = class_of_each(maps.sources, classes)
@@ -63,6 +71,8 @@ def locate_evidence(
     accuracy = auc = None
     if maps.scores is not None:
         accuracy, auc = _performance_of(maps.scores, known, counts, maps.class_names)
+    if not sums:
+        sums = _measured_by(maps)
     return EvidenceLocation(
         model_name=maps.model_name,
         group=group,
@@ -70,15 +80,52 @@ def locate_evidence(
         classes={name: int((known.labels == i).sum()) for i, name in enumerate(known.names)},
         accuracy=accuracy,
         auc=auc,
-        zones=() if sums is None else _zones(sums, chosen, known, counts),
+        zones=() if isinstance(sums, str) else _zones(sums, chosen, known, counts),
         maps=locate_maps(
             maps, known, counts, min_island_pixels=min_island_pixels, ring_pixels=ring_pixels
         ),
-        not_split=NO_GATES if sums is None else "",
+        not_split=sums if isinstance(sums, str) else "",
         min_island_pixels=min_island_pixels,
         ring_pixels=ring_pixels,
         n_bootstrap=n_bootstrap,
+        notes=tuple(
+            _about_classes(maps.class_names, ordered_classes(filter(None, given)), accuracy, auc)
+        ),
     )
+
+
+def _measured_by(maps: MapStack) -> str:
+    """How to measure of a network what its maps alone do not tell."""
+    methods = [str(one["name"]) for one in maps.provenance.get("explanations", ())]
+    reason = "that takes the network and not its maps alone"
+    if not methods:
+        return reason
+    return (
+        f"{reason}; in Python, give the report locations={{{maps.model_name!r}: "
+        f"attnxai.audit.evidence_location(model, images, method={methods}, classes=annotations.classes)}}"
+    )
+
+
+def _about_classes(
+    class_names: Sequence[str],
+    of_sources: Sequence[str],
+    accuracy: Interval | None,
+    auc: Interval | None,
+) -> Iterator[str]:
+    """What speaks against the names or the order of a model's classes."""
+    if class_names and of_sources and not set(of_sources) & set(class_names):
+        yield (
+            f"The classes of the model ({', '.join(class_names)}) are not those of the sources "
+            f"({', '.join(of_sources)}), so that nothing is known of its accuracy and by class; name "
+            "them alike."
+        )
+    if accuracy is None or auc is None or auc.value >= 0.5 or not distinguishes(auc):
+        return
+    if accuracy.high < 1 / len(class_names):
+        yield (
+            f"The accuracy of the model is below chance ({format_share(accuracy.value)} of "
+            f"{accuracy.n_units} sources): its class scores are probably in another order than {', '.join(class_names)}."
+        )
 
 
 def _zones(

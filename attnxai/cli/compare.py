@@ -269,7 +269,7 @@ def compare(
                 notes=(*inputs.notes, *assumed, *files.notes(sources)),
                 command=typed_command(),
                 locations={
-                    result.model_name: location_of(result, sums.get(result.model_name))
+                    result.model_name: location_of(result, sums.get(result.model_name, ""))
                     for result in comparison.results
                 },
                 audits=networks.further_audits(sources, begin),

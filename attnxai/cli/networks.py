@@ -71,10 +71,10 @@ class Networks:
 
     def maps(
         self, sources: SourceSet, begin: Steps
-    ) -> tuple[list[MapStack], dict[str, ZoneSums | PooledSums | None]]:
+    ) -> tuple[list[MapStack], dict[str, ZoneSums | PooledSums | str]]:
         """Maps of every network, and what the first audit needs of the same forward pass."""
         stacks: list[MapStack] = []
-        sums: dict[str, ZoneSums | PooledSums | None] = {}
+        sums: dict[str, ZoneSums | PooledSums | str] = {}
         if not self.loaded:
             return stacks, sums
         from attnxai.audit.evidence_location import maps_and_sums

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.data.classes import canonical_class
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import assume, assume_pixel_scale
 from attnxai.data.wording import counted
@@ -119,7 +120,7 @@ def maps_from_arrays(
     scores : array_like, shape (n_images, n_classes), optional
         Class scores (logits) of the network.
     class_names : sequence of str
-        Names of the classes, in the order of the scores.
+        Names of the classes, in the order of the scores; Fanaroff-Riley classes in any spelling.
     splits : str, sequence of str, or mapping of str to str
         How the network used the sources: ``training``, ``validation``, ``held-out`` or ``unknown``; for all, one
         by one, or by the ids of sources.
@@ -168,7 +169,7 @@ def maps_from_arrays(
         fields,
         splits=checked_splits(splits, sources),
         scores=None if scores is None else np.asarray(scores, dtype=np.float64),
-        class_names=tuple(class_names),
+        class_names=tuple(map(canonical_class, class_names)),
         model_name=model_name,
         provenance=dict(provenance or {}),
     )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from attnxai.data.classes import canonical_class
 from attnxai.errors import AttnxaiError, SpecificationError
 from attnxai.models.architectures import input_kind, named_layer
 from attnxai.models.evaluation import evaluating
@@ -49,7 +50,7 @@ def wrap(
     preprocessing : Preprocessing
         How images become its input: side, pixel scale, clipping, and mean and deviation of pixel values.
     class_names : sequence of str
-        A name for each class, in the order of the scores.
+        A name for each class, in the order of the scores; Fanaroff-Riley classes in any spelling, such as ``FRII``.
     name : str
         What to call the model; the name of the module's class if not given.
     channels : int
@@ -111,6 +112,7 @@ def wrap(
         raise SpecificationError(
             f"channels has to be a whole number from 1 to {_MOST_CHANNELS}, got {channels}"
         )
+    classes = tuple(map(canonical_class, classes))
     title = type(module).__name__
     if layer:
         named_layer(module, layer)

@@ -198,6 +198,7 @@ class ReportContent:
                 *missing,
                 *self._split_notes(part.result),
                 *part.result.notes,
+                *part.location.notes,
             ]
             found += [f"{part.name}: {text}" if several else text for text in own]
         return [*found, *self.notes]
@@ -214,7 +215,7 @@ class ReportContent:
 
 
 def location_of(
-    result: AgreementResult, sums: ZoneSums | PooledSums | None = None
+    result: AgreementResult, sums: ZoneSums | PooledSums | str = ""
 ) -> EvidenceLocation:
     """Where the maps of a result lie, with the classes that it knows; with sums, also where scores come from."""
     from attnxai.audit.evidence_location_statistics import locate_evidence

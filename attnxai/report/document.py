@@ -282,6 +282,13 @@ def _recorded_accuracy(facts: Mapping[str, Any]) -> list[str]:
     return accuracies
 
 
+def _missing_for_accuracy(part: ModelPart) -> str:
+    """What is not known where no source counts for the accuracy."""
+    if part.pairs.predicted is None:
+        return "scores"
+    return "others" if any(part.result.classes) else "classes"
+
+
 def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     result = part.result
     classes = {
@@ -295,6 +302,7 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "suffix": suffix,
         "audits": part.audits,
         "accuracy": part.accuracy(),
+        "no_accuracy": say(f"accuracy.none.{_missing_for_accuracy(part)}"),
         "counts": counts_of(result.splits),
         "most": most_in_words(result),
         "class_counts": counts_of(name or "unknown" for name in result.classes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 import attnxai
+from attnxai.audit.locating import locate_evidence
 from attnxai.audit.pooled_sums import pooled_sums
 from attnxai.classification.prediction import class_scores
 from attnxai.data.emission import Zone
@@ -96,3 +98,64 @@ def test_the_audit_splits_the_scores_of_such_a_network() -> None:
     assert not found.not_split
     assert [one.name for one in found.maps] == ["cam"]
     assert "Empty sky alone: accuracy" in found.summary()
+
+
+def test_maps_alone_say_how_their_network_is_measured() -> None:
+    """Not that it could not be: the same network is split where it is given."""
+    model = wrapped(seeded(ResidualNetwork))
+    images = sources(12, 2)
+    maps = attnxai.explain(model, images, "cam")
+    alone = locate_evidence(maps, [image.class_name for image in images], n_bootstrap=99)
+    assert alone.not_split == (
+        "that takes the network and not its maps alone; in Python, give the report locations={'Residual"
+        "Network': attnxai.audit.evidence_location(model, images, method=['cam'], classes=annotations.classes)}"
+    )
+    flat = nn.Sequential(nn.Conv2d(1, 1, 5, stride=4), nn.Flatten(), nn.Linear(121, 2))
+    found = attnxai.audit.evidence_location(wrapped(flat), images, n_bootstrap=99)
+    assert "are not sums over pixels of a feature map" in found.not_split
+
+
+def test_classes_are_named_in_any_spelling() -> None:
+    module, images = seeded(ResidualNetwork), sources(12, 2)
+    model = wrapped(module, class_names=("FRI", "fr_2"))
+    assert model.class_names == CLASSES
+    as_annotated = {image.source: f"fr{1 + i % 2}" for i, image in enumerate(images)}
+    found = attnxai.audit.evidence_location(model, images, classes=as_annotated, n_bootstrap=99)
+    assert found.classes == {"FR I": 6, "FR II": 6}
+    assert not found.notes
+
+
+def test_classes_of_other_names_are_said_to_be_others() -> None:
+    model = wrapped(seeded(ResidualNetwork), class_names=("type 1", "type 2"))
+    found = attnxai.audit.evidence_location(model, sources(12, 2), n_bootstrap=99)
+    note = (
+        "The classes of the model (type 1, type 2) are not those of the sources (FR I, FR II), so that nothing is known "
+        "of its accuracy and by class; name them alike."
+    )
+    assert found.notes == (note,)
+    assert found.summary().splitlines()[:2] == [
+        "ResidualNetwork, 12 sources whose split is unknown",
+        note,
+    ]
+
+
+def test_an_accuracy_below_chance_says_that_classes_are_swapped() -> None:
+    images = sources(12, 2)
+    maps = attnxai.explain(wrapped(seeded(ResidualNetwork)), images, "cam")
+    classes = [image.class_name for image in images]
+    margin = np.where(np.array(classes) == "FR II", 1.0, -1.0)
+    margin[0] *= -1
+    right, swapped = (
+        locate_evidence(
+            dataclasses.replace(maps, scores=np.stack([-sign * margin, sign * margin], axis=1)),
+            classes,
+            n_bootstrap=99,
+        )
+        for sign in (1, -1)
+    )
+    assert not right.notes
+    (note,) = swapped.notes
+    assert note == (
+        "The accuracy of the model is below chance (8 % of 12 sources): its class scores are probably in another order "
+        "than FR I, FR II."
+    )

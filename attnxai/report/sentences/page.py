@@ -75,5 +75,8 @@ PAGE: dict[str, str] = {
     "accuracy.validation": "{accuracy} accuracy on its validation images, which also chose {chose}",
     "accuracy.validation.epoch": "the epoch",
     "accuracy.validation.temperature": "the epoch and the temperature",
+    "accuracy.none.scores": "class scores are not known",
+    "accuracy.none.classes": "classes are not known",
+    "accuracy.none.others": "not known, since their classes are not those of the model",
     "accuracy.test": "{accuracy} on its test images",
 }
