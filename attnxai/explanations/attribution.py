@@ -114,10 +114,17 @@ class Attribution(abc.ABC):
 _Kind = TypeVar("_Kind", bound=Attribution)
 
 
+CAPTUM = "Kokhlikyan et al. 2020 (arXiv 2009.07896) for captum"
+"""What to cite for methods that captum computes."""
+
+
 def register_attribution(
-    title: str, *, uses_rng: bool = False
+    title: str, *references: str, uses_rng: bool = False
 ) -> Callable[[type[_Kind]], type[_Kind]]:
-    """Register an attribution method, with the default values of its options, under the name of its layer."""
+    """Register an attribution method, with the default values of its options, under the name of its layer.
+
+    ``references`` are the publications to cite.
+    """
 
     def register(kind: type[_Kind]) -> type[_Kind]:
         method = kind()  # type: ignore[call-arg]  # subclasses name their layer
@@ -127,6 +134,7 @@ def register_attribution(
             uses_target=True,
             uses_rng=uses_rng,
             reports_progress=True,
+            references=references,
         )(method)
         return kind
 

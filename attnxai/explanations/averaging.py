@@ -307,6 +307,7 @@ def smoothed(
         uses_target=method.uses_target,
         uses_rng=True,
         reports_progress=True,
+        references=("Smilkov et al. 2017 (arXiv 1706.03825) for SmoothGrad", *method.references),
     )
 
 
@@ -348,4 +349,5 @@ def symmetrised(
         uses_target=method.uses_target,
         uses_rng=method.uses_rng,
         reports_progress=True,
+        references=method.references,
     )

@@ -173,7 +173,12 @@ def pooled_scores(model: AttentionModel, head: PooledHead, batch: torch.Tensor) 
     return PooledScores(maps=maps, bias=bias, scores=scores)
 
 
-@register_explanation(title="class activation maps", uses_target=True, reports_progress=True)
+@register_explanation(
+    title="class activation maps",
+    uses_target=True,
+    reports_progress=True,
+    references=("Zhou et al. 2016 (arXiv 1512.04150) for class activation maps",),
+)
 def cam(
     model: AttentionModel,
     images: Sequence[SourceImage],

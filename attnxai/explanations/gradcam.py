@@ -11,8 +11,14 @@ from torch import nn
 
 from attnxai.data.grid import GridTransform
 from attnxai.errors import OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
-from attnxai.explanations.gradients import GuidedBackprop
+from attnxai.explanations.attribution import (
+    CAPTUM,
+    Attribution,
+    Batch,
+    MapsOf,
+    register_attribution,
+)
+from attnxai.explanations.gradients import GUIDED, GuidedBackprop
 from attnxai.explanations.layers import layer_geometry_of
 from attnxai.explanations.score_function import ScoreFunction
 from attnxai.models.architectures import named_layer
@@ -21,8 +27,10 @@ from attnxai.models.specification import ModelSpec, Padding
 from attnxai.models.steerable import SteerableConv2d
 from attnxai.models.wrapped_network import WrappedNetwork
 
+_GRADCAM = "Selvaraju et al. 2017 (arXiv 1610.02391) for Grad-CAM"
 
-@register_attribution("Grad-CAM maps")
+
+@register_attribution("Grad-CAM maps", _GRADCAM, CAPTUM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradCam(Attribution):
     """Features of a layer, weighted by their mean gradients and rectified (Selvaraju et al. 2017, arXiv 1610.02391).
@@ -115,7 +123,7 @@ def _without_maps(name: str, function: ScoreFunction) -> OptionError:
     )
 
 
-@register_attribution("guided Grad-CAM maps")
+@register_attribution("guided Grad-CAM maps", _GRADCAM, GUIDED, CAPTUM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GuidedGradCam(GradCam):
     """Guided backpropagation times Grad-CAM, interpolated linearly (Selvaraju et al. 2017)."""

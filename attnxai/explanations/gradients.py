@@ -13,13 +13,20 @@ import torch
 
 from attnxai.data.wording import counted
 from attnxai.errors import ApproximationWarning, OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
+from attnxai.explanations.attribution import (
+    CAPTUM,
+    Attribution,
+    Batch,
+    MapsOf,
+    register_attribution,
+)
 from attnxai.explanations.averaging import smoothed
 from attnxai.explanations.method import EXPLANATIONS
 from attnxai.explanations.path_integrals import integrated
 from attnxai.explanations.rectifiers import RewrittenScores
 from attnxai.explanations.score_function import ScoreFunction
 
+GUIDED = "Springenberg et al. 2015 (arXiv 1412.6806) for guided backpropagation"
 # Contributions may miss the difference of scores by this much of it, or of a hundredth of their magnitudes where
 # they nearly cancel.
 _COMPLETE = 1e-4
@@ -31,7 +38,9 @@ def _by_captum(method: Any) -> MapsOf:
     )
 
 
-@register_attribution("saliency maps")
+@register_attribution(
+    "saliency maps", "Simonyan et al. 2014 (arXiv 1312.6034) for saliency", CAPTUM
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Saliency(Attribution):
     """Absolute gradient of the score (Simonyan et al. 2014, arXiv 1312.6034)."""
@@ -45,7 +54,11 @@ class Saliency(Attribution):
         return _by_captum(OfCaptum(function))
 
 
-@register_attribution("maps of input times gradient")
+@register_attribution(
+    "maps of input times gradient",
+    "Shrikumar et al. 2016 (arXiv 1605.01713) for input times gradient",
+    CAPTUM,
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputXGradient(Attribution):
     """Difference from blank sky times the gradient of the score (Shrikumar et al. 2016, arXiv 1605.01713)."""
@@ -59,7 +72,10 @@ class InputXGradient(Attribution):
         return _by_captum(OfCaptum(function))
 
 
-@register_attribution("maps of integrated gradients")
+@register_attribution(
+    "maps of integrated gradients",
+    "Sundararajan et al. 2017 (arXiv 1703.01365) for integrated gradients",
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(Attribution):
     """Gradients integrated from blank sky to the image (Sundararajan et al. 2017, arXiv 1703.01365).
@@ -127,7 +143,12 @@ def _warn_of_missed(relative: list[float], tolerance: float, why: str) -> None:
         )
 
 
-@register_attribution("gradient SHAP maps", uses_rng=True)
+@register_attribution(
+    "gradient SHAP maps",
+    "Lundberg & Lee 2017 (arXiv 1705.07874) for GradientSHAP",
+    CAPTUM,
+    uses_rng=True,
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientShap(Attribution):
     """Expected gradients at random places between blank sky and the image (Lundberg & Lee 2017, arXiv 1705.07874).
@@ -183,7 +204,9 @@ def _drawing_from(rng: np.random.Generator) -> Iterator[None]:
             np.random.set_state(state)  # noqa: NPY002
 
 
-@register_attribution("DeepLIFT maps")
+@register_attribution(
+    "DeepLIFT maps", "Shrikumar et al. 2017 (arXiv 1704.02685) for DeepLIFT", CAPTUM
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeepLift(Attribution):
     """Contributions by the rules of DeepLIFT, with blank sky as reference (Shrikumar et al. 2017, arXiv 1704.02685).
@@ -225,7 +248,7 @@ class DeepLift(Attribution):
         return maps_of
 
 
-@register_attribution("maps by guided backpropagation")
+@register_attribution("maps by guided backpropagation", GUIDED, CAPTUM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(Attribution):
     """Gradients that pass rectifiers where they are positive only (Springenberg et al. 2015, arXiv 1412.6806)."""

@@ -49,6 +49,8 @@ class ExplanationMethod:
     reader : callable, optional
         For maps that come from one forward pass through gates: ``reader(target)`` makes what reads that pass, so that
         several such methods share it.
+    references : tuple of str
+        Publications to cite for its maps, as a report names them.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class ExplanationMethod:
     uses_rng: bool = False
     reports_progress: bool = False
     reader: Callable[[Any], MapReader] | None = None
+    references: tuple[str, ...] = ()
 
     def __call__(
         self,
@@ -120,6 +123,8 @@ class ExplanationMethod:
             facts["target"] = target or "predicted class"
         if self.uses_rng:
             facts["seed"] = rng if isinstance(rng, int) else None
+        if self.references:
+            facts["references"] = list(self.references)
         facts |= origin_of(self.function)
         (details,) = stack.provenance.get("explanations", ({},))
         facts |= {name: value for name, value in details.items() if name not in facts}
@@ -147,12 +152,13 @@ def register_explanation(
     uses_rng: bool = False,
     reports_progress: bool = False,
     reader: Callable[[Any], MapReader] | None = None,
+    references: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., MapStack]], ExplanationMethod]:
     """Make an explanation method of a function and register it, so that the command line knows it too.
 
     Parameters
     ----------
-    title, uses_target, uses_rng, reports_progress, reader
+    title, uses_target, uses_rng, reports_progress, reader, references
         The fields of :class:`ExplanationMethod`.
     name : str
         Name of the method; that of the function if not given.
@@ -188,6 +194,7 @@ def register_explanation(
             uses_rng=uses_rng,
             reports_progress=reports_progress,
             reader=reader,
+            references=references,
         )
         known = {one.name: one.function for one in EXPLANATIONS.values()}
         check_option_name("explanation method", method.name, function.__module__, known)

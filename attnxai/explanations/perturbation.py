@@ -15,7 +15,13 @@ import torch
 
 from attnxai.data.emission import MIN_ISLAND_PIXELS, emission_mask
 from attnxai.errors import OptionError
-from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
+from attnxai.explanations.attribution import (
+    CAPTUM,
+    Attribution,
+    Batch,
+    MapsOf,
+    register_attribution,
+)
 from attnxai.explanations.score_function import ScoreFunction
 
 if TYPE_CHECKING:
@@ -83,7 +89,9 @@ def _check_side(side: int | None, what: str, least: int) -> None:
         raise OptionError(f"{what} has to be {least} pixels or more, got {side}")
 
 
-@register_attribution("occlusion maps")
+@register_attribution(
+    "occlusion maps", "Zeiler & Fergus 2014 (arXiv 1311.2901) for occlusion", CAPTUM
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Occlusion(Ablation):
     """Mean loss over the square windows that hold a pixel (Zeiler & Fergus 2014, arXiv 1311.2901).
@@ -110,7 +118,7 @@ class Occlusion(Ablation):
         return [_tiles(shape, 2 * half, r, c) for r in (0, half) for c in (0, half)]
 
 
-@register_attribution("maps by ablation of patches")
+@register_attribution("maps by ablation of patches", CAPTUM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PatchAblation(Ablation):
     """Loss without each of the square patches that tile the image.
@@ -132,7 +140,9 @@ class PatchAblation(Ablation):
         return [_tiles((brightness.shape[0], brightness.shape[1]), _side(self.side, brightness))]
 
 
-@register_attribution("maps by ablation of superpixels")
+@register_attribution(
+    "maps by ablation of superpixels", "Achanta et al. 2012 for superpixels (SLIC)", CAPTUM
+)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SuperpixelAblation(Ablation):
     """Loss without each of the superpixels by SLIC (Achanta et al. 2012) of the brightness.
@@ -168,7 +178,7 @@ class SuperpixelAblation(Ablation):
         return [np.asarray(labels)]
 
 
-@register_attribution("maps by ablation of islands of emission")
+@register_attribution("maps by ablation of islands of emission", CAPTUM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IslandAblation(Ablation):
     """Loss without each island of :func:`~attnxai.data.emission.emission_mask`; 0 beyond them."""

@@ -17,7 +17,7 @@ from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
-from attnxai.report.figures.text import FigureText
+from attnxai.report.figures.text import FigureText, shown_by_method
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.page import write_results
 from attnxai.report.page_tables import (
@@ -40,6 +40,7 @@ from attnxai.report.wording import (
     capitalised,
     group_name,
     group_phrase,
+    label_of_map,
     mean_word,
     n_words,
     strata_words,
@@ -205,9 +206,13 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "words": _introductions(content),
         "partial_correlations": partial_correlations_table(content.parts),
         "contrasts": contrasts_table(content),
+        "panel_maps": {
+            name: label_of_map(name) for name in shown_by_method(content.parts[0].result)
+        },
         "headings": source_headings(content),
         "source_rows": source_rows(content),
         "methods": methods_paragraph(content),
+        "references": _references(content),
         "undefined": undefined_counts(content.parts),
     }
 
@@ -223,6 +228,18 @@ def _plugins(content: ReportContent) -> list[Mapping[str, Any]]:
             if "module" in method and method not in found:
                 found.append(method)
     return found
+
+
+def _references(content: ReportContent) -> list[str]:
+    """What to cite for the explanation methods, each once."""
+    return list(
+        dict.fromkeys(
+            reference
+            for part in content.parts
+            for explained in part.maps.provenance.get("explanations", ())
+            for reference in explained.get("references", ())
+        )
+    )
 
 
 def _introductions(content: ReportContent) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.answers import share_with_interval
 from attnxai.report.audit import audit_badge
 from attnxai.report.contrasts import is_smallest
-from attnxai.report.figures.text import listed_maps, shown_explanation
+from attnxai.report.figures.text import listed_maps, shown_by_method, shown_explanation
 from attnxai.report.findings import best_brightness, best_emission, is_miscalibrated
 from attnxai.report.sentences.say import say
 from attnxai.report.source_panel import SourcePanel
@@ -26,6 +27,7 @@ from attnxai.report.wording import (
     in_brackets,
     in_sentence,
     label_of_map,
+    map_in_sentence,
     method_of_map,
     n_beside,
 )
@@ -289,14 +291,24 @@ def source_headings(content: ReportContent) -> list[str]:
 def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
     """A row for every source, with a panel that opens."""
     first = content.parts[0]
-    shown = shown_explanation(first.result)
+    shown = {part.name: shown_by_method(part.result) for part in content.parts}
     sources = dict.fromkeys(source for part in content.parts for source in part.result.sources)
     for source in sorted(sources):
         parts = [part for part in content.parts if source in part.result.sources]
         owner = first if first in parts else parts[0]
         panel = SourcePanel.of(
-            source, shown, owner.pairs, owner.maps, content.annotations, content.images
+            source,
+            shown[owner.name][0],
+            owner.pairs,
+            owner.maps,
+            content.annotations,
+            content.images,
         )
+        position = owner.pairs.sources.index(source)
+        panels = {
+            name: dataclasses.replace(panel, attention=owner.pairs.explanations[name][position])
+            for name in shown[owner.name]
+        }
         index = owner.result.sources.index(source)
         yield {
             "source": source,
@@ -310,7 +322,8 @@ def source_rows(content: ReportContent) -> Iterator[dict[str, Any]]:
                 for part in parts
             ],
             "svg": source_svg(
-                panel, title=f"{source} with annotations and contours of {shown} of {owner.name}"
+                panels,
+                title=f"{source} with annotations and contours of {map_in_sentence(shown[owner.name][0])} of {owner.name}",
             ),
         }
 

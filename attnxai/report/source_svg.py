@@ -12,21 +12,27 @@ from attnxai.report.sky_view import asinh_stretch, contour_levels
 from attnxai.report.style import ANNOTATOR_COLOURS, CONTOUR_COLOUR, CONTOUR_QUANTILES, colours_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from attnxai.report.source_panel import SourcePanel
 
 
-def source_svg(panel: SourcePanel, *, title: str) -> str:
-    """Image, contours of the map and annotations of one source as inline SVG."""
+def source_svg(panels: Mapping[str, SourcePanel], *, title: str) -> str:
+    """Image, contours and annotations of one source as inline SVG.
+
+    ``panels`` are those of its maps by name; the contours of all but the first are hidden.
+    """
     from html import escape
 
     from contourpy import contour_generator
 
+    panel = next(iter(panels.values()))
     left, right, bottom, top = panel.view.extent()
     width, height = right - left, top - bottom
     # display coordinates count up, SVG counts down
     label = escape(title, quote=True)
     # what the marks and the strongest attention cover, as in the figures
-    radius = panel.radius_of_interest() / panel.pixel_scale_arcsec
+    radius = max(one.radius_of_interest() for one in panels.values()) / panel.pixel_scale_arcsec
     view = f"{-left - radius:.1f} {top - radius:.1f} {2 * radius:.1f} {2 * radius:.1f}"
     parts = [
         f'<svg class="source" viewBox="{view}" role="img" aria-label="{label}">',
@@ -36,16 +42,20 @@ def source_svg(panel: SourcePanel, *, title: str) -> str:
     def place(x: np.ndarray, y: np.ndarray) -> str:
         return " ".join(f"{a - left:.1f},{top - b:.1f}" for a, b in zip(x, y, strict=True))
 
-    shown = panel.view.array(np.where(panel.valid, panel.attention, np.nan))
-    generator = contour_generator(z=np.ma.masked_invalid(shown))
-    for level in contour_levels(panel.attention, panel.valid, CONTOUR_QUANTILES):
-        for line in generator.lines(level):
-            points = np.asarray(line)
-            parts.append(
-                f'<polyline class="attention" points="'
-                f'{place(points[:, 0] + left + 0.5, points[:, 1] + bottom + 0.5)}" '
-                f'stroke="{CONTOUR_COLOUR}"/>'
-            )
+    for name, one in panels.items():
+        hidden = "" if one is panel else " hidden"
+        parts.append(f'<g class="attention" data-map="{escape(name, quote=True)}"{hidden}>')
+        shown = one.view.array(np.where(one.valid, one.attention, np.nan))
+        generator = contour_generator(z=np.ma.masked_invalid(shown))
+        for level in contour_levels(one.attention, one.valid, CONTOUR_QUANTILES):
+            for line in generator.lines(level):
+                points = np.asarray(line)
+                parts.append(
+                    f'<polyline points="'
+                    f'{place(points[:, 0] + left + 0.5, points[:, 1] + bottom + 0.5)}" '
+                    f'stroke="{CONTOUR_COLOUR}"/>'
+                )
+        parts.append("</g>")
     colours = colours_of(list(panel.outlines), ANNOTATOR_COLOURS)
     for annotator, marks in panel.outlines.items():
         for label, x, y, closed in marks:

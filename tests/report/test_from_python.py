@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import warnings
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import attnxai
 from attnxai.errors import OptionError
 from attnxai.report.content import ReportContent
+from attnxai.report.figures.text import shown_by_method
+from attnxai.report.page_tables import source_rows
 from tests.builders import made_up
 
 QUICK = attnxai.ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
@@ -30,6 +33,50 @@ def test_a_result_writes_its_page(compared, tmp_path):
     assert "Made from Python, by <code>attnxai.compare</code>." in text
     assert "made-up images" in text
     assert "<dt>Seed</dt><dd>3</dd>" in text
+
+
+def test_the_page_cites_the_methods_and_can_show_a_map_of_each(compared, tmp_path):
+    data = compared.data
+    explained = [
+        {
+            "name": name,
+            "title": name,
+            "references": [f"Author 2020 for {name}", "<b>Tools</b> 2021"],
+        }
+        for name in ("one", "two")
+    ]
+    maps = dataclasses.replace(
+        data.maps, provenance={**data.maps.provenance, "explanations": explained}
+    )
+    result = dataclasses.replace(compared, data=dataclasses.replace(data, maps=maps))
+    text = result.write_report(tmp_path / "out", images_name="").read_text(encoding="utf-8")
+    cited = "; Author 2020 for one; &lt;b&gt;Tools&lt;/b&gt; 2021; Author 2020 for two; Nili"
+    assert cited in text
+    assert "<dt>Images</dt><dd>9 images; " in text
+    assert '<select id="contours">' not in text  # gates are one method
+
+
+def test_panels_have_the_contours_of_every_method():
+    maps, marks, images = made_up(n_sources=9)
+    names = {"gate1": "gradcam", "gate2": "<cam>"}
+    maps = dataclasses.replace(
+        maps,
+        layers={names[name]: values for name, values in maps.layers.items()},
+        geometry={names[name]: place for name, place in maps.geometry.items()},
+        means={},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = attnxai.compare(maps, marks, images, settings=QUICK)
+    content = ReportContent.of(result)
+    first, second = shown_by_method(result)
+    assert {first, second} == set(names.values())
+    for row in source_rows(content):
+        for name, hidden in ((first, ""), (second, " hidden")):
+            assert (
+                f'<g class="attention" data-map="{html.escape(name)}"{hidden}><polyline'
+                in row["svg"]
+            )
 
 
 def test_a_second_page_is_refused_in_words_of_python(compared, tmp_path):

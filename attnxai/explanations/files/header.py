@@ -76,6 +76,7 @@ class _Explained:
 
     name: str
     title: str
+    references: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from attnxai.metrics import METRICS
 from attnxai.report.agreement_plot import agreement_rows, noise_ceiling_range
 from attnxai.report.findings import Finding, finding_of, why_no_interval
 from attnxai.report.sentences.say import say
-from attnxai.report.wording import group_phrase, n_beside, n_words, strata_words
+from attnxai.report.wording import group_phrase, method_of_map, n_beside, n_words, strata_words
 from attnxai.statistics.formats import with_interval
 
 if TYPE_CHECKING:
@@ -170,13 +170,14 @@ def listed_maps(result: AgreementResult) -> list[str]:
     return [*result.explanations, result.baselines[0], result.baselines[-1]]
 
 
-def shown_explanation(result: AgreementResult) -> str:
-    """Map that panels show: the one of which the verdict speaks.
+def shown_explanation(result: AgreementResult, among: Sequence[str] | None = None) -> str:
+    """Map that panels show: the one of which the verdict speaks, of all or of some.
 
     Of the maps that agree, or else that another finding was made of, the one farthest from its null, in standard
     deviations; where nothing was found, the mean of the gates, or else the first map.
     """
-    estimates = shown_estimates([result], result.metrics[0])
+    names = among or result.explanations
+    estimates = [result.estimate(name, result.metrics[0]) for name in names]
     findings = [finding_of(estimate) for estimate in estimates]
     nothing = {Finding.NOT_SHOWN, Finding.INCONCLUSIVE}
     for wanted in ({Finding.AGREES}, set(Finding) - nothing):
@@ -185,7 +186,16 @@ def shown_explanation(result: AgreementResult) -> str:
             return max(
                 found, key=lambda e: np.nan_to_num(abs(e.test.z)) if e.test else 0.0
             ).explanation
-    return MEAN_LAYER if MEAN_LAYER in result.explanations else result.explanations[0]
+    return MEAN_LAYER if MEAN_LAYER in names else names[0]
+
+
+def shown_by_method(result: AgreementResult) -> list[str]:
+    """The map that panels show, and of every other explanation method the one that would be shown of it alone."""
+    methods: dict[str, list[str]] = {}
+    for name in result.explanations:
+        methods.setdefault(method_of_map(name), []).append(name)
+    first = shown_explanation(result)
+    return [first, *(shown_explanation(result, of) for of in methods.values() if first not in of)]
 
 
 def extreme_sources(result: AgreementResult, explanation: str, metric: str) -> dict[str, str]:

@@ -198,6 +198,10 @@ def test_the_names_at_the_top(tmp_path: Path) -> None:
             {"explanations": [{"name": "a", "title": "b", "module": 3}]},
             "an explanation in .* lacks distribution",
         ),
+        (
+            {"explanations": [{"name": "a", "title": "b", "references": "c"}]},
+            "references of an explanation in .* should be a list of texts",
+        ),
     ],
 )
 def test_what_reports_print_has_the_right_type(changes, message, tmp_path: Path) -> None:
