@@ -134,8 +134,8 @@ class ClassMeanMaps(ArrayResult):
                             "profile": name,
                             "place": place,
                             "value": values[0],
-                            "low": values[1],
-                            "high": values[2],
+                            "ci_low": values[1],
+                            "ci_high": values[2],
                         }
                     )
                 )

@@ -19,6 +19,9 @@ from attnxai.statistics.interval import MIN_UNITS, Interval, finite_or_none
 if TYPE_CHECKING:
     import pandas as pd
 
+_NO_DIRECTION = 0.005
+"""An AUC this close to 0.5 is printed as 0.50, and favours no class."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneEvidence:
@@ -265,8 +268,10 @@ def _of_map(found: MapLocation, classes: Sequence[str]) -> str:
     tells = "which tells the class" if found.level_tells_class else "which does not tell the class"
     aucs = []
     for name, auc in found.level_auc.items():
-        against = "" if len(found.level_auc) > 1 else f" than for {classes[0]}"
-        higher = "higher" if auc.value >= 0.5 else "lower"
-        aucs.append(f"AUC {with_interval(told(auc), 2)}, {higher} for {name}{against}")
+        text = f"AUC {with_interval(told(auc), 2)}"
+        if abs(auc.value - 0.5) >= _NO_DIRECTION:
+            against = "" if len(found.level_auc) > 1 else f" than for {classes[0]}"
+            text += f", {'higher' if auc.value > 0.5 else 'lower'} for {name}{against}"
+        aucs.append(text)
     level = f"mean level on empty sky {levels}" + (f", {tells} ({listed(aucs)})" if aucs else "")
     return f"{found.name}: on the source in {shares}{sign}; {level}."

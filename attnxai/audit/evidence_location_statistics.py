@@ -116,8 +116,8 @@ def _about_classes(
     if class_names and of_sources and not set(of_sources) & set(class_names):
         yield (
             f"The classes of the model ({', '.join(class_names)}) are not those of the sources "
-            f"({', '.join(of_sources)}), so that nothing is known of its accuracy and by class; name "
-            "them alike."
+            f"({', '.join(of_sources)}), so neither its accuracy nor what depends on the class is known; "
+            "name them alike."
         )
     if accuracy is None or auc is None or auc.value >= 0.5 or not distinguishes(auc):
         return

@@ -107,7 +107,7 @@ class OutputFolder:
                 self._path.mkdir()
                 break
         warnings.warn(
-            f"{folder / foreign} was not written by a {self._what} and stays as it is; the {self._what} "
+            f"{folder / foreign} was not written by {_a(self._what)} and stays as it is; the {self._what} "
             f"was written to {self._path}",
             AttnxaiWarning,
             stacklevel=2,
@@ -173,12 +173,17 @@ def _refuse_others(
         return
     manifest = read_manifest(folder)
     if manifest is None or manifest[0] != what:
-        holds = "other files than" if manifest is None else f"a {manifest[0]}, not"
-        raise OptionError(f"{option} {folder} holds {holds} a {what}; name another folder")
+        holds = "other files than" if manifest is None else f"{_a(manifest[0])}, not"
+        raise OptionError(f"{option} {folder} holds {holds} {_a(what)}; name another folder")
     if not overwrite:
         raise OptionError(
-            f"{option} {folder} holds a {what} already; name another folder or {to_replace(option)}"
+            f"{option} {folder} holds {_a(what)} already; name another folder or {to_replace(option)}"
         )
+
+
+def _a(what: str) -> str:
+    """What a folder holds, with its article."""
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _numbered(default: str, stack: contextlib.ExitStack) -> Path:

@@ -72,10 +72,14 @@ def write_audit(
 
 
 def headline(result: ModelAudit) -> str:
-    """How many audits fail."""
-    n = len(result.results)
-    n_failed = sum(one.passes is False for one in result.results.values())
-    return say("audit.count", n_failed=n_failed, n=n) if n_failed else say("audit.none_fails", n=n)
+    """How many of the audits that have a verdict fail."""
+    verdicts = [one.passes for one in result.results.values() if one.passes is not None]
+    if not verdicts:
+        return say("audit.no_verdict")
+    n_failed = verdicts.count(False)
+    return say(
+        "audit.count" if n_failed else "audit.none_fails", n_failed=n_failed, n=len(verdicts)
+    )
 
 
 def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:

@@ -187,6 +187,9 @@ def _about_size(result: AgreementResult) -> list[str]:
             metric=METRICS[result.metrics[0]].label,
             shares=" to ".join(shares),
             n=N_PERMUTATION_PAIRINGS,
+            expected=say(
+                f"caution.size.{'liberal' if max(rates) > SIGNIFICANCE_LEVEL else 'conservative'}"
+            ),
         )
     options = " ".join(f"--strata {key}" for key in (*strata, SIZE))
     return [say("caution.size", measured=measured, options=options)]

@@ -133,6 +133,7 @@ def test_a_gate_on_emission_is_silent_elsewhere():
     assert empty.tells_class is False
     assert emission.auc.value == pytest.approx(found.auc.value, abs=1e-9)
     assert found.maps[0].level["all"] == 0.0
+    assert "0.00 for FR II, which does not tell the class (AUC 0.50)." in found.summary()
     assert not any(one.level_tells_class for one in found.maps)
 
 

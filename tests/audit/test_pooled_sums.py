@@ -129,8 +129,8 @@ def test_classes_of_other_names_are_said_to_be_others() -> None:
     model = wrapped(seeded(ResidualNetwork), class_names=("type 1", "type 2"))
     found = attnxai.audit.evidence_location(model, sources(12, 2), n_bootstrap=99)
     note = (
-        "The classes of the model (type 1, type 2) are not those of the sources (FR I, FR II), so that nothing is known "
-        "of its accuracy and by class; name them alike."
+        "The classes of the model (type 1, type 2) are not those of the sources (FR I, FR II), so neither its accuracy nor "
+        "what depends on the class is known; name them alike."
     )
     assert found.notes == (note,)
     assert found.summary().splitlines()[:2] == [

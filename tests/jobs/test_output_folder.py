@@ -185,6 +185,14 @@ def test_a_report_is_replaced_only_on_request_and_nothing_else_is(here) -> None:
     assert not (here / "empty" / "more").exists()
 
 
+def test_what_a_folder_holds_has_its_article(here) -> None:
+    with output_folder("old", what="audit") as folder:
+        fill(folder)
+    for what, words in (("audit", "an audit already;"), ("report", "an audit, not a report;")):
+        with pytest.raises(OptionError, match=f"holds {words}"), output_folder("old", what=what):
+            pass
+
+
 def test_other_folders_are_never_written_into(here) -> None:
     (here / "thesis").mkdir()
     (here / "thesis" / "chapter1.tex").touch()

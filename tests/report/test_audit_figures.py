@@ -210,7 +210,9 @@ def test_the_page_of_an_audit_begins_with_a_verdict_for_each(results, chromium, 
         if name != "evidence_location":
             assert page.index(answer) < page.index("<figure")
     assert page.index("Empty sky alone does not reveal the class to d8.pt") < page.index("<figure")
-    assert "None of the 3 audits fails." in page
+    judged = [results[name].passes for name in names if results[name].passes is not None]
+    assert 1 < len(judged) < len(names)
+    assert f"None of the {len(judged)} audits with a verdict fails." in page
     assert page.count("<figure") == len(names)
     assert "The map gate1 is faithful" in page
     for width in (1280, 500):

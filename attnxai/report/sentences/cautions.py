@@ -52,7 +52,11 @@ CAUTIONS: dict[str, str] = {
     "caution.size": "The permutations do not control for angular size{measured}; {options} tests for agreement beyond size.",
     "caution.size.measured": (
         ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
-        "significant for {shares} of {n} permuted data sets each, where 5 % should be"
+        "significant for {shares} of {n} permuted data sets each{expected}"
+    ),
+    "caution.size.liberal": ", where at most 5 % should be",
+    "caution.size.conservative": (
+        ", no more than the 5 % that are allowed, so that size does not make them significant too often"
     ),
     "caution.size.strata": " and the same {strata}",
     "caution.one_annotator": (
