@@ -40,10 +40,10 @@ def mean_over_draws(values: NDArray[np.float64], counts: NDArray[np.float64]) ->
 
 
 def interval_columns(interval: Interval, name: str = "") -> dict[str, float]:
-    """Columns of a table: ``name``, ``name_low`` and ``name_high``, or ``value``, ``low`` and ``high``."""
+    """Columns of a table: ``value``, ``ci_low`` and ``ci_high``, or ``name``, ``name_ci_low`` and ``name_ci_high``."""
     ends = f"{name}_" if name else ""
     return {
         name or "value": interval.value,
-        f"{ends}low": interval.low,
-        f"{ends}high": interval.high,
+        f"{ends}ci_low": interval.low,
+        f"{ends}ci_high": interval.high,
     }

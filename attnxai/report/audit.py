@@ -37,7 +37,8 @@ def audit_answer(found: EvidenceLocation) -> str:
         faults.append(say("audit.levels", n=by_level, n_all=len(found.maps)))
     if signs:
         faults.append(say("audit.signs", n=signs, n_all=len(found.maps)))
-    of_maps = [say("audit.fails", faults=listed(faults))] if faults else []
+    n = sum(one.passes is False for one in found.maps)
+    of_maps = [say("audit.fails", faults=listed(faults), n=n)] if faults else []
     if zone is not None and zone.tells_class:
         of_network = say("audit.network", model=found.model_name, auc=auc)
         return " ".join([of_network, *map(capitalised, of_maps)])

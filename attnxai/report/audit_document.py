@@ -13,7 +13,7 @@ from attnxai.report.audit_figures import audit_drawers
 from attnxai.report.page import write_results
 from attnxai.report.provenance import installed_versions
 from attnxai.report.sentences.say import say
-from attnxai.report.wording import capitalised
+from attnxai.report.wording import capitalised, group_phrase
 
 if TYPE_CHECKING:
     from attnxai.audit.audits import AuditResult, ModelAudit
@@ -62,6 +62,7 @@ def write_audit(
         values=lambda: {
             "result": result,
             "headline": headline(result),
+            "sources": group_phrase(result.group, result.n_images),
             "parts": [_part(*titled) for titled in result.titled()],
             "command": command,
             "versions": versions,
@@ -77,9 +78,10 @@ def headline(result: ModelAudit) -> str:
     if not verdicts:
         return say("audit.no_verdict")
     n_failed = verdicts.count(False)
-    return say(
-        "audit.count" if n_failed else "audit.none_fails", n_failed=n_failed, n=len(verdicts)
-    )
+    if not n_failed:
+        return say("audit.none_fails", n=len(verdicts))
+    fail = say("audit.fail", n=n_failed)
+    return say("audit.count", n_failed=n_failed, n=len(verdicts), fail=fail)
 
 
 def _part(name: str, title: str, found: AuditResult) -> dict[str, Any]:

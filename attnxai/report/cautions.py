@@ -188,7 +188,7 @@ def _about_size(result: AgreementResult) -> list[str]:
             shares=" to ".join(shares),
             n=N_PERMUTATION_PAIRINGS,
             expected=say(
-                f"caution.size.{'liberal' if max(rates) > SIGNIFICANCE_LEVEL else 'conservative'}"
+                f"caution.rate.{'liberal' if max(rates) > SIGNIFICANCE_LEVEL else 'conservative'}"
             ),
         )
     options = " ".join(f"--strata {key}" for key in (*strata, SIZE))

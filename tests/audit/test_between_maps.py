@@ -71,7 +71,7 @@ def test_the_summary_names_the_pairs(stack):
     assert len(frame) == 10
     row = frame[(frame["map"] == "one") & (frame["other_map"] == "near")].iloc[0]
     interval = found.interval("one", "near")
-    assert (row["spearman"], row["spearman_low"]) == (interval.value, interval.low)
+    assert (row["spearman"], row["spearman_ci_low"]) == (interval.value, interval.low)
     json.dumps(found.to_record(), allow_nan=False)
     assert found.passes is None
 

@@ -187,7 +187,7 @@ def test_tables_and_records_hold_the_same_numbers(of_centre) -> None:
     row = frame[(frame["map"] == "right") & (frame["test"] == "road")].iloc[0]
     interval = of_centre.gain("right", RANDOM, "road")
     assert row["probability_gain_over_random"] == interval.value
-    assert row["probability_gain_over_random_low"] == interval.low > 0
+    assert row["probability_gain_over_random_ci_low"] == interval.low > 0
     record = json.loads(json.dumps(of_centre.to_record()))
     stated = record["maps"]["right"]["tests"]["road"]["probability"]["gain_over_random"]
     assert stated == interval.to_record()

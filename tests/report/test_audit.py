@@ -86,15 +86,19 @@ def test_a_network_that_knows_the_class_from_empty_sky_is_to_be_read_with_care()
     assert found.passes is False
     assert audit_line([found]) == (
         "Audit: from empty sky alone d8.pt tells the class (AUC 0.900 [0.800, 0.960]), so that a map on the source does "
-        "not show that the answer comes from there. The sign of 1 of 2 maps depends on the class; read these maps with "
+        "not show that the answer comes from there. The sign of 1 of 2 maps depends on the class; read this map with "
         "care."
     )
     assert audit_line([location(GOOD, SIGN)]) == (
-        "Audit: the sign of 1 of 2 maps depends on the class; read these maps with care."
+        "Audit: the sign of 1 of 2 maps depends on the class; read this map with care."
     )
     assert audit_line([location(LEVEL, GOOD)]) == (
-        "Audit: the level of 1 of 2 maps on empty sky tells the class; read these maps with care."
+        "Audit: the level of 1 of 2 maps on empty sky tells the class; read this map with care."
     )
+    assert audit_line([location(SIGN)]) == (
+        "Audit: the sign of the only map depends on the class; read this map with care."
+    )
+    assert audit_line([location(SIGN, LEVEL)]).endswith("; read these maps with care.")
 
 
 def test_a_network_that_fails_while_its_maps_pass_is_what_the_line_speaks_of() -> None:

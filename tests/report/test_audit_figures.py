@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -13,6 +15,7 @@ from attnxai.audit.faithfulness_result import Faithfulness, shifted_name
 from attnxai.audit.rotations import rotation_audit
 from attnxai.audit.stability import NoiseStability
 from attnxai.explanations.inputs import model_provenance
+from attnxai.report.audit_document import headline
 from attnxai.report.audit_figures import audit_drawers, draw_curves
 from attnxai.report.style import new_figure
 from attnxai.statistics.bootstrap import bootstrap_counts
@@ -193,6 +196,22 @@ def test_every_audit_has_a_figure_with_a_caption_and_a_description(results, tmp_
     assert draw(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ((False, None), "The audit with a verdict fails."),
+        ((True, None), "The audit with a verdict passes."),
+        ((False, True, None), "1 of the 2 audits with a verdict fails."),
+        ((False, None, False, True), "2 of the 3 audits with a verdict fail."),
+        ((True, True, None), "None of the 2 audits with a verdict fails."),
+        ((None, None), "No audit has a verdict here."),
+    ],
+)
+def test_the_headline_counts_the_audits_that_have_a_verdict(verdicts, words):
+    found = {str(i): SimpleNamespace(passes=passes) for i, passes in enumerate(verdicts)}
+    assert headline(SimpleNamespace(results=found)) == words
+
+
 def test_the_page_of_an_audit_begins_with_a_verdict_for_each(results, chromium, tmp_path):
     names = ("evidence_location", "faithfulness", "noise_stability")
     found = ModelAudit(
@@ -210,9 +229,8 @@ def test_the_page_of_an_audit_begins_with_a_verdict_for_each(results, chromium, 
         if name != "evidence_location":
             assert page.index(answer) < page.index("<figure")
     assert page.index("Empty sky alone does not reveal the class to d8.pt") < page.index("<figure")
-    judged = [results[name].passes for name in names if results[name].passes is not None]
-    assert 1 < len(judged) < len(names)
-    assert f"None of the {len(judged)} audits with a verdict fails." in page
+    assert results["noise_stability"].passes is None
+    assert f"<strong>{headline(found)}</strong>" in page
     assert page.count("<figure") == len(names)
     assert "The map gate1 is faithful" in page
     for width in (1280, 500):

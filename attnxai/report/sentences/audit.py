@@ -7,9 +7,9 @@ AUDIT: dict[str, str] = {
         "comes from there."
     ),
     "audit.auc": " (AUC {auc})",
-    "audit.fails": "{faults}; read these maps with care.",
-    "audit.levels": "the level of {n} of {n_all:map} on empty sky tells the class",
-    "audit.signs": "the sign of {n} of {n_all:map} depends on the class",
+    "audit.fails": "{faults}; read {n:~this map|these maps} with care.",
+    "audit.levels": "the level of {n_all:~the only map|{n} of {n_all} maps} on empty sky tells the class",
+    "audit.signs": "the sign of {n_all:~the only map|{n} of {n_all} maps} depends on the class",
     "audit.passes": (
         "empty sky alone does not reveal the class to {model}{auc}, and the sign of no map depends on the class."
     ),
@@ -23,7 +23,8 @@ AUDIT: dict[str, str] = {
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
     "audit.map.sign": "it is higher on the source than elsewhere for {above}, and lower for {below}",
-    "audit.count": "{n_failed} of {n:audit} with a verdict {n_failed:~fails|fail}.",
+    "audit.count": "{n:~The audit with a verdict fails.|{n_failed} of the {n} audits with a verdict {fail}.}",
+    "audit.fail": "{n:~fails|fail}",
     "audit.none_fails": "{n:~The audit with a verdict passes.|None of the {n} audits with a verdict fails.}",
     "audit.no_verdict": "No audit has a verdict here.",
     "audit.badge.passes": "passes",

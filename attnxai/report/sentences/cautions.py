@@ -54,8 +54,8 @@ CAUTIONS: dict[str, str] = {
         ": with the pairing broken among sources of similar size{strata}, the tests of the maps by {metric} are "
         "significant for {shares} of {n} permuted data sets each{expected}"
     ),
-    "caution.size.liberal": ", where at most 5 % should be",
-    "caution.size.conservative": (
+    "caution.rate.liberal": ", where at most 5 % should be",
+    "caution.rate.conservative": (
         ", no more than the 5 % that are allowed, so that size does not make them significant too often"
     ),
     "caution.size.strata": " and the same {strata}",
