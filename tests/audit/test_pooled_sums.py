@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import attnxai
-from attnxai.audit.locating import locate_evidence
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.audit.pooled_sums import pooled_sums
 from attnxai.classification.prediction import class_scores
 from attnxai.data.emission import Zone
