@@ -69,6 +69,17 @@ def compare(
             extensions=(".csv",),
         ),
     ] = None,
+    field: Annotated[
+        int | None,
+        option(
+            "Side, in pixels of the images, of the field in their middle that --maps cover, such as 150, if these are "
+            "of another program. [default: by their coordinates, else the whole image]",
+            INPUTS,
+            "PIXELS",
+            min=8,
+            max=2048,
+        ),
+    ] = None,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
     output: Annotated[
@@ -214,7 +225,7 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
-    check_given(model, maps, split=split, explain=explain, target=target, audit=audit)
+    check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
     labels = parse_labels(options.listed(label or ()) or None)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
@@ -248,7 +259,7 @@ def compare(
             marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
-            from_files = files.stacks(sources)
+            from_files = files.stacks(sources, field)
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
             steps = {name: begin(f"{name}: agreement") for name in (*models, *files.files)}
