@@ -128,7 +128,7 @@ class ExplanationMethod:
 
 
 def check_explained(model: Any, images: Any, target: str | Sequence[str] | None) -> None:
-    """Refuse what is no model, what are no images, and a target that the model does not have."""
+    """Refuse anything that is not a model or a sequence of images, and a target that the model does not have."""
     if not isinstance(model, AttentionModel):
         hint = (
             "; make a model of a module with attnxai.wrap" if isinstance(model, nn.Module) else ""
