@@ -26,7 +26,7 @@ from torch import nn
 
 import attnxai
 from attnxai.audit.equivariance import symmetry_errors
-from attnxai.audit.results import Symmetry
+from attnxai.audit.equivariance_result import Symmetry
 from attnxai.data.emission import Zone, cells_with_emission, emission_mask, zones_of_sky
 from attnxai.data.images import SourceSet
 from attnxai.explanations.gate_pass import blank_features, gate_batches

@@ -22,8 +22,8 @@ import torch
 
 import attnxai
 from attnxai.audit.evidence_location import maps_and_sums
-from attnxai.audit.locating import locate_evidence
-from attnxai.audit.location_results import EvidenceLocation
+from attnxai.audit.evidence_location_result import EvidenceLocation
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.report.content import location_of
 from attnxai.report.document import write_report
 

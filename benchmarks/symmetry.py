@@ -17,8 +17,8 @@ import torch
 
 from attnxai.audit.consistency import rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
+from attnxai.audit.equivariance_result import Symmetry, SymmetryErrors
 from attnxai.audit.readout import disc_about, field_brightness
-from attnxai.audit.results import Symmetry, SymmetryErrors
 from attnxai.data.images import SourceImage
 from attnxai.data.simulation import CLASS_NAMES, simulate_source
 from attnxai.models.checkpoints import load_model

@@ -24,11 +24,13 @@ from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.audit.locating import locate_evidence
+from attnxai.audit import AUDITS
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.cli.completion import null_names
 from attnxai.cli.main import app
 from attnxai.data.wording import listed
 from attnxai.errors import AnnotationError, ImageError, OptionError
+from attnxai.explanations.files.formats import FORMATS
 from attnxai.metrics import DEFAULT_METRICS, METRICS
 from attnxai.models.lenet import LeNetSpec
 from attnxai.models.model import TrainingRecord
@@ -241,6 +243,8 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     metrics = METRICS.values()
     formats = list(attnxai.annotations.READERS)
     images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
+    maps = [one.name for one in FORMATS if any(one.extensions)]
+    endings = [extension for one in FORMATS for extension in one.extensions[:1]]
     reasons = {
         "the map has negative values": [m.name for m in metrics if not m.signed_maps],
         "no other source is annotated": [m.name for m in metrics if m.needs_others],
@@ -258,11 +262,31 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             formats,
         ),
         "the help of --annotations in attnxai/cli/options.py": (help_of("--annotations"), formats),
-        f"the row of --images in docs/{compare}": (row_of(compare, "| `--images`"), images),
+        **{
+            f"the row of --images in docs/{name}": (row_of(name, "| `--images`"), images)
+            for name in (compare, "commands/maps.md", "commands/audit.md")
+        },
+        f"the row of --maps in docs/{compare}": (row_of(compare, "| `--maps`"), maps),
+        "the row of --output in docs/commands/maps.md": (
+            row_of("commands/maps.md", "| `--output`"),
+            endings,
+        ),
+        "the table of docs/export.md": (
+            page("export.md").partition("| Path ")[2].partition("\n\n")[0],
+            endings,
+        ),
         "the help of --images in attnxai/cli/options.py": (help_of("--images"), images),
         "the row of --null in docs/commands/validate.md": (
             row_of("commands/validate.md", "| `--null`"),
             [null.option for null in NullKind],
+        ),
+        "the row of --only in docs/commands/audit.md": (
+            row_of("commands/audit.md", "| `--only`"),
+            [f"`{name}`" for name in AUDITS],
+        ),
+        "the table of docs/audit.md": (
+            page("audit.md").partition("\n## ")[0],
+            [f"| `{name}` | [{audit.title}](" for name, audit in AUDITS.items()],
         ),
         "the table of docs/explanations.md": (
             page("explanations.md").partition("\n## ")[0],
@@ -273,6 +297,10 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             [f"`{metric.name}`" for metric in metrics if metric.factors is None],
         ),
     }
+    for name in ("train", "study"):
+        row = row_of(f"commands/{name}.md", "| `--normalisation`")
+        names = [f"`{member}`" for member in Normalisation]
+        found[f"the row of --normalisation in docs/commands/{name}.md"] = row, names
     for start, names in reasons.items():
         where = f"the row '{start}' of Undefined values in docs/agreement.md"
         found[where] = row_of("agreement.md", f"| {start}"), [f"`{name}`" for name in names]

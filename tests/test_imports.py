@@ -108,7 +108,7 @@ def test_torch_stays_in_its_subpackages(path):
             ("torch",),
         ),
         (
-            "attnxai.explanations.files.formats, attnxai.audit.locating",
+            "attnxai.explanations.files.formats, attnxai.audit.evidence_location_statistics",
             ("torch",),
         ),
         (

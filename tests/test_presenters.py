@@ -34,8 +34,8 @@ HOMES = {
     "ClassificationMetrics": "attnxai.classification.metrics",
     "ClassMeanMaps": "attnxai.audit.class_means",
     "Comparison": "attnxai.agreement.model_comparison.comparison",
-    "EvidenceLocation": "attnxai.audit.location_results",
-    "Faithfulness": "attnxai.audit.curves",
+    "EvidenceLocation": "attnxai.audit.evidence_location_result",
+    "Faithfulness": "attnxai.audit.faithfulness_result",
     "MapAgreement": "attnxai.audit.between_maps",
     "NoiseStability": "attnxai.audit.stability",
     "ModelAudit": "attnxai.audit.audits",
@@ -45,9 +45,9 @@ HOMES = {
     "ResultContrasts": "attnxai.agreement.model_comparison.of_results",
     "RotationAudit": "attnxai.audit.rotations",
     "StudyResult": "attnxai.study.results",
-    "SymmetryErrors": "attnxai.audit.results",
+    "SymmetryErrors": "attnxai.audit.equivariance_result",
     "TrendTest": "attnxai.agreement.model_comparison.trend",
-    "RandomisationResult": "attnxai.audit.survival",
+    "RandomisationResult": "attnxai.audit.randomisation_result",
     "ValidationResult": "attnxai.validation.results",
 }
 METHODS = {

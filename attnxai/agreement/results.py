@@ -172,13 +172,6 @@ class AgreementResult:
                 return candidate
         return None
 
-    def confidence_interval(
-        self, explanation: str, metric: str, *, group: str | None = None
-    ) -> tuple[float, float]:
-        """Ends of an estimate's interval; NaN with too few sources."""
-        interval = self.estimate(explanation, metric, group=group).interval
-        return interval.low, interval.high
-
     def partial_correlation(
         self, explanation: str, *, group: str | None = None, class_name: str = ALL
     ) -> PartialCorrelation:

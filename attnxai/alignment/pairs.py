@@ -186,6 +186,17 @@ def align(
     AlignmentError
         If nothing overlaps, a sky position cannot be placed, or the brightness of the maps does not agree with
         the images where the maps' field is said to lie.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> annotations = attnxai.read_annotations("expert.csv")
+    >>> annotations = annotations.select(annotations.sources[:2])
+    >>> images = attnxai.read_images(list(annotations.image_files().values()))
+    >>> maps = attnxai.attention_maps(attnxai.load_model("d8.pt"), images)
+    >>> pairs = attnxai.align(maps, annotations, images)
+    >>> pairs.sources == annotations.sources
+    True
     """
     return align_all(
         [maps],

@@ -51,6 +51,13 @@ def resample_to_field(
     Returns
     -------
     ndarray, shape (..., rows, columns)
+
+    Examples
+    --------
+    >>> from attnxai.data.grid import GridTransform
+    >>> resample_to_field(np.array([[0.0, 1.0]]), GridTransform(origin_x=0.5, origin_y=0.5, step=2.0), (2, 4))
+    array([[0.  , 0.25, 0.75, 1.  ],
+           [0.  , 0.25, 0.75, 1.  ]])
     """
     height, width = maps.shape[-2:]
     rows, columns = field_shape

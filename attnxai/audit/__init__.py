@@ -1,4 +1,8 @@
-"""Whether an explanation is worth comparing at all: the symmetries that it keeps."""
+"""Audits of a model's maps before they are compared: where evidence lies, faithfulness, randomisation, noise, rotations.
+
+:data:`AUDITS` lists them, and :func:`run_audits` runs them. What a module measures, its neighbour of the same name with
+``_result`` holds.
+"""
 
 import lazy_loader
 

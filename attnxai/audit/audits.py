@@ -12,7 +12,15 @@ from attnxai import presenters
 from attnxai.audit.evidence_location import evidence_location
 from attnxai.audit.folder import read_audit
 from attnxai.audit.images import group_for_audit
-from attnxai.audit.of_models import MOST_IMAGES, OF_OWN_MAPS
+from attnxai.audit.own_maps import (
+    of_own_maps,
+    own_class_means,
+    own_faithfulness,
+    own_map_agreement,
+    own_rotations,
+)
+from attnxai.audit.randomisation import weight_randomisation
+from attnxai.audit.stability import noise_stability
 from attnxai.data.emission import MIN_ISLAND_PIXELS
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
@@ -55,14 +63,11 @@ class Audit:
     function : callable
         ``function(model, images, *, rng, on_step) -> AuditResult``. ``rng`` is a :class:`numpy.random.Generator`,
         ``on_step`` is called with the number of finished steps and of all, or None.
-    cost : str
-        What it costs, such as "one forward pass".
     """
 
     name: str
     title: str
     function: Callable[..., AuditResult]
-    cost: str
 
 
 FIRST = "evidence_location"
@@ -78,43 +83,36 @@ AUDITS: Mapping[str, Audit] = {
             name=FIRST,
             title="Where does the evidence come from?",
             function=evidence_location,
-            cost="one forward pass",
         ),
         Audit(
             name="faithfulness",
             title="Do answers rest on what the maps show?",
-            function=OF_OWN_MAPS["faithfulness"],
-            cost=f"some 500 forward passes for each of up to {MOST_IMAGES} images",
+            function=of_own_maps(own_faithfulness),
         ),
         Audit(
             name="weight_randomisation",
             title="Do the maps depend on what was learned?",
-            function=OF_OWN_MAPS["weight_randomisation"],
-            cost=f"three explanations per layer of up to {MOST_IMAGES} images",
+            function=of_own_maps(weight_randomisation),
         ),
         Audit(
             name="noise_stability",
             title="Do answers and maps stay the same under noise?",
-            function=OF_OWN_MAPS["noise_stability"],
-            cost=f"six explanations of up to {MOST_IMAGES} images",
+            function=of_own_maps(noise_stability),
         ),
         Audit(
             name="rotations",
             title="Do answers and maps follow rotations?",
-            function=OF_OWN_MAPS["rotations"],
-            cost=f"one forward pass per angle and element of the group for up to {MOST_IMAGES} images",
+            function=of_own_maps(own_rotations),
         ),
         Audit(
             name="map_agreement",
             title="Do the maps agree with each other?",
-            function=OF_OWN_MAPS["map_agreement"],
-            cost="one explanation",
+            function=of_own_maps(own_map_agreement, drawn=False),
         ),
         Audit(
             name="class_means",
             title="What do the maps of each class have in common?",
-            function=OF_OWN_MAPS["class_means"],
-            cost="one explanation",
+            function=of_own_maps(own_class_means, drawn=False),
         ),
     )
 }

@@ -154,6 +154,17 @@ def map_agreement(
     ------
     OptionError
         If ``n_bootstrap`` is below 1.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("d8.pt")
+    >>> maps = attnxai.attention_maps(model, images)
+    >>> found = map_agreement(maps, n_bootstrap=100)
+    >>> found.values.shape[1:3] == (len(found.layers), len(found.layers))
+    True
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")

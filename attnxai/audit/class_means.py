@@ -218,6 +218,17 @@ def class_mean_maps(
     ------
     OptionError
         If there is not one class for each source, no source with a class and a direction, or ``n_bootstrap`` is below 1.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("d8.pt")
+    >>> maps = attnxai.attention_maps(model, images)
+    >>> found = class_mean_maps(maps, ["FR I", "FR II"], n_bootstrap=100)
+    >>> found.classes
+    ('FR I', 'FR II')
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")

@@ -19,7 +19,7 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import mean_defined
+from attnxai.audit.source_means import mean_defined
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
@@ -84,7 +84,7 @@ class RotationConsistency(ArrayResult):
 
     @property
     def map_consistency(self) -> dict[str, NDArray[np.float64]]:
-        """Pearson's correlation of each image's maps, meant over angles, by layer."""
+        """Pearson's correlation of each image's maps, averaged over angles, by layer."""
         return {
             name: mean_defined(values)
             for name, values in zip(self.layers, self.pearson, strict=True)
@@ -150,6 +150,16 @@ def rotation_consistency(
         If there are no images or no angles.
     ImageError
         If an image does not fit the model.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = rotation_consistency(model, images[:1], n_angles=2, rng=np.random.default_rng(0))
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3', 'mean')
     """
     if n_angles < 1:
         raise OptionError(f"n_angles has to be 1 or more, got {n_angles}")

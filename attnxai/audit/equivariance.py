@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from attnxai.audit.equivariance_result import Symmetry, SymmetryErrors
 from attnxai.audit.readout import (
     LayerGrid,
     disc_about,
@@ -17,7 +18,6 @@ from attnxai.audit.readout import (
     read_out,
     row_correlations,
 )
-from attnxai.audit.results import Symmetry, SymmetryErrors
 from attnxai.data.images import SourceImage
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.architectures import Network, Specification
@@ -96,6 +96,16 @@ def symmetry_errors(
         If there are no images, or a network alone is given images of sources.
     ImageError
         If an image does not fit the model.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c4.pt")
+    >>> found = symmetry_errors(model, images[:1])
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3')
     """
     fields = _fields(model, images)
     spec = network_of(model).spec

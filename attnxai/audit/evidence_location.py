@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from attnxai.audit.class_shares import GivenClasses
-from attnxai.audit.locating import locate_evidence
-from attnxai.audit.location_results import EvidenceLocation
-from attnxai.audit.of_models import own_methods
+from attnxai.audit.evidence_location_result import EvidenceLocation
+from attnxai.audit.evidence_location_statistics import locate_evidence
+from attnxai.audit.own_maps import own_methods
 from attnxai.audit.pooled_sums import PooledSums, pooled_sums
 from attnxai.audit.zone_sums import ZoneSums
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from attnxai.alignment.resample import maps_on_field
-from attnxai.audit.curves import BRIGHTNESS, RANDOM, Faithfulness, shifted_name
+from attnxai.audit.faithfulness_result import BRIGHTNESS, RANDOM, Faithfulness, shifted_name
 from attnxai.audit.imputation import impute_linearly
 from attnxai.audit.noise import clip_noise, noise_level
 from attnxai.audit.readout import field_scores
@@ -133,6 +133,17 @@ def faithfulness_tests(
     -----
     The number of forward passes per source is (number of maps * (1 + n_draws) + 1 + n_draws) * (number of
     fractions) * (number of tests).
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> maps = attnxai.attention_maps(model, images[:1])
+    >>> found = faithfulness_tests(model, maps, tests=["deletion"], fractions=[0.01, 1.0], n_draws=1)
+    >>> found.tests
+    ('deletion',)
     """
     chosen = tuple(dict.fromkeys(FaithfulnessTest(one) for one in tests))
     steps = log_fractions() if fractions is None else np.asarray(fractions, dtype=np.float64)

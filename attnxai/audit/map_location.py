@@ -6,7 +6,7 @@ Numpy alone, for maps from anywhere.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,20 +20,19 @@ from attnxai.audit.class_shares import (
     group_auc,
     share_interval,
 )
+from attnxai.audit.source_means import mean_defined
 from attnxai.data.emission import (
     MIN_ISLAND_PIXELS,
     RING_PIXELS,
     Zone,
-    cells_with_emission,
     emission_mask,
-    zones_of_sky,
+    zones_on_grid,
 )
 from attnxai.data.grid import GridTransform
-from attnxai.errors import OptionError
 from attnxai.statistics.interval import MIN_UNITS, finite_or_none
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
@@ -201,27 +200,6 @@ def locate_maps(
     return tuple(found)
 
 
-def zones_on_grid(
-    emission: ArrayLike,
-    geometry: GridTransform,
-    shape: tuple[int, int],
-    *,
-    places: Sequence[GridTransform],
-    ring_pixels: float,
-) -> NDArray[np.int8]:
-    """Zones of the cells of a map's grid, shape (n, *shape), about emission on the field (n, rows, columns).
-
-    ``places`` say how the field lies on each image, in whose pixels the ring is measured: the ring is the same for
-    networks that see the image on other grids.
-    """
-    if not ring_pixels > 0:
-        raise OptionError(f"ring_pixels has to be above 0, got {ring_pixels}")
-    cells = cells_with_emission(emission, geometry, shape)
-    return zones_of_sky(
-        cells, step=[geometry.within(place).step for place in places], ring_pixels=ring_pixels
-    )
-
-
 def _layers_and_means(
     maps: MapStack, field: GridTransform
 ) -> Iterator[tuple[str, NDArray[np.float32], GridTransform]]:
@@ -256,15 +234,9 @@ def _locate(
     return MapLocation(
         name=name,
         on_source=known.each(lambda members: share_interval(contrast[members])),
-        level=known.each(lambda members: mean_or_nan(level[members])),
+        level=known.each(lambda members: float(mean_defined(level[members]))),
         level_auc={
             one: group_auc(level, known.labels, label, counts) for label, one in known.told()
         },
         n_undefined=int((np.isnan(contrast) | np.isnan(level)).sum()),
     )
-
-
-def mean_or_nan(values: NDArray[np.float64]) -> float:
-    """Mean of the defined values; NaN where there is none."""
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else float("nan")

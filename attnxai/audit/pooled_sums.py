@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.audit.map_location import zones_on_grid
 from attnxai.audit.zone_sums import within_zones
-from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask, zones_on_grid
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.explanations.cam import PooledHead, pooled_head, pooled_scores
-from attnxai.explanations.inputs import NetworkInputs, network_batches, one_thread
+from attnxai.explanations.inputs import NetworkInputs, blank_input, one_thread
 from attnxai.explanations.layers import layer_geometry_of
 from attnxai.explanations.targets import class_weights
 from attnxai.models.architectures import input_kind
@@ -103,12 +102,7 @@ def _sums(inputs: NetworkInputs, min_island_pixels: int, ring_pixels: float) -> 
         if head is None:
             head = pooled_head(model, batch)
             geometry = layer_geometry_of(model.network, head.features, side)
-            blank = torch.from_numpy(
-                model.preprocessing.standardise(np.zeros((1, side, side), np.float32))
-            )
-            (empty,) = (
-                pooled_scores(model, head, one) for one in network_batches(model.network, blank, 1)
-            )
+            empty = pooled_scores(model, head, blank_input(model))
         found = pooled_scores(model, head, batch)
         maps = found.maps.double()
         shape = (maps.shape[2], maps.shape[3])

@@ -18,8 +18,8 @@ from torch import nn
 
 from attnxai.alignment.resample import maps_on_field
 from attnxai.audit.images import prepared_images
+from attnxai.audit.randomisation_result import FIELD_MEASURES, MEASURES, RandomisationResult
 from attnxai.audit.same_classes import SameClasses, rank_correlation
-from attnxai.audit.survival import FIELD_MEASURES, MEASURES, RandomisationResult
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
@@ -183,6 +183,18 @@ def weight_randomisation(
         If an option is out of its range.
     CheckpointError
         If the network has no weights.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> preprocessing = attnxai.models.Preprocessing(size=48)
+    >>> model = attnxai.wrap(network, preprocessing=preprocessing, class_names=("FR I", "FR II"))
+    >>> found = weight_randomisation(model, images, "saliency", n_draws=1, n_bootstrap=100)
+    >>> found.layers, found.steps
+    (('saliency',), ('module.4', 'module.0'))
     """
     mode = Randomisation(mode)
     if n_draws < 1 or n_bootstrap < 1:

@@ -11,8 +11,8 @@ import numpy as np
 from attnxai import presenters
 from attnxai.audit.consistency import RotationConsistency, rotation_consistency
 from attnxai.audit.equivariance import symmetry_errors
-from attnxai.audit.results import Symmetry, SymmetryErrors, largest_defined
-from attnxai.audit.source_means import interval_columns
+from attnxai.audit.equivariance_result import Symmetry, SymmetryErrors
+from attnxai.audit.source_means import interval_columns, largest_defined
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import counted
@@ -69,17 +69,17 @@ class RotationAudit(ArrayResult):
         return None if np.isnan(largest) else bool(largest <= LARGEST_ERROR)
 
     def correlation(self, layer: str) -> Interval:
-        """Pearson's correlation of rotated maps with maps of rotated images, meant over angles and images."""
+        """Pearson's correlation of rotated maps with maps of rotated images, averaged over angles and images."""
         return mean_interval(self.consistency.map_consistency[layer], self.counts)
 
     @property
     def class_consistency(self) -> Interval:
-        """Share of the angles at which an image keeps its class, meant over images."""
+        """Share of the angles at which an image keeps its class, averaged over images."""
         return mean_interval(self.consistency.class_consistency, self.counts)
 
     @property
     def probability_change(self) -> Interval:
-        """Absolute change of the probability of the predicted class, meant over angles and images."""
+        """Absolute change of the probability of the predicted class, averaged over angles and images."""
         return mean_interval(self.consistency.probability_change, self.counts)
 
     def floor(self, layer: str) -> float:
@@ -185,6 +185,16 @@ def rotation_audit(
     ------
     OptionError
         If an option is out of its range.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c4.pt")
+    >>> found = rotation_audit(model, images[:1], n_angles=2, n_bootstrap=100)
+    >>> found.passes
+    True
     """
     if n_bootstrap < 1:
         raise OptionError(f"n_bootstrap has to be 1 or more, got {n_bootstrap}")

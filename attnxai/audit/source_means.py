@@ -1,16 +1,16 @@
-"""Means over sources: how audits look up what they are of, and write them into tables."""
+"""Means over sources, of values that may be undefined: how audits look up what they are of, and write them into tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.audit.results import mean_defined
+import numpy as np
+
 from attnxai.errors import OptionError
 from attnxai.statistics.bootstrap import mean_interval
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from attnxai.statistics.interval import Interval
@@ -21,6 +21,17 @@ def position_of(what: str, name: str, known: Sequence[str]) -> int:
     if name not in known:
         raise OptionError(f"unknown {what} {name!r}; there are {', '.join(known)}")
     return known.index(name)
+
+
+def largest_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Largest value along the last axis; NaN where none is defined."""
+    return np.asarray(np.fmax.reduce(values, axis=-1))
+
+
+def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of the defined values along the last axis; NaN where there are none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(values, axis=-1) / np.sum(~np.isnan(values), axis=-1))
 
 
 def mean_over_draws(values: NDArray[np.float64], counts: NDArray[np.float64]) -> Interval:

@@ -79,19 +79,19 @@ class NoiseStability(ArrayResult):
         """None: how stable a map should be depends on what it is used for."""
 
     def correlation(self, layer: str, measure: str = "spearman") -> Interval:
-        """Mean correlation over images, meant over draws."""
+        """Mean correlation over images, averaged over draws."""
         index = position_of("map", layer, self.layers)
         values = self.correlations[position_of("measure", measure, CORRELATIONS), index]
         return mean_over_draws(values, self.counts)
 
     @property
     def probability_change(self) -> Interval:
-        """Mean absolute change of the class probability over images, meant over draws."""
+        """Mean absolute change of the class probability over images, averaged over draws."""
         return mean_over_draws(self.probability_changes, self.counts)
 
     @property
     def class_consistency(self) -> Interval:
-        """Share of the draws in which an image keeps its class, meant over images."""
+        """Share of the draws in which an image keeps its class, averaged over images."""
         return mean_over_draws(self.same_class, self.counts)
 
     def to_frame(self) -> pd.DataFrame:
@@ -212,6 +212,16 @@ def noise_stability(
     ------
     OptionError
         If an option is out of its range.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("c1.pt")
+    >>> found = noise_stability(model, images, n_draws=1, n_bootstrap=100)
+    >>> found.layers
+    ('gate1', 'gate2', 'gate3', 'mean')
     """
     if n_draws < 1 or n_bootstrap < 1 or not 0 < factor < np.inf or not 0 <= beam_arcsec < np.inf:
         raise OptionError(

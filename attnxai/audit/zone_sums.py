@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.audit.map_location import zones_on_grid
-from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask
+from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask, zones_on_grid
 from attnxai.explanations.gate_pass import GateBatch, GateReader
 from attnxai.explanations.gates import layer_geometry
 from attnxai.explanations.inputs import NetworkInputs

@@ -50,6 +50,15 @@ def class_scores(
         If there are no images.
     ImageError
         If an image does not fit the model.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("d8.pt")
+    >>> class_scores(model, images).shape
+    (2, 2)
     """
     import torch
 
@@ -80,10 +89,29 @@ def class_scores(
 def class_labels(model: AttentionModel, images: Sequence[SourceImage]) -> NDArray[np.int64]:
     """Positions of the images' classes among those of the model.
 
+    Parameters
+    ----------
+    model : AttentionModel
+        The model.
+    images : sequence of SourceImage
+        Images with their classes.
+
+    Returns
+    -------
+    ndarray of int, shape (n_images,)
+        Positions in ``model.class_names``.
+
     Raises
     ------
     DataSetError
         If an image has no class, or a class that the model does not have.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> image = attnxai.data.from_array(np.eye(3), source="s1", class_name="FR II")
+    >>> class_labels(attnxai.load_model("d8.pt"), [image])
+    array([1])
     """
     for image in images:
         if image.class_name not in model.class_names:

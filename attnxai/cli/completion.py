@@ -19,29 +19,6 @@ AUDIT_NAMES = (
     "map_agreement",
     "class_means",
 )
-EXPLANATION_NAMES = (
-    "cam",
-    "deeplift",
-    "evidence",
-    "evidence_magnitude",
-    "evidence_relative",
-    "gates",
-    "gates_centred",
-    "gates_magnitude",
-    "gradcam",
-    "gradient_shap",
-    "guided",
-    "guided_gradcam",
-    "input_x_gradient",
-    "integrated_gradients",
-    "island_ablation",
-    "occlusion",
-    "patch_ablation",
-    "saliency",
-    "smoothgrad",
-    "superpixel_ablation",
-)
-"""Explanation methods of this package; their registry would import PyTorch."""
 
 
 def completer(names: Names, *, extensions: tuple[str, ...] = ()) -> Callable[[str], list[str]]:
@@ -95,7 +72,9 @@ def null_names() -> Iterable[str]:
 
 def explanation_names() -> Iterable[str]:
     """Explanation methods."""
-    return EXPLANATION_NAMES
+    from attnxai.explanations.labels import LABELS
+
+    return LABELS
 
 
 def audit_names() -> Iterable[str]:

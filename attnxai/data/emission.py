@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,11 @@ class Zone(enum.IntEnum):
     EMISSION = 0
     RING = 1
     EMPTY_SKY = 2
+
+    @property
+    def words(self) -> str:
+        """``emission``, ``ring`` or ``empty sky``."""
+        return self.name.lower().replace("_", " ")
 
 
 def emission_mask(
@@ -61,21 +67,26 @@ def emission_mask(
            [1, 0, 0],
            [0, 0, 0]])
     """
+    bright = np.asarray(brightness) > 0
+    found = large_islands(bright, min_island_pixels)
+    found |= bright & ~found.any(axis=(-2, -1), keepdims=True)
+    return found
+
+
+def large_islands(bright: NDArray[np.bool_], min_island_pixels: int) -> NDArray[np.bool_]:
+    """Pixels of images (..., rows, columns) that belong to islands of at least so many, joined also at corners."""
     from scipy import ndimage
 
     if min_island_pixels < 1:
         raise OptionError(f"min_island_pixels has to be 1 or more, got {min_island_pixels}")
-    bright = np.asarray(brightness) > 0
     if min_island_pixels == 1:
-        return bright
+        return bright.copy()
     touching = np.zeros((3,) * bright.ndim, bool)
     touching[(1,) * (bright.ndim - 2)] = True  # within each image alone
     islands, n_islands = ndimage.label(bright, touching)
     large = np.bincount(islands.ravel(), minlength=n_islands + 1) >= min_island_pixels
     large[0] = False
-    found = large[islands]
-    found |= bright & ~found.any(axis=(-2, -1), keepdims=True)
-    return np.asarray(found)
+    return np.asarray(large[islands])
 
 
 def cells_with_emission(
@@ -148,3 +159,24 @@ def zones_of_sky(
             found[distance * side <= widest] = Zone.RING
             found[emission] = Zone.EMISSION
     return zones
+
+
+def zones_on_grid(
+    emission: ArrayLike,
+    geometry: GridTransform,
+    shape: tuple[int, int],
+    *,
+    places: Sequence[GridTransform],
+    ring_pixels: float,
+) -> NDArray[np.int8]:
+    """Zones of the cells of a map's grid, shape (n, *shape), about emission on the field (n, rows, columns).
+
+    ``places`` say how the field lies on each image, in whose pixels the ring is measured: the ring is the same for
+    networks that see the image on other grids.
+    """
+    if not ring_pixels > 0:
+        raise OptionError(f"ring_pixels has to be above 0, got {ring_pixels}")
+    cells = cells_with_emission(emission, geometry, shape)
+    return zones_of_sky(
+        cells, step=[geometry.within(place).step for place in places], ring_pixels=ring_pixels
+    )

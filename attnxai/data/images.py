@@ -230,6 +230,13 @@ def read_image(
     -----
     AssumptionWarning
         If the file states another pixel scale.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> source, file = next(iter(attnxai.read_annotations("expert.csv").image_files().items()))
+    >>> read_image(file).source == source
+    True
     """
     path = Path(path)
     content = read_content(path)
@@ -300,6 +307,14 @@ def read_images(
     ------
     ImageError
         Naming every file that cannot be used.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> images.sources == tuple(files)[:2]
+    True
     """
     origin = ""
     if isinstance(paths, str | Path):
@@ -353,7 +368,35 @@ def from_array(
     class_name: str | None = None,
     prepared: bool | None = None,
 ) -> SourceImage:
-    """Make a SourceImage of an array whose row 0 is at the bottom."""
+    """Make a SourceImage of an array whose row 0 is at the bottom.
+
+    Parameters
+    ----------
+    pixels : array_like, shape (rows, columns)
+        Brightness in any linear unit, or, if ``prepared``, clipped and scaled: 0 to 255.
+    source : str
+        Id of the source.
+    pixel_scale_arcsec : float, optional
+        Side of a pixel in arcsec.
+    class_name : str, optional
+        Its class.
+    prepared : bool, optional
+        Whether values have been clipped and scaled already. Left out, arrays of ``uint8`` have and all others have not.
+
+    Returns
+    -------
+    SourceImage
+
+    Raises
+    ------
+    ImageError
+        If the array is empty or has other than two axes, or the image is refused.
+
+    Examples
+    --------
+    >>> from_array(np.eye(3), source="s1", pixel_scale_arcsec=1.8).prepared
+    False
+    """
     values = np.asarray(pixels)
     if values.ndim != 2 or not values.size:
         raise ImageError(f"image {source} has shape {values.shape}; an image has two axes")

@@ -171,7 +171,7 @@ def blank_features(model: AttentionModel) -> list[torch.Tensor]:
     the device or the preprocessing change.
     """
     _, network = model.require_gates()
-    if network.spec.normalisation is Normalisation.EMISSION:
+    if network.spec.zero_sky:
         return []
     device, _ = input_kind(network)
     key = weights_sha256(network), device, model.preprocessing

@@ -119,5 +119,15 @@ def attention_maps(
         If an image does not fit the model.
     CheckpointError
         If the model has no gates.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:2])
+    >>> model = attnxai.load_model("d8.pt")
+    >>> maps = attention_maps(model, images)
+    >>> list(maps.layers), len(maps)
+    (['gate1', 'gate2', 'gate3'], 2)
     """
     return gates(model, images, batch_size=batch_size, on_batch=on_batch)

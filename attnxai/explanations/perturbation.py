@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from attnxai.data.emission import MIN_ISLAND_PIXELS, emission_mask
 from attnxai.errors import OptionError
 from attnxai.explanations.attribution import Attribution, Batch, MapsOf, register_attribution
 from attnxai.explanations.score_function import ScoreFunction
@@ -29,7 +30,10 @@ class Ablation(Attribution):
 
     @abc.abstractmethod
     def partitions(self, brightness: NDArray[np.float32]) -> list[NDArray[np.integer[Any]]]:
-        """Labels, from 0, of the parts of an image (rows, columns); the map is the mean over several partitions."""
+        """Labels of the parts of an image (rows, columns), from 0, and -1 in none.
+
+        The map is the mean over several partitions.
+        """
 
     def prepare(self, function: ScoreFunction, facts: dict[str, Any]) -> MapsOf:  # noqa: ARG002
         """Losses by captum, image by image, since every image has its own parts."""
@@ -43,7 +47,7 @@ class Ablation(Attribution):
             total = torch.zeros_like(image)
             partitions = self.partitions(brightness)
             for labels in partitions:
-                if not (parts := np.unique(labels[brightness != 0])).size:
+                if not (parts := np.unique(labels[(brightness != 0) & (labels >= 0)])).size:
                     continue
                 # all parts that are blank become one, without a loss
                 mask = np.where(np.isin(labels, parts), np.searchsorted(parts, labels) + 1, 0)
@@ -167,13 +171,15 @@ class SuperpixelAblation(Ablation):
 @register_attribution("maps by ablation of islands of emission")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IslandAblation(Ablation):
-    """Loss without each island of emission: pixels above the clip of the preprocessing, joined also at corners."""
+    """Loss without each island of :func:`~attnxai.data.emission.emission_mask`; 0 beyond them."""
 
     layer: str = "island_ablation"
+    min_island_pixels: int = MIN_ISLAND_PIXELS
 
     def partitions(self, brightness: NDArray[np.float32]) -> list[NDArray[np.integer[Any]]]:
-        """Islands by SciPy, and blank sky as one part."""
+        """Islands by SciPy; noise and blank sky are in none."""
         from scipy import ndimage
 
-        labels, _ = ndimage.label(brightness > 0, np.ones((3, 3), bool))
-        return [np.asarray(labels)]
+        emission = emission_mask(brightness, min_island_pixels=self.min_island_pixels)
+        labels, _ = ndimage.label(emission, np.ones((3, 3), bool))
+        return [np.asarray(labels) - 1]

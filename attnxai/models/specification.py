@@ -32,9 +32,10 @@ class Architecture(enum.StrEnum):
 class Normalisation(enum.StrEnum):
     """How the raw scores of a gate become an attention map.
 
-    All but ``EMISSION`` are published. That one is a softplus of the scores where the image shows emission, divided by
-    its sum, and 0 on empty sky. Features are then relative to the network's response to an image of empty sky, and the
-    head has no bias, so that such an image has the score 0 for every class.
+    Functions of the scores alone are in ``NORMALISATIONS`` of ``attnxai/models/attention_gate.py``; those here are all
+    published. ``EMISSION`` is not: it is a softplus of the scores where the image shows emission, divided by its sum, and
+    0 on empty sky. Features are then relative to the network's response to an image of empty sky, and the head has no
+    bias, so that such an image has the score 0 for every class.
     """
 
     SIGMOID = "sigmoid"
@@ -329,8 +330,24 @@ def compact_spec(group: str, **changes: Any) -> ModelSpec:
     """The ``compact`` preset: a network that trains on a two-core CPU and attends to emission alone.
 
     It sees means of 3 x 3 pixels, and does not attend to islands of fewer than five pixels. Each layer has the order
-    convolution, batch norm, rectifier. The first block has one convolution instead of three, gates have 16 channels, and fields are chosen so that the number of channels,
-    |G| x fields, stays about the same for every group.
+    convolution, batch norm, rectifier. The first block has one convolution instead of three, gates have 16 channels, and
+    fields are chosen so that the number of channels, |G| x fields, stays about the same for every group.
+
+    Parameters
+    ----------
+    group : str
+        Name of the symmetry group.
+    **changes
+        Fields of :class:`ModelSpec` to set otherwise.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    SpecificationError
+        If the group or a value is none that a network can have.
 
     Examples
     --------
@@ -382,6 +399,15 @@ def paper_spec(group: str, *, published_form: bool = False, **changes: Any) -> M
         Leave both as they were published.
     **changes
         Fields of :class:`ModelSpec` to set otherwise.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    SpecificationError
+        If the group or a value is none that a network can have.
 
     Examples
     --------

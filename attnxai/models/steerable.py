@@ -203,7 +203,7 @@ class FieldBatchNorm(nn.Module):
 
 
 def pool_over_group(features: torch.Tensor, size: int) -> torch.Tensor:
-    """Maximum over the |G| channels of every field: maps that are invariant in their values."""
+    """Maximum over the |G| channels of every field, which the group permutes: one invariant value at every pixel."""
     batch, channels, height, width = features.shape
     return features.reshape(batch, channels // size, size, height, width).amax(dim=2)
 

@@ -100,7 +100,17 @@ def _made(name: str) -> AttentionModel:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names and files of the models that ship with the package: c1, c2, ..., d16."""
+    """Names and files of the models that ship with the package: c1, c2, ..., d16.
+
+    Returns
+    -------
+    dict of str to Path
+
+    Examples
+    --------
+    >>> "d8" in shipped_models()
+    True
+    """
     folder = Path(str(resources.files("attnxai") / "models" / "shipped"))
     return {file.stem: file for file in sorted(folder.glob("*.pt"), key=_by_order)}
 
@@ -122,10 +132,24 @@ def resolve_model(name: str | Path) -> ResolvedModel:
 
     A file that exists takes precedence, then a registered model. Otherwise ``d8``, ``D8`` and ``d8.pt`` give the shipped model d8.
 
+    Parameters
+    ----------
+    name : str or path
+        File, or name of a model.
+
+    Returns
+    -------
+    ResolvedModel
+
     Raises
     ------
     CheckpointError
         If it is neither, or a folder.
+
+    Examples
+    --------
+    >>> resolve_model("D8").shipped
+    True
     """
     path = Path(name)
     if path.is_file():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.emission import large_islands
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def emission_footprint(
 
     Background and noise are the median of the valid pixels and 1.4826 times their median absolute
     deviation; of images whose background was set to zero, all pixels above zero remain. Islands of a few
-    pixels, joined by sides or corners, are noise.
+    pixels, joined by sides or corners, are noise. :func:`~attnxai.data.emission.emission_mask` is for what a network
+    sees, with the clip of its preprocessing; this threshold is each image's own, and so is its smallest island: an
+    image without a larger one has no emission.
 
     Parameters
     ----------
@@ -79,22 +82,14 @@ def emission_footprint(
     >>> int(emission_footprint(image, np.ones((6, 6), bool)).sum())
     8
     """
-    from scipy.ndimage import label
-
     if not n_sigma >= 0:
         raise OptionError(f"n_sigma has to be 0 or more, got {n_sigma}")
-    if min_island_pixels < 1:
-        raise OptionError(f"min_island_pixels has to be 1 or more, got {min_island_pixels}")
-    found = np.zeros(brightness.shape, bool)
+    bright = np.zeros(brightness.shape, bool)
     for index in np.ndindex(brightness.shape[:-2]):
         values = np.asarray(brightness[index][valid[index]], dtype=np.float64)
         if not values.size:
             continue
         median = np.median(values)
         noise = 1.4826 * np.median(np.abs(values - median))
-        bright = valid[index] & (brightness[index] > median + n_sigma * noise)
-        islands, _ = label(bright, structure=np.ones((3, 3)))
-        sizes = np.bincount(islands.ravel())
-        sizes[0] = 0  # what is not bright is not an island
-        found[index] = sizes[islands] >= min_island_pixels
-    return found
+        bright[index] = valid[index] & (brightness[index] > median + n_sigma * noise)
+    return large_islands(bright, min_island_pixels)

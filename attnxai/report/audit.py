@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attnxai.audit.class_shares import told
-from attnxai.audit.location_results import format_level
+from attnxai.audit.evidence_location_result import format_level
 from attnxai.data.wording import listed
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
@@ -14,7 +14,7 @@ from attnxai.report.wording import name_of_map
 from attnxai.statistics.formats import MISSING, format_number, format_share, with_interval
 
 if TYPE_CHECKING:
-    from attnxai.audit.location_results import EvidenceLocation, ZoneEvidence
+    from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
     from attnxai.audit.map_location import MapLocation
     from attnxai.statistics.interval import Interval
 

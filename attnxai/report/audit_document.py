@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnxai.audit.evidence_location_result import EvidenceLocation
 from attnxai.audit.folder import FORMAT, FORMAT_VERSION
-from attnxai.audit.location_results import EvidenceLocation
 from attnxai.data.origin import plugin_origins
 from attnxai.report.audit import audit_answer, locations_table, zones_table
 from attnxai.report.audit_figures import audit_drawers

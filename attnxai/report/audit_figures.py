@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.audit.curves import BRIGHTNESS, INSERTION, PROBABILITY, RANDOM, TITLES, shifted_name
+from attnxai.audit.faithfulness_result import (
+    BRIGHTNESS,
+    INSERTION,
+    PROBABILITY,
+    RANDOM,
+    TITLES,
+    shifted_name,
+)
 from attnxai.report.class_means import class_means_of_layers, summary_layers
 from attnxai.report.figures.text import FigureText
 from attnxai.report.sentences.say import say
@@ -37,11 +44,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from attnxai.audit.between_maps import MapAgreement
-    from attnxai.audit.curves import Faithfulness
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
+    from attnxai.audit.faithfulness_result import Faithfulness
+    from attnxai.audit.randomisation_result import RandomisationResult
     from attnxai.audit.rotations import RotationAudit
     from attnxai.audit.stability import NoiseStability
-    from attnxai.audit.survival import RandomisationResult
     from attnxai.statistics.interval import Interval
 
 
@@ -143,7 +150,7 @@ def plot_randomisation(
     result: RandomisationResult, *, ax: Any = None, measure: str = "spearman"
 ) -> Any:
     """A measure of every map against the original, layer by layer, with its interval as a band."""
-    from attnxai.audit.survival import SURVIVES
+    from attnxai.audit.randomisation_result import SURVIVES
 
     ax = new_axes(ax)
     colours = colours_of(result.layers, MODEL_COLOURS)
@@ -231,7 +238,7 @@ def _agreement_figure(found: MapAgreement) -> Figure:
     return figure
 
 
-_FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
+FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
     "EvidenceLocation": _zones_figure,
     "Faithfulness": _faithfulness_figure,
     "RandomisationResult": _randomisation_figure,
@@ -247,17 +254,13 @@ _FIGURES: Mapping[str, Callable[[Any], Figure | None]] = {
 
 def audit_drawers(results: Mapping[str, Any]) -> list[Callable[[Path], FigureText | None]]:
     """What draws the figure of each audit, under the name of the audit, for :func:`attnxai.report.page.write_results`."""
-    return [
-        partial(_draw_result, name, found)
-        for name, found in results.items()
-        if type(found).__name__ in _FIGURES
-    ]
+    return [partial(_draw_result, name, found) for name, found in results.items()]
 
 
 def _draw_result(name: str, found: Any, folder: Path) -> FigureText | None:
     kind = type(found).__name__
     with paper_style():
-        figure = _FIGURES[kind](found)
+        figure = FIGURES[kind](found)
         if figure is None:
             return None
         save_figure(figure, folder, name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
     from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.data.images import SourceSet
@@ -217,7 +217,7 @@ def location_of(
     result: AgreementResult, sums: ZoneSums | PooledSums | None = None
 ) -> EvidenceLocation:
     """Where the maps of a result lie, with the classes that it knows; with sums, also where scores come from."""
-    from attnxai.audit.locating import locate_evidence
+    from attnxai.audit.evidence_location_statistics import locate_evidence
 
     if result.data is None:
         raise OptionError(f"the result of {result.model_name} does not carry its maps")

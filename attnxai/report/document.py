@@ -48,7 +48,7 @@ from attnxai.report.wording import (
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.comparison import Comparison
     from attnxai.agreement.results import AgreementResult
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
     from attnxai.jobs.output_folder import OutputFolder
 
 __all__ = ["ModelPart", "ReportContent", "write_content", "write_report"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attnxai.agreement.results import AgreementResult
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
     from attnxai.report.content import ReportContent
 
 

@@ -29,7 +29,7 @@ from attnxai.statistics.interval import SIGNIFICANCE_LEVEL
 if TYPE_CHECKING:
     from attnxai.agreement.estimates import Estimate
     from attnxai.agreement.results import AgreementResult
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.audit.results import Symmetry, largest_defined, mean_defined
+from attnxai.audit.equivariance_result import Symmetry
+from attnxai.audit.source_means import largest_defined, mean_defined
 from attnxai.report.tables.table import Column, Table, checked_digits, number_column, text_column
 from attnxai.report.tables.text import render_terminal
 from attnxai.statistics.formats import short_number
@@ -14,7 +15,7 @@ from attnxai.statistics.formats import short_number
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from attnxai.audit.results import SymmetryErrors
+    from attnxai.audit.equivariance_result import SymmetryErrors
 
 
 def symmetry_table(errors: SymmetryErrors, *, digits: int | None = None) -> Table:

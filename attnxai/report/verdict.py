@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.of_results import ResultContrasts
     from attnxai.agreement.results import AgreementResult
     from attnxai.annotations.annotation_set import AnnotationSet
-    from attnxai.audit.location_results import EvidenceLocation
+    from attnxai.audit.evidence_location_result import EvidenceLocation
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attnxai.agreement.results import ALL
 from attnxai.data.wording import listed
+from attnxai.explanations.labels import LABELS
 from attnxai.statistics.formats import format_effective, value_range
 
 if TYPE_CHECKING:
@@ -144,28 +145,13 @@ def method_of_map(explanation: str) -> str:
     evidence = _EVIDENCE.fullmatch(explanation)
     if evidence:
         return f"evidence{evidence[1]}"
-    return next((m for m in _METHODS if explanation.split(" ", maxsplit=1)[0] == m), explanation)
+    method, _, _ = explanation.partition(" ")
+    return method if method in LABELS else explanation
 
 
 _GATE = re.compile(r"(gate(\d+)|mean)( centred| magnitude|)")
 _EVIDENCE = re.compile(r"evidence( relative| magnitude|)(?: gate(\d+))?")
 _MEANS = {"": "gates", " centred": "centred gates", " magnitude": "gate magnitudes"}
-_METHODS = {
-    "cam": "class activation map",
-    "gradcam": "Grad-CAM",
-    "guided_gradcam": "guided Grad-CAM",
-    "saliency": "saliency",
-    "input_x_gradient": "input × gradient",
-    "integrated_gradients": "integrated gradients",
-    "deeplift": "DeepLIFT",
-    "gradient_shap": "GradientSHAP",
-    "guided": "guided backpropagation",
-    "occlusion": "occlusion",
-    "patch_ablation": "ablation of patches",
-    "superpixel_ablation": "ablation of superpixels",
-    "island_ablation": "ablation of islands",
-    "smoothgrad": "SmoothGrad",
-}
 
 
 def _plain_name(explanation: str) -> str | None:
@@ -183,8 +169,8 @@ def _plain_name(explanation: str) -> str | None:
             return f"magnitude of the evidence{of}"
         return f"evidence{of}{' relative to empty sky' if evidence[1] else ''}"
     method, _, layer = explanation.partition(" ")
-    if method in _METHODS:
-        return f"{_METHODS[method]}{f' of {layer}' if layer else ''}"
+    if method in LABELS:
+        return f"{LABELS[method]}{f' of {layer}' if layer else ''}"
     return None
 
 

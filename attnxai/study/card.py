@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.audit.equivariance import symmetry_errors
+from attnxai.audit.equivariance_result import Symmetry
 from attnxai.audit.evidence_location import evidence_location
-from attnxai.audit.results import Symmetry
 from attnxai.classification.metrics import classification_metrics
 from attnxai.classification.prediction import class_labels, class_scores
 from attnxai.data.images import SourceSet

@@ -41,8 +41,13 @@ QUICK = ComparisonSettings(metrics=("nss",), n_permutations=99, n_bootstrap=100)
 
 
 def examples():
-    """The three examples, as source text."""
-    decorators = ("register_metric", "register_null", "register_explanation")
+    """The examples, as source text."""
+    decorators = (
+        "register_metric",
+        "register_null",
+        "register_explanation",
+        "register_attribution",
+    )
     return [
         example
         for example in blocks(page("contributing.md"), "python")
@@ -54,9 +59,9 @@ def examples():
 def outside():
     """A module of somebody else that has been imported."""
     module = types.ModuleType("outside")
-    with names_free("contrast", "half-turn", "gradients"):
+    with names_free("contrast", "half-turn", "gradients", "squared_gradient"):
         for example in examples():
-            exec(example, module.__dict__)  # noqa: S102
+            exec(compile(example, "outside", "exec", dont_inherit=True), vars(module))  # noqa: S102
         yield module
 
 
@@ -212,6 +217,14 @@ def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
             stack.layers["gradient"][index], expected[index], rtol=1e-4, atol=1e-7
         )
     assert all(weight.grad is None for weight in model.network.parameters())
+
+
+def test_the_example_attribution_is_the_square_of_the_saliency(outside, sample):
+    model, images, _ = sample
+    (squares,) = attnxai.explain(model, images, "squared_gradient").layers.values()
+    (gradients,) = attnxai.explain(model, images, "saliency").layers.values()
+    np.testing.assert_allclose(squares, gradients**2, rtol=1e-5)
+    assert squares.any()
 
 
 def test_maps_of_the_example_are_compared(outside, sample):

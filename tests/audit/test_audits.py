@@ -10,9 +10,12 @@ import pytest
 
 import attnxai
 from attnxai.audit import AUDITS, run_audits
-from attnxai.audit.of_models import own_methods
+from attnxai.audit.own_maps import own_methods
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.explanations.explaining import EXPLANATIONS
+from attnxai.presenters import PLOT, PRESENTERS
+from attnxai.report.audit_figures import FIGURES
+from attnxai.report.sentences.say import SENTENCES
 from tests.audit.models import WeightedSum, model_of
 from tests.audit.test_evidence_location import SIDE, sources
 from tests.builders import simulated
@@ -59,8 +62,8 @@ def test_mistakes_are_refused() -> None:
 
 
 def test_all_audits_give_what_a_page_needs(monkeypatch) -> None:
-    monkeypatch.setattr("attnxai.audit.of_models.MOST_IMAGES", 2)
-    monkeypatch.setattr("attnxai.audit.of_models.own_methods", lambda model: ("gates",))
+    monkeypatch.setattr("attnxai.audit.own_maps.MOST_IMAGES", 2)
+    monkeypatch.setattr("attnxai.audit.own_maps.own_methods", lambda model: ("gates",))
     model = make_model(side=16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedValuesWarning)
@@ -68,9 +71,17 @@ def test_all_audits_give_what_a_page_needs(monkeypatch) -> None:
     assert list(found.results) == list(AUDITS)
     for name, result in found.results.items():
         assert result.passes in {True, False, None}, name
-        assert len(result.summary().splitlines()) > 1, name
-        assert len(result.to_frame()) > 0
+        assert len(result.summary().splitlines()) > 1, f"summary of {name} has one line"
+        assert len(result.to_frame()) > 0, f"to_frame of {name} has no row"
         json.dumps(result.to_record(), allow_nan=False)
+        kind = type(result).__name__
+        for file, known in {
+            "FIGURES in attnxai/report/audit_figures.py": kind in FIGURES,
+            "PRESENTERS in attnxai/presenters.py": PLOT in PRESENTERS.get(kind, {}),
+            "attnxai/report/sentences/audit.py": f"audit.figure.{kind}" in SENTENCES,
+            "attnxai/audit/__init__.pyi": hasattr(attnxai.audit, kind),
+        }.items():
+            assert known, f"{file} lacks {kind}, the result of the audit {name}"
     assert found.results["faithfulness"].to_record()["n_sources"] == 2
     assert found.results["map_agreement"].to_record()["n_sources"] == 3
 

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from attnxai.audit import AUDITS
 from attnxai.audit.class_means import BRIGHTNESS, class_mean_maps
-from attnxai.audit.of_models import OF_OWN_MAPS
 from attnxai.errors import OptionError
 from tests.audit.models import WeightedSum, model_of, stack_of
 from tests.audit.test_source_axes import SIDE, double
@@ -120,9 +120,11 @@ def test_mistakes_are_named(found):
 
 
 def test_predicted_classes_that_stand_for_unknown_ones_are_counted(monkeypatch):
-    monkeypatch.setattr("attnxai.audit.of_models.own_methods", lambda _: ("gates",))
+    monkeypatch.setattr("attnxai.audit.own_maps.own_methods", lambda _: ("gates",))
     images = simulated(4, side=40)
     images = [dataclasses.replace(image, class_name=None) for image in images[:3]] + [images[3]]
-    result = OF_OWN_MAPS["class_means"](make_model(side=32), images, rng=np.random.default_rng(0))
+    result = AUDITS["class_means"].function(
+        make_model(side=32), images, rng=np.random.default_rng(0)
+    )
     assert result.n_predicted == result.to_record()["n_predicted"] == 3
     assert "The class of 3 sources is not known and the predicted one stands" in result.summary()

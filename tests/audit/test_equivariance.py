@@ -10,8 +10,8 @@ import torch
 from scipy import ndimage, stats
 
 from attnxai.audit.equivariance import expected_symmetry, symmetry_errors
+from attnxai.audit.equivariance_result import Symmetry
 from attnxai.audit.readout import field_brightness, read_out
-from attnxai.audit.results import Symmetry
 from attnxai.errors import OptionError, UndefinedValuesWarning
 from attnxai.models.checkpoints import load_model
 from attnxai.models.elements import (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from attnxai.audit.curves import BRIGHTNESS, RANDOM, SCORE, shifted_name
 from attnxai.audit.faithfulness import faithfulness_tests, log_fractions
+from attnxai.audit.faithfulness_result import BRIGHTNESS, RANDOM, SCORE, shifted_name
 from attnxai.audit.imputation import impute_linearly
 from attnxai.data.grid import GridTransform
 from attnxai.errors import AlignmentError, OptionError

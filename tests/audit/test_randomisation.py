@@ -19,8 +19,8 @@ from attnxai.audit.randomisation import (
     trained_layers,
     weight_randomisation,
 )
+from attnxai.audit.randomisation_result import MEASURES, RandomisationResult
 from attnxai.audit.same_classes import rank_correlation
-from attnxai.audit.survival import MEASURES, RandomisationResult
 from attnxai.errors import OptionError
 from attnxai.explanations.gates import attention_maps
 from attnxai.explanations.inputs import NetworkInputs

@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from attnxai.audit import AUDITS
-from attnxai.cli.completion import AUDIT_NAMES, EXPLANATION_NAMES
+from attnxai.cli.completion import AUDIT_NAMES
 from attnxai.cli.main import app
 from attnxai.explanations.explaining import EXPLANATIONS
+from attnxai.explanations.labels import LABELS
 from attnxai.metrics import METRICS
 
 
@@ -71,16 +72,14 @@ def test_every_metric_and_explanation_is_offered(tmp_path):
     assert set(completed("compare --metric ", tmp_path)) >= built_in
     own = [n for n, m in EXPLANATIONS.items() if m.function.__module__.startswith("attnxai.")]
     assert tuple(AUDITS) == AUDIT_NAMES, "AUDIT_NAMES in attnxai/cli/completion.py"
-    assert sorted(own) == sorted(EXPLANATION_NAMES), (
-        "EXPLANATION_NAMES in attnxai/cli/completion.py"
-    )
+    assert sorted(own) == sorted(LABELS), "LABELS in attnxai/explanations/labels.py"
 
 
 def test_nobody_waits_for_pytorch():
     code = (
         "import sys; from attnxai.cli import completion as c\n"
         "for names in (c.metric_names, c.null_names, c.alternative_names, c.correction_names,\n"
-        "              c.label_names, c.model_names, c.group_names): list(names())\n"
+        "              c.label_names, c.model_names, c.group_names, c.explanation_names): list(names())\n"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

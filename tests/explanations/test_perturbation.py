@@ -85,8 +85,10 @@ def test_islands_by_a_plain_loop():
     for index, image in enumerate(images):
         labels, n = ndimage.label(image.pixels > 0, np.ones((3, 3)))
         parts = [labels == k for k in range(1, n + 1)]
+        # single pixels are noise, unless an image has no larger island
+        parts = [part for part in parts if part.sum() >= 5] or parts
         np.testing.assert_allclose(found[index], losses(model, image, parts, [1.0, 0.0]), atol=2e-6)
-        assert not found[index][labels == 0].any()
+        assert not found[index][~np.any(parts, axis=0)].any()
     assert found[2][3, 3] == found[2][4, 4] != 0
 
 
@@ -146,7 +148,7 @@ def test_networks_that_take_extremes_over_a_batch_see_each_image_alone():
     seen, blank = inputs_and_blank(model, images)
     for index, image in enumerate(images):
         labels, n = ndimage.label(image.pixels > 0, np.ones((3, 3)))
-        for part in range(1, n + 1):
+        for part in (k for k in range(1, n + 1) if (labels == k).sum() >= 5):
             without = torch.where(torch.from_numpy(labels == part), blank, seen[index, None])
             with torch.no_grad():
                 loss = model.network(seen[index, None]) - model.network(without)

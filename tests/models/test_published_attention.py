@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from attnxai.models.model import AttentionModel
-from attnxai.models.specification import Aggregation, LayerOrder, Normalisation, Padding
+from attnxai.models.published.attention import PUBLISHED
+from attnxai.models.specification import Aggregation, LayerOrder, Padding
 from tests.models.builders import random_images, scores_and_maps
 from tests.models.published_networks import (
     PublishedCNN,
@@ -21,8 +22,6 @@ from tests.models.published_networks import (
     saved,
     trained,
 )
-
-PUBLISHED = [member for member in Normalisation if member is not Normalisation.EMISSION]
 
 
 def assert_same(theirs: nn.Module, model: AttentionModel, images: torch.Tensor) -> None:

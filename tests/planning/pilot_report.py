@@ -7,7 +7,7 @@ import warnings
 
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.alignment.pairs import align
-from attnxai.audit.locating import locate_evidence
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe
 from attnxai.report.summary import per_source_table, summarise

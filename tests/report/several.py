@@ -9,7 +9,7 @@ from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, c
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
 from attnxai.annotations.inputs import Inputs
-from attnxai.audit.locating import locate_evidence
+from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.explanations.stack import Split
 from attnxai.report.content import ModelPart, ReportContent
 from attnxai.report.provenance import describe

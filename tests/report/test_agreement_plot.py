@@ -100,7 +100,8 @@ def test_one_model_has_a_row_for_every_map_and_baseline(one, ax):
 
 def test_lines_are_the_intervals(one, ax):
     plot_agreement(one, "nss", ax=ax)
-    expected = [one.confidence_interval(name, "nss") for name in one.explanations]
+    intervals = [one.estimate(name, "nss").interval for name in one.explanations]
+    expected = [(interval.low, interval.high) for interval in intervals]
     assert spans(ax, MODEL_COLOURS[0]) == expected
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from attnxai.audit.location_results import EvidenceLocation, ZoneEvidence
+from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
 from attnxai.audit.map_location import MapLocation
 from attnxai.report.audit import (
     audit_badge,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from attnxai.cli.completion import EXPLANATION_NAMES
 from attnxai.data.wording import listed
+from attnxai.explanations.labels import LABELS
 from attnxai.metrics import METRICS
 from attnxai.report.wording import (
     group_phrase,
@@ -70,7 +70,7 @@ def test_maps_of_every_method_have_plain_names(name, words, method):
 
 
 def test_every_attribution_method_of_this_package_has_plain_words():
-    for method in set(EXPLANATION_NAMES) - {"gates", "gates_centred", "gates_magnitude"}:
+    for method in LABELS:
         words = name_of_map(method.replace("evidence_", "evidence "))
-        assert words[0].isupper(), method
-        assert "_" not in words, method
+        assert words[0].isupper(), f"{method} in attnxai/explanations/labels.py"
+        assert "_" not in words, f"{method} in attnxai/explanations/labels.py"

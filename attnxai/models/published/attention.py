@@ -40,7 +40,14 @@ _LAYERS = {
 _GATES = ("attention1", "attention2", "attention3")
 # in every published file, and used by no published forward pass
 _IDLE = frozenset({"fc1", "fc2", "fc3"})
-_PUBLISHED = [member for member in Normalisation if member is not Normalisation.EMISSION]
+PUBLISHED = (
+    Normalisation.SIGMOID,
+    Normalisation.RANGE_NORM,
+    Normalisation.STD_MEAN_NORM,
+    Normalisation.TANH,
+    Normalisation.SOFTMAX,
+)
+"""Normalisations of gates that published files have."""
 _NORM_ENTRIES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -148,12 +155,12 @@ def _gates_and_aggregation(
 def _normalisation(file: PublishedFile) -> Normalisation:
     """The weights do not tell it; published files carry it in their name or that of their folder."""
     for text in file.texts:
-        found = [member for member in _PUBLISHED if member.value in text]
+        found = [member for member in PUBLISHED if member.value in text]
         if len(found) == 1:
             return found[0]
     assume(
         f"model file {file.path} does not say how its gates are normalised; range_norm is assumed. Put one "
-        f"of {', '.join(_PUBLISHED)} into its name"
+        f"of {', '.join(PUBLISHED)} into its name"
     )
     return Normalisation.RANGE_NORM
 

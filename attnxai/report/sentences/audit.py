@@ -37,7 +37,7 @@ AUDIT: dict[str, str] = {
     ),
     "audit.figure.RandomisationResult": (
         "Rank correlation of each map with that of the trained network as its layers become random, from the last to the "
-        "first; bands are 95 % intervals over sources, meant over draws. A map that stays above the dotted line with all "
+        "first; bands are 95 % intervals over sources, averaged over draws. A map that stays above the dotted line with all "
         "layers random, on emission too, does not depend on what was learned."
     ),
     "audit.figure.NoiseStability": (

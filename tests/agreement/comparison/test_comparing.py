@@ -247,7 +247,8 @@ def test_results_export_themselves():
     frame = result.to_frame()
     assert len(frame) == len(result.estimates)
     row = frame.query("explanation == 'gate1' and metric == 'nss' and `class` == 'all'").iloc[0]
-    assert (row["ci_low"], row["ci_high"]) == result.confidence_interval("gate1", "nss")
+    interval = result.estimate("gate1", "nss").interval
+    assert (row["ci_low"], row["ci_high"]) == (interval.low, interval.high)
     assert "gate1" in result.summary()
     with pytest.raises(KeyError, match=r"no estimate for .*gate9"):
         result.estimate("gate9", "nss")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from attnxai.audit.between_maps import MapAgreement, map_agreement
 from attnxai.audit.class_means import ClassMeanMaps, class_mean_maps
-from attnxai.audit.curves import Faithfulness
 from attnxai.audit.faithfulness import faithfulness_tests, log_fractions
-from attnxai.audit.randomisation import weight_randomisation
+from attnxai.audit.faithfulness_result import Faithfulness
 from attnxai.audit.rotations import RotationAudit, rotation_audit
-from attnxai.audit.stability import noise_stability
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError
 from attnxai.explanations.explaining import EXPLANATIONS, explain
@@ -65,7 +63,7 @@ def of_own_maps(audit: Callable[..., Any], *, drawn: bool = True) -> Callable[..
     return run
 
 
-def _faithfulness(
+def own_faithfulness(
     model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> Faithfulness:
     """Deletion, insertion and ROAD."""
@@ -80,21 +78,22 @@ def _faithfulness(
     )
 
 
-def _rotations(
+def own_rotations(
     model: AttentionModel, images: Images, _methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> RotationAudit:
     """Predictions and gates under rotation, whatever the methods."""
     return rotation_audit(model, images, rng=rng, on_step=on_step)
 
 
-def _map_agreement(
+def own_map_agreement(
     model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> MapAgreement:
+    """Correlations between the maps of all images."""
     maps = explain(model, images, methods, rng=int(rng.integers(2**31)), on_batch=on_step)
     return map_agreement(maps, rng=rng)
 
 
-def _class_means(
+def own_class_means(
     model: AttentionModel, images: Images, methods: Methods, *, rng: Rng, on_step: OnStep
 ) -> ClassMeanMaps:
     """Class means; the predicted class stands for one that is not known."""
@@ -104,17 +103,6 @@ def _class_means(
     found = class_mean_maps(maps, classes, group=model.spec.group, rng=rng)
     n_predicted = sum(image.class_name is None for image in images)
     return dataclasses.replace(found, n_predicted=n_predicted)
-
-
-OF_OWN_MAPS: Mapping[str, Callable[..., Any]] = {
-    "faithfulness": of_own_maps(_faithfulness),
-    "weight_randomisation": of_own_maps(weight_randomisation),
-    "noise_stability": of_own_maps(noise_stability),
-    "rotations": of_own_maps(_rotations),
-    "map_agreement": of_own_maps(_map_agreement, drawn=False),
-    "class_means": of_own_maps(_class_means, drawn=False),
-}
-"""Audits by name."""
 
 
 def _whole_maps(maps: MapStack) -> MapStack:

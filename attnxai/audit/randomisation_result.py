@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
-from attnxai.audit.results import mean_defined
-from attnxai.audit.source_means import interval_columns, mean_over_draws, position_of
+from attnxai.audit.source_means import interval_columns, mean_defined, mean_over_draws, position_of
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import answered, counted
 from attnxai.statistics.formats import with_interval
@@ -34,7 +33,7 @@ class RandomisationResult(ArrayResult):
     """Similarity of maps to those of the same network with random weights.
 
     A map **does not depend on what was learned** if, with the weights of all layers random, the mean over images of
-    its absolute rank correlation with the original, meant over draws, has a 95 % interval above 0.5. It depends on what
+    its absolute rank correlation with the original, averaged over draws, has a 95 % interval above 0.5. It depends on what
     was learned if the interval lies below 0.5; otherwise this is undecided. The absolute value is taken since a map
     and its negative show the same. The interval is over images, for the random weights that were drawn; the
     means of each draw (:meth:`by_draw`) show how much they differ.
@@ -74,7 +73,7 @@ class RandomisationResult(ArrayResult):
     def interval(
         self, layer: str, measure: str = "spearman", *, step: int = -1, absolute: bool = False
     ) -> Interval:
-        """Mean of a measure over images at a step, meant over draws; at the last step if none is named."""
+        """Mean of a measure over images at a step, averaged over draws; at the last step if none is named."""
         values = self._of(layer, measure)[step]
         return mean_over_draws(np.abs(values) if absolute else values, self.counts)
 

@@ -1,4 +1,4 @@
-"""Results of an audit: frozen, and able to summarise and export themselves."""
+"""How far a network and its maps are from exact symmetry."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai import presenters
+from attnxai.audit.source_means import largest_defined, mean_defined
 from attnxai.data.short_repr import ArrayResult
 from attnxai.data.wording import listed
 from attnxai.models.elements import IDENTITY, GroupElement
@@ -208,17 +209,6 @@ class SymmetryErrors(ArrayResult):
 
 # Class scores that spread by less than this part of their size differ by rounding alone.
 _ROUNDING = 1e-6
-
-
-def largest_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Largest value along the last axis; NaN where none is defined."""
-    return np.asarray(np.fmax.reduce(values, axis=-1))
-
-
-def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the defined values along the last axis; NaN where there are none."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nansum(values, axis=-1) / np.sum(~np.isnan(values), axis=-1))
 
 
 def _largest(values: NDArray[np.float64]) -> float:

@@ -17,8 +17,9 @@ from attnxai.audit.class_shares import (
     class_of_each,
     share_interval,
 )
-from attnxai.audit.location_results import ZONE_NAMES, EvidenceLocation, ZoneEvidence
-from attnxai.audit.map_location import locate_maps, mean_or_nan
+from attnxai.audit.evidence_location_result import EvidenceLocation, ZoneEvidence
+from attnxai.audit.map_location import locate_maps
+from attnxai.audit.source_means import mean_defined
 from attnxai.classification.scoring import resampled_roc_auc
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone
 from attnxai.statistics.bootstrap import statistic_interval
@@ -89,7 +90,7 @@ def _zones(
     relative, absolute = (sums.magnitudes(relative=relative)[chosen] for relative in (True, False))
     areas = sums.areas[chosen]
     found = []
-    for zone, name in ZONE_NAMES.items():
+    for zone in Zone:
         scores = sums.scores_from(zone, chosen)
         accuracy, auc = _performance_of(scores, known, counts, sums.model.class_names)
         area_auc = beyond = None
@@ -107,7 +108,7 @@ def _zones(
             )
         found.append(
             ZoneEvidence(
-                zone=name,
+                zone=zone.words,
                 accuracy=accuracy,
                 auc=auc,
                 area=float(areas[:, zone].mean()),
@@ -116,7 +117,7 @@ def _zones(
                 evidence=_mean_share(relative.sum(axis=1), zone, known, counts),
                 absolute_evidence=_mean_share(absolute.sum(axis=1), zone, known, counts),
                 evidence_by_gate={
-                    gate: float(mean_or_nan(_shares(relative[:, index], zone)))
+                    gate: float(mean_defined(_shares(relative[:, index], zone)))
                     for index, gate in enumerate(sums.geometry)
                 },
             )

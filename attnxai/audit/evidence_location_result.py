@@ -19,12 +19,6 @@ from attnxai.statistics.interval import MIN_UNITS, Interval, finite_or_none
 if TYPE_CHECKING:
     import pandas as pd
 
-ZONE_NAMES: Mapping[Zone, str] = {
-    Zone.EMISSION: "emission",
-    Zone.RING: "ring",
-    Zone.EMPTY_SKY: "empty sky",
-}
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneEvidence:
@@ -132,7 +126,7 @@ class EvidenceLocation:
     @property
     def empty_sky(self) -> ZoneEvidence | None:
         """What the network knows from empty sky alone."""
-        return next((one for one in self.zones if one.zone == ZONE_NAMES[Zone.EMPTY_SKY]), None)
+        return next((one for one in self.zones if one.zone == Zone.EMPTY_SKY.words), None)
 
     @property
     def passes(self) -> bool | None:
@@ -240,11 +234,11 @@ def _performance(accuracy: Interval, auc: Interval) -> str:
 
 def _of_zone(zone: ZoneEvidence) -> str:
     share = f"{format_share(zone.evidence.value)} of the evidence lies on it"
-    name = "The ring" if zone.zone == ZONE_NAMES[Zone.RING] else zone.zone.capitalize()
+    name = "The ring" if zone.zone == Zone.RING.words else zone.zone.capitalize()
     if zone.accuracy is None or zone.auc is None or zone.area_auc is None:
         return f"{name}: {share}."
     start = ""
-    if zone.zone == ZONE_NAMES[Zone.EMPTY_SKY]:
+    if zone.zone == Zone.EMPTY_SKY.words:
         start = "Empty sky reveals the class. " if zone.tells_class else ""
     return (
         f"{start}{name} alone: {_performance(zone.accuracy, zone.auc)}; its area alone: AUC "
