@@ -63,7 +63,7 @@ def main(network: nn.Module) -> attnxai.AgreementResult:
         preprocessing=PREPROCESSING,
         class_names=CLASS_NAMES,
         name="my network",
-        layer="1",  # the last block
+        layer="1",  # the last block, as by default
     )
     annotations = attnxai.read_annotations("expert.csv")
     images = attnxai.read_images(annotations.image_files().values())

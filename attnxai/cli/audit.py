@@ -62,8 +62,10 @@ def audit(
     chosen_audits(names)
     device = options.use_machine(device, threads)
     with output_folder(output, what="audit", overwrite=overwrite) as folder:
+        resolved = resolve_model(model)
+        options.say_what_ships([model] if resolved.shipped else [], annotations)
         with stage("Reading model and images"):
-            loaded = load_model(resolve_model(model).path)
+            loaded = load_model(resolved.path)
             loaded.network.to(device)
             found = read_audit_images(
                 images,

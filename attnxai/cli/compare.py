@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from attnxai.cli import completion, options
 from attnxai.cli.console import (
@@ -13,7 +12,6 @@ from attnxai.cli.console import (
     details,
     progress,
     stage,
-    stderr,
     typed_command,
 )
 from attnxai.cli.endings import command
@@ -21,9 +19,6 @@ from attnxai.cli.help import ANNOTATIONS, INPUTS, MAPS, STATISTICS
 from attnxai.cli.map_files import MapFiles, check_given
 from attnxai.cli.networks import Networks
 from attnxai.cli.options import flag, option, output_option
-
-if TYPE_CHECKING:
-    from attnxai.models.zoo import ResolvedModel
 
 DEFAULT_FOLDER = "attnxai-report"
 
@@ -67,6 +62,17 @@ def compare(
             "SPLIT",
             choices=lambda: ("training", "validation", "held-out"),
             extensions=(".csv",),
+        ),
+    ] = None,
+    field: Annotated[
+        int | None,
+        option(
+            "Side, in pixels of the images, of the field in their middle that --maps cover, such as 150, if these are "
+            "of another program. [default: by their coordinates, else the whole image]",
+            INPUTS,
+            "PIXELS",
+            min=8,
+            max=2048,
         ),
     ] = None,
     images: options.ImagesOption = None,
@@ -214,14 +220,16 @@ def compare(
         n_permutations=n_permutations,
         n_bootstrap=n_bootstrap,
     )
-    check_given(model, maps, split=split, explain=explain, target=target, audit=audit)
+    check_given(model, maps, split=split, field=field, explain=explain, target=target, audit=audit)
     labels = parse_labels(options.listed(label or ()) or None)
     with (
         output_folder(output, what="report", default=DEFAULT_FOLDER, overwrite=overwrite) as folder,
         collected_assumptions() as assumed,
     ):
         models = named_models(model or ())
-        _say_what_ships(models, annotations)
+        options.say_what_ships(
+            (name for name, found in models.items() if found.shipped), annotations
+        )
         with stage("Reading models, annotations and images"):
             networks = Networks.read(
                 models,
@@ -248,7 +256,7 @@ def compare(
             marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
-            from_files = files.stacks(sources)
+            from_files = files.stacks(sources, field)
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
             steps = {name: begin(f"{name}: agreement") for name in (*models, *files.files)}
@@ -278,16 +286,3 @@ def compare(
         print_report(comparison.results, verdict, details)
         details.print()
     console.print(f"Report: {folder.path / 'index.html'}", soft_wrap=True)
-
-
-def _say_what_ships(models: Mapping[str, ResolvedModel], annotations: str) -> None:
-    from attnxai.annotations.sample import is_shipped
-
-    for name, found in models.items():
-        if found.shipped:
-            stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
-    if is_shipped(annotations):
-        stderr.print(
-            f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
-            "(sources and annotators do not exist)"
-        )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attnxai.data.images import SourceSet
     from attnxai.explanations.files.formats import MapFile
     from attnxai.explanations.stack import MapStack
+    from attnxai.models.preprocessing import Preprocessing
 
 
 def check_given(
@@ -22,6 +23,7 @@ def check_given(
     maps: Sequence[Path] | None,
     *,
     split: Sequence[str] | None,
+    field: int | None,
     explain: Sequence[str] | None,
     target: Sequence[str] | None,
     audit: Sequence[str] | None,
@@ -34,8 +36,11 @@ def check_given(
             raise OptionError(f"{name} says how maps of a model are made; give --model as well")
     if audit and not models:
         raise OptionError("--audit needs a model, not its maps alone; give --model as well")
-    if split and not maps:
-        raise OptionError("--split is about files of maps; give --maps as well, or leave it out")
+    for name, stated in (("--split", split), ("--field", field)):
+        if stated and not maps:
+            raise OptionError(
+                f"{name} is about files of maps; give --maps as well, or leave it out"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,9 +71,16 @@ class MapFiles:
         files = {name: open_maps(path) for name, path in zip(names, given, strict=True)}
         return cls(files=files, splits=_splits(files, split or ()))
 
-    def stacks(self, sources: SourceSet) -> list[MapStack]:
-        """The maps of the sources of some images; where they come from names the file and its hash."""
+    def stacks(self, sources: SourceSet, field: int | None = None) -> list[MapStack]:
+        """The maps of the sources of some images; where they come from names the file and its hash.
+
+        ``field`` is the side, in pixels of the images, of what maps of other programs cover in the middle of them.
+        """
         stacks = []
+        if field and all(file.states_splits for file in self.files.values()):
+            raise OptionError(
+                f"{next(iter(self.files))} states its field itself; leave --field out"
+            )
         for name, file in self.files.items():
             splits = self.splits[name]
             if isinstance(splits, Mapping) and not splits.keys() & set(sources.sources):
@@ -76,7 +88,10 @@ class MapFiles:
                     f"the table of splits for {name} names none of {counted(len(sources), 'source')}, such as "
                     f"{sources.sources[0]!r}; ids are file names without folder and extension"
                 )
-            stack = file.stack(sources, splits=splits, model_name=name)
+            preprocessing = None
+            if field and not file.states_splits:
+                preprocessing = _middle(sources, field)
+            stack = file.stack(sources, splits=splits, model_name=name, preprocessing=preprocessing)
             provenance = {**stack.provenance, **file.provenance}
             stacks.append(dataclasses.replace(stack, provenance=provenance))
         return stacks
@@ -100,6 +115,14 @@ class MapFiles:
             for name, n in without.items()
             if n
         ]
+
+
+def _middle(sources: SourceSet, field: int) -> Preprocessing:
+    """What takes a field of a side in pixels from the middle of images."""
+    from attnxai.models.preprocessing import Preprocessing
+
+    scales = [image.grid.pixel_scale_arcsec for image in sources]
+    return Preprocessing(size=field, pixel_scale_arcsec=next(filter(None, scales), 1.0))
 
 
 def _splits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli.console import console, details, progress, stage, stderr
@@ -28,7 +28,8 @@ def maps(
             "PATH",
         ),
     ],
-    images: options.ImagesOption = "mirabest",
+    images: options.ImagesOption = None,
+    annotations: options.AnnotationsOption = None,
     data_dir: options.DataDirOption = None,
     contours: Annotated[
         bool,
@@ -50,7 +51,7 @@ def maps(
 ) -> None:
     """``attnxai maps``."""
     with stage("Starting"):
-        from attnxai.annotations.inputs import read_all_images
+        from attnxai.annotations.inputs import read_all_images, read_inputs
         from attnxai.data.wording import counted, first_of, listed
         from attnxai.explanations.explaining import chosen_methods
         from attnxai.explanations.explaining import explain as explain_images
@@ -70,17 +71,19 @@ def maps(
             regions = claimed.enter_context(
                 output_folder(beside, what="region folder", overwrite=overwrite)
             )
-        if resolve_model(model).shipped:
-            stderr.print(f"{model} is not a local file: using the model that ships with attnxai")
+        options.say_what_ships([model] if resolve_model(model).shipped else [], annotations)
         with stage("Reading model and images"):
             loaded = load_model(model)
-            sources = read_all_images(
-                images or "mirabest",
-                data_dir=data_dir,
-                fill_blank=fill_blank,
-                prepared=prepared,
-                pixel_scale_arcsec=pixel_scale_arcsec,
-            )
+            reading: dict[str, Any] = {
+                "data_dir": data_dir,
+                "fill_blank": fill_blank,
+                "prepared": prepared,
+                "pixel_scale_arcsec": pixel_scale_arcsec,
+            }
+            if annotations is None:
+                sources = read_all_images(images or "mirabest", **reading)
+            else:
+                sources = read_inputs(annotations, images, **reading).images
         loaded.network.to(device)
         with progress() as begin:
             found = explain_images(

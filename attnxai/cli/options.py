@@ -201,6 +201,20 @@ def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tupl
     return tuple(one for one in known if one in names)
 
 
+def say_what_ships(models: Iterable[str], annotations: str | None = None) -> None:
+    """Say which models, and whether annotations, are those that ship and not local files."""
+    from attnxai.annotations.sample import is_shipped
+    from attnxai.cli.console import stderr
+
+    for name in models:
+        stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
+    if annotations is not None and is_shipped(annotations):
+        stderr.print(
+            f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
+            "(sources and annotators do not exist)"
+        )
+
+
 def use_machine(device: str, threads: int | None) -> str:
     """Set the number of threads, and find the device that ``auto`` stands for."""
     import torch

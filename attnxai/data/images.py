@@ -26,6 +26,9 @@ from attnxai.errors import AssumptionWarning, ImageError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+# a scale that is stated differs from another by more
+_SAME_SCALE = 0.01
+
 
 def source_id(name: str | Path) -> str:
     """Source id of a file: its name without folder and without a known image ending."""
@@ -212,7 +215,7 @@ def read_image(
         Whether pixel values have been clipped and scaled already. Left out, 8-bit files have and all
         others have not.
     pixel_scale_arcsec : float, optional
-        Side of a pixel, for files that do not state it; the coordinates in a FITS file take precedence.
+        Side of a pixel, for files that do not state it; what a file states takes precedence, and is noted where it differs.
 
     Returns
     -------
@@ -222,6 +225,11 @@ def read_image(
     ------
     ImageError
         If the file is missing, damaged, no image, blank or constant.
+
+    Warns
+    -----
+    AssumptionWarning
+        If the file states another pixel scale.
 
     Examples
     --------
@@ -246,6 +254,12 @@ def read_image(
     )
     if grid.pixel_scale_arcsec is None and pixel_scale_arcsec is not None:
         grid = dataclasses.replace(grid, pixel_scale_arcsec=pixel_scale_arcsec)
+    stated = content.pixel_scale_arcsec if content.wcs is None else grid.pixel_scale_arcsec
+    if stated and pixel_scale_arcsec and abs(pixel_scale_arcsec / stated - 1) > _SAME_SCALE:
+        assume(
+            f"images state a pixel scale of {stated:.4g} arcsec, which is used; pixel_scale_arcsec "
+            f"({pixel_scale_arcsec:g}) is for images that state none"
+        )
     footprint = None
     blank = ~np.isfinite(values)
     if fill_blank and blank.any() and not blank.all():

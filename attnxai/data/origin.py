@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from attnxai.jobs import plugins
+
 
 def origin_of(code: object) -> dict[str, str | None]:
     """Module, distribution with its version, and file with its hash of a registered function or class.
@@ -16,17 +18,27 @@ def origin_of(code: object) -> dict[str, str | None]:
     alone.
     """
     module: str = getattr(code, "__module__", None) or type(code).__module__
-    package = module.partition(".")[0]
-    if package == __name__.partition(".")[0]:
+    if module.partition(".")[0] == __name__.partition(".")[0]:
         return {}
+    return module_origin(module)
+
+
+def module_origin(module: str) -> dict[str, str | None]:
+    """The same of a module that was imported, by its name."""
     source = getattr(sys.modules.get(module), "__file__", None)
     path = Path(source) if source and Path(source).is_file() else None
     return {
         "module": module,
-        "distribution": _distribution(package),
+        "distribution": _distribution(module.partition(".")[0]),
         "file": path.name if path else None,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path else None,
     }
+
+
+def plugin_origins() -> list[dict[str, str | None]]:
+    """The same of every plug-in that was loaded, for reports."""
+    names = [Path(place).stem if place.endswith(".py") else place for place in plugins.LOADED]
+    return [{"kind": "plug-in", "name": name, **module_origin(name)} for name in names]
 
 
 @functools.cache  # what is installed is read from many files

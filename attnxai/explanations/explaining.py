@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from attnxai.data.images import SourceImage
+from attnxai.data.images import SourceImage, assume
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.explanations import (  # noqa: F401 -- which register themselves
@@ -26,6 +26,7 @@ from attnxai.explanations.stack import MapStack, join_stacks
 from attnxai.models.architectures import input_kind
 from attnxai.models.evaluation import evaluating
 from attnxai.models.model import AttentionModel
+from attnxai.models.wrapped_network import WrappedNetwork
 
 __all__ = ["EXPLANATIONS", "explain", "explanation_method"]
 
@@ -85,6 +86,7 @@ def explain(
     """
     chosen = chosen_methods(method)
     check_explained(model, images, target)
+    _note_unmatched(model, images)
     sharing = [one for one in chosen if one.reader is not None]
     alone = [one for one in chosen if one.reader is None]
     passes = len(alone) + bool(sharing or readers)
@@ -102,6 +104,19 @@ def explain(
         on_own = on_batch and _after(on_batch, position, passes)
         stacks[one.name] = one(model, images, target=target, rng=rng, on_batch=on_own)
     return join_stacks([stacks[one.name] for one in chosen])
+
+
+def _note_unmatched(model: AttentionModel, images: Sequence[SourceImage]) -> None:
+    """Say if none of the sources that a wrapped module was trained on is among the images."""
+    record = model.training
+    if record is None or not isinstance(model.network, WrappedNetwork):
+        return
+    trained_on = {*record.train_sources, *record.validation_sources}
+    if trained_on and not any(image.source in trained_on for image in images):
+        assume(
+            f"{model.name}: no image is of a source in train_sources or validation_sources, such as "
+            f"{min(trained_on)!r}, so all count as held out; ids are those of the images, such as {images[0].source!r}"
+        )
 
 
 def _after(

@@ -83,8 +83,8 @@ class Fields:
         if other := next((image for image in images if image.shape != first.shape), None):
             raise AlignmentError(
                 f"image {first.source} has {_sides(first.shape)} pixels and image {other.source} "
-                f"{_sides(other.shape)}; maps need one field for all images, so give cutouts of one size, or say "
-                "with preprocessing which field in their middle the maps cover"
+                f"{_sides(other.shape)}; maps need one field for all images, so give cutouts of one size, or state "
+                "with preprocessing (on the command line --field) which field in their middle the maps cover"
             )
         return cls.placed(images, (GridTransform(),) * len(images), first.shape)
 
@@ -144,7 +144,8 @@ def maps_from_arrays(
     Warns
     -----
     AssumptionWarning
-        If maps agree clearly better with the images after they have been turned or mirrored.
+        If maps agree clearly better with the images after they have been turned or mirrored, or have other sides than the
+        images and nothing states how they lie on these.
 
     Examples
     --------
@@ -165,7 +166,10 @@ def maps_from_arrays(
     return stack_on_fields(
         sources,
         layers,
-        {name: _geometry(name, geometry, maps, fields) for name, maps in layers.items()},
+        {
+            name: _geometry(name, geometry, maps, fields, field_stated=preprocessing is not None)
+            for name, maps in layers.items()
+        },
         fields,
         splits=checked_splits(splits, sources),
         scores=None if scores is None else np.asarray(scores, dtype=np.float64),
@@ -297,6 +301,8 @@ def _geometry(
     given: GridTransform | Mapping[str, GridTransform] | None,
     maps: NDArray[Any],
     fields: Fields,
+    *,
+    field_stated: bool,
 ) -> GridTransform:
     if isinstance(given, GridTransform):
         return given
@@ -312,8 +318,14 @@ def _geometry(
         turned = "; its rows and columns may be swapped" if rows * n_y == columns * n_x else ""
         raise AlignmentError(
             f"the maps of the layer {layer!r} have {_sides(shape)} pixels, which are other proportions than those of "
-            f"the field, {_sides(field_shape)}{turned}; maps of the whole field have its proportions, and for others "
-            "say with geometry how their pixels lie on it"
+            f"the field, {_sides(field_shape)}{turned}; maps of the whole field have its proportions; for others "
+            "state the field with preprocessing or how pixels lie on it with geometry (on the command line --field)"
+        )
+    if not field_stated and shape != field_shape:
+        assume(
+            f"the maps of the layer {layer!r} have {_sides(shape)} pixels and the images {_sides(field_shape)}; they are "
+            "taken to cover the whole images, so state the field in the middle that they cover with preprocessing, or how "
+            "their pixels lie on the images with geometry (on the command line --field)"
         )
     return GridTransform.covering((rows, columns), (n_y, n_x))
 

@@ -1,4 +1,4 @@
-"""Grad-CAM of a convolutional layer, through captum, alone and times guided backpropagation."""
+"""Grad-CAM of a feature map, alone and times guided backpropagation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from attnxai.data.grid import GridTransform
+from attnxai.data.images import assume
 from attnxai.errors import OptionError
 from attnxai.explanations.attribution import (
     CAPTUM,
@@ -19,18 +20,18 @@ from attnxai.explanations.attribution import (
     register_attribution,
 )
 from attnxai.explanations.gradients import GUIDED, GuidedBackprop
-from attnxai.explanations.layers import layer_geometry_of
+from attnxai.explanations.last_features import last_features
+from attnxai.explanations.layers import FunctionCall, is_feature_map, layer_geometry_of, outputs_of
 from attnxai.explanations.score_function import ScoreFunction
 from attnxai.models.architectures import named_layer
 from attnxai.models.network import AttentionNetwork, padding_for
 from attnxai.models.specification import ModelSpec, Padding
-from attnxai.models.steerable import SteerableConv2d
 from attnxai.models.wrapped_network import WrappedNetwork
 
 _GRADCAM = "Selvaraju et al. 2017 (arXiv 1610.02391) for Grad-CAM"
 
 
-@register_attribution("Grad-CAM maps", _GRADCAM, CAPTUM)
+@register_attribution("Grad-CAM maps", _GRADCAM)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradCam(Attribution):
     """Features of a layer, weighted by their mean gradients and rectified (Selvaraju et al. 2017, arXiv 1610.02391).
@@ -38,8 +39,8 @@ class GradCam(Attribution):
     Parameters
     ----------
     of : str
-        Name of a module of the network. When left out, it is the layer that the model states, or the last
-        convolutional one; in networks with attention gates that from which the gates take their signal, after its batch
+        Name of a module of the network. When left out, it is the layer that the model states, or the last feature map
+        before pooling; in networks with attention gates that from which the gates take their signal, after its batch
         norm and rectifier.
     rectified : bool
         Whether negative values become 0, as published.
@@ -50,38 +51,39 @@ class GradCam(Attribution):
     rectified: bool = True
 
     def prepare(self, function: ScoreFunction, facts: dict[str, Any]) -> MapsOf:
-        """Maps by captum."""
-        from captum.attr import LayerGradCam
-
-        name, module = self._chosen(function)
+        """Maps by the gradients of the layer's output."""
+        name, layer = self._chosen(function, warns=True)
         facts["network_layer"] = name
-        method = LayerGradCam(function, module)
 
         def maps_of(batch: Batch, _rng: np.random.Generator) -> torch.Tensor:
-            try:
-                found = method.attribute(
-                    batch.differences,
-                    additional_forward_args=batch.weights,
-                    relu_attributions=self.rectified,
+            images = (function.blank + batch.differences).requires_grad_()
+            with torch.enable_grad(), outputs_of(layer) as found:
+                score = (batch.weights * function.network(images)).sum()
+            features, slopes = (found[-1] if found else None), None
+            if is_feature_map(features) and features.requires_grad:
+                (slopes,) = torch.autograd.grad(score, features, allow_unused=True)
+            if not is_feature_map(features) or slopes is None:
+                raise OptionError(
+                    f"the layer {name} of the network of the model {function.model_name} has no maps that the scores "
+                    "depend on; name a convolutional layer"
                 )
-            except (AssertionError, IndexError, RuntimeError) as error:
-                raise _without_maps(name, function) from error
-            if not isinstance(found, torch.Tensor) or found.ndim != 4:
-                raise _without_maps(name, function)
-            return found
+            maps = (features * slopes.mean(dim=(2, 3), keepdim=True)).sum(dim=1, keepdim=True)
+            return torch.relu(maps) if self.rectified else maps
 
         return maps_of
 
     def geometry(self, function: ScoreFunction) -> GridTransform:
         """How the layer lies on the input."""
-        name, module = self._chosen(function)
+        name, layer = self._chosen(function)
         side = function.blank.shape[-1]
         if isinstance(function.network, AttentionNetwork) and name.startswith("blocks."):
             return _of_block(function.network.spec, int(name.split(".")[1]), side)
-        return layer_geometry_of(function.network, module, side)
+        return layer_geometry_of(function.network, layer, side)
 
-    def _chosen(self, function: ScoreFunction) -> tuple[str, nn.Module]:
-        """The layer with its name."""
+    def _chosen(
+        self, function: ScoreFunction, *, warns: bool = False
+    ) -> tuple[str, nn.Module | FunctionCall]:
+        """The layer with its name; ``warns`` if a default is only a part of what scores depend on."""
         network: nn.Module = function.network
         own = self.of
         if isinstance(network, WrappedNetwork):
@@ -94,15 +96,17 @@ class GradCam(Attribution):
             if network.spec.zero_sky:
                 name = f"{name}.features"
             return name, named_layer(network, name)
-        convolutions = [
-            (name, one) for name, one in network.named_modules() if _is_convolution(one)
-        ]
-        if not convolutions:
+        found = last_features(function.network, network, function.blank)
+        if found is None:
             raise OptionError(
                 f"gradcam needs a convolutional layer, and the network of the model {function.model_name} has none"
             )
-        name, layer = convolutions[-1]
-        return name, layer
+        if found.is_branch and warns:
+            assume(
+                f"{function.model_name}: Grad-CAM explains the feature map {found.name}, on one of several paths from the "
+                "image to the scores; name a layer after which they have joined with layer in attnxai.wrap"
+            )
+        return found.name, found.layer
 
 
 def _of_block(spec: ModelSpec, block: int, side: int) -> GridTransform:
@@ -110,17 +114,6 @@ def _of_block(spec: ModelSpec, block: int, side: int) -> GridTransform:
     step = spec.binning * 2**block
     origin = (step - 1) / 2 - before
     return GridTransform(step=float(step), origin_x=origin, origin_y=origin)
-
-
-def _is_convolution(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d | SteerableConv2d)
-
-
-def _without_maps(name: str, function: ScoreFunction) -> OptionError:
-    return OptionError(
-        f"the layer {name} of the network of the model {function.model_name} has no maps that the scores depend on; "
-        "name a convolutional layer"
-    )
 
 
 @register_attribution("guided Grad-CAM maps", _GRADCAM, GUIDED, CAPTUM)

@@ -121,13 +121,13 @@ class CountedCalls(TorchFunctionMode):
 
     def __init__(self, on_output: Callable[[int, torch.Tensor], None]) -> None:
         super().__init__()
-        self._on_output, self._n = on_output, 0
+        self._on_output, self.n_calls = on_output, 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         if is_feature_map(output):
-            self._on_output(self._n, output)
-            self._n += 1
+            self._on_output(self.n_calls, output)
+            self.n_calls += 1
         return output
 
 
@@ -138,10 +138,12 @@ def outputs_of(
     """Outputs of a layer in one forward pass within the block, which ends after some of them if that is given."""
     found: list[Any] = []
 
-    def keep(output: Any) -> None:
+    def keep(output: Any) -> Any:
         found.append(output)
         if len(found) == stop_after:
             raise _Reached
+        # which what follows may change in place
+        return output.clone() if isinstance(output, torch.Tensor) else None
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.suppress(_Reached))

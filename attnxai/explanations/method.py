@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from attnxai.data.images import SourceImage
 from attnxai.data.origin import origin_of
@@ -131,10 +132,22 @@ class ExplanationMethod:
         return dataclasses.replace(stack, provenance={**stack.provenance, "explanations": [facts]})
 
 
-def check_explained(
-    model: AttentionModel, images: Sequence[SourceImage], target: str | Sequence[str] | None
-) -> None:
-    """Refuse to explain no images, or a target that the model does not have."""
+def check_explained(model: Any, images: Any, target: str | Sequence[str] | None) -> None:
+    """Refuse anything that is not a model or a sequence of images, and a target that the model does not have."""
+    if not isinstance(model, AttentionModel):
+        hint = (
+            "; make a model of a module with attnxai.wrap" if isinstance(model, nn.Module) else ""
+        )
+        raise OptionError(f"a model is needed to explain images, got {type(model).__name__}{hint}")
+    given = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    other = next((one for one in given if not isinstance(one, SourceImage)), None)
+    if other is not None or given is not images:
+        hint = "; put a single image into a list" if isinstance(images, SourceImage) else ""
+        raise OptionError(
+            "a sequence of images is needed, such as attnxai.read_images gives, got "
+            + (type(images).__name__ if given is not images else f"one of {type(other).__name__}")
+            + hint
+        )
     if not images:
         raise AlignmentError("there are no images to explain")
     check_target(target, model.class_names, model.name)

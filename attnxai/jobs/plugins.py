@@ -21,7 +21,8 @@ LOADED: list[str] = []
 def load_plugins(names: Iterable[str]) -> None:
     """Import plug-ins, given as names of modules or as paths of ``.py`` files.
 
-    A file is imported alone, under its name without ``.py``: nothing else is looked for in its folder.
+    A file is imported under its name without ``.py``. While it is, modules that are found nowhere else are looked for in its
+    folder.
     """
     for name in names:
         path = Path(name).absolute() if name.endswith(".py") or os.sep in name else None
@@ -73,11 +74,17 @@ def _import_file(path: Path) -> None:
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # for dataclasses and pickles
+    folder = str(path.parent)
+    sys.path.append(folder)  # after all others, which it cannot hide
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[path.stem]
         raise
+    finally:
+        sys.path.reverse()
+        sys.path.remove(folder)
+        sys.path.reverse()
 
 
 def reason_of(error: BaseException) -> str:

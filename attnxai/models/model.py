@@ -174,6 +174,6 @@ class AttentionModel:
         if isinstance(spec, ModelSpec) and isinstance(network, AttentionNetwork) and spec.n_gates:
             return spec, network
         raise CheckpointError(
-            f"the model {self.name} ({self.architecture}) has no attention gates, and so no attention maps; choose "
-            "an explanation method that needs none (--explain, or method= in Python)"
+            f"the model {self.name} ({self.architecture}) has no attention gates, and so no attention maps or evidence of "
+            'gates; choose a method for any network, as with --explain gradcam (in Python, method="gradcam")'
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +91,18 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         scaling_size = self.size if self.scaling_size is None else self.scaling_size
-        numbers = (
+        values = (
             self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation, scaling_size
         )  # fmt: skip
-        if not all(abs(number) <= _LARGEST for number in numbers):
+        sides = self.size, scaling_size
+        if not (
+            all(isinstance(n, numbers.Real) for n in values)
+            and all(isinstance(n, numbers.Integral) for n in sides)
+        ):
+            raise SpecificationError(
+                f"preprocessing needs numbers, and whole ones for size and scaling_size, got {self}"
+            )
+        if not all(abs(value) <= _LARGEST for value in values):
             raise SpecificationError(
                 f"preprocessing needs finite numbers of at most {_LARGEST:g}, got {self}"
             )

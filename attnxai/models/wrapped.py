@@ -57,7 +57,7 @@ def wrap(
         Channels of its input; each is the image.
     layer : str
         Name of the layer whose feature map Grad-CAM explains, as ``named_modules()`` of the module gives it. Left out,
-        it is the last convolution in the order of these names.
+        it is the last feature map before pooling: in a residual network the output of the last block.
     temperature : float
         Class scores are divided by it before they become probabilities.
     train_sources, validation_sources : iterable of str

@@ -29,7 +29,7 @@ class WrappedSpec:
     one_score : bool
         Whether it has one score for two classes.
     layer : str
-        Name of the layer whose feature map Grad-CAM explains; the last convolution if empty.
+        Name of the layer whose feature map Grad-CAM explains; the last feature map before pooling if empty.
     """
 
     module: str

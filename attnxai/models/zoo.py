@@ -166,6 +166,8 @@ def resolve_model(name: str | Path) -> ResolvedModel:
     if "," in str(name):
         hint = "; to compare several models, name each on its own"
     registered = f" or registered models ({', '.join(MODELS)})" if MODELS else ""
+    if not hint and str(name) and not path.suffix:
+        hint = "; a model of your own is registered by a plug-in, given with --plugin"
     raise CheckpointError(
         f"model {str(name)!r} {is_what} nor one of the shipped models "
         f"({', '.join(models) or 'none ship with this build'}){registered}{hint}"

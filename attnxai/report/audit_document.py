@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.audit.evidence_location_result import EvidenceLocation
 from attnxai.audit.folder import FORMAT, FORMAT_VERSION
+from attnxai.data.origin import plugin_origins
 from attnxai.report.audit import audit_answer, locations_table, zones_table
 from attnxai.report.audit_figures import audit_drawers
 from attnxai.report.page import write_results
@@ -56,6 +57,7 @@ def write_audit(
                 "format_version": FORMAT_VERSION,
                 "command": command,
                 "versions": dict(versions),
+                "plugins": plugin_origins(),
                 **result.to_record(),
             },
         },

@@ -54,6 +54,7 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         version=content.provenance.versions.get("attnxai", ""),
     )
     yield from _explained_scores(explained)
+    yield from _feature_maps(content)
     yield say(
         "methods.grid",
         rows=rows,
@@ -118,6 +119,20 @@ def _explained_scores(explained: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         titles.setdefault(of_class, []).append(str(one["title"]))
     for of_class, of_maps in titles.items():
         yield say("methods.explained", maps=capitalised(listed(of_maps)), of_class=of_class)
+
+
+def _feature_maps(content: ReportContent) -> Iterator[str]:
+    """Which feature map of its network each Grad-CAM map is of."""
+    for part in content.parts:
+        of_model = say("methods.layer.of", model=part.name) if len(content.parts) > 1 else ""
+        for one in part.maps.provenance.get("explanations", ()):
+            if layer := one.get("network_layer"):
+                yield say(
+                    "methods.layer",
+                    maps=capitalised(str(one["title"])),
+                    of_model=of_model,
+                    layer=layer,
+                )
 
 
 def _audited(found: EvidenceLocation) -> Iterator[str]:

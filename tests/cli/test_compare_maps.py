@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 
 import attnxai as package
+from attnxai.cli.map_files import MapFiles
+from attnxai.data.grid import GridTransform
+from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.explanations.from_arrays import maps_from_arrays
 from tests.cli.program import attnxai, refused
 from tests.cli.samples import QUICK
@@ -46,6 +49,25 @@ def test_maps_of_a_file_get_the_same_page(sample: Path, without_figures: None) -
     assert re.search(r"<dt>Maps</dt><dd>cam.npz: a field of 160 × 160 pixels of 1.8 arcsec", page)
     assert model["maps_sha256"] in page
     assert "Only maps were given, without their network: audits that need it are missing" in page
+
+
+def test_maps_of_a_field_in_the_middle_of_the_images(sample: Path) -> None:
+    """Stated, the maps lie where they were made; else they are stretched, and a note says so."""
+    images = images_of(sample)
+    crops = {image.source: image.pixels[5:155, 5:155] for image in images}
+    np.savez(sample / "crops.npz", **crops)
+    files = MapFiles.open([sample / "crops.npz"], [], None)
+    (found,) = files.stacks(images, 150)
+    assert found.field_shape == found.layers["map"].shape[1:] == (150, 150)
+    assert found.field[0] == GridTransform(origin_x=5.0, origin_y=5.0)
+    with pytest.warns(
+        AssumptionWarning, match="150 x 150 pixels and the images 160 x 160; .*--field"
+    ):
+        (stretched,) = files.stacks(images)
+    assert stretched.geometry["map"].step == pytest.approx(160 / 150)
+    found.write(sample / "own.npz")
+    with pytest.raises(OptionError, match="states its field itself; leave --field out"):
+        MapFiles.open([sample / "own.npz"], [], None).stacks(images, 150)
 
 
 def test_maps_of_attnxai_equal_those_of_the_model(sample: Path, without_figures: None) -> None:
@@ -118,6 +140,7 @@ def test_maps_and_images_that_do_not_fit_are_refused(sample: Path) -> None:
         (["--maps", "a.npz", "--target", "FR I"], "--target says how maps of a model are made"),
         (["--maps", "a.npz", "--audit", "full"], "--audit needs a model, not its maps alone"),
         (["--model", "c1.pt", "--split", "held-out"], "--split is about files of maps"),
+        (["--model", "c1.pt", "--field", "150"], "--field is about files of maps"),
         (["--maps", "a.npz"], "file of maps a.npz does not exist"),
         (["--maps", "a.npz", "--maps", "a.npz"], "maps a.npz are given twice"),
     ],

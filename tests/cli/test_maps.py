@@ -39,6 +39,17 @@ def test_maps_of_a_folder_of_images(name: str, few: Path) -> None:
     refused(attnxai("maps", *OPTIONS, "-o", name, cwd=few), "add --overwrite")
 
 
+def test_maps_of_annotated_sources(sample: Path) -> None:
+    lines = (sample / "mine.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (sample / "mine.csv").write_text("".join(lines[:2]), encoding="utf-8")
+    options = ("--model", "c1.pt", "--annotations", "mine.csv", "-o", "maps.npz")
+    done = attnxai("maps", *options, cwd=sample, check=0)
+    assert "c1.pt is not a local file: using the model that ships" in done.stderr
+    assert package.read_maps(sample / "maps.npz").sources == (
+        package.read_annotations(sample / "mine.csv").sources
+    )
+
+
 def test_methods_target_and_contours(few: Path) -> None:
     attnxai(
         *("maps", *OPTIONS, "-o", "maps.fits", "--explain", "gates,evidence"),

@@ -49,7 +49,7 @@ def mine():
     network = Residual()
     network.load_state_dict(torch.load("weights.pt", weights_only=True))
     preprocessing = attnxai.models.Preprocessing(size=48, pixel_scale_arcsec=5.4, deviation=0.1)
-    return attnxai.wrap(network, preprocessing=preprocessing, class_names=("FR I", "FR II"), layer="blocks")
+    return attnxai.wrap(network, preprocessing=preprocessing, class_names=("FR I", "FR II"))
 """
 
 
@@ -76,7 +76,9 @@ def test_one_command_gives_a_full_report(folder, without_figures):
     )  # fmt: skip
     assert "not a local file" not in done.stderr
     report = folder / "attnxai-report"
-    (model,) = json.loads((report / "summary.json").read_text(encoding="utf-8"))["models"]
+    summary = json.loads((report / "summary.json").read_text(encoding="utf-8"))
+    (plugin,), (model,) = summary["settings"]["plugins"], summary["models"]
+    assert (plugin["kind"], plugin["file"]) == ("plug-in", "my_residual_net.py")
     assert (model["name"], model["architecture"], model["file"]) == ("mine", "Residual", "")
     assert model["code"]["file"] == "my_residual_net.py"
     assert len(model["code"]["sha256"]) == len(model["sha256"]) == 64
@@ -87,6 +89,7 @@ def test_one_command_gives_a_full_report(folder, without_figures):
     assert "no file; sha256 of its weights" in page
     assert "model mine: module my_residual_net" in page
     assert "for 10 sources (whether the model was trained on them is not known)" in page
+    assert "Grad-CAM maps are those of the feature map blocks." in page
     assert "group C1" not in page
     assert "Bowles" not in page
 
@@ -117,7 +120,9 @@ def test_five_lines_of_python_give_a_full_report(sample, without_figures):
 def test_what_a_network_of_the_user_cannot_do_is_refused(folder):
     given = ("--plugin", "my_residual_net.py", "--model", "mine")
     done = attnxai("compare", *given, "--annotations", "mine.csv", cwd=folder)
-    refused(done, "the model mine (Residual) has no attention gates")
+    refused(done, "the model mine (Residual) has no attention gates", "as with --explain gradcam")
+    done = attnxai("compare", "--model", "network", "--annotations", "mine.csv", cwd=folder)
+    refused(done, "a model of your own is registered by a plug-in, given with --plugin")
     done = attnxai(
         "compare", *given[:2], "--model", "mien", "--annotations", "mine.csv", cwd=folder
     )

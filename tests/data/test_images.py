@@ -110,6 +110,17 @@ class TestFits:
         assert (float(x), float(y)) == pytest.approx((8.0, 5.5), abs=1e-6)
         assert image.grid.pixel_scale_arcsec == pytest.approx(1.8, rel=1e-6)
 
+    def test_a_stated_scale_gives_way_to_that_of_the_file(
+        self, tmp_path: Path, pixels: Any
+    ) -> None:
+        path = write_fits(tmp_path / "a.fits", pixels, make_wcs(SHAPE).to_header())
+        with pytest.warns(
+            AssumptionWarning, match=r"scale of 1.8 arcsec, which is used; .* \(3.6\)"
+        ):
+            image = read_image(path, pixel_scale_arcsec=3.6)
+        assert image.grid.pixel_scale_arcsec == pytest.approx(1.8, rel=1e-6)
+        read_image(path, pixel_scale_arcsec=1.8)  # which says the same
+
     def test_coordinates_that_are_not_celestial_are_no_place_on_the_sky(
         self, tmp_path: Path, pixels: Any
     ) -> None:

@@ -95,7 +95,16 @@ def test_layers_of_several_resolutions_cover_the_field_or_lie_where_it_is_said()
         geometry={"coarse": GridTransform(step=6.0, origin_x=2.5, origin_y=2.5), "padded": at},
     )
     assert stack.geometry["padded"] == at
-    assert maps_from_arrays(IMAGES, coarse).geometry["map"].step == 6.0
+    with pytest.warns(
+        AssumptionWarning, match=r"'map' have 4 x 5 pixels and the images 24 x 30; .*--field"
+    ):
+        assert maps_from_arrays(IMAGES, coarse).geometry["map"].step == 6.0
+    # a preprocessing states the field
+    square = Preprocessing(size=24, pixel_scale_arcsec=1.5)
+    assert (
+        maps_from_arrays(IMAGES, MAPS[:, ::6, :24:6], preprocessing=square).geometry["map"].step
+        == 6.0
+    )
     with pytest.raises(AlignmentError, match="states nothing about the layer 'padded'"):
         maps_from_arrays(IMAGES, {"padded": padded}, geometry={"coarse": at})
 
@@ -193,6 +202,7 @@ BRIGHT = np.stack([np.clip(image.pixels, 0, 1) for image in IMAGES])
         (BRIGHT[:, ::-3, ::3], r"after maps\[:, ::-1\]"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:the maps of the layer 'map' have 8 x 10 pixels")
 def test_maps_that_seem_to_be_turned_are_warned_of(turned: np.ndarray, remedy: str) -> None:
     with pytest.warns(AssumptionWarning, match=f"'map' may be turned.*5 images is .*{remedy}"):
         stack = maps_from_arrays(IMAGES, turned)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from attnxai.data.grid import GridTransform
-from attnxai.errors import OptionError
+from attnxai.errors import AssumptionWarning, OptionError
 from attnxai.explanations import explain
 from attnxai.explanations.explaining import explanation_method
 from attnxai.explanations.gradcam import GradCam
@@ -28,6 +28,7 @@ from tests.explanations.attributed import (
 )
 from tests.explanations.conftest import SIDE as GATED_SIDE
 from tests.explanations.conftest import build_model
+from tests.models.ordinary_networks import ResidualNetwork, ResNet
 
 
 def by_hand(model, images, layer, weights):
@@ -56,13 +57,84 @@ def with_layer(layer, **options):
 def test_grad_cam_by_hand(layer, target, weights):
     model, images = model_of(Residual()), sources(2)
     stack = explain(model, images, with_layer(layer), target=target)
-    module = getattr(model.network.module, layer or "skip")  # the last convolution
+    module = getattr(model.network.module, layer or "relu")  # by default after the sum
     np.testing.assert_allclose(
         stack.layers["gradcam"], by_hand(model, images, module, weights), rtol=1e-5, atol=1e-6
     )
     (facts,) = stack.provenance["explanations"]
-    assert facts["network_layer"] == (layer or "skip")
+    assert facts["network_layer"] == (layer or "relu")
     assert stack.geometry["gradcam"] == GridTransform(step=4.0, origin_x=0.0, origin_y=0.0)
+
+
+class Summed(nn.Module):
+    """Residual sums without a module, in place or not, beside a map that no score depends on; or two paths."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.stem = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.branch = nn.Conv2d(4, 4, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        before = self.stem(images)
+        after = self.branch(before)
+        if self.kind == "in place":
+            after += before
+        elif self.kind == "sum":
+            after = after + before
+        unused = after.square()
+        pooled = self.pool(after).mean(dim=(2, 3))
+        if self.kind == "two paths":
+            pooled = pooled + before.amax(dim=(2, 3))
+        return self.head(pooled) + 0.0 * unused.detach().sum()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", ["in place", "sum"])
+def test_residual_sums_need_no_module(kind):
+    torch.manual_seed(0)
+    model, images = model_of(Summed(kind)), sources(2)
+    stack = explain(model, images, "gradcam", target="FR I")
+    (facts,) = stack.provenance["explanations"]
+    assert facts["network_layer"] == "after branch"
+    network = model.network.module
+    seen, _ = inputs_and_blank(model, images)
+    before = network.stem(seen)
+    features = network.branch(before) + before
+    score = network.head(network.pool(features).mean(dim=(2, 3)))[:, 0].sum()
+    (slopes,) = torch.autograd.grad(score, features)
+    expected = torch.relu((features * slopes.mean(dim=(2, 3), keepdim=True)).sum(1)).detach()
+    np.testing.assert_allclose(stack.layers["gradcam"], expected, rtol=1e-5, atol=1e-6)
+    assert stack.geometry["gradcam"] == GridTransform(step=2.0, origin_x=0.0, origin_y=0.0)
+
+
+def test_a_default_on_a_branch_is_noted():
+    model, images = model_of(Summed("two paths")), sources(2)
+    with pytest.warns(AssumptionWarning, match="toy: .* feature map branch, on one of several"):
+        stack = explain(model, images, "gradcam")
+    assert stack.provenance["explanations"][0]["network_layer"] == "branch"
+    explain(model, images, with_layer("branch"))  # whoever names it is not warned
+
+
+@pytest.mark.parametrize(
+    ("make", "side", "name"),
+    [
+        (lambda: ResNet(channels=1), 48, "layer4"),
+        (ResidualNetwork, SIDE, "after fourth"),
+        (
+            lambda: nn.Sequential(
+                nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(196, 2)
+            ),
+            SIDE,
+            "1",
+        ),
+    ],
+    ids=["torchvision", "without modules", "pooled"],
+)
+def test_the_default_is_the_last_feature_map_before_pooling(make, side, name):
+    stack = explain(model_of(make(), side), sources(2, side), "gradcam")
+    assert stack.provenance["explanations"][0]["network_layer"] == name
 
 
 def test_it_can_stay_signed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,22 @@ def method_of(function, **facts) -> ExplanationMethod:
 
 def mine(model, images, *, target, rng):
     return attnxai.attention_maps(model, images)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda model, images: (model, [Path("a.fits")]), "gives, got one of PosixPath"),
+        (lambda model, images: (model, "folder"), "gives, got str"),
+        (lambda model, images: (model, images[0]), "got SourceImage; put a single image into a list"),
+        (lambda model, images: (model, torch.zeros(1, 1, 8, 8)), "gives, got Tensor"),
+        (lambda model, images: (model.network, images), "; make a model of a module with attnxai.wrap"),
+        (lambda model, images: ("d8.pt", images), "a model is needed to explain images, got str"),
+    ],
+)  # fmt: skip
+def test_what_is_no_model_or_no_images_is_refused(wrong, message, model, images) -> None:
+    with pytest.raises(OptionError, match=message):
+        attnxai.explain(*wrong(model, images))
 
 
 def test_the_gates_are_a_method_and_attention_maps_its_verb(model, images) -> None:

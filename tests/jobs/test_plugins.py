@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from attnxai.data.origin import plugin_origins
 from attnxai.errors import OptionError
 from attnxai.jobs import plugins
 from attnxai.jobs.runner import run_jobs
@@ -33,18 +35,24 @@ def load(name, text=None):
     plugins.load_plugins([name])
 
 
-def test_a_file_is_run_once_and_alone(tmp_path, capsys):
-    Path("mine_beside.py").write_text("")
+def test_a_file_is_run_once_and_finds_what_lies_beside_it(tmp_path, capsys):
+    Path("mine_beside.py").write_text("y = 4\n")
+    Path("json.py").write_text("1 / 0\n")  # which hides nothing
     text = "import dataclasses\n\n@dataclasses.dataclass\nclass A:\n    x: int = 3\nprint(A().x)\n"
     load("mine_file.py", text)
     load("./mine_file.py")
     assert capsys.readouterr().out == "3\n"
     assert [str(tmp_path / "mine_file.py")] == plugins.LOADED
     assert sys.modules["mine_file"].A.__module__ == "mine_file"
+    load("mine_i.py", "import json\nimport mine_beside\ny = mine_beside.y\n")
+    assert sys.modules["mine_i"].y == 4
+    with pytest.raises(OptionError, match=r"No module named 'mine_j' \(line 2 of .*mine_k.py"):
+        load("mine_k.py", "\nimport mine_j\n")
+    assert "mine_k" not in sys.modules
     assert str(tmp_path) not in sys.path
-    with pytest.raises(OptionError, match=r"No module named 'mine_beside' \(line 2 of .*mine_i.py"):
-        load("mine_i.py", "\nimport mine_beside\n")
-    assert "mine_i" not in sys.modules
+    one, _ = plugin_origins()
+    content = Path("mine_file.py").read_bytes()
+    assert (one["module"], one["sha256"]) == ("mine_file", hashlib.sha256(content).hexdigest())
 
 
 def test_a_module_is_found_as_python_finds_it(tmp_path, monkeypatch):

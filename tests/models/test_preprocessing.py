@@ -398,3 +398,9 @@ def test_fits_cutouts_become_the_images_of_mirabest_exactly() -> None:
         # which is how a model knows a source again that has another name
         assert view.fingerprint() == Preprocessing().view(images[image.source]).fingerprint()
     assert len({Preprocessing().view(image).fingerprint() for image in images}) == len(images)
+
+
+@pytest.mark.parametrize("wrong", [{"mean": "abc"}, {"size": 150.5}, {"scaling_size": 160.0}])
+def test_only_numbers_are_taken_and_whole_ones_for_sides(wrong):
+    with pytest.raises(SpecificationError, match="numbers, and whole ones for size and scaling_si"):
+        Preprocessing(**wrong)

@@ -14,7 +14,13 @@ from torch import nn
 
 import attnxai
 from attnxai.classification.prediction import class_labels, class_scores
-from attnxai.errors import AttnxaiError, CheckpointError, OptionError, SpecificationError
+from attnxai.errors import (
+    AssumptionWarning,
+    AttnxaiError,
+    CheckpointError,
+    OptionError,
+    SpecificationError,
+)
 from attnxai.explanations.inputs import model_provenance
 from attnxai.explanations.stack import Split
 from attnxai.models.preprocessing import Preprocessing
@@ -105,6 +111,16 @@ def test_facts_name_class_parameters_and_weights() -> None:
     with torch.no_grad():
         module.get_parameter("fc.bias").add_(1.0)
     assert model_provenance(model)["sha256"] != facts["sha256"]
+
+
+def test_training_sources_that_are_not_those_of_any_image_are_noted() -> None:
+    images = sources(4, 2)
+    with pytest.warns(
+        AssumptionWarning, match=r"such as 's9.fits', so all count .* such as 's2_0'"
+    ):
+        attnxai.explain(wrapped(seeded(ResidualNetwork), train_sources=["s9.fits"]), images, "cam")
+    known = wrapped(seeded(ResidualNetwork), train_sources=["s9.fits", images[3].source])
+    assert attnxai.explain(known, images, "cam").splits[2:] == (Split.HELD_OUT, Split.TRAINING)
 
 
 def test_hashes_differ_by_name_shape_and_precision() -> None:

@@ -318,6 +318,9 @@ def test_several_models_have_a_panel_for_every_map(two, kept, tmp_path):
 def test_sources_say_what_is_drawn(kept, tmp_path):
     pairs, maps, marks, images = inputs_of()
     result = compared()
+    explained = [{"name": shown_explanation(result), "title": "maps", "network_layer": "layer3"}]
+    provenance = {**maps.provenance, "explanations": explained}
+    maps = dataclasses.replace(maps, provenance=provenance)
     text = draw_sources(result, pairs, maps, marks, images, tmp_path, suffix="-d8")
     assert text.name == "sources-d8"
     figure = kept["sources-d8"]
@@ -326,6 +329,7 @@ def test_sources_say_what_is_drawn(kept, tmp_path):
     gap = images_above.get_window_extent().y0 - maps_below.get_window_extent().y1
     assert 0 < gap / figure.dpi * 25.4 < 10
     assert "what d8.pt saw" in text.caption
+    assert " (of the feature map layer3), the map of which" in text.caption
 
 
 def test_signed_maps_are_drawn_around_zero(kept, tmp_path):

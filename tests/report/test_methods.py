@@ -104,3 +104,15 @@ def test_methods_say_which_class_maps_explain(one, target, words):
     assert "We compared the occlusion maps and attention maps of" in said
     assert f"{words} Maps were" in said
     assert "explained" not in paragraph()
+
+
+def test_the_feature_map_of_grad_cam_is_named(one):
+    (part,) = one.parts
+    explained = [{"title": "Grad-CAM maps", "network_layer": "layer3"}, {"title": "attention maps"}]
+    maps = dataclasses.replace(
+        part.maps, provenance={**part.maps.provenance, "explanations": explained}
+    )
+    content = dataclasses.replace(one, parts=(dataclasses.replace(part, maps=maps),))
+    text = methods_paragraph(content)
+    assert "Grad-CAM maps are those of the feature map layer3. " in text
+    assert text.count("feature map") == 1

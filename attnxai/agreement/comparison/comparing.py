@@ -21,18 +21,17 @@ from attnxai.agreement.results import ALL, AgreementResult, ComparedData
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
+from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.images import SourceSet
-from attnxai.errors import AssumptionWarning, FewSourcesWarning, UndefinedValuesWarning
-from attnxai.explanations.stack import EMISSION, Split
+from attnxai.errors import AssumptionWarning, FewSourcesWarning, OptionError, UndefinedValuesWarning
+from attnxai.explanations.stack import EMISSION, MapStack, Split
 from attnxai.statistics.formats import format_p
 from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
     from attnxai.alignment.pairs import AlignedPairs
-    from attnxai.annotations.annotation_set import AnnotationSet
     from attnxai.data.images import SourceImage
-    from attnxai.explanations.stack import MapStack
 
 
 def compare(
@@ -111,6 +110,12 @@ def compare_all(
     What depends on the annotations alone is computed once: their drawing on the field, noise ceilings and the
     reliability of the annotators.
     """
+    are_maps = all(isinstance(maps, MapStack) for maps in stacks)
+    if not are_maps or not isinstance(annotations, AnnotationSet):
+        raise OptionError(
+            "compare takes maps, annotations and images, in this order, got "
+            f"{type(stacks[0]).__name__}, {type(annotations).__name__} and {type(images).__name__}"
+        )
     annotations = usable_annotations(annotations, images, fwhm_arcsec)
     every = align_all(
         stacks,

@@ -9,7 +9,7 @@ from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.multiplicity import Correction
-from attnxai.data.origin import origin_of
+from attnxai.data.origin import origin_of, plugin_origins
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.metrics import DEFAULT_METRICS, METRICS, Metric
@@ -143,10 +143,16 @@ class ComparisonSettings:
             "nulls": list(self.null_names),
             "null_options": {null.name: _options(null) for null in self.chosen_nulls},
             "plugins": [
-                {"kind": kind, "name": one.name, **origin}
-                for kind, chosen in (("metric", self.chosen_metrics), ("null", self.chosen_nulls))
-                for one in chosen
-                if (origin := origin_of(one))
+                *plugin_origins(),
+                *(
+                    {"kind": kind, "name": one.name, **origin}
+                    for kind, chosen in (
+                        ("metric", self.chosen_metrics),
+                        ("null", self.chosen_nulls),
+                    )
+                    for one in chosen
+                    if (origin := origin_of(one))
+                ),
             ],
             "strata": list(self.strata),
             "within": self.within,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,7 @@ def _hdus(
     planes += [(VALID, arrays[VALID][i].astype(np.uint8), GridTransform())]
     is_turned = False
     headers = {place: fits.Header() for _, _, place in planes}
+    facts = _facts(stack)
     if grid is not None and grid.wcs is not None:
         for place in headers:
             wcs = wcs_of_grid(grid.wcs, place.within(stack.field[i]))
@@ -120,8 +122,27 @@ def _hdus(
         hdu.header["EXTNAME"] = _ascii(name)
         hdu.header["EXTVER"] = i + 1
         hdu.header["OBJECT"] = _ascii(source)
+        if name in stack.layers:
+            hdu.header.update(facts)
         found.append(hdu)
     return found
+
+
+def _facts(stack: MapStack) -> dict[str, str]:
+    """Cards that say what made the maps; the header of the file says more."""
+    explained = stack.provenance.get("explanations", ())
+    targets = [one["target"] for one in explained if "target" in one]
+    stated = {
+        "CREATOR": f"attnxai {metadata.version('attnxai')}",
+        "MODEL": stack.model_name,
+        "METHOD": ", ".join(str(one.get("name", "")) for one in explained),
+        "TARGET": ", ".join(dict.fromkeys(map(_of_target, targets))),
+    }
+    return {key: _ascii(text) for key, text in stated.items() if text}
+
+
+def _of_target(target: Any) -> str:
+    return target if isinstance(target, str) else " minus ".join(map(str, target))
 
 
 def _table(stack: MapStack) -> Any:

@@ -156,8 +156,9 @@ class MapFile:
         if missing or not images:
             raise AlignmentError(
                 f"{self.path} has no maps of {len(missing)} of {counted(len(images), 'image')}: {first_of(missing, 5)}; it "
-                f"has maps of {counted(len(known), 'source')}, such as {self.sources[0]!r}; ids are file names without "
-                "folder and extension"
+                f"has maps of {counted(len(known), 'source')}, such as {self.sources[0]!r}; add maps of the others, "
+                "or leave their images (on the command line their annotations) out; ids are file names without folder and "
+                "extension"
             )
         return list(images)
 

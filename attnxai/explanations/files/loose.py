@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,11 @@ class LooseMaps:
                 f"{where} holds arrays with two axes, such as {shown_name(next(iter(single)))!r}, and with three, such "
                 f"as {shown_name(next(iter(stacked)))!r}; maps of several layers need three axes each"
             )
+        if single and sources is not None:
+            raise MapFileError(
+                f"{where} holds 'sources' and the array {shown_name(next(iter(single)))!r} of shape "
+                f"{next(iter(single.values())).shape}; beside 'sources', maps need the shape (n_sources, height, width)"
+            )
         if single:
             return cls.of(
                 (("map", name, Plane(values=values)) for name, values in single.items()), where
@@ -105,6 +111,12 @@ class LooseMaps:
         ids = np.asarray(sources).tolist() if sources is not None else []
         if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
             raise MapFileError(f"{where} has 'sources' that are not a list of names")
+        for one, n in Counter(ids).most_common(1):
+            if n == 1:
+                break
+            raise MapFileError(
+                f"{where} repeats the id {shown_name(one)!r} in 'sources'; give each source one map in each array"
+            )
         for name, values in stacked.items():
             if len(values) != len(ids):
                 raise MapFileError(

@@ -17,6 +17,7 @@ import numpy as np
 
 from attnxai.data.readers.npy import parse_npy
 from attnxai.data.short_repr import shown_name
+from attnxai.data.wording import did_you_mean
 from attnxai.errors import MapFileError
 from attnxai.explanations.files.header import (
     arrays_of,
@@ -109,7 +110,10 @@ def _loose(archive: zipfile.ZipFile, members: list[str], where: str) -> LooseMap
 
 def _array(archive: zipfile.ZipFile, name: str, where: str, *, kinds: str = "uifb") -> NDArray[Any]:
     content = archive.read(f"{name}{_ENDING}")
-    right = "it should hold names, as text" if kinds == "U" else "maps are arrays of real numbers"
+    right = "it should hold names, as text"
+    if kinds != "U":
+        hint = did_you_mean(name, (_SOURCES,))
+        right = f"maps are arrays of real numbers, and ids of sources the array {_SOURCES!r}{hint}"
     return parse_npy(
         content, f"the array {shown_name(name)} of {where}", MapFileError, right=right, kinds=kinds
     )

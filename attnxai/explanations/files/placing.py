@@ -29,6 +29,8 @@ _SAME = 0.1
 """Image pixels by which the places of maps of several sources may differ."""
 _LEAST_ON_IMAGE = 0.5
 """Share of a map that has to lie on its image."""
+_LEAST_COVERED = 0.7
+"""Share of an image that maps cover without a note."""
 
 
 def stack_of_loose(
@@ -187,6 +189,13 @@ def _field_of(
         raise AlignmentError(
             f"{100 * (1 - shares[i]):.0f} % of the maps of {images[i].source!r} lie outside its image, by their "
             "coordinates; give larger images, or the maps of these"
+        )
+    covered = common.prod(axis=1) / sides.prod(axis=1)
+    if covered.min() < _LEAST_COVERED:
+        i = int(covered.argmin())
+        assume(
+            f"by their coordinates the maps cover {rows} x {columns} pixels of the images, {covered[i]:.0%} of "
+            f"{images[i].source!r}; check their pixel scale if they should cover more"
         )
     transforms = [GridTransform(origin_x=float(x), origin_y=float(y)) for x, y in corners]
     return Fields.placed(images, transforms, (rows, columns))

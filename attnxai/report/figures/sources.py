@@ -75,6 +75,14 @@ def draw_sources(
         fit_titles(figure, axes[0], list(chosen.values()))
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
     north = "all" if all(known) else "some" if any(known) else "none"
+    layer = next(
+        (
+            say("caption.sources_shown.layer", layer=one["network_layer"])
+            for one in maps.provenance.get("explanations", ())
+            if one["name"] == explanation and "network_layer" in one
+        ),
+        "",
+    )
     ranked = {
         "metric": in_sentence(METRICS[metric].label),
         "ranks": ", ".join(f"{rank.lower()} {source}" for rank, source in chosen.items()),
@@ -85,6 +93,7 @@ def draw_sources(
             "caption.sources_shown",
             model=result.model_name,
             map=map_in_sentence(explanation),
+            layer=layer,
             quantiles=listed([format_share(q) for q in CONTOUR_QUANTILES]),
             orientation=say(f"caption.north.{north}"),
             **ranked,

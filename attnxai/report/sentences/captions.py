@@ -66,11 +66,12 @@ CAPTIONS: dict[str, str] = {
     "caption.nulls.outline": " (filled) or across all sources (outline)",
     "caption.nulls.former": " of the former",
     "caption.sources_shown": (
-        "Upper row: what {model} saw (asinh stretch), contours of {map}, the map of which the verdict speaks, at its {quantiles} quantiles "
+        "Upper row: what {model} saw (asinh stretch), contours of {map}{layer}, the map of which the verdict speaks, at its {quantiles} quantiles "
         "(yellow), and the annotations of every annotator, zoomed to what they and the highest map values "
         "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the panel above. {orientation} "
         "Sources are ranked by {metric}: {ranks}."
     ),
+    "caption.sources_shown.layer": " (of the feature map {layer})",
     "caption.sources_shown.alternative": (
         "Images with contours of the map and annotations; by {metric}, {ranks}."
     ),

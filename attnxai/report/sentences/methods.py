@@ -2,6 +2,8 @@
 
 METHODS: dict[str, str] = {
     "methods.explained": "{maps} explained the score of {of_class}.",
+    "methods.layer": "{maps}{of_model} are those of the feature map {layer}.",
+    "methods.layer.of": " of {model}",
     "methods.predicted_class": "the predicted class of each image, less the mean of the others",
     "methods.difference": "{first} less {n:~that|the mean} of {others}",
     "methods.compared": (

@@ -45,6 +45,15 @@ def test_estimates_are_means_of_what_single_pairs_give():
     assert difference.value == pytest.approx(np.mean(np.array(expected) - bright))
 
 
+def test_arguments_in_another_order_are_refused():
+    maps, marks, images = made_up(n_sources=3)
+    message = (
+        "maps, annotations and images, in this order, got AnnotationSet, MapStack and SourceSet"
+    )
+    with pytest.raises(OptionError, match=message):
+        compare(marks, maps, images)
+
+
 def test_agreement_is_found_where_it_is_and_not_where_it_is_not():
     for agreement, found in ((1.0, True), (0.0, False)):
         maps, marks, images = made_up(n_sources=16, agreement=agreement, seed=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from attnxai.models.preprocessing import Preprocessing
 from tests.explanations.files.skies import SHAPE, images, sky, stack
 
 RNG = np.random.default_rng(6)
+SMALL = "by their coordinates the maps cover"
+pytestmark = pytest.mark.filterwarnings(f"ignore:{SMALL}")
 
 
 def place(wcs: Any, x: float, y: float) -> np.ndarray:
@@ -57,6 +60,19 @@ def test_a_bright_pixel_lies_on_the_sky_where_it_lies_on_the_image(
                 grid = made.geometry[layer].within(made.field[i])
                 expected = (grid.origin_x + 2 * grid.step, grid.origin_y + 5 * grid.step)
                 np.testing.assert_allclose((x, y), expected, atol=1e-6)
+
+
+def test_each_map_says_what_it_explains(tmp_path: Path) -> None:
+    explained = [{"name": "gradcam", "title": "maps", "target": ["FR I", "FR II"]}]
+    replaced = dataclasses.replace(stack(), provenance={"explanations": explained})
+    replaced.write(tmp_path / "maps.fits", images())
+    with fits.open(tmp_path / "maps.fits") as file:
+        header = file["gate1", 1].header
+        assert header["MODEL"] == stack().model_name
+        assert (header["METHOD"], header["TARGET"]) == ("gradcam", "FR I minus FR II")
+        assert header["CREATOR"].startswith("attnxai ")
+        assert "METHOD" not in file["brightness", 1].header
+    assert read_maps(tmp_path / "maps.fits").provenance == replaced.provenance
 
 
 def test_a_table_lists_the_sources(tmp_path: Path) -> None:
@@ -156,6 +172,14 @@ def test_the_brightness_is_that_of_the_image_where_the_maps_lie(tmp_path: Path) 
     whole = images()[1].pixels[3:33, 6:38]
     at = whole > 0.1
     np.testing.assert_allclose(found.brightness[1][at], (whole / whole.max())[at], atol=1 / 254)
+
+
+def test_maps_of_a_part_of_the_image_are_noted(tmp_path: Path) -> None:
+    """As if the pixels of maps of the whole image had 0.6 of their true side."""
+    shrunk = GridTransform(step=0.6, origin_x=8.6, origin_y=7.8)
+    folder_of_maps(tmp_path / "maps", shrunk, SHAPE)
+    with pytest.warns(AssumptionWarning, match=f"{SMALL} 24 x 26 pixels of the images, 35% of 'J0"):
+        read_maps(tmp_path / "maps", images())
 
 
 def test_a_preprocessing_gives_the_field(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import zarr
 
 from attnxai.data.grid import GridTransform
-from attnxai.errors import AlignmentError, MapFileError
+from attnxai.errors import AlignmentError, AssumptionWarning, MapFileError
 from attnxai.explanations.files.formats import read_maps
 from tests.explanations.files.skies import SHAPE, images
 
@@ -41,12 +41,16 @@ def test_layers_with_the_ids_of_their_sources(save: Any, tmp_path: Path) -> None
     order = [2, 0, 3, 1]
     names = [IMAGES.sources[i] for i in order]
     path = save(tmp_path, names, cam=MAPS[order], coarse=MAPS[order][:, ::4, ::4])
-    found = read_maps(path, IMAGES)
+    with pytest.warns(
+        AssumptionWarning, match="'coarse' have 10 x 11 pixels and the images 40 x 44"
+    ):
+        found = read_maps(path, IMAGES)
     assert sorted(found.layers) == ["cam", "coarse"]
     np.testing.assert_array_equal(found.layers["cam"], MAPS)
     assert found.layers["cam"].dtype == np.float64
     assert found.geometry["coarse"] == GridTransform(step=4.0, origin_x=1.5, origin_y=1.5)
-    assert read_maps(path, IMAGES[1:3]).sources == IMAGES.sources[1:3]
+    with pytest.warns(AssumptionWarning, match="'coarse'"):
+        assert read_maps(path, IMAGES[1:3]).sources == IMAGES.sources[1:3]
 
 
 @SAVERS
@@ -62,8 +66,9 @@ def test_single_maps_under_the_ids_of_their_sources(save: Any, tmp_path: Path) -
         ({"cam": MAPS}, MapFileError, "does not say which map is of which source: add an array"),
         ({"cam": MAPS, "J0+4": MAPS[0]}, MapFileError, "two axes, such as 'J0.4', and with three"),
         ({"cam": MAPS, "sources": IMAGES.sources[:3]}, MapFileError, "has 4 maps 'cam' and 3 sources"),
-        ({"cam": MAPS[:2], "sources": ["J0+4"] * 2}, MapFileError, "holds two maps 'cam' of the so"),
+        ({"cam": MAPS[:2], "sources": ["J0+4"] * 2}, MapFileError, "repeats the id 'J0.4' in 'sources'"),
         ({"cam": MAPS[0, 0]}, MapFileError, r"holds the array 'cam' of shape \(44,\); maps are"),
+        ({"cam": MAPS[:, 0], "sources": IMAGES.sources}, MapFileError, r"\(n_sources, height, width\)"),
         ({}, MapFileError, "holds no maps"),
         ({"J0+4": MAPS[0]}, AlignmentError, "has no maps of 3 of 4 images: J1.4, J2.4, J3.4"),
         ({"cam": np.zeros_like(MAPS), "sources": IMAGES.sources}, AlignmentError, "are constant"),
@@ -97,3 +102,9 @@ def test_an_array_and_an_old_group_of_zarr_are_refused(tmp_path: Path) -> None:
     zarr.create_group(str(tmp_path / "old.zarr"), zarr_format=2)
     with pytest.raises(MapFileError, match="is of version 2; write it in version 3"):
         read_maps(tmp_path / "old.zarr", IMAGES)
+
+
+def test_a_name_that_is_almost_sources_is_pointed_out(tmp_path: Path) -> None:
+    np.savez(tmp_path / "maps.npz", cam=MAPS, source=np.array(IMAGES.sources))
+    with pytest.raises(MapFileError, match=r"array 'sources' \(did you mean sources\?\)"):
+        read_maps(tmp_path / "maps.npz", IMAGES)
