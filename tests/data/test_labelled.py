@@ -20,7 +20,7 @@ from attnxai.data.labelled import (
     recognised_batches,
 )
 from attnxai.data.mirabest import Confidence, read_mirabest
-from attnxai.errors import AttnxaiWarning, DataSetError, ImageError, OptionError
+from attnxai.errors import AssumptionWarning, AttnxaiWarning, DataSetError, ImageError, OptionError
 from tests.data.frdeep_files import write_archive, write_frdeep
 from tests.data.mirabest_files import write_batches
 from tests.data.skies import make_wcs
@@ -79,9 +79,10 @@ class TestLabelledFolder:
         table = write_table(folder)
         with pytest.raises(ImageError, match=r"b\.npy has 1 of 204 pixels that are NaN"):
             read_labelled_folder(folder, table)
-        images = read_labelled_folder(
-            folder, table, fill_blank=True, prepared=True, pixel_scale_arcsec=5.0
-        )
+        with pytest.warns(AssumptionWarning, match="1.25 arcsec, which is used"):
+            images = read_labelled_folder(
+                folder, table, fill_blank=True, prepared=True, pixel_scale_arcsec=5.0
+            )
         assert images["b"].footprint is not None
         assert all(image.prepared for image in images)
         scales = [image.grid.pixel_scale_arcsec for image in images]
@@ -266,7 +267,8 @@ class TestFolders:
 
     def test_options_reach_the_images(self, folder: Path) -> None:
         write_table(folder)
-        data = read_training_images(folder, prepared=True, pixel_scale_arcsec=3.0)
+        with pytest.warns(AssumptionWarning, match="1.25 arcsec, which is used"):
+            data = read_training_images(folder, prepared=True, pixel_scale_arcsec=3.0)
         assert all(image.prepared for image in data.images)
         assert data.images["a"].grid.pixel_scale_arcsec == 3.0
         with pytest.raises(OptionError, match="above 0, got -3"):
