@@ -69,6 +69,8 @@ class RewrittenScores(nn.Module):
         # hidden from Module.apply, by which captum looks for rectifiers
         self._network = (network,)
         self._model_name, self._method, self._linear = function.model_name, method, linear
+        # a reference without emission has no attention at all: it is attended to where its image is
+        self._shares_emission = linear and function.masks_emission
         self.register_buffer("blank", blank)
         self.rectifiers = nn.ModuleList()
         self._layers: list[str] = []
@@ -110,7 +112,13 @@ class RewrittenScores(nn.Module):
     def _layer(self) -> str:
         return f"layer {self._layers[-1]}" if self._layers and self._layers[-1] else "its forward"
 
-    def _scores(self, differences: torch.Tensor, *, grow: bool = False) -> torch.Tensor:
+    def _scores(
+        self,
+        differences: torch.Tensor,
+        emission_of: torch.Tensor | None = None,
+        *,
+        grow: bool = False,
+    ) -> torch.Tensor:
         modules = iter(self.rectifiers)
         self._layers.clear()
 
@@ -132,11 +140,24 @@ class RewrittenScores(nn.Module):
                 ) from error
 
         with _Intercepted(run):
-            return self._network[0](self.blank + differences)  # type: ignore[no-any-return]
+            images = self.blank + differences
+            if not self._shares_emission:
+                return self._network[0](images)  # type: ignore[no-any-return]
+            if emission_of is None:
+                emission_of = differences.chunk(2)[0].repeat(2, 1, 1, 1)
+            return self._network[0](images, self.blank + emission_of.detach())  # type: ignore[no-any-return]
 
-    def forward(self, differences: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Weighted sum of the class scores of each image, as of :class:`ScoreFunction`."""
-        return (weights * self._scores(differences)).sum(dim=1)
+    def forward(
+        self,
+        differences: torch.Tensor,
+        weights: torch.Tensor,
+        emission_of: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Weighted sum of the class scores of each image, as of :class:`ScoreFunction`.
+
+        With the rules of DeepLIFT, emission is that of the first half of the batch unless it is given.
+        """
+        return (weights * self._scores(differences, emission_of)).sum(dim=1)
 
 
 class _Intercepted(TorchFunctionMode):

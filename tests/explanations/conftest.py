@@ -13,7 +13,6 @@ import torch
 from attnxai.data.images import SourceSet, from_array
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
-from attnxai.models.specification import Normalisation
 from tests.models.builders import make_model
 
 SIDE = 26
@@ -30,7 +29,7 @@ def build_model(*, side: int = SIDE, **changes: Any) -> AttentionModel:
         model,
         preprocessing=Preprocessing(
             size=side,
-            mean=0.0 if changes.get("normalisation") is Normalisation.EMISSION else 0.1,
+            mean=0.0 if model.spec.zero_sky else 0.1,
             deviation=0.4,
         ),
         class_names=("FR I", "FR II"),

@@ -184,6 +184,7 @@ def assert_complete(model, images) -> None:
             change = np.array(scores) - float(model.network(blank)[0, CLASSES.index(name)])
         size = np.abs(maps).sum(axis=(1, 2))
         assert (np.abs(maps.sum(axis=(1, 2)) - change) <= 1e-5 * size + 1e-6).all()
+        assert (size < 1e3 * np.abs(change)).all()
         assert max(stack.provenance["explanations"][0]["relative_errors"]) <= 1e-8
 
 
