@@ -150,12 +150,17 @@ def test_coarse_maps_are_interpolated_and_batches_change_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def of_centre():
-    """Sources in the middle, a network that looks at the middle alone, and maps right and wrong."""
-    n, side = 12, SIDE
+    """Sources in the middle, a network that sums their brightness, and maps right and wrong."""
+    n, side = 40, SIDE
     images = sources(n, side, share=0.1)
     model = model_of(WeightedSum(np.ones((side, side)), bias=-2.0), side)
     rng = np.random.default_rng(5)
-    layers = {"right": images * 1.0, "noise": rng.random(images.shape), "sky": 1.0 * (images == 0)}
+    layers = {
+        "right": images * 1.0,
+        "noise": rng.random(images.shape),
+        "sky": 1.0 * (images == 0),
+        "anywhere on emission": (0.1 + rng.random(images.shape)) * (images > 0),
+    }
     return faithfulness_tests(
         model,
         stack_of(model, images, layers),
@@ -171,11 +176,12 @@ def test_the_rule_separates_maps_of_the_source_from_others(of_centre) -> None:
     assert of_centre.exceeds("right", BRIGHTNESS) is False
     assert of_centre.faithful("noise") is False
     assert of_centre.faithful("sky") is False
+    assert of_centre.faithful("anywhere on emission") is False
     text = of_centre.summary()
     assert text.startswith(
-        "Yes for right; not shown for noise and sky. Better than the order of brightness: none."
+        "Yes for right; not shown for noise, sky and anywhere on emission. Better than the order of brightness: none."
     )
-    assert "Deletion, insertion and ROAD on 12 sources, probability of the class FR I" in text
+    assert "Deletion, insertion and ROAD on 40 sources, probability of the class FR I" in text
     assert "The map right is faithful" in text
     assert "The map noise is not shown to be faithful" in text
     assert "not better than brightness" in text
@@ -183,7 +189,7 @@ def test_the_rule_separates_maps_of_the_source_from_others(of_centre) -> None:
 
 def test_tables_and_records_hold_the_same_numbers(of_centre) -> None:
     frame = of_centre.to_frame()
-    assert len(frame) == 9
+    assert len(frame) == 12
     row = frame[(frame["map"] == "right") & (frame["test"] == "road")].iloc[0]
     interval = of_centre.gain("right", RANDOM, "road")
     assert row["probability_gain_over_random"] == interval.value
@@ -192,7 +198,7 @@ def test_tables_and_records_hold_the_same_numbers(of_centre) -> None:
     stated = record["maps"]["right"]["tests"]["road"]["probability"]["gain_over_random"]
     assert stated == interval.to_record()
     gains = of_centre.gains("right", shifted_name("right"))
-    assert gains.shape == (3, 12)
+    assert gains.shape == (3, 40)
     assert of_centre.area("right", "deletion").value == pytest.approx(
         of_centre.areas()[0, 0].mean()
     )
@@ -231,9 +237,11 @@ def test_maps_of_another_model_are_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("smooth", [0.0, 3.0])
-def test_random_maps_are_rarely_called_faithful(smooth) -> None:
-    """At most 5 % of random maps, white or smooth, within what 200 of them let one say."""
+@pytest.mark.parametrize(
+    ("smooth", "on_emission"), [(0.0, False), (3.0, False), (0.0, True), (3.0, True)]
+)
+def test_random_maps_are_rarely_called_faithful(smooth, on_emission) -> None:
+    """At most 5 % of random maps, white or smooth, on emission alone or not, within what 200 of them let one say."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(8)
@@ -248,6 +256,8 @@ def test_random_maps_are_rarely_called_faithful(smooth) -> None:
             f"map {i}": gaussian_filter(one, (0, smooth, smooth), mode="wrap")
             for i, one in enumerate(white)
         }
+        if on_emission:
+            layers = {key: np.exp(one) * (images > 0) for key, one in layers.items()}
         found = faithfulness_tests(
             model,
             stack_of(model, images, layers),
