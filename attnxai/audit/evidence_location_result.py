@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attnxai import presenters
-from attnxai.audit.class_shares import ALL, distinguishes, told
+from attnxai.audit.class_shares import ALL, decides, distinguishes, told
 from attnxai.audit.map_location import MapLocation
 from attnxai.data.emission import Zone
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, listed
 from attnxai.statistics.formats import MOST_DECIMALS, format_number, format_share, with_interval
-from attnxai.statistics.interval import MIN_UNITS, Interval, finite_or_none
+from attnxai.statistics.interval import Interval, finite_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ class ZoneEvidence:
     @property
     def tells_class(self) -> bool | None:
         """Whether the zone alone tells the class, better than its area does; None where it takes more classes or sources."""
-        if self.auc is None or self.beyond_area is None or self.auc.n_units < MIN_UNITS:
+        if self.auc is None or self.beyond_area is None or not decides(self.auc):
             return None
         return (
             distinguishes(self.auc) and self.beyond_area.value > 0 and not self.beyond_area.low <= 0
@@ -139,7 +139,7 @@ class EvidenceLocation:
         """Whether nothing failed: empty sky alone does not tell the class, and every map passes.
 
         None where nothing failed and something could not be told, for which it takes sources of two classes, 8 or more
-        in all.
+        of each.
         """
         found = [one.passes for one in self.maps]
         if self.empty_sky is not None:

@@ -150,9 +150,7 @@ def _zones(
                 [binary_auc(share, (labels == i).astype(np.int64)) for i, _ in known.told()]
             )
             area_auc = auc_interval(area, resamples, labels)
-            beyond = statistic_interval(
-                _difference(own, area), resamples, strata=labels, unit="source"
-            )
+            beyond = auc_interval(_difference(own, area), resamples, labels, reference=0.0)
         found.append(
             ZoneEvidence(
                 zone=zone.words,

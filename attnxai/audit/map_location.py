@@ -16,6 +16,7 @@ from attnxai.audit.class_shares import (
     ALL,
     GivenClasses,
     SourceClasses,
+    decides,
     distinguishes,
     group_auc,
     share_interval,
@@ -29,7 +30,7 @@ from attnxai.data.emission import (
     zones_on_grid,
 )
 from attnxai.data.grid import GridTransform
-from attnxai.statistics.interval import MIN_UNITS, finite_or_none
+from attnxai.statistics.interval import finite_or_none
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,7 +99,7 @@ class MapLocation:
         """Whether neither depends on the class; None where that takes more classes or sources."""
         if self.sign_depends_on_class or self.level_tells_class:
             return False
-        enough = self.level_auc and all(auc.n_units >= MIN_UNITS for auc in self.level_auc.values())
+        enough = self.level_auc and all(map(decides, self.level_auc.values()))
         return True if enough else None
 
     def to_record(self) -> dict[str, Any]:

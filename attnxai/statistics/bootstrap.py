@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # Rows of resamples at a time, so that memory does not grow with their number.
 _ROWS = 512
 
+ALL_THE_SAME = "all resamples give the same value"
+"""Why there is no interval about a value that does not vary, such as an AUC of 1."""
+
 
 class IntervalKind(enum.StrEnum):
     """How resamples become an interval.
@@ -194,8 +197,7 @@ def statistic_interval(
     resampled = over_resamples(statistic, counts)
     resampled = resampled[np.isfinite(resampled)]
     if not len(resampled) or np.ptp(resampled) <= 1e-12 * max(1.0, abs(value)):
-        reason = "all resamples give the same value"
-        return no_interval(value, n, unit=unit, level=level, reason=reason)
+        return no_interval(value, n, unit=unit, level=level, reason=ALL_THE_SAME)
     left_out = np.empty(0)
     if kind is not IntervalKind.PERCENTILE:
         without = (statistic(1.0 - np.eye(min(_ROWS, n - i), n, k=i)) for i in range(0, n, _ROWS))

@@ -213,3 +213,30 @@ def test_mistakes_are_refused() -> None:
         map_location(stack, CLASSES, rng=0, ring_pixels=0)
     with pytest.raises(OptionError, match="min_island_pixels"):
         map_location(stack, CLASSES, rng=0, min_island_pixels=0)
+
+
+def test_a_level_is_judged_with_eight_sources_of_each_class() -> None:
+    """An AUC of 3 of 40 sources has an interval without 0.5 in one of five cases by chance."""
+    noise = 1e-3 * np.random.default_rng(0).random((N, SIDE, SIDE))
+    stack = stack_of({"gate": noise + np.arange(N)[:, None, None] % 20})
+    for n_second, judged in ((7, False), (8, True)):
+        classes = ["FR II"] * n_second + ["FR I"] * (N - n_second)
+        (found,) = map_location(stack, classes, rng=0, ring_pixels=3, n_bootstrap=99)
+        (auc,) = found.level_auc.values()
+        assert auc.known == judged
+        assert (found.passes is not None) == judged
+    assert "too few for a class, 8 are needed" in _level_of(stack, 7).note
+    perfect = stack_of({"gate": noise + (np.arange(N) < 7)[:, None, None]})
+    assert _level_of(perfect, 7).value == 1.0
+    classes = ["FR II"] * 7 + ["FR I"] * (N - 7)
+    assert not map_location(perfect, classes, rng=0, ring_pixels=3, n_bootstrap=99)[
+        0
+    ].level_tells_class
+
+
+def _level_of(stack, n_second):
+    classes = ["FR II"] * n_second + ["FR I"] * (N - n_second)
+    (auc,) = map_location(stack, classes, rng=0, ring_pixels=3, n_bootstrap=99)[
+        0
+    ].level_auc.values()
+    return auc

@@ -140,7 +140,7 @@ def test_classes_of_other_names_are_said_to_be_others() -> None:
 
 
 def test_an_accuracy_below_chance_says_that_classes_are_swapped() -> None:
-    images = sources(12, 2)
+    images = sources(16, 2)
     maps = attnxai.explain(wrapped(seeded(ResidualNetwork)), images, "cam")
     classes = [image.class_name for image in images]
     margin = np.where(np.array(classes) == "FR II", 1.0, -1.0)
@@ -156,6 +156,6 @@ def test_an_accuracy_below_chance_says_that_classes_are_swapped() -> None:
     assert not right.notes
     (note,) = swapped.notes
     assert note == (
-        "The accuracy of the model is below chance (8 % of 12 sources): its class scores are probably in another order "
+        "The accuracy of the model is below chance (6 % of 16 sources): its class scores are probably in another order "
         "than FR I, FR II."
     )

@@ -18,7 +18,7 @@ AUDIT: dict[str, str] = {
     ),
     "audit.unknown": (
         "whether the maps of {model} reveal the class through empty sky is not known; it takes sources of two of its "
-        "classes, 8 or more in all."
+        "classes, 8 or more of each."
     ),
     "audit.map": "{map} fails the audit: {faults}.",
     "audit.map.level": "its level on empty sky tells the class (AUC {aucs})",
