@@ -238,8 +238,9 @@ def format_level(level: float | None) -> str:
 
 def _performance(accuracy: Interval, auc: Interval) -> str:
     share = format_share(accuracy.value)
-    ends = f"{format_share(accuracy.low)} to {format_share(accuracy.high)}"
-    return f"accuracy {share} ({ends}), AUC {with_interval(auc, 3)}"
+    if accuracy.known:
+        share += f" ({format_share(accuracy.low)} to {format_share(accuracy.high)})"
+    return f"accuracy {share}, AUC {with_interval(auc, 3)}"
 
 
 def _of_zone(zone: ZoneEvidence) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.audit.pooled_sums import PooledSums
-    from attnxai.audit.zone_sums import ZoneSums
+    from attnxai.audit.zone_sums import ZoneScores, ZoneSums
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
 
@@ -138,8 +138,11 @@ def _zones(
     areas = sums.areas[chosen]
     found = []
     for zone in Zone:
-        scores = sums.scores_from(zone, chosen)
+        of_zone = sums.scores_from(zone, chosen)
+        scores = of_zone.scores
         accuracy, auc = _performance_of(scores, known, counts, sums.model.class_names)
+        if accuracy is not None:
+            accuracy = accuracy_from(of_zone, known, counts, sums.model.class_names)
         area_auc = beyond = None
         if auc is not None:
             used = known.known
@@ -179,11 +182,33 @@ def _performance_of(
     """Accuracy and AUC of class scores, None where no two classes are known."""
     if len(known.names) < 2:
         return None, None
-    given = np.array([*map(class_names.index, known.names), -1])[known.labels]
+    given = _positions(known, class_names)
     correct = np.where(known.known, scores.argmax(axis=1) == given, np.nan)
     used = known.known
     auc = auc_interval(_score_auc(scores, known, class_names), counts[:, used], known.labels[used])
     return share_interval(correct), auc
+
+
+def _positions(known: SourceClasses, class_names: Sequence[str]) -> NDArray[np.int64]:
+    """Position of every source's class among those of the model, -1 where it is unknown."""
+    return np.array([*map(class_names.index, known.names), -1])[known.labels]
+
+
+def accuracy_from(
+    of_zone: ZoneScores,
+    known: SourceClasses,
+    counts: NDArray[np.int32],
+    class_names: Sequence[str],
+) -> Interval:
+    """Accuracy from a zone alone; resamples draw the mean of the other zones, and so the threshold, as well."""
+    given = _positions(known, class_names)
+
+    def accuracy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        correct = of_zone.resampled(rows).argmax(axis=2) == given
+        used = rows * known.known
+        return np.asarray((used * correct).sum(axis=1) / used.sum(axis=1))
+
+    return statistic_interval(accuracy, counts, strata=known.labels, unit="source")
 
 
 def _score_auc(

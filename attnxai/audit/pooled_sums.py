@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from attnxai.audit.zone_sums import within_zones
+from attnxai.audit.zone_sums import ZoneScores, within_zones
 from attnxai.data.emission import MIN_ISLAND_PIXELS, RING_PIXELS, Zone, emission_mask, zones_on_grid
 from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
@@ -59,17 +59,19 @@ class PooledSums:
         """Sum of the magnitude of evidence over each zone, as of ``ZoneSums``."""
         return self.relative if relative else self.absolute
 
-    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Class scores of some images from one zone alone, shape (n, n_classes).
+    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
+        """Class scores of some images from one zone alone.
 
         The contributions of the other zones are replaced by their means over these images.
         """
         by_zone = self.by_zone[images]
         own = by_zone[:, :, zone]
-        scores: NDArray[np.float64] = (
-            self.bias + own + (by_zone.sum(axis=2) - own).mean(axis=0, keepdims=True)
+        n_classes = own.shape[1]
+        return ZoneScores(
+            own=self.bias + own,
+            weights=np.broadcast_to(np.eye(n_classes), (len(own), n_classes, n_classes)),
+            others=by_zone.sum(axis=2) - own,
         )
-        return scores
 
 
 def pooled_sums(

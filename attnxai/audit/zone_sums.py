@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,37 @@ from attnxai.models.specification import FeatureSum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ZoneScores:
+    """Class scores from one zone alone: ``own`` plus ``weights`` times the mean over the images of ``others``.
+
+    Parameters
+    ----------
+    own : ndarray, shape (n_images, n_classes)
+        What the zone itself contributes, with the bias.
+    weights : ndarray, shape (n_images, n_classes, n_features)
+        Of the sums of features; with ``ft`` those of the linear piece that is active at the mean.
+    others : ndarray, shape (n_images, n_features)
+        Sums of features over the other zones.
+    """
+
+    own: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    others: NDArray[np.float64]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Class scores, shape (n_images, n_classes)."""
+        return self.resampled(np.ones((1, len(self.own))))[0]
+
+    def resampled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same with the mean over resamples, rows of counts (n_rows, n_images); (n_rows, n_images, n_classes)."""
+        means = rows @ self.others / rows.sum(axis=1, keepdims=True)
+        n, n_classes, n_features = self.weights.shape
+        shifts = means @ self.weights.reshape(n * n_classes, n_features).T
+        return np.asarray(self.own + shifts.reshape(len(rows), n, n_classes))
 
 
 class ZoneSums(GateReader):
@@ -105,25 +137,26 @@ class ZoneSums(GateReader):
         return torch.stack(by_gate, dim=1).double().numpy()
 
     @torch.no_grad()
-    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Class scores of some images from one zone alone, shape (n, n_classes).
+    def scores_from(self, zone: Zone, images: NDArray[np.bool_]) -> ZoneScores:
+        """Class scores of some images from one zone alone.
 
         The gated sums of the other zones are replaced by their means over these images. Nothing is fitted again.
         """
         _, network = self.model.require_gates()
         like = next(network.parameters())
         chosen = torch.from_numpy(images)
-        sums = []
-        for parts in self._sums.values():
-            by_zone = torch.cat(parts)[chosen].double()
-            own = by_zone[:, :, zone]
-            others = (by_zone.sum(dim=2) - own).mean(dim=0)
-            sums.append(own + others)
+        by_zone = [torch.cat(parts)[chosen].double() for parts in self._sums.values()]
+        own = [values[:, :, zone] for values in by_zone]
+        others = [values.sum(dim=2) - one for values, one in zip(by_zone, own, strict=True)]
+        sums = [one + other.mean(dim=0) for one, other in zip(own, others, strict=True)]
         head = network.linear_head([values.to(like) for values in sums])
-        scores = head.bias.double().cpu()
-        for weights, values in zip(head.weights, sums, strict=True):
-            scores = scores + (weights.double().cpu() @ values[:, :, None])[:, :, 0]
-        return scores.numpy()
+        weights = torch.cat(head.weights, dim=2).double().cpu()
+        of_own = (weights @ torch.cat(own, dim=1)[:, :, None])[:, :, 0]
+        return ZoneScores(
+            own=(head.bias.double().cpu() + of_own).numpy(),
+            weights=weights.numpy(),
+            others=torch.cat(others, dim=1).numpy(),
+        )
 
 
 def within_zones(zones: NDArray[np.int8], like: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,9 @@ from sklearn.metrics import roc_auc_score
 
 import attnxai
 from attnxai.audit import evidence_location
-from attnxai.audit.zone_sums import ZoneSums
+from attnxai.audit.class_shares import SourceClasses
+from attnxai.audit.evidence_location_statistics import accuracy_from
+from attnxai.audit.zone_sums import ZoneScores, ZoneSums
 from attnxai.data.emission import Zone
 from attnxai.data.images import SourceSet, from_array
 from attnxai.errors import OptionError
@@ -99,7 +101,7 @@ def test_scores_from_a_zone_are_those_of_a_plain_loop(aggregation, binning):
             pooled = [values / n for values, n in zip(pooled, n_cells, strict=True)]
         with torch.no_grad():
             expected = model.network._aggregate(pooled).numpy()
-        found = sums.scores_from(zone, np.ones(6, bool))
+        found = sums.scores_from(zone, np.ones(6, bool)).scores
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert np.isclose(sums.areas.sum(axis=1), 1.0).all()
 
@@ -115,7 +117,7 @@ def test_accuracies_and_aucs_are_those_of_the_scores():
     exact = binomtest(n_correct, 30).proportion_ci(method="exact")
     assert (found.accuracy.low, found.accuracy.high) == pytest.approx((exact.low, exact.high))
     for zone, one in zip(Zone, found.zones, strict=True):
-        scores = sums.scores_from(zone, np.ones(30, bool))
+        scores = sums.scores_from(zone, np.ones(30, bool)).scores
         assert one.auc.value == pytest.approx(roc_auc_score(labels, np.diff(scores)[:, 0]))
         assert one.accuracy.value == (scores.argmax(axis=1) == labels).mean()
         area = roc_auc_score(labels, sums.areas[:, zone])
@@ -214,3 +216,23 @@ def test_the_first_network_reveals_the_class_through_empty_sky(shared_data):
     sky = next(one for one in found.zones if one.zone == "empty sky")
     assert (sky.accuracy.value, sky.auc.value) == pytest.approx((0.837, 0.916), abs=6e-4)
     assert found.passes is False
+
+
+def test_the_interval_of_anaccuracy_from_a_zone_draws_the_mean_of_the_others_too() -> None:
+    """All own contributions are the same, so that the mean of the others alone decides for all sources at once."""
+    rng = np.random.default_rng(0)
+    n = 40
+    of_zone = ZoneScores(
+        own=np.stack([np.zeros(n), np.full(n, 0.02)], axis=1),
+        weights=np.broadcast_to(np.array([[0.0], [1.0]]), (n, 2, 1)),
+        others=rng.normal(size=(n, 1)),
+    )
+    np.testing.assert_allclose(of_zone.scores[:, 1], 0.02 + of_zone.others.mean())
+    rows = np.zeros((1, n))
+    rows[0, :3] = (2, 1, 1)
+    mean = of_zone.others[[0, 0, 1, 2]].mean()
+    np.testing.assert_allclose(of_zone.resampled(rows)[0, :, 1], 0.02 + mean)
+    known = SourceClasses.of([f"s{i}" for i in range(n)], ["FR I"] * 15 + ["FR II"] * 25)
+    found = accuracy_from(of_zone, known, known.resamples(400, rng), ("FR I", "FR II"))
+    assert found.value in (15 / n, 25 / n)
+    assert (found.low, found.high) == (15 / n, 25 / n)

@@ -38,7 +38,7 @@ def test_zones_and_bias_add_up_to_the_scores(n_outputs: int) -> None:
     np.testing.assert_allclose(sums.by_zone.sum(axis=2) + sums.bias, scores, atol=1e-5)
     np.testing.assert_allclose(sums.areas.sum(axis=1), 1.0, atol=1e-6)
     chosen = np.arange(18) < 10
-    by_zone = [sums.scores_from(zone, chosen) for zone in Zone]
+    by_zone = [sums.scores_from(zone, chosen).scores for zone in Zone]
     # the means of the zones together are the mean score
     for one in by_zone:
         np.testing.assert_allclose(one.mean(axis=0), scores[chosen].mean(axis=0), atol=1e-5)
@@ -76,7 +76,7 @@ def test_one_bright_pixel_by_hand() -> None:
         relative[:, Zone.EMISSION], np.array([2.0, 3.0]) / n_cells, rtol=1e-5
     )
     np.testing.assert_allclose(absolute[:, Zone.EMPTY_SKY], -2 * empty, rtol=1e-5)
-    alone = sums.scores_from(Zone.EMPTY_SKY, np.array([True, True]))
+    alone = sums.scores_from(Zone.EMPTY_SKY, np.array([True, True])).scores
     others = (sums.by_zone[:, :, Zone.EMISSION] + sums.by_zone[:, :, Zone.RING]).mean(axis=0)
     np.testing.assert_allclose(alone, sums.by_zone[:, :, Zone.EMPTY_SKY] + others)
 
