@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from attnxai.explanations.stack import MapStack
     from attnxai.statistics.interval import Interval
 
-NO_SUMS = (
-    "the class scores of this network are not sums over pixels of a feature map, and empty sky of its input is blank "
-    "already, so that replacing it by blank sky changes nothing"
-)
+NO_SUMS = "the class scores of this network are not sums over pixels of a feature map, which could be split into zones"
 """Why a network is not split."""
 
 

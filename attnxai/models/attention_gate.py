@@ -50,8 +50,10 @@ def std_mean_norm(scores: torch.Tensor, over_batch: bool = False) -> torch.Tenso
 
 def emission(scores: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     """Softplus of the scores where an image shows emission, divided by its sum; 0 elsewhere."""
-    weights = nn.functional.softplus(scores) * where
-    return weights / weights.sum(dim=(2, 3), keepdim=True).clamp_min(_SMALLEST_RANGE)
+    # in 64 bits: a softplus of scores below -87 is 0 in 32, as scores of networks with random weights may all be
+    weights = nn.functional.softplus(scores.double()) * where
+    total = weights.sum(dim=(2, 3), keepdim=True)
+    return (weights / total.clamp_min(torch.finfo(total.dtype).tiny)).to(scores.dtype)
 
 
 NORMALISATIONS: dict[Normalisation, Callable[[torch.Tensor, bool], torch.Tensor]] = {

@@ -69,6 +69,10 @@ def test_emission_shares_attention_out_over_emission_alone() -> None:
     torch.testing.assert_close(GateNormalisation(Normalisation.EMISSION)(SCORES, where), expected)
     nowhere = torch.zeros_like(where)
     assert not GateNormalisation(Normalisation.EMISSION)(SCORES, nowhere).any()
+    # scores whose softplus is 0 in 32 bits
+    low = GateNormalisation(Normalisation.EMISSION)(SCORES - 300.0, where)
+    torch.testing.assert_close(low.sum(dim=(2, 3)), torch.ones(2, 1))
+    assert low[0, 0, 1, 0] / low[0, 0, 0, 0] == pytest.approx(math.e)
 
 
 @pytest.mark.parametrize("normalisation", list(Normalisation))
