@@ -41,7 +41,7 @@ class ZoneScores:
     @property
     def scores(self) -> NDArray[np.float64]:
         """Class scores, shape (n_images, n_classes)."""
-        return self.resampled(np.ones((1, len(self.own))))[0]
+        return np.asarray(self.resampled(np.ones((1, len(self.own))))[0])
 
     def resampled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with the mean over resamples, rows of counts (n_rows, n_images); (n_rows, n_images, n_classes)."""

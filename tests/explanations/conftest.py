@@ -13,6 +13,7 @@ import torch
 from attnxai.data.images import SourceSet, from_array
 from attnxai.models.model import AttentionModel
 from attnxai.models.preprocessing import Preprocessing
+from attnxai.models.specification import ModelSpec
 from tests.models.builders import make_model
 
 SIDE = 26
@@ -22,6 +23,7 @@ def build_model(*, side: int = SIDE, **changes: Any) -> AttentionModel:
     """A C4 network with random weights and batch statistics; knows sources s0 to s2."""
     model = make_model(side=side, **{"gate_channels": 3, **changes})
     assert model.training is not None
+    assert isinstance(model.spec, ModelSpec)
     record = dataclasses.replace(
         model.training, train_sources=("s0", "s1"), validation_sources=("s2",)
     )
