@@ -64,6 +64,16 @@ def rasterise_mask(
     Returns
     -------
     ndarray of bool, shape (rows, columns)
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from regions import CirclePixelRegion, PixCoord
+    >>> circle = CirclePixelRegion(PixCoord(2.0, 1.0), radius=1.2)
+    >>> rasterise_mask([circle], attnxai.data.GridTransform(), (3, 4), fwhm=3.0).astype(int)
+    array([[0, 0, 1, 0],
+           [0, 1, 1, 1],
+           [0, 0, 1, 0]])
     """
     x, y = field_coordinates(transform, field_shape)
     mask = np.zeros(field_shape, bool)
@@ -100,6 +110,14 @@ def rasterise_density(
     -------
     ndarray, shape (rows, columns)
         In units of the weights; not normalised.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> from regions import PixCoord, PointPixelRegion
+    >>> point = PointPixelRegion(PixCoord(2.0, 0.0))
+    >>> rasterise_density([point], [1.0], attnxai.data.GridTransform(), (1, 5), fwhm=2.0).round(3)
+    array([[0.062, 0.5  , 1.   , 0.5  , 0.062]])
     """
     x, y = field_coordinates(transform, field_shape)
     sigma = fwhm / FWHM_PER_SIGMA

@@ -115,6 +115,15 @@ def smooth_to_layer(
     Returns
     -------
     ndarray, shape (..., rows, columns)
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> layer = attnxai.data.GridTransform(step=2.0, origin_x=0.5, origin_y=0.5)
+    >>> image = np.zeros((4, 4))
+    >>> image[0, 0] = 1.0
+    >>> smooth_to_layer(image, layer, (2, 2)).round(2)[0]
+    array([0.25, 0.19, 0.06, 0.  ])
     """
     rows, columns = images.shape[-2:]
     vertical = _box_matrix(layer_shape[0], rows, transform.step, transform.origin_y)

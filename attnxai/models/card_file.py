@@ -30,7 +30,26 @@ def card_path(model_file: str | Path) -> Path:
 
 
 def write_card(card: ModelCard, path: str | Path) -> None:
-    """Write a card as JSON; a reader finds the old or the whole new one."""
+    """Write a card as JSON; a reader finds the old or the whole new one.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The card.
+    path : path
+        Where to write it; beside a model file, :func:`card_path` says where it is looked for.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> card = read_card(card_path(Path(attnxai.models.shipped_models()["d8"])))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_card(card, Path(folder) / "d8.card.json")
+    ...     read_card(Path(folder) / "d8.card.json") == card
+    True
+    """
     parts = {
         name: {
             "n_images": part.n_images,
@@ -61,6 +80,14 @@ def read_card(path: str | Path) -> ModelCard:
     ------
     CheckpointError
         If the file is missing or no card of this version, naming what it lacks or what does not fit.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> card = read_card(card_path(Path(attnxai.models.shipped_models()["d8"])))
+    >>> card.group
+    'D8'
     """
     try:
         content = read_json(Path(path))

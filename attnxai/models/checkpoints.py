@@ -169,6 +169,16 @@ def save_model(model: AttentionModel, path: str | Path) -> str:
     ------
     CheckpointError
         If the model wraps a module whose code is not part of this package.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sha256 = save_model(attnxai.load_model("d8"), Path(folder) / "mine.pt")
+    ...     attnxai.load_model(Path(folder) / "mine.pt").sha256 == sha256
+    True
     """
     if isinstance(model.spec, WrappedSpec):
         raise CheckpointError(

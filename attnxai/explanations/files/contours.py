@@ -100,6 +100,19 @@ def write_regions(
     -------
     list of str
         Sources without any contour, whose maps are constant.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import attnxai
+    >>> files = attnxai.read_annotations("expert.csv").image_files()
+    >>> images = attnxai.read_images(list(files.values())[:1])
+    >>> maps = attnxai.explain(attnxai.load_model("d8"), images, "gates")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     without = write_regions(Path(folder), maps, images)
+    ...     [file.name for file in Path(folder).iterdir()], without
+    (['simulated_fr1_01.reg'], [])
     """
     from regions import Regions
 
