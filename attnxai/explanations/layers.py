@@ -245,10 +245,10 @@ class _Probe:
                 ends = self._ends(width)
             except OptionError:
                 raise
-            except Exception:
+            except Exception:  # whatever a network raises for images that it does not take
                 if not more:
                     raise
-                break  # the network takes no wider images
+                break
             inside = _between(ends)
             if len(inside) > 1:
                 cells = inside[[0, -1]]
