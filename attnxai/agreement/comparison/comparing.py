@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -110,12 +110,7 @@ def compare_all(
     What depends on the annotations alone is computed once: their drawing on the field, noise ceilings and the
     reliability of the annotators.
     """
-    are_maps = all(isinstance(maps, MapStack) for maps in stacks)
-    if not are_maps or not isinstance(annotations, AnnotationSet):
-        raise OptionError(
-            "compare takes maps, annotations and images, in this order, got "
-            f"{type(stacks[0]).__name__}, {type(annotations).__name__} and {type(images).__name__}"
-        )
+    check_order("compare takes maps", stacks, annotations, images)
     annotations = usable_annotations(annotations, images, fwhm_arcsec)
     every = align_all(
         stacks,
@@ -139,6 +134,19 @@ def compare_all(
         result = _compare(pairs, settings, rng, step, once)
         results.append(dataclasses.replace(result, data=data))
     return results
+
+
+def check_order(beginning: str, stacks: Any, annotations: Any, images: Any) -> None:
+    """Refuse arguments in another order, or of another kind."""
+    each = stacks if isinstance(stacks, list | tuple) else (None,)
+    if not all(isinstance(one, MapStack) for one in each) or not isinstance(
+        annotations, AnnotationSet
+    ):
+        given = each[0] if len(each) == 1 and each[0] is not None else stacks
+        raise OptionError(
+            f"{beginning}, annotations and images, in this order, got "
+            f"{type(given).__name__}, {type(annotations).__name__} and {type(images).__name__}"
+        )
 
 
 def compare_pairs(

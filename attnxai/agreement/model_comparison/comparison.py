@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attnxai import presenters
 from attnxai.agreement.comparison import adjust_over_maps
-from attnxai.agreement.comparison.comparing import compare_all
+from attnxai.agreement.comparison.comparing import check_order, compare_all
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC
@@ -97,6 +97,7 @@ def compare_models(
     >>> [result.model_name for result in found.results], len(found.contrasts)
     (['C1', 'C2'], 1)
     """
+    check_order("compare_models takes a list of stacks of maps", stacks, annotations, images)
     settings = settings or ComparisonSettings()
     names = [maps.model_name for maps in stacks]
     for name in names:

@@ -11,7 +11,7 @@ import pytest
 from attnxai.agreement.comparison import ComparisonSettings, adjust_over_maps, compare, once
 from attnxai.agreement.model_comparison.comparison import compare_models
 from attnxai.alignment import pairs, rasterise
-from attnxai.errors import AlignmentError
+from attnxai.errors import AlignmentError, OptionError
 from attnxai.explanations.stack import Split
 from tests.builders import made_up
 
@@ -103,3 +103,14 @@ def test_brightness_is_checked_for_every_model():
     turned = dataclasses.replace(stacks[1], brightness=stacks[1].brightness[:, ::-1])
     with pytest.raises(AlignmentError, match="upside down"):
         compare_models([stacks[0], turned], marks, images, settings=QUICK)
+
+
+def test_arguments_in_another_order_are_refused():
+    maps, marks, images = made_up(n_sources=3)
+    for given, kinds in (
+        ((marks, [maps], images), "AnnotationSet, list and SourceSet"),
+        ((maps, marks, images), "MapStack, AnnotationSet and SourceSet"),
+        (([maps], images, marks), "MapStack, SourceSet and AnnotationSet"),
+    ):
+        with pytest.raises(OptionError, match=f"list of stacks of maps.*got {kinds}"):
+            compare_models(*given)
