@@ -27,7 +27,8 @@ def _halves_swapped(values: torch.Tensor) -> torch.Tensor:
 
 def _with_gradient(value: torch.Tensor, linear: torch.Tensor) -> torch.Tensor:
     """The value, with the gradient of a linear expression."""
-    return linear + (value - linear).detach()
+    # exactly the value, however much larger the linear expression is
+    return value.detach() + (linear - linear.detach())
 
 
 def _rescaled(
@@ -97,7 +98,26 @@ def _quotient(func: Callable[..., Any], one: Any, other: Any, **kwargs: Any) -> 
         return func(one, other, **kwargs)  # type: ignore[no-any-return]
     if kwargs.get("rounding_mode") is not None:
         raise Unsupported("a rounded quotient")
-    return _product(torch.mul, one, _rescaled(torch.reciprocal, other))
+    with torch.no_grad():
+        value = func(one, other, **kwargs)
+    return _ratio(one, other, value)
+
+
+def _ratio(one: Any, other: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """A quotient of the given value, by the rule of products for its numerator, quotient times denominator.
+
+    It divides by the mean of both denominators. Those of blank sky may be tiny, so that contributions by their reciprocals
+    would have any size and cancel.
+    """
+    denominators = other.detach(), _halves_swapped(other)
+    mean = (denominators[0] + denominators[1]) / 2
+    mean_value = (value + _halves_swapped(value)) / 2
+    usable = (denominators[0] * denominators[1] >= 0) & (mean != 0)
+    linear = (one - mean_value * other) / torch.where(usable, mean, 1.0)
+    if not bool(usable.all()):  # denominators of both signs have a mean near 0
+        by_reciprocal = _product(torch.mul, one, _rescaled(torch.reciprocal, other))
+        linear = torch.where(usable, linear, by_reciprocal)
+    return _with_gradient(value, linear)
 
 
 def _reversed_quotient(one: torch.Tensor, other: Any) -> torch.Tensor:
@@ -180,7 +200,8 @@ def _exponentials(values: torch.Tensor, dim: int) -> tuple[torch.Tensor, torch.T
 
 def _softmax(values: torch.Tensor, dim: int, **_kwargs: Any) -> torch.Tensor:
     powers, _ = _exponentials(values, dim)
-    return _product(torch.mul, powers, _rescaled(torch.reciprocal, powers.sum(dim, keepdim=True)))
+    # the sum of all powers may be 0 where the scores of an image and its reference have nothing in common
+    return _ratio(powers, powers.sum(dim, keepdim=True), torch.softmax(values.detach(), dim))
 
 
 def _log_softmax(values: torch.Tensor, dim: int, **_kwargs: Any) -> torch.Tensor:

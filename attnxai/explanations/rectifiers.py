@@ -11,6 +11,8 @@ inputs and has the same values for an image and its reference, so that contribut
 - a function of one number (sigmoid, softplus, reciprocal, ...) by the ratio of the differences of its values (the rescale
   rule);
 - a product by the mean of both orders in which its factors can change, (a + a0) / 2 and (b + b0) / 2, their Shapley value;
+- a quotient q = a / b by the same rule for a = q b, so that it changes by (change of a - (q + q0) / 2 change of b) over the mean
+  of b and b0;
 - a maximum by what the highest element gains or the reference's highest loses, shared evenly between equal elements.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,31 @@ def test_deeplift_adds_up_for_every_gate(normalisation, aggregation):
 )
 def test_deeplift_adds_up_for_other_specifications(changes):
     assert_complete(conftest.build_model(**changes), sources(2, conftest.SIDE))
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "scale", "bias"),
+    [("range_norm", 1.0, 0.0), ("emission", 1.0, -64.0), ("softmax", 1e4, 0.0)],
+)
+def test_deeplift_has_no_contributions_that_cancel(normalisation, scale, bias):
+    """Where gates divide by nearly nothing for blank sky: constant scores, very low ones, or sums that underflow."""
+    model = conftest.build_model(normalisation=normalisation)
+    model = dataclasses.replace(
+        model, preprocessing=dataclasses.replace(model.preprocessing, mean=0.0)
+    )
+    with torch.no_grad():
+        for name, values in model.network.state_dict().items():
+            if name.endswith((".running_mean", ".bias")) and "head" not in name:
+                values.zero_()
+            if name.endswith("psi.weight"):
+                values.mul_(scale)
+            if name.endswith("psi.bias"):
+                values.add_(bias)
+    images = sources(2, conftest.SIDE)
+    assert_complete(model, images)
+    contributions = maps_of(explain(model, images, "deeplift"))
+    by_gradients = maps_of(explain(model, images, "integrated_gradients"))
+    assert np.abs(contributions).sum() < 10 * np.abs(by_gradients).sum()
 
 
 @pytest.mark.parametrize("architecture", ["lenet", "steerable_lenet"])
