@@ -196,6 +196,9 @@ def draw_agreement_of_maps(result: StudyResult, folder: Path) -> FigureText | No
     )
 
 
+_LONGEST_TITLE = 26  # letters that fit above a panel, four of which stand side by side
+
+
 def _draw_panels(
     result: StudyResult,
     shown: Sequence[Quantity],
@@ -269,7 +272,10 @@ def _draw_over_order(ax: Any, summary: StudySummary, quantity: Quantity) -> None
     ax.set_xticks(np.log2(orders), [str(order) for order in orders])
     ax.set_xlim(np.log2(orders[0]) - 0.4, np.log2(orders[-1]) + 0.4)
     arrow = {-1: " ↓", 0: "", 1: " ↑"}[int(quantity.better)]
-    ax.set_title(f"{quantity.label}{arrow}", loc="left", fontsize=7.5)
+    title = f"{quantity.label}{arrow}"
+    if len(title) > _LONGEST_TITLE:
+        title = title.replace(", ", ",\n", 1)
+    ax.set_title(title, loc="left", fontsize=7.5)
     if quantity.name == EPOCHS.name:
         whole_ticks(ax.yaxis, nbins=5)
     else:

@@ -97,3 +97,9 @@ def common_sources(measurements: Sequence[RunMeasurement], quantity: str) -> tup
         for one in measurements
     ]
     return tuple(sorted(set.intersection(*defined))) if defined else ()
+
+
+def of_too_few_sources(sources: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Quantities that are defined for less than half of the sources of the one with most, too few for a mean."""
+    most = max(map(len, sources.values()), default=0)
+    return frozenset(name for name, defined in sources.items() if len(defined) < most / 2)

@@ -8,6 +8,8 @@ import functools
 import math
 from collections.abc import Iterable, Sequence
 
+from attnxai.explanations.labels import LABELS
+
 
 class Kind(enum.StrEnum):
     """Kind of a quantity."""
@@ -163,7 +165,7 @@ def agreement_of(measure: str, map_name: str) -> Quantity:
 def _shown(map_name: str) -> str:
     if map_name.startswith("gate"):
         return map_name.replace("gate", "gate ")
-    return map_name.replace("_", " ")
+    return LABELS.get(map_name, map_name.replace("_", " "))
 
 
 def quantities(class_names: Sequence[str], agreement: Iterable[str] = ()) -> tuple[Quantity, ...]:

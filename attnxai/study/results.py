@@ -11,7 +11,7 @@ from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted
 from attnxai.study.hypotheses import Hypothesis, evaluate_hypotheses
 from attnxai.study.matching import stated
-from attnxai.study.measurement import MeasureOn, StudyRun
+from attnxai.study.measurement import MeasureOn, StudyRun, of_too_few_sources
 from attnxai.study.quantities import PRIMARY_MAP, agreement_of
 from attnxai.study.statistics import MIN_SEEDS
 from attnxai.study.summary import StudySummary, summarise
@@ -178,6 +178,18 @@ def _about_agreement(summary: StudySummary, facts: DataFacts) -> list[str]:
             "A map on emission agrees with marks for that reason alone, since marks lie on emission. Agreement within "
             "emission is over the pixels of each source's own emission, on "
             f"{counted(len(summary.sources[within]), 'source')}."
+        )
+    too_few = of_too_few_sources(summary.sources)
+    fewer = [
+        f"{agreement_of(measure, map_name).label}: {len(sources)}{', too few for a mean' if name in too_few else ''}"
+        for name, sources in summary.sources.items()
+        for measure, _, map_name in [name.partition(":")]
+        if len(sources) < len(summary.sources.get(f"{measure}:{PRIMARY_MAP}", ()))
+    ]
+    if fewer:
+        found.append(
+            "Each mean is over the sources for which the map is defined in every network. A map that is the same everywhere, "
+            f"or on the source's emission, is not, so some means are over fewer sources: {'; '.join(fewer)}."
         )
     return found
 

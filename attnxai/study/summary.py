@@ -23,7 +23,7 @@ from attnxai.study.convergence import (
     default_reference,
     time_to_reference,
 )
-from attnxai.study.measurement import StudyRun, common_sources
+from attnxai.study.measurement import StudyRun, common_sources, of_too_few_sources
 from attnxai.study.quantities import Quantity, quantities
 from attnxai.study.statistics import holm_where_tested, paired_p, seed_mean
 
@@ -245,6 +245,7 @@ def long_table(
     import pandas as pd
 
     rows = []
+    too_few = of_too_few_sources(sources)
     for run in runs:
         values = dict(run.measurement.values)
         values["validation_loss"] = min(result.validation_loss for result in run.history)
@@ -261,7 +262,7 @@ def long_table(
         place = {source: index for index, source in enumerate(run.measurement.sources)}
         for name, per_source in run.measurement.agreement.items():
             own = [per_source[place[source]] for source in sources[name]]
-            values[name] = float(np.mean(own)) if own else math.nan
+            values[name] = float(np.mean(own)) if own and name not in too_few else math.nan
         rows += [
             (run.group, run.seed, column.name, float(values.get(column.name, math.nan)))
             for column in columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import re
 from pathlib import Path
 
@@ -105,7 +106,11 @@ def as_run(row, history):
         values={name: value for name, value in row.items() if name.startswith(names)},
         n_images=row["n_images"],
         sources=("all",),
-        agreement={n: (v,) for n, v in row.items() if n.startswith(("nss", "spearman"))},
+        agreement={  # empty where a map is defined for too few sources
+            n: (math.nan if v == "" else v,)
+            for n, v in row.items()
+            if n.startswith(("nss", "spearman"))
+        },
     )
     return StudyRun(
         group=row["group"],

@@ -11,6 +11,7 @@ from scipy import stats
 from attnxai.agreement.model_comparison.trend import page_trend, permutation_slope
 from attnxai.agreement.multiplicity import adjust
 from attnxai.errors import OptionError
+from attnxai.study.measurement import of_too_few_sources
 from attnxai.study.summary import summarise
 from tests.study.builders import CLASSES, GROUPS, made_runs, run
 
@@ -144,6 +145,16 @@ def test_agreement_is_over_the_sources_that_all_runs_have():
     assert summary.values("nss:mean")["C4"].tolist() == [8.0]
     assert summary.values("nss:gate1")["C4"].tolist() == [5.0]
     assert summary.quantity("spearman:mean") is None
+
+
+def test_a_map_that_is_defined_for_few_sources_has_no_mean():
+    nan = math.nan
+    agreement = {"nss:mean": (1.0, 2.0, 3.0), "nss:gradcam": (nan, nan, 5.0), "nss:gate1": (nan, 3.0, 5.0)}  # fmt: skip
+    runs = [run(group, 0, [0.3], agreement=agreement, sources="abc") for group in ("C1", "C4")]
+    summary = summarise(runs, class_names=CLASSES, reference_loss=0.4)
+    assert np.isnan(summary.values("nss:gradcam")["C1"]).all()
+    assert summary.values("nss:gate1")["C1"].tolist() == [4.0]
+    assert of_too_few_sources(summary.sources) == {"nss:gradcam"}
 
 
 def test_quantities_follow_classes_and_annotations():
