@@ -86,7 +86,7 @@ class NetworkInputs:
     >>> images = [attnxai.data.from_array(np.eye(150), source="s1", pixel_scale_arcsec=1.8)]
     >>> inputs = attnxai.explanations.NetworkInputs.of(attnxai.load_model("c1.pt"), images)
     >>> [tuple(values.shape) for values in inputs.batches()]
-    [(1, 1, 150, 150)]
+    [(1, 1, 144, 144)]
     >>> inputs.stack({"input": inputs.brightness}).sources
     ('s1',)
     """

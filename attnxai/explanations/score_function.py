@@ -27,7 +27,7 @@ class ScoreFunction(nn.Module):
     --------
     >>> import attnxai
     >>> function = ScoreFunction(attnxai.load_model("c1.pt"))
-    >>> function(torch.zeros(1, 1, 150, 150), weights=torch.tensor([[1.0, -1.0]])).shape
+    >>> function(torch.zeros(1, 1, 144, 144), weights=torch.tensor([[1.0, -1.0]])).shape
     torch.Size([1])
     """
 

@@ -202,7 +202,7 @@ def test_the_example_explanation_is_the_gradient_of_the_scores(outside, sample):
     noise = np.random.default_rng(0).random((150, 150))
     noise = attnxai.data.from_array(noise, source="n", pixel_scale_arcsec=1.8, prepared=True)
     (maps,) = attnxai.explain(model, [noise], "gradients", target="FR II").layers.values()
-    assert maps.shape == (1, 150, 150)
+    assert maps.shape == (1, 144, 144)
     inputs = model.preprocessing.standardise(model.preprocessing.view(noise).brightness)
     step = np.zeros(inputs.shape)
     step[np.unravel_index(maps[0].argmax(), maps[0].shape)] = 1e-6

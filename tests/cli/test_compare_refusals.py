@@ -141,7 +141,7 @@ def spoil_image(kind, folder):
         ),
         ("nan", ["3 of 25600 pixels that are NaN", "--fill-blank"]),
         ("constant", ["is constant (0.25 everywhere)"]),
-        ("small", ["140 x 140 pixels", "needs at least 150 x 150", "larger cutout"]),
+        ("small", ["140 x 140 pixels", "needs at least 144 x 144", "larger cutout"]),
         ("no wcs", ["sky positions", "no celestial coordinates"]),
     ],
 )
