@@ -20,6 +20,7 @@ from attnxai.report.style import (
     new_figure,
     paper_style,
 )
+from attnxai.report.wording import map_in_sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def plot_class_means(result: ClassMeanMaps, *, ax: Any = None, layer: str = "") 
     ax.set_ylim(0, side)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.figure.colorbar(image, ax=ax, label=f"mean of {layer}", shrink=0.8)
+    ax.figure.colorbar(image, ax=ax, label=f"class mean of {map_in_sentence(layer)}", shrink=0.8)
     return ax
 
 
@@ -89,10 +90,10 @@ def class_means_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str
         panels = figure.subplots(len(classes), len(results), squeeze=False)
         _label_axes(panels)
         for column, (result, layer) in enumerate(zip(results, chosen, strict=True)):
-            image = _draw_classes(panels[:, column], result, layer)
+            image = _draw_classes(panels[:, column], result, layer, before=f"{result.model_name}: ")
             group = f", {result.group}" if result.group not in {"", result.model_name} else ""
             bar = figure.colorbar(image, ax=list(panels[:, column]), location="bottom", shrink=0.8)
-            bar.set_label(f"{result.model_name}{group}: mean of {layer}")
+            bar.set_label(f"{result.model_name}{group}: class mean of {map_in_sentence(layer)}")
     return figure
 
 
@@ -105,7 +106,7 @@ def class_means_of_layers(result: ClassMeanMaps, layers: Sequence[str]) -> Figur
         _label_axes(panels)
         for row, layer in zip(panels, layers, strict=True):
             image = _draw_classes(row, result, layer)
-            figure.colorbar(image, ax=list(row), label=f"mean of {layer}")
+            figure.colorbar(image, ax=list(row), label=f"class mean of {map_in_sentence(layer)}")
     return figure
 
 
@@ -116,13 +117,15 @@ def _label_axes(panels: NDArray[Any]) -> None:
         ax.set_xlabel("along the major axis (arcsec)")
 
 
-def _draw_classes(panels: Iterable[Any], result: ClassMeanMaps, layer: str) -> Any:
+def _draw_classes(
+    panels: Iterable[Any], result: ClassMeanMaps, layer: str, *, before: str = ""
+) -> Any:
     """Draw a map, a panel for each class with the same limits."""
     limits = _limits(result, layer)
     for ax, name in zip(panels, result.classes, strict=True):
         image = _draw(ax, result, layer, name, limits, at=-_half(result))
         ax.set_aspect("equal")
-        ax.set_title(f"{name} (n = {result.n_sources[name]})", loc="left")
+        ax.set_title(f"{before}{name} (n = {result.n_sources[name]})", loc="left")
     return image
 
 
@@ -159,12 +162,12 @@ def profiles_figure(results: Sequence[ClassMeanMaps], *, layers: Sequence[str] =
                 angles = np.append(result.angles_deg, 360.0)
                 closed = np.concatenate([found.angular, found.angular[:, :1]], axis=1)
                 _band(angular, angles, closed, colours[name], name)
-            radial.set_ylabel(f"{result.model_name}: {layer}")
+            radial.set_ylabel(f"{result.model_name}: {map_in_sentence(layer)}")
             angular.set_xticks(range(0, 361, 90))
             for turn in (90.0, 180.0, 270.0):
                 angular.axvline(turn, color="0.85", lw=0.6, zorder=0)
         panels[-1, 0].set_xlabel("distance from the middle (arcsec)")
-        panels[-1, 1].set_xlabel("angle from the brighter end of the major axis (degrees)")
+        panels[-1, 1].set_xlabel("angle from the brighter end (degrees)")
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
