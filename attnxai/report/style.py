@@ -109,6 +109,7 @@ def saved_figure(
 def save_figure(figure: Any, folder: Path, name: str) -> None:
     """Write a figure as PNG (300 dpi) and PDF (vectors), without dates in the files."""
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    figure.set_layout_engine("none")  # as it is now: to lay out once more takes as long as to draw
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
 
 
