@@ -280,6 +280,28 @@ def test_observed_lines_stand_at_the_observed_values(one, kept, tmp_path):
     ]
 
 
+def test_of_many_maps_the_nulls_of_the_metric_of_the_verdict_are_drawn(kept, tmp_path):
+    pairs, *_ = inputs_of("d8.pt", n_sources=8)
+    one = pairs.explanations["gate1"]
+    further = dict.fromkeys(("evidence", "gradcam", "saliency"), one)
+    pairs = dataclasses.replace(pairs, explanations={**pairs.explanations, **further})
+    settings = ComparisonSettings(n_permutations=39, n_bootstrap=100, metrics=("nss", "auc"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compare_pairs(pairs, settings=settings, rng=1)
+    text = draw_nulls(result, tmp_path)
+    assert "of NSS over sources of the maps" in text.caption
+    assert "AUC" not in text.alternative
+    panels = [ax for ax in kept["nulls"].axes if ax.get_visible()]
+    names = ["Gate 1", "Gate 2", "Mean of the gates", "Evidence", "Grad-CAM", "Saliency"]
+    assert [ax.get_title().splitlines()[0] for ax in panels] == names
+    assert [ax.get_xlabel() for ax in panels] == ["", "", "", *["NSS"] * 3]
+    for ax, explanation in zip(panels, result.explanations, strict=True):
+        test = result.estimate(explanation, "nss").test
+        assert f"p = {test.p_value:.4f}" in ax.get_title()
+        assert ax.lines[0].get_xdata()[0] == test.observed
+
+
 def contrasts_of(models):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

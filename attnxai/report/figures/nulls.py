@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,32 +13,33 @@ from attnxai.report.figures.agreement import add_legend, panel_grid
 from attnxai.report.figures.text import FigureText, permutation_phrase, shown_estimates
 from attnxai.report.sentences.say import say
 from attnxai.report.style import BASELINE_COLOUR, MODEL_COLOUR, NULL_COLOUR, saved_figure
-from attnxai.report.wording import capitalised, mean_word
+from attnxai.report.wording import capitalised, label_of_map, mean_word
 from attnxai.statistics.formats import format_number, p_equals
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
 
 
+_MOST_MAPS = 5
+"""With more maps, the null distributions of the metric of the verdict alone are drawn; the tables have all."""
+
+
 def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> FigureText:
-    """Draw every observed mean against its null distributions."""
-    rows_a_map, columns = panel_grid(len(result.metrics))
+    """Draw observed means against their null distributions: every metric, or with many maps that of the verdict."""
+    many = len(result.explanations) > _MOST_MAPS
+    metrics = result.metrics[:1] if many else result.metrics
+    rows_a_map, columns = panel_grid(len(metrics))
     n_rows = rows_a_map * len(result.explanations)
-    tested = any(e.test for m in result.metrics for e in shown_estimates([result], m))
+    if many:
+        n_rows, columns = panel_grid(len(result.explanations), 4)
+    tested = any(e.test for m in metrics for e in shown_estimates([result], m))
     row_height = (24 if rows_a_map == 1 else 20) if tested else 9
     with saved_figure(folder, f"nulls{suffix}", 20 + row_height * n_rows) as figure:
         axes = figure.subplots(n_rows, columns, squeeze=False)
-        for m, explanation in enumerate(result.explanations):
-            block = axes[m * rows_a_map : (m + 1) * rows_a_map]
-            for metric, ax in zip(result.metrics, block.flat, strict=False):
-                _draw_null(ax, result, explanation, metric)
-                if rows_a_map > 1:
-                    ax.set_title(f"{METRICS[metric].label}, {ax.get_title()}", fontsize=7, pad=2)
-                elif m == len(result.explanations) - 1:
-                    ax.set_xlabel(METRICS[metric].label)
-            for ax in block.flat[len(result.metrics) :]:
-                ax.set_visible(False)
-            block[0, 0].set_ylabel(explanation)
+        if many:
+            _draw_of_maps(axes, result, metrics[0])
+        else:
+            _draw_of_metrics(axes, result, rows_a_map)
         add_legend(figure, *axes.flat)
     metric = result.metrics[0]
     estimates = shown_estimates([result], metric)
@@ -47,6 +49,7 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
         caption=say(
             "caption.nulls",
             mean=capitalised(mean_word(e.interval for e in estimates)),
+            metric=f" of {METRICS[metric].label}" if many else "",
             model=result.model_name,
             sources=permutation_phrase([result], metric) or say("caption.permuted.any"),
             outline=say("caption.nulls.outline") if within else "",
@@ -54,8 +57,34 @@ def draw_nulls(result: AgreementResult, folder: Path, *, suffix: str = "") -> Fi
             former=say("caption.nulls.former") if within else "",
             side=say(f"methods.side.{result.settings['alternative']}"),
         ),
-        alternative=_in_words(result),
+        alternative=_in_words(result, metrics),
     )
+
+
+def _draw_of_metrics(axes: Any, result: AgreementResult, rows_a_map: int) -> None:
+    """Rows of a map, with a panel for each metric."""
+    for m, explanation in enumerate(result.explanations):
+        block = axes[m * rows_a_map : (m + 1) * rows_a_map]
+        for metric, ax in zip(result.metrics, block.flat, strict=False):
+            _draw_null(ax, result, explanation, metric)
+            if rows_a_map > 1:
+                ax.set_title(f"{METRICS[metric].label}, {ax.get_title()}", fontsize=7, pad=2)
+            elif m == len(result.explanations) - 1:
+                ax.set_xlabel(METRICS[metric].label)
+        for ax in block.flat[len(result.metrics) :]:
+            ax.set_visible(False)
+        block[0, 0].set_ylabel(explanation)
+
+
+def _draw_of_maps(axes: Any, result: AgreementResult, metric: str) -> None:
+    """A panel for each map, with one metric."""
+    for explanation, ax in zip(result.explanations, axes.flat, strict=False):
+        _draw_null(ax, result, explanation, metric)
+        ax.set_title(f"{label_of_map(explanation)}\n{ax.get_title()}", fontsize=7, pad=2)
+    for ax in axes.flat[len(result.explanations) :]:
+        ax.set_visible(False)
+    for column in axes.T:
+        [ax for ax in column if ax.get_visible()][-1].set_xlabel(METRICS[metric].label)
 
 
 def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) -> None:
@@ -95,9 +124,9 @@ def _draw_null(ax: Any, result: AgreementResult, explanation: str, metric: str) 
     ax.set_title(p_equals(main.p_value), fontsize=7, pad=2)
 
 
-def _in_words(result: AgreementResult) -> str:
+def _in_words(result: AgreementResult, metrics: Sequence[str]) -> str:
     parts = []
-    for metric in result.metrics:
+    for metric in metrics:
         values = []
         for estimate in shown_estimates([result], metric):
             test = estimate.test

@@ -59,7 +59,7 @@ CAPTIONS: dict[str, str] = {
         ", and so is the p-value about other annotators, adjusted by Holm's method"
     ),
     "caption.nulls": (
-        "{mean} over sources of the maps of {model} as observed (line) and when annotations are permuted across "
+        "{mean}{metric} over sources of the maps of {model} as observed (line) and when annotations are permuted across "
         "{sources}{outline}, up to {n_draws} permutations. The p-value{former} ({side}, not adjusted) is in each "
         "panel."
     ),
