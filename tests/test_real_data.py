@@ -57,8 +57,8 @@ def test_broken_pairings_pass_no_more_often_than_the_level(shared_data, model):
 
     assert max(rates("class known")) <= 0.065
     assert max(rates("class removed")) <= 0.065
-    # which is not what permuting any sources gives
-    assert max(rates("pooled")) >= 0.2
+    # which is not what permuting any sources gives: more than twice the level
+    assert max(rates("pooled")) >= 0.12
 
 
 def test_a_broken_pairing_has_the_strata_that_a_comparison_gives_it(shared_data):
