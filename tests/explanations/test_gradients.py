@@ -12,6 +12,7 @@ from torch import nn
 from attnxai.errors import OptionError
 from attnxai.explanations import explain
 from attnxai.explanations.gradients import GradientShap, IntegratedGradients
+from attnxai.explanations.linear_rules import RULES
 from attnxai.explanations.rectifiers import RewrittenScores
 from attnxai.explanations.score_function import ScoreFunction
 from attnxai.explanations.targets import against_the_others
@@ -156,6 +157,17 @@ def test_deeplift_has_no_contributions_that_cancel(normalisation, scale, bias):
     contributions = maps_of(explain(model, images, "deeplift"))
     by_gradients = maps_of(explain(model, images, "integrated_gradients"))
     assert np.abs(contributions).sum() < 10 * np.abs(by_gradients).sum()
+
+
+def test_a_quotient_by_hand():
+    """3 / 2 against 1 / 4: (3 - 1) / 3 from the numerator and (2 - 4) * -7/8 / 3 from the denominator make 5/4."""
+    one, other = (torch.tensor(v, requires_grad=True) for v in ([3.0, 1.0], [2.0, 4.0]))
+    quotient = RULES["div"](torch.div, one, other)
+    assert quotient.tolist() == [1.5, 0.25]
+    of_one, of_other = torch.autograd.grad(quotient[0], (one, other))
+    assert of_one[0] == pytest.approx(1 / 3)
+    assert of_other[0] == pytest.approx(-7 / 24)
+    assert 2 * of_one[0] - 2 * of_other[0] == pytest.approx(5 / 4)
 
 
 @pytest.mark.parametrize("architecture", ["lenet", "steerable_lenet"])
