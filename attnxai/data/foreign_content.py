@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 UNKNOWN_KIND = "of an unknown kind"
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF image"),
@@ -26,6 +28,10 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 )
 
 
+# not the heading of a section, as in INI and TOML files
+_JSON_ARRAY = re.compile(rb'\[\s*(["\[{\]\-\d]|true|false|null|$)')
+
+
 def describe_content(head: bytes) -> str:
     """What a file is, as the end of a sentence, from its first 64 bytes or more."""
     if not head:
@@ -40,7 +46,7 @@ def describe_content(head: bytes) -> str:
         return "a web page (HTML), perhaps the message of a failed download"
     if start.startswith((b"<?xml", b"<svg")):
         return "an XML document"
-    if start.startswith((b"{", b"[")):
+    if start.startswith(b"{") or _JSON_ARRAY.match(start):
         return "a JSON text"
     try:
         text = head[:64].decode()

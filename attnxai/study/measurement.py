@@ -100,6 +100,11 @@ def common_sources(measurements: Sequence[RunMeasurement], quantity: str) -> tup
 
 
 def of_too_few_sources(sources: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Quantities that are defined for less than half of the sources of the one with most, too few for a mean."""
-    most = max(map(len, sources.values()), default=0)
-    return frozenset(name for name, defined in sources.items() if len(defined) < most / 2)
+    """Quantities that are defined for less than half of the sources of the map with most, by the same measure."""
+    most: dict[str, int] = {}
+    for name, defined in sources.items():
+        measure = name.partition(":")[0]
+        most[measure] = max(most.get(measure, 0), len(defined))
+    return frozenset(
+        n for n, defined in sources.items() if len(defined) < most[n.partition(":")[0]] / 2
+    )

@@ -13,7 +13,7 @@ from attnxai.agreement.multiplicity import adjust
 from attnxai.errors import OptionError
 from attnxai.study.measurement import of_too_few_sources
 from attnxai.study.summary import summarise
-from tests.study.builders import CLASSES, GROUPS, made_runs, run
+from tests.study.builders import CLASSES, GROUPS, made_result, made_runs, run
 
 
 def test_epochs_of_reached_and_censored_runs_by_hand():
@@ -155,6 +155,22 @@ def test_a_map_that_is_defined_for_few_sources_has_no_mean():
     assert np.isnan(summary.values("nss:gradcam")["C1"]).all()
     assert summary.values("nss:gate1")["C1"].tolist() == [4.0]
     assert of_too_few_sources(summary.sources) == {"nss:gradcam"}
+    # fewer sources have emission enough, whatever the map
+    sources = {"nss:mean": "abcdef", "nss_within:mean": "ab", "nss_within:gate1": "a"}
+    assert of_too_few_sources(sources) == frozenset()
+
+
+def test_limitations_say_over_how_many_sources_a_map_is_defined():
+    runs = made_runs(("C1", "C4"), n_seeds=3)
+    for each in runs:
+        each.measurement.agreement["nss:gradcam"] = (math.nan,) * 15 + (1.0,) * 5
+        each.measurement.agreement["nss:gate2"] = (
+            math.nan,
+            *each.measurement.agreement["nss:gate2"][1:],
+        )
+    text = " ".join(made_result(runs).cautions)
+    assert "NSS, gate 2: 19; NSS, Grad-CAM: 5, too few for a mean." in text
+    assert "Each mean" not in " ".join(made_result(made_runs(("C1", "C4"), n_seeds=3)).cautions)
 
 
 def test_quantities_follow_classes_and_annotations():
