@@ -211,7 +211,8 @@ def main() -> None:
         for annotator in annotators:
             rows += annotator.mark(source)
     with open(folder / TABLE_NAME, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        used = COLUMNS[: COLUMNS.index("image") + 1]  # nothing is subtracted, grouped or repeated
+        writer = csv.DictWriter(file, used, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     files = [folder / TABLE_NAME, *sorted((folder / "images").glob("*.fits.gz"))]

@@ -20,6 +20,7 @@ import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
 from attnxai.agreement.model_comparison.of_results import contrast_results
 from attnxai.alignment.pairs import align
+from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.table import COLUMNS, parse_table
@@ -138,7 +139,7 @@ def test_every_documented_option_exists() -> None:
 
 def test_annotation_tables_are_documented() -> None:
     text = page("annotations.md")
-    for name in (*COLUMNS, *CATALOGUE_COLUMNS, *ShapeKind, *Label, *Frame):
+    for name in (*COLUMNS, *CATALOGUE_COLUMNS, *ShapeKind, *Label, *Frame, *Operation):
         assert f"`{name}`" in text, name
 
 

@@ -1,5 +1,6 @@
 from .annotation_set import Annotation as Annotation
 from .annotation_set import AnnotationSet as AnnotationSet
+from .annotation_set import Operation as Operation
 from .readers import READERS as READERS
 from .readers import AnnotationFile as AnnotationFile
 from .readers import read_annotations as read_annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 from attnxai.annotations.shapes import Label, Limits, Shape
@@ -13,6 +15,19 @@ from attnxai.errors import AnnotationError, OptionError
 
 WEIGHT = Limits(0.0, 1.0, "a number")
 """Weights that an annotation may have."""
+
+
+class Operation(enum.StrEnum):
+    """Whether a shape marks its area, or takes it away from what others of its group mark."""
+
+    ADD = "add"
+    SUBTRACT = "subtract"
+
+
+def expected_round(value: object) -> str:
+    """What the round of an annotation has to be, if ``value`` is not that; empty if it is."""
+    number = float(value) if isinstance(value, Real) else 0.0
+    return "" if number >= 1 and number.is_integer() else "a whole number from 1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +46,15 @@ class Annotation:
         What it marks.
     weight : float
         From 0 to 1.
+    operation : Operation
+        Whether it marks its area, or subtracts it from its group.
+    group : str
+        Shapes of one group, annotator and source belong together. A subtracted shape without a group is taken
+        from all shapes of that annotator on that source.
+    round : int
+        The annotator's first (1), second, ... look at the source.
+    file : str
+        Name of the file that it came from, empty when it came from none.
     line : int
         Line of the file on which its row begins, 0 when it came from none.
     other : mapping of str to str
@@ -39,7 +63,8 @@ class Annotation:
     Raises
     ------
     AnnotationError
-        If source or annotator is empty, or the weight is out of range.
+        If source or annotator is empty, the weight or round is out of range, or the operation is unknown
+        or subtracts a point or a line.
     """
 
     source: str
@@ -47,6 +72,10 @@ class Annotation:
     shape: Shape
     label: Label = Label.SOURCE
     weight: float = 1.0
+    operation: Operation = Operation.ADD
+    group: str = ""
+    round: int = 1
+    file: str = ""
     line: int = 0
     other: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -62,6 +91,24 @@ class Annotation:
             raise AnnotationError(
                 f"the weight of an annotation has to be {right}, got {self.weight!r}"
             )
+        if right := expected_round(self.round):
+            raise AnnotationError(
+                f"the round of an annotation has to be {right}, got {self.round!r}"
+            )
+        if self.operation not in list(Operation):
+            raise AnnotationError(
+                f"the operation of an annotation has to be one of {', '.join(Operation)}, "
+                f"got {self.operation!r}"
+            )
+        if self.operation == Operation.SUBTRACT and not self.shape.has_area:
+            raise AnnotationError(
+                f"an annotation that subtracts has to be an area, got {self.shape.kind.with_article}"
+            )
+        object.__setattr__(self, "operation", Operation(self.operation))  # from its name, too
+        object.__setattr__(self, "round", int(self.round))
+        for name in ("group", "file"):
+            if not isinstance(value := getattr(self, name), str):
+                raise AnnotationError(f"the {name} of an annotation has to be text, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,6 +172,11 @@ class AnnotationSet:
         """Annotators in alphabetical order."""
         return tuple(sorted({a.annotator for a in self.annotations}))
 
+    @property
+    def n_rows_used(self) -> int:
+        """Rows of files that the annotations come from; a row may have given several."""
+        return len({(a.file, a.line) for a in self.annotations})
+
     def of(self, source: str, annotator: str) -> tuple[Annotation, ...]:
         """Annotations of one source by one annotator."""
         return tuple(a for a in self.annotations if a.source == source and a.annotator == annotator)
@@ -158,14 +210,11 @@ class AnnotationSet:
             raise AnnotationError(
                 f"no annotation has one of the labels {names}; the labels in use are {in_use}"
             )
-        n_lost = len({a.line for a in self.annotations}) - len({a.line for a in kept})
-        left_out = dict(self.left_out)
-        if n_lost:
-            left_out["another label than those asked for"] = n_lost
         notice = f"Only annotations labelled {names} are used: {len(kept)} of {len(self)}."
-        return dataclasses.replace(
-            self, annotations=kept, left_out=left_out, notices=(*self.notices, notice)
-        )
+        found = dataclasses.replace(self, annotations=kept, notices=(*self.notices, notice))
+        n_lost = self.n_rows_used - found.n_rows_used
+        left_out = {"another label than those asked for": n_lost} if n_lost else {}
+        return dataclasses.replace(found, left_out={**self.left_out, **left_out})
 
 
 def parse_labels(names: Sequence[str] | None) -> tuple[Label, ...] | None:

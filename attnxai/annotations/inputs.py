@@ -201,7 +201,7 @@ def _without_hybrids(
     n_hybrids = counted(
         len(hybrids), "annotated source is a hybrid", "annotated sources are hybrids"
     )
-    n_rows = len({a.line for a in marked.annotations if a.source in set(hybrids)})
+    n_rows = marked.select(hybrids).n_rows_used
     left_out = {**marked.left_out, "the source is a hybrid, neither FR I nor FR II": n_rows}
     return (
         dataclasses.replace(marked.select(kept), left_out=left_out),

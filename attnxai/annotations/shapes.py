@@ -213,6 +213,11 @@ class Shape:
         """Vertices of a polygon or line, the centre alone of other shapes."""
         return self.vertices if self.kind in _FEWEST_VERTICES else ((self.x, self.y),)
 
+    @property
+    def has_area(self) -> bool:
+        """Whether it has an area, as all kinds but points and lines have."""
+        return self.kind not in (ShapeKind.POINT, ShapeKind.LINE)
+
     def to_regions(self) -> tuple[Region, ...]:
         """The shape as astropy regions, pixel or sky; a line gives one region a segment."""
         if self.frame is Frame.PIXEL:

@@ -81,7 +81,7 @@ def describe(
             "simulated": annotations.simulated,
             "annotators": list(annotations.annotators),
             "n_rows_read": annotations.n_rows,
-            "n_rows_used": len({a.line for a in annotations.annotations}),
+            "n_rows_used": annotations.n_rows_used,
             "left_out": dict(annotations.left_out),
             "notices": list(annotations.notices),
         },

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from attnxai.annotations import Annotation, AnnotationSet, Label, Shape, ShapeKind
+from attnxai.annotations import Annotation, AnnotationSet, Label, Operation, Shape, ShapeKind
 from attnxai.annotations.annotation_set import parse_labels
 from attnxai.annotations.readers.table import parse_table
 from attnxai.errors import AnnotationError, OptionError
@@ -33,6 +33,48 @@ def test_an_annotation_has_a_source_and_an_annotator(name: str, value: Any) -> N
 def test_weights_lie_between_0_and_1(weight: float) -> None:
     with pytest.raises(AnnotationError, match=f"has to be a number from 0 to 1, got {weight}"):
         Annotation(source="s", annotator="a", shape=POINT, weight=weight)
+
+
+def test_operation_group_and_round() -> None:
+    circle = Shape(kind=ShapeKind.CIRCLE, x=1.0, y=2.0, radius=3.0)
+    given: dict[str, Any] = {"operation": "subtract", "group": "ring", "round": 2.0}
+    found = Annotation(source="s", annotator="a", shape=circle, file="a.reg", **given)
+    assert found.operation is Operation.SUBTRACT
+    assert (found.group, found.round, found.file) == ("ring", 2, "a.reg")
+    assert type(found.round) is int
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"round": 0}, "the round of an annotation has to be a whole number from 1, got 0"),
+        ({"round": 1.5}, "has to be a whole number from 1, got 1.5"),
+        ({"round": float("inf")}, "has to be a whole number from 1, got inf"),
+        ({"round": "2"}, "has to be a whole number from 1, got '2'"),
+        ({"operation": "minus"}, "the operation .* one of add, subtract, got 'minus'"),
+        ({"operation": "subtract"}, "subtracts has to be an area, got a point"),
+        ({"group": 3}, "the group of an annotation has to be text, got 3"),
+        ({"file": None}, "the file of an annotation has to be text, got None"),
+    ],
+)
+def test_operation_group_and_round_are_checked(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnnotationError, match=message):
+        Annotation(source="s", annotator="a", shape=POINT, **wrong)
+
+
+def test_rows_are_told_apart_by_file_and_line() -> None:
+    marks = tuple(
+        Annotation(source="s", annotator="a", shape=POINT, label=label, file=file, line=line)
+        for file, line, label in [
+            ("a.csv", 2, Label.CORE),
+            ("b.csv", 2, Label.CORE),
+            ("a.csv", 3, Label.LOBE),
+            ("a.csv", 3, Label.LOBE),
+        ]
+    )
+    every = AnnotationSet(annotations=marks)
+    assert every.n_rows_used == 3
+    assert every.with_labels([Label.LOBE]).left_out == {"another label than those asked for": 2}
 
 
 def test_labels_from_their_names() -> None:

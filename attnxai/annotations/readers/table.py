@@ -8,7 +8,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from attnxai.annotations.annotation_set import WEIGHT, Annotation, AnnotationSet
+from attnxai.annotations.annotation_set import (
+    WEIGHT,
+    Annotation,
+    AnnotationSet,
+    Operation,
+    expected_round,
+)
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import (
     REQUIRED_FIELDS,
@@ -26,7 +32,7 @@ from attnxai.data.readers import is_image_name
 from attnxai.data.wording import counted, did_you_mean, first_of
 from attnxai.errors import AnnotationError
 
-_Choice = TypeVar("_Choice", ShapeKind, Label, Frame)
+_Choice = TypeVar("_Choice", ShapeKind, Label, Frame, Operation)
 
 REQUIRED = ("source", "annotator", "shape", "label")
 COLUMNS = (
@@ -45,6 +51,9 @@ COLUMNS = (
     "class",
     "weight",
     "image",
+    "operation",
+    "group",
+    "round",
 )
 _GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
 
@@ -159,7 +168,9 @@ def _parse_row(
     weight = 1.0
     if row.get("weight"):
         weight = _parse_cell(row["weight"], line, "weight", faults, WEIGHT.expected)
-    if kind is None or label is None or frame is None:
+    operation = _member(Operation, row.get("operation", "") or "add", line, "operation", faults)
+    round_ = _parse_cell(row.get("round", "") or "1", line, "round", faults, expected_round)
+    if kind is None or label is None or frame is None or operation is None:
         return None
     values: dict[str, Any] = {}
     for field in fields_of(kind):
@@ -169,7 +180,10 @@ def _parse_row(
             values[field] = _parse_cell(
                 text, line, field, faults, right, f" for {kind.with_article}"
             )
-    if len(faults) > before:
+    shape = Shape(kind=kind, frame=frame, **values) if len(faults) == before else None
+    if shape and operation is Operation.SUBTRACT and not shape.has_area:
+        faults.add(line, "operation", row["operation"], f"add, as {kind.with_article} has no area")
+    if shape is None or len(faults) > before:
         return None
     for column in _GEOMETRY:
         if row.get(column) and column not in fields_of(kind):
@@ -178,9 +192,12 @@ def _parse_row(
     return Annotation(
         source=source_id(row["source"]),
         annotator=row["annotator"],
-        shape=Shape(kind=kind, frame=frame, **values),
+        shape=shape,
         label=label,
         weight=weight,
+        operation=operation,
+        group=row.get("group", ""),
+        round=round_,
         line=line,
         other={name: value for name, value in row.items() if name not in COLUMNS},
     )

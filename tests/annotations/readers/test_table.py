@@ -99,6 +99,24 @@ class TestGoodRows:
     def test_weight(self, weight: str, expected: float) -> None:
         assert parse({"weight": weight}).annotations[0].weight == expected
 
+    def test_operation_group_and_round(self) -> None:
+        circle = {"shape": "circle", "radius": "2.5"}
+        first, second = parse(
+            {}, circle | {"operation": "Subtract", "group": "ring 1", "round": "2"}
+        ).annotations
+        assert (first.operation, first.group, first.round) == ("add", "", 1)
+        assert (second.operation, second.group, second.round) == ("subtract", "ring 1", 2)
+        assert faults(
+            circle | {"operation": "minus", "round": "1.5"},
+            circle | {"round": "0"},
+            {"operation": "subtract"},
+        ) == [
+            "line 2, column operation: 'minus' is not one of add, subtract",
+            "line 2, column round: '1.5' is not a whole number from 1",
+            "line 3, column round: '0' is not a whole number from 1",
+            "line 4, column operation: 'subtract' is not add, as a point has no area",
+        ]
+
     def test_spaces_around_cells_do_not_count(self) -> None:
         read = parse_table(
             "source , annotator,shape,x,y,label\n s1 , ann , Point , 3 , 4 , Core \n"
