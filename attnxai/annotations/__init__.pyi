@@ -1,6 +1,8 @@
 from .annotation_set import Annotation as Annotation
 from .annotation_set import AnnotationSet as AnnotationSet
 from .annotation_set import Operation as Operation
+from .merging import merge_annotations as merge_annotations
+from .naming import Naming as Naming
 from .readers import READERS as READERS
 from .readers import AnnotationFile as AnnotationFile
 from .readers import read_annotations as read_annotations

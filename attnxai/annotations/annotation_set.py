@@ -120,7 +120,9 @@ class AnnotationSet:
     annotations : tuple of Annotation
         At least one.
     classes : mapping of str to str
-        Class of a source, where the annotations state it.
+        Class of a source, where the annotations state it; that of most annotators where they differ.
+    annotator_classes : mapping of str to mapping of str to str
+        Classes of sources by each annotator who stated any.
     images : mapping of str to str
         Image file of a source, where the annotations state it.
     source_weights : mapping of str to float
@@ -128,7 +130,9 @@ class AnnotationSet:
     kind : str
         What the annotations are, for reports, such as "shapes drawn by annotators".
     path, sha256 : str
-        The file and its hash.
+        The file and its hash; of several files their folder and a hash of all.
+    files : mapping of str to str
+        Hashes of several files by their paths; empty for one file.
     n_rows : int
         Rows read from the file.
     left_out : mapping of str to int
@@ -141,11 +145,13 @@ class AnnotationSet:
 
     annotations: tuple[Annotation, ...]
     classes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotator_classes: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     source_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     kind: str = "shapes drawn by annotators"
     path: str = ""
     sha256: str = ""
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     n_rows: int = 0
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     notices: tuple[str, ...] = ()

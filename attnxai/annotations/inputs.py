@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.annotations.readers import open_annotations
+from attnxai.annotations.naming import Naming
+from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
 from attnxai.data.images import (
@@ -43,11 +44,14 @@ class Inputs:
 
 
 def read_inputs(
-    annotations: str | Path,
+    annotations: str | Path | Sequence[str | Path],
     images: str | Path | None = None,
     *,
     data_dir: str | Path | None = None,
     labels: Collection[Label] | None = None,
+    annotator: str = "",
+    naming: Naming | None = None,
+    format_name: str | None = None,
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
     fill_blank: bool = False,
@@ -63,10 +67,13 @@ def read_inputs(
     batches need the pixel scale only.
     """
     # first of all: a wrong name should not wait for a million images
-    reader, file = open_annotations(annotations)
-    file = dataclasses.replace(
-        file, min_components=min_components, match_radius_arcsec=match_radius_arcsec
-    )
+    opened = open_annotations(annotations, format_name=format_name)
+    options: dict[str, Any] = {
+        "annotator": annotator,
+        "naming": naming or Naming(),
+        "min_components": min_components,
+        "match_radius_arcsec": match_radius_arcsec,
+    }
     reading: dict[str, Any] = {
         "fill_blank": fill_blank,
         "prepared": prepared,
@@ -74,15 +81,15 @@ def read_inputs(
     }
 
     def read(available: SourceSet | None = None) -> AnnotationSet:
-        return reader(dataclasses.replace(file, images=available)).with_labels(labels)
+        return read_opened(opened, images=available, **options).with_labels(labels)
 
-    if reader.needs_images and images is not None:
+    if any(reader.uses_images for reader, _ in opened) and images is not None:
         available, name = _read_available(images, data_dir, None, reading)
         marked = read(available)
     else:
         marked = read()
         if images is None:
-            available, name = _images_of_table(marked, reading), Path(annotations).name
+            available, name = _images_of_table(marked, reading), Path(marked.path).name
         else:
             available, name = _read_available(images, data_dir, marked, reading)
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Which image a position on the sky belongs to."""
+"""Which image a position on the sky belongs to, or is shown by."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.data.images import SourceImage
-from attnxai.data.sky import pixel_to_sky
+from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +45,7 @@ def match_positions(
     """
     from astropy.coordinates import SkyCoord
 
-    located = [image for image in images if image.grid.wcs is not None]
-    if not located:
-        raise AnnotationError(
-            f"{path} lists positions on the sky, but none of the {len(images)} images has celestial "
-            "coordinates (WCS)"
-        )
-    centres = np.array(
-        [
-            pixel_to_sky(image.grid.wcs, (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
-            for image in located
-        ]
-    )
+    located, centres = _located(images, path)
     positions = SkyCoord(*np.asarray(positions_deg).T, unit="deg")
     nearest, separation, _ = positions.match_to_catalog_sky(SkyCoord(*centres.T, unit="deg"))
     distance = separation.arcsec
@@ -80,3 +69,54 @@ def match_positions(
         not_nearest=tuple(not_nearest),
         note=note if n_without else "",
     )
+
+
+def images_at(
+    positions_deg: ArrayLike, images: Sequence[SourceImage], *, path: str
+) -> list[SourceImage | None]:
+    """The image that shows each position; the one with the nearest centre where several do, None where none does.
+
+    Positions are right ascension and declination (ICRS degrees), shape (n_positions, 2).
+    """
+    import astropy.units as u
+    from astropy.coordinates import SkyCoord
+
+    located, centres = _located(images, path)
+    positions = SkyCoord(*np.asarray(positions_deg, dtype=np.float64).reshape(-1, 2).T, unit="deg")
+    radii = [
+        max(image.shape) * (image.grid.pixel_scale_arcsec or 0.0) for image in located
+    ]  # beyond the corners
+    of_image, of_position, separation, _ = positions.search_around_sky(
+        SkyCoord(*centres.T, unit="deg"), max(radii) * u.arcsec
+    )
+    best: dict[int, tuple[float, SourceImage]] = {}
+    for number in np.unique(of_image).tolist():
+        here = of_image == number
+        image, candidates = located[number], of_position[here]
+        chosen = positions[candidates]
+        x, y = sky_to_pixel(image.grid.wcs, chosen.ra.deg, chosen.dec.deg)
+        rows, columns = image.shape
+        shown = (x >= -0.5) & (x <= columns - 0.5) & (y >= -0.5) & (y <= rows - 0.5)
+        for position, distance in zip(
+            candidates[shown].tolist(), separation[here][shown].deg.tolist(), strict=True
+        ):
+            if position not in best or distance < best[position][0]:
+                best[position] = distance, image
+    return [best[i][1] if i in best else None for i in range(len(positions))]
+
+
+def _located(
+    images: Sequence[SourceImage], path: str
+) -> tuple[list[SourceImage], NDArray[np.float64]]:
+    """Images with celestial coordinates, and right ascension and declination of their centres."""
+    located = [image for image in images if image.grid.wcs is not None]
+    if not located:
+        raise AnnotationError(
+            f"{path} lists positions on the sky, but none of the {len(images)} images has celestial "
+            "coordinates (WCS)"
+        )
+    centres = [
+        pixel_to_sky(image.grid.wcs, (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
+        for image in located
+    ]
+    return located, np.array(centres)

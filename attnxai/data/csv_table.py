@@ -78,8 +78,9 @@ class Faults:
     _MOST_LISTED = 15
     _LONGEST_VALUE = 60
 
-    def __init__(self) -> None:
+    def __init__(self, item: str = "line") -> None:
         self.listed: list[str] = []
+        self._item = item
         self.n_rows = 0
         self._n_faults = 0
         self._last_line = 0
@@ -103,7 +104,7 @@ class Faults:
         self.n_rows += line != self._last_line
         self._last_line = line
         if len(self.listed) < self._MOST_LISTED:
-            self.listed.append(f"line {line}{text}")
+            self.listed.append(f"{self._item} {line}{text}")
 
     def error(self, kind: type[AttnxaiError], message: str) -> AttnxaiError:
         """An error with the faults, one a line, and how many more there are."""

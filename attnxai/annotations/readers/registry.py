@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.annotations.sample import resolve_annotations
+from attnxai.annotations.files import find_annotation_files
+from attnxai.annotations.merging import merge_annotations
+from attnxai.annotations.naming import Naming
 from attnxai.data.csv_table import decode_csv
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
 from attnxai.data.registration import FileReader, ReaderRegistry
 from attnxai.data.short_repr import short_repr
-from attnxai.errors import AnnotationError
-from attnxai.jobs.files import read_input
+from attnxai.data.wording import counted, first_of, unknown_name
+from attnxai.errors import AnnotationError, LeftOutWarning, OptionError
+from attnxai.jobs.files import parse_json, read_input
 
 HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
@@ -26,7 +31,7 @@ _NEEDED = "an annotation table needs the columns source, annotator, shape and la
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AnnotationFile:
-    """A file as it is given to a reader, with what is needed to match it with images.
+    """A file as it is given to a reader, with what is needed to understand it.
 
     Parameters
     ----------
@@ -35,7 +40,11 @@ class AnnotationFile:
     content : bytes
         Its content.
     images : sequence of SourceImage, optional
-        Images to match positions on the sky with, for readers that need them.
+        Images that the marks may lie on, for readers that use them.
+    annotator, source : str
+        Whose marks of which source the file holds, where a pattern or the user says so.
+    naming : Naming
+        What words in the file stand for.
     min_components, match_radius_arcsec
         Options of matching; see :func:`attnxai.annotations.read_annotations`.
     """
@@ -43,6 +52,9 @@ class AnnotationFile:
     path: str
     content: bytes
     images: Sequence[SourceImage] | None = None
+    annotator: str = ""
+    source: str = ""
+    naming: Naming = dataclasses.field(default_factory=Naming)
     min_components: int = 2
     match_radius_arcsec: float = 30.0
 
@@ -58,6 +70,22 @@ class AnnotationFile:
         """
         return decode_csv(self.content, f"annotation file {self.path}", AnnotationError)
 
+    def json(self) -> Any:
+        """The content as JSON.
+
+        Raises
+        ------
+        AnnotationError
+            If it is not JSON in UTF-8.
+        """
+        try:
+            return parse_json(self.text())
+        except ValueError as error:
+            text = " ".join(str(error).split())[:200]
+            raise AnnotationError(
+                f"annotation file {self.path} is not valid JSON: {text}"
+            ) from error
+
     def sha256(self) -> str:
         """Hash of the content."""
         return hashlib.sha256(self.content).hexdigest()
@@ -72,6 +100,7 @@ class AnnotationReader(FileReader):
 
     read: _Read
     needs_images: bool = False
+    uses_images: bool = False
 
     def __call__(self, file: AnnotationFile) -> AnnotationSet:
         """Read a file, with its path and hash in what is read."""
@@ -98,6 +127,7 @@ def register_reader(
     *,
     recognises: Callable[[bytes], bool],
     needs_images: bool = False,
+    uses_images: bool = False,
     asked_last: bool = False,
 ) -> Callable[[_Read], _Read]:
     """Make a function the reader of a format of annotation files.
@@ -115,6 +145,9 @@ def register_reader(
         Takes the first 65,536 bytes of a file and says whether it is of this format.
     needs_images : bool
         Whether its positions on the sky have to be matched with images.
+    uses_images : bool
+        Whether it can be read without images, but is understood better with them: which source a mark belongs to, or
+        where row 0 of a picture lies.
     asked_last : bool
         Whether it is asked after all others, since it recognises content that may be of another format too.
 
@@ -150,6 +183,7 @@ def register_reader(
                 recognises=recognises,
                 read=read,
                 needs_images=needs_images,
+                uses_images=needs_images or uses_images,
                 asked_last=asked_last,
             )
         )
@@ -172,52 +206,105 @@ def columns_of(head: bytes) -> tuple[str, ...]:
         return ()
 
 
-def open_annotations(path: str | Path) -> tuple[AnnotationReader, AnnotationFile]:
-    """An annotation file, or the sample that ships, and the reader that recognises it."""
-    resolved = resolve_annotations(path)
-    content = read_input(resolved, f"annotation file {resolved}", AnnotationError)
-    if not content.strip():
-        raise AnnotationError(f"annotation file {resolved} is empty; {_NEEDED}")
-    reader = find_reader(content, resolved)
-    if reader is None:
-        raise AnnotationError(
-            f"annotation file {resolved} is {describe_content(content[:HEAD_BYTES])}; no reader recognises it. "
-            f"Known formats are {READERS.formats()}; {_NEEDED}"
+def named_reader(name: str) -> AnnotationReader:
+    """The reader of a format, by the beginning of its name in any case; an OptionError names those that there are."""
+    wanted = name.casefold()
+    exact = [reader for key, reader in READERS.items() if key.casefold() == wanted]
+    found = exact or [r for key, r in READERS.items() if key.casefold().startswith(wanted)]
+    if len(found) != 1:
+        raise OptionError(unknown_name("format", name, READERS))
+    return found[0]
+
+
+def open_annotations(
+    names: str | Path | Iterable[str | Path], *, format_name: str | None = None
+) -> list[tuple[AnnotationReader, AnnotationFile]]:
+    """Annotation files, and for each the reader that recognises it or that ``format_name`` names.
+
+    Of a folder only files that a reader recognises are taken, if there are any.
+    """
+    wanted = named_reader(format_name) if format_name else None
+    names = [names] if isinstance(names, str | Path) else list(names)
+    opened, unknown = [], []
+    for name in names:
+        in_folder = bool(str(name)) and Path(name).is_dir()
+        for found in find_annotation_files(name):
+            path = found.path
+            content = read_input(path, f"annotation file {path}", AnnotationError)
+            reader = wanted or (find_reader(content, path) if content.strip() else None)
+            if reader is not None:
+                file = AnnotationFile(
+                    path=str(path), content=content, annotator=found.annotator, source=found.source
+                )
+                opened.append((reader, file))
+            elif in_folder:
+                unknown.append(path)
+            else:
+                raise _not_recognised(path, content)
+    if not opened:
+        raise _not_recognised(unknown[0], unknown[0].read_bytes()[:HEAD_BYTES])
+    if unknown:
+        warnings.warn(
+            f"{counted(len(unknown), 'file')} of no known format {'is' if len(unknown) == 1 else 'are'} left out: "
+            f"{first_of([path.name for path in unknown], 5)}",
+            LeftOutWarning,
+            stacklevel=2,
         )
-    return reader, AnnotationFile(path=str(resolved), content=content)
+    return opened
+
+
+def _not_recognised(path: Path, content: bytes) -> AnnotationError:
+    if not content.strip():
+        return AnnotationError(f"annotation file {path} is empty; {_NEEDED}")
+    return AnnotationError(
+        f"annotation file {path} is {describe_content(content[:HEAD_BYTES])}; no reader recognises it. "
+        f"Known formats are {READERS.formats()}; {_NEEDED}"
+    )
 
 
 def read_annotations(
-    path: str | Path,
+    path: str | Path | Iterable[str | Path],
     images: Sequence[SourceImage] | None = None,
     *,
+    annotator: str = "",
+    naming: Naming | None = None,
+    format: str | None = None,  # as of pandas and astropy
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
 ) -> AnnotationSet:
-    """Read an annotation file, whose format is recognised by its content.
+    """Read annotation files, whose format is recognised by their content.
 
     Parameters
     ----------
-    path : path
-        An annotation table (CSV), the ClaRAN catalogue, the expert sample of Radio Galaxy Zoo, or a file of a
-        format that :func:`register_reader` has made known. The name of the sample that ships
-        (``expert.csv``) gives that table when there is no such file.
+    path : path or iterable of paths
+        Files, folders or patterns such as ``"marks/{annotator}/{source}.reg"``, in any of the formats in
+        :data:`attnxai.annotations.READERS`. The name of a table that ships (``expert.csv``) gives that table when
+        there is no such file.
     images : sequence of SourceImage, optional
-        Images to match positions on the sky with, for a catalogue and the expert sample; a table needs none.
+        Images that the marks lie on. A catalogue needs them, and formats of drawing tools use them to find the
+        source of a mark on the sky, and where row 0 of a picture lies; a table needs none.
+    annotator : str
+        Annotator of the marks for which neither the files nor a pattern state one; else these are named after
+        their file or folder.
+    naming : Naming, optional
+        What words, tags and colors of the files stand for.
+    format : str, optional
+        Name of the format, for a file that could be of several.
     min_components : int
         Sources of a catalogue with fewer components are left out: a single component at the centre says
         nothing about where a map should be high.
     match_radius_arcsec : float
-        Largest distance of a position from the centre of an image.
+        Largest distance of a position from the centre of an image, for a catalogue.
 
     Returns
     -------
     AnnotationSet
+        Of all files together.
 
     Raises
     ------
     AnnotationError
-        If the file is missing or of no known format, or listing its bad rows with line, column, value and
+        If a file is missing or of no known format, or listing its bad rows with line, column, value and
         what would be right.
 
     Examples
@@ -226,12 +313,31 @@ def read_annotations(
     >>> attnxai.read_annotations("expert.csv").annotators
     ('simulated_1', 'simulated_2', 'simulated_3')
     """
-    reader, file = open_annotations(path)
-    return reader(
-        dataclasses.replace(
-            file,
-            images=images,
-            min_components=min_components,
-            match_radius_arcsec=match_radius_arcsec,
-        )
+    return read_opened(
+        open_annotations(path, format_name=format),
+        images=images,
+        annotator=annotator,
+        naming=naming or Naming(),
+        min_components=min_components,
+        match_radius_arcsec=match_radius_arcsec,
+    )
+
+
+def read_opened(
+    opened: Iterable[tuple[AnnotationReader, AnnotationFile]],
+    *,
+    images: Sequence[SourceImage] | None,
+    annotator: str,
+    **options: Any,
+) -> AnnotationSet:
+    """Annotations of opened files, with the options of :func:`read_annotations`."""
+    return merge_annotations(
+        [
+            reader(
+                dataclasses.replace(
+                    file, images=images, annotator=file.annotator or annotator, **options
+                )
+            )
+            for reader, file in opened
+        ]
     )

@@ -481,7 +481,7 @@ class TestReading:
 
     def test_formats_are_known_by_their_columns(self, write_table: Callable[..., Path]) -> None:
         def name(header: str, encoding: str = "utf-8") -> str:
-            return open_annotations(write_table(header, encoding=encoding))[0].name
+            return str(open_annotations(write_table(header, encoding=encoding))[0][0].name)
 
         assert name(CATALOGUE_HEADER) == "ClaRAN catalogue"
         assert name(CATALOGUE_HEADER, "utf-8-sig") == "ClaRAN catalogue"

@@ -1,0 +1,362 @@
+"""Marks of a file on their way into an annotation set: whose they are, of which source, and with which label.
+
+Formats of drawing tools seldom say all of it. What is left open is taken from the name of the file, the images and
+what the user states, here and in the same way for all of them; what has to be assumed is noted, and a mark that
+cannot be used is counted with the reason.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.naming import FILE, FOLDER
+from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.sky_matching import images_at
+from attnxai.data.csv_table import Faults
+from attnxai.data.grid import RowZero
+from attnxai.data.images import SourceImage, source_id
+from attnxai.data.wording import counted, first_of
+from attnxai.errors import AnnotationError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from attnxai.annotations.readers.registry import AnnotationFile
+
+OUTSIDE = "outside all images"
+NO_IMAGE = "its image is not among the images"
+_SEPARATORS = "_-. "
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Mark:
+    shape: Shape
+    line: int
+    source: str
+    annotator: str
+    label: Label
+    fields: dict[str, Any]
+
+
+class MarkList:
+    """Collects the marks of a file; :meth:`annotation_set` gives them with notes and counts.
+
+    Parameters
+    ----------
+    file : AnnotationFile
+        The file that is read.
+    item : str
+        What to call a numbered entry of the file in messages: ``line``, ``region``, ``shape``.
+    """
+
+    def __init__(self, file: AnnotationFile, item: str = "line") -> None:
+        self.file, self._item = file, item
+        self.faults = Faults(item)
+        self._marks: list[_Mark] = []
+        self._left_out: collections.Counter[str] = collections.Counter()
+        self._left_out_items: set[int] = set()
+        self._notes: collections.Counter[str] = collections.Counter()
+        self._without_label: set[int] = set()
+        self._unknown_words: collections.Counter[str] = collections.Counter()
+
+    def add(
+        self,
+        shape: Shape | Mapping[str, Any],
+        *,
+        line: int,
+        source: str = "",
+        annotator: str = "",
+        words: Mapping[str, Sequence[str]] | None = None,
+        weight: float = 1.0,
+        operation: str = "add",
+        group: str = "",
+        round: int = 1,  # as of an annotation
+        other: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add one mark, or a fault where its shape is none.
+
+        Parameters
+        ----------
+        shape : Shape or mapping
+            The shape, or the arguments of one.
+        line : int
+            Number of its entry in the file, from 1. Several shapes of one entry, such as an annulus, share it.
+        source, annotator : str
+            As the file states them; empty where it does not.
+        words : mapping of str to sequence of str
+            What the file says of the mark, by kind: ``text``, ``tag``, ``color``.
+        weight, operation, group, round, other
+            As of :class:`~attnxai.annotations.Annotation`.
+        """
+        try:
+            drawn = shape if isinstance(shape, Shape) else Shape(**shape)
+        except AnnotationError as error:
+            self.faults.add_row(line, f": {error}")
+            return
+        words = {kind: [w for w in of if w.strip()] for kind, of in (words or {}).items()}
+        label = self.file.naming.label(words)
+        if label is None:
+            self._without_label.add(line)
+            spoken = [w for kind, of in words.items() if kind != "color" for w in of]
+            self._unknown_words.update(spoken[:1])
+        kept = {kind: "; ".join(of) for kind, of in words.items() if of}
+        fields = {
+            "weight": weight,
+            "operation": operation,
+            "group": group,
+            "round": round,
+            "other": {**kept, **(other or {})},
+        }
+        self._marks.append(
+            _Mark(
+                shape=drawn,
+                line=line,
+                source=source_id(source) if source else "",
+                annotator=self.file.naming.annotator(words, annotator),
+                label=label or Label.OTHER,
+                fields=fields,
+            )
+        )
+
+    def leave_out(self, line: int, reason: str) -> None:
+        """Count an entry that cannot be a mark, by the reason."""
+        if line not in self._left_out_items:
+            self._left_out_items.add(line)
+            self._left_out[reason] += 1
+
+    def note(self, sentence: str) -> None:
+        """Note something once, in a sentence that begins with a capital."""
+        self._notes[sentence] += 1
+
+    def annotation_set(self, *, kind: str = "shapes drawn by annotators") -> AnnotationSet:
+        """What was collected.
+
+        Raises
+        ------
+        AnnotationError
+            Listing the faults; or if the source of marks remains open, or none can be used.
+        """
+        what = f"annotation file {self.file.path}"
+        if self.faults:
+            raise self.faults.error(
+                AnnotationError,
+                f"{counted(self.faults.n_rows, self._item)} of {what} cannot be used:",
+            )
+        if not self._marks:
+            reasons = ", ".join(f"{reason} ({n})" for reason, n in self._left_out.items())
+            raise AnnotationError(f"{what} holds no marks{reasons and f'; left out: {reasons}'}")
+        marks = self._with_sources(what)
+        named = self._name_annotators(marks)
+        annotations = tuple(
+            Annotation(
+                source=mark.source,
+                annotator=mark.annotator,
+                shape=mark.shape,
+                label=mark.label,
+                file=Path(self.file.path).name,
+                line=mark.line,
+                **mark.fields,
+            )
+            for mark in marks
+        )
+        used = {mark.line for mark in marks}
+        self._left_out_items -= used
+        if not annotations:
+            reasons = ", ".join(f"{reason} ({n})" for reason, n in self._left_out.items())
+            raise AnnotationError(f"none of the marks of {what} can be used: {reasons}")
+        return AnnotationSet(
+            annotations=annotations,
+            kind=kind,
+            n_rows=len(used) + sum(self._left_out.values()),
+            left_out=dict(self._left_out),
+            notices=(*self._notes, *named, *self._label_notes(used)),
+        )
+
+    def _label_notes(self, used: set[int]) -> list[str]:
+        n = len(self._without_label & used)
+        if not n:
+            return []
+        words = [repr(word[:40]) for word, _ in self._unknown_words.most_common(5)]
+        said = f" (their words are {', '.join(words)})" if words else ""
+        verb = "states no label and counts" if n == 1 else "state no label and count"
+        return [
+            f"{n} of {counted(len(used), 'mark')} {verb} as other{said}; a mapping of words to labels changes that."
+        ]
+
+    # sources
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, SourceImage]:
+        return {image.source: image for image in self.file.images or ()}
+
+    def _with_sources(self, what: str) -> list[_Mark]:
+        """The marks that lie on an image, with its source."""
+        open_ones = [mark for mark in self._marks if not mark.source]
+        name, _ = self.source_and_rest
+        default = self.file.source or name
+        if not default and open_ones and self.file.images is None:
+            default = source_id(Path(self.file.path).name.partition(".")[0])
+            self.note(
+                f"The source of the marks of {Path(self.file.path).name} is taken from its name: {default}."
+            )
+        for mark in open_ones:
+            mark.source = default
+        if open_ones and not default:
+            self._place(open_ones, what)
+        placed = [mark for mark in self._marks if mark.source]
+        known = self._by_id
+        if self.file.images is not None and known:
+            for mark in placed:
+                if mark.source not in known:
+                    self.leave_out(mark.line, NO_IMAGE)
+            placed = [mark for mark in placed if mark.source in known]
+        lines = {mark.line for mark in placed}
+        for mark in self._marks:
+            if mark.line not in lines:
+                self.leave_out(mark.line, OUTSIDE)
+        return placed
+
+    def _place(self, marks: Sequence[_Mark], what: str) -> None:
+        """Give marks on the sky the image that they lie on."""
+        in_pixels = [mark for mark in marks if mark.shape.frame is Frame.PIXEL]
+        images = self.file.images or ()
+        if in_pixels and len(images) == 1:
+            for mark in in_pixels:
+                mark.source = images[0].source
+        elif in_pixels:
+            raise AnnotationError(
+                f"{what} states no source for {len(in_pixels)} of {counted(len(self._marks), 'mark')} in pixels, and its "
+                "name is not that of an image; name the file after its image, such as "
+                f"{images[0].source if images else 'g7'}{Path(self.file.path).suffix}, or give a pattern with {{source}}"
+            )
+        on_sky = [mark for mark in marks if mark.shape.frame is not Frame.PIXEL]
+        if not on_sky:
+            return
+        centres = [_centre(mark.shape) for mark in on_sky]
+        for mark, image in zip(
+            on_sky, images_at(centres, images, path=self.file.path), strict=True
+        ):
+            if image is not None:
+                mark.source = image.source
+        # the parts of one entry stay together
+        of_line = {mark.line: mark.source for mark in on_sky if mark.source}
+        for mark in on_sky:
+            mark.source = mark.source or of_line.get(mark.line, "")
+
+    @functools.cached_property
+    def source_and_rest(self) -> tuple[str, str]:
+        """The source that the name of the file begins or ends with, and the rest of the name.
+
+        Only sources among the images are recognised; both are empty where there is none.
+        """
+        stem = re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", Path(self.file.path).name)
+        stems = {stem, Path(self.file.path).stem}
+        for name in stems:
+            if name in self._by_id:
+                return name, ""
+        best = ("", "")
+        for name in stems:
+            for source in self._by_id:
+                if len(source) <= len(best[0]) or len(source) >= len(name):
+                    continue
+                if name.startswith(source) and name[len(source)] in _SEPARATORS:
+                    best = source, name[len(source) :].strip(_SEPARATORS)
+                elif name.endswith(source) and name[-len(source) - 1] in _SEPARATORS:
+                    best = source, name[: -len(source)].strip(_SEPARATORS)
+        return best
+
+    # annotators
+
+    def _name_annotators(self, marks: Sequence[_Mark]) -> list[str]:
+        """Name those that are not stated after the file or its folder; the notes say so."""
+        unnamed = [mark for mark in marks if not mark.annotator]
+        if not unnamed:
+            return []
+        name, where = self._default_annotator({mark.source for mark in marks})
+        for mark in unnamed:
+            mark.annotator = name
+        if not where:
+            return []
+        return [f"The annotator of {counted(len(unnamed), 'mark')} is taken from {where}: {name}."]
+
+    def _default_annotator(self, sources: set[str]) -> tuple[str, str]:
+        path, naming = Path(self.file.path), self.file.naming
+        if self.file.annotator:
+            return naming.renamed(self.file.annotator), ""
+        stem = re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", path.name) or path.name
+        of_source = self.source_and_rest[0] or (stem if sources == {stem} else "")
+        if naming.annotator_from == FOLDER or (
+            naming.annotator_from != FILE and of_source and not self.source_and_rest[1]
+        ):
+            return naming.renamed(path.absolute().parent.name or stem), "the name of the folder"
+        return naming.renamed(self.source_and_rest[1] or stem), "the name of the file"
+
+    # pictures
+
+    def picture_to_pixels(
+        self, source: str, x: ArrayLike, y: ArrayLike, *, width: float, height: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixels of an image from positions on a picture of it.
+
+        Parameters
+        ----------
+        source : str
+            Id of the source, or the name of its file.
+        x, y : array_like
+            From the left and the top edge of the picture, in its own pixels; 0 is the edge, 0.5 the middle of the
+            first pixel.
+        width, height : float
+            Of the whole picture, which shows the whole image.
+
+        Returns
+        -------
+        x, y : ndarray
+            0-based pixels of the image's array. Without images the picture is the image, with its first row at the
+            top, and a note says so.
+        """
+        image = self._by_id.get(source_id(source) if source else self.source_and_rest[0])
+        rows, columns, top = height, width, True
+        if image is not None:
+            rows, columns = image.shape
+            top = image.grid.row_zero is RowZero.TOP
+            if abs(rows / height / (columns / width) - 1) > _SAME_SHAPE:
+                raise AnnotationError(
+                    f"annotation file {self.file.path} is of a picture of {width:g} x {height:g} pixels, but the image "
+                    f"of {image.source!r} has {columns} x {rows}, which is another shape; name the image that it shows"
+                )
+        elif self.file.images is None:
+            self.note(
+                "Rows are counted from the top of the pictures; name the images to have them counted as in FITS."
+            )
+        across = np.asarray(x, dtype=np.float64) * (columns / width)
+        down = np.asarray(y, dtype=np.float64) * (rows / height)
+        return across - 0.5, (down if top else rows - down) - 0.5
+
+
+_SAME_SHAPE = 0.02
+
+
+def _centre(shape: Shape) -> tuple[float, float]:
+    """Middle of a shape on the sky, also across right ascension 0."""
+    if shape.kind is ShapeKind.POINT or len(shape.points) == 1:
+        return shape.points[0]
+    ra, dec = np.radians(np.array(shape.points)).T
+    mean = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]).mean(axis=1)
+    return (
+        float(np.degrees(np.arctan2(mean[1], mean[0])) % 360.0),
+        float(np.degrees(np.arctan2(mean[2], np.hypot(*mean[:2])))),
+    )
+
+
+def names_of(sources: Sequence[str]) -> str:
+    """The first of some ids, for a message."""
+    return first_of([repr(name[:60]) for name in sources], 5)
