@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from attnxai.annotations.file_pixels import on_square_pixels
 from attnxai.data.sky import offset_to_pixel, sky_to_pixel
 from attnxai.errors import AlignmentError, AnnotationError
 
@@ -232,6 +233,8 @@ class Shape:
     def to_pixel_regions(self, grid: PixelGrid, *, source: str = "") -> tuple[PixelRegion, ...]:
         """The shape in the pixel coordinates of an image.
 
+        Pixels of a shape are those of the file: where these are not square, the shape is carried over to the square ones
+        of the image.
         Ends of axes are carried over one by one, so that angles are right whatever the orientation or
         handedness of the image. The limits of a Shape hold for what is drawn, not for what a projection makes
         of it.
@@ -243,7 +246,8 @@ class Shape:
             cannot show the position.
         """
         if self.frame is Frame.PIXEL:
-            return _pixel_regions(self.kind, self.points, self.lengths, self.angle)
+            drawn = _pixel_regions(self.kind, self.points, self.lengths, self.angle)
+            return on_square_pixels(drawn, grid.file_pixels) if grid.file_pixels else drawn
         if grid.wcs is None:
             raise AlignmentError(
                 f"the annotations of source {source!r} are sky positions, but its image has no "

@@ -1,4 +1,5 @@
 from .frdeep import read_frdeep as read_frdeep
+from .grid import FilePixels as FilePixels
 from .grid import GridTransform as GridTransform
 from .grid import PixelGrid as PixelGrid
 from .grid import RowZero as RowZero
@@ -15,4 +16,6 @@ from .mirabest import read_mirabest as read_mirabest
 from .readers import READERS as READERS
 from .readers import ImageContent as ImageContent
 from .readers import register_reader as register_reader
+from .regridding import SquarePixels as SquarePixels
+from .regridding import square_pixels as square_pixels
 from .simulation import simulate_source as simulate_source

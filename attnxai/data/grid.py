@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# sides of pixels that differ by less are those of a square: resampling would only blur
+_SQUARE = 0.01
+# a scale that differs by less from the stated one is that, with rounding and the curvature of the sky
+_SAME_AS_STATED = 1e-3
+
+
 class RowZero(enum.StrEnum):
     """Where row 0 of an array is drawn: FITS and NPY at the bottom, PNG at the top."""
 
     BOTTOM = "bottom"
     TOP = "top"
+
+
+def is_square(matrix: NDArray[np.float64]) -> bool:
+    """Whether pixels with a :func:`~attnxai.data.sky.pixel_matrix` are square to 1 %; also where it is not known."""
+    if not np.isfinite(matrix).all():
+        return True
+    longest, shortest = np.linalg.svd(matrix, compute_uv=False)
+    return bool(longest <= shortest * (1 + _SQUARE))
+
+
+def pixel_sides(matrix: NDArray[np.float64]) -> str:
+    """Sides of pixels in words, and the angle between them where it is not a right one."""
+    width, height = np.linalg.norm(matrix, axis=0)
+    angle = np.degrees(np.arccos(abs(matrix[:, 0] @ matrix[:, 1]) / (width * height)))
+    skew = f" at an angle of {angle:.0f} degrees" if angle < 90 * (1 - _SQUARE) else ""
+    return f"{width:.3g} x {height:.3g} arcsec{skew}"
 
 
 def check_scale(pixel_scale_arcsec: float | None) -> None:
@@ -29,9 +51,59 @@ def check_scale(pixel_scale_arcsec: float | None) -> None:
         raise OptionError(f"pixel_scale_arcsec has to be above 0, got {pixel_scale_arcsec:g}")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FilePixels:
+    """How the pixels of a file lie on the square ones to which they were resampled.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the file.
+    matrix : ((float, float), (float, float))
+        Square pixels in x (first row) and y for one pixel of the file along its x and its y.
+    origin : (float, float)
+        Where pixel (0, 0) of the file is centred, in square pixels.
+
+    Raises
+    ------
+    OptionError
+        If the matrix cannot be inverted, or something is not finite.
+
+    Examples
+    --------
+    >>> file = FilePixels(shape=(3, 4), matrix=((1.0, 0.0), (0.0, 2.0)), origin=(0.0, 0.5))
+    >>> file.to_grid(1.0, 1.0)
+    (1.0, 2.5)
+    >>> file.from_grid(1.0, 2.5)
+    (1.0, 1.0)
+    """
+
+    shape: tuple[int, int]
+    matrix: tuple[tuple[float, float], tuple[float, float]]
+    origin: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        (a, b), (c, d) = self.matrix
+        if not (np.isfinite((a, b, c, d, *self.origin)).all() and a * d != b * c):
+            raise OptionError(
+                f"a matrix that can be inverted and finite origins are needed, got {self}"
+            )
+
+    def to_grid(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Square pixels (x, y) of pixels of the file."""
+        (a, b), (c, d) = self.matrix
+        return self.origin[0] + a * x + b * y, self.origin[1] + c * x + d * y
+
+    def from_grid(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Pixels (x, y) of the file of square pixels."""
+        (a, b), (c, d) = self.matrix
+        x, y = x - self.origin[0], y - self.origin[1]
+        return (d * x - b * y) / (a * d - b * c), (a * y - c * x) / (a * d - b * c)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PixelGrid:
-    """The pixels of an image and, where known, their place on the sky.
+    """The pixels of an image, which are square, and, where known, their place on the sky.
 
     Pixel coordinates are 0-based with pixel centres on whole numbers; x counts columns, y rows.
 
@@ -40,17 +112,26 @@ class PixelGrid:
     shape : (int, int)
         Rows and columns.
     pixel_scale_arcsec : float, optional
-        Side of a pixel in arcsec; taken from the WCS when that is given.
+        Side of a pixel in arcsec; when left out, that at the middle of the image by the WCS.
     wcs : astropy.wcs.WCS, optional
         Celestial coordinate system.
     row_zero : RowZero
         Where row 0 is drawn.
+    file_pixels : FilePixels, optional
+        How the pixels of the file lie on these, where they were resampled to make them square.
+
+    Raises
+    ------
+    OptionError
+        If a number is out of range, or the WCS has pixels that are not square: their axes differ by more than 1 %,
+        or are not perpendicular.
     """
 
     shape: tuple[int, int]
     pixel_scale_arcsec: float | None = None
     wcs: WCS | None = None
     row_zero: RowZero = RowZero.BOTTOM
+    file_pixels: FilePixels | None = None
 
     __repr__ = short_repr
 
@@ -58,12 +139,42 @@ class PixelGrid:
         if np.shape(self.shape) != (2,) or min(self.shape) < 1:
             raise OptionError(f"shape needs two positive numbers of pixels, got {self.shape}")
         check_scale(self.pixel_scale_arcsec)
-        if self.wcs is not None and self.pixel_scale_arcsec is None:
-            from astropy.wcs.utils import proj_plane_pixel_scales
+        if self.wcs is None:
+            return
+        from astropy.wcs.utils import proj_plane_pixel_scales
 
-            wcs = self.wcs if self.wcs.naxis == 2 else self.wcs.celestial
-            scales = proj_plane_pixel_scales(wcs) * 3600.0
-            object.__setattr__(self, "pixel_scale_arcsec", float(np.sqrt(scales[0] * scales[1])))
+        from attnxai.data.sky import celestial_axes, pixel_matrix
+
+        matrix = pixel_matrix(self.wcs, *self.middle)
+        if not is_square(matrix):
+            raise OptionError(
+                f"pixels of {pixel_sides(matrix)} are not square; attnxai.data.square_pixels(pixels, wcs) resamples them"
+            )
+        if self.pixel_scale_arcsec is None:
+            scales = proj_plane_pixel_scales(celestial_axes(self.wcs)) * 3600.0
+            scale = float(np.sqrt(scales[0] * scales[1]))
+            here = float(np.sqrt(abs(np.linalg.det(matrix))))
+            # what the header states, unless the projection has another scale this far from its reference
+            differs = abs(here / scale - 1) > _SAME_AS_STATED
+            object.__setattr__(self, "pixel_scale_arcsec", here if differs else scale)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Centre of the image (x, y)."""
+        return (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+
+    def covers(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], *, margin: float = 0.0
+    ) -> NDArray[np.bool_]:
+        """Whether pixels of the file lie at places, or closer than ``margin`` pixels."""
+        rows, columns = self.shape
+        if self.file_pixels is not None:
+            rows, columns = self.file_pixels.shape
+            x, y = self.file_pixels.from_grid(x, y)
+        half = 0.5 + margin
+        return np.asarray(
+            (x > -half) & (x < columns - 1 + half) & (y > -half) & (y < rows - 1 + half)
+        )
 
     def north_and_east(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Unit vectors (x, y) towards north and east at the image centre, in pixel coordinates.
@@ -77,8 +188,7 @@ class PixelGrid:
             return None
         from attnxai.data.sky import pixel_direction
 
-        x, y = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
-        return pixel_direction(self.wcs, x, y, 0.0), pixel_direction(self.wcs, x, y, 90.0)
+        return tuple(pixel_direction(self.wcs, *self.middle, angle) for angle in (0.0, 90.0))  # type: ignore[return-value]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

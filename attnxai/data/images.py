@@ -19,6 +19,7 @@ from attnxai.data.readers.registry import (
     read_content,
     without_ending,
 )
+from attnxai.data.regridding import square_pixels
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import first_of, is_text
 from attnxai.errors import AssumptionWarning, ImageError
@@ -229,7 +230,7 @@ def read_image(
     Warns
     -----
     AssumptionWarning
-        If the file states another pixel scale.
+        If the file states another pixel scale, or its pixels are not square and were resampled.
 
     Examples
     --------
@@ -246,30 +247,41 @@ def read_image(
             f"image {path} holds {values.dtype} values of shape {values.shape}; "
             "an image holds real numbers in two axes"
         )
-    grid = PixelGrid(
-        shape=values.shape,
-        wcs=content.wcs,
-        pixel_scale_arcsec=content.pixel_scale_arcsec,
-        row_zero=content.row_zero,
-    )
-    if grid.pixel_scale_arcsec is None and pixel_scale_arcsec is not None:
-        grid = dataclasses.replace(grid, pixel_scale_arcsec=pixel_scale_arcsec)
-    stated = content.pixel_scale_arcsec if content.wcs is None else grid.pixel_scale_arcsec
-    if stated and pixel_scale_arcsec and abs(pixel_scale_arcsec / stated - 1) > _SAME_SCALE:
-        assume(
-            f"images state a pixel scale of {stated:.4g} arcsec, which is used; pixel_scale_arcsec "
-            f"({pixel_scale_arcsec:g}) is for images that state none"
-        )
+    is_prepared = values.dtype == np.uint8 if prepared is None else prepared
     footprint = None
     blank = ~np.isfinite(values)
     if fill_blank and blank.any() and not blank.all():
         footprint = ~blank
         values = np.where(blank, 0, values)
+    squared = None
+    wcs = content.wcs if np.isfinite(values).all() else None  # which is refused below
+    if wcs is not None:
+        squared = square_pixels(
+            values, wcs, footprint=footprint, row_zero=content.row_zero, what=f"image {path}"
+        )
+    if squared is not None:
+        assume(f"images have {squared.in_words()}")
+        values, footprint, grid = squared.pixels, squared.footprint, squared.grid
+    else:
+        grid = PixelGrid(
+            shape=values.shape,
+            wcs=wcs,
+            pixel_scale_arcsec=content.pixel_scale_arcsec,
+            row_zero=content.row_zero,
+        )
+    if grid.pixel_scale_arcsec is None and pixel_scale_arcsec is not None:
+        grid = dataclasses.replace(grid, pixel_scale_arcsec=pixel_scale_arcsec)
+    stated = content.pixel_scale_arcsec if wcs is None else grid.pixel_scale_arcsec
+    if stated and pixel_scale_arcsec and abs(pixel_scale_arcsec / stated - 1) > _SAME_SCALE:
+        assume(
+            f"images state a pixel scale of {stated:.4g} arcsec, which is used; pixel_scale_arcsec "
+            f"({pixel_scale_arcsec:g}) is for images that state none"
+        )
     return SourceImage(
         source=source or source_id(path),
         pixels=values,
         grid=grid,
-        prepared=values.dtype == np.uint8 if prepared is None else prepared,
+        prepared=is_prepared,
         class_name=class_name,
         split=split,
         path=str(path),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
 # Long enough to be exact in floating point, short enough to be a tangent.
 _PROBE_ARCSEC = 0.1
+# pixels over which a scale is measured
+_STEP = 0.5
 
 
-def _of_two_axes(wcs: WCS) -> WCS:
-    """The celestial axes; ``celestial`` puts the longitude first, whatever the order of the image's axes."""
+def celestial_axes(wcs: WCS) -> WCS:
+    """The celestial axes of a coordinate system; ``celestial`` puts the longitude first, whatever the order of the image's axes."""
     return wcs if wcs.naxis == 2 else wcs.celestial
 
 
@@ -36,7 +39,7 @@ def sky_to_pixel(
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*failed to converge", UserWarning)
         try:
-            x, y = _of_two_axes(wcs).world_to_pixel(places)
+            x, y = celestial_axes(wcs).world_to_pixel(places)
         except UserWarning:
             x = y = np.full(places.shape, np.nan)
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -46,7 +49,7 @@ def pixel_to_sky(
     wcs: WCS, x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """ICRS right ascension and declination in degrees of pixel coordinates."""
-    coordinates = _of_two_axes(wcs).pixel_to_world(x, y).icrs
+    coordinates = celestial_axes(wcs).pixel_to_world(x, y).icrs
     return (
         np.asarray(coordinates.ra.deg, dtype=np.float64),
         np.asarray(coordinates.dec.deg, dtype=np.float64),
@@ -85,6 +88,89 @@ def pixel_direction(wcs: WCS, x: float, y: float, position_angle_deg: float) -> 
     return np.asarray(vector / np.hypot(*vector))
 
 
+def pixel_matrix(wcs: WCS, x: float, y: float) -> NDArray[np.float64]:
+    """Arcsec towards east (first row) and north, in the frame of the WCS, for one pixel along x and along y at (x, y).
+
+    NaN where the projection shows no sky there.
+    """
+    wcs = celestial_axes(wcs)
+    at = np.array([[x, y], [x + _STEP, y], [x - _STEP, y], [x, y + _STEP], [x, y - _STEP]])
+    world = np.radians(wcs.all_pix2world(at, 0))
+    longitude, latitude = world[:, max(wcs.wcs.lng, 0)], world[:, abs(wcs.wcs.lat)]
+    east = np.sin(longitude - longitude[0]) * np.cos(latitude)
+    north = np.sin(latitude) * np.cos(latitude[0]) - np.cos(latitude) * np.sin(
+        latitude[0]
+    ) * np.cos(longitude - longitude[0])
+    offsets = np.degrees([east, north]) * 3600.0
+    return np.asarray((offsets[:, [1, 3]] - offsets[:, [2, 4]]) / (2 * _STEP))
+
+
+def wcs_on_pixels(wcs: WCS, matrix: NDArray[np.float64], origin: ArrayLike) -> WCS:
+    """Coordinate system of new pixels, from that of others whose pixel p is centred on ``matrix @ p + origin`` of them.
+
+    It has the frame, projection and distortion (SIP) of the other, so that a pixel keeps its place on the sky exactly.
+    """
+    found = celestial_axes(wcs).deepcopy()
+    on_sky = found.pixel_scale_matrix @ np.linalg.inv(matrix)
+    if found.wcs.has_cd():
+        del found.wcs.cd
+    if found.wcs.has_crota():
+        del found.wcs.crota
+    scales = np.copysign(np.linalg.norm(on_sky, axis=1), np.diag(on_sky))
+    crpix = matrix @ (found.wcs.crpix - 1.0) + np.asarray(origin) + 1.0
+    found.wcs.cdelt, found.wcs.pc, found.wcs.crpix = scales, on_sky / scales[:, None], crpix
+    _replace_sip(found, matrix)
+    found.pixel_shape = found.pixel_bounds = None
+    found.wcs.set()
+    return found
+
+
+def _replace_sip(wcs: WCS, matrix: NDArray[np.float64]) -> None:
+    """Give a coordinate system its distortion on new pixels, which are ``matrix`` times the old ones.
+
+    A distortion f of offsets u from the reference pixel becomes ``matrix @ f(matrix^-1 @ u)``, a polynomial of the
+    same degree.
+    """
+    from astropy.wcs import Sip
+
+    if wcs.sip is None:
+        return
+    inverse = np.linalg.inv(matrix)
+
+    def carried(first: Any, second: Any) -> list[NDArray[np.float64] | None]:
+        if first is None or second is None:
+            return [first, second]
+        size = max(len(first), len(second))
+        terms = np.zeros((2, size, size))
+        for axis, coefficients in enumerate((first, second)):
+            for p, q in np.argwhere(coefficients):
+                power = _power_of_sum(inverse[0], p, size), _power_of_sum(inverse[1], q, size)
+                terms[axis] += coefficients[p, q] * _product(*power)
+        return list(np.tensordot(matrix, terms, axes=1))
+
+    a, b = carried(wcs.sip.a, wcs.sip.b)
+    ap, bp = carried(wcs.sip.ap, wcs.sip.bp)
+    wcs.sip = Sip(a, b, ap, bp, wcs.wcs.crpix)
+
+
+def _power_of_sum(factors: ArrayLike, power: int, size: int) -> NDArray[np.float64]:
+    """Coefficients [i, j] of u^i v^j in ``(factors[0] u + factors[1] v) ** power``."""
+    found = np.zeros((size, size))
+    first, second = np.asarray(factors)
+    for i in range(power + 1):
+        found[i, power - i] = math.comb(power, i) * first**i * second ** (power - i)
+    return found
+
+
+def _product(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Product of two polynomials in two variables, whose degrees add to less than their size."""
+    found = np.zeros_like(first)
+    size = len(found)
+    for i, j in np.argwhere(first):
+        found[i:, j:] += first[i, j] * second[: size - i, : size - j]
+    return found
+
+
 def wcs_of_grid(wcs: WCS, grid: GridTransform) -> WCS:
     """Coordinate system of a grid that lies on the pixels of an image, from that of the image.
 
@@ -110,26 +196,14 @@ def wcs_of_grid(wcs: WCS, grid: GridTransform) -> WCS:
     >>> found.wcs.crpix.tolist(), found.wcs.cdelt.tolist()
     ([19.375, 19.375], [-0.002, 0.002])
     """
-    from astropy.wcs import Sip
-
-    found = _of_two_axes(wcs).deepcopy()
+    found = celestial_axes(wcs).deepcopy()
     step = grid.step
-    crpix = (found.wcs.crpix - 1.0 - (grid.origin_x, grid.origin_y)) / step + 1.0
-    found.wcs.crpix = crpix
+    found.wcs.crpix = (found.wcs.crpix - 1.0 - (grid.origin_x, grid.origin_y)) / step + 1.0
     if found.wcs.has_cd():
         found.wcs.cd = found.wcs.cd * step
     else:
         found.wcs.cdelt = found.wcs.cdelt * step
-    if wcs.sip is not None:
-
-        def scaled(coefficients: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-            if coefficients is None:
-                return None
-            powers = np.add.outer(*map(np.arange, coefficients.shape))
-            return np.asarray(coefficients * step ** (powers - 1.0))
-
-        terms = (wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp)
-        found.sip = Sip(*map(scaled, terms), crpix)
+    _replace_sip(found, np.eye(2) / step)
     found.pixel_shape = found.pixel_bounds = None
     found.wcs.set()
     return found

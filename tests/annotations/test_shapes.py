@@ -225,13 +225,6 @@ class TestEveryOrientation:
         np.testing.assert_allclose(offsets(second, "end"), corners[2], atol=1e-6)
 
 
-def test_circle_on_pixels_that_are_not_square_keeps_its_area() -> None:
-    wcs = make_wcs(SHAPE)
-    wcs.wcs.cdelt = [-1.0 / 3600, 4.0 / 3600]
-    region = only(on_sky(ShapeKind.CIRCLE, radius=8.0), PixelGrid(shape=SHAPE, wcs=wcs))
-    assert region.radius == pytest.approx(4.0, rel=1e-4)
-
-
 @pytest.mark.parametrize(
     "shape",
     [

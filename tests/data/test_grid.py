@@ -21,10 +21,14 @@ def test_pixel_scale_comes_from_the_wcs() -> None:
     assert grid.pixel_scale_arcsec == pytest.approx(1.25, rel=1e-9)
 
 
-def test_pixel_scale_of_pixels_that_are_not_square_keeps_their_area() -> None:
+def test_pixel_scale_where_the_projection_has_another_than_the_header() -> None:
     wcs = make_wcs()
-    wcs.wcs.cdelt = [-1.0 / 3600, 4.0 / 3600]
-    assert PixelGrid(shape=(9, 9), wcs=wcs).pixel_scale_arcsec == pytest.approx(2.0, rel=1e-9)
+    wcs.wcs.ctype = ["RA---STG", "DEC--STG"]
+    wcs.wcs.crpix = [41.0, 31.0 + np.degrees(2 * np.tan(np.radians(10.0))) / wcs.wcs.cdelt[1]]
+    wcs.wcs.set()
+    # stereographic, 20 degrees away: the radius in the plane is 2 tan(theta / 2)
+    scale = PixelGrid(shape=(61, 81), wcs=wcs).pixel_scale_arcsec
+    assert scale == pytest.approx(1.8 * np.cos(np.radians(10.0)) ** 2, rel=1e-4)
 
 
 def test_stated_pixel_scale_stays() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.data.grid import GridTransform, RowZero
+from attnxai.data.grid import FilePixels, GridTransform, RowZero
 from attnxai.data.readers.fits import read_planes
 from attnxai.data.readers.fits_coordinates import celestial_wcs
 from attnxai.data.readers.registry import without_ending
@@ -107,9 +107,11 @@ def _hdus(
     headers = {place: fits.Header() for _, _, place in planes}
     facts = _facts(stack)
     if grid is not None and grid.wcs is not None:
-        for place in headers:
-            wcs = wcs_of_grid(grid.wcs, place.within(stack.field[i]))
-            headers[place] = wcs.to_header(relax=True)
+        for place, header in headers.items():
+            on_image = place.within(stack.field[i])
+            header.update(wcs_of_grid(grid.wcs, on_image).to_header(relax=True))
+            if grid.file_pixels is not None:
+                header.update(_on_file_pixels(on_image, grid.file_pixels))
     elif grid is not None and grid.row_zero is RowZero.TOP:
         # as pictures are shown: the first row of a FITS image is the lowest
         is_turned = True
@@ -125,6 +127,21 @@ def _hdus(
         if name in stack.layers:
             hdu.header.update(facts)
         found.append(hdu)
+    return found
+
+
+def _on_file_pixels(place: GridTransform, file: FilePixels) -> dict[str, Any]:
+    """A second coordinate system: pixels of the image's file, counted from 1, which were resampled to square ones."""
+    first, along_x, along_y = (
+        np.add(file.from_grid(*place.to_outer(np.array(x), np.array(y))), 1.0)
+        for x, y in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
+    )
+    found: dict[str, Any] = {"WCSAXESA": 2, "WCSNAMEA": "FILE PIXELS"}
+    for axis, name in ((1, "X"), (2, "Y")):
+        found[f"CTYPE{axis}A"], found[f"CUNIT{axis}A"] = name, "pixel"
+        found[f"CRPIX{axis}A"], found[f"CRVAL{axis}A"] = 1.0, float(first[axis - 1])
+        for column, along in ((1, along_x), (2, along_y)):
+            found[f"CD{axis}_{column}A"] = float(along[axis - 1] - first[axis - 1])
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from attnxai.data.grid import GridTransform
 from attnxai.data.images import assume
+from attnxai.data.regridding import square_pixels
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.data.wording import counted
 from attnxai.errors import AlignmentError
@@ -114,6 +115,8 @@ def place_on_image(
 ) -> tuple[NDArray[Any], GridTransform]:
     """A map parallel to its image, by quarters and reflections, and its place there.
 
+    Pixels that are not square are made so, as those of the image were.
+
     Raises
     ------
     AlignmentError
@@ -122,11 +125,15 @@ def place_on_image(
     where = f"the map {layer!r} of {image.source!r}"
     values = plane.values
     height, width = values.shape
+    wcs = plane.wcs
+    if wcs is not None and (squared := square_pixels(values, wcs, what=where)) is not None:
+        values, wcs = squared.pixels, squared.grid.wcs
+        height, width = values.shape
     if min(height, width) < 2:
         raise AlignmentError(f"{where} has {height} x {width} pixels; a map needs 2 x 2 or more")
     rows, columns = (np.linspace(0.0, n - 1.0, 3) for n in (height, width))
     px, py = (grid.ravel() for grid in np.meshgrid(columns, rows))
-    x, y = sky_to_pixel(image.grid.wcs, *pixel_to_sky(plane.wcs, px, py))
+    x, y = sky_to_pixel(image.grid.wcs, *pixel_to_sky(wcs, px, py))
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise AlignmentError(
             f"{where} lies elsewhere on the sky than its image, by its coordinates"

@@ -13,7 +13,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from attnxai.data.grid import GridTransform, PixelGrid, RowZero
-from attnxai.data.images import SourceImage, from_array
+from attnxai.data.images import SourceImage, SourceSet, from_array
+from attnxai.data.regridding import square_pixels
 from attnxai.data.sky import wcs_of_grid
 from attnxai.errors import AlignmentError, AssumptionWarning, ImageError, MapFileError, OptionError
 from attnxai.explanations.files.formats import read_maps
@@ -315,3 +316,51 @@ def test_text_that_fits_does_not_allow_is_refused_by_its_card(tmp_path: Path) ->
     (tmp_path / "J0+4.fits").write_bytes(content.replace(b"RADESYS = ", b"RADESYS =\xa0"))
     with pytest.raises(ImageError, match=r"its card RADESYS is .* should be text in quotation"):
         read_maps(tmp_path / "J0+4.fits", images(1))
+
+
+def squared_images() -> SourceSet:
+    """Images of 40 x 44 pixels in files that are twice as long along y as along x, with one bright pixel each."""
+    found = []
+    for i in range(4):
+        pixels = RNG.normal(0, 0.01, SHAPE)
+        pixels[12 + i, 14] = 9.0
+        made = square_pixels(pixels, sky(i, angle=25.0, CDELT2=2 * 1.8 / 3600))
+        assert made is not None
+        found.append(SourceImage(source=f"J{i}+4", pixels=made.pixels, grid=made.grid))
+    return SourceSet(found, origin="made up")
+
+
+def test_maps_of_resampled_images_state_the_pixels_of_the_file_as_well(tmp_path: Path) -> None:
+    of = squared_images()
+    stack().write(tmp_path / "maps.fits", of)
+    with fits.open(tmp_path / "maps.fits") as file:
+        for i, image in enumerate(of):
+            hdu = next(h for h in file if h.header.get("EXTVER") == i + 1)
+            on_file, on_sky = WCS(hdu.header, key="A"), WCS(hdu.header)
+            assert on_file.wcs.name == "FILE PIXELS"
+            x, y = on_file.wcs_pix2world([[2.0, 5.0]], 0)[0] - 1  # CRVAL counts from 1
+            np.testing.assert_allclose(
+                place(sky(i, angle=25.0, CDELT2=2 * 1.8 / 3600), x, y),
+                place(on_sky, 2.0, 5.0),
+                atol=1e-9,
+            )
+            grid = stack().geometry["gate1"].within(stack().field[i])
+            on_image = grid.origin_x + 2 * grid.step, grid.origin_y + 5 * grid.step
+            assert image.grid.file_pixels is not None
+            np.testing.assert_allclose(image.grid.file_pixels.to_grid(x, y), on_image, atol=1e-6)
+    read_maps(tmp_path / "maps.fits", of)
+
+
+def test_maps_on_pixels_that_are_not_square_are_resampled_as_their_images(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    of = squared_images()
+    for i, image in enumerate(of):
+        values = np.zeros(SHAPE)
+        values[12 + i, 14] = 1.0
+        wcs = sky(i, angle=25.0, CDELT2=2 * 1.8 / 3600)
+        save(tmp_path / "maps" / f"{image.source}.fits", values, wcs)
+    found = read_maps(tmp_path / "maps", of)
+    for i, image in enumerate(of):
+        brightest = image.pixels.argmax()
+        assert found.layers["map"][i].argmax() == brightest
+        assert found.brightness[i].argmax() == brightest
