@@ -7,6 +7,10 @@ from .readers import READERS as READERS
 from .readers import AnnotationFile as AnnotationFile
 from .readers import read_annotations as read_annotations
 from .readers import register_reader as register_reader
+from .rules import FRDecision as FRDecision
+from .rules import Undecided as Undecided
+from .rules import fr_annotations as fr_annotations
+from .rules import fr_class as fr_class
 from .shapes import Frame as Frame
 from .shapes import Label as Label
 from .shapes import Shape as Shape

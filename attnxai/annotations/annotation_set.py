@@ -13,6 +13,12 @@ from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
 from attnxai.errors import AnnotationError, OptionError
 
+MADE_BY = "made_by"
+"""Column that says whether a person or a rule made an annotation."""
+
+RULE_KIND = "shapes made by a rule, not by a person"
+"""What annotations are all of which a rule made."""
+
 WEIGHT = Limits(0.0, 1.0, "a number")
 """Weights that an annotation may have."""
 
@@ -177,6 +183,12 @@ class AnnotationSet:
     def annotators(self) -> tuple[str, ...]:
         """Annotators in alphabetical order."""
         return tuple(sorted({a.annotator for a in self.annotations}))
+
+    @property
+    def rule_annotators(self) -> tuple[str, ...]:
+        """Annotators whose marks a rule made, as their column ``made_by`` says, in alphabetical order."""
+        made = (a for a in self.annotations if a.other.get(MADE_BY, "").lower() == "rule")
+        return tuple(sorted({a.annotator for a in made}))
 
     @property
     def n_rows_used(self) -> int:

@@ -37,6 +37,8 @@ def find_cautions(
 ) -> list[str]:
     """What limits a verdict, each sentence only where it applies."""
     cautions = [say("caution.simulated")] if annotations.simulated else []
+    if rules := annotations.rule_annotators:
+        cautions.append(say("caution.rule", annotators=listed(rules)))
     cautions += _for_every_model(
         results,
         [

@@ -80,6 +80,7 @@ def describe(
             "kind": annotations.kind,
             "simulated": annotations.simulated,
             "annotators": list(annotations.annotators),
+            "made_by_rule": list(annotations.rule_annotators),
             "n_rows_read": annotations.n_rows,
             "n_rows_used": annotations.n_rows_used,
             "left_out": dict(annotations.left_out),

@@ -130,5 +130,8 @@ def _of_model(
 
 
 def _words_for(annotations: AnnotationSet) -> str:
-    key = "associations" if "associations" in annotations.kind else "any"
-    return say(f"annotations.{'simulated' if annotations.simulated else key}")
+    if annotations.simulated:
+        return say("annotations.simulated")
+    if annotations.rule_annotators == annotations.annotators:
+        return say("annotations.rule")
+    return say(f"annotations.{'associations' if 'associations' in annotations.kind else 'any'}")

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from attnxai.explanations.stack import Split
+from tests.builders import made_up
 from tests.report.verdicts import (
     QUICK,
     planted,
@@ -19,6 +20,21 @@ def test_simulated_data_are_named():
     verdict, _ = verdict_of(n_sources=10, marks_change={"simulated": True})
     assert "simulated annotations" in verdict.headline
     assert verdict.cautions[0].startswith("Sources and annotators are simulated")
+
+
+def test_annotations_that_a_rule_made_are_named():
+    """Those of all annotators in the headline, too; those of one under it alone."""
+    for rule_made, headline in ((("ann", "bob"), True), (("bob",), False)):
+        _, marks, _ = made_up(10)
+        made = tuple(
+            dataclasses.replace(a, other={"made_by": "rule"} if a.annotator in rule_made else {})
+            for a in marks.annotations
+        )
+        verdict, _ = verdict_of(n_sources=10, marks_change={"annotations": made})
+        assert ("rule-made annotations" in verdict.headline) == headline
+        names = " and ".join(rule_made)
+        said = f"The annotations of {names} were made by a rule, not by a person: "
+        assert sum(caution.startswith(said) for caution in verdict.cautions) == 1
 
 
 def test_training_sources_are_no_evidence():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from attnxai.annotations.annotation_set import (
+    RULE_KIND,
     WEIGHT,
     Annotation,
     AnnotationSet,
@@ -106,7 +108,7 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
     for text_unused, count in sorted(unused.items()):
         notices.append(f"{text_unused} ({counted(count, 'row')}).")
     simulated = all(a.annotator.lower().startswith("simulated") for a in annotations)
-    return AnnotationSet(
+    found = AnnotationSet(
         annotations=annotations,
         classes={source: value for source, (value, _) in stated["class"].items()},
         images={source: value for source, (value, _) in stated["image"].items()},
@@ -120,6 +122,8 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
             else "shapes drawn by annotators"
         ),
     )
+    by_rule = found.rule_annotators == found.annotators
+    return dataclasses.replace(found, kind=RULE_KIND) if by_rule else found
 
 
 def _named(names: Iterable[str]) -> str:

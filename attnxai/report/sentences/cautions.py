@@ -5,6 +5,10 @@ CAUTIONS: dict[str, str] = {
         "Sources and annotators are simulated: this shows how the comparison works, and says nothing about "
         "real galaxies."
     ),
+    "caution.rule": (
+        "The annotations of {annotators} were made by a rule, not by a person: they are computed from the brightness "
+        "of the images, so that agreement with them is no agreement with human judgement."
+    ),
     "caution.group.training": (
         "The model was trained on {n:~this source|all {n} sources}. A model's own training images are no evidence "
         "about how it explains galaxies that it has not seen."

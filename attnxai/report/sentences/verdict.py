@@ -4,6 +4,7 @@ VERDICT: dict[str, str] = {
     # --- what the annotations are -------------------------------------------------------------------
     "annotations.any": "the annotations",
     "annotations.simulated": "the simulated annotations",
+    "annotations.rule": "the rule-made annotations",
     "annotations.associations": "the human component associations",
     # --- the headline -------------------------------------------------------------------------------
     "headline.less": (
