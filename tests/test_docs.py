@@ -153,11 +153,16 @@ def test_the_example_table_can_be_read() -> None:
 def test_the_example_readers_work(tmp_path: Path) -> None:
     examples = blocks(page("contributing.md"), "python")
     marks, picture = [text for text in examples if "register_reader" in text]
+    (writer,) = [text for text in examples if "register_writer" in text]
     with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
         (tmp_path / "a").write_text("#peaks\ns1 ann 3 4\n")
-        assert attnxai.read_annotations(tmp_path / "a").annotations[0].shape.y == 4.0
+        read = attnxai.read_annotations(tmp_path / "a")
+        assert read.annotations[0].shape.y == 4.0
+        exec(writer, {})  # noqa: S102
+        (written,) = attnxai.annotations.write_annotations(read, tmp_path / "b.peaks")
+        assert written.read_text() == "#peaks\ns1 ann 3.0 4.0\n"
         for row, text in {
             "s1 ann 3": "a: 's1 ann 3' is not a source, an annotator, x and y",
             "s1 ann 3 b": "a: '3 b' is not two numbers",

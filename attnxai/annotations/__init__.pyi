@@ -4,9 +4,12 @@ from .annotation_set import Operation as Operation
 from .merging import merge_annotations as merge_annotations
 from .naming import Naming as Naming
 from .readers import READERS as READERS
+from .readers import WRITERS as WRITERS
 from .readers import AnnotationFile as AnnotationFile
 from .readers import read_annotations as read_annotations
 from .readers import register_reader as register_reader
+from .readers import register_writer as register_writer
+from .readers import write_annotations as write_annotations
 from .rules import FRDecision as FRDecision
 from .rules import Undecided as Undecided
 from .rules import fr_annotations as fr_annotations

@@ -168,6 +168,19 @@ def spreadsheet_cell(value: Any) -> Any:
     return ("'" if is_formula else "") + printable(value)
 
 
+def plain_cell(text: str) -> str:
+    """Text of a cell without the apostrophe that :func:`spreadsheet_cell` puts in front of what looks like a formula.
+
+    Examples
+    --------
+    >>> plain_cell("'=x"), plain_cell("'x")
+    ('=x', "'x")
+    """
+    return (
+        text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA_STARTS) else text
+    )
+
+
 def write_frame(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as CSV in UTF-8, with cells as :func:`spreadsheet_cell` gives them."""
     safe = frame.map(spreadsheet_cell)

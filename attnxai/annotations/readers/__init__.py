@@ -1,6 +1,6 @@
 """Readers of annotation files, one module for each format, chosen by the content of a file."""
 
-from attnxai.annotations.readers import claran, rgz_experts, table
+from attnxai.annotations.readers import claran, rgz_experts, table, table_writer
 from attnxai.annotations.readers.registry import (
     READERS,
     AnnotationFile,
@@ -9,15 +9,20 @@ from attnxai.annotations.readers.registry import (
     read_annotations,
     register_reader,
 )
+from attnxai.annotations.writers import WRITERS, register_writer, write_annotations
 
 __all__ = [
     "READERS",
+    "WRITERS",
     "AnnotationFile",
     "AnnotationReader",
     "claran",
     "open_annotations",
     "read_annotations",
     "register_reader",
+    "register_writer",
     "rgz_experts",
     "table",
+    "table_writer",
+    "write_annotations",
 ]

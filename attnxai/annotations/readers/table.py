@@ -28,7 +28,7 @@ from attnxai.annotations.shapes import (
     fields_of,
 )
 from attnxai.data.classes import canonical_class
-from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
+from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows, plain_cell
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
 from attnxai.data.wording import counted, did_you_mean, first_of
@@ -80,6 +80,7 @@ def parse_table(text: str, *, path: str = "") -> AnnotationSet:
     unused: collections.Counter[str] = collections.Counter()
 
     def parse(row: dict[str, str], line: int, faults: Faults) -> Annotation | None:
+        row = {name: plain_cell(cell) for name, cell in row.items()}
         annotation = _parse_row(row, line, faults, unused)
         if annotation is None:
             return None
