@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import attnxai
 from attnxai.agreement.comparison import ComparisonSettings, compare_pairs
+from attnxai.explanations.inputs import splits_of
+from attnxai.explanations.stack import Split
+from attnxai.models.conversion import with_positions
 from tests.cli.program import attnxai as run
 
 pytestmark = pytest.mark.shared_data
@@ -37,6 +42,71 @@ def test_fits_cutouts_agree_with_the_8_bit_images(shared_data):
     # classes are known for MiraBest alone
     assert of_cutouts.classes == (None,) * 24
     np.testing.assert_allclose(of_cutouts.values, of_batches.values, rtol=1e-9)
+
+
+def moved(file: Path, folder: Path, number: int) -> Path:
+    """A cutout of the same survey image about a place two pixels away, under a new name."""
+    (hdu,) = fits.open(file)
+    dx, dy = [(2, 0), (0, 2), (2, 2), (-2, 0), (0, -2), (-2, -2)][number % 6]
+    rows, columns = (slice(max(2 * d, 0), 300 + min(2 * d, 0)) for d in (dy, dx))
+    hdu.data = np.squeeze(hdu.data)[rows, columns].copy()
+    hdu.header["CRPIX1"] -= columns.start
+    hdu.header["CRPIX2"] -= rows.start
+    path = folder / f"cut_{number:02d}.fits"
+    hdu.writeto(path, output_verify="silentfix+ignore")
+    return path
+
+
+@pytest.mark.parametrize("name", ["d8.pt", "c1.pt"])
+def test_cutouts_made_anew_are_known_as_what_they_show(shared_data, tmp_path, name):
+    """As training, validation and held-out sources, under new names and moved by two pixels."""
+    files = sorted((shared_data / "mirabest_fits").glob("*.fits.gz"))
+    model = attnxai.load_model(name)
+    assert model.training is not None
+    # the shipped models hold all 24 out: train on every second one, validate on every third of the others
+    names = [file.name.removesuffix(".fits.gz") for file in files]
+    images = attnxai.read_mirabest(shared_data).select(names)
+    assert splits_of(model, images) == (Split.HELD_OUT,) * 24
+    train, validation = names[::2], names[1::6]
+    record = dataclasses.replace(
+        model.training,
+        train_sources=tuple(train),
+        validation_sources=tuple(validation),
+        train_fingerprints=(),
+        validation_fingerprints=(),
+        train_positions=(),
+        validation_positions=(),
+    )
+    other = with_positions(dataclasses.replace(model, training=record), images)
+    expected = tuple(
+        Split.TRAINING if n in train else Split.VALIDATION if n in validation else Split.HELD_OUT
+        for n in names
+    )
+    cutouts = attnxai.read_images([moved(f, tmp_path, i) for i, f in enumerate(files)])
+    assert splits_of(model, cutouts) == (Split.HELD_OUT,) * 24
+    assert splits_of(other, cutouts) == expected
+    assert attnxai.attention_maps(other, cutouts).splits == expected
+    without = dataclasses.replace(other, training=record)
+    assert splits_of(without, cutouts) == (Split.HELD_OUT,) * 24, "as before there were positions"
+
+
+def test_the_published_split_by_position_is_that_by_name(shared_data):
+    """With ids and pixels unknown, all images that have coordinates are what their names say."""
+    images = attnxai.read_mirabest(shared_data)
+    model = attnxai.load_model("d8.pt")
+    assert model.training is not None
+    by_name = splits_of(model, images)
+    nameless = dataclasses.replace(
+        model.training, train_fingerprints=(), validation_fingerprints=()
+    )
+    renamed = [dataclasses.replace(image, source=f"s{i}") for i, image in enumerate(images)]
+    by_position = splits_of(dataclasses.replace(model, training=nameless), renamed)
+    differ = {
+        image.source: (str(one), str(other))
+        for image, one, other in zip(images, by_name, by_position, strict=True)
+        if one != other
+    }
+    assert differ == {"200_150.661+012.018_0.2633_0016.53": ("validation", "held-out")}
 
 
 @pytest.mark.slow

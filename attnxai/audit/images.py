@@ -16,7 +16,7 @@ from attnxai.data.images import SourceImage, SourceSet, read_images
 from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
-from attnxai.explanations.inputs import NetworkInputs, split_of
+from attnxai.explanations.inputs import NetworkInputs, splits_of
 from attnxai.models.model import AttentionModel
 
 
@@ -125,6 +125,6 @@ def group_for_audit(
     model: AttentionModel, images: Sequence[SourceImage]
 ) -> tuple[str, list[SourceImage]]:
     """The images that conclusions about a model rest on, and how it used them: held-out ones if there are any."""
-    splits = [split_of(model, image) for image in images]
+    splits = splits_of(model, images)
     group = group_of_verdict(splits)
     return group, [image for image, split in zip(images, splits, strict=True) if split == group]

@@ -11,8 +11,8 @@ from attnxai.cli import options
 from attnxai.cli.card import card
 from attnxai.cli.console import console
 from attnxai.cli.endings import add_command, command
-from attnxai.cli.help import Group
-from attnxai.cli.options import output_option
+from attnxai.cli.help import INPUTS, Group
+from attnxai.cli.options import option, output_option
 from attnxai.cli.symmetry import symmetry
 from attnxai.cli.temperature import temperature
 
@@ -45,20 +45,32 @@ def info(model: options.ModelOption) -> None:
 def convert(
     model: options.ModelOption,
     output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],
+    images: Annotated[
+        str | None,
+        option(
+            "Images of the training, such as 'mirabest' or a folder of FITS images, to add the positions of its sources.",
+            INPUTS,
+            "PATH",
+        ),
+    ] = None,
+    data_dir: options.DataDirOption = None,
     overwrite: options.OverwriteOption = False,
 ) -> None:
     """``attnxai models convert``."""
+    from attnxai.annotations.inputs import read_all_images
     from attnxai.jobs.files import check_output_file
     from attnxai.models.conversion import convert_model
 
     # in the words of the command line, before the function says it in those of Python
     check_output_file(output, extensions=(".pt",), overwrite=overwrite)
 
-    done = convert_model(model, output, overwrite=overwrite)
+    trained_on = None if images is None else read_all_images(images, data_dir=data_dir)
+    done = convert_model(model, output, images=trained_on, overwrite=overwrite)
     kept = len(done.kept_bases)
     console.print(
         f"Wrote {done.path} (sha256 {done.sha256[:12]}): {done.name}"
         + (f", with filter bases of {kept} layers that are not those of e2cnn" if kept else "")
+        + (f", with positions of {done.n_positions} of {done.n_seen} sources" if images else "")
     )
 
 

@@ -13,7 +13,9 @@ from attnxai.errors import SpecificationError
 
 # longer numbers could not even be printed
 _LARGEST = 10**18
-_TUPLE = re.compile(r"tuple\[(\w+), \.\.\.\]")
+_TUPLE = re.compile(r"tuple\[(.+), \.\.\.\]")
+POSITIONS = "tuple[tuple[float, float] | None, ...]"
+"""Type of a list of positions on the sky, of which some are not known."""
 _MAPPING = re.compile(r"Mapping\[str, (.+)\]")
 _WORDS = {
     "int": "a whole number from 0 to 1e18",
@@ -21,6 +23,7 @@ _WORDS = {
     "bool": "true or false",
     "tuple[int, ...]": "a list of whole numbers from 0 to 1e18",
     "tuple[str, ...]": "a list of texts",
+    POSITIONS: "a list of pairs of numbers, or of nothing",
 }
 
 
@@ -93,6 +96,7 @@ def _checked(name: str, value: Any, annotation: str, what: str) -> Any:
         }
     if mapping or not _fits(value, annotation):
         kinds = [one for one in annotation.split(" | ") if one != "None"]
+        kinds = [annotation] if annotation in _WORDS else kinds
         words = " or ".join(_WORDS.get(kind, "text") for kind in kinds)
         raise SpecificationError(
             f"{name} of {what} should be {'a dictionary under names' if mapping else words}, got "
@@ -104,6 +108,12 @@ def _checked(name: str, value: Any, annotation: str, what: str) -> Any:
 def _fits(value: Any, annotation: str) -> bool:
     if match := _TUPLE.fullmatch(annotation):
         return isinstance(value, list | tuple) and all(_fits(item, match[1]) for item in value)
+    if annotation == "tuple[float, float]":
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and all(_fits(item, "float") for item in value)
+        )
     if " | " in annotation:
         return any(_fits(value, one) for one in annotation.split(" | "))
     if annotation == "int":

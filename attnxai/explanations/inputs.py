@@ -15,6 +15,7 @@ from attnxai.data.grid import GridTransform
 from attnxai.data.images import SourceImage, assume_pixel_scale
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.origin import origin_of
+from attnxai.data.positions import centres_of, lie_within, radii_of, same_source_radius
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import CheckpointError
 from attnxai.explanations.stack import MapStack, Split
@@ -190,10 +191,7 @@ class NetworkInputs:
             brightness=self.brightness,
             valid=footprints & _within_disc(model.spec, preprocessing.size),
             field_scale_arcsec=preprocessing.pixel_scale_arcsec,
-            splits=tuple(
-                split_of(model, image, view)
-                for image, view in zip(self.images, self.views, strict=True)
-            ),
+            splits=splits_of(model, self.images, self.views),
             scores=scores,
             class_names=model.class_names,
             provenance=model_provenance(model),
@@ -251,25 +249,56 @@ def one_thread(device: torch.device) -> Iterator[None]:
 
 
 def split_of(model: AttentionModel, image: SourceImage, view: NetworkView | None = None) -> Split:
-    """What the model knew of a source, from its training record or its data set's split.
+    """:func:`splits_of` one image."""
+    return splits_of(model, [image], None if view is None else [view])[0]
 
-    A source is known by its id and, where the record holds fingerprints, by what the network sees of it (its
-    ``view``, which is made if not given), so that a copy under another name counts as what it is a copy of. The
-    split that published files were trained on is that of MiraBest, and says nothing about other sources.
+
+def splits_of(
+    model: AttentionModel,
+    images: Sequence[SourceImage],
+    views: Sequence[NetworkView] | None = None,
+) -> tuple[Split, ...]:
+    """What the model knew of sources, from its training record or its data set's split.
+
+    A source is known by its id; where the record holds fingerprints, by what the network
+    sees of it (its view, which is made if not given), so that a copy under another name counts as what it is a copy of;
+    and, where the record holds positions, by its place on the sky, so that another image of the same source does.
+    The split that published files were trained on is that of MiraBest, and says nothing about other sources.
     """
     record = model.training
-    if record is not None:
-        fingerprint = ""
-        if record.train_fingerprints or record.validation_fingerprints:
-            fingerprint = (view or model.preprocessing.view(image)).fingerprint()
-        if image.source in record.train_sources or fingerprint in record.train_fingerprints:
-            return Split.TRAINING
-        if (
-            image.source in record.validation_sources
-            or fingerprint in record.validation_fingerprints
-        ):
-            return Split.VALIDATION
-        return Split.HELD_OUT
+    if record is None:
+        return tuple(_published_split(model, image) for image in images)
+    prints = [""] * len(images)
+    if record.train_fingerprints or record.validation_fingerprints:
+        views = views or [model.preprocessing.view(image) for image in images]
+        prints = [view.fingerprint() for view in views]
+    found = [Split.HELD_OUT] * len(images)
+    centres, radii = _fields_on_sky(model, images) if record.n_positions else (None, None)
+    # what was trained on and validated on at once counts as trained on
+    for part, split in (("validation", Split.VALIDATION), ("train", Split.TRAINING)):
+        sources, fingerprints = (
+            frozenset(getattr(record, f"{part}_{name}")) for name in ("sources", "fingerprints")
+        )
+        positions = [place for place in getattr(record, f"{part}_positions") if place is not None]
+        near = np.zeros(len(images), bool)
+        if positions and centres is not None and radii is not None:
+            near = lie_within(centres, positions, radii)
+        for i, image in enumerate(images):
+            if near[i] or image.source in sources or prints[i] in fingerprints:
+                found[i] = split
+    return tuple(found)
+
+
+def _fields_on_sky(
+    model: AttentionModel, images: Sequence[SourceImage]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres of the fields of images, and how far from each a position is of the same source."""
+    field = model.preprocessing
+    of_model = same_source_radius((field.size, field.size), field.pixel_scale_arcsec)
+    return centres_of([image.grid for image in images]), np.maximum(radii_of(images), of_model)
+
+
+def _published_split(model: AttentionModel, image: SourceImage) -> Split:
     known = model.trained_on_split is not None and image.split is not None
     if known and is_mirabest_source(image.source):
         return Split.TRAINING if image.split == model.trained_on_split else Split.HELD_OUT
@@ -317,5 +346,7 @@ def model_provenance(model: AttentionModel) -> dict[str, Any]:
         "test_accuracy": _test_accuracy(model),
         "temperature": getattr(model, "temperature", 1.0),
         "copies_recognised": bool(training is not None and training.train_fingerprints),
+        "n_seen": training.n_sources if training is not None else 0,
+        "n_seen_positions": training.n_positions if training is not None else 0,
         "notes": list(model.notes),
     }

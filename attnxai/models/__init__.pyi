@@ -4,6 +4,7 @@ from .cards import ModelCard as ModelCard
 from .checkpoints import load_model as load_model
 from .checkpoints import save_model as save_model
 from .conversion import convert_model as convert_model
+from .conversion import with_positions as with_positions
 from .model import AttentionModel as AttentionModel
 from .model import TrainingRecord as TrainingRecord
 from .preprocessing import Preprocessing as Preprocessing

@@ -17,7 +17,9 @@ from attnxai.models.wrapped_network import WrappedSpec
 
 # beyond these scores divided by it overflow, or all are the same
 _TEMPERATURES = (1e-6, 1e6)
-_OPTIONAL = ("train_fingerprints", "validation_fingerprints")
+_OPTIONAL = (
+    "train_fingerprints", "validation_fingerprints", "train_positions", "validation_positions"
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,15 @@ class TrainingRecord:
         Short hash of what the network saw of each of these sources, in their order, by which copies under
         other names are known; see :meth:`attnxai.models.preprocessing.NetworkView.fingerprint`. Empty in
         files that do not hold them.
+    train_positions, validation_positions : tuple of (float, float) or None
+        Right ascension and declination (ICRS degrees) of the centre of the field that the network saw of each of these
+        sources, in their order, by which a source is known in any image of it; None where an image states no position.
+        Empty in files that do not hold them.
 
     Raises
     ------
     CheckpointError
-        If there are fingerprints, but not one for each source.
+        If there are fingerprints or positions, but not one for each source, or a position is none.
     """
 
     data: str
@@ -64,24 +70,44 @@ class TrainingRecord:
     command: str
     train_fingerprints: tuple[str, ...] = ()
     validation_fingerprints: tuple[str, ...] = ()
+    train_positions: tuple[tuple[float, float] | None, ...] = ()
+    validation_positions: tuple[tuple[float, float] | None, ...] = ()
 
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        if not self.train_fingerprints and not self.validation_fingerprints:
-            return
+        for what in ("fingerprints", "positions"):
+            given = {part: getattr(self, f"{part}_{what}") for part in ("train", "validation")}
+            for part, values in given.items():
+                n = len(getattr(self, f"{part}_sources"))
+                if any(given.values()) and len(values) != n:
+                    raise CheckpointError(
+                        f"the training record has {len(values)} {part}_{what} for {n} sources; it needs one for each"
+                    )
         for part in ("train", "validation"):
-            sources, fingerprints = (
-                getattr(self, f"{part}_{name}") for name in ("sources", "fingerprints")
-            )
-            if len(sources) != len(fingerprints):
-                raise CheckpointError(
-                    f"the training record has {len(fingerprints)} {part}_fingerprints for "
-                    f"{len(sources)} sources; it needs one for each"
-                )
+            positions = getattr(self, f"{part}_positions")
+            for source, position in zip(getattr(self, f"{part}_sources"), positions, strict=False):
+                if position is not None and not _is_on_sky(*position):
+                    raise CheckpointError(
+                        f"the position of {short_value(source)} in {part}_positions of the training record is "
+                        f"{short_value(tuple(position))}; it should be a right ascension from 0 to 360 and a "
+                        "declination from -90 to 90 degrees"
+                    )
+            pairs = tuple(None if position is None else tuple(position) for position in positions)
+            object.__setattr__(self, f"{part}_positions", pairs)
+
+    @property
+    def n_sources(self) -> int:
+        """How many sources were trained and validated on."""
+        return len(self.train_sources) + len(self.validation_sources)
+
+    @property
+    def n_positions(self) -> int:
+        """How many of the sources that were trained and validated on have a known position."""
+        return sum(p is not None for p in (*self.train_positions, *self.validation_positions))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold; fingerprints only where there are any."""
+        """Plain values that a checkpoint can hold; fingerprints and positions only where there are any."""
         return {
             name: value for name, value in to_plain(self).items() if name not in _OPTIONAL or value
         }
@@ -90,6 +116,10 @@ class TrainingRecord:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingRecord:
         """Rebuild from plain values, refusing what is missing or of another kind."""
         return cls(**checked_fields(cls, values, "the training record", ignore_unknown=True))
+
+
+def _is_on_sky(ra_deg: float, dec_deg: float) -> bool:
+    return 0.0 <= ra_deg <= 360.0 and -90.0 <= dec_deg <= 90.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.positions import positions_of
 from attnxai.data.short_repr import short_repr
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import Split
@@ -197,6 +198,7 @@ class ReportContent:
                 *model.get("notes", ()),
                 *missing,
                 *self._split_notes(part.result),
+                *self._position_notes(part.result, model),
                 *part.result.notes,
                 *part.location.notes,
             ]
@@ -212,6 +214,24 @@ class ReportContent:
         seen = sum(group in (Split.TRAINING, Split.VALIDATION) for group in result.splits)
         n_train, n_test = counts.get("train", 0), counts.get("test", 0)
         return [say("caution.split", n_train=n_train, n=n, n_test=n_test, n_seen=seen)]
+
+    def _position_notes(self, result: AgreementResult, model: Mapping[str, Any]) -> list[str]:
+        """Whether a training source in another image would have been recognised among held-out sources."""
+        n_seen, n_known = model.get("n_seen", 0), model.get("n_seen_positions", 0)
+        if result.verdict_group != Split.HELD_OUT or not n_seen or self.annotations.simulated:
+            return []
+        used = zip(result.sources, result.splits, strict=True)
+        held_out = [self.images[source] for source, split in used if split == Split.HELD_OUT]
+        n = len(held_out)
+        if not n_known:
+            # where copies are not recognised either, a caution says that ids are all that is known
+            recognised = model.get("copies_recognised")
+            return [say("caution.positions.none", n=n)] if recognised else []
+        n_without = sum(position is None for position in positions_of(held_out))
+        notes = [say("caution.positions.images", m=n_without, n=n)] if n_without else []
+        if n_known < n_seen:
+            notes.append(say("caution.positions.sources", m=n_seen - n_known, n=n_seen))
+        return notes
 
 
 def location_of(

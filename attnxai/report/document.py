@@ -129,7 +129,8 @@ def write_content(
         content.annotations,
         contrasts=content.contrasts[0] if content.contrasts else None,
         copies_recognised=[
-            bool(model.get("copies_recognised")) for model in content.provenance.models
+            bool(model.get("copies_recognised") or model.get("n_seen_positions"))
+            for model in content.provenance.models
         ],
         notes=content.limits(),
         locations=content.locations,

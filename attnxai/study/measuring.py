@@ -17,7 +17,7 @@ from attnxai.classification.reliability import expected_calibration_error
 from attnxai.classification.scoring import accuracy, class_probabilities, f1_scores, roc_auc
 from attnxai.errors import OptionError
 from attnxai.explanations.explaining import explain
-from attnxai.explanations.inputs import split_of
+from attnxai.explanations.inputs import splits_of
 from attnxai.explanations.stack import Split
 from attnxai.metrics import METRICS, TargetKind, own_tables
 from attnxai.models.model import AttentionModel
@@ -104,7 +104,8 @@ def _consistency(
 
 
 def _check_unseen(model: AttentionModel, annotated: HeldOutAnnotations) -> None:
-    seen = [i.source for i in annotated.images if split_of(model, i) is not Split.HELD_OUT]
+    splits = zip(annotated.images, splits_of(model, annotated.images), strict=True)
+    seen = [image.source for image, split in splits if split is not Split.HELD_OUT]
     if seen:
         raise OptionError(
             f"{model.name} was trained or validated on {len(seen)} of the annotated sources, such as "

@@ -217,6 +217,8 @@ def _record(
         validation_sources=tuple(sources[i] for i in run.validation),
         train_fingerprints=tuple(run.fingerprints[i] for i in run.train),
         validation_fingerprints=tuple(run.fingerprints[i] for i in run.validation),
+        train_positions=tuple(run.positions[i] for i in run.train if any(run.positions)),
+        validation_positions=tuple(run.positions[i] for i in run.validation if any(run.positions)),
         settings=run.settings.to_dict(),
         metrics={
             "epoch": float(chosen.epoch),

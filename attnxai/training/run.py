@@ -14,6 +14,7 @@ from torch import nn
 
 from attnxai.data.emission import emission_mask
 from attnxai.data.images import SourceSet
+from attnxai.data.positions import positions_of
 from attnxai.data.wording import counted
 from attnxai.errors import DataSetError, FewSourcesWarning, TrainingError
 from attnxai.models.elements import clipped_again
@@ -100,6 +101,7 @@ class TrainingRun:
             labels = shuffled.tolist()
         views = [field.view(image) for image in images]
         self.fingerprints = [view.fingerprint() for view in views]
+        self.positions = positions_of(images)
         stack = np.stack([view.brightness for view in views])
         seen = stack[self.train]
         self.preprocessing = dataclasses.replace(

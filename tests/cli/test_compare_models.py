@@ -113,8 +113,8 @@ def test_models_that_know_different_sources_are_reported_but_not_compared(tmp_pa
 
     folder = made_sample(tmp_path)
     monkeypatch.chdir(folder)
-    splits_by_result = iter([inputs.Split.TRAINING] * 10 + [inputs.Split.HELD_OUT] * 10)
-    monkeypatch.setattr(inputs, "split_of", lambda *_: next(splits_by_result))
+    splits_by_result = iter([(inputs.Split.TRAINING,) * 10, (inputs.Split.HELD_OUT,) * 10])
+    monkeypatch.setattr(inputs, "splits_of", lambda *_: next(splits_by_result))
     written = {}
     monkeypatch.setattr(
         "attnxai.report.document.write_report",

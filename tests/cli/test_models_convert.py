@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 import torch
+from astropy.io import fits
 
 from attnxai.models.checkpoints import load_model, save_model
 from tests.cli.program import attnxai
+from tests.data.skies import make_wcs
 from tests.models.builders import make_model, random_images
 from tests.models.published_networks import PublishedCNN, PublishedEquivariant, trained
 
@@ -67,6 +70,25 @@ def test_a_temperature_is_shown(tmp_path) -> None:
     shown = info(tmp_path / "warm.pt")
     assert "temperature" in shown
     assert "1.25" in shown
+
+
+def test_positions_of_the_training_are_added(tmp_path) -> None:
+    model = make_model()
+    for number, source in enumerate("abx"):
+        pixels = np.random.default_rng(number).integers(0, 256, (16, 16), dtype=np.uint8)
+        header = make_wcs((16, 16), centre=(10.0 + number, 30.0)).to_header()
+        fits.PrimaryHDU(pixels, header).writeto(tmp_path / f"{source}.fits")
+    save_model(model, tmp_path / "old.pt")
+    done = convert(tmp_path / "old.pt", tmp_path / "new.pt", "--images", tmp_path)
+    assert done.returncode == 0, done.words
+    assert "with positions of 2 of 3 sources" in done.words
+    record = load_model(tmp_path / "new.pt").training
+    assert record is not None
+    assert record.train_positions[1] == pytest.approx((11.0, 30.0))
+    assert record.validation_positions == (None,)
+    refused = convert(tmp_path / "old.pt", tmp_path / "none.pt", "--images", tmp_path / "x.fits")
+    assert refused.returncode == 2
+    assert "none of the 3 sources that tiny was trained" in refused.words
 
 
 def test_an_existing_file_is_kept_unless_it_is_to_be_replaced(published, tmp_path) -> None:

@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from attnxai.data.images import SourceSet, from_array
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceImage, SourceSet, from_array
 from attnxai.errors import AlignmentError, AssumptionWarning, ImageError
 from attnxai.explanations.gate_pass import gate_batches
 from attnxai.explanations.gates import attention_maps
-from attnxai.explanations.inputs import model_provenance, one_thread, split_of
+from attnxai.explanations.inputs import model_provenance, one_thread, split_of, splits_of
 from attnxai.explanations.stack import MapStack, Split
 from attnxai.models.model import AttentionModel
 from attnxai.models.network import AttentionNetwork, gate_geometry
 from attnxai.models.specification import Normalisation
 from attnxai.models.steerable import soft_disc
+from tests.data.skies import make_wcs
 from tests.explanations.conftest import SIDE, build_model
 
 
@@ -298,6 +300,49 @@ def test_copies_under_other_names_are_known_by_what_is_seen_of_them(model, image
     assert attention_maps(model, copies).splits == (Split.HELD_OUT,) * 4
     # the id still counts where the image is another one
     assert split_of(marked, dataclasses.replace(images["s4"], source="s0")) is Split.TRAINING
+
+
+ARCSEC = 1 / 3600
+
+
+def test_another_image_of_a_source_is_known_by_its_position(model, images) -> None:
+    """Other pixels, name, scale and frame: what counts is where the centre of the field lies."""
+
+    def at(ra, dec, *, source="anew", shape=(40, 40), beam=None, **sky):
+        wcs = make_wcs(shape, centre=(ra, dec), **sky)
+        pixels = np.random.default_rng(7).random(shape)
+        grid = PixelGrid(shape=shape, wcs=wcs)
+        return SourceImage(source=source, pixels=pixels, grid=grid, beam_arcsec=beam, prepared=True)
+
+    # the radius is an eighth of the larger field: that of the model has 26 pixels, 5.85 arcsec, the images 9 arcsec
+    record = dataclasses.replace(
+        model.training, train_positions=((150.0, 0.0), None), validation_positions=((0.0, 60.0),)
+    )
+    knowing = dataclasses.replace(model, training=record)
+    expected = {
+        Split.TRAINING: [
+            at(150.0, 0.0),
+            at(150.0 + 5.1 * ARCSEC, 0.0),
+            at(150.0, -5.1 * ARCSEC, pixel_arcsec=1.2),
+            at(150.0 - 5.1 * ARCSEC, 0.0, turn_deg=30.0, east_right=True),
+            # a broad beam, as of another survey
+            at(150.0 + 20 * ARCSEC, 0.0, pixel_arcsec=6.0, beam=(45.0, 45.0, 0.0)),
+        ],
+        Split.VALIDATION: [at(360.0 - 8 * ARCSEC, 60.0), at(5 * ARCSEC, 60.0)],
+        Split.HELD_OUT: [
+            at(150.0 + 9.3 * ARCSEC, 0.0),
+            at(30.0, 30.0),
+            dataclasses.replace(images["s3"], source="no coordinates"),
+        ],
+    }
+    for split, cutouts in expected.items():
+        assert splits_of(knowing, cutouts) == (split,) * len(cutouts)
+        assert splits_of(model, cutouts) == (Split.HELD_OUT,) * len(cutouts)
+    both = [*expected[Split.TRAINING][:1], *expected[Split.VALIDATION][:1]]
+    named = [dataclasses.replace(image, source=f"n{i}") for i, image in enumerate(both)]
+    assert attention_maps(knowing, named).splits == (Split.TRAINING, Split.VALIDATION)
+    facts = model_provenance(knowing)
+    assert (facts["n_seen"], facts["n_seen_positions"]) == (3, 2)
 
 
 def test_splits_of_a_stack(model, images) -> None:

@@ -325,6 +325,51 @@ def test_fingerprints_that_do_not_fit(refused, content, changes, text) -> None:
     assert text in refused({**content, "training": {**content["training"], **changes}})
 
 
+def test_positions_are_written_where_there_are_any(content, tmp_path) -> None:
+    assert not {name for name in content["training"] if "positions" in name}
+    model = make_model()
+    assert model.training is not None
+    assert model.training.n_positions == 0
+    record = dataclasses.replace(
+        model.training, train_positions=((0.25, -90.0), None), validation_positions=((360.0, 1.5),)
+    )
+    assert record.train_positions == ((0.25, -90.0), None)
+    assert (record.n_positions, record.n_sources) == (2, 3)
+    save_model(dataclasses.replace(model, training=record), tmp_path / "model.pt")
+    assert load_model(tmp_path / "model.pt").training == record
+
+
+KIND_OF_POSITIONS = (
+    "train_positions of the training record should be a list of pairs of numbers, or of nothing"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"train_positions": 3}, KIND_OF_POSITIONS),
+        ({"train_positions": [[1.0, 2.0], [1.0]]}, KIND_OF_POSITIONS),
+        ({"train_positions": [[1.0, 2.0], [1.0, 2.0, 3.0]]}, KIND_OF_POSITIONS),
+        ({"train_positions": [[1.0, "2"], None]}, KIND_OF_POSITIONS),
+        ({"train_positions": [[1.0, 1e300], None]}, KIND_OF_POSITIONS),
+        ({"train_positions": [[float("nan"), 1.0], None]}, KIND_OF_POSITIONS),
+        ({"train_positions": torch.ones(2, 2)}, KIND_OF_POSITIONS),
+        ({"train_positions": [None]}, "1 train_positions for 2 sources"),
+        ({"train_positions": [None, None]}, "0 validation_positions for 1 sources"),
+        *(
+            ({"train_positions": [None, place], "validation_positions": [None]}, shown)
+            for place, shown in (
+                ([361.0, 0.0], "is (361.0, 0.0); it should be a right ascension from 0 to 360"),
+                ([-0.5, 0.0], "position of 'b' in train_positions"),
+                ([1.0, 90.1], "a declination from -90 to 90 degrees"),
+            )
+        ),
+    ],
+)
+def test_positions_that_do_not_fit(refused, content, changes, text) -> None:
+    assert text in refused({**content, "training": {**content["training"], **changes}})
+
+
 @pytest.mark.parametrize("value", ["good", None, True, torch.ones(1)])
 def test_a_metric_that_is_no_number(refused, content, value) -> None:
     record = {**content["training"], "metrics": {"validation_accuracy": value}}

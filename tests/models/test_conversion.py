@@ -7,14 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceImage
 from attnxai.errors import CheckpointError, OptionError
 from attnxai.models.checkpoints import load_model, save_model
-from attnxai.models.conversion import convert_model
+from attnxai.models.conversion import convert_model, with_positions
 from attnxai.models.model import AttentionModel
 from attnxai.models.torch_files import file_sha256
+from tests.data.skies import make_wcs
 from tests.models.builders import make_model, random_images
 from tests.models.published_networks import (
     PublishedCNN,
@@ -172,3 +176,59 @@ def test_optional_entries_of_the_wrong_kind(tmp_path, entry, value, text) -> Non
     torch.save({**content, entry: value}, tmp_path / "bad.pt")
     with pytest.raises(CheckpointError, match=text):
         load_model(tmp_path / "bad.pt")
+
+
+# --- positions of the training sources -------------------------------------------------------------
+
+
+def placed(source: str, ra: float | None, seed: int = 0) -> SourceImage:
+    wcs = None if ra is None else make_wcs((16, 16), centre=(ra, 30.0))
+    pixels = (
+        np.random.default_rng([seed, ord(source)]).integers(0, 256, (16, 16)).astype(np.float32)
+    )
+    grid = PixelGrid(shape=(16, 16), wcs=wcs, pixel_scale_arcsec=1.8)
+    return SourceImage(source=source, pixels=pixels, grid=grid, prepared=True)
+
+
+@pytest.fixture
+def trained_on() -> tuple[AttentionModel, list[SourceImage]]:
+    """A model that was trained on a and b, validated on c, and knows what it saw; and images of a, b, c and d."""
+    model = make_model()
+    assert model.training is not None
+    images = [placed("a", 10.0), placed("b", None), placed("c", 20.0), placed("d", 30.0)]
+    prints = [model.preprocessing.view(image).fingerprint() for image in images]
+    record = dataclasses.replace(
+        model.training, train_fingerprints=tuple(prints[:2]), validation_fingerprints=(prints[2],)
+    )
+    return dataclasses.replace(model, training=record), images
+
+
+def test_positions_are_added_and_nothing_else_changes(tmp_path, trained_on) -> None:
+    model, images = trained_on
+    save_model(model, tmp_path / "model.pt")
+    done = convert_model(tmp_path / "model.pt", tmp_path / "ours.pt", images=images)
+    before, after = load_model(tmp_path / "model.pt"), load_model(tmp_path / "ours.pt")
+    assert (done.n_seen, done.n_positions) == (3, 2)
+    assert after.training is not None
+    assert after.training.train_positions[0] == pytest.approx((10.0, 30.0))
+    assert after.training.train_positions[1] is None
+    assert after.training.validation_positions[0] == pytest.approx((20.0, 30.0))
+    without = dataclasses.replace(after.training, train_positions=(), validation_positions=())
+    assert without == before.training
+    weights = after.network.state_dict()
+    for name, values in before.network.state_dict().items():
+        assert torch.equal(weights[name], values), name
+    # sources of which no image is given have no position
+    of_one = with_positions(model, images[:1]).training
+    assert of_one is not None
+    assert of_one.n_positions == 1
+
+
+def test_positions_that_cannot_be_added(trained_on) -> None:
+    model, images = trained_on
+    with pytest.raises(CheckpointError, match="tiny has no training record"):
+        with_positions(dataclasses.replace(model, training=None), images)
+    with pytest.raises(CheckpointError, match=r"none of the 3 sources .* among the 2 images"):
+        with_positions(model, [images[1], images[3]])
+    with pytest.raises(CheckpointError, match="image a is not the one of a that tiny was trained"):
+        with_positions(model, [placed("a", 10.0, seed=1), *images[1:]])

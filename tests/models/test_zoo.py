@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from attnxai.models.card_file import card_path, write_card
 from attnxai.models.cards import ModelCard
 from attnxai.models.checkpoints import load_model, save_model
 from attnxai.models.torch_files import file_sha256, read_checkpoint_file
+from attnxai.models.wrapped_network import weights_sha256
 from attnxai.report.documentation import with_part, zoo_markdown
 from tests.models.builders import GROUPS, assert_one_sentence, make_model
 from tests.models.card_builders import make_card, make_part
@@ -128,6 +130,45 @@ def test_a_card_is_that_of_its_file(name) -> None:
     assert card.temperature == content.get("temperature", 1.0)
     assert card.epoch == record["metrics"]["epoch"] + 1
     assert not content.get("bases")
+
+
+WEIGHTS = {
+    "c1": "8bf0ccd294d0", "c2": "d98b5ce70dc1", "c4": "c6ca206a760a", "c8": "b2765ea85cad", "c16": "9c782d383978",
+    "d1": "2f5be12b7b48", "d2": "8c7081fc4c38", "d4": "dd888e461428", "d8": "0b0d9d25508a", "d16": "748fc867e983",
+}  # fmt: skip
+"""Hashes of the weights as they were trained, before the files got the positions of their training sources."""
+
+
+@each_model
+def test_every_file_has_the_weights_that_were_trained_and_positions(name) -> None:
+    model = load_model(name)
+    assert weights_sha256(model.network).startswith(WEIGHTS[name])
+    assert model.training is not None
+    # the coordinates of one image were never published
+    assert (model.training.n_positions, model.training.n_sources) == (996, 997)
+
+
+@pytest.mark.shared_data
+@each_model
+def test_positions_are_those_of_the_table_and_not_of_the_names(name, shared_data) -> None:
+    with open(shared_data / "mirabest" / "mirabest_wcs.csv", encoding="utf-8", newline="") as file:
+        rows = {row["image"].removesuffix(".png"): row for row in csv.DictReader(file)}
+    record = load_model(name).training
+    assert record is not None
+    far = 0
+    for part in ("train", "validation"):
+        sources, positions = (
+            getattr(record, f"{part}_{what}") for what in ("sources", "positions")
+        )
+        for source, position in zip(sources, positions, strict=True):
+            row = rows.get(source)
+            if row is None or not row["crval1"]:
+                assert position is None
+                continue
+            # FK5 and ICRS are 0.02 arcsec apart
+            assert position == pytest.approx((float(row["crval1"]), float(row["crval2"])), abs=2e-5)
+            far += abs(position[1] - float(source[12:19])) > 3 / 3600
+    assert far  # names are off
 
 
 @each_model

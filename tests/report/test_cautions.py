@@ -6,8 +6,12 @@ import dataclasses
 
 import pytest
 
+from attnxai.data.grid import PixelGrid
+from attnxai.data.images import SourceSet
 from attnxai.explanations.stack import Split
 from tests.builders import made_up
+from tests.data.skies import make_wcs
+from tests.report.several import content_of, part_of
 from tests.report.verdicts import (
     QUICK,
     planted,
@@ -99,3 +103,49 @@ def test_a_size_that_is_not_held_fixed_is_mentioned_with_the_rates():
     assert not any("angular size" in caution for caution in verdict.cautions)
     verdict, _ = verdict_of(n_sources=12, classes=())
     assert not any("angular size" in caution for caution in verdict.cautions)
+
+
+def with_record(content, **facts):
+    """The same report of models that state how their training sources are known."""
+    models = tuple({**model, **facts} for model in content.provenance.models)
+    return dataclasses.replace(
+        content, provenance=dataclasses.replace(content.provenance, models=models)
+    )
+
+
+def placed(content, n_with):
+    """The same report on images of which the first have celestial coordinates."""
+    images = [
+        dataclasses.replace(
+            image,
+            grid=PixelGrid(shape=image.shape, wcs=make_wcs(image.shape, centre=(10.0 + i, 30.0))),
+        )
+        if i < n_with
+        else image
+        for i, image in enumerate(content.images)
+    ]
+    return dataclasses.replace(content, images=SourceSet(images))
+
+
+def test_training_sources_that_would_not_be_recognised_in_another_image():
+    content = content_of(part_of("one"), contrasts=False)
+    record = {"copies_recognised": True, "n_seen": 9, "n_seen_positions": 0}
+    none = with_record(content, **record)
+    words = "would not be recognised among the 16 held-out sources"
+    assert [words in text for text in none.limits()] == [True]
+    # where ids are all that is known, another caution says so
+    assert not with_record(none, copies_recognised=False).limits()
+    assert not content.limits()
+    known = with_record(content, **{**record, "n_seen_positions": 9})
+    (text,) = known.limits()
+    assert text.startswith("16 of 16 held-out sources have no celestial coordinates")
+    (text,) = placed(known, 15).limits()
+    assert text.startswith("1 of 16 held-out sources has no celestial coordinates")
+    assert not placed(known, 16).limits()
+    (text,) = with_record(placed(known, 16), n_seen_positions=8).limits()
+    assert text.startswith("1 of 9 sources that the model was trained or selected on has no known")
+    # simulated sources lie nowhere, and sources that a model was trained on are known already
+    marks = dataclasses.replace(content.annotations, simulated=True)
+    assert not dataclasses.replace(known, annotations=marks).limits()
+    trained = content_of(part_of("one", splits=(Split.TRAINING,) * 16), contrasts=False)
+    assert not with_record(trained, **record).limits()

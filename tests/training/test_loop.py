@@ -93,6 +93,7 @@ def test_training_and_validation_are_a_partition_and_recorded(images, undisturbe
             model.preprocessing.view(images[source]).fingerprint()
             for source in getattr(record, f"{part}_sources")
         )
+    assert record.train_positions == record.validation_positions == ()  # none is known
     assert record.settings == SETTINGS.to_dict()
     assert TrainingSettings(**record.settings) == SETTINGS
     best = min(history, key=lambda result: result.validation_loss)

@@ -65,6 +65,8 @@ class _Facts:
     test_accuracy: float | None = None
     temperature: float | None = None
     copies_recognised: bool | None = None
+    n_seen: int = 0
+    n_seen_positions: int = 0
     notes: tuple[str, ...] = ()
     code: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     explanations: tuple[Any, ...] = ()

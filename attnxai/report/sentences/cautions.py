@@ -24,6 +24,19 @@ CAUTIONS: dict[str, str] = {
         "Held-out sources are identified by their ids alone: a training image under another name would not be "
         "recognised."
     ),
+    "caution.positions.none": (
+        "The model file states no positions of the sources that the model was trained and selected on: one of them in "
+        "another image, shifted by some pixels or from another survey, would not be recognised among the {n:held-out "
+        "source}."
+    ),
+    "caution.positions.images": (
+        "{m} of {n:held-out source} {m:~has|have} no celestial coordinates, so that another image of a source that the "
+        "model was trained or selected on would not be recognised among them."
+    ),
+    "caution.positions.sources": (
+        "{m} of {n:source} that the model was trained or selected on {m:~has|have} no known position: other images of "
+        "{m:~it|them} would not be recognised."
+    ),
     "caution.others": (
         "The verdict rests on the {n:held-out source}; {n_others} more that the model was trained or selected on "
         "{n_others:~is|are} reported separately."
