@@ -7,13 +7,14 @@ import functools
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
+from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
     SourceSet,
     collect_images,
@@ -54,17 +55,15 @@ def read_inputs(
     format_name: str | None = None,
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
-    fill_blank: bool = False,
-    prepared: bool | None = None,
-    pixel_scale_arcsec: float | None = None,
+    **reading: Unpack[ImageKeywords],
 ) -> Inputs:
     """Read annotations and the images of the annotated sources.
 
     ``images`` is ``mirabest`` (in ``data_dir``), a folder of images, one image, or a folder or archive of
     batches, recognised as in training; left out, the table's ``image`` column names them. Only ``labels`` are
     used, if given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
-    :func:`attnxai.annotations.read_annotations`; for the others see :func:`attnxai.data.read_image`, of which
-    batches need the pixel scale only.
+    :func:`attnxai.annotations.read_annotations`; for ``reading`` see
+    :func:`attnxai.data.read_image`; batches need the pixel scale only.
     """
     # first of all: a wrong name should not wait for a million images
     opened = open_annotations(annotations, format_name=format_name)
@@ -74,11 +73,7 @@ def read_inputs(
         "min_components": min_components,
         "match_radius_arcsec": match_radius_arcsec,
     }
-    reading: dict[str, Any] = {
-        "fill_blank": fill_blank,
-        "prepared": prepared,
-        "pixel_scale_arcsec": pixel_scale_arcsec,
-    }
+    ImageOptions(**reading)  # whose values are checked
 
     def read(available: SourceSet | None = None) -> AnnotationSet:
         return read_opened(opened, images=available, **options).with_labels(labels)
@@ -107,20 +102,13 @@ def read_all_images(
     images: str | Path,
     *,
     data_dir: str | Path | None = None,
-    fill_blank: bool = False,
-    prepared: bool | None = None,
-    pixel_scale_arcsec: float | None = None,
+    **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
     """Read all images where :func:`read_inputs` reads those of annotated sources, with the same options."""
-    reading = {
-        "fill_blank": fill_blank,
-        "prepared": prepared,
-        "pixel_scale_arcsec": pixel_scale_arcsec,
-    }
     return _read_available(images, data_dir, None, reading)[0]
 
 
-def _images_of_table(marked: AnnotationSet, reading: dict[str, Any]) -> SourceSet:
+def _images_of_table(marked: AnnotationSet, reading: ImageKeywords) -> SourceSet:
     """The images that the annotations name."""
     files = marked.image_files()
     missing = [source for source in marked.sources if source not in files]
@@ -150,7 +138,7 @@ def _read_available(
     images: str | Path,
     data_dir: str | Path | None,
     marked: AnnotationSet | None,
-    reading: dict[str, Any],
+    reading: ImageKeywords,
 ) -> tuple[SourceSet, str]:
     """All images that could be needed, and what to call them."""
     if str(images).lower() == MIRABEST:
@@ -167,7 +155,7 @@ def _read_available(
         release = frdeep.published_release(batches)
         if release is not None:
             name = f"{release.name}; {frdeep.CITATION}"
-        scale = reading["pixel_scale_arcsec"]
+        scale = reading.get("pixel_scale_arcsec")
         return frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), name
     if marked is None or not root.is_dir():
         return read_images(root, **reading), name

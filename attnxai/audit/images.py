@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from attnxai.agreement.comparison.comparing import group_of_verdict
 from attnxai.annotations.inputs import read_inputs
 from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
+from attnxai.data.image_options import ImageKeywords
 from attnxai.data.images import SourceImage, SourceSet, read_images
 from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
@@ -27,8 +29,8 @@ def audit_images(
     side: int,
     n_images: int = 12,
     data_dir: str | Path | None = None,
-    pixel_scale_arcsec: float | None = None,
     rng: np.random.Generator | int = 0,
+    **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
     """Images for an audit of a model, drawn at random where there are more.
 
@@ -55,7 +57,7 @@ def audit_images(
     if images.lower() == "mirabest":
         found = read_mirabest(data_dir)
     else:
-        found = read_images(images, pixel_scale_arcsec=pixel_scale_arcsec)
+        found = read_images(images, **reading)
     if len(found) <= n_images:
         return found
     positions = np.sort(rng.choice(len(found), size=n_images, replace=False))
@@ -89,13 +91,11 @@ def read_audit_images(
     annotations: str | None = None,
     labels: str | Path | None = None,
     data_dir: str | Path | None = None,
-    pixel_scale_arcsec: float | None = None,
+    **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
     """Images to audit a model on: MiraBest where none are named, with the classes of labels, names or annotations."""
     if annotations is not None:
-        found = read_inputs(
-            annotations, images, data_dir=data_dir, pixel_scale_arcsec=pixel_scale_arcsec
-        )
+        found = read_inputs(annotations, images, data_dir=data_dir, **reading)
         stated = found.annotations.classes
         return SourceSet(
             (
@@ -114,11 +114,9 @@ def read_audit_images(
         or labelled
         or (folder.exists() and find_batches(folder) is not None)
     ):
-        data = read_training_images(
-            name, labels=labels, data_dir=data_dir, pixel_scale_arcsec=pixel_scale_arcsec
-        )
+        data = read_training_images(name, labels=labels, data_dir=data_dir, **reading)
         return SourceSet(data.images, origin=data.name)
-    return read_images(name, pixel_scale_arcsec=pixel_scale_arcsec)
+    return read_images(name, **reading)
 
 
 def group_for_audit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.console import console, details, progress, progress_by_title, stage, typed_command
@@ -16,7 +16,8 @@ from attnxai.cli.options import option
 
     Where does the evidence come from, and does empty sky reveal the class? Do answers rest on what the maps
     show, do maps depend on what was learned, and are they stable? Images that the model was not trained on are
-    used where there are any."""
+    used where there are any.""",
+    shared=(options.reading_options,),
 )
 def audit(
     model: options.ModelOption,
@@ -25,7 +26,6 @@ def audit(
     annotations: options.AnnotationsOption = None,
     labels: options.LabelsOption = None,
     data_dir: options.DataDirOption = None,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
     only: Annotated[
         list[str] | None,
         option(
@@ -47,6 +47,7 @@ def audit(
     overwrite: options.OverwriteOption = False,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai audit``."""
     with stage("Starting"):
@@ -72,7 +73,7 @@ def audit(
                 annotations=annotations,
                 labels=labels,
                 data_dir=data_dir,
-                pixel_scale_arcsec=pixel_scale_arcsec,
+                **given,
             )
         with progress() as begin:
             result = run_audits(

@@ -18,7 +18,7 @@ from attnxai.data.mirabest import Confidence
     """Measure a model and write its card: data, split, seed, command and metrics with intervals.
 
     The model is measured on its own validation images, and on test images only with --test.""",
-    shared=options.model_images_options,
+    shared=(options.model_images_options, options.reading_options),
 )
 def card(
     model: options.ModelOption,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.console import (
@@ -28,7 +28,8 @@ DEFAULT_FOLDER = "attnxai-report"
 
     The annotations and the images of their sources are read, and the models' maps are computed.
     Agreement is compared with brightness, the centre bias, permutations across sources and, with several
-    annotators, the noise ceiling. Several models are also compared with each other."""
+    annotators, the noise ceiling. Several models are also compared with each other.""",
+    shared=(options.reading_options,),
 )
 def compare(
     annotations: options.RequiredAnnotationsOption,
@@ -188,11 +189,9 @@ def compare(
             min=0.0,
         ),
     ] = 30.0,
-    fill_blank: options.FillBlankOption = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
-    prepared: options.PreparedOption = None,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai compare``."""
     with stage("Starting"):
@@ -248,9 +247,7 @@ def compare(
                 labels=labels,
                 min_components=min_components,
                 match_radius_arcsec=match_radius_arcsec,
-                fill_blank=fill_blank,
-                prepared=prepared,
-                pixel_scale_arcsec=pixel_scale_arcsec,
+                **given,
             )
             check_inputs(inputs.annotations, inputs.images, use_source_weights=source_weights)
             marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)

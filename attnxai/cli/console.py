@@ -65,7 +65,7 @@ class Verbosity:
     ) -> Iterator[None]:
         """Print less or more in the block, and name arguments of functions as the ``options`` of the command."""
         self.quiet, self.verbose = quiet, verbose
-        self.options = tuple(name for name in options if "_" in name)
+        self.options = tuple(options)
         stderr.quiet = details.quiet = quiet
         try:
             yield
@@ -77,9 +77,13 @@ class Verbosity:
     def with_options(self, text: str) -> str:
         """A message of a Python function with ``--fill-blank`` for ``fill_blank=True``, as on the command line.
 
-        Names of one word are left, since they are words of the language.
+        Names of one word, which are words of the language, are left unless a value follows, as in ``hdu=1``.
         """
         for name in self.options:
+            if "_" not in name:
+                pattern = rf"(?<![\w./\\'\"-]){name}=('?)([\w,-]+)\1(?![\w.'(])"
+                text = re.sub(pattern, rf"--{name} \2", text)
+                continue
             pattern = rf"(?<![\w./\\'\"-]){name}(=True)?(?![\w./\\'\"=-])"
             text = re.sub(pattern, f"--{name.replace('_', '-')}", text)
         return text

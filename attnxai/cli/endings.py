@@ -61,11 +61,11 @@ class Application(typer.Typer):
 
 
 def command(
-    help_text: str, *, shared: Callable[..., None] | None = None
+    help_text: str, *, shared: Sequence[Callable[..., None]] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command its help, the options it shares with others, and the handling of errors.
 
-    ``shared`` is a function whose parameters are options that the command takes as ``**given``. The help is
+    ``shared`` are functions whose parameters are options that the command takes as ``**given``. The help is
     given as text since docstrings are not there under ``python -OO``. What this decorates is registered by
     :func:`add_command`.
     """
@@ -102,7 +102,7 @@ def command(
 
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for source in filter(None, (function, shared, _in_every_command))
+            for source in (function, *shared, _in_every_command)
             for parameter in inspect.signature(source, eval_str=True).parameters.values()
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD
         ]

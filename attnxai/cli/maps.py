@@ -17,7 +17,8 @@ from attnxai.cli.options import flag, output_option
     """Write the maps of a model for images to a file.
 
     FITS files have coordinates on the sky, for DS9 and CARTA; NPZ files and Zarr groups are for Python. All can be
-    compared with annotations by attnxai compare --maps."""
+    compared with annotations by attnxai compare --maps.""",
+    shared=(options.reading_options,),
 )
 def maps(
     model: options.ModelOption,
@@ -43,11 +44,9 @@ def maps(
     explain: options.ExplainOption = None,
     target: options.TargetOption = None,
     seed: options.SeedOption = 0,
-    fill_blank: options.FillBlankOption = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
-    prepared: options.PreparedOption = None,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai maps``."""
     with stage("Starting"):
@@ -74,16 +73,10 @@ def maps(
         options.say_what_ships([model] if resolve_model(model).shipped else [], annotations)
         with stage("Reading model and images"):
             loaded = load_model(model)
-            reading: dict[str, Any] = {
-                "data_dir": data_dir,
-                "fill_blank": fill_blank,
-                "prepared": prepared,
-                "pixel_scale_arcsec": pixel_scale_arcsec,
-            }
             if annotations is None:
-                sources = read_all_images(images or "mirabest", **reading)
+                sources = read_all_images(images or "mirabest", data_dir=data_dir, **given)
             else:
-                sources = read_inputs(annotations, images, **reading).images
+                sources = read_inputs(annotations, images, data_dir=data_dir, **given).images
         loaded.network.to(device)
         with progress() as begin:
             found = explain_images(

@@ -106,20 +106,6 @@ LabelsOption = Annotated[
         "FILE",
     ),
 ]
-PixelScaleOption = Annotated[
-    float | None, option("Pixel scale in arcsec of images that do not state it.", IMAGES, min=1e-6)
-]
-FillBlankOption = Annotated[
-    bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
-]
-PreparedOption = Annotated[
-    bool | None,
-    flag(
-        "--prepared/--survey",
-        "Whether images are already clipped and scaled. [default: 8-bit images are]",
-        IMAGES,
-    ),
-]
 FwhmOption = Annotated[
     float,
     option("Full width at half maximum of annotated points and lines.", ANNOTATIONS, min=1e-6),
@@ -229,12 +215,45 @@ def use_machine(device: str, threads: int | None) -> str:
     return device
 
 
+def reading_options(
+    pixel_scale_arcsec: Annotated[
+        float | None,
+        option("Pixel scale in arcsec of images that do not state it.", IMAGES, min=1e-6),
+    ] = None,
+    fill_blank: Annotated[
+        bool, flag("--fill-blank", "Leave NaN pixels out instead of refusing the image.", IMAGES)
+    ] = False,
+    prepared: Annotated[
+        bool | None,
+        flag(
+            "--prepared/--survey",
+            "Whether images are already clipped and scaled. [default: 8-bit images are]",
+            IMAGES,
+        ),
+    ] = None,
+    hdu: Annotated[
+        str | None,
+        option(
+            "Number, from 0, or name of the HDU of FITS files with several images.", IMAGES, "HDU"
+        ),
+    ] = None,
+    plane: Annotated[
+        str | None,
+        option(
+            "Plane of cubes, counted from 0, such as 2; with commas for several axes, such as 0,2.",
+            IMAGES,
+            "N",
+        ),
+    ] = None,
+) -> None:
+    """How images are read, which a command takes as ``**reading``: the fields of ImageOptions."""
+
+
 def model_images_options(
     context: typer.Context,
     images: TrainingImagesOption = "mirabest",
     labels: LabelsOption = None,
     data_dir: DataDirOption = None,
-    pixel_scale_arcsec: PixelScaleOption = None,
 ) -> None:
     """Options for :func:`images_of_model`, which a command takes as ``**given``."""
 

@@ -28,7 +28,7 @@ STUDY = "Study"
 
     Run it again after an interruption, or with more groups or seeds: finished models and measurements are
     reused, and unfinished trainings are resumed.""",
-    shared=training.training_options,
+    shared=(training.training_options, options.reading_options),
 )
 def study(
     output: options.OutputFolderOption,

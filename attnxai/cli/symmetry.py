@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from attnxai.cli import options
 from attnxai.cli.console import console, details, progress, stage
@@ -18,13 +18,13 @@ from attnxai.cli.options import option, output_option
 
     Images are transformed by every element of the network's group and, for comparison, by rotations of 45
     and 90 degrees and a reflection if the group does not contain them. Without --images, simulated galaxies
-    are used."""
+    are used.""",
+    shared=(options.reading_options,),
 )
 def symmetry(
     model: options.ModelOption,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
     size: Annotated[
         list[str] | None,
         option(
@@ -42,6 +42,7 @@ def symmetry(
     overwrite: options.OverwriteOption = False,
     threads: options.ThreadsOption = None,
     device: options.DeviceOption = "auto",
+    **given: Any,
 ) -> None:
     """``attnxai models symmetry``."""
     with stage("Starting"):
@@ -68,7 +69,7 @@ def symmetry(
                 side=max(sides),
                 n_images=n_images,
                 data_dir=data_dir,
-                pixel_scale_arcsec=pixel_scale_arcsec,
+                **given,
                 rng=seed,
             )
         group = loaded.spec.symmetry

@@ -16,7 +16,7 @@ from attnxai.cli.options import option, output_option
     """Fit a temperature that calibrates the class probabilities.
 
     It is fitted to the model's own validation images, and does not change the predicted classes.""",
-    shared=options.model_images_options,
+    shared=(options.model_images_options, options.reading_options),
 )
 def temperature(
     model: options.ModelOption,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     The epoch with the lowest loss on the validation images is kept. Images of a published test split are
     never used.""",
-    shared=training.training_options,
+    shared=(training.training_options, options.reading_options),
 )
 def train(
     output: Annotated[Path, output_option("Model file to write, such as d8.pt.", "FILE")],

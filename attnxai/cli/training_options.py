@@ -63,7 +63,6 @@ def training_options(
     hybrids: Annotated[
         bool, flag("--hybrids", "Train on MiraBest's hybrids as a third class.", IMAGES)
     ] = False,
-    pixel_scale_arcsec: options.PixelScaleOption = None,
     hold_out: Annotated[
         Path | None,
         option(

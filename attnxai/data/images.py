@@ -8,11 +8,13 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from attnxai.data.grid import PixelGrid
+from attnxai.data.image_notes import grouped_notes
+from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.readers.registry import (
     is_image_name,
     known_endings,
@@ -195,6 +197,8 @@ def read_image(
     fill_blank: bool = False,
     prepared: bool | None = None,
     pixel_scale_arcsec: float | None = None,
+    hdu: int | str | None = None,
+    plane: int | str | Sequence[int] | None = None,
 ) -> SourceImage:
     """Read one image file of any format in :data:`attnxai.data.READERS`.
 
@@ -217,6 +221,11 @@ def read_image(
         others have not.
     pixel_scale_arcsec : float, optional
         Side of a pixel, for files that do not state it; what a file states takes precedence, and is noted where it differs.
+    hdu : int or str, optional
+        Number, from 0, or name of the HDU of a FITS file; needed where several hold images.
+    plane : int, str or sequence of int, optional
+        Index of the plane of a cube, from 0: one for each axis that has several, such as ``(0, 3)`` or ``"0,3"``, in the
+        order of the FITS axes from the third, or of those of an array before the last two.
 
     Returns
     -------
@@ -225,7 +234,9 @@ def read_image(
     Raises
     ------
     ImageError
-        If the file is missing, damaged, no image, blank or constant.
+        If the file is missing, damaged, no image, blank or constant, or holds several images or planes and none is chosen.
+    OptionError
+        If an option has a value that cannot be meant.
 
     Warns
     -----
@@ -239,8 +250,15 @@ def read_image(
     >>> read_image(file).source == source
     True
     """
+    options = ImageOptions(
+        fill_blank=fill_blank,
+        prepared=prepared,
+        pixel_scale_arcsec=pixel_scale_arcsec,
+        hdu=hdu,
+        plane=plane,
+    )
     path = Path(path)
-    content = read_content(path)
+    content = read_content(path, options)
     values = np.asarray(content.pixels)
     if values.dtype.kind not in "uifb" or values.ndim != 2 or not values.size:
         raise ImageError(
@@ -296,11 +314,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_images(
-    paths: str | Path | Iterable[str | Path],
-    *,
-    fill_blank: bool = False,
-    prepared: bool | None = None,
-    pixel_scale_arcsec: float | None = None,
+    paths: str | Path | Iterable[str | Path], **reading: Unpack[ImageKeywords]
 ) -> SourceSet:
     """Read image files, or all images of a folder.
 
@@ -308,8 +322,8 @@ def read_images(
     ----------
     paths : path or iterable of paths
         Files, or one folder whose images are read in the order of their names.
-    fill_blank, prepared, pixel_scale_arcsec
-        As in :func:`read_image`.
+    **reading
+        ``fill_blank``, ``prepared``, ``pixel_scale_arcsec``, ``hdu`` and ``plane``, as in :func:`read_image`.
 
     Returns
     -------
@@ -342,27 +356,19 @@ def read_images(
             files = [root]
     else:
         files = [Path(path) for path in paths]
-    images = collect_images(
-        functools.partial(
-            read_image,
-            file,
-            fill_blank=fill_blank,
-            prepared=prepared,
-            pixel_scale_arcsec=pixel_scale_arcsec,
-        )
-        for file in files
-    )
+    images = collect_images(functools.partial(read_image, file, **reading) for file in files)
     return SourceSet(images, origin=origin)
 
 
 def collect_images(readers: Iterable[Any]) -> list[SourceImage]:
-    """Call every reader, and report all failures together."""
+    """Call every reader, and report all failures together, and what was assumed of several images once."""
     images, errors = [], []
-    for reader in readers:
-        try:
-            images.append(reader())
-        except ImageError as error:
-            errors.append(str(error))
+    with grouped_notes():
+        for reader in readers:
+            try:
+                images.append(reader())
+            except ImageError as error:
+                errors.append(str(error))
     if len(errors) == 1:
         raise ImageError(errors[0])
     if errors:

@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import warnings
 from pathlib import Path
+from typing import Unpack
 
 from attnxai.data import frdeep, mirabest
 from attnxai.data.batches import BatchFiles, find_batches, is_batch
 from attnxai.data.classes import ordered_classes
-from attnxai.data.grid import check_scale
+from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
     SourceSet,
     collect_images,
@@ -76,11 +77,9 @@ def read_training_images(
     labels: str | Path | None = None,
     confidence: Confidence = Confidence.ALL,
     hybrids: bool = False,
-    pixel_scale_arcsec: float | None = None,
-    prepared: bool | None = None,
-    fill_blank: bool = False,
     citation: str = "",
     licence: str = "",
+    **reading: Unpack[ImageKeywords],
 ) -> LabelledData:
     """Read labelled images of any of the three kinds.
 
@@ -97,13 +96,11 @@ def read_training_images(
         Which MiraBest sources.
     hybrids : bool
         Whether MiraBest's hybrids are a third class; else they are left out.
-    pixel_scale_arcsec : float, optional
-        Side of a pixel, for images that do not state it.
-    prepared, fill_blank
-        For a folder of images, see :func:`attnxai.data.images.read_image`.
     citation, licence : str
         What to cite and the terms of the data; left out, those of MiraBest and the citation of FR-DEEP
         are known.
+    **reading
+        For a folder of images, as in :func:`attnxai.data.read_image`; ``pixel_scale_arcsec`` also for batches.
 
     Returns
     -------
@@ -116,11 +113,11 @@ def read_training_images(
     OptionError
         If an option does not belong to this kind of data.
     """
-    check_scale(pixel_scale_arcsec)
+    options = ImageOptions(**reading)
     root = Path(images)
     name = root.resolve().name
     if str(images).lower() == MIRABEST:
-        _check_unused(MIRABEST, labels=labels, pixel_scale_arcsec=pixel_scale_arcsec)
+        _check_unused(MIRABEST, labels=labels, **options.given())
         selection = [str(confidence)] if confidence != Confidence.ALL else []
         selection += ["with hybrids"] if hybrids else []
         found = read_mirabest(data_dir, hybrids=hybrids, confidence=confidence)
@@ -136,16 +133,12 @@ def read_training_images(
         if labels is None and (root / LABELS_NAME).is_file():
             labels = root / LABELS_NAME
         if labels is not None:
-            found = read_labelled_folder(
-                root,
-                labels,
-                pixel_scale_arcsec=pixel_scale_arcsec,
-                prepared=prepared,
-                fill_blank=fill_blank,
-            )
+            found = read_labelled_folder(root, labels, **reading)
         else:
             files = _batches(root)
-            found = frdeep.images_of_batches(files, pixel_scale_arcsec=pixel_scale_arcsec)
+            _check_unused(str(images), **options.given() | {"pixel_scale_arcsec": None})
+            scale = options.pixel_scale_arcsec
+            found = frdeep.images_of_batches(files, pixel_scale_arcsec=scale)
             if (release := frdeep.published_release(files)) is not None:
                 name, citation = release.name, citation or frdeep.CITATION
     class_names = ordered_classes(str(image.class_name) for image in found)
@@ -182,12 +175,7 @@ def recognised_batches(images: str | Path) -> BatchFiles | None:
 
 
 def read_labelled_folder(
-    folder: str | Path,
-    labels: str | Path,
-    *,
-    pixel_scale_arcsec: float | None = None,
-    prepared: bool | None = None,
-    fill_blank: bool = False,
+    folder: str | Path, labels: str | Path, **reading: Unpack[ImageKeywords]
 ) -> SourceSet:
     """Read the images of a folder that a table of labels names.
 
@@ -197,8 +185,8 @@ def read_labelled_folder(
         Folder of image files.
     labels : path
         The table, see :func:`attnxai.data.label_table.read_label_table`.
-    pixel_scale_arcsec, prepared, fill_blank
-        As in :func:`attnxai.data.images.read_image`.
+    **reading
+        As in :func:`attnxai.data.read_image`.
 
     Returns
     -------
@@ -213,7 +201,7 @@ def read_labelled_folder(
     ImageError
         Naming every image that cannot be used.
     """
-    check_scale(pixel_scale_arcsec)
+    ImageOptions(**reading)  # whose values are checked
     root = Path(folder)
     if not root.is_dir():
         raise DataSetError(
@@ -256,9 +244,7 @@ def read_labelled_folder(
             files[ident],
             class_name=rows[ident].class_name,
             split=rows[ident].split,
-            pixel_scale_arcsec=pixel_scale_arcsec,
-            prepared=prepared,
-            fill_blank=fill_blank,
+            **reading,
         )
         for ident in sorted(rows)
     )

@@ -29,8 +29,10 @@ class DataRequest:
 
     Parameters
     ----------
-    images, data_dir, labels, confidence, hybrids, pixel_scale_arcsec, citation, licence
-        See :func:`attnxai.data.labelled.read_training_images`.
+    images, data_dir, labels, confidence, hybrids, citation, licence
+        See :func:`attnxai.data.read_training_images`.
+    pixel_scale_arcsec, fill_blank, prepared, hdu, plane
+        See :func:`attnxai.data.read_image`.
     hold_out : str, optional
         File with sources that are neither trained nor validated on.
     """
@@ -41,6 +43,10 @@ class DataRequest:
     confidence: Confidence = Confidence.ALL
     hybrids: bool = False
     pixel_scale_arcsec: float | None = None
+    fill_blank: bool = False
+    prepared: bool | None = None
+    hdu: str | None = None
+    plane: str | None = None
     citation: str = ""
     licence: str = ""
     hold_out: str | None = None

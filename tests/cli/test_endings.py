@@ -398,11 +398,13 @@ def test_of_notes_only_those_about_what_is_left_out_are_shown_when_quiet(
 
 def test_arguments_of_functions_are_named_as_options(capsys) -> None:
     def fail(*, fill_blank: bool = False, images: str = "") -> None:
-        raise OptionError("pass fill_blank=True to set images in fill_blank.fits, see fill_blank")
+        raise OptionError(
+            "pass fill_blank=True to set images in fill_blank.fits, see fill_blank; images='a-b' or images=3"
+        )
 
     with pytest.raises(SystemExit):
         command("Help.")(fail)()
-    text = "pass --fill-blank to set images in fill_blank.fits, see --fill-blank"
+    text = "pass --fill-blank to set images in fill_blank.fits, see --fill-blank; --images a-b or --images 3"
     assert capsys.readouterr().err == f"Error: {text}\n"
 
 

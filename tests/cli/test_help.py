@@ -25,7 +25,9 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
     assert list(groups) == [
         *("Inputs", "Output", "Images", "Annotations", "Maps", "Statistics", "Machine", "General")
     ]
-    assert groups["Images"] == ["--fill-blank", "--pixel-scale-arcsec", "--prepared"]
+    assert groups["Images"] == [
+        *("--pixel-scale-arcsec", "--fill-blank", "--prepared", "--hdu", "--plane")
+    ]
     assert groups["Annotations"] == [
         *("--label", "--fwhm-arcsec", "--min-components", "--match-radius-arcsec")
     ]

@@ -96,3 +96,34 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_left(options, message, sa
     before = sorted(sample.rglob("*"))
     refused(attnxai("maps", *OPTIONS, *options, cwd=sample), message)
     assert sorted(sample.rglob("*")) == before
+
+
+def test_one_of_several_images_is_asked_for_and_chosen(few: Path) -> None:
+    """A cube in the second image extension of every file has the images, and everything else is noise."""
+    noise = np.random.default_rng(3).normal(size=(160, 160))
+    expected = package.attention_maps(
+        package.load_model("c1.pt"), package.read_images(few / "images")
+    )
+    for file in (few / "images").iterdir():
+        with fits.open(file) as hdus:
+            pixels, header = hdus[0].data, hdus[0].header
+        cube = np.stack([noise, pixels])
+        extensions = [fits.ImageHDU(noise, name="RMS"), fits.ImageHDU(cube, header, name="SCI")]
+        fits.HDUList([fits.PrimaryHDU(), *extensions]).writeto(file, overwrite=True)
+    done = attnxai("maps", *OPTIONS, "-o", "maps.npz", cwd=few)
+    refused(
+        done,
+        "has 2 images, HDU 1 RMS (160 x 160), HDU 2 SCI (2 x 160 x 160, mJy/beam)",
+        "the first by --hdu 1",
+    )
+    done = attnxai("maps", *OPTIONS, "-o", "maps.npz", "--hdu", "sci", cwd=few)
+    refused(done, "is a cube of 2 planes, 2 along axis 3", "such as the first by --plane 0")
+    done = attnxai("maps", *OPTIONS, "-o", "maps.npz", "--hdu", "sci", "--plane", "first", cwd=few)
+    refused(done, "plane has to be the index of a plane")
+    chosen = ("--hdu", "sci", "--plane", "1")
+    attnxai("maps", *OPTIONS, "-o", "maps.npz", *chosen, cwd=few, check=0)
+    for layer, maps in expected.layers.items():
+        found = package.read_maps(few / "maps.npz").layers[layer]
+        np.testing.assert_allclose(
+            found, maps, atol=1e-3
+        )  # the sample's pixels are scaled integers

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from attnxai.data.wording import printable
 from attnxai.errors import AttnxaiError
 
 if TYPE_CHECKING:
@@ -106,3 +107,13 @@ class Cards:
         right = "text in quotation marks, of printable ASCII characters"
         value = self._value(keyword, is_right, right)
         return None if value is None else str(value).strip()
+
+    def word(self, keyword: str) -> str:
+        """Text to be shown or compared, short and printable; empty where there is no such card or it cannot be read."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                value = self._header[keyword]
+        except Exception:  # noqa: BLE001 -- astropy raises what it likes about a card that it cannot parse
+            return ""
+        return printable(value).strip()[:40] if isinstance(value, str) else ""

@@ -26,37 +26,59 @@ _SMALLEST_SCALE_DEG = 1e-9 / 3600
 _DISTORTIONS = ("CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "DP1", "DP2")
 
 
-def celestial_wcs(cards: Cards, shape: tuple[int, int]) -> WCS | None:
-    """Coordinate system of the first two axes of an image; None where these are not celestial.
+def celestial_axes(cards: Cards) -> tuple[int, int] | None:
+    """The two axes of an array that lie on the sky, counted from 1, the lower first; None where there are none."""
+    found = [axis for axis, name in _types(cards).items() if _is_celestial(name)]
+    if not found:
+        return None
+    if len(found) != 2:
+        raise cards.refuse(
+            f"CTYPE{found[0]}",
+            reason=f"the sky has two axes, a longitude and a latitude, and not {', '.join(map(str, found))}",
+        )
+    return found[0], found[1]
+
+
+def _types(cards: Cards) -> dict[int, str]:
+    return {axis: (cards.text(f"CTYPE{axis}") or "").upper() for axis in range(1, _MOST_AXES + 1)}
+
+
+def _is_celestial(name: str) -> bool:
+    return bool(_LONGITUDE.match(name) or _LATITUDE.match(name))
+
+
+def celestial_wcs(
+    cards: Cards, shape: tuple[int, int], axes: tuple[int, int] = (1, 2)
+) -> WCS | None:
+    """Coordinate system of two axes of an array; None where no axis is celestial.
 
     It is built anew from the cards that matter, each of which is checked, so that nothing is filled in or
-    corrected on the way. ``shape`` has rows and columns.
+    corrected on the way. ``shape`` has rows and columns, and ``axes`` those of columns and rows in the header.
     """
     from astropy.io.fits import Header
 
-    types = {axis: (cards.text(f"CTYPE{axis}") or "").upper() for axis in range(1, _MOST_AXES + 1)}
-    found = [
-        axis for axis, name in types.items() if _LONGITUDE.match(name) or _LATITUDE.match(name)
-    ]
-    if not found:
+    found = celestial_axes(cards)
+    if found is None:
         return None
-    if found != [1, 2]:
+    if found != axes:
+        first, second = "the first", "two" if axes == (1, 2) else f"{axes[0]} and {axes[1]}"
         raise cards.refuse(
             f"CTYPE{found[0]}",
-            reason=f"the axes of the sky have to be the first two, and they are {', '.join(map(str, found))}",
+            reason=f"the axes of the sky have to be {first} {second}, and they are {found[0]} and {found[1]}",
         )
     header = Header({"WCSAXES": 2})
-    for axis in found:
-        header[f"CTYPE{axis}"] = types[axis]
-        header[f"CUNIT{axis}"] = _unit(cards, axis)
+    types = _types(cards)
+    for to, axis in enumerate(axes, start=1):
+        header[f"CTYPE{to}"] = types[axis]
+        header[f"CUNIT{to}"] = _unit(cards, axis)
         for name in ("CRVAL", "CRPIX"):
-            if not _copy(cards, header, f"{name}{axis}"):
+            if not _copy(cards, header, f"{name}{axis}", to=f"{name}{to}"):
                 raise cards.refuse(
                     f"{name}{axis}", reason="it has to state where the image lies on the sky"
                 )
-    _copy_matrix(cards, header)
-    _copy_projection(cards, header)
-    _copy_sip(cards, header, types[1])
+    _copy_matrix(cards, header, axes)
+    _copy_projection(cards, header, axes)
+    _copy_sip(cards, header, types[axes[0]])
     wcs = _built(cards, header)
     _check_place(cards, wcs, shape)
     return wcs
@@ -79,23 +101,25 @@ def _copy(
     return value is not None
 
 
-def _copy_matrix(cards: Cards, header: Any) -> None:
+def _copy_matrix(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
     """Scale and rotation; without any the standard's scale is 1 degree a pixel, which nobody means.
 
     An axis whose row of the CD matrix is zero would be given that scale too.
     """
-    for axis in (1, 2):
-        _copy(cards, header, f"CDELT{axis}")
-        _copy(cards, header, f"CROTA{axis}")
-    for i, j, name in itertools.product((1, 2), (1, 2), ("PC", "CD")):
-        for keyword in (f"{name}{i}_{j}", f"{name}{i:03}{j:03}"):
+    for to, axis in enumerate(axes, start=1):
+        _copy(cards, header, f"CDELT{axis}", to=f"CDELT{to}")
+        _copy(cards, header, f"CROTA{axis}", to=f"CROTA{to}")
+    numbered = list(enumerate(axes, start=1))
+    for (i, row), (j, column), name in itertools.product(numbered, numbered, ("PC", "CD")):
+        for keyword in (f"{name}{row}_{column}", f"{name}{row:03}{column:03}"):
             _copy(cards, header, keyword, to=f"{name}{i}_{j}")
     has_cd = any(name.startswith("CD") and "_" in name for name in header)
-    for axis in (1, 2):
-        scales = (f"CDELT{axis}", f"PC{axis}_1", f"PC{axis}_2")
-        stated = [f"CD{axis}_1", f"CD{axis}_2"] if has_cd else scales
+    kind = "CD" if has_cd else "PC"
+    for to, axis in numbered:
+        stated = {} if has_cd else {f"CDELT{to}": f"CDELT{axis}"}
+        stated |= {f"{kind}{to}_{j}": f"{kind}{axis}_{column}" for j, column in numbered}
         if not any(header.get(name) for name in stated):
-            named = next((name for name in stated if name in cards), f"CDELT{axis}")
+            named = next((name for name in stated.values() if name in cards), f"CDELT{axis}")
             raise cards.refuse(named, reason="it has to state the size of a pixel")
     for name in _DISTORTIONS:
         if name in cards:
@@ -104,11 +128,11 @@ def _copy_matrix(cards: Cards, header: Any) -> None:
             )
 
 
-def _copy_projection(cards: Cards, header: Any) -> None:
+def _copy_projection(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
     for name in ("LONPOLE", "LATPOLE"):
         _copy(cards, header, name, limit=999.0)
-    for axis, m in itertools.product((1, 2), range(40)):
-        _copy(cards, header, f"PV{axis}_{m}")
+    for (to, axis), m in itertools.product(enumerate(axes, start=1), range(40)):
+        _copy(cards, header, f"PV{axis}_{m}", to=f"PV{to}_{m}")
     equinox = "EQUINOX" if "EQUINOX" in cards else "EPOCH"
     if (value := cards.number(equinox, low=1850.0, high=2150.0)) is not None:
         header["EQUINOX"] = value

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.data.readers.planes import MOST_AXES, axes_of_image, pick_plane
 from attnxai.data.readers.registry import ImageContent, register_reader
 from attnxai.errors import AttnxaiError, ImageError
 from attnxai.jobs.files import read_input
@@ -18,16 +20,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAGIC = b"\x93NUMPY"
-_MOST_AXES = 32  # of an array of any version of NumPy
 
 
-@register_reader("NumPy", recognises=lambda head: head.startswith(_MAGIC), extensions=(".npy",))
-def read_npy(path: Path) -> ImageContent:
-    """Read one array of plain numbers."""
+@register_reader(
+    "NumPy",
+    recognises=lambda head: head.startswith(_MAGIC),
+    extensions=(".npy",),
+    options=("plane",),
+)
+def read_npy(path: Path, *, plane: Sequence[int] | None = None) -> ImageContent:
+    """Read one array of plain numbers, or the plane of a cube along its last two axes."""
     # in memory, so that a claimed length of the header allocates nothing
     content = read_input(path, f"image {path}", ImageError)
     right = "an image holds real numbers in two axes"
     values = parse_npy(content, f"image {path}", ImageError, right=right)
+    if values.ndim >= 2 and values.size:
+        axes = axes_of_image(values.shape)
+        names = {axis: f"axis {axis}" for axis in range(values.ndim) if axis not in axes}
+        values = pick_plane(values, names, plane, f"image {path}")
     return ImageContent(pixels=values)
 
 
@@ -52,7 +62,7 @@ def parse_npy(
         raise error(
             f"{where} cannot be read: its NPY header is damaged, or of a version that plain arrays do not need"
         ) from reason
-    is_shape = len(shape) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
+    is_shape = len(shape) <= MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
     if dtype.kind not in kinds or not is_shape or not dtype.itemsize:
         raise error(f"{where} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; {right}")
     left = len(content) - stream.tell()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.grid import RowZero
+from attnxai.data.image_options import ImageOptions
 from attnxai.data.registration import FileReader, ReaderRegistry
+from attnxai.data.wording import unknown_name
 from attnxai.errors import ImageError, OptionError
 from attnxai.jobs.files import check_regular
 
@@ -22,6 +24,8 @@ HEAD_BYTES = 4096
 """Bytes at the beginning of a file that a reader is recognised by."""
 
 
+OF_FORMATS = ("hdu", "plane")
+"""Fields of ImageOptions that only some formats have."""
 PIXELS_OF_ANY_FILE = 1 << 24
 """Pixels (4096 x 4096) that any compressed file may hold, however small it is."""
 
@@ -56,15 +60,19 @@ class ImageContent:
             raise OptionError(f"row_zero has to be one of {choices}, got {self.row_zero!r}")
 
 
-_Read = Callable[[Path], ImageContent]
+_Read = Callable[..., ImageContent]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReader(FileReader):
-    """A format of image files; in a folder only files with one of the ``extensions`` are taken for images."""
+    """A format of image files; in a folder only files with one of the ``extensions`` are taken for images.
+
+    ``read`` takes the path and, as keyword arguments, the fields of ImageOptions that ``options`` names.
+    """
 
     read: _Read
     extensions: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images", ImageError)
@@ -72,7 +80,11 @@ READERS: ReaderRegistry[ImageReader] = ReaderRegistry("images", ImageError)
 
 
 def register_reader(
-    name: str, *, recognises: Callable[[bytes], bool], extensions: tuple[str, ...] = ()
+    name: str,
+    *,
+    recognises: Callable[[bytes], bool],
+    extensions: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
 ) -> Callable[[_Read], _Read]:
     r"""Make a function the reader of a format of image files.
 
@@ -89,11 +101,14 @@ def register_reader(
     extensions : tuple of str
         How names of such files end, with the dot. In a folder only files with a known ending are taken for
         images; which reader reads them is decided by their content.
+    options : tuple of str
+        Which of ``hdu`` and ``plane`` the function takes as keyword arguments, for formats that hold several images
+        or cubes; each is None unless it was given.
 
     Raises
     ------
     OptionError
-        If another module has registered a reader of this name, or an ending has no dot.
+        If another module has registered a reader of this name, an ending has no dot, or an option is not known.
 
     Examples
     --------
@@ -106,10 +121,18 @@ def register_reader(
     """
     if wrong := [ending for ending in extensions if not ending.startswith(".") or len(ending) < 2]:
         raise OptionError(f"the extension {wrong[0]!r} of image files has to begin with a dot")
+    if unknown := [option for option in options if option not in OF_FORMATS]:
+        raise OptionError(
+            unknown_name("option of a reader", unknown, OF_FORMATS, "options of readers")
+        )
 
     def register(read: _Read) -> _Read:
         lower = tuple(ending.lower() for ending in extensions)
-        READERS.add(ImageReader(name=name, recognises=recognises, read=read, extensions=lower))
+        READERS.add(
+            ImageReader(
+                name=name, recognises=recognises, read=read, extensions=lower, options=options
+            )
+        )
         return read
 
     return register
@@ -136,8 +159,9 @@ def without_ending(name: str) -> str:
     return name[: -len(max(extensions, key=len))] if extensions else name
 
 
-def read_content(path: Path) -> ImageContent:
+def read_content(path: Path, options: ImageOptions | None = None) -> ImageContent:
     """Read an image file with the reader that recognises its content."""
+    options = options or ImageOptions()
     check_regular(path, f"image {path}", ImageError)
     try:
         with open(path, "rb") as file:
@@ -152,8 +176,14 @@ def read_content(path: Path) -> ImageContent:
             f"image {path} is {describe_content(head)}, which is not read; known formats are "
             f"{READERS.formats()}"
         )
+    if "hdu" not in reader.options and options.hdu is not None:
+        raise ImageError(
+            f"image {path} is of the format {reader.name}, without HDUs; leave hdu out"
+        )
+    if "plane" not in reader.options and any(options.plane or ()):  # type: ignore[arg-type]
+        raise ImageError(f"image {path} has a single plane; leave plane out, or give 0")
     with reader.failures(f"image {path}", ImageError):
-        content = reader.read(path)
+        content = reader.read(path, **{name: getattr(options, name) for name in reader.options})
         if not isinstance(content, ImageContent):
             raise TypeError(f"it returned {type(content).__name__}, not ImageContent")
     return content

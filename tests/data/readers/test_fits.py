@@ -301,7 +301,7 @@ class TestGzip:
         header = fits.PrimaryHDU(np.zeros(4, np.uint8)).header
         header["NAXIS1"] = 1 << 40
         path = packed(tmp_path / "a.fits", header.tostring(), 1 << 20)
-        with pytest.raises(ImageError, match="bytes of data before its image"):
+        with pytest.raises(ImageError, match="bytes of data beside its image"):
             read_image(path)
 
     def test_a_header_without_end_within_gzip(self, tmp_path: Path) -> None:

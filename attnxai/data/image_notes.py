@@ -1,0 +1,44 @@
+"""Notes about what was assumed of image files, one for all files that need the same."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from attnxai.data.wording import counted, first_of
+from attnxai.errors import AssumptionWarning
+
+_collected: contextvars.ContextVar[dict[str, list[str]] | None] = contextvars.ContextVar(
+    "notes about images", default=None
+)
+
+
+def note(text: str, file: str | Path) -> None:
+    """Warn of what was assumed of an image file, or have :func:`grouped_notes` do it."""
+    collected = _collected.get()
+    if collected is None:
+        warnings.warn(f"image {file}: {text}", AssumptionWarning, stacklevel=3)
+    else:
+        collected.setdefault(text, []).append(str(file))
+
+
+@contextlib.contextmanager
+def grouped_notes() -> Iterator[None]:
+    """Warn once of what is assumed of several images in the block, with their number and the first of them."""
+    if _collected.get() is not None:
+        yield
+        return
+    collected: dict[str, list[str]] = {}
+    token = _collected.set(collected)
+    try:
+        yield
+    finally:
+        _collected.reset(token)
+    for text, files in collected.items():
+        start = f"image {files[0]}"
+        if len(files) > 1:
+            start = f"{counted(len(files), 'image')} ({first_of([Path(f).name for f in files], 3)})"
+        warnings.warn(f"{start}: {text}", AssumptionWarning, stacklevel=4)
