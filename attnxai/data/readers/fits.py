@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.image_notes import note
+from attnxai.data.readers.fits_beams import beam_of
 from attnxai.data.readers.fits_cards import Cards
 from attnxai.data.readers.fits_coordinates import celestial_axes, celestial_wcs
 from attnxai.data.readers.fits_stream import BZIP2, GZIP, LARGEST, FoundHDU, layout, opened
@@ -68,9 +69,12 @@ def read_fits(
         if axis not in axes
     }
     values = pick_plane(values, names, plane, where)
+    beam, odd = beam_of(header)
+    if odd:
+        note(odd, path)
     rows, columns = values.shape
     wcs = celestial_wcs(cards, (rows, columns), axes) if on_sky else None
-    return ImageContent(pixels=values, wcs=wcs, beam_arcsec=_beam(cards))
+    return ImageContent(pixels=values, wcs=wcs, beam_arcsec=beam)
 
 
 def _axes(cards: Cards, shape: tuple[int, ...], path: Path) -> tuple[tuple[int, int], bool]:
@@ -158,12 +162,6 @@ def read_planes(path: Path, what: str) -> Iterator[tuple[Cards, NDArray[Any]]]:
             if values.ndim > 2 and all(side == 1 for side in values.shape[:-2]):
                 values = values.reshape(values.shape[-2:])
             yield found.cards, values
-
-
-def _beam(cards: Cards) -> tuple[float, float, float] | None:
-    major, minor = (cards.number(name, low=0.0, high=180.0) for name in ("BMAJ", "BMIN"))
-    angle = cards.number("BPA", low=-360.0, high=360.0)
-    return (major * 3600.0, minor * 3600.0, angle or 0.0) if major and minor else None
 
 
 def _values(cards: Cards, content: bytes) -> NDArray[Any]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.data.image_notes import note
 from attnxai.data.readers.fits_cards import Cards
+from attnxai.data.readers.fits_frames import equatorial_frame
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -133,11 +135,15 @@ def _copy_projection(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
         _copy(cards, header, name, limit=999.0)
     for (to, axis), m in itertools.product(enumerate(axes, start=1), range(40)):
         _copy(cards, header, f"PV{axis}_{m}", to=f"PV{to}_{m}")
-    equinox = "EQUINOX" if "EQUINOX" in cards else "EPOCH"
-    if (value := cards.number(equinox, low=1850.0, high=2150.0)) is not None:
-        header["EQUINOX"] = value
-    if frame := cards.text("RADESYS" if "RADESYS" in cards else "RADECSYS"):
+    if not header["CTYPE1"].startswith(("RA", "DEC")):
+        return  # the frame of equatorial axes alone
+    frame, equinox, notes = equatorial_frame(cards)
+    if frame:
         header["RADESYS"] = frame
+    if equinox is not None:
+        header["EQUINOX"] = equinox
+    for text in notes:
+        note(text, cards.where.removeprefix("image "))
 
 
 def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:
@@ -172,7 +178,9 @@ def _built(cards: Cards, header: Any) -> WCS:
         wcs_to_celestial_frame(wcs)
     except Exception as error:
         name = next(n for n in ("RADESYS", "RADECSYS", "CTYPE1") if n in cards)
-        raise cards.refuse(name, reason="known frames are ICRS, FK5, FK4 and FK4-NO-E") from error
+        raise cards.refuse(
+            name, reason="known frames are ICRS, FK5, FK4, FK4-NO-E and Galactic"
+        ) from error
     return wcs
 
 

@@ -59,11 +59,10 @@ class TestCards:
             ("CRPIX2", "6"),
             ("CRVAL1", "10:00:00"),
             ("CDELT2", True),
-            ("EQUINOX", "B1950"),
+            ("EQUINOX", "spring"),
             ("CROTA2", "none"),
             ("LONPOLE", "180."),
             ("PV2_1", "x"),
-            ("BMAJ", "5.4 arcsec"),
             ("CTYPE1", 7),
             ("CUNIT1", 3.0),
             ("RADESYS", 2000),
@@ -153,7 +152,7 @@ class TestCards:
         with pytest.raises(ImageError, match=r"its card CDELT2 is .*: .*along one line of the sky"):
             read_image(path)
 
-    @pytest.mark.parametrize("name", ["J2000", "FK5/J2000", "GAPPT"])
+    @pytest.mark.parametrize("name", ["GAPPT", "FK6", "B1950_VLA"])
     def test_unknown_frames_are_refused_when_they_are_read(self, tmp_path: Path, name: str) -> None:
         path = written(tmp_path / "a.fits", sky_header(RADESYS=name))
         with pytest.raises(ImageError, match=f"RADESYS is '{name}': known frames are ICRS, FK5"):
