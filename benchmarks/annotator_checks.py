@@ -166,10 +166,7 @@ def main() -> None:
             if options.lone:
                 own = tuple(a for a in annotations.annotations if a.annotator == name)
                 annotations = dataclasses.replace(annotations, annotations=own)
-            if options.part == "clean":
-                faults = ["clean"]
-            else:
-                faults = options.fault
+            faults = ["clean"] if options.part == "clean" else options.fault
             for fault in faults:
                 data = annotations
                 if fault != "clean":

@@ -27,11 +27,12 @@ def usable_annotations(
 ) -> AnnotationSet:
     """Annotations without the marks that cannot count: those of weight 0, and those outside their image.
 
-    Each is named in the notices and in a LeftOutWarning; if none is left, an error says why. Marks of sources
+    Marks of a second or further round are left out first. Each is named in the notices and in a LeftOutWarning; if none is left, an error says why. Marks of sources
     without an image are kept.
     """
     if not 0 < fwhm_arcsec < math.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
+    annotations = annotations.first_round()
     by_id = {image.source: image for image in images}
     weightless = [a for a in annotations.annotations if a.weight == 0]
     places = {

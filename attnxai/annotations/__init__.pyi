@@ -1,7 +1,11 @@
 from .annotation_set import Annotation as Annotation
 from .annotation_set import AnnotationSet as AnnotationSet
 from .annotation_set import Operation as Operation
+from .checks import AnnotationChecks as AnnotationChecks
+from .checks import check_annotations as check_annotations
 from .merging import merge_annotations as merge_annotations
+from .names import merge_annotators as merge_annotators
+from .names import merge_spellings as merge_spellings
 from .naming import Naming as Naming
 from .readers import READERS as READERS
 from .readers import WRITERS as WRITERS

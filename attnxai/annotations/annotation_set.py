@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
+from attnxai.annotations.names import normalise_name
 from attnxai.annotations.shapes import Label, Limits, Shape
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name
@@ -112,6 +113,7 @@ class Annotation:
             )
         object.__setattr__(self, "operation", Operation(self.operation))  # from its name, too
         object.__setattr__(self, "round", int(self.round))
+        object.__setattr__(self, "annotator", normalise_name(self.annotator))
         for name in ("group", "file"):
             if not isinstance(value := getattr(self, name), str):
                 raise AnnotationError(f"the {name} of an annotation has to be text, got {value!r}")
@@ -210,6 +212,31 @@ class AnnotationSet:
         return dataclasses.replace(
             self, annotations=tuple(a for a in self.annotations if a.source in wanted)
         )
+
+    def first_round(self) -> AnnotationSet:
+        """First rounds only, with a notice of how many marks are of further ones; itself where all are.
+
+        Raises
+        ------
+        AnnotationError
+            If there is no first round.
+        """
+        kept = tuple(a for a in self.annotations if a.round == 1)
+        n_more = len(self) - len(kept)
+        if not n_more:
+            return self
+        if not kept:
+            raise AnnotationError(
+                f"{self.path or 'the annotation set'} holds no first round; rounds count from 1"
+            )
+        notice = (
+            f"{n_more} of {len(self)} marks are of a second or further look at a source, and are not "
+            "compared with the maps."
+        )
+        found = dataclasses.replace(self, annotations=kept, notices=(*self.notices, notice))
+        n_lost = self.n_rows_used - found.n_rows_used
+        left_out = {"a further look at the source": n_lost} if n_lost else {}
+        return dataclasses.replace(found, left_out={**self.left_out, **left_out})
 
     def with_labels(self, labels: Collection[Label] | None) -> AnnotationSet:
         """Annotations with these labels only, the others counted as left out; all when None.

@@ -1,6 +1,6 @@
 """Annotators whose marks are turned over, shifted or counted from 1, and who agrees with whom.
 
-Every annotator is compared with the others who marked the same sources, and with the brightness of the images. See
+Every annotator is compared with the others on the same sources, and with the brightness of the images. See
 docs/annotator_checks.md for what is found how often.
 """
 

@@ -160,7 +160,7 @@ class MarkedSources:
             return None
         total = self._sums[source]
         others = total - own if self._summed and annotator in self._summed else total
-        # what rounding leaves of a single annotator is no reference
+        # what rounding leaves of a single annotator cannot be a reference
         norm = float(np.linalg.norm(others))
         return others / np.float32(norm) if norm > 0.5 else None
 

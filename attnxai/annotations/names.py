@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from attnxai.data.wording import listed
+from attnxai.data.wording import listed, unknown_name
+from attnxai.errors import OptionError
+
+if TYPE_CHECKING:
+    from attnxai.annotations.annotation_set import AnnotationSet
 
 
 def normalise_name(name: str) -> str:
@@ -30,8 +36,8 @@ class Spelling:
         """What to do about it."""
         names = listed([f"“{name}”" for name in self.names])
         return (
-            f"The annotators {names} count as {len(self.names)} and may be one; --merge-spellings makes one of "
-            "spellings that differ in case, spaces and punctuation."
+            f"The annotators {names} count as {len(self.names)} and may be one, as they differ in case, spaces, accents or "
+            "punctuation alone; --merge-spellings makes one of them."
         )
 
 
@@ -57,3 +63,70 @@ def _key(name: str) -> str:
         if c.isalnum()
     ]
     return "".join(letters) or name
+
+
+def merge_annotators(annotations: AnnotationSet, names: Mapping[str, str]) -> AnnotationSet:
+    """The same with annotators renamed, so that those who get one name are one annotator.
+
+    Parameters
+    ----------
+    annotations : AnnotationSet
+        Marks of several annotators.
+    names : mapping of str to str
+        New names by those that they replace.
+
+    Raises
+    ------
+    OptionError
+        If a name is not that of an annotator.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> sample = attnxai.read_annotations("expert.csv")
+    >>> merge_annotators(sample, {"simulated_2": "simulated_1"}).annotators
+    ('simulated_1', 'simulated_3')
+    """
+    names = {normalise_name(old): normalise_name(new) for old, new in names.items()}
+    if unknown := [name for name in names if name not in annotations.annotators]:
+        raise OptionError(unknown_name("annotator", unknown, annotations.annotators))
+    marks = tuple(
+        dataclasses.replace(mark, annotator=names.get(mark.annotator, mark.annotator))
+        for mark in annotations.annotations
+    )
+    classes: dict[str, dict[str, str]] = {}
+    for annotator, own in annotations.annotator_classes.items():
+        classes.setdefault(names.get(annotator, annotator), {}).update(own)
+    merged: dict[str, list[str]] = {}
+    for old, new in names.items():
+        if old != new:
+            merged.setdefault(new, []).append(old)
+    notices = [
+        f"The marks of {listed([f'“{name}”' for name in old])} count as those of “{new}”."
+        for new, old in merged.items()
+    ]
+    return dataclasses.replace(
+        annotations,
+        annotations=marks,
+        annotator_classes=classes,
+        notices=(*annotations.notices, *notices),
+    )
+
+
+def merge_spellings(annotations: AnnotationSet) -> AnnotationSet:
+    """The same with spellings of one name (:func:`spellings_of`) merged under that with most marks.
+
+    Examples
+    --------
+    >>> import attnxai
+    >>> sample = attnxai.read_annotations("expert.csv")
+    >>> merge_spellings(sample) is sample
+    True
+    """
+    counts = Counter(mark.annotator for mark in annotations.annotations)
+    names = {
+        name: max(spelling.names, key=lambda name: counts[name])
+        for spelling in spellings_of(annotations.annotators)
+        for name in spelling.names
+    }
+    return merge_annotators(annotations, names) if names else annotations

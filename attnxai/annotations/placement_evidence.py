@@ -121,7 +121,7 @@ class _Table:
         self.surfaces: list[NDArray[np.float32]] = []
         self.similarity: list[float] = []
         self.turned: list[dict[Orientation, float]] = []
-        self.room: list[dict[Orientation, float]] = []
+        self.asymmetry: list[dict[Orientation, float]] = []
         self.between: list[dict[tuple[Orientation, Orientation], float]] = []
         for one in compared:
             reference = one.reference.ravel()
@@ -133,8 +133,11 @@ class _Table:
             self.similarity.append(float(first @ reference))
             self.turned.append({k: float(values @ reference) for k, values in own.items()})
             # no more can be seen than the less asymmetric of the two shows
-            self.room.append(
-                {k: _room(float(first @ own[k]), float(reference @ of_reference[k])) for k in own}
+            self.asymmetry.append(
+                {
+                    k: _asymmetry(float(first @ own[k]), float(reference @ of_reference[k]))
+                    for k in own
+                }
             )
             names = list(own)
             gram = np.stack(list(own.values())) @ np.stack(list(own.values())).T
@@ -153,7 +156,7 @@ class _Table:
             tuple(self.sources[i] for i in used),
             np.array([self.similarity[i] for i in used]),
             np.array([self.turned[i][orientation] for i in used]),
-            np.array([self.room[i][orientation] for i in used]),
+            np.array([self.asymmetry[i][orientation] for i in used]),
             alpha,
         )
 
@@ -167,11 +170,11 @@ class _Table:
             if a in turned and b in turned and self.sources[i] in among
         ]
         gain = np.array([self.turned[i][a] - self.turned[i][b] for i in used])
-        room = np.array([self.between[i][a, b] for i in used])
-        return slope_bounds(gain, room, _ALPHA_OF_NAME)[1] > 0
+        asymmetry = np.array([self.between[i][a, b] for i in used])
+        return slope_bounds(gain, asymmetry, _ALPHA_OF_NAME)[1] > 0
 
 
-def _room(of_own: float, of_reference: float) -> float:
+def _asymmetry(of_own: float, of_reference: float) -> float:
     return float(np.sqrt(max(1 - of_own, 0.0) * max(1 - of_reference, 0.0)))
 
 

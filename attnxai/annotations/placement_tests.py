@@ -3,7 +3,7 @@
 Marks and reference are smooth densities of equal norm; their inner product, the similarity, is 1 where they are alike.
 
 **Orientation.** Turning an annotator's marks back changes their similarity with the reference by the gain, d. How much it can
-change is known: turning the reference itself, or the marks themselves, lowers their similarity by w, the room of a source,
+change is known: turning the reference itself, or the marks themselves, lowers their similarity by w, its asymmetry,
 which is 0 for a source with that symmetry. Where marks are as they should be d is about -w, and where they are turned
 over it is about w. The slope b of d on w, through the origin, so lies near -1 or 1; with the standard error that allows for unequal
 variances (HC3), marks are turned over if b lies above 0, and are not if it lies below.
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 MIN_SOURCES = 4
 """Fewer sources than this can show nothing."""
 ALLOWED_SHIFT_PIXELS = 0.25
-"""Shifts below this are no fault, however clearly they are seen."""
+"""Shifts below this do not matter, however clearly they are seen."""
 SHARE_MISPLACED = 0.05
 """Share of sources on which the marks of a clean annotator may fit better when they are turned over."""
 POWER = 0.95
 """Probability with which the smallest shift that is stated would be found."""
 _LEAST_ERROR = 0.05
-_LEAST_ROOM = 0.15
+_LEAST_ASYMMETRY = 0.15
 _MOST_SHIFT = 24
 
 
@@ -100,25 +100,25 @@ class OrientationTest:
 
 
 def slope_bounds(
-    gain: NDArray[np.float64], room: NDArray[np.float64], alpha: float
+    gain: NDArray[np.float64], asymmetry: NDArray[np.float64], alpha: float
 ) -> tuple[float, float, float]:
-    """Slope of gain on room through the origin, and its two one-sided bounds at ``alpha``.
+    """Slope of gain on asymmetry through the origin, and its two one-sided bounds at ``alpha``.
 
     Examples
     --------
-    >>> room = np.array([0.4, 0.6, 0.5, 0.8, 0.7])
-    >>> [round(value, 2) for value in slope_bounds(-0.9 * room, room, 0.001)]
+    >>> asymmetry = np.array([0.4, 0.6, 0.5, 0.8, 0.7])
+    >>> [round(value, 2) for value in slope_bounds(-0.9 * asymmetry, asymmetry, 0.001)]
     [-0.9, -1.06, -0.74]
     """
     from scipy import stats
 
-    n, total = len(gain), float(room @ room)
+    n, total = len(gain), float(asymmetry @ asymmetry)
     if n < MIN_SOURCES or total <= 0:
         return math.nan, -math.inf, math.inf
-    slope = float(room @ gain) / total
-    leverage = np.minimum(room**2 / total, 0.99)
-    residual = (gain - slope * room) / (1 - leverage)
-    error = math.sqrt(float(((room * residual) ** 2).sum())) / total
+    slope = float(asymmetry @ gain) / total
+    leverage = np.minimum(asymmetry**2 / total, 0.99)
+    residual = (gain - slope * asymmetry) / (1 - leverage)
+    error = math.sqrt(float(((asymmetry * residual) ** 2).sum())) / total
     # sources that are few can agree by chance
     error = max(error, _LEAST_ERROR / math.sqrt(n))
     reach = float(stats.t.ppf(1 - alpha, n - 1)) * error
@@ -130,16 +130,16 @@ def measure_orientation(
     sources: tuple[str, ...],
     similarity: NDArray[np.float64],
     turned: NDArray[np.float64],
-    room: NDArray[np.float64],
+    asymmetry: NDArray[np.float64],
     alpha: float,
 ) -> OrientationTest:
-    """Test one orientation from similarities as they are and turned back, and the room, of each source."""
+    """Test one orientation from similarities as they are and turned back, and the asymmetry, of each source."""
     from scipy import stats
 
     gain = turned - similarity
-    slope, low, high = slope_bounds(gain, room, alpha)
-    informative = room > _LEAST_ROOM
-    misplaced = informative & (gain > np.maximum(room / 2, _LEAST_ROOM))
+    slope, low, high = slope_bounds(gain, asymmetry, alpha)
+    informative = asymmetry > _LEAST_ASYMMETRY
+    misplaced = informative & (gain > np.maximum(asymmetry / 2, _LEAST_ASYMMETRY))
     n_informative = int(informative.sum())
     return OrientationTest(
         orientation=orientation,
@@ -198,7 +198,7 @@ class ShiftTest:
 
     @property
     def found(self) -> bool:
-        """Whether the whole confidence region lies farther out than shifts that are no fault."""
+        """Whether the whole confidence region lies farther out than small shifts that do not matter."""
         if not self.length > 0:
             return False
         nearest = self.length - self.reach * self.error_along(self.x, self.y)

@@ -177,6 +177,14 @@ def compare(
             choices=completion.label_names,
         ),
     ] = None,
+    merge_spellings: Annotated[
+        bool,
+        flag(
+            "--merge-spellings",
+            "Take names of annotators that differ in case, spaces, accents or punctuation alone for one.",
+            ANNOTATIONS,
+        ),
+    ] = False,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[
         int, option("Leave out catalogue sources with fewer components.", ANNOTATIONS, min=1)
@@ -201,7 +209,9 @@ def compare(
         from attnxai.alignment.pairs import check_inputs, columns_of
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
+        from attnxai.annotations.checks import check_annotations
         from attnxai.annotations.inputs import read_inputs
+        from attnxai.annotations.names import merge_spellings as one_spelling
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.zoo import named_models
@@ -250,10 +260,15 @@ def compare(
                 **given,
             )
             check_inputs(inputs.annotations, inputs.images, use_source_weights=source_weights)
-            marks = usable_annotations(inputs.annotations, inputs.images, fwhm_arcsec)
+            marks = usable_annotations(
+                one_spelling(inputs.annotations) if merge_spellings else inputs.annotations,
+                inputs.images,
+                fwhm_arcsec,
+            )
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
             from_files = files.stacks(sources, field)
+            misplaced = check_annotations(marks, sources, rng=seed).cautions()
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
             steps = {name: begin(f"{name}: agreement") for name in (*models, *files.files)}
@@ -271,7 +286,7 @@ def compare(
                 comparison,
                 folder,
                 images_name=inputs.data_name,
-                notes=(*inputs.notes, *assumed, *files.notes(sources)),
+                notes=(*misplaced, *inputs.notes, *assumed, *files.notes(sources)),
                 command=typed_command(),
                 locations={
                     result.model_name: location_of(result, sums.get(result.model_name, ""))

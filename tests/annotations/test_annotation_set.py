@@ -112,3 +112,16 @@ class TestAnnotationSet:
         assert annotation.other == {}
         read = AnnotationSet(annotations=(annotation,))
         assert (read.sources, read.annotators, read.image_files()) == (("a",), ("b",), {})
+
+
+def test_further_rounds_are_split_off() -> None:
+    marks = tuple(
+        Annotation(source="s", annotator="a", shape=POINT, round=n, line=n) for n in (1, 2, 3)
+    )
+    first = AnnotationSet(annotations=marks).first_round()
+    assert [a.round for a in first.annotations] == [1]
+    assert first.left_out == {"a further look at the source": 2}
+    assert first.notices[0].startswith("2 of 3 marks are of a second or further look")
+    assert first.first_round() is first
+    with pytest.raises(AnnotationError, match="holds no first round"):
+        AnnotationSet(annotations=marks[1:]).first_round()

@@ -21,24 +21,26 @@ RNG = np.random.default_rng(4)
 
 
 def test_slope_and_its_error_by_plain_loops():
-    room, gain = RNG.uniform(0.2, 1, 9), RNG.normal(0, 0.3, 9)
-    slope = sum(r * g for r, g in zip(room, gain, strict=True)) / sum(r * r for r in room)
+    asymmetry, gain = RNG.uniform(0.2, 1, 9), RNG.normal(0, 0.3, 9)
+    slope = sum(r * g for r, g in zip(asymmetry, gain, strict=True)) / sum(r * r for r in asymmetry)
     variance = 0.0
-    for i, (r, g) in enumerate(zip(room, gain, strict=True)):
+    for i, (r, g) in enumerate(zip(asymmetry, gain, strict=True)):
         # HC3 is the jackknife: the residual of a source from the slope of all others
         others = [j for j in range(9) if j != i]
-        without = sum(room[j] * gain[j] for j in others) / sum(room[j] ** 2 for j in others)
+        without = sum(asymmetry[j] * gain[j] for j in others) / sum(
+            asymmetry[j] ** 2 for j in others
+        )
         variance += (r * (g - without * r)) ** 2
-    error = math.sqrt(variance) / sum(r * r for r in room)
+    error = math.sqrt(variance) / sum(r * r for r in asymmetry)
     reach = stats.t.ppf(0.99, 8) * error
     np.testing.assert_allclose(
-        slope_bounds(gain, room, 0.01), (slope, slope - reach, slope + reach), rtol=1e-12
+        slope_bounds(gain, asymmetry, 0.01), (slope, slope - reach, slope + reach), rtol=1e-12
     )
 
 
 def test_few_sources_or_symmetric_ones_say_nothing():
-    for n, room in ((3, 0.5), (20, 0.0)):
-        slope, low, high = slope_bounds(np.full(n, 0.5), np.full(n, room), 0.01)
+    for n, asymmetry in ((3, 0.5), (20, 0.0)):
+        slope, low, high = slope_bounds(np.full(n, 0.5), np.full(n, asymmetry), 0.01)
         assert math.isnan(slope)
         assert (low, high) == (-math.inf, math.inf)
     # four that agree to the last digit are not certain either
@@ -55,11 +57,11 @@ def names(n):
 )
 def test_marks_that_are_turned_over_on_some_sources(share_turned, found, excluded):
     n = 40
-    room = RNG.uniform(0.3, 0.9, n)
+    asymmetry = RNG.uniform(0.3, 0.9, n)
     is_turned = np.arange(n) < share_turned * n
-    similarity = np.where(is_turned, 0.95 - room, 0.95) + RNG.normal(0, 0.02, n)
-    turned = np.where(is_turned, 0.95, 0.95 - room)
-    test = measure_orientation(Orientation.FLIP_Y, names(n), similarity, turned, room, 0.0004)
+    similarity = np.where(is_turned, 0.95 - asymmetry, 0.95) + RNG.normal(0, 0.02, n)
+    turned = np.where(is_turned, 0.95, 0.95 - asymmetry)
+    test = measure_orientation(Orientation.FLIP_Y, names(n), similarity, turned, asymmetry, 0.0004)
     assert (test.found, test.excluded) == (found, excluded)
     assert test.turned == names(n)[: is_turned.sum()]
     assert test.n_informative == n
@@ -70,15 +72,15 @@ def test_marks_that_are_turned_over_on_some_sources(share_turned, found, exclude
 
 
 def test_a_few_turned_sources_keep_an_annotator_from_being_clean():
-    room = np.full(10, 0.6)
+    asymmetry = np.full(10, 0.6)
     similarity = np.where(np.arange(10) < 2, 0.3, 0.9)
     turned = np.where(np.arange(10) < 2, 0.9, 0.3)
-    test = measure_orientation(Orientation.FLIP_Y, names(10), similarity, turned, room, 0.0004)
+    test = measure_orientation(Orientation.FLIP_Y, names(10), similarity, turned, asymmetry, 0.0004)
     assert not test.found
     assert test.p_turned == pytest.approx(1 - 0.95**10 - 10 * 0.05 * 0.95**9)
     assert not test.suspicious
     similarity[2], turned[2] = 0.3, 0.9
-    test = measure_orientation(Orientation.FLIP_Y, names(10), similarity, turned, room, 0.0004)
+    test = measure_orientation(Orientation.FLIP_Y, names(10), similarity, turned, asymmetry, 0.0004)
     assert test.suspicious
     assert not test.found
     assert not test.excluded
