@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.data.grid import GridTransform
+from attnxai.data.smoothing import smoothed
 from attnxai.data.wording import counted
 from attnxai.errors import AlignmentError
+from attnxai.models.preprocessing import kernel_on_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +75,7 @@ def check_placement(
                 "False where nothing was observed"
             )
         if valid.any() and np.ptp(seen[valid]) > 0:
-            found[i] = _correlation(seen, valid, image, transform)
+            found[i] = _correlation(seen, valid, image, transform, _beam_of(maps))
     _refuse_single(maps, images, found, len(positions))
     _refuse_shared(maps, images, found)
     n_constant = len(positions) - len(found)
@@ -177,7 +179,9 @@ def _alternatives(
     ]
     return [
         (
-            _correlation(seen[::down, ::right], valid[::down, ::right], image, place),
+            _correlation(
+                seen[::down, ::right], valid[::down, ::right], image, place, _beam_of(maps)
+            ),
             bool(turned) or far(place),
             f"it does {', and '.join(words for words in (where, turned) if words)}",
         )
@@ -187,11 +191,19 @@ def _alternatives(
     ]
 
 
+def _beam_of(maps: MapStack) -> float | None:
+    """Beam of the images that the network was trained on, as far as the maps say it."""
+    preprocessing = maps.provenance.get("preprocessing")
+    beam = preprocessing.get("beam_arcsec") if isinstance(preprocessing, Mapping) else None
+    return float(beam) if isinstance(beam, int | float) and 0 < beam < math.inf else None
+
+
 def _correlation(
     seen: NDArray[np.float64],
     valid: NDArray[np.bool_],
     image: SourceImage,
     transform: GridTransform,
+    beam_arcsec: float | None,
 ) -> float:
     """Correlation of the brightness with the image, whose values are replaced by those of the brightness in order.
 
@@ -204,12 +216,8 @@ def _correlation(
     )
     if inside.sum() < _LEAST_INSIDE * valid.sum():
         return 0.0
-    pixels = np.asarray(image.pixels, dtype=np.float64)
-    if transform.step > 1.0:
-        from scipy.ndimage import gaussian_filter
-
-        # as images are smoothed before they are sampled on a coarser grid
-        pixels = gaussian_filter(pixels, sigma=(transform.step - 1.0) / 2.0, mode="nearest")
+    # as images are smoothed before they are sampled on a coarser grid
+    pixels = smoothed(image, kernel_on_field(image, transform.step, beam_arcsec))
     there = _interpolated(_interpolated(pixels, y).T, x).T[inside]
     values = seen[inside]
     ordered = np.sort(values)

@@ -49,19 +49,21 @@ CLASS_NAMES = ("FR I", "FR II")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One published form of FR-DEEP: its name in reports, its pixel scale, and checksums of its batches."""
+    """One published form of FR-DEEP: its name in reports, its pixel scale and beam, and checksums of its batches."""
 
     name: str
     pixel_scale_arcsec: float
     md5s: frozenset[str]
+    beam_arcsec: float | None = None
 
 
 RELEASES = tuple(
-    Release(name=name, pixel_scale_arcsec=scale, md5s=frozenset(md5s.split()))
-    for name, scale, md5s in (
+    Release(name=name, pixel_scale_arcsec=scale, beam_arcsec=beam, md5s=frozenset(md5s.split()))
+    for name, scale, beam, md5s in (
         (
             "FR-DEEP (FIRST)",
             1.8,
+            5.4,
             """f34da44757c7fa3f6e6cd3d0839a4634 f56cda0d9a99305fee2bad7de0560f95
              93265dd849331af4e1b092f74b06450b 0de8f4c18b775251f4e553e2990cd446
              c6aa87400a1be6007da7cfcefd2c3e5c cebd3fdea93abbc048a3a4d5e58528e0
@@ -72,6 +74,7 @@ RELEASES = tuple(
         (
             "FR-DEEP (NVSS)",
             15.0,
+            45.0,
             """3a2a15d88756ba61c796378fc8574540 6a04e3985397e1f67f0ad42153dca64e
              d852c8200f3bbb63beacf31f3e954f9a a5739996ca44a1a1841f2d0e6b844dd6
              8e2fdb3f60bf7541ca135fc8e2407f7a 9e5a82500bd9742f8fefe412ada95336
@@ -82,11 +85,13 @@ RELEASES = tuple(
         (
             "FR-DEEP 2 (FIRST)",
             1.8,
+            5.4,
             "234b66460e95834c78cee7c7a73ed916 acb0277e9feb983ff8fa79c31c4b395a",
         ),
         (
             "FR-DEEP 2 (NVSS)",
             15.0,
+            45.0,
             "a7bd9f5f3f27f395f51e424a89e48db9 9a46e93a9932f986efc94fddc7de0164",
         ),
     )
@@ -150,8 +155,11 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
     """Images of batches that have been found; see :func:`read_frdeep`."""
     check_scale(pixel_scale_arcsec)
     release = published_release(files)
+    beam_arcsec = None
     if release is not None:
         pixel_scale_arcsec = release.pixel_scale_arcsec
+        if release.beam_arcsec is not None:
+            beam_arcsec = (release.beam_arcsec, release.beam_arcsec, 0.0)
     if files.lacking:
         warnings.warn(
             f"{files.origin} has batches with higher numbers, but not those with the numbers "
@@ -193,6 +201,7 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
                     class_name=class_names[number],
                     split="test" if name == TEST_BATCH else "train",
                     path=f"{name}/{source}",
+                    beam_arcsec=beam_arcsec,
                 )
             except ImageError:  # of 8-bit values: all are the same
                 blank.append(source)

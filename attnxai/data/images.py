@@ -64,6 +64,12 @@ class SourceImage:
         Pixels that were observed; everywhere when left out.
     beam_arcsec : (float, float, float), optional
         Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
+    pad : bool
+        Whether a network may look beyond the border of the image, where it sees blank sky that counts in no number.
+        Otherwise images that do not cover its field are refused.
+    match_beam : bool
+        Whether survey brightness is smoothed to the beam of the images that a network was trained on, where the beam is
+        smaller than that.
     """
 
     source: str
@@ -75,6 +81,8 @@ class SourceImage:
     path: str | None = None
     footprint: NDArray[np.bool_] | None = None
     beam_arcsec: tuple[float, float, float] | None = None
+    pad: bool = False
+    match_beam: bool = False
 
     __repr__ = short_repr
 

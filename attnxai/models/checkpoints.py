@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from attnxai.data.mirabest import BEAM_ARCSEC, is_mirabest_source
 from attnxai.data.plain_values import checked_fields
 from attnxai.data.short_repr import listed_names, short_value, shown_name
 from attnxai.errors import AttnxaiError, CheckpointError
@@ -131,15 +132,14 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
         spec = specification_from_dict(entries.specification)
         if not all(isinstance(basis, torch.Tensor) for basis in entries.bases.values()):
             raise CheckpointError("its bases are not all tensors")
+        training = None if entries.training is None else TrainingRecord.from_dict(entries.training)
         return AttentionModel(
             name=entries.name if isinstance(entries.name, str) and entries.name else path.stem,
             spec=spec,
             network=network_with_weights(spec, entries.weights, bases=entries.bases),
-            preprocessing=Preprocessing.from_dict(entries.preprocessing),
+            preprocessing=_with_beam(Preprocessing.from_dict(entries.preprocessing), training),
             class_names=entries.class_names,
-            training=None
-            if entries.training is None
-            else TrainingRecord.from_dict(entries.training),
+            training=training,
             trained_on_split=entries.trained_on_split,
             path=str(path),
             sha256=sha256,
@@ -148,6 +148,16 @@ def _load_ours(content: Mapping[str, Any], path: Path, sha256: str) -> Attention
         )
     except AttnxaiError as error:
         raise CheckpointError(f"model file {path}: {error}") from error
+
+
+def _with_beam(preprocessing: Preprocessing, training: TrainingRecord | None) -> Preprocessing:
+    """The beam of FIRST, where files that were written before beams were kept were trained on MiraBest."""
+    sources = training.train_sources if training is not None else ()
+    if preprocessing.beam_arcsec is not None or not sources:
+        return preprocessing
+    if not all(map(is_mirabest_source, sources)):
+        return preprocessing
+    return dataclasses.replace(preprocessing, beam_arcsec=BEAM_ARCSEC[0])
 
 
 def save_model(model: AttentionModel, path: str | Path) -> str:

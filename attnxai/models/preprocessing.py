@@ -13,7 +13,9 @@ import numpy as np
 
 from attnxai.data.grid import GridTransform
 from attnxai.data.plain_values import checked_fields, to_plain
+from attnxai.data.regridding import MARGIN, OBSERVED
 from attnxai.data.short_repr import short_repr
+from attnxai.data.smoothing import kernel_covariance, smoothed
 from attnxai.errors import ImageError, SpecificationError
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class Preprocessing:
     scaling_size : int, optional
         Side of the field whose maximum becomes 1, where it is larger than ``size``: that of the prepared images of which
         the network sees the inner part. Cutouts that do not cover it are scaled to the maximum of what they cover.
+    beam_arcsec : float, optional
+        Full width at half maximum of the beam of the training images; None where it is not known.
     """
 
     size: int = 150
@@ -88,11 +92,13 @@ class Preprocessing:
     mean: float = 0.0
     deviation: float = 1.0
     scaling_size: int | None = None
+    beam_arcsec: float | None = None
 
     def __post_init__(self) -> None:
         scaling_size = self.size if self.scaling_size is None else self.scaling_size
+        beam = 1.0 if self.beam_arcsec is None else self.beam_arcsec
         values = (
-            self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation, scaling_size
+            self.size, self.pixel_scale_arcsec, self.clip_sigma, self.mean, self.deviation, scaling_size, beam
         )  # fmt: skip
         sides = self.size, scaling_size
         if not (
@@ -108,12 +114,12 @@ class Preprocessing:
             )
         if (
             not 8 <= self.size <= scaling_size <= _LARGEST_SIZE
-            or min(self.pixel_scale_arcsec, self.deviation) < _SMALLEST
+            or min(self.pixel_scale_arcsec, self.deviation, beam) < _SMALLEST
             or self.clip_sigma < 0
         ):
             raise SpecificationError(
                 f"preprocessing needs a size from 8 to {_LARGEST_SIZE}, a scaling_size from there to {_LARGEST_SIZE}, a "
-                f"positive pixel scale and deviation ({_SMALLEST:g} or more), and a clip_sigma that is not negative, got "
+                f"positive pixel scale, beam and deviation ({_SMALLEST:g} or more), and a clip_sigma that is not negative, got "
                 f"{self}"
             )
 
@@ -123,8 +129,8 @@ class Preprocessing:
         Raises
         ------
         ImageError
-            If the image does not cover the network's field, nothing in it is above the noise, or it is
-            said to be prepared and has values outside 0 to 255.
+            If the image does not cover the network's field and is not to be padded, nothing in it is above the noise, or
+            it is said to be prepared and has values outside 0 to 255.
         """
         scale = image.grid.pixel_scale_arcsec
         step = self.pixel_scale_arcsec / scale if scale is not None else 1.0
@@ -137,6 +143,7 @@ class Preprocessing:
             _in_the_middle(image, scaled, step),
             (scaled, scaled),
             clip_sigma=self.clip_sigma,
+            beam_arcsec=self.beam_arcsec,
         )
         margin = (scaled - self.size) // 2
         seen = slice(margin, margin + self.size)
@@ -160,29 +167,45 @@ class Preprocessing:
 
     def _check_field(self, image: SourceImage, step: float) -> None:
         needed = math.ceil(self.size * step - 0.5)
-        if min(image.shape) < needed:
-            rows, columns = image.shape
-            scale = image.grid.pixel_scale_arcsec
-            unit = f" of {scale:.3g} arcsec" if scale is not None else ""
-            raise ImageError(
-                f"image {image.path or image.source} has {rows} x {columns} pixels{unit}, but the "
-                f"network sees {self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec, "
-                f"for which it needs at least {needed} x {needed}; give a larger cutout"
-            )
+        field = _in_the_middle(image, self.size, step)
+        # the corners of resampled images may lie beyond those of the file
+        is_covered = min(image.shape) >= needed and (
+            image.grid.file_pixels is None or not beyond_image(image, field, (self.size,) * 2).any()
+        )
+        if image.pad or is_covered:
+            return
+        rows, columns = image.shape
+        scale = image.grid.pixel_scale_arcsec
+        unit = f" of {scale:.3g} arcsec" if scale is not None else ""
+        skew = (
+            "all of them within the file"
+            if min(rows, columns) >= needed
+            else f"{needed} x {needed}"
+        )
+        raise ImageError(
+            f"image {image.path or image.source} has {rows} x {columns} pixels{unit}, but the "
+            f"network sees {self.size} x {self.size} pixels of {self.pixel_scale_arcsec:g} arcsec, "
+            f"for which it needs at least {skew}; give a larger cutout, or pass pad=True to have what "
+            "is missing seen as blank sky and left out of every number"
+        )
 
     def standardise(self, brightness: NDArray[np.float32]) -> NDArray[np.float32]:
         """Subtract the training mean and divide by the training deviation."""
         return ((brightness - self.mean) / self.deviation).astype(np.float32)
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values that a checkpoint can hold."""
-        return to_plain(self)
+        """Plain values that a checkpoint can hold; without the beam where it is not known, as in earlier files."""
+        values = to_plain(self)
+        if self.beam_arcsec is None:
+            del values["beam_arcsec"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Rebuild from plain values, refusing what is unknown or missing."""
         if isinstance(values, Mapping):
-            values = {"scaling_size": None, **values}  # may be left out, as in Python
+            # may be left out, as in Python
+            values = {"scaling_size": None, "beam_arcsec": None, **values}
         return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
 
 
@@ -199,30 +222,57 @@ def _in_the_middle(image: SourceImage, side: int, step: float) -> GridTransform:
 
 
 def brightness_on_field(
-    image: SourceImage, transform: GridTransform, shape: tuple[int, int], *, clip_sigma: float
+    image: SourceImage,
+    transform: GridTransform,
+    shape: tuple[int, int],
+    *,
+    clip_sigma: float,
+    beam_arcsec: float | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Brightness of an image in [0, 1], clipped and scaled, on a field that lies on it, and which pixels were observed.
 
-    Pixels of the field beyond the image were not observed.
+    Pixels of the field beyond the image were not observed, and are 0. Images with ``match_beam`` are smoothed to a beam of
+    ``beam_arcsec``.
 
     Raises
     ------
     ImageError
         If nothing on the field is above the noise, or the image is said to be prepared and has values outside 0 to 255.
     """
-    pixels = np.asarray(image.pixels, dtype=np.float64)
     top, left = int(transform.origin_y), int(transform.origin_x)
     window = (slice(top, top + shape[0]), slice(left, left + shape[1]))
     is_crop = transform == GridTransform(origin_x=left, origin_y=top) and min(top, left) >= 0
-    if is_crop and pixels[window].shape == shape:
+    kernel = kernel_on_field(image, transform.step, beam_arcsec)
+    if is_crop and image.pixels[window].shape == shape and not kernel.any():
+        pixels = np.asarray(image.pixels, dtype=np.float64)
         field = pixels[window]
-        footprint = np.ones(shape, bool)
+        footprint = ~beyond_image(image, transform, shape)
         if image.footprint is not None:
-            footprint = np.array(image.footprint[window])
+            footprint &= image.footprint[window]
     else:
-        pixels, field, footprint = _resample(image, pixels, transform, shape)
+        pixels = smoothed(image, kernel)
+        field, footprint = _resample(image, pixels, transform, shape)
     brightness = _scaled(image, pixels, field, clip_sigma)
     return brightness.astype(np.float32), footprint
+
+
+def kernel_on_field(
+    image: SourceImage, step: float, beam_arcsec: float | None
+) -> NDArray[np.float64]:
+    """Covariance of the Gaussian with which an image is smoothed before it is sampled in steps, for a training beam."""
+    return kernel_covariance(
+        image, step=step, beam_arcsec=beam_arcsec if image.match_beam else None
+    )
+
+
+def beyond_image(
+    image: SourceImage, transform: GridTransform, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Pixels of a field that lie beyond its image: the padding."""
+    rows, columns = (np.arange(n, dtype=np.float64) for n in shape)
+    x, y = transform.to_outer(columns, rows)
+    margin = 0.0 if image.pad else MARGIN
+    return ~image.grid.covers(x[None, :], y[:, None], margin=margin)
 
 
 def _resample(
@@ -230,24 +280,20 @@ def _resample(
     pixels: NDArray[np.float64],
     transform: GridTransform,
     shape: tuple[int, int],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Bilinear samples on a field, after smoothing where that is coarser."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Bilinear samples on a field."""
+    from scipy.ndimage import map_coordinates
 
-    if transform.step > 1.0:
-        # half the excess of the new pixel over the old: removes what the new grid cannot hold
-        pixels = gaussian_filter(pixels, sigma=(transform.step - 1.0) / 2.0, mode="nearest")
     rows, columns = (np.arange(n, dtype=np.float64) for n in shape)
     x, y = transform.to_outer(columns, rows)
     coordinates = np.meshgrid(y, x, indexing="ij")
     field = map_coordinates(pixels, coordinates, order=1, mode="nearest")
-    # a field that fills the image may reach beyond its border by a quarter of a pixel
-    inside = [(at > -0.76) & (at < n - 0.24) for at, n in zip((y, x), image.shape, strict=True)]
-    footprint = np.outer(*inside)
+    footprint = ~beyond_image(image, transform, shape)
+    field[~footprint] = 0.0
     if image.footprint is not None:
         observed = image.footprint.astype(np.float64)
-        footprint &= map_coordinates(observed, coordinates, order=1, mode="nearest") > 0.999
-    return pixels, field, footprint
+        footprint &= map_coordinates(observed, coordinates, order=1, mode="nearest") > OBSERVED
+    return field, footprint
 
 
 def _scaled(
@@ -287,8 +333,8 @@ def _nothing_above_noise(
     )
 
 
-FIRST_PREPROCESSING = Preprocessing(mean=0.0031, deviation=0.0350)
+FIRST_PREPROCESSING = Preprocessing(mean=0.0031, deviation=0.0350, beam_arcsec=5.4)
 """The published standardisation of MiraBest pixels for equivariant networks."""
 
-SYMMETRIC_RANGE = Preprocessing(mean=0.5, deviation=0.5)
+SYMMETRIC_RANGE = Preprocessing(mean=0.5, deviation=0.5, beam_arcsec=5.4)
 """Inputs scaled to [-1, 1], as for the published attention-gated CNNs."""

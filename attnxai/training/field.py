@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from attnxai.data.images import SourceSet, assume
@@ -21,7 +22,7 @@ def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) ->
     Without ``size`` (pixels) its side is the published 150, or the largest even number that all images cover. For a
     network that sees means of ``binning`` x ``binning`` pixels it is 144 for a binning of 2 or 3, and in general the
     largest side up to 150 that binning and three poolings divide evenly, or less for smaller images. Where no pixel scale
-    is stated, it is 1.8 arcsec, that of FIRST.
+    is stated, it is 1.8 arcsec, that of FIRST. The beam is the median of those that images state, if most do.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) ->
             f"the network would see a field of {size} x {size} pixels; it needs {smallest} x {smallest} or more for "
             f"{binned}its three poolings, so give larger cutouts{less}"
         )
+    beams = [math.sqrt(beam[0] * beam[1]) for image in images if (beam := image.beam_arcsec)]
     # prepared images were scaled to the maximum of all of their pixels
     scaled = {side for image, side in zip(images, sides, strict=True) if image.prepared}
     scaling_size = scaled.pop() if len(scaled) == 1 else size
@@ -66,4 +68,5 @@ def field_of(images: SourceSet, *, size: int | None = None, binning: int = 1) ->
         size=size,
         pixel_scale_arcsec=scale,
         scaling_size=scaling_size if scaling_size > size else None,
+        beam_arcsec=statistics.median(beams) if 2 * len(beams) > len(images) else None,
     )

@@ -15,6 +15,7 @@ from attnxai.models.specification import LayerOrder
 
 _FRDEEP = dataclasses.replace(FIRST_PREPROCESSING, mean=0.0019, deviation=0.0270)
 _STATED = {"inputs_symmetric": SYMMETRIC_RANGE, "inputs_standardised": FIRST_PREPROCESSING}
+_HALVES = SYMMETRIC_RANGE.mean, SYMMETRIC_RANGE.deviation
 _HOW_TO_STATE = f"put {' or '.join(_STATED)} into its name"
 # how many times nearer to one expectation than to the other a mean has to be
 _CLEARLY = 3.0
@@ -78,13 +79,15 @@ def _for_data(
     data = file.other_data
     if data == "FRDEEP" and preprocessing is FIRST_PREPROCESSING:
         preprocessing, because = _FRDEEP, "as published for FRDEEP"
-    elif data not in (None, "FRDEEP") and not known:
+    elif data not in (None, "FRDEEP"):
+        preprocessing = dataclasses.replace(preprocessing, beam_arcsec=None)
+    if data not in (None, "FRDEEP") and not known:
         assume(
             f"model file {file.path} belongs to {data}, whose preprocessing is not published; that of FIRST "
             "images is assumed; state another with dataclasses.replace(model, preprocessing=...) and "
             "attnxai.save_model"
         )
-    if preprocessing is SYMMETRIC_RANGE:
+    if (preprocessing.mean, preprocessing.deviation) == _HALVES:
         return preprocessing, f"Inputs are scaled to [-1, 1], {because}."
     return preprocessing, (
         f"Inputs are standardised by mean {preprocessing.mean:.4f} and deviation "
