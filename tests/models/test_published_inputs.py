@@ -194,7 +194,7 @@ def test_equivariant_networks_are_standardised_whatever_their_order(tmp_path) ->
 
 # --- what they were trained on ---------------------------------------------------------------------
 
-FRDEEP = Preprocessing(mean=0.0019, deviation=0.0270)
+FRDEEP = Preprocessing(mean=0.0019, deviation=0.0270, beam_arcsec=5.4)
 
 
 @pytest.mark.parametrize(

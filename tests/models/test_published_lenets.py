@@ -125,12 +125,16 @@ def test_prepared_images_come_to_the_network_as_published(tmp_path) -> None:
 def test_networks_trained_on_frdeep_are_told_by_their_name(tmp_path) -> None:
     theirs = trained(PublishedLeNet, random_images(2, 51))
     model = saved(theirs, tmp_path / "frdeepf_lenet.pt")
-    assert model.preprocessing == Preprocessing(size=50, mean=0.0019, deviation=0.0270)
+    assert model.preprocessing == Preprocessing(
+        size=50, mean=0.0019, deviation=0.0270, beam_arcsec=5.4
+    )
     assert model.trained_on_split is None
     assert "FRDEEP" in " ".join(model.notes)
     assert_same(theirs, model, random_images(2, 50), trailing=1, empty=-0.0019 / 0.0270)
     other = saved(theirs, tmp_path / "mirabest_lenet.pt")
-    assert other.preprocessing == Preprocessing(size=50, mean=0.0031, deviation=0.0350)
+    assert other.preprocessing == Preprocessing(
+        size=50, mean=0.0031, deviation=0.0350, beam_arcsec=5.4
+    )
     assert other.trained_on_split == "train"
 
 
