@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from attnxai.alignment.baselines import image_baselines
+from attnxai.alignment.copies import independent_sources
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import maps_on_field
@@ -178,7 +179,8 @@ def align(
     Returns
     -------
     AlignedPairs
-        Sources in the order of their ids; those that nobody marked are left out and noted. Marks of weight 0 and
+        Sources in the order of their ids; those that nobody marked are left out and noted, and images of one source
+        count once with a LeftOutWarning. Marks of weight 0 and
         marks outside their image are left out with a LeftOutWarning.
 
     Raises
@@ -198,9 +200,11 @@ def align(
     >>> pairs.sources == annotations.sources
     True
     """
+    annotations = usable_annotations(annotations, images, fwhm_arcsec)
+    annotations, images, stacks = independent_sources(annotations, images, [maps])
     return align_all(
-        [maps],
-        usable_annotations(annotations, images, fwhm_arcsec),
+        stacks,
+        annotations,
         images,
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,

@@ -149,6 +149,8 @@ class AnnotationSet:
         Sentences about them for the report.
     simulated : bool
         Whether the annotators are simulated.
+    copies : mapping of str to tuple of str
+        For sources that several images show the image that stands for each, and those that were left out.
     """
 
     annotations: tuple[Annotation, ...]
@@ -164,6 +166,7 @@ class AnnotationSet:
     left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
     notices: tuple[str, ...] = ()
     simulated: bool = False
+    copies: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     __repr__ = short_repr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
@@ -15,9 +16,11 @@ from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_options import ImageKeywords
 from attnxai.data.images import SourceImage, SourceSet, read_images
+from attnxai.data.independence import find_copies
 from attnxai.data.labelled import LABELS_NAME, MIRABEST, read_training_images
 from attnxai.data.mirabest import read_mirabest
 from attnxai.data.simulation import CLASS_NAMES, Survey, simulate_source
+from attnxai.errors import LeftOutWarning
 from attnxai.explanations.inputs import NetworkInputs, splits_of
 from attnxai.models.model import AttentionModel
 
@@ -122,7 +125,15 @@ def read_audit_images(
 def group_for_audit(
     model: AttentionModel, images: Sequence[SourceImage]
 ) -> tuple[str, list[SourceImage]]:
-    """The images that conclusions about a model rest on, and how it used them: held-out ones if there are any."""
+    """The images that conclusions about a model rest on, and how it used them: held-out ones if there are any.
+
+    Images of a source that another image shows are left out with a LeftOutWarning.
+    """
+    copies = find_copies(images)
+    for notice in copies.notices:
+        warnings.warn(notice.rstrip("."), LeftOutWarning, stacklevel=3)
+    again = copies.kept_for
+    images = [image for image in images if image.source not in again]
     splits = splits_of(model, images)
     group = group_of_verdict(splits)
     return group, [image for image, split in zip(images, splits, strict=True) if split == group]

@@ -206,6 +206,7 @@ def compare(
         from attnxai.agreement.comparison import ComparisonSettings
         from attnxai.agreement.comparison.strata import CLASS, check_keys
         from attnxai.agreement.model_comparison.comparison import compare_models
+        from attnxai.alignment.copies import independent_sources
         from attnxai.alignment.pairs import check_inputs, columns_of
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
@@ -267,7 +268,10 @@ def compare(
             )
             check_keys(settings.strata, columns_of(marks.sources, marks.annotations))
             sources = inputs.images.select(sorted(marks.sources))
-            from_files = files.stacks(sources, field)
+            notes_on_maps = files.notes(sources)
+            marks, sources, from_files = independent_sources(
+                marks, sources, files.stacks(sources, field), seen=networks.seen(sources)
+            )
             misplaced = check_annotations(marks, sources, rng=seed).cautions()
         with progress() as begin:
             stacks, sums = networks.maps(sources, begin)
@@ -286,7 +290,7 @@ def compare(
                 comparison,
                 folder,
                 images_name=inputs.data_name,
-                notes=(*misplaced, *inputs.notes, *assumed, *files.notes(sources)),
+                notes=(*misplaced, *inputs.notes, *assumed, *notes_on_maps),
                 command=typed_command(),
                 locations={
                     result.model_name: location_of(result, sums.get(result.model_name, ""))

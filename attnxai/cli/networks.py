@@ -11,6 +11,9 @@ from attnxai.cli.console import progress_by_title
 from attnxai.data.wording import listed
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from attnxai.audit.pooled_sums import PooledSums
     from attnxai.audit.zone_sums import ZoneSums
     from attnxai.cli.console import Steps
@@ -91,6 +94,16 @@ class Networks:
             )
             stacks.append(dataclasses.replace(maps, model_name=name))
         return stacks, sums
+
+    def seen(self, sources: SourceSet) -> list[NDArray[np.float32]]:
+        """What networks see of images, (n_sources, rows, columns), once for all that see the same."""
+        import numpy as np
+
+        fields = {
+            dataclasses.replace(network.preprocessing, mean=0.0, deviation=1.0)
+            for network in self.loaded.values()
+        }
+        return [np.stack([one.view(image).brightness for image in sources]) for one in fields]
 
     def further_audits(self, sources: SourceSet, begin: Steps) -> dict[str, Mapping[str, Any]]:
         """Records of all audits of every network but the first, which the report makes itself."""

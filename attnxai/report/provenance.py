@@ -89,6 +89,7 @@ def describe(
         images={
             "name": images_name,
             "n": len(images),
+            "copies": {kept: list(others) for kept, others in annotations.copies.items()},
             "n_prepared": sum(image.prepared for image in images),
             "sha256": images.sha256(),
             "published_split": dict(

@@ -18,11 +18,11 @@ from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
+from attnxai.alignment.copies import independent_sources
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import AnnotationSet
-from attnxai.data.images import SourceSet
 from attnxai.errors import AssumptionWarning, FewSourcesWarning, OptionError, UndefinedValuesWarning
 from attnxai.explanations.stack import EMISSION, MapStack, Split
 from attnxai.statistics.formats import format_p
@@ -112,6 +112,7 @@ def compare_all(
     """
     check_order("compare takes maps", stacks, annotations, images)
     annotations = usable_annotations(annotations, images, fwhm_arcsec)
+    annotations, images, stacks = independent_sources(annotations, images, stacks)
     every = align_all(
         stacks,
         annotations,
@@ -119,7 +120,6 @@ def compare_all(
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,
     )
-    images = images if isinstance(images, SourceSet) else SourceSet(images)
     once = Once()
     results = []
     for maps, pairs in zip(stacks, every, strict=True):
