@@ -3,6 +3,9 @@ from .annotation_set import AnnotationSet as AnnotationSet
 from .annotation_set import Operation as Operation
 from .checks import AnnotationChecks as AnnotationChecks
 from .checks import check_annotations as check_annotations
+from .consensus import ConsensusRule as ConsensusRule
+from .consensus import consensus_of as consensus_of
+from .consensus import staple as staple
 from .merging import merge_annotations as merge_annotations
 from .names import merge_annotators as merge_annotators
 from .names import merge_spellings as merge_spellings
