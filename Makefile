@@ -9,7 +9,7 @@ PYTEST_FLAGS ?= -n auto
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint slow bench clean
+.PHONY: compare test lint slow bench page clean
 
 compare: $(VENV)/.installed
 	$(BIN)/attnxai compare --model d8.pt --annotations expert.csv --output $(REPORT) --overwrite
@@ -43,6 +43,10 @@ $(VENV)/.installed: $(VENV)/bin/python $(INPUTS)
 $(VENV)/.installed-test: $(VENV)/bin/python $(INPUTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $(VENV)/.installed $@
+
+# needs node; the result is committed, so that users do not
+page:
+	cd attnxai/annotations/page/source && npm ci --ignore-scripts && npm run build
 
 clean:
 	rm -rf $(VENV) $(REPORT) .mypy_cache .pytest_cache .ruff_cache

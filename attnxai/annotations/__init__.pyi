@@ -10,6 +10,8 @@ from .merging import merge_annotations as merge_annotations
 from .names import merge_annotators as merge_annotators
 from .names import merge_spellings as merge_spellings
 from .naming import Naming as Naming
+from .page.document import PageSummary as PageSummary
+from .page.document import write_annotation_page as write_annotation_page
 from .readers import READERS as READERS
 from .readers import WRITERS as WRITERS
 from .readers import AnnotationFile as AnnotationFile

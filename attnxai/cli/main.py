@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from attnxai import __version__
+from attnxai.cli.annotate import annotate
 from attnxai.cli.audit import audit
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
@@ -28,7 +29,7 @@ app = Application(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (compare, audit, maps, train, study, plan, validate):
+for function in (compare, audit, maps, train, study, plan, validate, annotate):
     add_command(app, function)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")

@@ -56,9 +56,12 @@ def ask_order(
     n = len(names)
     order = rng.permutation(n).tolist() if shuffle else list(range(n))
     looks = [(image, 1) for image in order]
-    for image in sorted(rng.choice(n, size=n_repeats, replace=False).tolist()):
+    early = order[: max(n_repeats, n - _APART)]
+    for image in sorted(rng.choice(early, size=n_repeats, replace=False).tolist()):
         first = looks.index((image, 1))
-        looks.insert(int(rng.integers(min(first + 1 + _APART, len(looks)), len(looks) + 1)), (image, 2))
+        looks.insert(
+            int(rng.integers(min(first + 1 + _APART, len(looks)), len(looks) + 1)), (image, 2)
+        )
     shown = _blind_names(len(looks), rng) if blind else [names[image] for image, _ in looks]
     return [Entry(image, round_, name) for (image, round_), name in zip(looks, shown, strict=True)]
 

@@ -130,13 +130,13 @@ export class Board {
 
   get selectedMark() { return this.marks.find((m) => m.id === this.selected) ?? null; }
 
-  select(id, { silent = false } = {}) {
+  select(id) {
     if (id === this.selected) return;
     this.selected = id;
     this.vertex = null;
     this.#renderHandles();
-    this.layer.batchDraw();
-    if (!silent) this.on.selected(id);
+    this.layer.draw(); // at once, so that the next press finds the handles
+    this.on.selected(id);
   }
 
   /** Choose a vertex of the selected polygon or line, which is then moved alone. */
@@ -176,7 +176,7 @@ export class Board {
     for (const mark of [...this.marks].sort((a, b) => size(b) - size(a))) this.layer.add(this.#node(mark));
     this.layer.add(this.handles, this.transformer);
     this.#renderHandles();
-    this.layer.batchDraw();
+    this.layer.draw();
   }
 
   #node(mark) {

@@ -1,6 +1,6 @@
 /** Keyboard shortcuts: what they do, and their list in the help. */
 
-const FIELDS = "input, select, textarea, dialog, dialog *";
+const FIELDS = "input:not([type=radio], [type=checkbox], [type=range]), select, textarea";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 /** Where a key is pressed: in a field it is the field's own, on the board it draws. */

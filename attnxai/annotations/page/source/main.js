@@ -277,6 +277,7 @@ function setUp() {
   const onChange = (id, run) => byId(id).addEventListener("change", (event) => run(event.target.value));
   const by = {
     tool(name) {
+      if (!["select", "pan"].includes(name)) board.select(null); // so that a label chosen now is that of the next mark
       board.setTool(name);
       for (const button of document.querySelectorAll("[data-tool]")) if (button.id !== "board") button.setAttribute("aria-pressed", String(button.dataset.tool === name));
       byId("board").focus({ preventScroll: true });

@@ -1,7 +1,7 @@
 /** Answers as rows of the annotation table (docs/annotations.md), and back. */
 
 import { formatCsv, parseCsv } from "./csv.js";
-import { KINDS, LABELS, OPERATIONS, checked, hasVertices } from "./geometry.js";
+import { KINDS, LABELS, OPERATIONS, checked, hasVertices, isArea } from "./geometry.js";
 import { shapeToPixels, shapeToSky } from "./sky.js";
 import { UNSURE, emptyAnswer, hasContent, newId } from "./store.js";
 
@@ -97,6 +97,7 @@ function markOf(image, row) {
   if (!KINDS.includes(kind)) return `the shape is not one of ${KINDS.join(", ")}`;
   if (!LABELS.includes(label)) return `the label is not one of ${LABELS.join(", ")}`;
   if (!OPERATIONS.includes(operation)) return "the operation is neither add nor subtract";
+  if (operation === "subtract" && !isArea(kind)) return "only areas can be subtracted";
   const shape = { kind };
   for (const name of NUMBERS) if (row[`_${name}`]) shape[name] = Number(row[`_${name}`]);
   if (hasVertices(kind)) shape.vertices = (row._vertices ?? "").split(";").filter((p) => p.trim()).map((p) => p.trim().split(/\s+/).map(Number));
