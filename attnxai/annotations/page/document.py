@@ -142,6 +142,11 @@ def _check_images(images: Sequence[SourceImage]) -> None:
                 f"image {image.path or image.source} has {columns} x {rows} pixels; browsers show "
                 f"{_MOST_PIXELS:,} at most, so cut the source out"
             )
+        if image.grid.file_pixels is not None and sky_polynomials(image.grid) is None:
+            raise ImageError(
+                f"image {image.path or image.source} has pixels that are not square, and coordinates that vary "
+                "too much for sky positions; give a smaller cutout"
+            )
         # a table takes off blanks, folders and extensions
         if source_id(printable(image.source).strip()) != image.source or "\n" in image.source:
             raise ImageError(
