@@ -28,8 +28,8 @@ def annotate(
         ),
     ],
     output: Annotated[
-        Path, output_option("File of the page, such as annotate.html.", "FILE")
-    ] = Path("annotate.html"),
+        Path | None, output_option("File of the page. [default: annotate.html]", "FILE")
+    ] = None,
     overwrite: Annotated[
         bool, flag("--overwrite", "Replace the file if it exists.", OUTPUT)
     ] = False,
@@ -74,6 +74,7 @@ def annotate(
         from attnxai.data.wording import counted
         from attnxai.jobs.files import output_file
 
+    output = output or Path("annotate.html")
     with output_file(output, extensions=(".html", ".htm"), overwrite=overwrite):
         with stage("Reading images"):
             # blank pixels are shown as such

@@ -62,7 +62,7 @@ def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int
     line = 1
     try:
         for cells in reader:
-            stripped = [_plain(cell.strip()) for cell in cells]
+            stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 yield line, stripped
             line = reader.line_num + 1
@@ -70,15 +70,6 @@ def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int
         raise error(
             f"{what} is not valid CSV: {reason} (in the row that begins on line {line})"
         ) from reason
-
-
-def _plain(cell: str) -> str:
-    """The text that :func:`spreadsheet_cell` was given, without the apostrophe in front of a formula."""
-    return cell[1:] if cell.startswith("'") and _is_formula(cell) else cell
-
-
-def _is_formula(text: str) -> bool:
-    return text.lstrip("'").startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text)
 
 
 class Faults:
@@ -170,16 +161,11 @@ def spreadsheet_cell(value: Any) -> Any:
 
     Text that a spreadsheet would evaluate as a formula gets an apostrophe in front, which spreadsheets take
     for the mark of text, and control characters become ``?``. Numbers stay numbers, also where they are text.
-    Text that has the apostrophe already gets another one, so that reading the table gives back every text.
-
-    Examples
-    --------
-    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("-1"), spreadsheet_cell("'=1+1")
-    ("'=1+1", '-1', "''=1+1")
     """
     if not isinstance(value, str):
         return value
-    return ("'" if _is_formula(value) else "") + printable(value)
+    is_formula = value.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(value)
+    return ("'" if is_formula else "") + printable(value)
 
 
 def plain_cell(text: str) -> str:

@@ -83,14 +83,9 @@ def test_what_is_no_decimal_number(text: str) -> None:
         (-0.5, -0.5),
         ("+1e5", "+1e5"),
         ("a\x1b[2J", "a?[2J"),
-        ("'=1+1", "''=1+1"),
-        ("'a", "'a"),
     ],
 )
 def test_cells_that_a_spreadsheet_would_run(value: Any, cell: Any, tmp_path: Path) -> None:
     assert spreadsheet_cell(value) == cell
     write_frame(pd.DataFrame({"=x": [value]}), tmp_path / "t.csv")
-    text = (tmp_path / "t.csv").read_text()
-    assert text == f"'=x\n{cell}\n"
-    header, rows = parse_csv(text, "t", DataSetError)
-    assert (header, list(rows)) == (["=x"], [(2, [str(value).replace("\x1b", "?")])])
+    assert (tmp_path / "t.csv").read_text() == f"'=x\n{cell}\n"

@@ -99,7 +99,7 @@ SKIES = {
     "TAN, rotated by 37 degrees, far from its reference": header_of(angle=37, crpix=(-3000, 900)),
     "SIN, rotated": header_of("SIN", -20, 0.0004, (40, 260)),
     "ARC near the pole": header_of("ARC", 10, CRVAL2=89.97),
-    "CAR": header_of("CAR", CRVAL2=0.0, crpix=(150, 40_000)),
+    "CAR": header_of("CAR", CRVAL2=0.0, crpix=(150, 10_000)),
     "B1950": header_of(RADESYS="FK4", EQUINOX=1950.0),
     "Galactic": header_of(CTYPE1="GLON-TAN", CTYPE2="GLAT-TAN", CRVAL1=120.0, CRVAL2=-30.0),
     "a milliarcsecond a pixel": header_of(step=1e-3 / 3600, angle=5),
