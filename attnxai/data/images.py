@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from attnxai.data.blanks import blank_values
 from attnxai.data.grid import PixelGrid
-from attnxai.data.image_notes import grouped_notes
+from attnxai.data.image_notes import grouped_notes, note
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.readers.registry import (
     is_image_name,
@@ -223,7 +224,8 @@ def read_image(
     split : str, optional
         Part of a split that it belongs to.
     fill_blank : bool
-        Set NaN and infinite pixels to 0 and leave them out of the footprint instead of refusing.
+        Set NaN and infinite pixels to 0 and leave them out of the footprint instead of refusing. Pixels of survey
+        brightness that are blank by their value, such as -999 or a large area of 0, always are, with a note.
     prepared : bool, optional
         Whether pixel values have been clipped and scaled already. Left out, 8-bit files have and all
         others have not.
@@ -275,8 +277,14 @@ def read_image(
         )
     is_prepared = values.dtype == np.uint8 if prepared is None else prepared
     footprint = None
-    blank = ~np.isfinite(values)
-    if fill_blank and blank.any() and not blank.all():
+    unknown = ~np.isfinite(values)
+    blank = unknown & fill_blank
+    if not is_prepared:
+        by_value, notes = blank_values(values)
+        blank = blank | by_value
+        for text in notes:
+            note(text, path)
+    if blank.any() and not (blank | unknown).all():
         footprint = ~blank
         values = np.where(blank, 0, values)
     squared = None
