@@ -1,6 +1,5 @@
 from .pairs import AlignedPairs as AlignedPairs
 from .pairs import align as align
-from .rasterise import rasterise_density as rasterise_density
-from .rasterise import rasterise_mask as rasterise_mask
+from .rasterise import rasterise_annotations as rasterise_annotations
 from .resample import resample_to_field as resample_to_field
 from .resample import smooth_to_layer as smooth_to_layer

@@ -1,25 +1,30 @@
-"""Drawn shapes on the pixels of the field: as masks and as densities.
+"""Drawn shapes on the pixels of the field: as densities and as masks.
 
-Both evaluate every shape at the centres of the field's pixels, carried over to the image on which the
-shape was drawn, so that nothing is rounded on the way.
+Areas are covered fractions of the field's pixels. Points and lines are measured at the centres of these pixels, carried
+over to the image on which the shape was drawn. Nothing is rounded on the way.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from attnxai.alignment.coverage import Window, area_coverage, polygon_coverage, window_of
+from attnxai.annotations.annotation_set import Operation
+from attnxai.annotations.pixel_shapes import PixelShape, place_all
+from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.grid import GridTransform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from regions import PixelRegion
 
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+    from attnxai.data.grid import PixelGrid
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
 
@@ -27,170 +32,221 @@ if TYPE_CHECKING:
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 # Gaussians end here: rank metrics would otherwise order the whole field by tails of 1e-40
 CUT_SIGMA = 3.0
+# of a pixel, below which areas differ by rounding alone
+_DECIMALS = 9
 
 
-def field_coordinates(
-    transform: GridTransform, field_shape: tuple[int, int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Image coordinates (x, y) of the centres of all field pixels."""
-    rows, columns = field_shape
-    x, y = transform.to_outer(np.arange(columns, dtype=float), np.arange(rows, dtype=float))
-    return np.broadcast_to(x, (rows, columns)), np.broadcast_to(y[:, None], (rows, columns))
+class Drawing(NamedTuple):
+    """What one annotator marked on one source, on the pixels of the field."""
+
+    density: NDArray[np.float64]
+    mask: NDArray[np.bool_]
 
 
-def rasterise_mask(
-    regions: Sequence[PixelRegion],
-    transform: GridTransform,
-    field_shape: tuple[int, int],
+def rasterise_annotations(
+    annotations: Sequence[Annotation],
+    grid: PixelGrid,
+    transform: GridTransform | None = None,
+    field_shape: tuple[int, int] | None = None,
     *,
     fwhm: float,
-) -> NDArray[np.bool_]:
-    """Field pixels whose centres lie in any of the shapes.
-
-    Points and lines cover what lies within half of ``fwhm`` of them. A shape so small that it holds no
-    pixel centre covers the pixel in which its own centre lies.
+) -> Drawing:
+    """Density and mask of the annotations of one source by one annotator.
 
     Parameters
     ----------
-    regions : sequence of regions.PixelRegion
-        Shapes in pixel coordinates of the image.
-    transform : GridTransform
-        How the field lies on the image.
-    field_shape : (int, int)
-        Rows and columns of the field.
+    annotations : sequence of Annotation
+        Of one source and one annotator, as groups belong together.
+    grid : PixelGrid
+        Of the image on which they were drawn.
+    transform : GridTransform, optional
+        How the field lies on the image; when left out, it is the image.
+    field_shape : (int, int), optional
+        Rows and columns of the field, by default those of the image.
     fwhm : float
-        Diameter of points and width of lines, in image pixels.
+        Width of points and lines, in image pixels.
 
     Returns
     -------
-    ndarray of bool, shape (rows, columns)
+    density : ndarray, shape (rows, columns)
+        How strongly every pixel is marked, in units of the weights. An area gives its weight times the covered fraction
+        of the pixel, less the fraction that is subtracted. Points and lines give a Gaussian
+        of FWHM ``fwhm`` in the distance to them, with their weight as its peak and nothing beyond three standard
+        deviations. Where shapes overlap, the largest value holds.
+    mask : ndarray of bool, same shape
+        Which pixels are marked. An area of n pixels marks the n pixels that it covers most, of equal ones those with
+        the smaller y and x; one of less than half a pixel marks one. Points and lines mark the pixels
+        within half of ``fwhm``.
+
+    Raises
+    ------
+    AlignmentError
+        If a shape on the sky has no place on the image.
 
     Examples
     --------
-    >>> import attnxai
-    >>> from regions import CirclePixelRegion, PixCoord
-    >>> circle = CirclePixelRegion(PixCoord(2.0, 1.0), radius=1.2)
-    >>> rasterise_mask([circle], attnxai.data.GridTransform(), (3, 4), fwhm=3.0).astype(int)
+    >>> from attnxai.annotations import Annotation, Shape
+    >>> from attnxai.data import PixelGrid
+    >>> disc = Shape(kind="circle", x=2.0, y=1.0, radius=1.2)
+    >>> drawn = rasterise_annotations([Annotation(source="a", annotator="b", shape=disc)], PixelGrid(shape=(3, 4)), fwhm=3.0)
+    >>> drawn.density.round(2)
+    array([[0.  , 0.21, 0.68, 0.21],
+           [0.  , 0.68, 1.  , 0.68],
+           [0.  , 0.21, 0.68, 0.21]])
+    >>> drawn.mask.astype(int)
     array([[0, 0, 1, 0],
            [0, 1, 1, 1],
            [0, 0, 1, 0]])
     """
-    x, y = field_coordinates(transform, field_shape)
-    mask = np.zeros(field_shape, bool)
-    for region in regions:
-        covered = _covered(region, x, y, fwhm)
-        if not covered.any():
-            covered = _pixel_of_centre(region, transform, field_shape)
-        mask |= covered
+    placed = [a.shape.on_pixels(grid, source=a.source) for a in annotations]
+    return _draw(annotations, placed, transform or GridTransform(), field_shape or grid.shape, fwhm)
+
+
+def _draw(
+    annotations: Sequence[Annotation],
+    placed: Sequence[PixelShape],
+    transform: GridTransform,
+    field_shape: tuple[int, int],
+    fwhm: float,
+) -> Drawing:
+    """:func:`rasterise_annotations` with the shapes in pixels of the image."""
+    drawn = Drawing(np.zeros(field_shape), np.zeros(field_shape, dtype=bool))
+    # by group, what is subtracted from it; without a group, from all
+    subtracted: dict[str, NDArray[np.float64]] = {}
+    for annotation, shape in zip(annotations, placed, strict=True):
+        if annotation.operation is Operation.SUBTRACT:
+            window, taken = area_coverage(shape.on_field(transform), field_shape)
+            of_group = subtracted.setdefault(annotation.group, np.zeros(field_shape))
+            np.maximum(of_group[window], taken, out=of_group[window])
+    for annotation, shape in zip(annotations, placed, strict=True):
+        if annotation.operation is Operation.ADD:
+            own = [subtracted[name] for name in {annotation.group, ""} & set(subtracted)]
+            window, density, mask = _profile(shape, own, transform, field_shape, fwhm)
+            of_all = drawn.density[window]
+            np.maximum(of_all, annotation.weight * density, out=of_all)
+            drawn.mask[window] |= mask
+    return drawn
+
+
+_Profile = tuple[Window, "NDArray[np.float64]", "NDArray[np.bool_]"]
+
+
+def _profile(
+    shape: PixelShape,
+    subtracted: Sequence[NDArray[np.float64]],
+    transform: GridTransform,
+    field_shape: tuple[int, int],
+    fwhm: float,
+) -> _Profile:
+    """Part of the field that a shape reaches, and its density of weight 1 and its mask there."""
+    on_field = shape.on_field(transform)
+    if not shape.is_thin:
+        window, covered = area_coverage(on_field, field_shape)
+        if covered.any() or _encloses_an_area(shape):
+            left = covered - _taken(subtracted, window)
+            is_whole = not (left < covered).any() and is_inside(on_field, field_shape)
+            left = np.maximum(left, 0.0)
+            return window, left, _most_covered(left, at_least=int(is_whole))
+        # the outline of a polygon on one line, or there and back, is a line
+        ends = np.concatenate([shape.points, shape.points[:1]])
+        shape = PixelShape(kind=ShapeKind.LINE, points=ends)
+    window, density, mask = _thin_profile(shape, transform, field_shape, fwhm)
+    taken = _taken(subtracted, window)
+    return window, density * (1.0 - taken), mask & (taken <= 0.5)
+
+
+def _taken(subtracted: Sequence[NDArray[np.float64]], window: Window) -> NDArray[np.float64]:
+    """How much of each pixel of a window is subtracted."""
+    none: NDArray[np.float64] = np.zeros(())
+    return np.asarray(functools.reduce(np.maximum, (one[window] for one in subtracted), none))
+
+
+def _encloses_an_area(shape: PixelShape) -> bool:
+    """Whether a shape has an area; only polygons may have none."""
+    if shape.kind is not ShapeKind.POLYGON:
+        return True
+    points = shape.points - shape.points.min(axis=0)
+    n = 32
+    return bool(polygon_coverage(points * (n / max(points.max(), 1e-300)), (n + 1, n + 1)).any())
+
+
+def _most_covered(covered: NDArray[np.float64], *, at_least: int) -> NDArray[np.bool_]:
+    """As many pixels as are covered in total, those covered most; ties by row, then by column."""
+    mask = np.zeros(covered.shape, dtype=bool)
+    highest = covered.max(initial=0.0)
+    n = math.floor(round(float(covered.sum()), _DECIMALS) + 0.5) or (at_least if highest else 0)
+    if n:
+        order = np.argsort(-(covered / highest).round(_DECIMALS), axis=None, kind="stable")
+        mask.flat[order[:n]] = True
     return mask
 
 
-def rasterise_density(
-    regions: Sequence[PixelRegion],
-    weights: Sequence[float],
-    transform: GridTransform,
-    field_shape: tuple[int, int],
-    *,
-    fwhm: float,
-) -> NDArray[np.float64]:
-    """How strongly every field pixel is marked.
+def _thin_profile(
+    shape: PixelShape, transform: GridTransform, field_shape: tuple[int, int], fwhm: float
+) -> _Profile:
+    """:func:`_profile` of a point or a line, segment by segment.
 
-    Shapes with an area give their weight inside. Points and lines give a Gaussian of the stated FWHM
-    in the distance to them, with their weight as its peak and nothing beyond three standard deviations. Where shapes overlap the largest value
-    holds, so that marking something twice does not make it count twice.
-
-    Parameters
-    ----------
-    regions, transform, field_shape, fwhm
-        As in :func:`rasterise_mask`.
-    weights : sequence of float
-        One per region.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
-        In units of the weights; not normalised.
-
-    Examples
-    --------
-    >>> import attnxai
-    >>> from regions import PixCoord, PointPixelRegion
-    >>> point = PointPixelRegion(PixCoord(2.0, 0.0))
-    >>> rasterise_density([point], [1.0], attnxai.data.GridTransform(), (1, 5), fwhm=2.0).round(3)
-    array([[0.062, 0.5  , 1.   , 0.5  , 0.062]])
+    A segment that comes near no pixel centre marks the pixel in which its middle lies.
     """
-    x, y = field_coordinates(transform, field_shape)
     sigma = fwhm / FWHM_PER_SIGMA
-    density = np.zeros(field_shape)
-    for region, weight in zip(regions, weights, strict=True):
-        if _is_thin(region):
-            distance = _distance(region, x, y)
-            profile = np.where(
-                distance <= CUT_SIGMA * sigma, np.exp(-0.5 * (distance / sigma) ** 2), 0.0
-            )
-            if not profile.any():
-                profile = _pixel_of_centre(region, transform, field_shape).astype(float)
-        else:
-            covered = _covered(region, x, y, fwhm)
-            if not covered.any():
-                covered = _pixel_of_centre(region, transform, field_shape)
-            profile = covered.astype(float)
-        np.maximum(density, weight * profile, out=density)
-    return density
-
-
-def _is_thin(region: PixelRegion) -> bool:
-    from regions import LinePixelRegion, PointPixelRegion
-
-    return isinstance(region, PointPixelRegion | LinePixelRegion)
-
-
-def _covered(
-    region: PixelRegion, x: NDArray[np.float64], y: NDArray[np.float64], fwhm: float
-) -> NDArray[np.bool_]:
-    if _is_thin(region):
-        return np.asarray(_distance(region, x, y) <= fwhm / 2)
-    from regions import PixCoord
-
-    return np.asarray(region.contains(PixCoord(x, y)))
+    margin = max(CUT_SIGMA * sigma, fwhm / 2) / transform.step
+    window = window_of(shape.on_field(transform).bounds, field_shape, margin)
+    first_row, first_column = (part.start for part in window)
+    size = tuple(max(part.stop - part.start, 0) for part in window)
+    x, y = transform.to_outer(
+        first_column + np.arange(size[1], dtype=float), first_row + np.arange(size[0], dtype=float)
+    )
+    points = shape.points if shape.kind is ShapeKind.LINE else np.repeat(shape.points, 2, axis=0)
+    segments = np.stack([points[:-1], points[1:]], axis=1)
+    inner = np.stack(transform.to_inner(segments[..., 0], segments[..., 1]), axis=1)
+    inner -= np.array([[first_column], [first_row]])
+    bounds = np.stack([inner.min(axis=2), inner.max(axis=2)], axis=2).reshape(-1, 4).tolist()
+    nearest = np.full(size, np.inf)
+    closest = []
+    for (start, end), bound in zip(segments.tolist(), bounds, strict=True):
+        rows, columns = window_of(bound, size, margin)
+        distance = _distance(start, end, x[columns], y[rows, None])
+        np.minimum(nearest[rows, columns], distance, out=nearest[rows, columns])
+        closest.append(float(distance.min(initial=np.inf)))
+    density = np.where(nearest <= CUT_SIGMA * sigma, np.exp(-0.5 * (nearest / sigma) ** 2), 0.0)
+    mask = nearest <= fwhm / 2
+    middles = np.stack(transform.to_inner(*segments.mean(axis=1).T), axis=1)
+    for (column, row), least in zip(np.rint(middles).tolist(), closest, strict=True):
+        place = int(row) - first_row, int(column) - first_column
+        if 0 <= place[0] < size[0] and 0 <= place[1] < size[1]:
+            if least > CUT_SIGMA * sigma:
+                density[place] = 1.0
+            if least > fwhm / 2:
+                mask[place] = True
+    return window, density, mask
 
 
 def _distance(
-    region: PixelRegion, x: NDArray[np.float64], y: NDArray[np.float64]
+    start: Sequence[float], end: Sequence[float], x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distance of pixel centres to a point or to a segment."""
-    from regions import PointPixelRegion
-
-    if isinstance(region, PointPixelRegion):
-        return np.asarray(np.hypot(x - region.center.x, y - region.center.y))
-    start = np.array([region.start.x, region.start.y], dtype=float)
-    along = np.array([region.end.x, region.end.y], dtype=float) - start
-    length_squared = float(along @ along)
-    share = np.zeros_like(x)
-    if length_squared > 0:
-        share = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length_squared
-        share = np.clip(share, 0.0, 1.0)
-    return np.asarray(np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1]))
+    """Distance of pixel centres to a segment, which may be a point."""
+    (x0, y0), (along_x, along_y) = start, (end[0] - start[0], end[1] - start[1])
+    length_squared = along_x * along_x + along_y * along_y
+    if length_squared == 0:
+        return np.asarray(np.hypot(x - x0, y - y0))
+    share = ((x - x0) * along_x + (y - y0) * along_y) / length_squared
+    share = np.clip(share, 0.0, 1.0)
+    return np.asarray(np.hypot(x - x0 - share * along_x, y - y0 - share * along_y))
 
 
-def _pixel_of_centre(
-    region: PixelRegion, transform: GridTransform, field_shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    covered = np.zeros(field_shape, bool)
-    x, y = centre_of(region)
-    column, row = (round(float(v)) for v in transform.to_inner(np.array(x), np.array(y)))
-    if 0 <= row < field_shape[0] and 0 <= column < field_shape[1]:
-        covered[row, column] = True
-    return covered
+def reaches(
+    shape: PixelShape, transform: GridTransform, field_shape: tuple[int, int], fwhm: float
+) -> bool:
+    """Whether anything of a shape, in pixels of the image, lies on the field."""
+    if is_inside(shape.on_field(transform), field_shape):
+        return True
+    return bool(_profile(shape, (), transform, field_shape, fwhm)[1].any())
 
 
-def centre_of(region: PixelRegion) -> tuple[float, float]:
-    """Centre of a shape in image pixels: its own, or the mean of its vertices."""
-    if hasattr(region, "center"):
-        return float(region.center.x), float(region.center.y)
-    if hasattr(region, "vertices"):
-        return float(np.mean(region.vertices.x)), float(np.mean(region.vertices.y))
-    return (region.start.x + region.end.x) / 2, (region.start.y + region.end.y) / 2
+def is_inside(shape: PixelShape, field_shape: tuple[int, int]) -> bool:
+    """Whether the centre of a shape, in pixels of the field, or the middle of any of its segments lies on the field."""
+    limits = np.array(field_shape[::-1]) - 0.5
+    return bool(((shape.centres >= -0.5) & (shape.centres <= limits)).all(axis=1).any())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -223,37 +279,32 @@ def draw_annotations(
     mask = np.zeros((*size, *shape), bool)
     present = np.zeros(size, bool)
     column_of = {maps.sources[i]: column for column, i in enumerate(positions)}
-    grouped: dict[tuple[int, int], list[Annotation]] = {}
+    grouped: dict[str, list[Annotation]] = {}
     for annotation in annotations.annotations:
-        key = (row_of[annotation.annotator], column_of[annotation.source])
-        grouped.setdefault(key, []).append(annotation)
+        grouped.setdefault(annotation.source, []).append(annotation)
     n_outside = 0
-    for (row, column), members in grouped.items():
-        source = maps.sources[positions[column]]
+    for source, of_source in grouped.items():
+        column = column_of[source]
         transform = maps.field[positions[column]]
-        image_scale = maps.field_scale_arcsec / transform.step
-        fwhm = fwhm_arcsec / image_scale
-        regions: list[PixelRegion] = []
-        weights: list[float] = []
-        for annotation in members:
-            drawn = annotation.shape.to_pixel_regions(by_id[source].grid, source=source)
-            regions += drawn
-            weights += [annotation.weight] * len(drawn)
-            n_outside += not any(_inside(region, transform, shape) for region in drawn)
-        density[row, column] = rasterise_density(regions, weights, transform, shape, fwhm=fwhm)
-        mask[row, column] = rasterise_mask(regions, transform, shape, fwhm=fwhm)
-        present[row, column] = True
+        fwhm = fwhm_arcsec / (maps.field_scale_arcsec / transform.step)
+        placed = place_all([a.shape for a in of_source], by_id[source].grid, source=source)
+        n_outside += sum(not is_inside(one.on_field(transform), shape) for one in placed)
+        of_annotators: dict[str, list[int]] = {}
+        for i, annotation in enumerate(of_source):
+            of_annotators.setdefault(annotation.annotator, []).append(i)
+        for annotator, own in of_annotators.items():
+            row = row_of[annotator]
+            drawn = _draw(
+                [of_source[i] for i in own], [placed[i] for i in own], transform, shape, fwhm
+            )
+            density[row, column], mask[row, column] = drawn
+            present[row, column] = True
     centre_bias = leave_one_out_mean(density, present)
     for array in (density, mask, present, centre_bias):
         array.setflags(write=False)
     return DrawnAnnotations(
         density=density, mask=mask, present=present, centre_bias=centre_bias, n_outside=n_outside
     )
-
-
-def _inside(region: PixelRegion, transform: GridTransform, shape: tuple[int, int]) -> bool:
-    x, y = (float(v) for v in transform.to_inner(*(np.array(v) for v in centre_of(region))))
-    return -0.5 <= x <= shape[1] - 0.5 and -0.5 <= y <= shape[0] - 0.5
 
 
 def leave_one_out_mean(

@@ -5,52 +5,76 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attnxai.alignment.rasterise import centre_of, rasterise_density
-from attnxai.annotations.shapes import Frame
+from attnxai.alignment.rasterise import reaches
+from attnxai.annotations.annotation_set import Operation
+from attnxai.annotations.pixel_shapes import place_on_pixels
+from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.data.grid import GridTransform
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AlignmentError, AnnotationError, LeftOutWarning, OptionError
+from attnxai.errors import (
+    AlignmentError,
+    AnnotationError,
+    AssumptionWarning,
+    LeftOutWarning,
+    OptionError,
+)
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+    from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.images import SourceImage
 
 WEIGHTLESS = "weight 0"
 OUTSIDE = "outside the image"
+UNFOUNDED = "subtracted from nothing"
+
+# pixels; shapes are not drawn so small, but lengths in degrees that should be in arcsec are
+_SHORTEST_DRAWN = 0.1
 
 
 def usable_annotations(
     annotations: AnnotationSet, images: Iterable[SourceImage], fwhm_arcsec: float
 ) -> AnnotationSet:
-    """Annotations without the marks that cannot count: those of weight 0, and those outside their image.
+    """Annotations without the marks that cannot count.
 
-    Marks of a second or further round are left out first. Each is named in the notices and in a LeftOutWarning; if none is left, an error says why. Marks of sources
-    without an image are kept.
+    These are marks of a second or further round, marks of weight 0, marks outside their image, and subtracted marks
+    of which nothing is left that they could be subtracted from. Each is named in the notices and in a LeftOutWarning; if
+    none is left, an error says why. Marks of sources without an image are kept. Shapes far below a pixel are noted, and
+    refused if all are.
     """
     if not 0 < fwhm_arcsec < math.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     annotations = annotations.first_round()
     by_id = {image.source: image for image in images}
     weightless = [a for a in annotations.annotations if a.weight == 0]
+    placed = _placed(annotations, by_id)
     places = {
-        id(a): _place_outside(a, by_id[a.source], fwhm_arcsec)
+        id(a): _place_outside(a, placed[id(a)], by_id[a.source], fwhm_arcsec)
         for a in annotations.annotations
-        if a.weight > 0 and a.source in by_id
+        if id(a) in placed
     }
     outside = [a for a in annotations.annotations if places.get(id(a))]
-    if not weightless and not outside:
-        return annotations
-    n, n_lost = len(annotations), len(weightless) + len(outside)
+    lost = set(map(id, (*weightless, *outside)))
+    unfounded = _unfounded([a for a in annotations.annotations if id(a) not in lost])
+    lost |= set(map(id, unfounded))
+    kept = tuple(a for a in annotations.annotations if id(a) not in lost)
+    n = len(annotations)
     if len(weightless) == n:
         raise AnnotationError(
             f"{n} of {n} marks of {_name(annotations)} have weight 0, so there is nothing to compare; give the "
             "marks that count a weight above 0, or leave the weight empty, which stands for 1"
         )
     where = [f"{_named(a)}, {places[id(a)]}" for a in outside]
-    if n_lost == n:
+    if unfounded and not kept:
+        raise AnnotationError(
+            f"{len(unfounded)} of {n} marks of {_name(annotations)} are subtracted, and no other is left that they "
+            f"could be subtracted from, such as {_named(unfounded[0])}; add the shapes of which they are parts, with the "
+            "same annotator and group"
+        )
+    if not kept:
         also = f", and the other {len(weightless)} have weight 0" if weightless else ""
         raise AlignmentError(
             f"{len(outside)} of {n} marks of {_name(annotations)} lie outside their image{also}, such as "
@@ -68,18 +92,84 @@ def usable_annotations(
             f"{len(outside)} of {n} marks {verb} and {_is(outside)} left out: "
             f"{first_of(where, separator='; ')}."
         )
-    lost = set(map(id, (*weightless, *outside)))
-    kept = tuple(a for a in annotations.annotations if id(a) not in lost)
+    if unfounded:
+        notices.append(
+            f"{len(unfounded)} of {n} marks {_is(unfounded)} to be subtracted from others of {_its(unfounded)} annotator "
+            f"and group, of which there are none, and {_is(unfounded)} left out: "
+            f"{first_of(list(map(_named, unfounded)), separator='; ')}."
+        )
     notices += _nothing_left(kept, weightless, outside)
     for notice in notices:
         warnings.warn(notice.rstrip("."), LeftOutWarning, stacklevel=3)
-    reasons = ((WEIGHTLESS, weightless), (OUTSIDE, outside))
+    # the annotations may have been here before
+    for notice in _far_below_a_pixel(annotations, kept, placed):
+        if notice not in annotations.notices:
+            warnings.warn(notice.rstrip("."), AssumptionWarning, stacklevel=3)
+            notices.append(notice)
+    if not notices:
+        return annotations
+    reasons = ((WEIGHTLESS, weightless), (OUTSIDE, outside), (UNFOUNDED, unfounded))
     return dataclasses.replace(
         annotations,
         annotations=kept,
         left_out={**annotations.left_out, **{why: len(those) for why, those in reasons if those}},
         notices=(*annotations.notices, *notices),
     )
+
+
+def _placed(
+    annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
+) -> dict[int, PixelShape | None]:
+    """Shapes of the marks of a weight above 0 in pixels of their image, by the identity of the annotation."""
+    of_sources: dict[str, list[Annotation]] = {}
+    for a in annotations.annotations:
+        if a.weight > 0 and a.source in by_id:
+            of_sources.setdefault(a.source, []).append(a)
+    placed: dict[int, PixelShape | None] = {}
+    for source, members in of_sources.items():
+        shapes = place_on_pixels([a.shape for a in members], by_id[source].grid, source=source)
+        placed.update(zip(map(id, members), shapes, strict=True))
+    return placed
+
+
+def _unfounded(marks: Sequence[Annotation]) -> list[Annotation]:
+    """Subtracted marks without any that they could be subtracted from."""
+    added = [a for a in marks if a.operation is Operation.ADD]
+    groups = {(a.source, a.annotator, a.group) for a in added}
+    groups |= {(a.source, a.annotator, "") for a in added}
+    return [
+        a
+        for a in marks
+        if a.operation is Operation.SUBTRACT and (a.source, a.annotator, a.group) not in groups
+    ]
+
+
+def _far_below_a_pixel(
+    annotations: AnnotationSet, kept: Sequence[Annotation], placed: Mapping[int, PixelShape | None]
+) -> list[str]:
+    """A notice that names the shapes of a length far below a pixel; an AlignmentError if all are."""
+    sized = [
+        (a, shape)
+        for a in kept
+        if a.shape.kind is not ShapeKind.POINT and (shape := placed.get(id(a))) is not None
+    ]
+    short = [(a, shape.extent) for a, shape in sized if shape.extent < _SHORTEST_DRAWN]
+    if not short:
+        return []
+    frames = {a.shape.frame for a, _ in short}
+    remedy = {
+        Frame.ICRS: "lengths on the sky are in arcsec; those in degrees have to be multiplied by 3600",
+        Frame.PIXEL: "lengths and coordinates in the frame pixel are in pixels of the image",
+    }
+    advice = "; ".join(text for frame, text in remedy.items() if frame in frames)
+    found = [f"{_named(a)}, {extent:.2g} pixels" for a, extent in short]
+    n = f"{len(short)} of {counted(len(sized), 'shape')} of {_name(annotations)} with a length"
+    below = f"shorter than {_SHORTEST_DRAWN:g} pixels of {_its(short)} image"
+    if len(short) == len(sized):
+        raise AlignmentError(
+            f"{n} {_is(short)} {below}, such as {found[0]}: {advice}; positions are points"
+        )
+    return [f"{n} {_is(short)} {below}: {first_of(found, separator='; ')}. {advice.capitalize()}."]
 
 
 def _nothing_left(
@@ -117,7 +207,7 @@ def _of(marks: Sequence[Annotation], n: int) -> str:
     return f"{len(marks)} of {n} marks {'has' if len(marks) == 1 else 'have'}"
 
 
-def _is(marks: Sequence[Annotation]) -> str:
+def _is(marks: Collection[object]) -> str:
     return "is" if len(marks) == 1 else "are"
 
 
@@ -130,30 +220,24 @@ def _named(annotation: Annotation) -> str:
     return f"{annotation.source} by {annotation.annotator}{line}"
 
 
-def _place_outside(annotation: Annotation, image: SourceImage, fwhm_arcsec: float) -> str:
+def _its(marks: Collection[object]) -> str:
+    return "its" if len(marks) == 1 else "their"
+
+
+def _place_outside(
+    annotation: Annotation, placed: PixelShape | None, image: SourceImage, fwhm_arcsec: float
+) -> str:
     """Where a mark lies of which nothing reaches the image; empty if something does.
 
     Points and lines reach as far as their profile. Where the image states no scale, a pixel is taken as 1 arcsec.
     """
     rows, columns = image.grid.shape
-    shape = annotation.shape
-    on_sky = "{:.4f}, {:.4f} degrees".format(*shape.points[0])
-    try:
-        regions = shape.to_pixel_regions(image.grid, source=image.source)
-    except AlignmentError:
-        if image.grid.wcs is None:
-            raise
-        # as far from the image as its projection cannot show
+    on_sky = "{:.4f}, {:.4f} degrees".format(*annotation.shape.points[0])
+    if placed is None:  # as far from the image as its projection cannot show
         return f"at {on_sky}"
-    centres = [centre_of(region) for region in regions]
-    if any(-0.5 <= x <= columns - 0.5 and -0.5 <= y <= rows - 0.5 for x, y in centres):
-        return ""
     fwhm = fwhm_arcsec / (image.grid.pixel_scale_arcsec or 1.0)
-    drawn = rasterise_density(
-        regions, [1.0] * len(regions), GridTransform(), (rows, columns), fwhm=fwhm
-    )
-    if drawn.any():
+    if reaches(placed, GridTransform(), (rows, columns), fwhm):
         return ""
-    x, y = centres[0]
-    sky = f", {on_sky}" if shape.frame is Frame.ICRS else ""
+    x, y = placed.centres[0]
+    sky = f", {on_sky}" if annotation.shape.frame is Frame.ICRS else ""
     return f"at pixel {x:.0f}, {y:.0f} of {columns} x {rows}{sky}"

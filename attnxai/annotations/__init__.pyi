@@ -12,6 +12,7 @@ from .names import merge_spellings as merge_spellings
 from .naming import Naming as Naming
 from .page.document import PageSummary as PageSummary
 from .page.document import write_annotation_page as write_annotation_page
+from .pixel_shapes import PixelShape as PixelShape
 from .readers import READERS as READERS
 from .readers import WRITERS as WRITERS
 from .readers import AnnotationFile as AnnotationFile

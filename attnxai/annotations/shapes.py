@@ -18,19 +18,13 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from attnxai.annotations.file_pixels import on_square_pixels
-from attnxai.data.sky import offset_to_pixel, sky_to_pixel
-from attnxai.errors import AlignmentError, AnnotationError
+from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
     from regions import PixelRegion, Region
 
+    from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.grid import PixelGrid
-
-
-_SHORTEST_PIXELS = 1e-9
 
 
 class ShapeKind(enum.StrEnum):
@@ -222,22 +216,18 @@ class Shape:
     def to_regions(self) -> tuple[Region, ...]:
         """The shape as astropy regions, pixel or sky; a line gives one region a segment."""
         if self.frame is Frame.PIXEL:
-            return _pixel_regions(self.kind, self.points, self.lengths, self.angle)
+            from regions import PixCoord
+
+            return make_regions(self.kind, "Pixel", PixCoord, self.points, self.lengths, self.angle)
         import astropy.units as u
         from astropy.coordinates import SkyCoord
 
         place = functools.partial(SkyCoord, unit="deg", frame="icrs")
         lengths = [length * u.arcsec for length in self.lengths]
-        return _regions(self.kind, "Sky", place, self.points, lengths, self.angle - 90.0)
+        return make_regions(self.kind, "Sky", place, self.points, lengths, self.angle - 90.0)
 
-    def to_pixel_regions(self, grid: PixelGrid, *, source: str = "") -> tuple[PixelRegion, ...]:
-        """The shape in the pixel coordinates of an image.
-
-        Pixels of a shape are those of the file: where these are not square, the shape is carried over to the square ones
-        of the image.
-        Ends of axes are carried over one by one, so that angles are right whatever the orientation or
-        handedness of the image. The limits of a Shape hold for what is drawn, not for what a projection makes
-        of it.
+    def on_pixels(self, grid: PixelGrid, *, source: str = "") -> PixelShape:
+        """The shape in the pixel coordinates of an image; see :func:`~.pixel_shapes.place_on_pixels`.
 
         Raises
         ------
@@ -245,15 +235,13 @@ class Shape:
             If the shape lies on the sky and the image has no celestial coordinates, or its projection
             cannot show the position.
         """
-        if self.frame is Frame.PIXEL:
-            drawn = _pixel_regions(self.kind, self.points, self.lengths, self.angle)
-            return on_square_pixels(drawn, grid.file_pixels) if grid.file_pixels else drawn
-        if grid.wcs is None:
-            raise AlignmentError(
-                f"the annotations of source {source!r} are sky positions, but its image has no "
-                "celestial coordinates (WCS); give FITS images with a WCS or pixel annotations"
-            )
-        return _projected(self, grid.wcs, source)
+        from attnxai.annotations.pixel_shapes import place_all
+
+        return place_all([self], grid, source=source)[0]
+
+    def to_pixel_regions(self, grid: PixelGrid, *, source: str = "") -> tuple[PixelRegion, ...]:
+        """:meth:`on_pixels` as astropy regions; a line gives one region a segment."""
+        return self.on_pixels(grid, source=source).to_regions()
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -262,51 +250,7 @@ class Shape:
         return tuple(getattr(self, name) for name in fields if name not in ("x", "y", "vertices"))
 
 
-# a comparison needs every mark several times: to see whether it lies within the image, to draw it, and for the page
-@functools.lru_cache(maxsize=4096)
-def _projected(shape: Shape, wcs: Any, source: str) -> tuple[PixelRegion, ...]:
-    """A shape on the sky as regions in pixels."""
-
-    def checked(x: Any, y: Any) -> tuple[Any, Any]:
-        if not np.isfinite([x, y]).all():
-            ra, dec = shape.points[0]
-            raise AlignmentError(
-                f"an annotation of source {source!r} at {ra:.4f}, {dec:.4f} degrees cannot be "
-                "shown by the projection of its image; is it on the same part of the sky?"
-            )
-        return x, y
-
-    x, y = checked(*sky_to_pixel(wcs, *np.transpose(shape.points)))
-    points = tuple(zip(x.tolist(), y.tolist(), strict=True))
-    if not shape.lengths:
-        return _pixel_regions(shape.kind, points)
-    is_circle = shape.kind is ShapeKind.CIRCLE
-    width, height = (2 * shape.radius,) * 2 if is_circle else (shape.width, shape.height)
-    turns = (0.0 if is_circle else shape.angle) + np.array([0.0, 180.0, 90.0, 270.0])
-    halves = np.array([width, width, height, height]) / 2
-    ends_x, ends_y = checked(*offset_to_pixel(wcs, shape.x, shape.y, turns, halves))
-    along_x, along_y = ends_x[0] - ends_x[1], ends_y[0] - ends_y[1]
-    # lengths below what coordinates resolve, which near the poles is milliarcsec, come out as 0
-    width = max(float(np.hypot(along_x, along_y)), _SHORTEST_PIXELS)
-    height = max(float(np.hypot(ends_x[2] - ends_x[3], ends_y[2] - ends_y[3])), _SHORTEST_PIXELS)
-    if is_circle:
-        return _pixel_regions(shape.kind, points, (float(np.sqrt(width * height)) / 2,))
-    angle = float(np.degrees(np.arctan2(along_y, along_x)))
-    return _pixel_regions(shape.kind, points, (width, height), angle)
-
-
-def _pixel_regions(
-    kind: ShapeKind,
-    points: Sequence[tuple[float, float]],
-    lengths: Sequence[float] = (),
-    angle_deg: float = 0.0,
-) -> tuple[PixelRegion, ...]:
-    from regions import PixCoord
-
-    return _regions(kind, "Pixel", PixCoord, points, lengths, angle_deg)
-
-
-def _regions(
+def make_regions(
     kind: ShapeKind,
     frame: str,
     place: Callable[..., Any],

@@ -58,8 +58,8 @@ def pixel_to_sky(
 
 def offset_to_pixel(
     wcs: WCS,
-    ra_deg: float,
-    dec_deg: float,
+    ra_deg: ArrayLike,
+    dec_deg: ArrayLike,
     position_angle_deg: ArrayLike,
     distance_arcsec: ArrayLike,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,9 +11,9 @@ from attnxai.data.grid import GridTransform, PixelGrid, RowZero
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from regions import PixelRegion
 
-_N_CURVE = 48
+    from attnxai.annotations.pixel_shapes import PixelShape
+
 _ASINH_SOFTENING = 0.1
 
 
@@ -85,41 +85,11 @@ def asinh_stretch(brightness: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def outline(
-    region: PixelRegion, transform: GridTransform
+    shape: PixelShape, transform: GridTransform
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Outline of a shape in field pixels, and whether it is closed; a point gives one vertex."""
-    kind = type(region).__name__
-    if kind == "PointPixelRegion":
-        x, y = np.array([region.center.x]), np.array([region.center.y])
-    elif kind == "LinePixelRegion":
-        x = np.array([region.start.x, region.end.x])
-        y = np.array([region.start.y, region.end.y])
-    elif kind == "PolygonPixelRegion":
-        x, y = np.asarray(region.vertices.x), np.asarray(region.vertices.y)
-    elif kind == "RectanglePixelRegion":
-        corners = np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]]) / 2
-        x, y = _turned(region, corners[0] * region.width, corners[1] * region.height)
-    else:
-        turn = np.linspace(0, 2 * np.pi, _N_CURVE, endpoint=False)
-        if kind == "CirclePixelRegion":
-            x = region.center.x + region.radius * np.cos(turn)
-            y = region.center.y + region.radius * np.sin(turn)
-        else:
-            x, y = _turned(
-                region, region.width / 2 * np.cos(turn), region.height / 2 * np.sin(turn)
-            )
-    inner_x, inner_y = transform.to_inner(x, y)
-    return inner_x, inner_y, kind not in ("PointPixelRegion", "LinePixelRegion")
-
-
-def _turned(
-    region: Any, along: NDArray[np.float64], across: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    angle = float(region.angle.to_value("rad"))
-    return (
-        region.center.x + along * np.cos(angle) - across * np.sin(angle),
-        region.center.y + along * np.sin(angle) + across * np.cos(angle),
-    )
+    x, y = shape.on_field(transform).outline().T
+    return x, y, not shape.is_thin
 
 
 def contour_levels(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.annotations.pixel_shapes import place_all
 from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, outline
 from attnxai.report.style import (
     ANNOTATOR_COLOURS,
@@ -55,10 +56,11 @@ class SourcePanel:
         outlines: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
         for annotator in pairs.annotators:
             marks = outlines.setdefault(annotator, [])
-            for annotation in annotations.of(source, annotator):
-                for region in annotation.shape.to_pixel_regions(image.grid, source=source):
-                    x, y, closed = outline(region, transform)
-                    marks.append((str(annotation.label), *view.points(x, y), closed))
+            own = annotations.of(source, annotator)
+            placed = place_all([a.shape for a in own], image.grid, source=source)
+            for annotation, shape in zip(own, placed, strict=True):
+                x, y, closed = outline(shape, transform)
+                marks.append((str(annotation.label), *view.points(x, y), closed))
         return cls(
             view=view,
             brightness=pairs.brightness[position],

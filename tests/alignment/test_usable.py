@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import PixelGrid
-from attnxai.errors import AlignmentError, AnnotationError, LeftOutWarning
+from attnxai.errors import AlignmentError, AnnotationError, AssumptionWarning, LeftOutWarning
 from tests.builders import circle, made_up
 
 FWHM = 5.4
@@ -152,3 +153,46 @@ def test_only_marks_outside_are_refused():
     mixed = (away[0], dataclasses.replace(away[1], weight=0.0))
     with pytest.raises(AlignmentError, match=r"1 of 2 marks .*, and the other 1 have weight 0"):
         usable_annotations(with_marks(marks, replaced=mixed), images, FWHM)
+
+
+def sized(source: str, radius: float, **values: Any) -> Annotation:
+    shape = Shape(kind=ShapeKind.CIRCLE, x=20.0, y=20.0, radius=radius)
+    return Annotation(source=source, annotator="a", shape=shape, **values)
+
+
+def test_shapes_far_below_a_pixel_are_noted_and_refused_if_all_are() -> None:
+    _, marks, images = made_up(n_sources=2)
+    first = images[0].source
+    some = with_marks(marks, sized(first, 4.0), sized(first, 8 / 3600, line=7))
+    with pytest.warns(AssumptionWarning, match="shorter than 0.1 pixels"):
+        found = usable_annotations(some, images, FWHM)
+    (notice,) = found.notices
+    assert notice.startswith(
+        f"1 of {sum(a.shape.kind != 'point' for a in some.annotations)} shapes"
+    )
+    assert "is shorter than 0.1 pixels of its image: " in notice
+    assert "(line 7), 0.0044 pixels. Lengths and coordinates in the frame pixel are" in notice
+    # once, although a comparison asks twice
+    assert usable_annotations(found, images, FWHM) is found
+    every = dataclasses.replace(marks, annotations=(sized(first, 8 / 3600), sized(first, 0.04)))
+    with pytest.raises(
+        AlignmentError, match=r"2 of 2 shapes .* are shorter than 0.1 pixels of their"
+    ):
+        usable_annotations(every, images, FWHM)
+
+
+def test_what_is_subtracted_from_nothing_is_left_out() -> None:
+    _, marks, images = made_up(n_sources=2)
+    first = images[0].source
+    ring = (sized(first, 6.0, group="1"), sized(first, 3.0, group="1", operation="subtract"))
+    assert usable_annotations(with_marks(marks, *ring), images, FWHM).left_out == {}
+    lone = sized(first, 3.0, group="2", operation="subtract", line=5)
+    with pytest.warns(LeftOutWarning, match=r"1 of \d+ marks is to be subtracted from others"):
+        found = usable_annotations(with_marks(marks, *ring, lone), images, FWHM)
+    assert found.left_out == {"subtracted from nothing": 1}
+    assert lone not in found.annotations
+    alone = dataclasses.replace(marks, annotations=(lone,))
+    with pytest.raises(
+        AnnotationError, match=r"1 of 1 marks .* are subtracted, and no other is left"
+    ):
+        usable_annotations(alone, images, FWHM)

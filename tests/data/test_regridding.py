@@ -8,7 +8,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from attnxai.alignment.rasterise import rasterise_mask
+from attnxai.alignment.rasterise import rasterise_annotations
+from attnxai.annotations import Annotation
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import FilePixels, GridTransform, PixelGrid
 from attnxai.data.images import read_image
@@ -238,9 +239,8 @@ def test_circles_on_the_sky_against_great_circles(tmp_path: Path, kind: str) -> 
         ))  # fmt: skip
         truth = separation_arcsec(ra, dec, ra_0, dec_0) <= radius
         circle = Shape(kind=ShapeKind.CIRCLE, frame=Frame.ICRS, x=ra_0, y=dec_0, radius=radius)
-        drawn = rasterise_mask(
-            circle.to_pixel_regions(image.grid), GridTransform(), image.shape, fwhm=3.0
-        )
+        mark = Annotation(source="a", annotator="b", shape=circle)
+        drawn = rasterise_annotations([mark], image.grid, fwhm=3.0).density > 0.5
         assert (drawn & truth).sum() / (drawn | truth).sum() > 0.99
 
 

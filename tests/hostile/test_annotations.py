@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from attnxai.alignment.rasterise import rasterise_density, rasterise_mask
+from attnxai.alignment.rasterise import rasterise_annotations
 from attnxai.annotations.readers import READERS, read_annotations
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.registry import find_reader
 from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.rgz_experts import COLUMNS as EXPERT_COLUMNS
-from attnxai.data.grid import GridTransform, PixelGrid
+from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
 from attnxai.errors import DataSetError
 from attnxai.training.held_out import read_held_out
@@ -47,10 +47,7 @@ def read(path: Path) -> Any:
     for annotation in marks.annotations[:20]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            regions = annotation.shape.to_pixel_regions(IMAGES[0].grid, source="s1")
-        rasterise_mask(regions, GridTransform(), SHAPE, fwhm=3.0)
-        weights = [annotation.weight] * len(regions)
-        rasterise_density(regions, weights, GridTransform(), SHAPE, fwhm=3.0)
+            rasterise_annotations([annotation], IMAGES[0].grid, fwhm=3.0)
     return marks
 
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import astropy.units as u
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from regions import (
-    CirclePixelRegion,
-    EllipsePixelRegion,
-    LinePixelRegion,
-    PixCoord,
-    PointPixelRegion,
-    PolygonPixelRegion,
-    RectanglePixelRegion,
-)
+from regions import PixCoord
 
+from attnxai.annotations import Shape, ShapeKind
 from attnxai.data.grid import GridTransform, PixelGrid, RowZero
 from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, outline
 
@@ -92,16 +84,18 @@ def test_contours_of_a_constant_map_do_not_exist():
 
 
 @pytest.mark.parametrize(
-    "region",
+    "shape",
     [
-        CirclePixelRegion(PixCoord(10.0, 8.0), 4.0),
-        EllipsePixelRegion(PixCoord(10.0, 8.0), 9.0, 4.0, 30 * u.deg),
-        RectanglePixelRegion(PixCoord(10.0, 8.0), 9.0, 4.0, 30 * u.deg),
-        PolygonPixelRegion(PixCoord([2.0, 9.0, 5.0], [1.0, 4.0, 9.0])),
+        {"kind": "circle", "x": 10.0, "y": 8.0, "radius": 4.0},
+        {"kind": "ellipse", "x": 10.0, "y": 8.0, "width": 9.0, "height": 4.0, "angle": 30.0},
+        {"kind": "box", "x": 10.0, "y": 8.0, "width": 9.0, "height": 4.0, "angle": 30.0},
+        {"kind": "polygon", "vertices": [(2.0, 1.0), (9.0, 4.0), (5.0, 9.0)]},
     ],
 )
-def test_outlines_enclose_what_the_region_contains(region):
-    x, y, closed = outline(region, GridTransform())
+def test_outlines_enclose_what_the_region_contains(shape):
+    drawn = Shape(**shape).on_pixels(PixelGrid(shape=(20, 20)))
+    (region,) = drawn.to_regions()
+    x, y, closed = outline(drawn, GridTransform())
     assert closed
     middle_x, middle_y = x.mean(), y.mean()
     for factor, inside in ((0.97, True), (1.03, False)):
@@ -110,8 +104,10 @@ def test_outlines_enclose_what_the_region_contains(region):
 
 
 def test_outlines_lie_on_the_field():
-    field = GridTransform(step=2.0, origin_x=4.0, origin_y=6.0)
-    x, y, closed = outline(PointPixelRegion(PixCoord(10.0, 8.0)), field)
+    field, image = GridTransform(step=2.0, origin_x=4.0, origin_y=6.0), PixelGrid(shape=(20, 20))
+    point = Shape(kind=ShapeKind.POINT, x=10.0, y=8.0).on_pixels(image)
+    x, y, closed = outline(point, field)
     assert (x.tolist(), y.tolist(), closed) == ([3.0], [1.0], False)
-    x, y, closed = outline(LinePixelRegion(PixCoord(4.0, 6.0), PixCoord(10.0, 8.0)), field)
+    line = Shape(kind=ShapeKind.LINE, vertices=((4.0, 6.0), (10.0, 8.0))).on_pixels(image)
+    x, y, closed = outline(line, field)
     assert (x.tolist(), y.tolist(), closed) == ([0.0, 3.0], [0.0, 1.0], False)

@@ -59,7 +59,7 @@ def test_what_models_share_is_computed_once_and_gives_the_same_bytes(
         [compare(maps, marks, images, settings=QUICK, rng=3) for maps in stacks], QUICK.correction
     )
     drawn = counted(monkeypatch, pairs, "draw_annotations")
-    shapes = counted(monkeypatch, rasterise, "rasterise_density")
+    shapes = counted(monkeypatch, rasterise, "_draw")
     ceilings = counted(monkeypatch, once, "noise_ceilings")
     reliabilities = counted(monkeypatch, once, "annotator_agreement")
     placements = counted(monkeypatch, pairs, "check_placement")
