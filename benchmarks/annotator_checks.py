@@ -26,7 +26,8 @@ import numpy as np
 from attnxai.annotations import Annotation, AnnotationSet, Shape, ShapeKind
 from attnxai.annotations.checks import AnnotatorCheck, Placement, check_annotations
 from attnxai.annotations.orientation import Orientation
-from attnxai.annotations.readers.table import COLUMNS, parse_table
+from attnxai.annotations.readers.table import parse_table
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.simulation import CLASS_NAMES, simulate_source
 from attnxai.statistics.exact import clopper_pearson_ends

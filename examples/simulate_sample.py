@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.sample import TABLE_NAME
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.data.simulation import CLASS_NAMES, Component, SimulatedSource, simulate_source
 from attnxai.data.sky import pixel_to_sky
 

@@ -23,8 +23,9 @@ from attnxai.alignment.pairs import align
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.inputs import Inputs
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
-from attnxai.annotations.readers.table import COLUMNS, parse_table
+from attnxai.annotations.readers.table import parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.audit import AUDITS
 from attnxai.audit.evidence_location_statistics import locate_evidence
 from attnxai.cli.completion import null_names

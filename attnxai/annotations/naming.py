@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from attnxai.annotations.shapes import Label
@@ -12,6 +13,7 @@ from attnxai.errors import OptionError
 COLOUR = "color"
 FOLDER = "folder"
 FILE = "file"
+_LABELS = {str(label): label for label in Label}
 _SYNONYMS = {
     "corejet": Label.CORE,
     "nucleus": Label.CORE,
@@ -23,6 +25,7 @@ _SYNONYMS = {
 }
 
 
+@functools.lru_cache(maxsize=4096)  # tables repeat the same few words on every row
 def folded(word: str) -> str:
     """A word without case, spaces and punctuation, by which words are compared.
 
@@ -34,6 +37,7 @@ def folded(word: str) -> str:
     return "".join(c for c in word.casefold() if c.isalnum())
 
 
+@functools.lru_cache(maxsize=4096)
 def label_of_word(word: str) -> Label | None:
     """The label that a word names: in any case, in the plural, with a number behind it; None for other words.
 
@@ -50,8 +54,8 @@ def label_of_word(word: str) -> Label | None:
 
 def _label(word: str) -> Label | None:
     for name in (word, word.removesuffix("s")):
-        if name in set(Label):
-            return Label(name)
+        if name in _LABELS:
+            return _LABELS[name]
     return _SYNONYMS.get(word)
 
 

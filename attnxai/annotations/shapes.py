@@ -75,8 +75,10 @@ class Limits(NamedTuple):
 
     def expected(self, value: object) -> str:
         """What ``value`` has to be, if it is not within the limits; empty if it is."""
-        # NaN is neither above nor below
-        is_within = isinstance(value, Real) and value <= self.high and not value < self.low
+        # NaN is neither above nor below; most are floats, of which Python need not ask more
+        if type(value) is not float and not isinstance(value, Real):
+            return str(self)
+        is_within = value <= self.high and not value < self.low
         return "" if is_within else str(self)
 
 
@@ -183,6 +185,8 @@ class Shape:
     def __post_init__(self) -> None:
         for name, choices in (("kind", ShapeKind), ("frame", Frame)):
             value = getattr(self, name)
+            if type(value) is choices:
+                continue
             if value not in list(choices):
                 raise AnnotationError(
                     f"the {name} of a shape has to be one of {', '.join(choices)}, got {value!r}"

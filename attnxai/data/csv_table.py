@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attnxai.data.wording import counted, printable
+from attnxai.data.wording import counted, first_of, printable
 from attnxai.errors import AttnxaiError
 from attnxai.jobs.files import read_input, write_file
 
@@ -43,13 +43,15 @@ def read_csv(path: str | Path, what: str, error: type[AttnxaiError]) -> str:
     return decode_csv(read_input(Path(path), what, error), what, error)
 
 
-def parse_csv(text: str, what: str, error: type[AttnxaiError]) -> tuple[list[str], Rows]:
-    """Header of a table, and its rows one by one with the line on which each begins, counted from 1.
+def parse_csv(
+    text: str, what: str, error: type[AttnxaiError], *, delimiter: str = ",", first_line: int = 1
+) -> tuple[list[str], Rows]:
+    """Header of a table, and its rows one by one with the line on which each begins, counted from ``first_line``.
 
     A cell in quotes may span several lines. Spaces around cells are taken off, and rows without any
     content are skipped. A row may have more or fewer cells than there are columns.
     """
-    rows = _rows(text, what, error)
+    rows = _rows(text, what, error, delimiter, first_line)
     try:
         _, header = next(rows)
     except StopIteration:
@@ -57,15 +59,17 @@ def parse_csv(text: str, what: str, error: type[AttnxaiError]) -> tuple[list[str
     return header, rows
 
 
-def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
+def _rows(
+    text: str, what: str, error: type[AttnxaiError], delimiter: str, first_line: int
+) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    line = first_line
     try:
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 yield line, stripped
-            line = reader.line_num + 1
+            line = reader.line_num + first_line
     except csv.Error as reason:
         raise error(
             f"{what} is not valid CSV: {reason} (in the row that begins on line {line})"
@@ -73,14 +77,18 @@ def _rows(text: str, what: str, error: type[AttnxaiError]) -> Iterator[tuple[int
 
 
 class Faults:
-    """What is wrong with the rows of a table: the first faults in words, and how many rows have any."""
+    """What is wrong with the rows of a table: the first faults in words, and how many rows have any.
+
+    Faults of a column for which the same would be right are one entry, with the lines of them all.
+    """
 
     _MOST_LISTED = 15
+    _MOST_LINES = 5
     _LONGEST_VALUE = 60
 
     def __init__(self, item: str = "line") -> None:
-        self.listed: list[str] = []
         self._item = item
+        self._entries: dict[str, tuple[list[int], str]] = {}
         self.n_rows = 0
         self._n_faults = 0
         self._last_line = 0
@@ -96,21 +104,34 @@ class Faults:
         shown = repr(value)
         if len(shown) > self._LONGEST_VALUE:
             shown = f"{shown[: self._LONGEST_VALUE - 3]}..."
-        self.add_row(line, f", column {column}: {shown} is not {right}")
+        self._add(line, f", column {column}: {{}} is not {right}", shown)
 
     def add_row(self, line: int, text: str) -> None:
         """A fault of a row, in words that follow the number of its line."""
+        self._add(line, text, "")
+
+    def _add(self, line: int, text: str, shown: str) -> None:
         self._n_faults += 1
         self.n_rows += line != self._last_line
         self._last_line = line
-        if len(self.listed) < self._MOST_LISTED:
-            self.listed.append(f"{self._item} {line}{text}")
+        if text in self._entries or len(self._entries) < self._MOST_LISTED:
+            self._entries.setdefault(text, ([], shown))[0].append(line)
 
     def error(self, kind: type[AttnxaiError], message: str) -> AttnxaiError:
-        """An error with the faults, one a line, and how many more there are."""
-        more = self._n_faults - len(self.listed)
-        lines = [message, *self.listed, *([f"and {more} more"] if more else [])]
-        return kind("\n  ".join(lines))
+        """An error with the faults, one an entry, and how many more there are."""
+        entries = [self._entry(*entry) for entry in self._entries.items()]
+        more = self._n_faults - sum(len(lines) for lines, _ in self._entries.values())
+        return kind("\n  ".join([message, *entries, *([f"and {more} more"] if more else [])]))
+
+    def _entry(self, text: str, entry: tuple[list[int], str]) -> str:
+        lines, shown = entry
+        distinct = list(dict.fromkeys(lines))
+        if len(distinct) == 1:
+            where = f"{self._item} {distinct[0]}"
+        else:
+            where = f"{self._item}s {first_of([str(line) for line in distinct], self._MOST_LINES)}"
+        what = f"{shown} (the first of {len(lines)})" if shown and len(lines) > 1 else shown
+        return where + (text.replace("{}", what, 1) if shown else text)
 
 
 def parse_rows(

@@ -29,7 +29,8 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
         *("--pixel-scale-arcsec", "--fill-blank", "--prepared", "--hdu", "--plane")
     ]
     assert groups["Annotations"] == [
-        *("--label", "--fwhm-arcsec", "--min-components", "--match-radius-arcsec")
+        *("--label", "--merge-spellings", "--fwhm-arcsec"),
+        *("--min-components", "--match-radius-arcsec"),
     ]
     assert groups["Maps"] == ["--explain", "--target", "--audit"]
 

@@ -40,13 +40,22 @@ def test_faults_are_raised_together() -> None:
     rows = [(2, ["x" * 100]), (3, ["1"]), (4, []), *((line, ["-"]) for line in range(5, 25))]
     with pytest.raises(AnnotationError) as caught:
         parse_rows(["a"], rows, "table t.csv", AnnotationError, whole)
-    lines = str(caught.value).splitlines()
-    assert lines[0] == "22 of 23 rows of table t.csv cannot be used:"
-    assert lines[1].startswith("  line 2, column a: 'xxx")
-    assert lines[1].endswith("xx... is not a whole number")
-    assert lines[2] == "  line 4: 0 cells, but the header has 1 columns"
-    assert lines[-1] == "  and 7 more"
+    shown = f"'{'x' * 56}..."
+    assert str(caught.value).splitlines() == [
+        "22 of 23 rows of table t.csv cannot be used:",
+        f"  lines 2, 5, 6, 7, 8 and 16 more, column a: {shown} (the first of 21) is not a whole number",
+        "  line 4: 0 cells, but the header has 1 columns",
+    ]
+
+
+def test_long_lists_of_faults_are_cut_and_counted() -> None:
+    faults = Faults()
+    for line in range(2, 32):
+        faults.add(line, f"column {line % 20}", "x", "a number")
+    lines = str(faults.error(AnnotationError, "no:")).splitlines()
     assert len(lines) == 17
+    assert lines[-1] == "  and 5 more"
+    assert sum(line.count("lines ") for line in lines) == 10
 
 
 def test_a_row_with_two_faults_is_one_row() -> None:

@@ -15,8 +15,8 @@ from attnxai.alignment.rasterise import rasterise_annotations
 from attnxai.annotations.readers import READERS, read_annotations
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.registry import find_reader
-from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.rgz_experts import COLUMNS as EXPERT_COLUMNS
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
 from attnxai.errors import DataSetError

@@ -14,7 +14,7 @@ from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.files import find_annotation_files
 from attnxai.annotations.merging import merge_annotations
 from attnxai.annotations.naming import Naming
-from attnxai.data.csv_table import decode_csv
+from attnxai.data.csv_dialects import decode_text
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
 from attnxai.data.registration import FileReader, ReaderRegistry
@@ -68,7 +68,7 @@ class AnnotationFile:
         AnnotationError
             If it is not UTF-8.
         """
-        return decode_csv(self.content, f"annotation file {self.path}", AnnotationError)
+        return decode_text(self.content, f"annotation file {self.path}", AnnotationError)
 
     def json(self) -> Any:
         """The content as JSON.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.readers.table import COLUMNS
 from attnxai.annotations.shapes import fields_of
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.annotations.writers import HELD, register_writer
 from attnxai.data.csv_table import plain_cell, spreadsheet_cell
 from attnxai.data.images import SourceImage

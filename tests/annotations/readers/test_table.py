@@ -10,8 +10,9 @@ import pytest
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.readers import open_annotations, read_annotations
-from attnxai.annotations.readers.table import COLUMNS, parse_table
+from attnxai.annotations.readers.table import parse_table
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.annotations.table_columns import COLUMNS
 from attnxai.errors import AnnotationError
 
 GOOD = {"source": "s1", "annotator": "ann", "shape": "point", "x": "3", "y": "4", "label": "core"}
@@ -112,8 +113,7 @@ class TestGoodRows:
             {"operation": "subtract"},
         ) == [
             "line 2, column operation: 'minus' is not one of add, subtract",
-            "line 2, column round: '1.5' is not a whole number from 1",
-            "line 3, column round: '0' is not a whole number from 1",
+            "lines 2, 3, column round: '1.5' (the first of 2) is not a whole number from 1",
             "line 4, column operation: 'subtract' is not add, as a point has no area",
         ]
 
@@ -172,7 +172,7 @@ class TestNotices:
         assert read.annotations[0].other == {"comment": "faint", "telescope": "VLA"}
 
     def test_column_without_a_name(self) -> None:
-        read = parse_table("source,annotator,shape,x,y,label,\ns1,ann,point,1,2,core,\n")
+        read = parse_table("source,annotator,shape,x,y,label,\ns1,ann,point,1,2,core,a\n")
         assert read.notices == (
             "Further columns are kept, and strata can be made of them: one without a name.",
         )
@@ -200,9 +200,9 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"annotator": " "}, "annotator", "", "a name"),
     ({"shape": "square"}, "shape", "square", "one of point, circle, ellipse, box, polygon, line"),
     ({"shape": ""}, "shape", "", "one of point, circle"),
-    ({"label": "nucleus"}, "label", "nucleus", "one of core, jet, lobe, hotspot, host, source"),
+    ({"label": "blob"}, "label", "blob", "one of core, jet, lobe, hotspot, host, source"),
     ({"label": ""}, "label", "", "one of core"),
-    ({"frame": "fk5"}, "frame", "fk5", "one of pixel, icrs"),
+    ({"frame": "image"}, "frame", "image", "one of pixel, icrs"),
     ({"x": ""}, "x", "", "a number for a point"),
     ({"y": "four"}, "y", "four", "a number"),
     ({"x": "3,5"}, "x", "3,5", "a number; write a decimal point, not a comma"),
@@ -260,7 +260,9 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"frame": "icrs", "x": "-0.1"}, "x", "-0.1", "a right ascension from 0 to 360 degrees"),
     ({"frame": "icrs", "y": "90.5"}, "y", "90.5", "a declination from -90 to 90 degrees"),
     ({"frame": "icrs", "y": "-91"}, "y", "-91", "a declination from -90 to 90 degrees"),
-    ({"frame": "icrs", "x": "10:20:30"}, "x", "10:20:30", "a number"),
+    ({"x": "10:20:30"}, "x", "10:20:30", "a number"),
+    ({"frame": "icrs", "x": "10:60:30"}, "x", "10:60:30", "a number"),
+    ({"frame": "icrs", "x": "24:00:00.1"}, "x", "24:00:00.1", "a right ascension from 0 to 360"),
     ({"shape": "polygon"}, "vertices", "", 'a list of positions "x y; x y; ..." for a polygon'),
     ({"shape": "polygon", "vertices": "0 0; 1 1"}, "vertices", "0 0; 1 1", "3 or more different"),
     (
@@ -318,9 +320,9 @@ class TestBadCells:
         with pytest.raises(AnnotationError) as caught:
             parse(*rows)
         *listed, more = listed_in(caught.value)
-        lines = [int(row.split(",")[0].removeprefix("line ")) for row in listed]
-        assert lines == list(range(3, 3 + 15))
-        assert more == f"and {len(BAD_CELLS) - 15} more"
+        assert len(listed) == 15
+        assert sum("the first of" in row for row in listed) >= 2
+        assert re.fullmatch(r"and \d+ more", more)
         text = str(caught.value)
         assert text.startswith(
             f"{len(BAD_CELLS)} of {len(rows)} rows of annotation table t.csv cannot be used:\n"
@@ -336,8 +338,17 @@ class TestBadCells:
     def test_contradictory_class(self) -> None:
         (fault,) = faults({"class": "FR I"}, {"class": "fr1"}, {"class": "FRII"})
         assert fault == (
-            "line 4, column class: 'FR II' contradicts 'FR I' on line 2, for the same source; give one"
+            "line 4, column class: 'FR II' contradicts 'FR I' on line 2, for the same source and annotator; "
+            "give one"
         )
+
+    def test_annotators_may_differ_in_a_class(self) -> None:
+        read = parse(
+            {"class": "FR I"}, {"annotator": "bob", "class": "FR II"}, {"source": "b", "class": "1"}
+        )
+        assert read.classes == {"b": "1"}
+        assert read.annotator_classes == {"ann": {"s1": "FR I", "b": "1"}, "bob": {"s1": "FR II"}}
+        assert "different classes for 1 of 2 sources" in read.notices[0]
 
     def test_contradictory_image(self) -> None:
         (fault,) = faults({"source": "x/a.png"}, {"source": "a", "image": "y/a.png"})
@@ -378,11 +389,12 @@ class TestLineNumbers:
 
 
 class TestBadFiles:
-    @pytest.mark.parametrize("missing", ["source", "annotator", "shape", "label"])
-    def test_missing_column(self, missing: str) -> None:
-        header = ",".join(name for name in COLUMNS if name != missing)
-        with pytest.raises(AnnotationError, match=rf"table t\.csv lacks the column {missing}; its"):
-            parse_table(header + "\n", path="t.csv")
+    @pytest.mark.parametrize("missing", [("source", "image"), ("x", "vertices", "label")])
+    def test_missing_column(self, missing: tuple[str, ...]) -> None:
+        header = ",".join(name for name in COLUMNS if name not in missing)
+        lacking = next(name for name in ("source", "label") if name in missing)
+        with pytest.raises(AnnotationError, match=rf"table t\.csv lacks the column {lacking}; its"):
+            parse_table(header + "\ns1\n", path="t.csv")
 
     def test_several_missing_columns(self) -> None:
         with pytest.raises(
@@ -390,18 +402,13 @@ class TestBadFiles:
         ):
             parse_table("source,shape\na,b\n")
 
-    @pytest.mark.parametrize("separator", [";", "\t"])
-    def test_other_separators_are_recognised(self, separator: str) -> None:
-        with pytest.raises(AnnotationError, match=r"; separate them by commas$"):
-            parse_table(separator.join(COLUMNS) + "\n")
-
     def test_column_twice(self) -> None:
         with pytest.raises(AnnotationError, match="has the column label, x twice; take one"):
             parse_table("source,annotator,shape,x,x,label,label\n")
 
     def test_unnamed_columns_twice(self) -> None:
-        with pytest.raises(AnnotationError, match="has the column without a name twice"):
-            parse_table("source,annotator,shape,x,y,label,,\n")
+        with pytest.raises(AnnotationError, match="has the column one without a name twice"):
+            parse_table("source,annotator,shape,x,y,label,,\ns1,ann,point,1,2,core,a,b\n")
 
     def test_empty(self) -> None:
         with pytest.raises(AnnotationError, match=r"annotation table t\.csv is empty"):
@@ -432,13 +439,12 @@ class TestReading:
         assert path.read_bytes().startswith(b"\xef\xbb\xbf")
         assert read_annotations(path).sources == ("s1",)
 
-    @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-    def test_other_encodings(self, write_table: Callable[..., Path], encoding: str) -> None:
-        path = write_table(*table({"annotator": "Jörg"}).splitlines(), encoding=encoding)
-        with pytest.raises(
-            AnnotationError,
-            match=r"table\.csv is (not UTF-8 text \(byte \d+\); save|text in UTF-16)",
-        ):
+    def test_other_encodings(self, write_table: Callable[..., Path]) -> None:
+        lines = table({"annotator": "Jörg"}).splitlines()
+        path = write_table(*lines, encoding="utf-16")
+        assert read_annotations(path).annotators == ("Jörg",)
+        path = write_table(*lines, encoding="latin-1")
+        with pytest.raises(AnnotationError, match=r"table\.csv is not UTF-8 text \(byte \d+\)"):
             read_annotations(path)
 
     def test_names_in_any_script(self, write_table: Callable[..., Path]) -> None:

@@ -1,0 +1,451 @@
+"""Rows of annotation tables, version 1, as annotations: whatever kind of file the table is in."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attnxai.annotations.annotation_set import (
+    RULE_KIND,
+    WEIGHT,
+    Annotation,
+    AnnotationSet,
+    Operation,
+    expected_round,
+)
+from attnxai.annotations.merging import majority_classes
+from attnxai.annotations.naming import folded
+from attnxai.annotations.shapes import (
+    REQUIRED_FIELDS,
+    Frame,
+    Label,
+    Shape,
+    ShapeKind,
+    expected,
+    fields_of,
+)
+from attnxai.annotations.sky_frames import FRAMES, parse_sexagesimal, to_icrs
+from attnxai.annotations.table_columns import (
+    ARCSEC_PER,
+    COLUMNS,
+    GEOMETRY,
+    LENGTHS,
+    REQUIRED,
+    Columns,
+    understand_columns,
+)
+from attnxai.data.classes import canonical_class
+from attnxai.data.csv_dialects import Numbers
+from attnxai.data.csv_table import Faults, Rows, parse_rows, plain_cell
+from attnxai.data.images import source_id
+from attnxai.data.readers import is_image_name
+from attnxai.data.wording import counted, did_you_mean, first_of
+from attnxai.errors import AnnotationError
+
+if TYPE_CHECKING:
+    from attnxai.annotations.readers.registry import AnnotationFile
+
+_Choice = TypeVar("_Choice", ShapeKind, Label, Operation)
+_NOTHING = ("none", "nothing", "empty")
+NOTHING_MARKED = "nothing marked on the source"
+_SIMULATED = "true components of simulated sources, as three simulated annotators would mark them"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """A row whose shape may still be in another frame."""
+
+    line: int
+    frame: str
+    kind: ShapeKind
+    values: dict[str, Any]
+    fields: dict[str, Any]
+
+
+def annotations_of_rows(
+    header: Sequence[str],
+    rows: Rows,
+    *,
+    file: AnnotationFile,
+    delimiter: str = ",",
+    units: Mapping[str, str] | None = None,
+    notes: Iterable[str] = (),
+    what: str = "",
+) -> AnnotationSet:
+    """Annotations of a table.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+    rows : iterable of (int, sequence of str)
+        Line of each row, and its cells.
+    file : AnnotationFile
+        The file that the table is in.
+    delimiter : str
+        What separates its columns, which decides whether numbers may have a decimal comma.
+    units : mapping of str to str, optional
+        Units that the file states by the names of columns.
+    notes : iterable of str
+        What was assumed so far.
+    what : str
+        The table in errors; ``annotation table PATH`` when left out.
+
+    Raises
+    ------
+    AnnotationError
+        Listing line, column and value of every fault.
+    """
+    what = what or f"annotation table {file.path}"
+    columns = understand_columns(header, units)
+    _check_header(columns, header, what)
+    table = _Table(columns, file, Numbers(delimiter), what)
+    found = parse_rows(columns.names, rows, what, AnnotationError, table.parse)
+    return table.annotation_set(found, notes)
+
+
+def _named(names: Iterable[str]) -> str:
+    return first_of([name[:100] or "one without a name" for name in names])
+
+
+def _check_header(columns: Columns, header: Sequence[str], what: str) -> None:
+    names = columns.names
+    has_place = {"x", "y"} <= set(names) or "vertices" in names
+    # an image names its source, a file its annotator, and values tell the shape; half of the columns do not
+    missing = [name for name in REQUIRED if name not in names]
+    can_do_without = has_place and ("source" in names or "image" in names)
+    if missing and not can_do_without:
+        raise AnnotationError(
+            f"{what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; its header is "
+            f"{_named(header) or 'empty'}, and the columns are {', '.join(COLUMNS)}"
+        )
+    twice = sorted(name for name, n in collections.Counter(names).items() if n > 1)
+    if twice:
+        raise AnnotationError(f"{what} has the column {_named(twice)} twice; take one of them out")
+
+
+class _Table:
+    """Parses rows, with what one row has to do with another."""
+
+    def __init__(self, columns: Columns, file: AnnotationFile, number: Numbers, what: str) -> None:
+        self.columns, self.file, self.number, self.what = columns, file, number, what
+        self.names = set(columns.names)
+        self._images: dict[str, tuple[str, int]] = {}
+        self._classes: dict[tuple[str, str, str], tuple[str, int]] = {}
+        self._counts: collections.Counter[str] = collections.Counter()
+        self._left_out: collections.Counter[str] = collections.Counter()
+        # names recur on many rows
+        self._source_id = functools.lru_cache(maxsize=4096)(source_id)
+        self._is_image_name = functools.lru_cache(maxsize=4096)(is_image_name)
+
+    # one row
+
+    def parse(self, row: dict[str, str], line: int, faults: Faults) -> _Row | None:
+        """A row, or None where it marks nothing or is at fault."""
+        before = len(faults)
+        row.update((name, plain_cell(value)) for name, value in row.items() if value[:1] == "'")
+        source = self._source_id(row.get("source", "") or row.get("image", ""))
+        if not source:
+            value = row.get("source", "")
+            faults.add(line, "source", value, "a source id or the name of an image file")
+        annotator = self._annotator(row, line, faults)
+        self._keep_image_and_class(row, line, source, annotator, faults)
+        if row.get("shape", "").casefold() in _NOTHING:
+            if len(faults) == before:
+                self._left_out[NOTHING_MARKED] += 1
+            return None
+        kind = self._kind(row, line, faults)
+        label = self._label(row, line, faults)
+        frame = self._frame(row, line, faults)
+        weight = 1.0
+        if row.get("weight"):
+            weight = self._cell(row["weight"], line, "weight", faults, WEIGHT.expected)
+        operation = _member(Operation, row.get("operation", "") or "add", line, "operation", faults)
+        round_ = self._cell(row.get("round", "") or "1", line, "round", faults, expected_round)
+        if kind is None or label is None or frame is None or operation is None:
+            return None
+        values = self._values(row, kind, frame, line, faults)
+        if operation is Operation.SUBTRACT and kind in (ShapeKind.POINT, ShapeKind.LINE):
+            right = f"add, as {kind.with_article} has no area"
+            faults.add(line, "operation", row["operation"], right)
+        if len(faults) > before:
+            return None
+        fields = {
+            "source": source,
+            "annotator": annotator,
+            "label": label,
+            "weight": weight,
+            "operation": operation,
+            "group": row.get("group", ""),
+            "round": round_,
+            "other": {name: value for name, value in row.items() if name not in COLUMNS},
+        }
+        return _Row(line, frame, kind, values, fields)
+
+    def _annotator(self, row: Mapping[str, str], line: int, faults: Faults) -> str:
+        if "annotator" in self.names:
+            if not row["annotator"]:
+                faults.add(line, "annotator", "", "a name")
+            return self.file.naming.renamed(row["annotator"])
+        name = self.file.annotator or Path(self.file.path).name.partition(".")[0]
+        self._counts[f"It has no column annotator; that of its rows is {name[:60]}"] += 1
+        return self.file.naming.renamed(name)
+
+    def _keep_image_and_class(
+        self, row: dict[str, str], line: int, source: str, annotator: str, faults: Faults
+    ) -> None:
+        """Keep image and class of the source; a contradiction by the same annotator is a fault."""
+        image = row.get("image", "")
+        if self._is_image_name(row.get("source", "")) and not image:
+            image = row["source"]
+        if image:
+            self._first(self._images, source, image, "image", line, faults)
+        if value := canonical_class(row.get("class", "")):
+            key = source, annotator, row.get("round", "") or "1"
+            self._first(self._classes, key, value, "class", line, faults)
+
+    def _first(
+        self,
+        seen: dict[Any, tuple[str, int]],
+        key: Any,
+        value: str,
+        column: str,
+        line: int,
+        faults: Faults,
+    ) -> None:
+        first = seen.setdefault(key, (value, line))
+        if first[0] != value:
+            whom = "source" if column == "image" else "source and annotator"
+            faults.add_row(
+                line,
+                f", column {column}: {value[:60]!r} contradicts {first[0][:60]!r} on line {first[1]}, for the "
+                f"same {whom}; give one",
+            )
+
+    def _kind(self, row: Mapping[str, str], line: int, faults: Faults) -> ShapeKind | None:
+        if "shape" in self.names:
+            return _member(ShapeKind, row["shape"], line, "shape", faults)
+        if row.get("radius"):
+            kind = ShapeKind.CIRCLE
+        elif row.get("vertices") or row.get("width") or row.get("height"):
+            which = "polygon or line" if row.get("vertices") else "ellipse or box"
+            faults.add_row(
+                line, f": the table has no column shape, which could be {which} here; add it"
+            )
+            return None
+        else:
+            kind = ShapeKind.POINT
+        self._counts[f"It has no column shape; what has {'a radius' if kind is ShapeKind.CIRCLE else 'a position only'} is read as {kind.with_article}"] += 1  # fmt: skip
+        return kind
+
+    def _label(self, row: Mapping[str, str], line: int, faults: Faults) -> Label | None:
+        if "label" not in self.names:
+            self._counts["It has no column label, which counts as other"] += 1
+            return Label.OTHER
+        word = row["label"]
+        found = self.file.naming.label({"label": [word]}) if folded(word) else None
+        if found is not None and word.lower() != found and folded(word) != found:
+            self._counts[f"The label {word[:40]!r} is read as {found}"] += 1
+        return found or _member(Label, word, line, "label", faults)
+
+    def _frame(self, row: Mapping[str, str], line: int, faults: Faults) -> str | None:
+        """The frame as astropy calls it, or ``pixel``."""
+        stated = row.get("frame", "")
+        word = folded(stated)
+        if not word:
+            if not self.columns.on_sky:
+                return "pixel"
+            self._counts[
+                "It states no frame; right ascensions and declinations are read as ICRS"
+            ] += 1
+            return "icrs"
+        if word in ("pixel", "pixels", "pix"):
+            if not self.columns.on_sky:
+                return "pixel"
+        elif (frame := FRAMES.get(word)) is not None:
+            if frame != "icrs":
+                self._counts[f"Positions in the frame {stated[:20]} are converted to ICRS"] += 1
+            return frame
+        known = [*Frame, "fk5", "fk4", "galactic"]
+        right = f"one of {', '.join(known)}{did_you_mean(stated, known)}"
+        faults.add(line, "frame", stated, right)
+        return None
+
+    def _values(
+        self, row: Mapping[str, str], kind: ShapeKind, frame: str, line: int, faults: Faults
+    ) -> dict[str, Any]:
+        """Numbers of a shape, with lengths in pixels or arcsec."""
+        shape_frame = Frame.PIXEL if frame == "pixel" else Frame.ICRS
+        values: dict[str, Any] = {}
+        for field in fields_of(kind):
+            text = row.get(field, "")
+            if field in REQUIRED_FIELDS[kind] or text:
+                right = functools.partial(expected, kind, shape_frame, field)
+                factor = self._factor(field, frame, line, faults)
+                purpose = f" for {kind.with_article}"
+                values[field] = self._cell(text, line, field, faults, right, purpose, frame, factor)
+        for column in GEOMETRY:
+            if row.get(column) and column not in fields_of(kind):
+                a_shape = kind.with_article.capitalize()
+                self._counts[f"{a_shape} has no {column}; the value was not used"] += 1
+        return values
+
+    def _factor(self, field: str, frame: str, line: int, faults: Faults) -> float:
+        unit = self.columns.units.get(field, "") if field in (*LENGTHS, "x", "y") else ""
+        if not unit or (field not in LENGTHS and unit == ("pix" if frame == "pixel" else "deg")):
+            return 1.0
+        if field not in LENGTHS or (unit == "pix") != (frame == "pixel"):
+            here = "pixels" if frame == "pixel" else "degrees on the sky"
+            faults.add_row(
+                line, f", column {field}: its unit is {unit}, but positions are {here}; correct one"
+            )
+            return 1.0
+        return ARCSEC_PER.get(unit, 1.0)
+
+    def _cell(
+        self,
+        text: str,
+        line: int,
+        column: str,
+        faults: Faults,
+        expected_of: Callable[[Any], str],
+        purpose: str = "",
+        frame: str = "pixel",
+        factor: float = 1.0,
+    ) -> Any:
+        """The number or the vertices in a cell; what ``expected_of`` says of them is a fault."""
+        is_list = column == "vertices"
+        value: Any = None
+        try:
+            value = (
+                self._vertices(text, frame) if is_list else self._coordinate(text, column, frame)
+            )
+            value = value if is_list else value * factor
+            right = expected_of(value)
+        except (ValueError, OverflowError):
+            right = 'a list of positions "x y; x y; ..."' if is_list else "a number"
+            if not text:
+                right += purpose
+            elif "," in text:
+                right += "; write a decimal point, not a comma"
+        if right:
+            faults.add(line, column, text, right)
+        return value
+
+    def _coordinate(self, text: str, column: str, frame: str) -> float:
+        try:
+            return self.number(text)
+        except ValueError:
+            if column not in ("x", "y") or frame == "pixel":
+                raise
+            hours = column == "x" and frame != "galactic"
+            value = parse_sexagesimal(text, hours=hours)
+            unit = "hours" if hours and "d" not in text and "°" not in text else "degrees"
+            name = (
+                {"x": "right ascension", "y": "declination"}[column]
+                if frame != "galactic"
+                else column
+            )
+            key = f"Values with colons, letters or spaces in the {name} are read as {unit}, minutes and seconds"
+            self._counts[key] += 1
+            return value
+
+    def _vertices(self, text: str, frame: str) -> tuple[tuple[float, float], ...]:
+        pairs = (part.split() for part in text.strip().strip(";").split(";"))
+        return tuple(
+            (self._coordinate(x, "x", frame), self._coordinate(y, "y", frame)) for x, y in pairs
+        )
+
+    # all rows
+
+    def annotation_set(self, rows: Sequence[_Row], notes: Iterable[str]) -> AnnotationSet:
+        """The annotations of all rows."""
+        if not rows:
+            raise AnnotationError(
+                f"{self.what} marks nothing: all rows say that there is nothing to mark"
+            )
+        _convert(rows)
+        name = Path(self.file.path).name
+        annotations = tuple(
+            Annotation(
+                shape=Shape(
+                    kind=row.kind,
+                    frame=Frame.PIXEL if row.frame == "pixel" else Frame.ICRS,
+                    **row.values,
+                ),
+                line=row.line,
+                file=name,
+                **row.fields,
+            )
+            for row in rows
+        )
+        classes: dict[str, dict[str, str]] = {}
+        for (source, annotator, round_), (value, _) in self._classes.items():
+            if round_ == "1" or source not in classes.get(annotator, {}):
+                classes.setdefault(annotator, {})[source] = value
+        majority, differing = majority_classes(classes)
+        simulated = all(a.annotator.lower().startswith("simulated") for a in annotations)
+        found = AnnotationSet(
+            annotations=annotations,
+            classes=majority,
+            annotator_classes=classes,
+            images={source: value for source, (value, _) in self._images.items()},
+            path=self.file.path,
+            n_rows=len(annotations) + sum(self._left_out.values()),
+            left_out=dict(self._left_out),
+            notices=(*self._notes(notes), *differing),
+            simulated=simulated,
+            kind=_SIMULATED if simulated else "shapes drawn by annotators",
+        )
+        by_rule = found.rule_annotators == found.annotators
+        return dataclasses.replace(found, kind=RULE_KIND) if by_rule else found
+
+    def _notes(self, notes: Iterable[str]) -> list[str]:
+        found = [*notes, *self.columns.notes, *self.number.notes()]
+        if extra := [_with_hint(name) for name in self.columns.names if name not in COLUMNS]:
+            found.append(
+                f"Further columns are kept, and strata can be made of them: {_named(extra)}."
+            )
+        found += [f"{text} ({counted(n, 'row')})." for text, n in sorted(self._counts.items())]
+        return found
+
+
+def _with_hint(name: str) -> str:
+    """A column's name, and the known one that it may have been meant for."""
+    return f"{name}{did_you_mean(name, COLUMNS, 0.8)}" if name else ""
+
+
+def _convert(rows: Sequence[_Row]) -> None:
+    """Turn positions and angles of rows in other frames into ICRS, all of a frame together."""
+    for frame in {row.frame for row in rows} - {"pixel", "icrs"}:
+        of_frame = [row for row in rows if row.frame == frame]
+        points = [
+            row.values.get("vertices") or ((row.values["x"], row.values["y"]),) for row in of_frame
+        ]
+        flat = [point for of_row in points for point in of_row]
+        ra, dec, turn = (values.tolist() for values in to_icrs(frame, *zip(*flat, strict=True)))
+        at = 0
+        for row, of_row in zip(of_frame, points, strict=True):
+            if "vertices" in row.values:
+                ends = slice(at, at + len(of_row))
+                row.values["vertices"] = tuple(zip(ra[ends], dec[ends], strict=True))
+            else:
+                row.values["x"], row.values["y"] = ra[at], dec[at]
+            if "width" in row.values:
+                angle = row.values.get("angle", 0.0) + turn[at]
+                row.values["angle"] = (angle + 180.0) % 360.0 - 180.0
+            at += len(of_row)
+
+
+def _member(
+    kind: type[_Choice], value: str, line: int, column: str, faults: Faults
+) -> _Choice | None:
+    try:
+        return kind(value.lower())  # by the value, which is the name
+    except ValueError:
+        faults.add(line, column, value, f"one of {', '.join(kind)}{did_you_mean(value, kind)}")
+        return None

@@ -1,0 +1,158 @@
+"""Columns of annotation tables under other names, and with units."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+from attnxai.data.wording import listed
+
+REQUIRED = ("source", "annotator", "shape", "label")
+COLUMNS = (
+    "source",
+    "annotator",
+    "shape",
+    "x",
+    "y",
+    "width",
+    "height",
+    "radius",
+    "angle",
+    "vertices",
+    "frame",
+    "label",
+    "class",
+    "weight",
+    "image",
+    "operation",
+    "group",
+    "round",
+)
+GEOMETRY = ("x", "y", "width", "height", "radius", "angle", "vertices")
+LENGTHS = ("width", "height", "radius")
+SKY_COLUMNS = {"x": ("ra", "raj2000", "alphaj2000", "rightascension"), "y": ("dec", "decj2000", "dej2000", "deltaj2000", "declination", "decl")}  # fmt: skip
+# names whose meaning is certain; a position angle, a major axis or an id could mean several things
+_SYNONYMS = {
+    "source": ("sourceid", "sourcename", "object", "objectid", "objectname", "galaxy", "target"),
+    "annotator": ("observer", "expert", "user", "username", "rater", "annotatorid", "annotatorname", "markedby"),
+    "shape": ("shapetype", "region", "regiontype", "geometry"),
+    "x": ("xpix", "xpixel", "xcenter", "xcentre", "centerx", "centrex"),
+    "y": ("ypix", "ypixel", "ycenter", "ycentre", "centery", "centrey"),
+    "width": ("w",),
+    "height": ("h",),
+    "radius": ("r", "rad"),
+    "vertices": ("points", "polygon", "corners"),
+    "frame": ("coordinateframe", "coordinatesystem", "coordsys", "system", "radesys"),
+    "label": ("feature", "component", "part"),
+    "class": ("frclass", "frtype", "morphology"),
+    "image": ("imagefile", "imagename", "file", "filename", "fitsfile"),
+}  # fmt: skip
+_BY_NAME = {name: column for column, names in _SYNONYMS.items() for name in names} | {
+    name: column for column, names in SKY_COLUMNS.items() for name in names
+}
+_UNITS = {
+    "arcsec": "arcsec", "arcsecs": "arcsec", "asec": "arcsec", "as": "arcsec", "\"": "arcsec",
+    "arcmin": "arcmin", "amin": "arcmin", "'": "arcmin",
+    "deg": "deg", "degree": "deg", "degrees": "deg",
+    "pix": "pix", "pixel": "pix", "pixels": "pix", "px": "pix",
+}  # fmt: skip
+ARCSEC_PER = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
+_WITH_UNIT = re.compile(r"^(.*?)\s*(?:[\[(]\s*(.+?)\s*[\])]|[_ ](\w+))$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Columns:
+    """Names of the columns of a table, as this package calls them where it knows them.
+
+    Parameters
+    ----------
+    names : tuple of str
+        One for each column; unknown ones keep their own.
+    units : mapping of str to str
+        Of columns whose name states one: ``arcsec``, ``arcmin``, ``deg`` or ``pix``.
+    on_sky : bool
+        Whether positions are called right ascension and declination.
+    notes : tuple of str
+        What was assumed.
+    """
+
+    names: tuple[str, ...]
+    units: Mapping[str, str]
+    on_sky: bool
+    notes: tuple[str, ...]
+
+
+def understand_columns(header: Sequence[str], units: Mapping[str, str] | None = None) -> Columns:
+    """Find the columns of an annotation table among the names of a header.
+
+    Capitals, spaces and punctuation do not matter, and a unit may stand behind a name. Where a name of the table
+    stands for itself no other one is taken for it.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns.
+    units : mapping of str to str, optional
+        Units that the file states apart from the names.
+
+    Examples
+    --------
+    >>> columns = understand_columns(["Source", "Observer", "RA", "DEC", "r [arcmin]", "survey"])
+    >>> columns.names
+    ('source', 'annotator', 'x', 'y', 'radius', 'survey')
+    >>> columns.units, columns.on_sky
+    ({'radius': 'arcmin'}, True)
+    """
+    plain = [_plain(name) for name in header]
+    found: dict[int, tuple[str, str]] = {}
+    taken: set[str] = set()
+    # first what is called as here, then what may be called otherwise
+    for known in ({name: name for name in COLUMNS}, _BY_NAME):
+        for place, name in enumerate(header):
+            if place in found:
+                continue
+            base, unit = _split(name) if plain[place] not in known else (plain[place], "")
+            column = known.get(base)
+            if column is not None and (column not in taken or known is not _BY_NAME):
+                found[place] = column, unit
+        taken = {column for column, _ in found.values()}
+    names = tuple(found[i][0] if i in found else name for i, name in enumerate(header))
+    stated = {column: unit for column, unit in found.values() if unit}
+    for i, name in enumerate(header):
+        unit = _UNITS.get((units or {}).get(name, "").strip().casefold(), "")
+        if i in found and unit:
+            stated[found[i][0]] = unit
+    sky = {
+        c
+        for i, (c, _) in found.items()
+        if _split(header[i])[0] in SKY_COLUMNS.get(c, ()) or plain[i] in SKY_COLUMNS.get(c, ())
+    }
+    other = [
+        f"{header[i][:40]} as {column}"
+        for i, (column, _) in sorted(found.items())
+        if _plain(header[i]) != column
+    ]
+    notes = (f"Columns are read by other names: {listed(other)}.",) if other else ()
+    return Columns(names=names, units=stated, on_sky=sky == {"x", "y"}, notes=notes)
+
+
+def n_known_columns(header: Sequence[str]) -> int:
+    """How many columns of an annotation table a header names; 0 where it cannot be one."""
+    names = set(understand_columns(header).names) & set(COLUMNS)
+    has_place = {"x", "y"} <= names or "vertices" in names
+    if len(names & set(REQUIRED)) >= 2 or ({"source", "image"} & names and has_place):
+        return len(names)
+    return 0
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A name without its unit, and the unit; empty where it has none."""
+    match = _WITH_UNIT.match(name.strip())
+    if match is not None and (unit := _UNITS.get((match[2] or match[3]).casefold())):
+        return _plain(match[1]), unit
+    return _plain(name), ""
