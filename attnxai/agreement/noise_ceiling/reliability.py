@@ -25,6 +25,7 @@ from attnxai.statistics.interval import CONFIDENCE_LEVEL, MIN_UNITS, Interval, n
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_ROUNDING = 1e-12  # of what is left of a difference of two sums that are nearly equal
 _BLOCK = 4_000_000
 
 
@@ -185,6 +186,7 @@ class _Counts:
         totals = weights @ self.per_unit
         n = totals.sum(axis=1)
         pairs = 1.0 / (size - 1.0)
+        spread = np.zeros(len(n))
         match self.measurement:
             case Measurement.NOMINAL:
                 within = weights @ ((size**2 - (self.per_unit**2).sum(axis=1)) * pairs)
@@ -198,7 +200,8 @@ class _Counts:
                 scores = self.domain - self.domain.mean()
                 squares, sums = self.per_unit @ scores**2, self.per_unit @ scores
                 within = weights @ (2.0 * (size * squares - sums**2) * pairs)
-                between = 2.0 * (n * (totals @ scores**2) - (totals @ scores) ** 2)
+                spread = 2.0 * n * (totals @ scores**2)
+                between = spread - 2.0 * (totals @ scores) ** 2
             case Measurement.ORDINAL:
                 # ordinal differences are those of the mid-ranks that the pooled values have
                 scores = np.cumsum(totals, axis=1) - totals / 2 - n[:, None] / 2
@@ -208,7 +211,8 @@ class _Counts:
                 between = 2.0 * (
                     n * (totals * scores**2).sum(axis=1) - (totals * scores).sum(axis=1) ** 2
                 )
-        several = (totals > 0).sum(axis=1) > 1
+        # values that differ by rounding alone leave a difference of nothing but rounding errors
+        several = ((totals > 0).sum(axis=1) > 1) & (between > _ROUNDING * spread)
         return np.where(several, 1.0 - (n - 1.0) * within / np.where(several, between, 1.0), np.nan)
 
     def _ratio_differences(self) -> NDArray[np.float64]:
