@@ -67,8 +67,8 @@ ModelOption = Annotated[
     ),
 ]
 _ANNOTATIONS = option(
-    "Annotation table (CSV), the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv for "
-    "the simulated sample that ships.",
+    "Annotation table (CSV), DS9 regions, the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv "
+    "for the simulated sample that ships.",
     INPUTS,
     "FILE",
     choices=lambda: ("expert.csv",),

@@ -85,7 +85,18 @@ EXPERTS = as_csv(
     "two,FIRSTJ120000.0+300000,1,1,RADIO,60,64,65,68",
     "three,FIRSTJ130000.0-010203,0,0,NONE:1 nothing,,,,",
 )
+DS9 = [
+    (
+        b'# Region file format: DS9 version 4.1\nglobal color=green\nicrs\ncircle(150,40,3") # text={lobe} tag={ann}\n'
+        b'ellipse(10:00:00,+40:00:00,0.1\',4",20)\n-box(150,40,2",3",0)\nannulus(150,40,1",5",9")\n# text(1,2) text={x}\n'
+    ),
+    (
+        b'galactic;point(0,0);fk5;panda(150,40,0,90,1,1",5",1) # tag={source=s1}\n# composite(150,40,0) || composite=1\n'
+        b'circle(150,40,5p) ||\n# vector(150,40,9",30)\n'
+    ),
+]
 SEEDS = {
+    "DS9 regions": DS9,
     "annotation table (CSV)": TABLES,
     "ClaRAN catalogue": [CATALOGUE],
     "Radio Galaxy Zoo expert sample": [EXPERTS],
@@ -96,6 +107,19 @@ WORDS = [
     *(f"{name},".encode() for name in (*COLUMNS, *CATALOGUE_COLUMNS, *EXPERT_COLUMNS)),
     *(b'"', b'""', b",", b";", b"\t", b"\r", b"\n", b"\r\n", b"\x00", b"\xff", b"\xef\xbb\xbf"),
     *(b"icrs", b"pixel", b"polygon", b"point", b"circle", b"RADIO", b"IR", b"NONE:", b"=1+1"),
+    *(
+        b"image",
+        b"fk4",
+        b"galactic",
+        b"wcs",
+        b"||",
+        b"#",
+        b"{",
+        b"}",
+        b"-annulus(3,4,5,6)",
+        b"tag={round=2}",
+        b"bpanda(",
+    ),
     *("−1".encode(), "１".encode(), "\u2028".encode(), "e\u0301".encode(), b"\x1b[2J", b"1e308"),
     *(b"0 0; 0 0; 0 0", b"1;" * 40, b"360", b"-90", b"90", b"1e-6", b"1e-7", b"../../etc/passwd"),
 ]

@@ -274,6 +274,18 @@ class MarkList:
                     best = source, name[: -len(source)].strip(_SEPARATORS)
         return best
 
+    def image_for(
+        self, source: str = "", position: tuple[float, float] | None = None
+    ) -> SourceImage | None:
+        """The image of a source, of the source that the file names, or at a position in ICRS degrees; None if open."""
+        images = self.file.images or ()
+        name = source_id(source) if source else self.file.source or self.source_and_rest[0]
+        if name or not images:
+            return self._by_id.get(name)
+        if position is not None:
+            return images_at([position], images, path=self.file.path)[0]
+        return images[0] if len(images) == 1 else None
+
     # annotators
 
     def _name_annotators(self, marks: Sequence[_Mark]) -> list[str]:
