@@ -1,4 +1,4 @@
-"""DS9 regions: what SAOImage DS9 saves, and what people write by hand in its language.
+"""DS9 regions: what SAOImage DS9 saves, and what is written by hand in its language.
 
 Pixels count from 1 there. Angles turn anticlockwise from +x in pixels, and from the west on the sky. A line that cannot
 be understood is a fault, never skipped.
