@@ -206,22 +206,22 @@ def test_the_better_model_is_named_whatever_the_order(good):
 
 
 def test_p_values_at_the_floor_of_the_sign_flips_are_said_to_be_the_smallest(two):
-    contrasts = two.contrasts[0].contrasts.contrasts
-    assert contrasts[0].p_adjusted == contrasts[0].smallest_p == pytest.approx(1 / 500)
-    sentence = verdict_on(two).contrasts[0]
-    assert "(p = 0.0020 (the smallest attainable) for these annotators and " in sentence
-    cell = str(contrasts_table(two).columns[1].cells[0])
-    assert "'p = 0.0020', 'the smallest attainable', 'adjusted" in cell
-    twin = dataclasses.replace(contrasts[0], p_adjusted=0.004)
     of_metric = two.contrasts[0]
-    changed = dataclasses.replace(
-        of_metric,
-        contrasts=dataclasses.replace(of_metric.contrasts, contrasts=(twin, *contrasts[1:])),
-    )
-    assert (
-        "(p = 0.0040 for these annotators"
-        in verdict_on(dataclasses.replace(two, contrasts=(changed,))).contrasts[0]
-    )
+    first, *others = of_metric.contrasts.contrasts
+    assert first.smallest_p == pytest.approx(1 / 500)
+
+    def with_p(p_adjusted):
+        twin = dataclasses.replace(first, p_adjusted=p_adjusted, p_value=first.smallest_p)
+        found = dataclasses.replace(of_metric.contrasts, contrasts=(twin, *others))
+        changed = dataclasses.replace(of_metric, contrasts=found)
+        return dataclasses.replace(two, contrasts=(changed,))
+
+    at_floor = with_p(first.smallest_p)
+    sentence = verdict_on(at_floor).contrasts[0]
+    assert "(p = 0.0020 (the smallest attainable) for these annotators and " in sentence
+    cell = str(contrasts_table(at_floor).columns[1].cells[0])
+    assert "'p = 0.0020', 'the smallest attainable', 'adjusted" in cell
+    assert "(p = 0.0040 for these annotators" in verdict_on(with_p(0.004)).contrasts[0]
 
 
 def test_differences_that_are_not_shown_are_counted(good):
