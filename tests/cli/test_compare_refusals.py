@@ -40,7 +40,7 @@ def test_bad_tables(sample, name):
 def test_every_bad_row_is_listed(sample):
     rows = read_table(sample / "mine.csv")
     rows[0]["radius"], rows[0]["shape"] = "-3", "circle"
-    rows[4]["label"] = "nucleus"
+    rows[4]["label"] = "blob"
     rows[7]["weight"] = "2"
     write_table(sample / "bad.csv", rows)
     done = attnxai("compare", "--model", "d8.pt", "--annotations", "bad.csv", cwd=sample)
@@ -48,7 +48,7 @@ def test_every_bad_row_is_listed(sample):
         done,
         "3 of",
         "line 2, column radius: '-3' is not a length from 1e-06 to 324000 arcsec",
-        "line 6, column label: 'nucleus' is not one of core",
+        "line 6, column label: 'blob' is not one of core",
         "line 9, column weight: '2' is not a number from 0 to 1",
     )
 
@@ -182,7 +182,7 @@ def test_sources_that_do_not_overlap(sample):
     ("options", "text"),
     [
         (["--metric", "SSIM"], "unknown metric 'ssim'"),
-        (["--label", "nucleus"], "unknown label 'nucleus'"),
+        (["--label", "blob"], "unknown label 'nucleus'"),
         (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec': 0 should be 0.000001 or more"),
         (["--images", "nowhere"], "neither a file nor a folder"),
         (["--output", "mine.csv"], "is a file"),
