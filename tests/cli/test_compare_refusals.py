@@ -182,7 +182,7 @@ def test_sources_that_do_not_overlap(sample):
     ("options", "text"),
     [
         (["--metric", "SSIM"], "unknown metric 'ssim'"),
-        (["--label", "blob"], "unknown label 'nucleus'"),
+        (["--label", "blob"], "unknown label 'blob'"),
         (["--fwhm-arcsec", "0"], "Invalid value for '--fwhm-arcsec': 0 should be 0.000001 or more"),
         (["--images", "nowhere"], "neither a file nor a folder"),
         (["--output", "mine.csv"], "is a file"),
