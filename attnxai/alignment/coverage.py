@@ -109,7 +109,7 @@ def ellipse_coverage(
     Examples
     --------
     >>> ellipse_coverage((1.0, 0.0), (2.0, 2.0), 0.0, (1, 3)).round(3)
-    array([[0.273, 0.957, 0.273]])
+    array([[0.457, 1.   , 0.457]])
     """
     rows, columns = shape
     cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))

@@ -90,9 +90,9 @@ def rasterise_annotations(
     >>> disc = Shape(kind="circle", x=2.0, y=1.0, radius=1.2)
     >>> drawn = rasterise_annotations([Annotation(source="a", annotator="b", shape=disc)], PixelGrid(shape=(3, 4)), fwhm=3.0)
     >>> drawn.density.round(2)
-    array([[0.  , 0.21, 0.68, 0.21],
-           [0.  , 0.68, 1.  , 0.68],
-           [0.  , 0.21, 0.68, 0.21]])
+    array([[0.  , 0.22, 0.66, 0.22],
+           [0.  , 0.66, 1.  , 0.66],
+           [0.  , 0.22, 0.66, 0.22]])
     >>> drawn.mask.astype(int)
     array([[0, 0, 1, 0],
            [0, 1, 1, 1],
