@@ -215,7 +215,10 @@ def main() -> None:
         writer = csv.DictWriter(file, used, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    files = [folder / TABLE_NAME, *sorted((folder / "images").glob("*.fits.gz"))]
+    files = [
+        *sorted((*folder.glob("*.csv"), *folder.glob("*.json"))),
+        *sorted((folder / "images").glob("*.fits.gz")),
+    ]
     lines = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}"
         for file in files

@@ -24,6 +24,7 @@ from attnxai.errors import ImageError, OptionError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.data.grid import FilePixels
     from attnxai.data.images import SourceImage
 
 RULE_NAME = "Fanaroff-Riley rule"
@@ -244,7 +245,7 @@ def fr_annotations(
     for image in images:
         n_images += 1
         found = fr_class(image, beam_arcsec=beam_arcsec, radius_arcsec=radius_arcsec)
-        marks = _marks(found)
+        marks = _marks(found, image.grid.file_pixels)
         annotations += marks
         if not marks:
             empty.append(found.source)
@@ -270,7 +271,9 @@ def fr_annotations(
     )
 
 
-def _marks(found: FRDecision) -> list[Annotation]:
+def _marks(found: FRDecision, file_pixels: FilePixels | None) -> list[Annotation]:
+    """Points in pixels of the file, as annotations in pixels are, with what the rule says of the source."""
+    in_file = file_pixels.from_grid if file_pixels else lambda x, y: (x, y)
     labels = {"FR I": Label.JET, "FR II": Label.HOTSPOT}
     label = labels.get(found.class_name or "", Label.OTHER)
     places = [] if found.core is None else [(Label.CORE, found.core)]
@@ -281,7 +284,7 @@ def _marks(found: FRDecision) -> list[Annotation]:
         "rule_ratio": _decimals(found.ratio, 3),
         "rule_margin": _decimals(found.margin, 3),
         "rule_reason": found.reason or "",
-        "rule_extent": "; ".join(f"{x:.0f} {y:.0f}" for x, y in found.ends),
+        "rule_extent": "; ".join("{:.0f} {:.0f}".format(*in_file(*end)) for end in found.ends),
     }
     return [
         Annotation(
@@ -291,7 +294,8 @@ def _marks(found: FRDecision) -> list[Annotation]:
             label=name,
             other=says,
         )
-        for name, (x, y) in places
+        for name, place in places
+        for x, y in [in_file(*place)]
     ]
 
 

@@ -1,4 +1,4 @@
-"""The annotated sample of simulated sources that ships with the package."""
+"""The annotation tables that ship with the package: the simulated sample, and what a rule says of MiraBest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from attnxai.errors import AnnotationError
 from attnxai.jobs.files import check_regular
 
 TABLE_NAME = "expert.csv"
+"""The annotated sample of simulated sources."""
+
+RULE_TABLE_NAME = "fanaroff_riley_rule.csv"
+"""Marks that the Fanaroff-Riley rule made of MiraBest."""
+
+SHIPPED = (TABLE_NAME, RULE_TABLE_NAME)
 
 
 def sample_folder() -> Path:
@@ -19,22 +25,22 @@ def sample_folder() -> Path:
 
 
 def resolve_annotations(name: str | Path) -> Path:
-    """Find an annotation file by its path or by the name of the sample's table."""
+    """Find an annotation file by its path or by the name of a table that ships."""
     path = Path(name)
     if str(name):
         check_regular(path, f"annotation file {str(name)!r}", AnnotationError)
     if path.is_file():
         return path
-    shipped = sample_folder() / TABLE_NAME
-    if str(name) == TABLE_NAME and shipped.is_file():
+    shipped = sample_folder() / path.name
+    if str(name) in SHIPPED and shipped.is_file():
         return shipped
     raise AnnotationError(
         f"annotation file {str(name)!r} does not exist"
         + ("" if path.is_absolute() else f" in {Path.cwd()}")
-        + f"; the sample that ships is called {TABLE_NAME}"
+        + f"; tables that ship are called {' and '.join(SHIPPED)}"
     )
 
 
 def is_shipped(name: str | Path) -> bool:
-    """Whether a name gives the sample's table rather than a local file."""
-    return not Path(name).is_file() and str(name) == TABLE_NAME
+    """Whether a name gives a table that ships rather than a local file."""
+    return not Path(name).is_file() and str(name) in SHIPPED

@@ -67,11 +67,11 @@ ModelOption = Annotated[
     ),
 ]
 _ANNOTATIONS = option(
-    "Annotation table (CSV), DS9 regions, the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, or expert.csv "
-    "for the simulated sample that ships.",
+    "Annotation table (CSV), DS9 regions, the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, expert.csv for "
+    "the simulated sample that ships, or fanaroff_riley_rule.csv for MiraBest as a rule marks it.",
     INPUTS,
     "FILE",
-    choices=lambda: ("expert.csv",),
+    choices=lambda: ("expert.csv", "fanaroff_riley_rule.csv"),
     extensions=(".csv",),
 )
 RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
@@ -189,16 +189,18 @@ def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tupl
 
 def say_what_ships(models: Iterable[str], annotations: str | None = None) -> None:
     """Say which models, and whether annotations, are those that ship and not local files."""
-    from attnxai.annotations.sample import is_shipped
+    from attnxai.annotations.sample import RULE_TABLE_NAME, is_shipped
     from attnxai.cli.console import stderr
 
     for name in models:
         stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
     if annotations is not None and is_shipped(annotations):
-        stderr.print(
-            f"{annotations} is not a local file: using the simulated sample that ships with attnxai "
-            "(sources and annotators do not exist)"
+        what = (
+            "the marks of MiraBest that ship with attnxai (made by a rule, not by a person)"
+            if annotations == RULE_TABLE_NAME
+            else "the simulated sample that ships with attnxai (sources and annotators do not exist)"
         )
+        stderr.print(f"{annotations} is not a local file: using {what}")
 
 
 def use_machine(device: str, threads: int | None) -> str:

@@ -42,7 +42,7 @@ class TestFinding:
         monkeypatch.chdir(tmp_path)
         assert not is_shipped(name)
         with pytest.raises(
-            AnnotationError, match=r"does not exist in .*; the sample that ships is"
+            AnnotationError, match=r"does not exist in .*; tables that ship are called"
         ):
             resolve_annotations(name)
 
@@ -71,7 +71,7 @@ class TestContent:
         files = {
             file.relative_to(folder).as_posix()
             for file in folder.rglob("*")
-            if file.name == "expert.csv" or file.suffix == ".gz"
+            if file.suffix in (".csv", ".json", ".gz")
         }
         assert set(listed) == files
         for name, checksum in listed.items():
