@@ -323,21 +323,22 @@ def _islands_of_source(
     bright: NDArray[np.float64], middle: NDArray[np.float64], beam: float, radius: float
 ) -> tuple[NDArray[np.bool_], int]:
     """Pixels of the islands that belong to the source, and how many islands there are."""
-    from scipy import ndimage
+    from skimage.measure import label, regionprops
 
-    islands, n = ndimage.label(bright > 0, np.ones((3, 3)))
-    if not n:
+    islands = label(bright > 0, connectivity=2)  # type: ignore[no-untyped-call]
+    parts = regionprops(islands, intensity_image=bright)  # type: ignore[no-untyped-call]
+    if not parts:
         return np.zeros(bright.shape, bool), 0
-    distance = _distances(bright.shape, middle)
-    numbers = np.arange(1, n + 1)
-    peaks = ndimage.maximum(bright, islands, numbers)
+    faintest = PEAK_OVER_CLIP * bright[bright > 0].min()
     smallest = round(MIN_ISLAND_BEAMS * math.pi / (4 * math.log(2)) * beam**2)
-    kept = (peaks >= PEAK_OVER_CLIP * bright[bright > 0].min()) & (
-        np.bincount(islands.ravel())[1:] >= smallest
-    )
-    kept |= not kept.any()  # in an image without anything brighter all of them count
-    kept &= ndimage.minimum(distance, islands, numbers) <= radius
-    return np.isin(islands, numbers[kept]), int(kept.sum())
+    notable = [part for part in parts if part.intensity_max >= faintest and part.area >= smallest]
+    distance = _distances(bright.shape, middle)
+    kept = [
+        part.label
+        for part in notable or parts  # in an image without anything brighter all of them count
+        if distance[tuple(part.coords.T)].min() <= radius
+    ]
+    return np.isin(islands, kept), len(kept)
 
 
 def _distances(shape: tuple[int, ...], place: NDArray[np.float64]) -> NDArray[np.float64]:

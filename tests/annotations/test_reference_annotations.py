@@ -12,11 +12,13 @@ from jsonschema import Draft202012Validator
 import attnxai
 from attnxai.annotations import Frame, Label, Operation, ShapeKind
 from attnxai.annotations.annotation_set import RULE_KIND, WEIGHT
+from attnxai.annotations.readers.table import parse_table
 from attnxai.annotations.rules import RULE_NAME, fr_annotations
 from attnxai.annotations.sample import RULE_TABLE_NAME, SHIPPED, sample_folder
 from attnxai.annotations.shapes import LIMITS, REQUIRED_FIELDS
 from attnxai.annotations.table_columns import COLUMNS, REQUIRED
 from attnxai.data.mirabest import is_mirabest_source, read_mirabest
+from attnxai.errors import AnnotationError
 
 SCHEMA: dict[str, Any] = json.loads((sample_folder() / "schema.json").read_text(encoding="utf-8"))
 ROW = {"source": "s1", "annotator": "ann", "shape": "point", "x": 3, "y": 4.5, "label": "core"}
@@ -41,6 +43,12 @@ def fits(**changes: Any) -> bool:
     return bool(Draft202012Validator(SCHEMA).is_valid([row]))
 
 
+def as_csv(**changes: Any) -> str:
+    row = {**dict.fromkeys(COLUMNS), **ROW, **changes}
+    cells = ("" if value is None else str(value) for value in row.values())
+    return f"{','.join(row)}\n{','.join(cells)}\n"
+
+
 class TestSchema:
     def test_it_is_one(self) -> None:
         Draft202012Validator.check_schema(SCHEMA)
@@ -60,7 +68,39 @@ class TestSchema:
             ("label", Label),
             ("operation", Operation),
         ):
-            assert items["properties"][column]["enum"] == list(choices)
+            nothing = ["none"] if column == "shape" else []
+            assert items["properties"][column]["enum"] == [*choices, *nothing]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"shape": "elipse"},
+            {"x": None},
+            {"x": 2e6},
+            {"frame": "icrs", "x": 361},
+            {"frame": "icrs", "y": -91},
+            {"shape": "circle", "radius": -2},
+            {"shape": "box", "width": 3},
+            {"shape": "polygon", "vertices": "1 2 3; 4 5"},
+            {"label": "beam"},
+            {"source": None},
+            {"annotator": None},
+            {"weight": 2},
+            {"round": 0},
+            {"operation": "subtract"},
+        ],
+        ids=str,
+    )
+    def test_what_it_refuses_the_reader_refuses_too(self, change: dict[str, Any]) -> None:
+        assert not fits(**change)
+        with pytest.raises(AnnotationError, match="cannot be used"):
+            parse_table(as_csv(**change))
+
+    def test_a_row_of_nothing_to_mark(self) -> None:
+        nothing = {"shape": "none", "x": None, "y": None}
+        assert fits(**nothing)
+        found = parse_table(as_csv() + as_csv(**nothing).partition("\n")[2])
+        assert (len(found), found.n_rows) == (1, 2)
 
     @pytest.mark.parametrize("kind", ShapeKind)
     def test_shapes_need_what_they_need(self, kind: ShapeKind) -> None:
