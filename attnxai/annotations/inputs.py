@@ -14,16 +14,18 @@ from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import open_annotations, read_opened
 from attnxai.annotations.shapes import Label
 from attnxai.data import frdeep, mirabest
+from attnxai.data.image_notes import grouped_notes
 from attnxai.data.image_options import ImageKeywords, ImageOptions
 from attnxai.data.images import (
     SourceSet,
     collect_images,
     image_files,
+    noted_beam,
     read_image,
     read_images,
     source_id,
 )
-from attnxai.data.labelled import MIRABEST, recognised_batches
+from attnxai.data.labelled import MIRABEST, check_unused, recognised_batches
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError, ImageError
@@ -63,7 +65,7 @@ def read_inputs(
     batches, recognised as in training; left out, the table's ``image`` column names them. Only ``labels`` are
     used, if given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
     :func:`attnxai.annotations.read_annotations`; for ``reading`` see
-    :func:`attnxai.data.read_image`; batches need the pixel scale only.
+    :func:`attnxai.data.read_image`; of it batches take the pixel scale, and with MiraBest ``pad`` and ``match_beam``.
     """
     # first of all: a wrong name should not wait for a million images
     opened = open_annotations(annotations, format_name=format_name)
@@ -142,7 +144,10 @@ def _read_available(
 ) -> tuple[SourceSet, str]:
     """All images that could be needed, and what to call them."""
     if str(images).lower() == MIRABEST:
-        return mirabest.read_mirabest(data_dir, hybrids=True), mirabest.CITATION
+        check_unused(MIRABEST, **_of_files(reading))
+        return _seen_as_asked(
+            mirabest.read_mirabest(data_dir, hybrids=True), reading
+        ), mirabest.CITATION
     root = Path(images)
     if not root.exists():
         where = "" if root.is_absolute() else f" in {Path.cwd()}"
@@ -155,8 +160,11 @@ def _read_available(
         release = frdeep.published_release(batches)
         if release is not None:
             name = f"{release.name}; {frdeep.CITATION}"
+        check_unused(str(images), **_of_files(reading))
         scale = reading.get("pixel_scale_arcsec")
-        return frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), name
+        return _seen_as_asked(
+            frdeep.images_of_batches(batches, pixel_scale_arcsec=scale), reading
+        ), name
     if marked is None or not root.is_dir():
         return read_images(root, **reading), name
     # of a folder only what is annotated: a survey's folder may hold a million others
@@ -167,6 +175,25 @@ def _read_available(
     wanted = set(marked.sources)
     files = [file for file in found if source_id(file) in wanted]
     return SourceSet(read_images(files, **reading), origin=str(root)), name
+
+
+def _of_files(reading: ImageKeywords) -> dict[str, object]:
+    """Options that choose among the contents of files."""
+    return {
+        "hdu": reading.get("hdu"),
+        "plane": reading.get("plane"),
+        "prepared": reading.get("prepared"),
+    }
+
+
+def _seen_as_asked(found: SourceSet, reading: ImageKeywords) -> SourceSet:
+    """Images of a data set, to be padded and smoothed where that is asked for."""
+    pad, match_beam = reading.get("pad", False), reading.get("match_beam", False)
+    if not (pad or match_beam):
+        return found
+    images = (dataclasses.replace(image, pad=pad, match_beam=match_beam) for image in found)
+    with grouped_notes():
+        return SourceSet(map(noted_beam, images), origin=found.origin)
 
 
 def _check_any_overlap(marked: AnnotationSet, available: Sequence[str], where: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.data.images import SourceImage, assume_pixel_scale
+from attnxai.data.images import SourceImage
 from attnxai.errors import DataSetError, OptionError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnxai.models.model import AttentionModel
+    from attnxai.models.preprocessing import Assumed
 
 
 def class_scores(
@@ -64,6 +65,7 @@ def class_scores(
 
     from attnxai.models.architectures import input_kind
     from attnxai.models.evaluation import evaluating
+    from attnxai.models.preprocessing import warn_of_assumed
 
     if not images:
         raise DataSetError("there are no images to classify")
@@ -73,16 +75,16 @@ def class_scores(
         batch_size = 1
     network = model.network if device is None else copy.deepcopy(model.network).to(device)
     device, dtype = input_kind(network)
-    n_assumed = 0
+    assumed: list[Assumed] = []
     scores = []
     with evaluating(network):
         for start in range(0, len(images), batch_size):
             views = [model.preprocessing.view(i) for i in images[start : start + batch_size]]
-            n_assumed += sum(view.scale_assumed for view in views)
+            assumed += [view.assumed for view in views]
             inputs = model.preprocessing.standardise(np.stack([v.brightness for v in views]))
             batch = torch.from_numpy(inputs)[:, None].to(device=device, dtype=dtype)
             scores.append(network(batch).cpu().double().numpy())
-    assume_pixel_scale(n_assumed, len(images), model.preprocessing.pixel_scale_arcsec)
+    warn_of_assumed(model.preprocessing, images, assumed)
     return np.concatenate(scores)
 
 

@@ -65,6 +65,8 @@ def annotate(
         option("Random seed of the order, the repeats and the random names.", ANNOTATIONS, min=0),
     ] = 0,
     data_dir: options.DataDirOption = None,
+    hdu: options.HduOption = None,
+    plane: options.PlaneOption = None,
 ) -> None:
     """``attnxai annotate``."""
     with stage("Starting"):
@@ -79,9 +81,11 @@ def annotate(
         with stage("Reading images"):
             # blank pixels are shown as such
             if len(images) == 1:
-                sources = read_all_images(images[0], data_dir=data_dir, fill_blank=True)
+                sources = read_all_images(
+                    images[0], data_dir=data_dir, fill_blank=True, hdu=hdu, plane=plane
+                )
             else:
-                sources = read_images(images, fill_blank=True)
+                sources = read_images(images, fill_blank=True, hdu=hdu, plane=plane)
         with stage("Writing"):
             written = write_annotation_page(
                 sources,

@@ -77,12 +77,13 @@ class Verbosity:
     def with_options(self, text: str) -> str:
         """A message of a Python function with ``--fill-blank`` for ``fill_blank=True``, as on the command line.
 
-        Names of one word, which are words of the language, are left unless a value follows, as in ``hdu=1``.
+        Names of one word, which are words of the language, are left unless a value follows, as in ``hdu=1`` or ``pad=True``.
         """
         for name in self.options:
             if "_" not in name:
-                pattern = rf"(?<![\w./\\'\"-]){name}=('?)([\w,-]+)\1(?![\w.'(])"
-                text = re.sub(pattern, rf"--{name} \2", text)
+                before, after = r"(?<![\w./\\'\"-])", r"(?![\w.'(])"
+                text = re.sub(rf"{before}{name}=True{after}", f"--{name}", text)
+                text = re.sub(rf"{before}{name}=('?)([\w,-]+)\1{after}", rf"--{name} \2", text)
                 continue
             pattern = rf"(?<![\w./\\'\"-]){name}(=True)?(?![\w./\\'\"=-])"
             text = re.sub(pattern, f"--{name.replace('_', '-')}", text)

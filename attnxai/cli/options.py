@@ -217,6 +217,20 @@ def use_machine(device: str, threads: int | None) -> str:
     return device
 
 
+HduOption = Annotated[
+    str | None,
+    option("Number, from 0, or name of the HDU of FITS files with several images.", IMAGES, "HDU"),
+]
+PlaneOption = Annotated[
+    str | None,
+    option(
+        "Plane of cubes, counted from 0, such as 2; with commas for several axes, such as 0,2.",
+        IMAGES,
+        "N",
+    ),
+]
+
+
 def reading_options(
     pixel_scale_arcsec: Annotated[
         float | None,
@@ -233,20 +247,20 @@ def reading_options(
             IMAGES,
         ),
     ] = None,
-    hdu: Annotated[
-        str | None,
-        option(
-            "Number, from 0, or name of the HDU of FITS files with several images.", IMAGES, "HDU"
-        ),
-    ] = None,
-    plane: Annotated[
-        str | None,
-        option(
-            "Plane of cubes, counted from 0, such as 2; with commas for several axes, such as 0,2.",
+    hdu: HduOption = None,
+    plane: PlaneOption = None,
+    pad: Annotated[
+        bool,
+        flag("--pad", "Pad images that do not cover the network's field, as blank sky.", IMAGES),
+    ] = False,
+    match_beam: Annotated[
+        bool,
+        flag(
+            "--match-beam",
+            "Smooth images with a finer beam to that of the training images.",
             IMAGES,
-            "N",
         ),
-    ] = None,
+    ] = False,
 ) -> None:
     """How images are read, which a command takes as ``**reading``: the fields of ImageOptions."""
 

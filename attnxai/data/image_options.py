@@ -18,6 +18,8 @@ class ImageKeywords(TypedDict, total=False):
     pixel_scale_arcsec: float | None
     hdu: int | str | None
     plane: int | str | Sequence[int] | None
+    pad: bool
+    match_beam: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class ImageOptions:
         Number of the HDU, from 0, or its name; digits are a number.
     plane : int, str or sequence of int, optional
         Index of the plane of a cube, from 0, one for each axis that has several; kept as a tuple.
+    pad, match_beam
+        See :class:`attnxai.data.SourceImage`.
 
     Raises
     ------
@@ -50,6 +54,8 @@ class ImageOptions:
     pixel_scale_arcsec: float | None = None
     hdu: int | str | None = None
     plane: int | str | Sequence[int] | None = None
+    pad: bool = False
+    match_beam: bool = False
 
     def __post_init__(self) -> None:
         check_scale(self.pixel_scale_arcsec)

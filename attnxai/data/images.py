@@ -208,6 +208,8 @@ def read_image(
     pixel_scale_arcsec: float | None = None,
     hdu: int | str | None = None,
     plane: int | str | Sequence[int] | None = None,
+    pad: bool = False,
+    match_beam: bool = False,
 ) -> SourceImage:
     """Read one image file of any format in :data:`attnxai.data.READERS`.
 
@@ -236,6 +238,9 @@ def read_image(
     plane : int, str or sequence of int, optional
         Index of the plane of a cube, from 0: one for each axis that has several, such as ``(0, 3)`` or ``"0,3"``, in the
         order of the FITS axes from the third, or of those of an array before the last two.
+    pad, match_beam : bool
+        As of :class:`SourceImage`. Images that cannot be brought to another beam, as they are prepared or state no beam, are
+        noted.
 
     Returns
     -------
@@ -266,6 +271,8 @@ def read_image(
         pixel_scale_arcsec=pixel_scale_arcsec,
         hdu=hdu,
         plane=plane,
+        pad=pad,
+        match_beam=match_beam,
     )
     path = Path(path)
     content = read_content(path, options)
@@ -311,17 +318,39 @@ def read_image(
             f"images state a pixel scale of {stated:.4g} arcsec, which is used; pixel_scale_arcsec "
             f"({pixel_scale_arcsec:g}) is for images that state none"
         )
-    return SourceImage(
-        source=source or source_id(path),
-        pixels=values,
-        grid=grid,
-        prepared=is_prepared,
-        class_name=class_name,
-        split=split,
-        path=str(path),
-        footprint=footprint,
-        beam_arcsec=content.beam_arcsec,
+    return noted_beam(
+        SourceImage(
+            source=source or source_id(path),
+            pixels=values,
+            grid=grid,
+            prepared=is_prepared,
+            class_name=class_name,
+            split=split,
+            path=str(path),
+            footprint=footprint,
+            beam_arcsec=content.beam_arcsec,
+            pad=pad,
+            match_beam=match_beam,
+        )
     )
+
+
+def noted_beam(image: SourceImage) -> SourceImage:
+    """The same image, with a note where it cannot be smoothed to another beam as it should be."""
+    if image.match_beam:
+        reason = ""
+        if image.prepared:
+            reason = "it is prepared, so that its faint emission was clipped"
+        elif image.beam_arcsec is None:
+            reason = "it states no beam"
+        elif image.grid.pixel_scale_arcsec is None:
+            reason = "it states no pixel scale"
+        if reason:
+            note(
+                f"not smoothed to the beam of the training images, since {reason}",
+                image.path or image.source,
+            )
+    return image
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -339,7 +368,7 @@ def read_images(
     paths : path or iterable of paths
         Files, or one folder whose images are read in the order of their names.
     **reading
-        ``fill_blank``, ``prepared``, ``pixel_scale_arcsec``, ``hdu`` and ``plane``, as in :func:`read_image`.
+        Fields of :class:`~attnxai.data.image_options.ImageOptions`, as in :func:`read_image`.
 
     Returns
     -------
@@ -446,13 +475,3 @@ def from_array(
 def assume(message: str, *, stacklevel: int = 3) -> None:
     """Warn that something had to be assumed."""
     warnings.warn(message, AssumptionWarning, stacklevel=stacklevel)
-
-
-def assume_pixel_scale(n_assumed: int, n_images: int, pixel_scale_arcsec: float) -> None:
-    """Warn that images without a pixel scale were taken to have a model's; silent where there are none."""
-    if n_assumed:
-        assume(
-            f"{n_assumed} of {n_images} images state no pixel scale; they are taken to have the model's "
-            f"{pixel_scale_arcsec:g} arcsec a pixel; state it with pixel_scale_arcsec",
-            stacklevel=4,
-        )

@@ -117,14 +117,14 @@ def read_training_images(
     root = Path(images)
     name = root.resolve().name
     if str(images).lower() == MIRABEST:
-        _check_unused(MIRABEST, labels=labels, **options.given())
+        check_unused(MIRABEST, labels=labels, **options.given())
         selection = [str(confidence)] if confidence != Confidence.ALL else []
         selection += ["with hybrids"] if hybrids else []
         found = read_mirabest(data_dir, hybrids=hybrids, confidence=confidence)
         name = "MiraBest" + (f" ({', '.join(selection)})" if selection else "")
         citation, licence = citation or mirabest.CITATION, licence or mirabest.LICENCE
     else:
-        _check_unused(
+        check_unused(
             str(images),
             data_dir=data_dir,
             confidence=confidence if confidence != Confidence.ALL else None,
@@ -136,7 +136,7 @@ def read_training_images(
             found = read_labelled_folder(root, labels, **reading)
         else:
             files = _batches(root)
-            _check_unused(str(images), **options.given() | {"pixel_scale_arcsec": None})
+            check_unused(str(images), **options.given() | {"pixel_scale_arcsec": None})
             scale = options.pixel_scale_arcsec
             found = frdeep.images_of_batches(files, pixel_scale_arcsec=scale)
             if (release := frdeep.published_release(files)) is not None:
@@ -251,7 +251,7 @@ def read_labelled_folder(
     return SourceSet(images, origin=str(root))
 
 
-def _check_unused(kind: str, **options: object) -> None:
+def check_unused(kind: str, **options: object) -> None:
     """Refuse options that would change nothing."""
     for name, value in options.items():
         if value is not None:

@@ -10,12 +10,12 @@ import numpy as np
 
 from attnxai.data.classes import canonical_class
 from attnxai.data.grid import GridTransform
-from attnxai.data.images import assume, assume_pixel_scale
+from attnxai.data.images import assume
 from attnxai.data.wording import counted
 from attnxai.errors import AlignmentError
 from attnxai.explanations.orientation import warn_of_orientation
 from attnxai.explanations.stack import MapStack, Split, read_only
-from attnxai.models.preprocessing import Preprocessing, brightness_on_field
+from attnxai.models.preprocessing import Preprocessing, brightness_on_field, warn_of_assumed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,8 +71,7 @@ class Fields:
         """The fields that a preprocessing takes from images, or without one the whole images."""
         if preprocessing is not None:
             views = [preprocessing.view(image) for image in images]
-            n_assumed = sum(view.scale_assumed for view in views)
-            assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
+            warn_of_assumed(preprocessing, images, [view.assumed for view in views])
             return cls(
                 transforms=tuple(view.transform for view in views),
                 brightness=np.stack([view.brightness for view in views]),

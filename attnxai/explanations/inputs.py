@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from attnxai.data.grid import GridTransform
-from attnxai.data.images import SourceImage, assume_pixel_scale
+from attnxai.data.images import SourceImage
 from attnxai.data.mirabest import is_mirabest_source
 from attnxai.data.origin import origin_of
 from attnxai.data.positions import centres_of, lie_within, radii_of, same_source_radius
@@ -24,7 +24,7 @@ from attnxai.models.card_file import card_path, read_card
 from attnxai.models.cards import ACCURACY, TEST
 from attnxai.models.lenet import DISC_MARGIN, LeNetSpec
 from attnxai.models.model import AttentionModel
-from attnxai.models.preprocessing import NetworkView
+from attnxai.models.preprocessing import NetworkView, warn_of_assumed
 from attnxai.models.specification import ModelSpec
 from attnxai.models.steerable import soft_disc
 from attnxai.models.wrapped_network import WrappedNetwork, weights_sha256
@@ -110,7 +110,7 @@ class NetworkInputs:
         Warns
         -----
         AssumptionWarning
-            If an image does not state its pixel scale, so that the model's own is taken.
+            If an image does not state its pixel scale, so that the model's own is taken, or is padded.
         """
         preprocessing = model.preprocessing
         views = tuple(preprocessing.view(image) for image in images)
@@ -120,8 +120,7 @@ class NetworkInputs:
                 dataclasses.replace(view, brightness=values)
                 for view, values in zip(views, changed, strict=True)
             )
-        n_assumed = sum(view.scale_assumed for view in views)
-        assume_pixel_scale(n_assumed, len(images), preprocessing.pixel_scale_arcsec)
+        warn_of_assumed(preprocessing, images, [view.assumed for view in views])
         return cls(model=model, images=images, views=views)
 
     @property

@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import math
 import numbers
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from attnxai.data.grid import GridTransform
+from attnxai.data.images import assume
 from attnxai.data.plain_values import checked_fields, to_plain
 from attnxai.data.regridding import MARGIN, OBSERVED
 from attnxai.data.short_repr import short_repr
 from attnxai.data.smoothing import kernel_covariance, smoothed
 from attnxai.errors import ImageError, SpecificationError
+from attnxai.statistics.formats import format_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,18 +35,25 @@ _LARGEST_SIZE = 2048
 _SMALLEST = 1e-6
 
 
+class Assumed(NamedTuple):
+    """What was assumed to bring an image to a network's field: its pixel scale, and blank sky on some pixels."""
+
+    scale: bool
+    n_padded: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NetworkView:
     """What a network sees of an image, on its input grid of (size, size) pixels.
 
-    ``brightness`` lies in [0, 1], before standardisation. ``scale_assumed`` says that the image states no pixel scale,
-    so that the model's own was taken.
+    ``brightness`` lies in [0, 1], before standardisation. ``assumed`` says whether the image states no pixel scale, so that
+    the model's own was taken, and how many pixels lie beyond it.
     """
 
     brightness: NDArray[np.float32]
     transform: GridTransform
     footprint: NDArray[np.bool_]
-    scale_assumed: bool
+    assumed: Assumed
 
     __repr__ = short_repr
 
@@ -150,11 +159,13 @@ class Preprocessing:
         brightness = brightness[seen, seen]
         if margin and not image.prepared and not brightness.any():
             raise _nothing_above_noise(image, self.clip_sigma, brightness.shape)
+        transform = _in_the_middle(image, self.size, step)
+        beyond = beyond_image(image, transform, brightness.shape)
         return NetworkView(
             brightness=brightness,
-            transform=_in_the_middle(image, self.size, step),
+            transform=transform,
             footprint=footprint[seen, seen],
-            scale_assumed=scale is None,
+            assumed=Assumed(scale=scale is None, n_padded=int(np.count_nonzero(beyond))),
         )
 
     def _scaled_side(self, image: SourceImage, step: float) -> int:
@@ -207,6 +218,31 @@ class Preprocessing:
             # may be left out, as in Python
             values = {"scaling_size": None, "beam_arcsec": None, **values}
         return cls(**checked_fields(cls, values, "the preprocessing", all_needed=True))
+
+
+def warn_of_assumed(
+    preprocessing: Preprocessing, images: Sequence[SourceImage], assumed: Sequence[Assumed]
+) -> None:
+    """Warn of what was assumed of images to bring them to a network's field; silent where there is nothing."""
+    n_images = len(images)
+    if n_scales := sum(one.scale for one in assumed):
+        assume(
+            f"{n_scales} of {n_images} images state no pixel scale; they are taken to have the model's "
+            f"{preprocessing.pixel_scale_arcsec:g} arcsec a pixel; state it with pixel_scale_arcsec",
+            stacklevel=4,
+        )
+    if padded := [one.n_padded for one in assumed if one.n_padded]:
+        share = sum(padded) / (len(padded) * preprocessing.size**2)
+        assume(
+            f"{len(padded)} of {n_images} images do not cover the network's field; {format_share(share)} of theirs is padded "
+            "as blank sky and counts in no number",
+            stacklevel=4,
+        )
+    if preprocessing.beam_arcsec is None and any(image.match_beam for image in images):
+        assume(
+            "the model states no beam of its training images, so that match_beam changes nothing",
+            stacklevel=4,
+        )
 
 
 def _in_the_middle(image: SourceImage, side: int, step: float) -> GridTransform:

@@ -31,7 +31,7 @@ class DataRequest:
     ----------
     images, data_dir, labels, confidence, hybrids, citation, licence
         See :func:`attnxai.data.read_training_images`.
-    pixel_scale_arcsec, fill_blank, prepared, hdu, plane
+    pixel_scale_arcsec, fill_blank, prepared, hdu, plane, pad, match_beam
         See :func:`attnxai.data.read_image`.
     hold_out : str, optional
         File with sources that are neither trained nor validated on.
@@ -47,6 +47,8 @@ class DataRequest:
     prepared: bool | None = None
     hdu: str | None = None
     plane: str | None = None
+    pad: bool = False
+    match_beam: bool = False
     citation: str = ""
     licence: str = ""
     hold_out: str | None = None

@@ -12,7 +12,13 @@ from attnxai.annotations.inputs import read_inputs
 from attnxai.data import frdeep
 from attnxai.data.labelled import read_training_images
 from attnxai.data.mirabest import CITATION
-from attnxai.errors import AnnotationError, DataSetError, ImageError
+from attnxai.errors import (
+    AnnotationError,
+    AssumptionWarning,
+    DataSetError,
+    ImageError,
+    OptionError,
+)
 from tests.data.frdeep_files import write_archive, write_frdeep
 from tests.data.mirabest_files import filename_of, labels_of, write_batches, write_wcs_table
 
@@ -87,6 +93,10 @@ class TestImageColumn:
         image = read_inputs(path, fill_blank=True, prepared=True).images[0]
         assert image.footprint is not None
         assert image.prepared
+        with pytest.warns(AssumptionWarning, match=r"a.npy: not smoothed .* states no beam"):
+            image = read_inputs(path, fill_blank=True, pad=True, match_beam=True).images[0]
+        assert image.pad
+        assert image.match_beam
 
 
 class TestFolder:
@@ -215,6 +225,14 @@ class TestBatches:
         path = write_table(CATALOGUE_HEADER, line, name="catalogue.csv")
         with pytest.raises(AnnotationError, match="none of the 6 images has celestial coordinates"):
             read_inputs(path, folder)
+
+    def test_options(self, folder: Path, write_table: WriteTable) -> None:
+        table = write_table(*rows("0_FRICAT_FR1"))
+        assert read_inputs(table, folder, pad=True).images[0].pad
+        with pytest.warns(AssumptionWarning, match="not smoothed .* it is prepared"):
+            assert read_inputs(table, folder, match_beam=True).images[0].match_beam
+        with pytest.raises(OptionError, match="hdu does not belong to the images"):
+            read_inputs(table, folder, hdu=1)
 
     def test_batches_of_mirabest(self, tmp_path: Path, write_table: WriteTable) -> None:
         write_batches(tmp_path / "batches")

@@ -397,14 +397,15 @@ def test_of_notes_only_those_about_what_is_left_out_are_shown_when_quiet(
 
 
 def test_arguments_of_functions_are_named_as_options(capsys) -> None:
-    def fail(*, fill_blank: bool = False, images: str = "") -> None:
+    def fail(*, fill_blank: bool = False, images: str = "", pad: bool = False) -> None:
         raise OptionError(
-            "pass fill_blank=True to set images in fill_blank.fits, see fill_blank; images='a-b' or images=3"
+            "pass fill_blank=True to set images in fill_blank.fits, see fill_blank; images='a-b' or images=3; "
+            "or pad=True, pad=Trueish, pad"
         )
 
     with pytest.raises(SystemExit):
         command("Help.")(fail)()
-    text = "pass --fill-blank to set images in fill_blank.fits, see --fill-blank; --images a-b or --images 3"
+    text = "pass --fill-blank to set images in fill_blank.fits, see --fill-blank; --images a-b or --images 3; or --pad, --pad Trueish, pad"
     assert capsys.readouterr().err == f"Error: {text}\n"
 
 

@@ -26,7 +26,8 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
         *("Inputs", "Output", "Images", "Annotations", "Maps", "Statistics", "Machine", "General")
     ]
     assert groups["Images"] == [
-        *("--pixel-scale-arcsec", "--fill-blank", "--prepared", "--hdu", "--plane")
+        *("--pixel-scale-arcsec", "--fill-blank", "--prepared", "--hdu", "--plane"),
+        *("--pad", "--match-beam"),
     ]
     assert groups["Annotations"] == [
         *("--label", "--merge-spellings", "--fwhm-arcsec"),

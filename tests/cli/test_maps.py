@@ -127,3 +127,20 @@ def test_one_of_several_images_is_asked_for_and_chosen(few: Path) -> None:
         np.testing.assert_allclose(
             found, maps, atol=1e-3
         )  # the sample's pixels are scaled integers
+
+
+def test_small_images_are_padded_and_smoothed_when_asked(few: Path) -> None:
+    for file in (few / "images").iterdir():
+        with fits.open(file) as hdus:
+            pixels, header = hdus[0].data[20:140, 20:140], hdus[0].header
+        header["BMAJ"] = header["BMIN"] = 4.0 / 3600
+        fits.PrimaryHDU(pixels, header).writeto(file, overwrite=True)
+    done = attnxai("maps", *OPTIONS, "-o", "maps.npz", cwd=few)
+    refused(done, "at least 144 x 144; give a larger cutout, or pass --pad to have what is missing")
+    done = attnxai("maps", *OPTIONS, "-o", "maps.npz", "--pad", cwd=few, check=0)
+    assert "3 of 3 images do not cover the network's field; 31 % of theirs is pa" in done.stderr
+    padded = package.read_maps(few / "maps.npz")
+    assert 1 - padded.valid[:, 72].mean() == pytest.approx(24 / 144, abs=1e-9)
+    attnxai("maps", *OPTIONS, "-o", "b.npz", "--pad", "--match-beam", cwd=few, check=0)
+    smoothed = package.read_maps(few / "b.npz")
+    assert smoothed.brightness.sum() > padded.brightness.sum()

@@ -86,6 +86,8 @@ def test_every_option_of_images_is_heeded(given):
         prepared=True,
         hdu="SCI",
         plane="2",
+        pad=True,
+        match_beam=True,
         citation="me (2026)",
         licence="CC0",
         hold_out="marks.csv",

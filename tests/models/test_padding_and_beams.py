@@ -12,12 +12,13 @@ from astropy.stats import sigma_clipped_stats
 import attnxai
 from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.grid import PixelGrid
-from attnxai.data.images import SourceImage
+from attnxai.data.images import SourceImage, SourceSet
 from attnxai.data.regridding import square_pixels
 from attnxai.data.smoothing import FWHM_PER_SIGMA
-from attnxai.errors import ImageError
+from attnxai.errors import AssumptionWarning, ImageError
 from attnxai.models.checkpoints import load_model, save_model
-from attnxai.models.preprocessing import Preprocessing, beyond_image
+from attnxai.models.preprocessing import Preprocessing, beyond_image, warn_of_assumed
+from attnxai.training.field import field_of
 from tests.explanations.files.skies import sky
 
 RULE = Preprocessing(size=32, beam_arcsec=9.0)
@@ -195,3 +196,27 @@ def test_models_know_the_beam_of_their_training_images(tmp_path) -> None:
     )
     save_model(elsewhere, tmp_path / "b.pt")
     assert load_model(tmp_path / "b.pt").preprocessing.beam_arcsec is None
+
+
+def test_what_is_padded_or_cannot_be_matched_is_said() -> None:
+    images = [noisy((20, 40), pad=True), noisy((32, 32), pad=True)]
+    views = [RULE.view(image) for image in images]
+    assert [view.assumed.n_padded for view in views] == [12 * 32, 0]
+    with pytest.warns(
+        AssumptionWarning, match=r"1 of 2 images do not .* field; 38 % of theirs .* blank"
+    ):
+        warn_of_assumed(RULE, images, [view.assumed for view in views])
+    unknown = dataclasses.replace(RULE, beam_arcsec=None)
+    images = [noisy((32, 32), match_beam=True)]
+    with pytest.warns(AssumptionWarning, match="match_beam changes nothing"):
+        warn_of_assumed(unknown, images, [unknown.view(images[0]).assumed])
+    warn_of_assumed(RULE, images, [RULE.view(images[0]).assumed])  # a warning would be an error
+
+
+def test_training_on_a_larger_field_than_the_smallest_image() -> None:
+    pairs = [dataclasses.replace(noisy((n, n), pad=True), source=str(n)) for n in (64, 24)]
+    images = SourceSet(pairs)
+    field = field_of(images, size=48)
+    assert field.view(images[1]).assumed.n_padded == 48**2 - 24**2
+    with pytest.raises(ImageError, match="24 x 24 pixels"):
+        field.view(dataclasses.replace(images[1], pad=False))

@@ -44,7 +44,7 @@ def test_crop_offsets(rows, columns, top, left) -> None:
     expected = pixels[top : top + 16, left : left + 16].astype(np.float32) / 255
     np.testing.assert_allclose(view.brightness, expected, rtol=1e-6)
     assert view.footprint.all()
-    assert not view.scale_assumed
+    assert not view.assumed.scale
 
 
 @pytest.mark.parametrize("scale", [0.9, 1.2, 1.5, 2.7, 3.6])
@@ -83,7 +83,7 @@ def test_a_pixel_scale_within_one_per_cent_is_the_same() -> None:
 
 def test_without_a_pixel_scale_the_models_own_is_assumed() -> None:
     view = SMALL.view(bright_pixel((20, 20), 9, 9, pixel_scale_arcsec=None))
-    assert view.scale_assumed
+    assert view.assumed.scale
     assert view.transform.step == 1.0
 
 

@@ -288,6 +288,11 @@ def test_the_command_writes_a_page(tmp_path):
         "more than there are",
     )
     assert not (tmp_path / "q.html").exists()
+    np.save(tmp_path / "a.npy", np.stack([np.eye(12), np.arange(144.0).reshape(12, 12)]))
+    cube = ("annotate", tmp_path / "a.npy", "-o", tmp_path / "q.html")
+    refused(program(*cube), "is a cube of 2 planes, 2 along axis 0; choose one", "by --plane 0")
+    program(*cube, "--plane", "1", check=0)
+    refused(program(*cube, "--hdu", "1", "--overwrite"), "without HDUs; leave hdu out")
 
 
 # --- the bundle ------------------------------------------------------------------------------------
