@@ -251,7 +251,7 @@ def help_of(option: str) -> str:
 def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     """Where names are listed by hand: the text there, and the names that it needs."""
     metrics = METRICS.values()
-    formats = list(attnxai.annotations.READERS)
+    formats = [*attnxai.annotations.READERS, *attnxai.annotations.WRITERS]
     images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
     maps = [one.name for one in FORMATS if any(one.extensions)]
     endings = [extension for one in FORMATS for extension in one.extensions[:1]]
@@ -267,11 +267,7 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             row_of(compare, "| `--metric`"),
             list(DEFAULT_METRICS),
         ),
-        f"the row of --annotations in docs/{compare}": (
-            row_of(compare, "| `--annotations`"),
-            formats,
-        ),
-        "the help of --annotations in attnxai/cli/options.py": (help_of("--annotations"), formats),
+        "the table of docs/annotations.md": (page("annotations.md").partition("\n## ")[0], formats),
         **{
             f"the row of --images in docs/{name}": (row_of(name, "| `--images`"), images)
             for name in (compare, "commands/maps.md", "commands/audit.md")

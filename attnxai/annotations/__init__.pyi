@@ -28,3 +28,4 @@ from .shapes import Frame as Frame
 from .shapes import Label as Label
 from .shapes import Shape as Shape
 from .shapes import ShapeKind as ShapeKind
+from .summary import summarise_annotations as summarise_annotations

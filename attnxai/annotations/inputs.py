@@ -57,6 +57,7 @@ def read_inputs(
     format_name: str | None = None,
     min_components: int = 2,
     match_radius_arcsec: float = 30.0,
+    needs_images: bool = True,
     **reading: Unpack[ImageKeywords],
 ) -> Inputs:
     """Read annotations and the images of the annotated sources.
@@ -66,6 +67,7 @@ def read_inputs(
     used, if given. ``min_components`` and ``match_radius_arcsec`` are for a catalogue, see
     :func:`attnxai.annotations.read_annotations`; for ``reading`` see
     :func:`attnxai.data.read_image`; of it batches take the pixel scale, and with MiraBest ``pad`` and ``match_beam``.
+    Without ``needs_images``, images that only the table names are not read.
     """
     # first of all: a wrong name should not wait for a million images
     opened = open_annotations(annotations, format_name=format_name)
@@ -85,6 +87,8 @@ def read_inputs(
         marked = read(available)
     else:
         marked = read()
+        if images is None and not needs_images:
+            return Inputs(annotations=marked, images=SourceSet(()), data_name="")
         if images is None:
             available, name = _images_of_table(marked, reading), Path(marked.path).name
         else:

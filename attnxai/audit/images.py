@@ -11,7 +11,7 @@ from typing import Unpack
 import numpy as np
 
 from attnxai.agreement.comparison.comparing import group_of_verdict
-from attnxai.annotations.inputs import read_inputs
+from attnxai.annotations.inputs import Inputs
 from attnxai.data.batches import find_batches
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_options import ImageKeywords
@@ -88,27 +88,28 @@ def prepared_images(model: AttentionModel, images: Sequence[SourceImage]) -> lis
     ]
 
 
+def with_stated_classes(inputs: Inputs) -> SourceSet:
+    """Images of annotated sources, with the classes of the annotations where they state none themselves."""
+    stated = inputs.annotations.classes
+    return SourceSet(
+        (
+            image
+            if image.class_name
+            else dataclasses.replace(image, class_name=stated.get(image.source))
+            for image in inputs.images
+        ),
+        origin=inputs.data_name,
+    )
+
+
 def read_audit_images(
     images: str | None = None,
     *,
-    annotations: str | None = None,
     labels: str | Path | None = None,
     data_dir: str | Path | None = None,
     **reading: Unpack[ImageKeywords],
 ) -> SourceSet:
-    """Images to audit a model on: MiraBest where none are named, with the classes of labels, names or annotations."""
-    if annotations is not None:
-        found = read_inputs(annotations, images, data_dir=data_dir, **reading)
-        stated = found.annotations.classes
-        return SourceSet(
-            (
-                image
-                if image.class_name
-                else dataclasses.replace(image, class_name=stated.get(image.source))
-                for image in found.images
-            ),
-            origin=found.data_name,
-        )
+    """Images to audit a model on: MiraBest where none are named, with the classes of labels or names."""
     name = images or MIRABEST
     folder = Path(name)
     labelled = labels is not None or (folder / LABELS_NAME).is_file()

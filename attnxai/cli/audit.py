@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from attnxai.cli import completion, options
+from attnxai.cli.annotation_options import AnnotationsOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, progress_by_title, stage, typed_command
 from attnxai.cli.endings import command
 from attnxai.cli.help import MAPS
@@ -17,13 +18,13 @@ from attnxai.cli.options import option
     Where does the evidence come from, and does empty sky reveal the class? Do answers rest on what the maps
     show, do maps depend on what was learned, and are they stable? Images that the model was not trained on are
     used where there are any.""",
-    shared=(options.reading_options,),
+    shared=(options.reading_options, annotation_options),
 )
 def audit(
     model: options.ModelOption,
     output: options.OutputFolderOption,
     images: options.ImagesOption = None,
-    annotations: options.AnnotationsOption = None,
+    annotations: AnnotationsOption = None,
     labels: options.LabelsOption = None,
     data_dir: options.DataDirOption = None,
     only: Annotated[
@@ -51,30 +52,30 @@ def audit(
 ) -> None:
     """``attnxai audit``."""
     with stage("Starting"):
+        from attnxai.annotations.inputs import read_inputs
         from attnxai.audit.audits import chosen_audits, run_audits
-        from attnxai.audit.images import read_audit_images
+        from attnxai.audit.images import read_audit_images, with_stated_classes
         from attnxai.data.emission import MIN_ISLAND_PIXELS
         from attnxai.jobs.output_folder import output_folder
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
         from attnxai.report.audit_document import write_audit
 
+    reading = keywords_of(given, annotated=bool(annotations))
     names = [name.lower() for name in options.listed(only)] if only else None
     chosen_audits(names)
     device = options.use_machine(device, threads)
     with output_folder(output, what="audit", overwrite=overwrite) as folder:
         resolved = resolve_model(model)
-        options.say_what_ships([model] if resolved.shipped else [], annotations)
+        options.say_what_ships([model] if resolved.shipped else [], annotations or ())
         with stage("Reading model and images"):
             loaded = load_model(resolved.path)
             loaded.network.to(device)
-            found = read_audit_images(
-                images,
-                annotations=annotations,
-                labels=labels,
-                data_dir=data_dir,
-                **given,
-            )
+            if annotations:
+                inputs = read_inputs(annotations, images, data_dir=data_dir, **reading)
+                found = with_stated_classes(inputs)
+            else:
+                found = read_audit_images(images, labels=labels, data_dir=data_dir, **reading)
         with progress() as begin:
             result = run_audits(
                 loaded,

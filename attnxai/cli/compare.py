@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from attnxai.cli import completion, options
+from attnxai.cli.annotation_options import (
+    RequiredAnnotationsOption,
+    annotation_options,
+    keywords_of,
+)
 from attnxai.cli.console import (
     collected_assumptions,
     console,
@@ -29,10 +34,10 @@ DEFAULT_FOLDER = "attnxai-report"
     The annotations and the images of their sources are read, and the models' maps are computed.
     Agreement is compared with brightness, the centre bias, permutations across sources and, with several
     annotators, the noise ceiling. Several models are also compared with each other.""",
-    shared=(options.reading_options,),
+    shared=(options.reading_options, annotation_options),
 )
 def compare(
-    annotations: options.RequiredAnnotationsOption,
+    annotations: RequiredAnnotationsOption,
     model: Annotated[
         list[str] | None,
         option(
@@ -258,7 +263,7 @@ def compare(
                 labels=labels,
                 min_components=min_components,
                 match_radius_arcsec=match_radius_arcsec,
-                **given,
+                **keywords_of(given),
             )
             check_inputs(inputs.annotations, inputs.images, use_source_weights=source_weights)
             marks = usable_annotations(

@@ -103,6 +103,20 @@ def label_names() -> Iterable[str]:
     return map(str, Label)
 
 
+def reader_names() -> Iterable[str]:
+    """Formats that annotations are read from."""
+    from attnxai.annotations.readers import READERS
+
+    return READERS
+
+
+def writer_names() -> Iterable[str]:
+    """Formats that annotations are written in."""
+    from attnxai.annotations.readers import WRITERS
+
+    return WRITERS
+
+
 def model_names() -> Iterable[str]:
     """Models that ship."""
     from attnxai.models.zoo import shipped_models

@@ -50,7 +50,7 @@ def _write_options(command: Any, context: Any, formatter: Any) -> None:
             groups.setdefault(ARGUMENTS, []).append(record)
             continue
         group = getattr(parameter, "rich_help_panel", None) or GENERAL
-        text = re.sub(r"\{(\w+)\}", lambda found: completion.listed(found[1]), record[1])
+        text = re.sub(r"\{(\w+_names)\}", lambda found: completion.listed(found[1]), record[1])
         groups.setdefault(group, []).append((_short(record[0]), text))
     for name in sorted(groups, key=lambda name: _ORDER.get(name, 0)):
         with formatter.section(name):

@@ -8,6 +8,7 @@ import typer
 
 from attnxai import __version__
 from attnxai.cli.annotate import annotate
+from attnxai.cli.annotations import annotations_app
 from attnxai.cli.audit import audit
 from attnxai.cli.compare import compare
 from attnxai.cli.data import data_app
@@ -31,6 +32,7 @@ app = Application(
 )
 for function in (compare, audit, maps, train, study, plan, validate, annotate):
     add_command(app, function)
+app.add_typer(annotations_app, name="annotations")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 

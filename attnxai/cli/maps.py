@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from attnxai.cli import options
+from attnxai.cli.annotation_options import AnnotationsOption, annotation_options, keywords_of
 from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import command
 from attnxai.cli.help import OUTPUT
@@ -18,7 +19,7 @@ from attnxai.cli.options import flag, output_option
 
     FITS files have coordinates on the sky, for DS9 and CARTA; NPZ files and Zarr groups are for Python. All can be
     compared with annotations by attnxai compare --maps.""",
-    shared=(options.reading_options,),
+    shared=(options.reading_options, annotation_options),
 )
 def maps(
     model: options.ModelOption,
@@ -30,7 +31,7 @@ def maps(
         ),
     ],
     images: options.ImagesOption = None,
-    annotations: options.AnnotationsOption = None,
+    annotations: AnnotationsOption = None,
     data_dir: options.DataDirOption = None,
     contours: Annotated[
         bool,
@@ -60,6 +61,7 @@ def maps(
         from attnxai.models.checkpoints import load_model
         from attnxai.models.zoo import resolve_model
 
+    reading = keywords_of(given, annotated=bool(annotations))
     methods = chosen_methods([name.lower() for name in options.listed(explain or ("gates",))])
     device = options.use_machine(device, threads)
     beside = output.with_name(f"{output.stem}-regions")
@@ -70,13 +72,13 @@ def maps(
             regions = claimed.enter_context(
                 output_folder(beside, what="region folder", overwrite=overwrite)
             )
-        options.say_what_ships([model] if resolve_model(model).shipped else [], annotations)
+        options.say_what_ships([model] if resolve_model(model).shipped else [], annotations or ())
         with stage("Reading model and images"):
             loaded = load_model(model)
-            if annotations is None:
-                sources = read_all_images(images or "mirabest", data_dir=data_dir, **given)
+            if not annotations:
+                sources = read_all_images(images or "mirabest", data_dir=data_dir, **reading)
             else:
-                sources = read_inputs(annotations, images, data_dir=data_dir, **given).images
+                sources = read_inputs(annotations, images, data_dir=data_dir, **reading).images
         loaded.network.to(device)
         with progress() as begin:
             found = explain_images(

@@ -66,16 +66,6 @@ ModelOption = Annotated[
         extensions=(".pt",),
     ),
 ]
-_ANNOTATIONS = option(
-    "Annotation table (CSV), DS9 regions, the ClaRAN catalogue, the Radio Galaxy Zoo expert sample, expert.csv for "
-    "the simulated sample that ships, or fanaroff_riley_rule.csv for MiraBest as a rule marks it.",
-    INPUTS,
-    "FILE",
-    choices=lambda: ("expert.csv", "fanaroff_riley_rule.csv"),
-    extensions=(".csv",),
-)
-RequiredAnnotationsOption = Annotated[str, _ANNOTATIONS]
-AnnotationsOption = Annotated[str | None, _ANNOTATIONS]
 ImagesOption = Annotated[
     str | None,
     option(
@@ -187,20 +177,20 @@ def listed_names(name: str, values: Iterable[str], known: Sequence[str]) -> tupl
     return tuple(one for one in known if one in names)
 
 
-def say_what_ships(models: Iterable[str], annotations: str | None = None) -> None:
-    """Say which models, and whether annotations, are those that ship and not local files."""
+def say_what_ships(models: Iterable[str], annotations: Iterable[str] = ()) -> None:
+    """Say which models and annotations are those that ship and not local files."""
     from attnxai.annotations.sample import RULE_TABLE_NAME, is_shipped
     from attnxai.cli.console import stderr
 
     for name in models:
         stderr.print(f"{name} is not a local file: using the model that ships with attnxai")
-    if annotations is not None and is_shipped(annotations):
+    for name in filter(is_shipped, annotations):
         what = (
             "the marks of MiraBest that ship with attnxai (made by a rule, not by a person)"
-            if annotations == RULE_TABLE_NAME
+            if name == RULE_TABLE_NAME
             else "the simulated sample that ships with attnxai (sources and annotators do not exist)"
         )
-        stderr.print(f"{annotations} is not a local file: using {what}")
+        stderr.print(f"{name} is not a local file: using {what}")
 
 
 def use_machine(device: str, threads: int | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli import training_options as training
+from attnxai.cli.annotation_options import AnnotationFileOption
 from attnxai.cli.console import console, details, progress, stage, stderr, typed_command
 from attnxai.cli.endings import command, resumable
 from attnxai.cli.options import option
@@ -32,7 +33,7 @@ STUDY = "Study"
 )
 def study(
     output: options.OutputFolderOption,
-    annotations: options.AnnotationsOption = None,
+    annotations: AnnotationFileOption = None,
     fwhm_arcsec: options.FwhmOption = 5.4,
     explain: options.ExplainOption = None,
     group: Annotated[

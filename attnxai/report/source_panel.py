@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.annotations.pixel_shapes import place_all
-from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels, outline
+from attnxai.report.marks import Outlines, draw_outlines, outlines_of
+from attnxai.report.sky_view import SkyView, asinh_stretch, contour_levels
 from attnxai.report.style import (
-    ANNOTATOR_COLOURS,
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
-    LABEL_STYLES,
     MAP_COLOURS,
-    colours_of,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +30,7 @@ class SourcePanel:
     brightness: np.ndarray
     attention: np.ndarray
     valid: np.ndarray
-    outlines: Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]
+    outlines: Outlines
     pixel_scale_arcsec: float
     beam_arcsec: tuple[float, float, float] | None
 
@@ -53,20 +49,14 @@ class SourcePanel:
         image = images[source]
         transform = maps.field[maps.sources.index(source)]
         view = SkyView.of(image.grid, maps.field_shape)
-        outlines: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
-        for annotator in pairs.annotators:
-            marks = outlines.setdefault(annotator, [])
-            own = annotations.of(source, annotator)
-            placed = place_all([a.shape for a in own], image.grid, source=source)
-            for annotation, shape in zip(own, placed, strict=True):
-                x, y, closed = outline(shape, transform)
-                marks.append((str(annotation.label), *view.points(x, y), closed))
         return cls(
             view=view,
             brightness=pairs.brightness[position],
             attention=pairs.explanations[explanation][position],
             valid=pairs.valid[position],
-            outlines=outlines,
+            outlines=outlines_of(
+                annotations, image, pairs.annotators, view=view, transform=transform
+            ),
             pixel_scale_arcsec=pairs.pixel_scale_arcsec,
             beam_arcsec=image.beam_arcsec,
         )
@@ -84,16 +74,7 @@ class SourcePanel:
         if levels.size:
             shown = self.view.array(np.where(self.valid, self.attention, np.nan))
             ax.contour(shown, levels=levels, colors=CONTOUR_COLOUR, linewidths=0.8, **look)
-        colours = colours_of(list(self.outlines), ANNOTATOR_COLOURS)
-        for annotator, marks in self.outlines.items():
-            for label, x, y, closed in marks:
-                marker, line = LABEL_STYLES[label]
-                style = {"color": colours[annotator], "ms": 5, "mew": 1.0, "lw": 0.9}
-                if len(x) == 1:
-                    ax.plot(x * scale, y * scale, marker=marker, ls="", **style)
-                else:
-                    ends = slice(None) if not closed else np.r_[0 : len(x), 0]
-                    ax.plot(x[ends] * scale, y[ends] * scale, ls=line, **style)
+        draw_outlines(ax, self.outlines, scale=scale)
         radius = self.radius_of_interest()
         self._finish(ax, left=left, radius=radius)
         self._draw_furniture(ax, radius)

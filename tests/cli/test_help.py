@@ -32,6 +32,7 @@ def test_options_of_compare_stand_in_the_group_of_what_they_are_about():
     assert groups["Annotations"] == [
         *("--label", "--merge-spellings", "--fwhm-arcsec"),
         *("--min-components", "--match-radius-arcsec"),
+        *("--annotator", "--label-of", "--annotator-of", "--annotator-from", "--format"),
     ]
     assert groups["Maps"] == ["--explain", "--target", "--audit"]
 

@@ -19,8 +19,9 @@ from attnxai.report.figures.classes import draw_classes
 from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.fitting import fit_headings, shortened, shortened_apart
 from attnxai.report.figures.nulls import draw_nulls
-from attnxai.report.figures.sources import draw_sources, drawn_labels
+from attnxai.report.figures.sources import draw_sources
 from attnxai.report.figures.text import extreme_sources, shown_explanation
+from attnxai.report.marks import drawn_labels
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 from tests.report.verdicts import planted

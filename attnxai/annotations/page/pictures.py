@@ -12,6 +12,8 @@ import numpy as np
 from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from attnxai.data.images import SourceImage
 
 BLANK = 65535
@@ -56,10 +58,7 @@ def pack(image: SourceImage) -> Picture:
     observed = np.ones(values.shape, bool) if image.footprint is None else image.footprint
     used = values[observed]
     zero, most = float(used.min()), float(used.max())
-    middle = float(np.median(used))
-    # of the fainter half, which has no sources
-    faint = used[used <= middle]
-    noise = 1.4826 * float(np.median(middle - faint))
+    middle, noise = _level_and_noise(used)
     whole = bool((used == np.round(used)).all()) and most - zero <= _TOP
     step = 1.0 if whole else max((most - zero) / _TOP, noise / _STEPS_OF_NOISE)
     levels = np.full(values.shape, BLANK, np.uint16)
@@ -73,3 +72,17 @@ def pack(image: SourceImage) -> Picture:
         low=max(zero, middle - noise),
         high=most,
     )
+
+
+def display_limits(image: SourceImage) -> tuple[float, float]:
+    """Lowest and highest brightness that are displayed at first."""
+    values = np.asarray(image.pixels, dtype=np.float64)
+    used = values if image.footprint is None else values[image.footprint]
+    middle, noise = _level_and_noise(used)
+    return max(float(used.min()), middle - noise), float(used.max())
+
+
+def _level_and_noise(values: NDArray[np.float64]) -> tuple[float, float]:
+    middle = float(np.median(values))
+    # of the fainter half, which has no sources
+    return middle, 1.4826 * float(np.median(middle - values[values <= middle]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +11,13 @@ from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
 from attnxai.report.figures.fitting import fit_titles
 from attnxai.report.figures.text import FigureText, extreme_sources, shown_explanation
+from attnxai.report.marks import draw_legend
 from attnxai.report.sentences.say import say
 from attnxai.report.sky_view import SkyView
 from attnxai.report.source_panel import SourcePanel
 from attnxai.report.style import (
-    ANNOTATOR_COLOURS,
     CONTOUR_COLOUR,
     CONTOUR_QUANTILES,
-    LABEL_STYLES,
-    colours_of,
     saved_figure,
 )
 from attnxai.report.wording import in_sentence, map_in_sentence
@@ -45,6 +42,8 @@ def draw_sources(
     suffix: str = "",
 ) -> FigureText:
     """Draw the best, the median and the worst source: image with annotations and contours, and the map."""
+    from matplotlib.lines import Line2D
+
     metric = result.metrics[0]
     explanation = shown_explanation(result)
     chosen = extreme_sources(result, explanation, metric)
@@ -71,7 +70,9 @@ def draw_sources(
         figure.colorbar(
             drawn, ax=axes[1].tolist(), shrink=0.85, label=f"map ({map_in_sentence(explanation)})"
         )
-        _legend(figure, result.annotators, list(panels.values()))
+        contours = Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="map")
+        outlines = [panel.outlines for panel in panels.values()]
+        draw_legend(figure, result.annotators, outlines, first=[contours])
         fit_titles(figure, axes[0], list(chosen.values()))
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
     north = "all" if all(known) else "some" if any(known) else "none"
@@ -100,38 +101,3 @@ def draw_sources(
         ),
         alternative=say("caption.sources_shown.alternative", **ranked),
     )
-
-
-def _legend(figure: Any, annotators: Sequence[str], panels: Sequence[SourcePanel]) -> None:
-    """Colours of the annotators; markers and lines of the labels, as far as they are drawn."""
-    from matplotlib.lines import Line2D
-
-    colours = colours_of(annotators, ANNOTATOR_COLOURS)
-    handles = [Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="map")]
-    handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
-    for label, (points, outlines) in drawn_labels([panel.outlines for panel in panels]).items():
-        marker, line = LABEL_STYLES[label]
-        mark = Line2D([], [], color="white", lw=0.9, ms=5, mew=1.0, label=label)
-        mark.set(linestyle=line if outlines else "", marker=marker if points else "")
-        handles.append(mark)
-    legend = figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
-    )
-    legend.get_frame().set(facecolor="#333333", alpha=1.0)
-    legend.set_frame_on(True)
-    for text in legend.get_texts():
-        text.set_color("white")
-
-
-def drawn_labels(
-    outlines: Sequence[Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]],
-) -> dict[str, tuple[bool, bool]]:
-    """Of every label that is drawn, whether it occurs as a point and whether as a line or outline."""
-    found: dict[str, tuple[bool, bool]] = {}
-    for panel in outlines:
-        for marks in panel.values():
-            for label, x, _y, _closed in marks:
-                points, lines = found.get(label, (False, False))
-                found[label] = points or len(x) == 1, lines or len(x) > 1
-    order = list(LABEL_STYLES)
-    return {label: found[label] for label in sorted(found, key=order.index)}

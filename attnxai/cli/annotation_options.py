@@ -1,0 +1,113 @@
+"""Options that say which annotations are read, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from attnxai.cli import completion
+from attnxai.cli.help import ANNOTATIONS, INPUTS
+from attnxai.cli.options import option
+from attnxai.errors import OptionError
+
+_FORMATS = "an annotation table, DS9 regions and other formats, a catalogue, or expert.csv for the simulated sample that ships"
+_SEVERAL = option(
+    f"File, folder or pattern such as 'marks/{{annotator}}/{{source}}.reg': {_FORMATS}; repeat for several.",
+    INPUTS,
+    "FILE",
+    choices=lambda: ("expert.csv",),
+    extensions=(".csv", ".reg"),
+)
+RequiredAnnotationsOption = Annotated[list[str], _SEVERAL]
+AnnotationsOption = Annotated[list[str] | None, _SEVERAL]
+AnnotationFileOption = Annotated[
+    str | None,
+    option(
+        f"File of annotations: {_FORMATS}.",
+        INPUTS,
+        "FILE",
+        choices=lambda: ("expert.csv",),
+        extensions=(".csv", ".reg"),
+    ),
+]
+_NAMES = ("annotator", "label_of", "annotator_of", "annotator_from", "format_name")
+
+
+def annotation_options(
+    annotator: Annotated[
+        str,
+        option(
+            "Annotator of marks for which neither their file nor a pattern states one. [default: the name of the file]",
+            ANNOTATIONS,
+            "NAME",
+        ),
+    ] = "",
+    label_of: Annotated[
+        list[str] | None,
+        option(
+            "Label that a text, tag or color of the marks stands for, such as red=lobe; repeat for several.",
+            ANNOTATIONS,
+            "WORD=LABEL",
+        ),
+    ] = None,
+    annotator_of: Annotated[
+        list[str] | None,
+        option(
+            "Annotator that a text, tag or color of the marks stands for, such as green=Ann; repeat for several.",
+            ANNOTATIONS,
+            "WORD=NAME",
+        ),
+    ] = None,
+    annotator_from: Annotated[
+        str,
+        option(
+            "Where annotators are stated: file or folder (its name), or text, tag or color of the marks.",
+            ANNOTATIONS,
+            "WHERE",
+        ),
+    ] = "",
+    format_name: Annotated[
+        str | None,
+        option(
+            "Format of the files of annotations, where their content could be of several: {reader_names}.",
+            ANNOTATIONS,
+            "NAME",
+            "--format",
+            choices=completion.reader_names,
+        ),
+    ] = None,
+) -> None:
+    """How annotations are read, which a command takes as ``**given``; see :func:`keywords_of`."""
+
+
+def keywords_of(given: Mapping[str, Any], *, annotated: bool = True) -> dict[str, Any]:
+    """Keyword arguments of functions that read annotations, from a command's options.
+
+    Without annotations, options about them are refused, and the others are left.
+
+    Raises
+    ------
+    OptionError
+        If a label is unknown, a mapping is not one, or the options are about annotations that are not there.
+    """
+    from attnxai.annotations.naming import Naming, parse_mapping
+
+    others = {name: value for name, value in given.items() if name not in _NAMES}
+    if not annotated:
+        if useless := [name for name in _NAMES if given.get(name)]:
+            option_name = "format" if useless[0] == "format_name" else useless[0]
+            raise OptionError(
+                f"--{option_name.replace('_', '-')} needs --annotations, which are not given"
+            )
+        return others
+    naming = Naming(
+        labels=parse_mapping(given["label_of"] or (), "--label-of"),
+        annotators=parse_mapping(given["annotator_of"] or (), "--annotator-of"),
+        annotator_from=given["annotator_from"].strip().lower(),
+    )
+    return {
+        **others,
+        "annotator": given["annotator"],
+        "format_name": given["format_name"],
+        "naming": naming,
+    }

@@ -1,0 +1,97 @@
+"""Marks of annotators in figures: their outlines, their lines and markers, and the legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.annotations.pixel_shapes import place_all
+from attnxai.report.sky_view import SkyView, outline
+from attnxai.report.style import ANNOTATOR_COLOURS, LABEL_STYLES, colours_of
+
+if TYPE_CHECKING:
+    from attnxai.annotations.annotation_set import AnnotationSet
+    from attnxai.data.grid import GridTransform
+    from attnxai.data.images import SourceImage
+
+Outlines = Mapping[str, list[tuple[str, np.ndarray, np.ndarray, bool]]]
+"""Of each annotator the label, the vertices and whether it is closed, of every mark."""
+
+
+def outlines_of(
+    annotations: AnnotationSet,
+    image: SourceImage,
+    annotators: Sequence[str],
+    *,
+    view: SkyView,
+    transform: GridTransform,
+) -> Outlines:
+    """Outlines of what annotators marked on one source, in display coordinates."""
+    found: dict[str, list[tuple[str, np.ndarray, np.ndarray, bool]]] = {}
+    for annotator in annotators:
+        marks = found.setdefault(annotator, [])
+        own = annotations.of(image.source, annotator)
+        placed = place_all([a.shape for a in own], image.grid, source=image.source)
+        for annotation, shape in zip(own, placed, strict=True):
+            x, y, closed = outline(shape, transform)
+            marks.append((str(annotation.label), *view.points(x, y), closed))
+    return found
+
+
+def draw_outlines(ax: Any, outlines: Outlines, *, scale: float = 1.0, size: float = 5.0) -> None:
+    """Draw marks, with a colour for each annotator and a line or marker, of ``size`` points, for each label."""
+    colours = colours_of(list(outlines), ANNOTATOR_COLOURS)
+    for annotator, marks in outlines.items():
+        for label, x, y, closed in marks:
+            marker, line = LABEL_STYLES[label]
+            style = {
+                "color": colours[annotator],
+                "ms": size,
+                "mew": size / 5,
+                "lw": 0.4 + size / 10,
+            }
+            if len(x) == 1:
+                ax.plot(x * scale, y * scale, marker=marker, ls="", **style)
+            else:
+                ends = slice(None) if not closed else np.r_[0 : len(x), 0]
+                ax.plot(x[ends] * scale, y[ends] * scale, ls=line, **style)
+
+
+def draw_legend(
+    figure: Any, annotators: Sequence[str], outlines: Iterable[Outlines], first: Iterable[Any] = ()
+) -> None:
+    """Below a figure: colours of the annotators; markers and lines of the labels, as far as they are drawn.
+
+    ``first`` are handles that stand before these.
+    """
+    from matplotlib.lines import Line2D
+
+    colours = colours_of(annotators, ANNOTATOR_COLOURS)
+    handles = [*first]
+    handles += [Line2D([], [], color=colours[name], lw=3.0, label=name) for name in annotators]
+    for label, (points, lines) in drawn_labels(outlines).items():
+        marker, line = LABEL_STYLES[label]
+        mark = Line2D([], [], color="white", lw=0.9, ms=5, mew=1.0, label=label)
+        mark.set(linestyle=line if lines else "", marker=marker if points else "")
+        handles.append(mark)
+    legend = figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(len(handles), 6), handlelength=2.6
+    )
+    legend.get_frame().set(facecolor="#333333", alpha=1.0)
+    legend.set_frame_on(True)
+    for text in legend.get_texts():
+        text.set_color("white")
+
+
+def drawn_labels(outlines: Iterable[Outlines]) -> dict[str, tuple[bool, bool]]:
+    """Of every label that is drawn, whether it occurs as a point and whether as a line or outline."""
+    found: dict[str, tuple[bool, bool]] = {}
+    for panel in outlines:
+        for marks in panel.values():
+            for label, x, _y, _closed in marks:
+                points, lines = found.get(label, (False, False))
+                found[label] = points or len(x) == 1, lines or len(x) > 1
+    order = list(LABEL_STYLES)
+    return {label: found[label] for label in sorted(found, key=order.index)}
