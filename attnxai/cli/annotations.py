@@ -54,7 +54,7 @@ def summary(
     """``attnxai annotations summary``."""
     from attnxai.annotations.summary import summarise_annotations
     from attnxai.data.csv_table import write_frame
-    from attnxai.data.wording import counted, first_of
+    from attnxai.data.wording import counted, first_of, printable
     from attnxai.jobs.files import output_file
     from attnxai.report.tables.table import Table, count_column, text_column
     from attnxai.report.tables.text import render_terminal
@@ -70,7 +70,7 @@ def summary(
             f"{counted(len(found.annotators), 'annotator')}, {counted(len(found), 'mark')}",
             soft_wrap=True,
         )
-        columns = [text_column("Annotator", frame["annotator"].tolist())]
+        columns = [text_column("Annotator", [printable(name) for name in frame["annotator"]])]
         columns += [
             count_column(heading, frame[name].tolist())
             for heading, name in (("Sources", "n_sources"), ("Marks", "n_marks"))
@@ -129,7 +129,7 @@ def check(
     with stage("Starting"):
         from attnxai.annotations.checks import check_annotations
         from attnxai.data.csv_table import write_frame
-        from attnxai.data.wording import counted
+        from attnxai.data.wording import counted, printable
         from attnxai.jobs.files import check_output_file
         from attnxai.report.contact_sheet import EXTENSIONS, draw_contact_sheet
         from attnxai.report.tables.table import Table, count_column, number_column, text_column
@@ -150,8 +150,8 @@ def check(
     if checks.pairs:
         pairs = checks.pairs[:_MOST_PAIRS]
         columns = (
-            text_column("Annotator", [pair.first for pair in pairs]),
-            text_column("and", [pair.second for pair in pairs]),
+            text_column("Annotator", [printable(pair.first) for pair in pairs]),
+            text_column("and", [printable(pair.second) for pair in pairs]),
             number_column("Similarity", [pair.similarity for pair in pairs], 2),
             count_column("Sources", [pair.n_sources for pair in pairs]),
         )

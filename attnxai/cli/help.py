@@ -28,6 +28,7 @@ _ORDER = {name: place for place, name in enumerate(_FIRST, -len(_FIRST))}
 _ORDER |= {name: place for place, name in enumerate(_LAST, 1)}
 # however the library calls them
 _TYPES = re.compile(r" (<?(int|integer|float|path|str|text)( range)?>?)$", re.IGNORECASE)
+_EXTRA = "unexpected extra argument"
 _SHORT = {"int": "N", "integer": "N", "float": "X", "path": "PATH", "str": "TEXT", "text": "TEXT"}
 
 _WORDS = (
@@ -90,7 +91,11 @@ class Command(TyperCommand):
             return super().make_context(*args, **kwargs)
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):
-                error.message = _in_plain_words(message, error.__cause__)  # type: ignore[attr-defined]
+                plain = _in_plain_words(message, error.__cause__)
+                if _EXTRA in plain and any(p.name == "annotations" for p in self.params):
+                    # a shell has made several names of one pattern
+                    plain += "; quote patterns, as in --annotations '*.reg', or repeat the option"
+                error.message = plain  # type: ignore[attr-defined]
             raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from attnxai.data.wording import first_of
 
 if TYPE_CHECKING:
     from attnxai.annotations.annotation_set import AnnotationSet
@@ -62,6 +65,7 @@ def describe(
     command: str,
 ) -> Provenance:
     """Collect what a report says about where its numbers come from."""
+    files = _hashes_of_files(annotations)
     return Provenance(
         command=command,
         seed=seed,
@@ -75,8 +79,11 @@ def describe(
             for maps in stacks
         ),
         annotations={
-            "file": Path(annotations.path).name,
+            "file": f"{len(files)} files: {first_of(list(files), 5)}"
+            if files
+            else Path(annotations.path).name,
             "sha256": annotations.sha256,
+            "files": files,
             "kind": annotations.kind,
             "simulated": annotations.simulated,
             "annotators": list(annotations.annotators),
@@ -98,3 +105,14 @@ def describe(
         },
         versions=installed_versions(),
     )
+
+
+def _hashes_of_files(annotations: AnnotationSet) -> dict[str, str]:
+    """Hashes of several files by their paths from the folder that all lie in; empty for one file."""
+    if not annotations.files:
+        return {}
+    folder = os.path.commonpath([Path(path).absolute().parent for path in annotations.files])
+    return {
+        Path(os.path.relpath(Path(path).absolute(), folder)).as_posix(): sha256
+        for path, sha256 in annotations.files.items()
+    }

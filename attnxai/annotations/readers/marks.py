@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.naming import FILE, FOLDER
+from attnxai.annotations.naming import COLOUR, FILE, FOLDER
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
@@ -67,6 +67,7 @@ class MarkList:
         self._notes: collections.Counter[str] = collections.Counter()
         self._without_label: set[int] = set()
         self._unknown_words: collections.Counter[str] = collections.Counter()
+        self._kinds_of_words: set[str] = set()
 
     def add(
         self,
@@ -103,10 +104,12 @@ class MarkList:
             self.faults.add_row(line, f": {error}")
             return
         words = {kind: [w for w in of if w.strip()] for kind, of in (words or {}).items()}
+        self._kinds_of_words.update(kind for kind, of in words.items() if of)
         label = self.file.naming.label(words)
         if label is None:
             self._without_label.add(line)
-            spoken = [w for kind, of in words.items() if kind != "color" for w in of]
+            spoken = [w for kind, of in words.items() if kind != COLOUR for w in of]
+            spoken = spoken or words.get(COLOUR, [])
             self._unknown_words.update(spoken[:1])
         kept = {kind: "; ".join(of) for kind, of in words.items() if of}
         fields = {
@@ -154,6 +157,7 @@ class MarkList:
         if not self._marks:
             reasons = ", ".join(f"{reason} ({n})" for reason, n in self._left_out.items())
             raise AnnotationError(f"{what} holds no marks{reasons and f'; left out: {reasons}'}")
+        self._check_annotator_from(what)
         marks = self._with_sources(what)
         named = self._name_annotators(marks)
         annotations = tuple(
@@ -189,7 +193,7 @@ class MarkList:
         said = f" (their words are {', '.join(words)})" if words else ""
         verb = "states no label and counts" if n == 1 else "state no label and count"
         return [
-            f"{n} of {counted(len(used), 'mark')} {verb} as other{said}; a mapping of words to labels changes that."
+            f"{n} of {counted(len(used), 'mark')} {verb} as other{said}; --label-of (in Python Naming) changes that."
         ]
 
     # sources
@@ -287,6 +291,15 @@ class MarkList:
         return images[0] if len(images) == 1 else None
 
     # annotators
+
+    def _check_annotator_from(self, what: str) -> None:
+        """Refuse a place of annotators that no mark has."""
+        where = self.file.naming.annotator_from
+        if where and where not in (FILE, FOLDER, *self._kinds_of_words):
+            known = ", ".join((*sorted(self._kinds_of_words), FILE, FOLDER))
+            raise AnnotationError(
+                f"annotator_from is {where!r}, which no mark of {what} has; it can be {known}"
+            )
 
     def _name_annotators(self, marks: Sequence[_Mark]) -> list[str]:
         """Name those that are not stated after the file or its folder; the notes say so."""
