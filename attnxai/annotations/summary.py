@@ -31,8 +31,8 @@ def summarise_annotations(annotations: AnnotationSet) -> pd.DataFrame:
     --------
     >>> import attnxai
     >>> summary = summarise_annotations(attnxai.read_annotations("expert.csv"))
-    >>> summary[["annotator", "n_sources", "n_marks"]].iloc[0].to_list()
-    ['simulated_1', 40, 174]
+    >>> summary["n_marks"].to_list()
+    [174, 160, 164]
     """
     import pandas as pd
 

@@ -12,10 +12,10 @@ from attnxai.errors import OptionError
 
 _FORMATS = "an annotation table, DS9 regions and other formats, a catalogue, or expert.csv for the simulated sample that ships"
 _SEVERAL = option(
-    f"File, folder or pattern such as 'marks/{{annotator}}/{{source}}.reg': {_FORMATS}; repeat for several.",
+    f"File, folder or pattern such as 'marks/{{annotator}}/{{source}}.reg': {_FORMATS}. Repeat for several.",
     INPUTS,
     "FILE",
-    choices=lambda: ("expert.csv",),
+    choices=lambda: _SHIPPED,
     extensions=(".csv", ".reg"),
 )
 RequiredAnnotationsOption = Annotated[list[str], _SEVERAL]
@@ -26,7 +26,7 @@ AnnotationFileOption = Annotated[
         f"File of annotations: {_FORMATS}.",
         INPUTS,
         "FILE",
-        choices=lambda: ("expert.csv",),
+        choices=lambda: _SHIPPED,
         extensions=(".csv", ".reg"),
     ),
 ]
