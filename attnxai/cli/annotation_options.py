@@ -10,7 +10,11 @@ from attnxai.cli.help import ANNOTATIONS, INPUTS
 from attnxai.cli.options import option
 from attnxai.errors import OptionError
 
-_FORMATS = "an annotation table, DS9 regions and other formats, a catalogue, or expert.csv for the simulated sample that ships"
+_FORMATS = (
+    "an annotation table, DS9 regions and other formats, or a catalogue; expert.csv is the simulated sample that ships, "
+    "fanaroff_riley_rule.csv MiraBest as a rule marks it"
+)
+_SHIPPED = ("expert.csv", "fanaroff_riley_rule.csv")
 _SEVERAL = option(
     f"File, folder or pattern such as 'marks/{{annotator}}/{{source}}.reg': {_FORMATS}. Repeat for several.",
     INPUTS,

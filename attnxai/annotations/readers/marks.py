@@ -109,7 +109,7 @@ class MarkList:
         if label is None:
             self._without_label.add(line)
             spoken = [w for kind, of in words.items() if kind != COLOUR for w in of]
-            spoken = spoken or words.get(COLOUR, [])
+            spoken = spoken or list(words.get(COLOUR, ()))
             self._unknown_words.update(spoken[:1])
         kept = {kind: "; ".join(of) for kind, of in words.items() if of}
         fields = {
