@@ -14,7 +14,8 @@ METHODS: dict[str, str] = {
     "methods.annotators": "({n:annotator}) ",
     "methods.grid": (
         "Maps were interpolated bilinearly to the network's input grid of {rows} x {columns} pixels of {scale} "
-        "arcsec, and agreement was computed over the pixels that the network sees; points and lines were given "
+        "arcsec, and agreement was computed over the pixels that the network sees; marked areas count by the fraction "
+        "of each pixel that they cover, less what is subtracted from them; points and lines were given "
         "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
     ),
     "methods.metrics": (
