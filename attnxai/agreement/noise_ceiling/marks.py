@@ -87,7 +87,9 @@ def mark_properties(
         # rounding is not a direction
         xy = xy if abs(xy) > _TIE * (xx + yy) else 0.0
         spread = np.hypot(xx - yy, 2 * xy)
-        found["length"][a, s] = 4.0 * np.sqrt((xx + yy + spread) / 2) * pixel_scale_arcsec
+        # equal shapes at other places have equal lengths, without rounding
+        length = round(4.0 * np.sqrt((xx + yy + spread) / 2), 9)
+        found["length"][a, s] = length * pixel_scale_arcsec
         found["along_x"][a, s] = (xx - yy) / (xx + yy)
         found["diagonal"][a, s] = 2 * xy / (xx + yy)
     return found

@@ -47,6 +47,14 @@ def test_an_ellipse_has_its_length_and_direction(degrees):
     assert value["diagonal"] == pytest.approx(elongation * np.sin(2 * angle), abs=0.01)
 
 
+def test_one_shape_has_one_length_wherever_it_lies():
+    shape = ellipse((40, 40), (12.3, 14.1), 9.0, 4.0, 0.4)
+    moved = [np.roll(shape, (dy, dx), axis=(0, 1)) for dy in range(12) for dx in range(12)]
+    found = mark_properties(np.array([moved]), np.ones((1, 144), bool), pixel_scale_arcsec=1.8)
+    # else lengths that differ by rounding alone would have a reliability
+    assert len(set(found["length"][0])) == 1
+
+
 def test_parts_empty_masks_and_missing_ones():
     mask = np.zeros((1, 4, 6, 6), bool)
     mask[0, 0, 0, 0] = mask[0, 0, 1, 1] = mask[0, 0, 4, 4] = True  # a diagonal step is connected
