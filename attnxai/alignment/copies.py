@@ -143,7 +143,7 @@ def _moved(annotation: Annotation, image: SourceImage, onto: SourceImage) -> Ann
     if annotation.shape.frame is Frame.PIXEL and not (
         np.array_equal(image.pixels, onto.pixels) and a.file_pixels == b.file_pixels
     ):
-        if a.wcs is None or b.wcs is None or a.file_pixels is not None:
+        if a.wcs is None or b.wcs is None:
             return None
         annotation = in_frame(annotation, Frame.ICRS, {image.source: image})
     return dataclasses.replace(annotation, source=onto.source)

@@ -61,6 +61,14 @@ class PixelShape:
         return np.asarray(self.points.mean(axis=0, keepdims=True))
 
     @property
+    def axes(self) -> NDArray[np.float64]:
+        """Vectors (x, y) along its whole width (first row) and height."""
+        cos, sin = math.cos(math.radians(self.angle_deg)), math.sin(math.radians(self.angle_deg))
+        return np.array(
+            [[self.width * cos, self.width * sin], [-self.height * sin, self.height * cos]]
+        )
+
+    @property
     def extent(self) -> float:
         """Its longest length, or the longer side of what holds all vertices; 0 for a point."""
         return float(max(self.width, self.height, np.ptp(self.points, axis=0).max()))
@@ -181,14 +189,19 @@ def _in_pixels(shape: Shape, file_pixels: FilePixels | None) -> PixelShape:
     points = np.array(shape.points, dtype=np.float64)
     width, height = _full_lengths(shape)
     angle = 0.0 if shape.kind is ShapeKind.CIRCLE else float(shape.angle)
+    drawn = PixelShape(kind=shape.kind, points=points, width=width, height=height, angle_deg=angle)
     if file_pixels is None:
-        return PixelShape(
-            kind=shape.kind, points=points, width=width, height=height, angle_deg=angle
-        )
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    axes = np.array([[width * cos, width * sin], [-height * sin, height * cos]])
+        return drawn
     points = np.stack(file_pixels.to_grid(points[:, 0], points[:, 1]), axis=1)
-    return _from_axes(shape.kind, points, axes @ np.transpose(file_pixels.matrix))
+    return _from_axes(shape.kind, points, drawn.axes @ np.transpose(file_pixels.matrix))
+
+
+def on_file_pixels(shape: PixelShape, file_pixels: FilePixels | None) -> PixelShape:
+    """A shape in the pixels of an image, in those of its file."""
+    if file_pixels is None:
+        return shape
+    points = np.stack(file_pixels.from_grid(shape.points[:, 0], shape.points[:, 1]), axis=1)
+    return _from_axes(shape.kind, points, shape.axes @ np.linalg.inv(file_pixels.matrix).T)
 
 
 def _full_lengths(shape: Shape) -> tuple[float, float]:

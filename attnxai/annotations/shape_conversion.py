@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation
+from attnxai.annotations.pixel_shapes import PixelShape, on_file_pixels
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.data.sky import pixel_to_sky
@@ -48,51 +50,52 @@ def in_frame(annotation: Annotation, frame: Frame, images: Mapping[str, SourceIm
 
 
 def _in_pixels(shape: Shape, grid: PixelGrid) -> Shape:
-    from regions import CirclePixelRegion, PointPixelRegion, PolygonPixelRegion
-
-    first, *others = shape.to_pixel_regions(grid)
-    if shape.kind is ShapeKind.LINE:
-        ends = [first.start, *(region.end for region in (first, *others))]
-        return Shape(kind=shape.kind, vertices=tuple((float(p.x), float(p.y)) for p in ends))
-    if isinstance(first, PolygonPixelRegion):
-        x, y = (np.asarray(of, dtype=float).tolist() for of in first.vertices.xy)
-        return Shape(kind=shape.kind, vertices=tuple(zip(x, y, strict=True)))
-    place: dict[str, Any] = {"x": float(first.center.x), "y": float(first.center.y)}
-    if isinstance(first, PointPixelRegion):
-        return Shape(kind=shape.kind, **place)
-    if isinstance(first, CirclePixelRegion):
-        return Shape(kind=shape.kind, **place, radius=float(first.radius))
-    lengths: dict[str, Any] = {"width": float(first.width), "height": float(first.height)}
-    return Shape(kind=shape.kind, **place, **lengths, angle=float(first.angle.to_value("deg")))
+    placed = on_file_pixels(shape.on_pixels(grid), grid.file_pixels)
+    if not placed.width:
+        return _with_points(placed.kind, Frame.PIXEL, placed.points)
+    return _with_lengths(placed, Frame.PIXEL, placed.points[0], placed.width, placed.height)
 
 
 def _on_sky(shape: Shape, grid: PixelGrid) -> Shape:
-    x, y = np.array(shape.points).T
-    ra, dec = (of.tolist() for of in pixel_to_sky(grid.wcs, x, y))
-    if not np.isfinite([ra, dec]).all():
+    placed = shape.on_pixels(grid)  # on square pixels, where the file has others
+    positions = np.stack(pixel_to_sky(grid.wcs, *placed.points.T), axis=1)
+    if not np.isfinite(positions).all():
         raise AnnotationError(
             f"a mark at pixel {shape.points[0][0]:g}, {shape.points[0][1]:g} lies off the sky of its image"
         )
-    if shape.kind in (ShapeKind.POLYGON, ShapeKind.LINE):
-        return Shape(kind=shape.kind, frame=Frame.ICRS, vertices=tuple(zip(ra, dec, strict=True)))
-    place: dict[str, Any] = {"frame": Frame.ICRS, "x": ra[0], "y": dec[0]}
-    if not shape.lengths:
-        return Shape(kind=shape.kind, **place)
+    if not placed.width:
+        return _with_points(placed.kind, Frame.ICRS, positions)
     from astropy.coordinates import SkyCoord
 
-    is_circle = shape.kind is ShapeKind.CIRCLE
-    width, height = (2 * shape.radius,) * 2 if is_circle else (shape.width, shape.height)
-    turn = np.radians(0.0 if is_circle else shape.angle)
-    along = np.array([np.cos(turn), np.sin(turn)]) * width / 2
-    across = np.array([-np.sin(turn), np.cos(turn)]) * height / 2
-    ends = np.array(shape.points[0]) + np.array([along, -along, across, -across])
+    along, across = placed.axes / 2
+    ends = placed.points + np.array([along, -along, across, -across])
     places = SkyCoord(*pixel_to_sky(grid.wcs, *ends.T), unit="deg")
     long, short = (float(places[i].separation(places[i + 1]).arcsec) for i in (0, 2))
-    if is_circle:
-        return Shape(kind=shape.kind, **place, radius=float(np.sqrt(long * short)) / 2)
-    centre = SkyCoord(ra[0], dec[0], unit="deg")
-    angle = float(centre.position_angle(places[0]).deg)
-    return Shape(kind=shape.kind, **place, width=long, height=short, angle=angle)
+    angle = float(SkyCoord(*positions[0], unit="deg").position_angle(places[0]).deg)
+    return _with_lengths(placed, Frame.ICRS, positions[0], long, short, angle)
+
+
+def _with_points(kind: ShapeKind, frame: Frame, points: NDArray[np.float64]) -> Shape:
+    if kind is ShapeKind.POINT:
+        x, y = points[0].tolist()
+        return Shape(kind=kind, frame=frame, x=x, y=y)
+    return Shape(kind=kind, frame=frame, vertices=tuple((x, y) for x, y in points.tolist()))
+
+
+def _with_lengths(
+    placed: PixelShape,
+    frame: Frame,
+    centre: NDArray[np.float64],
+    width: float,
+    height: float,
+    angle: float | None = None,
+) -> Shape:
+    x, y = centre.tolist()
+    if placed.kind is ShapeKind.CIRCLE:
+        radius = math.sqrt(width * height) / 2
+        return Shape(kind=placed.kind, frame=frame, x=x, y=y, radius=radius)
+    angle = placed.angle_deg if angle is None else angle
+    return Shape(kind=placed.kind, frame=frame, x=x, y=y, width=width, height=height, angle=angle)
 
 
 def as_polygon(shape: Shape) -> Shape:

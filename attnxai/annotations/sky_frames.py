@@ -22,10 +22,20 @@ FRAMES = {
     "fk4b1950": "fk4",
     "galactic": "galactic",
     "gal": "galactic",
+    "supergalactic": "supergalactic",
+    "supergal": "supergalactic",
+    # the mean ecliptic of J2000, without aberration and nutation
+    "ecliptic": "barycentricmeanecliptic",
 }
 """Frames by their folded names, and how astropy calls them."""
+_EQUINOXES = {"fk5": "J2000", "fk4": "B1950", "barycentricmeanecliptic": "J2000"}
 _NUMBERS = r"\s*[:hd°\s]\s*(\d{1,2})\s*[:m'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*[s\"″]?\s*"
 _SEXAGESIMAL = re.compile(r"\s*([+\-\u2212\u2013]?)\s*(\d{1,3})" + _NUMBERS)
+
+
+def counts_hours(frame: str) -> bool:
+    """Whether sexagesimal longitudes of a frame count hours, as right ascensions do."""
+    return frame in ("icrs", "fk5", "fk4")
 
 
 def parse_sexagesimal(text: str, *, hours: bool) -> float:
@@ -68,7 +78,7 @@ def to_icrs(
     Parameters
     ----------
     frame : str
-        As astropy calls it: ``fk5`` (J2000), ``fk4`` (B1950) or ``galactic``.
+        One of the values of :data:`FRAMES`.
     longitude, latitude : sequence of float
         Degrees, shape (n_positions,).
 
@@ -86,9 +96,7 @@ def to_icrs(
     import astropy.units as u
     from astropy.coordinates import SkyCoord
 
-    kwargs: dict[str, Any] = {"fk5": {"equinox": "J2000"}, "fk4": {"equinox": "B1950"}}.get(
-        frame, {}
-    )
+    kwargs: dict[str, Any] = {"equinox": _EQUINOXES[frame]} if frame in _EQUINOXES else {}
     degrees = np.array(
         [longitude, latitude], dtype=np.float64
     )  # a tuple would be taken for an angle in parts

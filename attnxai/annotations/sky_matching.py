@@ -95,8 +95,7 @@ def images_at(
         image, candidates = located[number], of_position[here]
         chosen = positions[candidates]
         x, y = sky_to_pixel(image.grid.wcs, chosen.ra.deg, chosen.dec.deg)
-        rows, columns = image.shape
-        shown = (x >= -0.5) & (x <= columns - 0.5) & (y >= -0.5) & (y <= rows - 0.5)
+        shown = image.grid.covers(x, y)
         for position, distance in zip(
             candidates[shown].tolist(), separation[here][shown].deg.tolist(), strict=True
         ):

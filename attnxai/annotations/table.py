@@ -28,7 +28,12 @@ from attnxai.annotations.shapes import (
     expected,
     fields_of,
 )
-from attnxai.annotations.sky_frames import FRAMES, parse_sexagesimal, to_icrs
+from attnxai.annotations.sky_frames import (
+    FRAMES,
+    counts_hours,
+    parse_sexagesimal,
+    to_icrs,
+)
 from attnxai.annotations.table_columns import (
     ARCSEC_PER,
     COLUMNS,
@@ -342,7 +347,7 @@ class _Table:
         except ValueError:
             if column not in ("x", "y") or frame == "pixel":
                 raise
-            hours = column == "x" and frame != "galactic"
+            hours = column == "x" and counts_hours(frame)
             value = parse_sexagesimal(text, hours=hours)
             unit = "hours" if hours and "d" not in text and "°" not in text else "degrees"
             name = (

@@ -159,6 +159,11 @@ class PixelGrid:
             object.__setattr__(self, "pixel_scale_arcsec", here if differs else scale)
 
     @property
+    def shape_of_file(self) -> tuple[int, int]:
+        """Rows and columns of the file, in whose pixels marks are drawn."""
+        return self.shape if self.file_pixels is None else self.file_pixels.shape
+
+    @property
     def middle(self) -> tuple[float, float]:
         """Centre of the image (x, y)."""
         return (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
@@ -167,9 +172,8 @@ class PixelGrid:
         self, x: NDArray[np.float64], y: NDArray[np.float64], *, margin: float = 0.0
     ) -> NDArray[np.bool_]:
         """Whether pixels of the file lie at places, or closer than ``margin`` pixels."""
-        rows, columns = self.shape
+        rows, columns = self.shape_of_file
         if self.file_pixels is not None:
-            rows, columns = self.file_pixels.shape
             x, y = self.file_pixels.from_grid(x, y)
         half = 0.5 + margin
         return np.asarray(

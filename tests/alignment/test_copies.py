@@ -9,12 +9,13 @@ import pytest
 
 from attnxai.agreement.comparison import ComparisonSettings, compare
 from attnxai.agreement.model_comparison.comparison import compare_models
-from attnxai.alignment.copies import MARKED_AGAIN, NOT_PLACED
+from attnxai.alignment.copies import MARKED_AGAIN, NOT_PLACED, independent_sources
 from attnxai.alignment.pairs import align
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceSet, from_array
 from attnxai.data.independence import find_copies
+from attnxai.data.regridding import square_pixels
 from attnxai.errors import LeftOutWarning
 from attnxai.explanations.from_arrays import maps_from_arrays
 from attnxai.explanations.stack import Split
@@ -151,6 +152,27 @@ def test_a_source_that_was_trained_on_under_any_name_was_trained_on() -> None:
     with pytest.warns(LeftOutWarning):
         pairs = align(two, both, images)
     assert pairs.splits == (Split.TRAINING, Split.UNKNOWN, Split.HELD_OUT)
+
+
+def test_marks_on_a_cutout_of_pixels_that_are_not_square_are_carried_over() -> None:
+    """A bright pixel at (14, 9) of a cutout with pixels of 1.8 x 3.6 arcsec, on one with square pixels."""
+    tall = make_wcs((20, SIDE), centre=(150.0 - 0.001, 0.001))
+    tall.wcs.cdelt = tall.wcs.cdelt * (1.0, 2.0)
+    values = np.zeros((20, SIDE), dtype=np.float32)
+    values[9, 14] = 1.0
+    squared = square_pixels(values, tall)
+    assert squared is not None
+    resampled = from_array(squared.pixels, source="tall", prepared=True)
+    resampled = dataclasses.replace(resampled, grid=squared.grid)
+    square = placed("a", picture(0), 150.0)
+    marks = AnnotationSet(annotations=(circle("tall", "ann", 14, 9), circle("a", "bob", 20, 19)))
+    with pytest.warns(LeftOutWarning, match="by position"):
+        found, _, _ = independent_sources(marks, [square, resampled])
+    (moved,) = (a.shape for a in found.annotations if a.annotator == "ann")
+    ((x, y),) = moved.on_pixels(square.grid).points
+    there = [float(value) for value in tall.pixel_to_world_values(14, 9)]
+    expected = square.grid.wcs.world_to_pixel_values(*there)
+    assert (x, y) == pytest.approx([float(value) for value in expected], abs=1e-6)
 
 
 def test_marks_on_another_cutout_are_carried_over_the_sky() -> None:

@@ -6,6 +6,7 @@ be understood is a fault, never skipped.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -17,6 +18,7 @@ from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.region_shapes import Length, Region, add_regions
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
+from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal
 from attnxai.annotations.writers import FileNames, register_writer
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import printable
@@ -25,7 +27,7 @@ _FRAMES = {
     **dict.fromkeys(("image", "physical"), "pixel"),
     **dict.fromkeys(("fk5", "j2000"), "fk5"),
     **dict.fromkeys(("fk4", "b1950"), "fk4"),
-    **{name: name for name in ("icrs", "galactic", "ecliptic")},
+    **{name: FRAMES[name] for name in ("icrs", "galactic", "ecliptic")},
 }
 _REFUSED = (
     "linear",
@@ -46,7 +48,6 @@ _POINT = re.compile(
     r"^([-+!]?)\s*(?:circle|box|diamond|cross|x|arrow|boxcircle)\s+point\b", re.IGNORECASE
 )
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([dripDRIP\"']?)")
-_HOURS = re.compile(r"([-+]?)(\d+)[:hd](\d+)[:m](\d+(?:\.\d*)?)s?", re.IGNORECASE)
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "": 3600.0, "r": math.degrees(3600.0)}
 _TAG = re.compile(r"(source|annotator|group|round|weight)=(.*)", re.DOTALL)
 _START = re.compile(
@@ -266,13 +267,9 @@ def _coordinate(text: str, axis: int, frame: str) -> float:
         return float(number[1]) - 1.0
     if number and frame != "pixel" and unit in ("", "d", "r"):
         return math.degrees(float(number[1])) if unit == "r" else float(number[1])
-    sexagesimal = _HOURS.fullmatch(text)
-    if sexagesimal and frame != "pixel":
-        sign, whole, minutes, seconds = sexagesimal.groups()
-        value = float(whole[:9]) + float(minutes[:9]) / 60 + float(seconds) / 3600
-        in_hours = axis == 0 and frame not in ("galactic", "ecliptic") and "d" not in text.lower()
-        if float(minutes[:9]) < 60 and float(seconds) < 60:
-            return (-value if sign == "-" else value) * (15.0 if in_hours else 1.0)
+    if frame != "pixel":
+        with contextlib.suppress(ValueError):
+            return parse_sexagesimal(text.lower(), hours=axis == 0 and counts_hours(frame))
     what = "pixels" if frame == "pixel" else "degrees, or in hours and degrees with colons"
     raise _Fault(f"{text[:40]!r} is not a coordinate in {what}")
 

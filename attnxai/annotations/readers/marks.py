@@ -351,7 +351,8 @@ class MarkList:
         image = self._by_id.get(source_id(source) if source else self.source_and_rest[0])
         rows, columns, top = height, width, True
         if image is not None:
-            rows, columns = image.shape
+            # pixels of marks are those of the file
+            rows, columns = image.grid.shape_of_file
             top = image.grid.row_zero is RowZero.TOP
             if abs(rows / height / (columns / width) - 1) > _SAME_SHAPE:
                 raise AnnotationError(

@@ -13,20 +13,14 @@ from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.shape_conversion import N_OUTLINE, around
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
+from attnxai.annotations.sky_frames import to_icrs
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FRAMES: dict[str, tuple[str, dict[str, str]]] = {
-    "fk5": ("fk5", {"equinox": "J2000"}),
-    "fk4": ("fk4", {"equinox": "B1950"}),
-    "galactic": ("galactic", {}),
-    # the mean ecliptic of J2000, without aberration and nutation
-    "ecliptic": ("barycentricmeanecliptic", {"equinox": "J2000"}),
-}
-FRAMES = ("pixel", "icrs", *_FRAMES)
-"""Frames that regions may be in."""
+PIXEL, ICRS = "pixel", "icrs"
+"""Frames of regions that need no conversion; others are the values of ``sky_frames.FRAMES``."""
 
 
 class Length(float):
@@ -52,7 +46,7 @@ class Region:
     line : int
         Number of its entry in the file.
     frame : str
-        One of :data:`FRAMES`.
+        ``pixel``, or one of the values of :data:`~attnxai.annotations.sky_frames.FRAMES`.
     points : list of (float, float)
         0-based pixels, or longitude and latitude in degrees.
     rings : list of (Length, Length)
@@ -69,7 +63,7 @@ class Region:
 
     kind: ShapeKind
     line: int
-    frame: str = "pixel"
+    frame: str = PIXEL
     points: list[tuple[float, float]]
     rings: list[tuple[Length, Length]] = dataclasses.field(default_factory=list)
     angle: float = 0.0
@@ -82,12 +76,12 @@ def add_regions(regions: Sequence[Region], marks: MarkList) -> None:
     """Add regions to the marks of a file, or the fault where one is none."""
     by_frame = collections.defaultdict(list)
     for region in regions:
-        if region.frame in _FRAMES:
+        if region.frame not in (PIXEL, ICRS):
             by_frame[region.frame].append(region)
     for frame, of_frame in by_frame.items():
-        _to_icrs(frame, [r for r in of_frame if _is_on_sky(r, marks)])
+        _convert(frame, [r for r in of_frame if _is_on_sky(r, marks)])
     for region in regions:
-        if region.frame in _FRAMES:
+        if region.frame not in (PIXEL, ICRS):
             continue  # a fault, which has been added
         try:
             shapes = _shapes(region, marks)
@@ -112,32 +106,23 @@ def _is_on_sky(region: Region, marks: MarkList) -> bool:
     return False
 
 
-def _to_icrs(frame: str, regions: Sequence[Region]) -> None:
+def _convert(frame: str, regions: Sequence[Region]) -> None:
     """Convert positions and angles of regions of one frame together, since a conversion has a high fixed cost."""
-    import astropy.units as u
-    from astropy.coordinates import SkyCoord
-
     if not regions:
         return
-    name, options = _FRAMES[frame]
     points = np.concatenate([region.points for region in regions])
     firsts = np.cumsum([0, *(len(region.points) for region in regions)])[:-1]
-    places = SkyCoord(*points.T, unit="deg", frame=name, **options)
-    found = places.icrs
-    centres = places[firsts]
-    north = centres.directional_offset_by(0 * u.deg, 1 * u.arcsec).icrs
-    turns = found[firsts].position_angle(north).deg
-    on_sky = np.stack([found.ra.deg % 360.0, found.dec.deg], axis=1)
-    parts = np.split(on_sky, firsts[1:])
-    for region, part, turn in zip(regions, parts, turns.tolist(), strict=True):
-        region.frame = "icrs"
+    ra, dec, turn = to_icrs(frame, *points.T)
+    parts = np.split(np.stack([ra % 360.0, dec], axis=1), firsts[1:])
+    for region, part, angle in zip(regions, parts, turn[firsts].tolist(), strict=True):
+        region.frame = ICRS
         region.points = [(x, y) for x, y in part.tolist()]
-        region.angle += turn
+        region.angle += angle
 
 
 def _shapes(region: Region, marks: MarkList) -> list[tuple[Shape, bool]]:
     """Its shapes, and whether each is added."""
-    frame = Frame.PIXEL if region.frame == "pixel" else Frame.ICRS
+    frame = Frame.PIXEL if region.frame == PIXEL else Frame.ICRS
     points = region.points
     if frame is Frame.ICRS:  # right ascensions may be counted from -180
         points = [(x + 360.0 if -360.0 <= x < 0 else x, y) for x, y in points]
@@ -176,7 +161,7 @@ def _shapes(region: Region, marks: MarkList) -> list[tuple[Shape, bool]]:
 
 def _in_unit(length: Length, region: Region, marks: MarkList) -> float:
     """A length in the unit of the region's frame."""
-    on_sky = region.frame != "pixel"
+    on_sky = region.frame != PIXEL
     if length.in_pixels is not on_sky:
         return float(length)
     position = region.points[0] if on_sky else None
@@ -186,6 +171,11 @@ def _in_unit(length: Length, region: Region, marks: MarkList) -> float:
         unit, other = ("pixels", "on the sky") if on_sky else ("arcsec", "in pixels")
         raise AnnotationError(
             f"it has a length in {unit} and a position {other}; give an image of its source that states its pixel scale"
+        )
+    if image is not None and image.grid.file_pixels is not None:
+        raise AnnotationError(
+            "it has a position in pixels or a length in pixels alone, and its image has pixels that are not square; give both "
+            "in pixels or both on the sky"
         )
     return float(length * scale if on_sky else length / scale)
 

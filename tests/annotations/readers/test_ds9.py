@@ -15,6 +15,7 @@ import attnxai
 from attnxai.annotations import Naming, write_annotations
 from attnxai.annotations.annotation_set import AnnotationSet, Operation
 from attnxai.annotations.shapes import Frame, ShapeKind
+from attnxai.data.grid import FilePixels
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
 from tests.annotations.marks_in_common import PIXEL_SHAPES, SKY_SHAPES, as_rows, marks
@@ -310,3 +311,12 @@ def test_large_files(read: Read, make_image: MakeImage) -> None:
     start = time.process_time()
     assert len(read(f"fk5\n{rows}\npolygon({points})", make_image("g1", 150.0))) == 10_001
     assert time.process_time() - start < 10
+
+
+def test_lengths_of_the_other_frame_need_square_pixels(read: Read, make_image: MakeImage) -> None:
+    image = make_image("g1", 150.0)
+    file = FilePixels(shape=(20, 50), matrix=((1.0, 0.0), (0.0, 2.0)), origin=(0.0, 0.5))
+    image = dataclasses.replace(image, grid=dataclasses.replace(image.grid, file_pixels=file))
+    for text in ('image\ncircle(20,20,9")', "icrs\ncircle(150,40,5p)"):
+        with pytest.raises(AnnotationError, match="its image has pixels that are not square; give"):
+            read(text, image)
