@@ -155,9 +155,9 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
     """Images of batches that have been found; see :func:`read_frdeep`."""
     check_scale(pixel_scale_arcsec)
     release = published_release(files)
-    beam_arcsec = None
+    beam_arcsec, survey = None, ""
     if release is not None:
-        pixel_scale_arcsec = release.pixel_scale_arcsec
+        pixel_scale_arcsec, survey = release.pixel_scale_arcsec, release.name
         if release.beam_arcsec is not None:
             beam_arcsec = (release.beam_arcsec, release.beam_arcsec, 0.0)
     if files.lacking:
@@ -202,6 +202,7 @@ def images_of_batches(files: BatchFiles, *, pixel_scale_arcsec: float | None = N
                     split="test" if name == TEST_BATCH else "train",
                     path=f"{name}/{source}",
                     beam_arcsec=beam_arcsec,
+                    survey=survey,
                 )
             except ImageError:  # of 8-bit values: all are the same
                 blank.append(source)

@@ -65,6 +65,8 @@ class SourceImage:
         Pixels that were observed; everywhere when left out.
     beam_arcsec : (float, float, float), optional
         Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
+    survey : str
+        Survey or telescope that it is of, for reports; empty where it is not known.
     pad : bool
         Whether a network may look beyond the border of the image, where it sees blank sky that counts in no number.
         Otherwise images that do not cover its field are refused.
@@ -82,6 +84,7 @@ class SourceImage:
     path: str | None = None
     footprint: NDArray[np.bool_] | None = None
     beam_arcsec: tuple[float, float, float] | None = None
+    survey: str = ""
     pad: bool = False
     match_beam: bool = False
 
@@ -329,6 +332,7 @@ def read_image(
             path=str(path),
             footprint=footprint,
             beam_arcsec=content.beam_arcsec,
+            survey=content.survey,
             pad=pad,
             match_beam=match_beam,
         )

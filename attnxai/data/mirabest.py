@@ -44,6 +44,7 @@ _SMALLEST_STEP = 1e-12  # degrees
 PIXEL_SCALE_ARCSEC = 1.8
 SIDE = 150
 BEAM_ARCSEC = (5.4, 5.4, 0.0)
+SURVEY = "FIRST"
 BATCHES = (*(f"data_batch_{i}" for i in range(1, 8)), TEST_BATCH)
 # first digit: FR I, FR II or hybrid; second: confident or uncertain; third: the form in detail
 CODES = (100, 102, 104, 110, 112, 200, 201, 210, 300, 310)
@@ -214,6 +215,7 @@ def _image(
         split=split,
         path=f"{batch}/{source}",
         beam_arcsec=BEAM_ARCSEC,
+        survey=SURVEY,
     )
 
 

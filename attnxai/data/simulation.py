@@ -114,6 +114,7 @@ def simulate_source(
         grid=PixelGrid(shape=pixels.shape, wcs=wcs),
         class_name=class_name,
         beam_arcsec=(survey.beam_arcsec, survey.beam_arcsec, 0.0),
+        survey="simulated",
     )
     return SimulatedSource(image=image, components=tuple(components))
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.data.positions import positions_of
 from attnxai.data.short_repr import short_repr
+from attnxai.data.wording import listed
 from attnxai.errors import OptionError
 from attnxai.explanations.stack import Split
 from attnxai.report.provenance import describe
 from attnxai.report.sentences.say import say
+from attnxai.report.surveys import images_by_survey
 
 if TYPE_CHECKING:
     from attnxai.agreement.model_comparison.comparison import Comparison
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from attnxai.data.images import SourceSet
     from attnxai.explanations.stack import MapStack
     from attnxai.report.provenance import Provenance
+    from attnxai.report.surveys import ImagesBySurvey
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,6 +95,8 @@ class ReportContent:
         Models against each other, one for each metric; empty for a single model.
     notes : tuple of str
         What was left out or assumed on the way.
+    surveys : tuple of ImagesBySurvey
+        What networks see of the images, once for those that see the same.
     """
 
     parts: tuple[ModelPart, ...]
@@ -100,6 +105,7 @@ class ReportContent:
     provenance: Provenance
     contrasts: tuple[ResultContrasts, ...] = ()
     notes: tuple[str, ...] = ()
+    surveys: tuple[ImagesBySurvey, ...] = ()
 
     __repr__ = short_repr
 
@@ -175,6 +181,7 @@ class ReportContent:
             ),
             contrasts=contrasts,
             notes=tuple(notes),
+            surveys=images_by_survey([part.maps for part in parts], data.images),
         )
 
     @property
@@ -203,6 +210,10 @@ class ReportContent:
                 *part.location.notes,
             ]
             found += [f"{part.name}: {text}" if several else text for text in own]
+        for seen in self.surveys:
+            of_all = len(seen.models) == len(self.parts)
+            name = "" if of_all else f"{listed(seen.models)}: "
+            found += [f"{name}{text}" for text in seen.cautions()]
         return [*found, *self.notes]
 
     def _split_notes(self, result: AgreementResult) -> list[str]:

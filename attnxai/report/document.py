@@ -196,6 +196,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "verdict_table": verdict_table(content.parts, verdict),
         "audit_tables": [zones_table(content.locations), locations_table(content.locations)],
         "provenance": content.provenance,
+        "surveys": [seen.table(name_models=len(content.surveys) > 1) for seen in content.surveys],
         "plugins": _plugins(content),
         "own_networks": any(
             "architecture" in model and not model.get("code") for model in content.provenance.models

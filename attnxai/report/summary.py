@@ -34,7 +34,10 @@ def summarise(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "seed": provenance.seed,
         "versions": dict(provenance.versions),
         "annotations": dict(provenance.annotations),
-        "images": dict(provenance.images),
+        "images": {
+            **provenance.images,
+            "by_survey": [seen.to_record() for seen in content.surveys],
+        },
         "settings": dict(first.settings),
         "metrics": {
             name: {"label": METRICS[name].label, "meaning": METRICS[name].meaning}

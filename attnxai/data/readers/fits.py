@@ -15,6 +15,7 @@ from attnxai.data.readers.fits_beams import beam_of
 from attnxai.data.readers.fits_cards import Cards
 from attnxai.data.readers.fits_coordinates import celestial_axes, celestial_wcs
 from attnxai.data.readers.fits_stream import BZIP2, GZIP, LARGEST, FoundHDU, layout, opened
+from attnxai.data.readers.fits_survey import survey_of
 from attnxai.data.readers.planes import axes_of_image, pick_plane
 from attnxai.data.readers.registry import ImageContent, register_reader
 from attnxai.data.wording import first_of
@@ -74,7 +75,7 @@ def read_fits(
         note(odd, path)
     rows, columns = values.shape
     wcs = celestial_wcs(cards, (rows, columns), axes) if on_sky else None
-    return ImageContent(pixels=values, wcs=wcs, beam_arcsec=beam)
+    return ImageContent(pixels=values, wcs=wcs, beam_arcsec=beam, survey=survey_of(cards))
 
 
 def _axes(cards: Cards, shape: tuple[int, ...], path: Path) -> tuple[tuple[int, int], bool]:

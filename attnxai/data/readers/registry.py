@@ -46,6 +46,8 @@ class ImageContent:
         Where row 0 is drawn.
     beam_arcsec : (float, float, float), optional
         Major and minor axis (FWHM, arcsec) and position angle (degrees) of the beam.
+    survey : str
+        Survey or telescope that the file names.
     """
 
     pixels: NDArray[Any]
@@ -53,6 +55,7 @@ class ImageContent:
     pixel_scale_arcsec: float | None = None
     row_zero: RowZero = RowZero.BOTTOM
     beam_arcsec: tuple[float, float, float] | None = None
+    survey: str = ""
 
     def __post_init__(self) -> None:
         if self.row_zero not in list(RowZero):

@@ -92,6 +92,27 @@ CAUTIONS: dict[str, str] = {
         "{n_train} of {n:source} {n_train:~belongs|belong} to the training part of the data set's published "
         "split and {n_test} to its test part; this model was trained or selected on {n_seen} of them."
     ),
+    "caution.survey.scale.coarser": (
+        "{images} {n:~has|have} pixels of {scale}, larger than those of the network ({own}) by a factor of {factor:.1}: it sees "
+        "interpolated brightness, at a scale far from that of its training."
+    ),
+    "caution.survey.scale.finer": (
+        "{images} {n:~has|have} pixels of {scale}, of which {factor:.1} lie along the side of a pixel of the network ({own}): it "
+        "sees their mean, at a scale far from that of its training."
+    ),
+    "caution.survey.beam.larger": (
+        "{images} {n:~has|have} a beam of {beam}, larger than that of the images that the network was trained on ({own}) "
+        "by a factor of {factor:.1}: sources look smoother than those that it knows."
+    ),
+    "caution.survey.beam.smaller": (
+        "{images} {n:~has|have} a beam of {beam}, smaller than that of the images that the network was trained on ({own}) "
+        "by a factor of {factor:.1}: sources look sharper than those that it knows; --match-beam smooths images in survey "
+        "brightness to it."
+    ),
+    "caution.survey.unseen": (
+        "More than {most:%} of the network's field is blank or padded in {images}, up to {share:%}: how well a map agrees "
+        "there rests on what is left."
+    ),
     "caution.without_network": (
         "Only maps were given, without their network: audits that need it are missing, such as the accuracy from parts of "
         "the sky, faithfulness, and maps under random weights."

@@ -46,6 +46,15 @@ PAGE: dict[str, str] = {
         "level is its median on empty sky. The audit fails where empty sky alone, or the level of a map, tells the class, "
         "or most maps are higher on the source than elsewhere for one class, and lower for another."
     ),
+    "page.surveys": (
+        "Pixels of the network{models}: {scale}{beam}. Resampling: how many pixels of an image lie along the side of one of the "
+        "network's; above 1 they are averaged, below 1 interpolated. Blank and padded: mean share of the network's field.{far}"
+    ),
+    "page.surveys.far": (
+        " Far: resampled by a factor of more than {resampling:.0}, or with a beam that differs by a factor of more than {beam:.1} "
+        "after smoothing."
+    ),
+    "page.surveys.beam": "; beam of its training images: {beam}",
     "page.annotators": (
         "How well annotators agree about each source, independent of the metric: Krippendorff's α and ICC2 (single "
         "annotators, absolute agreement) of numbers that describe what they marked. 1 is full agreement; near 0, "

@@ -431,3 +431,22 @@ def test_place_of_a_real_header_is_kept(tmp_path: Path) -> None:
     read = read_image(written(tmp_path / "a.fits", wcs.to_header())).grid.wcs
     for x, y in ((0, 0), (16, 11), (8, 3)):
         np.testing.assert_allclose(pixel_to_sky(read, x, y), pixel_to_sky(wcs, x, y), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("cards", "survey"),
+    [
+        ({"SURVEY": "VLA FIRST (1.4 GHz)", "TELESCOP": "VLA"}, "VLA FIRST (1.4 GHz)"),
+        ({"TELESCOP": "VLA", "OBSERVER": "NVSS GRP"}, "NVSS"),
+        ({"TELESCOP": "EVLA", "FILNAM01": "VLASS2.1"}, "VLASS"),
+        ({"TELESCOP": "ASKAP", "OBJECT": "RACS_1237+00A"}, "RACS"),
+        ({"TELESCOP": "MeerKAT", "OBJECT": "FIRSTLY"}, "MeerKAT"),
+        ({"TELESCOP": "", "INSTRUME": " A  B "}, "A B"),
+        ({"ORIGIN": "my simulation"}, "my simulation"),
+        ({"TELESCOP": 5, "OBJECT": True}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_survey_is_that_of_the_header(tmp_path, cards, survey):
+    fits.PrimaryHDU(np.eye(9), fits.Header(cards)).writeto(tmp_path / "a.fits")
+    assert read_image(tmp_path / "a.fits").survey == survey
