@@ -203,6 +203,33 @@ class NoiseCeilingEstimate:
         }
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SelfConsistency:
+    """How well an annotator's later looks agree with the own first ones, by one metric over one group of sources.
+
+    The annotator is None for the mean over all who looked at a source again (``n_annotators``). The interval is the
+    bootstrap over sources, so it is about these annotators.
+    """
+
+    metric: str
+    group: str
+    class_name: str
+    annotator: str | None
+    interval: Interval
+    n_annotators: int
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "class": self.class_name,
+            "annotator": self.annotator,
+            "n_annotators": self.n_annotators,
+            **_interval_record(self.interval),
+        }
+
+
 def _interval_record(interval: Interval) -> dict[str, Any]:
     return {
         "n_sources": interval.n_units,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Estimate,
         NoiseCeilingEstimate,
         PartialCorrelation,
+        SelfConsistency,
         UndefinedValue,
     )
     from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement
@@ -84,6 +85,10 @@ class AgreementResult:
         The same, source by source.
     noise_ceilings : tuple of NoiseCeilingEstimate
         How well the annotators agree with each other; empty for one annotator.
+    self_consistencies : tuple of SelfConsistency
+        How well the annotators' later looks agree with their own first ones; empty without any.
+    self_consistency_values : ndarray, shape (n_metrics, n_annotators, n_sources)
+        The same, source by source; NaN where nobody looked again, and of length 0 where nobody did anywhere.
     annotator_agreement : AnnotatorAgreement or None
         Reliability of what the annotators marked on the sources that conclusions rest on; None for one
         annotator.
@@ -113,6 +118,10 @@ class AgreementResult:
     partial_correlations: tuple[PartialCorrelation, ...]
     partial_correlation_values: NDArray[np.float64]
     noise_ceilings: tuple[NoiseCeilingEstimate, ...] = ()
+    self_consistencies: tuple[SelfConsistency, ...] = ()
+    self_consistency_values: NDArray[np.float64] = dataclasses.field(
+        default_factory=lambda: np.empty((0, 0, 0))
+    )
     annotator_agreement: AnnotatorAgreement | None = None
     within_emission: AgreementResult | None = None
     notes: tuple[str, ...] = ()
@@ -163,7 +172,7 @@ class AgreementResult:
         return found
 
     def _find(
-        self, candidates: Sequence[_Part], group: str | None, class_name: str, **names: str
+        self, candidates: Sequence[_Part], group: str | None, class_name: str, **names: str | None
     ) -> _Part | None:
         """The one of these names, group (of which conclusions rest on when left out) and class."""
         names |= {"group": group or self.verdict_group, "class_name": class_name}
@@ -195,6 +204,19 @@ class AgreementResult:
     ) -> NoiseCeilingEstimate | None:
         """Noise ceiling of a metric; None for a single annotator."""
         return self._find(self.noise_ceilings, group, class_name, metric=metric)
+
+    def self_consistency(
+        self,
+        metric: str,
+        annotator: str | None = None,
+        *,
+        group: str | None = None,
+        class_name: str = ALL,
+    ) -> SelfConsistency | None:
+        """Self-consistency of an annotator, or of all, by a metric; None where nobody looked again."""
+        return self._find(
+            self.self_consistencies, group, class_name, metric=metric, annotator=annotator
+        )
 
     @property
     def generalises_to(self) -> str:
@@ -295,6 +317,7 @@ class AgreementResult:
             "results": [estimate.to_record() for estimate in self.estimates],
             "partial_correlations": [given.to_record() for given in self.partial_correlations],
             "noise_ceilings": [ceiling.to_record() for ceiling in self.noise_ceilings],
+            "self_consistencies": [one.to_record() for one in self.self_consistencies],
             "annotator_agreement": self.annotator_agreement.to_record()
             if self.annotator_agreement
             else None,
@@ -364,6 +387,8 @@ class AgreementResult:
                 for e, explanation in enumerate(names):
                     for m, metric in enumerate(self.metrics):
                         record[f"{explanation}:{metric}"] = self.values[m, e, row, column]
+                for metric, values in zip(self.metrics, self.self_consistency_values, strict=False):
+                    record[f"self-consistency:{metric}"] = values[row, column]
                 rows.append(record)
         return pd.DataFrame(rows)
 

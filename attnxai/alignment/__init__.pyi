@@ -1,3 +1,4 @@
+from .looks import Look as Look
 from .pairs import AlignedPairs as AlignedPairs
 from .pairs import align as align
 from .rasterise import rasterise_annotations as rasterise_annotations

@@ -99,16 +99,17 @@ def _merged(
     for a in sorted(annotations.annotations, key=lambda a: rank.get(a.source, 0)):
         first.setdefault((kept_for.get(a.source, a.source), a.annotator), a.source)
     found: list[Annotation] = []
+    repeats: list[Annotation] = []
     lost: list[tuple[Annotation, str]] = []
-    for a in annotations.annotations:
+    for a in (*annotations.annotations, *annotations.repeats):
         kept = kept_for.get(a.source, a.source)
         moved = a if kept == a.source else _moved(a, by_id[a.source], by_id[kept])
-        if first[kept, a.annotator] != a.source:
+        if first.get((kept, a.annotator)) != a.source:
             lost.append((a, MARKED_AGAIN))
         elif moved is None:
             lost.append((a, NOT_PLACED))
         else:
-            found.append(moved)
+            (found if a.round == 1 else repeats).append(moved)
     classes, weights = dict(annotations.classes), dict(annotations.source_weights)
     others_of = {kept: (kept, *others) for kept, others in copies.others.items()}
     notices = []
@@ -129,9 +130,13 @@ def _merged(
     merged = dataclasses.replace(
         annotations,
         annotations=tuple(found),
+        repeats=tuple(repeats),
         classes=classes,
         source_weights=weights,
-        left_out={**annotations.left_out, **counts},
+        left_out={
+            **annotations.left_out,
+            **Counter(reason for a, reason in lost if a.round == 1),
+        },
         copies={**annotations.copies, **copies.others},
     )
     return merged, notices

@@ -10,6 +10,7 @@ import numpy as np
 
 from attnxai.alignment.baselines import image_baselines
 from attnxai.alignment.copies import independent_sources
+from attnxai.alignment.looks import Look, draw_looks
 from attnxai.alignment.placement import check_placement
 from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
 from attnxai.alignment.resample import maps_on_field
@@ -75,6 +76,8 @@ class AlignedPairs:
         None where it is empty.
     resolutions : mapping of str to tuple of str
         For every explanation the brightness baselines that show as much detail as it can.
+    looks : tuple of Look
+        What annotators marked when they looked at sources again, one for each further round.
     notes : tuple of str
         What was left out or assumed.
     """
@@ -98,6 +101,7 @@ class AlignedPairs:
     class_names: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str | None, ...]] = dataclasses.field(default_factory=dict)
     resolutions: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    looks: tuple[Look, ...] = ()
     notes: tuple[str, ...] = ()
 
     __repr__ = short_repr
@@ -142,6 +146,7 @@ class AlignedPairs:
             source_weights=self.source_weights[order],
             scores=None if self.scores is None else self.scores[order],
             columns={name: ordered(values) for name, values in self.columns.items()},
+            looks=tuple(look.select(order) for look in self.looks),
         )
 
     def brightness_of(self, explanation: str) -> tuple[str, ...]:
@@ -225,7 +230,7 @@ def align_all(
     field; their pairs share the arrays.
     """
     by_id = {image.source: image for image in images}
-    drawn: dict[Hashable, DrawnAnnotations] = {}
+    drawn: dict[Hashable, tuple[DrawnAnnotations, tuple[Look, ...]]] = {}
     placed: list[tuple[Hashable, MapStack, list[str]]] = []
     found = []
     for maps in stacks:
@@ -244,14 +249,15 @@ def align_all(
             notes = check_placement(maps, positions, by_id)
             placed.append((field, maps, notes))
         if field not in drawn:
-            drawn[field] = draw_annotations(maps, positions, annotations, by_id, fwhm_arcsec)
+            given = (maps, positions, annotations, by_id, fwhm_arcsec)
+            drawn[field] = draw_annotations(*given), draw_looks(*given)
         found.append(
             _pairs(
                 maps,
                 positions,
                 annotations,
                 by_id,
-                drawn[field],
+                *drawn[field],
                 notes,
                 fwhm_arcsec=fwhm_arcsec,
                 use_source_weights=use_source_weights,
@@ -284,6 +290,7 @@ def _pairs(
     annotations: AnnotationSet,
     by_id: Mapping[str, SourceImage],
     drawn: DrawnAnnotations,
+    looks: tuple[Look, ...],
     notes: Sequence[str],
     *,
     fwhm_arcsec: float,
@@ -340,6 +347,7 @@ def _pairs(
         class_names=maps.class_names,
         columns=columns_of(sources, used),
         resolutions=resolutions,
+        looks=looks,
         notes=tuple(notes),
     )
 

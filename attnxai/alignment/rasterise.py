@@ -270,10 +270,15 @@ def draw_annotations(
     annotations: AnnotationSet,
     by_id: Mapping[str, SourceImage],
     fwhm_arcsec: float,
+    *,
+    annotators: Sequence[str] = (),
 ) -> DrawnAnnotations:
-    """Draw the annotations of some sources, given by their positions in the maps, on the field of each."""
+    """Draw the annotations of some sources, given by their positions in the maps, on the field of each.
+
+    ``annotators`` name the rows; by default they are those of the annotations.
+    """
     shape = maps.field_shape
-    row_of = {name: row for row, name in enumerate(annotations.annotators)}
+    row_of = {name: row for row, name in enumerate(annotators or annotations.annotators)}
     size = (len(row_of), len(positions))
     density = np.zeros((*size, *shape), np.float32)
     mask = np.zeros((*size, *shape), bool)

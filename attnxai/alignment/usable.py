@@ -50,7 +50,7 @@ def usable_annotations(
     annotations = annotations.first_round()
     by_id = {image.source: image for image in images}
     weightless = [a for a in annotations.annotations if a.weight == 0]
-    placed = _placed(annotations, by_id)
+    placed = _placed(annotations.annotations, by_id)
     places = {
         id(a): _place_outside(a, placed[id(a)], by_id[a.source], fwhm_arcsec)
         for a in annotations.annotations
@@ -99,6 +99,8 @@ def usable_annotations(
             f"{first_of(list(map(_named, unfounded)), separator='; ')}."
         )
     notices += _nothing_left(kept, weightless, outside)
+    repeats, notice = _usable_repeats(annotations, by_id, fwhm_arcsec)
+    notices += [notice] if notice else []
     for notice in notices:
         warnings.warn(notice.rstrip("."), LeftOutWarning, stacklevel=3)
     # the annotations may have been here before
@@ -112,17 +114,37 @@ def usable_annotations(
     return dataclasses.replace(
         annotations,
         annotations=kept,
+        repeats=repeats,
         left_out={**annotations.left_out, **{why: len(those) for why, those in reasons if those}},
         notices=(*annotations.notices, *notices),
     )
 
 
+def _usable_repeats(
+    annotations: AnnotationSet, by_id: Mapping[str, SourceImage], fwhm_arcsec: float
+) -> tuple[tuple[Annotation, ...], str]:
+    """Marks of further rounds that can count, and a notice of the others, or empty."""
+    placed = _placed(annotations.repeats, by_id)
+    lost = {
+        id(a)
+        for a in annotations.repeats
+        if a.weight == 0
+        or (id(a) in placed and _place_outside(a, placed[id(a)], by_id[a.source], fwhm_arcsec))
+    }
+    if not lost:
+        return annotations.repeats, ""
+    return tuple(a for a in annotations.repeats if id(a) not in lost), (
+        f"{len(lost)} of {len(annotations.repeats)} marks of further looks {'has' if len(lost) == 1 else 'have'} weight 0 or "
+        f"{'lies' if len(lost) == 1 else 'lie'} outside {_its(lost)} image, and {_is(lost)} left out."
+    )
+
+
 def _placed(
-    annotations: AnnotationSet, by_id: Mapping[str, SourceImage]
+    annotations: Sequence[Annotation], by_id: Mapping[str, SourceImage]
 ) -> dict[int, PixelShape | None]:
     """Shapes of the marks of a weight above 0 in pixels of their image, by the identity of the annotation."""
     of_sources: dict[str, list[Annotation]] = {}
-    for a in annotations.annotations:
+    for a in annotations:
         if a.weight > 0 and a.source in by_id:
             of_sources.setdefault(a.source, []).append(a)
     placed: dict[int, PixelShape | None] = {}

@@ -151,6 +151,8 @@ class AnnotationSet:
         Whether the annotators are simulated.
     copies : mapping of str to tuple of str
         For sources that several images show the image that stands for each, and those that were left out.
+    repeats : tuple of Annotation
+        Marks of second and further rounds, once :meth:`first_round` has set them apart.
     """
 
     annotations: tuple[Annotation, ...]
@@ -167,6 +169,7 @@ class AnnotationSet:
     notices: tuple[str, ...] = ()
     simulated: bool = False
     copies: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    repeats: tuple[Annotation, ...] = ()
 
     __repr__ = short_repr
 
@@ -213,11 +216,15 @@ class AnnotationSet:
         """Annotations of the named sources only."""
         wanted = set(sources)
         return dataclasses.replace(
-            self, annotations=tuple(a for a in self.annotations if a.source in wanted)
+            self,
+            annotations=tuple(a for a in self.annotations if a.source in wanted),
+            repeats=tuple(a for a in self.repeats if a.source in wanted),
         )
 
     def first_round(self) -> AnnotationSet:
-        """First rounds only, with a notice of how many marks are of further ones; itself where all are.
+        """First rounds, with further ones set apart as ``repeats`` and a notice of both; itself where all are first.
+
+        Further rounds of an annotator without a first one of the same source are left out.
 
         Raises
         ------
@@ -233,10 +240,23 @@ class AnnotationSet:
                 f"{self.path or 'the annotation set'} holds no first round; rounds count from 1"
             )
         notice = (
-            f"{n_more} of {len(self)} marks are of a second or further look at a source, and are not "
-            "compared with the maps."
+            f"{n_more} of {len(self)} marks are of a second or further look at a source: they are not compared with "
+            "the maps, and give the self-consistency of their annotators."
         )
-        found = dataclasses.replace(self, annotations=kept, notices=(*self.notices, notice))
+        first = {(a.source, a.annotator) for a in kept}
+        further = [a for a in self.annotations if a.round > 1]
+        repeats = [a for a in further if (a.source, a.annotator) in first]
+        if alone := n_more - len(repeats):
+            notice += (
+                f" {alone} of these {'has' if alone == 1 else 'have'} no first look of the same annotator at the same "
+                "source to be compared with."
+            )
+        found = dataclasses.replace(
+            self,
+            annotations=kept,
+            repeats=(*self.repeats, *repeats),
+            notices=(*self.notices, notice),
+        )
         n_lost = self.n_rows_used - found.n_rows_used
         left_out = {"a further look at the source": n_lost} if n_lost else {}
         return dataclasses.replace(found, left_out={**self.left_out, **left_out})
@@ -259,7 +279,10 @@ class AnnotationSet:
                 f"no annotation has one of the labels {names}; the labels in use are {in_use}"
             )
         notice = f"Only annotations labelled {names} are used: {len(kept)} of {len(self)}."
-        found = dataclasses.replace(self, annotations=kept, notices=(*self.notices, notice))
+        repeats = tuple(a for a in self.repeats if a.label in labels)
+        found = dataclasses.replace(
+            self, annotations=kept, repeats=repeats, notices=(*self.notices, notice)
+        )
         n_lost = self.n_rows_used - found.n_rows_used
         left_out = {"another label than those asked for": n_lost} if n_lost else {}
         return dataclasses.replace(found, left_out={**self.left_out, **left_out})

@@ -90,9 +90,12 @@ def merge_annotators(annotations: AnnotationSet, names: Mapping[str, str]) -> An
     names = {normalise_name(old): normalise_name(new) for old, new in names.items()}
     if unknown := [name for name in names if name not in annotations.annotators]:
         raise OptionError(unknown_name("annotator", unknown, annotations.annotators))
-    marks = tuple(
-        dataclasses.replace(mark, annotator=names.get(mark.annotator, mark.annotator))
-        for mark in annotations.annotations
+    marks, repeats = (
+        tuple(
+            dataclasses.replace(mark, annotator=names.get(mark.annotator, mark.annotator))
+            for mark in some
+        )
+        for some in (annotations.annotations, annotations.repeats)
     )
     classes: dict[str, dict[str, str]] = {}
     for annotator, own in annotations.annotator_classes.items():
@@ -108,6 +111,7 @@ def merge_annotators(annotations: AnnotationSet, names: Mapping[str, str]) -> An
     return dataclasses.replace(
         annotations,
         annotations=marks,
+        repeats=repeats,
         annotator_classes=classes,
         notices=(*annotations.notices, *notices),
     )

@@ -317,6 +317,9 @@ def _against_noise_ceiling(result: AgreementResult, estimate: Estimate) -> str:
         upper=ceiling.upper,
         bound=say("ceiling.bound" if ceiling.upper_is_bound else "ceiling.reference"),
     )
+    again = result.self_consistency(estimate.metric, group=estimate.group)
+    if again is not None:
+        text += say("ceiling.consistency", value=again.interval, n=again.interval.n_units)
     share = estimate.share_of_noise_ceiling
     if share is None:
         return text

@@ -227,12 +227,21 @@ def estimates_table(
         for metric in result.metrics
     ]
     rules = [sum(len(name) == 1 for name, _ in rows)]
-    if any(ceilings):
+    below = {
+        f"noise ceiling, {edge}": [getattr(ceiling, edge, None) for ceiling in ceilings]
+        for edge in ("lower", "upper")
+    }
+    looks = [
+        result.self_consistency(metric, group=group, class_name=class_name)
+        for metric in result.metrics
+    ]
+    below["self-consistency"] = [look and look.interval for look in looks]
+    below = {name: values for name, values in below.items() if any(values)}
+    if below:
         rules.append(len(rows))
-        for edge in ("lower", "upper"):
-            values = [getattr(ceiling, edge, None) for ceiling in ceilings]
-            cells = [(format_value(v, 3), *_lines(v, most)) if v else ("",) for v in values]
-            rows.append(((f"noise ceiling, {edge}",), cells))
+    for name, values in below.items():
+        cells = [(format_value(v, 3), *_lines(v, most)) if v else ("",) for v in values]
+        rows.append(((name,), cells))
     over = group if class_name == ALL else class_name
     title = f"Agreement of maps and baselines of {result.model_name}, {over}"
     note = _note_on(estimate.interval for estimate in found.values())

@@ -80,6 +80,7 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
                 "results",
                 "partial_correlations",
                 "noise_ceilings",
+                "self_consistencies",
                 "annotator_agreement",
                 "within_emission",
                 "undefined",

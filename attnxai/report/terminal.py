@@ -97,11 +97,17 @@ def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table
         ),
     ]
     rules = [len(result.explanations)]
-    ceiling = result.noise_ceiling(metric)
-    if ceiling is not None:
+    ceiling, looks = result.noise_ceiling(metric), result.self_consistency(metric)
+    below = {
+        "noise ceiling, lower": ceiling.lower if ceiling else None,
+        "noise ceiling, upper": ceiling.upper if ceiling else None,
+        "self-consistency": looks.interval if looks else None,
+    }
+    if any(below.values()):
         rules.append(len(estimates))
-        for edge, interval in (("lower", ceiling.lower), ("upper", ceiling.upper)):
-            names.append(f"noise ceiling, {edge}")
+    for name, interval in below.items():
+        if interval is not None:
+            names.append(name)
             for index, cells in enumerate(rows):
                 cells.append("" if index else _interval(interval, n))
     stratified = any(estimate.within_strata is not None for estimate in result.estimates)

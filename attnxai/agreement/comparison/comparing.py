@@ -13,7 +13,12 @@ import numpy as np
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
 from attnxai.agreement.comparison.null_tests import NullTables, null_tables
-from attnxai.agreement.comparison.once import Once, annotators_of, ceilings_of
+from attnxai.agreement.comparison.once import (
+    Once,
+    annotators_of,
+    ceilings_of,
+    self_consistencies_of,
+)
 from attnxai.agreement.comparison.settings import ComparisonSettings
 from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
@@ -252,7 +257,8 @@ def _result_of(
         if inputs.within is None:
             annotators = annotators_of(inputs, settings, verdict_group, streams, once)
         done()
-    estimates, given, ceiling_estimates = [], [], []
+    looks = self_consistencies_of(inputs, once)
+    estimates, given, ceiling_estimates, consistencies = [], [], [], []
     for scope in scopes:
         made = ScopeEstimates(scope, inputs, values, settings, streams)
         own = {
@@ -263,6 +269,7 @@ def _result_of(
         main = scope.names == (verdict_group, ALL)
         estimates += made.estimates(of_nulls, own if main else {}, main=main)
         given += made.partial_correlations()
+        consistencies += made.self_consistencies(looks)
         ceiling_estimates += [
             made.noise_ceiling(ceiling) for ceiling in own.values() if ceiling.n_annotators > 1
         ]
@@ -291,6 +298,8 @@ def _result_of(
         partial_correlations=tuple(given),
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
+        self_consistencies=tuple(consistencies),
+        self_consistency_values=looks,
         annotator_agreement=annotators,
         notes=()
         if inputs.within

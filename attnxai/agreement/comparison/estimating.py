@@ -16,7 +16,12 @@ from attnxai.agreement.comparison.null_tests import (
     run_sourcewise_test,
 )
 from attnxai.agreement.effect_components import components_of_tables
-from attnxai.agreement.estimates import Estimate, NoiseCeilingEstimate, PartialCorrelation
+from attnxai.agreement.estimates import (
+    Estimate,
+    NoiseCeilingEstimate,
+    PartialCorrelation,
+    SelfConsistency,
+)
 from attnxai.agreement.intervals.crossed import UNBOUNDED, crossed_interval
 from attnxai.agreement.noise_ceiling.share import NoiseCeilingShare, shares_of_noise_ceiling
 from attnxai.agreement.results import ALL, mean_over_annotators
@@ -288,6 +293,31 @@ class ScopeEstimates:
             n_annotators=ceiling.n_annotators,
             note=ceiling.note,
         )
+
+    def self_consistencies(self, values: NDArray[np.float64]) -> list[SelfConsistency]:
+        """Of all annotators and of each, from values (n_metrics, n_annotators, n_sources) of their later looks."""
+        found = []
+        for metric, table in zip(
+            self._inputs.metrics, values[:, :, self._scope.members], strict=False
+        ):
+            who = np.flatnonzero(np.isfinite(table).any(axis=1))
+            names = [self._inputs.pairs.annotators[i] for i in who]
+            rows_of = {None: who} | {n: np.array([i]) for n, i in zip(names, who, strict=True)}
+            for name, rows in rows_of.items():
+                if who.size:
+                    found.append(
+                        SelfConsistency(
+                            metric=metric.name,
+                            group=self._scope.group,
+                            class_name=self._scope.class_name,
+                            annotator=name,
+                            interval=self._interval(
+                                mean_over_annotators(table[rows])[None], metric.bounds
+                            ),
+                            n_annotators=len(rows),
+                        )
+                    )
+        return found
 
 
 def _above_chance_bounds(metric: Metric) -> tuple[float, float]:

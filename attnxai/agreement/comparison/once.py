@@ -9,8 +9,11 @@ import numpy as np
 
 from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+from attnxai.agreement.noise_ceiling.self_consistency import self_consistencies
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from attnxai.agreement.comparison.settings import ComparisonSettings
     from attnxai.agreement.comparison.streams import Streams
     from attnxai.agreement.comparison.tables import Inputs
@@ -54,6 +57,19 @@ def ceilings_of(
             inputs.pairs.valid,
             weights=inputs.pairs.source_weights,
             level=settings.level,
+        ),
+    )
+
+
+def self_consistencies_of(inputs: Inputs, once: Once) -> NDArray[np.float64]:
+    """Agreement of later looks with first ones, for every metric, annotator and source; empty without any."""
+    pairs = inputs.pairs
+    if not pairs.looks:
+        return np.empty((len(inputs.metrics), *pairs.present.shape))[:0]
+    return once.of(
+        ("looks", pairs.density, pairs.valid, *(look.density for look in pairs.looks)),
+        lambda: self_consistencies(
+            inputs.metrics, pairs.density, pairs.mask, pairs.present, pairs.valid, pairs.looks
         ),
     )
 

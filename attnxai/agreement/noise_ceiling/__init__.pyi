@@ -9,4 +9,5 @@ from .marks import region_agreement as region_agreement
 from .reliability import Measurement as Measurement
 from .reliability import alpha_interval as alpha_interval
 from .reliability import krippendorff_alpha as krippendorff_alpha
+from .self_consistency import self_consistencies as self_consistencies
 from .share import shares_of_noise_ceiling as shares_of_noise_ceiling

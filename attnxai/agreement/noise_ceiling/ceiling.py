@@ -243,19 +243,19 @@ def _predictions(
         annotators = np.flatnonzero(present[:, source])
         if annotators.size < 2 or not where.any():
             continue
-        votes = _votes(pixels_of(density[annotators, source], where).astype(np.float64), kind)
+        votes = votes_of(pixels_of(density[annotators, source], where).astype(np.float64), kind)
         usable = np.isfinite(votes).all(axis=1)
         annotators, votes = annotators[usable], votes[usable]
         if annotators.size < 2:
             continue
         voted[annotators, source] = True
-        predictions[n_annotators, source, where] = _consensus(votes)
+        predictions[n_annotators, source, where] = mean_vote(votes)
         for row, annotator in enumerate(annotators):
-            predictions[annotator, source, where] = _consensus(np.delete(votes, row, axis=0))
+            predictions[annotator, source, where] = mean_vote(np.delete(votes, row, axis=0))
     return predictions, voted
 
 
-def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
+def votes_of(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
     """What each annotator adds to the consensus; NaN for one whose marks are constant."""
     rows = PixelRows(marked)
     constant, marked = is_constant(rows)[:, None], rows.values
@@ -271,7 +271,7 @@ def _votes(marked: NDArray[np.float64], kind: Consensus) -> NDArray[np.float64]:
     return np.where(constant, np.nan, centred / np.where(constant, 1.0, spread))
 
 
-def _consensus(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_vote(votes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean vote; pixels that differ by rounding alone are tied, which rank metrics would not see."""
     mean = votes.mean(axis=0)
     largest = np.abs(mean).max()

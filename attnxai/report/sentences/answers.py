@@ -135,6 +135,9 @@ ANSWERS: dict[str, str] = {
     "ceiling.share.of.upper": "{share} of the latter",
     "ceiling.below": " This map lies below chance, so it has no share.",
     "ceiling.no_share": " {reason}.",
+    "ceiling.consistency": (
+        " Looking again, an annotator agrees with the own first look at {value} over {n:source} (self-consistency)."
+    ),
     # --- further nulls ------------------------------------------------------------------------------
     "further": (
         "{observed} against {expected} under the null “{label}” (--null {name}; {p:p}, not adjusted, "

@@ -5,7 +5,7 @@ PAGE: dict[str, str] = {
     "page.cells": (
         "Each cell gives the {mean} over sources{annotators}, its {level:%} interval, the mean when annotations "
         "are permuted across {sources}, the p-value of that permutation test and, for maps, the p-value adjusted "
-        "over all maps.{n}{nulls}{ceiling}"
+        "over all maps.{n}{nulls}{ceiling}{consistency}"
     ),
     "page.cells.n": (
         " Where a value rests on fewer sources than its table, their number n stands beneath it."
@@ -61,6 +61,19 @@ PAGE: dict[str, str] = {
         "annotators differ on one source as much as sources differ from each other.{weights}"
     ),
     "page.annotators.weights": " Weights of sources are not used here.",
+    "page.consistency": (
+        "Some sources were looked at again. The later look is scored as a prediction of the same annotator's "
+        "first one, by the metrics and over the pixels of the noise ceiling; only first looks are compared with maps."
+    ),
+    "page.consistency.value": (
+        "By {metric}, {n_annotators:annotator agrees with the own first look|annotators agree with their own first looks} at {value} over "
+        "{n:source}{ceiling}."
+    ),
+    "page.consistency.ceiling": ", and each annotator with the consensus of the others at {lower} (the lower noise ceiling)",
+    "page.consistency.short": "An interval needs 8 sources or more, whose values differ.",
+    "page.cells.consistency": (
+        " The row “self-consistency” gives the agreement of annotators' later looks with their own first ones."
+    ),
     "page.models": (
         "{mean} differences over {n} {group}, paired by source, with {level:%} intervals; p from flipping the signs "
         "of the sources' differences (two-sided), adjusted over all pairs of models and all maps of a metric"
