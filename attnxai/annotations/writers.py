@@ -14,7 +14,7 @@ from attnxai.annotations.shape_conversion import as_polygon, in_frame
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.data.registration import check_unclaimed
-from attnxai.data.wording import counted, listed, unknown_name
+from attnxai.data.wording import counted, listed, printable, unknown_name
 from attnxai.errors import AnnotationError, LeftOutWarning, OptionError
 from attnxai.jobs.files import check_output_file, write_file
 
@@ -297,3 +297,22 @@ class FileNames:
             self._taken.add(free.casefold())
             self._of[name] = free
         return self._of[name]
+
+
+def quoted(text: str, *first: str) -> str:
+    r"""Text on one line between signs that it does not hold: those named, then quotation marks.
+
+    Where it holds them all, some are replaced.
+
+    Examples
+    --------
+    >>> quoted("Ann"), quoted('a "b"'), quoted("Ann", "{}")
+    ('"Ann"', '\'a "b"\'', '{Ann}')
+    """
+    plain = printable(text).replace("\n", " ").replace("\t", " ")
+    signs = (*first, '""', "''")
+    for sign in signs:
+        if sign[0] not in plain and sign[1] not in plain:
+            return f"{sign[0]}{plain}{sign[1]}"
+    start, end = signs[0][0], signs[0][1]
+    return start + plain.replace(start, "(").replace(end, ")" if start != end else "'") + end

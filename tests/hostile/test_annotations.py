@@ -95,7 +95,21 @@ DS9 = [
         b'circle(150,40,5p) ||\n# vector(150,40,9",30)\n'
     ),
 ]
+CRTF = [
+    (
+        b"#CRTFv0 CASA Region Text Format version 0\nglobal coord=J2000, color=green, corr=[I]\n"
+        b'ellipse [[10:00:00.0, +040.00.00.0], [4arcsec, 0.05arcmin], 20deg], label="lobe, [n]"\n'
+        b"-annulus[[150deg, 40deg], [1arcsec, 5arcsec]], coord=ICRS, range=[1.4GHz, 1.5GHz]\n"
+        b"ann text [[150deg, 40deg], 'a [note]']\npoly [[150deg, 40deg], [150.001deg, 40deg], [150deg, 40.001deg]]\n"
+    ),
+    (
+        b'#CRTF\n# attnxai source="s1", annotator="ann", group="g", round=2, weight=0.5\n'
+        b"rotbox [[12pix, 9pix], [5pix, 3arcsec], 0.3rad]\nsymbol [[3pix, 4pix], .] coord=image\n"
+        b"polyline [[1pix, 2pix], [3pix, 4pix], [9pix, 2pix]]\nbox [[2pix, 3pix], [10pix, 5pix]]\n"
+    ),
+]
 SEEDS = {
+    "CASA regions (CRTF)": CRTF,
     "DS9 regions": DS9,
     "annotation table (CSV)": TABLES,
     "ClaRAN catalogue": [CATALOGUE],
@@ -119,6 +133,13 @@ WORDS = [
         b"-annulus(3,4,5,6)",
         b"tag={round=2}",
         b"bpanda(",
+        b"[[",
+        b"]]",
+        b"pix",
+        b"arcmin",
+        b"global coord=GALACTIC, ",
+        b"ann ",
+        b"# attnxai weight=1",
     ),
     *("−1".encode(), "１".encode(), "\u2028".encode(), "e\u0301".encode(), b"\x1b[2J", b"1e308"),
     *(b"0 0; 0 0; 0 0", b"1;" * 40, b"360", b"-90", b"90", b"1e-6", b"1e-7", b"../../etc/passwd"),

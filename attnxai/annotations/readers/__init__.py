@@ -1,6 +1,6 @@
 """Readers of annotation files, one module for each format, chosen by the content of a file."""
 
-from attnxai.annotations.readers import claran, ds9, rgz_experts, table, table_writer
+from attnxai.annotations.readers import claran, crtf, ds9, rgz_experts, table, table_writer
 from attnxai.annotations.readers.registry import (
     READERS,
     AnnotationFile,
@@ -17,6 +17,7 @@ __all__ = [
     "AnnotationFile",
     "AnnotationReader",
     "claran",
+    "crtf",
     "ds9",
     "open_annotations",
     "read_annotations",

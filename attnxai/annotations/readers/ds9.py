@@ -19,9 +19,8 @@ from attnxai.annotations.readers.region_shapes import Length, Region, add_region
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal
-from attnxai.annotations.writers import FileNames, register_writer
+from attnxai.annotations.writers import FileNames, quoted, register_writer
 from attnxai.data.images import SourceImage
-from attnxai.data.wording import printable
 
 _FRAMES = {
     **dict.fromkeys(("image", "physical"), "pixel"),
@@ -51,7 +50,8 @@ _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([dripDRIP\"']
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "": 3600.0, "r": math.degrees(3600.0)}
 _TAG = re.compile(r"(source|annotator|group|round|weight)=(.*)", re.DOTALL)
 _START = re.compile(
-    rf"global\s+\w+\s*=|(?:{'|'.join((*_FRAMES, *_REFUSED))})\s*(?:;|$|\s[-+!]?[a-z]+\s*\()"
+    # a global coord= is one of CASA
+    rf"global\s+(?![^\n]*\bcoord\s*=)\w+\s*=|(?:{'|'.join((*_FRAMES, *_REFUSED))})\s*(?:;|$|\s[-+!]?[a-z]+\s*\()"
     rf"|[-+!]?\s*(?:{'|'.join(_SHAPES)})\s*\(\s*[-+.\d]",
     re.IGNORECASE,
 )
@@ -62,7 +62,9 @@ def _recognises(head: bytes) -> bool:
     if text.lstrip().lower().startswith("# region file format: ds9"):
         return True
     for line in text.splitlines():
-        if (stripped := line.strip()) and not stripped.startswith("#"):
+        if (stripped := line.strip()).upper().startswith("#CRTF"):
+            return False
+        if stripped and not stripped.startswith("#"):
             return _START.match(stripped) is not None
     return False
 
@@ -457,14 +459,5 @@ def _region_text(annotation: Annotation) -> str:
     if annotation.weight != 1:
         tags["weight"] = repr(float(annotation.weight))
     told = [f"text={{{annotation.label}}}"]
-    told += [f"tag={_quoted(f'{key}={value}')}" for key, value in tags.items()]
+    told += [f"tag={quoted(f'{key}={value}', '{}')}" for key, value in tags.items()]
     return f"{sign}{name}({','.join(numbers)}) {'' if is_path else '# '}{' '.join(told)}"
-
-
-def _quoted(text: str) -> str:
-    """Text between signs that it does not hold."""
-    plain = printable(text).replace("\n", " ").replace("\t", " ")
-    for start, end in ("{}", '""', "''"):
-        if start not in plain and end not in plain:
-            return f"{start}{plain}{end}"
-    return "{" + plain.replace("{", "(").replace("}", ")") + "}"
