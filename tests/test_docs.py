@@ -378,6 +378,7 @@ def test_the_summary_is_documented_down_to_its_leaves() -> None:
         model["annotator_agreement"],
         model["annotator_agreement"]["reliability"][0],
         model["annotator_agreement"]["overlap"],
+        model["annotator_agreement"]["pairs"][0],
     ]
     located = model["audits"]["evidence_location"]
     parts += [model["audits"], located, located["maps"][0]]

@@ -1,17 +1,81 @@
-"""What a report says of the annotators: whether they agree with themselves."""
+"""What a report says of the annotators: who disagrees with whom, and whether they agree with themselves."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from attnxai.metrics import METRICS
 from attnxai.report.sentences.say import say
 from attnxai.report.tables.table import Table, text_table
-from attnxai.statistics.formats import format_interval, format_value
+from attnxai.statistics.formats import format_interval, format_number, format_value
 
 if TYPE_CHECKING:
     from attnxai.agreement.results import AgreementResult
+    from attnxai.report.content import ReportContent
     from attnxai.statistics.interval import Interval
+
+
+MOST_COLUMNS = 8
+"""Annotators of a matrix; of more the pairs that agree least are listed."""
+_MOST_PAIRS = 12
+
+
+def pairwise_table(content: ReportContent) -> Table | None:
+    """Agreement of every two annotators; None for fewer than three, of whom the mean says all."""
+    agreement = content.parts[0].result.annotator_agreement
+    found = agreement.pairwise if agreement else None
+    if found is None or len(found.annotators) < 3:
+        return None
+    values, label = (
+        (found.iou, "Mean IoU") if _areas_alone(content) else (found.similarity, "Similarity")
+    )
+    names = found.annotators
+    least = sorted(found.pairs(), key=lambda pair: float(values[pair]))
+    if len(names) > MOST_COLUMNS:
+        return text_table(
+            {"Annotators": [f"{names[a]} and {names[b]}" for a, b in least[:_MOST_PAIRS]]},
+            {
+                label: [format_number(values[pair], 2) for pair in least[:_MOST_PAIRS]],
+                "Sources": [str(found.n_sources[pair]) for pair in least[:_MOST_PAIRS]],
+            },
+            title="Annotators who agree least",
+        )
+    cells = {
+        name: [
+            (format_number(values[a, b], 2), f"n = {n}") if (n := found.n_sources[a, b]) else ("",)
+            for a in range(len(names))
+        ]
+        for b, name in enumerate(names)
+    }
+    return text_table({label: names}, cells, title="Agreement of every two annotators")
+
+
+def _areas_alone(content: ReportContent) -> bool:
+    """Whether all marks are areas, whose overlap does not depend on the width that points and lines are given."""
+    return all(a.shape.has_area for a in content.annotations.annotations)
+
+
+def pairwise_words(content: ReportContent) -> str:
+    """What the table of pairs holds, and who disagrees most."""
+    agreement = content.parts[0].result.annotator_agreement
+    found = agreement.pairwise if agreement else None
+    pairs = list(found.pairs()) if found else []
+    if found is None or not pairs:
+        return ""
+    areas = _areas_alone(content)
+    values = found.iou if areas else found.similarity
+    a, b = least = min(pairs, key=lambda pair: float(values[pair]))
+    return say(
+        "page.pairwise",
+        measure=say("page.pairwise.iou" if areas else "page.pairwise.similarity"),
+        again=say("page.pairwise.again") if np.diagonal(found.n_sources).any() else "",
+        first=found.annotators[a],
+        second=found.annotators[b],
+        value=format_number(values[least], 2),
+        n=int(found.n_sources[least]),
+    )
 
 
 def consistency_table(result: AgreementResult) -> Table | None:

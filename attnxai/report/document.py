@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
-from attnxai.report.annotators import consistency_table, consistency_words
+from attnxai.report.annotators import (
+    consistency_table,
+    consistency_words,
+    pairwise_table,
+    pairwise_words,
+)
 from attnxai.report.audit import locations_table, zones_table
 from attnxai.report.beyond_emission import emission_introduction
 from attnxai.report.content import ModelPart, ReportContent, counts_of
@@ -209,6 +214,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
         "words": _introductions(content),
         "partial_correlations": partial_correlations_table(content.parts),
         "contrasts": contrasts_table(content),
+        "pairwise": pairwise_table(content),
         "consistency": consistency_table(content.parts[0].result),
         "panel_maps": {
             name: label_of_map(name) for name in shown_by_method(content.parts[0].result)
@@ -273,7 +279,7 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             weights=say("page.annotators.weights") if first.settings["weighted"] else "",
         ),
     }
-    words["consistency"] = consistency_words(first)
+    words |= {"pairwise": pairwise_words(content), "consistency": consistency_words(first)}
     if content.contrasts:
         contrasts = content.contrasts[0]
         words["models"] = say(

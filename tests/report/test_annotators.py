@@ -8,7 +8,14 @@ import warnings
 import pytest
 
 import attnxai
-from attnxai.report.annotators import consistency_table, consistency_words
+from attnxai.annotations import Shape
+from attnxai.report.annotators import (
+    consistency_table,
+    consistency_words,
+    pairwise_table,
+    pairwise_words,
+)
+from attnxai.report.content import ReportContent
 from attnxai.report.page_tables import estimates_table
 from attnxai.report.tables.text import render_html
 from attnxai.report.terminal import _main_table
@@ -90,3 +97,55 @@ def test_the_page_shows_one_annotator_who_looked_again(tmp_path, monkeypatch):
     assert "1 annotator agrees with the own first look at" in text
     assert "the lower noise ceiling" not in text
     assert "10 of 22 marks are of a second or further look" in text
+
+
+def of_three(names=("ann", EVIL, "carl"), change=lambda a: a):
+    maps, marks, images = made_up(n_sources=12, annotators=names)
+    marks = dataclasses.replace(marks, annotations=tuple(map(change, marks.annotations)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ReportContent.of(attnxai.compare(maps, marks, images, settings=QUICK))
+
+
+def test_who_disagrees_with_whom():
+    def moved(mark):
+        x = mark.shape.x + (4 if mark.annotator == EVIL else 0)
+        return dataclasses.replace(mark, shape=dataclasses.replace(mark.shape, x=x))
+
+    content = of_three(change=moved)
+    found = content.results[0].annotator_agreement.pairwise
+    table = pairwise_table(content)
+    assert table.columns[0].heading == "Mean IoU"
+    assert table.columns[0].cells == (EVIL, "ann", "carl")
+    assert table.columns[1].cells == (
+        ("",),
+        (f"{found.iou[0, 1]:.2f}", "n = 12"),
+        (f"{found.iou[0, 2]:.2f}", "n = 12"),
+    )
+    words = pairwise_words(content)
+    assert words.startswith("Intersection over union of the regions")
+    assert f"{EVIL} and " in words
+    assert "agree least" in words
+    assert "<img" not in render_html(table)
+
+
+def test_points_are_compared_as_densities():
+    content = of_three(
+        change=lambda a: dataclasses.replace(a, shape=Shape(kind="point", x=a.shape.x, y=a.shape.y))
+    )
+    found = content.results[0].annotator_agreement.pairwise
+    table = pairwise_table(content)
+    assert table.columns[0].heading == "Similarity"
+    assert table.columns[2].cells[0][0] == f"{found.similarity[0, 1]:.2f}"
+    assert "some marks are points" in pairwise_words(content)
+
+
+def test_many_annotators_are_a_list_of_pairs():
+    table = pairwise_table(of_three(names=tuple(f"ann {i}" for i in range(9))))
+    assert table.n_rows == 12
+    values = [float(cell) for cell in table.columns[1].cells]
+    assert values == sorted(values)
+
+
+def test_two_annotators_need_no_matrix():
+    assert pairwise_table(of_three(names=("ann", "bob"))) is None

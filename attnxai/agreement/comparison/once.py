@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from attnxai.agreement.noise_ceiling.annotators import AnnotatorAgreement, annotator_agreement
 from attnxai.agreement.noise_ceiling.ceiling import noise_ceilings
+from attnxai.agreement.noise_ceiling.pairwise import pairwise_agreement
 from attnxai.agreement.noise_ceiling.self_consistency import self_consistencies
 
 if TYPE_CHECKING:
@@ -84,9 +86,9 @@ def annotators_of(
         if split == group and inputs.pairs.source_weights[i] > 0
     ]
     strata = [str(inputs.stratified.of_sources[i]) for i in members]
-    return once.of(
-        ("annotators", inputs.pairs.mask, members, strata),
-        lambda: annotator_agreement(
+
+    def agreement() -> AnnotatorAgreement | None:
+        found = annotator_agreement(
             inputs.pairs.mask[:, members],
             inputs.pairs.present[:, members],
             pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
@@ -95,5 +97,17 @@ def annotators_of(
             n_bootstrap=settings.n_bootstrap,
             level=settings.level,
             rng=streams.of("annotators"),
-        ),
-    )
+        )
+        if found is None:
+            return None
+        of_verdict = inputs.pairs.select(np.array(members, dtype=np.intp))
+        pairwise = pairwise_agreement(
+            of_verdict.annotators,
+            of_verdict.density,
+            of_verdict.mask,
+            of_verdict.present,
+            of_verdict.looks,
+        )
+        return dataclasses.replace(found, pairwise=pairwise)
+
+    return once.of(("annotators", inputs.pairs.mask, members, strata), agreement)

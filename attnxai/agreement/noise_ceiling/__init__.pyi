@@ -6,6 +6,8 @@ from .intraclass import IntraclassForm as IntraclassForm
 from .intraclass import intraclass_correlations as intraclass_correlations
 from .marks import mark_properties as mark_properties
 from .marks import region_agreement as region_agreement
+from .pairwise import PairwiseAgreement as PairwiseAgreement
+from .pairwise import pairwise_agreement as pairwise_agreement
 from .reliability import Measurement as Measurement
 from .reliability import alpha_interval as alpha_interval
 from .reliability import krippendorff_alpha as krippendorff_alpha

@@ -32,6 +32,8 @@ from attnxai.statistics.interval import CONFIDENCE_LEVEL, Interval, no_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from attnxai.agreement.noise_ceiling.pairwise import PairwiseAgreement
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
@@ -59,11 +61,14 @@ class AnnotatorAgreement:
         Overlap of the regions, beside that with regions of other sources.
     n_annotators : int
         Annotators who share a source with another.
+    pairwise : PairwiseAgreement, optional
+        Who disagrees with whom, where the names of the annotators are known.
     """
 
     reliabilities: tuple[Reliability, ...]
     overlap: RegionAgreement
     n_annotators: int
+    pairwise: PairwiseAgreement | None = None
 
     __repr__ = short_repr
     to_latex = presenters.to_latex
@@ -96,6 +101,7 @@ class AnnotatorAgreement:
                 "n_permutations": self.overlap.n_draws,
                 "n_empty": self.overlap.n_empty,
             },
+            "pairs": self.pairwise.to_record() if self.pairwise else [],
         }
 
     def summary(self) -> str:
@@ -110,7 +116,7 @@ class AnnotatorAgreement:
             f"{f'mean {METRICS[overlap.measure].label}':>28} {with_interval(overlap.observed, 3)}, "
             f"{format_number(overlap.chance)} between sources, {p_equals(overlap.p_value)}"
         )
-        return "\n".join(lines)
+        return "\n".join([*lines, self.pairwise.summary()] if self.pairwise else lines)
 
 
 def annotator_agreement(

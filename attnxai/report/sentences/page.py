@@ -61,6 +61,15 @@ PAGE: dict[str, str] = {
         "annotators differ on one source as much as sources differ from each other.{weights}"
     ),
     "page.annotators.weights": " Weights of sources are not used here.",
+    "page.pairwise": (
+        "{measure}, mean over the sources that both marked (n){again}. {first} and {second} agree least: {value} over {n:source}."
+    ),
+    "page.pairwise.iou": "Intersection over union of the regions of every two annotators",
+    "page.pairwise.similarity": (
+        "Similarity of every two annotators, the overlap of what they marked as densities of sum 1, as some marks are points or "
+        "lines"
+    ),
+    "page.pairwise.again": "; on the diagonal, of their own first and later looks",
     "page.consistency": (
         "Some sources were looked at again. The later look is scored as a prediction of the same annotator's "
         "first one, by the metrics and over the pixels of the noise ceiling; only first looks are compared with maps."
