@@ -58,6 +58,7 @@ _UNITS = {
     "pix": "pix", "pixel": "pix", "pixels": "pix", "px": "pix",
 }  # fmt: skip
 ARCSEC_PER = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
+_LONGEST_NAME = 200
 _WITH_UNIT = re.compile(r"^(.*?)\s*(?:[\[(]\s*(.+?)\s*[\])]|[_ ](\w+))$")
 
 
@@ -152,7 +153,8 @@ def _plain(name: str) -> str:
 
 def _split(name: str) -> tuple[str, str]:
     """A name without its unit, and the unit; empty where it has none."""
-    match = _WITH_UNIT.match(name.strip())
+    # of longer names, such as a binary file has, the expression would take minutes
+    match = _WITH_UNIT.match(name.strip()) if len(name) <= _LONGEST_NAME else None
     if match is not None and (unit := _UNITS.get((match[2] or match[3]).casefold())):
         return _plain(match[1]), unit
     return _plain(name), ""

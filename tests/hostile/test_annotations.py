@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from hypothesis import strategies as st
 
 from attnxai.alignment.rasterise import rasterise_annotations
@@ -108,7 +110,36 @@ CRTF = [
         b"polyline [[1pix, 2pix], [3pix, 4pix], [9pix, 2pix]]\nbox [[2pix, 3pix], [10pix, 5pix]]\n"
     ),
 ]
+
+
+def fits_regions() -> bytes:
+    names = np.array(["CIRCLE", "!circle", "POLYGON", "rotbox", "PIE"])
+    numbers = np.array(
+        [[12.0, 20.0, 15.0], [12.0, 0, 0], [3.0, 9.0, 4.0], [9.0, 0, 0], [8.0, 0, 0]]
+    )
+    columns = [
+        fits.Column("SHAPE", "8A", array=names),
+        fits.Column("X", "3D", unit="pixel", array=numbers),
+        fits.Column("Y", "3E", unit="pixel", array=numbers[:, ::-1]),
+        fits.Column("R", "2D", unit="pixel", array=numbers[:, :2] + 1.0),
+        fits.Column("ROTANG", "2D", unit="deg", array=numbers[:, 1:]),
+        fits.Column("COMPONENT", "J", array=np.array([1, 1, 2, 3, 4])),
+    ]
+    table = fits.BinTableHDU.from_columns(columns, name="REGION")
+    for axis, name, value in ((2, "RA---TAN", 150.0), (3, "DEC--TAN", 40.0)):
+        table.header.update({f"TCTYP{axis}": name, f"TCRVL{axis}": value})
+        table.header.update({f"TCRPX{axis}": 12.0, f"TCDLT{axis}": 5e-4 * (-1) ** (axis + 1)})
+    return as_fits(fits.PrimaryHDU(), table)
+
+
+def as_fits(*hdus: Any) -> bytes:
+    written = io.BytesIO()
+    fits.HDUList(list(hdus)).writeto(written)
+    return written.getvalue()
+
+
 SEEDS = {
+    "FITS regions": [fits_regions()],
     "CASA regions (CRTF)": CRTF,
     "DS9 regions": DS9,
     "annotation table (CSV)": TABLES,
@@ -133,6 +164,10 @@ WORDS = [
         b"-annulus(3,4,5,6)",
         b"tag={round=2}",
         b"bpanda(",
+        b"REGION",
+        b"TFORM2  = '3PD(3)'",
+        b"TDIM2   = '(1,3)'  ",
+        b"!annulus",
         b"[[",
         b"]]",
         b"pix",

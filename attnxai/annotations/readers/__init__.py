@@ -1,6 +1,14 @@
 """Readers of annotation files, one module for each format, chosen by the content of a file."""
 
-from attnxai.annotations.readers import claran, crtf, ds9, rgz_experts, table, table_writer
+from attnxai.annotations.readers import (
+    claran,
+    crtf,
+    ds9,
+    fits_regions,
+    rgz_experts,
+    table,
+    table_writer,
+)
 from attnxai.annotations.readers.registry import (
     READERS,
     AnnotationFile,
@@ -19,6 +27,7 @@ __all__ = [
     "claran",
     "crtf",
     "ds9",
+    "fits_regions",
     "open_annotations",
     "read_annotations",
     "register_reader",

@@ -14,10 +14,13 @@ from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.shape_conversion import N_OUTLINE, around
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.annotations.sky_frames import to_icrs
+from attnxai.data.sky import pixel_matrix, pixel_to_sky
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from attnxai.data.grid import PixelGrid
 
 PIXEL, ICRS = "pixel", "icrs"
 """Frames of regions that need no conversion; others are the values of ``sky_frames.FRAMES``."""
@@ -94,6 +97,39 @@ def add_regions(regions: Sequence[Region], marks: MarkList) -> None:
         for shape, adds in shapes:
             operation = Operation.ADD if adds else Operation.SUBTRACT
             marks.add(shape, line=region.line, operation=operation, **fields)
+
+
+def place_on_sky(regions: Sequence[Region], grid: PixelGrid) -> None:
+    """Convert regions in pixels that have coordinates of their own, as columns of a table do."""
+    from astropy.coordinates import SkyCoord
+
+    regions = [region for region in regions if region.frame == PIXEL]
+    if not regions:
+        return
+    points = np.concatenate([region.points for region in regions])
+    firsts = np.cumsum([0, *(len(region.points) for region in regions)])[:-1]
+    parts = np.split(np.stack(pixel_to_sky(grid.wcs, *points.T), axis=1), firsts[1:])
+    turns = np.radians([region.angle for region in regions])
+    along = np.stack([np.cos(turns), np.sin(turns)], axis=1) / 2
+    start, end = (
+        SkyCoord(*pixel_to_sky(grid.wcs, *ends.T), unit="deg")
+        for ends in (points[firsts] - along, points[firsts] + along)
+    )
+    scales, angles = start.separation(end).arcsec, start.position_angle(end).deg
+    mirrored = np.linalg.det(pixel_matrix(grid.wcs, *points[0])) > 0
+    for region, part, scale, angle in zip(
+        regions, parts, scales.tolist(), angles.tolist(), strict=True
+    ):
+        region.frame, region.angle = ICRS, angle
+        region.points = [(x, y) for x, y in part.tolist()]
+        region.rings = [(_scaled(w, scale), _scaled(h, scale)) for w, h in region.rings]
+        if mirrored and region.sector is not None:
+            region.sector = -region.sector[1], -region.sector[0]
+
+
+def _scaled(length: Length, arcsec_per_pixel: float) -> Length:
+    factor = arcsec_per_pixel if length.in_pixels else 1.0
+    return Length(factor * length, in_pixels=False)
 
 
 def _is_on_sky(region: Region, marks: MarkList) -> bool:

@@ -43,6 +43,8 @@ class AnnotationFile:
         Images that the marks may lie on, for readers that use them.
     annotator, source : str
         Whose marks of which source the file holds, where a pattern or the user says so.
+    format_named : bool
+        Whether the user named the format, so that other content beside it raises no question.
     naming : Naming
         What words in the file stand for.
     min_components, match_radius_arcsec
@@ -54,6 +56,7 @@ class AnnotationFile:
     images: Sequence[SourceImage] | None = None
     annotator: str = ""
     source: str = ""
+    format_named: bool = False
     naming: Naming = dataclasses.field(default_factory=Naming)
     min_components: int = 2
     match_radius_arcsec: float = 30.0
@@ -234,7 +237,11 @@ def open_annotations(
             reader = wanted or (find_reader(content, path) if content.strip() else None)
             if reader is not None:
                 file = AnnotationFile(
-                    path=str(path), content=content, annotator=found.annotator, source=found.source
+                    path=str(path),
+                    content=content,
+                    annotator=found.annotator,
+                    source=found.source,
+                    format_named=wanted is not None,
                 )
                 opened.append((reader, file))
             elif in_folder:
