@@ -52,6 +52,7 @@ def summary(
     **given: Any,
 ) -> None:
     """``attnxai annotations summary``."""
+    from attnxai.annotations.names import spellings_of
     from attnxai.annotations.summary import summarise_annotations
     from attnxai.data.csv_table import write_frame
     from attnxai.data.wording import counted, first_of, printable
@@ -85,7 +86,8 @@ def summary(
         console.print(render_terminal(Table(columns=tuple(columns))))
         for reason, n in found.left_out.items():
             console.print(f"Left out: {counted(n, 'row')}, {reason}", soft_wrap=True)
-        for notice in found.notices:
+        spelled = [spelling.sentence() for spelling in spellings_of(found.annotators)]
+        for notice in (*found.notices, *spelled):
             console.print(f"Note: {notice}", soft_wrap=True)
         if named := found.image_files():
             missing = [str(path) for path in named.values() if not path.exists()]

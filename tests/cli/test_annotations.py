@@ -53,6 +53,20 @@ def test_summary_says_what_is_left_out_and_prints_names_as_text(sample):
     assert "[bold]" in done.stdout
 
 
+def test_summary_notes_spellings_of_one_name(sample):
+    rows = read_table(sample / "mine.csv")
+    rows[0]["annotator"] = "Simulated 1"
+    write_table(sample / "mine.csv", rows)
+    done = run("annotations", "summary", "mine.csv", cwd=sample, check=0)
+    assert "The annotators “Simulated 1” and “simulated_1” count as 2" in done.words
+    merged = run(
+        *("annotations", "convert", "mine.csv", "-o", "one.csv", "--merge-spellings"),
+        cwd=sample,
+        check=0,
+    )
+    assert "by 3 annotators" in merged.words
+
+
 def test_words_of_regions_are_labels_and_annotators_as_the_user_says(regions, tmp_path):
     done = run(
         *("annotations", "summary", regions.name, "--label-of", "cyan=core"),
