@@ -105,13 +105,13 @@ def keywords_of(given: Mapping[str, Any], *, annotated: bool = True) -> dict[str
             )
         return others
     naming = Naming(
-        labels=parse_mapping(given["label_of"] or (), "--label-of"),
-        annotators=parse_mapping(given["annotator_of"] or (), "--annotator-of"),
-        annotator_from=given["annotator_from"].strip().lower(),
+        labels=parse_mapping(given.get("label_of") or (), "--label-of"),
+        annotators=parse_mapping(given.get("annotator_of") or (), "--annotator-of"),
+        annotator_from=given.get("annotator_from", "").strip().lower(),
     )
     return {
         **others,
-        "annotator": given["annotator"],
-        "format_name": given["format_name"],
+        "annotator": given.get("annotator", ""),
+        "format_name": given.get("format_name"),
         "naming": naming,
     }

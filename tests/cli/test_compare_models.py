@@ -125,7 +125,7 @@ def test_models_that_know_different_sources_are_reported_but_not_compared(tmp_pa
         pytest.raises(Stopped),
     ):
         inspect.unwrap(module.compare)(
-            model=["d8.pt", "c1.pt"], annotations="mine.csv", metric=["nss"], n_permutations=99,
+            model=["d8.pt", "c1.pt"], annotations=["mine.csv"], metric=["nss"], n_permutations=99,
             n_bootstrap=100,
         )  # fmt: skip
     content = written["content"]
