@@ -191,9 +191,9 @@ class MarkList:
             return []
         words = [repr(word[:40]) for word, _ in self._unknown_words.most_common(5)]
         said = f" (their words are {', '.join(words)})" if words else ""
-        verb = "states no label and counts" if n == 1 else "state no label and count"
+        which = "Marks" if n == len(used) else "Some marks"
         return [
-            f"{n} of {counted(len(used), 'mark')} {verb} as other{said}; --label-of (in Python Naming) changes that."
+            f"{which} state no label and count as other{said}; --label-of (in Python Naming) changes that."
         ]
 
     # sources
@@ -311,7 +311,9 @@ class MarkList:
             mark.annotator = name
         if not where:
             return []
-        return [f"The annotator of {counted(len(unnamed), 'mark')} is taken from {where}: {name}."]
+        # without numbers, so that the notes of many files become one
+        which = "" if len(unnamed) == len(marks) else " of marks that state none"
+        return [f"The annotator{which} is taken from {where}: {name}."]
 
     def _default_annotator(self, sources: set[str]) -> tuple[str, str]:
         path, naming = Path(self.file.path), self.file.naming

@@ -127,7 +127,7 @@ def test_labels_and_words(tmp_path: Path, images: list[SourceImage]) -> None:
     assert read.annotations[1].other == {"text": "blob"}
     (notice,) = [notice for notice in read.notices if "no label" in notice]
     assert notice.startswith(
-        "2 of 3 marks state no label and count as other (their words are 'blob')"
+        "Some marks state no label and count as other (their words are 'blob')"
     )
     mapped = attnxai.read_annotations(path, images, naming=Naming(labels={"blob": "jet"}))
     assert mapped.annotations[1].label is Label.JET
