@@ -230,6 +230,7 @@ class AgreementResult:
             int(marked.sum()) or len(self.annotators),
             int(counted.sum()) or self.splits.count(self.verdict_group),
             n_effective=effective_number(self.source_weights[counted]),
+            consensus=self.annotators[0] if self.settings.get("consensus") else "",
         )
 
     def verdict_sources(self) -> NDArray[np.bool_]:

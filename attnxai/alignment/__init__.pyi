@@ -1,3 +1,4 @@
+from .consensus import with_consensus as with_consensus
 from .looks import Look as Look
 from .pairs import AlignedPairs as AlignedPairs
 from .pairs import align as align

@@ -160,6 +160,16 @@ def compare(
             choices=completion.correction_names,
         ),
     ] = "holm",
+    consensus: Annotated[
+        str | None,
+        option(
+            "Compare with one target a source that combines its annotators: union, majority, staple or mean. [default: "
+            "with every annotator]",
+            STATISTICS,
+            "NAME",
+            choices=lambda: ("union", "majority", "staple", "mean"),
+        ),
+    ] = None,
     n_permutations: Annotated[
         int, option("Number of draws of each null.", STATISTICS, min=1, max=10_000_000)
     ] = 10_000,
@@ -229,6 +239,7 @@ def compare(
         metrics=tuple(name.lower() for name in options.listed(metric or DEFAULT_METRICS)),
         nulls=tuple(name.lower() for name in options.listed(null or ())),
         strata=options.listed(strata or (CLASS,)),
+        consensus=consensus.lower() if consensus else None,
         within=within.lower() if within else None,
         alternative=alternative.lower(),  # type: ignore[arg-type]  # checked and turned into one there
         correction=correction.lower().replace("-", "_"),  # type: ignore[arg-type]

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from attnxai.statistics.interval import Interval
 
 
+def consensus_words(result: AgreementResult) -> str:
+    """How annotators were combined into one target, to follow their number; empty where they were not."""
+    rule = result.settings["consensus"]
+    return say("page.consensus", rule=say(f"consensus.{rule}")) if rule else ""
+
+
 MOST_COLUMNS = 8
 """Annotators of a matrix; of more the pairs that agree least are listed."""
 _MOST_PAIRS = 12
@@ -83,7 +89,8 @@ def consistency_table(result: AgreementResult) -> Table | None:
     metrics = [name for name in result.metrics if result.self_consistency(name)]
     if not metrics:
         return None
-    again = [n for n in result.annotators if any(result.self_consistency(m, n) for m in metrics)]
+    every = (one.annotator for one in result.self_consistencies)
+    again = sorted({name for name in every if name is not None})
     names: list[str | None] = [*again, None] if len(again) > 1 else [*again]
     cells = {
         METRICS[metric].label: [_cell(result, metric, name) for name in names] for metric in metrics

@@ -199,6 +199,8 @@ def _about_size(result: AgreementResult) -> list[str]:
 
 def _about_annotators(result: AgreementResult) -> list[str]:
     generalises = result.generalises_to
+    if result.settings["consensus"]:
+        return [say("caution.consensus", name=result.annotators[0]), generalises]
     if len(result.annotators) == 1:
         return [say("caution.one_annotator"), generalises]
     sentences = [generalises, say("caution.these_annotators")]

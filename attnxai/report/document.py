@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnxai.agreement.results import ALL
 from attnxai.metrics import METRICS
 from attnxai.report.annotators import (
+    consensus_words,
     consistency_table,
     consistency_words,
     pairwise_table,
@@ -190,8 +191,9 @@ def _latex(content: ReportContent) -> str:
 
 def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
     """Values for the template of the page."""
+    first = content.parts[0].result
     return {
-        "first": content.parts[0].result,
+        "first": first,
         "parts": [
             _part_values(part, facts, suffix)
             for part, facts, suffix in zip(
@@ -208,6 +210,7 @@ def page_values(content: ReportContent, verdict: Verdict) -> dict[str, Any]:
             "architecture" in model and not model.get("code") for model in content.provenance.models
         ),
         "annotations": content.annotations,
+        "consensus": consensus_words(first),
         "group_phrase": group_phrase,
         "group_name": group_name,
         "metrics": METRICS,
@@ -270,7 +273,9 @@ def _introductions(content: ReportContent) -> dict[str, str]:
             n=say("page.cells.n") if fewer_somewhere(first) else "",
             nulls=say("page.cells.nulls") if first.settings["nulls"] else "",
             ceiling=say("page.cells.ceiling") if first.noise_ceilings else "",
-            consistency=say("page.cells.consistency") if first.self_consistencies else "",
+            consistency=say("page.cells.consistency")
+            if first.self_consistencies and not first.settings["consensus"]
+            else "",
         ),
         "partial": say("page.partial"),
         "audit": say("page.audit", ring=content.parts[0].location.ring_pixels),

@@ -62,6 +62,8 @@ def _sentences(content: ReportContent) -> Iterator[str]:
         scale=f"{pairs.pixel_scale_arcsec:g}",
         fwhm=f"{settings['fwhm_arcsec']:g}",
     )
+    if rule := settings["consensus"]:
+        yield say("methods.consensus", rule=say(f"consensus.{rule}"))
     yield say(
         "methods.metrics",
         n=len(result.metrics),
@@ -198,7 +200,7 @@ def _tests(content: ReportContent) -> str:
 
 def _number_of_annotators(content: ReportContent) -> str:
     """Number of annotators, if the description of the annotations does not say it already."""
-    n = len(content.parts[0].result.annotators)
+    n = len(content.annotations.annotators)
     words = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
     said = set(content.annotations.kind.split()) & {str(n), words.get(n, str(n))}
     return "" if said else say("methods.annotators", n=n)

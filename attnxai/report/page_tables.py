@@ -235,7 +235,8 @@ def estimates_table(
         result.self_consistency(metric, group=group, class_name=class_name)
         for metric in result.metrics
     ]
-    below["self-consistency"] = [look and look.interval for look in looks]
+    if not result.settings["consensus"]:  # values with a consensus are on another scale
+        below["self-consistency"] = [look and look.interval for look in looks]
     below = {name: values for name, values in below.items() if any(values)}
     if below:
         rules.append(len(rows))

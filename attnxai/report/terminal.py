@@ -101,7 +101,7 @@ def _main_table(result: AgreementResult, *, with_emission: bool = True) -> Table
     below = {
         "noise ceiling, lower": ceiling.lower if ceiling else None,
         "noise ceiling, upper": ceiling.upper if ceiling else None,
-        "self-consistency": looks.interval if looks else None,
+        "self-consistency": looks.interval if looks and not result.settings["consensus"] else None,
     }
     if any(below.values()):
         rules.append(len(estimates))

@@ -188,6 +188,7 @@ def test_sources_that_do_not_overlap(sample):
         (["--output", "mine.csv"], "is a file"),
         (["--output", "mine.csv/report"], "mine.csv is not a folder that can be written to"),
         (["--null", "shuffle"], "unknown null 'shuffle'"),
+        (["--consensus", "most"], "unknown consensus 'most'; known rules are union, majority"),
         (
             ["--alternative", "more"],
             "unknown alternative 'more'; known alternatives are greater, less, two-sided",

@@ -231,7 +231,7 @@ def _result_of(
     pairs = inputs.pairs
     nulls = settings.chosen_nulls
     scopes = list(scopes_of(inputs))
-    several = bool((inputs.pairs.present.sum(axis=0) > 1).any())
+    several = bool((inputs.individuals.present.sum(axis=0) > 1).any())
     n_steps = 2 + len(nulls) * inputs.n_explanations + 2 * several + len(scopes)
     n_done = 0
 
@@ -252,7 +252,9 @@ def _result_of(
     ceilings: dict[str, NoiseCeiling] = {}
     annotators = None
     if several:
-        ceilings = ceilings_of(inputs, settings, once)
+        # a score against a consensus is not one against single annotators, as the ceiling is
+        if settings.consensus is None:
+            ceilings = ceilings_of(inputs, settings, once)
         done()
         if inputs.within is None:
             annotators = annotators_of(inputs, settings, verdict_group, streams, once)
@@ -299,7 +301,7 @@ def _result_of(
         partial_correlation_values=values.partial_correlations,
         noise_ceilings=tuple(ceiling_estimates),
         self_consistencies=tuple(consistencies),
-        self_consistency_values=looks,
+        self_consistency_values=looks if settings.consensus is None else looks[:0],
         annotator_agreement=annotators,
         notes=()
         if inputs.within

@@ -301,7 +301,7 @@ class ScopeEstimates:
             self._inputs.metrics, values[:, :, self._scope.members], strict=False
         ):
             who = np.flatnonzero(np.isfinite(table).any(axis=1))
-            names = [self._inputs.pairs.annotators[i] for i in who]
+            names = [self._inputs.individuals.annotators[i] for i in who]
             rows_of = {None: who} | {n: np.array([i]) for n, i in zip(names, who, strict=True)}
             for name, rows in rows_of.items():
                 if who.size:

@@ -65,8 +65,8 @@ def ceilings_of(
 
 def self_consistencies_of(inputs: Inputs, once: Once) -> NDArray[np.float64]:
     """Agreement of later looks with first ones, for every metric, annotator and source; empty without any."""
-    pairs = inputs.pairs
-    if not pairs.looks:
+    pairs = inputs.individuals
+    if not pairs.looks or inputs.within is not None:
         return np.empty((len(inputs.metrics), *pairs.present.shape))[:0]
     return once.of(
         ("looks", pairs.density, pairs.valid, *(look.density for look in pairs.looks)),
@@ -82,16 +82,16 @@ def annotators_of(
     """Reliability of what was marked on the sources that conclusions rest on."""
     members = [
         i
-        for i, split in enumerate(inputs.pairs.splits)
-        if split == group and inputs.pairs.source_weights[i] > 0
+        for i, split in enumerate(inputs.individuals.splits)
+        if split == group and inputs.individuals.source_weights[i] > 0
     ]
     strata = [str(inputs.stratified.of_sources[i]) for i in members]
 
     def agreement() -> AnnotatorAgreement | None:
         found = annotator_agreement(
-            inputs.pairs.mask[:, members],
-            inputs.pairs.present[:, members],
-            pixel_scale_arcsec=inputs.pairs.pixel_scale_arcsec,
+            inputs.individuals.mask[:, members],
+            inputs.individuals.present[:, members],
+            pixel_scale_arcsec=inputs.individuals.pixel_scale_arcsec,
             strata=[inputs.stratified.of_sources[i] for i in members],
             n_permutations=settings.n_permutations,
             n_bootstrap=settings.n_bootstrap,
@@ -100,7 +100,7 @@ def annotators_of(
         )
         if found is None:
             return None
-        of_verdict = inputs.pairs.select(np.array(members, dtype=np.intp))
+        of_verdict = inputs.individuals.select(np.array(members, dtype=np.intp))
         pairwise = pairwise_agreement(
             of_verdict.annotators,
             of_verdict.density,
@@ -110,4 +110,4 @@ def annotators_of(
         )
         return dataclasses.replace(found, pairwise=pairwise)
 
-    return once.of(("annotators", inputs.pairs.mask, members, strata), agreement)
+    return once.of(("annotators", inputs.individuals.mask, members, strata), agreement)

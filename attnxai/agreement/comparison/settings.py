@@ -9,6 +9,7 @@ from typing import Any
 
 from attnxai.agreement.comparison.strata import CLASS
 from attnxai.agreement.multiplicity import Correction
+from attnxai.annotations.consensus import ConsensusRule
 from attnxai.data.origin import origin_of, plugin_origins
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
@@ -35,6 +36,9 @@ class ComparisonSettings:
     strata : tuple of str
         What sources have to share to be permuted in the primary test: ``class``, ``size`` (thirds of
         the angular size of their emission), or columns of the annotation table such as ``survey``.
+    consensus : ConsensusRule or str, optional
+        ``union``, ``majority``, ``staple`` or ``mean``: compare with one target a source that combines its annotators
+        (:func:`~attnxai.alignment.with_consensus`). Without, maps are compared with every annotator.
     within : str, optional
         ``emission``: compare on the pixels of each source's own emission as well
         (:func:`~attnxai.alignment.own_emission.own_emission`), which says whether a map agrees beyond lying on emission.
@@ -55,6 +59,7 @@ class ComparisonSettings:
     metrics: tuple[str | Metric, ...] = DEFAULT_METRICS
     nulls: tuple[str | NullModel, ...] = ()
     strata: tuple[str, ...] = (CLASS,)
+    consensus: ConsensusRule | str | None = None
     within: str | None = None
     alternative: Alternative = Alternative.GREATER
     correction: Correction = Correction.HOLM
@@ -70,6 +75,12 @@ class ComparisonSettings:
                 raise OptionError(
                     f"{name} has to be a sequence, such as ({given!r},), got {given!r} alone"
                 )
+        if self.consensus is not None:
+            if self.consensus not in list(ConsensusRule):
+                raise OptionError(
+                    unknown_name("consensus", str(self.consensus), ConsensusRule, "rules")
+                )
+            object.__setattr__(self, "consensus", ConsensusRule(self.consensus))
         if self.within not in (None, *WITHIN):
             raise OptionError(unknown_name("within", self.within, WITHIN))
         for name, choice in (
@@ -155,6 +166,7 @@ class ComparisonSettings:
                 ),
             ],
             "strata": list(self.strata),
+            "consensus": None if self.consensus is None else str(self.consensus),
             "within": self.within,
             "alternative": str(self.alternative),
             "correction": str(self.correction),

@@ -11,6 +11,7 @@ import numpy as np
 from attnxai.agreement.comparison.strata import Strata, angular_sizes, strata_of
 from attnxai.agreement.estimates import UndefinedValue
 from attnxai.agreement.results import mean_over_annotators
+from attnxai.alignment.consensus import with_consensus
 from attnxai.alignment.own_emission import within_own_emission
 from attnxai.data.emission import emission_mask
 from attnxai.metrics import (
@@ -45,7 +46,8 @@ class Inputs:
     ``maps`` (n_maps, n_sources, rows, columns) are explanations, then baselines. ``size_halves`` says whether the
     emission of each source is larger than the median; -1 where that is not known. Annotations are permuted over the
     ``common`` pixels of ``permuted_maps`` and ``permuted_targets``: the pixels valid for all, or for a comparison
-    ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`).
+    ``within`` emission the places of the common frame (:mod:`attnxai.nulls.emission_frames`). ``individuals`` are the
+    pairs with every annotator, also where ``pairs`` has their consensus.
     """
 
     pairs: AlignedPairs
@@ -58,12 +60,15 @@ class Inputs:
     common: NDArray[np.bool_]
     permuted_maps: NDArray[np.float64]
     permuted_targets: Targets
+    individuals: AlignedPairs
     within: str | None = None
 
     @classmethod
     def of(cls, pairs: AlignedPairs, settings: ComparisonSettings) -> Inputs:
         """Put the sources in order, so that no result depends on the order of the files."""
-        pairs = pairs.in_order()
+        individuals = pairs = pairs.in_order()
+        if settings.consensus is not None:
+            pairs = with_consensus(pairs, settings.consensus)
         sizes = angular_sizes(pairs.brightness, pairs.valid, pairs.pixel_scale_arcsec)
         maps, targets = _arrays_of(pairs)
         return cls(
@@ -77,6 +82,7 @@ class Inputs:
             common=np.asarray(pairs.valid.all(axis=0)),
             permuted_maps=maps,
             permuted_targets=targets,
+            individuals=individuals,
         )
 
     def within_emission(self) -> Inputs | None:

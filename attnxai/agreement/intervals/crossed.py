@@ -287,14 +287,16 @@ def _smallest_risk(excludes_zero: Callable[[float], bool], smallest: float) -> f
     return float(np.exp(outside))
 
 
-def generalises_to(n_annotators: int, n_sources: int, *, n_effective: float | None = None) -> str:
-    """What a result is about, in a sentence; 1 annotator may be a consensus of unknown members."""
+def generalises_to(
+    n_annotators: int, n_sources: int, *, n_effective: float | None = None, consensus: str = ""
+) -> str:
+    """What a result is about, in a sentence; 1 annotator may be a consensus, of unknown members or as named."""
     if n_annotators < 1 or n_sources < 1:
         raise OptionError(
             f"n_annotators ({n_annotators}) and n_sources ({n_sources}) have to be 1 or more"
         )
     if n_annotators == 1:
-        annotators = "this annotator's marks"
+        annotators = f"the {consensus}" if consensus else "this annotator's marks"
     elif n_annotators <= 3:
         annotators = f"these {n_annotators} annotators"
     else:

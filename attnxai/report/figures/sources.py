@@ -72,7 +72,7 @@ def draw_sources(
         )
         contours = Line2D([], [], color=CONTOUR_COLOUR, lw=1.2, label="map")
         outlines = [panel.outlines for panel in panels.values()]
-        draw_legend(figure, result.annotators, outlines, first=[contours])
+        draw_legend(figure, pairs.annotators, outlines, first=[contours])
         fit_titles(figure, axes[0], list(chosen.values()))
     known = [SkyView.of(images[s].grid, maps.field_shape).known for s in chosen.values()]
     north = "all" if all(known) else "some" if any(known) else "none"

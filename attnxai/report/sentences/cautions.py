@@ -79,6 +79,10 @@ CAUTIONS: dict[str, str] = {
     "caution.one_annotator": (
         "There is one annotator, so inter-annotator agreement cannot be estimated."
     ),
+    "caution.consensus": (
+        "Maps are compared with a consensus, the {name}: the intervals are over sources and do not allow for other "
+        "annotators, and there is no noise ceiling."
+    ),
     "caution.these_annotators": (
         "P-values of permutations across sources are about the annotations of these annotators; the intervals "
         "allow for other annotators."

@@ -18,6 +18,7 @@ METHODS: dict[str, str] = {
         "of each pixel that they cover, less what is subtracted from them; points and lines were given "
         "a Gaussian profile of {fwhm} arcsec FWHM as densities, and the same full width as regions."
     ),
+    "methods.consensus": "The target of each source was a consensus of its annotators, {rule}.",
     "methods.metrics": (
         "{n:~The metric was|Metrics were} {metrics}; {n:~it|each} is the {mean} over sources{annotators}{intervals}."
     ),

@@ -61,6 +61,11 @@ PAGE: dict[str, str] = {
         "annotators differ on one source as much as sources differ from each other.{weights}"
     ),
     "page.annotators.weights": " Weights of sources are not used here.",
+    "page.consensus": "; compared as one target: {rule}",
+    "consensus.union": "the pixels that any annotator of the source marked",
+    "consensus.majority": "the pixels that more than half of the annotators of the source marked",
+    "consensus.staple": "the probability of the true region by STAPLE (Warfield et al. 2004)",
+    "consensus.mean": "the mean of the densities of the annotators of the source",
     "page.pairwise": (
         "{measure}, mean over the sources that both marked (n){again}. {first} and {second} agree least: {value} over {n:source}."
     ),
