@@ -230,6 +230,67 @@ class SelfConsistency:
         }
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelAgreement:
+    """Agreement of all maps with the marks of one label, by the first metric, over the sources that hold the label.
+
+    Parameters
+    ----------
+    label : str
+        The label.
+    group : str
+        Split of the sources: that on which conclusions rest.
+    n_sources : int
+        Sources of it that hold the label.
+    estimates : tuple of Estimate
+        One for every map and baseline; empty without a source. P-values are adjusted over all labels and maps.
+    all_marks, minus_all_marks : mapping of str to Interval
+        For every map and baseline its agreement with all marks together over the same sources and annotators, and the
+        difference of the two.
+    """
+
+    label: str
+    group: str
+    n_sources: int
+    estimates: tuple[Estimate, ...]
+    all_marks: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    minus_all_marks: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+
+    __repr__ = short_repr
+
+    def estimate(self, explanation: str) -> Estimate:
+        """The estimate of a map or baseline.
+
+        Raises
+        ------
+        KeyError
+            Naming what there is.
+        """
+        for candidate in self.estimates:
+            if candidate.explanation == explanation:
+                return candidate
+        known = ", ".join(e.explanation for e in self.estimates) or "none"
+        raise KeyError(
+            f"no estimate of {explanation!r} for the label {self.label}; there are {known}"
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Plain values under their documented names."""
+        return {
+            "label": self.label,
+            "group": self.group,
+            "n_sources": self.n_sources,
+            "results": [
+                {
+                    **estimate.to_record(),
+                    "all_marks": _interval_record(self.all_marks[estimate.explanation]),
+                    "minus_all_marks": _interval_record(self.minus_all_marks[estimate.explanation]),
+                }
+                for estimate in self.estimates
+            ],
+        }
+
+
 def _interval_record(interval: Interval) -> dict[str, Any]:
     return {
         "n_sources": interval.n_units,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from attnxai.agreement.estimates import (
         Estimate,
+        LabelAgreement,
         NoiseCeilingEstimate,
         PartialCorrelation,
         SelfConsistency,
@@ -92,6 +93,8 @@ class AgreementResult:
     annotator_agreement : AnnotatorAgreement or None
         Reliability of what the annotators marked on the sources that conclusions rest on; None for one
         annotator.
+    labels : tuple of LabelAgreement
+        Agreement with the marks of each label, by the first metric; empty where fewer than two labels are in use.
     within_emission : AgreementResult, optional
         The same on the pixels of each source's own emission, where that was asked for.
     notes : tuple of str
@@ -123,6 +126,7 @@ class AgreementResult:
         default_factory=lambda: np.empty((0, 0, 0))
     )
     annotator_agreement: AnnotatorAgreement | None = None
+    labels: tuple[LabelAgreement, ...] = ()
     within_emission: AgreementResult | None = None
     notes: tuple[str, ...] = ()
     data: ComparedData | None = None
@@ -322,6 +326,7 @@ class AgreementResult:
             "annotator_agreement": self.annotator_agreement.to_record()
             if self.annotator_agreement
             else None,
+            "labels": [one.to_record() for one in self.labels],
             "within_emission": self.within_emission.to_record() if self.within_emission else None,
             "undefined": [dataclasses.asdict(value) for value in self.undefined],
             "notes": list(self.notes),

@@ -25,6 +25,7 @@ from attnxai.report.figures.contrasts import draw_contrasts
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.figures.text import FigureText, shown_by_method
+from attnxai.report.labels import labels_table, labels_words
 from attnxai.report.methods import methods_paragraph
 from attnxai.report.page import write_results
 from attnxai.report.page_tables import (
@@ -341,6 +342,8 @@ def _part_values(part: ModelPart, facts: Mapping[str, Any], suffix: str) -> dict
         "most": most_in_words(result),
         "class_counts": counts_of(name or "unknown" for name in result.classes),
         "main": estimates_table(result),
+        "labels": labels_table(result),
+        "words_of_labels": labels_words(result),
         "within": emission_introduction(result),
         "within_table": estimates_table(result.within_emission) if result.within_emission else None,
         "groups": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attnxai.agreement.multiplicity import Correction
+from attnxai.agreement.multiplicity import Correction, correction_without_draws
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.data.wording import listed
 from attnxai.metrics import METRICS
@@ -93,6 +93,11 @@ def _sentences(content: ReportContent) -> Iterator[str]:
     yield from _audited(first.location)
     if result.noise_ceilings:
         yield say("methods.ceiling", n_bootstrap=settings["n_bootstrap"])
+    if result.self_consistencies:
+        yield say("methods.consistency")
+    if result.labels:
+        chosen = correction_without_draws(Correction(settings["correction"]))
+        yield say("methods.labels", adjusted=correction_phrase(chosen, say("methods.over_labels")))
     if content.contrasts:
         contrasts = content.contrasts[0]
         yield say(

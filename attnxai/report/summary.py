@@ -82,6 +82,7 @@ def _of_model(part: ModelPart, facts: Any, verdict: ModelVerdict) -> dict[str, A
                 "noise_ceilings",
                 "self_consistencies",
                 "annotator_agreement",
+                "labels",
                 "within_emission",
                 "undefined",
             )

@@ -12,6 +12,7 @@ import numpy as np
 
 from attnxai.agreement.comparison.estimating import ScopeEstimates, scopes_of
 from attnxai.agreement.comparison.families import adjust_over_maps
+from attnxai.agreement.comparison.labels import label_agreement
 from attnxai.agreement.comparison.null_tests import NullTables, null_tables
 from attnxai.agreement.comparison.once import (
     Once,
@@ -24,6 +25,7 @@ from attnxai.agreement.comparison.streams import Streams
 from attnxai.agreement.comparison.tables import Inputs, measure, undefined_values
 from attnxai.agreement.results import ALL, AgreementResult, ComparedData
 from attnxai.alignment.copies import independent_sources
+from attnxai.alignment.labels import labels_in_use, targets_of_label
 from attnxai.alignment.own_emission import MIN_EMISSION_PIXELS
 from attnxai.alignment.pairs import DEFAULT_FWHM_ARCSEC, align_all
 from attnxai.alignment.usable import usable_annotations
@@ -35,6 +37,7 @@ from attnxai.statistics.interval import MIN_UNITS, SIGNIFICANCE_LEVEL, too_few
 
 if TYPE_CHECKING:
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
+    from attnxai.alignment.labels import LabelTargets
     from attnxai.alignment.pairs import AlignedPairs
     from attnxai.data.images import SourceImage
 
@@ -126,6 +129,8 @@ def compare_all(
         use_source_weights=use_source_weights,
     )
     once = Once()
+    by_id = {image.source: image for image in images}
+    labels = labels_in_use(annotations)
     results = []
     for maps, pairs in zip(stacks, every, strict=True):
         step = None if on_step is None else functools.partial(on_step, maps.model_name)
@@ -136,7 +141,14 @@ def compare_all(
             pairs=pairs,
             seed=rng if isinstance(rng, int) else None,
         )
-        result = _compare(pairs, settings, rng, step, once)
+        targets = [
+            once.of(
+                ("label", str(label), pairs.sources, pairs.density),
+                functools.partial(targets_of_label, label, pairs, maps, annotations, by_id),
+            )
+            for label in (labels if len(labels) > 1 else ())
+        ]
+        result = _compare(pairs, settings, rng, step, once, targets)
         results.append(dataclasses.replace(result, data=data))
     return results
 
@@ -188,12 +200,27 @@ def _compare(
     rng: np.random.Generator | int,
     on_step: Callable[[int, int], None] | None,
     once: Once,
+    labels: Sequence[LabelTargets] = (),
 ) -> AgreementResult:
     settings = settings or ComparisonSettings()
     streams = Streams(rng)
     inputs = Inputs.of(pairs, settings)
-    result = _result_of(inputs, settings, streams, on_step, once)
+    n_steps = 0
+
+    def step(n: int, n_of_result: int) -> None:
+        nonlocal n_steps
+        n_steps = n_of_result + len(labels)
+        if on_step is not None:
+            on_step(n, n_steps)
+
+    result = _result_of(inputs, settings, streams, step, once)
     _warn(result)
+    of_labels = []
+    for number, targets in enumerate(labels, start=1):
+        of_labels.append(label_agreement(targets, inputs.individuals, result, settings, streams))
+        if on_step is not None:
+            on_step(n_steps - len(labels) + number, n_steps)
+    result = dataclasses.replace(result, labels=tuple(of_labels))
     if settings.within is not None:
         result = _with_emission(result, inputs, settings, streams, once)
     return adjust_over_maps([result], settings.correction)[0]

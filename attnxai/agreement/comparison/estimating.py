@@ -146,10 +146,10 @@ class ScopeEstimates:
             group=scope.group,
             class_name=scope.class_name,
             interval=dataclasses.replace(
-                self._interval(own[e], metric.bounds, metric.name, name),
+                self.interval(own[e], metric.bounds, metric.name, name),
                 reference=metric.chance or 0.0,
             ),
-            above_chance=self._interval(
+            above_chance=self.interval(
                 own[e] - self._values.chance[m][:, members],
                 _above_chance_bounds(metric),
                 metric.name,
@@ -170,7 +170,7 @@ class ScopeEstimates:
             differences={}
             if is_baseline
             else {
-                inputs.names[b]: self._interval(
+                inputs.names[b]: self.interval(
                     own[e] - own[b], UNBOUNDED, metric.name, name, inputs.names[b]
                 )
                 for b in range(inputs.n_explanations, len(inputs.names))
@@ -190,13 +190,13 @@ class ScopeEstimates:
         # of one class alone, permuting within classes is permuting all
         return strata != {None} and (self._scope.class_name == ALL or len(strata) > 1)
 
-    def _interval(
+    def interval(
         self,
         values: NDArray[np.float64],
         bounds: tuple[float, float],
         *purpose: str,
     ) -> Interval:
-        """Mean of values (n_annotators, n_sources): crossed where several annotators have any."""
+        """Mean of values (n_annotators, n_sources) of the scope: crossed where several annotators have any."""
         settings = self._settings
         if np.isfinite(values).any(axis=1).sum() > 1:
             return crossed_interval(
@@ -259,7 +259,7 @@ class ScopeEstimates:
                 group=self._scope.group,
                 class_name=self._scope.class_name,
                 controlling_for=self._inputs.pairs.brightness_of(name),
-                interval=self._interval(
+                interval=self.interval(
                     values[:, self._scope.members], CORRELATION_BOUNDS, "given brightness", name
                 ),
                 n_undefined=self._n_undefined(values[:, self._scope.members]),
@@ -311,7 +311,7 @@ class ScopeEstimates:
                             group=self._scope.group,
                             class_name=self._scope.class_name,
                             annotator=name,
-                            interval=self._interval(
+                            interval=self.interval(
                                 mean_over_annotators(table[rows])[None], metric.bounds
                             ),
                             n_annotators=len(rows),

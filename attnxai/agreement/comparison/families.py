@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnxai.agreement.multiplicity import Correction, adjust, max_t
+from attnxai.agreement.multiplicity import (
+    Correction,
+    adjust,
+    correction_without_draws,
+    max_t,
+)
 from attnxai.errors import AssumptionWarning
 from attnxai.nulls import Alternative
 from attnxai.statistics.exact import monte_carlo_ends
 
 if TYPE_CHECKING:
-    from attnxai.agreement.estimates import Estimate
+    from attnxai.agreement.estimates import Estimate, LabelAgreement
     from attnxai.agreement.results import AgreementResult
     from attnxai.nulls import NullTest
 
@@ -27,7 +32,8 @@ def adjust_over_maps(
 
     A family is what one metric, one split and one class are tested for: all maps of all models. The splits that
     conclusions rest on count as one: held-out sources of one model, and sources whose split is unknown for another.
-    Baselines stay out of it, and so do tests that could not be made. Tests within emission are families of their own.
+    Baselines stay out of it, and so do tests that could not be made. Tests within emission are families of their own. Tests of
+    labels are one family: all labels times all maps of all models.
 
     Parameters
     ----------
@@ -55,32 +61,10 @@ def adjust_over_maps(
     replaced = False
     for members in families.values():
         estimates = [results[r].estimates[i] for r, i in members]
-        tests = [estimate.test for estimate in estimates]
-        p_values = np.array([test.p_value if test else np.nan for test in tests])
         used = correction
         if correction is Correction.MAX_T and not _drawn_together(results, members):
             used, replaced = Correction.HOLM, True
-        if used is Correction.MAX_T:
-            adjusted = _by_max_t([test for test in tests if test], p_values)
-            ends = _ends_of_max_t(adjusted, tests)
-        else:
-            adjusted = adjust(p_values, used)
-            # these corrections rise with each p-value, so the ends of intervals are adjusted alike
-            ends = adjust(np.array([_monte_carlo_ends(test) for test in tests]).T, used)
-        drawn = any(test is not None and not test.exhaustive for test in tests)
-        n_family = int(np.isfinite(p_values).sum())
-        for place, estimate, value, low, high in zip(
-            members, estimates, adjusted, *ends, strict=True
-        ):
-            changed[place] = dataclasses.replace(
-                estimate,
-                p_adjusted=float(value) if np.isfinite(value) else None,
-                p_adjusted_monte_carlo=(float(low), float(high))
-                if drawn and np.isfinite(value)
-                else None,
-                n_family=n_family,
-                correction=used,
-            )
+        changed |= zip(members, _adjusted(estimates, used), strict=True)
     if replaced:
         warnings.warn(
             "max-T adjusts tests that are drawn together, over the same sources; some maps are tested "
@@ -93,13 +77,77 @@ def adjust_over_maps(
         adjust_over_maps([own for own in within if own], correction) if any(within) else []
     )
     of_results = iter(adjusted_within)
+    labels = _labels_adjusted(results, correction)
     return [
         dataclasses.replace(
             result,
             within_emission=next(of_results) if result.within_emission else None,
+            labels=labels[r],
             estimates=tuple(
                 changed.get((r, i), estimate) for i, estimate in enumerate(result.estimates)
             ),
+        )
+        for r, result in enumerate(results)
+    ]
+
+
+def _adjusted(estimates: Sequence[Estimate], used: Correction) -> list[Estimate]:
+    """The estimates of one family with their adjusted p-values."""
+    tests = [estimate.test for estimate in estimates]
+    p_values = np.array([test.p_value if test else np.nan for test in tests])
+    if used is Correction.MAX_T:
+        adjusted = _by_max_t([test for test in tests if test], p_values)
+        ends = _ends_of_max_t(adjusted, tests)
+    else:
+        adjusted = adjust(p_values, used)
+        # these corrections rise with each p-value, so the ends of intervals are adjusted alike
+        ends = adjust(np.array([_monte_carlo_ends(test) for test in tests]).T, used)
+    drawn = any(test is not None and not test.exhaustive for test in tests)
+    return [
+        dataclasses.replace(
+            estimate,
+            p_adjusted=float(value) if np.isfinite(value) else None,
+            p_adjusted_monte_carlo=(float(low), float(high))
+            if drawn and np.isfinite(value)
+            else None,
+            n_family=int(np.isfinite(p_values).sum()),
+            correction=used,
+        )
+        for estimate, value, low, high in zip(estimates, adjusted, *ends, strict=True)
+    ]
+
+
+def _labels_adjusted(
+    results: Sequence[AgreementResult], correction: Correction
+) -> list[tuple[LabelAgreement, ...]]:
+    """The labels of every result; all labels times all maps are one family, tested over sources of their own."""
+    places = [
+        (r, of_label.label, e.explanation)
+        for r, result in enumerate(results)
+        for of_label in result.labels
+        for e in of_label.estimates
+        if not e.is_baseline
+    ]
+    estimates = [
+        e
+        for result in results
+        for of_label in result.labels
+        for e in of_label.estimates
+        if not e.is_baseline
+    ]
+    if not estimates:
+        return [result.labels for result in results]
+    adjusted = _adjusted(estimates, correction_without_draws(correction))
+    changed = dict(zip(places, adjusted, strict=True))
+    return [
+        tuple(
+            dataclasses.replace(
+                of_label,
+                estimates=tuple(
+                    changed.get((r, of_label.label, e.explanation), e) for e in of_label.estimates
+                ),
+            )
+            for of_label in result.labels
         )
         for r, result in enumerate(results)
     ]

@@ -141,8 +141,10 @@ class Values:
     partial_correlations: NDArray[np.float64]
 
 
-def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
-    """Compute all values; ``on_step`` is called twice."""
+def measure(
+    inputs: Inputs, on_step: Callable[[], None] = lambda: None, *, partial: bool = True
+) -> Values:
+    """Compute all values, those of partial correlations if asked for; ``on_step`` is called twice."""
     absent = ~inputs.pairs.present
     common = inputs.common
     tables = agreement_tables(inputs.metrics, inputs.permuted_maps, inputs.permuted_targets, common)
@@ -165,7 +167,7 @@ def measure(inputs: Inputs, on_step: Callable[[], None]) -> Values:
     fixed = {
         e: [by_name[b] for b in inputs.pairs.brightness_of(name)]
         for e, name in enumerate(inputs.names[: inputs.n_explanations])
-        if inputs.pairs.brightness_of(name)
+        if partial and inputs.pairs.brightness_of(name)
     }
     given = np.full((inputs.n_explanations, *inputs.pairs.present.shape), np.nan)
     given[list(fixed)] = partial_values(

@@ -75,6 +75,13 @@ METHODS: dict[str, str] = {
         "and the consensus of all against each; scores as a share of it were resampled jointly with it over "
         "sources and annotators ({n_bootstrap} resamples, corrected dual bootstrap)."
     ),
+    "methods.consistency": (
+        "Self-consistency was measured by the same metric, with later looks of annotators as predictions of their own first ones."
+    ),
+    "methods.labels": (
+        "Each label was also compared as a target of its own, over the sources that hold it, with p-values {adjusted}."
+    ),
+    "methods.over_labels": " over all labels and maps",
     "methods.models": (
         "Models were compared by differences paired by source over {n} sources, tested by flipping signs "
         "({n_draws} flips, two-sided, {adjusted}{others})."

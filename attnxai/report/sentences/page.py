@@ -61,6 +61,17 @@ PAGE: dict[str, str] = {
         "annotators differ on one source as much as sources differ from each other.{weights}"
     ),
     "page.annotators.weights": " Weights of sources are not used here.",
+    "page.labels": (
+        "By {metric}, the marks of each label as a target of their own, over the {group} that hold the label: the {mean}, its {level:%} "
+        "interval, the mean when these marks are permuted across {sources}, and the p-value{adjusted}. The last line of a cell is the agreement with all marks, over the same sources and annotators."
+    ),
+    "page.labels.adjusted": ", adjusted over {n:test} of labels and maps together",
+    "page.labels.few": " Too few sources for an interval, which needs {needed}: {labels}.",
+    "page.labels.untested": " Not tested: {labels} ({reason}).",
+    "page.labels.none": "none of these sources holds the label",
+    "page.labels.coarse": (
+        " The smallest attainable p-value of {labels} is above 0.05, so that {n:~this test|these tests} cannot be significant."
+    ),
     "page.consensus": "; compared as one target: {rule}",
     "consensus.union": "the pixels that any annotator of the source marked",
     "consensus.majority": "the pixels that more than half of the annotators of the source marked",

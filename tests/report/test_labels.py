@@ -1,0 +1,108 @@
+"""The table of labels under the main result of a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import pytest
+
+import attnxai
+from attnxai.annotations import Label
+from attnxai.report.content import ReportContent
+from attnxai.report.labels import labels_table, labels_words
+from attnxai.report.methods import methods_paragraph
+from attnxai.statistics.formats import format_interval, format_p, format_value
+from tests.builders import circle, made_up
+from tests.report.pages import Page
+from tests.report.several import QUICK
+
+
+def compared(n_cores, n_jets=0, **options):
+    maps, marks, images = made_up(n_sources=12, **options)
+    more = [
+        circle(mark.source, mark.annotator, 16, 16, 2, label=label)
+        for mark in marks.annotations
+        for label, n in ((Label.CORE, n_cores), (Label.JET, n_jets))
+        if int(mark.source[-2:]) < n
+    ]
+    marks = dataclasses.replace(marks, annotations=(*marks.annotations, *more))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return attnxai.compare(maps, marks, images, settings=QUICK)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return compared(10)
+
+
+def test_a_row_for_each_label_below_all_marks(result):
+    table = labels_table(result)
+    assert [column.heading for column in table.columns[:3]] == ["Marks", "Sources", "Gate 1"]
+    assert table.columns[0].cells == ("all", "core", "lobe")
+    assert table.columns[1].cells == ("12", "10", "12")
+    assert table.rules == (1,)
+    core = result.labels[0].estimate("gate1")
+    cell = table.columns[2].cells[1]
+    assert cell[:2] == (format_value(core.interval), format_interval(core.interval))
+    assert f"adjusted {format_p(core.p_adjusted)}" in cell
+    assert cell[-1].startswith("all marks ")
+    every = result.estimate("gate1", "nss")
+    first = table.columns[2].cells[0]
+    assert first[0] == format_value(every.interval)
+    assert f"adjusted {format_p(every.p_adjusted)}" in first
+    assert not any("all marks" in line for line in first)
+
+
+def test_its_words(result):
+    words = labels_words(result)
+    assert words.startswith("By NSS, the marks of each label as a target of their own")
+    assert "permuted across sources of the same class" in words
+    assert "adjusted over 6 tests of labels and maps together" in words
+    assert "oo few" not in words
+    assert "smallest" not in words
+    assert "Each label was also" in methods_paragraph(ReportContent.of(result))
+
+
+def test_too_few_sources_are_said_to_be_too_few():
+    found = compared(3, 1)
+    words = labels_words(found)
+    assert "Too few sources for an interval, which needs 8: core (3) and jet (1)." in words
+    assert "Not tested: jet (fewer than two sources have a defined value" in words
+    assert (
+        "The smallest attainable p-value of core is above 0.05, so that this test cannot" in words
+    )
+    table = labels_table(found)
+    assert table.columns[2].cells[1][1] == "no interval"
+
+
+def test_labels_are_not_tested_where_all_marks_are_not():
+    maps, marks, images = made_up(n_sources=9, classes=None)
+    marks = dataclasses.replace(
+        marks,
+        annotations=tuple(
+            dataclasses.replace(a, label=Label.CORE) if a.annotator == "ann" else a
+            for a in marks.annotations
+        ),
+    )
+    maps = dataclasses.replace(maps, scores=None, class_names=())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = attnxai.compare(maps, marks, images, settings=QUICK)
+    words = labels_words(found)
+    assert "Not tested: core and lobe (the classes of the sources are not known" in words
+    assert "adjusted" not in words
+
+
+def test_one_label_has_no_table(good):
+    assert labels_table(good.result) is None
+    assert labels_words(good.result) == ""
+
+
+def test_the_page_shows_it_under_the_main_result(result, tmp_path, monkeypatch):
+    monkeypatch.setattr("attnxai.report.document._drawers", lambda *_: [])
+    result.write_report(tmp_path / "report")
+    text = Page(tmp_path / "report").text
+    assert text.index("Over 12 held-out sources") < text.index("Label by label")
+    assert text.index("Label by label") < text.index("Controlling for brightness Partial")
