@@ -35,17 +35,18 @@ from attnxai.annotations.sky_frames import (
     to_icrs,
 )
 from attnxai.annotations.table_columns import (
-    ARCSEC_PER,
     COLUMNS,
     GEOMETRY,
     LENGTHS,
     REQUIRED,
     Columns,
+    arcsec_per_unit,
     understand_columns,
 )
+from attnxai.annotations.table_content import TableContent
 from attnxai.data.classes import canonical_class
 from attnxai.data.csv_dialects import Numbers
-from attnxai.data.csv_table import Faults, Rows, parse_rows, plain_cell
+from attnxai.data.csv_table import Faults, parse_rows, plain_cell
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
 from attnxai.data.wording import counted, did_you_mean, first_of
@@ -71,46 +72,28 @@ class _Row:
     fields: dict[str, Any]
 
 
-def annotations_of_rows(
-    header: Sequence[str],
-    rows: Rows,
-    *,
-    file: AnnotationFile,
-    delimiter: str = ",",
-    units: Mapping[str, str] | None = None,
-    notes: Iterable[str] = (),
-    what: str = "",
-) -> AnnotationSet:
+def annotations_of_table(table: TableContent, file: AnnotationFile) -> AnnotationSet:
     """Annotations of a table.
 
     Parameters
     ----------
-    header : sequence of str
-        Names of the columns.
-    rows : iterable of (int, sequence of str)
-        Line of each row, and its cells.
+    table : TableContent
+        Header and rows, whatever kind of file they are from.
     file : AnnotationFile
         The file that the table is in.
-    delimiter : str
-        What separates its columns, which decides whether numbers may have a decimal comma.
-    units : mapping of str to str, optional
-        Units that the file states by the names of columns.
-    notes : iterable of str
-        What was assumed so far.
-    what : str
-        The table in errors; ``annotation table PATH`` when left out.
 
     Raises
     ------
     AnnotationError
-        Listing line, column and value of every fault.
+        Listing row, column and value of every fault.
     """
-    what = what or f"annotation table {file.path}"
-    columns = understand_columns(header, units)
-    _check_header(columns, header, what)
-    table = _Table(columns, file, Numbers(delimiter), what)
-    found = parse_rows(columns.names, rows, what, AnnotationError, table.parse)
-    return table.annotation_set(found, notes)
+    columns = understand_columns(table.header, table.units, table.meanings)
+    _check_header(columns, table.header, table.what)
+    parser = _Table(columns, file, table)
+    found = parse_rows(
+        columns.names, table.rows, table.what, AnnotationError, parser.parse, item=table.item
+    )
+    return parser.annotation_set(found)
 
 
 def _named(names: Iterable[str]) -> str:
@@ -136,8 +119,9 @@ def _check_header(columns: Columns, header: Sequence[str], what: str) -> None:
 class _Table:
     """Parses rows, with what one row has to do with another."""
 
-    def __init__(self, columns: Columns, file: AnnotationFile, number: Numbers, what: str) -> None:
-        self.columns, self.file, self.number, self.what = columns, file, number, what
+    def __init__(self, columns: Columns, file: AnnotationFile, table: TableContent) -> None:
+        self.columns, self.file, self.table = columns, file, table
+        self.number = Numbers(table.delimiter)
         self.names = set(columns.names)
         self._images: dict[str, tuple[str, int]] = {}
         self._classes: dict[tuple[str, str, str], tuple[str, int]] = {}
@@ -227,8 +211,8 @@ class _Table:
             whom = "source" if column == "image" else "source and annotator"
             faults.add_row(
                 line,
-                f", column {column}: {value[:60]!r} contradicts {first[0][:60]!r} on line {first[1]}, for the "
-                f"same {whom}; give one",
+                f", column {column}: {value[:60]!r} contradicts {first[0][:60]!r} on {self.table.item} "
+                f"{first[1]}, for the same {whom}; give one",
             )
 
     def _kind(self, row: Mapping[str, str], line: int, faults: Faults) -> ShapeKind | None:
@@ -264,10 +248,14 @@ class _Table:
         if not word:
             if not self.columns.on_sky:
                 return "pixel"
-            self._counts[
-                "It states no frame; right ascensions and declinations are read as ICRS"
-            ] += 1
-            return "icrs"
+            of_table = self.table.frame or "icrs"
+            if not self.table.frame:
+                self._counts[
+                    "It states no frame; right ascensions and declinations are read as ICRS"
+                ] += 1
+            elif of_table != "icrs":
+                self._counts[f"Positions in the frame {of_table} are converted to ICRS"] += 1
+            return of_table
         if word in ("pixel", "pixels", "pix"):
             if not self.columns.on_sky:
                 return "pixel"
@@ -292,7 +280,9 @@ class _Table:
                 right = functools.partial(expected, kind, shape_frame, field)
                 factor = self._factor(field, frame, line, faults)
                 purpose = f" for {kind.with_article}"
-                values[field] = self._cell(text, line, field, faults, right, purpose, frame, factor)
+                values[field] = self._cell(
+                    text, line, field, faults, right, purpose=purpose, frame=frame, factor=factor
+                )
         for column in GEOMETRY:
             if row.get(column) and column not in fields_of(kind):
                 a_shape = kind.with_article.capitalize()
@@ -300,16 +290,27 @@ class _Table:
         return values
 
     def _factor(self, field: str, frame: str, line: int, faults: Faults) -> float:
-        unit = self.columns.units.get(field, "") if field in (*LENGTHS, "x", "y") else ""
-        if not unit or (field not in LENGTHS and unit == ("pix" if frame == "pixel" else "deg")):
+        """What a number is multiplied by, to be in pixels, arcsec for a length, or degrees."""
+        unit = self.columns.units.get(field, "")
+        if not unit:
             return 1.0
-        if field not in LENGTHS or (unit == "pix") != (frame == "pixel"):
-            here = "pixels" if frame == "pixel" else "degrees on the sky"
-            faults.add_row(
-                line, f", column {field}: its unit is {unit}, but positions are {here}; correct one"
-            )
+        in_arcsec = arcsec_per_unit(unit)
+        if field == "angle":
+            if not in_arcsec:
+                faults.add_row(
+                    line, f", column angle: its unit is {unit[:30]}, not that of an angle"
+                )
+            return in_arcsec / 3600.0
+        if frame == "pixel" and unit == "pix":
             return 1.0
-        return ARCSEC_PER.get(unit, 1.0)
+        if frame != "pixel" and in_arcsec:
+            return in_arcsec if field in LENGTHS else in_arcsec / 3600.0
+        here = "pixels" if frame == "pixel" else "degrees on the sky"
+        faults.add_row(
+            line,
+            f", column {field}: its unit is {unit[:30]}, but positions are {here}; correct one",
+        )
+        return 1.0
 
     def _cell(
         self,
@@ -318,6 +319,7 @@ class _Table:
         column: str,
         faults: Faults,
         expected_of: Callable[[Any], str],
+        *,
         purpose: str = "",
         frame: str = "pixel",
         factor: float = 1.0,
@@ -326,10 +328,8 @@ class _Table:
         is_list = column == "vertices"
         value: Any = None
         try:
-            value = (
-                self._vertices(text, frame) if is_list else self._coordinate(text, column, frame)
-            )
-            value = value if is_list else value * factor
+            read = self._vertices if is_list else functools.partial(self._coordinate, column)
+            value = read(text, frame, factor)
             right = expected_of(value)
         except (ValueError, OverflowError):
             right = 'a list of positions "x y; x y; ..."' if is_list else "a number"
@@ -341,9 +341,9 @@ class _Table:
             faults.add(line, column, text, right)
         return value
 
-    def _coordinate(self, text: str, column: str, frame: str) -> float:
+    def _coordinate(self, column: str, text: str, frame: str, factor: float) -> float:
         try:
-            return self.number(text)
+            return self.number(text) * factor
         except ValueError:
             if column not in ("x", "y") or frame == "pixel":
                 raise
@@ -359,19 +359,20 @@ class _Table:
             self._counts[key] += 1
             return value
 
-    def _vertices(self, text: str, frame: str) -> tuple[tuple[float, float], ...]:
+    def _vertices(self, text: str, frame: str, factor: float) -> tuple[tuple[float, float], ...]:
         pairs = (part.split() for part in text.strip().strip(";").split(";"))
         return tuple(
-            (self._coordinate(x, "x", frame), self._coordinate(y, "y", frame)) for x, y in pairs
+            (self._coordinate("x", x, frame, factor), self._coordinate("y", y, frame, factor))
+            for x, y in pairs
         )
 
     # all rows
 
-    def annotation_set(self, rows: Sequence[_Row], notes: Iterable[str]) -> AnnotationSet:
+    def annotation_set(self, rows: Sequence[_Row]) -> AnnotationSet:
         """The annotations of all rows."""
         if not rows:
             raise AnnotationError(
-                f"{self.what} marks nothing: all rows say that there is nothing to mark"
+                f"{self.table.what} marks nothing: all rows say that there is nothing to mark"
             )
         _convert(rows)
         name = Path(self.file.path).name
@@ -402,15 +403,15 @@ class _Table:
             path=self.file.path,
             n_rows=len(annotations) + sum(self._left_out.values()),
             left_out=dict(self._left_out),
-            notices=(*self._notes(notes), *differing),
+            notices=(*self._notes(), *differing),
             simulated=simulated,
             kind=_SIMULATED if simulated else "shapes drawn by annotators",
         )
         by_rule = found.rule_annotators == found.annotators
         return dataclasses.replace(found, kind=RULE_KIND) if by_rule else found
 
-    def _notes(self, notes: Iterable[str]) -> list[str]:
-        found = [*notes, *self.columns.notes, *self.number.notes()]
+    def _notes(self) -> list[str]:
+        found = [*self.table.notes, *self.columns.notes, *self.number.notes()]
         if extra := [_with_hint(name) for name in self.columns.names if name not in COLUMNS]:
             found.append(
                 f"Further columns are kept, and strata can be made of them: {_named(extra)}."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -56,9 +58,23 @@ _UNITS = {
     "arcmin": "arcmin", "amin": "arcmin", "'": "arcmin",
     "deg": "deg", "degree": "deg", "degrees": "deg",
     "pix": "pix", "pixel": "pix", "pixels": "pix", "px": "pix",
+    "rad": "rad", "radian": "rad", "radians": "rad", "mas": "mas",
+    "hourangle": "hourangle", "hour": "hourangle", "hours": "hourangle",
 }  # fmt: skip
-ARCSEC_PER = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
 _LONGEST_NAME = 200
+_STATED = {**_UNITS, "h": "hourangle", "hr": "hourangle"}
+# how VizieR calls sexagesimal text
+_OF_TEXT = ("h:m:s", "d:m:s")
+ARCSEC_PER = {
+    "deg": 3600.0,
+    "arcmin": 60.0,
+    "arcsec": 1.0,
+    "mas": 1e-3,
+    "rad": math.degrees(3600.0),
+    "hourangle": 54_000.0,
+}
+# as of the hour angle in a VOTable, which is "15deg"
+_SCALED = re.compile(r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*\*?\s*([a-z]+)")
 _WITH_UNIT = re.compile(r"^(.*?)\s*(?:[\[(]\s*(.+?)\s*[\])]|[_ ](\w+))$")
 
 
@@ -71,9 +87,9 @@ class Columns:
     names : tuple of str
         One for each column; unknown ones keep their own.
     units : mapping of str to str
-        Of columns whose name states one: ``arcsec``, ``arcmin``, ``deg`` or ``pix``.
+        Of columns that state one: ``pix``, one that :func:`arcsec_per_unit` knows, or an unknown one of a column of numbers.
     on_sky : bool
-        Whether positions are called right ascension and declination.
+        Whether positions are called right ascension and declination, or have the units of angles.
     notes : tuple of str
         What was assumed.
     """
@@ -84,7 +100,11 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def understand_columns(header: Sequence[str], units: Mapping[str, str] | None = None) -> Columns:
+def understand_columns(
+    header: Sequence[str],
+    units: Mapping[str, str] | None = None,
+    meanings: Mapping[str, str] | None = None,
+) -> Columns:
     """Find the columns of an annotation table among the names of a header.
 
     Capitals, spaces and punctuation do not matter, and a unit may stand behind a name. Where a name of the table
@@ -96,6 +116,9 @@ def understand_columns(header: Sequence[str], units: Mapping[str, str] | None = 
         Names of the columns.
     units : mapping of str to str, optional
         Units that the file states apart from the names.
+    meanings : mapping of str to str, optional
+        What the file says that columns of other names hold: ``source``, or ``x`` and ``y`` as right ascension and
+        declination.
 
     Examples
     --------
@@ -109,25 +132,27 @@ def understand_columns(header: Sequence[str], units: Mapping[str, str] | None = 
     found: dict[int, tuple[str, str]] = {}
     taken: set[str] = set()
     # first what is called as here, then what may be called otherwise
-    for known in ({name: name for name in COLUMNS}, _BY_NAME):
+    of_file = {_plain(name): column for name, column in (meanings or {}).items()}
+    for known in ({name: name for name in COLUMNS}, _BY_NAME, of_file):
         for place, name in enumerate(header):
             if place in found:
                 continue
-            base, unit = _split(name) if plain[place] not in known else (plain[place], "")
+            base, unit = split_name(name) if plain[place] not in known else (plain[place], "")
             column = known.get(base)
-            if column is not None and (column not in taken or known is not _BY_NAME):
+            if column is not None and column not in taken:
                 found[place] = column, unit
         taken = {column for column, _ in found.values()}
     names = tuple(found[i][0] if i in found else name for i, name in enumerate(header))
     stated = {column: unit for column, unit in found.values() if unit}
-    for i, name in enumerate(header):
-        unit = _UNITS.get((units or {}).get(name, "").strip().casefold(), "")
-        if i in found and unit:
-            stated[found[i][0]] = unit
+    for i, (column, _) in found.items():
+        unit = (units or {}).get(header[i], "").strip()
+        if column in GEOMETRY and unit and unit.strip('"').casefold() not in _OF_TEXT:
+            stated[column] = _STATED.get(unit.casefold(), unit)
     sky = {
         c
         for i, (c, _) in found.items()
-        if _split(header[i])[0] in SKY_COLUMNS.get(c, ()) or plain[i] in SKY_COLUMNS.get(c, ())
+        if {split_name(header[i])[0], plain[i]} & set(SKY_COLUMNS.get(c, ()))
+        or (c in SKY_COLUMNS and (arcsec_per_unit(stated.get(c, "")) or c == of_file.get(plain[i])))
     }
     other = [
         f"{header[i][:40]} as {column}"
@@ -136,6 +161,22 @@ def understand_columns(header: Sequence[str], units: Mapping[str, str] | None = 
     ]
     notes = (f"Columns are read by other names: {listed(other)}.",) if other else ()
     return Columns(names=names, units=stated, on_sky=sky == {"x", "y"}, notes=notes)
+
+
+@functools.lru_cache(maxsize=256)
+def arcsec_per_unit(unit: str) -> float:
+    """How many arcsec a unit of angles has; 0 for other units.
+
+    Examples
+    --------
+    >>> arcsec_per_unit("arcmin"), arcsec_per_unit("15deg"), arcsec_per_unit("pix")
+    (60.0, 54000.0, 0.0)
+    """
+    word = unit.strip().casefold()
+    factor = 1.0
+    if (scaled := _SCALED.fullmatch(word)) is not None:
+        factor, word = float(scaled[1]), scaled[2]
+    return factor * ARCSEC_PER.get(_STATED.get(word, word), 0.0)
 
 
 def n_known_columns(header: Sequence[str]) -> int:
@@ -151,7 +192,7 @@ def _plain(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """A name without its unit, and the unit; empty where it has none."""
     # of longer names, such as a binary file has, the expression would take minutes
     match = _WITH_UNIT.match(name.strip()) if len(name) <= _LONGEST_NAME else None

@@ -140,13 +140,15 @@ def parse_rows(
     what: str,
     error: type[AttnxaiError],
     parse: Callable[[dict[str, str], int, Faults], _Parsed | None],
+    *,
+    item: str = "line",
 ) -> list[_Parsed]:
     """What ``parse`` makes of the cells of every row; it adds what is wrong with a row to the faults.
 
     Rows with more or fewer cells than the header are faults as well. Faults are raised together, and a table
-    without rows is refused.
+    without rows is refused. ``item`` says what the numbers of rows count.
     """
-    faults, parsed = Faults(), []
+    faults, parsed = Faults(item), []
     n_rows = 0
     for line, cells in rows:
         n_rows += 1

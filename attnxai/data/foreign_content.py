@@ -23,7 +23,17 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "compressed by gzip"),
     (b"BZh", "compressed by bzip2"),
     (b"\xfd7zXZ\x00", "compressed by xz"),
-    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow (Feather) file"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "a document of older Office programs (such as xls; save it as xlsx or CSV)",
+    ),
+    (b"{\\rtf", "a text document (RTF)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
     (b"version https://git-lfs", "a Git LFS pointer without its content (run git lfs pull)"),
 )
 
@@ -39,6 +49,8 @@ def describe_content(head: bytes) -> str:
     for magic, kind in _KINDS:
         if head.startswith(magic):
             return kind
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(head)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "a WebP image"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower()
@@ -55,3 +67,11 @@ def describe_content(head: bytes) -> str:
     if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
         return "a text"
     return UNKNOWN_KIND
+
+
+def _kind_of_zip(head: bytes) -> str:
+    """What a ZIP archive is by the names of its first members."""
+    if b"application/vnd.oasis.opendocument" in head:
+        return "an OpenDocument file (such as ods; save it as xlsx or CSV)"
+    kinds = {b"xl/": "an Excel workbook", b"word/": "a Word document", b"ppt/": "a presentation"}
+    return next((kind for name, kind in kinds.items() if name in head), "a ZIP archive")

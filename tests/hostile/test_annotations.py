@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
+from astropy.table import MaskedColumn, Table
 from hypothesis import strategies as st
 
 from attnxai.alignment.rasterise import rasterise_annotations
+from attnxai.annotations import write_annotations
 from attnxai.annotations.readers import READERS, read_annotations
 from attnxai.annotations.readers.claran import COLUMNS as CATALOGUE_COLUMNS
 from attnxai.annotations.readers.registry import find_reader
@@ -138,9 +141,50 @@ def as_fits(*hdus: Any) -> bytes:
     return written.getvalue()
 
 
+def as_table() -> Table:
+    table = Table(
+        {"source": ["s1", "s2"], "annotator": ["ann", "bob"], "shape": ["circle", "point"]}
+    )
+    table["ra"], table["dec"] = [150.0, 150.001] * u.deg, [40.0, 40.001] * u.deg
+    table["radius"] = MaskedColumn([6.5, 0.0], mask=[False, True], unit="arcsec")
+    table["label"] = ["core", "jet"]
+    return table
+
+
+def written(table: Table, **options: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        table.write(f"{folder}/table", **options)
+        return Path(f"{folder}/table").read_bytes()
+
+
+def as_workbook() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(f"{folder}/table").write_bytes(TABLES[1])
+        (path,) = write_annotations(read_annotations(f"{folder}/table"), f"{folder}/a.xlsx")
+        return path.read_bytes()
+
+
+FORMATS = [
+    {"format": "ascii.ecsv"},
+    {"format": "votable"},
+    {"format": "votable", "tabledata_format": "binary2"},
+    {"format": "parquet"},
+    {"format": "fits"},
+]
+ECSV, VOTABLE, BINARY, PARQUET, FITS = (written(as_table(), **options) for options in FORMATS)
+COMPONENTS = (
+    b"# Source list for a.fits\n# Equinox : 2000.0\n\n# Source_id, Isl_id, RA, DEC, Maj, Min, PA, S_Code\n"
+    b"0, 0, 150.0, 40.0, 0.001, 0.0005, 30.0, S\n1, 0, 180.0, 30.0, 0.001, 0.001, 0.0, M\n2, 1, 10, 10, 0, 0, nan, S\n"
+)
 SEEDS = {
     "FITS regions": [fits_regions()],
     "CASA regions (CRTF)": CRTF,
+    "ECSV": [ECSV],
+    "VOTable": [VOTABLE, BINARY],
+    "Parquet": [PARQUET],
+    "FITS table": [FITS],
+    "Excel workbook": [as_workbook()],
+    "PyBDSF catalogue": [COMPONENTS],
     "DS9 regions": DS9,
     "annotation table (CSV)": TABLES,
     "ClaRAN catalogue": [CATALOGUE],
@@ -175,6 +219,15 @@ WORDS = [
         b"global coord=GALACTIC, ",
         b"ann ",
         b"# attnxai weight=1",
+    ),
+    *(
+        b"<!ENTITY a ",
+        b"<TR>",
+        b"</TD>",
+        b'<STREAM href="',
+        b"# - {name: x",
+        b"unit: deg",
+        b"!!python/object",
     ),
     *("−1".encode(), "１".encode(), "\u2028".encode(), "e\u0301".encode(), b"\x1b[2J", b"1e308"),
     *(b"0 0; 0 0; 0 0", b"1;" * 40, b"360", b"-90", b"90", b"1e-6", b"1e-7", b"../../etc/passwd"),

@@ -45,6 +45,8 @@ class AnnotationFile:
         Whose marks of which source the file holds, where a pattern or the user says so.
     format_named : bool
         Whether the user named the format, so that other content beside it raises no question.
+    part : str
+        The sheet or table of the file that the user names; empty if none is named.
     naming : Naming
         What words in the file stand for.
     min_components, match_radius_arcsec
@@ -57,6 +59,7 @@ class AnnotationFile:
     annotator: str = ""
     source: str = ""
     format_named: bool = False
+    part: str = ""
     naming: Naming = dataclasses.field(default_factory=Naming)
     min_components: int = 2
     match_radius_arcsec: float = 30.0
@@ -210,8 +213,11 @@ def columns_of(head: bytes) -> tuple[str, ...]:
 
 
 def named_reader(name: str) -> AnnotationReader:
-    """The reader of a format, by the beginning of its name in any case; an OptionError names those that there are."""
-    wanted = name.casefold()
+    """The reader of a format, by the beginning of its name in any case; an OptionError names those that there are.
+
+    What follows a colon names a part of a file, such as a sheet, and is no part of the name.
+    """
+    wanted = name.partition(":")[0].strip().casefold()
     exact = [reader for key, reader in READERS.items() if key.casefold() == wanted]
     found = exact or [r for key, r in READERS.items() if key.casefold().startswith(wanted)]
     if len(found) != 1:
@@ -224,8 +230,10 @@ def open_annotations(
 ) -> list[tuple[AnnotationReader, AnnotationFile]]:
     """Annotation files, and for each the reader that recognises it or that ``format_name`` names.
 
-    Of a folder only files that a reader recognises are taken, if there are any.
+    Of a folder only files that a reader recognises are taken, if there are any. Behind a colon, ``format_name`` names the
+    sheet or table of a file that holds several.
     """
+    part = (format_name or "").partition(":")[2].strip()
     wanted = named_reader(format_name) if format_name else None
     names = [names] if isinstance(names, str | Path) else list(names)
     opened, unknown = [], []
@@ -242,6 +250,7 @@ def open_annotations(
                     annotator=found.annotator,
                     source=found.source,
                     format_named=wanted is not None,
+                    part=part,
                 )
                 opened.append((reader, file))
             elif in_folder:
@@ -296,7 +305,8 @@ def read_annotations(
     naming : Naming, optional
         What words, tags and colors of the files stand for.
     format : str, optional
-        Name of the format, for a file that could be of several.
+        Name of the format, for a file that could be of several. A sheet or table of a file that holds several is named
+        behind a colon, such as ``"Excel workbook:marks"``.
     min_components : int
         Sources of a catalogue with fewer components are left out: a single component at the centre says
         nothing about where a map should be high.
