@@ -215,7 +215,7 @@ def columns_of(head: bytes) -> tuple[str, ...]:
 def named_reader(name: str) -> AnnotationReader:
     """The reader of a format, by the beginning of its name in any case; an OptionError names those that there are.
 
-    What follows a colon names a part of a file, such as a sheet, and is no part of the name.
+    What follows a colon names a part of a file, such as a sheet; the name ends there.
     """
     wanted = name.partition(":")[0].strip().casefold()
     exact = [reader for key, reader in READERS.items() if key.casefold() == wanted]
