@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tempfile
 import warnings
@@ -14,6 +15,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
 
 from attnxai.alignment.rasterise import rasterise_annotations
 from attnxai.annotations import write_annotations
@@ -176,8 +178,29 @@ COMPONENTS = (
     b"# Source list for a.fits\n# Equinox : 2000.0\n\n# Source_id, Isl_id, RA, DEC, Maj, Min, PA, S_Code\n"
     b"0, 0, 150.0, 40.0, 0.001, 0.0005, 30.0, S\n1, 0, 180.0, 30.0, 0.001, 0.001, 0.0, M\n2, 1, 10, 10, 0, 0, nan, S\n"
 )
+
+
+MASK = np.zeros((24, 30), dtype=np.uint8)
+MASK[3:9, 4:12], MASK[5, 6], MASK[20, 20] = 2, 0, 1
+
+
+def png_mask() -> bytes:
+    written = io.BytesIO()
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Labels", "1=core, 2=lobe")
+    Image.fromarray(MASK).save(written, format="PNG", pnginfo=text)
+    return written.getvalue()
+
+
+def fits_mask() -> bytes:
+    image = fits.PrimaryHDU(MASK.astype("i2"), fits.Header({"LABEL1": "core", "BLANK": -1}))
+    return as_fits(image)
+
+
 SEEDS = {
+    "FITS mask": [fits_mask(), gzip.compress(fits_mask())],
     "FITS regions": [fits_regions()],
+    "PNG mask": [png_mask()],
     "CASA regions (CRTF)": CRTF,
     "ECSV": [ECSV],
     "VOTable": [VOTABLE, BINARY],

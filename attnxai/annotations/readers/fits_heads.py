@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import re
 import zlib
 
@@ -18,13 +19,15 @@ _OF_MARKS = {b"SOURCE", b"ANNOTATOR", b"LABEL"}
 
 
 def unpacked_head(head: bytes) -> bytes:
-    """The beginning of a file, unpacked where it is compressed by gzip; empty if that is damaged."""
-    if not head.startswith(b"\x1f\x8b"):
-        return head
+    """The beginning of a file, unpacked where it is compressed by gzip or bzip2; empty if that is damaged."""
     try:
-        return zlib.decompressobj(31).decompress(head, _MOST)
-    except zlib.error:
+        if head.startswith(b"\x1f\x8b"):
+            return zlib.decompressobj(31).decompress(head, _MOST)
+        if head.startswith(b"BZh"):
+            return bz2.BZ2Decompressor().decompress(head, _MOST)
+    except (zlib.error, OSError):
         return b""
+    return head
 
 
 def headers_of(head: bytes) -> list[bytes]:

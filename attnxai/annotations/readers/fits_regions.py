@@ -71,7 +71,7 @@ def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     marks = MarkList(file, "row")
     if not file.format_named and any(has_image(cards) for cards in headers_of(content)):
         raise AnnotationError(
-            f"{what} holds an image and a table of regions; say which is meant by format='{_NAME}' or 'label mask'"
+            f"{what} holds an image and a table of regions; say which is meant by format='{_NAME}' or 'FITS mask'"
         )
     regions = []
     for row in range(table.n_rows):

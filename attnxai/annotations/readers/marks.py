@@ -11,14 +11,14 @@ import collections
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.naming import COLOUR, FILE, FOLDER
+from attnxai.annotations.naming import COLOUR, FILE, FOLDER, folded
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
@@ -56,10 +56,14 @@ class MarkList:
         The file that is read.
     item : str
         What to call a numbered entry of the file in messages: ``line``, ``region``, ``shape``.
+    no_annotators : collection of str
+        Words that may stand beside a source in the name of a file and name nobody, such as ``mask``.
     """
 
-    def __init__(self, file: AnnotationFile, item: str = "line") -> None:
-        self.file, self._item = file, item
+    def __init__(
+        self, file: AnnotationFile, item: str = "line", *, no_annotators: Collection[str] = ()
+    ) -> None:
+        self.file, self._item, self._no_annotators = file, item, no_annotators
         self.faults = Faults(item)
         self._marks: list[_Mark] = []
         self._left_out: collections.Counter[str] = collections.Counter()
@@ -262,6 +266,10 @@ class MarkList:
 
         Only sources among the images are recognised; both are empty where there is none.
         """
+        source, rest = self._parts_of_name()
+        return source, "" if folded(rest) in self._no_annotators else rest
+
+    def _parts_of_name(self) -> tuple[str, str]:
         stem = re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", Path(self.file.path).name)
         stems = {stem, Path(self.file.path).stem}
         for name in stems:

@@ -18,7 +18,7 @@ from attnxai.data.readers.fits_stream import BZIP2, GZIP, LARGEST, FoundHDU, lay
 from attnxai.data.readers.fits_survey import survey_of
 from attnxai.data.readers.planes import axes_of_image, pick_plane
 from attnxai.data.readers.registry import ImageContent, register_reader
-from attnxai.data.wording import first_of
+from attnxai.data.wording import counted, first_of
 from attnxai.errors import ImageError
 
 if TYPE_CHECKING:
@@ -163,6 +163,36 @@ def read_planes(path: Path, what: str) -> Iterator[tuple[Cards, NDArray[Any]]]:
             if values.ndim > 2 and all(side == 1 for side in values.shape[:-2]):
                 values = values.reshape(values.shape[-2:])
             yield found.cards, values
+
+
+def read_array(path: Path, what: str, *, prefer: re.Pattern[str]) -> tuple[NDArray[Any], Cards]:
+    """Values (rows, columns) and cards of the image of a file that holds something else than brightness, such as a mask.
+
+    Of several images the one is taken whose name alone fits ``prefer``; errors begin with ``what`` and the path.
+    """
+    where = f"{what} {path}"
+    with opened(path, where) as stream:
+        images = [found for found in stream.hdus() if found.is_image]
+    named = [found for found in images if prefer.fullmatch(found.name)]
+    chosen = named if len(named) == 1 else images
+    if len(chosen) != 1:
+        listed = f", {first_of(list(map(str, images)))}; keep the one that is meant" * bool(images)
+        raise ImageError(f"{where} is a FITS file with {counted(len(images), 'image')}{listed}")
+    with opened(path, where) as stream:
+        found, content = _chosen(stream.hdus(), chosen[0].number, where)
+    if found.is_tiled:
+        from attnxai.data.readers.fits_tiles import decompressed
+
+        values, header = decompressed(found.header, found.text, content, path)
+    else:
+        values, header = _values(found.cards, content), found.header
+    sides = [side for side in values.shape if side != 1]
+    if len(sides) > 2:
+        raise ImageError(f"{where} is a cube of {values.shape}; save the plane that is meant")
+    rows, columns = axes_of_image(values.shape)
+    return values.reshape(values.shape[rows], values.shape[columns]), Cards(
+        header, where, ImageError
+    )
 
 
 def _values(cards: Cards, content: bytes) -> NDArray[Any]:
