@@ -31,17 +31,19 @@ _WORDS = (
     *("box", "centerbox", "rotbox", "poly", "polyline", "circle", "annulus", "ellipse"),
     *("line", "vector", "symbol", "text"),
 )
+_LONGEST_START = 1000
 _START = re.compile(
     rf"[-+]?\s*(?:ann\s+)?[-+]?\s*(?:{'|'.join(_WORDS)})\s*\[\s*\[|global\s[^\n]*\bcoord\s*=",
     re.IGNORECASE,
 )
-_REGION = re.compile(r"([-+]?)\s*(ann\s)?\s*([-+]?)\s*(\w+)\s*(?=\[)", re.IGNORECASE)
+# expressions in which no run of characters can be divided in several ways, which would take minutes for long ones
+_REGION = re.compile(r"([-+]?) ?(ann )?([-+]?) ?(\w+)", re.IGNORECASE)
 _KEY = re.compile(r"[\s,]*(\w+)\s*=\s*")
 _VALUE = re.compile(r"""\"[^"]*"|'[^']*'|\[[^\[\]]*\]|[^,="'\[\]]*""")
 _MARKS = re.compile(r"""[\[\]"']""")
-_ENTRY = re.compile(r"""\s*(?:\[([^\[\]]*)\]|([^,\[\]]+))\s*(?:,|$)""")
+_ENTRY = re.compile(r"\[[^\[\]]*\]|[^,\[\]]+|[\[\]]")
 _QUANTITY = re.compile(
-    r"""([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(deg|rad|arcmin|arcsec|pix|["'])"""
+    r"""([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(deg|rad|arcmin|arcsec|pix|["'])"""
 )
 _DOTTED = re.compile(r"([-+]?\d{1,3})\.(\d{1,2})\.(\d{1,2}(?:\.\d*)?)")
 _ARCSEC = {
@@ -62,7 +64,7 @@ def _recognises(head: bytes) -> bool:
         return True
     for line in text.splitlines():
         if (stripped := line.strip()) and not stripped.startswith("#"):
-            return _START.match(stripped) is not None
+            return _START.match(stripped[:_LONGEST_START]) is not None
     return False
 
 
@@ -102,17 +104,18 @@ def _region(
     text: str, line: int, common: Mapping[str, str], stated: Mapping[str, Any], marks: MarkList
 ) -> Region | str:
     """The region on a line, or why it is left out."""
-    match = _REGION.match(text)
+    start = text.find("[")
+    match = _REGION.fullmatch(" ".join(text[:start].split())) if start > 0 else None
     name = match[4].lower() if match else ""
     if match is None or name not in _WORDS:
         raise _Fault(f"{text[:60]!r} is not a region; known regions are {', '.join(_WORDS)}")
-    end = _closing(text, match.end())
+    end = _closing(text, start)
     attributes = {**common, **_attributes(text[end:])}
     if name == "text":
         return "a note and no mark"
     if match[2]:
         return "an annotation, which CASA draws and does not use (take 'ann' away to have it used)"
-    pairs, rest = _entries(text[match.end() + 1 : end - 1])
+    pairs, rest = _entries(text[start + 1 : end - 1])
     if (
         folded(attributes.get("coord", "")) == "image"
     ):  # as astropy writes pixels, with the wrong unit
@@ -196,18 +199,13 @@ def _entries(text: str) -> tuple[list[list[str]], list[str]]:
     """What stands in the brackets of a region: pairs, and what follows them."""
     pairs: list[list[str]] = []
     rest: list[str] = []
-    at, text = 0, text.rstrip()
-    while at < len(text):
-        entry = _ENTRY.match(text, at)
-        if entry is None:
-            raise _Fault(f"{text[at : at + 40].strip()!r} is not understood")
-        at = entry.end()
-        if entry[1] is None:
-            rest.append(_bare(entry[2]))
+    for entry in _ENTRY.findall(text):
+        if not entry.startswith(("[", "]")):
+            rest += [_bare(entry)] if entry.strip() else []
             continue
-        pair = [_bare(value) for value in entry[1].split(",")]
+        pair = [_bare(value) for value in entry[1:-1].split(",")]
         if len(pair) != 2 or rest:
-            raise _Fault(f"'[{entry[1][:40]}]' is not a pair in its place")
+            raise _Fault(f"{entry[:40]!r} is not a pair in its place")
         pairs.append(pair)
     return pairs, rest
 

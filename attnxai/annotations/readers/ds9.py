@@ -41,14 +41,16 @@ _SHAPES = (
 )
 _IN_COMMENTS = ("vector", "ruler", "segment", "projection", "text", "compass", "composite")
 _COMMAND = re.compile(r"""(?:=\s*(?:\{[^{}]*\}|"[^"]*"|'[^']*')|[^;])+""")
-_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*(\{[^{}]*\}|"[^"]*"|'[^']*'|\S+)""")
-_REGION = re.compile(r"([-+!]?)\s*([a-zA-Z]\w*)\s*(?:\(([^()]*)\)(.*)|([^()]*))", re.DOTALL)
+# expressions in which no run of characters can be divided in several ways, which would take minutes for long ones
+_ATTRIBUTE = re.compile(r"""\b(\w+)\s*=\s*(\{[^{}]*\}|"[^"]*"|'[^']*'|\S+)""")
+_NAME = re.compile(r"([-+!]?)\s*([a-zA-Z]\w*)\s*(.*)", re.DOTALL)
 _POINT = re.compile(
     r"^([-+!]?)\s*(?:circle|box|diamond|cross|x|arrow|boxcircle)\s+point\b", re.IGNORECASE
 )
-_NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([dripDRIP\"']?)")
+_NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)([dripDRIP\"']?)")
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "": 3600.0, "r": math.degrees(3600.0)}
 _TAG = re.compile(r"(source|annotator|group|round|weight)=(.*)", re.DOTALL)
+_LONGEST_START = 1000
 _START = re.compile(
     # a global coord= is one of CASA
     rf"global\s+(?![^\n]*\bcoord\s*=)\w+\s*=|(?:{'|'.join((*_FRAMES, *_REFUSED))})\s*(?:;|$|\s[-+!]?[a-z]+\s*\()"
@@ -65,7 +67,7 @@ def _recognises(head: bytes) -> bool:
         if (stripped := line.strip()).upper().startswith("#CRTF"):
             return False
         if stripped and not stripped.startswith("#"):
-            return _START.match(stripped) is not None
+            return _START.match(stripped[:_LONGEST_START]) is not None
     return False
 
 
@@ -236,22 +238,22 @@ def _attributes(text: str) -> dict[str, list[str]]:
 
 def _parts(text: str) -> tuple[str, str, list[str]]:
     """Sign, name and arguments of a region."""
-    match = _REGION.fullmatch(_POINT.sub(r"\1point", text))
-    if match is None:
+    head, opened, rest = _POINT.sub(r"\1point", text).partition("(")
+    match = _NAME.fullmatch(head)
+    inside, closed, after = rest.partition(")")
+    if match is None or opened != "(" * bool(closed) or "(" in inside or (opened and match[3]):
         raise _Fault(f"{text[:60]!r} is not a region of DS9")
-    sign, name, inside, after, bare = match.groups()
+    sign, name, bare = match.groups()
     name = name.lower()
     if name not in _GEOMETRY and name not in _NO_MARKS:
         raise _Fault(
             f"{name[:30]!r} is not a region that can be used; known regions are {', '.join(_GEOMETRY)}"
         )
-    if after and after.strip():
+    if after.strip():
         raise _Fault(
             f"{after.strip()[:40]!r} behind a region is not understood; write each region on a line"
         )
-    numbers = [
-        part for part in re.split(r"[\s,]+", (bare if inside is None else inside).strip()) if part
-    ]
+    numbers = [part for part in re.split(r"[\s,]+", inside if opened else bare) if part]
     return sign, name, [part for part in numbers if not part.startswith("n=")]
 
 

@@ -245,7 +245,7 @@ def test_words_of_the_user(read: Read) -> None:
         ("ellipse [[1pix,2pix],[3pix,4pix],5]", "'5' is not an angle with its unit"),
         ("poly [[1pix,2pix],[3pix,4pix]]", "it has 2 positions instead of 3 or more"),
         ("poly [[1pix,2pix],[3pix,4pix,5pix]]", "'[3pix,4pix,5pix]' is not a pair in its place"),
-        ("poly [[[1pix,2pix]]]", "is not understood"),
+        ("poly [[[1pix,2pix]]]", "'[' is not a pair in its place"),
         ("blob [[1pix,2pix],3pix]", "is not a region; known regions are box, centerbox"),
         ("}{", "'}{' is not a region"),
         ("# attnxai round=two", "round='two' is not a whole number from 1"),
@@ -313,3 +313,25 @@ def test_large_files(read: Read, make_image: MakeImage) -> None:
     start = time.process_time()
     assert len(read(f"#CRTF\n{rows}\npoly [{points}]", make_image("g1", 150.0))) == 10_001
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-" + " " * 200_000 + "x",
+        "circle" + " " * 200_000 + "x [[1pix,2pix],3pix]",
+        "circle [[" + "9" * 200_000 + ",2pix],3pix]",
+        "circle [[10" + " " * 200_000 + "x,2pix],3pix]",
+        "poly [" + "[" * 200_000,
+        "poly [" + " x " * 100_000 + "]",
+        "circle [[1pix,2pix],3pix], label=" + "a" * 200_000 + " " * 200_000 + "=",
+        "circle [[1pix,2pix],3pix]" + ", a='" * 50_001,
+        "global" + " " * 200_000 + "x",
+    ],
+)
+def test_long_lines_are_refused_at_once(read: Read, line: str) -> None:
+    start = time.process_time()
+    for text in (line, f"#CRTF\n{line}"):
+        with pytest.raises(AnnotationError):
+            read(text)
+    assert time.process_time() - start < 5

@@ -320,3 +320,25 @@ def test_lengths_of_the_other_frame_need_square_pixels(read: Read, make_image: M
     for text in ('image\ncircle(20,20,9")', "icrs\ncircle(150,40,5p)"):
         with pytest.raises(AnnotationError, match="its image has pixels that are not square; give"):
             read(text, image)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a" * 200_000 + "(",
+        "-" + " " * 200_000 + "x",
+        "circle(" + "9" * 200_000 + ",2,x)",
+        "circle(10" + " " * 200_000 + "x,2,3)",
+        "fk5;circle(10:" + "0" * 200_000 + ",2,3)",
+        "circle(1,2,3) # " + "a" * 200_000 + "\ncircle(1,2,x)",
+        "global" + " " * 200_000 + "x\ncircle(1,2,x)",
+        "circle(1,2,3) # text=" + "{" * 200_000 + ";\ncircle(1,2,x)",
+        "circle(1,2,x);" + "=" * 200_000,
+    ],
+)
+def test_long_lines_are_refused_at_once(read: Read, line: str) -> None:
+    start = time.process_time()
+    for text in (line, f"# Region file format: DS9\n{line}"):
+        with pytest.raises(AnnotationError):
+            read(text)
+    assert time.process_time() - start < 5
