@@ -55,6 +55,7 @@ _ARCSEC = {
     '"': 1.0,
 }
 _STATED = re.compile(r"#\s*attnxai\b(.*)", re.DOTALL)
+_DRAWN = re.compile(r"#\s*(compass|ruler)\s*\[", re.IGNORECASE)
 _NOT_USED = {"range": "frequencies or velocities", "corr": "polarisations"}
 
 
@@ -84,6 +85,8 @@ def read_crtf(file: AnnotationFile) -> AnnotationSet:
         try:
             if match := _STATED.fullmatch(stripped):
                 stated = _stated(match[1])
+            elif match := _DRAWN.match(stripped):
+                marks.leave_out(line, f"a {match[1].lower()} and no mark")
             elif not stripped or stripped.startswith("#"):
                 continue
             elif stripped[:6].lower() == "global" and stripped[6:7].isspace():

@@ -25,10 +25,12 @@ from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage
 from attnxai.data.readers.fits import read_array
 from attnxai.data.readers.png import MAGIC, read_numbers
+from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError, LeftOutWarning
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
     from numpy.typing import NDArray
 
 _NAMES = re.compile(r"MASKS?|LABELS?|SEG|SEGM|SEGMENTATION|SEGMAP|REGIONS?|DATA|SCI", re.IGNORECASE)
@@ -38,6 +40,8 @@ _LABEL_TEXT = "Labels"
 _VALUES = {label: number for number, label in enumerate(Label, start=1)}
 # a mask has few labels, and areas of more than a pixel
 _MOST_VALUES = 32
+# coordinates of one image that are farther apart belong to different pixels
+_FARTHEST = 0.5
 _AREAS = tuple(kind for kind in ShapeKind if kind not in (ShapeKind.POINT, ShapeKind.LINE))
 
 
@@ -49,13 +53,13 @@ def _is_mask(head: bytes) -> bool:
 @register_reader("FITS mask", recognises=_is_mask, uses_images=True)
 def read_fits_mask(file: AnnotationFile) -> AnnotationSet:
     """Read the image of a FITS file as labels; row 0 is row 0 of the array of the marked image."""
-    values, cards = read_array(Path(file.path), "label mask", prefer=_NAMES)
+    values, cards, wcs = read_array(Path(file.path), "label mask", prefer=_NAMES)
     names = {
         number: cards.word(f"{_LABEL_CARD}{number}")
         for number in range(1, 100)
         if f"{_LABEL_CARD}{number}" in cards
     }
-    return _annotations(file, values, names, row_zero=None)
+    return _annotations(file, values, names, row_zero=None, wcs=wcs)
 
 
 @register_reader("PNG mask", recognises=lambda head: head.startswith(MAGIC), uses_images=True)
@@ -74,6 +78,7 @@ def _annotations(
     names: Mapping[int, str],
     *,
     row_zero: RowZero | None,
+    wcs: WCS | None = None,
 ) -> AnnotationSet:
     """Areas of a mask; ``row_zero`` is None where its rows are those of the image."""
     what = f"label mask {file.path}"
@@ -86,6 +91,8 @@ def _annotations(
             f"{what} has {labels.shape[1]} x {labels.shape[0]} pixels, but the image of {image.source!r} has "
             f"{columns} x {rows}; give a mask of the whole image, with the same pixels"
         )
+    if image is not None and wcs is not None:
+        _check_place(wcs, image, what)
     if row_zero is not None and image is None and file.images is None:
         marks.note(
             "Rows are counted from the top of the pictures; name the images to have them counted as in FITS."
@@ -118,6 +125,25 @@ def _annotations(
             shape = {"kind": ShapeKind.POLYGON, "vertices": outline.tolist()}
             marks.add(shape, line=number, words=words[area.value], operation=operation, group=group)
     return marks.annotation_set(kind="areas of masks")
+
+
+def _check_place(wcs: WCS, image: SourceImage, what: str) -> None:
+    """Refuse a mask whose pixels lie elsewhere on the sky than those of the image."""
+    grid = image.grid
+    if grid.wcs is None:
+        return
+    rows, columns = grid.shape_of_file
+    corners = np.array([[0, 0], [columns - 1, 0], [0, rows - 1], [columns - 1, rows - 1]]).T
+    x, y = sky_to_pixel(grid.wcs, *pixel_to_sky(wcs, *corners))
+    if grid.file_pixels is not None:
+        x, y = grid.file_pixels.from_grid(x, y)
+    away = np.hypot(*(np.array([x, y]) - corners))
+    if not (away <= _FARTHEST).all():
+        shown = f"{away.max():.3g} pixels from" if np.isfinite(away).all() else "off"
+        raise AnnotationError(
+            f"{what} lies elsewhere on the sky than the image of {image.source!r}: by their coordinates its corners are {shown} "
+            "those of the image; give a mask on the pixels of the image"
+        )
 
 
 def _words(file: AnnotationFile, value: int, name: str, only: bool) -> dict[str, list[str]]:

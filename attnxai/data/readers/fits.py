@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from attnxai.data.wording import counted, first_of
 from attnxai.errors import ImageError
 
 if TYPE_CHECKING:
+    from astropy.wcs import WCS
     from numpy.typing import NDArray
 
 _PACKINGS = ("", ".gz", ".bz2", ".fz")
@@ -165,10 +167,13 @@ def read_planes(path: Path, what: str) -> Iterator[tuple[Cards, NDArray[Any]]]:
             yield found.cards, values
 
 
-def read_array(path: Path, what: str, *, prefer: re.Pattern[str]) -> tuple[NDArray[Any], Cards]:
-    """Values (rows, columns) and cards of the image of a file that holds something else than brightness, such as a mask.
+def read_array(
+    path: Path, what: str, *, prefer: re.Pattern[str]
+) -> tuple[NDArray[Any], Cards, WCS | None]:
+    """Values (rows, columns), cards and coordinates of an image of something else than brightness, such as a mask.
 
-    Of several images the one is taken whose name alone fits ``prefer``; errors begin with ``what`` and the path.
+    Of several images in a file the one is taken whose name alone fits ``prefer``; errors begin with ``what`` and the
+    path. Coordinates that cannot be read are None, since such an image does not need them.
     """
     where = f"{what} {path}"
     with opened(path, where) as stream:
@@ -186,13 +191,15 @@ def read_array(path: Path, what: str, *, prefer: re.Pattern[str]) -> tuple[NDArr
         values, header = decompressed(found.header, found.text, content, path)
     else:
         values, header = _values(found.cards, content), found.header
-    sides = [side for side in values.shape if side != 1]
-    if len(sides) > 2:
+    if sum(side != 1 for side in values.shape) > 2:
         raise ImageError(f"{where} is a cube of {values.shape}; save the plane that is meant")
-    rows, columns = axes_of_image(values.shape)
-    return values.reshape(values.shape[rows], values.shape[columns]), Cards(
-        header, where, ImageError
-    )
+    cards = Cards(header, where, ImageError)
+    rows, columns = (values.shape[axis] for axis in axes_of_image(values.shape))
+    wcs = None
+    with contextlib.suppress(ImageError):
+        axes, on_sky = _axes(cards, values.shape, path)
+        wcs = celestial_wcs(cards, (rows, columns), axes) if on_sky else None
+    return values.reshape(rows, columns), cards, wcs
 
 
 def _values(cards: Cards, content: bytes) -> NDArray[Any]:

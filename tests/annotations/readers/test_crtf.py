@@ -87,7 +87,9 @@ def test_a_file_of_casa(read: Read, make_image: MakeImage) -> None:
 
 def test_a_file_of_carta(read: Read) -> None:
     """Its first axis of an ellipse points up, and pixels count from 0."""
-    point, line, path, jet, ellipse, box = (a.shape for a in read(CARTA).annotations)
+    found = read(CARTA)
+    assert found.left_out == {"a compass and no mark": 1}
+    point, line, path, jet, ellipse, box = (a.shape for a in found.annotations)
     assert (point.x, point.y) == (59.2995, 35.111)
     assert list(line.vertices) == [(1, 2), (3, 4)]
     assert list(path.vertices) == [(1, 2), (3, 4), (9, 2)]

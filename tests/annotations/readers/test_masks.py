@@ -21,7 +21,7 @@ from attnxai.annotations.annotation_set import AnnotationSet, Operation
 from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage
-from attnxai.errors import AttnxaiError, LeftOutWarning
+from attnxai.errors import AnnotationError, AttnxaiError, LeftOutWarning
 from tests.annotations.conftest import SHAPE
 from tests.annotations.marks_in_common import PIXEL_SHAPES, marks
 
@@ -184,6 +184,21 @@ def test_faults(
 ) -> None:
     with pytest.raises(AttnxaiError, match=fault):
         attnxai.read_annotations(save(values, name), [make_image("g1")])
+
+
+def test_a_mask_of_another_place(save: Save, make_image: MakeImage) -> None:
+    """Coordinates of a mask have to be those of the image; where they cannot be read they do not matter."""
+    image = make_image("g1", 150.0)
+    assert image.grid.wcs is not None
+    cards = {**image.grid.wcs.to_header()}
+    attnxai.read_annotations(save(drawn(1), **cards), [image])
+    attnxai.read_annotations(save(drawn(1), **{**cards, "CRPIX1": "abc"}), [image])
+    moved = {**cards, "CRPIX1": cards["CRPIX1"] + 2}
+    with pytest.raises(AnnotationError, match="by their coordinates its corners are 2 pixels from"):
+        attnxai.read_annotations(save(drawn(1), **moved), [image])
+    flipped = {**cards, "CDELT2": -cards["CDELT2"]}
+    with pytest.raises(AnnotationError, match="lies elsewhere on the sky than the image of 'g1'"):
+        attnxai.read_annotations(save(drawn(1), **flipped), [image])
 
 
 def test_without_images(save: Save) -> None:
