@@ -49,7 +49,7 @@ def annotation_options(
     label_of: Annotated[
         list[str] | None,
         option(
-            "Label that a text, tag or color of the marks stands for, such as red=lobe; repeat for several.",
+            "Label that a text, tag, color or mask value stands for, such as red=lobe; repeat for several.",
             ANNOTATIONS,
             "WORD=LABEL",
         ),
