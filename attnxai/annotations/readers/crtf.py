@@ -20,7 +20,13 @@ from attnxai.annotations.annotation_set import (
 )
 from attnxai.annotations.naming import folded
 from attnxai.annotations.readers.marks import MarkList
-from attnxai.annotations.readers.region_shapes import PIXEL, Length, Region, add_regions
+from attnxai.annotations.readers.region_shapes import (
+    PIXEL,
+    Length,
+    Region,
+    RegionFault,
+    add_regions,
+)
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, parse_sexagesimal
@@ -69,10 +75,6 @@ def _recognises(head: bytes) -> bool:
     return False
 
 
-class _Fault(Exception):
-    """What is wrong with a line, in words that follow its number."""
-
-
 @register_reader("CASA regions (CRTF)", recognises=_recognises, uses_images=True)
 def read_crtf(file: AnnotationFile) -> AnnotationSet:
     """Read regions in pixels or on the sky; labels and colours are the words of the marks."""
@@ -97,7 +99,7 @@ def read_crtf(file: AnnotationFile) -> AnnotationSet:
                     regions.append(found)
                 else:
                     marks.leave_out(line, found)
-        except _Fault as fault:
+        except RegionFault as fault:
             marks.faults.add_row(line, f": {fault}")
     add_regions(regions, marks)
     return marks.annotation_set()
@@ -111,7 +113,7 @@ def _region(
     match = _REGION.fullmatch(" ".join(text[:start].split())) if start > 0 else None
     name = match[4].lower() if match else ""
     if match is None or name not in _WORDS:
-        raise _Fault(f"{text[:60]!r} is not a region; known regions are {', '.join(_WORDS)}")
+        raise RegionFault(f"{text[:60]!r} is not a region; known regions are {', '.join(_WORDS)}")
     end = _closing(text, start)
     attributes = {**common, **_attributes(text[end:])}
     if name == "text":
@@ -152,7 +154,7 @@ def _closing(text: str, start: int) -> int:
         depth += 1 if mark == "[" else -1
         if not depth:
             return found.end()
-    raise _Fault("a bracket is not closed")
+    raise RegionFault("a bracket is not closed")
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -163,12 +165,16 @@ def _attributes(text: str) -> dict[str, str]:
         key = _KEY.match(text, at)
         value = _VALUE.match(text, key.end()) if key else None
         if key is None or value is None:
-            raise _Fault(f"{text[at:].strip()[:40]!r} is not understood; KEY=VALUE is expected")
+            raise RegionFault(
+                f"{text[at:].strip()[:40]!r} is not understood; KEY=VALUE is expected"
+            )
         end, plain = value.end(), value[0].strip()
         if text[end : end + 1] == "=":  # pairs without a comma between them
             plain, space, following = value[0].rstrip().rpartition(" ")
             if not space:
-                raise _Fault(f"{text[at:].strip()[:40]!r} is not understood; KEY=VALUE is expected")
+                raise RegionFault(
+                    f"{text[at:].strip()[:40]!r} is not understood; KEY=VALUE is expected"
+                )
             end = value.start() + len(value[0].rstrip()) - len(following)
             plain = plain.strip()
         if plain[:1] + plain[-1:] in ("[]", '""', "''") and len(plain) > 1:
@@ -182,7 +188,9 @@ def _stated(text: str) -> dict[str, Any]:
     """What a comment of this package says of the regions after it."""
     found: dict[str, Any] = dict(_attributes(text))
     if unknown := set(found) - {"source", "annotator", "group", "round", "weight"}:
-        raise _Fault(f"{min(unknown)[:40]!r} is not one of source, annotator, group, round, weight")
+        raise RegionFault(
+            f"{min(unknown)[:40]!r} is not one of source, annotator, group, round, weight"
+        )
     for key, expected, convert in (
         ("round", expected_round, int),
         ("weight", WEIGHT.expected, float),
@@ -193,7 +201,7 @@ def _stated(text: str) -> dict[str, Any]:
             except ValueError:
                 value = math.nan
             if right := expected(value):
-                raise _Fault(f"{key}={found[key][:40]!r} is not {right}")
+                raise RegionFault(f"{key}={found[key][:40]!r} is not {right}")
             found[key] = value
     return found
 
@@ -208,7 +216,7 @@ def _entries(text: str) -> tuple[list[list[str]], list[str]]:
             continue
         pair = [_bare(value) for value in entry[1:-1].split(",")]
         if len(pair) != 2 or rest:
-            raise _Fault(f"{entry[:40]!r} is not a pair in its place")
+            raise RegionFault(f"{entry[:40]!r} is not a pair in its place")
         pairs.append(pair)
     return pairs, rest
 
@@ -226,7 +234,7 @@ def _frame(pairs: Sequence[Sequence[str]], attributes: Mapping[str, str]) -> str
     name = attributes.get("coord", "J2000")
     frame = FRAMES.get(folded(name))
     if frame is None:
-        raise _Fault(
+        raise RegionFault(
             f"coord={name[:40]!r} is not a frame that can be used; J2000, ICRS, B1950, GALACTIC, SUPERGAL and ECLIPTIC can"
         )
     return frame
@@ -237,24 +245,26 @@ def _coordinate(text: str, axis: int, frame: str) -> float:
         value, unit = float(number[1]), number[2]
         if (unit == "pix") is (frame == PIXEL):
             return value if unit == "pix" else value * _ARCSEC[unit] / 3600.0
-        raise _Fault(f"{text[:40]!r} and its partner are not both in pixels or both on the sky")
+        raise RegionFault(
+            f"{text[:40]!r} and its partner are not both in pixels or both on the sky"
+        )
     if dotted := _DOTTED.fullmatch(text):
         text = ":".join(dotted.groups()) + "d"
         return _sexagesimal(text[:-1], hours=False)
     if axis and ":" in text and frame != PIXEL:
-        raise _Fault(
+        raise RegionFault(
             f"{text[:40]!r} is a latitude with colons, which CASA takes for hours; write -03.47.27.1 or -03d47m27.1s"
         )
     if frame != PIXEL:
         return _sexagesimal(text, hours=True)
-    raise _Fault(f"{text[:40]!r} is not a coordinate in pixels, such as 12.5pix")
+    raise RegionFault(f"{text[:40]!r} is not a coordinate in pixels, such as 12.5pix")
 
 
 def _sexagesimal(text: str, *, hours: bool) -> float:
     try:
         return parse_sexagesimal(text.lower(), hours=hours)
     except ValueError:
-        raise _Fault(
+        raise RegionFault(
             f"{text[:40]!r} is not a coordinate with its unit, such as 12.5deg, 10h20m30s, 10:20:30 (hours), -03.47.27.1 "
             "(degrees) or 12.5pix"
         ) from None
@@ -267,7 +277,7 @@ def _points(pairs: Sequence[Sequence[str]], frame: str) -> list[tuple[float, flo
 def _length(text: str, factor: float = 1.0) -> Length:
     number = _QUANTITY.fullmatch(text)
     if number is None:
-        raise _Fault(f"{text[:40]!r} is not a length with its unit, such as 3arcsec or 3pix")
+        raise RegionFault(f"{text[:40]!r} is not a length with its unit, such as 3arcsec or 3pix")
     if number[2] == "pix":
         return Length(factor * float(number[1]), in_pixels=True)
     return Length(factor * float(number[1]) * _ARCSEC[number[2]], in_pixels=False)
@@ -276,7 +286,7 @@ def _length(text: str, factor: float = 1.0) -> Length:
 def _angle(text: str) -> float:
     number = _QUANTITY.fullmatch(text)
     if number is None or number[2] == "pix":
-        raise _Fault(f"{text[:40]!r} is not an angle with its unit, such as 30deg")
+        raise RegionFault(f"{text[:40]!r} is not an angle with its unit, such as 30deg")
     return float(number[1]) * _ARCSEC[number[2]] / 3600.0
 
 
@@ -286,7 +296,7 @@ _Make = Callable[[Sequence[Sequence[str]], Sequence[str], str], _Made]
 
 def _need(pairs: Sequence[Sequence[str]], rest: Sequence[str], n_pairs: int, n_rest: int) -> None:
     if (len(pairs), len(rest)) != (n_pairs, n_rest):
-        raise _Fault(
+        raise RegionFault(
             f"it has {len(pairs)} pairs and {len(rest)} single values instead of {n_pairs} and {n_rest}"
         )
 
@@ -344,7 +354,7 @@ def _vertices(kind: ShapeKind, fewest: int, most: float = math.inf) -> _Make:
     def make(pairs: Sequence[Sequence[str]], rest: Sequence[str], frame: str) -> _Made:
         if not fewest <= len(pairs) <= most or (rest and kind is not ShapeKind.POINT):
             needed = f"{fewest}" if fewest == most else f"{fewest} or more"
-            raise _Fault(f"it has {len(pairs)} positions instead of {needed}")
+            raise RegionFault(f"it has {len(pairs)} positions instead of {needed}")
         return kind, {"points": _points(pairs, frame)}
 
     return make

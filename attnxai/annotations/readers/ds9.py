@@ -15,7 +15,7 @@ from typing import Any
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operation
 from attnxai.annotations.readers.marks import MarkList
-from attnxai.annotations.readers.region_shapes import Length, Region, add_regions
+from attnxai.annotations.readers.region_shapes import Length, Region, RegionFault, add_regions
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal
@@ -69,10 +69,6 @@ def _recognises(head: bytes) -> bool:
         if stripped and not stripped.startswith("#"):
             return _START.match(stripped[:_LONGEST_START]) is not None
     return False
-
-
-class _Fault(Exception):
-    """What is wrong with a region, in words that follow its number."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -178,14 +174,14 @@ class _Parser:
             if name in _NO_MARKS:
                 return _Item(line, left_out=_NO_MARKS[name])
             if self._refused_frame:
-                raise _Fault(
+                raise RegionFault(
                     f"coordinates {self._refused_frame} depend on a header; save the regions in fk5, icrs or image"
                 )
             if re.search(r"\bbackground\b", re.sub(_ATTRIBUTE, "", attributes)):
                 return _Item(line, left_out="a region of background")
             kind, values = _GEOMETRY[name](numbers, self._frame)
             fields, tags = self._stated(own.get("tag", []))
-        except _Fault as fault:
+        except RegionFault as fault:
             return _Item(line, fault=str(fault))
         stated = {**self._global, **own}
         excluded = sign in ("-", "!") or stated.get("include", ["1"])[-1] == "0"
@@ -220,7 +216,7 @@ class _Parser:
             if name in ("round", "weight"):
                 number = _NUMBER.fullmatch(value)
                 if number is None or number[2] or (name == "round" and not value.isdigit()):
-                    raise _Fault(f"its tag {tag[:60]!r} states no number")
+                    raise RegionFault(f"its tag {tag[:60]!r} states no number")
                 fields[name] = float(value) if name == "weight" else int(value[:9])
             else:
                 fields[name] = value
@@ -242,15 +238,15 @@ def _parts(text: str) -> tuple[str, str, list[str]]:
     match = _NAME.fullmatch(head)
     inside, closed, after = rest.partition(")")
     if match is None or opened != "(" * bool(closed) or "(" in inside or (opened and match[3]):
-        raise _Fault(f"{text[:60]!r} is not a region of DS9")
+        raise RegionFault(f"{text[:60]!r} is not a region of DS9")
     sign, name, bare = match.groups()
     name = name.lower()
     if name not in _GEOMETRY and name not in _NO_MARKS:
-        raise _Fault(
+        raise RegionFault(
             f"{name[:30]!r} is not a region that can be used; known regions are {', '.join(_GEOMETRY)}"
         )
     if after.strip():
-        raise _Fault(
+        raise RegionFault(
             f"{after.strip()[:40]!r} behind a region is not understood; write each region on a line"
         )
     numbers = [part for part in re.split(r"[\s,]+", inside if opened else bare) if part]
@@ -259,7 +255,7 @@ def _parts(text: str) -> tuple[str, str, list[str]]:
 
 def _position(texts: Sequence[str], frame: str) -> list[tuple[float, float]]:
     if len(texts) % 2:
-        raise _Fault("it has a coordinate without its partner")
+        raise RegionFault("it has a coordinate without its partner")
     values = [_coordinate(text, i % 2, frame) for i, text in enumerate(texts)]
     return list(zip(values[::2], values[1::2], strict=True))
 
@@ -275,13 +271,13 @@ def _coordinate(text: str, axis: int, frame: str) -> float:
         with contextlib.suppress(ValueError):
             return parse_sexagesimal(text.lower(), hours=axis == 0 and counts_hours(frame))
     what = "pixels" if frame == "pixel" else "degrees, or in hours and degrees with colons"
-    raise _Fault(f"{text[:40]!r} is not a coordinate in {what}")
+    raise RegionFault(f"{text[:40]!r} is not a coordinate in {what}")
 
 
 def _length(text: str, frame: str) -> Length:
     number = _NUMBER.fullmatch(text)
     if number is None:
-        raise _Fault(f"{text[:40]!r} is not a length")
+        raise RegionFault(f"{text[:40]!r} is not a length")
     unit = number[2].lower()
     if unit in ("i", "p") or (not unit and frame == "pixel"):
         return Length(float(number[1]), in_pixels=True)
@@ -291,7 +287,7 @@ def _length(text: str, frame: str) -> Length:
 def _angle(text: str, frame: str) -> float:
     number = _NUMBER.fullmatch(text)
     if number is None or number[2].lower() not in ("", "d", "r"):
-        raise _Fault(f"{text[:40]!r} is not an angle")
+        raise RegionFault(f"{text[:40]!r} is not an angle")
     value = float(number[1])
     value = math.degrees(value) if number[2].lower() == "r" else value
     # the right of an image with north up and east left is the west
@@ -303,7 +299,9 @@ _Made = tuple[ShapeKind, dict[str, Any]]
 
 def _need(texts: Sequence[str], *numbers: int) -> None:
     if len(texts) not in numbers:
-        raise _Fault(f"it has {len(texts)} numbers instead of {' or '.join(map(str, numbers))}")
+        raise RegionFault(
+            f"it has {len(texts)} numbers instead of {' or '.join(map(str, numbers))}"
+        )
 
 
 def _circle(texts: Sequence[str], frame: str) -> _Made:
@@ -313,7 +311,7 @@ def _circle(texts: Sequence[str], frame: str) -> _Made:
 
 def _annulus(texts: Sequence[str], frame: str) -> _Made:
     if len(texts) < 3:
-        raise _Fault("it has no radius")
+        raise RegionFault("it has no radius")
     radii = sorted((_length(text, frame) for text in texts[2:]), key=float)
     rings = [_twice(radius, radius) for radius in (radii[0], radii[-1])]
     angle = 0.0 if frame == "pixel" else -90.0
@@ -339,7 +337,7 @@ def _axes(kind: ShapeKind, factor: float) -> Callable[[Sequence[str], str], _Mad
         if len(sizes) % 2:
             angle = sizes.pop()
         if not sizes:
-            raise _Fault("it has no size")
+            raise RegionFault("it has no size")
         lengths = [_length(text, frame) for text in sizes]
         rings = [_twice(w, h, factor) for w, h in zip(lengths[::2], lengths[1::2], strict=True)]
         rings.sort(key=lambda ring: float(ring[0]))
@@ -381,7 +379,7 @@ def _panda_of(kind: ShapeKind, factor: float) -> Callable[[Sequence[str], str], 
 def _vertices(kind: ShapeKind, fewest: int, most: int = 0) -> Callable[[Sequence[str], str], _Made]:
     def make(texts: Sequence[str], frame: str) -> _Made:
         if len(texts) < 2 * fewest:
-            raise _Fault(f"it has {len(texts)} numbers, fewer than {2 * fewest}")
+            raise RegionFault(f"it has {len(texts)} numbers, fewer than {2 * fewest}")
         points = _position(texts[: 2 * most] if most else texts, frame)
         return kind, {"points": points}
 

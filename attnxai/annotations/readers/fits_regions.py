@@ -6,12 +6,9 @@ regions; where the columns X and Y have coordinates on the sky (TCTYP and others
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import math
-import warnings
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,21 +20,25 @@ from attnxai.annotations.annotation_set import (
     Operation,
     expected_round,
 )
-from attnxai.annotations.naming import folded
 from attnxai.annotations.readers.fits_heads import has_image, has_regions, headers_of
+from attnxai.annotations.readers.fits_region_table import (
+    MARKS,
+    RegionTable,
+    read_region_table,
+    unpacked,
+)
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.region_shapes import (
     PIXEL,
     Length,
     Region,
+    RegionFault,
     add_regions,
     place_on_sky,
 )
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
-from attnxai.annotations.sky_frames import FRAMES
 from attnxai.annotations.writers import FileNames, register_writer
-from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import printable
 from attnxai.errors import AnnotationError
@@ -50,24 +51,18 @@ _STATED = ("SOURCE", "ANNOTATOR", "GROUP", "ROUND", "WEIGHT")
 _EXPECTED = {"ROUND": expected_round, "WEIGHT": WEIGHT.expected}
 _WORDS = {"LABEL": "text", "NAME": "text", "TEXT": "text", "TAG": "tag", "COLOR": "color"}
 _ARCSEC = {"deg": 3600.0, "arcmin": 60.0, "arcsec": 1.0}
-_MARKS = "MARKS"
-_MOST_UNPACKED = 1 << 26
 
 
 def _recognises(head: bytes) -> bool:
     return any(has_regions(cards) for cards in headers_of(head))
 
 
-class _Fault(Exception):
-    """What is wrong with a row, in words that follow its number."""
-
-
 @register_reader(_NAME, recognises=_recognises, uses_images=True)
 def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     """Read every row as a shape; those that are excluded subtract from what is included with them."""
     what = f"annotation file {file.path}"
-    content = _unpacked(file.content, what)
-    table = _table(content, what)
+    content = unpacked(file.content, what)
+    table = read_region_table(content, what)
     marks = MarkList(file, "row")
     if not file.format_named and any(has_image(cards) for cards in headers_of(content)):
         raise AnnotationError(
@@ -77,7 +72,7 @@ def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     for row in range(table.n_rows):
         try:
             regions.append(_region(table, row))
-        except _Fault as fault:
+        except RegionFault as fault:
             marks.faults.add_row(row + 1, f": {fault}")
     for note in table.notes:
         marks.note(note)
@@ -88,169 +83,18 @@ def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     return marks.annotation_set()
 
 
-def _unpacked(content: bytes, what: str) -> bytes:
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    most = max(_MOST_UNPACKED, 8 * len(content))
-    try:
-        unpacked = zlib.decompressobj(31).decompress(content, most)
-    except zlib.error as error:
-        raise AnnotationError(f"{what} is damaged: {error}") from error
-    if len(unpacked) == most:
-        raise AnnotationError(f"{what} unpacks to more than {most:,} bytes; unpack it by gunzip")
-    return unpacked
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class _Table:
-    """Columns of a table of regions by their names in capitals, one array of values for each row."""
-
-    columns: Mapping[str, Sequence[Any]]
-    n_rows: int
-    units: Mapping[str, str]
-    first: float
-    frame: str
-    grid: PixelGrid | None
-    notes: dict[str, None]
-
-    def numbers(self, name: str, row: int) -> list[float]:
-        """Values of a cell."""
-        if name not in self.columns:
-            return []
-        cell = self.columns[name][row]
-        if isinstance(cell, str):
-            raise _Fault(f"its {name} is text, {printable(cell)[:40]!r}, instead of numbers")
-        return [float(value) for value in np.atleast_1d(cell).ravel().tolist()]
-
-    def word(self, name: str, row: int) -> str:
-        """Text of a cell, empty where there is none."""
-        cell = self.columns[name][row] if name in self.columns else ""
-        return cell if isinstance(cell, str) else ""
-
-
-def _table(content: bytes, what: str) -> _Table:
-    """The only table of regions of a file."""
-    from astropy.io import fits
-
-    try:
-        with (
-            warnings.catch_warnings(),
-            fits.open(io.BytesIO(content), memmap=False, character_as_bytes=True) as hdus,
-        ):
-            warnings.simplefilter("ignore")
-            tables = {i: hdu for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU)}
-            for hdu in tables.values():
-                n_bytes = hdu.header["NAXIS1"] * hdu.header["NAXIS2"] + hdu.header["PCOUNT"]
-                if not 0 <= n_bytes <= len(content):
-                    raise AnnotationError(f"{what} claims {n_bytes:,} bytes, more than it has")
-            found = {
-                i: hdu
-                for i, hdu in tables.items()
-                if hdu.name.upper() == "REGION"
-                or {name.upper() for name in hdu.columns.names} >= {"SHAPE", "X", "Y"}
-            }
-            if len(found) != 1:
-                which = f" (HDUs {', '.join(map(str, found))})" if found else ""
-                raise AnnotationError(
-                    f"{what} holds {len(found)} tables of regions{which}; keep one of them"
-                )
-            ((_, hdu),) = found.items()
-            names = [name.upper() for name in hdu.columns.names]
-            if lacking := {"X", "Y"} - set(names):
-                raise AnnotationError(f"{what} lacks the column {min(lacking)} of regions")
-            columns = {name.upper(): _cells(hdu, name) for name in hdu.columns.names}
-            more = next((h for h in tables.values() if h.name.upper() == _MARKS), None)
-            if more is not None and more.header["NAXIS2"] == hdu.header["NAXIS2"]:
-                columns |= {name.upper(): _cells(more, name) for name in more.columns.names}
-            return _placed(hdu, columns, what)
-    except (AnnotationError, MemoryError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:150]
-        raise AnnotationError(f"{what} is damaged: {printable(reason)}") from error
-
-
-def _cells(hdu: Any, name: str) -> Sequence[Any]:
-    values = np.asarray(hdu.data[name])
-    if values.dtype.kind == "S":
-        if values.ndim > 1:
-            raise ValueError(f"the column {name!r} has several texts in a row")
-        return [value.decode(errors="replace").strip("\0 ") for value in values.tolist()]
-    return list(values)
-
-
-def _placed(hdu: Any, columns: Mapping[str, Sequence[Any]], what: str) -> _Table:
-    """The table, with what its header says about where positions lie."""
-    header = hdu.header
-    notes: dict[str, None] = {}
-    units = {c.name.upper(): folded(str(c.unit or "")) for c in hdu.columns}
-    numbers = {name.upper(): i for i, name in enumerate(hdu.columns.names, start=1)}
-    x, y = numbers["X"], numbers["Y"]
-    first = 1.0
-    if str(header.get("ORIGIN", "")).strip().lower() == "astropy/regions":
-        first = 0.0
-        notes[
-            "Pixels are counted from 0, as astropy regions writes them; the format counts from 1."
-        ] = None
-    grid, frame = None, PIXEL
-    system = str(header.get("RADESYS", header.get("RADECSYS", "")) or "").strip()
-    if str(header.get(f"TCTYP{x}", "")).strip():
-        grid = _grid(header, x, y, system, what)
-    elif units["X"].startswith("deg"):
-        name = system or ("FK5" if header.get("EQUINOX") == 2000 else "ICRS")
-        frame = FRAMES.get(folded(name), "")
-        if not frame:
-            raise AnnotationError(
-                f"{what} has positions in {name[:40]!r}, a frame that is not known; RADESYS has to be ICRS, FK5 or FK4"
-            )
-    elif units["X"] not in ("", "pix", "pixel", "pixels"):
-        raise AnnotationError(
-            f"{what} has positions in the unit {units['X'][:40]!r}; pixel and deg can be read"
-        )
-    elif str(header.get("MTYPE1", "")).strip().lower() in ("sky", "pos", "physical"):
-        notes[
-            "Physical coordinates are taken for pixels of the image, which they are unless the image is a part of another one."
-        ] = None
-    n_rows = len(columns["X"])
-    return _Table(columns, n_rows, units, first, frame, grid, notes)
-
-
-def _grid(header: Any, x: int, y: int, system: str, what: str) -> PixelGrid:
-    """Pixels with the coordinates of the columns."""
-    from astropy.wcs import WCS
-
-    cards: dict[str, Any] = {"RADESYS": system} if system else {}
-    for axis, column in ((1, x), (2, y)):
-        for keyword, here in (
-            ("CTYPE", "TCTYP"), ("CRVAL", "TCRVL"), ("CRPIX", "TCRPX"), ("CDELT", "TCDLT"), ("CUNIT", "TCUNI"),
-        ):  # fmt: skip
-            if f"{here}{column}" in header:
-                value = header[f"{here}{column}"]
-                cards[f"{keyword}{axis}"] = (
-                    value.strip() if isinstance(value, str) else float(value)
-                )
-    try:
-        wcs = WCS(cards)
-        if not wcs.has_celestial:
-            raise ValueError("no longitude and latitude")
-        return PixelGrid(shape=(1, 1), wcs=wcs)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise AnnotationError(
-            f"{what} has columns X and Y whose coordinates (TCTYP{x} and others) cannot be used: {reason}"
-        ) from error
-
-
-def _region(table: _Table, row: int) -> Region:
+def _region(table: RegionTable, row: int) -> Region:
     name = table.word("SHAPE", row).lower() if "SHAPE" in table.columns else "point"
     excluded = name.startswith("!")
     name = name.lstrip("!").strip()
     if name not in _SHAPES:
         known = ", ".join(_SHAPES)
-        raise _Fault(f"{printable(name)[:40]!r} is not a shape that can be used; known are {known}")
+        raise RegionFault(
+            f"{printable(name)[:40]!r} is not a shape that can be used; known are {known}"
+        )
     kind, values = _SHAPES[name](table, row)
     if excluded and kind in (ShapeKind.POINT, ShapeKind.LINE):
-        raise _Fault(f"{kind.with_article} cannot be excluded; take the row away")
+        raise RegionFault(f"{kind.with_article} cannot be excluded; take the row away")
     words: dict[str, list[str]] = {}
     for column, of in _WORDS.items():
         if word := table.word(column, row):
@@ -260,7 +104,7 @@ def _region(table: _Table, row: int) -> Region:
         if (expected := _EXPECTED.get(column)) is not None:
             for value in table.numbers(column, row)[:1]:
                 if right := expected(value):
-                    raise _Fault(f"its {column} is {value:g} instead of {right}")
+                    raise RegionFault(f"its {column} is {value:g} instead of {right}")
                 fields[column.lower()] = value
         elif word := table.word(column, row):
             fields[column.lower()] = word
@@ -269,7 +113,7 @@ def _region(table: _Table, row: int) -> Region:
     )
 
 
-def _group(regions: Sequence[Region], table: _Table, marks: MarkList) -> None:
+def _group(regions: Sequence[Region], table: RegionTable, marks: MarkList) -> None:
     """Give regions of one component a group: what is excluded is so from what is included there."""
     by_component: dict[float, list[Region]] = {}
     for region in regions:
@@ -291,19 +135,20 @@ def _group(regions: Sequence[Region], table: _Table, marks: MarkList) -> None:
 
 
 _Made = tuple[ShapeKind, dict[str, Any]]
+_Make = Callable[[RegionTable, int], _Made]
 
 
-def _points(table: _Table, row: int, fewest: int = 0) -> list[tuple[float, float]]:
+def _points(table: RegionTable, row: int, fewest: int = 0) -> list[tuple[float, float]]:
     """All positions of a row, 0-based; of ``fewest`` or more vertices without the zeros that fill an array up."""
     x, y = table.numbers("X", row), table.numbers("Y", row)
     if len(x) != len(y) or not x:
-        raise _Fault(f"it has {len(x)} values of X and {len(y)} of Y")
+        raise RegionFault(f"it has {len(x)} values of X and {len(y)} of Y")
     first = table.first if table.frame == PIXEL else 0.0
     points = list(zip(x, y, strict=True))
     while len(points) > 1 and (not all(map(math.isfinite, points[-1])) or points[-1] == points[-2]):
         points.pop()
     if not all(math.isfinite(value) for point in points for value in point):
-        raise _Fault("its X or Y is not a number")
+        raise RegionFault("its X or Y is not a number")
     n_given = len(points)
     while fewest and len(points) > fewest and points[-1] == (0.0, 0.0):
         points.pop()
@@ -312,32 +157,32 @@ def _points(table: _Table, row: int, fewest: int = 0) -> list[tuple[float, float
     return [(a - first, b - first) for a, b in points]
 
 
-def _lengths(table: _Table, row: int, n: int, factor: float) -> list[Length]:
+def _lengths(table: RegionTable, row: int, n: int, factor: float) -> list[Length]:
     values = table.numbers("R", row)
     if len(values) < n:
-        raise _Fault(f"it has {len(values)} values of R instead of {n}")
+        raise RegionFault(f"it has {len(values)} values of R instead of {n}")
     unit = table.units.get("R", "")
     on_sky = table.frame != PIXEL
     if unit in _ARCSEC or (on_sky and not unit):
         return [Length(factor * v * _ARCSEC[unit or "deg"], in_pixels=False) for v in values[:n]]
     if unit not in ("", "pix", "pixel", "pixels"):
-        raise _Fault(
+        raise RegionFault(
             f"its R is in the unit {printable(unit)[:40]!r}; pixel, deg, arcmin and arcsec can be read"
         )
     return [Length(factor * v, in_pixels=True) for v in values[:n]]
 
 
-def _angles(table: _Table, row: int, n: int) -> list[float]:
+def _angles(table: RegionTable, row: int, n: int) -> list[float]:
     values = (table.numbers("ROTANG", row) + [0.0] * n)[:n]
     factor = 180.0 / math.pi if table.units.get("ROTANG") == "rad" else 1.0
     turn = 0.0 if table.frame == PIXEL else 90.0
     return [value * factor - turn for value in values]
 
 
-def _rings(kind: ShapeKind, n: int, factor: float, *, turned: bool = True) -> Any:
+def _rings(kind: ShapeKind, n: int, factor: float, *, turned: bool = True) -> _Make:
     """A shape about a centre, with one or two outlines."""
 
-    def make(table: _Table, row: int) -> _Made:
+    def make(table: RegionTable, row: int) -> _Made:
         lengths = _lengths(table, row, n, factor)
         if kind is ShapeKind.CIRCLE:
             rings = sorted(((length, length) for length in lengths), key=lambda ring: ring[0])
@@ -350,11 +195,11 @@ def _rings(kind: ShapeKind, n: int, factor: float, *, turned: bool = True) -> An
     return make
 
 
-def _rectangle(table: _Table, row: int) -> _Made:
+def _rectangle(table: RegionTable, row: int) -> _Made:
     """Between two corners, turned about its middle."""
     points = _points(table, row)
     if len(points) < 2 or table.frame != PIXEL:
-        raise _Fault("a rectangle needs two corners, in pixels")
+        raise RegionFault("a rectangle needs two corners, in pixels")
     (x0, y0), (x1, y1) = points[:2]
     size = Length(abs(x1 - x0), in_pixels=True), Length(abs(y1 - y0), in_pixels=True)
     angle = _angles(table, row, 1)[0] if "rot" in table.word("SHAPE", row).lower() else 0.0
@@ -362,10 +207,10 @@ def _rectangle(table: _Table, row: int) -> _Made:
     return ShapeKind.BOX, {"points": [middle], "rings": [size], "angle": angle}
 
 
-def _diamond(table: _Table, row: int) -> _Made:
+def _diamond(table: RegionTable, row: int) -> _Made:
     """With corners at half its widths from the middle."""
     if table.frame != PIXEL:
-        raise _Fault("a diamond on the sky cannot be used; draw a polygon")
+        raise RegionFault("a diamond on the sky cannot be used; draw a polygon")
     ((x, y),) = _points(table, row)[:1]
     width, height = (float(length) / 2 for length in _lengths(table, row, 2, 1.0))
     turn = math.radians(
@@ -379,11 +224,11 @@ def _diamond(table: _Table, row: int) -> _Made:
     return ShapeKind.POLYGON, {"points": corners}
 
 
-def _pie(table: _Table, row: int) -> _Made:
+def _pie(table: RegionTable, row: int) -> _Made:
     rings = sorted(((r, r) for r in _lengths(table, row, 2, 2.0)), key=lambda ring: ring[0])
     start, stop = [*table.numbers("ROTANG", row), 0.0, 0.0][:2]
     if not math.isfinite(start - stop):
-        raise _Fault("its ROTANG is not a number")
+        raise RegionFault("its ROTANG is not a number")
     start, stop = math.fmod(start, 720.0), math.fmod(stop, 720.0)
     sector = None if abs(stop - start) >= 360.0 else (start, stop)
     angle = -90.0 * (table.frame != PIXEL)
@@ -391,8 +236,8 @@ def _pie(table: _Table, row: int) -> _Made:
     return ShapeKind.CIRCLE, values
 
 
-def _vertices(kind: ShapeKind) -> Any:
-    def make(table: _Table, row: int) -> _Made:
+def _vertices(kind: ShapeKind) -> _Make:
+    def make(table: RegionTable, row: int) -> _Made:
         if kind is ShapeKind.POINT:
             return kind, {"points": _points(table, row)[:1]}
         return kind, {"points": _points(table, row, 3 if kind is ShapeKind.POLYGON else 2)}
@@ -400,7 +245,7 @@ def _vertices(kind: ShapeKind) -> Any:
     return make
 
 
-_SHAPES: Mapping[str, Any] = {
+_SHAPES: Mapping[str, _Make] = {
     "point": _vertices(ShapeKind.POINT),
     "line": _vertices(ShapeKind.LINE),
     "polygon": _vertices(ShapeKind.POLYGON),
@@ -478,7 +323,7 @@ def _file(annotations: Sequence[Annotation]) -> bytes:
             fits.Column("ROUND", "J", array=np.array([a.round for a in annotations])),
             fits.Column("WEIGHT", "D", array=np.array([float(a.weight) for a in annotations])),
         ],
-        name=_MARKS,
+        name=MARKS,
     )
     written = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), regions, marks]).writeto(written)

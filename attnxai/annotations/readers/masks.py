@@ -113,7 +113,7 @@ def _annotations(
     words = {value: _words(file, value, names.get(value, ""), len(found) == 1) for value in found}
     if len(found) == 1 and words[found[0]].get("text") == [str(Label.SOURCE)] and not names:
         marks.note(
-            f"The value {found[0]} is the only one and marks the source; a mapping of words to labels, such as "
+            f"The value {found[0]} is the only one and marks the source; --label-of (in Python Naming), such as "
             f"{found[0]}=lobe, changes that."
         )
     for number, area in enumerate(areas, start=1):

@@ -26,6 +26,10 @@ PIXEL, ICRS = "pixel", "icrs"
 """Frames of regions that need no conversion; others are the values of ``sky_frames.FRAMES``."""
 
 
+class RegionFault(Exception):
+    """What is wrong with a region, in words that follow the number of its line or row."""
+
+
 class Length(float):
     """A length in arcsec, or in pixels where ``in_pixels`` is set."""
 
