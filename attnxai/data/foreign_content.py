@@ -41,6 +41,8 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"{\\rtf", "a text document (RTF)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
+    (b"# Region file format: DS9", "a file of DS9 regions"),
+    (b"#CRTF", "a file of CASA regions (CRTF)"),
     (b"version https://git-lfs", "a Git LFS pointer without its content (run git lfs pull)"),
 )
 

@@ -21,3 +21,21 @@ from attnxai.data.foreign_content import describe_content
 )
 def test_a_section_of_a_configuration_is_no_json(head, kind):
     assert describe_content(head) == kind
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"8BPS\x00\x01", "a Photoshop image (PSD)"),
+        (b"gimp xcf v011", "a GIMP image (XCF)"),
+        (b"Iout\x00\xe4", "a region of interest of ImageJ"),
+        (b"II+\x00\x08", "a TIFF image"),
+        (b"SQLite format 3\x00", "a SQLite database"),
+        (b"MATLAB 5.0 MAT-file, Platform", "a MATLAB file"),
+        (b"\x80\x04\x95\x10", "a Python pickle"),
+        (b"# Region file format: DS9 version 4.1\n", "a file of DS9 regions"),
+        (b"#CRTFv0 CASA Region Text Format\n", "a file of CASA regions (CRTF)"),
+    ],
+)
+def test_files_of_drawing_programs(head: bytes, kind: str) -> None:
+    assert describe_content(head) == kind
