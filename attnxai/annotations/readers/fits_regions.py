@@ -130,8 +130,10 @@ def _group(regions: Sequence[Region], table: RegionTable, marks: MarkList) -> No
                 "give every included shape a component of its own",
             )
         if len(members) > len(included) > 0:
+            # a ring becomes a group of its own
+            kind = f"ring {included[0].line}" if len(included[0].rings) > 1 else ""
             for region in members:
-                region.fields = {**region.fields, "group": f"component {number:g}"}
+                region.fields = {**region.fields, "group": kind or f"component {number:g}"}
 
 
 _Made = tuple[ShapeKind, dict[str, Any]]

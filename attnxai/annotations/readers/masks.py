@@ -194,7 +194,7 @@ def write_fits_mask(
     for name, labels, image in _masks(annotations, images):
         hdu = fits.PrimaryHDU(labels)
         if image.grid.wcs is not None and image.grid.file_pixels is None:
-            hdu.header.update(image.grid.wcs.to_header())
+            hdu.header.update(image.grid.wcs.to_header(relax=True))
         for label, number in _VALUES.items():
             if (labels == number).any():
                 hdu.header[f"{_LABEL_CARD}{number}"] = str(label)

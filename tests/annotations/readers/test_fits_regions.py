@@ -109,6 +109,15 @@ def test_all_shapes_count_from_1(read: Read) -> None:
     assert (found.sources, found.annotators, found.n_rows) == (("g1",), ("ann",), len(ROWS))
 
 
+def test_what_is_excluded_from_a_ring(read: Read) -> None:
+    rows = [("ANNULUS", 30, 20, (2, 4), 0, 1), ("!box", 30, 20, (9, 1), 0, 1), ROWS[1]]
+    found = read(table(rows)).annotations
+    assert [a.group for a in found] == ["ring 1", "ring 1", "ring 1", ""]
+    assert [str(a.operation) for a in found] == ["add", "subtract", "subtract", "add"]
+    alone = read(table([("!circle", 30, 20, 4, 0, 1), ROWS[1]])).annotations
+    assert [(a.group, str(a.operation)) for a in alone] == [("", "subtract"), ("", "add")]
+
+
 def test_a_file_of_astropy_regions_counts_from_0(tmp_path: Path) -> None:
     """Its shorter polygons are filled up by zeros."""
     import astropy.units as u
