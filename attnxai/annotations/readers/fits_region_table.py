@@ -109,10 +109,11 @@ def read_region_table(content: bytes, what: str) -> RegionTable:
                 if hdu.name.upper() == "REGION"
                 or {name.upper() for name in hdu.columns.names} >= {"SHAPE", "X", "Y"}
             }
-            if len(found) != 1:
-                which = f" (HDUs {', '.join(map(str, found))})" if found else ""
+            if not found:
+                raise AnnotationError(f"{what} holds no table of regions that can be read")
+            if len(found) > 1:
                 raise AnnotationError(
-                    f"{what} holds {len(found)} tables of regions{which}; keep one of them"
+                    f"{what} holds {len(found)} tables of regions (HDUs {', '.join(map(str, found))}); keep one of them"
                 )
             ((_, hdu),) = found.items()
             names = [name.upper() for name in hdu.columns.names]
@@ -197,5 +198,5 @@ def _grid(header: Any, x: int, y: int, system: str, what: str) -> PixelGrid:
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise AnnotationError(
-            f"{what} has columns X and Y whose coordinates (TCTYP{x} and others) cannot be used: {reason}"
+            f"{what} has columns X and Y whose coordinates (TCTYP{x} and others) cannot be used: {printable(reason)}"
         ) from error

@@ -203,6 +203,28 @@ def test_positions_in_degrees(read: Read, make_image: MakeImage, system: str) ->
     assert box.angle % 180 == pytest.approx(120, abs=0.01)
 
 
+def test_arrays_of_any_length(read: Read) -> None:
+    """Vertices in the heap of a table, as many as a polygon has."""
+
+    def array(*rows: list[float]) -> np.ndarray:
+        cells = np.empty(len(rows), dtype=object)
+        cells[:] = [np.array(row) for row in rows]
+        return cells
+
+    columns = [
+        fits.Column("SHAPE", "8A", array=np.array(["POLYGON", "CIRCLE"])),
+        fits.Column("X", "PD()", array=array([3, 9, 4], [5])),
+        fits.Column("Y", "PD()", array=array([3, 4, 9], [6])),
+        fits.Column("R", "D", array=np.array([0.0, 2.0])),
+    ]
+    polygon, circle = read(fits.BinTableHDU.from_columns(columns, name="REGION")).annotations
+    assert list(polygon.shape.vertices) == [(2, 2), (8, 3), (3, 8)]
+    assert (circle.shape.x, circle.shape.y) == (4, 5)
+    columns[1] = fits.Column("X", "PD()", array=array([3, 9], [5]))
+    with pytest.raises(AnnotationError, match="row 1: it has 2 values of X and 3 of Y"):
+        read(fits.BinTableHDU.from_columns(columns, name="REGION"))
+
+
 def test_words_of_further_columns(read: Read) -> None:
     more = [
         fits.Column("LABEL", "20A", array=np.array(["lobe", "<b>blob"])),
