@@ -164,8 +164,9 @@ def test_check_without_images_uses_those_of_the_table_and_draws_nothing(sample):
 # --- convert and rule ------------------------------------------------------------------------------
 
 
-def test_converted_regions_come_back(sample):
-    run("annotations", "convert", "mine.csv", "-o", "regions", "--to", "ds9", cwd=sample, check=0)
+@pytest.mark.parametrize("to", ["ds9", "casa"])
+def test_converted_regions_come_back(sample, to):
+    run("annotations", "convert", "mine.csv", "-o", "regions", "--to", to, cwd=sample, check=0)
     assert len(list((sample / "regions").iterdir())) == 10
     done = run(
         *("annotations", "convert", "regions", "-o", "back.csv", "--images", "images"),
@@ -181,6 +182,25 @@ def test_converted_regions_come_back(sample):
             assert sorted(a.label for a in first.of(source, annotator)) == sorted(
                 a.label for a in second.of(source, annotator)
             )
+
+
+def test_masks_hold_areas_and_are_read_with_labels(sample):
+    images = ("--images", "images")
+    done = run(
+        *("annotations", "convert", "mine.csv", *images, "-o", "masks", "--to", "png mask"),
+        cwd=sample,
+        check=0,
+    )
+    assert "PNG mask has no place for" in done.words
+    folders = sorted(folder.name for folder in (sample / "masks").iterdir())
+    assert folders == ["simulated_1", "simulated_2", "simulated_3"]
+    done = run("annotations", "summary", "masks", *images, cwd=sample, check=0)
+    assert "areas of masks; 10 sources, 3 annotators" in done.words
+    assert "The annotator is taken from the name of the folder: simulated_1" in done.words
+    done = run(
+        *("annotations", "summary", "masks", *images, "--label-of", "1=host"), cwd=sample, check=0
+    )
+    assert "host 10" in done.words
 
 
 def test_convert_keeps_a_label_and_says_what_is_lost(sample):
