@@ -6,6 +6,9 @@ import bz2
 import re
 import zlib
 
+from attnxai.annotations.readers.registry import AnnotationFile
+from attnxai.errors import AnnotationError
+
 _CARD, _BLOCK = 80, 2880
 _MOST = 1 << 18
 _EXTENSION = re.compile(rb"XTENSION= *'(\w+)")
@@ -62,3 +65,13 @@ def has_regions(cards: bytes) -> bool:
         return False
     columns = {name.upper() for name in _COLUMN.findall(cards)}
     return bool(_NAMED.search(cards)) or (columns >= _OF_REGIONS and not columns & _OF_MARKS)
+
+
+def check_one_kind(file: AnnotationFile, content: bytes) -> None:
+    """Refuse a file with an image and a table of regions, of which the user has not said which is meant."""
+    headers = headers_of(content)
+    if not file.format_named and any(map(has_image, headers)) and any(map(has_regions, headers)):
+        raise AnnotationError(
+            f"annotation file {file.path} holds an image and a table of regions; say which is meant by --format (in "
+            "Python format) 'FITS regions' or 'FITS mask'"
+        )

@@ -20,7 +20,7 @@ from attnxai.annotations.annotation_set import (
     Operation,
     expected_round,
 )
-from attnxai.annotations.readers.fits_heads import has_image, has_regions, headers_of
+from attnxai.annotations.readers.fits_heads import check_one_kind, has_regions, headers_of
 from attnxai.annotations.readers.fits_region_table import (
     MARKS,
     RegionTable,
@@ -41,7 +41,6 @@ from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.annotations.writers import FileNames, register_writer
 from attnxai.data.images import SourceImage
 from attnxai.data.wording import printable
-from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,10 +63,7 @@ def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     content = unpacked(file.content, what)
     table = read_region_table(content, what)
     marks = MarkList(file, "row")
-    if not file.format_named and any(has_image(cards) for cards in headers_of(content)):
-        raise AnnotationError(
-            f"{what} holds an image and a table of regions; say which is meant by format='{_NAME}' or 'FITS mask'"
-        )
+    check_one_kind(file, content)
     regions = []
     for row in range(table.n_rows):
         try:

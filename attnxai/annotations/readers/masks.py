@@ -16,7 +16,12 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operation
 from attnxai.annotations.pixel_outlines import pixels_within, trace_areas
-from attnxai.annotations.readers.fits_heads import has_image, has_regions, headers_of
+from attnxai.annotations.readers.fits_heads import (
+    check_one_kind,
+    has_image,
+    has_regions,
+    headers_of,
+)
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
@@ -38,8 +43,8 @@ _NO_ANNOTATORS = ("mask", "masks", "label", "labels", "seg", "segm", "segmentati
 _LABEL_CARD = "LABEL"
 _LABEL_TEXT = "Labels"
 _VALUES = {label: number for number, label in enumerate(Label, start=1)}
-# a mask has few labels, and areas of more than a pixel
-_MOST_VALUES = 32
+# a mask has few labels, and few areas of one pixel
+_MOST_VALUES, _MOST_AREAS = 32, 200
 # coordinates of one image that are farther apart belong to different pixels
 _FARTHEST = 0.5
 _AREAS = tuple(kind for kind in ShapeKind if kind not in (ShapeKind.POINT, ShapeKind.LINE))
@@ -53,6 +58,7 @@ def _is_mask(head: bytes) -> bool:
 @register_reader("FITS mask", recognises=_is_mask, uses_images=True)
 def read_fits_mask(file: AnnotationFile) -> AnnotationSet:
     """Read the image of a FITS file as labels; row 0 is row 0 of the array of the marked image."""
+    check_one_kind(file, file.content)
     values, cards, wcs = read_array(Path(file.path), "label mask", prefer=_NAMES)
     names = {
         number: cards.word(f"{_LABEL_CARD}{number}")
@@ -105,10 +111,11 @@ def _annotations(
         raise AnnotationError(f"{what}: {error}") from error
     found = sorted({area.value for area in areas})
     n_single = sum(len(a.outline) == 4 and np.ptp(a.outline, axis=0).max() == 1 for a in areas)
-    if len(found) > _MOST_VALUES and n_single > len(areas) / 2:
+    is_scattered = len(found) > _MOST_VALUES or len(areas) > _MOST_AREAS
+    if is_scattered and n_single > len(areas) / 2 and not file.format_named:
         raise AnnotationError(
-            f"{what} has {len(found)} values, mostly in areas of one pixel, as a map of brightness or a mask with smoothed "
-            "edges has; give every label one number, without smoothing"
+            f"{what} has {counted(len(found), 'value')} in {len(areas):,} areas, mostly of one pixel, as a map of brightness "
+            "or a mask with smoothed edges has; give every label one number, or say by --format (in Python format) that it is a mask"
         )
     words = {value: _words(file, value, names.get(value, ""), len(found) == 1) for value in found}
     if len(found) == 1 and words[found[0]].get("text") == [str(Label.SOURCE)] and not names:

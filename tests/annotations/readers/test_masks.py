@@ -174,7 +174,7 @@ def test_the_image_of_a_mask_among_others(tmp_path: Path, make_image: MakeImage)
         (
             np.arange(2000).reshape(SHAPE),
             "g1.fits",
-            "has 1999 values, mostly in areas of one pixel",
+            "has 1999 values in 1,999 areas, mostly of one pixel",
         ),
         (np.dstack([drawn(), drawn() * 2, drawn()]), "g1.png", "g1.png is in colour; give every"),
     ],
@@ -199,6 +199,28 @@ def test_a_mask_of_another_place(save: Save, make_image: MakeImage) -> None:
     flipped = {**cards, "CDELT2": -cards["CDELT2"]}
     with pytest.raises(AnnotationError, match="lies elsewhere on the sky than the image of 'g1'"):
         attnxai.read_annotations(save(drawn(1), **flipped), [image])
+
+
+def test_counts_of_photons_are_no_mask(save: Save) -> None:
+    """Unless the user says that they are; and a table of regions behind a large image is seen."""
+    counts = np.random.default_rng(1).poisson(0.05, (300, 300)).astype("i4")
+    path = save(counts)
+    with pytest.raises(
+        AnnotationError, match=r"areas, mostly of one pixel, as a map of brightness"
+    ):
+        attnxai.read_annotations(path)
+    assert len(attnxai.read_annotations(path, format="FITS mask")) > 1000
+    column = fits.Column("SHAPE", "8A", array=np.array(["CIRCLE"]))
+    numbers = [fits.Column(name, "D", array=np.array([9.0])) for name in ("X", "Y", "R")]
+    table = fits.BinTableHDU.from_columns([column, *numbers], name="REGION")
+    fits.HDUList([fits.PrimaryHDU(np.kron(drawn(), np.ones((9, 9), int))), table]).writeto(
+        path, overwrite=True
+    )
+    assert path.stat().st_size > 65536 * 2
+    with pytest.raises(AnnotationError, match="holds an image and a table of regions; say which"):
+        attnxai.read_annotations(path)
+    assert len(attnxai.read_annotations(path, format="FITS mask")) > 1
+    assert len(attnxai.read_annotations(path, format="FITS regions")) == 1
 
 
 def test_without_images(save: Save) -> None:
