@@ -121,9 +121,8 @@ def _region(
     if match[2]:
         return "an annotation, which CASA draws and does not use (take 'ann' away to have it used)"
     pairs, rest = _entries(text[start + 1 : end - 1])
-    if (
-        folded(attributes.get("coord", "")) == "image"
-    ):  # as astropy writes pixels, with the wrong unit
+    # astropy writes pixels so, with the wrong unit
+    if folded(attributes.get("coord", "")) == "image":
         pairs = [[re.sub("deg$", "pix", value) for value in pair] for pair in pairs]
     frame = _frame(pairs, attributes)
     kind, values = _GEOMETRY[name](pairs, rest, frame)
@@ -133,11 +132,9 @@ def _region(
     for key, what in _NOT_USED.items():
         if key in attributes and folded(attributes[key]) not in ("", "i"):
             marks.note(f"Ranges of {what} are not used, since an image has one plane.")
-    words = {
-        "text": [attributes[key] for key in ("label",) if attributes.get(key)],
-        "color": [attributes[key] for key in ("color",) if attributes.get(key)],
-    }
-    fields = {**stated, "words": {of: found for of, found in words.items() if found}}
+    kinds = {"text": "label", "color": "color"}
+    words = {of: [attributes[key]] for of, key in kinds.items() if attributes.get(key)}
+    fields = {**stated, "words": words}
     return Region(kind=kind, line=line, frame=frame, subtract=excluded, fields=fields, **values)
 
 
