@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # what is worked on at a time, some 100 bytes each
 _MOST_PIECES = 1_000_000
+# pixels of ellipses, rows of polygons, and corners or columns of a polygon that are worked on together
+_MOST_TOGETHER = 30_000
+_MOST_STACKED = 1024
+_MOST_SMALL = 64
 _CUTS_AT_CROSSINGS = 32
 _CUTS_OF_TANGLES = 8
 # pieces less wide than this, in pixels, are taken as upright
@@ -42,38 +46,77 @@ def window_of(bounds: Sequence[float], shape: tuple[int, int], margin: float = 0
 
 
 def area_coverage(area: PixelShape, shape: tuple[int, int]) -> tuple[Window, _Floats]:
-    """Covered fraction of the pixels of a field, for a shape with an area.
+    """Covered fraction of the pixels of a field, for a shape with an area; see :func:`area_coverages`."""
+    return area_coverages([area], shape)[0]
+
+
+def area_coverages(
+    areas: Sequence[PixelShape], shape: tuple[int, int]
+) -> list[tuple[Window, _Floats]]:
+    """Covered fraction of the pixels of a field, for shapes with an area, many together as each alone takes longer.
 
     Parameters
     ----------
-    area : PixelShape
-        A circle, ellipse, box or polygon in pixels of the field.
+    areas : sequence of PixelShape
+        Circles, ellipses, boxes and polygons in pixels of the field.
     shape : (int, int)
         Rows and columns of the field.
 
     Returns
     -------
-    window : (slice, slice)
-        Rows and columns beyond which nothing is covered.
-    coverage : ndarray
-        Covered fractions of the pixels there, from 0 to 1; see :func:`ellipse_coverage`, :func:`polygon_coverage`.
+    list of (window, coverage)
+        Rows and columns beyond which nothing is covered (two slices), and covered fractions of the pixels there,
+        from 0 to 1; see :func:`ellipse_coverage`, :func:`polygon_coverage`.
     """
-    window = window_of(area.bounds, shape)
-    y0, x0 = (part.start for part in window)
-    size = (window[0].stop - y0, window[1].stop - x0)
-    if min(size) <= 0:
-        return window, np.zeros((max(size[0], 0), max(size[1], 0)))
-    x, y = area.points[0].tolist()
-    if area.kind is ShapeKind.BOX and area.angle_deg % 90 == 0:
-        width, height = (area.width, area.height)[:: 1 if area.angle_deg % 180 == 0 else -1]
-        columns = _overlap(x - x0 - width / 2, x - x0 + width / 2, size[1])
-        return window, np.outer(
-            _overlap(y - y0 - height / 2, y - y0 + height / 2, size[0]), columns
-        )
-    if area.kind in (ShapeKind.BOX, ShapeKind.POLYGON):
-        return window, polygon_coverage(area.outline() - (x0, y0), size)
-    axes = (area.width, area.height)
-    return window, ellipse_coverage((x - x0, y - y0), axes, area.angle_deg, size)
+    windows = [window_of(area.bounds, shape) for area in areas]
+    found: list[_Floats] = []
+    ellipses: list[int] = []
+    polygons: list[int] = []
+    for i, (area, window) in enumerate(zip(areas, windows, strict=True)):
+        rows, columns = _size(window)
+        found.append(np.zeros((max(rows, 0), max(columns, 0))))
+        if min(rows, columns) <= 0:
+            continue
+        if area.kind is ShapeKind.BOX and area.angle_deg % 90 == 0:
+            found[i] = _upright_box(area, window)
+        else:
+            is_polygon = area.kind in (ShapeKind.BOX, ShapeKind.POLYGON)
+            (polygons if is_polygon else ellipses).append(i)
+    sizes = [_size(window) for window in windows]
+    starts = [(window[1].start, window[0].start) for window in windows]
+    for i, covered in zip(
+        ellipses,
+        _ellipse_coverages(
+            np.array([areas[i].points[0] for i in ellipses]).reshape(-1, 2)
+            - np.array([starts[i] for i in ellipses]).reshape(-1, 2),
+            np.array([(areas[i].width, areas[i].height) for i in ellipses]).reshape(-1, 2),
+            np.array([areas[i].angle_deg for i in ellipses]),
+            [sizes[i] for i in ellipses],
+        ),
+        strict=True,
+    ):
+        found[i] = covered
+    outlines = [areas[i].outline() - starts[i] for i in polygons]
+    for i, covered in zip(
+        polygons, _polygon_coverages(outlines, [sizes[i] for i in polygons]), strict=True
+    ):
+        found[i] = covered
+    return list(zip(windows, found, strict=True))
+
+
+def _size(window: Window) -> tuple[int, int]:
+    rows, columns = window
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def _upright_box(box: PixelShape, window: Window) -> _Floats:
+    x, y = box.points[0].tolist()
+    rows, columns = window
+    width, height = (box.width, box.height)[:: 1 if box.angle_deg % 180 == 0 else -1]
+    n_rows, n_columns = _size(window)
+    x, y = x - columns.start, y - rows.start
+    across = _overlap(x - width / 2, x + width / 2, n_columns)
+    return np.outer(_overlap(y - height / 2, y + height / 2, n_rows), across)
 
 
 def _overlap(low: float, high: float, size: int) -> _Floats:
@@ -111,22 +154,52 @@ def ellipse_coverage(
     >>> ellipse_coverage((1.0, 0.0), (2.0, 2.0), 0.0, (1, 3)).round(3)
     array([[0.457, 1.   , 0.457]])
     """
-    rows, columns = shape
-    cos, sin = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
-    x = np.arange(columns + 1) - 0.5 - centre[0]
-    y = (np.arange(rows + 1) - 0.5 - centre[1])[:, None]
-    # corners of the pixels, turned and scaled so that the ellipse is the unit disc
-    u, v = (x * cos + y * sin) * (2 / axes[0]), (y * cos - x * sin) * (2 / axes[1])
-    level = _shared_with_disc(u[:, :-1], v[:, :-1], u[:, 1:], v[:, 1:])
-    upright = _shared_with_disc(u[:-1], v[:-1], u[1:], v[1:])
-    around = level[:-1] + upright[:, 1:] - level[1:] - upright[:, :-1]
-    return _clean(around * (axes[0] * axes[1] / 4))
+    (covered,) = _ellipse_coverages(
+        np.array([centre]), np.array([axes]), np.array([angle_deg]), [shape]
+    )
+    return covered
+
+
+def _ellipse_coverages(
+    centres: _Floats, axes: _Floats, angles_deg: _Floats, sizes: Sequence[tuple[int, int]]
+) -> list[_Floats]:
+    """:func:`ellipse_coverage` of many: those of about one size together."""
+    found: list[_Floats] = [np.zeros(0)] * len(sizes)
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for i, (rows, columns) in enumerate(sizes):
+        by_size.setdefault((_next_size(rows), _next_size(columns)), []).append(i)
+    cos, sin = np.cos(np.radians(angles_deg)), np.sin(np.radians(angles_deg))
+    for (rows, columns), members in by_size.items():
+        step = max(1, _MOST_TOGETHER // (rows * columns))
+        for at in range(0, len(members), step):
+            some = members[at : at + step]
+            x = (np.arange(columns + 1) - 0.5 - centres[some, :1])[:, None, :]
+            y = (np.arange(rows + 1) - 0.5 - centres[some, 1:])[:, :, None]
+            c, s = cos[some][:, None, None], sin[some][:, None, None]
+            width, height = (axes[some, k][:, None, None] for k in (0, 1))
+            # corners of the pixels, turned and scaled so that the ellipse is the unit disc
+            u, v = (x * c + y * s) * (2 / width), (y * c - x * s) * (2 / height)
+            level = _shared_with_disc(u[:, :, :-1], v[:, :, :-1], u[:, :, 1:], v[:, :, 1:])
+            upright = _shared_with_disc(u[:, :-1], v[:, :-1], u[:, 1:], v[:, 1:])
+            around = level[:, :-1] + upright[:, :, 1:] - level[:, 1:] - upright[:, :, :-1]
+            around *= width * height / 4
+            for i, covered in zip(some, around, strict=True):
+                found[i] = _clean(covered[: sizes[i][0], : sizes[i][1]])
+    return found
+
+
+def _next_size(n: int) -> int:
+    """A length not much above ``n``, of which there are few."""
+    step = max(2, 1 << max(n.bit_length() - 3, 0))
+    return -(-n // step) * step
 
 
 def _clean(covered: _Floats) -> _Floats:
     """Without what rounding leaves of pixels that are covered not at all, or wholly."""
-    covered = np.where(covered < _ROUNDING * np.max(covered, initial=0.0), 0.0, covered)
-    return np.where(covered > 1.0 - _ROUNDING, 1.0, covered)
+    lowest = _ROUNDING * covered.max(initial=0.0)
+    covered = np.where(covered < lowest, 0.0, covered)
+    covered[covered > 1.0 - _ROUNDING] = 1.0
+    return covered
 
 
 def _shared_with_disc(x0: _Floats, y0: _Floats, x1: _Floats, y1: _Floats) -> _Floats:
@@ -172,9 +245,54 @@ def polygon_coverage(vertices: NDArray[np.float64], shape: tuple[int, int]) -> N
            [0.5 , 1.  , 0.5 ],
            [0.25, 0.5 , 0.25]])
     """
-    rows, columns = shape
-    corners = np.asarray(vertices, dtype=np.float64) + 0.5  # pixel n reaches from n to n + 1
-    sides = np.concatenate([corners, np.roll(corners, -1, axis=0)], axis=1)
+    (covered,) = _polygon_coverages([np.asarray(vertices, dtype=np.float64)], [shape])
+    return covered
+
+
+def _polygon_coverages(
+    outlines: Sequence[_Floats], sizes: Sequence[tuple[int, int]]
+) -> list[_Floats]:
+    """:func:`polygon_coverage` of many: small ones within their pixels one above the other, as in one tall field."""
+    found: list[_Floats] = [np.zeros(0)] * len(sizes)
+    stacks: list[list[int]] = []
+    n_rows, width = _MOST_STACKED, 0
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i][1])
+    for i in order:
+        corners, (rows, columns) = outlines[i], sizes[i]
+        is_small = (
+            len(corners) <= _MOST_SMALL
+            and columns <= _MOST_SMALL
+            and corners[:, 1].min() >= -0.5
+            and corners[:, 1].max() <= rows - 0.5
+        )
+        if not is_small:
+            found[i] = _stacked([corners], [sizes[i]])[0]
+            continue
+        if n_rows + rows > _MOST_STACKED or columns > 1.5 * width + 4:
+            stacks.append([])
+            n_rows, width = 0, columns
+        stacks[-1].append(i)
+        n_rows += rows
+    for members in stacks:
+        covered = _stacked([outlines[i] for i in members], [sizes[i] for i in members])
+        for i, one in zip(members, covered, strict=True):
+            found[i] = one
+    return found
+
+
+def _stacked(outlines: Sequence[_Floats], sizes: Sequence[tuple[int, int]]) -> list[_Floats]:
+    """Coverages of polygons that lie one above the other, each in its own rows; a single one may reach beyond them."""
+    columns = max(width for _, width in sizes)
+    ends = np.cumsum([height for height, _ in sizes])
+    rows = int(ends[-1])
+    first_rows = [0, *ends[:-1].tolist()]
+    n_corners = [len(outline) for outline in outlines]
+    corners = np.concatenate(outlines) + 0.5  # pixel n reaches from n to n + 1
+    corners[:, 1] += np.repeat(first_rows, n_corners)
+    following = np.arange(1, len(corners) + 1)
+    last = np.cumsum(n_corners)
+    following[last - 1] = last - n_corners
+    sides = np.concatenate([corners, corners[following]], axis=1)
     sides = sides[sides[:, 1] != sides[:, 3]]
     is_falling = sides[:, 1] > sides[:, 3]
     sides = np.column_stack(
@@ -197,7 +315,10 @@ def polygon_coverage(vertices: NDArray[np.float64], shape: tuple[int, int]) -> N
         for row in range(rows):
             _add_bands(covered, sides, _cut(np.array([[row], [row + 1.0]]), _CUTS_OF_TANGLES))
     total = covered[0] + np.cumsum(covered[1], axis=1)
-    return _clean(total[:, :columns])
+    return [
+        _clean(total[first : first + height, :width])
+        for first, (height, width) in zip(first_rows, sizes, strict=True)
+    ]
 
 
 def _cut(bands: _Floats, n_parts: int) -> _Floats:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from attnxai.alignment.coverage import Window, area_coverage, polygon_coverage, window_of
+from attnxai.alignment.coverage import Window, area_coverages, polygon_coverage, window_of
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import PixelShape, place_all
 from attnxai.annotations.shapes import ShapeKind
@@ -34,6 +34,9 @@ FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 CUT_SIGMA = 3.0
 # of a pixel, below which areas differ by rounding alone
 _DECIMALS = 9
+# marks that are drawn together, and pixels of those that are covered together
+_MOST_TOGETHER = 2_000
+_SMALL_PIXELS = 1_024.0
 
 
 class Drawing(NamedTuple):
@@ -99,23 +102,61 @@ def rasterise_annotations(
            [0, 0, 1, 0]])
     """
     placed = [a.shape.on_pixels(grid, source=a.source) for a in annotations]
-    return _draw(annotations, placed, transform or GridTransform(), field_shape or grid.shape, fwhm)
+    transform, field_shape = transform or GridTransform(), field_shape or grid.shape
+    on_field = _covering(placed, [transform] * len(placed), field_shape)
+    return _draw(annotations, on_field, transform, field_shape, fwhm)
+
+
+class _Placed(NamedTuple):
+    """A shape in pixels of the image and of the field, and what it covers there if it is a small area."""
+
+    shape: PixelShape
+    on_field: PixelShape
+    covered: tuple[Window, NDArray[np.float64]] | None
+
+    def coverage(self, field_shape: tuple[int, int]) -> tuple[Window, NDArray[np.float64]]:
+        """What an area covers of the field."""
+        return self.covered or area_coverages([self.on_field], field_shape)[0]
+
+
+def _covering(
+    shapes: Sequence[PixelShape],
+    transforms: Sequence[GridTransform],
+    field_shape: tuple[int, int],
+) -> list[_Placed]:
+    """Shapes in pixels of their images on the field, each with its own transform, small areas covered together."""
+    on_field = [s.on_field(transform) for s, transform in zip(shapes, transforms, strict=True)]
+    small = [i for i, there in enumerate(on_field) if _is_small_area(there)]
+    covered = area_coverages([on_field[i] for i in small], field_shape)
+    of_place = dict(zip(small, covered, strict=True))
+    return [
+        _Placed(shape, there, of_place.get(i))
+        for i, (shape, there) in enumerate(zip(shapes, on_field, strict=True))
+    ]
+
+
+def _is_small_area(shape: PixelShape) -> bool:
+    """Whether a shape is an area of which thousands fit into memory."""
+    if shape.is_thin:
+        return False
+    x0, x1, y0, y1 = shape.bounds
+    return (x1 - x0) * (y1 - y0) <= _SMALL_PIXELS
 
 
 def _draw(
     annotations: Sequence[Annotation],
-    placed: Sequence[PixelShape],
+    placed: Sequence[_Placed],
     transform: GridTransform,
     field_shape: tuple[int, int],
     fwhm: float,
 ) -> Drawing:
-    """:func:`rasterise_annotations` with the shapes in pixels of the image."""
+    """:func:`rasterise_annotations` with the shapes on the field."""
     drawn = Drawing(np.zeros(field_shape), np.zeros(field_shape, dtype=bool))
     # by group, what is subtracted from it; without a group, from all
     subtracted: dict[str, NDArray[np.float64]] = {}
     for annotation, shape in zip(annotations, placed, strict=True):
         if annotation.operation is Operation.SUBTRACT:
-            window, taken = area_coverage(shape.on_field(transform), field_shape)
+            window, taken = shape.coverage(field_shape)
             of_group = subtracted.setdefault(annotation.group, np.zeros(field_shape))
             np.maximum(of_group[window], taken, out=of_group[window])
     for annotation, shape in zip(annotations, placed, strict=True):
@@ -132,25 +173,28 @@ _Profile = tuple[Window, "NDArray[np.float64]", "NDArray[np.bool_]"]
 
 
 def _profile(
-    shape: PixelShape,
+    placed: _Placed,
     subtracted: Sequence[NDArray[np.float64]],
     transform: GridTransform,
     field_shape: tuple[int, int],
     fwhm: float,
 ) -> _Profile:
     """Part of the field that a shape reaches, and its density of weight 1 and its mask there."""
-    on_field = shape.on_field(transform)
+    shape, on_field, _ = placed
     if not shape.is_thin:
-        window, covered = area_coverage(on_field, field_shape)
+        window, covered = placed.coverage(field_shape)
         if covered.any() or _encloses_an_area(shape):
-            left = covered - _taken(subtracted, window)
+            left = covered
+            if subtracted:
+                left = np.maximum(covered - _taken(subtracted, window), 0.0)
             is_whole = not (left < covered).any() and is_inside(on_field, field_shape)
-            left = np.maximum(left, 0.0)
             return window, left, _most_covered(left, at_least=int(is_whole))
         # the outline of a polygon on one line, or there and back, is a line
         ends = np.concatenate([shape.points, shape.points[:1]])
         shape = PixelShape(kind=ShapeKind.LINE, points=ends)
     window, density, mask = _thin_profile(shape, transform, field_shape, fwhm)
+    if not subtracted:
+        return window, density, mask
     taken = _taken(subtracted, window)
     return window, density * (1.0 - taken), mask & (taken <= 0.5)
 
@@ -196,8 +240,38 @@ def _thin_profile(
     x, y = transform.to_outer(
         first_column + np.arange(size[1], dtype=float), first_row + np.arange(size[0], dtype=float)
     )
-    points = shape.points if shape.kind is ShapeKind.LINE else np.repeat(shape.points, 2, axis=0)
-    segments = np.stack([points[:-1], points[1:]], axis=1)
+    if shape.kind is ShapeKind.POINT:
+        (point,) = shape.points.tolist()
+        nearest = _distance(point, point, x, y[:, None])
+        closest = [float(nearest.min(initial=np.inf))]
+        middles = shape.on_field(transform).points
+    else:
+        ends = np.stack([shape.points[:-1], shape.points[1:]], axis=1)
+        nearest, closest = _nearest(ends, window, transform, margin, x, y)
+        middles = np.stack(transform.to_inner(*ends.mean(axis=1).T), axis=1)
+    density = np.where(nearest <= CUT_SIGMA * sigma, np.exp(-0.5 * (nearest / sigma) ** 2), 0.0)
+    mask = nearest <= fwhm / 2
+    for (column, row), least in zip(np.rint(middles).tolist(), closest, strict=True):
+        place = int(row) - first_row, int(column) - first_column
+        if 0 <= place[0] < size[0] and 0 <= place[1] < size[1]:
+            if least > CUT_SIGMA * sigma:
+                density[place] = 1.0
+            if least > fwhm / 2:
+                mask[place] = True
+    return window, density, mask
+
+
+def _nearest(
+    segments: NDArray[np.float64],
+    window: Window,
+    transform: GridTransform,
+    margin: float,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], list[float]]:
+    """Distance of the pixels of a window to the nearest of some segments, and the least distance to each of these."""
+    first_row, first_column = (part.start for part in window)
+    size = len(y), len(x)
     inner = np.stack(transform.to_inner(segments[..., 0], segments[..., 1]), axis=1)
     inner -= np.array([[first_column], [first_row]])
     bounds = np.stack([inner.min(axis=2), inner.max(axis=2)], axis=2).reshape(-1, 4).tolist()
@@ -208,17 +282,7 @@ def _thin_profile(
         distance = _distance(start, end, x[columns], y[rows, None])
         np.minimum(nearest[rows, columns], distance, out=nearest[rows, columns])
         closest.append(float(distance.min(initial=np.inf)))
-    density = np.where(nearest <= CUT_SIGMA * sigma, np.exp(-0.5 * (nearest / sigma) ** 2), 0.0)
-    mask = nearest <= fwhm / 2
-    middles = np.stack(transform.to_inner(*segments.mean(axis=1).T), axis=1)
-    for (column, row), least in zip(np.rint(middles).tolist(), closest, strict=True):
-        place = int(row) - first_row, int(column) - first_column
-        if 0 <= place[0] < size[0] and 0 <= place[1] < size[1]:
-            if least > CUT_SIGMA * sigma:
-                density[place] = 1.0
-            if least > fwhm / 2:
-                mask[place] = True
-    return window, density, mask
+    return nearest, closest
 
 
 def _distance(
@@ -240,13 +304,14 @@ def reaches(
     """Whether anything of a shape, in pixels of the image, lies on the field."""
     if is_inside(shape.on_field(transform), field_shape):
         return True
-    return bool(_profile(shape, (), transform, field_shape, fwhm)[1].any())
+    (placed,) = _covering([shape], [transform], field_shape)
+    return bool(_profile(placed, (), transform, field_shape, fwhm)[1].any())
 
 
 def is_inside(shape: PixelShape, field_shape: tuple[int, int]) -> bool:
     """Whether the centre of a shape, in pixels of the field, or the middle of any of its segments lies on the field."""
-    limits = np.array(field_shape[::-1]) - 0.5
-    return bool(((shape.centres >= -0.5) & (shape.centres <= limits)).all(axis=1).any())
+    y_limit, x_limit = field_shape[0] - 0.5, field_shape[1] - 0.5
+    return any(-0.5 <= x <= x_limit and -0.5 <= y <= y_limit for x, y in shape.centres.tolist())
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -288,28 +353,53 @@ def draw_annotations(
     for annotation in annotations.annotations:
         grouped.setdefault(annotation.source, []).append(annotation)
     n_outside = 0
-    for source, of_source in grouped.items():
-        column = column_of[source]
-        transform = maps.field[positions[column]]
-        fwhm = fwhm_arcsec / (maps.field_scale_arcsec / transform.step)
-        placed = place_all([a.shape for a in of_source], by_id[source].grid, source=source)
-        n_outside += sum(not is_inside(one.on_field(transform), shape) for one in placed)
-        of_annotators: dict[str, list[int]] = {}
-        for i, annotation in enumerate(of_source):
-            of_annotators.setdefault(annotation.annotator, []).append(i)
-        for annotator, own in of_annotators.items():
-            row = row_of[annotator]
-            drawn = _draw(
-                [of_source[i] for i in own], [placed[i] for i in own], transform, shape, fwhm
-            )
-            density[row, column], mask[row, column] = drawn
-            present[row, column] = True
+    for sources in _portions({source: len(marks) for source, marks in grouped.items()}):
+        placed: list[PixelShape] = []
+        transforms: list[GridTransform] = []
+        for source in sources:
+            shapes = [a.shape for a in grouped[source]]
+            placed += place_all(shapes, by_id[source].grid, source=source)
+            transforms += [maps.field[positions[column_of[source]]]] * len(shapes)
+        on_field = _covering(placed, transforms, shape)
+        n_outside += sum(not is_inside(one.on_field, shape) for one in on_field)
+        at = 0
+        for source in sources:
+            of_source, column = grouped[source], column_of[source]
+            fwhm = fwhm_arcsec / (maps.field_scale_arcsec / transforms[at].step)
+            of_annotators: dict[str, list[int]] = {}
+            for i, annotation in enumerate(of_source):
+                of_annotators.setdefault(annotation.annotator, []).append(i)
+            for annotator, own in of_annotators.items():
+                row = row_of[annotator]
+                density[row, column], mask[row, column] = _draw(
+                    [of_source[i] for i in own],
+                    [on_field[at + i] for i in own],
+                    transforms[at],
+                    shape,
+                    fwhm,
+                )
+                present[row, column] = True
+            at += len(of_source)
     centre_bias = leave_one_out_mean(density, present)
     for array in (density, mask, present, centre_bias):
         array.setflags(write=False)
     return DrawnAnnotations(
         density=density, mask=mask, present=present, centre_bias=centre_bias, n_outside=n_outside
     )
+
+
+def _portions(n_marks: Mapping[str, int]) -> Iterator[list[str]]:
+    """Sources whose marks are drawn together, as many as keep what they cover in memory."""
+    portion: list[str] = []
+    n = 0
+    for source, of_source in n_marks.items():
+        if portion and n + of_source > _MOST_TOGETHER:
+            yield portion
+            portion, n = [], 0
+        portion.append(source)
+        n += of_source
+    if portion:
+        yield portion
 
 
 def leave_one_out_mean(

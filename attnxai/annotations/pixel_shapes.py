@@ -58,6 +58,8 @@ class PixelShape:
         """Where it lies: the middle of each segment of a line, the mean vertex of a polygon, or the centre."""
         if self.kind is ShapeKind.LINE:
             return np.asarray((self.points[:-1] + self.points[1:]) / 2)
+        if len(self.points) == 1:
+            return self.points
         return np.asarray(self.points.mean(axis=0, keepdims=True))
 
     @property
@@ -76,7 +78,10 @@ class PixelShape:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Lowest and highest x, lowest and highest y of what holds it."""
-        (x0, y0), (x1, y1) = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
+        if len(self.points) == 1:
+            x0, y0 = x1, y1 = self.points[0].tolist()
+        else:
+            (x0, y0), (x1, y1) = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
         if self.width:
             angle = math.radians(self.angle_deg)
             cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
@@ -102,10 +107,15 @@ class PixelShape:
 
     def on_field(self, transform: GridTransform) -> PixelShape:
         """The same in the pixels of a grid that lies on the image."""
-        points = np.stack(transform.to_inner(self.points[:, 0], self.points[:, 1]), axis=1)
         step = transform.step
-        return dataclasses.replace(
-            self, points=points, width=self.width / step, height=self.height / step
+        if step == 1 and transform.origin_x == 0 and transform.origin_y == 0:
+            return self
+        return PixelShape(
+            kind=self.kind,
+            points=(self.points - (transform.origin_x, transform.origin_y)) / step,
+            width=self.width / step,
+            height=self.height / step,
+            angle_deg=self.angle_deg,
         )
 
     def to_regions(self) -> tuple[PixelRegion, ...]:

@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from regions import EllipsePixelRegion, PixCoord
 
-from attnxai.alignment.coverage import ellipse_coverage, polygon_coverage
+from attnxai.alignment.coverage import (
+    area_coverage,
+    area_coverages,
+    ellipse_coverage,
+    polygon_coverage,
+)
+from attnxai.annotations.pixel_shapes import PixelShape
+from attnxai.annotations.shapes import ShapeKind
 
 SHAPE = (40, 50)
 
@@ -138,3 +145,40 @@ def test_thousands_of_vertices():
     scribble = np.random.default_rng(0).uniform(0, 40, (4000, 2))
     theirs = sampled(scribble, (41, 41), n=8).sum()
     assert polygon_coverage(scribble, (41, 41)).sum() == pytest.approx(theirs, rel=0.01)
+
+
+def test_many_areas_at_once() -> None:
+    """As each by itself: those of other sizes, beyond the field, with sides that cross, and large ones among them."""
+    rng = np.random.default_rng(7)
+    areas = []
+    for i in range(400):
+        centre = rng.uniform(-6, 66, (1, 2))
+        if i % 4 == 0:
+            corners = centre + rng.uniform(-12, 12, (rng.integers(3, 9), 2))
+            areas.append(PixelShape(kind=ShapeKind.POLYGON, points=corners))
+            continue
+        kind = (ShapeKind.CIRCLE, ShapeKind.ELLIPSE, ShapeKind.BOX)[i % 4 - 1]
+        width, height = rng.uniform(0.1, 90 if i % 50 == 1 else 14, 2)
+        areas.append(
+            PixelShape(
+                kind=kind,
+                points=centre,
+                width=width,
+                height=width if kind is ShapeKind.CIRCLE else height,
+                angle_deg=float(rng.choice([0.0, 90.0, rng.uniform(0, 360)])),
+            )
+        )
+    shape = (60, 50)
+    together = area_coverages(areas, shape)
+    for area, (window, covered) in zip(areas, together, strict=True):
+        own_window, own = area_coverage(area, shape)
+        assert window == own_window
+        np.testing.assert_allclose(covered, own, rtol=0, atol=1e-11)
+    discs = [
+        (covered.sum(), math.pi * area.width**2 / 4)
+        for area, (_, covered) in zip(areas, together, strict=True)
+        if area.kind is ShapeKind.CIRCLE and min(area.bounds) > 0 and max(area.bounds) < 49
+    ]
+    assert len(discs) > 20
+    covered_areas, exact = np.transpose(discs)
+    np.testing.assert_allclose(covered_areas, exact, rtol=1e-9)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import time
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from attnxai.alignment.coverage import area_coverage
-from attnxai.alignment.rasterise import FWHM_PER_SIGMA, Drawing, rasterise_annotations
+from attnxai.alignment.rasterise import (
+    FWHM_PER_SIGMA,
+    Drawing,
+    draw_annotations,
+    rasterise_annotations,
+)
 from attnxai.annotations import Annotation, Shape, ShapeKind
 from attnxai.data.grid import GridTransform, PixelGrid
+from tests.builders import made_up
 
 SHAPE = (40, 50)
 
@@ -330,3 +338,54 @@ def test_thousands_of_vertices_take_moments():
     before = time.perf_counter()
     draw(mark("line", vertices=vertices), mark("polygon", vertices=vertices))
     assert time.perf_counter() - before < 5  # 0.3 s on an idle machine
+
+
+def test_many_sources_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks of a whole set are drawn as those of each source and annotator alone, in whatever portions."""
+    maps, marks, images = made_up()
+    rng = np.random.default_rng(3)
+    shapes = [area.shape for area in AREAS.values()]
+    shapes += [Shape(kind=ShapeKind.LINE, vertices=((1.0, 2.0), (40.0, 9.5)))]
+    others = tuple(
+        dataclasses.replace(
+            a,
+            shape=shapes[i % 5],
+            operation="subtract" if i % 5 < 4 and rng.random() < 0.2 else "add",
+        )
+        for i, a in enumerate(marks.annotations * 3)
+    )
+    marks = dataclasses.replace(marks, annotations=marks.annotations + others)
+    by_id = {image.source: image for image in images}
+    positions = range(len(maps.sources))
+    found = draw_annotations(maps, positions, marks, by_id, 5.4)
+    for row, annotator in enumerate(marks.annotators):
+        for column, source in enumerate(maps.sources):
+            alone = rasterise_annotations(
+                marks.of(source, annotator),
+                by_id[source].grid,
+                maps.field[column],
+                maps.field_shape,
+                fwhm=5.4 / (maps.field_scale_arcsec / maps.field[column].step),
+            )
+            np.testing.assert_allclose(found.density[row, column], alone.density, atol=1e-7)
+            np.testing.assert_array_equal(found.mask[row, column], alone.mask)
+    monkeypatch.setattr("attnxai.alignment.rasterise._MOST_TOGETHER", 5)
+    again = draw_annotations(maps, positions, marks, by_id, 5.4)
+    np.testing.assert_array_equal(found.density, again.density)
+    assert found.n_outside == again.n_outside
+
+
+def test_a_line_of_thousands_of_vertices_and_a_crowd_take_a_moment() -> None:
+    turn = np.linspace(0, 40, 5000)
+    vertices = tuple(
+        zip((75 + turn * np.cos(turn)).tolist(), (75 + turn * np.sin(turn)).tolist(), strict=True)
+    )
+    line = mark("line", vertices=vertices)
+    rng = np.random.default_rng(0)
+    crowd = [
+        mark("ellipse", x=x, y=y, width=9.0, height=4.0, angle=30.0)
+        for x, y in rng.uniform(20, 130, (2000, 2))
+    ]
+    start = time.process_time()
+    draw(line, *crowd, side=(150, 150))
+    assert time.process_time() - start < 3
