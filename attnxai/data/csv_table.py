@@ -65,7 +65,7 @@ def _rows(
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     line = first_line
     try:
-        for cells in reader:
+        while (cells := _next_row(reader, len(text))) is not None:
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
                 yield line, stripped
@@ -74,6 +74,15 @@ def _rows(
         raise error(
             f"{what} is not valid CSV: {reason} (in the row that begins on line {line})"
         ) from reason
+
+
+def _next_row(reader: Iterator[list[str]], longest: int) -> list[str] | None:
+    """The next row of a table whose cells may be longer than Python's usual limit; None at its end."""
+    usual = csv.field_size_limit(max(longest, csv.field_size_limit()))
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(usual)
 
 
 class Faults:

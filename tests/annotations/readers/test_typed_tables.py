@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from astropy.table import MaskedColumn, QTable, Table
 import attnxai
 from attnxai.annotations import AnnotationSet, write_annotations
 from attnxai.annotations.annotation_set import Operation
+from attnxai.annotations.shapes import Shape, ShapeKind
 from attnxai.errors import AnnotationError
 from tests.annotations.marks_in_common import PIXEL_SHAPES, SKY_SHAPES, as_rows, marks
 
@@ -54,6 +57,21 @@ def test_everything_is_read_back(ending: str, tmp_path: Path) -> None:
         kept = {a.other.get("note") for a in read.annotations}
         assert kept == {a.other.get("note") for a in written.annotations}
         assert read.n_rows == len(read)
+
+
+@pytest.mark.parametrize("ending", ["csv", "ecsv", "vot", "parquet"])
+def test_a_line_of_thousands_of_vertices(ending: str, tmp_path: Path) -> None:
+    """Whose cell is longer than what Python's reader of CSV takes by itself."""
+    turn = np.linspace(0.1, 60, 5000)
+    x, y = 75 + turn * np.cos(turn), 75 + turn * np.sin(turn)
+    line = Shape(kind=ShapeKind.LINE, vertices=tuple(zip(x.tolist(), y.tolist(), strict=True)))
+    (path,) = write_annotations(marks(line, line), tmp_path / f"marks.{ending}")
+    limit = csv.field_size_limit()
+    start = time.process_time()
+    first, second = attnxai.read_annotations(path).annotations
+    assert time.process_time() - start < 5
+    assert first.shape.vertices == second.shape.vertices == line.vertices
+    assert csv.field_size_limit() == limit
 
 
 def observed() -> Table:
