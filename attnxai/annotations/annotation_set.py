@@ -33,6 +33,8 @@ class Operation(enum.StrEnum):
 
 def expected_round(value: object) -> str:
     """What the round of an annotation has to be, if ``value`` is not that; empty if it is."""
+    if type(value) is int and value >= 1:  # as nearly all are
+        return ""
     number = float(value) if isinstance(value, Real) else 0.0
     return "" if number >= 1 and number.is_integer() else "a whole number from 1"
 
@@ -102,7 +104,7 @@ class Annotation:
             raise AnnotationError(
                 f"the round of an annotation has to be {right}, got {self.round!r}"
             )
-        if self.operation not in list(Operation):
+        if type(self.operation) is not Operation and self.operation not in list(Operation):
             raise AnnotationError(
                 f"the operation of an annotation has to be one of {', '.join(Operation)}, "
                 f"got {self.operation!r}"

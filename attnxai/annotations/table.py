@@ -130,6 +130,9 @@ class _Table:
         # names recur on many rows
         self._source_id = functools.lru_cache(maxsize=4096)(source_id)
         self._is_image_name = functools.lru_cache(maxsize=4096)(is_image_name)
+        self._label_of = functools.lru_cache(maxsize=4096)(
+            lambda word: file.naming.label({"label": [word]}) if folded(word) else None
+        )
 
     # one row
 
@@ -154,7 +157,9 @@ class _Table:
         if row.get("weight"):
             weight = self._cell(row["weight"], line, "weight", faults, WEIGHT.expected)
         operation = _member(Operation, row.get("operation", "") or "add", line, "operation", faults)
-        round_ = self._cell(row.get("round", "") or "1", line, "round", faults, expected_round)
+        round_ = 1
+        if row.get("round"):
+            round_ = self._cell(row["round"], line, "round", faults, expected_round)
         if kind is None or label is None or frame is None or operation is None:
             return None
         values = self._values(row, kind, frame, line, faults)
@@ -236,7 +241,7 @@ class _Table:
             self._counts["It has no column label, which counts as other"] += 1
             return Label.OTHER
         word = row["label"]
-        found = self.file.naming.label({"label": [word]}) if folded(word) else None
+        found = self._label_of(word)
         if found is not None and word.lower() != found and folded(word) != found:
             self._counts[f"The label {word[:40]!r} is read as {found}"] += 1
         return found or _member(Label, word, line, "label", faults)
