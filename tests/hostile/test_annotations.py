@@ -166,6 +166,18 @@ def as_workbook() -> bytes:
         return path.read_bytes()
 
 
+def as_fits_table() -> bytes:
+    """One whose texts have any length."""
+    with tempfile.TemporaryDirectory() as folder:
+        vertices = "; ".join(f"{x}.25 {x % 7}.5" for x in range(30))
+        Path(f"{folder}/table").write_bytes(
+            as_csv(COLUMNS, f"s1,a,line,,,,,,,{vertices},,jet,,,,,,")
+        )
+        marks = read_annotations(f"{folder}/table")
+        (path,) = write_annotations(marks, f"{folder}/a.fits", "FITS table")
+        return path.read_bytes()
+
+
 FORMATS = [
     {"format": "ascii.ecsv"},
     {"format": "votable"},
@@ -205,7 +217,7 @@ SEEDS = {
     "ECSV": [ECSV],
     "VOTable": [VOTABLE, BINARY],
     "Parquet": [PARQUET],
-    "FITS table": [FITS],
+    "FITS table": [FITS, as_fits_table()],
     "Excel workbook": [as_workbook()],
     "PyBDSF catalogue": [COMPONENTS],
     "DS9 regions": DS9,

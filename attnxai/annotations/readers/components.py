@@ -33,6 +33,7 @@ _KIND = "radio components that {} fitted, not marked by a person"
 _SKY = LIMITS[Frame.ICRS]
 _PLACES = (("ra", _SKY["x"]), ("dec", _SKY["y"]))
 _SIZES = ("major", "minor", "angle")
+_SIZELESS = "nothing fitted, so that it has no size"
 # above this, full widths in degrees are arcsec in truth: larger than any field that such a finder is run on
 _LARGEST_DEG = 0.5
 _KEPT = ("gausid", "sourceid", "islid", "scode", "island", "source", "componentid", "islandid")
@@ -224,10 +225,13 @@ class _Components:
             ra, dec, turns = to_icrs(self.content.frame, *zip(*positions, strict=True))
             positions, turn = list(zip(ra.tolist(), dec.tolist(), strict=True)), turns.tolist()
         images = images_at(positions, file.images or (), path=str(file.path))
-        faults, annotations = Faults(self.content.item), []
+        faults, annotations, n_sizeless = Faults(self.content.item), [], 0
         annotator = file.naming.renamed(file.annotator or name)
         for row, place, image, more in zip(rows, positions, images, turn, strict=True):
             if image is None:
+                continue
+            if self._has_no_size(row.row):
+                n_sizeless += 1
                 continue
             sizes = [self._value(row.row, row.line, role, _limits(role), faults) for role in _SIZES]
             major, minor, angle = sizes
@@ -258,12 +262,16 @@ class _Components:
                 AnnotationError, f"{counted(faults.n_rows, 'row')} of {what} cannot be used:"
             )
         if not annotations:
+            if n_sizeless:
+                raise AnnotationError(
+                    f"none of the {counted(n_sizeless, 'component')} of {what} that images show has a size"
+                )
             raise AnnotationError(
                 f"none of the {counted(len(rows), 'component')} of {what} lies on any of the "
                 f"{counted(len(file.images or ()), 'image')}; name the images that the catalogue was made from"
             )
         self._check_lengths([a.shape.width for a in annotations], what)
-        n_outside = len(rows) - len(annotations)
+        left_out = {OUTSIDE: len(rows) - len(annotations) - n_sizeless, _SIZELESS: n_sizeless}
         shown = {a.source for a in annotations}
         n_without = sum(image.source not in shown for image in file.images or ())
         notices = [
@@ -277,9 +285,16 @@ class _Components:
             annotations=tuple(annotations),
             kind=_KIND.format(name),
             n_rows=len(rows),
-            left_out={OUTSIDE: n_outside} if n_outside else {},
+            left_out={reason: n for reason, n in left_out.items() if n},
             notices=tuple(notices),
         )
+
+    def _has_no_size(self, row: Mapping[str, str]) -> bool:
+        """Whether a component is an island to which nothing was fitted."""
+        try:
+            return self.number(row["major"]) == 0 and self.number(row["minor"]) == 0
+        except ValueError:
+            return False
 
     def _check_lengths(self, lengths_arcsec: Sequence[float], what: str) -> None:
         """Refuse lengths in arcsec that would be taken for degrees."""

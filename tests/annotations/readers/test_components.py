@@ -134,6 +134,32 @@ def test_units_and_equinox_that_a_file_states(read: Read) -> None:
     assert read(header).annotations[0].shape.width == pytest.approx(12 / 3600)
 
 
+def test_the_equinox_of_a_fits_catalogue(read: Read) -> None:
+    table = as_table()
+    old = SkyCoord(table["RA"], table["DEC"], unit="deg").transform_to("fk4")
+    table["RA"], table["DEC"] = old.ra.deg, old.dec.deg
+    table.meta["EQUINOX"] = 1950.0
+    found = read(lambda path: table.write(path, format="fits"))
+    place = SkyCoord(*found.annotations[0].shape.points[0], unit="deg")
+    assert place.separation(SkyCoord(150.001, 40.001, unit="deg")).arcsec < 0.01
+
+
+def test_islands_to_which_nothing_was_fitted(read: Read) -> None:
+    """PyBDSF lists them with sizes of 0 when it is asked for empty ones (incl_empty)."""
+    text = as_text().replace(f" {6 * ARCSEC},", " 0.0,").replace(f" {12 * ARCSEC},", " 0.0,")
+    found = read(text)
+    assert [a.other["sourceid"] for a in found.annotations] == ["1"]
+    assert found.left_out == {
+        "outside all images": 1,
+        "nothing fitted, so that it has no size": 2,
+    }
+    assert found.n_rows == 4
+    for size in (9, 5):
+        text = text.replace(f" {size * ARCSEC},", " 0.0,")
+    with pytest.raises(AnnotationError, match=r"none of the 3 components of .* has a size"):
+        read(text)
+
+
 def test_lengths_in_arcsec_without_a_unit(read: Read) -> None:
     text = as_text()
     for size in (12, 6, 9, 5):
