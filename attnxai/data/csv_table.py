@@ -22,6 +22,7 @@ _Parsed = TypeVar("_Parsed")
 # Spreadsheets take a cell that begins with one of these for a formula, the full-width signs included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
+_LONGEST_CELL = 2**27
 _COMMA_HINT = "; a cell that holds a comma needs quotes, and a number a decimal point"
 
 
@@ -62,6 +63,8 @@ def parse_csv(
 def _rows(
     text: str, what: str, error: type[AttnxaiError], delimiter: str, first_line: int
 ) -> Iterator[tuple[int, list[str]]]:
+    # an outline of thousands of vertices is one cell
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     line = first_line
     try:

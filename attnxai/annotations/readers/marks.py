@@ -73,6 +73,9 @@ class MarkList:
         self._unknown_words: collections.Counter[str] = collections.Counter()
         self._kinds_of_words: set[str] = set()
 
+    def __len__(self) -> int:
+        return len(self._marks)
+
     def add(
         self,
         shape: Shape | Mapping[str, Any],

@@ -1,0 +1,336 @@
+"""COCO: one JSON file with images, categories, and annotations as boxes, polygons, run lengths and keypoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.pixel_outlines import trace_areas
+from attnxai.annotations.readers.marks import MarkList
+from attnxai.annotations.readers.pictures import (
+    MOST_PIXELS,
+    Picture,
+    PictureOf,
+    ShapeFault,
+    fields_to_state,
+    number,
+    stated_fields,
+    text_of,
+)
+from attnxai.annotations.readers.registry import AnnotationFile, register_reader
+from attnxai.annotations.shapes import Frame, Label, ShapeKind
+from attnxai.annotations.writers import register_writer
+from attnxai.data.images import SourceImage
+from attnxai.errors import AnnotationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_IMAGES = re.compile(rb'"images"\s*:\s*\[')
+_ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[')
+_OWN = (b'"file_name"', b'"category_id"', b'"image_id"', b'"supercategory"')
+_MOST_COVERED = 60_000_000
+_POINTS_PER_KEYPOINT = 3
+_OF_BOX = 4
+
+
+def _recognises(head: bytes) -> bool:
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and any(pattern.search(head) for pattern in (_IMAGES, _ANNOTATIONS))
+        and any(word in head for word in _OWN)
+    )
+
+
+@register_reader("COCO", recognises=_recognises, uses_images=True)
+def read_coco(file: AnnotationFile) -> AnnotationSet:
+    """Read what is segmented, or else the boxes, and keypoints; names of categories are the words of marks."""
+    what = f"annotation file {file.path}"
+    content = file.json()
+    images = _by_id(content, "images", what)
+    categories = _by_id(content, "categories", what)
+    entries = content.get("annotations")
+    if not isinstance(entries, list):
+        raise AnnotationError(
+            f"{what} has no list of annotations, which COCO needs beside its images"
+        )
+    marks = MarkList(file, "annotation")
+    pictures: dict[Any, Picture] = {}
+    runs = _Runs()
+    for line, entry in enumerate(entries, start=1):
+        try:
+            if not isinstance(entry, dict):
+                raise ShapeFault("it is not an object")
+            key = _key(entry.get("image_id"))
+            if key not in images:
+                raise ShapeFault(
+                    f"its image_id {str(entry.get('image_id'))[:40]!r} is that of no image"
+                )
+            image = images[key]
+            source = (
+                file.source or text_of(image.get("file_name")) or text_of(entry.get("image_id"))
+            )
+            if key not in pictures:
+                pictures[key] = Picture(marks, source, _size_of(image))
+            category = categories.get(_key(entry.get("category_id")), {})
+            fields = _fields(entry, image, category)
+            names = category.get("keypoints")
+            shapes = list(_shapes(entry, pictures[key], runs, image))
+            points = list(_keypoints(entry, pictures[key], names))
+            if not shapes and not points:
+                marks.leave_out(line, "neither an area nor a keypoint")
+            for shape, more in shapes:
+                marks.add(shape, line=line, source=source, **{**fields, **more})
+            for shape, name in points:
+                words = {"keypoint": [name], **fields["words"]}
+                marks.add(shape, line=line, source=source, **{**fields, "words": words})
+        except ShapeFault as fault:
+            marks.faults.add_row(line, f": {fault}")
+    return marks.annotation_set()
+
+
+def _key(value: Any) -> Any:
+    """An id; numbers and texts are compared as they are."""
+    return value if isinstance(value, int | str) else None
+
+
+def _by_id(content: Any, name: str, what: str) -> dict[Any, dict[str, Any]]:
+    """Images or categories by their ids."""
+    found: dict[Any, dict[str, Any]] = {}
+    listed = content.get(name, []) if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        raise AnnotationError(f"{what} has no list of {name}, which COCO needs")
+    for i, entry in enumerate(listed, start=1):
+        key = _key(entry.get("id")) if isinstance(entry, dict) else None
+        if key is None:
+            raise AnnotationError(f"{what}: entry {i} of {name} has no id")
+        if key in found:
+            raise AnnotationError(f"{what}: the id {str(key)[:40]!r} occurs twice in {name}")
+        found[key] = entry
+    return found
+
+
+def _size_of(image: Mapping[str, Any]) -> tuple[float, float] | None:
+    if image.get("width") is None and image.get("height") is None:
+        return None
+    size = (
+        number(image.get("width"), "image's width"),
+        number(image.get("height"), "image's height"),
+    )
+    if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
+        raise ShapeFault(
+            f"its image has {size[0]:,.0f} x {size[1]:,.0f} pixels, from 1 to {MOST_PIXELS:,} can be used"
+        )
+    return size
+
+
+def _fields(
+    entry: Mapping[str, Any], image: Mapping[str, Any], category: Mapping[str, Any]
+) -> dict[str, Any]:
+    attributes = entry.get("attributes")
+    fields = {
+        **stated_fields(image),
+        **stated_fields(attributes if isinstance(attributes, dict) else {}),
+        **stated_fields(entry),
+    }
+    words = {
+        "category": [text_of(category.get("name"))],
+        "supercategory": [text_of(category.get("supercategory"))],
+    }
+    return {**fields, "words": {kind: of for kind, of in words.items() if of[0]}}
+
+
+def _shapes(
+    entry: Mapping[str, Any], picture: Picture, runs: _Runs, image: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    segmentation, bbox = entry.get("segmentation"), entry.get("bbox")
+    if isinstance(segmentation, dict):
+        yield from runs.areas(segmentation, picture, image)
+    elif isinstance(segmentation, list) and segmentation:
+        parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
+        for part in parts:
+            if not isinstance(part, list) or len(part) % 2 or len(part) < 6:
+                raise ShapeFault(
+                    "a part of its segmentation is not a list of three or more x and y"
+                )
+            yield picture.polygon(part), {}
+    elif isinstance(bbox, list) and bbox:
+        if len(bbox) != _OF_BOX:
+            raise ShapeFault("its bbox is not x, y, width and height")
+        if "keypoints" in entry and not all(number(length, "bbox") > 0 for length in bbox[2:]):
+            return
+        attributes = entry.get("attributes")
+        turn = attributes.get("rotation", 0.0) if isinstance(attributes, dict) else 0.0
+        x, y, width, height = bbox
+        yield picture.box(x, y, width, height, turn), {}
+    elif segmentation or bbox:
+        raise ShapeFault("its segmentation is neither polygons nor run lengths")
+
+
+def _keypoints(
+    entry: Mapping[str, Any], picture: Picture, names: Any
+) -> Iterator[tuple[dict[str, Any], str]]:
+    given = entry.get("keypoints") or []
+    if not isinstance(given, list) or len(given) % _POINTS_PER_KEYPOINT:
+        raise ShapeFault("its keypoints are not x, y and visibility of each")
+    for i in range(0, len(given), _POINTS_PER_KEYPOINT):
+        x, y, visibility = given[i : i + _POINTS_PER_KEYPOINT]
+        if number(visibility, "visibility"):  # 0: not labelled
+            at = i // _POINTS_PER_KEYPOINT
+            named = isinstance(names, list) and at < len(names)
+            yield picture.point(x, y), text_of(names[at]) if named else ""
+
+
+class _Runs:
+    """Areas from run lengths, of which a file may not claim more than can be held."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_COVERED
+        self._n = 0
+
+    def areas(
+        self, segmentation: Mapping[str, Any], picture: Picture, image: Mapping[str, Any]
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        size = segmentation.get("size")
+        if not isinstance(size, list) or len(size) != 2:
+            raise ShapeFault("the size of its run lengths is not height and width")
+        height, width = (int(number(length, "size")) for length in size)
+        stated = _size_of(image)
+        if stated is not None and (width, height) != stated:
+            raise ShapeFault(
+                f"its run lengths are for {width} x {height} pixels, its image has {stated[0]:g} x {stated[1]:g}"
+            )
+        if min(height, width) < 1 or height * width > MOST_PIXELS:
+            raise ShapeFault(
+                f"its run lengths are for {width} x {height} pixels, which cannot be used"
+            )
+        counts = segmentation.get("counts")
+        lengths = _decompressed(counts) if isinstance(counts, str) else counts
+        ends = _ends(lengths, height * width)
+        starts, ends = ends[:-1:2], ends[1::2]
+        used = ends > starts
+        if not used.any():
+            return
+        first, last = int(starts[used][0]) // height, (int(ends[used][-1]) - 1) // height
+        self._left -= (last - first + 1) * height
+        if self._left < 0:
+            raise ShapeFault("the run lengths of the file cover more pixels than can be read")
+        steps = np.zeros((last - first + 1) * height + 1, np.int8)
+        np.add.at(steps, starts[used] - first * height, 1)
+        np.add.at(steps, ends[used] - first * height, -1)
+        mask = np.cumsum(steps[:-1], dtype=np.int8).reshape(-1, height).T
+        self._n += 1
+        for n, area in enumerate(trace_areas(mask.astype(np.int64)), start=1):
+            group = {"group": f"run lengths {self._n}.{n}"} if area.holes else {}
+            shift = np.array([first + 0.5, 0.5])
+            yield picture.polygon(area.outline + shift), group
+            for hole in area.holes:
+                yield picture.polygon(hole + shift), {**group, "operation": "subtract"}
+
+
+def _ends(lengths: Any, n_pixels: int) -> NDArray[np.int64]:
+    """Where runs end, those outside and inside in turn, an even number of them."""
+    if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths):
+        raise ShapeFault("its run lengths are not whole numbers from 0")
+    if sum(lengths) != n_pixels:
+        raise ShapeFault(
+            f"its run lengths add up to {sum(lengths):g} and not to the {n_pixels} pixels"
+        )
+    ends = np.cumsum(np.array(lengths, dtype=np.int64))
+    return ends if len(ends) % 2 == 0 else np.append(ends, n_pixels)
+
+
+def _decompressed(text: str) -> list[int]:
+    """Run lengths from the text in which pycocotools keeps them: five bits a character, differences from the third on."""
+    lengths: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise ShapeFault("its compressed run lengths are damaged")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            if bits & 16:
+                value -= 1 << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise ShapeFault("its compressed run lengths end within a number")
+    return lengths
+
+
+@register_writer(
+    "COCO",
+    extension=".json",
+    frames=[Frame.PIXEL],
+    shapes=[ShapeKind.POINT, ShapeKind.BOX, ShapeKind.POLYGON],
+    holds=("weight", "group", "round"),
+    needs_images=True,
+)
+def write_coco(annotations: AnnotationSet, images: Mapping[str, SourceImage]) -> dict[str, bytes]:
+    """One file; points are keypoints, and annotators stand in the attributes."""
+    pictures = {source: PictureOf(images[source]) for source in annotations.sources}
+    numbers = {source: number for number, source in enumerate(annotations.sources, start=1)}
+    ids = {label: i for i, label in enumerate(Label, start=1)}
+    content = {
+        "info": {"description": "Annotations of radio galaxies, written by attnxai"},
+        "images": [
+            {"id": numbers[s], "file_name": p.name, "width": p.width, "height": p.height}
+            for s, p in pictures.items()
+        ],
+        "categories": [
+            {
+                "id": ids[label],
+                "name": str(label),
+                "supercategory": "source",
+                "keypoints": [str(label)],
+            }
+            for label in Label
+        ],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": numbers[a.source],
+                "category_id": ids[a.label],
+                "iscrowd": 0,
+                **_written(a, pictures[a.source]),
+            }
+            for i, a in enumerate(annotations.annotations, start=1)
+        ],
+    }
+    return {"annotations.json": json.dumps(content, indent=1).encode()}
+
+
+def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
+    shape, attributes = annotation.shape, fields_to_state(annotation)
+    points = picture.places(shape.points)
+    if shape.kind is ShapeKind.POINT:
+        ((x, y),) = points
+        found = {"keypoints": [x, y, 2], "num_keypoints": 1, "bbox": [x, y, 0, 0], "area": 0}
+    elif shape.kind is ShapeKind.BOX:
+        ((x, y),) = points
+        wide, high = shape.width, shape.height
+        if turn := picture.turn(shape):
+            attributes["rotation"] = turn
+        found = {
+            "bbox": [x - wide / 2, y - high / 2, wide, high],
+            "segmentation": [],
+            "area": wide * high,
+        }
+    else:
+        corners = np.array(points)
+        low, size = corners.min(axis=0), np.ptp(corners, axis=0)
+        x, y = corners.T
+        area = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+        found = {
+            "segmentation": [corners.ravel().tolist()],
+            "bbox": [*low.tolist(), *size.tolist()],
+            "area": area,
+        }
+    return {**found, "attributes": attributes}

@@ -1,0 +1,249 @@
+"""LabelMe: a JSON file for each image, with labelled shapes in the pixels of the picture."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.pixel_outlines import trace_areas
+from attnxai.annotations.readers.marks import MarkList
+from attnxai.annotations.readers.pictures import (
+    MOST_PIXELS,
+    Picture,
+    PictureOf,
+    ShapeFault,
+    fields_to_state,
+    number,
+    stated_fields,
+    text_of,
+)
+from attnxai.annotations.readers.registry import AnnotationFile, register_reader
+from attnxai.annotations.shapes import Frame, ShapeKind
+from attnxai.annotations.writers import FileNames, register_writer
+from attnxai.data.images import SourceImage
+from attnxai.data.readers.png import read_numbers
+from attnxai.errors import AnnotationError, ImageError
+
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
+_OWN = (b'"shape_type"', b'"imagePath"', b'"imageData"', b'"imageHeight"', b'"lineColor"')
+
+
+def _recognises(head: bytes) -> bool:
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        and _SHAPES.search(head) is not None
+        and any(word in head for word in _OWN)
+    )
+
+
+@register_reader("LabelMe", recognises=_recognises, uses_images=True)
+def read_labelme(file: AnnotationFile) -> AnnotationSet:
+    """Read the shapes of one image; labels, descriptions and flags are the words of marks."""
+    content = file.json()
+    shapes = content.get("shapes") if isinstance(content, dict) else None
+    if not isinstance(shapes, list):
+        raise AnnotationError(
+            f"annotation file {file.path} has no list of shapes, which LabelMe needs"
+        )
+    marks = MarkList(file, "shape")
+    try:
+        source = file.source or text_of(content.get("imagePath"))
+        picture = Picture(marks, source, _size_of(content))
+    except ShapeFault as fault:
+        raise AnnotationError(f"annotation file {file.path}: {fault}") from fault
+    common = stated_fields(content)
+    for line, entry in enumerate(shapes, start=1):
+        try:
+            if not isinstance(entry, dict):
+                raise ShapeFault("it is not an object")
+            fields = {**common, **stated_fields(entry), "words": _words(entry)}
+            if group := text_of(entry.get("group_id")):
+                fields.setdefault("group", group)
+            for shape, more in _shapes(entry, picture, file.path, line):
+                marks.add(shape, line=line, source=source, **{**fields, **more})
+        except ShapeFault as fault:
+            marks.faults.add_row(line, f": {fault}")
+    return marks.annotation_set()
+
+
+def _size_of(content: Mapping[str, Any]) -> tuple[float, float] | None:
+    if content.get("imageWidth") is None and content.get("imageHeight") is None:
+        return None
+    size = (
+        number(content.get("imageWidth"), "imageWidth"),
+        number(content.get("imageHeight"), "imageHeight"),
+    )
+    if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
+        raise ShapeFault(
+            f"its image has {size[0]:,.0f} x {size[1]:,.0f} pixels, from 1 to {MOST_PIXELS:,} can be used"
+        )
+    return size
+
+
+def _words(entry: Mapping[str, Any]) -> dict[str, list[str]]:
+    flags = entry.get("flags")
+    raised = (
+        [str(name) for name, on in flags.items() if on is True] if isinstance(flags, dict) else []
+    )
+    words = {
+        "text": [text_of(entry.get("label"))],
+        "description": [text_of(entry.get("description"))],
+        "flag": raised,
+    }
+    return {kind: of for kind, of in words.items() if any(of)}
+
+
+_Made = Iterator[tuple[dict[str, Any], dict[str, Any]]]
+
+
+def _shapes(entry: Mapping[str, Any], picture: Picture, path: str, line: int) -> _Made:
+    kind, points = entry.get("shape_type") or "polygon", entry.get("points")
+    if not isinstance(points, list) or not points:
+        raise ShapeFault("it has no points")
+    made = _KINDS.get(kind) if isinstance(kind, str) else None
+    if kind == "mask":
+        yield from _mask(entry, points, picture, path, line)
+    elif made is None:
+        raise ShapeFault(
+            f"its shape_type {str(kind)[:40]!r} is not one of {', '.join((*_KINDS, 'mask'))}"
+        )
+    else:
+        for shape in made(points, picture):
+            yield shape, {}
+
+
+def _need(points: list[Any], n: int, name: str) -> list[tuple[float, float]]:
+    if len(points) != n or not all(isinstance(p, list) and len(p) == 2 for p in points):
+        raise ShapeFault(f"its points are {len(points)} and not the {n} of a {name}")
+    return [(number(x, "point"), number(y, "point")) for x, y in points]
+
+
+def _rectangle(points: list[Any], picture: Picture) -> list[dict[str, Any]]:
+    if len(points) == 4:  # corner by corner, as newer versions have it
+        return _oriented(points, picture)
+    (x0, y0), (x1, y1) = _need(points, 2, "rectangle")
+    return [picture.box(min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))]
+
+
+def _oriented(points: list[Any], picture: Picture) -> list[dict[str, Any]]:
+    corners = np.array(_need(points, 4, "rectangle"))
+    first, second = corners[1] - corners[0], corners[2] - corners[1]
+    long, high = float(np.hypot(*first)), float(np.hypot(*second))
+    parallel = np.allclose(
+        corners[0] + corners[2], corners[1] + corners[3], atol=0.01 * (long + high)
+    )
+    if not parallel or abs(float(first @ second)) > 0.01 * long * high:
+        return [picture.polygon(points)]
+    x, y = corners.mean(axis=0)
+    turn = float(np.degrees(np.arctan2(first[1], first[0])))
+    return [picture.box(float(x) - long / 2, float(y) - high / 2, long, high, turn)]
+
+
+def _circle(points: list[Any], picture: Picture) -> list[dict[str, Any]]:
+    (x, y), (x1, y1) = _need(points, 2, "circle")
+    return [picture.circle(x, y, float(np.hypot(x1 - x, y1 - y)))]
+
+
+def _points(points: list[Any], picture: Picture) -> list[dict[str, Any]]:
+    return [picture.point(*place) for place in _need(points, len(points), "point")]
+
+
+_KINDS: Mapping[str, Callable[[list[Any], Picture], list[dict[str, Any]]]] = {
+    "polygon": lambda points, picture: [picture.polygon(points)],
+    "rectangle": _rectangle,
+    "oriented_rectangle": _oriented,
+    "circle": _circle,
+    "line": lambda points, picture: [picture.line(points)],
+    "linestrip": lambda points, picture: [picture.line(points)],
+    "point": _points,
+    "points": _points,
+}
+
+
+def _mask(
+    entry: Mapping[str, Any], points: list[Any], picture: Picture, path: str, line: int
+) -> _Made:
+    """Areas of a picture in the file, of what lies between two corners."""
+    (x, y), _ = _need(points, 2, "mask")
+    try:
+        packed = base64.b64decode(entry.get("mask") or "", validate=True)
+        values, _ = read_numbers(packed, Path(path), "mask in")
+    except (binascii.Error, TypeError, ValueError, ImageError) as error:
+        raise ShapeFault("its mask is not a PNG picture of numbers in base64") from error
+    for n, area in enumerate(trace_areas((values != 0).astype(np.int64)), start=1):
+        group = {"group": f"mask {line}.{n}"} if area.holes else {}
+        shift = np.array([x + 0.5, y + 0.5])
+        yield picture.polygon(area.outline + shift), group
+        for hole in area.holes:
+            yield picture.polygon(hole + shift), {**group, "operation": "subtract"}
+
+
+@register_writer(
+    "LabelMe",
+    extension=".json",
+    frames=[Frame.PIXEL],
+    shapes=[ShapeKind.POINT, ShapeKind.CIRCLE, ShapeKind.BOX, ShapeKind.POLYGON, ShapeKind.LINE],
+    holds=("weight", "group", "round"),
+    needs_images=True,
+)
+def write_labelme(
+    annotations: AnnotationSet, images: Mapping[str, SourceImage]
+) -> dict[str, bytes]:
+    """A folder for each annotator with a file for each source, without the pictures."""
+    folders, files = FileNames(), FileNames()
+    written = {}
+    for annotator in annotations.annotators:
+        for source in annotations.sources:
+            own = annotations.of(source, annotator)
+            if not own:
+                continue
+            picture = PictureOf(images[source])
+            content: dict[str, Any] = {
+                "version": "5.5.0",
+                "flags": {},
+                "shapes": [_written(a, picture) for a in own],
+                "imagePath": picture.name,
+                "imageData": None,
+                "imageHeight": picture.height,
+                "imageWidth": picture.width,
+                "annotator": annotator,
+            }
+            name = f"{folders(annotator)}/{files(source)}.json"
+            written[name] = json.dumps(content, indent=1).encode()
+    return written
+
+
+def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
+    shape = annotation.shape
+    points = picture.places(shape.points)
+    if shape.kind is ShapeKind.CIRCLE:
+        kind, points = "circle", [points[0], [points[0][0] + shape.radius, points[0][1]]]
+    elif shape.kind is ShapeKind.BOX:
+        turn = np.radians(picture.turn(shape))
+        along = np.array([np.cos(turn), np.sin(turn)]) * shape.width / 2
+        down = np.array([-np.sin(turn), np.cos(turn)]) * shape.height / 2
+        corners = [-along - down, along - down, along + down, down - along]
+        kind, points = "oriented_rectangle", [(points[0] + c).tolist() for c in corners]
+        if not turn:
+            kind, points = "rectangle", [points[0], points[2]]
+    else:
+        kind = {ShapeKind.LINE: "linestrip"}.get(shape.kind, str(shape.kind))
+    fields = fields_to_state(annotation)
+    del fields["annotator"]
+    return {
+        "label": str(annotation.label),
+        "points": points,
+        "group_id": None,
+        "description": "",
+        "shape_type": kind,
+        "flags": {},
+        **fields,
+    }

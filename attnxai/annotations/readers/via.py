@@ -1,0 +1,227 @@
+"""VIA (VGG Image Annotator 1 and 2): projects and annotations as JSON, and annotations as CSV."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
+from attnxai.annotations.naming import folded
+from attnxai.annotations.readers.marks import MarkList
+from attnxai.annotations.readers.pictures import (
+    Picture,
+    PictureOf,
+    ShapeFault,
+    fields_to_state,
+    number,
+    pairs,
+    stated_fields,
+    text_of,
+)
+from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
+from attnxai.annotations.shapes import Frame, ShapeKind
+from attnxai.annotations.writers import register_writer
+from attnxai.data.csv_table import parse_csv
+from attnxai.data.images import SourceImage
+from attnxai.errors import AnnotationError
+from attnxai.jobs.files import parse_json
+
+_REGION = re.compile(rb'"(shape_attributes|_via_img_metadata|_via_settings|region_attributes)"\s*:')
+_NO_REGIONS = re.compile(rb'"filename"\s*:\s*".*?"regions"\s*:\s*[\[{]', re.DOTALL)
+_PROJECT = "_via_img_metadata"
+_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
+
+
+def _is_json(head: bytes) -> bool:
+    begins = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return begins and (_REGION.search(head) or _NO_REGIONS.search(head)) is not None
+
+
+@register_reader("VIA", recognises=_is_json, uses_images=True)
+def read_via(file: AnnotationFile) -> AnnotationSet:
+    """Read the regions of all images; their attributes are the words of marks."""
+    content = file.json()
+    if isinstance(content, dict) and _PROJECT in content:
+        content = content[_PROJECT]
+    if not isinstance(content, dict):
+        raise AnnotationError(f"annotation file {file.path} holds no images, which VIA needs")
+    return _annotations(file, "region", _of_json(content))
+
+
+@register_reader(
+    "VIA (CSV)", recognises=lambda head: set(_COLUMNS) <= set(columns_of(head)), uses_images=True
+)
+def read_via_csv(file: AnnotationFile) -> AnnotationSet:
+    """Read the table that VIA exports, one region a line."""
+    return _annotations(file, "line", _of_csv(file))
+
+
+_Entry = tuple[int, str, Any, Any, Any]
+
+
+def _of_json(content: Mapping[str, Any]) -> Iterator[_Entry]:
+    number = 0
+    for image in content.values():
+        if not isinstance(image, dict):
+            continue
+        regions = image.get("regions") or []
+        name, attributes = text_of(image.get("filename")), image.get("file_attributes")
+        for region in regions.values() if isinstance(regions, dict) else regions:
+            number += 1
+            known = region if isinstance(region, dict) else {}
+            yield (
+                number,
+                name,
+                attributes,
+                known.get("shape_attributes"),
+                known.get("region_attributes"),
+            )
+
+
+def _of_csv(file: AnnotationFile) -> Iterator[_Entry]:
+    what = f"annotation file {file.path}"
+    header, rows = parse_csv(file.text(), what, AnnotationError)
+    for line, cells in rows:
+        row = dict(zip(header, cells, strict=False))
+        if row.get("region_count") == "0":
+            continue
+        try:
+            parts = [
+                parse_json(row.get(name) or "{}")
+                for name in ("file_attributes", "region_shape_attributes", "region_attributes")
+            ]
+        except ValueError:
+            raise AnnotationError(
+                f"{what}, line {line}: its attributes are not valid JSON; export the table from VIA again"
+            ) from None
+        yield line, row.get("filename", ""), *parts
+
+
+def _annotations(file: AnnotationFile, item: str, entries: Iterator[_Entry]) -> AnnotationSet:
+    marks = MarkList(file, item)
+    pictures: dict[str, Picture] = {}
+    for line, name, of_file, shape, of_region in entries:
+        source = file.source or name
+        try:
+            if source not in pictures:
+                pictures[source] = Picture(marks, source)
+            if not isinstance(shape, dict):
+                raise ShapeFault("it has no shape_attributes")
+            attributes = of_region if isinstance(of_region, dict) else {}
+            fields = {
+                **stated_fields(of_file if isinstance(of_file, dict) else {}),
+                **stated_fields(attributes),
+                "words": _words(attributes),
+            }
+            marks.add(_shape(shape, pictures[source]), line=line, source=source, **fields)
+        except ShapeFault as fault:
+            marks.faults.add_row(line, f": {fault}")
+    return marks.annotation_set()
+
+
+def _words(attributes: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Values by the names of attributes; of a choice of several those that are chosen."""
+    words: dict[str, list[str]] = {}
+    for key, value in attributes.items():
+        if isinstance(value, dict):
+            found = [str(name) for name, chosen in value.items() if chosen]
+        else:
+            found = [text_of(value)]
+        if (name := folded(str(key))) and any(found):
+            words.setdefault(name, []).extend(found)
+    return words
+
+
+def _shape(given: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def of(*names: str) -> list[Any]:
+        return [given.get(name) for name in names]
+
+    match given.get("name"):
+        case "rect":
+            return picture.box(*of("x", "y", "width", "height"))
+        case "circle":
+            return picture.circle(*of("cx", "cy", "r"))
+        case "ellipse":
+            turn = math.degrees(number(given.get("theta", 0.0), "theta"))
+            cx, cy, rx, ry = of("cx", "cy", "rx", "ry")
+            return picture.ellipse(cx, cy, rx, ry, turn)
+        case "polygon":
+            return picture.polygon(pairs(*of("all_points_x", "all_points_y")))
+        case "polyline":
+            return picture.line(pairs(*of("all_points_x", "all_points_y")))
+        case "point":
+            return picture.point(*of("cx", "cy"))
+        case name:
+            raise ShapeFault(
+                f"its shape {str(name)[:40]!r} is not one of rect, circle, ellipse, polygon, polyline, point"
+            )
+
+
+@register_writer(
+    "VIA",
+    extension=".json",
+    frames=[Frame.PIXEL],
+    shapes=list(ShapeKind),
+    holds=("weight", "group", "round"),
+    needs_images=True,
+)
+def write_via(annotations: AnnotationSet, images: Mapping[str, SourceImage]) -> dict[str, bytes]:
+    """One file of annotations; a turned box is a polygon."""
+    content = {}
+    for source in annotations.sources:
+        picture = PictureOf(images[source])
+        own = [a for a in annotations.annotations if a.source == source]
+        content[f"{picture.name}-1"] = {
+            "filename": picture.name,
+            "size": -1,
+            "regions": [_written(a, picture) for a in own],
+            "file_attributes": {},
+        }
+    return {"annotations.json": json.dumps(content, indent=1).encode()}
+
+
+def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
+    from attnxai.annotations.shape_conversion import as_polygon
+
+    shape = annotation.shape
+    if shape.kind is ShapeKind.BOX and shape.angle % 180:
+        shape = as_polygon(shape)
+    points = picture.places(shape.points)
+    x, y = points[0]
+    if shape.kind is ShapeKind.BOX:
+        wide, high = shape.width, shape.height
+        found = {
+            "name": "rect",
+            "x": x - wide / 2,
+            "y": y - high / 2,
+            "width": wide,
+            "height": high,
+        }
+    elif shape.kind is ShapeKind.CIRCLE:
+        found = {"name": "circle", "cx": x, "cy": y, "r": shape.radius}
+    elif shape.kind is ShapeKind.ELLIPSE:
+        turn = math.radians(picture.turn(shape))
+        found = {
+            "name": "ellipse",
+            "cx": x,
+            "cy": y,
+            "rx": shape.width / 2,
+            "ry": shape.height / 2,
+            "theta": turn,
+        }
+    elif shape.kind is ShapeKind.POINT:
+        found = {"name": "point", "cx": x, "cy": y}
+    else:
+        name = "polygon" if shape.kind is ShapeKind.POLYGON else "polyline"
+        found = {
+            "name": name,
+            "all_points_x": [p[0] for p in points],
+            "all_points_y": [p[1] for p in points],
+        }
+    return {
+        "shape_attributes": found,
+        "region_attributes": {"label": str(annotation.label), **fields_to_state(annotation)},
+    }
