@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -209,7 +211,94 @@ def fits_mask() -> bytes:
     return as_fits(image)
 
 
+def as_json(content: Any) -> bytes:
+    return json.dumps(content, indent=1).encode()
+
+
+_CORNERS = [[1, 1], [5, 1], [5, 4.5]]
+COCO = as_json(
+    {
+        "images": [{"id": 1, "file_name": "s1.png", "width": 30, "height": 20}],
+        "categories": [{"id": 2, "name": "lobe", "keypoints": ["core", "hotspot"]}],
+        "annotations": [
+            {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "attributes": {"rotation": 20}},
+            {"image_id": 1, "category_id": 2, "segmentation": [[1, 1, 5, 1, 5, 4]]},
+            {"image_id": 1, "segmentation": {"size": [20, 30], "counts": [31, 4, 16, 4, 545]}},
+            {"image_id": 1, "category_id": 2, "keypoints": [3, 4, 2, 6, 7, 0]},
+        ],
+    }
+)
+LABELME = as_json(
+    {
+        "shapes": [
+            {
+                "label": "lobe",
+                "points": _CORNERS,
+                "shape_type": "polygon",
+                "group_id": 1,
+                "flags": {"core": True},
+            },
+            {"label": "jet", "points": _CORNERS, "shape_type": "linestrip"},
+            {"label": "core", "points": _CORNERS[:2], "shape_type": "circle"},
+        ],
+        "imagePath": "s1.png",
+        "imageHeight": 20,
+        "imageWidth": 30,
+    }
+)
+_VIA = [
+    {"name": "ellipse", "cx": 9, "cy": 8, "rx": 5, "ry": 2, "theta": 0.5},
+    {"name": "polygon", "all_points_x": [1, 5, 5], "all_points_y": [1, 1, 4]},
+]
+VIA = as_json(
+    {
+        "s1.png1": {
+            "filename": "s1.png",
+            "regions": [
+                {"shape_attributes": s, "region_attributes": {"label": "lobe"}} for s in _VIA
+            ],
+        }
+    }
+)
+
+
+def as_export(**cells: str) -> bytes:
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(cells))
+    table.writeheader()
+    table.writerow(cells)
+    return text.getvalue().encode()
+
+
+VIA_CSV = as_export(
+    filename="s1.png",
+    file_attributes="{}",
+    region_shape_attributes=json.dumps(_VIA[0]),
+    region_attributes='{"label":"jet"}',
+)
+ZOONIVERSE = as_export(
+    user_name="ann",
+    metadata='{"subject_dimensions": [{"naturalWidth": 300, "naturalHeight": 200}]}',
+    annotations=json.dumps(
+        [
+            {
+                "task": "T0",
+                "value": [{"tool": 0, "tool_label": "Lobe", "x": 9, "y": 8, "rx": 5, "ry": 2}],
+            },
+            {"task": "T1", "value": "FR II"},
+        ]
+    ),
+    subject_data='{"7": {"Filename": "s1.png"}}',
+    subject_ids="7",
+)
+
+
 SEEDS = {
+    "COCO": [COCO],
+    "LabelMe": [LABELME],
+    "VIA": [VIA],
+    "VIA (CSV)": [VIA_CSV],
+    "Zooniverse export": [ZOONIVERSE],
     "FITS mask": [fits_mask(), gzip.compress(fits_mask())],
     "FITS regions": [fits_regions()],
     "PNG mask": [png_mask()],
@@ -228,6 +317,16 @@ SEEDS = {
 """Valid files of every reader by its name."""
 ALL = [content for files in SEEDS.values() for content in files]
 WORDS = [
+    *(
+        b'"counts": "',
+        b'"size": [9e9, 9e9]',
+        b'"keypoints": ',
+        b"[[[[",
+        b"}]",
+        b"null",
+        b"true",
+        b'"mask": "aGk="',
+    ),
     *(f"{name},".encode() for name in (*COLUMNS, *CATALOGUE_COLUMNS, *EXPERT_COLUMNS)),
     *(b'"', b'""', b",", b";", b"\t", b"\r", b"\n", b"\r\n", b"\x00", b"\xff", b"\xef\xbb\xbf"),
     *(b"icrs", b"pixel", b"polygon", b"point", b"circle", b"RADIO", b"IR", b"NONE:", b"=1+1"),

@@ -205,7 +205,7 @@ def find_reader(content: bytes, path: str | Path) -> AnnotationReader | None:
 
 def columns_of(head: bytes) -> tuple[str, ...]:
     """Names of the columns of a CSV file, from its beginning; empty where that is not a header."""
-    line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
+    line = head[:HEAD_BYTES].decode("utf-8-sig", errors="replace").partition("\n")[0]
     try:
         return tuple(name.strip() for name in next(csv.reader([line]), []))
     except csv.Error:  # a line that is not a table at all
