@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from attnxai.data.csv_table import LONG_CELL, parse_csv
+from attnxai.data.csv_table import parse_csv
 from attnxai.data.wording import counted
 from attnxai.errors import AttnxaiError
 
@@ -94,14 +94,7 @@ def read_table_of_text(
         if _score(commented[0], other, n_known) >= 2:  # the header itself is a comment
             delimiter, header = other, _cells(commented[0], other)
             at, first_line, n_comments = *commented[1:], n_comments - 1
-    first, numbered = parse_csv(
-        text[at:],
-        what,
-        error,
-        delimiter=delimiter,
-        first_line=first_line,
-        longest_cell=LONG_CELL,
-    )
+    first, numbered = parse_csv(text[at:], what, error, delimiter=delimiter, first_line=first_line)
     rows = list(numbered)
     if header is None:
         header = first

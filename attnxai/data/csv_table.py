@@ -22,9 +22,6 @@ _Parsed = TypeVar("_Parsed")
 # Spreadsheets take a cell that begins with one of these for a formula, the full-width signs included.
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
-LONG_CELL = 2**27
-"""For tables in which an outline of thousands of vertices is one cell."""
-_USUAL_CELL = 2**17
 _COMMA_HINT = "; a cell that holds a comma needs quotes, and a number a decimal point"
 
 
@@ -47,21 +44,14 @@ def read_csv(path: str | Path, what: str, error: type[AttnxaiError]) -> str:
 
 
 def parse_csv(
-    text: str,
-    what: str,
-    error: type[AttnxaiError],
-    *,
-    delimiter: str = ",",
-    first_line: int = 1,
-    longest_cell: int = _USUAL_CELL,
+    text: str, what: str, error: type[AttnxaiError], *, delimiter: str = ",", first_line: int = 1
 ) -> tuple[list[str], Rows]:
     """Header of a table, and its rows one by one with the line on which each begins, counted from ``first_line``.
 
     A cell in quotes may span several lines. Spaces around cells are taken off, and rows without any
-    content are skipped. A row may have more or fewer cells than there are columns, and a cell ``longest_cell``
-    characters.
+    content are skipped. A row may have more or fewer cells than there are columns.
     """
-    rows = _rows(text, what, error, delimiter, first_line, longest_cell)
+    rows = _rows(text, what, error, delimiter, first_line)
     try:
         _, header = next(rows)
     except StopIteration:
@@ -70,14 +60,8 @@ def parse_csv(
 
 
 def _rows(
-    text: str,
-    what: str,
-    error: type[AttnxaiError],
-    delimiter: str,
-    first_line: int,
-    longest_cell: int,
+    text: str, what: str, error: type[AttnxaiError], delimiter: str, first_line: int
 ) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(longest_cell)  # of all readers; each sets its own
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     line = first_line
     try:

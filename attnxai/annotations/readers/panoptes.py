@@ -13,7 +13,7 @@ from attnxai.annotations.merging import majority_classes
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.pictures import Picture, ShapeFault, number, pairs, plain, text_of
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
-from attnxai.data.csv_table import LONG_CELL, parse_csv
+from attnxai.data.csv_table import parse_csv
 from attnxai.data.images import source_id
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
@@ -42,7 +42,7 @@ _OTHER_FRAME = "on another frame of its subject than the first"
 def read_panoptes(file: AnnotationFile) -> AnnotationSet:
     """Read what was drawn, by tool; questions answered with FR I or FR II state a class, and a second look is round 2."""
     what = f"annotation file {file.path}"
-    header, rows = parse_csv(file.text(), what, AnnotationError, longest_cell=LONG_CELL)
+    header, rows = parse_csv(file.text(), what, AnnotationError)
     marks = MarkList(file, "line")
     looks: collections.Counter[tuple[str, str]] = collections.Counter()
     classes: dict[str, dict[str, str]] = {}

@@ -24,7 +24,7 @@ from attnxai.annotations.readers.pictures import (
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.writers import register_writer
-from attnxai.data.csv_table import LONG_CELL, parse_csv
+from attnxai.data.csv_table import parse_csv
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
 from attnxai.jobs.files import parse_json
@@ -83,7 +83,7 @@ def _of_json(content: Mapping[str, Any]) -> Iterator[_Entry]:
 
 def _of_csv(file: AnnotationFile) -> Iterator[_Entry]:
     what = f"annotation file {file.path}"
-    header, rows = parse_csv(file.text(), what, AnnotationError, longest_cell=LONG_CELL)
+    header, rows = parse_csv(file.text(), what, AnnotationError)
     for line, cells in rows:
         row = dict(zip(header, cells, strict=False))
         if row.get("region_count") == "0":
