@@ -163,7 +163,7 @@ def choose_part(
         )
     others = [printable(name)[:60] for name in names if name != chosen[0]]
     note = (
-        f"Read of its {kind}s is {printable(chosen[0])[:60]}, not {first_of(others, 5)}."
+        f"Of its {kind}s {printable(chosen[0])[:60]} is read, not {first_of(others, 5)}."
         if others
         else ""
     )

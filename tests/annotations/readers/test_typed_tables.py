@@ -347,7 +347,7 @@ class TestVOTable:
         table = re.search(rb"<TABLE .*</TABLE>", votable(ROW))[0]  # type: ignore[index]
         other = b'<TABLE name="survey"><FIELD name="a" datatype="int"/></TABLE>'
         found = read(votable(ROW).replace(table, other + table))
-        assert "Read of its tables is marks, not survey." in found.notices
+        assert "Of its tables marks is read, not survey." in found.notices
         two = votable(ROW).replace(
             table, table + table.replace(b'"marks"', b'"more"').replace(b"g1", b"g2")
         )

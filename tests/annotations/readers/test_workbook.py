@@ -56,7 +56,7 @@ class TestWorkbook:
             "2024-05-17T12:30:00",
         ]
         said = " ".join(found.notices)
-        assert "Read of its sheets is Tabelle1, not Tabelle2." in said
+        assert "Of its sheets Tabelle1 is read, not Tabelle2." in said
         assert "named in row 3; what is above is not read" in said
         assert "3 numbers with a decimal comma are read" in said
 
