@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.pixel_outlines import trace_areas
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.pictures import (
     MOST_PIXELS,
     Picture,
     PictureOf,
     ShapeFault,
+    areas_of,
     fields_to_state,
     number,
     stated_fields,
@@ -25,7 +25,8 @@ from attnxai.annotations.readers.pictures import (
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.annotations.writers import register_writer
-from attnxai.data.images import SourceImage
+from attnxai.data.images import SourceImage, source_id
+from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
         raise AnnotationError(
             f"{what} has no list of annotations, which COCO needs beside its images"
         )
+    _refuse_one_name(images, what)
     marks = MarkList(file, "annotation")
     pictures: dict[Any, Picture] = {}
     runs = _Runs()
@@ -77,7 +79,11 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
             )
             if key not in pictures:
                 pictures[key] = Picture(marks, source, _size_of(image))
-            category = categories.get(_key(entry.get("category_id")), {})
+            category = categories.get(_key(entry.get("category_id")))
+            if category is None:
+                raise ShapeFault(
+                    f"its category_id {str(entry.get('category_id'))[:40]!r} is that of no category"
+                )
             fields = _fields(entry, image, category)
             names = category.get("keypoints")
             shapes = list(_shapes(entry, pictures[key], runs, image))
@@ -91,7 +97,36 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
                 marks.add(shape, line=line, source=source, **{**fields, "words": words})
         except ShapeFault as fault:
             marks.faults.add_row(line, f": {fault}")
+    marked = {_key(entry.get("image_id")) for entry in entries if isinstance(entry, dict)}
+    if n := len(images.keys() - marked):
+        marks.note(
+            f"{counted(n, 'image of the file has', 'images of the file have')} no annotations."
+        )
+    n_hidden = sum(_n_hidden(entry) for entry in entries if isinstance(entry, dict))
+    if n_hidden:
+        marks.note(
+            f"{counted(n_hidden, 'keypoint')} of visibility 0, which nobody placed, "
+            f"{'is' if n_hidden == 1 else 'are'} left out."
+        )
     return marks.annotation_set()
+
+
+def _refuse_one_name(images: Mapping[Any, Mapping[str, Any]], what: str) -> None:
+    """Refuse images of one name in several folders, whose marks would be taken for those of one source."""
+    names: dict[str, str] = {}
+    for image in images.values():
+        if name := text_of(image.get("file_name")):
+            first = names.setdefault(source_id(name), name)
+            if first != name:
+                raise AnnotationError(
+                    f"{what}: its images {first[:60]!r} and {name[:60]!r} would be one source; rename one of them"
+                )
+
+
+def _n_hidden(entry: Mapping[str, Any]) -> int:
+    keypoints = entry.get("keypoints")
+    seen = keypoints[2::_POINTS_PER_KEYPOINT] if isinstance(keypoints, list) else []
+    return sum(visibility == 0 for visibility in seen)
 
 
 def _key(value: Any) -> Any:
@@ -225,7 +260,7 @@ class _Runs:
         np.add.at(steps, ends[used] - first * height, -1)
         mask = np.cumsum(steps[:-1], dtype=np.int8).reshape(-1, height).T
         self._n += 1
-        for n, area in enumerate(trace_areas(mask.astype(np.int64)), start=1):
+        for n, area in enumerate(areas_of(mask), start=1):
             group = {"group": f"run lengths {self._n}.{n}"} if area.holes else {}
             shift = np.array([first + 0.5, 0.5])
             yield picture.polygon(area.outline + shift), group

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
-from attnxai.annotations.pixel_outlines import trace_areas
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.pictures import (
     MOST_PIXELS,
     Picture,
     PictureOf,
     ShapeFault,
+    areas_of,
     fields_to_state,
     number,
     stated_fields,
@@ -56,9 +56,13 @@ def read_labelme(file: AnnotationFile) -> AnnotationSet:
     marks = MarkList(file, "shape")
     try:
         source = file.source or text_of(content.get("imagePath"))
+        if (named := marks.source_and_rest[0]) and marks.image_for(source) is None:
+            source = named  # the image had another name when it was drawn on
         picture = Picture(marks, source, _size_of(content))
     except ShapeFault as fault:
         raise AnnotationError(f"annotation file {file.path}: {fault}") from fault
+    if raised := _raised(content):
+        marks.note(f"Flags of the image are not used: {', '.join(raised)[:200]}.")
     common = stated_fields(content)
     for line, entry in enumerate(shapes, start=1):
         try:
@@ -88,15 +92,18 @@ def _size_of(content: Mapping[str, Any]) -> tuple[float, float] | None:
     return size
 
 
-def _words(entry: Mapping[str, Any]) -> dict[str, list[str]]:
+def _raised(entry: Mapping[str, Any]) -> list[str]:
     flags = entry.get("flags")
-    raised = (
+    return (
         [str(name) for name, on in flags.items() if on is True] if isinstance(flags, dict) else []
     )
+
+
+def _words(entry: Mapping[str, Any]) -> dict[str, list[str]]:
     words = {
         "text": [text_of(entry.get("label"))],
         "description": [text_of(entry.get("description"))],
-        "flag": raised,
+        "flag": _raised(entry),
     }
     return {kind: of for kind, of in words.items() if any(of)}
 
@@ -172,13 +179,20 @@ def _mask(
     entry: Mapping[str, Any], points: list[Any], picture: Picture, path: str, line: int
 ) -> _Made:
     """Areas of a picture in the file, of what lies between two corners."""
-    (x, y), _ = _need(points, 2, "mask")
+    (x, y), (x1, y1) = (map(round, corner) for corner in _need(points, 2, "mask"))
     try:
         packed = base64.b64decode(entry.get("mask") or "", validate=True)
         values, _ = read_numbers(packed, Path(path), "mask in")
     except (binascii.Error, TypeError, ValueError, ImageError) as error:
         raise ShapeFault("its mask is not a PNG picture of numbers in base64") from error
-    for n, area in enumerate(trace_areas((values != 0).astype(np.int64)), start=1):
+    rows, columns = y1 - y + 1, x1 - x + 1  # both corner pixels belong to it
+    if values.shape != (rows, columns):
+        raise ShapeFault(
+            f"its mask has {values.shape[1]} x {values.shape[0]} pixels, but there are {columns} x {rows} between its points"
+        )
+    if not values.any():
+        raise ShapeFault("its mask is empty")
+    for n, area in enumerate(areas_of(values != 0), start=1):
         group = {"group": f"mask {line}.{n}"} if area.holes else {}
         shift = np.array([x + 0.5, y + 0.5])
         yield picture.polygon(area.outline + shift), group

@@ -34,6 +34,7 @@ _SOURCE_KEYS = (
 )
 _CLASSES = {"fri": "FR I", "fr1": "FR I", "frii": "FR II", "fr2": "FR II", "hybrid": "hybrid"}
 _OTHER_FRAME = "on another frame of its subject than the first"
+_OTHER_TOOL = "drawn with a tool that is not read"
 
 
 @register_reader(
@@ -171,6 +172,9 @@ def _add(
     if number(mark.get("frame") or 0, "frame"):
         marks.leave_out(line, _OTHER_FRAME)
         return
+    if not _is_read(mark):
+        marks.leave_out(line, _OTHER_TOOL)
+        return
     tool = mark.get("tool", mark.get("toolIndex"))
     words = {
         "tool_label": [text_of(mark.get("tool_label"))],
@@ -179,6 +183,19 @@ def _add(
     }
     words = {kind: of for kind, of in words.items() if any(of)}
     marks.add(_shape(mark, picture), line=line, words=words, **fields)
+
+
+def _is_read(mark: Mapping[str, Any]) -> bool:
+    """Whether a mark is one of the shapes here, and not a column, a line across the picture, a triangle or a fan."""
+    if text_of(mark.get("toolType")).lower() in ("triangle", "fan") or "spread" in mark:
+        return False
+    has = {name for name, value in mark.items() if value is not None}
+    return bool(
+        has & {"points", "pathX"}
+        or has >= {"x1", "y1"}
+        or has >= {"x", "y"}
+        or has >= {"x_center", "y_center"}
+    )
 
 
 def _detail(detail: Any) -> str:
@@ -202,16 +219,16 @@ def _shape(mark: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
     if has >= {"x1", "y1", "x2", "y2"}:
         return picture.line([of("x1", "y1"), of("x2", "y2")])
     if has >= {"rx", "ry"}:
-        # anticlockwise on the screen
-        rx, ry = of("rx", "ry")
-        return picture.ellipse(x, y, rx, ry, -number(mark.get("angle") or 0, "angle"))
+        # the newer front end turns ellipses clockwise on the screen, the older one anticlockwise
+        turn = number(mark.get("angle") or 0, "angle") * (1 if "x_center" in has else -1)
+        return picture.ellipse(x, y, mark["rx"], mark["ry"], turn)
     if has >= {"width", "height"}:
         wide, high = of("width", "height")
         if "x_center" in has:
             x = number(x, "x_center") - number(wide, "width") / 2
             y = number(y, "y_center") - number(high, "height") / 2
         return picture.box(x, y, wide, high, mark.get("angle") or 0)
-    if "r" in has and text_of(mark.get("toolType")).lower() != "triangle":
+    if "r" in has:
         return picture.circle(x, y, mark["r"])
     return picture.point(x, y)
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import WEIGHT, Annotation, expected_round
+from attnxai.annotations.pixel_outlines import PixelArea, trace_areas
 from attnxai.annotations.shapes import Shape, ShapeKind
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage, source_id
+from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +56,8 @@ class Picture:
         if size is None:
             rows, columns = (1.0, 1.0) if image is None else image.grid.shape_of_file
             size = float(columns), float(rows)
+        elif image is not None and size != image.grid.shape_of_file[::-1]:
+            marks.note("Pictures are of other sizes than the images, to which marks are scaled.")
         x, y = marks.picture_to_pixels(
             source, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], width=size[0], height=size[1]
         )
@@ -121,6 +125,14 @@ class Picture:
             "height": lengths[1] * math.hypot(*across),
             "angle": math.degrees(math.atan2(along[1], along[0])),
         }
+
+
+def areas_of(mask: NDArray[Any]) -> list[PixelArea]:
+    """Areas of a mask; a ShapeFault where there are too many of them."""
+    try:
+        return trace_areas(mask.astype(np.int64))
+    except AnnotationError as error:
+        raise ShapeFault(f"of its mask, {error}") from error
 
 
 def number(value: Any, name: str) -> float:

@@ -48,7 +48,7 @@ def read_via(file: AnnotationFile) -> AnnotationSet:
         content = content[_PROJECT]
     if not isinstance(content, dict):
         raise AnnotationError(f"annotation file {file.path} holds no images, which VIA needs")
-    return _annotations(file, "region", _of_json(content))
+    return _annotations(file, "region", _of_json(content, f"annotation file {file.path}"))
 
 
 @register_reader(
@@ -62,12 +62,12 @@ def read_via_csv(file: AnnotationFile) -> AnnotationSet:
 _Entry = tuple[int, str, Any, Any, Any]
 
 
-def _of_json(content: Mapping[str, Any]) -> Iterator[_Entry]:
+def _of_json(content: Mapping[str, Any], what: str) -> Iterator[_Entry]:
     number = 0
     for image in content.values():
-        if not isinstance(image, dict):
-            continue
-        regions = image.get("regions") or []
+        regions = (image.get("regions") or []) if isinstance(image, dict) else None
+        if not isinstance(regions, list | dict):
+            raise AnnotationError(f"{what}: an image of it has no list of regions, which VIA needs")
         name, attributes = text_of(image.get("filename")), image.get("file_attributes")
         for region in regions.values() if isinstance(regions, dict) else regions:
             number += 1
