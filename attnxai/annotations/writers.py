@@ -13,7 +13,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operat
 from attnxai.annotations.shape_conversion import as_polygon, in_frame
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.data.images import SourceImage
-from attnxai.data.registration import check_unclaimed
+from attnxai.data.registration import check_unclaimed, find_by_name
 from attnxai.data.wording import counted, listed, printable, unknown_name
 from attnxai.errors import AnnotationError, LeftOutWarning, OptionError
 from attnxai.jobs.files import check_output_file, write_file
@@ -121,12 +121,7 @@ def find_writer(path: str | Path, format_name: str | None = None) -> AnnotationW
         If there is none, or several formats have the ending and none of them is the usual one.
     """
     if format_name:
-        wanted = format_name.casefold()
-        exact = [writer for name, writer in WRITERS.items() if name.casefold() == wanted]
-        found = exact or [w for name, w in WRITERS.items() if name.casefold().startswith(wanted)]
-        if len(found) != 1:
-            raise OptionError(unknown_name("format", format_name, WRITERS))
-        return found[0]
+        return find_by_name(WRITERS, "format", format_name)
     name = Path(path).name.lower()
     found = [writer for writer in WRITERS.values() if name.endswith(writer.extension)]
     chosen = [writer for writer in found if writer.by_ending] or found

@@ -50,7 +50,8 @@ def blank_values(values: NDArray[Any]) -> tuple[NDArray[np.bool_], list[str]]:
     """
     blank = np.zeros(values.shape, bool)
     notes: list[str] = []
-    values = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        values = values.astype(np.float64)
     finite = np.isfinite(values)
     for value in _candidates(values, finite):
         same = values == value

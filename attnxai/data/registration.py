@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from attnxai.data.wording import unknown_name
 from attnxai.errors import AttnxaiError, OptionError
+
+_Registered = TypeVar("_Registered")
 
 READER_FAILED = "if the file is valid, report this to the author of the reader"
 """How the message about a reader that failed ends."""
@@ -47,6 +50,22 @@ def check_label(kind: str, name: str, registry: Mapping[str, Any], label: object
             raise OptionError(
                 f"{kind} {name} has the label {label}, which is that of {other}; choose another label"
             )
+
+
+def find_by_name(registry: Mapping[str, _Registered], what: str, name: str) -> _Registered:
+    """The one of a name, or of the beginning of one, in any case; an OptionError names those that there are.
+
+    Examples
+    --------
+    >>> find_by_name({"DS9 regions": 1, "FITS": 2}, "format", "ds9")
+    1
+    """
+    wanted = name.casefold()
+    exact = [one for key, one in registry.items() if key.casefold() == wanted]
+    found = exact or [one for key, one in registry.items() if key.casefold().startswith(wanted)]
+    if len(found) != 1:
+        raise OptionError(unknown_name(what, name, registry))
+    return found[0]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,3 +97,14 @@ def test_prepared_images_stay_as_they_are(tmp_path: Path, dtype: Any) -> None:
         found = read_image(tmp_path / "a.fits", prepared=True)
     assert found.footprint is None
     np.testing.assert_array_equal(found.pixels, image)
+
+
+def test_signalling_nan_is_blank_without_a_warning(tmp_path: Path) -> None:
+    image = sky(60)
+    image.view(np.uint32)[3, 4] = 0x7FA00000
+    fits.PrimaryHDU(image).writeto(tmp_path / "a.fits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read = read_image(tmp_path / "a.fits", fill_blank=True)
+    assert read.footprint is not None
+    assert np.argwhere(~read.footprint).tolist() == [[3, 4]]

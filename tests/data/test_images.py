@@ -304,6 +304,16 @@ class TestDamage:
             assert str(path) in str(caught.value)
             assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize("shape", ["(0, 99999999999999999999)", "(2000000, 0, 4000)"])
+    def test_an_npy_file_without_values_that_claims_a_long_axis(
+        self, tmp_path: Path, shape: str
+    ) -> None:
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+        path = tmp_path / "a.npy"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+        with pytest.raises(ImageError, match=r"a\.npy holds float32 values of shape \("):
+            read_image(path)
+
     @pytest.mark.parametrize("ending", [".fits", ".fits.gz", ".png", ".npy"])
     @pytest.mark.parametrize(
         ("content", "words"),

@@ -17,10 +17,10 @@ from attnxai.annotations.naming import Naming
 from attnxai.data.csv_dialects import decode_text
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
-from attnxai.data.registration import FileReader, ReaderRegistry
+from attnxai.data.registration import FileReader, ReaderRegistry, find_by_name
 from attnxai.data.short_repr import short_repr
-from attnxai.data.wording import counted, first_of, unknown_name
-from attnxai.errors import AnnotationError, LeftOutWarning, OptionError
+from attnxai.data.wording import counted, first_of
+from attnxai.errors import AnnotationError, LeftOutWarning
 from attnxai.jobs.files import parse_json, read_input
 
 HEAD_BYTES = 65536
@@ -217,12 +217,7 @@ def named_reader(name: str) -> AnnotationReader:
 
     What follows a colon names a part of a file, such as a sheet; the name ends there.
     """
-    wanted = name.partition(":")[0].strip().casefold()
-    exact = [reader for key, reader in READERS.items() if key.casefold() == wanted]
-    found = exact or [r for key, r in READERS.items() if key.casefold().startswith(wanted)]
-    if len(found) != 1:
-        raise OptionError(unknown_name("format", name, READERS))
-    return found[0]
+    return find_by_name(READERS, "format", name.partition(":")[0].strip())
 
 
 def open_annotations(

@@ -63,6 +63,8 @@ def parse_npy(
             f"{where} cannot be read: its NPY header is damaged, or of a version that plain arrays do not need"
         ) from reason
     is_shape = len(shape) <= MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
+    # beside an axis of length 0, others may claim any length
+    is_shape = is_shape and (0 not in shape or math.prod(n or 1 for n in shape) < 2**31)
     if dtype.kind not in kinds or not is_shape or not dtype.itemsize:
         raise error(f"{where} holds {str(dtype)[:60]} values of shape {str(shape)[:60]}; {right}")
     left = len(content) - stream.tell()
