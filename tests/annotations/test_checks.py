@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import runpy
 from pathlib import Path
 
@@ -279,18 +278,19 @@ def test_false_alarms_and_power():
         checks = check_annotations(annotations, images)
         n_clean += 3
         n_found += len(checks.misplaced)
-        n_of_pixel += [check.n_sources_for_one_pixel for check in checks.annotators]
+        n_of_pixel.append(check_of(checks, SECOND).n_sources_for_one_pixel)
         for fault in ("flip in x", "flip in y", "shift of 5 pixels"):
             data = misplaced(annotations, images, SECOND, *FAULTS[fault], images.sources)
             found = check_of(check_annotations(data, images), SECOND)
             named[fault] = named.get(fault, 0) + BENCHMARK["recognised"](found, fault)
     assert n_found <= 4  # of 180, where 1 % are 1.8: more have a probability of 4 %
     assert min(named.values()) >= 57
-    n = round(float(np.median(n_of_pixel)))
+    n = round(
+        float(np.median(n_of_pixel))
+    )  # each annotator has its own number: this one is the least exact
     found = 0
     for rng in np.random.default_rng(8).spawn(40):
         annotations, images = BENCHMARK["simulate"](n, rng)
         data = misplaced(annotations, images, SECOND, *FAULTS["shift of 1 pixel"], images.sources)
         found += check_of(check_annotations(data, images), SECOND).placement is Placement.FOUND
-    assert found >= 34
-    assert math.isfinite(n)
+    assert found >= 34  # of 40, where 95 % are 38: fewer have a probability of 0.3 %
