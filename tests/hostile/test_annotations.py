@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
@@ -304,7 +305,7 @@ SEEDS = {
     "PNG mask": [png_mask()],
     "CASA regions (CRTF)": CRTF,
     "ECSV": [ECSV],
-    "VOTable": [VOTABLE, BINARY],
+    "VOTable": [VOTABLE, BINARY, gzip.compress(VOTABLE), bz2.compress(VOTABLE)],
     "Parquet": [PARQUET],
     "FITS table": [FITS, as_fits_table()],
     "Excel workbook": [as_workbook()],

@@ -13,10 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from attnxai.annotations.annotation_set import MADE_BY, Annotation, AnnotationSet
+from attnxai.annotations.readers.compression import unpacked_head
 from attnxai.annotations.readers.ecsv import ecsv_content
 from attnxai.annotations.readers.fits_table import columns_of_fits, fits_content
 from attnxai.annotations.readers.marks import OUTSIDE
-from attnxai.annotations.readers.registry import AnnotationFile, register_reader
+from attnxai.annotations.readers.registry import HEAD_BYTES, AnnotationFile, register_reader
 from attnxai.annotations.readers.votable import recognises as is_votable
 from attnxai.annotations.readers.votable import votable_content
 from attnxai.annotations.shapes import LIMITS, Frame, Label, Limits, Shape, ShapeKind
@@ -126,11 +127,12 @@ def read_components(file: AnnotationFile) -> AnnotationSet:
 
 
 def _content(file: AnnotationFile) -> TableContent:
-    if file.content.startswith(b"SIMPLE"):
+    head = unpacked_head(file.content)[:HEAD_BYTES]
+    if head.startswith(b"SIMPLE"):
         return fits_content(file, _n_known)
-    if file.content.startswith(b"# %ECSV"):
+    if head.startswith(b"# %ECSV"):
         return ecsv_content(file)
-    if is_votable(file.content[:65536]):
+    if is_votable(head):
         return votable_content(file, _n_known)
     return _of_text(file)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import bz2
 import re
-import zlib
 
+from attnxai.annotations.readers.compression import unpacked_head
 from attnxai.annotations.readers.registry import AnnotationFile
 from attnxai.errors import AnnotationError
 
 _CARD, _BLOCK = 80, 2880
-_MOST = 1 << 18
 _EXTENSION = re.compile(rb"XTENSION= *'(\w+)")
 _NAXIS = re.compile(rb"(Z?)NAXIS(\d*) *= *(\d{1,12})\b")
 _END = b"END" + b" " * (_CARD - 3)
@@ -19,18 +17,6 @@ _COLUMN = re.compile(rb"TTYPE\d+ *= *'(\w+) *'")
 _OF_REGIONS = {b"SHAPE", b"X", b"Y"}
 # columns of an annotation table, which has a shape, too
 _OF_MARKS = {b"SOURCE", b"ANNOTATOR", b"LABEL"}
-
-
-def unpacked_head(head: bytes) -> bytes:
-    """The beginning of a file, unpacked where it is compressed by gzip or bzip2; empty if that is damaged."""
-    try:
-        if head.startswith(b"\x1f\x8b"):
-            return zlib.decompressobj(31).decompress(head, _MOST)
-        if head.startswith(b"BZh"):
-            return bz2.BZ2Decompressor().decompress(head, _MOST)
-    except (zlib.error, OSError):
-        return b""
-    return head
 
 
 def headers_of(head: bytes) -> list[bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,21 +19,6 @@ from attnxai.errors import AnnotationError
 
 MARKS = "MARKS"
 """Name of the table that says whose shapes those of the table of regions are, row by row."""
-_MOST_UNPACKED = 1 << 26
-
-
-def unpacked(content: bytes, what: str) -> bytes:
-    """Content of a file that may be compressed by gzip; an AnnotationError says if it is damaged or inflates too far."""
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    most = max(_MOST_UNPACKED, 8 * len(content))
-    try:
-        unpacked = zlib.decompressobj(31).decompress(content, most)
-    except zlib.error as error:
-        raise AnnotationError(f"{what} is damaged: {error}") from error
-    if len(unpacked) == most:
-        raise AnnotationError(f"{what} unpacks to more than {most:,} bytes; unpack it by gunzip")
-    return unpacked
 
 
 @dataclasses.dataclass(slots=True, eq=False)

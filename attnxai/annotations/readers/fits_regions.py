@@ -25,7 +25,6 @@ from attnxai.annotations.readers.fits_region_table import (
     MARKS,
     RegionTable,
     read_region_table,
-    unpacked,
 )
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.region_shapes import (
@@ -60,7 +59,7 @@ def _recognises(head: bytes) -> bool:
 def read_fits_regions(file: AnnotationFile) -> AnnotationSet:
     """Read every row as a shape; those that are excluded subtract from what is included with them."""
     what = f"annotation file {file.path}"
-    content = unpacked(file.content, what)
+    content = file.unpacked()
     table = read_region_table(content, what)
     marks = MarkList(file, "row")
     check_one_kind(file, content)

@@ -67,11 +67,11 @@ def fits_content(file: AnnotationFile, n_known: Callable[[Sequence[str]], int]) 
     """
     from astropy.io import fits
 
-    what = f"FITS table {file.path}"
+    what, content = f"FITS table {file.path}", file.unpacked()
     try:
         with (
             warnings.catch_warnings(),
-            fits.open(io.BytesIO(file.content), memmap=False, character_as_bytes=True) as hdus,
+            fits.open(io.BytesIO(content), memmap=False, character_as_bytes=True) as hdus,
         ):
             warnings.simplefilter("ignore")
             tables = {
@@ -86,10 +86,10 @@ def fits_content(file: AnnotationFile, n_known: Callable[[Sequence[str]], int]) 
             name, note = choose_part(known, part, str(file.path), "table", "FITS table")
             hdu = tables[name]
             n_bytes = hdu.header["NAXIS1"] * hdu.header["NAXIS2"] + hdu.header["PCOUNT"]
-            if not 0 <= n_bytes <= len(file.content):
+            if not 0 <= n_bytes <= len(content):
                 raise AnnotationError(f"{what} claims {n_bytes:,} bytes, more than it has")
             check_size(what, hdu.header["NAXIS2"], len(hdu.columns))
-            columns = [_texts(hdu, i, what, file.content) for i in range(len(hdu.columns))]
+            columns = [_texts(hdu, i, what, content) for i in range(len(hdu.columns))]
             return TableContent(
                 header=[column.name.strip() for column in hdu.columns],
                 rows=list(numbered(columns)),

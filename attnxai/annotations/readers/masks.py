@@ -71,7 +71,7 @@ def read_fits_mask(file: AnnotationFile) -> AnnotationSet:
 @register_reader("PNG mask", recognises=lambda head: head.startswith(MAGIC), uses_images=True)
 def read_png_mask(file: AnnotationFile) -> AnnotationSet:
     """Read a grey or indexed picture as labels; its first row is drawn at the top."""
-    values, text = read_numbers(file.content, Path(file.path), "label mask")
+    values, text = read_numbers(file.unpacked(), Path(file.path), "label mask")
     pairs = re.findall(r"(\d{1,9})=(\w{1,20})", text.get(_LABEL_TEXT, "")[:2000])
     return _annotations(
         file, values, {int(number): name for number, name in pairs}, row_zero=RowZero.TOP

@@ -40,15 +40,13 @@ def parquet_content(file: AnnotationFile) -> TableContent:
     import pyarrow as pa
     from pyarrow import parquet
 
-    what = f"Parquet table {file.path}"
+    what, content = f"Parquet table {file.path}", file.unpacked()
     try:
-        opened = parquet.ParquetFile(io.BytesIO(file.content), pre_buffer=False)
+        opened = parquet.ParquetFile(io.BytesIO(content), pre_buffer=False)
         schema = opened.schema_arrow
         text = [field.name for field in schema if _is_text(field.type)]
         # a value that recurs is kept once
-        opened = parquet.ParquetFile(
-            io.BytesIO(file.content), pre_buffer=False, read_dictionary=text
-        )
+        opened = parquet.ParquetFile(io.BytesIO(content), pre_buffer=False, read_dictionary=text)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _damaged(what, error) from error
     metadata = opened.metadata
@@ -60,9 +58,9 @@ def parquet_content(file: AnnotationFile) -> TableContent:
             'annotation table is a number or text; write positions as "x y; x y; ..."'
         )
     unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if unpacked > _MOST_UNPACKED * len(file.content) + (1 << 26):
+    if unpacked > _MOST_UNPACKED * len(content) + (1 << 26):
         raise AnnotationError(
-            f"{what} claims {unpacked:,} bytes, far more than its {len(file.content):,}"
+            f"{what} claims {unpacked:,} bytes, far more than its {len(content):,}"
         )
     units = {
         field.name: (field.metadata or {}).get(b"unit", b"").decode(errors="replace")
@@ -70,7 +68,7 @@ def parquet_content(file: AnnotationFile) -> TableContent:
     }
     # what pandas keeps of the numbers of rows
     names = [field.name for field in schema if not field.name.startswith("__index_level_")]
-    content = TableContent(
+    table = TableContent(
         header=names,
         rows=_rows(opened, names, what),
         what=what,
@@ -79,9 +77,9 @@ def parquet_content(file: AnnotationFile) -> TableContent:
     )
     header = (schema.metadata or {}).get(_OF_ASTROPY)
     if header is None:
-        return content
+        return table
     described = parse_header(header.decode(errors="replace").splitlines(), what)
-    return described_by(content, described)
+    return described_by(table, described)
 
 
 def _is_text(kind: Any) -> bool:

@@ -14,6 +14,7 @@ from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.files import find_annotation_files
 from attnxai.annotations.merging import merge_annotations
 from attnxai.annotations.naming import Naming
+from attnxai.annotations.readers.compression import unpacked, unpacked_head
 from attnxai.data.csv_dialects import decode_text
 from attnxai.data.foreign_content import describe_content
 from attnxai.data.images import SourceImage
@@ -66,15 +67,25 @@ class AnnotationFile:
 
     __repr__ = short_repr
 
+    def unpacked(self) -> bytes:
+        """The content, unpacked where it is compressed by gzip or bzip2.
+
+        Raises
+        ------
+        AnnotationError
+            If that is damaged, or unpacks to far more than it is.
+        """
+        return unpacked(self.content, f"annotation file {self.path}")
+
     def text(self) -> str:
-        """The content as text.
+        """The content as text, unpacked where it is compressed.
 
         Raises
         ------
         AnnotationError
             If it is not UTF-8.
         """
-        return decode_text(self.content, f"annotation file {self.path}", AnnotationError)
+        return decode_text(self.unpacked(), f"annotation file {self.path}", AnnotationError)
 
     def json(self) -> Any:
         """The content as JSON.
@@ -148,7 +159,7 @@ def register_reader(
     name : str
         What to call the format.
     recognises : callable
-        Takes the first 65,536 bytes of a file and says whether it is of this format.
+        Takes the first 65,536 bytes of a file, unpacked where it is compressed by gzip or bzip2, and says whether it is of this format.
     needs_images : bool
         Whether its positions on the sky have to be matched with images.
     uses_images : bool
@@ -200,7 +211,7 @@ def register_reader(
 
 def find_reader(content: bytes, path: str | Path) -> AnnotationReader | None:
     """The reader that recognises the content of a file; None where there is none."""
-    return READERS.recognising(content[:HEAD_BYTES], f"annotation file {path}")
+    return READERS.recognising(unpacked_head(content)[:HEAD_BYTES], f"annotation file {path}")
 
 
 def columns_of(head: bytes) -> tuple[str, ...]:
@@ -267,8 +278,10 @@ def open_annotations(
 def _not_recognised(path: Path, content: bytes) -> AnnotationError:
     if not content.strip():
         return AnnotationError(f"annotation file {path} is empty; {_NEEDED}")
+    head = unpacked_head(content)
+    kinds = [describe_content(of[:HEAD_BYTES]) for of in (head, content) if of]
     return AnnotationError(
-        f"annotation file {path} is {describe_content(content[:HEAD_BYTES])}; no reader recognises it. "
+        f"annotation file {path} is {', '.join(dict.fromkeys(kinds))}; no reader recognises it. "
         f"Known formats are {READERS.formats()}; {_NEEDED}"
     )
 

@@ -82,8 +82,8 @@ def votable_content(file: AnnotationFile, n_known: Any) -> TableContent:
     AnnotationError
         If the file defines entities or refers to others, is damaged, or has several tables or none.
     """
-    what = f"VOTable {file.path}"
-    tables, systems = _scan(file.content, what)
+    what, content = f"VOTable {file.path}", file.unpacked()
+    tables, systems = _scan(content, what)
     names = {
         table.name: bool(n_known([*table.header, *_meanings(table).values()])) for table in tables
     }
@@ -92,7 +92,7 @@ def votable_content(file: AnnotationFile, n_known: Any) -> TableContent:
     what = what if len(tables) == 1 else f"table {name} of {what}"
     check_size(what, len(table.rows), len(table.fields))
     if table.serialised in ("BINARY", "BINARY2"):
-        columns = _binary_columns(file.content, table, what)
+        columns = _binary_columns(content, table, what)
         rows: Iterable[tuple[int, list[str]]] = numbered(columns)
     elif table.serialised in ("", "TABLEDATA"):
         missing = [_missing(field) for field in table.fields]

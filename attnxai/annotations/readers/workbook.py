@@ -60,13 +60,13 @@ def workbook_content(file: AnnotationFile) -> TableContent:
     """
     import openpyxl
 
-    what = f"workbook {file.path}"
-    has_formulas = _checked(file.content, what)
+    what, content = f"workbook {file.path}", file.unpacked()
+    has_formulas = _checked(content, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and validation
             book = openpyxl.load_workbook(
-                io.BytesIO(file.content), read_only=True, data_only=True, keep_links=False
+                io.BytesIO(content), read_only=True, data_only=True, keep_links=False
             )
             headers = {sheet.title: _header_of(sheet) for sheet in book.worksheets}
             name, note = choose_part(
@@ -88,7 +88,7 @@ def workbook_content(file: AnnotationFile) -> TableContent:
             if number > 1:
                 notes.append(f"Its columns are named in row {number}; what is above is not read.")
             if has_formulas:
-                notes += _formulas(file.content, name, number, rows, header, what)
+                notes += _formulas(content, name, number, rows, header, what)
     except (AnnotationError, MemoryError):
         raise
     except Exception as error:
