@@ -18,8 +18,42 @@ from attnxai.data.readers.fits_frames import equatorial_frame
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-_LONGITUDE = re.compile(r"(RA--|[A-Z]LON|[A-Z]{2}LN)-(.{3})(-SIP)?")
-_LATITUDE = re.compile(r"(DEC-|[A-Z]LAT|[A-Z]{2}LT)-(.{3})(-SIP)?")
+_CELESTIAL = re.compile(r"(RA--|DEC-|[A-Z](?:LON|LAT)|[A-Z]{2}L[NT])-([A-Z]{3})(-SIP)?")
+_ALMOST = re.compile(r"(RA|DEC|[A-Z]LON|[A-Z]LAT)\b.*|(RA|DEC)_.*")
+_PROJECTIONS = frozenset(
+    [
+        "AZP",
+        "SZP",
+        "TAN",
+        "STG",
+        "SIN",
+        "NCP",
+        "ARC",
+        "ZPN",
+        "ZEA",
+        "AIR",
+        "CYP",
+        "CEA",
+        "CAR",
+        "MER",
+        "SFL",
+        "GLS",
+        "PAR",
+        "MOL",
+        "AIT",
+        "COP",
+        "COE",
+        "COD",
+        "COO",
+        "BON",
+        "PCO",
+        "TSC",
+        "CSC",
+        "QSC",
+        "HPX",
+        "XPH",
+    ]
+)
 _UNITS = {"": "deg", "deg": "deg", "degree": "deg", "degrees": "deg", "arcsec": "arcsec", "arcmin": "arcmin", "rad": "rad"}  # fmt: skip
 _MOST_AXES = 9
 _LARGEST = 1e9  # of pixels and degrees, for cards that have no narrower range
@@ -30,7 +64,16 @@ _DISTORTIONS = ("CPDIS1", "CPDIS2", "D2IMDIS1", "D2IMDIS2", "DP1", "DP2")
 
 def celestial_axes(cards: Cards) -> tuple[int, int] | None:
     """The two axes of an array that lie on the sky, counted from 1, the lower first; None where there are none."""
-    found = [axis for axis, name in _types(cards).items() if _is_celestial(name)]
+    types = _types(cards)
+    found = [axis for axis, name in types.items() if _CELESTIAL.fullmatch(name)]
+    for axis, name in types.items():
+        if axis in found:
+            _check_projection(cards, axis, name)
+        elif _ALMOST.fullmatch(name):
+            raise cards.refuse(
+                f"CTYPE{axis}",
+                "the kind of the axis, filled up to five characters by -, and the projection, such as RA---SIN and DEC--SIN",
+            )
     if not found:
         return None
     if len(found) != 2:
@@ -45,8 +88,15 @@ def _types(cards: Cards) -> dict[int, str]:
     return {axis: (cards.text(f"CTYPE{axis}") or "").upper() for axis in range(1, _MOST_AXES + 1)}
 
 
-def _is_celestial(name: str) -> bool:
-    return bool(_LONGITUDE.match(name) or _LATITUDE.match(name))
+def _check_projection(cards: Cards, axis: int, name: str) -> None:
+    """Refuse a projection that the standard does not have, or whose distortion is stated in cards of a convention."""
+    projection = name[5:8]
+    if projection not in _PROJECTIONS:
+        raise cards.refuse(
+            f"CTYPE{axis}",
+            reason="known projections are TAN, SIN, NCP, ARC, STG, ZEA, CAR and others of the FITS standard, without a "
+            "distortion or with one by SIP; resample the image to one of them",
+        )
 
 
 def celestial_wcs(
@@ -149,6 +199,9 @@ def _copy_projection(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
 def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:
     """Coefficients of a SIP distortion, where the type of the axes says that there is one."""
     if not longitude.endswith("-SIP"):
+        if any(cards.whole(f"{name}_ORDER", low=0, high=_HIGHEST_SIP_ORDER) for name in ("A", "B")):
+            text = "the distortion of its cards A_ORDER and B_ORDER is not used, since CTYPE1 does not end with -SIP"
+            note(text, cards.where.removeprefix("image "))
         return
     for name in ("A", "B", "AP", "BP"):
         order = cards.whole(f"{name}_ORDER", low=0, high=_HIGHEST_SIP_ORDER)
