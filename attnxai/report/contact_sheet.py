@@ -149,8 +149,8 @@ def _reach(outlines: Outlines, most: float) -> float:
     ends = [
         float(np.abs(end).max())
         for marks in outlines.values()
-        for _label, *both, _closed in marks
-        for end in both
+        for mark in marks
+        for end in (mark.x, mark.y)
     ]
     return min(most, max(0.25 * most, *(_SPACE * end for end in ends)))
 

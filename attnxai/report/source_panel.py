@@ -87,8 +87,8 @@ class SourcePanel:
         marked = [
             float(np.abs(ends).max())
             for marks in self.outlines.values()
-            for _label, x, y, _closed in marks
-            for ends in (x, y)
+            for mark in marks
+            for ends in (mark.x, mark.y)
         ]
         scale = self.pixel_scale_arcsec
         attended = 1.1 * scale * float(np.abs(np.argwhere(strongest) - middle).max())

@@ -58,13 +58,16 @@ def source_svg(panels: Mapping[str, SourcePanel], *, title: str) -> str:
         parts.append("</g>")
     colours = colours_of(list(panel.outlines), ANNOTATOR_COLOURS)
     for annotator, marks in panel.outlines.items():
-        for label, x, y, closed in marks:
+        for label, x, y, closed, is_subtracted in marks:
             tag, shape = "polygon" if closed else "polyline", f'points="{place(x, y)}"'
             if len(x) == 1:
                 cx, cy = float(x[0]) - left, top - float(y[0])
                 tag, shape = "path", f'd="M{cx - 3:.1f} {cy:.1f}h6M{cx:.1f} {cy - 3:.1f}v6"'
-            name = f"<title>{escape(f'{annotator}: {label}')}</title>"
-            parts.append(f'<{tag} {shape} stroke="{colours[annotator]}">{name}</{tag}>')
+            what = f"{annotator}: {label}{', subtracted' if is_subtracted else ''}"
+            look = f'stroke="{colours[annotator]}"' + (
+                ' stroke-dasharray="1 2"' if is_subtracted else ""
+            )
+            parts.append(f"<{tag} {shape} {look}><title>{escape(what)}</title></{tag}>")
     parts.append("</svg>")
     return "".join(parts)
 

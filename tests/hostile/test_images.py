@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
 import gzip
 import io
@@ -55,6 +56,14 @@ def plain_files() -> list[bytes]:
         of_hdus(fits.PrimaryHDU(VALUES.astype(np.float32), sip)),
         of_hdus(fits.PrimaryHDU(), fits.ImageHDU(VALUES.astype(np.float64), turned)),
         of_hdus(fits.PrimaryHDU(VALUES[None].astype(np.uint8), matrix)),
+        # several images, and a cube: refused as they are, but not after damage of every kind
+        of_hdus(
+            fits.PrimaryHDU(),
+            fits.ImageHDU(VALUES.astype(np.float32), sky_header(), name="SCI"),
+            fits.ImageHDU(VALUES.astype(np.float32), sky_header(), name="RMS"),
+        ),
+        of_hdus(fits.PrimaryHDU(np.stack([VALUES] * 3).astype(np.float32), sky_header())),
+        bz2.compress(of_hdus(scaled)),
     ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from attnxai.annotations import Annotation, AnnotationSet, Shape
+from attnxai.annotations import Annotation, AnnotationSet, Operation, Shape
 from attnxai.data import PixelGrid, SourceImage, SourceSet
 from attnxai.errors import AnnotationError, OptionError
 from attnxai.report import draw_contact_sheet
@@ -85,6 +87,20 @@ def test_every_annotator_has_a_colour(tmp_path):
     assert len(pixels_of(path, ANNOTATOR_COLOURS[1])) > 50
     lone = draw_contact_sheet(marks(images), images, tmp_path / "lone.png")
     assert len(pixels_of(lone[0], ANNOTATOR_COLOURS[1])) < 5
+
+
+def test_what_is_subtracted_is_hatched(tmp_path):
+    images = sources(1)
+    ring = marks(images, names=("ann",)).annotations[0]
+    hole = dataclasses.replace(ring, shape=Shape(kind="circle", x=20.0, y=20.0, radius=4.0))
+    drawn = []
+    for operation in ("add", "subtract"):
+        both = AnnotationSet(
+            annotations=(ring, dataclasses.replace(hole, operation=Operation(operation)))
+        )
+        (path,) = draw_contact_sheet(both, images, tmp_path / f"{operation}.png")
+        drawn.append(len(pixels_of(path, ANNOTATOR_COLOURS[0])))
+    assert drawn[1] > 1.5 * drawn[0]
 
 
 def test_what_cannot_be_drawn_or_written_is_refused(tmp_path):

@@ -21,7 +21,7 @@ from attnxai.report.figures.fitting import fit_headings, shortened, shortened_ap
 from attnxai.report.figures.nulls import draw_nulls
 from attnxai.report.figures.sources import draw_sources
 from attnxai.report.figures.text import extreme_sources, shown_explanation
-from attnxai.report.marks import drawn_labels
+from attnxai.report.marks import Outline, drawn_labels
 from attnxai.report.style import MM, TWO_COLUMNS, new_figure, paper_style
 from tests.builders import made_up
 from tests.report.verdicts import planted
@@ -388,8 +388,11 @@ def test_the_legend_has_the_marker_of_points_and_the_line_of_outlines():
     outline = np.zeros(5), np.zeros(5)
     found = drawn_labels(
         [
-            {"consensus": [("other", *x, False)], "bob": [("core", *outline, True)]},
-            {"bob": [("core", *x, False), ("jet", *outline, False)]},
+            {
+                "consensus": [Outline("other", *x, False)],
+                "bob": [Outline("core", *outline, True)],
+            },
+            {"bob": [Outline("core", *x, False), Outline("jet", *outline, False)]},
         ]
     )
     assert found == {"core": (True, True), "jet": (False, True), "other": (True, False)}

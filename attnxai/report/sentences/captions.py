@@ -67,7 +67,7 @@ CAPTIONS: dict[str, str] = {
     "caption.nulls.former": " of the former",
     "caption.sources_shown": (
         "Upper row: what {model} saw (asinh stretch), contours of {map}{layer}, the map of which the verdict speaks, at its {quantiles} quantiles "
-        "(yellow), and the annotations of every annotator, zoomed to what they and the highest map values "
+        "(yellow), and the annotations of every annotator (hatched: subtracted), zoomed to what they and the highest map values "
         "cover. Lower row: the whole map, on one colour scale; dotted, the extent of the panel above. {orientation} "
         "Sources are ranked by {metric}: {ranks}."
     ),
