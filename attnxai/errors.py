@@ -29,6 +29,10 @@ class AnnotationError(AttnxaiError, ValueError):
     """An annotation table cannot be used."""
 
 
+class NoMarksError(AnnotationError):
+    """A file of annotations holds none."""
+
+
 class CheckpointError(AttnxaiError, ValueError):
     """A file is not a checkpoint that can be read, or it does not hold what it should."""
 

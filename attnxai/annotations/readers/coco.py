@@ -64,6 +64,7 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
     marks = MarkList(file, "annotation")
     pictures: dict[Any, Picture] = {}
     runs = _Runs()
+    shift = 0.5 if _are_pixels(entries) else 0.0
     for line, entry in enumerate(entries, start=1):
         try:
             if not isinstance(entry, dict):
@@ -87,7 +88,7 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
             fields = _fields(entry, image, category)
             names = category.get("keypoints")
             shapes = list(_shapes(entry, pictures[key], runs, image))
-            points = list(_keypoints(entry, pictures[key], names))
+            points = list(_keypoints(entry, pictures[key], names, shift=shift))
             if not shapes and not points:
                 marks.leave_out(line, "neither an area nor a keypoint")
             for shape, more in shapes:
@@ -207,8 +208,18 @@ def _shapes(
         raise ShapeFault("its segmentation is neither polygons nor run lengths")
 
 
+def _are_pixels(entries: list[Any]) -> bool:
+    """Whether keypoints are pixels, counted from 0, as in the COCO data: whole numbers without a point throughout."""
+    places = [
+        entry["keypoints"]
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("keypoints"), list)
+    ]
+    return all(isinstance(value, int) for given in places for value in given)
+
+
 def _keypoints(
-    entry: Mapping[str, Any], picture: Picture, names: Any
+    entry: Mapping[str, Any], picture: Picture, names: Any, *, shift: float
 ) -> Iterator[tuple[dict[str, Any], str]]:
     given = entry.get("keypoints") or []
     if not isinstance(given, list) or len(given) % _POINTS_PER_KEYPOINT:
@@ -218,7 +229,8 @@ def _keypoints(
         if number(visibility, "visibility"):  # 0: not labelled
             at = i // _POINTS_PER_KEYPOINT
             named = isinstance(names, list) and at < len(names)
-            yield picture.point(x, y), text_of(names[at]) if named else ""
+            place = number(x, "x") + shift, number(y, "y") + shift
+            yield picture.point(*place), text_of(names[at]) if named else ""
 
 
 class _Runs:
@@ -347,7 +359,12 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
     points = picture.places(shape.points)
     if shape.kind is ShapeKind.POINT:
         ((x, y),) = points
-        found = {"keypoints": [x, y, 2], "num_keypoints": 1, "bbox": [x, y, 0, 0], "area": 0}
+        found = {
+            "keypoints": [float(x), float(y), 2],
+            "num_keypoints": 1,
+            "bbox": [x, y, 0, 0],
+            "area": 0,
+        }
     elif shape.kind is ShapeKind.BOX:
         ((x, y),) = points
         wide, high = shape.width, shape.height

@@ -25,7 +25,7 @@ from attnxai.data.csv_table import Faults
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage, source_id
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AnnotationError
+from attnxai.errors import AnnotationError, NoMarksError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -163,7 +163,7 @@ class MarkList:
             )
         if not self._marks:
             reasons = ", ".join(f"{reason} ({n})" for reason, n in self._left_out.items())
-            raise AnnotationError(f"{what} holds no marks{reasons and f'; left out: {reasons}'}")
+            raise NoMarksError(f"{what} holds no marks{reasons and f'; left out: {reasons}'}")
         self._check_annotator_from(what)
         marks = self._with_sources(what)
         named = self._name_annotators(marks)

@@ -21,7 +21,7 @@ from attnxai.data.images import SourceImage
 from attnxai.data.registration import FileReader, ReaderRegistry, find_by_name
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
-from attnxai.errors import AnnotationError, LeftOutWarning
+from attnxai.errors import AnnotationError, LeftOutWarning, NoMarksError
 from attnxai.jobs.files import parse_json, read_input
 
 HEAD_BYTES = 65536
@@ -356,13 +356,23 @@ def read_opened(
     **options: Any,
 ) -> AnnotationSet:
     """Annotations of opened files, with the options of :func:`read_annotations`."""
-    return merge_annotations(
-        [
-            reader(
-                dataclasses.replace(
-                    file, images=images, annotator=file.annotator or annotator, **options
-                )
-            )
-            for reader, file in opened
-        ]
-    )
+    found: list[AnnotationSet] = []
+    empty: list[str] = []
+    n_files = 0
+    for reader, file in opened:
+        n_files += 1
+        given = dataclasses.replace(
+            file, images=images, annotator=file.annotator or annotator, **options
+        )
+        try:
+            found.append(reader(given))
+        except NoMarksError as error:
+            reason = error
+            empty.append(Path(file.path).name)
+    if not found:
+        raise reason
+    merged = merge_annotations(found)
+    if not empty:
+        return merged
+    notice = f"{len(empty)} of {counted(n_files, 'file')} hold no marks: {first_of(empty, 5)}."
+    return dataclasses.replace(merged, notices=(*merged.notices, notice))

@@ -166,7 +166,7 @@ def test_coco_boxes_polygons_and_keypoints(read_json):
     assert (box.x, box.y, box.width, box.height, box.angle) == (11.5, 5.5, 4.0, 2.0, 0.0)
     assert found[0].weight == 0.5
     assert found[1].shape.vertices == ((0.5, 0.5), (4.5, 0.5), (4.5, 3.5))
-    assert (found[5].shape.x, found[5].shape.y) == (5.5, 6.5)
+    assert (found[5].shape.x, found[5].shape.y) == (6.0, 7.0)
 
 
 def run_lengths(mask):
@@ -451,3 +451,12 @@ def test_ten_thousand_regions_take_seconds(read_json):
     started = time.perf_counter()
     assert len(read_json(coco(*entries), images=[image()])) == 10_000
     assert time.perf_counter() - started < 8
+
+
+def test_keypoints_that_are_all_whole_numbers_name_pixels(read_json):
+    content = coco({"category_id": 2, "keypoints": [3, 4, 2]}, keypoints=["core"])
+    (mark,) = read_json(content, images=[image(row_zero=RowZero.TOP)]).annotations
+    assert (mark.shape.x, mark.shape.y) == (3.0, 4.0)
+    content["annotations"][0]["keypoints"] = [3.0, 4.0, 2]
+    (mark,) = read_json(content, images=[image(row_zero=RowZero.TOP)]).annotations
+    assert (mark.shape.x, mark.shape.y) == (2.5, 3.5)

@@ -188,3 +188,15 @@ def test_readers_that_need_images_say_so(write_table: WriteTable) -> None:
 )
 def test_columns_of_a_header(head: bytes, columns: tuple[str, ...]) -> None:
     assert columns_of(head) == columns
+
+
+def test_files_without_marks_among_others_are_noted(tmp_path: Path) -> None:
+    header = "# Region file format: DS9 version 4.1\nimage\n"
+    (tmp_path / "g1.reg").write_text(f"{header}point(3,4) # text={{core}}\n")
+    (tmp_path / "g2.reg").write_text(header)
+    found = attnxai.read_annotations(tmp_path)
+    assert found.sources == ("g1",)
+    assert "1 of 2 files hold no marks: g2.reg." in found.notices
+    (tmp_path / "g1.reg").unlink()
+    with pytest.raises(AnnotationError, match=r"g2\.reg holds no marks"):
+        attnxai.read_annotations(tmp_path)
