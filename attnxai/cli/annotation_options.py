@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from attnxai.cli import completion
 from attnxai.cli.help import ANNOTATIONS, INPUTS
-from attnxai.cli.options import option
+from attnxai.cli.options import flag, option
 from attnxai.errors import OptionError
 
 _FORMATS = (
@@ -32,6 +32,23 @@ AnnotationFileOption = Annotated[
         "FILE",
         choices=lambda: _SHIPPED,
         extensions=(".csv", ".reg"),
+    ),
+]
+LabelOption = Annotated[
+    list[str] | None,
+    option(
+        "Use only annotations with this label; repeat for several.",
+        ANNOTATIONS,
+        "NAME",
+        choices=completion.label_names,
+    ),
+]
+MergeSpellingsOption = Annotated[
+    bool,
+    flag(
+        "--merge-spellings",
+        "Take names of annotators that differ in case, spaces, accents or punctuation alone for one.",
+        ANNOTATIONS,
     ),
 ]
 _NAMES = ("annotator", "label_of", "annotator_of", "annotator_from", "format_name")

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attnxai.cli import completion, options
-from attnxai.cli.annotation_options import annotation_options, keywords_of
+from attnxai.cli.annotation_options import (
+    LabelOption,
+    MergeSpellingsOption,
+    annotation_options,
+    keywords_of,
+)
 from attnxai.cli.console import console, details, progress, stage, stderr
 from attnxai.cli.endings import add_command, command
-from attnxai.cli.help import ANNOTATIONS, IMAGES, OUTPUT, Group
+from attnxai.cli.help import IMAGES, OUTPUT, Group
 from attnxai.cli.options import flag, option, output_option
 
 if TYPE_CHECKING:
@@ -201,23 +206,8 @@ def convert(
     overwrite: Annotated[bool, flag("--overwrite", "Replace files that exist.", OUTPUT)] = False,
     images: options.ImagesOption = None,
     data_dir: options.DataDirOption = None,
-    label: Annotated[
-        list[str] | None,
-        option(
-            "Convert only annotations with this label; repeat for several.",
-            ANNOTATIONS,
-            "NAME",
-            choices=completion.label_names,
-        ),
-    ] = None,
-    merge_spellings: Annotated[
-        bool,
-        flag(
-            "--merge-spellings",
-            "Take names of annotators that differ in case, spaces, accents or punctuation alone for one.",
-            ANNOTATIONS,
-        ),
-    ] = False,
+    label: LabelOption = None,
+    merge_spellings: MergeSpellingsOption = False,
     **given: Any,
 ) -> None:
     """``attnxai annotations convert``."""

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from attnxai.cli import completion, options
 from attnxai.cli.annotation_options import (
+    LabelOption,
+    MergeSpellingsOption,
     RequiredAnnotationsOption,
     annotation_options,
     keywords_of,
@@ -183,23 +185,8 @@ def compare(
         ),
     ] = False,
     seed: options.SeedOption = 0,
-    label: Annotated[
-        list[str] | None,
-        option(
-            "Use only annotations with this label; repeat for several.",
-            ANNOTATIONS,
-            "NAME",
-            choices=completion.label_names,
-        ),
-    ] = None,
-    merge_spellings: Annotated[
-        bool,
-        flag(
-            "--merge-spellings",
-            "Take names of annotators that differ in case, spaces, accents or punctuation alone for one.",
-            ANNOTATIONS,
-        ),
-    ] = False,
+    label: LabelOption = None,
+    merge_spellings: MergeSpellingsOption = False,
     fwhm_arcsec: options.FwhmOption = 5.4,
     min_components: Annotated[
         int, option("Leave out catalogue sources with fewer components.", ANNOTATIONS, min=1)
