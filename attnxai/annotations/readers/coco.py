@@ -11,6 +11,7 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.marks import MarkList
+from attnxai.annotations.readers.masks import remaining_marks
 from attnxai.annotations.readers.pictures import (
     MOST_PIXELS,
     Picture,
@@ -317,14 +318,30 @@ def _decompressed(text: str) -> list[int]:
     extension=".json",
     frames=[Frame.PIXEL],
     shapes=[ShapeKind.POINT, ShapeKind.BOX, ShapeKind.POLYGON],
-    holds=("weight", "group", "round"),
+    holds=("weight", "operation", "group", "round"),
     needs_images=True,
 )
 def write_coco(annotations: AnnotationSet, images: Mapping[str, SourceImage]) -> dict[str, bytes]:
-    """One file; points are keypoints, and annotators stand in the attributes."""
+    """One file; points are keypoints, areas from which others are subtracted run lengths, and annotators attributes."""
     pictures = {source: PictureOf(images[source]) for source in annotations.sources}
     numbers = {source: number for number, source in enumerate(annotations.sources, start=1)}
     ids = {label: i for i, label in enumerate(Label, start=1)}
+    entries: list[dict[str, Any]] = []
+    for mark, pixels in remaining_marks(annotations, images):
+        picture = pictures[mark.source]
+        entries.append(
+            {
+                "id": len(entries) + 1,
+                "image_id": numbers[mark.source],
+                "category_id": ids[mark.label],
+                "iscrowd": 0,
+                **(
+                    _written(mark, picture)
+                    if pixels is None
+                    else _as_runs(mark, picture.rows(pixels))
+                ),
+            }
+        )
     content = {
         "info": {"description": "Annotations of radio galaxies, written by attnxai"},
         "images": [
@@ -340,16 +357,7 @@ def write_coco(annotations: AnnotationSet, images: Mapping[str, SourceImage]) ->
             }
             for label in Label
         ],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": numbers[a.source],
-                "category_id": ids[a.label],
-                "iscrowd": 0,
-                **_written(a, pictures[a.source]),
-            }
-            for i, a in enumerate(annotations.annotations, start=1)
-        ],
+        "annotations": entries,
     }
     return {"annotations.json": json.dumps(content, indent=1).encode()}
 
@@ -386,3 +394,19 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
             "area": area,
         }
     return {**found, "attributes": attributes}
+
+
+def _as_runs(annotation: Annotation, pixels: NDArray[np.bool_]) -> dict[str, Any]:
+    """The pixels of an area, which has its holes then and needs no group."""
+    flat = np.concatenate([[False], pixels.T.ravel(), [False]])
+    turns = np.flatnonzero(flat[1:] != flat[:-1])
+    counts = np.diff(np.concatenate([[0], turns, [pixels.size]])).tolist()
+    y, x = np.nonzero(pixels)
+    attributes = fields_to_state(annotation)
+    attributes.pop("group", None)
+    return {
+        "segmentation": {"size": list(pixels.shape), "counts": counts},
+        "bbox": [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1],
+        "area": int(pixels.sum()),
+        "attributes": attributes,
+    }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.marks import MarkList
+from attnxai.annotations.readers.masks import remaining_pixels
 from attnxai.annotations.readers.pictures import (
     MOST_PIXELS,
     Picture,
@@ -31,6 +33,9 @@ from attnxai.annotations.writers import FileNames, register_writer
 from attnxai.data.images import SourceImage
 from attnxai.data.readers.png import read_numbers
 from attnxai.errors import AnnotationError, ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 _OWN = (b'"shape_type"', b'"imagePath"', b'"imageData"', b'"imageHeight"', b'"lineColor"')
@@ -205,13 +210,13 @@ def _mask(
     extension=".json",
     frames=[Frame.PIXEL],
     shapes=[ShapeKind.POINT, ShapeKind.CIRCLE, ShapeKind.BOX, ShapeKind.POLYGON, ShapeKind.LINE],
-    holds=("weight", "group", "round"),
+    holds=("weight", "operation", "group", "round"),
     needs_images=True,
 )
 def write_labelme(
     annotations: AnnotationSet, images: Mapping[str, SourceImage]
 ) -> dict[str, bytes]:
-    """A folder for each annotator with a file for each source, without the pictures."""
+    """A folder for each annotator with a file for each source, without the pictures; with holes as masks."""
     folders, files = FileNames(), FileNames()
     written = {}
     for annotator in annotations.annotators:
@@ -223,7 +228,12 @@ def write_labelme(
             content: dict[str, Any] = {
                 "version": "5.5.0",
                 "flags": {},
-                "shapes": [_written(a, picture) for a in own],
+                "shapes": [
+                    _written(mark, picture)
+                    if pixels is None
+                    else _as_mask(mark, picture.rows(pixels))
+                    for mark, pixels in remaining_pixels(own, (picture.height, picture.width))
+                ],
                 "imagePath": picture.name,
                 "imageData": None,
                 "imageHeight": picture.height,
@@ -259,5 +269,28 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
         "description": "",
         "shape_type": kind,
         "flags": {},
+        **fields,
+    }
+
+
+def _as_mask(annotation: Annotation, pixels: NDArray[np.bool_]) -> dict[str, Any]:
+    """The pixels of an area, which has its holes then and needs no group."""
+    from PIL import Image
+
+    y, x = np.nonzero(pixels)
+    part = pixels[y.min() : y.max() + 1, x.min() : x.max() + 1]
+    buffer = io.BytesIO()
+    Image.fromarray(part).save(buffer, "PNG")
+    fields = fields_to_state(annotation)
+    del fields["annotator"]
+    fields.pop("group", None)
+    return {
+        "label": str(annotation.label),
+        "points": [[int(x.min()), int(y.min())], [int(x.max()), int(y.max())]],
+        "group_id": None,
+        "description": "",
+        "shape_type": "mask",
+        "flags": {},
+        "mask": base64.b64encode(buffer.getvalue()).decode(),
         **fields,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -282,6 +282,47 @@ def _areas(
                     area = area & ~taken  # noqa: PLW2901
             found.append((mark, area))
     return found
+
+
+def remaining_marks(
+    annotations: AnnotationSet, images: Mapping[str, SourceImage]
+) -> Iterator[tuple[Annotation, NDArray[np.bool_] | None]]:
+    """:func:`remaining_pixels` of every source and annotator."""
+    for source in annotations.sources:
+        for annotator in annotations.annotators:
+            marks = annotations.of(source, annotator)
+            yield from remaining_pixels(marks, images[source].grid.shape_of_file)
+
+
+def remaining_pixels(
+    marks: Sequence[Annotation], shape: tuple[int, int]
+) -> list[tuple[Annotation, NDArray[np.bool_] | None]]:
+    """Marks of an annotator on a source that add, with the pixels of those from which others are subtracted.
+
+    Parameters
+    ----------
+    marks : sequence of Annotation
+        In pixels.
+    shape : (int, int)
+        Rows and columns of the image.
+
+    Returns
+    -------
+    list of (Annotation, ndarray of bool or None)
+        None where nothing is subtracted. What is subtracted as a whole is left out, with a warning.
+    """
+    groups = {mark.group for mark in marks if mark.operation is Operation.SUBTRACT}
+    cut = [mark for mark in marks if mark.shape.has_area and ("" in groups or mark.group in groups)]
+    left = {id(mark): pixels for mark, pixels in _areas(cut, shape)}
+    adding = [mark for mark in marks if mark.operation is Operation.ADD]
+    gone = {key for key, pixels in left.items() if not pixels.any()}
+    if gone:
+        warnings.warn(
+            f"{counted(len(gone), 'area')} from which all is subtracted {'is' if len(gone) == 1 else 'are'} left out",
+            LeftOutWarning,
+            stacklevel=5,
+        )
+    return [(mark, left.get(id(mark))) for mark in adding if id(mark) not in gone]
 
 
 def _pixels(shape: Shape, of: tuple[int, int]) -> NDArray[np.bool_]:

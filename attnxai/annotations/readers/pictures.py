@@ -198,6 +198,10 @@ class PictureOf:
         """Positions (x, y) on the picture."""
         return [[x + 0.5, (self.height - 0.5 - y) if self._upwards else y + 0.5] for x, y in points]
 
+    def rows(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Pixels of the image with the first row of the picture first."""
+        return pixels[::-1] if self._upwards else pixels
+
     def turn(self, shape: Shape) -> float:
         """The angle of a shape, clockwise in degrees."""
         return -shape.angle if self._upwards else shape.angle

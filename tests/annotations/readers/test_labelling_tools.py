@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -14,7 +15,7 @@ from PIL import Image
 
 import attnxai
 from attnxai.alignment import rasterise_annotations
-from attnxai.annotations import Naming, write_annotations
+from attnxai.annotations import Naming, Shape, write_annotations
 from attnxai.data import PixelGrid, SourceImage
 from attnxai.data.grid import RowZero
 from attnxai.errors import AnnotationError, LeftOutWarning
@@ -425,6 +426,26 @@ def test_what_is_written_is_read_back(name, row_zero, tmp_path):
         for s in (found, written)
     ]
     assert (drawn[0] ^ drawn[1]).mean() < 0.002
+
+
+@pytest.mark.parametrize("row_zero", list(RowZero))
+@pytest.mark.parametrize("name", ["COCO", "LabelMe"])
+def test_holes_are_kept_to_the_pixel(name, row_zero, tmp_path):
+    own = image(row_zero=row_zero, shape=(60, 80))
+    kinds = [
+        {"kind": "box", "x": 29.5, "y": 19.5, "width": 30.0, "height": 20.0},
+        {"kind": "box", "x": 24.5, "y": 16.5, "width": 6.0, "height": 4.0},
+    ]
+    ring = marks(*(Shape(**one) for one in kinds), group="ring")
+    hole = dataclasses.replace(ring.annotations[1], operation="subtract", label="lobe")
+    written = dataclasses.replace(ring, annotations=(ring.annotations[0], hole))
+    paths = write_annotations(written, tmp_path / "out", name, images=[own])
+    found = attnxai.read_annotations(paths, images=[own])
+    drawn = [
+        rasterise_annotations(s.annotations, own.grid, fwhm=2.0).mask for s in (found, written)
+    ]
+    assert drawn[0].sum() == 600 - 24
+    np.testing.assert_array_equal(*drawn)
 
 
 def _no_warning():
