@@ -49,8 +49,11 @@ def by_loops(points, side=32):
     return density, mask
 
 
-def refuse(*_, **__):
-    raise AssertionError("a point is no area")
+def refuse(areas, *_, **__):
+    """In the place of what covers areas, which is asked about none."""
+    if len(areas):
+        raise AssertionError("a point is no area")
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,7 @@ def compared(tmp_path_factory):
     marks = attnxai.read_annotations(table)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr("attnxai.alignment.rasterise.area_coverage", refuse)
+        patch.setattr("attnxai.alignment.rasterise.area_coverages", refuse)
         patch.setattr("attnxai.alignment.rasterise.polygon_coverage", refuse)
         return maps, attnxai.compare(maps, marks, images, settings=SETTINGS)
 
