@@ -73,13 +73,17 @@ def read_panoptes(file: AnnotationFile) -> AnnotationSet:
     if n_empty:
         marks.note(f"{n_empty} of {counted(n_rows, 'classification')} hold no mark.")
     found = marks.annotation_set()
-    annotators = set(found.annotators)
-    stated_by = {user: own for user, own in classes.items() if user in annotators}
-    majority, notices = majority_classes(stated_by)
+    # who answered and marked nothing has a vote on what others marked
     known = set(found.sources)
+    stated_by = {
+        user: kept
+        for user, own in classes.items()
+        if (kept := {source: name for source, name in own.items() if source in known})
+    }
+    majority, notices = majority_classes(stated_by)
     return dataclasses.replace(
         found,
-        classes={source: name for source, name in majority.items() if source in known},
+        classes=majority,
         annotator_classes=stated_by,
         notices=(*found.notices, *notices),
     )

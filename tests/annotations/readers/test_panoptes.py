@@ -155,6 +155,17 @@ def test_answers_are_classes_and_second_looks_rounds(export):
     assert any("different classes for 1 of 1 source" in notice for notice in found.notices)
 
 
+def test_who_only_answers_has_a_vote(export):
+    found = export(
+        row(drawing(mark(x=25, y=35)), question("FR I")),
+        row(question("FR II"), user="bob"),
+        row(question("FR II"), user="eve"),
+    )
+    assert found.classes == {"J0001": "FR II"}
+    assert found.annotators == ("ann",)
+    assert set(found.annotator_classes) == {"ann", "bob", "eve"}
+
+
 @pytest.mark.parametrize("key", ["#file", "!image_name", "ID", "Name"])
 def test_sources_are_named_by_whatever_is_an_image(key, export):
     (found,) = export(row(drawing(mark(x=25, y=35)), key=key)).annotations
