@@ -19,6 +19,37 @@ _FEWEST = 5
 _SENTINELS = (-999.0, -9999.0, 999.0, 9999.0, -32768.0, 32767.0)
 
 
+def beyond_field(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels without a value (NaN) that reach the edge of an image, as those beyond the field of a mosaic do.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, columns)
+        Brightness.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((4, 5))
+    >>> image[0, :2] = image[2, 2] = np.nan
+    >>> np.argwhere(beyond_field(image)).tolist()
+    [[0, 0], [0, 1]]
+    """
+    unknown = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if not unknown.any():
+        return unknown
+    from scipy.ndimage import label
+
+    areas, _ = label(unknown, structure=np.ones((3, 3)))
+    edges = np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]])
+    reaching = np.unique(edges[edges > 0])
+    return np.asarray(np.isin(areas, reaching))
+
+
 def blank_values(values: NDArray[Any]) -> tuple[NDArray[np.bool_], list[str]]:
     """Which pixels of survey brightness are blank by their value, and what to say of each value.
 

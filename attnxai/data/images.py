@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from attnxai.data.blanks import blank_values
+from attnxai.data.blanks import beyond_field, blank_values
 from attnxai.data.grid import PixelGrid
 from attnxai.data.image_notes import grouped_notes, note
 from attnxai.data.image_options import ImageKeywords, ImageOptions
@@ -291,7 +291,10 @@ def read_image(
     blank = unknown & fill_blank
     if not is_prepared:
         by_value, notes = blank_values(values)
-        blank = blank | by_value
+        beyond = beyond_field(values) & ~blank
+        if beyond.any() and not beyond.all():
+            notes.append("pixels without a value that reach the edge are taken for blank")
+        blank = blank | by_value | beyond
         for text in notes:
             note(text, path)
     if blank.any() and not (blank | unknown).all():

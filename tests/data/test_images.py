@@ -360,6 +360,21 @@ class TestBlankPixels:
         ):
             read_image(path)
 
+    def test_beyond_the_field_they_are_blank_with_a_note(self, tmp_path: Path, pixels: Any) -> None:
+        pixels[:, :2] = pixels[0, :5] = np.nan
+        path = write_fits(tmp_path / "a.fits", pixels)
+        with pytest.warns(AssumptionWarning, match="without a value that reach the edge"):
+            image = read_image(path)
+        assert image.footprint is not None
+        np.testing.assert_array_equal(image.footprint, np.isfinite(pixels))
+        pixels[6, 8] = np.nan
+        path = write_fits(tmp_path / "b.fits", pixels)
+        with (
+            pytest.warns(AssumptionWarning, match="reach the edge"),
+            pytest.raises(ImageError, match=r"1 of 204 pixels that are NaN"),
+        ):
+            read_image(path)
+
     def test_filled_with_zero_and_left_out_of_the_footprint(
         self, tmp_path: Path, pixels: Any
     ) -> None:

@@ -230,17 +230,17 @@ class TestCards:
 
     def test_blank_integers_are_nan(self, tmp_path: Path) -> None:
         values = np.arange(204, dtype=np.int16).reshape(SHAPE)
-        header = sky_header(BLANK=7, BSCALE=0.5, BZERO=10.0)
+        header = sky_header(BLANK=25, BSCALE=0.5, BZERO=10.0)
         path = tmp_path / "a.fits"
         hdu = fits.PrimaryHDU(values)
-        hdu.header["BLANK"] = 7
+        hdu.header["BLANK"] = 25
         hdu.writeto(path)
-        assert header["BLANK"] == 7
+        assert header["BLANK"] == 25
         with pytest.raises(ImageError, match="has 1 of 204 pixels that are NaN"):
             read_image(path)
         footprint = read_image(path, fill_blank=True).footprint
         assert footprint is not None
-        assert np.argwhere(~footprint).tolist() == [[0, 7]]
+        assert np.argwhere(~footprint).tolist() == [[1, 8]]
 
 
 class TestWhatAFileIs:
