@@ -242,6 +242,17 @@ class TestCards:
         assert footprint is not None
         assert np.argwhere(~footprint).tolist() == [[1, 8]]
 
+    @pytest.mark.parametrize("kind", [np.uint16, np.uint32, np.int8])
+    @pytest.mark.parametrize("hdu", [fits.ImageHDU, fits.CompImageHDU])
+    def test_unsigned_integers(self, tmp_path: Path, hdu: Any, kind: Any) -> None:
+        # which FITS holds as signed ones with a BZERO of half their range
+        values = np.arange(204).astype(kind).reshape(SHAPE)
+        values[3, 4] = np.iinfo(kind).max
+        path = tmp_path / "a.fits"
+        fits.HDUList([fits.PrimaryHDU(), hdu(values)]).writeto(path)
+        assert "BZERO" in fits.getheader(path, 1)
+        np.testing.assert_array_equal(read_image(path).pixels, values.astype(np.float32))
+
 
 class TestWhatAFileIs:
     def test_visibilities_are_named(self, tmp_path: Path) -> None:
