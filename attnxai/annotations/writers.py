@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operation
 from attnxai.annotations.shape_conversion import as_polygon, in_frame
-from attnxai.annotations.shapes import Frame, ShapeKind
+from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.data.registration import check_unclaimed, find_by_name
 from attnxai.data.wording import counted, listed, printable, unknown_name
@@ -37,6 +38,15 @@ class AnnotationWriter:
     holds: tuple[str, ...]
     needs_images: bool
     by_ending: bool
+
+    def has_shape(self, shape: Shape) -> bool:
+        """Whether it can hold a shape, as it is or as a polygon."""
+        return shape.kind in self.shapes or (shape.has_area and ShapeKind.POLYGON in self.shapes)
+
+    def can_hold(self, annotation: Annotation) -> bool:
+        """Whether it has a place for a mark."""
+        adds = annotation.operation is Operation.ADD
+        return self.has_shape(annotation.shape) and (adds or "operation" in self.holds)
 
 
 WRITERS: dict[str, AnnotationWriter] = {}
@@ -224,24 +234,13 @@ def _fitting(
             f"{writer.name} states the size of every image, and {len(missing)} of "
             f"{counted(len(annotations.sources), 'source')} have none, such as {missing[0][:60]!r}; give the images"
         )
-    lost = _lost(annotations, writer)
-    kept = []
-    without: dict[ShapeKind, int] = {}
-    for annotation in annotations.annotations:
-        is_sky = annotation.shape.frame is Frame.ICRS
-        if annotation.shape.kind not in writer.shapes:
-            if not (annotation.shape.has_area and ShapeKind.POLYGON in writer.shapes):
-                without[annotation.shape.kind] = without.get(annotation.shape.kind, 0) + 1
-                continue
-            # drawn in the frame in which it is what it is called
-            annotation = dataclasses.replace(annotation, shape=as_polygon(annotation.shape))  # noqa: PLW2901
-        if annotation.operation is Operation.SUBTRACT and "operation" not in writer.holds:
-            continue
-        frame = Frame.ICRS if is_sky else Frame.PIXEL
-        if frame not in writer.frames:
-            frame = writer.frames[0]
-        kept.append(in_frame(annotation, frame, images))
-    lost = [counted(n, str(kind)) for kind, n in without.items()] + lost
+    marks = annotations.annotations
+    without = collections.Counter(a.shape.kind for a in marks if not writer.has_shape(a.shape))
+    lost = [
+        counted(n, str(kind), "boxes" if kind is ShapeKind.BOX else None)
+        for kind, n in without.items()
+    ] + _lost(annotations, writer)
+    kept = [_converted(mark, writer, images) for mark in marks if writer.can_hold(mark)]
     if not kept:
         raise AnnotationError(
             f"{writer.name} can hold none of the annotations; it has no place for {listed(lost)}"
@@ -251,6 +250,17 @@ def _fitting(
             f"{writer.name} has no place for {listed(lost)}; left out", LeftOutWarning, stacklevel=4
         )
     return dataclasses.replace(annotations, annotations=tuple(kept))
+
+
+def _converted(
+    annotation: Annotation, writer: AnnotationWriter, images: Mapping[str, SourceImage]
+) -> Annotation:
+    """The mark as the format can hold it."""
+    frame = annotation.shape.frame
+    if annotation.shape.kind not in writer.shapes:
+        # before its frame is changed: an outline is exact in the frame in which the shape was drawn
+        annotation = dataclasses.replace(annotation, shape=as_polygon(annotation.shape))
+    return in_frame(annotation, frame if frame in writer.frames else writer.frames[0], images)
 
 
 def _lost(annotations: AnnotationSet, writer: AnnotationWriter) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -228,6 +229,8 @@ def convert(
         written = write_annotations(found, output, writer.name, images=sources, overwrite=overwrite)
     for notice in found.notices:
         stderr.print(f"Note: {notice}")
+    held = tuple(filter(writer.can_hold, found.annotations))
+    found = dataclasses.replace(found, annotations=held)
     details.print(
         f"{counted(len(found), 'mark')} on {counted(len(found.sources), 'source')} by "
         f"{counted(len(found.annotators), 'annotator')}; {writer.name}",

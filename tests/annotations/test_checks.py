@@ -268,15 +268,14 @@ def test_hostile_names_stay_text(sample):
 
 
 @pytest.mark.slow
-def test_false_alarms_and_power():
+def test_false_alarms_and_power() -> None:
     """At most 1 % of clean annotators; a flip and 5 pixels from 10 sources, one pixel from the number that is stated."""
-    n_found = n_clean = 0
+    n_found = 0
     named: dict[str, int] = {}
     n_of_pixel = []
     for rng in np.random.default_rng(7).spawn(60):
         annotations, images = BENCHMARK["simulate"](10, rng)
         checks = check_annotations(annotations, images)
-        n_clean += 3
         n_found += len(checks.misplaced)
         n_of_pixel.append(check_of(checks, SECOND).n_sources_for_one_pixel)
         for fault in ("flip in x", "flip in y", "shift of 5 pixels"):
@@ -285,12 +284,11 @@ def test_false_alarms_and_power():
             named[fault] = named.get(fault, 0) + BENCHMARK["recognised"](found, fault)
     assert n_found <= 4  # of 180, where 1 % are 1.8: more have a probability of 4 %
     assert min(named.values()) >= 57
-    n = round(
-        float(np.median(n_of_pixel))
-    )  # each annotator has its own number: this one is the least exact
-    found = 0
+    # each annotator has its own number: this one is the least exact
+    n_sources = round(float(np.median(n_of_pixel)))
+    n_found = 0
     for rng in np.random.default_rng(8).spawn(40):
-        annotations, images = BENCHMARK["simulate"](n, rng)
+        annotations, images = BENCHMARK["simulate"](n_sources, rng)
         data = misplaced(annotations, images, SECOND, *FAULTS["shift of 1 pixel"], images.sources)
-        found += check_of(check_annotations(data, images), SECOND).placement is Placement.FOUND
-    assert found >= 34  # of 40, where 95 % are 38: fewer have a probability of 0.3 %
+        n_found += check_of(check_annotations(data, images), SECOND).placement is Placement.FOUND
+    assert n_found >= 34  # of 40, where 95 % are 38: fewer have a probability of 0.3 %

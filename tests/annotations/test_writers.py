@@ -154,6 +154,16 @@ class TestFitting:
         with pytest.raises(AnnotationError, match=r"dots can hold none .* no place for 1 line"):
             write_annotations(marks(PIXEL_SHAPES[ShapeKind.LINE]), tmp_path, "dots")
 
+    def test_areas_need_polygons(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dots: list[AnnotationSet]
+    ) -> None:
+        points = dataclasses.replace(WRITERS["dots"], shapes=(ShapeKind.POINT,))
+        monkeypatch.setitem(WRITERS, "dots", points)
+        box, point = PIXEL_SHAPES[ShapeKind.BOX], PIXEL_SHAPES[ShapeKind.POINT]
+        with pytest.warns(LeftOutWarning, match="dots has no place for 2 boxes; left out"):
+            write_annotations(marks(box, point, box), tmp_path, "dots")
+        assert [a.shape for a in dots[0].annotations] == [point]
+
     def test_images_are_needed(
         self, tmp_path: Path, dots: list[AnnotationSet], make_image: MakeImage
     ) -> None:

@@ -192,6 +192,10 @@ def test_masks_hold_areas_and_are_read_with_labels(sample):
         check=0,
     )
     assert "PNG mask has no place for" in done.words
+    areas = [
+        row for row in read_table(sample / "mine.csv") if row["shape"] not in ("point", "line")
+    ]
+    assert f"{len(areas)} marks on 10 sources by 3 annotators; PNG mask" in done.words
     folders = sorted(folder.name for folder in (sample / "masks").iterdir())
     assert folders == ["simulated_1", "simulated_2", "simulated_3"]
     done = run("annotations", "summary", "masks", *images, cwd=sample, check=0)
