@@ -12,7 +12,7 @@ from attnxai.alignment.baselines import image_baselines
 from attnxai.alignment.copies import independent_sources
 from attnxai.alignment.looks import Look, draw_looks
 from attnxai.alignment.placement import check_placement
-from attnxai.alignment.rasterise import DrawnAnnotations, draw_annotations
+from attnxai.alignment.rasterise import DrawnAnnotations, Places, draw_annotations
 from attnxai.alignment.resample import maps_on_field
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
@@ -205,7 +205,8 @@ def align(
     >>> pairs.sources == annotations.sources
     True
     """
-    annotations = usable_annotations(annotations, images, fwhm_arcsec)
+    places: Places = {}
+    annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, [maps])
     return align_all(
         stacks,
@@ -213,6 +214,7 @@ def align(
         images,
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,
+        places=places,
     )[0]
 
 
@@ -223,11 +225,12 @@ def align_all(
     *,
     fwhm_arcsec: float,
     use_source_weights: bool,
+    places: Places | None = None,
 ) -> list[AlignedPairs]:
     """:func:`align` of the maps of several models.
 
-    Annotations are those of :func:`usable_annotations`. They are drawn once for all models that see the same
-    field; their pairs share the arrays.
+    Annotations are those of :func:`usable_annotations`, and ``places`` what it found. They are drawn once for all models
+    that see the same field; their pairs share the arrays.
     """
     by_id = {image.source: image for image in images}
     drawn: dict[Hashable, tuple[DrawnAnnotations, tuple[Look, ...]]] = {}
@@ -250,7 +253,7 @@ def align_all(
             placed.append((field, maps, notes))
         if field not in drawn:
             given = (maps, positions, annotations, by_id, fwhm_arcsec)
-            drawn[field] = draw_annotations(*given), draw_looks(*given)
+            drawn[field] = draw_annotations(*given, known=places), draw_looks(*given)
         found.append(
             _pairs(
                 maps,

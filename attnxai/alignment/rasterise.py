@@ -39,6 +39,10 @@ _MOST_TOGETHER = 2_000
 _SMALL_PIXELS = 1_024.0
 
 
+Places = dict[str, dict["Annotation", PixelShape | None]]
+"""Marks of each source in pixels of its image; None where its projection cannot show one."""
+
+
 class Drawing(NamedTuple):
     """What one annotator marked on one source, on the pixels of the field."""
 
@@ -108,11 +112,13 @@ def rasterise_annotations(
 
 
 class _Placed(NamedTuple):
-    """A shape in pixels of the image and of the field, and what it covers there if it is a small area."""
+    """A shape in pixels of the image and of the field, and what it covers and marks there if it is a small area."""
 
     shape: PixelShape
     on_field: PixelShape
+    is_inside: bool
     covered: tuple[Window, NDArray[np.float64]] | None
+    mask: NDArray[np.bool_] | None
 
     def coverage(self, field_shape: tuple[int, int]) -> tuple[Window, NDArray[np.float64]]:
         """What an area covers of the field."""
@@ -127,11 +133,13 @@ def _covering(
     """Shapes in pixels of their images on the field, each with its own transform, small areas covered together."""
     on_field = [s.on_field(transform) for s, transform in zip(shapes, transforms, strict=True)]
     small = [i for i, there in enumerate(on_field) if _is_small_area(there)]
+    inside = [is_inside(there, field_shape) for there in on_field]
     covered = area_coverages([on_field[i] for i in small], field_shape)
-    of_place = dict(zip(small, covered, strict=True))
+    masks = _most_covered([one for _, one in covered], [inside[i] for i in small])
+    of_place = dict(zip(small, zip(covered, masks, strict=True), strict=True))
     return [
-        _Placed(shape, there, of_place.get(i))
-        for i, (shape, there) in enumerate(zip(shapes, on_field, strict=True))
+        _Placed(*one, *of_place.get(i, (None, None)))
+        for i, one in enumerate(zip(shapes, on_field, inside, strict=True))
     ]
 
 
@@ -180,15 +188,17 @@ def _profile(
     fwhm: float,
 ) -> _Profile:
     """Part of the field that a shape reaches, and its density of weight 1 and its mask there."""
-    shape, on_field, _ = placed
+    shape = placed.shape
     if not shape.is_thin:
         window, covered = placed.coverage(field_shape)
         if covered.any() or _encloses_an_area(shape):
-            left = covered
+            left, mask = covered, placed.mask
             if subtracted:
                 left = np.maximum(covered - _taken(subtracted, window), 0.0)
-            is_whole = not (left < covered).any() and is_inside(on_field, field_shape)
-            return window, left, _most_covered(left, at_least=int(is_whole))
+            if subtracted or mask is None:
+                is_whole = placed.is_inside and not (left < covered).any()
+                (mask,) = _most_covered([left], [is_whole])
+            return window, left, mask
         # the outline of a polygon on one line, or there and back, is a line
         ends = np.concatenate([shape.points, shape.points[:1]])
         shape = PixelShape(kind=ShapeKind.LINE, points=ends)
@@ -214,15 +224,33 @@ def _encloses_an_area(shape: PixelShape) -> bool:
     return bool(polygon_coverage(points * (n / max(points.max(), 1e-300)), (n + 1, n + 1)).any())
 
 
-def _most_covered(covered: NDArray[np.float64], *, at_least: int) -> NDArray[np.bool_]:
-    """As many pixels as are covered in total, those covered most; ties by row, then by column."""
-    mask = np.zeros(covered.shape, dtype=bool)
-    highest = covered.max(initial=0.0)
-    n = math.floor(round(float(covered.sum()), _DECIMALS) + 0.5) or (at_least if highest else 0)
-    if n:
-        order = np.argsort(-(covered / highest).round(_DECIMALS), axis=None, kind="stable")
-        mask.flat[order[:n]] = True
-    return mask
+def _most_covered(
+    coverages: Sequence[NDArray[np.float64]], at_least: Sequence[bool]
+) -> list[NDArray[np.bool_]]:
+    """As many pixels as each area covers in total, those covered most; ties by row, then by column.
+
+    Areas in windows of one size are sorted together. ``at_least`` says which mark one pixel however little they cover.
+    """
+    masks: list[NDArray[np.bool_]] = [np.zeros(0, dtype=bool)] * len(coverages)
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for i, covered in enumerate(coverages):
+        by_size.setdefault(covered.shape, []).append(i)
+    for size, members in by_size.items():
+        together = np.stack([coverages[i] for i in members]).reshape(len(members), -1)
+        highest = together.max(axis=1, initial=0.0)
+        totals = together.sum(axis=1).tolist()
+        n_marked = [
+            math.floor(round(total, _DECIMALS) + 0.5) or int(at_least[i] and high > 0)
+            for i, total, high in zip(members, totals, highest.tolist(), strict=True)
+        ]
+        share = (together / np.where(highest > 0, highest, 1.0)[:, None]).round(_DECIMALS)
+        order = np.argsort(-share, axis=1, kind="stable")
+        mask = np.zeros(together.shape, dtype=bool)
+        is_marked = np.arange(together.shape[1]) < np.array(n_marked)[:, None]
+        np.put_along_axis(mask, order, is_marked, axis=1)
+        for i, own in zip(members, mask, strict=True):
+            masks[i] = own.reshape(size)
+    return masks
 
 
 def _thin_profile(
@@ -298,14 +326,13 @@ def _distance(
     return np.asarray(np.hypot(x - x0 - share * along_x, y - y0 - share * along_y))
 
 
-def reaches(
-    shape: PixelShape, transform: GridTransform, field_shape: tuple[int, int], fwhm: float
-) -> bool:
-    """Whether anything of a shape, in pixels of the image, lies on the field."""
-    if is_inside(shape.on_field(transform), field_shape):
+def reaches(shape: PixelShape, image_shape: tuple[int, int], fwhm: float) -> bool:
+    """Whether anything of a shape, in pixels of the image, lies on it."""
+    if is_inside(shape, image_shape):
         return True
-    (placed,) = _covering([shape], [transform], field_shape)
-    return bool(_profile(placed, (), transform, field_shape, fwhm)[1].any())
+    whole = GridTransform()
+    (placed,) = _covering([shape], [whole], image_shape)
+    return bool(_profile(placed, (), whole, image_shape, fwhm)[1].any())
 
 
 def is_inside(shape: PixelShape, field_shape: tuple[int, int]) -> bool:
@@ -337,11 +364,14 @@ def draw_annotations(
     fwhm_arcsec: float,
     *,
     annotators: Sequence[str] = (),
+    known: Places | None = None,
 ) -> DrawnAnnotations:
     """Draw the annotations of some sources, given by their positions in the maps, on the field of each.
 
-    ``annotators`` name the rows; by default they are those of the annotations.
+    ``annotators`` name the rows; by default they are those of the annotations. ``known`` are places of marks, which
+    are not computed again for sources with the very same marks.
     """
+    known = known or {}
     shape = maps.field_shape
     row_of = {name: row for row, name in enumerate(annotators or annotations.annotators)}
     size = (len(row_of), len(positions))
@@ -357,11 +387,17 @@ def draw_annotations(
         placed: list[PixelShape] = []
         transforms: list[GridTransform] = []
         for source in sources:
-            shapes = [a.shape for a in grouped[source]]
-            placed += place_all(shapes, by_id[source].grid, source=source)
-            transforms += [maps.field[positions[column_of[source]]]] * len(shapes)
+            marks = grouped[source]
+            here = known.get(source, {})
+            # together with other marks a distortion may converge to other last digits
+            places = [p for p in here.values() if p is not None] if list(here) == marks else []
+            if len(places) < len(marks):
+                grid = by_id[source].grid
+                places = place_all([a.shape for a in marks], grid, source=source)
+            placed += places
+            transforms += [maps.field[positions[column_of[source]]]] * len(marks)
         on_field = _covering(placed, transforms, shape)
-        n_outside += sum(not is_inside(one.on_field, shape) for one in on_field)
+        n_outside += sum(not one.is_inside for one in on_field)
         at = 0
         for source in sources:
             of_source, column = grouped[source], column_of[source]
@@ -410,11 +446,17 @@ def leave_one_out_mean(
     Each source counts once, however many annotators marked it. All zero for a single source.
     """
     counts = np.maximum(present.sum(axis=0), 1)[:, None, None]
-    per_source = density.sum(axis=0, dtype=np.float64) / counts
+    per_source: NDArray[np.float64] = density.sum(axis=0, dtype=np.float64)
+    per_source /= counts
     n = len(per_source)
     # sums of those before and of those after: taking each from the sum of all would leave rounding
     # errors where the others marked nothing
     others = np.zeros_like(per_source)
-    np.cumsum(per_source[:-1], axis=0, out=others[1:])
-    others[:-1] += np.cumsum(per_source[:0:-1], axis=0)[::-1]
-    return np.asarray(others / max(n - 1, 1))
+    # running sums, as cumsum along the first axis takes several times as long
+    for order in (range(n), range(n - 1, -1, -1)):
+        total = np.zeros(per_source.shape[1:])
+        for i in order:
+            others[i] += total
+            total += per_source[i]
+    others /= max(n - 1, 1)
+    return others

@@ -12,7 +12,6 @@ from attnxai.alignment.rasterise import reaches
 from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import place_on_pixels
 from attnxai.annotations.shapes import Frame, ShapeKind
-from attnxai.data.grid import GridTransform
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import (
     AlignmentError,
@@ -23,6 +22,7 @@ from attnxai.errors import (
 )
 
 if TYPE_CHECKING:
+    from attnxai.alignment.rasterise import Places
     from attnxai.annotations.annotation_set import Annotation, AnnotationSet
     from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.images import SourceImage
@@ -36,27 +36,34 @@ _SHORTEST_DRAWN = 0.1
 
 
 def usable_annotations(
-    annotations: AnnotationSet, images: Iterable[SourceImage], fwhm_arcsec: float
+    annotations: AnnotationSet,
+    images: Iterable[SourceImage],
+    fwhm_arcsec: float,
+    *,
+    places: Places | None = None,
 ) -> AnnotationSet:
     """Annotations without the marks that cannot count.
 
     These are marks of a second or further round, marks of weight 0, marks outside their image, and subtracted marks
     of which nothing is left that they could be subtracted from. Each is named in the notices and in a LeftOutWarning; if
     none is left, an error says why. Marks of sources without an image are kept. Shapes far below a pixel are noted, and
-    refused if all are.
+    refused if all are. Where marks lie is added to ``places``, for whoever draws them next.
     """
     if not 0 < fwhm_arcsec < math.inf:
         raise OptionError(f"fwhm_arcsec has to be above 0, got {fwhm_arcsec}")
     annotations = annotations.first_round()
     by_id = {image.source: image for image in images}
     weightless = [a for a in annotations.annotations if a.weight == 0]
-    placed = _placed(annotations.annotations, by_id)
-    places = {
-        id(a): _place_outside(a, placed[id(a)], by_id[a.source], fwhm_arcsec)
-        for a in annotations.annotations
-        if id(a) in placed
+    of_sources = _placed(annotations.annotations, by_id)
+    if places is not None:
+        places.update(of_sources)
+    placed = {a: shape for here in of_sources.values() for a, shape in here.items()}
+    beyond = {
+        a: place
+        for a, shape in placed.items()
+        if (place := _place_outside(a, shape, by_id[a.source], fwhm_arcsec))
     }
-    outside = [a for a in annotations.annotations if places.get(id(a))]
+    outside = [a for a in annotations.annotations if a in beyond]
     lost = set(map(id, (*weightless, *outside)))
     unfounded = _unfounded([a for a in annotations.annotations if id(a) not in lost])
     lost |= set(map(id, unfounded))
@@ -67,7 +74,7 @@ def usable_annotations(
             f"{n} of {n} marks of {_name(annotations)} have weight 0, so there is nothing to compare; give the "
             "marks that count a weight above 0, or leave the weight empty, which stands for 1"
         )
-    where = [f"{_named(a)}, {places[id(a)]}" for a in outside]
+    where = [f"{_named(a)}, {beyond[a]}" for a in outside]
     if unfounded and not kept:
         raise AnnotationError(
             f"{len(unfounded)} of {n} marks of {_name(annotations)} are subtracted, and no other is left that they "
@@ -124,12 +131,13 @@ def _usable_repeats(
     annotations: AnnotationSet, by_id: Mapping[str, SourceImage], fwhm_arcsec: float
 ) -> tuple[tuple[Annotation, ...], str]:
     """Marks of further rounds that can count, and a notice of the others, or empty."""
-    placed = _placed(annotations.repeats, by_id)
+    places = _placed(annotations.repeats, by_id).values()
+    placed = {a: shape for here in places for a, shape in here.items()}
     lost = {
         id(a)
         for a in annotations.repeats
         if a.weight == 0
-        or (id(a) in placed and _place_outside(a, placed[id(a)], by_id[a.source], fwhm_arcsec))
+        or (a in placed and _place_outside(a, placed[a], by_id[a.source], fwhm_arcsec))
     }
     if not lost:
         return annotations.repeats, ""
@@ -139,18 +147,16 @@ def _usable_repeats(
     )
 
 
-def _placed(
-    annotations: Sequence[Annotation], by_id: Mapping[str, SourceImage]
-) -> dict[int, PixelShape | None]:
-    """Shapes of the marks of a weight above 0 in pixels of their image, by the identity of the annotation."""
+def _placed(annotations: Sequence[Annotation], by_id: Mapping[str, SourceImage]) -> Places:
+    """Shapes of the marks of a weight above 0 in pixels of their image."""
     of_sources: dict[str, list[Annotation]] = {}
     for a in annotations:
         if a.weight > 0 and a.source in by_id:
             of_sources.setdefault(a.source, []).append(a)
-    placed: dict[int, PixelShape | None] = {}
+    placed: Places = {}
     for source, members in of_sources.items():
         shapes = place_on_pixels([a.shape for a in members], by_id[source].grid, source=source)
-        placed.update(zip(map(id, members), shapes, strict=True))
+        placed[source] = dict(zip(members, shapes, strict=True))
     return placed
 
 
@@ -167,13 +173,15 @@ def _unfounded(marks: Sequence[Annotation]) -> list[Annotation]:
 
 
 def _far_below_a_pixel(
-    annotations: AnnotationSet, kept: Sequence[Annotation], placed: Mapping[int, PixelShape | None]
+    annotations: AnnotationSet,
+    kept: Sequence[Annotation],
+    placed: Mapping[Annotation, PixelShape | None],
 ) -> list[str]:
     """A notice that names the shapes of a length far below a pixel; an AlignmentError if all are."""
     sized = [
         (a, shape)
         for a in kept
-        if a.shape.kind is not ShapeKind.POINT and (shape := placed.get(id(a))) is not None
+        if a.shape.kind is not ShapeKind.POINT and (shape := placed.get(a)) is not None
     ]
     short = [(a, shape.extent) for a, shape in sized if shape.extent < _SHORTEST_DRAWN]
     if not short:
@@ -254,12 +262,12 @@ def _place_outside(
     Points and lines reach as far as their profile. Where the image states no scale, a pixel is taken as 1 arcsec.
     """
     rows, columns = image.grid.shape
+    fwhm = fwhm_arcsec / (image.grid.pixel_scale_arcsec or 1.0)
+    if placed is not None and reaches(placed, (rows, columns), fwhm):
+        return ""
     on_sky = "{:.4f}, {:.4f} degrees".format(*annotation.shape.points[0])
     if placed is None:  # as far from the image as its projection cannot show
         return f"at {on_sky}"
-    fwhm = fwhm_arcsec / (image.grid.pixel_scale_arcsec or 1.0)
-    if reaches(placed, GridTransform(), (rows, columns), fwhm):
-        return ""
     x, y = placed.centres[0]
     sky = f", {on_sky}" if annotation.shape.frame is Frame.ICRS else ""
     return f"at pixel {x:.0f}, {y:.0f} of {columns} x {rows}{sky}"

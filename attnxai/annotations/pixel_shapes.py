@@ -73,7 +73,8 @@ class PixelShape:
     @property
     def extent(self) -> float:
         """Its longest length, or the longer side of what holds all vertices; 0 for a point."""
-        return float(max(self.width, self.height, np.ptp(self.points, axis=0).max()))
+        # what has lengths has its centre alone as a point
+        return float(max(self.width, self.height) or np.ptp(self.points, axis=0).max())
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

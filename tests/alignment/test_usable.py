@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from astropy.wcs import WCS
 
 from attnxai.alignment.pairs import align
+from attnxai.alignment.rasterise import draw_annotations
 from attnxai.alignment.usable import usable_annotations
 from attnxai.annotations.annotation_set import Annotation
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
@@ -37,6 +39,31 @@ def usable(marks, images):
 def test_nothing_is_said_where_all_marks_count():
     _, marks, images = made_up(n_sources=2)
     assert usable_annotations(marks, images, FWHM) is marks
+
+
+def test_marks_are_placed_on_their_image_once_and_again_where_some_are_left_out(monkeypatch):
+    maps, marks, images = made_up(n_sources=3)
+    gone = circle("source_01", "ann", -500.0, 4.0)
+    placed: dict[str, list[str]] = {"usable": [], "rasterise": []}
+    for module, name in (("usable", "place_on_pixels"), ("rasterise", "place_all")):
+        place = getattr(importlib.import_module(f"attnxai.alignment.{module}"), name)
+
+        def counting(shapes, grid, *, source, place=place, seen=placed[module]):
+            if shapes:
+                seen.append(source)
+            return place(shapes, grid, source=source)
+
+        monkeypatch.setattr(f"attnxai.alignment.{module}.{name}", counting)
+    first = align(maps, marks, images)
+    assert placed == {"usable": list(marks.sources), "rasterise": []}
+    with pytest.warns(LeftOutWarning):
+        second = align(maps, with_marks(marks, gone), images)
+    # with the very same marks of a source alone
+    assert placed["rasterise"] == ["source_01"]
+    assert first.density.tobytes() == second.density.tobytes()
+    drawn = draw_annotations(maps, range(3), marks, {i.source: i for i in images}, FWHM)
+    assert drawn.density.tobytes() == first.density.tobytes()
+    assert drawn.mask.tobytes() == first.mask.tobytes()
 
 
 def test_single_marks_of_weight_0_are_named_and_change_nothing():

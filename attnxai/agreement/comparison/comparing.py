@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from attnxai.agreement.noise_ceiling.ceiling import NoiseCeiling
     from attnxai.alignment.labels import LabelTargets
     from attnxai.alignment.pairs import AlignedPairs
+    from attnxai.alignment.rasterise import Places
     from attnxai.data.images import SourceImage
 
 
@@ -119,7 +120,8 @@ def compare_all(
     reliability of the annotators.
     """
     check_order("compare takes maps", stacks, annotations, images)
-    annotations = usable_annotations(annotations, images, fwhm_arcsec)
+    places: Places = {}
+    annotations = usable_annotations(annotations, images, fwhm_arcsec, places=places)
     annotations, images, stacks = independent_sources(annotations, images, stacks)
     every = align_all(
         stacks,
@@ -127,6 +129,7 @@ def compare_all(
         images,
         fwhm_arcsec=fwhm_arcsec,
         use_source_weights=use_source_weights,
+        places=places,
     )
     once = Once()
     by_id = {image.source: image for image in images}
