@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import hypothesis
+import numpy as np
 import pytest
 
 # the same examples in every run, however busy the machine is
@@ -24,4 +25,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         folder = folder.parent  # which the workers of a run have in common
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def numpy_prints_as_it_does() -> Iterator[None]:
+    """Undo what e2cnn changes where a test uses it directly, as arrays in docstrings would print otherwise."""
+    with np.printoptions():
         yield

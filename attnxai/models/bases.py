@@ -21,6 +21,8 @@ from attnxai.data.download import cache_folder
 from attnxai.models.e2cnn_numpy2 import import_e2cnn
 
 if TYPE_CHECKING:
+    import types
+
     from numpy.typing import NDArray
 
     from attnxai.models.specification import SymmetryGroup
@@ -75,6 +77,14 @@ def sampled_by_e2cnn(
 ) -> NDArray[np.float32]:
     """Let e2cnn solve for a basis and sample it on the pixel grid; see :func:`steerable_basis`."""
     e2cnn = import_e2cnn()
+    # which e2cnn changes where it builds the representations of a group
+    with np.printoptions():
+        return _sampled(e2cnn, group, kernel_size, lifting=lifting)
+
+
+def _sampled(
+    e2cnn: types.ModuleType, group: SymmetryGroup, kernel_size: int, *, lifting: bool
+) -> NDArray[np.float32]:
     n = group.order
     if group.reflections:
         space = e2cnn.gspaces.Flip2dOnR2() if n == 1 else e2cnn.gspaces.FlipRot2dOnR2(n)

@@ -177,6 +177,13 @@ def test_bases_do_not_depend_on_what_e2cnn_was_used_for_before() -> None:
     np.testing.assert_array_equal(again, expected)
 
 
+def test_numpy_prints_as_before() -> None:
+    before = np.get_printoptions()
+    # a group that no other test has built
+    sampled_by_e2cnn(SymmetryGroup.from_name("D9"), 3, lifting=False)
+    assert np.get_printoptions() == before
+
+
 # --- loading without e2cnn -------------------------------------------------------------------------
 
 
