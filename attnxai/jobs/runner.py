@@ -121,10 +121,13 @@ def _in_workers(
                     worker.end()
                     del workers[worker.connection]
     finally:
+        # twice, as an exception within a finaliser is lost
+        for _ in range(2):
+            for worker in workers.values():
+                worker.process.terminate()
+            for worker in workers.values():
+                worker.process.join(_PATIENCE_S)
         for worker in workers.values():
-            worker.process.terminate()
-        for worker in workers.values():
-            worker.process.join(_PATIENCE_S)
             if worker.process.is_alive():
                 worker.process.kill()
             worker.end()
