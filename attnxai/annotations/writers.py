@@ -1,4 +1,4 @@
-"""The registry of writers of annotation files, and the function that writes annotations with one of them."""
+"""The registry of writers of annotation files, the function that writes annotations, and what writers share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import dataclasses
 import os
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operation
 from attnxai.annotations.shape_conversion import as_polygon, in_frame
@@ -302,6 +303,34 @@ class FileNames:
             self._taken.add(free.casefold())
             self._of[name] = free
         return self._of[name]
+
+
+def region_files(
+    annotations: AnnotationSet,
+    extension: str,
+    lines_of: Callable[[Sequence[Annotation]], list[str]],
+) -> dict[str, bytes]:
+    """Content of text files by their names: one where all marks are on the sky, else one for each source."""
+    names, files = FileNames(), collections.defaultdict(list)
+    in_pixels = any(a.shape.frame is Frame.PIXEL for a in annotations.annotations)
+    for annotation in annotations.annotations:
+        files[names(annotation.source) if in_pixels else "annotations"].append(annotation)
+    return {
+        f"{name}{extension}": "\n".join([*lines_of(own), ""]).encode(errors="backslashreplace")
+        for name, own in files.items()
+    }
+
+
+def fields_to_state(annotation: Annotation) -> dict[str, Any]:
+    """Annotator of a mark, and its group, round and weight where they are not what a mark has by default."""
+    found: dict[str, Any] = {"annotator": annotation.annotator}
+    if annotation.group:
+        found["group"] = annotation.group
+    if annotation.round != 1:
+        found["round"] = annotation.round
+    if annotation.weight != 1:
+        found["weight"] = float(annotation.weight)
+    return found
 
 
 def quoted(text: str, *first: str) -> str:

@@ -17,15 +17,15 @@ from attnxai.annotations.readers.pictures import (
     Picture,
     PictureOf,
     ShapeFault,
-    areas_of,
-    fields_to_state,
+    begins_object,
     number,
     stated_fields,
+    stated_size,
     text_of,
 )
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
-from attnxai.annotations.writers import register_writer
+from attnxai.annotations.writers import fields_to_state, register_writer
 from attnxai.data.images import SourceImage, source_id
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
@@ -43,7 +43,7 @@ _OF_BOX = 4
 
 def _recognises(head: bytes) -> bool:
     return (
-        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        begins_object(head)
         and any(pattern.search(head) for pattern in (_IMAGES, _ANNOTATIONS))
         and any(word in head for word in _OWN)
     )
@@ -153,17 +153,7 @@ def _by_id(content: Any, name: str, what: str) -> dict[Any, dict[str, Any]]:
 
 
 def _size_of(image: Mapping[str, Any]) -> tuple[float, float] | None:
-    if image.get("width") is None and image.get("height") is None:
-        return None
-    size = (
-        number(image.get("width"), "image's width"),
-        number(image.get("height"), "image's height"),
-    )
-    if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
-        raise ShapeFault(
-            f"its image has {size[0]:,.0f} x {size[1]:,.0f} pixels, from 1 to {MOST_PIXELS:,} can be used"
-        )
-    return size
+    return stated_size(image, ("width", "height"), of="image's ")
 
 
 def _fields(
@@ -273,12 +263,7 @@ class _Runs:
         np.add.at(steps, ends[used] - first * height, -1)
         mask = np.cumsum(steps[:-1], dtype=np.int8).reshape(-1, height).T
         self._n += 1
-        for n, area in enumerate(areas_of(mask), start=1):
-            group = {"group": f"run lengths {self._n}.{n}"} if area.holes else {}
-            shift = np.array([first + 0.5, 0.5])
-            yield picture.polygon(area.outline + shift), group
-            for hole in area.holes:
-                yield picture.polygon(hole + shift), {**group, "operation": "subtract"}
+        yield from picture.areas(mask, (first, 0), f"run lengths {self._n}")
 
 
 def _ends(lengths: Any, n_pixels: int) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ from attnxai.annotations.readers.region_shapes import (
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, parse_sexagesimal
-from attnxai.annotations.writers import FileNames, quoted, register_writer
+from attnxai.annotations.writers import fields_to_state, quoted, region_files, register_writer
 from attnxai.data.images import SourceImage
 
 _WORDS = (
@@ -377,34 +377,23 @@ _GEOMETRY: Mapping[str, _Make] = {
 )
 def write_crtf(annotations: AnnotationSet, _: Mapping[str, SourceImage]) -> dict[str, bytes]:
     """One file where all is on the sky, else one for each source; comments name source and annotator."""
-    if all(a.shape.frame is Frame.ICRS for a in annotations.annotations):
-        return {"annotations.crtf": _file(annotations.annotations)}
-    names = FileNames()
-    return {
-        f"{names(source)}.crtf": _file([a for a in annotations.annotations if a.source == source])
-        for source in annotations.sources
-    }
+    return region_files(annotations, ".crtf", _lines)
 
 
-def _file(annotations: Sequence[Annotation]) -> bytes:
+def _lines(annotations: Sequence[Annotation]) -> list[str]:
     lines = ["#CRTFv0 CASA Region Text Format version 0"]
     if any(a.shape.frame is Frame.ICRS for a in annotations):
         lines.append("global coord=ICRS")
     before = ""
     for annotation in annotations:
-        stated = {"source": quoted(annotation.source), "annotator": quoted(annotation.annotator)}
-        if annotation.group:
-            stated["group"] = quoted(annotation.group)
-        if annotation.round != 1:
-            stated["round"] = str(annotation.round)
-        if annotation.weight != 1:
-            stated["weight"] = repr(float(annotation.weight))
-        comment = f"# attnxai {', '.join(f'{key}={value}' for key, value in stated.items())}"
+        fields = {"source": annotation.source, **fields_to_state(annotation)}
+        stated = (f"{k}={quoted(v) if isinstance(v, str) else v}" for k, v in fields.items())
+        comment = f"# attnxai {', '.join(stated)}"
         if comment != before:
             lines.append(before := comment)
         sign = "-" if annotation.operation is Operation.SUBTRACT else ""
         lines.append(f'{sign}{_region_text(annotation)}, label="{annotation.label}"')
-    return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
+    return lines
 
 
 def _region_text(annotation: Annotation) -> str:

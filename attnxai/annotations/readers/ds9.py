@@ -19,7 +19,7 @@ from attnxai.annotations.readers.region_shapes import Length, Region, RegionFaul
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal
-from attnxai.annotations.writers import FileNames, quoted, register_writer
+from attnxai.annotations.writers import fields_to_state, quoted, region_files, register_writer
 from attnxai.data.images import SourceImage
 
 _FRAMES = {
@@ -419,23 +419,17 @@ _GEOMETRY: Mapping[str, Callable[[Sequence[str], str], _Made]] = {
 @register_writer("DS9 regions", extension=".reg", holds=("weight", "operation", "group", "round"))
 def write_ds9(annotations: AnnotationSet, _: Mapping[str, SourceImage]) -> dict[str, bytes]:
     """One file where all is on the sky, else one for each source; tags name source and annotator."""
-    if all(a.shape.frame is Frame.ICRS for a in annotations.annotations):
-        return {"annotations.reg": _file(annotations.annotations)}
-    names = FileNames()
-    return {
-        f"{names(source)}.reg": _file([a for a in annotations.annotations if a.source == source])
-        for source in annotations.sources
-    }
+    return region_files(annotations, ".reg", _lines)
 
 
-def _file(annotations: Sequence[Annotation]) -> bytes:
+def _lines(annotations: Sequence[Annotation]) -> list[str]:
     lines = ["# Region file format: DS9 version 4.1", "global color=green"]
     frame = ""
     for annotation in annotations:
         if (needed := "icrs" if annotation.shape.frame is Frame.ICRS else "image") != frame:
             lines.append(frame := needed)
         lines.append(_region_text(annotation))
-    return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
+    return lines
 
 
 def _region_text(annotation: Annotation) -> str:
@@ -451,13 +445,7 @@ def _region_text(annotation: Annotation) -> str:
     is_path = shape.kind is ShapeKind.LINE and len(shape.vertices) > 2
     name = "# segment" if is_path else str(shape.kind)
     sign = "-" if annotation.operation is Operation.SUBTRACT else ""
-    tags = {"annotator": annotation.annotator, "source": annotation.source}
-    if annotation.group:
-        tags["group"] = annotation.group
-    if annotation.round != 1:
-        tags["round"] = str(annotation.round)
-    if annotation.weight != 1:
-        tags["weight"] = repr(float(annotation.weight))
+    tags = {"source": annotation.source, **fields_to_state(annotation)}
     told = [f"text={{{annotation.label}}}"]
     told += [f"tag={quoted(f'{key}={value}', '{}')}" for key, value in tags.items()]
     return f"{sign}{name}({','.join(numbers)}) {'' if is_path else '# '}{' '.join(told)}"

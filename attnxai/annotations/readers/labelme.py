@@ -17,19 +17,18 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.masks import remaining_pixels
 from attnxai.annotations.readers.pictures import (
-    MOST_PIXELS,
     Picture,
     PictureOf,
     ShapeFault,
-    areas_of,
-    fields_to_state,
+    begins_object,
     number,
     stated_fields,
+    stated_size,
     text_of,
 )
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
-from attnxai.annotations.writers import FileNames, register_writer
+from attnxai.annotations.writers import FileNames, fields_to_state, register_writer
 from attnxai.data.images import SourceImage
 from attnxai.data.readers.png import read_numbers
 from attnxai.errors import AnnotationError, ImageError
@@ -43,7 +42,7 @@ _OWN = (b'"shape_type"', b'"imagePath"', b'"imageData"', b'"imageHeight"', b'"li
 
 def _recognises(head: bytes) -> bool:
     return (
-        head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+        begins_object(head)
         and _SHAPES.search(head) is not None
         and any(word in head for word in _OWN)
     )
@@ -63,7 +62,7 @@ def read_labelme(file: AnnotationFile) -> AnnotationSet:
         source = file.source or text_of(content.get("imagePath"))
         if (named := marks.source_and_rest[0]) and marks.image_for(source) is None:
             source = named  # the image had another name when it was drawn on
-        picture = Picture(marks, source, _size_of(content))
+        picture = Picture(marks, source, stated_size(content, ("imageWidth", "imageHeight")))
     except ShapeFault as fault:
         raise AnnotationError(f"annotation file {file.path}: {fault}") from fault
     if raised := _raised(content):
@@ -81,20 +80,6 @@ def read_labelme(file: AnnotationFile) -> AnnotationSet:
         except ShapeFault as fault:
             marks.faults.add_row(line, f": {fault}")
     return marks.annotation_set()
-
-
-def _size_of(content: Mapping[str, Any]) -> tuple[float, float] | None:
-    if content.get("imageWidth") is None and content.get("imageHeight") is None:
-        return None
-    size = (
-        number(content.get("imageWidth"), "imageWidth"),
-        number(content.get("imageHeight"), "imageHeight"),
-    )
-    if min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
-        raise ShapeFault(
-            f"its image has {size[0]:,.0f} x {size[1]:,.0f} pixels, from 1 to {MOST_PIXELS:,} can be used"
-        )
-    return size
 
 
 def _raised(entry: Mapping[str, Any]) -> list[str]:
@@ -197,12 +182,7 @@ def _mask(
         )
     if not values.any():
         raise ShapeFault("its mask is empty")
-    for n, area in enumerate(areas_of(values != 0), start=1):
-        group = {"group": f"mask {line}.{n}"} if area.holes else {}
-        shift = np.array([x + 0.5, y + 0.5])
-        yield picture.polygon(area.outline + shift), group
-        for hole in area.holes:
-            yield picture.polygon(hole + shift), {**group, "operation": "subtract"}
+    yield from picture.areas(values != 0, (x, y), f"mask {line}")
 
 
 @register_writer(

@@ -5,6 +5,7 @@ Pixels of one number that touch each other, also at corners, are one area, whose
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
@@ -47,7 +48,6 @@ _VALUES = {label: number for number, label in enumerate(Label, start=1)}
 _MOST_VALUES, _MOST_AREAS = 32, 200
 # coordinates of one image that are farther apart belong to different pixels
 _FARTHEST = 0.5
-_AREAS = tuple(kind for kind in ShapeKind if kind not in (ShapeKind.POINT, ShapeKind.LINE))
 
 
 def _is_mask(head: bytes) -> bool:
@@ -183,14 +183,16 @@ def _whole_numbers(values: NDArray[Any], what: str, marks: MarkList) -> NDArray[
     return values.astype(np.int64)
 
 
-@register_writer(
-    "FITS mask",
-    extension=".fits",
+_mask_writer = functools.partial(
+    register_writer,
     frames=[Frame.PIXEL],
-    shapes=_AREAS,
+    shapes=[kind for kind in ShapeKind if kind not in (ShapeKind.POINT, ShapeKind.LINE)],
     holds=("operation", "group"),
     needs_images=True,
 )
+
+
+@_mask_writer("FITS mask", extension=".fits")
 def write_fits_mask(
     annotations: AnnotationSet, images: Mapping[str, SourceImage]
 ) -> dict[str, bytes]:
@@ -211,14 +213,7 @@ def write_fits_mask(
     return files
 
 
-@register_writer(
-    "PNG mask",
-    extension=".png",
-    frames=[Frame.PIXEL],
-    shapes=_AREAS,
-    holds=("operation", "group"),
-    needs_images=True,
-)
+@_mask_writer("PNG mask", extension=".png")
 def write_png_mask(
     annotations: AnnotationSet, images: Mapping[str, SourceImage]
 ) -> dict[str, bytes]:

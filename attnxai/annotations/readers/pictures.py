@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnxai.annotations.annotation_set import WEIGHT, Annotation, expected_round
-from attnxai.annotations.pixel_outlines import PixelArea, trace_areas
+from attnxai.annotations.annotation_set import WEIGHT, expected_round
+from attnxai.annotations.pixel_outlines import trace_areas
 from attnxai.annotations.shapes import Shape, ShapeKind
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage, source_id
 from attnxai.errors import AnnotationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -106,6 +106,21 @@ class Picture:
         scale = math.sqrt(abs(float(np.linalg.det(np.stack([self._across, self._down])))))
         return {"kind": ShapeKind.CIRCLE, "x": x, "y": y, "radius": number(radius, "r") * scale}
 
+    def areas(
+        self, mask: NDArray[Any], corner: tuple[float, float], name: str
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Outlines and holes of a mask, and their further fields; ``corner`` is the first pixel's, ``name`` is for groups."""
+        try:
+            areas = trace_areas(mask.astype(np.int64))
+        except AnnotationError as error:
+            raise ShapeFault(f"of its mask, {error}") from error
+        middle = np.array(corner) + 0.5
+        for n, area in enumerate(areas, start=1):
+            group = {"group": f"{name}.{n}"} if area.holes else {}
+            yield self.polygon(area.outline + middle), group
+            for hole in area.holes:
+                yield self.polygon(hole + middle), {**group, "operation": "subtract"}
+
     def _turned(
         self,
         kind: ShapeKind,
@@ -127,12 +142,23 @@ class Picture:
         }
 
 
-def areas_of(mask: NDArray[Any]) -> list[PixelArea]:
-    """Areas of a mask; a ShapeFault where there are too many of them."""
-    try:
-        return trace_areas(mask.astype(np.int64))
-    except AnnotationError as error:
-        raise ShapeFault(f"of its mask, {error}") from error
+def stated_size(
+    values: Mapping[str, Any], keys: tuple[str, str], of: str = ""
+) -> tuple[float, float] | None:
+    """Width and height of a picture by the keys of a JSON file, whose names follow ``of`` in a fault; None without."""
+    if all(values.get(key) is None for key in keys):
+        return None
+    width, height = (number(values.get(key), f"{of}{key}") for key in keys)
+    if min(width, height) < 1 or width * height > MOST_PIXELS:
+        raise ShapeFault(
+            f"its image has {width:,.0f} x {height:,.0f} pixels, from 1 to {MOST_PIXELS:,} can be used"
+        )
+    return width, height
+
+
+def begins_object(head: bytes) -> bool:
+    """Whether a file may be a JSON object."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def number(value: Any, name: str) -> float:
@@ -167,7 +193,10 @@ def plain(key: str) -> str:
 
 
 def stated_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Annotator, group, round and weight of a mark, as far as a file states them under these names."""
+    """Annotator, group, round and weight of a mark, as far as a file states them under these names.
+
+    The other way is :func:`~attnxai.annotations.writers.fields_to_state`.
+    """
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = plain(str(key))
@@ -205,15 +234,3 @@ class PictureOf:
     def turn(self, shape: Shape) -> float:
         """The angle of a shape, clockwise in degrees."""
         return -shape.angle if self._upwards else shape.angle
-
-
-def fields_to_state(annotation: Annotation) -> dict[str, Any]:
-    """What :func:`stated_fields` reads back of a mark."""
-    found: dict[str, Any] = {"annotator": annotation.annotator}
-    if annotation.group:
-        found["group"] = annotation.group
-    if annotation.round != 1:
-        found["round"] = annotation.round
-    if annotation.weight != 1:
-        found["weight"] = annotation.weight
-    return found

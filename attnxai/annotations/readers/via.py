@@ -15,7 +15,7 @@ from attnxai.annotations.readers.pictures import (
     Picture,
     PictureOf,
     ShapeFault,
-    fields_to_state,
+    begins_object,
     number,
     pairs,
     stated_fields,
@@ -23,7 +23,7 @@ from attnxai.annotations.readers.pictures import (
 )
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
-from attnxai.annotations.writers import register_writer
+from attnxai.annotations.writers import fields_to_state, register_writer
 from attnxai.data.csv_table import parse_csv
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
@@ -36,8 +36,7 @@ _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 
 def _is_json(head: bytes) -> bool:
-    begins = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    return begins and (_REGION.search(head) or _NO_REGIONS.search(head)) is not None
+    return begins_object(head) and any(p.search(head) for p in (_REGION, _NO_REGIONS))
 
 
 @register_reader("VIA", recognises=_is_json, uses_images=True)
