@@ -382,16 +382,13 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
 
 
 def _as_runs(annotation: Annotation, pixels: NDArray[np.bool_]) -> dict[str, Any]:
-    """The pixels of an area, which has its holes then and needs no group."""
     flat = np.concatenate([[False], pixels.T.ravel(), [False]])
     turns = np.flatnonzero(flat[1:] != flat[:-1])
     counts = np.diff(np.concatenate([[0], turns, [pixels.size]])).tolist()
     y, x = np.nonzero(pixels)
-    attributes = fields_to_state(annotation)
-    attributes.pop("group", None)
     return {
         "segmentation": {"size": list(pixels.shape), "counts": counts},
         "bbox": [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1],
         "area": int(pixels.sum()),
-        "attributes": attributes,
+        "attributes": fields_to_state(annotation),
     }

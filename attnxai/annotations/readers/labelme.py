@@ -7,7 +7,7 @@ import binascii
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,8 +240,24 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
             kind, points = "rectangle", [points[0], points[2]]
     else:
         kind = {ShapeKind.LINE: "linestrip"}.get(shape.kind, str(shape.kind))
+    return _entry(annotation, kind, points)
+
+
+def _as_mask(annotation: Annotation, pixels: NDArray[np.bool_]) -> dict[str, Any]:
+    from PIL import Image
+
+    y, x = np.nonzero(pixels)
+    part = pixels[y.min() : y.max() + 1, x.min() : x.max() + 1]
+    buffer = io.BytesIO()
+    Image.fromarray(part).save(buffer, "PNG")
+    corners = [[int(x.min()), int(y.min())], [int(x.max()), int(y.max())]]
+    mask = base64.b64encode(buffer.getvalue()).decode()
+    return _entry(annotation, "mask", corners) | {"mask": mask}
+
+
+def _entry(annotation: Annotation, kind: str, points: Sequence[Sequence[float]]) -> dict[str, Any]:
     fields = fields_to_state(annotation)
-    del fields["annotator"]
+    del fields["annotator"]  # the file states it once
     return {
         "label": str(annotation.label),
         "points": points,
@@ -249,28 +265,5 @@ def _written(annotation: Annotation, picture: PictureOf) -> dict[str, Any]:
         "description": "",
         "shape_type": kind,
         "flags": {},
-        **fields,
-    }
-
-
-def _as_mask(annotation: Annotation, pixels: NDArray[np.bool_]) -> dict[str, Any]:
-    """The pixels of an area, which has its holes then and needs no group."""
-    from PIL import Image
-
-    y, x = np.nonzero(pixels)
-    part = pixels[y.min() : y.max() + 1, x.min() : x.max() + 1]
-    buffer = io.BytesIO()
-    Image.fromarray(part).save(buffer, "PNG")
-    fields = fields_to_state(annotation)
-    del fields["annotator"]
-    fields.pop("group", None)
-    return {
-        "label": str(annotation.label),
-        "points": [[int(x.min()), int(y.min())], [int(x.max()), int(y.max())]],
-        "group_id": None,
-        "description": "",
-        "shape_type": "mask",
-        "flags": {},
-        "mask": base64.b64encode(buffer.getvalue()).decode(),
         **fields,
     }

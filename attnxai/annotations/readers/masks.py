@@ -5,6 +5,7 @@ Pixels of one number that touch each other, also at corners, are one area, whose
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import re
@@ -304,7 +305,8 @@ def remaining_pixels(
     Returns
     -------
     list of (Annotation, ndarray of bool or None)
-        None where nothing is subtracted. What is subtracted as a whole is left out, with a warning.
+        None where nothing is subtracted; pixels have their holes, so that their marks need no group and have none. What is
+        subtracted as a whole is left out, with a warning.
     """
     groups = {mark.group for mark in marks if mark.operation is Operation.SUBTRACT}
     cut = [mark for mark in marks if mark.shape.has_area and ("" in groups or mark.group in groups)]
@@ -317,7 +319,11 @@ def remaining_pixels(
             LeftOutWarning,
             stacklevel=5,
         )
-    return [(mark, left.get(id(mark))) for mark in adding if id(mark) not in gone]
+    return [
+        (dataclasses.replace(mark, group=""), left[id(mark)]) if id(mark) in left else (mark, None)
+        for mark in adding
+        if id(mark) not in gone
+    ]
 
 
 def _pixels(shape: Shape, of: tuple[int, int]) -> NDArray[np.bool_]:
