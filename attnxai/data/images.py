@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -324,6 +325,13 @@ def read_image(
             f"images state a pixel scale of {stated:.4g} arcsec, which is used; pixel_scale_arcsec "
             f"({pixel_scale_arcsec:g}) is for images that state none"
         )
+    beam, side = content.beam_arcsec, (grid.pixel_scale_arcsec or math.inf) * max(values.shape)
+    if beam is not None and beam[0] > side:
+        note(
+            f"its beam of {beam[0]:.4g} arcsec is not used, since it is wider than the image; BMAJ and BMIN are in degrees",
+            path,
+        )
+        beam = None
     return noted_beam(
         SourceImage(
             source=source or source_id(path),
@@ -334,7 +342,7 @@ def read_image(
             split=split,
             path=str(path),
             footprint=footprint,
-            beam_arcsec=content.beam_arcsec,
+            beam_arcsec=beam,
             survey=content.survey,
             pad=pad,
             match_beam=match_beam,

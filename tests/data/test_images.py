@@ -160,6 +160,44 @@ class TestFits:
         beam = read_image(write_fits(tmp_path / "c.fits", pixels, round_beam)).beam_arcsec
         assert beam == pytest.approx((5.4, 5.4, 0.0))
 
+    @pytest.mark.parametrize(("plane", "beam"), [("0,0", 6.0), ("1,0", 9.0), ("1,1", 12.0)])
+    def test_the_beam_of_a_plane_is_that_in_the_table_of_casa(
+        self, tmp_path: Path, pixels: Any, plane: str, beam: float
+    ) -> None:
+        header = fits.Header({"CTYPE3": "STOKES", "CTYPE4": "FREQ", "CASAMBM": True})
+        columns = {
+            "BMAJ": ([6.0, 7.0, 9.0, 12.0], "arcsec"),
+            "BMIN": ([0.1] * 4, "arcmin"),
+            "BPA": ([12.0] * 4, "deg"),
+            "CHAN": ([0, 0, 1, 1], None),
+            "POL": ([0, 1, 0, 1], None),
+        }
+        table = fits.BinTableHDU.from_columns(
+            [fits.Column(name, "D", unit, array=of) for name, (of, unit) in columns.items()],
+            name="BEAMS",
+        )
+        cube = np.broadcast_to(pixels, (2, 2, *SHAPE))
+        for name, hdus in (("a.fits", [table]), ("b.fits", [])):
+            fits.HDUList([fits.PrimaryHDU(cube, header), *hdus]).writeto(tmp_path / name)
+        stokes_first = ",".join(reversed(plane.split(",")))
+        image = read_image(tmp_path / "a.fits", plane=stokes_first)
+        assert image.beam_arcsec == pytest.approx((beam, 6.0, 12.0))
+        assert read_image(tmp_path / "b.fits", plane=stokes_first).beam_arcsec is None
+
+    def test_a_table_of_beams_that_does_not_fit_is_noted(self, tmp_path: Path, pixels: Any) -> None:
+        column = fits.Column("BMAJ", "D", "Jy", array=[1.0, 2.0])
+        table = fits.BinTableHDU.from_columns([column], name="BEAMS")
+        fits.HDUList([fits.PrimaryHDU(pixels), table]).writeto(tmp_path / "a.fits")
+        with pytest.warns(AssumptionWarning, match="its table BEAMS states none for the plane"):
+            assert read_image(tmp_path / "a.fits").beam_arcsec is None
+
+    def test_a_beam_wider_than_the_image_is_not_used(self, tmp_path: Path, pixels: Any) -> None:
+        header = make_wcs(SHAPE).to_header()
+        header.update({"BMAJ": 5.4, "BMIN": 5.4})
+        path = write_fits(tmp_path / "a.fits", pixels, header)
+        with pytest.warns(AssumptionWarning, match=r"its beam of 1.944e\+04 arcsec is not used"):
+            assert read_image(path).beam_arcsec is None
+
     def test_oddities_of_old_headers_do_no_harm(self, tmp_path: Path, pixels: Any) -> None:
         path = write_fits(tmp_path / "a.fits", pixels, make_wcs(SHAPE).to_header())
         content = path.read_bytes()
@@ -180,6 +218,13 @@ class TestPng:
     @pytest.fixture
     def grey(self) -> Any:
         return np.random.default_rng(2).integers(0, 256, SHAPE, dtype=np.uint8)
+
+    def test_pixels_that_do_not_fit_their_checksum(self, tmp_path: Path, grey: Any) -> None:
+        content = bytearray(self.save(tmp_path / "a.png", grey).read_bytes())
+        content[content.index(b"IDAT") + 60] ^= 1
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(ImageError, match=r"it is damaged: .*checksum"):
+            read_image(tmp_path / "a.png")
 
     def test_grey(self, tmp_path: Path, grey: Any) -> None:
         image = read_image(self.save(tmp_path / "100_142.745+003.808.png", grey))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.image_notes import note
-from attnxai.data.readers.fits_beams import beam_of
+from attnxai.data.readers.fits_beams import beam_in_table, beam_of, is_table_of_beams
 from attnxai.data.readers.fits_cards import Cards
 from attnxai.data.readers.fits_coordinates import celestial_axes, celestial_wcs
 from attnxai.data.readers.fits_stream import BZIP2, GZIP, LARGEST, FoundHDU, layout, opened
 from attnxai.data.readers.fits_survey import survey_of
-from attnxai.data.readers.planes import axes_of_image, pick_plane
+from attnxai.data.readers.planes import axes_of_image, index_of_plane
 from attnxai.data.readers.registry import ImageContent, register_reader
 from attnxai.data.wording import counted, first_of
 from attnxai.errors import ImageError
@@ -55,7 +55,7 @@ def read_fits(
     """
     where = f"image {path}"
     with opened(path, where) as stream:
-        found, content = _chosen(stream.hdus(), hdu, where)
+        found, content, beams = _chosen(stream.hdus(), hdu, where)
     header = found.header
     if found.is_tiled:
         from attnxai.data.readers.fits_tiles import decompressed
@@ -65,14 +65,22 @@ def read_fits(
         values = _values(found.cards, content)
     cards = Cards(header, where, ImageError)
     axes, on_sky = _axes(cards, values.shape, path)
-    names = {
-        values.ndim - axis: f"axis {axis}"
-        + (f" ({kind})" if (kind := cards.word(f"CTYPE{axis}")) else "")
+    kinds = {
+        values.ndim - axis: cards.word(f"CTYPE{axis}")
         for axis in range(1, values.ndim + 1)
         if axis not in axes
     }
-    values = pick_plane(values, names, plane, where)
+    names = {
+        axis: f"axis {values.ndim - axis}" + (kind and f" ({kind})") for axis, kind in kinds.items()
+    }
+    index = index_of_plane(values.shape, names, plane, where)
+    values = values[tuple(index.get(axis, slice(None)) for axis in range(values.ndim))]
     beam, odd = beam_of(header)
+    if beam is None and beams is not None:
+        of_stokes = {kind == "STOKES": index[axis] for axis, kind in kinds.items()}
+        beam, odd = beam_in_table(
+            *beams, channel=of_stokes.get(False, 0), stokes=of_stokes.get(True, 0)
+        )
     if odd:
         note(odd, path)
     rows, columns = values.shape
@@ -102,9 +110,15 @@ def _axes(cards: Cards, shape: tuple[int, ...], path: Path) -> tuple[tuple[int, 
     return axes, False
 
 
-def _chosen(hdus: Iterator[FoundHDU], hdu: int | str | None, where: str) -> tuple[FoundHDU, bytes]:
-    """The HDU with the image that is meant, and its data."""
+_Table = tuple[bytes, bytes]
+
+
+def _chosen(
+    hdus: Iterator[FoundHDU], hdu: int | str | None, where: str
+) -> tuple[FoundHDU, bytes, _Table | None]:
+    """The HDU with the image that is meant, its data, and header and data of the beams of its planes."""
     chosen: tuple[FoundHDU, bytes] | None = None
+    beams: _Table | None = None
     images: list[FoundHDU] = []
     meant: list[FoundHDU] = []
     for found in hdus:
@@ -115,6 +129,8 @@ def _chosen(hdus: Iterator[FoundHDU], hdu: int | str | None, where: str) -> tupl
         if found.is_image and _is_meant(found, hdu):
             meant.append(found)
             chosen = chosen or (found, found.read())
+        elif beams is None and is_table_of_beams(found):
+            beams = found.text, found.read()
     if not images:
         raise ImageError(f"{where} is a FITS file without an image")
     if chosen is None:
@@ -130,7 +146,7 @@ def _chosen(hdus: Iterator[FoundHDU], hdu: int | str | None, where: str) -> tupl
             f"{where} has one image, {chosen[0]}, which by its name is none of brightness; choose it by "
             f"hdu={chosen[0].number} if it is meant"
         )
-    return chosen
+    return *chosen, beams
 
 
 def _is_meant(found: FoundHDU, hdu: int | str | None) -> bool:
@@ -184,7 +200,7 @@ def read_array(
         listed = f", {first_of(list(map(str, images)))}; keep the one that is meant" * bool(images)
         raise ImageError(f"{where} is a FITS file with {counted(len(images), 'image')}{listed}")
     with opened(path, where) as stream:
-        found, content = _chosen(stream.hdus(), chosen[0].number, where)
+        found, content, _ = _chosen(stream.hdus(), chosen[0].number, where)
     if found.is_tiled:
         from attnxai.data.readers.fits_tiles import decompressed
 

@@ -1,4 +1,4 @@
-"""The restoring beam of a FITS image, in its header or in the history that AIPS writes."""
+"""The restoring beam of a FITS image: in its header, in the history that AIPS writes, or in the table that CASA does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
+    from attnxai.data.readers.fits_stream import FoundHDU
+
 _NUMBER = r"\s*=\s*([-+]?\d*\.?\d+(?:[EDed][-+]?\d+)?)"
 _AIPS = re.compile(
     rf"AIPS\s+CLEAN\s+BMAJ{_NUMBER}\s+BMIN{_NUMBER}(?:\s+BPA{_NUMBER})?", re.IGNORECASE
 )
 _LARGEST_DEG = 180.0
+_TABLE = "BEAMS"
+_MOST_BYTES_OF_TABLE = 1 << 24
 Beam = tuple[float, float, float]
 
 
@@ -72,3 +76,42 @@ def _beam(major: Any, minor: Any, angle: Any) -> Beam | None:
             return None
         angle_deg = 0.0
     return major_deg * 3600.0, minor_deg * 3600.0, angle_deg
+
+
+def is_table_of_beams(found: FoundHDU) -> bool:
+    """Whether an HDU is a table of the beams of all planes, as CASA and ASKAPsoft write it."""
+    columns = (found.cards.word(f"TTYPE{number}") for number in range(1, 10))
+    return (
+        found.cards.word("XTENSION") == "BINTABLE"
+        and found.name == _TABLE
+        and "BMAJ" in columns
+        and found.n_bytes <= _MOST_BYTES_OF_TABLE
+    )
+
+
+def beam_in_table(
+    text: bytes, content: bytes, *, channel: int, stokes: int
+) -> tuple[Beam | None, str]:
+    """The beam of a plane in the table of an image's beams, and what is to be noted.
+
+    ``text`` and ``content`` are header and data of the table; channel and Stokes parameter count from 0.
+    """
+    from astropy import units
+    from astropy.io import fits
+
+    beam = None
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # of a table that is none
+        warnings.simplefilter("ignore")
+        table = fits.BinTableHDU.fromstring(text + content)
+        rows = table.data
+        for name, at in (("CHAN", channel), ("POL", stokes)):
+            if name in table.columns.names and len(rows) > 1:
+                rows = rows[rows[name] == at]
+        if len(rows) == 1:
+            values = (
+                float(rows[name][0]) * units.Unit(table.columns[name].unit or "deg").to("deg")
+                for name in ("BMAJ", "BMIN", "BPA")
+            )
+            beam = _beam(*values)
+    odd = f"its beam is not used, since its table {_TABLE} states none for the plane"
+    return beam, "" if beam else odd

@@ -163,8 +163,9 @@ def _copy_matrix(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
         _copy(cards, header, f"CROTA{axis}", to=f"CROTA{to}")
     numbered = list(enumerate(axes, start=1))
     for (i, row), (j, column), name in itertools.product(numbered, numbered, ("PC", "CD")):
-        for keyword in (f"{name}{row}_{column}", f"{name}{row:03}{column:03}"):
-            _copy(cards, header, keyword, to=f"{name}{i}_{j}")
+        # the second is how CASA wrote them until 2013, which the standard's parsers take for the same
+        for spelled in (f"{row}_{column}", f"{row:02}_{column:02}", f"{row:03}{column:03}"):
+            _copy(cards, header, f"{name}{spelled}", to=f"{name}{i}_{j}")
     has_cd = any(name.startswith("CD") and "_" in name for name in header)
     kind = "CD" if has_cd else "PC"
     for to, axis in numbered:

@@ -49,7 +49,8 @@ class FoundHDU:
     """An HDU of a file that is being read.
 
     ``text`` is the header as it stands in the file. ``shape`` is that of the array, the last axis first, or of the image
-    in tiles; it is empty where there is none. ``read`` gives the data, once, before the next HDU is asked for.
+    in tiles; it is empty where there is none. ``read`` gives the data, ``n_bytes`` of them, once, before the next HDU is
+    asked for.
     """
 
     number: int
@@ -58,6 +59,7 @@ class FoundHDU:
     text: bytes
     shape: tuple[int, ...]
     is_tiled: bool
+    n_bytes: int
     read: Callable[[], bytes]
 
     @property
@@ -120,6 +122,7 @@ class FitsStream:
                 text=text,
                 shape=shape,
                 is_tiled=is_tiled,
+                n_bytes=size,
                 read=functools.partial(self._data, cards, (size,) if is_tiled else shape),
             )
             self._skip()

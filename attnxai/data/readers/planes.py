@@ -32,12 +32,22 @@ def axes_of_image(shape: Sequence[int]) -> tuple[int, int]:
 def pick_plane(
     values: NDArray[Any], names: Mapping[int, str], plane: Sequence[int] | None, where: str
 ) -> NDArray[Any]:
-    """The plane of an array that lies along the two axes without a name.
+    """The plane of an array that lies along the two axes without a name; see :func:`index_of_plane`."""
+    index: list[Any] = [slice(None)] * values.ndim
+    for axis, at in index_of_plane(values.shape, names, plane, where).items():
+        index[axis] = at
+    return np.asarray(values[tuple(index)])
+
+
+def index_of_plane(
+    shape: Sequence[int], names: Mapping[int, str], plane: Sequence[int] | None, where: str
+) -> dict[int, int]:
+    """Where the plane that is meant lies along every axis with a name.
 
     Parameters
     ----------
-    values : ndarray
-        With two axes or more.
+    shape : sequence of int
+        Of the array, which has two axes or more.
     names : mapping from int to str
         What to call all other axes, as ``"axis 3 (FREQ)"``, in the order in which planes are counted.
     plane : sequence of int, optional
@@ -50,12 +60,12 @@ def pick_plane(
     ImageError
         If there are several planes and none is chosen, or one that is not there.
     """
-    several = [axis for axis in names if values.shape[axis] != 1]
-    sides = listed([f"{values.shape[axis]} along {names[axis]}" for axis in several])
+    several = [axis for axis in names if shape[axis] != 1]
+    sides = listed([f"{shape[axis]} along {names[axis]}" for axis in several])
     if not several and not any(plane or ()):
         plane, axes = (0,) * len(names), list(names)  # the only plane may be called the first
     elif plane is None:
-        n_planes = math.prod(values.shape[axis] for axis in several)
+        n_planes = math.prod(shape[axis] for axis in several)
         example = ",".join("0" * len(several))
         raise ImageError(
             f"{where} is a cube of {counted(n_planes, 'plane')}, {sides}; choose one, counted from 0, such as "
@@ -69,14 +79,10 @@ def pick_plane(
         raise ImageError(
             f"{where} has planes {sides}, for which plane needs {counted(len(axes), 'number')}, not {len(plane)}"
         )
-    index: list[Any] = [slice(None)] * values.ndim
     for axis, at in zip(axes, plane, strict=True):
-        if at >= values.shape[axis]:
+        if at >= shape[axis]:
             raise ImageError(
-                f"{where} has no plane {at} along {names[axis]}, whose {counted(values.shape[axis], 'plane')} are "
+                f"{where} has no plane {at} along {names[axis]}, whose {counted(shape[axis], 'plane')} are "
                 "counted from 0"
             )
-        index[axis] = at
-    for axis in set(names) - set(axes):
-        index[axis] = 0
-    return np.asarray(values[tuple(index)])
+    return {**dict.fromkeys(names, 0), **dict(zip(axes, plane, strict=True))}

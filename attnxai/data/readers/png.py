@@ -67,6 +67,8 @@ def _opened(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about large pictures, which are checked above
             with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+                picture.verify()  # the checksums, at which decoding does not look
+            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
                 values = values_of(picture)
                 return values, {str(k): str(v) for k, v in getattr(picture, "text", {}).items()}
     except UnidentifiedImageError as error:
