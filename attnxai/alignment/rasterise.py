@@ -145,7 +145,7 @@ def _covering(
 
 def _is_small_area(shape: PixelShape) -> bool:
     """Whether a shape is an area of which thousands fit into memory."""
-    if shape.is_thin:
+    if not shape.kind.has_area:
         return False
     x0, x1, y0, y1 = shape.bounds
     return (x1 - x0) * (y1 - y0) <= _SMALL_PIXELS
@@ -189,7 +189,7 @@ def _profile(
 ) -> _Profile:
     """Part of the field that a shape reaches, and its density of weight 1 and its mask there."""
     shape = placed.shape
-    if not shape.is_thin:
+    if shape.kind.has_area:
         window, covered = placed.coverage(field_shape)
         if covered.any() or _encloses_an_area(shape):
             left, mask = covered, placed.mask

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import glob
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from attnxai.annotations.sample import resolve_annotations
 from attnxai.data.readers import is_image_name
-from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError
 
 _FIELD = re.compile(r"\{(\w*)\}")
@@ -119,10 +118,3 @@ def _matching(pattern: str) -> list[FoundFile]:
             "* for anything"
         )
     return found
-
-
-def describe_files(files: Sequence[FoundFile]) -> str:
-    """Files in a message: the path of one, the number and the first names of several."""
-    if len(files) == 1:
-        return str(files[0].path)
-    return f"{counted(len(files), 'file')} ({first_of([file.path.name for file in files], 3)})"

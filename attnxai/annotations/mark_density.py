@@ -8,6 +8,7 @@ marks reach far, so that the cost does not depend on the size of images.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.annotations.annotation_set import Operation
+from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.emission import MIN_ISLAND_PIXELS, large_islands
 from attnxai.errors import AlignmentError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from regions import PixelRegion
 
     from attnxai.annotations.annotation_set import Annotation
+    from attnxai.annotations.pixel_shapes import PixelShape
     from attnxai.data.images import SourceImage
 
 SMOOTHING_CELLS = 2.5
@@ -79,17 +81,16 @@ def points_of_marks(marks: Sequence[Annotation], image: SourceImage) -> NDArray[
 
     Shapes that are subtracted and those of weight 0 are left out, as are those that the image cannot show.
     """
-    middle = np.array(image.shape[::-1]) / 2 - 0.5
+    middle = np.array(image.grid.middle)
     found = []
     for mark in marks:
         if mark.weight == 0 or mark.operation is Operation.SUBTRACT:
             continue
         try:
-            regions = mark.shape.to_pixel_regions(image.grid, source=image.source)
+            shape = mark.shape.on_pixels(image.grid, source=image.source)
         except AlignmentError:
             continue
-        parts = [_points_of(region) for region in regions]
-        points = np.concatenate(parts) - middle
+        points = _points_of(shape) - middle
         mass = np.full((len(points), 1), mark.weight / len(points))
         found.append(np.hstack([points, mass]))
     return np.concatenate(found) if found else np.empty((0, 3))
@@ -114,40 +115,29 @@ def points_of_brightness(image: SourceImage) -> NDArray[np.float64]:
     return np.stack([x - (columns - 1) / 2, y - (rows - 1) / 2, mass], axis=1)
 
 
-def _points_of(region: PixelRegion) -> NDArray[np.float64]:
+def _points_of(shape: PixelShape) -> NDArray[np.float64]:
     """Points that stand for a shape, shape (n, 2)."""
-    from regions import (
-        CirclePixelRegion,
-        EllipsePixelRegion,
-        LinePixelRegion,
-        PixCoord,
-        PolygonPixelRegion,
-        RectanglePixelRegion,
-    )
+    if shape.kind is ShapeKind.LINE:
+        return np.concatenate([_along(*ends) for ends in itertools.pairwise(shape.points)])
+    if shape.kind is ShapeKind.POLYGON:
+        from regions import PixCoord
 
-    if isinstance(region, LinePixelRegion):
-        start, end = ([place.x, place.y] for place in (region.start, region.end))
-        n = min(math.ceil(math.dist(start, end)) + 1, 8 * _MOST_POINTS)
-        return np.linspace(start, end, max(n, 2))
-    if isinstance(region, PolygonPixelRegion):
-        corners = np.stack([region.vertices.x, region.vertices.y], axis=1)
-        low, high = corners.min(axis=0), corners.max(axis=0)
+        low, high = shape.points.min(axis=0), shape.points.max(axis=0)
         points = low + _square(float((high - low).max())) * (high - low)
+        (region,) = shape.to_regions()
         inside = np.asarray(region.contains(PixCoord(*points.T)))
-        return np.asarray(points[inside] if inside.any() else corners)
-    centre = np.array([[float(region.center.x), float(region.center.y)]])
-    if isinstance(region, CirclePixelRegion):
-        return np.asarray(centre + region.radius * _disc(2 * region.radius))
-    if isinstance(region, EllipsePixelRegion | RectanglePixelRegion):
-        lengths = np.array([float(region.width), float(region.height)])
-        if isinstance(region, EllipsePixelRegion):
-            own = _disc(float(lengths.max())) * lengths / 2
-        else:
-            own = (_square(float(lengths.max())) - 0.5) * lengths
-        turn = float(region.angle.to_value("rad"))
-        axes = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-        return np.asarray(centre + own @ axes)
-    return centre
+        return np.asarray(points[inside] if inside.any() else shape.points)
+    longest = max(shape.width, shape.height)
+    if not longest:
+        return shape.points
+    is_box = shape.kind is ShapeKind.BOX
+    points = _square(longest) - 0.5 if is_box else _disc(longest) / 2
+    return np.asarray(shape.points + points @ shape.axes)
+
+
+def _along(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    n = min(math.ceil(math.dist(start, end)) + 1, 8 * _MOST_POINTS)
+    return np.linspace(start, end, max(n, 2))
 
 
 def _square(length: float) -> NDArray[np.float64]:

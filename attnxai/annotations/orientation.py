@@ -31,11 +31,6 @@ class Orientation(enum.StrEnum):
     EAST_WEST = "flipped from east to west"
     NORTH_SOUTH = "flipped from north to south"
 
-    @property
-    def of_sky(self) -> bool:
-        """Whether it is about directions on the sky."""
-        return self in (Orientation.EAST_WEST, Orientation.NORTH_SOUTH)
-
 
 # what undoes each; rows of an array are y, columns x
 _OF_PIXELS: dict[Orientation, tuple[Turning, tuple[tuple[int, int], tuple[int, int]]]] = {

@@ -49,11 +49,6 @@ class PixelShape:
     angle_deg: float = 0.0
 
     @property
-    def is_thin(self) -> bool:
-        """Whether it is a point or a line, and so has no area."""
-        return self.kind in (ShapeKind.POINT, ShapeKind.LINE)
-
-    @property
     def centres(self) -> NDArray[np.float64]:
         """Where it lies: the middle of each segment of a line, the mean vertex of a polygon, or the centre."""
         if self.kind is ShapeKind.LINE:

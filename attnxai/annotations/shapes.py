@@ -42,6 +42,11 @@ class ShapeKind(enum.StrEnum):
         """Its name in a sentence, such as "an ellipse"."""
         return f"an {self}" if self is ShapeKind.ELLIPSE else f"a {self}"
 
+    @property
+    def has_area(self) -> bool:
+        """Whether it has an area, as all kinds but points and lines have."""
+        return self not in (ShapeKind.POINT, ShapeKind.LINE)
+
 
 class Frame(enum.StrEnum):
     """Coordinates of a shape: pixels of the image, or ICRS degrees with lengths in arcsec."""
@@ -214,8 +219,8 @@ class Shape:
 
     @property
     def has_area(self) -> bool:
-        """Whether it has an area, as all kinds but points and lines have."""
-        return self.kind not in (ShapeKind.POINT, ShapeKind.LINE)
+        """Whether its kind has an area."""
+        return self.kind.has_area
 
     def to_regions(self) -> tuple[Region, ...]:
         """The shape as astropy regions, pixel or sky; a line gives one region a segment."""

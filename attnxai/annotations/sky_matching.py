@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnxai.data.images import SourceImage
-from attnxai.data.sky import pixel_to_sky, sky_to_pixel
+from attnxai.data.positions import centres_of
+from attnxai.data.sky import sky_to_pixel
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 
@@ -114,8 +115,4 @@ def _located(
             f"{path} lists positions on the sky, but none of the {len(images)} images has celestial "
             "coordinates (WCS)"
         )
-    centres = [
-        pixel_to_sky(image.grid.wcs, (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
-        for image in located
-    ]
-    return located, np.array(centres)
+    return located, centres_of([image.grid for image in located])

@@ -163,7 +163,7 @@ class _Table:
         if kind is None or label is None or frame is None or operation is None:
             return None
         values = self._values(row, kind, frame, line, faults)
-        if operation is Operation.SUBTRACT and kind in (ShapeKind.POINT, ShapeKind.LINE):
+        if operation is Operation.SUBTRACT and not kind.has_area:
             right = f"add, as {kind.with_article} has no area"
             faults.add(line, "operation", row["operation"], right)
         if len(faults) > before:

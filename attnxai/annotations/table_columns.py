@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+from attnxai.annotations.naming import folded
 from attnxai.data.wording import listed
 
 REQUIRED = ("source", "annotator", "shape", "label")
@@ -128,11 +129,11 @@ def understand_columns(
     >>> columns.units, columns.on_sky
     ({'radius': 'arcmin'}, True)
     """
-    plain = [_plain(name) for name in header]
+    plain = [folded(name) for name in header]
     found: dict[int, tuple[str, str]] = {}
     taken: set[str] = set()
     # first what is called as here, then what may be called otherwise
-    of_file = {_plain(name): column for name, column in (meanings or {}).items()}
+    of_file = {folded(name): column for name, column in (meanings or {}).items()}
     for known in ({name: name for name in COLUMNS}, _BY_NAME, of_file):
         for place, name in enumerate(header):
             if place in found:
@@ -157,7 +158,7 @@ def understand_columns(
     other = [
         f"{header[i][:40]} as {column}"
         for i, (column, _) in sorted(found.items())
-        if _plain(header[i]) != column
+        if folded(header[i]) != column
     ]
     notes = (f"Columns are read by other names: {listed(other)}.",) if other else ()
     return Columns(names=names, units=stated, on_sky=sky == {"x", "y"}, notes=notes)
@@ -188,14 +189,10 @@ def n_known_columns(header: Sequence[str]) -> int:
     return 0
 
 
-def _plain(name: str) -> str:
-    return "".join(c for c in name.casefold() if c.isalnum())
-
-
 def split_name(name: str) -> tuple[str, str]:
     """A name without its unit, and the unit; empty where it has none."""
     # of longer names, such as a binary file has, the expression would take minutes
     match = _WITH_UNIT.match(name.strip()) if len(name) <= _LONGEST_NAME else None
     if match is not None and (unit := _UNITS.get((match[2] or match[3]).casefold())):
-        return _plain(match[1]), unit
-    return _plain(name), ""
+        return folded(match[1]), unit
+    return folded(name), ""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.sky import celestial_axes
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -83,11 +85,10 @@ def centres_of(grids: Sequence[PixelGrid]) -> NDArray[np.float64]:
     for number, grid in enumerate(grids):
         if grid.wcs is None or not grid.wcs.has_celestial:
             continue
-        wcs = grid.wcs if grid.wcs.naxis == 2 else grid.wcs.celestial
+        wcs = celestial_axes(grid.wcs)
         w = wcs.wcs
-        middle = [[(grid.shape[1] - 1) / 2, (grid.shape[0] - 1) / 2]]
         # the order of the axes of the image is that of the axes of the sky
-        place = wcs.all_pix2world(middle, 0)[0]
+        place = wcs.all_pix2world([grid.middle], 0)[0]
         found[number] = place[w.lng], place[w.lat]
         key = (w.lngtyp, w.lattyp, w.radesys, str(w.equinox), str(w.mjdobs), w.dateobs)
         if key not in frames:
@@ -111,6 +112,19 @@ def unit_vectors(positions_deg: ArrayLike) -> NDArray[np.float64]:
     """Positions on the sky (degrees), shape (n, 2), as points on the unit sphere, shape (n, 3)."""
     ra, dec = np.radians(np.asarray(positions_deg, dtype=np.float64).reshape(-1, 2)).T
     return np.transpose([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+
+
+def mean_position(positions_deg: ArrayLike) -> tuple[float, float]:
+    """Mean of positions on the sky (degrees), shape (n, 2), also across right ascension 0.
+
+    Examples
+    --------
+    >>> ra, dec = mean_position([(359.0, 0.0), (3.0, 0.0)])
+    >>> round(ra, 6), round(dec, 6)
+    (1.0, 0.0)
+    """
+    x, y, z = unit_vectors(positions_deg).mean(axis=0).tolist()
+    return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
 
 
 def chord(angle_arcsec: ArrayLike) -> NDArray[np.float64]:

@@ -89,7 +89,7 @@ def outline(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Outline of a shape in field pixels, and whether it is closed; a point gives one vertex."""
     x, y = shape.on_field(transform).outline().T
-    return x, y, not shape.is_thin
+    return x, y, shape.kind.has_area
 
 
 def contour_levels(

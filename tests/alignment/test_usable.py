@@ -41,7 +41,9 @@ def test_nothing_is_said_where_all_marks_count():
     assert usable_annotations(marks, images, FWHM) is marks
 
 
-def test_marks_are_placed_on_their_image_once_and_again_where_some_are_left_out(monkeypatch):
+def test_marks_are_placed_on_their_image_once_and_again_where_some_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     maps, marks, images = made_up(n_sources=3)
     gone = circle("source_01", "ann", -500.0, 4.0)
     placed: dict[str, list[str]] = {"usable": [], "rasterise": []}

@@ -109,7 +109,7 @@ def moved(orientation, x, y):
     }[orientation]
 
 
-@pytest.mark.parametrize("orientation", [w for w in Orientation if not w.of_sky])
+@pytest.mark.parametrize("orientation", list(turnings(IMAGE, on_sky=False)))
 @pytest.mark.parametrize("side", [32, 33])
 def test_turning_back_brings_a_bright_pixel_to_its_place(orientation, side):
     cells = np.zeros((side, side), np.float32)

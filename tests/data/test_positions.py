@@ -12,6 +12,7 @@ from attnxai.data.images import SourceImage
 from attnxai.data.positions import (
     centres_of,
     lie_within,
+    mean_position,
     positions_of,
     radii_of,
     same_source_radius,
@@ -84,6 +85,18 @@ def test_the_radius_is_three_beams(shape, scale, beam, radius) -> None:
         beam_arcsec=None if beam is None else (beam, beam / 2, 0.0),
     )
     assert radii_of([image]).tolist() == pytest.approx([radius])
+
+
+@pytest.mark.parametrize(
+    ("positions", "mean"),
+    [
+        ([(10.0, -0.01), (10.01, 0.01), (10.05, 0.03)], (10.02, 0.01)),
+        ([(359.99, 5.0), (0.03, 5.0)], (0.01, 5.0)),
+        ([(359.97, 5.0), (0.01, 5.0)], (359.99, 5.0)),
+    ],
+)
+def test_mean_positions_also_across_right_ascension_0(positions, mean) -> None:
+    assert mean_position(positions) == pytest.approx(mean, abs=1e-6)
 
 
 def test_positions_within_a_radius_are_those_of_astropy() -> None:

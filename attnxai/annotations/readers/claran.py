@@ -10,13 +10,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.annotations.shapes import LIMITS, Frame, Label, Limits, Shape, ShapeKind
 from attnxai.annotations.sky_matching import match_positions
 from attnxai.data.csv_table import Faults, decimal, parse_csv, parse_rows
+from attnxai.data.positions import mean_position
 from attnxai.errors import AnnotationError
 
 COLUMNS = frozenset({"catalog_id", "first_id", "num_cpnts", "cpnts_ras", "cpnts_decs", "cl"})
@@ -44,19 +43,6 @@ class CatalogueSource:
     dec: tuple[float, ...]
     consensus: float
 
-    def mean_position(self) -> tuple[float, float]:
-        """Mean position of the components, also across right ascension 0."""
-        ra, dec = np.radians(self.ra), np.radians(self.dec)
-        x, y, z = (
-            (np.cos(dec) * np.cos(ra)).mean(),
-            (np.cos(dec) * np.sin(ra)).mean(),
-            np.sin(dec).mean(),
-        )
-        return (
-            math.degrees(math.atan2(y, x)) % 360.0,
-            math.degrees(math.atan2(z, math.hypot(x, y))),
-        )
-
 
 @register_reader(
     "ClaRAN catalogue", recognises=lambda head: set(columns_of(head)) >= COLUMNS, needs_images=True
@@ -68,7 +54,7 @@ def read_claran(file: AnnotationFile) -> AnnotationSet:
     """
     catalogue = parse_claran(file.text(), path=file.path)
     match = match_positions(
-        [source.mean_position() for source in catalogue],
+        [mean_position([*zip(one.ra, one.dec, strict=True)]) for one in catalogue],
         file.images or (),
         radius_arcsec=file.match_radius_arcsec,
         path=file.path,

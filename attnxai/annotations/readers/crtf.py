@@ -127,7 +127,7 @@ def _region(
     frame = _frame(pairs, attributes)
     kind, values = _GEOMETRY[name](pairs, rest, frame)
     excluded = "-" in (match[1], match[3])
-    if excluded and kind in (ShapeKind.POINT, ShapeKind.LINE):
+    if excluded and not kind.has_area:
         return f"{kind.with_article} that is excluded"
     for key, what in _NOT_USED.items():
         if key in attributes and folded(attributes[key]) not in ("", "i"):

@@ -185,9 +185,8 @@ class _Parser:
             return _Item(line, fault=str(fault))
         stated = {**self._global, **own}
         excluded = sign in ("-", "!") or stated.get("include", ["1"])[-1] == "0"
-        if excluded and kind in (ShapeKind.POINT, ShapeKind.LINE):
-            article = "a point" if kind is ShapeKind.POINT else "a line"
-            return _Item(line, left_out=f"{article} that is excluded")
+        if excluded and not kind.has_area:
+            return _Item(line, left_out=f"{kind.with_article} that is excluded")
         fields["words"] = {
             kind: of
             for kind, of in {

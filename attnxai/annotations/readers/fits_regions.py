@@ -88,7 +88,7 @@ def _region(table: RegionTable, row: int) -> Region:
             f"{printable(name)[:40]!r} is not a shape that can be used; known are {known}"
         )
     kind, values = _SHAPES[name](table, row)
-    if excluded and kind in (ShapeKind.POINT, ShapeKind.LINE):
+    if excluded and not kind.has_area:
         raise RegionFault(f"{kind.with_article} cannot be excluded; take the row away")
     words: dict[str, list[str]] = {}
     for column, of in _WORDS.items():

@@ -19,12 +19,13 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.naming import COLOUR, FILE, FOLDER, folded
-from attnxai.annotations.shapes import Frame, Label, Shape, ShapeKind
+from attnxai.annotations.shapes import Frame, Label, Shape
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage, source_id
-from attnxai.data.wording import counted, first_of
+from attnxai.data.positions import mean_position
+from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError, NoMarksError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 OUTSIDE = "outside all images"
 NO_IMAGE = "its image is not among the images"
 _SEPARATORS = "_-. "
+# shares of width to height that differ by less are those of one image
+_SAME_SHAPE = 0.02
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -381,21 +384,8 @@ class MarkList:
         return across - 0.5, (down if top else rows - down) - 0.5
 
 
-_SAME_SHAPE = 0.02
-
-
 def _centre(shape: Shape) -> tuple[float, float]:
-    """Middle of a shape on the sky, also across right ascension 0."""
-    if shape.kind is ShapeKind.POINT or len(shape.points) == 1:
+    """Middle of a shape on the sky."""
+    if len(shape.points) == 1:  # exactly
         return shape.points[0]
-    ra, dec = np.radians(np.array(shape.points)).T
-    mean = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)]).mean(axis=1)
-    return (
-        float(np.degrees(np.arctan2(mean[1], mean[0])) % 360.0),
-        float(np.degrees(np.arctan2(mean[2], np.hypot(*mean[:2])))),
-    )
-
-
-def names_of(sources: Sequence[str]) -> str:
-    """The first of some ids, for a message."""
-    return first_of([repr(name[:60]) for name in sources], 5)
+    return mean_position(shape.points)

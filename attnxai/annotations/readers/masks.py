@@ -187,7 +187,7 @@ def _whole_numbers(values: NDArray[Any], what: str, marks: MarkList) -> NDArray[
 _mask_writer = functools.partial(
     register_writer,
     frames=[Frame.PIXEL],
-    shapes=[kind for kind in ShapeKind if kind not in (ShapeKind.POINT, ShapeKind.LINE)],
+    shapes=[kind for kind in ShapeKind if kind.has_area],
     holds=("operation", "group"),
     needs_images=True,
 )

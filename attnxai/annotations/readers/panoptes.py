@@ -10,8 +10,9 @@ from typing import Any
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.merging import majority_classes
+from attnxai.annotations.naming import folded
 from attnxai.annotations.readers.marks import MarkList
-from attnxai.annotations.readers.pictures import Picture, ShapeFault, number, pairs, plain, text_of
+from attnxai.annotations.readers.pictures import Picture, ShapeFault, number, pairs, text_of
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.data.csv_table import parse_csv
 from attnxai.data.images import source_id
@@ -113,7 +114,7 @@ def _subject(row: Mapping[str, str], line: int) -> _Subject:
     by_name: dict[str, str] = {}
     for name, value in values.items():
         if text := text_of(value):
-            by_name.setdefault(plain(str(name)), text)
+            by_name.setdefault(folded(str(name)), text)
     names = tuple(by_name[name] for name in _SOURCE_KEYS if name in by_name)
     if not names:
         names = (key or f"subject on line {line}",)
@@ -166,7 +167,7 @@ def _class_of(task: Any) -> str:
     if isinstance(value, list):
         found = [_class_of(entry) for entry in value if isinstance(entry, dict) and "task" in entry]
         return next(filter(None, found), "")
-    word = plain(re.sub(r"!\[.*?\]\(.*?\)", "", value)) if isinstance(value, str) else ""
+    word = folded(re.sub(r"!\[.*?\]\(.*?\)", "", value)) if isinstance(value, str) else ""
     return _CLASSES.get(word.removesuffix("galaxy").removeprefix("class"), "")
 
 

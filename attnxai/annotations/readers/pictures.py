@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.annotations.annotation_set import WEIGHT, expected_round
+from attnxai.annotations.naming import folded
 from attnxai.annotations.pixel_outlines import trace_areas
 from attnxai.annotations.shapes import Shape, ShapeKind
 from attnxai.data.grid import RowZero
@@ -187,11 +188,6 @@ def text_of(value: Any) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def plain(key: str) -> str:
-    """A key without case and punctuation."""
-    return "".join(c for c in key.casefold() if c.isalnum())
-
-
 def stated_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Annotator, group, round and weight of a mark, as far as a file states them under these names.
 
@@ -199,7 +195,7 @@ def stated_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, value in values.items():
-        name = plain(str(key))
+        name = folded(str(key))
         if name in ANNOTATOR_KEYS and text_of(value):
             found.setdefault("annotator", text_of(value))
         elif name == "group" and text_of(value):

@@ -223,14 +223,6 @@ def columns_of(head: bytes) -> tuple[str, ...]:
         return ()
 
 
-def named_reader(name: str) -> AnnotationReader:
-    """The reader of a format, by the beginning of its name in any case; an OptionError names those that there are.
-
-    What follows a colon names a part of a file, such as a sheet; the name ends there.
-    """
-    return find_by_name(READERS, "format", name.partition(":")[0].strip())
-
-
 def open_annotations(
     names: str | Path | Iterable[str | Path], *, format_name: str | None = None
 ) -> list[tuple[AnnotationReader, AnnotationFile]]:
@@ -239,8 +231,8 @@ def open_annotations(
     Of a folder only files that a reader recognises are taken, if there are any. Behind a colon, ``format_name`` names the
     sheet or table of a file that holds several.
     """
-    part = (format_name or "").partition(":")[2].strip()
-    wanted = named_reader(format_name) if format_name else None
+    format_name, _, part = (text.strip() for text in (format_name or "").partition(":"))
+    wanted = find_by_name(READERS, "format", format_name) if format_name else None
     names = [names] if isinstance(names, str | Path) else list(names)
     opened, unknown = [], []
     for name in names:

@@ -65,18 +65,6 @@ class TestParsing:
         (source,) = parse_claran(catalogue(row([10.0], [20.0], cl=0.5)))
         assert (source.ra, source.dec, source.consensus, source.line) == ((10.0,), (20.0,), 0.5, 2)
 
-    def test_mean_of_components(self) -> None:
-        (source,) = parse_claran(catalogue(row([10.0, 10.01, 10.05], [-0.01, 0.01, 0.03])))
-        assert source.mean_position() == pytest.approx((10.02, 0.01), abs=1e-6)
-
-    def test_mean_across_right_ascension_zero(self) -> None:
-        (source,) = parse_claran(catalogue(row([359.99, 0.03], [5.0, 5.0])))
-        ra, dec = source.mean_position()
-        assert ra == pytest.approx(0.01, abs=1e-6)
-        assert dec == pytest.approx(5.0, abs=1e-6)
-        (source,) = parse_claran(catalogue(row([359.97, 0.01], [5.0, 5.0])))
-        assert source.mean_position()[0] == pytest.approx(359.99, abs=1e-6)
-
     @pytest.mark.parametrize(
         ("bad", "column", "value", "right"),
         [
