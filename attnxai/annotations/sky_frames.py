@@ -30,6 +30,7 @@ FRAMES = {
 """Frames by their folded names, and how astropy calls them."""
 _EQUINOXES = {"fk5": "J2000", "fk4": "B1950", "barycentricmeanecliptic": "J2000"}
 _NUMBERS = r"\s*[:hd°\s]\s*(\d{1,2})\s*[:m'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*[s\"″]?\s*"
+_RAISED = str.maketrans("ʰᵐˢ", "hms")
 _LONGEST = 60
 _SEXAGESIMAL = re.compile(r"\s*([+\-\u2212\u2013]?)\s*(\d{1,3})" + _NUMBERS)
 
@@ -59,7 +60,7 @@ def parse_sexagesimal(text: str, *, hours: bool) -> float:
     >>> parse_sexagesimal("10:00:00", hours=True), parse_sexagesimal("-00d30m00s", hours=False)
     (150.0, -0.5)
     """
-    match = _SEXAGESIMAL.fullmatch(text) if len(text) <= _LONGEST else None
+    match = _SEXAGESIMAL.fullmatch(text.translate(_RAISED)) if len(text) <= _LONGEST else None
     if match is None:
         raise ValueError(text)
     sign, whole, minutes, seconds = match[1], float(match[2]), float(match[3]), float(match[4])

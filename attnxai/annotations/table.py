@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,11 +43,12 @@ from attnxai.annotations.table_columns import (
     Columns,
     arcsec_per_unit,
     understand_columns,
+    units_in_row,
 )
-from attnxai.annotations.table_content import TableContent
+from attnxai.annotations.table_content import TableContent, plain_positions
 from attnxai.data.classes import canonical_class
 from attnxai.data.csv_dialects import Numbers
-from attnxai.data.csv_table import Faults, parse_rows, plain_cell
+from attnxai.data.csv_table import Faults, Rows, parse_rows, plain_cell
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
 from attnxai.data.wording import counted, did_you_mean, first_of
@@ -57,6 +59,12 @@ if TYPE_CHECKING:
 
 _Choice = TypeVar("_Choice", ShapeKind, Label, Operation)
 _NOTHING = ("none", "nothing", "empty")
+_OTHER_SHAPES = {
+    "rectangle": ShapeKind.BOX,
+    "rect": ShapeKind.BOX,
+    "poly": ShapeKind.POLYGON,
+    "polyline": ShapeKind.LINE,
+}
 NOTHING_MARKED = "nothing marked on the source"
 _SIMULATED = "true components of simulated sources, as three simulated annotators would mark them"
 
@@ -87,11 +95,19 @@ def annotations_of_table(table: TableContent, file: AnnotationFile) -> Annotatio
     AnnotationError
         Listing row, column and value of every fault.
     """
-    columns = understand_columns(table.header, table.units, table.meanings)
+    rows = iter(table.rows)
+    first = next(rows, None)
+    units = units_in_row(table.header, first[1]) if first else {}
+    columns = understand_columns(table.header, {**table.units, **units}, table.meanings)
     _check_header(columns, table.header, table.what)
+    if first and units:
+        note = f"The units of its columns stand in {table.item} {first[0]}."
+        table = dataclasses.replace(table, notes=(*table.notes, note))
+    elif first:
+        rows = itertools.chain([first], rows)
     parser = _Table(columns, file, table)
     found = parse_rows(
-        columns.names, table.rows, table.what, AnnotationError, parser.parse, item=table.item
+        columns.names, parser.data(rows), table.what, AnnotationError, parser.parse, item=table.item
     )
     return parser.annotation_set(found)
 
@@ -133,6 +149,19 @@ class _Table:
         self._label_of = functools.lru_cache(maxsize=4096)(
             lambda word: file.naming.label({"label": [word]}) if folded(word) else None
         )
+
+    def note(self, text: str) -> None:
+        """Count a row of which something is to be noted."""
+        self._counts[text] += 1
+
+    def data(self, rows: Rows) -> Rows:
+        """Rows without those that repeat the header, as tables have that were put together from several."""
+        header = list(self.table.header)
+        for line, cells in rows:
+            if cells == header:
+                self.note("The header is repeated")
+            else:
+                yield line, cells
 
     # one row
 
@@ -222,7 +251,11 @@ class _Table:
 
     def _kind(self, row: Mapping[str, str], line: int, faults: Faults) -> ShapeKind | None:
         if "shape" in self.names:
-            return _member(ShapeKind, row["shape"], line, "shape", faults)
+            word = row["shape"]
+            if kind := _OTHER_SHAPES.get(word.casefold()):
+                self.note(f"The shape {word!r} is read as {kind}")
+                return kind
+            return _member(ShapeKind, word, line, "shape", faults)
         if row.get("radius"):
             kind = ShapeKind.CIRCLE
         elif row.get("vertices") or row.get("width") or row.get("height"):
@@ -280,7 +313,12 @@ class _Table:
         shape_frame = Frame.PIXEL if frame == "pixel" else Frame.ICRS
         values: dict[str, Any] = {}
         for field in fields_of(kind):
-            text = row.get(field, "")
+            if field not in self.names:
+                if field in REQUIRED_FIELDS[kind]:
+                    needs = f": there is no column {field}, which {kind.with_article} needs"
+                    faults.add_row(line, needs)
+                continue
+            text = row[field]
             if field in REQUIRED_FIELDS[kind] or text:
                 right = functools.partial(expected, kind, shape_frame, field)
                 factor = self._factor(field, frame, line, faults)
@@ -365,7 +403,7 @@ class _Table:
             return value
 
     def _vertices(self, text: str, frame: str, factor: float) -> tuple[tuple[float, float], ...]:
-        pairs = (part.split() for part in text.strip().strip(";").split(";"))
+        pairs = (part.split() for part in plain_positions(text).strip(";").split(";"))
         return tuple(
             (self._coordinate("x", x, frame, factor), self._coordinate("y", y, frame, factor))
             for x, y in pairs

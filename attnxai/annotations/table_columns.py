@@ -180,6 +180,24 @@ def arcsec_per_unit(unit: str) -> float:
     return factor * ARCSEC_PER.get(_STATED.get(word, word), 0.0)
 
 
+def units_in_row(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Units by the names of columns, from a row that holds nothing else; empty for other rows.
+
+    Examples
+    --------
+    >>> units_in_row(["source", "x", "y"], ["", "[deg]", "deg"]), units_in_row(["x"], ["3"])
+    ({'x': 'deg', 'y': 'deg'}, {})
+    """
+    words = {
+        name: cell.strip("[]() ").casefold()
+        for name, cell in zip(header, cells, strict=False)
+        if cell.strip("-. ")
+    }
+    return (
+        words if len(cells) == len(header) and words and set(words.values()) <= set(_STATED) else {}
+    )
+
+
 def n_known_columns(header: Sequence[str]) -> int:
     """How many columns of an annotation table a header names; 0 where it cannot be one."""
     names = set(understand_columns(header).names) & set(COLUMNS)
@@ -193,6 +211,8 @@ def split_name(name: str) -> tuple[str, str]:
     """A name without its unit, and the unit; empty where it has none."""
     # of longer names, such as a binary file has, the expression would take minutes
     match = _WITH_UNIT.match(name.strip()) if len(name) <= _LONGEST_NAME else None
-    if match is not None and (unit := _UNITS.get((match[2] or match[3]).casefold())):
+    # h alone is an hour in brackets only
+    units, word = (_STATED, match[2]) if match and match[2] else (_UNITS, match[3] if match else "")
+    if match is not None and (unit := units.get(word.casefold())):
         return folded(match[1]), unit
     return folded(name), ""

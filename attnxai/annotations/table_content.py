@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from attnxai.data.csv_table import Rows
 from attnxai.data.wording import counted, first_of, printable
 from attnxai.errors import AnnotationError
 
+_PAIR = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
+_WELL_KNOWN_TEXT = re.compile(r"(?:POLYGON|LINESTRING)\s*\(+([^()]*)\)+", re.IGNORECASE)
 MOST_ROWS = 1_000_000
 """Rows that are read of a format that can claim any number of them in a few bytes."""
 MOST_COLUMNS = 1_000
@@ -89,6 +92,22 @@ def text_of_cell(value: Any) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value).strip()
+
+
+def plain_positions(text: str) -> str:
+    """Positions as ``x y; x y``, also of a list as Python, NumPy and JSON write it, and of WKT.
+
+    Examples
+    --------
+    >>> plain_positions("[(1, 2), (3, 4)]"), plain_positions("LINESTRING (1 2, 3 4)")
+    ('1  2;3  4', '1 2; 3 4')
+    """
+    plain = text.strip()
+    if known := _WELL_KNOWN_TEXT.fullmatch(plain):
+        return known[1].replace(",", ";")
+    if plain.startswith(("[", "(")) and not _PAIR.sub("", plain).strip("[](),; \n"):
+        return ";".join(pair.replace(",", " ") for pair in _PAIR.findall(plain))
+    return plain
 
 
 def numbered(columns: Sequence[Sequence[str]]) -> Iterable[tuple[int, list[str]]]:

@@ -11,9 +11,12 @@ from attnxai.data.csv_table import parse_csv
 from attnxai.data.wording import counted
 from attnxai.errors import AttnxaiError
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# spaces come last, since they may also stand behind the others
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_END_OF_LINE = re.compile(r"\r\n?")
 _SEP = re.compile(r"^\"?sep=(.)\"?,*$", re.IGNORECASE)
+_RULER = re.compile(r"-+|=+")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _MINUS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\u00a0": " ", "\u202f": " "})
 _Score = Callable[[Sequence[str]], int]
@@ -34,13 +37,13 @@ class TableOfText:
 
 
 def decode_text(content: bytes, what: str, error: type[AttnxaiError]) -> str:
-    """Text in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets save it."""
+    """Text in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets save it, with line feeds at the ends of lines."""
     encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
     try:
-        return content.decode(encoding)
+        return _END_OF_LINE.sub("\n", content.decode(encoding))
     except UnicodeDecodeError as reason:
         raise error(
-            f"{what} is not UTF-8 text (byte {reason.start}); save it as CSV UTF-8"
+            f"{what} is not UTF-8 text (byte {reason.start}); save it in UTF-8 (in Excel as CSV UTF-8)"
         ) from reason
 
 
@@ -49,7 +52,8 @@ def read_table_of_text(
 ) -> TableOfText:
     r"""Find header, separator and comments of a table.
 
-    Comments are lines before the header that begin with ``#``, and later ones of a single cell that does.
+    Comments are lines before the header that begin with ``#``, and later ones of a single cell that does; a line below the
+    header of which all cells are dashes is one, too.
 
     Parameters
     ----------
@@ -108,6 +112,8 @@ def _tidied(
 ) -> TableOfText:
     """The table without comments between its rows and without empty columns at its end."""
     kept = [row for row in rows if not (row[1][0].startswith("#") and not any(row[1][1:]))]
+    if kept and all(_RULER.fullmatch(cell) for cell in kept[0][1] if cell):
+        del kept[0]
     n_comments += len(rows) - len(kept)
     n_columns = len(header)
     while (
@@ -125,7 +131,7 @@ def _tidied(
     if n_comments:
         verb = "is" if n_comments == 1 else "are"
         notes.append(f"{counted(n_comments, 'line')} of comments {verb} skipped.")
-    if n_trailing:
+    if n_trailing and delimiter != " ":
         notes.append(
             f"{counted(n_trailing, 'row ends', 'rows end')} with empty cells that have no column."
         )
@@ -134,7 +140,9 @@ def _tidied(
 
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+        by_spaces = delimiter == " "
+        reader = csv.reader([line], delimiter=delimiter, skipinitialspace=by_spaces)
+        return [cell.strip() for cell in next(reader, [])]
     except csv.Error:
         return []
 
@@ -152,7 +160,7 @@ def header_score(head: bytes, n_known: _Score) -> int:
     """How many known columns the header of a table has, from the beginning of its file; 0 for other files."""
     text = head.decode("utf-16" if head.startswith(_UTF_16) else "utf-8-sig", errors="replace")
     best = 0
-    for raw in text.split("\n")[:200]:
+    for raw in _END_OF_LINE.sub("\n", text).split("\n")[:200]:
         line = raw.strip().strip("\ufeff")
         if not line or _SEP.match(line):
             continue

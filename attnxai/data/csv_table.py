@@ -62,7 +62,10 @@ def parse_csv(
 def _rows(
     text: str, what: str, error: type[AttnxaiError], delimiter: str, first_line: int
 ) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    by_spaces = delimiter == " "
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, delimiter=delimiter, skipinitialspace=by_spaces
+    )
     line = first_line
     try:
         while (cells := _next_row(reader, len(text))) is not None:

@@ -25,6 +25,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3", "a SQLite database"),
     (b"MATLAB 5.0 MAT", "a MATLAB file"),
     (b"\x80\x04\x95", "a Python pickle"),
+    (b"\x80\x05\x95", "a Python pickle"),
     (b"\xff\xfe", "text in UTF-16 instead of UTF-8"),
     (b"\xfe\xff", "text in UTF-16 instead of UTF-8"),
     (b"\x1f\x8b", "compressed by gzip"),
@@ -48,6 +49,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 
 
 # not the heading of a section, as in INI and TOML files
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _JSON_ARRAY = re.compile(rb'\[\s*(["\[{\]\-\d]|true|false|null|$)')
 
 
@@ -73,6 +75,8 @@ def describe_content(head: bytes) -> str:
         text = head[:64].decode()
     except UnicodeDecodeError as error:
         text = head[: error.start].decode() if error.start > 60 else ""
+        if not text and not _CONTROL.search(head[:64]):
+            return "a text in another encoding than UTF-8 (save it in UTF-8)"
     if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
         return "a text"
     return UNKNOWN_KIND

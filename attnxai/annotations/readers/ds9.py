@@ -117,6 +117,7 @@ class _Parser:
         self._refused_frame = ""
         self._global: dict[str, list[str]] = {}
         self._composite = ""
+        self._of_composite: dict[str, list[str]] = {}
 
     def parse_line(self, line: int, text: str) -> None:
         commands = _COMMAND.findall(text) if ";" in text else [text]
@@ -129,12 +130,16 @@ class _Parser:
                     return  # a comment takes the rest of the line
                 if word[1].lower() == "composite":
                     self._composite = f"composite {line}"
+                    self._of_composite = _attributes(body)
                     continue
                 # attributes follow without a sign here
                 end = body.find(")") + 1
                 self._parse_command(
                     line, body[:end], body[end:].lstrip(" #|"), joined="||" in body[end:]
                 )
+            elif re.match(r"global\s", stripped, re.IGNORECASE):
+                # a color may begin with #, as a comment does
+                self._global |= _attributes(stripped)
             elif stripped:
                 body, _, attributes = stripped.partition("#")
                 self._parse_command(line, body.strip(), attributes)
@@ -144,9 +149,6 @@ class _Parser:
     ) -> None:
         word, _, rest = body.partition(" ")
         name = word.lower()
-        if name == "global":
-            self._global = _attributes(rest)
-            return
         if name in _FRAMES or name in _REFUSED:
             self._frame = _FRAMES.get(name, "pixel")
             self._refused_frame = name if name in _REFUSED else ""
@@ -165,10 +167,10 @@ class _Parser:
                 self._composite = f"composite {line}"
             self.items.append(self._item(line, part.strip(), attributes))
             if not joins:
-                self._composite = ""
+                self._composite, self._of_composite = "", {}
 
     def _item(self, line: int, text: str, attributes: str) -> _Item:
-        own = _attributes(attributes)
+        own = self._of_composite | _attributes(attributes)
         try:
             sign, name, numbers = _parts(text)
             if name in _NO_MARKS:

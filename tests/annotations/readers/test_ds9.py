@@ -76,6 +76,19 @@ def test_a_saved_file(read: Read) -> None:
     assert (found.sources, found.annotators) == (("g1",), ("ann",))
 
 
+def test_properties_of_all_and_of_a_composite(read: Read) -> None:
+    text = """global color=#ff8800 width=1 # and a comment
+global width=2
+image
+# composite(9,9,0) || composite=1 text={lobe}
+circle(9,9,4) ||
+circle(5,5,2) # text={core}
+circle(3,3,1)
+"""
+    marked = [(a.other["color"], str(a.label)) for a in read(text).annotations]
+    assert marked == [("#ff8800", "lobe"), ("#ff8800", "core"), ("#ff8800", "other")]
+
+
 @pytest.mark.parametrize(
     ("frame", "place", "expected"),
     [

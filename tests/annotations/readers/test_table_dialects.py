@@ -43,7 +43,10 @@ def separated(delimiter: str, *, comma: bool = False) -> str:
     cells = [line.split(",") for line in lines]
     if comma:
         cells = [[re.sub(r"(?<=\d)\.(?=\d)", ",", cell) for cell in row] for row in cells]
-    quoted = [[f'"{c.replace("@", "; ")}"' if "@" in c else c for c in row] for row in cells]
+    quotes = not delimiter.strip(" ")
+    quoted = [
+        [f'"{c.replace("@", "; ")}"' if "@" in c or quotes else c for c in row] for row in cells
+    ]
     return "\n".join(delimiter.join(row) for row in quoted) + "\n"
 
 
@@ -72,6 +75,10 @@ def separated(delimiter: str, *, comma: bool = False) -> str:
         (PLAIN.replace(",lobe,", ",Lobes,"), ["The label 'Lobes' is read as lobe (2 rows)"]),
         (PLAIN.replace("annotator", "Observer").replace("class", "FR class"), ["Observer as annotator"]),
         (PLAIN.replace("x,y", "RA,Dec_deg"), ["RA as x and Dec_deg as y"]),
+        (PLAIN.replace("\n", "\r"), []),
+        (separated(" "), ["separated by spaces"]),
+        ("# " + separated("   "), ["separated by spaces"]),
+        (PLAIN.replace("\n", f"\n{HEADER}\n").removesuffix(f"{HEADER}\n"), ["The header is repeated (3 rows)"]),
     ],
 )  # fmt: skip
 def test_other_spellings_of_one_table(text: str, notes: list[str]) -> None:
@@ -81,6 +88,54 @@ def test_other_spellings_of_one_table(text: str, notes: list[str]) -> None:
     assert bool(read.notices) is bool(notes)
     for note in notes:
         assert any(note in notice for notice in read.notices), read.notices
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [
+        "[(1.5, 2), (3, 4), (5, 0)]",
+        "[[1.5, 2], [3, 4], [5, 0]]",
+        "[[1.5 2. ]\n [3.  4. ]\n [5.  0. ]]",
+        "POLYGON ((1.5 2, 3 4, 5 0))",
+    ],
+)
+def test_vertices_as_programs_write_them(vertices: str) -> None:
+    (found,) = parse_table(f'source,annotator,shape,vertices\ng0,a,poly,"{vertices}"\n').annotations
+    assert found.shape.kind is ShapeKind.POLYGON
+    assert [tuple(p) for p in found.shape.vertices] == [(1.5, 2.0), (3.0, 4.0), (5.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    "vertices", ["[1 2; 3 4; 5 0", "[(1, 2, 3), (4, 5, 6)]", "POLYGON ((1 2), (3 4))"]
+)
+def test_vertices_that_are_no_pairs(vertices: str) -> None:
+    with pytest.raises(AnnotationError, match="is not a list of positions"):
+        parse_table(f'source,annotator,shape,vertices\ng0,a,polygon,"{vertices}"\n')
+
+
+@pytest.mark.parametrize("ruler", ["", "------,---,----,--,---,---\n"])
+def test_units_in_a_row_of_their_own(ruler: str) -> None:
+    text = f"source,annotator,shape,ra,dec,r\n{ruler},,-,[deg],deg,arcmin\ng0,a,circle,150,30,0.5\n"
+    read = parse_table(text)
+    assert (read.annotations[0].shape.points[0], read.annotations[0].shape.radius) == (
+        (150, 30),
+        30,
+    )
+    assert f"The units of its columns stand in line {3 if ruler else 2}." in read.notices
+    with pytest.raises(AnnotationError, match="column source is empty"):
+        parse_table(text.replace("arcmin", "10"))
+
+
+def test_hours_in_the_name_of_a_column() -> None:
+    (found,) = parse_table("source,annotator,ra [h],dec (deg)\ng0,a,10,30\n").annotations
+    assert found.shape.points[0] == (150.0, 30.0)
+
+
+def test_a_shape_that_lacks_a_column() -> None:
+    with pytest.raises(
+        AnnotationError, match=r"line 2: there is no column height, which a box needs$"
+    ):
+        parse_table("source,annotator,shape,x,y,width\ng0,a,rectangle,1,2,3\n")
 
 
 def test_line_numbers_count_comments() -> None:
@@ -96,7 +151,7 @@ def test_a_source_may_begin_with_the_sign_of_comments() -> None:
 def test_sexagesimal_positions_and_missing_columns() -> None:
     read = parse_table(
         "Source,Observer,RA,DEC,r\ng0,ann,10:00:05.1,+29:59:57,8\ng1,ann,10h04m05.2s,29d59m58s,8\n"
-        "g2,ann,10 00 05.1,-00 00 57,\n"
+        "g2,ann,10ʰ00ᵐ05.1ˢ,-00 00 57,\n"
     )
     first, second, third = read.annotations
     for found, text in ((first, "10:00:05.1 +29:59:57"), (second, "10h04m05.2s 29d59m58s"), (third, "10:00:05.1 -0:00:57")):  # fmt: skip
@@ -166,7 +221,7 @@ def test_columns_called_as_here_come_first() -> None:
         ("source;annotator;shape;x;y;label\na;b;point;1.000,5;2;core\n", "is not a number"),
         ("source,annotator,shape,ra,dec,label\na,b,point,10:00:61,30,core\n", "is not a number"),
         ("source,annotator,shape,ra,dec,frame,label\na,b,point,1,2,pixel,core\n", "one of pixel"),
-        ("source,annotator,shape,label\na,b,point,core\n", "empty, but has to be a number for a point"),
+        ("source,annotator,shape,label\na,b,point,core\n", "there is no column x, which a point needs"),
     ],
 )  # fmt: skip
 def test_what_is_not_certain_is_asked_about(text: str, message: str) -> None:

@@ -335,7 +335,7 @@ class TestVOTable:
             ),
             (
                 votable(ROW, fields="<FIELD name='a'/><FIELD name='b'/>"),
-                "column x is empty, but has",
+                "there is no column x, which",
             ),
         ],
     )
