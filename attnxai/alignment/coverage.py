@@ -45,11 +45,6 @@ def window_of(bounds: Sequence[float], shape: tuple[int, int], margin: float = 0
     return part(y0, y1, shape[0]), part(x0, x1, shape[1])
 
 
-def area_coverage(area: PixelShape, shape: tuple[int, int]) -> tuple[Window, _Floats]:
-    """Covered fraction of the pixels of a field, for a shape with an area; see :func:`area_coverages`."""
-    return area_coverages([area], shape)[0]
-
-
 def area_coverages(
     areas: Sequence[PixelShape], shape: tuple[int, int]
 ) -> list[tuple[Window, _Floats]]:

@@ -19,6 +19,7 @@ from attnxai.annotations.annotation_set import Operation
 from attnxai.annotations.pixel_shapes import PixelShape, place_all
 from attnxai.annotations.shapes import ShapeKind
 from attnxai.data.grid import GridTransform
+from attnxai.data.smoothing import FWHM_PER_SIGMA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from attnxai.data.images import SourceImage
     from attnxai.explanations.stack import MapStack
 
-# FWHM of a Gaussian in standard deviations
-FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 # Gaussians end here: rank metrics would otherwise order the whole field by tails of 1e-40
 CUT_SIGMA = 3.0
 # of a pixel, below which areas differ by rounding alone

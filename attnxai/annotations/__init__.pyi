@@ -1,14 +1,14 @@
 from .annotation_set import Annotation as Annotation
 from .annotation_set import AnnotationSet as AnnotationSet
 from .annotation_set import Operation as Operation
+from .annotator_names import merge_annotators as merge_annotators
+from .annotator_names import merge_spellings as merge_spellings
 from .checks import AnnotationChecks as AnnotationChecks
 from .checks import check_annotations as check_annotations
 from .consensus import ConsensusRule as ConsensusRule
 from .consensus import consensus_of as consensus_of
 from .consensus import staple as staple
 from .merging import merge_annotations as merge_annotations
-from .names import merge_annotators as merge_annotators
-from .names import merge_spellings as merge_spellings
 from .naming import Naming as Naming
 from .page.document import PageSummary as PageSummary
 from .page.document import write_annotation_page as write_annotation_page

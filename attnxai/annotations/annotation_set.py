@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
-from attnxai.annotations.names import normalise_name
+from attnxai.annotations.annotator_names import normalise_name
 from attnxai.annotations.shapes import Label, Limits, Shape
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import unknown_name

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnxai.annotations.annotator_names import Spelling, spellings_of
 from attnxai.annotations.marked_sources import MarkedSources
-from attnxai.annotations.names import Spelling, spellings_of
 from attnxai.annotations.orientation import Orientation
 from attnxai.annotations.placement_evidence import PlacementEvidence
 from attnxai.annotations.placement_tests import MIN_SOURCES, ShiftTest

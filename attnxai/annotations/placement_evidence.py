@@ -113,7 +113,7 @@ class PlacementEvidence:
         return (max(lost, default=0.0), self.shift.length if self.shift else 0.0)
 
 
-class _Table:
+class _Similarities:
     """Similarities of every source, as they are and under every orientation."""
 
     def __init__(self, compared: Iterable[Compared]) -> None:
@@ -196,13 +196,15 @@ def weigh_placement(
     -------
     PlacementEvidence
     """
-    table = _Table(compared())
-    names = list(dict.fromkeys(name for turned in table.turned for name in turned))
+    similarities = _Similarities(compared())
+    names = list(dict.fromkeys(name for turned in similarities.turned for name in turned))
     alpha = ALPHA_OF_KIND / max(len(names), 1)
-    tests = tuple(table.test(name, alpha) for name in names)
+    tests = tuple(similarities.test(name, alpha) for name in names)
     found = sorted((t for t in tests if t.found), key=lambda t: t.similarity_turned, reverse=True)
-    turned = [test for test in found if test is found[0] or not table.rules_out(found[0], test)]
-    surfaces = table.surfaces
+    turned = [
+        test for test in found if test is found[0] or not similarities.rules_out(found[0], test)
+    ]
+    surfaces = similarities.surfaces
     if len(turned) == 1 and turned[0].low > 0:
         back = turned[0].orientation
         surfaces = [
@@ -214,7 +216,7 @@ def weigh_placement(
         surfaces = []
     return PlacementEvidence(
         reference=reference,
-        n_sources=len(table.sources),
+        n_sources=len(similarities.sources),
         orientations=tests,
         turned=tuple(test.orientation for test in turned),
         shift=measure_shift(np.stack(surfaces), cell_pixels, ALPHA_OF_KIND) if surfaces else None,

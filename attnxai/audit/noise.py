@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from attnxai.data.smoothing import FWHM_PER_SIGMA
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -76,7 +78,7 @@ def draw_noise(
     noise = rng.standard_normal(shape)
     if fwhm_pixels <= 0:
         return noise
-    width = fwhm_pixels / np.sqrt(8 * np.log(2))
+    width = fwhm_pixels / FWHM_PER_SIGMA
     axes = (len(shape) - 2, len(shape) - 1)
     reach = int(4 * width + 0.5)
     point = np.zeros((2 * reach + 1,) * 2)

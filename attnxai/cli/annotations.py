@@ -58,7 +58,7 @@ def summary(
     **given: Any,
 ) -> None:
     """``attnxai annotations summary``."""
-    from attnxai.annotations.names import spellings_of
+    from attnxai.annotations.annotator_names import spellings_of
     from attnxai.annotations.summary import summarise_annotations
     from attnxai.data.csv_table import write_frame
     from attnxai.data.wording import counted, first_of, printable
@@ -213,7 +213,7 @@ def convert(
 ) -> None:
     """``attnxai annotations convert``."""
     from attnxai.annotations.annotation_set import parse_labels
-    from attnxai.annotations.names import merge_spellings as one_spelling
+    from attnxai.annotations.annotator_names import merge_spellings as one_spelling
     from attnxai.annotations.readers import write_annotations
     from attnxai.annotations.writers import find_writer
     from attnxai.data.wording import counted

@@ -212,9 +212,9 @@ def compare(
         from attnxai.alignment.pairs import check_inputs, columns_of
         from attnxai.alignment.usable import usable_annotations
         from attnxai.annotations.annotation_set import parse_labels
+        from attnxai.annotations.annotator_names import merge_spellings as one_spelling
         from attnxai.annotations.checks import check_annotations
         from attnxai.annotations.inputs import read_inputs
-        from attnxai.annotations.names import merge_spellings as one_spelling
         from attnxai.jobs.output_folder import output_folder
         from attnxai.metrics import DEFAULT_METRICS
         from attnxai.models.zoo import named_models

@@ -7,7 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from attnxai.data.csv_table import parse_csv
+from attnxai.data.csv_table import decode_csv, parse_csv
 from attnxai.data.wording import counted
 from attnxai.errors import AttnxaiError
 
@@ -38,13 +38,11 @@ class TableOfText:
 
 def decode_text(content: bytes, what: str, error: type[AttnxaiError]) -> str:
     """Text in UTF-8, or in UTF-16 with a byte order mark, as spreadsheets save it, with line feeds at the ends of lines."""
-    encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
-    try:
-        return _END_OF_LINE.sub("\n", content.decode(encoding))
-    except UnicodeDecodeError as reason:
-        raise error(
-            f"{what} is not UTF-8 text (byte {reason.start}); save it in UTF-8 (in Excel as CSV UTF-8)"
-        ) from reason
+    return _END_OF_LINE.sub("\n", decode_csv(content, what, error, _encoding_of(content)))
+
+
+def _encoding_of(head: bytes) -> str:
+    return "utf-16" if head.startswith(_UTF_16) else "utf-8-sig"
 
 
 def read_table_of_text(
@@ -158,7 +156,7 @@ def _delimiter_of(line: str, n_known: _Score) -> str:
 
 def header_score(head: bytes, n_known: _Score) -> int:
     """How many known columns the header of a table has, from the beginning of its file; 0 for other files."""
-    text = head.decode("utf-16" if head.startswith(_UTF_16) else "utf-8-sig", errors="replace")
+    text = head.decode(_encoding_of(head), errors="replace")
     best = 0
     for raw in _END_OF_LINE.sub("\n", text).split("\n")[:200]:
         line = raw.strip().strip("\ufeff")

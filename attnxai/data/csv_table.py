@@ -25,16 +25,18 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
 _COMMA_HINT = "; a cell that holds a comma needs quotes, and a number a decimal point"
 
 
-def decode_csv(content: bytes, what: str, error: type[AttnxaiError]) -> str:
-    """Text of a CSV file in UTF-8, with or without a byte order mark.
+def decode_csv(
+    content: bytes, what: str, error: type[AttnxaiError], encoding: str = "utf-8-sig"
+) -> str:
+    """Text of a CSV file, by default in UTF-8 with or without a byte order mark.
 
     ``what`` names the file in the ``error``, such as ``"annotation table marks.csv"``.
     """
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as reason:
         raise error(
-            f"{what} is not UTF-8 text (byte {reason.start}); save it as CSV UTF-8"
+            f"{what} is not UTF-8 text (byte {reason.start}); save it in UTF-8 (in Excel as CSV UTF-8)"
         ) from reason
 
 

@@ -34,7 +34,6 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
     (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow (Feather) file"),
-    (b"SQLite format 3\x00", "an SQLite database"),
     (
         b"\xd0\xcf\x11\xe0",
         "a document of older Office programs (such as xls; save it as xlsx or CSV)",

@@ -324,9 +324,8 @@ _OPERATIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"c": lambda m: m.look_up(m.line().decode(), m.line().decode()),
     b"\x93": lambda m: m.look_up_from_stack(),
     b"R": lambda m: m.reduce(),
-    b"\x81": lambda m: (
-        m.reduce()
-    ),  # a new object of a class: here, as every call, that of a stand-in
+    # a new object of a class: here, as every call, that of a stand-in
+    b"\x81": lambda m: m.reduce(),
     b"b": lambda m: m.build(),
     b"Q": lambda m: m.push_persistent(),
 }

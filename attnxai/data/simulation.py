@@ -17,13 +17,13 @@ import numpy as np
 from attnxai.data.grid import PixelGrid
 from attnxai.data.images import SourceImage
 from attnxai.data.short_repr import short_repr
+from attnxai.data.smoothing import FWHM_PER_SIGMA
 from attnxai.errors import OptionError
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
     from numpy.typing import NDArray
 
-FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 CLASS_NAMES = ("FR I", "FR II")
 
 

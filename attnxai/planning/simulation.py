@@ -18,6 +18,7 @@ import numpy as np
 
 from attnxai.agreement.effect_components import components_of_tables
 from attnxai.data.simulation import CLASS_NAMES, Component, Survey, simulate_source
+from attnxai.data.smoothing import FWHM_PER_SIGMA
 from attnxai.data.wording import unknown_name
 from attnxai.errors import OptionError
 from attnxai.metrics import METRICS, TargetKind, agreement_tables
@@ -40,7 +41,7 @@ NOISE_SHARE = 0.2
 SHAKE_ARCSEC = 1.2
 SIZE_SCATTER = 0.15
 MISSED = 0.1
-_SIGMA_PER_FWHM = 1.0 / math.sqrt(8.0 * math.log(2.0))
+_SIGMA_PER_FWHM = 1.0 / FWHM_PER_SIGMA
 LAYER_SIGMA_PIXELS = LAYER_FWHM_ARCSEC * _SIGMA_PER_FWHM / PIXEL_ARCSEC
 
 

@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from attnxai.alignment.coverage import area_coverage
+from attnxai.alignment.coverage import area_coverages
 from attnxai.alignment.rasterise import (
-    FWHM_PER_SIGMA,
     Drawing,
     draw_annotations,
     rasterise_annotations,
 )
 from attnxai.annotations import Annotation, Shape, ShapeKind
 from attnxai.data.grid import GridTransform, PixelGrid
+from attnxai.data.smoothing import FWHM_PER_SIGMA
 from tests.builders import made_up
 
 SHAPE = (40, 50)
@@ -315,7 +315,7 @@ def test_windows_hold_all_that_is_covered():
             vertices = rng.uniform(-6, 6, (5, 2)) + np.array([x, y])
             shape = Shape(kind=ShapeKind(kind), x=x, y=y, vertices=vertices, **lengths)
             placed = shape.on_pixels(PixelGrid(shape=SHAPE))
-            window, covered = area_coverage(placed, SHAPE)
+            ((window, covered),) = area_coverages([placed], SHAPE)
             # the same on a field so large that nothing is cut off
             far, larger = (
                 shape.on_pixels(PixelGrid(shape=SHAPE)).on_field(
@@ -323,7 +323,7 @@ def test_windows_hold_all_that_is_covered():
                 ),
                 np.zeros((100, 110)),
             )
-            whole_window, whole = area_coverage(far, larger.shape)
+            ((whole_window, whole),) = area_coverages([far], larger.shape)
             larger[whole_window] = whole
             field = np.zeros(SHAPE)
             field[window] = covered

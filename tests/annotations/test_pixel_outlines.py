@@ -9,7 +9,7 @@ import pytest
 from regions import PixCoord, PolygonPixelRegion
 from scipy import ndimage
 
-from attnxai.alignment.coverage import area_coverage
+from attnxai.alignment.coverage import area_coverages
 from attnxai.annotations import pixel_outlines
 from attnxai.annotations.pixel_outlines import PixelArea, pixels_within, trace_areas
 from attnxai.annotations.pixel_shapes import PixelShape
@@ -40,7 +40,7 @@ def covered(area: PixelArea, shape: tuple[int, int]) -> np.ndarray:
     total = np.zeros(shape)
     for sign, outline in ((1, area.outline), *((-1, hole) for hole in area.holes)):
         polygon = PixelShape(kind=ShapeKind.POLYGON, points=outline)
-        window, fractions = area_coverage(polygon, shape)
+        ((window, fractions),) = area_coverages([polygon], shape)
         total[window] += sign * fractions
     return total
 

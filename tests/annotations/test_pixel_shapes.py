@@ -8,7 +8,7 @@ import pytest
 from astropy.wcs import WCS
 from regions import PixCoord
 
-from attnxai.alignment.coverage import area_coverage
+from attnxai.alignment.coverage import area_coverages
 from attnxai.annotations.pixel_shapes import place_on_pixels
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
 from attnxai.data.grid import FilePixels, PixelGrid
@@ -118,9 +118,8 @@ class TestPlacing:
             "box": (np.abs(along) <= 20) & (np.abs(across) <= 8.5),
         }[kind]
         truth = inside.reshape(size, n, size, n).mean(axis=(1, 3))
-        window, covered = area_coverage(
-            shape.on_pixels(PixelGrid(shape=(size, size), wcs=wcs)), (size, size)
-        )
+        placed = shape.on_pixels(PixelGrid(shape=(size, size), wcs=wcs))
+        ((window, covered),) = area_coverages([placed], (size, size))
         drawn = np.zeros((size, size))
         drawn[window] = covered
         assert np.minimum(drawn, truth).sum() / np.maximum(drawn, truth).sum() > 0.99

@@ -160,7 +160,7 @@ class TestFiles:
 
     def test_other_encoding(self, tmp_path: Path) -> None:
         (tmp_path / "t.csv").write_bytes("source,class\nJ\xf6rg,1\n".encode("latin1"))
-        with pytest.raises(DataSetError, match=r"is not UTF-8 text \(byte 14\); save it as CSV"):
+        with pytest.raises(DataSetError, match=r"is not UTF-8 text \(byte 14\); save it in UTF-8"):
             read_label_table(tmp_path / "t.csv")
 
     @pytest.mark.parametrize("text", ['source,class\n"a,FRI\n', 'source,class\n"a"b,FRI\n'])

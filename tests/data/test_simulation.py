@@ -8,13 +8,13 @@ import pytest
 
 from attnxai.data import simulation
 from attnxai.data.simulation import (
-    FWHM_PER_SIGMA,
     Component,
     SimulatedSource,
     Survey,
     simulate_source,
 )
 from attnxai.data.sky import pixel_to_sky
+from attnxai.data.smoothing import FWHM_PER_SIGMA
 
 QUIET = Survey(noise_mjy=1e-6)
 

@@ -18,8 +18,7 @@ from attnxai.annotations.readers.ecsv import ecsv_content
 from attnxai.annotations.readers.fits_table import columns_of_fits, fits_content
 from attnxai.annotations.readers.marks import OUTSIDE
 from attnxai.annotations.readers.registry import HEAD_BYTES, AnnotationFile, register_reader
-from attnxai.annotations.readers.votable import recognises as is_votable
-from attnxai.annotations.readers.votable import votable_content
+from attnxai.annotations.readers.votable import is_votable, votable_content
 from attnxai.annotations.shapes import LIMITS, Frame, Label, Limits, Shape, ShapeKind
 from attnxai.annotations.sky_frames import to_icrs
 from attnxai.annotations.sky_matching import images_at
@@ -185,7 +184,7 @@ class _Components:
     ) -> None:
         self.content, self.finder, self.units = content, finder, units
         self.number = Numbers()
-        if twice := [role for role in (*finder.columns.values(),) if roles.count(role) > 1]:
+        if twice := [role for role in finder.columns.values() if roles.count(role) > 1]:
             raise AnnotationError(
                 f"{content.what} has the column {twice[0]} twice; take one of them out"
             )

@@ -276,8 +276,7 @@ class MarkList:
         return source, "" if folded(rest) in self._no_annotators else rest
 
     def _parts_of_name(self) -> tuple[str, str]:
-        stem = re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", Path(self.file.path).name)
-        stems = {stem, Path(self.file.path).stem}
+        stems = {_stem(self.file.path), Path(self.file.path).stem}
         for name in stems:
             if name in self._by_id:
                 return name, ""
@@ -333,7 +332,7 @@ class MarkList:
         path, naming = Path(self.file.path), self.file.naming
         if self.file.annotator:
             return naming.renamed(self.file.annotator), ""
-        stem = re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", path.name) or path.name
+        stem = _stem(self.file.path) or path.name
         of_source = self.source_and_rest[0] or (stem if sources == {stem} else "")
         if naming.annotator_from == FOLDER or (
             naming.annotator_from != FILE and of_source and not self.source_and_rest[1]
@@ -382,6 +381,11 @@ class MarkList:
         across = np.asarray(x, dtype=np.float64) * (columns / width)
         down = np.asarray(y, dtype=np.float64) * (rows / height)
         return across - 0.5, (down if top else rows - down) - 0.5
+
+
+def _stem(path: str) -> str:
+    """Name of a file without its ending, of which ``.ds9.reg`` may be one."""
+    return re.sub(r"(\.\w{1,6})?\.\w{1,8}$", "", Path(path).name)
 
 
 def _centre(shape: Shape) -> tuple[float, float]:

@@ -10,8 +10,7 @@ import dataclasses
 import io
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attnxai.annotations.annotation_set import AnnotationSet
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
@@ -63,18 +62,18 @@ class _Found:
         return [field.get("name") or field.get("ID", "") for field in self.fields]
 
 
-def recognises(head: bytes) -> bool:
+def is_votable(head: bytes) -> bool:
     """Whether a file is a VOTable."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and bool(_ROOT.search(head))
 
 
-@register_reader(NAME, recognises=recognises)
+@register_reader(NAME, recognises=is_votable)
 def read_votable(file: AnnotationFile) -> AnnotationSet:
     """Read an annotation table; an AnnotationError lists row, column and value of every fault."""
     return annotations_of_table(votable_content(file, n_known_columns), file)
 
 
-def votable_content(file: AnnotationFile, n_known: Any) -> TableContent:
+def votable_content(file: AnnotationFile, n_known: Callable[[Sequence[str]], int]) -> TableContent:
     """The table of a file whose columns are those that ``n_known`` counts, with units and frame.
 
     Raises

@@ -226,8 +226,8 @@ def write_workbook(annotations: AnnotationSet, _: Mapping[str, SourceImage]) -> 
     sheet.append(list(columns))
 
     def cell(value: Any) -> Any:
-        if not isinstance(value, str) or not value:
-            return value or None if isinstance(value, str) else value
+        if value == "" or not isinstance(value, str):
+            return None if value == "" else value
         made = WriteOnlyCell(sheet, value=value)
         made.data_type = "s"
         return made

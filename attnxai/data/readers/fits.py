@@ -23,6 +23,7 @@ from attnxai.data.wording import counted, first_of
 from attnxai.errors import ImageError
 
 if TYPE_CHECKING:
+    from astropy.io.fits import Header
     from astropy.wcs import WCS
     from numpy.typing import NDArray
 
@@ -56,13 +57,7 @@ def read_fits(
     where = f"image {path}"
     with opened(path, where) as stream:
         found, content, beams = _chosen(stream.hdus(), hdu, where)
-    header = found.header
-    if found.is_tiled:
-        from attnxai.data.readers.fits_tiles import decompressed
-
-        values, header = decompressed(header, found.text, content, path)
-    else:
-        values = _values(found.cards, content)
+    values, header = _decoded(found, content, path)
     cards = Cards(header, where, ImageError)
     axes, on_sky = _axes(cards, values.shape, path)
     kinds = {
@@ -201,12 +196,7 @@ def read_array(
         raise ImageError(f"{where} is a FITS file with {counted(len(images), 'image')}{listed}")
     with opened(path, where) as stream:
         found, content, _ = _chosen(stream.hdus(), chosen[0].number, where)
-    if found.is_tiled:
-        from attnxai.data.readers.fits_tiles import decompressed
-
-        values, header = decompressed(found.header, found.text, content, path)
-    else:
-        values, header = _values(found.cards, content), found.header
+    values, header = _decoded(found, content, path)
     if sum(side != 1 for side in values.shape) > 2:
         raise ImageError(f"{where} is a cube of {values.shape}; save the plane that is meant")
     cards = Cards(header, where, ImageError)
@@ -216,6 +206,15 @@ def read_array(
         axes, on_sky = _axes(cards, values.shape, path)
         wcs = celestial_wcs(cards, (rows, columns), axes) if on_sky else None
     return values.reshape(rows, columns), cards, wcs
+
+
+def _decoded(found: FoundHDU, content: bytes, path: Path) -> tuple[NDArray[Any], Header]:
+    """Physical values of an image, and its header, which tiles have within that of their table."""
+    if not found.is_tiled:
+        return _values(found.cards, content), found.header
+    from attnxai.data.readers.fits_tiles import decompressed
+
+    return decompressed(found.header, found.text, content, path)
 
 
 def _values(cards: Cards, content: bytes) -> NDArray[Any]:

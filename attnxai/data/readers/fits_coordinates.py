@@ -20,40 +20,10 @@ if TYPE_CHECKING:
 
 _CELESTIAL = re.compile(r"(RA--|DEC-|[A-Z](?:LON|LAT)|[A-Z]{2}L[NT])-([A-Z]{3})(-SIP)?")
 _ALMOST = re.compile(r"(RA|DEC|[A-Z]LON|[A-Z]LAT)\b.*|(RA|DEC)_.*")
-_PROJECTIONS = frozenset(
-    [
-        "AZP",
-        "SZP",
-        "TAN",
-        "STG",
-        "SIN",
-        "NCP",
-        "ARC",
-        "ZPN",
-        "ZEA",
-        "AIR",
-        "CYP",
-        "CEA",
-        "CAR",
-        "MER",
-        "SFL",
-        "GLS",
-        "PAR",
-        "MOL",
-        "AIT",
-        "COP",
-        "COE",
-        "COD",
-        "COO",
-        "BON",
-        "PCO",
-        "TSC",
-        "CSC",
-        "QSC",
-        "HPX",
-        "XPH",
-    ]
-)
+_PROJECTIONS = frozenset({
+    "AZP", "SZP", "TAN", "STG", "SIN", "NCP", "ARC", "ZPN", "ZEA", "AIR", "CYP", "CEA", "CAR", "MER", "SFL",
+    "GLS", "PAR", "MOL", "AIT", "COP", "COE", "COD", "COO", "BON", "PCO", "TSC", "CSC", "QSC", "HPX", "XPH",
+})  # fmt: skip
 _UNITS = {"": "deg", "deg": "deg", "degree": "deg", "degrees": "deg", "arcsec": "arcsec", "arcmin": "arcmin", "rad": "rad"}  # fmt: skip
 _MOST_AXES = 9
 _LARGEST = 1e9  # of pixels and degrees, for cards that have no narrower range

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from attnxai.annotations import Annotation, AnnotationSet, Shape, ShapeKind
-from attnxai.annotations.names import (
+from attnxai.annotations.annotator_names import (
     merge_annotators,
     merge_spellings,
     normalise_name,
