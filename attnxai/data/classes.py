@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 _FANAROFF_RILEY = re.compile(r"^fr[\s_-]*(i{1,2}|[12])$", re.IGNORECASE)
-_MORPHOLOGIES = ("FR I", "FR II", "hybrid")
+MORPHOLOGIES = ("FR I", "FR II", "hybrid")
+"""Classes of the FR task and hybrids, as they are spelt here."""
 _NUMERALS = {"i": "FR I", "1": "FR I", "ii": "FR II", "2": "FR II"}
 
 
@@ -23,6 +24,6 @@ def ordered_classes(names: Iterable[str]) -> tuple[str, ...]:
     alphabetical, and so does not depend on that of the images.
     """
     distinct = set(names)
-    if distinct <= set(_MORPHOLOGIES):
-        return tuple(name for name in _MORPHOLOGIES if name in distinct)
+    if distinct <= set(MORPHOLOGIES):
+        return tuple(name for name in MORPHOLOGIES if name in distinct)
     return tuple(sorted(distinct))

@@ -26,7 +26,7 @@ from attnxai.annotations.readers.pictures import (
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, Label, ShapeKind
 from attnxai.annotations.writers import fields_to_state, register_writer
-from attnxai.data.images import SourceImage, source_id
+from attnxai.data.images import SourceImage
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 
@@ -61,8 +61,8 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
         raise AnnotationError(
             f"{what} has no list of annotations, which COCO needs beside its images"
         )
-    _refuse_one_name(images, what)
     marks = MarkList(file, "annotation")
+    _refuse_one_name(images, what, marks)
     pictures: dict[Any, Picture] = {}
     runs = _Runs()
     shift = 0.5 if _are_pixels(entries) else 0.0
@@ -81,8 +81,11 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
             )
             if key not in pictures:
                 pictures[key] = Picture(marks, source, _size_of(image))
-            category = categories.get(_key(entry.get("category_id")))
-            if category is None:
+            given = entry.get("category_id")
+            category = categories.get(_key(given))
+            if category is None and (given is None or not categories):
+                category = {}
+            elif category is None:
                 raise ShapeFault(
                     f"its category_id {str(entry.get('category_id'))[:40]!r} is that of no category"
                 )
@@ -113,12 +116,12 @@ def read_coco(file: AnnotationFile) -> AnnotationSet:
     return marks.annotation_set()
 
 
-def _refuse_one_name(images: Mapping[Any, Mapping[str, Any]], what: str) -> None:
+def _refuse_one_name(images: Mapping[Any, Mapping[str, Any]], what: str, marks: MarkList) -> None:
     """Refuse images of one name in several folders, whose marks would be taken for those of one source."""
     names: dict[str, str] = {}
     for image in images.values():
         if name := text_of(image.get("file_name")):
-            first = names.setdefault(source_id(name), name)
+            first = names.setdefault(marks.source_of(name), name)
             if first != name:
                 raise AnnotationError(
                     f"{what}: its images {first[:60]!r} and {name[:60]!r} would be one source; rename one of them"
@@ -178,9 +181,9 @@ def _shapes(
     segmentation, bbox = entry.get("segmentation"), entry.get("bbox")
     if isinstance(segmentation, dict):
         yield from runs.areas(segmentation, picture, image)
-    elif isinstance(segmentation, list) and segmentation:
+    elif isinstance(segmentation, list) and any(segmentation):
         parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
-        for part in parts:
+        for part in filter(None, parts):
             if not isinstance(part, list) or len(part) % 2 or len(part) < 6:
                 raise ShapeFault(
                     "a part of its segmentation is not a list of three or more x and y"

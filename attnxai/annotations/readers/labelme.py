@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import io
 import json
 import re
@@ -29,6 +30,7 @@ from attnxai.annotations.readers.pictures import (
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.writers import FileNames, fields_to_state, register_writer
+from attnxai.data.classes import MORPHOLOGIES, canonical_class
 from attnxai.data.images import SourceImage
 from attnxai.data.readers.png import read_numbers
 from attnxai.errors import AnnotationError, ImageError
@@ -65,8 +67,11 @@ def read_labelme(file: AnnotationFile) -> AnnotationSet:
         picture = Picture(marks, source, stated_size(content, ("imageWidth", "imageHeight")))
     except ShapeFault as fault:
         raise AnnotationError(f"annotation file {file.path}: {fault}") from fault
-    if raised := _raised(content):
-        marks.note(f"Flags of the image are not used: {', '.join(raised)[:200]}.")
+    raised = _raised(content)
+    classes = {name: word for name in raised if (word := canonical_class(name)) in MORPHOLOGIES}
+    stated = set(classes.values()) if len(set(classes.values())) == 1 else set()
+    if unused := [name for name in raised if classes.get(name) not in stated]:
+        marks.note(f"Flags of the image are not used: {', '.join(unused)[:200]}.")
     common = stated_fields(content)
     for line, entry in enumerate(shapes, start=1):
         try:
@@ -79,7 +84,10 @@ def read_labelme(file: AnnotationFile) -> AnnotationSet:
                 marks.add(shape, line=line, source=source, **{**fields, **more})
         except ShapeFault as fault:
             marks.faults.add_row(line, f": {fault}")
-    return marks.annotation_set()
+    found = marks.annotation_set()
+    of_sources = {source: name for source in found.sources for name in stated}
+    of_annotators = dict.fromkeys(found.annotators, of_sources) if stated else {}
+    return dataclasses.replace(found, classes=of_sources, annotator_classes=of_annotators)
 
 
 def _raised(entry: Mapping[str, Any]) -> list[str]:

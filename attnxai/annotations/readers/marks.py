@@ -19,13 +19,14 @@ import numpy as np
 
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.naming import COLOUR, FILE, FOLDER, folded
+from attnxai.annotations.readers.pictures import ids_of_picture
 from attnxai.annotations.shapes import Frame, Label, Shape
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
 from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage, source_id
 from attnxai.data.positions import mean_position
-from attnxai.data.wording import counted
+from attnxai.data.wording import counted, first_of
 from attnxai.errors import AnnotationError, NoMarksError
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class MarkList:
         self._without_label: set[int] = set()
         self._unknown_words: collections.Counter[str] = collections.Counter()
         self._kinds_of_words: set[str] = set()
+        self._sources: dict[str, str] = {}
+        self._not_among_images: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._marks)
@@ -133,7 +136,7 @@ class MarkList:
             _Mark(
                 shape=drawn,
                 line=line,
-                source=source_id(source) if source else "",
+                source=self.source_of(source) if source else "",
                 annotator=self.file.naming.annotator(words, annotator),
                 label=label or Label.OTHER,
                 fields=fields,
@@ -184,8 +187,12 @@ class MarkList:
         )
         used = {mark.line for mark in marks}
         self._left_out_items -= used
+        if self._not_among_images:
+            self.note(f"Marks are left out: {self._names_without_image()}.")
         if not annotations:
             reasons = ", ".join(f"{reason} ({n})" for reason, n in self._left_out.items())
+            if self._not_among_images:
+                reasons += f"; {self._names_without_image()}"
             raise AnnotationError(f"none of the marks of {what} can be used: {reasons}")
         return AnnotationSet(
             annotations=annotations,
@@ -212,6 +219,25 @@ class MarkList:
     def _by_id(self) -> dict[str, SourceImage]:
         return {image.source: image for image in self.file.images or ()}
 
+    def source_of(self, name: str) -> str:
+        """Id of the source whose picture has a name: that of an image, also where the picture is of another kind."""
+        if name not in self._sources:
+            first, *others = ids_of_picture(name)
+            known = next((found for found in (first, *others) if found in self._by_id), first)
+            if known != first:
+                self.note(
+                    "Pictures are taken for images of the same name, apart from an ending or what a tool has added to it."
+                )
+            self._sources[name] = known
+        return self._sources[name]
+
+    def _names_without_image(self) -> str:
+        named, known = (
+            first_of([repr(name[:60]) for name in names], 3)
+            for names in (self._not_among_images, self._by_id)
+        )
+        return f"the file names {named}, and the images are {known}"
+
     def _with_sources(self, what: str) -> list[_Mark]:
         """The marks that lie on an image, with its source."""
         open_ones = [mark for mark in self._marks if not mark.source]
@@ -232,6 +258,7 @@ class MarkList:
             for mark in placed:
                 if mark.source not in known:
                     self.leave_out(mark.line, NO_IMAGE)
+                    self._not_among_images[mark.source] = None
             placed = [mark for mark in placed if mark.source in known]
         lines = {mark.line for mark in placed}
         for mark in self._marks:
@@ -296,7 +323,7 @@ class MarkList:
     ) -> SourceImage | None:
         """The image of a source, of the source that the file names, or at a position in ICRS degrees; None if open."""
         images = self.file.images or ()
-        name = source_id(source) if source else self.file.source or self.source_and_rest[0]
+        name = self.source_of(source) if source else self.file.source or self.source_and_rest[0]
         if name or not images:
             return self._by_id.get(name)
         if position is not None:
@@ -363,7 +390,7 @@ class MarkList:
             0-based pixels of the image's array. Without images the picture is the image, with its first row at the
             top, and a note says so.
         """
-        image = self._by_id.get(source_id(source) if source else self.source_and_rest[0])
+        image = self._by_id.get(self.source_of(source) if source else self.source_and_rest[0])
         rows, columns, top = height, width, True
         if image is not None:
             # pixels of marks are those of the file

@@ -15,7 +15,6 @@ from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.pictures import Picture, ShapeFault, number, pairs, text_of
 from attnxai.annotations.readers.registry import AnnotationFile, columns_of, register_reader
 from attnxai.data.csv_table import parse_csv
-from attnxai.data.images import source_id
 from attnxai.data.wording import counted
 from attnxai.errors import AnnotationError
 from attnxai.jobs.files import parse_json
@@ -46,7 +45,7 @@ def read_panoptes(file: AnnotationFile) -> AnnotationSet:
     what = f"annotation file {file.path}"
     header, rows = parse_csv(file.text(), what, AnnotationError)
     marks = MarkList(file, "line")
-    looks: collections.Counter[tuple[str, str]] = collections.Counter()
+    looks: collections.Counter[tuple[str, str, str]] = collections.Counter()
     classes: dict[str, dict[str, str]] = {}
     n_rows = n_empty = 0
     for line, cells in rows:
@@ -57,17 +56,19 @@ def read_panoptes(file: AnnotationFile) -> AnnotationSet:
             user = file.naming.renamed(row.get("user_name", ""))
             if not user:
                 raise ShapeFault("it names no user")
-            looks[user, subject.key] += 1
+            # projects ask for different things in several workflows, which are one look
+            look = user, subject.key, row.get("workflow_id", "")
+            looks[look] += 1
             source = subject.source_among(marks)
             tasks = _json(row, "annotations", list)
             before = len(marks)
             picture = Picture(marks, source, subject.size)
-            fields = {"source": source, "annotator": user, "round": looks[user, subject.key]}
+            fields = {"source": source, "annotator": user, "round": looks[look]}
             for task in tasks:
                 for mark in _drawn(task):
                     _add(marks, mark, picture, line, fields)
                 if (stated := _class_of(task)) and fields["round"] == 1:
-                    classes.setdefault(user, {})[source_id(source)] = stated
+                    classes.setdefault(user, {})[marks.source_of(source)] = stated
             n_empty += len(marks) == before
         except ShapeFault as fault:
             marks.faults.add_row(line, f": {fault}")
@@ -101,7 +102,7 @@ class _Subject:
     def source_among(self, marks: MarkList) -> str:
         """The name that is that of an image, or else the first."""
         known = {image.source for image in marks.file.images or ()}
-        fitting = [name for name in self.names if source_id(name) in known]
+        fitting = [name for name in self.names if marks.source_of(name) in known]
         return marks.file.source or (fitting or list(self.names))[0]
 
 

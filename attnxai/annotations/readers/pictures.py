@@ -6,6 +6,7 @@ Such tools count y from the top, and from the edge of the first pixel: its centr
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,29 @@ ANNOTATOR_KEYS = ("annotator", "annotatorid", "user", "username", "createdby", "
 """What tools call the annotator, without case and punctuation."""
 MOST_PIXELS = 2**24
 """Pixels that a picture may have."""
+
+
+# endings that images here do not have, and what Roboflow and Label Studio make of the name of a file
+_ENDING = re.compile(r"\.(?:jpe?g|tiff?|gif|webp|bmp)$", re.IGNORECASE)
+_OF_ROBOFLOW = re.compile(r"_(?:png|jpe?g|tiff?|webp|bmp|fits?)\.rf\.\w+$", re.IGNORECASE)
+_OF_LABEL_STUDIO = re.compile(r"[0-9a-f]{8}-(?=.)")
+
+
+def ids_of_picture(name: str) -> list[str]:
+    """Ids that a source may have whose picture has a name, the likeliest first.
+
+    Examples
+    --------
+    >>> ids_of_picture("cutouts/g7.png"), ids_of_picture("g7.fits.jpg"), ids_of_picture("1a2b3c4d-g7.png")
+    (['g7'], ['g7.fits.jpg', 'g7'], ['1a2b3c4d-g7', 'g7'])
+    """
+    found = [source_id(name)]
+    while (shorter := source_id(_OF_ROBOFLOW.sub("", _ENDING.sub("", found[-1])))) != found[-1]:
+        found.append(shorter)
+    plain = [
+        _OF_LABEL_STUDIO.sub("", known, count=1) for known in found if _OF_LABEL_STUDIO.match(known)
+    ]
+    return found + plain
 
 
 class ShapeFault(ValueError):

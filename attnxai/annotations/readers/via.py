@@ -1,4 +1,4 @@
-"""VIA (VGG Image Annotator 1 and 2): projects and annotations as JSON, and annotations as CSV."""
+"""VIA (VGG Image Annotator): projects of versions 1 to 3 and annotations as JSON, and annotations of 1 and 2 as CSV."""
 
 from __future__ import annotations
 
@@ -29,10 +29,25 @@ from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
 from attnxai.jobs.files import parse_json
 
-_REGION = re.compile(rb'"(shape_attributes|_via_img_metadata|_via_settings|region_attributes)"\s*:')
+_REGION = re.compile(
+    rb'"(shape_attributes|_via_img_metadata|_via_settings|region_attributes|fid_list)"\s*:'
+)
 _NO_REGIONS = re.compile(rb'"filename"\s*:\s*".*?"regions"\s*:\s*[\[{]', re.DOTALL)
 _PROJECT = "_via_img_metadata"
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
+
+
+_SHAPES_OF_VERSION_3: Mapping[str, tuple[str, ...]] = {
+    "1": ("point", "cx", "cy"),
+    "2": ("rect", "x", "y", "width", "height"),
+    "3": ("circle", "cx", "cy", "r"),
+    "4": ("ellipse", "cx", "cy", "rx", "ry"),
+    "5": ("polyline",),
+    "6": ("polyline",),
+    "7": ("polygon",),
+    "8": ("extreme rectangle",),
+    "9": ("extreme circle",),
+}
 
 
 def _is_json(head: bytes) -> bool:
@@ -43,6 +58,8 @@ def _is_json(head: bytes) -> bool:
 def read_via(file: AnnotationFile) -> AnnotationSet:
     """Read the regions of all images; their attributes are the words of marks."""
     content = file.json()
+    if isinstance(content, dict) and {"metadata", "view", "file"} <= content.keys():
+        return _annotations(file, "region", _of_version_3(content))
     if isinstance(content, dict) and _PROJECT in content:
         content = content[_PROJECT]
     if not isinstance(content, dict):
@@ -51,7 +68,9 @@ def read_via(file: AnnotationFile) -> AnnotationSet:
 
 
 @register_reader(
-    "VIA (CSV)", recognises=lambda head: set(_COLUMNS) <= set(columns_of(head)), uses_images=True
+    "VIA (CSV)",
+    recognises=lambda head: set(_COLUMNS) <= {name.lstrip("#") for name in columns_of(head)},
+    uses_images=True,
 )
 def read_via_csv(file: AnnotationFile) -> AnnotationSet:
     """Read the table that VIA exports, one region a line."""
@@ -80,9 +99,52 @@ def _of_json(content: Mapping[str, Any], what: str) -> Iterator[_Entry]:
             )
 
 
+def _of_version_3(content: Mapping[str, Any]) -> Iterator[_Entry]:
+    """Regions of a project of version 3, with the attributes and shapes as in the earlier ones."""
+
+    def part(of: Any, *keys: Any) -> dict[str, Any]:
+        for key in keys:
+            of = of.get(str(key)) if isinstance(of, dict) else None
+        return of if isinstance(of, dict) else {}
+
+    def attributes_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in part(entry, "av").items():
+            attribute = part(content, "attribute", key)
+            name, text = text_of(attribute.get("aname")) or key, text_of(value)
+            options = part(attribute, "options")
+            chosen = (
+                [text_of(options.get(one, one)) for one in text.split(",")] if options else [text]
+            )
+            found[name] = dict.fromkeys(chosen, True) if len(chosen) > 1 else chosen[0]
+        return found
+
+    entries = {key: part(content, "metadata", key) for key in part(content, "metadata")}
+    of_pictures: dict[str, dict[str, Any]] = {}
+    for entry in entries.values():
+        if not entry.get("xy"):  # about the picture as a whole
+            of_pictures.setdefault(str(entry.get("vid")), {}).update(attributes_of(entry))
+    regions = [entry for entry in entries.values() if entry.get("xy")]
+    for line, entry in enumerate(regions, start=1):
+        view = str(entry.get("vid"))
+        files = part(content, "view", view).get("fid_list")
+        file = part(content, "file", files[0] if isinstance(files, list) and files else None)
+        shape, of_region = _shape_of_version_3(entry["xy"]), attributes_of(entry)
+        yield line, text_of(file.get("fname")), of_pictures.get(view, {}), shape, of_region
+
+
+def _shape_of_version_3(given: Any) -> dict[str, Any]:
+    """The shape of a list that begins with the number of its kind, as earlier versions keep it."""
+    kind, *numbers = given if isinstance(given, list) else [None]
+    name, *names = _SHAPES_OF_VERSION_3.get(text_of(kind), (f"number {text_of(kind)}",))
+    if names:
+        return {"name": name, **dict(zip(names, numbers, strict=False))}
+    return {"name": name, "all_points_x": numbers[::2], "all_points_y": numbers[1::2]}
+
+
 def _of_csv(file: AnnotationFile) -> Iterator[_Entry]:
     what = f"annotation file {file.path}"
-    header, rows = parse_csv(file.text(), what, AnnotationError)
+    header, rows = parse_csv(file.text().lstrip("#"), what, AnnotationError)  # as version 1 begins
     for line, cells in rows:
         row = dict(zip(header, cells, strict=False))
         if row.get("region_count") == "0":

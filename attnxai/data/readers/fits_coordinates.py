@@ -154,8 +154,20 @@ def _copy_matrix(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
 def _copy_projection(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
     for name in ("LONPOLE", "LATPOLE"):
         _copy(cards, header, name, limit=999.0)
-    for (to, axis), m in itertools.product(enumerate(axes, start=1), range(40)):
-        _copy(cards, header, f"PV{axis}_{m}", to=f"PV{to}_{m}")
+    parameters = {
+        f"PV{axis}_{m}": f"PV{to}_{m}"
+        for (to, axis), m in itertools.product(enumerate(axes, start=1), range(40))
+    }
+    if header["CTYPE1"][5:8] == "TAN" and "PV1_1" in cards:
+        # TAN has no parameters; they are a polynomial of SCAMP, which may be without effect
+        if odd := [name for name in parameters if cards.number(name) not in _plain_parameter(name)]:
+            raise cards.refuse(
+                odd[0],
+                reason="parameters of TAN are a distortion by SCAMP, which is not read; resample the image without it",
+            )
+        parameters = {}
+    for name, to_name in parameters.items():
+        _copy(cards, header, name, to=to_name)
     if not header["CTYPE1"].startswith(("RA", "DEC")):
         return  # the frame of equatorial axes alone
     frame, equinox, notes = equatorial_frame(cards)
@@ -165,6 +177,11 @@ def _copy_projection(cards: Cards, header: Any, axes: tuple[int, int]) -> None:
         header["EQUINOX"] = equinox
     for text in notes:
         note(text, cards.where.removeprefix("image "))
+
+
+def _plain_parameter(name: str) -> tuple[float | None, ...]:
+    """Values of a parameter of SCAMP's polynomials with which they distort nothing."""
+    return (None, 1.0) if name.endswith("_1") else (None, 0.0)
 
 
 def _copy_sip(cards: Cards, header: Any, longitude: str) -> None:

@@ -25,11 +25,10 @@ BOX = {"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 1, 3, 3]}
 RECTANGLE = {"label": "lobe", "points": [[1, 1], [4, 4]], "shape_type": "rectangle"}
 
 
-def coco(*annotations: Any, images: Any = (IMAGE,)) -> bytes:
+def coco(*annotations: Any, images: Any = (IMAGE,), **others: Any) -> bytes:
     lobe = {"id": 1, "name": "lobe", "keypoints": ["core", "hotspot"]}
-    return json.dumps(
-        {"images": list(images), "annotations": annotations, "categories": [lobe]}
-    ).encode()
+    content = {"images": list(images), "annotations": annotations, "categories": [lobe]}
+    return json.dumps(content | others).encode()
 
 
 def labelme(*shapes: Any, **others: Any) -> bytes:
@@ -104,10 +103,39 @@ def test_labelme_files_named_after_their_image(tmp_path: Any, make_image: MakeIm
     import attnxai
 
     path = tmp_path / "g1.json"
-    path.write_bytes(labelme(RECTANGLE, imagePath="IMG_1.png", flags={"good": True, "bad": False}))
+    flags = {"good": True, "bad": False, "FRII": True, "hybrid": False}
+    path.write_bytes(labelme(RECTANGLE, imagePath="IMG_1.png", flags=flags))
     found = attnxai.read_annotations(path, [make_image("g1")])
     assert found.sources == ("g1",)
     assert "Flags of the image are not used: good." in found.notices
+    assert found.classes == {"g1": "FR II"}
+    assert list(found.annotator_classes.values()) == [found.classes]
+    path.write_bytes(labelme(RECTANGLE, imagePath="IMG_1.png", flags={"FRI": True, "FRII": True}))
+    found = attnxai.read_annotations(path, [make_image("g1")])
+    assert "Flags of the image are not used: FRI, FRII." in found.notices
+    assert found.classes == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("g1.jpg", "a/g1.fits.png", "0a1b2c3d-g1.png", "0a1b2c3d-g1.jpeg"),
+        "g1_png.rf.8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d.jpg",
+    ],
+)
+def test_pictures_of_other_names(read: Read, make_image: MakeImage, name: str) -> None:
+    content = coco(BOX, images=[{**IMAGE, "file_name": name}])
+    found = read(content, images=[make_image("g1"), make_image("g2")])
+    assert found.sources == ("g1",)
+    assert any("Pictures are taken for images of the same name" in note for note in found.notices)
+    with pytest.raises(AnnotationError, match=r"the file names '.*', and the images are 'g2'$"):
+        read(content, images=[make_image("g2")])
+
+
+def test_coco_without_categories(read: Read) -> None:
+    boxes = [BOX, {**BOX, "category_id": None, "segmentation": [[]]}]
+    found = read(coco(*boxes, categories=[]))
+    assert [(a.label, a.shape.kind) for a in found.annotations] == [("other", "box")] * 2
 
 
 def bomb() -> str:

@@ -155,6 +155,13 @@ def test_answers_are_classes_and_second_looks_rounds(export):
     assert any("different classes for 1 of 1 source" in notice for notice in found.notices)
 
 
+def test_several_workflows_are_one_look(export):
+    drawn = [
+        row(drawing(mark(x=25, y=35))) | {"workflow_id": workflow} for workflow in ("7", "8", "8")
+    ]
+    assert [m.round for m in export(*drawn).annotations] == [1, 1, 2]
+
+
 def test_who_only_answers_has_a_vote(export):
     found = export(
         row(drawing(mark(x=25, y=35)), question("FR I")),

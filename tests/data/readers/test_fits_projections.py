@@ -284,3 +284,13 @@ def test_projections_that_are_none_of_the_standard_are_refused(
     fits.PrimaryHDU(np.eye(9), fits.Header(header(projection))).writeto(tmp_path / "b.fits")
     with pytest.raises(ImageError, match=f"RA---{projection}': known projections are TAN, SIN"):
         read_image(tmp_path / "b.fits")
+
+
+def test_a_distortion_by_scamp_is_refused_unless_it_distorts_nothing(tmp_path: Path) -> None:
+    plain = {f"PV{axis}_{m}": float(m == 1) for axis in (1, 2) for m in (0, 1, 2, 4)}
+    check(tmp_path, header("TAN", **plain))
+    path = tmp_path / "b.fits"
+    distorted = fits.Header(header("TAN", **plain, PV2_7=1e-3))
+    fits.PrimaryHDU(np.eye(9), distorted).writeto(path)
+    with pytest.raises(ImageError, match=r"its card PV2_7 is 0.001: parameters of TAN are a dist"):
+        read_image(path)
