@@ -74,7 +74,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def without_code(text: str) -> str:
-    return re.sub(r"`[^`\n]*`", "", _BLOCK.sub("", text))
+    without_blocks = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", "", without_blocks)
 
 
 def names_of(path: Path) -> str:
@@ -102,27 +103,37 @@ def commands() -> list[tuple[tuple[str, ...], Any]]:
     [pytest.param(*both, id=" ".join(("attnxai", *both[0]))) for both in commands()],
 )
 def test_every_option_is_documented_with_its_default(names, command) -> None:
-    text = page(f"commands/{names[0] if names else 'index'}.md")
+    file = f"docs/commands/{names[0] if names else 'index'}.md"
+    text = (ROOT / file).read_text(encoding="utf-8")
     index = page("commands/index.md")
     title = " ".join(("attnxai", *names))
-    assert title in text
+    assert title in text, f"add {title} to {file}"
+    where = f"the table of {title} in {file}"
     if len(names) > 1:
         # a page of several commands has a section for each
         text = text.partition(f"## {title}\n")[2].partition("\n## ")[0]
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            assert f"`{parameter.name.upper()}`" in text, parameter.name
+            assert f"`{parameter.name.upper()}`" in text, (
+                f"add a row that begins with '| `{parameter.name.upper()}` |' to {where}"
+            )
             continue
         for option in (*parameter.opts, *parameter.secondary_opts):
             mentioned = f"`attnxai {option}`" if not names else f"`{option}`"
             # those of every command stand on the page of all commands
             common = parameter.name in {"plugin", "quiet", "verbose"}
-            assert mentioned in (index if common else text), f"{option} of {' '.join(names)}"
+            assert mentioned in (index if common else text), (
+                f"add a row that begins with '| {mentioned} |' to "
+                + ("docs/commands/index.md" if common else where)
+            )
         default = parameter.default
         if names and default not in (None, "") and not isinstance(default, bool):
             value = default.value if isinstance(default, enum.Enum) else default
-            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{option}`")]
-            assert f"`{value}`" in row.split("|")[2], f"{option} has the default {value}"
+            rows = [line for line in text.splitlines() if line.startswith(f"| `{option}`")]
+            assert len(rows) == 1, f"{where} needs one row that begins with '| `{option}`'"
+            assert f"`{value}`" in rows[0].split("|")[2], (
+                f"the second cell of the row of `{option}` in {where} has to hold its default, `{value}`"
+            )
 
 
 def test_every_documented_option_exists() -> None:
@@ -155,6 +166,7 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
     examples = blocks(page("contributing.md"), "python")
     marks, picture = [text for text in examples if "register_reader" in text]
     (writer,) = [text for text in examples if "register_writer" in text]
+    (labelled,) = [text for text in examples if "MarkList" in text]
     with names_free("peaks", "brightness table"):
         exec(marks, {})  # noqa: S102
         exec(picture, {})  # noqa: S102
@@ -172,6 +184,15 @@ def test_the_example_readers_work(tmp_path: Path) -> None:
             (tmp_path / "a").write_text(f"#peaks\ns1 ann 3 4\n{row}\n")
             with pytest.raises(AnnotationError, match=rf"^line 3 of annotation file .*{text}"):
                 attnxai.read_annotations(tmp_path / "a")
+        own: dict[str, Any] = {}
+        exec(labelled, own)  # noqa: S102
+        file = attnxai.annotations.AnnotationFile(path="a", content=b"s1 Lobes 3 4\n")
+        assert own["read_labelled"](file).annotations[0].label is Label.LOBE
+        file = dataclasses.replace(file, content=b"s1 core 3\ns1 core 3 nan\n")
+        with pytest.raises(
+            AnnotationError, match=r"(?s)2 lines of .*line 1: 's1 core 3'.*line 2: "
+        ):
+            own["read_labelled"](file)
         (tmp_path / "b.bri").write_text("#brightness\n1 2 3\n4 5 6\n")
         (image,) = attnxai.read_images(tmp_path / "b.bri")
         assert image.pixels.tolist() == [[1, 2, 3], [4, 5, 6]]
@@ -251,7 +272,7 @@ def help_of(option: str) -> str:
 def lists_of_names() -> dict[str, tuple[str, list[str]]]:
     """Where names are listed by hand: the text there, and the names that it needs."""
     metrics = METRICS.values()
-    formats = [*attnxai.annotations.READERS, *attnxai.annotations.WRITERS]
+    formats = list(dict.fromkeys([*attnxai.annotations.READERS, *attnxai.annotations.WRITERS]))
     images = [reader.extensions[0].lstrip(".") for reader in attnxai.data.READERS.values()]
     maps = [one.name for one in FORMATS if any(one.extensions)]
     endings = [extension for one in FORMATS for extension in one.extensions[:1]]
@@ -267,7 +288,10 @@ def lists_of_names() -> dict[str, tuple[str, list[str]]]:
             row_of(compare, "| `--metric`"),
             list(DEFAULT_METRICS),
         ),
-        "the table of docs/annotations.md": (page("annotations.md").partition("\n## ")[0], formats),
+        "the table of formats at the top of docs/annotations.md": (
+            page("annotations.md").partition("\n## ")[0],
+            formats,
+        ),
         **{
             f"the row of --images in docs/{name}": (row_of(name, "| `--images`"), images)
             for name in (compare, "commands/maps.md", "commands/audit.md")

@@ -63,13 +63,15 @@ def imported_names(path):
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_left(path):
     subpackage = subpackage_of(path)
+    earlier = [name for name, step in ORDER.items() if step < ORDER[subpackage]]
     for name in imported_names(path):
         parts = name.split(".")
         if parts[0] == "attnxai" and len(parts) > 1:
             other = parts[1]
             if other != "__version__":
                 assert other == subpackage or ORDER[other] < ORDER[subpackage], (
-                    f"{path} imports {name}"
+                    f"{path.relative_to(PACKAGE)} imports {name}, but {subpackage} may import from "
+                    f"{', '.join(earlier)} only"
                 )
 
 
@@ -93,7 +95,37 @@ def test_results_look_up_their_presenters_in_one_place():
 def test_torch_stays_in_its_subpackages(path):
     if subpackage_of(path) not in TORCH_SUBPACKAGES | {"cli"}:
         heavy = {"torch", "e2cnn", "captum"}
-        assert not heavy & {name.split(".")[0] for name in imported_names(path)}
+        found = heavy & {name.split(".")[0] for name in imported_names(path)}
+        assert not found, (
+            f"{path.relative_to(PACKAGE)} imports {', '.join(found)}, which only "
+            f"{', '.join(sorted(TORCH_SUBPACKAGES))} and cli may"
+        )
+
+
+def registers(path):
+    """Whether a decorator of a module registers something when the module is imported."""
+    decorators = [
+        decorator
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        for decorator in node.decorator_list
+    ]
+    called = (ast.unparse(one.func if isinstance(one, ast.Call) else one) for one in decorators)
+    return any(name.split(".")[-1].startswith("register_") for name in called)
+
+
+def test_modules_that_register_something_are_imported():
+    imported = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                imported |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    for path in filter(registers, modules()):
+        name = ".".join(("attnxai", *path.relative_to(PACKAGE).with_suffix("").parts))
+        assert name in imported, (
+            f"attnxai/{path.relative_to(PACKAGE)} registers something, but nothing imports it; import it as "
+            "docs/contributing.md says, mostly in the __init__.py beside it"
+        )
 
 
 @pytest.mark.parametrize(

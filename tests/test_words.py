@@ -133,7 +133,8 @@ def found_in(text):
 
 @pytest.mark.parametrize("path", documents(), ids=name_of)
 def test_documents_speak_the_language_of_the_field(path):
-    assert not found_in(path.read_text(encoding="utf-8"))
+    found = found_in(path.read_text(encoding="utf-8"))
+    assert not found, f"{name_of(path)} has {'; '.join(found)}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
@@ -146,7 +147,8 @@ def test_messages_docstrings_comments_and_names_speak_it_too(path):
     ]
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     comments = " ".join(t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT)
-    assert not [hit for one in {*strings, comments} - SEEDS for hit in found_in(one)]
+    found = [hit for one in {*strings, comments} - SEEDS for hit in found_in(one)]
+    assert not found, f"{name_of(path)} has {'; '.join(found)}"
     assert not sorted(
         {t.string for t in tokens if t.type == tokenize.NAME and NAMES.search(t.string)}
     )
