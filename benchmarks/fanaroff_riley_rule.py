@@ -114,7 +114,11 @@ def accuracies(pairs: Pairs) -> str:
 
 def radii(images: Sequence[SourceImage], by_radius: Mapping[float, Pairs]) -> str:
     """Extents against the sizes in the catalogue, and classes against labels, by the radius of the source."""
-    head = ["`radius_arcsec`", "Extent within 25 % of the size", "Class as the label"]
+    head = [
+        "`radius_arcsec`",
+        f"Extent within a factor of {SAME_SIZE} of the size",
+        "Class as the label",
+    ]
     sizes = [float(image.source.split("_")[3]) + FIRST_BEAM_ARCSEC for image in images]
     rows = []
     for radius, pairs in by_radius.items():

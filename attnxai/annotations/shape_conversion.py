@@ -12,6 +12,7 @@ import numpy as np
 from attnxai.annotations.annotation_set import Annotation
 from attnxai.annotations.pixel_shapes import PixelShape, on_file_pixels
 from attnxai.annotations.shapes import Frame, Shape, ShapeKind
+from attnxai.data.grid import RowZero
 from attnxai.data.images import SourceImage
 from attnxai.data.sky import pixel_to_sky
 from attnxai.errors import AnnotationError
@@ -47,6 +48,19 @@ def in_frame(annotation: Annotation, frame: Frame, images: Mapping[str, SourceIm
         )
     convert = _on_sky if frame is Frame.ICRS else _in_pixels
     return dataclasses.replace(annotation, shape=convert(annotation.shape, image.grid))
+
+
+def upright(shape: Shape, image: SourceImage | None) -> Shape:
+    """A shape in pixels as on the image that is drawn the right way up, with rows from the bottom; also the other way.
+
+    It stays as it is on images with row 0 at the bottom, as FITS has it, and on the sky.
+    """
+    if image is None or shape.frame is Frame.ICRS or image.grid.row_zero is RowZero.BOTTOM:
+        return shape
+    last = image.grid.shape_of_file[0] - 1
+    if shape.vertices:
+        return dataclasses.replace(shape, vertices=tuple((x, last - y) for x, y in shape.vertices))
+    return dataclasses.replace(shape, y=last - shape.y, angle=0.0 - shape.angle)
 
 
 def _in_pixels(shape: Shape, grid: PixelGrid) -> Shape:

@@ -1,6 +1,6 @@
 """DS9 regions: what SAOImage DS9 saves, and what is written by hand in its language.
 
-Pixels count from 1 there. Angles turn anticlockwise from +x in pixels, and from the west on the sky. A line that cannot
+Pixels count from 1 there, and rows from the bottom also of PNG images, which DS9 shows upright. Angles turn anticlockwise from +x in pixels, and from the west on the sky. A line that cannot
 be understood is a fault, never skipped.
 """
 
@@ -17,6 +17,7 @@ from attnxai.annotations.annotation_set import Annotation, AnnotationSet, Operat
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.region_shapes import Length, Region, RegionFault, add_regions
 from attnxai.annotations.readers.registry import AnnotationFile, register_reader
+from attnxai.annotations.shape_conversion import upright
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal
 from attnxai.annotations.writers import fields_to_state, quoted, region_files, register_writer
@@ -89,7 +90,7 @@ def read_ds9(file: AnnotationFile) -> AnnotationSet:
         parser.parse_line(line, text)
     lines = [item.line for item in parser.items]
     several = len(set(lines)) < len(lines)
-    marks = MarkList(file, "region" if several else "line")
+    marks = MarkList(file, "region" if several else "line", rows_upwards=True)
     regions = []
     for number, item in enumerate(parser.items, start=1):
         entry = number if several else item.line
@@ -418,9 +419,13 @@ _GEOMETRY: Mapping[str, Callable[[Sequence[str], str], _Made]] = {
 
 
 @register_writer("DS9 regions", extension=".reg", holds=("weight", "operation", "group", "round"))
-def write_ds9(annotations: AnnotationSet, _: Mapping[str, SourceImage]) -> dict[str, bytes]:
+def write_ds9(annotations: AnnotationSet, images: Mapping[str, SourceImage]) -> dict[str, bytes]:
     """One file where all is on the sky, else one for each source; tags name source and annotator."""
-    return region_files(annotations, ".reg", _lines)
+    drawn = tuple(
+        dataclasses.replace(a, shape=upright(a.shape, images.get(a.source)))
+        for a in annotations.annotations
+    )
+    return region_files(dataclasses.replace(annotations, annotations=drawn), ".reg", _lines)
 
 
 def _lines(annotations: Sequence[Annotation]) -> list[str]:

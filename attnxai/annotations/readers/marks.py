@@ -20,6 +20,7 @@ import numpy as np
 from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.naming import COLOUR, FILE, FOLDER, folded
 from attnxai.annotations.readers.pictures import ids_of_picture
+from attnxai.annotations.shape_conversion import upright
 from attnxai.annotations.shapes import Frame, Label, Shape
 from attnxai.annotations.sky_matching import images_at
 from attnxai.data.csv_table import Faults
@@ -62,12 +63,20 @@ class MarkList:
         What to call a numbered entry of the file in messages: ``line``, ``region``, ``shape``.
     no_annotators : collection of str
         Words that may stand beside a source in the name of a file and name nobody, such as ``mask``.
+    rows_upwards : bool
+        Whether pixels of every image count from the bottom, also of those whose first row is drawn at the top.
     """
 
     def __init__(
-        self, file: AnnotationFile, item: str = "line", *, no_annotators: Collection[str] = ()
+        self,
+        file: AnnotationFile,
+        item: str = "line",
+        *,
+        no_annotators: Collection[str] = (),
+        rows_upwards: bool = False,
     ) -> None:
         self.file, self._item, self._no_annotators = file, item, no_annotators
+        self._rows_upwards = rows_upwards
         self.faults = Faults(item)
         self._marks: list[_Mark] = []
         self._left_out: collections.Counter[str] = collections.Counter()
@@ -173,6 +182,8 @@ class MarkList:
         self._check_annotator_from(what)
         marks = self._with_sources(what)
         named = self._name_annotators(marks)
+        if self._rows_upwards:
+            self._count_rows_from_the_top(marks)
         annotations = tuple(
             Annotation(
                 source=mark.source,
@@ -201,6 +212,15 @@ class MarkList:
             left_out=dict(self._left_out),
             notices=(*self._notes, *named, *self._label_notes(used)),
         )
+
+    def _count_rows_from_the_top(self, marks: Sequence[_Mark]) -> None:
+        """Count rows from the top in images that have their first row there."""
+        for mark in marks:
+            drawn, mark.shape = mark.shape, upright(mark.shape, self._by_id.get(mark.source))
+            if mark.shape is not drawn:
+                self.note(
+                    "Rows of images with row 0 at the top, as PNG has it, are counted from the bottom in this format."
+                )
 
     def _label_notes(self, used: set[int]) -> list[str]:
         n = len(self._without_label & used)

@@ -15,9 +15,10 @@ import attnxai
 from attnxai.annotations import Naming, write_annotations
 from attnxai.annotations.annotation_set import AnnotationSet, Operation
 from attnxai.annotations.shapes import Frame, ShapeKind
-from attnxai.data.grid import FilePixels
+from attnxai.data.grid import FilePixels, RowZero
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
+from attnxai.explanations.files.contours import write_regions
 from tests.annotations.marks_in_common import PIXEL_SHAPES, SKY_SHAPES, as_rows, marks
 
 MakeImage = Callable[..., SourceImage]
@@ -315,6 +316,47 @@ def test_sources_in_pixels_have_files_of_their_own(tmp_path: Path) -> None:
     assert [file.name for file in files] == ["g1.reg", "a_.._b.reg"]
     read = attnxai.read_annotations(tmp_path / "regions")
     assert {(a.source, a.annotator) for a in read.annotations} == {("g1", "Ann"), ("b", "=x")}
+
+
+@pytest.fixture
+def picture(make_image: MakeImage) -> SourceImage:
+    """An image of 40 x 50 pixels with row 0 at the top, whose brightest pixel is (8, 3)."""
+    image = make_image("g1")
+    pixels = np.zeros(image.shape, np.float32)
+    pixels[3, 8] = 1.0
+    grid = dataclasses.replace(image.grid, row_zero=RowZero.TOP, pixel_scale_arcsec=1.8)
+    return dataclasses.replace(image, pixels=pixels, grid=grid)
+
+
+def test_pictures_are_upright_in_ds9(
+    read: Read, picture: SourceImage, make_image: MakeImage
+) -> None:
+    # DS9 counts rows from 1 at the bottom, so that row 3 of 40 is y = 37
+    text = "image\nbox(9,37,1,1,0)\nellipse(9,37,6,2,30)\nline(9,37,12,38)\ncircle(9,37,3)\n# vector(9,37,2,90)"
+    found = read(text, picture)
+    box, ellipse, line, circle, vector = (a.shape for a in found.annotations)
+    assert (box.x, box.y, ellipse.angle, circle.y) == (8, 3, -30, 3)
+    assert list(line.vertices) == [(8, 3), (11, 2)]
+    np.testing.assert_allclose(vector.vertices, [(8, 3), (8, 1)], atol=1e-12)
+    assert any("row 0 at the top" in notice for notice in found.notices)
+    for images in ([], [make_image("g1")]):
+        assert read(text, *images).annotations[0].shape.y == 36
+
+
+def test_round_trip_of_marks_on_a_picture(tmp_path: Path, picture: SourceImage) -> None:
+    found = marks(*PIXEL_SHAPES.values())
+    (path,) = write_annotations(found, tmp_path / "g1.reg", images=[picture])
+    assert as_rows(attnxai.read_annotations(path, [picture])) == as_rows(found)
+    assert as_rows(attnxai.read_annotations(path)) != as_rows(found)
+
+
+def test_contours_of_maps_are_read_back_where_they_lie(
+    tmp_path: Path, picture: SourceImage
+) -> None:
+    maps = attnxai.maps_from_arrays([picture], [picture.pixels])
+    write_regions(tmp_path, maps, [picture])
+    (outline, *_) = attnxai.read_annotations(tmp_path / "g1.reg", [picture]).annotations
+    np.testing.assert_allclose(np.mean(outline.shape.vertices, axis=0), (8, 3), atol=0.2)
 
 
 def test_large_files(read: Read, make_image: MakeImage) -> None:
