@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from attnxai.explanations.stack import MapStack
 
+# rounding errors of the interpolation would order pixels that tie
+_DECIMALS = 12
+
 
 def image_baselines(
     maps: MapStack, brightness: NDArray[np.float32]
@@ -51,7 +54,8 @@ def image_baselines(
         _, height, width = maps.layers[name].shape
         for field, values in fields.items():
             if at not in smoothed[field]:
-                smoothed[field][at] = smooth_to_layer(values, geometry, (height, width))
+                coarse = smooth_to_layer(values, geometry, (height, width))
+                smoothed[field][at] = coarse.round(_DECIMALS)
     baselines = {
         f"{field}{at}": maps_at
         for field, values in fields.items()

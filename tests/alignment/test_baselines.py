@@ -7,7 +7,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+import attnxai
+from attnxai.alignment.baselines import image_baselines
 from attnxai.alignment.pairs import align
+from attnxai.data.grid import GridTransform
 from attnxai.explanations.stack import BRIGHTNESS, CENTRE_BIAS, EMISSION
 from attnxai.metrics import METRICS, PixelRows, TargetKind
 from tests.builders import made_up
@@ -34,6 +37,21 @@ def test_emission_is_uniform_on_pixels_above_the_clip():
     assert np.corrcoef(cells[:, 1:-1, 1:-1].ravel(), at_cells.ravel())[0, 1] > 0.95
     # what maps are controlled for is brightness alone
     assert pairs.brightness_of("mean") == (BRIGHTNESS, "brightness at 3.6″")
+
+
+def test_pixels_that_tie_stay_tied_on_coarser_layers():
+    images = [
+        attnxai.data.from_array(image.pixels[:30, :30], source=image.source, pixel_scale_arcsec=1.8)
+        for image in made_up(n_sources=3, clip=0.1)[2]
+    ]
+    maps = attnxai.maps_from_arrays(
+        images,
+        np.random.default_rng(0).random((3, 10, 10)),
+        geometry=GridTransform.covering((10, 10), (30, 30)),
+    )
+    emission = image_baselines(maps, maps.brightness)[0]["emission at 5.4″"]
+    # cells hold ninths, and pixels ninths of these
+    assert 10 < len(np.unique(emission)) == len(np.unique(np.rint(emission * 81)))
 
 
 def test_without_clip_emission_cannot_be_told_from_sky():
