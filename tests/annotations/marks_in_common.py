@@ -41,6 +41,18 @@ SKY_SHAPES = {
 }
 
 
+def regions_in_pixels() -> list[Any]:
+    """An ellipse, a box and a polygon of astropy regions, as that package writes them."""
+    import astropy.units as u
+    from regions import EllipsePixelRegion, PixCoord, PolygonPixelRegion, RectanglePixelRegion
+
+    return [
+        EllipsePixelRegion(PixCoord(20.5, 16), 12, 6, 20 * u.deg),
+        RectanglePixelRegion(PixCoord(10, 10), 4, 2, 70 * u.deg),
+        PolygonPixelRegion(PixCoord([1, 8, 5], [2, 3, 9])),
+    ]
+
+
 def marks(*shapes: Shape, **values: Any) -> AnnotationSet:
     """A set of shapes with one label after the other, all else the same."""
     labels = [Label.LOBE, Label.CORE, Label.JET, Label.HOTSPOT, Label.SOURCE, Label.HOST]

@@ -135,6 +135,16 @@ class TestChoice:
         assert names("J0926+29.5") == "J0926+29.5"
 
 
+@pytest.mark.parametrize(("name", "ending"), [("DS9", ".reg"), ("CASA", ".crtf")])
+def test_sources_in_pixels_have_files_of_their_own(tmp_path: Path, name: str, ending: str) -> None:
+    point = PIXEL_SHAPES[ShapeKind.CIRCLE]
+    both = marks(point).annotations + marks(point, source="a/../b", annotator="=<b>").annotations
+    files = write_annotations(AnnotationSet(annotations=both), tmp_path / "regions", name)
+    assert [file.name for file in files] == [f"g1{ending}", f"a_.._b{ending}"]
+    read = attnxai.read_annotations(tmp_path / "regions")
+    assert {(a.source, a.annotator) for a in read.annotations} == {("g1", "Ann"), ("b", "=<b>")}
+
+
 class TestFitting:
     def test_what_has_no_place_is_counted(self, tmp_path: Path, dots: list[AnnotationSet]) -> None:
         first = marks(*PIXEL_SHAPES.values(), weight=0.5, group="x", other={"a": "b"})

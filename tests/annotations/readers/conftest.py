@@ -1,4 +1,4 @@
-"""Files of annotations under a name that says nothing of their format."""
+"""Files of annotations, if nothing else is said under a name that says nothing of their format."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import pytest
 
 import attnxai
 from attnxai.annotations import AnnotationSet
+from attnxai.data.images import SourceImage
 
 Read = Callable[..., AnnotationSet]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Write content, or what a function makes of a path, and read it under a name that says nothing."""
+def read(tmp_path: Path, request: pytest.FixtureRequest) -> Read:
+    """Write content, or what a function makes of a path, and read it: as ``FILE`` of the module where it has one."""
+    path = tmp_path / getattr(request.module, "FILE", "marks.data")
+    path.parent.mkdir(exist_ok=True)
 
-    def make(content: bytes | Callable[[Path], Any], **options: Any) -> AnnotationSet:
-        path = tmp_path / "marks.data"
+    def make(
+        content: bytes | str | Callable[[Path], Any], *images: SourceImage, **options: Any
+    ) -> AnnotationSet:
         if callable(content):
             content(path)
         else:
-            path.write_bytes(content)
-        return attnxai.read_annotations(path, **options)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return attnxai.read_annotations(path, options.pop("images", images or None), **options)
 
     return make

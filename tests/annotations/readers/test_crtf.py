@@ -17,9 +17,17 @@ from attnxai.annotations.annotation_set import AnnotationSet, Operation
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
-from tests.annotations.marks_in_common import PIXEL_SHAPES, SKY_SHAPES, as_rows, marks
+from tests.annotations.marks_in_common import (
+    PIXEL_SHAPES,
+    SKY_SHAPES,
+    as_rows,
+    marks,
+    regions_in_pixels,
+)
 
 MakeImage = Callable[..., SourceImage]
+Read = Callable[..., AnnotationSet]
+FILE = "ann/g1.crtf"
 STYLE = "corr=[I], linewidth=1, linestyle=-, symsize=1, symthick=1, color={}, font=Helvetica, fontsize=10, usetex=false"
 CASA = f"""\
 #CRTFv0 CASA Region Text Format version 0
@@ -44,20 +52,6 @@ ellipse [[20pix, 15pix], [8.5pix, 5.5pix], 0deg] coord=J2000
 box [[2pix, 3pix], [10pix, 5pix]] coord=J2000
 # compass [[293.6pix, 289.5pix], 100.0pix] coord=J2000, linewidth=2 compass=J2000 {N} {E} 1 1
 """
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., AnnotationSet]:
-    def make(text: str, *images: SourceImage, **options: Any) -> AnnotationSet:
-        path = tmp_path / "ann" / "g1.crtf"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return attnxai.read_annotations(path, images or None, **options)
-
-    return make
-
-
-Read = Callable[..., AnnotationSet]
 
 
 def test_a_file_of_casa(read: Read, make_image: MakeImage) -> None:
@@ -161,20 +155,9 @@ def test_against_the_regions_package(
 
 
 def test_pixels_against_the_regions_package(read: Read) -> None:
-    import astropy.units as u
-    from regions import (
-        EllipsePixelRegion,
-        PixCoord,
-        PolygonPixelRegion,
-        RectanglePixelRegion,
-        Regions,
-    )
+    from regions import PixCoord, Regions
 
-    there = [
-        EllipsePixelRegion(PixCoord(20.5, 16), 12, 6, 20 * u.deg),
-        RectanglePixelRegion(PixCoord(10, 10), 4, 2, 70 * u.deg),
-        PolygonPixelRegion(PixCoord([1, 8, 5], [2, 3, 9])),
-    ]
+    there = regions_in_pixels()
     text = Regions(there).serialize(format="crtf", coordsys="image", fmt=".6f", radunit="pix")
     for found, other in zip(read(text).annotations, there, strict=True):
         (own,) = found.shape.to_regions()
@@ -292,15 +275,6 @@ def test_round_trip(tmp_path: Path, shapes: dict[ShapeKind, Any]) -> None:
 
     readable = [line for line in path.read_text().splitlines() if not line.startswith("polyline")]
     assert len(Regions.parse("\n".join(readable), format="crtf")) >= 6
-
-
-def test_sources_in_pixels_have_files_of_their_own(tmp_path: Path) -> None:
-    point = PIXEL_SHAPES[ShapeKind.CIRCLE]
-    both = marks(point).annotations + marks(point, source="a/../b", annotator="<b>x").annotations
-    files = write_annotations(AnnotationSet(annotations=both), tmp_path / "regions", "CASA")
-    assert [file.name for file in files] == ["g1.crtf", "a_.._b.crtf"]
-    read = attnxai.read_annotations(tmp_path / "regions")
-    assert {(a.source, a.annotator) for a in read.annotations} == {("g1", "Ann"), ("b", "<b>x")}
 
 
 def test_large_files(read: Read, make_image: MakeImage) -> None:

@@ -22,6 +22,8 @@ from attnxai.explanations.files.contours import write_regions
 from tests.annotations.marks_in_common import PIXEL_SHAPES, SKY_SHAPES, as_rows, marks
 
 MakeImage = Callable[..., SourceImage]
+Read = Callable[..., AnnotationSet]
+FILE = "ann/g1.reg"
 SAVED = """\
 # Region file format: DS9 version 4.1
 # Filename: g1.fits
@@ -39,20 +41,6 @@ point(9,8) # point=circle 11
 box(10,10,4,2,0) ||
 polygon(20,20,26,20,23,27) # text={jet}
 """
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., AnnotationSet]:
-    def make(text: str, *images: SourceImage, **options: Any) -> AnnotationSet:
-        path = tmp_path / "ann" / "g1.reg"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return attnxai.read_annotations(path, images or None, **options)
-
-    return make
-
-
-Read = Callable[..., AnnotationSet]
 
 
 def test_a_saved_file(read: Read) -> None:
@@ -307,15 +295,6 @@ def test_round_trip(tmp_path: Path, shapes: dict[ShapeKind, Any]) -> None:
     found = dataclasses.replace(found, annotations=(*found.annotations, hole))
     (path,) = write_annotations(found, tmp_path / "x.reg")
     assert as_rows(attnxai.read_annotations(path)) == as_rows(found)
-
-
-def test_sources_in_pixels_have_files_of_their_own(tmp_path: Path) -> None:
-    point = PIXEL_SHAPES[ShapeKind.CIRCLE]
-    both = marks(point).annotations + marks(point, source="a/../b", annotator="=x").annotations
-    files = write_annotations(AnnotationSet(annotations=both), tmp_path / "regions", "DS9")
-    assert [file.name for file in files] == ["g1.reg", "a_.._b.reg"]
-    read = attnxai.read_annotations(tmp_path / "regions")
-    assert {(a.source, a.annotator) for a in read.annotations} == {("g1", "Ann"), ("b", "=x")}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from attnxai.annotations.annotation_set import AnnotationSet, Operation
 from attnxai.annotations.shapes import Frame, ShapeKind
 from attnxai.data.images import SourceImage
 from attnxai.errors import AnnotationError
-from tests.annotations.marks_in_common import PIXEL_SHAPES, as_rows, marks
+from tests.annotations.marks_in_common import PIXEL_SHAPES, as_rows, marks, regions_in_pixels
 
 MakeImage = Callable[..., SourceImage]
 WIDE = 3
@@ -120,20 +120,10 @@ def test_what_is_excluded_from_a_ring(read: Read) -> None:
 
 def test_a_file_of_astropy_regions_counts_from_0(tmp_path: Path) -> None:
     """Its shorter polygons are filled up by zeros."""
-    import astropy.units as u
-    from regions import (
-        CircleAnnulusPixelRegion,
-        EllipsePixelRegion,
-        PixCoord,
-        PolygonPixelRegion,
-        RectanglePixelRegion,
-        Regions,
-    )
+    from regions import CircleAnnulusPixelRegion, PixCoord, PolygonPixelRegion, Regions
 
     there = [
-        EllipsePixelRegion(PixCoord(20.5, 16), 12, 6, 20 * u.deg),
-        RectanglePixelRegion(PixCoord(10, 10), 4, 2, 70 * u.deg),
-        PolygonPixelRegion(PixCoord([1, 8, 5], [2, 3, 9])),
+        *regions_in_pixels(),
         PolygonPixelRegion(PixCoord([1, 8, 8, 6, 1], [2, 2, 9, 12, 9])),
         CircleAnnulusPixelRegion(PixCoord(30, 20), 2, 4),
     ]
