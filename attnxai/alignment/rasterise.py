@@ -378,9 +378,7 @@ def draw_annotations(
     mask = np.zeros((*size, *shape), bool)
     present = np.zeros(size, bool)
     column_of = {maps.sources[i]: column for column, i in enumerate(positions)}
-    grouped: dict[str, list[Annotation]] = {}
-    for annotation in annotations.annotations:
-        grouped.setdefault(annotation.source, []).append(annotation)
+    grouped = annotations.by_source()
     n_outside = 0
     for sources in _portions({source: len(marks) for source, marks in grouped.items()}):
         placed: list[PixelShape] = []

@@ -209,6 +209,21 @@ class AnnotationSet:
         """Annotations of one source by one annotator."""
         return tuple(a for a in self.annotations if a.source == source and a.annotator == annotator)
 
+    def by_source(self) -> dict[str, list[Annotation]]:
+        """Annotations of each source, in the order of :attr:`sources`."""
+        found: dict[str, list[Annotation]] = {}
+        for annotation in self.annotations:
+            found.setdefault(annotation.source, []).append(annotation)
+        return found
+
+    def by_source_and_annotator(self) -> dict[tuple[str, str], list[Annotation]]:
+        """Annotations by source and annotator, in the order of :attr:`sources` and of names."""
+        found: dict[tuple[str, str], list[Annotation]] = {}
+        for source, marks in self.by_source().items():
+            for annotation in sorted(marks, key=lambda a: a.annotator):
+                found.setdefault((source, annotation.annotator), []).append(annotation)
+        return found
+
     def image_files(self) -> dict[str, Path]:
         """Image file of every source whose row names one; paths are relative to the table."""
         folder = Path(self.path).parent

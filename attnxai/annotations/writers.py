@@ -311,10 +311,10 @@ def region_files(
     lines_of: Callable[[Sequence[Annotation]], list[str]],
 ) -> dict[str, bytes]:
     """Content of text files by their names: one where all marks are on the sky, else one for each source."""
-    names, files = FileNames(), collections.defaultdict(list)
-    in_pixels = any(a.shape.frame is Frame.PIXEL for a in annotations.annotations)
-    for annotation in annotations.annotations:
-        files[names(annotation.source) if in_pixels else "annotations"].append(annotation)
+    names = FileNames()
+    files: dict[str, Sequence[Annotation]] = {"annotations": annotations.annotations}
+    if any(a.shape.frame is Frame.PIXEL for a in annotations.annotations):
+        files = {names(source): own for source, own in annotations.by_source().items()}
     return {
         f"{name}{extension}": "\n".join([*lines_of(own), ""]).encode(errors="backslashreplace")
         for name, own in files.items()

@@ -94,6 +94,15 @@ class TestAnnotationSet:
         assert [a.line for a in read.of("s1", "b")] == [4]
         assert read.of("s2", "b") == ()
 
+    def test_by_source_and_annotator(self) -> None:
+        of = [("s2", "b"), ("s1", "b"), ("s2", "a"), ("s2", "b")]
+        marks = [Annotation(source=s, annotator=a, shape=POINT) for s, a in of]
+        found = AnnotationSet(annotations=tuple(marks))
+        assert found.by_source() == {"s2": [marks[0], *marks[2:]], "s1": [marks[1]]}
+        groups = found.by_source_and_annotator()
+        assert list(groups) == [("s2", "a"), ("s2", "b"), ("s1", "b")]
+        assert groups["s2", "b"] == [marks[0], marks[3]]
+
     def test_select(self, read: AnnotationSet) -> None:
         chosen = read.select(["s2"])
         assert chosen.sources == ("s2",)

@@ -274,10 +274,7 @@ def write_fits_regions(
 ) -> dict[str, bytes]:
     """One file for each source; a second table names source, annotator and label of every row."""
     names = FileNames()
-    return {
-        f"{names(source)}.fits": _file([a for a in annotations.annotations if a.source == source])
-        for source in annotations.sources
-    }
+    return {f"{names(source)}.fits": _file(own) for source, own in annotations.by_source().items()}
 
 
 def _file(annotations: Sequence[Annotation]) -> bytes:

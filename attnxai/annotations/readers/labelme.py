@@ -207,29 +207,23 @@ def write_labelme(
     """A folder for each annotator with a file for each source, without the pictures; with holes as masks."""
     folders, files = FileNames(), FileNames()
     written = {}
-    for annotator in annotations.annotators:
-        for source in annotations.sources:
-            own = annotations.of(source, annotator)
-            if not own:
-                continue
-            picture = PictureOf(images[source])
-            content: dict[str, Any] = {
-                "version": "5.5.0",
-                "flags": {},
-                "shapes": [
-                    _written(mark, picture)
-                    if pixels is None
-                    else _as_mask(mark, picture.rows(pixels))
-                    for mark, pixels in remaining_pixels(own, (picture.height, picture.width))
-                ],
-                "imagePath": picture.name,
-                "imageData": None,
-                "imageHeight": picture.height,
-                "imageWidth": picture.width,
-                "annotator": annotator,
-            }
-            name = f"{folders(annotator)}/{files(source)}.json"
-            written[name] = json.dumps(content, indent=1).encode()
+    for (source, annotator), own in annotations.by_source_and_annotator().items():
+        picture = PictureOf(images[source])
+        content: dict[str, Any] = {
+            "version": "5.5.0",
+            "flags": {},
+            "shapes": [
+                _written(mark, picture) if pixels is None else _as_mask(mark, picture.rows(pixels))
+                for mark, pixels in remaining_pixels(own, (picture.height, picture.width))
+            ],
+            "imagePath": picture.name,
+            "imageData": None,
+            "imageHeight": picture.height,
+            "imageWidth": picture.width,
+            "annotator": annotator,
+        }
+        name = f"{folders(annotator)}/{files(source)}.json"
+        written[name] = json.dumps(content, indent=1).encode()
     return written
 
 

@@ -239,22 +239,17 @@ def _masks(
     names, folders = FileNames(), FileNames()
     found = []
     n_shared = 0
-    for source in annotations.sources:
+    for (source, annotator), marks in annotations.by_source_and_annotator().items():
         image = images[source]
-        for annotator in annotations.annotators:
-            drawn = [
-                (pixels, annotation.label)
-                for annotation, pixels in _areas(
-                    annotations.of(source, annotator), image.grid.shape_of_file
-                )
-            ]
-            if not drawn:
-                continue
-            labels = np.zeros(image.grid.shape_of_file, dtype=np.uint8)
-            for pixels, label in sorted(drawn, key=lambda one: -int(one[0].sum())):
-                n_shared += int((~np.isin(labels[pixels], (0, _VALUES[label]))).sum())
-                labels[pixels] = _VALUES[label]
-            found.append((f"{folders(annotator)}/{names(source)}", labels, image))
+        drawn = _areas(marks, image.grid.shape_of_file)
+        if not drawn:
+            continue
+        labels = np.zeros(image.grid.shape_of_file, dtype=np.uint8)
+        for mark, pixels in sorted(drawn, key=lambda one: -int(one[1].sum())):
+            number = _VALUES[mark.label]
+            n_shared += int((~np.isin(labels[pixels], (0, number))).sum())
+            labels[pixels] = number
+        found.append((f"{folders(annotator)}/{names(source)}", labels, image))
     if n_shared:
         warnings.warn(
             f"{counted(n_shared, 'pixel')} of masks lie in areas of several labels, of which the smallest keeps them",
@@ -284,10 +279,8 @@ def remaining_marks(
     annotations: AnnotationSet, images: Mapping[str, SourceImage]
 ) -> Iterator[tuple[Annotation, NDArray[np.bool_] | None]]:
     """:func:`remaining_pixels` of every source and annotator."""
-    for source in annotations.sources:
-        for annotator in annotations.annotators:
-            marks = annotations.of(source, annotator)
-            yield from remaining_pixels(marks, images[source].grid.shape_of_file)
+    for (source, _), marks in annotations.by_source_and_annotator().items():
+        yield from remaining_pixels(marks, images[source].grid.shape_of_file)
 
 
 def remaining_pixels(

@@ -232,9 +232,8 @@ def _shape(given: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
 def write_via(annotations: AnnotationSet, images: Mapping[str, SourceImage]) -> dict[str, bytes]:
     """One file of annotations; a turned box is a polygon."""
     content = {}
-    for source in annotations.sources:
+    for source, own in annotations.by_source().items():
         picture = PictureOf(images[source])
-        own = [a for a in annotations.annotations if a.source == source]
         content[f"{picture.name}-1"] = {
             "filename": picture.name,
             "size": -1,
