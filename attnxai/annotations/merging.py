@@ -41,7 +41,7 @@ def merge_annotations(sets: Sequence[AnnotationSet]) -> AnnotationSet:
     """
     if len(sets) == 1:
         return sets[0]
-    _refuse_copies(sets)
+    copies = _refuse_copies(sets)
     if len({one.simulated for one in sets}) > 1:
         raise AnnotationError("annotations of simulated sources cannot be merged with others")
     left_out: collections.Counter[str] = collections.Counter()
@@ -72,21 +72,30 @@ def merge_annotations(sets: Sequence[AnnotationSet]) -> AnnotationSet:
         files={one.path: one.sha256 for one in sets},
         n_rows=sum(one.n_rows for one in sets),
         left_out=dict(left_out),
-        notices=(*_notices(sets), *notices),
+        notices=(*_notices(sets), *notices, *copies),
         simulated=sets[0].simulated,
     )
 
 
-def _refuse_copies(sets: Sequence[AnnotationSet]) -> None:
-    """Refuse files of the same content that are of the same annotator and source."""
+def _refuse_copies(sets: Sequence[AnnotationSet]) -> list[str]:
+    """Refuse files of the same content that are of the same annotator and source; note those of different annotators."""
     seen: dict[tuple[str, str, str], str] = {}
+    notes: list[str] = []
+    by_content: dict[str, AnnotationSet] = {}
     for one in sets:
+        first_set = by_content.setdefault(one.sha256, one) if one.sha256 else one
+        if first_set.annotators != one.annotators:
+            notes.append(
+                f"{Path(first_set.path).name} and {Path(one.path).name} have the same content, but count as different "
+                f"annotators: {first_of(first_set.annotators, 3)} and {first_of(one.annotators, 3)}."
+            )
         for pair in {(a.source, a.annotator) for a in one.annotations} if one.sha256 else ():
             if (first := seen.setdefault((one.sha256, *pair), one.path)) != one.path:
                 raise AnnotationError(
                     f"annotation files {first} and {one.path} have the same content, which would count twice; "
                     "name one of them"
                 )
+    return notes
 
 
 def _with_file(sets: Iterable[AnnotationSet]) -> Iterable[Annotation]:

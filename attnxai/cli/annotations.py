@@ -69,7 +69,7 @@ def summary(
     with contextlib.ExitStack() as claimed:
         if output is not None:
             claimed.enter_context(output_file(output, extensions=(".csv",), overwrite=overwrite))
-        found, _ = _read(files, images, data_dir, given)
+        found, shown = _read(files, images, data_dir, given)
         frame = summarise_annotations(found)
         n_files = len(found.files) or 1
         console.print(
@@ -95,7 +95,14 @@ def summary(
         spelled = [spelling.sentence() for spelling in spellings_of(found.annotators)]
         for notice in (*found.notices, *spelled):
             console.print(f"Note: {notice}", soft_wrap=True)
-        if named := found.image_files():
+        known = {image.source for image in shown}
+        if known and (without := [source for source in found.sources if source not in known]):
+            console.print(
+                f"Without an image are {len(without)} of {counted(len(found.sources), 'source')}: "
+                f"{first_of([repr(printable(source)) for source in without], 5)}",
+                soft_wrap=True,
+            )
+        elif named := found.image_files():
             missing = [str(path) for path in named.values() if not path.exists()]
             console.print(
                 f"Images are named for {len(named)} of {counted(len(found.sources), 'source')}"

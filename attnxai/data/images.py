@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import math
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,9 +36,18 @@ if TYPE_CHECKING:
 _SAME_SCALE = 0.01
 
 
+_MINUS = str.maketrans("\u2212\u2013", "--")
+
+
 def source_id(name: str | Path) -> str:
-    """Source id of a file: its name without folder and without a known image ending."""
+    """Source id of a file: its name without folder and without a known image ending.
+
+    Letters are composed, since some systems keep the accents of file names apart, and every minus is a hyphen, into which
+    editors and spreadsheets turn it.
+    """
     base = str(name).replace("\\", "/").rsplit("/", maxsplit=1)[-1]
+    if not base.isascii():
+        base = unicodedata.normalize("NFC", base).translate(_MINUS)
     return without_ending(base)
 
 

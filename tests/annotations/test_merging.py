@@ -51,6 +51,19 @@ def test_the_same_content_twice_is_refused(write_table: WriteTable) -> None:
         )
 
 
+def test_the_same_content_of_two_annotators_is_noted(tmp_path: Path) -> None:
+    for name in ("ann.reg", "ann (1).reg", "ann.reg~"):
+        (tmp_path / name).write_text("icrs; circle(150,40,8) # tag={source=g1}")
+    with pytest.warns(
+        LeftOutWarning, match=r"or kept by an editor as a copy, is left out: ann\.reg~"
+    ):
+        merged = attnxai.read_annotations(tmp_path)
+    assert set(merged.annotators) == {"ann (1)", "ann"}
+    assert any(
+        "ann (1).reg and ann.reg have the same content, but count as" in n for n in merged.notices
+    )
+
+
 def test_simulated_and_real_annotators_do_not_mix(write_table: WriteTable) -> None:
     path = write_table(HEADER, "a,ann,point,1,2,core,,")
     with pytest.raises(AnnotationError, match="simulated sources cannot be merged"):

@@ -53,6 +53,13 @@ def test_summary_says_what_is_left_out_and_prints_names_as_text(sample):
     assert "[bold]" in done.stdout
 
 
+def test_summary_counts_sources_without_an_image(sample):
+    rows = read_table(sample / "mine.csv")
+    write_table(sample / "mine.csv", [*rows, rows[0] | {"source": "unheard_of", "image": ""}])
+    done = run("annotations", "summary", "mine.csv", "--images", "images", cwd=sample, check=0)
+    assert "Without an image are 1 of 11 sources: 'unheard_of'" in done.words
+
+
 def test_summary_notes_spellings_of_one_name(sample):
     rows = read_table(sample / "mine.csv")
     rows[0]["annotator"] = "Simulated 1"

@@ -58,6 +58,8 @@ class TestSourceId:
             ("a.jpg", "a.jpg"),
             ("a.fits.bak", "a.fits.bak"),
             (".fits", ".fits"),
+            ("Zoe\u0301.fits", "Zo\u00e9"),
+            ("J1432.3\u221232.fits", "J1432.3-32"),
         ],
     )  # fmt: skip
     def test_name_without_folder_and_known_ending(self, name: str, expected: str) -> None:

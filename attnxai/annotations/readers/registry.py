@@ -17,7 +17,7 @@ from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.compression import unpacked, unpacked_head
 from attnxai.data.csv_dialects import decode_text
 from attnxai.data.foreign_content import describe_content
-from attnxai.data.images import SourceImage
+from attnxai.data.images import SourceImage, source_id
 from attnxai.data.registration import FileReader, ReaderRegistry, find_by_name
 from attnxai.data.short_repr import short_repr
 from attnxai.data.wording import counted, first_of
@@ -27,6 +27,7 @@ from attnxai.jobs.files import parse_json, read_input
 HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
 
+_COPIES = ("~", ".bak", ".orig")
 _NEEDED = "an annotation table needs the columns source, annotator, shape and label"
 
 
@@ -240,13 +241,16 @@ def open_annotations(
         for found in find_annotation_files(name):
             path = found.path
             content = read_input(path, f"annotation file {path}", AnnotationError)
+            is_copy = in_folder and path.name.endswith(_COPIES)
             reader = wanted or (find_reader(content, path) if content.strip() else None)
+            if is_copy:
+                reader = None
             if reader is not None:
                 file = AnnotationFile(
                     path=str(path),
                     content=content,
                     annotator=found.annotator,
-                    source=found.source,
+                    source=source_id(found.source),
                     format_named=wanted is not None,
                     part=part,
                 )
@@ -258,8 +262,10 @@ def open_annotations(
     if not opened:
         raise _not_recognised(unknown[0], unknown[0].read_bytes()[:HEAD_BYTES])
     if unknown:
+        copies = any(path.name.endswith(_COPIES) for path in unknown)
+        of_editors = ", or kept by an editor as a copy," * copies
         warnings.warn(
-            f"{counted(len(unknown), 'file')} of no known format {'is' if len(unknown) == 1 else 'are'} left out: "
+            f"{counted(len(unknown), 'file')} of no known format{of_editors} {'is' if len(unknown) == 1 else 'are'} left out: "
             f"{first_of([path.name for path in unknown], 5)}",
             LeftOutWarning,
             stacklevel=2,

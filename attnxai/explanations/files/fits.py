@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnxai.data.grid import FilePixels, GridTransform, RowZero
+from attnxai.data.images import source_id
 from attnxai.data.readers.fits import read_planes
 from attnxai.data.readers.fits_coordinates import celestial_wcs
-from attnxai.data.readers.registry import without_ending
 from attnxai.data.short_repr import shown_name
 from attnxai.errors import MapFileError
 from attnxai.explanations.files.header import (
@@ -282,7 +282,7 @@ def _loose(
                         "an extension of its own, so that it can state its place on the sky"
                     )
                 layer = cards.text("EXTNAME") or "map"
-                source = named if several else without_ending(file.name)
+                source = named if several else source_id(file.name)
                 rows, columns = values.shape
                 wcs = celestial_wcs(cards, (rows, columns))
                 yield layer, source, Plane(values=values, wcs=wcs)
