@@ -74,10 +74,11 @@ def match_positions(
 
 def images_at(
     positions_deg: ArrayLike, images: Sequence[SourceImage], *, path: str
-) -> list[SourceImage | None]:
-    """The image that shows each position; the one with the nearest centre where several do, None where none does.
+) -> tuple[list[SourceImage | None], int]:
+    """The image that shows each position, None where none does, and how many positions several show.
 
-    Positions are right ascension and declination (ICRS degrees), shape (n_positions, 2).
+    Of several images it is the one with the nearest centre. Positions are right ascension and declination (ICRS degrees),
+    shape (n_positions, 2).
     """
     import astropy.units as u
     from astropy.coordinates import SkyCoord
@@ -91,6 +92,7 @@ def images_at(
         SkyCoord(*centres.T, unit="deg"), max(radii) * u.arcsec
     )
     best: dict[int, tuple[float, SourceImage]] = {}
+    shared: set[int] = set()
     for number in np.unique(of_image).tolist():
         here = of_image == number
         image, candidates = located[number], of_position[here]
@@ -100,9 +102,11 @@ def images_at(
         for position, distance in zip(
             candidates[shown].tolist(), separation[here][shown].deg.tolist(), strict=True
         ):
+            if position in best:
+                shared.add(position)
             if position not in best or distance < best[position][0]:
                 best[position] = distance, image
-    return [best[i][1] if i in best else None for i in range(len(positions))]
+    return [best[i][1] if i in best else None for i in range(len(positions))], len(shared)
 
 
 def _located(

@@ -101,7 +101,7 @@ def test_positions_and_pictures_are_of_the_file(tall: tuple[SourceImage, WCS]) -
     """The corners of the file are shown, and a picture of it has its proportions."""
     image, wcs = tall
     corners = np.array([(-0.4, -0.4), (49.4, 29.4), (-0.6, -0.6)])
-    found = images_at(wcs.all_pix2world(corners, 0), [image], path="x")
+    found, _ = images_at(wcs.all_pix2world(corners, 0), [image], path="x")
     assert [one is not None for one in found] == [True, True, False]
     file = AnnotationFile(path="g1.json", content=b"", images=[image])
     x, y = MarkList(file).picture_to_pixels("g1", 2 * X + 1, 2 * (29 - Y) + 1, width=100, height=60)

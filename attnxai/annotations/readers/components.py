@@ -225,7 +225,7 @@ class _Components:
         if self.content.frame and self.content.frame != "icrs":
             ra, dec, turns = to_icrs(self.content.frame, *zip(*positions, strict=True))
             positions, turn = list(zip(ra.tolist(), dec.tolist(), strict=True)), turns.tolist()
-        images = images_at(positions, file.images or (), path=str(file.path))
+        images, _ = images_at(positions, file.images or (), path=str(file.path))
         faults, annotations, n_sizeless = Faults(self.content.item), [], 0
         annotator = file.naming.renamed(file.annotator or name)
         for row, place, image, more in zip(rows, positions, images, turn, strict=True):

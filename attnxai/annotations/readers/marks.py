@@ -303,9 +303,13 @@ class MarkList:
         if not on_sky:
             return
         centres = [_centre(mark.shape) for mark in on_sky]
-        for mark, image in zip(
-            on_sky, images_at(centres, images, path=self.file.path), strict=True
-        ):
+        shown_by, n_shared = images_at(centres, images, path=self.file.path)
+        if n_shared:
+            self.note(
+                "Marks that several images show are taken for those of the one with the nearest centre; where that is wrong, "
+                "name files after their images or give a pattern with {source}."
+            )
+        for mark, image in zip(on_sky, shown_by, strict=True):
             if image is not None:
                 mark.source = image.source
         # the parts of one entry stay together
@@ -347,7 +351,8 @@ class MarkList:
         if name or not images:
             return self._by_id.get(name)
         if position is not None:
-            return images_at([position], images, path=self.file.path)[0]
+            (image,), _ = images_at([position], images, path=self.file.path)
+            return image
         return images[0] if len(images) == 1 else None
 
     # annotators

@@ -59,6 +59,10 @@ class TestSources:
         read = attnxai.read_annotations(path, images)
         assert [a.source for a in read.annotations] == ["g2", "g1_b"]
         assert read.left_out == {"outside all images": 1}
+        assert any("Marks that several images show" in note for note in read.notices)
+        only = attnxai.read_annotations(path, [images[2], images[0]])
+        assert [a.source for a in only.annotations] == ["g2", "g1"]
+        assert not any("several images" in note for note in only.notices)
         assert read.n_rows == 3
         assert read.annotators == ("ann",)
 
