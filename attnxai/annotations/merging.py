@@ -54,7 +54,8 @@ def merge_annotations(sets: Sequence[AnnotationSet]) -> AnnotationSet:
         images.update({source: str(path.absolute()) for source, path in one.image_files().items()})
         stated = one.annotator_classes or {one.path: one.classes}
         for annotator, classes in stated.items():
-            by_annotator.setdefault(annotator, {}).update(classes)
+            if classes:
+                by_annotator.setdefault(annotator, {}).update(classes)
     classes, notices = majority_classes(by_annotator)
     digest = hashlib.sha256("\n".join(sorted(one.sha256 for one in sets)).encode())
     folders = {str(Path(one.path).absolute().parent) for one in sets}

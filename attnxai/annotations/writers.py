@@ -8,6 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ def _lost(annotations: AnnotationSet, writer: AnnotationWriter) -> list[str]:
         n = sum(map(does, marks))
         return f"{what} of {counted(n, 'mark')}" if n else ""
 
-    n_classes = len(annotations.classes) or len(annotations.annotator_classes)
+    n_classes = len({*annotations.classes, *chain(*annotations.annotator_classes.values())})
     n_weighed = sum(weight != 1 for weight in annotations.source_weights.values())
     lost = {
         "weight": of("the weights", lambda a: a.weight != 1),

@@ -160,6 +160,22 @@ class TestFitting:
         )
         assert [a.shape.kind for a in dots[0].annotations] == ["point"] + ["polygon"] * 4
 
+    def test_classes_are_counted_by_source(
+        self, tmp_path: Path, write_table: Callable[..., Path]
+    ) -> None:
+        header = "source,annotator,shape,x,y,label,class"
+        stated = [
+            write_table(header, f"a,{name},point,1,2,core,{of}", name=f"{name}.csv")
+            for name, of in (("ann", "FR I"), ("bob", "FR II"))  # a tie: the source has none
+        ]
+        with pytest.warns(LeftOutWarning, match="no place for the classes of 1 source; left out"):
+            write_annotations(attnxai.read_annotations(stated), tmp_path / "stated.reg")
+        none = [
+            write_table(header, f"a,{name},point,1,2,core,", name=f"{name}_none.csv")
+            for name in ("ann", "bob")
+        ]
+        write_annotations(attnxai.read_annotations(none), tmp_path / "none.reg")
+
     def test_nothing_to_write(self, tmp_path: Path, dots: list[AnnotationSet]) -> None:
         with pytest.raises(AnnotationError, match=r"dots can hold none .* no place for 1 line"):
             write_annotations(marks(PIXEL_SHAPES[ShapeKind.LINE]), tmp_path, "dots")
