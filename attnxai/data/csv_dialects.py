@@ -16,6 +16,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _END_OF_LINE = re.compile(r"\r\n?")
 _SEP = re.compile(r"^\"?sep=(.)\"?,*$", re.IGNORECASE)
+_NAME = re.compile(r"[\w.()\[\]/+-]+(?: [\w.()\[\]/+-]+)*")
 _RULER = re.compile(r"-+|=+")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _MINUS = str.maketrans({"\u2212": "-", "\u2013": "-", "\ufe63": "-", "\u00a0": " ", "\u202f": " "})
@@ -146,7 +147,11 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _score(line: str, delimiter: str, n_known: _Score) -> int:
-    return n_known(_cells(line, delimiter))
+    cells = _cells(line, delimiter)
+    known = n_known(cells)
+    # words of prose and of JSON stand between spaces, too
+    is_header = delimiter != " " or (2 * known >= len(cells) and all(map(_NAME.fullmatch, cells)))
+    return known if is_header else 0
 
 
 def _delimiter_of(line: str, n_known: _Score) -> str:

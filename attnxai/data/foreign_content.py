@@ -48,6 +48,12 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 
 
 # not the heading of a section, as in INI and TOML files
+_KINDS_OF_JSON: tuple[tuple[bytes, str], ...] = (
+    (b'"from_name"', "an export of Label Studio (export it as COCO)"),
+    (b'"FeatureCollection"', "GeoJSON"),
+    (b"w3.org/ns/anno", "web annotations (JSON-LD), as of Annotorious"),
+    (b'"nbformat"', "a Jupyter notebook"),
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _JSON_ARRAY = re.compile(rb'\[\s*(["\[{\]\-\d]|true|false|null|$)')
 
@@ -66,10 +72,12 @@ def describe_content(head: bytes) -> str:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "a web page (HTML), perhaps the message of a failed download"
+    if b"<annotations>" in head[:200] or b"<annotation>" in head[:200]:
+        return "annotations in XML, as of CVAT and Pascal VOC (export them as COCO)"
     if start.startswith((b"<?xml", b"<svg")):
         return "an XML document"
     if start.startswith(b"{") or _JSON_ARRAY.match(start):
-        return "a JSON text"
+        return next((kind for word, kind in _KINDS_OF_JSON if word in head), "a JSON text")
     try:
         text = head[:64].decode()
     except UnicodeDecodeError as error:

@@ -35,6 +35,10 @@ _MOST_UNPACKED = 1 << 29
 _CHUNK = 1 << 20
 _MOST_CHARACTERS = 32_767
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
+_MERGED = re.compile(
+    rb'<(?:\w+:)?mergeCell\s[^>]{0,99}?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"'
+)
+_LONGEST_REFERENCE = 200
 _Row = tuple[int, list[str]]
 
 
@@ -87,6 +91,9 @@ def workbook_content(file: AnnotationFile) -> TableContent:
             notes = [note] if note else []
             if number > 1:
                 notes.append(f"Its columns are named in row {number}; what is above is not read.")
+            if n_filled := _fill_merged(sheet, rows, len(header), what):
+                verb = "is" if n_filled == 1 else "are"
+                notes.append(f"{counted(n_filled, 'merged cell')} {verb} read as the value above.")
             if has_formulas:
                 notes += _formulas(content, name, number, rows, header, what)
     except (AnnotationError, MemoryError):
@@ -168,6 +175,35 @@ def _rows(sheet: Any, *, first: int, n_columns: int, last: int | None = None) ->
             n += 1
             check_size(f"sheet {printable(sheet.title)!r}", n, 1)
             yield number, cells
+
+
+def _fill_merged(sheet: Any, rows: Sequence[_Row], n_columns: int, what: str) -> int:
+    """Give cells that are merged over several rows the value of the first of them, and count those."""
+    from openpyxl.utils import column_index_from_string
+
+    found: set[tuple[bytes, ...]] = set()
+    with sheet._get_source() as stream:  # noqa: SLF001 -- openpyxl leaves them out of what it reads row by row
+        before = b""
+        while chunk := stream.read(_CHUNK):
+            found.update(_MERGED.findall(before + chunk))
+            before = chunk[-_LONGEST_REFERENCE:]
+    stored, n_filled, n_left = dict(rows), 0, len(rows) * n_columns
+    for left, top, right, bottom in found:
+        columns = range(
+            column_index_from_string(left.decode()) - 1,
+            min(column_index_from_string(right.decode()), n_columns),
+        )
+        covered = range(int(top) + 1, min(int(bottom), rows[-1][0]) + 1 if rows else 0)
+        n_left -= len(columns) * len(covered)
+        if n_left < 0:
+            raise AnnotationError(f"{what} has merged cells that overlap; split them")
+        for number in covered:
+            for column in columns:
+                value = stored[int(top)][column] if int(top) in stored else ""
+                if value and number in stored and not stored[number][column]:
+                    stored[number][column] = value
+                    n_filled += 1
+    return n_filled
 
 
 def _formulas(

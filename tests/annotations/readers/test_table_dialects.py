@@ -12,6 +12,8 @@ from attnxai.annotations import AnnotationSet, Label, ShapeKind
 from attnxai.annotations.naming import Naming
 from attnxai.annotations.readers.registry import AnnotationFile
 from attnxai.annotations.readers.table import parse_table, read_table
+from attnxai.annotations.table_columns import n_known_columns
+from attnxai.data.csv_dialects import header_score
 from attnxai.errors import AnnotationError
 
 HEADER = "source,annotator,shape,x,y,width,height,radius,angle,vertices,frame,label,class"
@@ -111,6 +113,19 @@ def test_vertices_as_programs_write_them(vertices: str) -> None:
 def test_vertices_that_are_no_pairs(vertices: str) -> None:
     with pytest.raises(AnnotationError, match="is not a list of positions"):
         parse_table(f'source,annotator,shape,vertices\ng0,a,polygon,"{vertices}"\n')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"source": 1, "label": ["lobe"], "x": 3, "y": 4}]',
+        "The source has a label of its own, and x and y",
+        "A list of what every annotator says of the source and its label",
+        '<shape label="lobe" source="g1" x="1" y="2">',
+    ],
+)
+def test_prose_and_json_are_no_tables(text: str) -> None:
+    assert header_score(text.encode(), n_known_columns) == 0
 
 
 @pytest.mark.parametrize("ruler", ["", "------,---,----,--,---,---\n"])

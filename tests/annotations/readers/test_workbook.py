@@ -60,6 +60,25 @@ class TestWorkbook:
         assert "named in row 3; what is above is not read" in said
         assert "3 numbers with a decimal comma are read" in said
 
+    def test_merged_cells(self, read: Read) -> None:
+        import openpyxl
+
+        def merged(path: Path, *ranges: str) -> None:
+            workbook(path, marks=[HEADER, ROWS[0], [None, None, *ROWS[0][2:]], ROWS[0]])
+            book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()))
+            for cells in ranges:
+                book["marks"].merge_cells(cells)
+            book.save(path)
+
+        found = read(lambda path: merged(path, "A2:A3", "B2:B3", "H2:H4"))
+        assert [(a.source, a.annotator) for a in found.annotations] == [("g1", "Ann")] * 3
+        assert "4 merged cells are read as the value above." in found.notices
+        with pytest.raises(AnnotationError, match="row 3, column source is empty"):
+            read(lambda path: merged(path, "C2:C3"))
+        overlapping = [f"A2:A{row}" for row in range(9, 22)]
+        with pytest.raises(AnnotationError, match="has merged cells that overlap; split them"):
+            read(lambda path: merged(path, *overlapping))
+
     def test_faults_name_sheet_row_and_column(self, read: Read) -> None:
         rows = [*ROWS, ["g4", "Bob", "circle", 1, 2, -3, "lobe"], [None], ["g5", "Bob"]]
         with pytest.raises(AnnotationError) as caught:

@@ -168,6 +168,11 @@ def test_other_content_behind_the_first_bytes_of_a_png(tmp_path: Path) -> None:
         ),
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a WebP image"),
         (b'{"version": 1}', "a JSON text"),
+        (b'[{"result": [{"from_name": "a"}]}]', "an export of Label Studio (export it as COCO)"),
+        (
+            b"<?xml?>\n<annotation>",
+            "annotations in XML, as of CVAT and Pascal VOC (export them as COCO)",
+        ),
         (gzip.compress(b"x", mtime=0), "compressed by gzip"),
         ("nötig".encode(), "a text"),
         (b"\x00\x01\x02", "of an unknown kind"),
