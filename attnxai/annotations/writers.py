@@ -262,7 +262,10 @@ def _converted(
     if annotation.shape.kind not in writer.shapes:
         # before its frame is changed: an outline is exact in the frame in which the shape was drawn
         annotation = dataclasses.replace(annotation, shape=as_polygon(annotation.shape))
-    return in_frame(annotation, frame if frame in writer.frames else writer.frames[0], images)
+    found = in_frame(annotation, frame if frame in writer.frames else writer.frames[0], images)
+    if found.shape.kind not in writer.shapes:  # as of a circle in pixels that are not square
+        found = dataclasses.replace(found, shape=as_polygon(found.shape))
+    return found
 
 
 def _lost(annotations: AnnotationSet, writer: AnnotationWriter) -> list[str]:

@@ -13,7 +13,8 @@ from astropy.wcs import WCS
 
 import attnxai
 from attnxai.alignment.rasterise import rasterise_annotations
-from attnxai.annotations.annotation_set import Annotation
+from attnxai.annotations import write_annotations
+from attnxai.annotations.annotation_set import Annotation, AnnotationSet
 from attnxai.annotations.readers.marks import MarkList
 from attnxai.annotations.readers.registry import AnnotationFile
 from attnxai.annotations.shape_conversion import in_frame
@@ -95,6 +96,29 @@ def test_there_and_back(kind: ShapeKind, tall: tuple[SourceImage, WCS]) -> None:
     assert back[9:11] == pytest.approx(there[9:11], abs=1e-6)
     if kind not in (ShapeKind.CIRCLE, ShapeKind.ELLIPSE):
         assert back[9:] == pytest.approx(there[9:], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["out.json:COCO", "out:LabelMe", "out.json:VIA", "out:FITS regions"]
+)
+def test_a_circle_of_the_sky_in_formats_of_pixels(
+    name: str, tall: tuple[SourceImage, WCS], tmp_path: Path
+) -> None:
+    """Where pixels are not square it is an ellipse, which some formats do not have."""
+    image, _ = tall
+    circle = in_frame(mark(ShapeKind.CIRCLE, x=X, y=Y, radius=3.5), Frame.ICRS, {"g1": image})
+    sky = Shape(
+        kind=ShapeKind.CIRCLE, frame=Frame.ICRS, x=circle.shape.x, y=circle.shape.y, radius=6.0
+    )
+    annotations = AnnotationSet(annotations=(dataclasses.replace(circle, shape=sky),))
+    path, _, format_name = name.partition(":")
+    write_annotations(annotations, tmp_path / path, images=[image], format=format_name)
+    back = attnxai.read_annotations(tmp_path / path, [image])
+    drawn, carried = (
+        rasterise_annotations(of.annotations, image.grid, fwhm=3.0).density
+        for of in (annotations, back)
+    )
+    np.testing.assert_allclose(drawn, carried, atol=0.02)
 
 
 def test_positions_and_pictures_are_of_the_file(tall: tuple[SourceImage, WCS]) -> None:
