@@ -52,7 +52,7 @@ from attnxai.data.csv_table import Faults, Rows, parse_rows, plain_cell
 from attnxai.data.images import source_id
 from attnxai.data.readers import is_image_name
 from attnxai.data.wording import counted, did_you_mean, first_of
-from attnxai.errors import AnnotationError
+from attnxai.errors import AnnotationError, NoMarksError
 
 if TYPE_CHECKING:
     from attnxai.annotations.readers.registry import AnnotationFile
@@ -414,7 +414,7 @@ class _Table:
     def annotation_set(self, rows: Sequence[_Row]) -> AnnotationSet:
         """The annotations of all rows."""
         if not rows:
-            raise AnnotationError(
+            raise NoMarksError(
                 f"{self.table.what} marks nothing: all rows say that there is nothing to mark"
             )
         _convert(rows)

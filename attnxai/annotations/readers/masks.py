@@ -34,7 +34,7 @@ from attnxai.data.readers.fits import read_array
 from attnxai.data.readers.png import MAGIC, read_numbers
 from attnxai.data.sky import pixel_to_sky, sky_to_pixel
 from attnxai.data.wording import counted
-from attnxai.errors import AnnotationError, LeftOutWarning
+from attnxai.errors import AnnotationError, LeftOutWarning, NoMarksError
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -180,7 +180,7 @@ def _whole_numbers(values: NDArray[Any], what: str, marks: MarkList) -> NDArray[
         odd_value = low if low < 0 else high
         raise AnnotationError(f"{what} holds {odd_value:g}; labels of a mask are numbers from 1")
     if not high:
-        raise AnnotationError(f"{what} marks nothing: all of its pixels are 0")
+        raise NoMarksError(f"{what} marks nothing: all of its pixels are 0")
     return values.astype(np.int64)
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import gzip
 import math
+import re
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ BITPIX = (8, 16, 32, 64, -32, -64)
 LARGEST = 2**62
 MOST_HDUS = 1000
 _BLOCK = 2880
+_INHERITED = re.compile(
+    r"(CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CROTA|(PC|CD|PV)\d+_|RADE|EQUINOX|EPOCH|L[AO][NT]POLE|BMAJ|BMIN|BPA|TELESCOP|SURVEY)"
+)
 _MOST_HEADER_BLOCKS = 4096
 _CARD = 80
 _CHUNK = 1 << 20
@@ -92,6 +96,7 @@ class FitsStream:
         """All HDUs, of which more than ``most`` are refused; what is not read of one is skipped."""
         from astropy.io.fits import Header
 
+        primary = Header()
         while (text := self._header()) is not None:
             self._n_hdus += 1
             if self._n_hdus > most:
@@ -106,6 +111,15 @@ class FitsStream:
                 )
             extension = "IMAGE" if self._n_hdus == 1 else cards.text("XTENSION")
             bitpix, shape = layout(cards)
+            if self._n_hdus == 1 and not shape:
+                primary = header
+            elif cards.flag("INHERIT") and "CTYPE1" not in cards:
+                # an image whose place the header of the whole file states
+                header.extend(
+                    card
+                    for card in primary.cards
+                    if _INHERITED.match(card.keyword) and card.keyword not in header
+                )
             groups = cards.whole("GCOUNT", low=1, high=LARGEST) or 1
             parameters = cards.whole("PCOUNT", low=0, high=LARGEST) or 0
             size = abs(bitpix) // 8 * groups * (parameters + math.prod(shape)) if shape else 0

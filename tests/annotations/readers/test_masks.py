@@ -282,3 +282,10 @@ def test_large_masks(tmp_path: Path) -> None:
     start = time.process_time()
     assert len(attnxai.read_annotations(tmp_path / "g1.fits")) == 1024
     assert time.process_time() - start < 10
+
+
+def test_a_mask_of_nothing_among_others(save: Callable[..., Path]) -> None:
+    save(drawn() * 0, "g1.fits")
+    read = attnxai.read_annotations(save(drawn(1), "g2.fits").parent)
+    assert read.sources == ("g2",)
+    assert "1 of 2 files hold no marks: g1.fits." in read.notices

@@ -54,6 +54,21 @@ class TestHDUs:
         # Rice keeps 1/4 of the noise in floating point
         np.testing.assert_allclose(read_image(path, hdu=hdu).pixels, expected, atol=0.3 * tiled)
 
+    def test_coordinates_of_the_whole_file(self, tmp_path: Path) -> None:
+        """INHERIT gives an extension the cards of a primary header without data (FITS standard 4.0, section 4.4.2.6)."""
+        stated = sky_header(BMAJ=5.0 / 3600, BMIN=4.0 / 3600, BPA=10.0)
+        expected = pixel_to_sky(read_image(written(tmp_path / "b.fits", stated)).grid.wcs, 3, 4)
+        for inherits in (True, False):
+            own = fits.Header({"INHERIT": inherits, "BPA": 20.0})
+            hdus = [fits.PrimaryHDU(header=stated), fits.ImageHDU(PIXELS, own, name="SCI")]
+            fits.HDUList(hdus).writeto(tmp_path / "a.fits", overwrite=True)
+            image = read_image(tmp_path / "a.fits")
+            if inherits:
+                assert image.beam_arcsec == pytest.approx((5.0, 4.0, 20.0))
+                np.testing.assert_allclose(pixel_to_sky(image.grid.wcs, 3, 4), expected)
+            else:
+                assert image.grid.wcs is None
+
     def test_a_primary_image_beside_others(self, tmp_path: Path) -> None:
         path = of_images(tmp_path / "a.fits", "WEIGHT", primary=PIXELS)
         with pytest.raises(ImageError, match=r"has 2 images, HDU 0 \(12 x 17\), HDU 1 WEIGHT"):
