@@ -120,9 +120,9 @@ def _check_header(columns: Columns, header: Sequence[str], what: str) -> None:
     names = columns.names
     has_place = {"x", "y"} <= set(names) or "vertices" in names
     # an image names its source, a file its annotator, and values tell the shape; half of the columns do not
-    missing = [name for name in REQUIRED if name not in names]
+    missing = [n for n in (REQUIRED if has_place else (*REQUIRED, "x", "y")) if n not in names]
     can_do_without = has_place and ("source" in names or "image" in names)
-    if missing and not can_do_without:
+    if not (can_do_without or set(missing) <= {"x", "y"}):
         raise AnnotationError(
             f"{what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; its header is "
             f"{_named(header) or 'empty'}, and the columns are {', '.join(COLUMNS)}"

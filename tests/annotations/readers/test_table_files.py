@@ -21,13 +21,13 @@ class TestBadFiles:
     @pytest.mark.parametrize("missing", [("source", "image"), ("x", "vertices", "label")])
     def test_missing_column(self, missing: tuple[str, ...]) -> None:
         header = ",".join(name for name in COLUMNS if name not in missing)
-        lacking = next(name for name in ("source", "label") if name in missing)
-        with pytest.raises(AnnotationError, match=rf"table t\.csv lacks the column {lacking}; its"):
+        lacking = " source" if "source" in missing else "s label, x"
+        with pytest.raises(AnnotationError, match=rf"table t\.csv lacks the column{lacking}; its"):
             parse_table(header + "\ns1\n", path="t.csv")
 
     def test_several_missing_columns(self) -> None:
         with pytest.raises(
-            AnnotationError, match=r"columns annotator, label; its header is source"
+            AnnotationError, match=r"columns annotator, label, x, y; its header is source"
         ):
             parse_table("source,shape\na,b\n")
 
