@@ -59,6 +59,8 @@ class AnnotatorCheck:
         Tests against the other annotators who are not misplaced, and against brightness; None where no source allows them.
     disputed_with : tuple of str
         Annotators from whom the marks differ in a way that is a fault of one side, where it cannot be told of which.
+    on_sky : bool
+        Whether all marks are on the sky, so that no way of counting pixels explains a shift.
     """
 
     annotator: str
@@ -66,6 +68,7 @@ class AnnotatorCheck:
     others: PlacementEvidence | None
     brightness: PlacementEvidence | None
     disputed_with: tuple[str, ...] = ()
+    on_sky: bool = False
 
     @property
     def evidence(self) -> PlacementEvidence | None:
@@ -93,9 +96,11 @@ class AnnotatorCheck:
         tests = [e for e in (self.others, self.brightness) if e is not None]
         evidence, smallest = self.evidence, self.smallest_shift_pixels
         if evidence is not None and self.placement is Placement.FOUND:
-            return found_sentence(self.annotator, evidence)
+            return found_sentence(self.annotator, evidence, on_sky=self.on_sky)
         if evidence is not None and self.disputed_with:
-            return disputed_sentence(self.annotator, evidence, self.disputed_with)
+            return disputed_sentence(
+                self.annotator, evidence, self.disputed_with, on_sky=self.on_sky
+            )
         if smallest is not None and self.placement is Placement.CLEAN:
             return clean_sentence(self.annotator, tests, smallest, self.n_sources_for_one_pixel)
         return unknown_sentence(self.annotator, tests, self.n_sources_for_one_pixel)
@@ -168,8 +173,13 @@ class AnnotationChecks:
         )
 
     def cautions(self) -> list[str]:
-        """A sentence for every fault that was found."""
-        found = [check.sentence() for check in self.misplaced]
+        """A sentence for every fault that was found; one between two sides is said once, of the side in pixels if one is."""
+        found: list[str] = []
+        said: set[str] = set()
+        for check in sorted(self.misplaced, key=lambda check: check.on_sky):
+            if not check.disputed_with or not said.issuperset(check.disputed_with):
+                found.append(check.sentence())
+                said.add(check.annotator)
         return list(dict.fromkeys([*found, *(spelling.sentence() for spelling in self.spellings)]))
 
     def sentences(self) -> list[str]:

@@ -24,21 +24,23 @@ CONVENTIONS = {
 """What makes shifts of these numbers of pixels."""
 
 
-def found_sentence(annotator: str, evidence: PlacementEvidence) -> str:
-    """What is wrong with an annotator's marks, and the evidence."""
+def found_sentence(annotator: str, evidence: PlacementEvidence, *, on_sky: bool = False) -> str:
+    """What is wrong with an annotator's marks, and the evidence; marks on the sky follow no convention of pixels."""
     if not evidence.turned and evidence.shift is not None:
-        return f"The marks of {annotator} are {_shifted(evidence.shift, evidence)}."
+        return f"The marks of {annotator} are {_shifted(evidence.shift, evidence, on_sky=on_sky)}."
     tests = [test for way in evidence.turned if (test := evidence.test_of(way))]
-    return f"The marks of {annotator} {_turned(tests, evidence)}"
+    return f"The marks of {annotator} {_turned(tests, evidence, on_sky=on_sky)}"
 
 
-def disputed_sentence(annotator: str, evidence: PlacementEvidence, opposite: Sequence[str]) -> str:
+def disputed_sentence(
+    annotator: str, evidence: PlacementEvidence, opposite: Sequence[str], *, on_sky: bool = False
+) -> str:
     """A fault of one of two sides, where it is not known of which."""
     others = listed(list(opposite))
     tests = [test for way in evidence.turned if (test := evidence.test_of(way))]
     ways = _either([str(test.orientation) for test in tests]) if tests else "shifted"
     if not tests and evidence.shift is not None:
-        ways = _shifted(evidence.shift, evidence)
+        ways = _shifted(evidence.shift, evidence, on_sky=on_sky)
     return (
         f"The marks of {annotator} and of {others} do not fit each other: as if those of {annotator} were {ways} (over "
         f"{counted(evidence.n_sources, 'source')}), or those of {others} the other way. The brightness of the "
@@ -86,7 +88,9 @@ def unknown_sentence(
     return f"{text}the sources are too few or too symmetric ({_references(evidence)}).{_one_pixel(n_for_one_pixel)}"
 
 
-def _turned(tests: Sequence[OrientationTest], evidence: PlacementEvidence) -> str:
+def _turned(
+    tests: Sequence[OrientationTest], evidence: PlacementEvidence, *, on_sky: bool
+) -> str:
     first, reference = tests[0], evidence.reference
     ways = _either([str(test.orientation) for test in tests])
     n_turned, n = len(first.turned), first.n_informative
@@ -104,7 +108,7 @@ def _turned(tests: Sequence[OrientationTest], evidence: PlacementEvidence) -> st
     if len(tests) > 1:
         text += " These sources do not show which of these it is."
     elif evidence.shift is not None and evidence.shift.found:
-        text += f" Turned back, they are {_shifted(evidence.shift, evidence)}."
+        text += f" Turned back, they are {_shifted(evidence.shift, evidence, on_sky=on_sky)}."
     return text
 
 
@@ -112,13 +116,15 @@ def _fit(n: int) -> str:
     return "fits" if n == 1 else "fit"
 
 
-def _shifted(shift: ShiftTest, evidence: PlacementEvidence) -> str:
+def _shifted(shift: ShiftTest, evidence: PlacementEvidence, *, on_sky: bool) -> str:
     along = [
         f"{format_number(value, 2, signed=True)} ± {t_half_width(error, shift.n_sources - 2):.2f} pixels in {axis}"
         for axis, value, error in (("x", shift.x, shift.error_x), ("y", shift.y, shift.error_y))
     ]
     text = f"shifted by {listed(along)} from {evidence.reference} (95 % intervals over {counted(shift.n_sources, 'source')})"
-    conventions = [words for place, words in CONVENTIONS.items() if shift.contains(*place)]
+    conventions = [
+        words for place, words in CONVENTIONS.items() if shift.contains(*place) and not on_sky
+    ]
     return f"{text}, as {' or '.join(conventions)}" if conventions else text
 
 

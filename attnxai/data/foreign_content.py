@@ -78,6 +78,7 @@ def describe_content(head: bytes) -> str:
         return "an XML document"
     if start.startswith(b"{") or _JSON_ARRAY.match(start):
         return next((kind for word, kind in _KINDS_OF_JSON if word in head), "a JSON text")
+    head = head.removeprefix(b"\xef\xbb\xbf")
     try:
         text = head[:64].decode()
     except UnicodeDecodeError as error:
@@ -85,8 +86,19 @@ def describe_content(head: bytes) -> str:
         if not text and not _CONTROL.search(head[:64]):
             return "a text in another encoding than UTF-8 (save it in UTF-8)"
     if text and text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
-        return "a text"
+        return _kind_of_text(head)
     return UNKNOWN_KIND
+
+
+def _kind_of_text(head: bytes) -> str:
+    """A table by the names of its columns, or any text."""
+    line = head.decode(errors="replace").splitlines()[0]
+    names = max((line.split(delimiter) for delimiter in ",;\t|"), key=len)
+    words = [name.strip(" \"'#") for name in names]
+    if len(words) < 3 or not all(re.fullmatch(r"[^\W\d][\w .()\[\]-]{0,30}", word) for word in words):
+        return "a text"
+    more = f" and {len(words) - 12} more" if len(words) > 12 else ""
+    return f"a table with the columns {', '.join(words[:12])}{more}"
 
 
 def _kind_of_zip(head: bytes) -> str:
