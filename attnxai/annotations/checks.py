@@ -25,6 +25,7 @@ from attnxai.annotations.placement_words import (
     found_sentence,
     unknown_sentence,
 )
+from attnxai.annotations.shapes import Frame
 from attnxai.data.short_repr import short_repr
 
 if TYPE_CHECKING:
@@ -280,6 +281,7 @@ def check_annotations(
         else:
             disputed |= {name: tuple(opposite)} | dict.fromkeys(opposite, (name,))
         others |= {other: marks.against_others(other, [name]) for other in opposite}
+    in_pixels = {a.annotator for a in annotations.annotations if a.shape.frame is Frame.PIXEL}
     checks = [
         AnnotatorCheck(
             annotator=name,
@@ -287,6 +289,7 @@ def check_annotations(
             others=others[name],
             brightness=brightness[name],
             disputed_with=disputed.get(name, ()) if name not in found else (),
+            on_sky=name not in in_pixels,
         )
         for name in names
     ]

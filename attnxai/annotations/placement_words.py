@@ -39,12 +39,12 @@ def disputed_sentence(
     others = listed(list(opposite))
     tests = [test for way in evidence.turned if (test := evidence.test_of(way))]
     ways = _either([str(test.orientation) for test in tests]) if tests else "shifted"
+    ways += f" (over {counted(evidence.n_sources, 'source')})"
     if not tests and evidence.shift is not None:
         ways = _shifted(evidence.shift, evidence, on_sky=on_sky)
     return (
-        f"The marks of {annotator} and of {others} do not fit each other: as if those of {annotator} were {ways} (over "
-        f"{counted(evidence.n_sources, 'source')}), or those of {others} the other way. The brightness of the "
-        "images does not show which."
+        f"The marks of {annotator} and of {others} do not fit each other: as if those of {annotator} were {ways}, or "
+        f"those of {others} the other way. The brightness of the images does not show which."
     )
 
 
@@ -88,9 +88,7 @@ def unknown_sentence(
     return f"{text}the sources are too few or too symmetric ({_references(evidence)}).{_one_pixel(n_for_one_pixel)}"
 
 
-def _turned(
-    tests: Sequence[OrientationTest], evidence: PlacementEvidence, *, on_sky: bool
-) -> str:
+def _turned(tests: Sequence[OrientationTest], evidence: PlacementEvidence, *, on_sky: bool) -> str:
     first, reference = tests[0], evidence.reference
     ways = _either([str(test.orientation) for test in tests])
     n_turned, n = len(first.turned), first.n_informative

@@ -29,12 +29,7 @@ from attnxai.annotations.shapes import (
     expected,
     fields_of,
 )
-from attnxai.annotations.sky_frames import (
-    FRAMES,
-    counts_hours,
-    parse_sexagesimal,
-    to_icrs,
-)
+from attnxai.annotations.sky_frames import FRAMES, counts_hours, parse_sexagesimal, to_icrs
 from attnxai.annotations.table_columns import (
     COLUMNS,
     GEOMETRY,
@@ -315,8 +310,9 @@ class _Table:
         for field in fields_of(kind):
             if field not in self.names:
                 if field in REQUIRED_FIELDS[kind]:
-                    needs = f": there is no column {field}, which {kind.with_article} needs"
-                    faults.add_row(line, needs)
+                    half = " (half of its width)" * (field == "radius")
+                    needs = f"{field}, which {kind.with_article} needs{half}"
+                    faults.add_row(line, f": there is no column {needs}")
                 continue
             text = row[field]
             if field in REQUIRED_FIELDS[kind] or text:

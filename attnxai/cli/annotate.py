@@ -55,7 +55,7 @@ def annotate(
     repeats: Annotated[
         str,
         option(
-            "How many images to show twice, or a share such as 10%, for the self-consistency of annotators.",
+            "How many images to show twice, or a share such as 10%, for the self-consistency of annotators; names are random, as with --blind.",
             ANNOTATIONS,
             "N",
         ),

@@ -95,7 +95,9 @@ def _kind_of_text(head: bytes) -> str:
     line = head.decode(errors="replace").splitlines()[0]
     names = max((line.split(delimiter) for delimiter in ",;\t|"), key=len)
     words = [name.strip(" \"'#") for name in names]
-    if len(words) < 3 or not all(re.fullmatch(r"[^\W\d][\w .()\[\]-]{0,30}", word) for word in words):
+    if len(words) < 3 or not all(
+        re.fullmatch(r"[^\W\d][\w .()\[\]-]{0,30}", word) for word in words
+    ):
         return "a text"
     more = f" and {len(words) - 12} more" if len(words) > 12 else ""
     return f"a table with the columns {', '.join(words[:12])}{more}"

@@ -155,8 +155,19 @@ def test_of_two_annotators_without_brightness_neither_is_blamed(sample):
     assert set(placements(checks).values()) == {Placement.UNKNOWN}
     assert check_of(checks, FIRST).disputed_with == (SECOND,)
     assert check_of(checks, SECOND).disputed_with == (FIRST,)
-    assert len(checks.cautions()) == 2
-    assert f"The marks of {FIRST} and of {SECOND} do not fit each other" in checks.cautions()[0]
+    (caution,) = checks.cautions()
+    # those of the second are in pixels, those of the first on the sky
+    assert f"The marks of {SECOND} and of {FIRST} do not fit each other" in caution
+
+
+def test_marks_on_the_sky_follow_no_way_of_counting_pixels(sample):
+    data = faulty(without_emission(only(sample, FIRST, SECOND)), "counted from 1")
+    checks = check_annotations(*data)
+    of_sky, of_pixels = check_of(checks, FIRST).sentence(), check_of(checks, SECOND).sentence()
+    assert "as where pixels are counted from 1" in of_pixels
+    assert "do not fit each other" in of_sky
+    assert "as where" not in of_sky
+    assert checks.cautions() == [of_pixels]
 
 
 def test_two_against_two_are_not_decided_by_chance(sample):

@@ -20,7 +20,7 @@ BAD_TABLES = {
     "empty": ("", ["is empty"]),
     "no columns": (
         "a,b\n1,2\n",
-        ["no reader recognises", "needs the columns source, annotator, shape and label"],
+        ["no reader recognises", "needs the columns source, x and y"],
     ),
     "binary": (b"\x89PNG\xff\xfe\x00", ["of an unknown kind; no reader recognises it"]),
 }

@@ -85,6 +85,7 @@ def write_annotation_page(
         Show the images in random order.
     repeats : int or str
         How many images to show a second time, or a share such as ``"10%"``; what is marked then has ``round`` 2 in the table.
+        Names are random then, as with ``blind``.
     rng : numpy.random.Generator or int
         Source of the order, of the repeats and of the random names.
 
@@ -111,6 +112,8 @@ def write_annotation_page(
     """
     _check_images(images)
     n_repeats = parse_repeats(str(repeats), len(images))
+    # whoever recognises an image by its name remembers what they marked
+    blind = blind or n_repeats > 0
     names = [image.source for image in images]
     order = ask_order(
         names, shuffle=shuffle, blind=blind, n_repeats=n_repeats, rng=np.random.default_rng(rng)

@@ -265,8 +265,10 @@ class MarkList:
         default = self.file.source or name
         if not default and open_ones and self.file.images is None:
             default = source_id(Path(self.file.path).name.partition(".")[0])
+            on_sky = any(mark.shape.frame is Frame.ICRS for mark in open_ones)
+            advice = " With --images (in Python images), marks on the sky belong to the image that they lie on."
             self.note(
-                f"The source of the marks of {Path(self.file.path).name} is taken from its name: {default}."
+                f"The source of the marks is taken from the name of their file.{advice if on_sky else ''}"
             )
         for mark in open_ones:
             mark.source = default

@@ -28,7 +28,9 @@ HEAD_BYTES = 65536
 """Bytes at the beginning of a file that a reader is recognised by."""
 
 _COPIES = ("~", ".bak", ".orig")
-_NEEDED = "an annotation table needs a column source, and those of its shapes, such as x and y"
+_NEEDED = (
+    "an annotation table needs the columns source, x and y, or source and vertices, in its header"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -88,8 +88,8 @@ class TestReading:
             (b"\x89PNG\r\n" + b"\xff" * 300_000, r"; no reader recognises it\. Known formats are "),
             (b"x" * 300_000, r"is a text; no reader"),
             (b"source,annotator,shape,label\n" + b"x" * 300_000, r"1 cell, but the header has"),
-            (b"", r"t\.csv is empty; an annotation table needs the columns source"),
-            (b"\n \n", r"t\.csv is empty; an annotation table needs the columns source"),
+            (b"", r"t\.csv is empty; an annotation table needs the columns source, x and y"),
+            (b"\n \n", r"t\.csv is empty; an annotation table needs the columns source, x and y"),
         ],
         ids=["zeros", "picture", "long header", "long row", "empty", "blank"],
     )
@@ -111,7 +111,7 @@ class TestReading:
         assert name(CATALOGUE_HEADER, "utf-8-sig") == "ClaRAN catalogue"
         assert name(",".join(COLUMNS)) == "annotation table (CSV)"
         assert name("Source;Shape;x;y") == "annotation table (CSV)"
-        with pytest.raises(AnnotationError, match="needs the columns source, annotator, shape and"):
+        with pytest.raises(AnnotationError, match="needs the columns source, x and y"):
             name(CATALOGUE_HEADER.replace("cl", "level"))
 
     def test_catalogue_needs_images(self, write_table: Callable[..., Path]) -> None:

@@ -175,6 +175,11 @@ def test_other_content_behind_the_first_bytes_of_a_png(tmp_path: Path) -> None:
         ),
         (gzip.compress(b"x", mtime=0), "compressed by gzip"),
         ("nötig".encode(), "a text"),
+        (
+            b"\xef\xbb\xbfQuelle;Name;Form;x;y\n",
+            "a table with the columns Quelle, Name, Form, x, y",
+        ),
+        (b"a,b and c, with words, of prose: 1\n", "a text"),
         (b"\x00\x01\x02", "of an unknown kind"),
     ],
 )
